@@ -1,0 +1,60 @@
+"""The exception tree. Every message says what is wrong, where in the user's program, and what to do.
+
+    AutogradError
+    ├── OperandError     (TypeError)           a value of a type the operation cannot take
+    ├── ArgumentError    (ValueError)          the right type, an impossible value: softmax([]), class 7 of 3
+    ├── NonFiniteError   (FloatingPointError)  under `checked()`: the first nan or infinity
+    ├── DataError        (ValueError)          a data file that cannot be read, with its line and column
+    └── MissingError     (ImportError)         an optional dependency or program that is not installed
+
+Not here: any decision when to raise. Read next: `ieee`.
+"""
+
+from __future__ import annotations
+
+from autograd_mini.source import user_site
+
+
+class AutogradError(Exception):
+    """The root of every error this package raises on purpose.
+
+    Args:
+        what: what is wrong, a full sentence that quotes the offending value.
+        do: what the user can do about it, a full sentence. With it the message also says where, in the
+            user's own program, the trouble began.
+
+    >>> print(AutogradError("The list is empty."))
+    The list is empty.
+    """
+
+    def __init__(self, what: str, do: str | None = None) -> None:
+        if do is not None:  # an error that is unpickled comes with its finished message and no advice
+            site = user_site()
+            what = f"{what}\n  where: {site}\n  do:    {do}" if site else f"{what}\n  do:    {do}"
+        super().__init__(what)
+
+
+class OperandError(AutogradError, TypeError):
+    """A value of a type that the operation cannot take, such as `Value("2")`."""
+
+
+class ArgumentError(AutogradError, ValueError):
+    """A value of the right type that makes no sense there, such as `softmax([])`."""
+
+
+class NonFiniteError(AutogradError, FloatingPointError):
+    """The first nan or infinity under `checked()`, with the operands or the adjoint that made it."""
+
+
+class DataError(AutogradError, ValueError):
+    """A data file that cannot be used; the message names its line and column."""
+
+
+class MissingError(AutogradError, ImportError):
+    """An optional package or program is missing; the message is the command that installs it."""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as an error message quotes it: its repr, shortened."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,225 @@
+"""Real functions on floats with the results of C99 Annex F: nothing raises, nothing turns complex.
+
+Python's `math` raises where C returns inf or nan (`log(0)`, `exp(710)`, `1/0`); compiled code, NumPy, Java and
+JavaScript return. These are `math`'s functions with C's answers, so that every interpreter of a graph agrees.
+Not here: derivatives. Read next: `primitives`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from math import copysign, inf, isfinite, isnan, nan
+
+
+def _total(
+    function: Callable[[float], float],
+    *,
+    overflow: Callable[[float], float] | None = None,
+    outside: Callable[[float], float] = lambda x: nan,
+) -> Callable[[float], float]:
+    """Extend a function of `math` to all floats: its answers on overflow, and at poles and outside its domain."""
+    if overflow is None:
+
+        def total(x: float) -> float:
+            try:
+                return function(x)
+            except ValueError:
+                return outside(x)
+
+    else:
+
+        def total(x: float) -> float:
+            try:
+                return function(x)
+            except OverflowError:
+                return overflow(x)
+
+    total.__name__ = total.__qualname__ = function.__name__
+    total.__doc__ = f"C99 `{function.__name__}`."
+    return total
+
+
+def _infinite(x: float) -> float:
+    return inf
+
+
+def _signed_infinite(x: float) -> float:
+    return copysign(inf, x)
+
+
+def _pole_at(pole: float, value: float) -> Callable[[float], float]:
+    return lambda x: value if x == pole else nan
+
+
+exp = _total(math.exp, overflow=_infinite)
+exp2 = _total(math.exp2, overflow=_infinite)
+expm1 = _total(math.expm1, overflow=_infinite)
+sinh = _total(math.sinh, overflow=_signed_infinite)
+cosh = _total(math.cosh, overflow=_infinite)
+
+log = _total(math.log, outside=_pole_at(0.0, -inf))
+log2 = _total(math.log2, outside=_pole_at(0.0, -inf))
+log10 = _total(math.log10, outside=_pole_at(0.0, -inf))
+log1p = _total(math.log1p, outside=_pole_at(-1.0, -inf))
+atanh = _total(math.atanh, outside=lambda x: copysign(inf, x) if abs(x) == 1.0 else nan)
+sqrt = _total(math.sqrt)
+sin = _total(math.sin)
+cos = _total(math.cos)
+tan = _total(math.tan)
+asin = _total(math.asin)
+acos = _total(math.acos)
+acosh = _total(math.acosh)
+
+cbrt = math.cbrt
+atan = math.atan
+atan2 = math.atan2
+asinh = math.asinh
+erf = math.erf
+erfc = math.erfc
+hypot = math.hypot
+
+
+def divide(a: float, b: float) -> float:
+    """`a / b`; a zero divisor gives a signed infinity, or nan for 0/0."""
+    if b != 0.0:
+        return a / b
+    return nan if a == 0.0 or isnan(a) else copysign(inf, a) * copysign(1.0, b)
+
+
+def power(x: float, y: float) -> float:
+    """C99 `pow`, except that `power(x, 2.0)` is `x * x` to the bit (trap T03)."""
+    if y == 2.0:
+        return x * x
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return -inf if x < 0.0 and y % 2.0 == 1.0 else inf
+    except ValueError:  # a zero base with a negative exponent, or a negative base with a fractional one
+        if x != 0.0:
+            return nan
+        return copysign(inf, x) if y % 2.0 == 1.0 else inf
+
+
+def floor(x: float) -> float:
+    """The largest whole number not above x, as a float; keeps -0.0, infinities and nan."""
+    return x // 1.0 if isfinite(x) else x
+
+
+def floor_divide(a: float, b: float) -> float:
+    """Python's `a // b`; a zero divisor gives what `a / b` gives."""
+    return divide(a, b) if b == 0.0 else a // b
+
+
+def remainder(a: float, b: float) -> float:
+    """Python's `a % b`, which has the sign of b; nan for b = 0."""
+    return nan if b == 0.0 else a % b
+
+
+def fmod(a: float, b: float) -> float:
+    """C99 `fmod`, which has the sign of a; nan for b = 0 or infinite a."""
+    try:
+        return math.fmod(a, b)
+    except ValueError:
+        return nan
+
+
+def sign(x: float) -> float:
+    """-1, 0 or 1; nan for nan."""
+    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x if isnan(x) else 0.0
+
+
+def maximum(*xs: float) -> float:
+    """The largest; of equals the first; nan if any is nan."""
+    return functools.reduce(lambda a, b: a if a >= b or isnan(a) else b, xs)
+
+
+def minimum(*xs: float) -> float:
+    """The smallest; of equals the first; nan if any is nan."""
+    return functools.reduce(lambda a, b: a if a <= b or isnan(a) else b, xs)
+
+
+def clip(x: float, low: float, high: float) -> float:
+    """x, or the bound it lies beyond; high where low > high, as in NumPy."""
+    return minimum(maximum(x, low), high)
+
+
+def xlogy(x: float, y: float) -> float:
+    """`x * log(y)`, and 0 for x = 0 even where the logarithm is infinite."""
+    return 0.0 if x == 0.0 and not isnan(y) else x * log(y)
+
+
+def where(condition: float, a: float, b: float) -> float:
+    """a if the condition holds, else b."""
+    return a if condition else b
+
+
+def total(*xs: float) -> float:
+    """The sum from left to right, each addition rounded.
+
+    The builtin `sum` compensates rounding errors since Python 3.12, so its bits depend on the interpreter's version
+    and differ from compiled code.
+    """
+    return functools.reduce(operator.add, xs) if xs else 0.0
+
+
+def dot(*operands: float) -> float:
+    """The sum from left to right of the products of the first half of the operands with the second half."""
+    half = len(operands) // 2
+    return total(*map(operator.mul, operands[:half], operands[half:]))
+
+
+class Total(float):
+    """A float whose own arithmetic has C99 results, so that `1 / x` in a rule gives inf at 0.
+
+    A rule is evaluated on plain floats first, which is fast, and on these where that raised.
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: float) -> Total:
+        return Total(float(self) + float(other))
+
+    def __sub__(self, other: float) -> Total:
+        return Total(float(self) - float(other))
+
+    def __mul__(self, other: float) -> Total:
+        return Total(float(self) * float(other))
+
+    def __truediv__(self, other: float) -> Total:
+        return Total(divide(float(self), float(other)))
+
+    def __floordiv__(self, other: float) -> Total:
+        return Total(floor_divide(float(self), float(other)))
+
+    def __mod__(self, other: float) -> Total:
+        return Total(remainder(float(self), float(other)))
+
+    def __pow__(self, other: float, modulo: None = None) -> Total:  # type: ignore[override]  # never complex
+        return Total(power(float(self), float(other)))
+
+    def __radd__(self, other: float) -> Total:
+        return Total(other) + self
+
+    def __rsub__(self, other: float) -> Total:
+        return Total(other) - self
+
+    def __rmul__(self, other: float) -> Total:
+        return Total(other) * self
+
+    def __rtruediv__(self, other: float) -> Total:
+        return Total(other) / self
+
+    def __rfloordiv__(self, other: float) -> Total:
+        return Total(other) // self
+
+    def __rmod__(self, other: float) -> Total:
+        return Total(other) % self
+
+    def __rpow__(self, other: float, modulo: None = None) -> Total:  # type: ignore[override]  # never complex
+        return Total(other) ** self
+
+    def __neg__(self) -> Total:
+        return Total(-float(self))

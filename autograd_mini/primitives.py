@@ -1,0 +1,416 @@
+"""THE TABLE: one row per primitive operation. Adding an operation = adding one row.
+
+A row holds the name, the function on floats, the rule (the local partial derivatives, written with the functions of
+this very table), the domain from which tests draw points, and the accuracy they hold it to. The same rule text serves
+floats, `Value`s (derivatives of any order), SymPy expressions (proofs) and traced registers (compiled code).
+Not here: `Value`; an operand of another type finds its interpreter in `interpreters`. Read next: `engine`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Final
+
+from autograd_mini import ieee
+from autograd_mini.errors import ArgumentError, OperandError, shown
+
+Interval = tuple[float, float]
+
+
+class Zero:
+    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied."""
+
+    def __repr__(self) -> str:
+        return "ZERO"
+
+    def __reduce__(self) -> str:
+        return "ZERO"  # pickled by name: there is one
+
+
+ZERO: Final = Zero()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Primitive:
+    """A row of the table.
+
+    Attributes:
+        name: its key in `TABLE`, and what `Value.op` says.
+        function: the operation on floats; returns inf and nan where others raise.
+        rule: `rule(result, *operands)` gives one local partial derivative an operand, each a number or `ZERO`.
+        symbol: how it is written in formulas and pictures: "+" for "add"; otherwise the name.
+        domain: an interval an operand; the last one repeats for operations of any number of operands.
+        ulp: the largest errors allowed there of the value and of the first, second and third derivative, in units in
+            the last place; empty for operations that are not smooth.
+    """
+
+    name: str
+    function: Callable[..., float]
+    rule: Callable[..., tuple[Any, ...]]
+    symbol: str
+    domain: tuple[Interval, ...]
+    ulp: tuple[float, ...]
+
+    def partials(self, result: float, operands: Iterable[float]) -> tuple[Any, ...]:
+        """The local partial derivatives at floats: floats, or `ZERO` where there is no edge."""
+        try:
+            partials = self.rule(result, *operands)
+        except ArithmeticError:  # Python raises for 1/0 where C99 goes on
+            partials = self.rule(ieee.Total(result), *map(ieee.Total, operands))
+        return tuple([p if type(p) is float or p is ZERO else float(p) for p in partials])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _row_named, (self.name,)
+
+
+TABLE: dict[str, Primitive] = {}
+
+# Who evaluates an operation on operands of which type: interpreters[type](row, operands). A library's types appear
+# here when the module named below is imported, which happens when the first operand of that library arrives.
+interpreters: dict[type, Callable[[Primitive, tuple[Any, ...]], Any]] = {}
+_INTERPRETED_BY = {"sympy": "autograd_mini.symbolic"}
+
+
+def as_number(operand: object) -> float | None:
+    """A real number (int, bool, float, Fraction, NumPy scalar) as a float; None for anything else."""
+    if isinstance(operand, Real):
+        return float(operand)
+    if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
+        return float(bool(operand))  # the one NumPy scalar that is not registered as a number
+    return None
+
+
+def operand_error(where: str, operand: object) -> OperandError:
+    """The error for an operand of a type that no interpreter takes, with advice for the usual suspects."""
+    kind = type(operand).__name__
+    if isinstance(operand, str):
+        advice = "Convert text first: float(text)."
+    elif operand is None:
+        advice = "Look for a function that forgot its `return`, or a name that was never assigned."
+    elif isinstance(operand, complex):
+        advice = "Values are real; take .real and .imag and compute with the two."
+    elif kind == "Decimal":
+        advice = "Python does not mix Decimal and float either; write float(x)."
+    elif kind == "Value":
+        advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
+    elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
+        advice = "A Value is one number; make a list: [Value(x) for x in xs]."
+    else:
+        advice = "Pass an int, float, Fraction, NumPy scalar or Value."
+    return OperandError(f"{where} takes real numbers and Values, not {kind}: {shown(operand)}.", advice)
+
+
+def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """Evaluate a row on operands that are not all plain floats."""
+    for operand in operands:
+        for kind in type(operand).__mro__:
+            if kind in interpreters:
+                return interpreters[kind](row, operands)
+        module = _INTERPRETED_BY.pop(type(operand).__module__.partition(".")[0], None)
+        if module is not None:
+            importlib.import_module(module)
+            return _interpret(row, operands)
+    numbers = [as_number(operand) for operand in operands]
+    if None in numbers:
+        raise operand_error(f"{row.name}()", operands[numbers.index(None)])
+    return row.function(*numbers)
+
+
+interpreters[ieee.Total] = lambda row, operands: ieee.Total(row.function(*operands))
+
+
+def primitive(
+    name: str,
+    function: Callable[..., float],
+    rule: Callable[..., tuple[Any, ...]],
+    *,
+    symbol: str | None = None,
+    domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
+    ulp: tuple[float, ...] = (),
+    doc: str = "",
+) -> Callable[..., Any]:
+    """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
+
+    Args:
+        name: a name that is not taken yet.
+        function: the operation on floats, one argument an operand (`*xs` for any number).
+        rule: `rule(result, *operands)` returns a tuple with one local partial derivative an operand, written with
+            this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again.
+        symbol: how pictures and formulas write it, where that differs from the name.
+        domain: the interval from which tests draw an operand, or one interval an operand.
+        ulp: the accuracy tests hold it to: of the value and the first, second and third derivative.
+        doc: the docstring of the result.
+
+    Returns:
+        the operation, a function of floats, `Value`s, SymPy expressions and traced values.
+
+    Raises:
+        ArgumentError: the name is taken.
+
+    >>> import autograd_mini as am
+    >>> cube = am.primitive("cube", lambda x: x * x * x, lambda y, x: (3.0 * x * x,))
+    >>> am.grad(cube)(2.0), am.grad(am.grad(cube))(2.0)
+    (12.0, 12.0)
+    """
+    if name in TABLE:
+        raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
+    intervals = (domain,) if isinstance(domain[0], (int, float)) else domain
+    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp)  # type: ignore[arg-type]
+
+    def operation(*operands: Any) -> Any:
+        for operand in operands:
+            if type(operand) is not float:
+                interpret = interpreters.get(type(operand), _interpret)
+                return interpret(row, operands)
+        return function(*operands)
+
+    operation.__name__ = operation.__qualname__ = name
+    operation.__doc__ = inspect.cleandoc(doc)
+    operation.__module__ = rule.__module__
+    _, *parameters = inspect.signature(rule).parameters.values()
+    operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return operation
+
+
+def _row_named(name: str) -> Primitive:
+    if name not in TABLE:
+        raise ArgumentError(f"A pickled graph uses the primitive {name!r}, which is not in the table.", "Define it first.")
+    return TABLE[name]
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """`a if condition else b` for rules: records nothing where the condition is known, else asks `where`."""
+    if isinstance(condition, (bool, float)):
+        return a if condition else b
+    return where(condition, a, b)
+
+
+# Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
+
+def _log_slope(x: Any, scale: float = 1.0) -> Any:
+    """scale / x for x >= 0, +inf at both zeros (x + 0.0 turns -0.0 into 0.0), nan outside the domain."""
+    return select(x < 0.0, math.nan, scale / (x + 0.0))
+
+
+def _one_minus_square(x: Any) -> Any:
+    """1 - x²: the factored form keeps its digits near ±1, and the plain form's derivative keeps them near 0."""
+    return select(x * x < 0.25, 1.0 - x * x, (1.0 - x) * (1.0 + x))
+
+
+def _gaussian(x: Any) -> Any:
+    """exp(-x²) by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
+
+    h is a step function of x, so it has no derivative, and the identity holds for every h.
+    """
+    h = floor(clip(x, -32.0, 32.0) * 4096.0) / 4096.0
+    return exp(-h * h) * exp(-(x - h) * (x + h))
+
+
+def _cosine(x: Any, other: Any, h: Any) -> Any:
+    """x / h for h = hypot(x, other): where x dominates, in the form whose derivative does not cancel."""
+    return select(abs(x) <= abs(other), x / h, sign(x) / hypot(1.0, other / x))
+
+
+def _hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
+    if len(xs) == 2:
+        slopes = _cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)
+    else:
+        slopes = tuple([x / h for x in xs])
+    return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
+
+
+def _extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
+    """Ties share evenly; losers have no edge; a nan result is everybody's."""
+    ties: Any = 0.0
+    for x in xs:
+        ties = ties + select(x == y, 1.0, 0.0)
+    return tuple([select(x == y, 1.0 / ties, select(y == y, ZERO, y)) for x in xs])
+
+
+def _clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
+    return (
+        select(x <= low, ZERO, select(x >= high, ZERO, 1.0)),
+        select(x <= low, select(low < high, 1.0, ZERO), ZERO),
+        select(x >= high, 1.0, select(low >= high, 1.0, ZERO)),
+    )
+
+
+def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
+    """The slope in x is p x^(p-1), and 0 for p = 0 where that is 0 * inf or nan; in p it is 0 at x = 0 <= p."""
+    lower = pow(x, p - 1.0)
+    dx = select(p == 0.0, select(abs(lower) < math.inf, p * lower, 0.0), p * lower)
+    dp = y * log(x)
+    return dx, select(x == 0.0, select(p >= 0.0, 0.0, dp), dp)
+
+
+def _dot_rule(y: Any, *operands: Any) -> tuple[Any, ...]:
+    half = len(operands) // 2
+    return operands[half:] + operands[:half]
+
+
+
+_LN2, _LOG2E, _LOG10E = math.log(2.0), math.log2(math.e), math.log10(math.e)
+_GAUSS = 2.0 / math.sqrt(math.pi)
+
+_ANY = (-1e300, 1e300)
+_WIDE = (-1e150, 1e150)  # squares stay finite
+_POSITIVE = (1e-300, 1e300)
+_UNIT = (-1.0, 1.0)
+_ROUNDED = (0.5, 0.5, 0.5, 0.5)
+
+_DOCUMENTATION = """{meaning}
+
+Args:
+    {operands}: numbers, `Value`s, SymPy expressions or traced values.
+
+Returns:
+    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception.
+
+Raises:
+    OperandError: an operand is none of these.
+
+Derivative: {derivative}
+
+>>> {call}
+{result}
+"""
+
+
+def _row(
+    name: str,
+    function: Callable[..., float],
+    rule: Callable[..., tuple[Any, ...]],
+    domain: Interval | tuple[Interval, ...],
+    ulp: tuple[float, ...],
+    meaning: str,
+    derivative: str,
+    example: str,
+    symbol: str | None = None,
+) -> Callable[..., Any]:
+    operands = ", ".join(str(p) for p in list(inspect.signature(rule).parameters.values())[1:])
+    call, _, result = example.partition(" -> ")
+    doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
+    return primitive(name, function, rule, symbol=symbol, domain=domain, ulp=ulp, doc=doc)
+
+
+# fmt: off
+# -- the operators -----------------------------------------------------------------------------------------------------
+add  = _row("add", operator.add, lambda y, a, b: (1.0, 1.0), _ANY, _ROUNDED,
+            "The sum, `a + b`.", "1, 1.", "add(2.0, 3.0) -> 5.0", "+")
+sub  = _row("sub", operator.sub, lambda y, a, b: (1.0, -1.0), _ANY, _ROUNDED,
+            "The difference, `a - b`.", "1, -1.", "sub(2.0, 3.0) -> -1.0", "-")
+mul  = _row("mul", operator.mul, lambda y, a, b: (b, a), _WIDE, _ROUNDED,
+            "The product, `a * b`.", "b, a.", "mul(2.0, 3.0) -> 6.0", "*")
+div  = _row("div", ieee.divide, lambda y, a, b: (1.0 / b, -(y / b)), _WIDE, (0.5, 2, 3, 4),
+            "The quotient, `a / b`; a zero divisor gives inf or nan.", "1 / b, -(a / b) / b.", "div(3.0, 2.0) -> 1.5", "/")
+neg  = _row("neg", operator.neg, lambda y, x: (-1.0,), _ANY, _ROUNDED,
+            "The number with its sign changed, `-x`.", "-1.", "neg(2.0) -> -2.0", "-")
+pos  = _row("pos", operator.pos, lambda y, x: (1.0,), _ANY, _ROUNDED,
+            "The number itself, as a node of its own.", "1.", "pos(2.0) -> 2.0", "+")
+pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
+            "x to the power p, `x ** p`; x ** 2 is x * x to the bit, x ** 0 is 1, a negative x needs a whole p.",
+            "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0.",
+            "pow(2.0, 3.0) -> 8.0", "**")
+floor_divide = _row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZERO), _WIDE, (),
+            "The whole number below the quotient, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//")
+remainder = _row("remainder", ieee.remainder, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(a, b)), _WIDE, (),
+            "What is left after `a // b`, `a % b`; it has the sign of b.", "1, -(a // b).", "remainder(-7.0, 3.0) -> 2.0", "%")
+fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(abs(a), abs(b)) * sign(a) * sign(b)),
+            _WIDE, (), "What is left after dividing towards zero, as C's `fmod`; it has the sign of a.",
+            "1, minus the quotient rounded towards zero.", "fmod(-7.0, 3.0) -> -1.0")
+
+# -- exponentials, logarithms, roots -----------------------------------------------------------------------------------
+exp   = _row("exp", ieee.exp, lambda y, x: (y,), (-708.0, 709.0), (1, 1, 1, 1),
+             "e to the power x.", "exp(x), the result itself.", "exp(1.0) -> 2.718281828459045")
+exp2  = _row("exp2", ieee.exp2, lambda y, x: (y * _LN2,), (-1021.0, 1023.0), (1, 2, 3, 4),
+             "2 to the power x.", "exp2(x) * log(2).", "exp2(3.0) -> 8.0")
+expm1 = _row("expm1", ieee.expm1, lambda y, x: (exp(x),), (-700.0, 709.0), (1, 1, 1, 1),
+             "exp(x) - 1, without losing the digits of a small x.", "exp(x).", "expm1(1e-10) -> 1.00000000005e-10")
+log   = _row("log", ieee.log, lambda y, x: (_log_slope(x),), _POSITIVE, (1, 1, 3, 4),
+             "The natural logarithm; -inf at 0.", "1 / x; inf at 0.", "log(2.0) -> 0.6931471805599453")
+log2  = _row("log2", ieee.log2, lambda y, x: (_log_slope(x, _LOG2E),), _POSITIVE, (1, 2, 3, 4),
+             "The logarithm to base 2; -inf at 0.", "1 / (x * log(2)); inf at 0.", "log2(8.0) -> 3.0")
+log10 = _row("log10", ieee.log10, lambda y, x: (_log_slope(x, _LOG10E),), _POSITIVE, (2, 2, 3, 4),
+             "The logarithm to base 10; -inf at 0.", "1 / (x * log(10)); inf at 0.", "log10(1000.0) -> 3.0")
+log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 1e300), (1, 2, 4, 4),
+             "log(1 + x), without losing the digits of a small x; -inf at -1.", "1 / (1 + x); inf at -1.",
+             "log1p(1e-10) -> 9.9999999995e-11")
+sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 4),
+             "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951")
+cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (select(x == y, 1.0 / (3.0 * y * y), y / x / 3.0),), _ANY, (3, 4, 8, 12),
+             "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0")
+
+# -- circles and hyperbolas --------------------------------------------------------------------------------------------
+sin   = _row("sin", ieee.sin, lambda y, x: (cos(x),), (-1e6, 1e6), (1, 1, 1, 1),
+             "The sine of x in radians.", "cos(x).", "sin(1.0) -> 0.8414709848078965")
+cos   = _row("cos", ieee.cos, lambda y, x: (-sin(x),), (-1e6, 1e6), (1, 1, 1, 1),
+             "The cosine of x in radians.", "-sin(x).", "cos(1.0) -> 0.5403023058681398")
+tan   = _row("tan", ieee.tan, lambda y, x: (1.0 + y * y,), (-1.57, 1.57), (1, 2, 4, 8),
+             "The tangent of x in radians.", "1 + tan(x)**2.", "tan(1.0) -> 1.5574077246549023")
+asin  = _row("asin", ieee.asin, lambda y, x: (1.0 / sqrt(_one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
+             "The angle whose sine is x, from -π/2 to π/2.", "1 / sqrt(1 - x**2); inf at ±1.", "asin(1.0) -> 1.5707963267948966")
+acos  = _row("acos", ieee.acos, lambda y, x: (-1.0 / sqrt(_one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
+             "The angle whose cosine is x, from 0 to π.", "-1 / sqrt(1 - x**2); -inf at ±1.", "acos(0.0) -> 1.5707963267948966")
+atan  = _row("atan", ieee.atan, lambda y, x: (1.0 / hypot(1.0, x) / hypot(1.0, x),), _ANY, (1, 3, 6, 12),
+             "The angle whose tangent is x, from -π/2 to π/2.", "1 / (1 + x**2).", "atan(1.0) -> 0.7853981633974483")
+atan2 = _row("atan2", ieee.atan2, lambda angle, y, x: (x / hypot(x, y) / hypot(x, y), -(y / hypot(x, y)) / hypot(x, y)),
+             _WIDE, (1, 3, 8, 16), "The angle of the point (x, y), from -π to π; note the order of the arguments.",
+             "x / (x**2 + y**2), -y / (x**2 + y**2); nan at the origin.", "atan2(1.0, -1.0) -> 2.356194490192345")
+sinh  = _row("sinh", ieee.sinh, lambda y, x: (cosh(x),), (-709.0, 709.0), (2, 2, 2, 2),
+             "The hyperbolic sine.", "cosh(x).", "sinh(1.0) -> 1.1752011936438014")
+cosh  = _row("cosh", ieee.cosh, lambda y, x: (sinh(x),), (-709.0, 709.0), (2, 2, 2, 2),
+             "The hyperbolic cosine.", "sinh(x).", "cosh(1.0) -> 1.5430806348152437")
+asinh = _row("asinh", ieee.asinh, lambda y, x: (1.0 / hypot(1.0, x),), _ANY, (2, 2, 6, 12),
+             "The number whose hyperbolic sine is x.", "1 / sqrt(1 + x**2).", "asinh(1.0) -> 0.881373587019543")
+acosh = _row("acosh", ieee.acosh, lambda y, x: (1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)),), (1.0, 1e300), (2, 3, 6, 12),
+             "The number whose hyperbolic cosine is x >= 1.", "1 / sqrt(x**2 - 1); inf at 1.", "acosh(2.0) -> 1.3169578969248166")
+atanh = _row("atanh", ieee.atanh, lambda y, x: (select(abs(x) > 1.0, math.nan, 1.0 / _one_minus_square(x)),), _UNIT, (2, 2, 6, 12),
+             "The number whose hyperbolic tangent is x.", "1 / (1 - x**2); inf at ±1.", "atanh(0.5) -> 0.5493061443340548")
+hypot = _row("hypot", ieee.hypot, _hypot_rule, _WIDE, (1, 3, 6, 12),
+             "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin.",
+             "hypot(3.0, 4.0) -> 5.0")
+
+# -- the normal distribution -------------------------------------------------------------------------------------------
+erf   = _row("erf", ieee.erf, lambda y, x: (_GAUSS * _gaussian(x),), (-26.0, 26.0), (1, 4, 6, 8),
+             "The error function.", "2 / sqrt(π) * exp(-x**2).", "erf(1.0) -> 0.842700792949715")
+erfc  = _row("erfc", ieee.erfc, lambda y, x: (-_GAUSS * _gaussian(x),), (-26.0, 26.0), (4, 4, 6, 8),
+             "1 - erf(x), without losing the digits of its right tail.", "-2 / sqrt(π) * exp(-x**2).",
+             "erfc(10.0) -> 2.088487583762545e-45")
+
+# -- with kinks and steps ----------------------------------------------------------------------------------------------
+abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, sign(x)),), _ANY, (),
+             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1.", "abs(-2.0) -> 2.0")
+sign  = _row("sign", ieee.sign, lambda y, x: (ZERO,), _ANY, (),
+             "-1, 0 or 1; nan for nan.", "0.", "sign(-2.0) -> -1.0")
+floor = _row("floor", ieee.floor, lambda y, x: (ZERO,), _ANY, (),
+             "The largest whole number not above x.", "0.", "floor(-1.5) -> -2.0")
+maximum = _row("maximum", ieee.maximum, _extremum_rule, _ANY, (),
+             "The largest of two or more; nan if any is nan.", "1 for the largest, no edge for the others; ties share evenly.",
+             "maximum(1.0, 3.0, 2.0) -> 3.0")
+minimum = _row("minimum", ieee.minimum, _extremum_rule, _ANY, (),
+             "The smallest of two or more; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
+             "minimum(1.0, 3.0, 2.0) -> 1.0")
+clip  = _row("clip", ieee.clip, _clip_rule, _ANY, (),
+             "x limited to the interval from low to high.", "1 inside, no edge outside and at the bounds, where the bound has 1.",
+             "clip(1.7, 0.0, 1.0) -> 1.0")
+where = _row("where", ieee.where, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)),
+             _ANY, (), "a if the condition holds, else b.", "1 for the arm taken, no edge for the other and for the condition.",
+             "where(2.0 > 1.0, 5.0, 6.0) -> 5.0")
+xlogy = _row("xlogy", ieee.xlogy,
+             lambda z, x, y: (log(y), select(x == 0.0, ZERO, select(y < 0.0, math.nan, x / (y + 0.0)))),
+             ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
+             "x * log(y), and 0 for x = 0 even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0")
+
+# -- of any number of operands -----------------------------------------------------------------------------------------
+sum_of = _row("sum", ieee.total, lambda y, *xs: (1.0,) * len(xs), _ANY, (),
+             "The sum of all operands from left to right.", "1 each.", "sum_of(1.0, 2.0, 3.0) -> 6.0", "Σ")
+dot_of = _row("dot", ieee.dot, _dot_rule, _WIDE, (),
+             "The sum of the products of the first half of the operands with the second.", "the partner in the other half.",
+             "dot_of(1.0, 2.0, 3.0, 4.0) -> 11.0", "·")
+# fmt: on

@@ -1,0 +1,78 @@
+"""Where something happened in the user's program: file, line, and the exact expression.
+
+Not here: which nodes remember their place (that is `scopes`). Read next: `errors`, which prints places in its messages.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import sys
+from dataclasses import dataclass
+from types import CodeType, FrameType
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Site:
+    """One place in a program: a code object and the instruction that was running.
+
+    Keeping the pair costs a tenth of resolving it, so lines and columns are looked up only when somebody asks.
+    """
+
+    code: CodeType
+    instruction: int
+
+    @property
+    def file(self) -> str:
+        """The file's path, as Python reports it."""
+        return self.code.co_filename
+
+    @property
+    def function(self) -> str:
+        """The function's qualified name; `<module>` at the top level of a file."""
+        return self.code.co_qualname
+
+    @property
+    def span(self) -> tuple[int, int, int, int]:
+        """(line, column, end line, end column): lines from 1, columns from 0 in UTF-8 bytes, as in `ast`."""
+        position = next(itertools.islice(self.code.co_positions(), self.instruction // 2, None), (None,) * 4)
+        line, end_line, column, end_column = position
+        line = line or self.code.co_firstlineno
+        return line, column or 0, end_line or line, end_column or 0
+
+    @property
+    def line(self) -> int:
+        """The line the expression starts on."""
+        return self.span[0]
+
+    @property
+    def expression(self) -> str:
+        """The source text of the expression, on one line; empty where there is no source to read."""
+        line, column, end_line, end_column = self.span
+        lines = [linecache.getline(self.file, number).encode() for number in range(line, end_line + 1)]
+        if not any(lines):
+            return ""
+        if end_column == 0:  # no columns recorded (python -X no_debug_ranges): the whole line
+            return lines[0].decode().strip()
+        lines[-1] = lines[-1][:end_column]  # before the start is cut off, for they may be the same line
+        lines[0] = lines[0][column:]
+        return " ".join(text.decode(errors="replace").strip() for text in lines)
+
+    def __str__(self) -> str:
+        expression = self.expression
+        return f"{self.file}:{self.line} in {self.function}" + (f": {expression}" if expression else "")
+
+
+def site_of(frame: FrameType) -> Site:
+    """The place where a frame is right now."""
+    return Site(frame.f_code, frame.f_lasti)
+
+
+def user_site() -> Site | None:
+    """The innermost place in the running program that is not inside this package, or None."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return site_of(frame) if frame is not None else None
