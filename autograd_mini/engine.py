@@ -10,42 +10,69 @@ from __future__ import annotations
 import operator
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress, islice
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.observers import check_contributions, is_checked
-from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, operand_error
+from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, is_hopeless, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 
-_ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
+_ADD, _SUB, _MUL, _DIV, _WHERE = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["where"]
 _new = object.__new__
 
 
 def _operator(name: str) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
-    """An operator and its reflection for operands of every kind; the four common ones are inlined in `Value`."""
+    """An operator and its reflection, for operands of every kind; `Value` inlines the common cases of some."""
     row = TABLE[name]
 
     def forward(self: Value, other: Any) -> Value:
-        return apply(row, (self, other)) if _is_operand(other) else NotImplemented
+        operand = _operand(row, other)
+        return NotImplemented if operand is None else apply(row, (self, operand))
 
     def reflected(self: Value, other: Any) -> Value:
-        return apply(row, (other, self)) if _is_operand(other) else NotImplemented
+        operand = _operand(row, other)
+        return NotImplemented if operand is None else apply(row, (operand, self))
 
     return forward, reflected
 
 
+def _operand(row: Primitive, other: object) -> Value | float | None:
+    """The right-hand side of an operator; None where its own class may have an answer."""
+    if type(other) is Value:
+        return other
+    number = as_number(other)
+    if number is None and is_hopeless(other):
+        raise operand_error(f"The operator {row.symbol}", other)
+    return number
+
+
+def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Value, other: object) -> Value:
+    """An inlined operator once more, with the other operand as a float."""
+    operand = _operand(row, other)
+    return NotImplemented if operand is None else operate(self, operand)
+
+
 def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
     def method(self: Value, other: Any) -> bool:
-        number = other._data if type(other) is Value else as_number(other)
-        return NotImplemented if number is None else compare(self._data, number)
+        if type(other) is not float:
+            other = other._data if type(other) is Value else as_number(other)
+        return NotImplemented if other is None else compare(self._data, other)
 
     return method
 
 
-def _is_operand(operand: object) -> bool:
-    return type(operand) is Value or as_number(operand) is not None
+class Notes(NamedTuple):
+    """What only some nodes have."""
+
+    scope: Scope | None
+    name: str | None = None
+    origin: Site | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
 
 
 @final
@@ -71,10 +98,11 @@ class Value:
 
     # `_left` and `_right` are the operands (a Value, a float, or None), `_dleft` and `_dright` the local partials, ZERO
     # where there is no edge: a constant, or a branch not taken. An operation of three or more operands keeps two
-    # tuples in `_left` and `_dleft`. One tracked object a node, with no cycle and no closure, is what makes recording
-    # fast (measured: a tuple of operands in every node doubles the time). `_origin` stays unset while provenance is
-    # off, `_grad` is None until a sweep arrives.
-    __slots__ = ("_data", "_dleft", "_dright", "_grad", "_left", "_origin", "_right", "_row", "_scope", "name")
+    # tuples in `_left` and `_dleft`; `where`, for every relu is one, keeps its only edge in `_left` and `_dleft`, and
+    # its operands in `_right`. One tracked object a node, with no cycle and no closure, is what makes recording fast
+    # (measured: a tuple of operands in every node doubles the time). Each slot costs time and memory too, so what few
+    # nodes have shares one: `_notes` is the scope (or None), or `Notes`. `_grad` is None until a sweep arrives.
+    __slots__ = ("_data", "_dleft", "_dright", "_grad", "_left", "_notes", "_right", "_row")
 
     _data: float
     _grad: float | None
@@ -83,9 +111,7 @@ class Value:
     _right: Any
     _dleft: Any
     _dright: Any
-    _scope: Scope | None
-    _origin: tuple[Any, int]
-    name: str | None
+    _notes: Scope | Notes | None
 
     if TYPE_CHECKING:  # attached below, and by `functions` where they are composed
         abs: Callable[..., Value]
@@ -145,8 +171,9 @@ class Value:
         self._data = data if type(data) is float else _real(data, "Value()")
         self._row = self._left = self._right = self._grad = None
         self._dleft = self._dright = ZERO
-        self._scope = recording().scope
-        self.name = name
+        self._notes = recording().scope
+        if name is not None:
+            self.name = name
 
     # -- what a node knows ---------------------------------------------------------------------------------------------
 
@@ -183,6 +210,8 @@ class Value:
         """What it was computed from: `Value`s, and floats for constants; () for a leaf."""
         if type(self._left) is tuple:
             return self._left
+        if type(self._right) is tuple:
+            return self._right
         if self._right is not None:
             return self._left, self._right
         return () if self._row is None else (self._left,)
@@ -192,6 +221,8 @@ class Value:
         """The local partial derivative for each operand; `ZERO` for constants and branches not taken."""
         if type(self._left) is tuple:
             return self._dleft  # type: ignore[no-any-return]
+        if type(self._right) is tuple:
+            return (ZERO, self._dleft, ZERO) if self._right[0] else (ZERO, ZERO, self._dleft)
         if self._right is not None:
             return self._dleft, self._dright
         return () if self._row is None else (self._dleft,)
@@ -199,13 +230,25 @@ class Value:
     @property
     def scope(self) -> Scope | None:
         """The named part of the program that made it, or None."""
-        return self._scope
+        return self._notes.scope if type(self._notes) is Notes else self._notes
+
+    @property
+    def name(self) -> str | None:
+        """What pictures and debuggers call it; None where nobody gave it a name."""
+        return self._notes.name if type(self._notes) is Notes else None
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._notes = Notes(self.scope, name, self.origin)
 
     @property
     def origin(self) -> Site | None:
-        """The source expression that made it; None unless provenance was on."""
-        origin = getattr(self, "_origin", None)
-        return None if origin is None else Site(*origin)
+        """The source expression that made it; None unless `provenance` was on."""
+        return self._notes.origin if type(self._notes) is Notes else None
+
+    @origin.setter
+    def origin(self, origin: Site | None) -> None:
+        self._notes = Notes(self.scope, self.name, origin)
 
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
@@ -229,9 +272,10 @@ class Value:
         """
         if type(self) is not Value:
             raise operand_error("Value.backward()", self)
-        for node, adjoint in propagate(self, _real(seed, "backward(seed)")).items():
-            if adjoint is ZERO:
-                adjoint = 0.0
+        seed = _real(seed, "backward(seed)")
+        if is_checked.get():  # once without writing, so that an error leaves all gradients as they were
+            propagate(self, seed, topological_order(self))
+        for node, adjoint in sweep(self, seed, topological_order(self)):
             if node._row is None and node._grad is not None:
                 node._grad += adjoint
             else:
@@ -245,24 +289,24 @@ class Value:
             return record(_ADD, self._data + other._data, self, other, 1.0, 1.0)
         if type(other) is float:
             return record(_ADD, self._data + other, self, other, 1.0, ZERO)
-        return _add(self, other)
+        return _converted(Value.__add__, _ADD, self, other)
 
     def __radd__(self, other: float) -> Value:
         if type(other) is float:
             return record(_ADD, other + self._data, other, self, ZERO, 1.0)
-        return _radd(self, other)
+        return _converted(Value.__radd__, _ADD, self, other)
 
     def __sub__(self, other: Value | float) -> Value:
         if type(other) is Value:
             return record(_SUB, self._data - other._data, self, other, 1.0, -1.0)
         if type(other) is float:
             return record(_SUB, self._data - other, self, other, 1.0, ZERO)
-        return _sub(self, other)
+        return _converted(Value.__sub__, _SUB, self, other)
 
     def __rsub__(self, other: float) -> Value:
         if type(other) is float:
             return record(_SUB, other - self._data, other, self, ZERO, -1.0)
-        return _rsub(self, other)
+        return _converted(Value.__rsub__, _SUB, self, other)
 
     def __mul__(self, other: Value | float) -> Value:
         x = self._data
@@ -271,12 +315,12 @@ class Value:
             return record(_MUL, x * y, self, other, y, x)
         if type(other) is float:
             return record(_MUL, x * other, self, other, other, ZERO)
-        return _mul(self, other)
+        return _converted(Value.__mul__, _MUL, self, other)
 
     def __rmul__(self, other: float) -> Value:
         if type(other) is float:
             return record(_MUL, other * self._data, other, self, ZERO, other)
-        return _rmul(self, other)
+        return _converted(Value.__rmul__, _MUL, self, other)
 
     def __truediv__(self, other: Value | float) -> Value:
         x = self._data
@@ -287,9 +331,9 @@ class Value:
                 return record(_DIV, quotient, self, other, 1.0 / y, -(quotient / y))
         elif type(other) is float and other != 0.0:
             return record(_DIV, x / other, self, other, 1.0 / other, ZERO)
-        return _div(self, other)
+        return self._div(other)  # also a zero divisor
 
-    __rtruediv__ = _operator("div")[1]
+    _div, __rtruediv__ = _operator("div")
     __pow__, __rpow__ = _operator("pow")
     __floordiv__, __rfloordiv__ = _operator("floor_divide")
     __mod__, __rmod__ = _operator("remainder")
@@ -348,7 +392,7 @@ class Value:
         return _restore([_state(self, lambda operand: operand)])[0]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        fresh = [node for node in topological_order(self) if id(node) not in memo]
+        fresh = [node for node in topological_order(self, everything=True) if id(node) not in memo]
         place = {node: index for index, node in enumerate(fresh)}
         copies = _restore([_state(node, lambda v: place.get(v, memo.get(id(v)))) for node in fresh])
         memo.update(zip(map(id, fresh), copies, strict=True))
@@ -356,7 +400,7 @@ class Value:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Leaves are pickled as objects, so that what shares them (the parameters of a model) goes on sharing them.
-        computed = [node for node in topological_order(self) if node._row is not None or node is self]
+        computed = [node for node in topological_order(self, everything=True) if node._row is not None or node is self]
         place = {node: index for index, node in enumerate(computed)}
         return _last, ([_state(node, lambda v: place.get(v, v)) for node in computed],)
 
@@ -381,9 +425,8 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
     node._dleft = dleft
     node._dright = dright
     node._grad = None
-    node.name = None
     now = recording()
-    node._scope = now.scope
+    node._notes = now.scope
     if now.observe is not None:
         now.observe(node)
     return node
@@ -396,49 +439,64 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
         OperandError: an operand is neither.
         ArgumentError: the rule of the row gives another number of partials than there are operands.
     """
-    constants = set(map(type, operands)) != {Value}
-    if constants:
-        operands = tuple([x if type(x) is Value else _real(x, f"{row.name}()") for x in operands])
-        numbers = tuple([x._data if type(x) is Value else x for x in operands])
-    else:
-        numbers = tuple(map(_DATA, operands))
-    data = float(row.function(*numbers))
-    partials = row.partials(data, numbers)
-    if len(partials) != len(operands):
-        raise ArgumentError(
-            f"The rule of {row.name!r} gives {len(partials)} partial derivatives for {len(operands)} operands.",
-            "Return a tuple with one entry an operand, ZERO where there is no edge.",
-        )
-    if constants:
-        partials = tuple([p if type(x) is Value else ZERO for p, x in zip(partials, operands, strict=True)])
     if len(operands) == 1:
-        return record(row, data, operands[0], None, partials[0], ZERO)
+        (x,) = operands
+        data = float(row.function(x._data))
+        return record(row, data, x, None, *_partials(row, data, (x._data,)), ZERO)
+    if row is _WHERE:
+        return _where(*operands)
+    if set(map(type, operands)) == {Value}:
+        numbers = tuple(map(_DATA, operands))
+        data = float(row.function(*numbers))
+        partials = _partials(row, data, numbers)
+    else:
+        operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])
+        numbers = tuple([x._data if type(x) is Value else x for x in operands])
+        data = float(row.function(*numbers))
+        partials = _partials(row, data, numbers)
+        partials = tuple([p if type(x) is Value else ZERO for p, x in zip(partials, operands, strict=True)])
     if len(operands) == 2:
         return record(row, data, *operands, *partials)
     return record(row, data, operands, None, partials, ZERO)
 
 
+def _where(condition: Any, a: Any, b: Any) -> Value:
+    """The row "where", inlined like the common operators: every relu is one."""
+    condition = 1.0 if condition else 0.0  # what the condition was computed from has no part in the gradient
+    if type(a) is not Value and type(a) is not float:
+        a = _real(a, "where()")
+    if type(b) is not Value and type(b) is not float:
+        b = _real(b, "where()")
+    taken = a if condition else b
+    if type(taken) is Value:
+        return record(_WHERE, taken._data, taken, (condition, a, b), 1.0, ZERO)
+    return record(_WHERE, taken, taken, (condition, a, b), ZERO, ZERO)
+
+
+def _partials(row: Primitive, data: float, numbers: tuple[float, ...]) -> tuple[Any, ...]:
+    partials = row.partials(data, numbers)
+    if len(partials) != len(numbers):
+        raise ArgumentError(
+            f"The rule of {row.name!r} gives {len(partials)} partial derivatives for {len(numbers)} operands.",
+            "Return a tuple with one entry an operand, ZERO where there is no edge.",
+        )
+    return partials
+
+
 _DATA = operator.attrgetter("_data")
 interpreters[Value] = apply
-_add, _radd = _operator("add")
-_sub, _rsub = _operator("sub")
-_mul, _rmul = _operator("mul")
-_div, _ = _operator("div")
 
 
 def _real(number: Any, where: str) -> float:
     """A real number as a float, or the error that says why it is none."""
-    try:
-        real = as_number(number)
-    except OverflowError:
-        raise OverflowError(f"{where} got {shown(number)}, which is beyond the range of floats (1.8e308).") from None
+    real = as_number(number)
     if real is None:
         raise operand_error(where, number)
     return real
 
 
-def topological_order(root: Value, leaves: Iterable[Value] = ()) -> dict[Value, Any]:
-    """All nodes behind a root, operands before results.
+def topological_order(root: Value, leaves: Iterable[Value] = (), everything: bool = False) -> dict[Value, Any]:
+    """The nodes behind a root, operands before results.
 
     The order follows from the shape of the graph alone, so gradients have the same bits in every run, however the
     graph was built. Depth does not matter: nothing recurses.
@@ -446,6 +504,7 @@ def topological_order(root: Value, leaves: Iterable[Value] = ()) -> dict[Value, 
     Args:
         root: where the order ends.
         leaves: nodes to start with; the walk does not look behind them.
+        everything: also what is only behind branches not taken, where no gradient flows.
 
     Returns:
         a dict in that order, every node with `ZERO`: the adjoints before a sweep.
@@ -456,25 +515,27 @@ def topological_order(root: Value, leaves: Iterable[Value] = ()) -> dict[Value, 
     [None, 'mul', 'add']
     """
     order: dict[Value, Any] = dict.fromkeys(leaves, ZERO)
-    path: list[Any] = []  # nodes whose left operands are done; on top of an n-ary one, an iterator over its operands
+    path: list[Any] = []  # nodes whose left operands are done, and iterators over many operands, each on top of its node
     node = root
     while True:
         while node not in order:  # down, along the left operands
             path.append(node)
-            left = node._left
-            if type(left) is Value:
-                node = left
-            else:
-                if type(left) is tuple:
-                    path.append(iter(left))
+            if everything:
+                path.append(iter(node.operands))
                 break
+            if node._dleft is ZERO:
+                break
+            left = node._left
+            if type(left) is tuple:
+                path.append(compress(left, [partial is not ZERO for partial in node._dleft]))
+                break
+            node = left
         while path:  # up, until there is another operand to go down to
             node = path.pop()
             if type(node) is Value:
-                right = node._right
-                if type(right) is Value and right not in order:
+                if node._dright is not ZERO and node._right not in order:
                     path.append(node)
-                    node = right
+                    node = node._right
                     break
                 order[node] = ZERO
             else:
@@ -514,16 +575,19 @@ def sweep(
     adjoints[root] = seed
     for node, adjoint in reversed(adjoints.items()):
         yield node, adjoint
-        if adjoint is ZERO:
-            continue
-        dleft, dright = (node._dleft, node._dright) if partials is None else partials(node)
-        if type(dleft) is tuple:
-            for operand, partial in zip(node._left, dleft, strict=True):
-                if partial is not ZERO:
-                    before = adjoints[operand]
-                    adjoints[operand] = adjoint * partial if before is ZERO else before + adjoint * partial
+        if partials is None:
+            dleft, dright = node._dleft, node._dright
+        elif adjoint is not ZERO:
+            dleft, dright = partials(node)
+        else:
             continue
         if dleft is not ZERO:
+            if type(dleft) is tuple:
+                for operand, partial in zip(node._left, dleft, strict=True):
+                    if partial is not ZERO:
+                        before = adjoints[operand]
+                        adjoints[operand] = adjoint * partial if before is ZERO else before + adjoint * partial
+                continue
             operand = node._left
             before = adjoints[operand]
             adjoints[operand] = adjoint * dleft if before is ZERO else before + adjoint * dleft
@@ -533,41 +597,56 @@ def sweep(
             adjoints[operand] = adjoint * dright if before is ZERO else before + adjoint * dright
 
 
-def propagate(root: Value, seed: float) -> dict[Value, Any]:
-    """The adjoints of all nodes behind a root, in topological order: a sweep run to its end.
+def propagate(
+    root: Value,
+    seed: float,
+    adjoints: dict[Value, Any],
+    leaves: Sequence[Value] = (),
+    partials: Callable[[Value], tuple[Any, Any]] | None = None,
+) -> None:
+    """Run a sweep to its end, or up to the leaves that the order starts with; arguments as for `sweep`.
 
     Raises:
         NonFiniteError: under `checked()`, a contribution is nan or infinite.
     """
-    adjoints = topological_order(root)
-    walk = sweep(root, seed, adjoints)
+    walk = sweep(root, seed, adjoints, partials)
+    if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
+        walk = islice(walk, len(adjoints) - len(leaves) + 1)
     if is_checked.get():
         for node, adjoint in walk:
             check_contributions(node, adjoint)
     deque(walk, maxlen=0)
-    return adjoints
 
 
 def _state(node: Value, refer: Callable[[Value], Any]) -> tuple[Any, ...]:
-    """Everything a node holds (except its origin, for code cannot be pickled), with references for its operands."""
+    """Everything a node holds with references for its operands."""
     operands = tuple([refer(x) if type(x) is Value else x for x in node.operands])
-    return node._row, node._data, node._grad, node.name, node._scope, operands, node.partials
+    return node._row, node._data, node._grad, node._notes, operands, node.partials
 
 
 def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:
     """The nodes of these states; an int among the operands refers to a node restored before."""
     nodes: list[Value] = []
-    for row, data, grad, name, scope, references, partials in states:
+    for row, data, grad, notes, references, partials in states:
         operands = tuple([nodes[x] if type(x) is int else x for x in references])
         node: Value = _new(Value)
-        node._row, node._data, node._grad, node.name, node._scope = row, data, grad, name, scope
-        if len(operands) > 2:
-            node._left, node._right, node._dleft, node._dright = operands, None, partials, ZERO
+        node._row, node._data, node._grad, node._notes = row, data, grad, notes
+        node._dleft, node._dright = packed(row, operands, partials)
+        if row is _WHERE:
+            node._left, node._right = operands[1 if operands[0] else 2], operands
+        elif len(operands) > 2:
+            node._left, node._right = operands, None
         else:
             node._left, node._right = (*operands, None, None)[:2]
-            node._dleft, node._dright = (*partials, ZERO, ZERO)[:2]
         nodes.append(node)
     return nodes
+
+
+def packed(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The partials of all operands as a node keeps them: in (`_dleft`, `_dright`)."""
+    if row is _WHERE:
+        return partials[1 if operands[0] else 2], ZERO
+    return (partials, ZERO) if len(operands) > 2 else (*partials, ZERO, ZERO)[:2]  # type: ignore[return-value]
 
 
 def _last(states: Iterable[tuple[Any, ...]]) -> Value:

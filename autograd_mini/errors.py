@@ -3,6 +3,7 @@
     AutogradError
     ├── OperandError     (TypeError)           a value of a type the operation cannot take
     ├── ArgumentError    (ValueError)          the right type, an impossible value: softmax([]), class 7 of 3
+    ├── RangeError       (OverflowError)       an integer beyond the range of floats
     ├── NonFiniteError   (FloatingPointError)  under `checked()`: the first nan or infinity
     ├── DataError        (ValueError)          a data file that cannot be read, with its line and column
     └── MissingError     (ImportError)         an optional dependency or program that is not installed
@@ -40,6 +41,10 @@ class OperandError(AutogradError, TypeError):
 
 class ArgumentError(AutogradError, ValueError):
     """A value of the right type that makes no sense there, such as `softmax([])`."""
+
+
+class RangeError(AutogradError, OverflowError):
+    """An integer beyond the range of floats, such as `Value(10**400)`."""
 
 
 class NonFiniteError(AutogradError, FloatingPointError):

@@ -16,6 +16,7 @@ from typing import Any
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import observe_everywhere, observing
+from autograd_mini.source import site_of
 
 # The modules between an operator in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = ("autograd_mini.engine", "autograd_mini.primitives", "autograd_mini.scopes")
@@ -25,7 +26,7 @@ def _remember_origin(node: Any) -> None:
     frame = sys._getframe(1)
     while frame.f_globals.get("__name__") in _MACHINERY and frame.f_back is not None:
         frame = frame.f_back
-    node._origin = frame.f_code, frame.f_lasti
+    node.origin = site_of(frame)
 
 
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
@@ -87,8 +88,11 @@ def _check_result(node: Any) -> None:
 
 def check_contributions(node: Any, adjoint: Any) -> None:
     """Raise if anything that a node hands on to its operands in a sweep is nan or infinite."""
+    if adjoint is ZERO:
+        return
+    adjoint = getattr(adjoint, "data", adjoint)  # a Value in sweeps of higher order
     for operand, partial in zip(node.operands, node.partials, strict=True):
-        if partial is ZERO or adjoint is ZERO or isfinite(adjoint * partial):
+        if partial is ZERO or isfinite(adjoint * partial):
             continue
         raise NonFiniteError(
             f"The gradient that {node.op} hands to its operand {operand.name or repr(operand.data)} is not finite: "

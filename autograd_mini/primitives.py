@@ -14,17 +14,20 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
 
 from autograd_mini import ieee
-from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.errors import ArgumentError, OperandError, RangeError, shown
 
 Interval = tuple[float, float]
 
 
 class Zero:
     """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied."""
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return "ZERO"
@@ -57,16 +60,29 @@ class Primitive:
     domain: tuple[Interval, ...]
     ulp: tuple[float, ...]
 
-    def partials(self, result: float, operands: Iterable[float]) -> tuple[Any, ...]:
-        """The local partial derivatives at floats: floats, or `ZERO` where there is no edge."""
+    def partials(self, result: Any, operands: Iterable[Any]) -> tuple[Any, ...]:
+        """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
+
+        At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
+        """
         try:
             partials = self.rule(result, *operands)
-        except ArithmeticError:  # Python raises for 1/0 where C99 goes on
-            partials = self.rule(ieee.Total(result), *map(ieee.Total, operands))
-        return tuple([p if type(p) is float or p is ZERO else float(p) for p in partials])
+            return tuple([p if type(p) is float or p is ZERO else _partial(p) for p in partials])
+        except ArithmeticError:
+            return tuple([_partial(p) for p in self.rule(*map(_c99, (result, *operands)))])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _row_named, (self.name,)
+
+
+def _c99(operand: Any) -> Any:
+    return ieee.Total(operand) if type(operand) is float else operand
+
+
+def _partial(partial: Any) -> Any:
+    if isinstance(partial, complex):
+        raise ArithmeticError
+    return float(partial) if isinstance(partial, (float, int)) else partial
 
 
 TABLE: dict[str, Primitive] = {}
@@ -78,12 +94,26 @@ _INTERPRETED_BY = {"sympy": "autograd_mini.symbolic"}
 
 
 def as_number(operand: object) -> float | None:
-    """A real number (int, bool, float, Fraction, NumPy scalar) as a float; None for anything else."""
-    if isinstance(operand, Real):
-        return float(operand)
+    """A real number (int, bool, float, Fraction, NumPy scalar) as a float; None for anything else.
+
+    Raises:
+        RangeError: an integer or Fraction beyond the range of floats.
+    """
+    if isinstance(operand, (float, int, Real)):  # in this order: asking an abstract class takes long
+        try:
+            return float(operand)
+        except OverflowError:
+            raise RangeError(
+                f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
+            ) from None
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
     return None
+
+
+def is_hopeless(operand: object) -> bool:
+    """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
+    return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
 
 
 def operand_error(where: str, operand: object) -> OperandError:
@@ -107,7 +137,7 @@ def operand_error(where: str, operand: object) -> OperandError:
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """Evaluate a row on operands that are not all plain floats."""
+    """Evaluate a row on numbers that are not all floats, or on operands of a library that is met for the first time."""
     for operand in operands:
         for kind in type(operand).__mro__:
             if kind in interpreters:
@@ -164,11 +194,14 @@ def primitive(
     row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp)  # type: ignore[arg-type]
 
     def operation(*operands: Any) -> Any:
+        plain = True
         for operand in operands:
-            if type(operand) is not float:
-                interpret = interpreters.get(type(operand), _interpret)
-                return interpret(row, operands)
-        return function(*operands)
+            kind = type(operand)
+            if kind is not float:
+                if kind in interpreters:
+                    return interpreters[kind](row, operands)
+                plain = False
+        return function(*operands) if plain else _interpret(row, operands)
 
     operation.__name__ = operation.__qualname__ = name
     operation.__doc__ = inspect.cleandoc(doc)
@@ -180,7 +213,9 @@ def primitive(
 
 def _row_named(name: str) -> Primitive:
     if name not in TABLE:
-        raise ArgumentError(f"A pickled graph uses the primitive {name!r}, which is not in the table.", "Define it first.")
+        raise ArgumentError(
+            f"A pickled graph uses the primitive {name!r}, which is not in the table.", "Define it first."
+        )
     return TABLE[name]
 
 
@@ -192,6 +227,7 @@ def select(condition: Any, a: Any, b: Any) -> Any:
 
 
 # Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
+
 
 def _log_slope(x: Any, scale: float = 1.0) -> Any:
     """scale / x for x >= 0, +inf at both zeros (x + 0.0 turns -0.0 into 0.0), nan outside the domain."""
@@ -252,7 +288,6 @@ def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
 def _dot_rule(y: Any, *operands: Any) -> tuple[Any, ...]:
     half = len(operands) // 2
     return operands[half:] + operands[:half]
-
 
 
 _LN2, _LOG2E, _LOG10E = math.log(2.0), math.log2(math.e), math.log10(math.e)

@@ -22,7 +22,7 @@ R = TypeVar("R")
 Observer = Callable[[Any], None]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)  # not frozen, for that would make entering a scope three times as slow
 class Scope:
     """One entry into a named part of a program; compared by identity, so that two calls of `softmax` are two scopes.
 
@@ -72,6 +72,12 @@ def observe_everywhere(observe: Observer) -> None:
     _default.observe = observe
 
 
+def _enter(name: str) -> Token[Recording]:
+    outer = recording()
+    site = None if outer.observe is None else user_site()
+    return _recording.set(Recording(Scope(name, outer.scope, site), outer.observe))
+
+
 class scope:  # noqa: N801  # a context manager is used like a function
     """Give a part of the graph a name: nodes made inside belong to it, in pictures and in the debugger.
 
@@ -91,9 +97,7 @@ class scope:  # noqa: N801  # a context manager is used like a function
         self.name = name
 
     def __enter__(self) -> scope:
-        outer = recording()
-        site = None if outer.observe is None else user_site()
-        self._token: Token[Recording] = _recording.set(Recording(Scope(self.name, outer.scope, site), outer.observe))
+        self._token = _enter(self.name)
         return self
 
     def __exit__(
@@ -122,8 +126,11 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with scope(name):
+        token = _enter(name)
+        try:
             return function(*args, **kwargs)
+        finally:
+            _recording.reset(token)
 
     return scoped
 

@@ -1,0 +1,748 @@
+"""Activations, the softmax family and losses, composed from primitives: no derivative in sight, they fall out.
+
+Each composition is chosen so that the derivative that falls out keeps its digits in both tails. Where two forms are
+analytically equal, each is used where it is accurate; derivatives of every order agree at the switch.
+Not here: derivatives. Read next: `nn`, or `transforms`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autograd_mini.engine import Value, attach
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.primitives import (
+    abs,
+    as_number,
+    clip,
+    dot_of,
+    erfc,
+    exp,
+    expm1,
+    hypot,
+    log1p,
+    maximum,
+    operand_error,
+    pos,
+    sum_of,
+    where,
+)
+from autograd_mini.scopes import composite
+
+Scalar = Any  # a number, a Value, a SymPy expression or a traced value: what comes in, comes out
+
+
+def _branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """One of two forms, and only that one computed.
+
+    Where the condition is not known yet, as in a trace, both are computed and `where` joins them.
+    """
+    if isinstance(condition, bool):
+        return then() if condition else otherwise()
+    return where(condition, then(), otherwise())
+
+
+# -- activations -------------------------------------------------------------------------------------------------------
+
+
+@composite
+def sigmoid(x: Scalar) -> Scalar:
+    """The logistic function 1 / (1 + exp(-x)), which maps all numbers to (0, 1).
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind; 1.4 ulp, and its derivative 2.6 ulp, in both tails.
+
+    Derivative: a * (1 - a) with a = sigmoid(x), and 0.25 at 0; what falls out keeps its digits where 1 - a has none.
+
+    >>> sigmoid(0.0)
+    0.5
+    """
+    return _branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
+
+
+@composite
+def tanh(x: Scalar) -> Scalar:
+    """The hyperbolic tangent, which maps all numbers to (-1, 1).
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind; 2.5 ulp, and its derivative 2.7 ulp, in both tails.
+
+    Derivative: 1 - a**2 with a = tanh(x), and 1 at 0; what falls out keeps its digits where a**2 is nearly 1.
+
+    >>> tanh(1.0)
+    0.7615941559557649
+    """
+    return _branch(x >= 0.0, lambda: -(u := expm1(-2.0 * x)) / (2.0 + u), lambda: (u := expm1(2.0 * x)) / (2.0 + u))
+
+
+@composite
+def relu(x: Scalar) -> Scalar:
+    """The rectifier: x where it is positive, else 0.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind; nan for nan.
+
+    Derivative: 1 for x > 0, no edge below; 0 at the kink 0, the smallest of the slopes between 0 and 1.
+
+    >>> relu(-2.0), relu(3.0)
+    (0.0, 3.0)
+    """
+    return where(x <= 0.0, 0.0, x)  # not x > 0: nan must stay nan
+
+
+@composite
+def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
+    """x where it is positive, else slope * x.
+
+    Args:
+        x: a number or `Value`.
+        slope: the derivative on the left.
+
+    Returns:
+        The same kind.
+
+    Derivative: 1 for x > 0, else slope; slope at the kink 0.
+
+    >>> leaky_relu(-2.0)
+    -0.02
+    """
+    return where(x > 0.0, x, slope * x)
+
+
+@composite
+def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
+    """The exponential linear unit: x where it is positive, else alpha * (exp(x) - 1).
+
+    Args:
+        x: a number or `Value`.
+        alpha: minus the limit on the left.
+
+    Returns:
+        The same kind.
+
+    Derivative: 1 for x > 0, else alpha * exp(x); alpha at 0, which is a kink unless alpha is 1.
+    Source: Clevert, Unterthiner, Hochreiter, 2016, arXiv:1511.07289.
+
+    >>> elu(-1.0)
+    -0.6321205588285577
+    """
+    return _branch(x > 0.0, lambda: pos(x), lambda: alpha * expm1(x))
+
+
+@composite
+def selu(x: Scalar) -> Scalar:
+    """The self-normalising ELU: 1.0507 * elu(x, 1.6733).
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind.
+
+    Derivative: 1.0507 for x > 0, else 1.7581 * exp(x); 1.7581 at the kink 0.
+    Source: Klambauer et al., 2017, arXiv:1706.02515, with their constants.
+
+    >>> selu(1.0)
+    1.0507009873554805
+    """
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+
+
+@composite
+def gelu(x: Scalar) -> Scalar:
+    """The Gaussian error linear unit: x times the probability that a standard normal number is below x.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind; the exact form, not the approximation by tanh.
+
+    Derivative: Φ(x) + x φ(x), with the normal distribution and its density; 0.5 at 0.
+    Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.
+
+    >>> gelu(1.0)
+    0.8413447460685429
+    """
+    return 0.5 * x * erfc(-x / math.sqrt(2.0))  # erfc, for 1 + erf cancels on the left
+
+
+@composite
+def silu(x: Scalar) -> Scalar:
+    """The sigmoid linear unit x * sigmoid(x), also called swish.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278.
+
+    Derivative: a * (1 + x * (1 - a)) with a = sigmoid(x); 0.5 at 0.
+
+    >>> silu(1.0)
+    0.7310585786300049
+    """
+    return x * sigmoid(x)
+
+
+@composite
+def softplus(x: Scalar) -> Scalar:
+    """log(1 + exp(x)), a smooth rectifier.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind; 1.1 ulp, and its derivative 1.7 ulp, in both tails.
+
+    Derivative: sigmoid(x); 0.5 at 0.
+
+    >>> softplus(1000.0), softplus(-1000.0)
+    (1000.0, 0.0)
+    """
+    return _branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
+
+
+@composite
+def log_sigmoid(x: Scalar) -> Scalar:
+    """The logarithm of the sigmoid, without the sigmoid's underflow.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind, as accurate as softplus.
+
+    Derivative: sigmoid(-x); 0.5 at 0.
+
+    >>> log_sigmoid(-1000.0)
+    -1000.0
+    """
+    return -softplus(-x)
+
+
+@composite
+def softsign(x: Scalar) -> Scalar:
+    """x / (1 + |x|), which maps all numbers to (-1, 1) and gets there slowly.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind.
+
+    Derivative: 1 / (1 + |x|)**2; 1 at 0.
+
+    >>> softsign(3.0)
+    0.75
+    """
+    return _branch(
+        x >= 0.0,
+        lambda: _branch(x <= 1.0, lambda: x / (1.0 + x), lambda: 1.0 - 1.0 / (1.0 + x)),
+        lambda: _branch(x >= -1.0, lambda: x / (1.0 - x), lambda: 1.0 / (1.0 - x) - 1.0),
+    )
+
+
+@composite
+def hard_tanh(x: Scalar) -> Scalar:
+    """x limited to the interval from -1 to 1.
+
+    Args:
+        x: a number or `Value`.
+
+    Returns:
+        The same kind.
+
+    Derivative: 1 inside, no edge outside; 0 at the kinks -1 and 1.
+
+    >>> hard_tanh(3.0)
+    1.0
+    """
+    return clip(x, -1.0, 1.0)
+
+
+for _function in (sigmoid, tanh, relu, leaky_relu, elu, selu, gelu, silu, softplus, log_sigmoid, softsign, hard_tanh):
+    attach(_function.__name__, _function)
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
+
+
+def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
+    """The elements of an iterable argument as a list of its own, so that the caller may change his."""
+    if isinstance(xs, (str, bytes, Value)) or not isinstance(xs, Iterable):
+        raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
+    numbers = list(xs)
+    if len(numbers) < least:
+        raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
+    return numbers
+
+
+def sum(xs: Iterable[Scalar]) -> Scalar:
+    """The sum from left to right, as one node.
+
+    Args:
+        xs: any number of numbers and `Value`s.
+
+    Returns:
+        A `Value` if there is one among them, else a float; 0.0 for none.
+
+    Raises:
+        OperandError: xs is not iterable, or an element is not a number.
+
+    Derivative: 1 by each.
+
+    >>> sum([1.0, 2.0, 3.0])
+    6.0
+    """
+    return sum_of(*_numbers("sum", xs, least=0))
+
+
+def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
+    """The sum from left to right of the products x * y, as one node.
+
+    Args:
+        xs: any number of numbers and `Value`s.
+        ys: as many.
+
+    Returns:
+        A `Value` if there is one among them, else a float; 0.0 for none.
+
+    Raises:
+        OperandError: an argument is not iterable, or an element is not a number.
+        ArgumentError: xs and ys differ in length.
+
+    Derivative: y by x, and x by y.
+
+    >>> dot([1.0, 2.0], [3.0, 4.0])
+    11.0
+    """
+    xs, ys = tuple(xs), tuple(ys)
+    if len(xs) != len(ys):
+        raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of one length.")
+    return dot_of(*xs, *ys)
+
+
+def mean(xs: Iterable[Scalar]) -> Scalar:
+    """The arithmetic mean: the sum divided by the number of elements.
+
+    Args:
+        xs: one or more numbers and `Value`s.
+
+    Returns:
+        A `Value` if there is one among them, else a float.
+
+    Raises:
+        OperandError: xs is not iterable, or an element is not a number.
+        ArgumentError: xs is empty.
+
+    Derivative: 1 / n by each.
+
+    >>> mean([1.0, 2.0, 6.0])
+    3.0
+    """
+    numbers = _numbers("mean", xs)
+    return sum_of(*numbers) / float(len(numbers))
+
+
+def norm(xs: Iterable[Scalar]) -> Scalar:
+    """The Euclidean length of a vector, without overflow, as one node.
+
+    Args:
+        xs: one or more numbers and `Value`s.
+
+    Returns:
+        A `Value` if there is one among them, else a float.
+
+    Raises:
+        OperandError: xs is not iterable, or an element is not a number.
+        ArgumentError: xs is empty.
+
+    Derivative: x / norm by each x; 0 at the kink, the zero vector.
+
+    >>> norm([3.0, 4.0])
+    5.0
+    """
+    return hypot(*_numbers("norm", xs))
+
+
+# -- softmax and its logarithms ----------------------------------------------------------------------------------------
+#
+# All are written relative to the largest element, number k: the exponentials are then at most 1, and the term of k
+# itself is exactly 1, so that 1 + rest and log1p(rest) keep the digits that 1 - a would lose (trap T18).
+
+
+def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[Scalar], list[Scalar], Scalar]:
+    """The logits z, the index k of the largest, z_j - z_k and its exponential for all j, and the sum of the others'.
+
+    Any k gives the same function and derivatives; the largest one gives them without overflow.
+    """
+    zs = _numbers(name, zs)
+    known = all(type(z) is Value or as_number(z) is not None for z in zs)
+    k = max(range(len(zs)), key=zs.__getitem__) if known else 0
+    gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
+    terms = [1.0 if j == k else exp(gap) for j, gap in enumerate(gaps)]
+    others = terms[:k] + terms[k + 1 :]
+    return zs, k, gaps, terms, sum_of(*others) if others else _constant(0.0, zs[0])
+
+
+def _constant(number: float, like: Scalar) -> Scalar:
+    """A number of the same kind as another, with no edge to it: what does not depend on it is still a `Value`."""
+    return where(False, like, number)
+
+
+@composite
+def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
+    """Probabilities in the ratio of the exponentials: a_i = exp(z_i) / sum_j exp(z_j).
+
+    Args:
+        zs: one or more numbers and `Value`s, the logits. They are not changed.
+
+    Returns:
+        A list of as many, which sum to 1. No logit is too large or too small.
+
+    Raises:
+        OperandError: zs is not a list, or an element is not a number.
+        ArgumentError: zs is empty.
+
+    Derivative: da_i/dz_j = a_i * ((1 if i == j else 0) - a_j). Nobody has to write it: it falls out, and keeps its
+    digits where a_i is so close to 1 that 1 - a_i is 0.
+
+    >>> softmax([0.0, 0.0])
+    [0.5, 0.5]
+    """
+    _, _, _, terms, rest = _relative("softmax", zs)
+    total = 1.0 + rest
+    return [term / total for term in terms]
+
+
+@composite
+def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
+    """The logarithms of the probabilities of `softmax`, without their underflow.
+
+    Args:
+        zs: one or more numbers and `Value`s, the logits.
+
+    Returns:
+        A list of as many.
+
+    Raises:
+        OperandError: zs is not a list, or an element is not a number.
+        ArgumentError: zs is empty.
+
+    Derivative: (1 if i == j else 0) - a_j for element i by z_j, with a = softmax(zs).
+
+    >>> log_softmax([0.0, -1000.0])
+    [-0.0, -1000.0]
+    """
+    _, k, gaps, _, rest = _relative("log_softmax", zs)
+    tail = log1p(rest)
+    return [-tail if j == k else gap - tail for j, gap in enumerate(gaps)]
+
+
+@composite
+def logsumexp(zs: Iterable[Scalar]) -> Scalar:
+    """The logarithm of the sum of the exponentials, a smooth maximum, without overflow.
+
+    Args:
+        zs: one or more numbers and `Value`s.
+
+    Returns:
+        A `Value` if there is one among them, else a float; where the largest is infinite, that infinity.
+
+    Raises:
+        OperandError: zs is not a list, or an element is not a number.
+        ArgumentError: zs is empty.
+
+    Derivative: softmax(zs); smooth at ties. Among infinite elements it is that of `maximum`.
+
+    >>> logsumexp([1000.0, 1000.0])
+    1000.6931471805599
+    """
+    zs, k, _, _, rest = _relative("logsumexp", zs)
+    if zs[k] == math.inf or zs[k] == -math.inf:
+        return maximum(*zs)
+    return zs[k] + log1p(rest)
+
+
+def logaddexp(a: Scalar, b: Scalar) -> Scalar:
+    """log(exp(a) + exp(b)), without overflow.
+
+    Args:
+        a: a number or `Value`.
+        b: a number or `Value`.
+
+    Returns:
+        A `Value` if one of them is, else a float.
+
+    Raises:
+        OperandError: an operand is not a number.
+
+    Derivative: softmax([a, b]).
+
+    >>> logaddexp(0.0, 0.0)
+    0.6931471805599453
+    """
+    return logsumexp([a, b])
+
+
+# -- losses ------------------------------------------------------------------------------------------------------------
+
+
+def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
+    """A target as (class, weight) pairs; a class of weight zero has no pair, hence no edge (convention C2)."""
+    if isinstance(target, Iterable) and not isinstance(target, (str, bytes)):
+        weights = list(target)
+        if len(weights) != classes:
+            raise ArgumentError(
+                f"{name}() got {classes} classes and a target of {len(weights)} probabilities.",
+                "Pass one probability a class, or the index of the right class.",
+            )
+        for j, weight in enumerate(weights):
+            number = weight.data if type(weight) is Value else as_number(weight)
+            if number is None:
+                raise operand_error(f"{name}(), target[{j}]", weight)
+            if not 0.0 <= number < math.inf:
+                raise ArgumentError(f"{name}() got target[{j}] = {number!r}.", "Probabilities are not negative.")
+        return [(j, w) for j, w in enumerate(weights) if type(w) is Value or w != 0]
+    try:
+        index = operator.index(target)
+    except TypeError:
+        raise OperandError(
+            f"{name}() got {shown(target)} as its target.",
+            "Pass the index of the right class, or a list of probabilities.",
+        ) from None
+    if not 0 <= index < classes:
+        raise ArgumentError(
+            f"{name}() got class {index} of {classes}.", f"Classes are counted from 0 to {classes - 1}."
+        )
+    return [(index, 1.0)]
+
+
+def _weighted(pairs: list[tuple[Scalar, Scalar]], like: Scalar) -> Scalar:
+    """The sum of weight * term; a single term of weight 1, the usual case, as it is."""
+    if len(pairs) == 1 and type(pairs[0][0]) is not Value and pairs[0][0] == 1:
+        return pairs[0][1]
+    return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs]) if pairs else _constant(0.0, like)
+
+
+@composite
+def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
+    """The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.
+
+    Args:
+        logits: one or more numbers and `Value`s, before softmax.
+        target: the index of the right class, or a list with the probability of each class. Its sum may differ from 1.
+
+    Returns:
+        The loss, at least 0 where the target sums to 1; a `Value` if there is one among the logits.
+
+    Raises:
+        OperandError: logits is not a list, or an element is not a number; target is neither.
+        ArgumentError: logits is empty; the index is out of range; the target has another length or is negative.
+
+    Derivative: a * sum(t) - t with a = softmax(logits), which is a - t where the target sums to 1.
+
+    >>> cross_entropy([0.0, 0.0], 1)
+    0.6931471805599453
+    """
+    zs, k, gaps, _, rest = _relative("cross_entropy", logits)
+    weights = _weights("cross_entropy", target, len(zs))
+    tail = log1p(rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
+    return _weighted([(w, tail if j == k else tail - gaps[j]) for j, w in weights], zs[0])
+
+
+@composite
+def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
+    """The negative log-likelihood: minus the sum of target * log-probability.
+
+    Args:
+        log_probabilities: one or more numbers and `Value`s, such as `log_softmax` returns.
+        target: the index of the right class, or a list with the probability of each class.
+
+    Returns:
+        A `Value` if there is one among them, else a float.
+
+    Raises:
+        OperandError: log_probabilities is not a list, or an element is not a number; target is neither.
+        ArgumentError: the list is empty; the index is out of range; the target has another length or is negative.
+
+    Derivative: -t by each log-probability; no edge to classes of target 0.
+
+    >>> nll([-0.5, -1.5], 1)
+    1.5
+    """
+    logs = _numbers("nll", log_probabilities)
+    return -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))], logs[0])
+
+
+def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
+    """The loss of one prediction, or the mean loss of a list of them."""
+    if type(predictions) is Value or not isinstance(predictions, Iterable):
+        return loss(predictions, targets)
+    predictions = _numbers(name, predictions)
+    targets = _numbers(name, targets)
+    if len(predictions) != len(targets):
+        raise ArgumentError(
+            f"{name}() got {len(predictions)} predictions and {len(targets)} targets.", "Pass one target a prediction."
+        )
+    return mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
+
+
+@composite
+def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
+    """The cross-entropy of sigmoid(logit) against the probability of the positive class.
+
+    Args:
+        logit: a number or `Value`, before the sigmoid; or a list of them.
+        target: a probability from 0 to 1; or a list of as many.
+
+    Returns:
+        The loss; of lists, the mean loss.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: a target is outside of [0, 1]; the lists are empty or differ in length.
+
+    Derivative: sigmoid(logit) - target.
+
+    >>> binary_cross_entropy(0.0, 1.0)
+    0.6931471805599453
+    """
+
+    def loss(x: Scalar, t: Scalar) -> Scalar:
+        number = t.data if type(t) is Value else as_number(t)
+        if number is None:
+            raise operand_error("binary_cross_entropy(), target", t)
+        if not 0.0 <= number <= 1.0:
+            raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
+        # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.
+        parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if type(w) is Value or w != 0]
+        return _weighted(parts, x)
+
+    return _averaged("binary_cross_entropy", logit, target, loss)
+
+
+@composite
+def mse(predictions: Any, targets: Any) -> Scalar:
+    """The mean squared error.
+
+    Args:
+        predictions: a number or `Value`, or a list of them.
+        targets: as many.
+
+    Returns:
+        The squared difference; of lists, its mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: the lists are empty or differ in length.
+
+    Derivative: 2 * (prediction - target) / n.
+
+    >>> mse([1.0, 2.0], [1.0, 4.0])
+    2.0
+    """
+
+    def loss(p: Scalar, t: Scalar) -> Scalar:
+        difference = p - t
+        return difference * difference
+
+    return _averaged("mse", predictions, targets, loss)
+
+
+@composite
+def mae(predictions: Any, targets: Any) -> Scalar:
+    """The mean absolute error.
+
+    Args:
+        predictions: a number or `Value`, or a list of them.
+        targets: as many.
+
+    Returns:
+        The absolute difference; of lists, its mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: the lists are empty or differ in length.
+
+    Derivative: sign(prediction - target) / n; 0 at the kink, where they are equal.
+
+    >>> mae([1.0, 2.0], [1.0, 4.0])
+    1.0
+    """
+    return _averaged("mae", predictions, targets, lambda p, t: abs(p - t))
+
+
+@composite
+def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
+    """The Huber loss: quadratic for small errors, linear beyond delta.
+
+    Args:
+        predictions: a number or `Value`, or a list of them.
+        targets: as many.
+        delta: where it becomes linear, > 0.
+
+    Returns:
+        e**2 / 2 for an error |e| <= delta, else delta * (|e| - delta / 2); of lists, the mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: the lists are empty or differ in length; delta is not positive.
+
+    Derivative: e limited to [-delta, delta], divided by n; continuous.
+    Source: Huber, 1964, Annals of Mathematical Statistics 35.
+
+    >>> huber(3.0, 0.0)
+    2.5
+    """
+    if not delta > 0.0:
+        raise ArgumentError(f"huber() got delta = {shown(delta)}.", "Pass a positive number.")
+
+    def loss(p: Scalar, t: Scalar) -> Scalar:
+        e = p - t
+        return _branch((-delta <= e) & (e <= delta), lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta))
+
+    return _averaged("huber", predictions, targets, loss)
+
+
+@composite
+def hinge(scores: Any, labels: Any) -> Scalar:
+    """The hinge loss of a classifier with a margin: relu(1 - label * score).
+
+    Args:
+        scores: a number or `Value`, or a list of them.
+        labels: 1 or -1, or a list of as many.
+
+    Returns:
+        The loss; of lists, its mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: a label is neither 1 nor -1; the lists are empty or differ in length.
+
+    Derivative: -label / n where the margin is violated, no edge where it is not; 0 at the kink.
+    Source: Cortes, Vapnik, 1995, Machine Learning 20.
+
+    >>> hinge([0.5, 2.0], [1, 1])
+    0.25
+    """
+
+    def loss(score: Scalar, label: Any) -> Scalar:
+        if label != 1 and label != -1:
+            raise ArgumentError(f"hinge() got the label {shown(label)}.", "Labels are 1 and -1.")
+        return relu(1.0 - label * score)
+
+    return _averaged("hinge", scores, labels, loss)

@@ -1,0 +1,250 @@
+"""Neurons, layers, networks: lists of `Value`s with a function. Code written for micrograd's `nn` runs unchanged.
+
+Not here: training (that is `optim`). Read next: `optim`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from autograd_mini import functions
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.functions import dot
+from autograd_mini.primitives import as_number
+from autograd_mini.scopes import scope
+
+Activation = str | Callable[[Any], Any]
+
+
+class Module:
+    """Something with parameters. Derive from it, and override `parameters` or `named_parameters`.
+
+    >>> Module().parameters()
+    []
+    """
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1"."""
+        for name, part in vars(self).items():
+            yield from _named(name, part)
+
+    def parameters(self) -> list[Value]:
+        """The `Value`s to train, in the order of `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, float]:
+        """The numbers of all parameters by name, as JSON can hold them.
+
+        >>> sorted(Neuron(2, seed=0).state_dict())
+        ['b', 'w.0', 'w.1']
+        """
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Set all parameters to the numbers that `state_dict` returned.
+
+        Args:
+            state: one number a parameter.
+
+        Raises:
+            ArgumentError: a name is missing or unknown. Nothing has changed then.
+            OperandError: an entry is not a number. Nothing has changed then.
+
+        >>> small, other = Neuron(2, seed=0), Neuron(2, seed=1)
+        >>> other.load_state_dict(small.state_dict())
+        >>> other.w[0].data == small.w[0].data
+        True
+        """
+        parameters = dict(self.named_parameters())
+        for problem, names in (
+            ("lacks", parameters.keys() - state.keys()),
+            ("has unknown", state.keys() - parameters.keys()),
+        ):
+            if names:
+                raise ArgumentError(
+                    f"The state {problem} {', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''}.",
+                    "Load it into a network of the same sizes as the one it was saved from.",
+                )
+        for name, number in state.items():
+            if as_number(number) is None:
+                raise OperandError(f"The state of {name} is not a number: {shown(number)}.", "Save it again.")
+        for name, parameter in parameters.items():
+            parameter.data = state[name]
+
+
+def _named(name: str, part: Any) -> Iterator[tuple[str, Value]]:
+    if isinstance(part, Value):
+        yield name, part
+    elif isinstance(part, Module):
+        for inner, parameter in part.named_parameters():
+            yield f"{name}.{inner}", parameter
+    elif isinstance(part, (list, tuple)):
+        for index, element in enumerate(part):
+            yield from _named(f"{name}.{index}", element)
+
+
+class Neuron(Module):
+    """A weighted sum of the inputs plus a bias, passed through an activation.
+
+    Args:
+        nin: the number of inputs.
+        nonlin: False for no activation.
+        activation: the name of one ("relu", "tanh", "sigmoid", ...) or any function of one `Value`.
+        seed: an int or a `random.Random`, from which the weights are drawn, uniformly from -1 to 1. Without it they
+            come from Python's global generator, so that `random.seed` decides.
+
+    Raises:
+        ArgumentError: nin is not positive, or there is no activation of that name.
+
+    >>> neuron = Neuron(2, activation="tanh", seed=1)
+    >>> neuron
+    TanhNeuron(2)
+    >>> neuron([1.0, 2.0]).op
+    'div'
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nonlin: bool = True,
+        activation: Activation = "relu",
+        seed: int | random.Random | None = None,
+    ) -> None:
+        if nin < 1:
+            raise ArgumentError(f"A neuron with {nin} inputs computes nothing.", "Pass nin >= 1.")
+        uniform = _generator(seed).uniform
+        self.w = [Value(uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0.0)
+        self.nonlin = nonlin
+        self.activation = activation
+        self._activate = _activation(activation)
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        """The output for one list of inputs.
+
+        Raises:
+            ArgumentError: there are more or fewer inputs than weights.
+        """
+        inputs = tuple(x)
+        if len(inputs) != len(self.w):
+            raise ArgumentError(
+                f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input a weight."
+            )
+        weighted = dot(self.w, inputs) + self.b
+        return self._activate(weighted) if self.nonlin else weighted
+
+    def __repr__(self) -> str:
+        return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """Neurons side by side, all with the same inputs.
+
+    Args:
+        nin: the number of inputs.
+        nout: the number of neurons.
+        kwargs: as for `Neuron`.
+
+    Raises:
+        ArgumentError: nin or nout is not positive, or there is no activation of that name.
+
+    >>> len(Layer(3, 2, seed=0)([1.0, 2.0, 3.0]))
+    2
+    """
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        if nout < 1:
+            raise ArgumentError(f"A layer of {nout} neurons computes nothing.", "Pass nout >= 1.")
+        kwargs["seed"] = _generator(kwargs.get("seed"))
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
+        inputs = tuple(x)
+        outputs = []
+        for index, neuron in enumerate(self.neurons):
+            with scope(f"Neuron{index}"):
+                outputs.append(neuron(inputs))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+class MLP(Module):
+    """A multilayer perceptron: layers one after the other, the last one without activation.
+
+    Args:
+        nin: the number of inputs.
+        nouts: the number of neurons of each layer.
+        activation: as for `Neuron`.
+        seed: as for `Neuron`.
+
+    Raises:
+        ArgumentError: a size is not positive, or there is no activation of that name.
+
+    >>> model = MLP(2, [16, 16, 1], seed=1)
+    >>> len(model.parameters())
+    337
+    >>> model([1.0, -2.0]).scope.path
+    ('Layer2', 'Neuron0')
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: Activation = "relu",
+        seed: int | random.Random | None = None,
+    ) -> None:
+        sizes = [nin, *nouts]
+        generator = _generator(seed)
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation, seed=generator)
+            for i in range(len(nouts))
+        ]
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
+        for index, layer in enumerate(self.layers):
+            with scope(f"Layer{index}"):
+                x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+_TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
+_ACTIVATIONS = "sigmoid tanh relu leaky_relu elu selu gelu silu softplus softsign log_sigmoid hard_tanh".split()
+
+
+def _activation(activation: Activation) -> Callable[[Any], Any]:
+    if callable(activation):
+        return activation
+    if activation not in _ACTIVATIONS:
+        raise ArgumentError(
+            f"There is no activation {shown(activation)}.",
+            f"Choose one of {', '.join(_ACTIVATIONS)}, or pass a function.",
+        )
+    return getattr(functions, activation)  # type: ignore[no-any-return]
+
+
+def _title(activation: Activation) -> str:
+    name = activation if isinstance(activation, str) else getattr(activation, "__name__", "Custom")
+    return _TITLES.get(name, name.title().replace("_", ""))
+
+
+def _generator(seed: int | random.Random | None) -> Any:
+    """The generator of a seed; Python's global one where there is none."""
+    if seed is None:
+        return random
+    return seed if isinstance(seed, random.Random) or seed is random else random.Random(seed)

@@ -1,0 +1,161 @@
+"""Functions of functions: `grad` and `value_and_grad`, of any order.
+
+They run the sweep of the engine. Where nothing outside the function depends on the answer, it runs on the recorded
+floats; otherwise (a derivative inside a derivative, a penalty on a gradient) it runs on `Value`s, by evaluating the
+rules of the table on nodes, so that the answer is itself a graph.
+Not here: the chain rule (`engine.sweep`) and derivatives (`primitives`). Read next: `nn`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from math import isnan
+from typing import Any
+
+from autograd_mini.engine import Value, packed, propagate, record, topological_order
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.primitives import TABLE, ZERO, as_number, operand_error
+from autograd_mini.scopes import unobserved
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that computes the gradient of f.
+
+    Args:
+        f: a function of numbers (or lists, tuples of numbers) to one number, written with this package's functions.
+        argnums: the position of the argument to differentiate by, or several.
+
+    Returns:
+        a function of the same arguments. It returns floats in the structure of the argument (a tuple with one entry
+        a position where argnums is a sequence); and `Value`s instead, if an argument or something else that f uses
+        is a `Value`: derivatives of derivatives, to any order.
+
+    Raises:
+        ArgumentError: f has no argument of that position.
+        OperandError: f returns something other than one number; an argument to differentiate by is not a number.
+
+    >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
+    (12.0, 12.0)
+    >>> grad(lambda w: w[0] * w[1])([2.0, 5.0])
+    [5.0, 2.0]
+    """
+    gradient = value_and_grad(f, argnums)
+
+    @functools.wraps(f)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return gradient(*args, **kwargs)[1]
+
+    return wrapper
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
+    """The function that computes the value of f and its gradient, in one go.
+
+    Args:
+        f: as for `grad`.
+        argnums: as for `grad`.
+
+    Returns:
+        a function of the same arguments that returns (value, gradient).
+
+    Raises:
+        ArgumentError: f has no argument of that position.
+        OperandError: f returns something other than one number; an argument to differentiate by is not a number.
+
+    >>> value_and_grad(lambda x: x * x)(3.0)
+    (9.0, 6.0)
+    """
+
+    @functools.wraps(f)
+    def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        positions = [argnums] if isinstance(argnums, int) else list(argnums)
+        for position in positions:
+            if not -len(args) <= position < len(args):
+                raise ArgumentError(
+                    f"There is no argument {position} to differentiate by: {len(args)} were given.",
+                    "Choose argnums among the positional arguments, counted from 0.",
+                )
+        leaves: list[Value] = []
+        fresh = list(args)
+        for position in positions:
+            fresh[position] = _fresh(args[position], leaves)
+        result = f(*fresh, **kwargs)
+        value, slopes = _gradient(result, leaves)
+        remaining = iter(slopes)
+        gradients = tuple([_rebuilt(args[position], remaining) for position in positions])
+        return value, gradients[0] if isinstance(argnums, int) else gradients
+
+    return wrapper
+
+
+def _fresh(argument: Any, leaves: list[Value]) -> Any:
+    """The argument with a node of its own for every number in it: what else uses the number is another variable."""
+    if isinstance(argument, (list, tuple)):
+        return type(argument)([_fresh(element, leaves) for element in argument])
+    if type(argument) is Value:
+        leaf = record(TABLE["pos"], argument.data, argument, None, 1.0, ZERO)
+    else:
+        number = as_number(argument)
+        if number is None:
+            raise operand_error("grad()", argument)
+        leaf = Value(number)
+    leaves.append(leaf)
+    return leaf
+
+
+def _rebuilt(argument: Any, slopes: Any) -> Any:
+    if isinstance(argument, (list, tuple)):
+        return type(argument)([_rebuilt(element, slopes) for element in argument])
+    return next(slopes)
+
+
+def _gradient(result: Any, leaves: list[Value]) -> tuple[Any, list[Any]]:
+    """The result and its derivative by each leaf: floats, or `Value`s where other variables are behind the result."""
+    if type(result) is not Value:
+        number = as_number(result)
+        if number is None:
+            raise OperandError(
+                f"grad() needs a function that returns one number; this one returned {shown(result)}.",
+                "Return a single Value, for example one element or the sum.",
+            )
+        return number, [0.0] * len(leaves)
+    adjoints = topological_order(result, leaves)
+    own = set(leaves)
+    if any(leaf.operands for leaf in leaves) or any(node.op is None for node in adjoints if node not in own):
+        propagate(result, 1.0, adjoints, leaves, _partials_as_values(adjoints, own))
+        value = result
+    else:
+        propagate(result, 1.0, adjoints, leaves)
+        value = result.data
+    return value, [0.0 if (slope := adjoints[leaf]) is ZERO else slope for leaf in leaves]
+
+
+def _partials_as_values(order: Iterable[Value], leaves: set[Value]) -> Callable[[Value], tuple[Any, Any]]:
+    """The local partials of a node as a graph: its rule on nodes, and only towards what depends on the leaves."""
+    depends = set(leaves)
+    for node in order:
+        if any(type(operand) is Value and operand in depends for operand in node.operands):
+            depends.add(node)
+
+    def partials(node: Value) -> tuple[Any, Any]:
+        if node not in depends:
+            return ZERO, ZERO
+        with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
+            slopes = TABLE[str(node.op)].partials(node, node.operands)
+        edges = []
+        for operand, recorded, slope in zip(node.operands, node.partials, slopes, strict=True):
+            if recorded is ZERO or operand not in depends:
+                edges.append(ZERO)
+                continue
+            edges.append(slope)
+            number = slope.data if type(slope) is Value else 0.0 if slope is ZERO else slope
+            if number != recorded and not (isnan(number) and isnan(recorded)):
+                raise ArgumentError(
+                    f"The data of a leaf was written between recording {node.op} and differentiating it: its local "
+                    f"derivative was {recorded!r} and is {number!r} now.",
+                    "Write to leaves after the derivative is computed, or inside of the function.",
+                )
+        return packed(node._row, node.operands, tuple(edges))
+
+    return partials
