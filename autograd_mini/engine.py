@@ -432,6 +432,12 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
     return node
 
 
+def retire(leaf: Value) -> None:
+    """Turn a leaf that was a variable into a constant: a node with no edge to it, `pos` of a number."""
+    if leaf._row is None:
+        leaf._row, leaf._left = TABLE["pos"], leaf._data
+
+
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
     """Record one operation on numbers and `Value`s.
 

@@ -7,6 +7,7 @@ Not here: derivatives. Read next: `nn`, or `transforms`.
 
 from __future__ import annotations
 
+import builtins
 import math
 import operator
 from collections.abc import Callable, Iterable
@@ -290,24 +291,30 @@ def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
     return numbers
 
 
-def sum(xs: Iterable[Scalar]) -> Scalar:
-    """The sum from left to right, as one node.
+def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
+    """The sum from left to right, as one node; of whole numbers a whole number, as from the builtin `sum`.
 
     Args:
         xs: any number of numbers and `Value`s.
+        start: added first.
 
     Returns:
-        A `Value` if there is one among them, else a float; 0.0 for none.
+        A `Value` if there is one among them, else a number.
 
     Raises:
-        OperandError: xs is not iterable, or an element is not a number.
+        OperandError: xs is not iterable, or an element next to a `Value` is not a number.
 
     Derivative: 1 by each.
 
     >>> sum([1.0, 2.0, 3.0])
     6.0
     """
-    return sum_of(*_numbers("sum", xs, least=0))
+    terms = _numbers("sum", xs, least=0)
+    if type(start) is Value or start != 0:
+        terms.insert(0, start)
+    if any(type(term) is not int and not isinstance(term, bool) for term in terms):
+        return sum_of(*terms)
+    return builtins.sum(terms)  # so that `from autograd_mini import *` does no harm to whole numbers
 
 
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:

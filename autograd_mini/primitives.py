@@ -242,9 +242,10 @@ def _one_minus_square(x: Any) -> Any:
 def _gaussian(x: Any) -> Any:
     """exp(-x²) by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
 
-    h is a step function of x, so it has no derivative, and the identity holds for every h.
+    h is a step function of x, so it has no derivative, and the identity holds for every h. It is the nearest multiple,
+    so that a small x has h = 0 and (x - h) + (x + h), which comes up in the next derivative, is 2x.
     """
-    h = floor(clip(x, -32.0, 32.0) * 4096.0) / 4096.0
+    h = floor(clip(x, -32.0, 32.0) * 4096.0 + 0.5) / 4096.0
     return exp(-h * h) * exp(-(x - h) * (x + h))
 
 
@@ -263,7 +264,7 @@ def _hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
 
 def _extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
     """Ties share evenly; losers have no edge; a nan result is everybody's."""
-    ties: Any = 0.0
+    ties: Any = select(y == y, 0.0, 1.0)
     for x in xs:
         ties = ties + select(x == y, 1.0, 0.0)
     return tuple([select(x == y, 1.0 / ties, select(y == y, ZERO, y)) for x in xs])
@@ -278,8 +279,12 @@ def _clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
 
 
 def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
-    """The slope in x is p x^(p-1), and 0 for p = 0 where that is 0 * inf or nan; in p it is 0 at x = 0 <= p."""
+    """The slope in x is p x^(p-1), and 0 for p = 0 where that is 0 * inf or nan; in p it is 0 at x = 0 <= p.
+
+    Where p - 1 is rounded, x^(p-1) would be off by log(x) times the rounding error, and y / x is not.
+    """
     lower = pow(x, p - 1.0)
+    lower = select((p - 1.0) + 1.0 == p, lower, select(x == 0.0, lower, y / x))
     dx = select(p == 0.0, select(abs(lower) < math.inf, p * lower, 0.0), p * lower)
     dp = y * log(x)
     return dx, select(x == 0.0, select(p >= 0.0, 0.0, dp), dp)
@@ -376,7 +381,7 @@ log10 = _row("log10", ieee.log10, lambda y, x: (_log_slope(x, _LOG10E),), _POSIT
 log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 1e300), (1, 2, 4, 4),
              "log(1 + x), without losing the digits of a small x; -inf at -1.", "1 / (1 + x); inf at -1.",
              "log1p(1e-10) -> 9.9999999995e-11")
-sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 4),
+sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 8),
              "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951")
 cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (select(x == y, 1.0 / (3.0 * y * y), y / x / 3.0),), _ANY, (3, 4, 8, 12),
              "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0")
@@ -395,7 +400,7 @@ acos  = _row("acos", ieee.acos, lambda y, x: (-1.0 / sqrt(_one_minus_square(x)),
 atan  = _row("atan", ieee.atan, lambda y, x: (1.0 / hypot(1.0, x) / hypot(1.0, x),), _ANY, (1, 3, 6, 12),
              "The angle whose tangent is x, from -π/2 to π/2.", "1 / (1 + x**2).", "atan(1.0) -> 0.7853981633974483")
 atan2 = _row("atan2", ieee.atan2, lambda angle, y, x: (x / hypot(x, y) / hypot(x, y), -(y / hypot(x, y)) / hypot(x, y)),
-             _WIDE, (1, 3, 8, 16), "The angle of the point (x, y), from -π to π; note the order of the arguments.",
+             _WIDE, (1, 3, 16, 16), "The angle of the point (x, y), from -π to π; note the order of the arguments.",
              "x / (x**2 + y**2), -y / (x**2 + y**2); nan at the origin.", "atan2(1.0, -1.0) -> 2.356194490192345")
 sinh  = _row("sinh", ieee.sinh, lambda y, x: (cosh(x),), (-709.0, 709.0), (2, 2, 2, 2),
              "The hyperbolic sine.", "cosh(x).", "sinh(1.0) -> 1.1752011936438014")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from typing import Any
 
-from autograd_mini.engine import Value, packed, propagate, record, topological_order
+from autograd_mini.engine import Value, packed, propagate, record, retire, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.primitives import TABLE, ZERO, as_number, operand_error
 from autograd_mini.scopes import unobserved
@@ -80,8 +80,11 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         fresh = list(args)
         for position in positions:
             fresh[position] = _fresh(args[position], leaves)
-        result = f(*fresh, **kwargs)
-        value, slopes = _gradient(result, leaves)
+        try:
+            value, slopes = _gradient(f(*fresh, **kwargs), leaves)
+        finally:
+            for leaf in leaves:
+                retire(leaf)
         remaining = iter(slopes)
         gradients = tuple([_rebuilt(args[position], remaining) for position in positions])
         return value, gradients[0] if isinstance(argnums, int) else gradients
@@ -122,7 +125,7 @@ def _gradient(result: Any, leaves: list[Value]) -> tuple[Any, list[Any]]:
         return number, [0.0] * len(leaves)
     adjoints = topological_order(result, leaves)
     own = set(leaves)
-    if any(leaf.operands for leaf in leaves) or any(node.op is None for node in adjoints if node not in own):
+    if any(leaf.operands for leaf in leaves) or any(node.op is None and node not in own for node in adjoints):
         propagate(result, 1.0, adjoints, leaves, _partials_as_values(adjoints, own))
         value = result
     else:

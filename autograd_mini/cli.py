@@ -1,0 +1,110 @@
+"""The command `autograd-mini`. Each subcommand is one function; errors of the user's data end in one sentence.
+
+Not here: what the commands do. Read next: `demo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from autograd_mini.errors import AutogradError
+
+_WIDEST = 8  # classes shown in a table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for an error in data or surroundings, 2 for bad usage."""
+    parser = argparse.ArgumentParser(
+        prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="train a softmax classifier and check its derivatives against the closed forms",
+        description="Train a softmax classifier, built from primitive operations, on the iris flowers or on your own "
+        "CSV file; show for one sample that the derivatives which fall out are a - t and a_i(δ_ij - a_j); draw the "
+        "graph of its loss.",
+    )
+    demo.add_argument("--data", type=Path, metavar="FILE.csv", help="your own data: numeric columns, label last")
+    demo.add_argument("--steps", type=_positive, default=400, metavar="N", help="training steps (default: 400)")
+    demo.add_argument("--seed", type=int, default=0, metavar="N", help="decides split and weights (default: 0)")
+    demo.add_argument(
+        "-o", "--output", type=Path, default=Path("loss.svg"), metavar="FILE", help="the picture (default: loss.svg)"
+    )
+    demo.set_defaults(run=_demo)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except AutogradError as error:
+        print(f"autograd-mini: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"autograd-mini: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("autograd-mini: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from autograd_mini.data import iris, read_csv
+    from autograd_mini.demo import SoftmaxClassifier, compare, least_certain, train
+    from autograd_mini.draw import draw
+    from autograd_mini.engine import Value
+    from autograd_mini.functions import cross_entropy
+
+    data = iris() if options.data is None else read_csv(options.data)
+    training, testing = data.split(seed=options.seed)
+    model = SoftmaxClassifier(training, options.seed)
+    print(
+        f"{options.data or 'iris'}: {len(data)} samples, {len(data.columns)} numbers each, "
+        f"{len(data.classes)} classes; {len(training)} to train on, {len(testing)} to test on"
+    )
+    train(model, training, options.steps, seed=options.seed)
+
+    index = least_certain(model, testing)
+    row, label = testing.rows[index], testing.labels[index]
+    found = compare([z.data for z in model.logits(row)], label)
+    shown = range(min(len(data.classes), _WIDEST))
+    width = max(12, *(len(data.classes[i]) for i in shown))
+    print(f"\nThe test sample the classifier is least sure of, a {data.classes[label]}: what falls out of the graph\n")
+    print(f"{'':{width}}  {'z':>9}  {'a':>9}  {'t':>3}  {'dL/dz derived':>22}  {'a - t':>22}")
+    for i in shown:
+        print(
+            f"{data.classes[i]:{width}}  {found.logits[i]:9.4f}  {found.probabilities[i]:9.6f}  {found.targets[i]:3.0f}"
+            f"  {found.slopes[i]:22.17f}  {found.closed_slopes[i]:22.17f}"
+        )
+    print(f"largest difference: {found.slope_error:.2g} ulp (units in the last place of the larger of a and t)\n")
+    print("The Jacobian of softmax, da_i/dz_j: derived, and a_i(δ_ij - a_j) below it\n")
+    for i in shown:
+        for title, matrix in ((f"row {i}", found.jacobian), ("", found.closed_jacobian)):
+            print(f"{title:{width}}  " + "  ".join(f"{matrix[i][j]:22.17f}" for j in shown))
+    print(f"largest difference: {found.jacobian_error:.2g} ulp (units in the last place of a_i)")
+    if len(data.classes) > _WIDEST:
+        print(f"({len(data.classes) - _WIDEST} more classes are compared and not shown)")
+
+    print(f"\naccuracy: {model.accuracy(training):.1%} in training, {model.accuracy(testing):.1%} on the test samples")
+
+    logits = model.logits(row)
+    if len(data.columns) * len(data.classes) > 60:  # too many weights for one picture: begin at the logits
+        logits = [Value(z.data) for z in logits]
+    for parameter in model.parameters():
+        parameter.grad = None
+    for i, z in enumerate(logits):
+        z.name = f"z{i}"
+    loss = cross_entropy(logits, label)
+    loss.name = "loss"
+    loss.backward()
+    written = draw(loss, title=f"cross-entropy of one sample, a {data.classes[label]}").save(options.output)
+    print(f"the graph of this sample's loss: {Path(written).resolve()}")
