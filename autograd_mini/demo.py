@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, sqrt, ulp
+from math import exp, fsum, hypot, sqrt, ulp
 
 from autograd_mini.data import Dataset
 from autograd_mini.engine import Value
@@ -27,9 +27,9 @@ class SoftmaxClassifier:
 
     def __init__(self, data: Dataset, seed: int = 0) -> None:
         columns = list(zip(*data.rows, strict=True))
-        self.centre = [sum(column) / len(column) for column in columns]
+        self.centre = [fsum(x / len(column) for x in column) for column in columns]
         self.scale = [
-            sqrt(sum((x - c) ** 2 for x in column) / len(column)) or 1.0
+            hypot(*[x - c for x in column]) / sqrt(len(column)) or 1.0
             for column, c in zip(columns, self.centre, strict=True)
         ]
         normal = random.Random(seed).gauss

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import sympy
@@ -83,7 +84,13 @@ def _exact_number(number: float) -> Any:
     constant = _CONSTANTS.get(abs(number))
     if constant is not None:
         return constant if number > 0.0 else -constant
-    return sympy.Rational(repr(number)) if math.isfinite(number) else sympy.sympify(number)
+    if not math.isfinite(number):
+        return sympy.sympify(number)
+    binary = Fraction(number)
+    if binary.denominator <= 2**40:
+        return sympy.Rational(binary)
+    near = binary.limit_denominator(1_000_000)  # SymPy turns x / 3.0 into 0.333333333333333 * x
+    return sympy.Rational(near if abs(float(near) - number) <= 4.0 * math.ulp(number) else repr(number))
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:

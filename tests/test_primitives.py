@@ -28,7 +28,7 @@ def points(row, n, order, count):
         if kind == 0:
             return generator.uniform(max(low, -20.0), min(high, 20.0))
         if kind == 1:  # all scales; derivatives of order 2 and 3 overflow on the outermost
-            widest = 300 if order < 2 else 60
+            widest = 300 if order < 2 else 40
             size = 10.0 ** generator.uniform(-widest, widest)
             number = size if low >= 0 or generator.random() < 0.5 else -size
             return number if low <= number <= high else generator.uniform(max(low, -1e3), min(high, 1e3))
@@ -49,7 +49,7 @@ def worst_error(row, order, count):
     """The largest error over the domain, with the point where it occurs.
 
     A derivative of second or third order that changes sign cannot keep its digits close to its zero, whatever the
-    rule: there the error is divided by the condition number, where that is above 16.
+    rule: there the error is divided by the condition number, where that is above 8.
     """
     meaning = MEANING[row.name]
     n = arity(meaning)
@@ -70,7 +70,7 @@ def worst_error(row, order, count):
                     exactly(derivative(meaning, (*by, i)), *(map(abs, xs) if row.name == "cbrt" else xs)) for i in range(n)
                 ]
                 condition = sum(abs(x * slope / truth) for x, slope in zip(xs, slopes, strict=True))
-                error /= max(1.0, float(condition) / 16.0)
+                error /= max(1.0, float(condition) / 8.0)
             worst = max(worst, (error, by, xs), key=lambda found: found[0])
     return worst
 
@@ -81,6 +81,206 @@ def test_accuracy(row, order):
     """Value and derivatives up to the third are as accurate as the row says, over its whole domain."""
     error, by, xs = worst_error(row, order, count=(200, 200, 60, 30)[order])
     assert error <= row.ulp[order], f"{error:.3g} ulp in derivative {by} at {xs}"
+
+
+@pytest.mark.parametrize("row", SMOOTH, ids=lambda row: row.name)
+def test_rule_is_proved(row):
+    """The rule of every smooth row equals SymPy's derivative as a formula, for all positive operands in the domain."""
+    x, y = sympy.symbols("x y", positive=True)
+    meaning = MEANING[row.name]
+    operands = (x, y)[: arity(meaning)]
+    truth = meaning.subs({X: x, Y: y}, simultaneous=True)
+    for partial, operand in zip(row.rule(truth, *operands), operands, strict=True):
+        expected = sympy.diff(truth, operand)
+        for arm in arms(exact(partial)):
+            assert sympy.simplify(arm - expected) == 0 or settled(arm, expected), (arm, expected)
+
+
+def arms(expression):
+    """The finite alternatives of a piecewise formula: at special points rules give 0, inf or nan."""
+    if not expression.has(sympy.Piecewise):
+        return [expression]
+    found = [arm for arm, _ in sympy.piecewise_fold(expression).args]
+    found = [arm for arm in found if arm.free_symbols or len(found) == 1]
+    assert found
+    return found
+
+
+def settled(arm, expected):
+    """Equality of the logarithms, for products of exponentials; a step inside is any number, the identity needs none."""
+    arm = arm.replace(sympy.floor, lambda _: sympy.Symbol("step", real=True))
+    return sympy.simplify(sympy.expand(sympy.expand_log(sympy.log(arm / expected), force=True))) == 0
+
+
+inf, nan = math.inf, math.nan
+
+
+@pytest.mark.parametrize(
+    ("operation", "operands", "value", "partials"),
+    [
+        (am.sqrt, (0.0,), 0.0, (inf,)),
+        (am.sqrt, (-0.0,), -0.0, (inf,)),
+        (am.sqrt, (-1.0,), nan, (nan,)),
+        (am.sqrt, (inf,), inf, (0.0,)),
+        (am.log, (0.0,), -inf, (inf,)),
+        (am.log, (-0.0,), -inf, (inf,)),
+        (am.log, (-1.0,), nan, (nan,)),
+        (am.log2, (-1.0,), nan, (nan,)),
+        (am.log10, (-1.0,), nan, (nan,)),
+        (am.log1p, (-1.0,), -inf, (inf,)),
+        (am.log1p, (-2.0,), nan, (nan,)),
+        (am.exp, (710.0,), inf, (inf,)),
+        (am.exp, (-inf,), 0.0, (0.0,)),
+        (am.expm1, (-inf,), -1.0, (0.0,)),
+        (am.exp2, (2000.0,), inf, (inf,)),
+        (am.sinh, (-1000.0,), -inf, (inf,)),
+        (am.cosh, (-1000.0,), inf, (-inf,)),
+        (am.cbrt, (0.0,), 0.0, (inf,)),
+        (am.cbrt, (-inf,), -inf, (0.0,)),
+        (am.sin, (inf,), nan, (nan,)),
+        (am.tan, (inf,), nan, (nan,)),
+        (am.asin, (1.0,), math.pi / 2, (inf,)),
+        (am.asin, (1.5,), nan, (nan,)),
+        (am.acos, (-1.0,), math.pi, (-inf,)),
+        (am.atan, (inf,), math.pi / 2, (0.0,)),
+        (am.acosh, (1.0,), 0.0, (inf,)),
+        (am.acosh, (0.5,), nan, (nan,)),
+        (am.acosh, (-2.0,), nan, (nan,)),
+        (am.atanh, (1.0,), inf, (inf,)),
+        (am.atanh, (-1.0,), -inf, (inf,)),
+        (am.atanh, (2.0,), nan, (nan,)),
+        (am.asinh, (inf,), inf, (0.0,)),
+        (am.erf, (inf,), 1.0, (0.0,)),
+        (am.erfc, (1e200,), 0.0, (-0.0,)),
+        (am.abs, (0.0,), 0.0, (ZERO,)),
+        (am.abs, (-0.0,), 0.0, (ZERO,)),
+        (am.abs, (nan,), nan, (nan,)),
+        (am.sign, (-0.0,), 0.0, (ZERO,)),
+        (am.floor, (-0.5,), -1.0, (ZERO,)),
+        (am.floor, (inf,), inf, (ZERO,)),
+        (am.atan2, (0.0, 0.0), 0.0, (nan, nan)),
+        (am.hypot, (0.0, 0.0), 0.0, (ZERO, ZERO)),
+        (am.hypot, (inf, 1.0), inf, (1.0, 0.0)),
+        (am.hypot, (0.0, 0.0, 0.0), 0.0, (ZERO, ZERO, ZERO)),
+        (am.hypot, (2.0, 3.0, 6.0), 7.0, (2 / 7, 3 / 7, 6 / 7)),
+        (am.hypot, (3e200, 4e200), 5e200, (0.6, 0.8)),
+        (am.pow, (0.0, 2.0), 0.0, (0.0, 0.0)),
+        (am.pow, (0.0, 0.0), 1.0, (0.0, 0.0)),
+        (am.pow, (0.0, -1.0), inf, (-inf, -inf)),
+        (am.pow, (-0.0, -1.0), -inf, (-inf, inf)),
+        (am.pow, (nan, 0.0), 1.0, (0.0, nan)),
+        (am.pow, (1.0, nan), 1.0, (nan, 0.0)),
+        (am.pow, (-2.0, 3.0), -8.0, (12.0, nan)),
+        (am.pow, (-8.0, 1 / 3), nan, (nan, nan)),
+        (am.pow, (-1e200, 3.0), -inf, (inf, nan)),
+        (am.pow, (5e-324, 0.0), 1.0, (0.0, math.log(5e-324))),
+        (am.maximum, (2.0, 2.0), 2.0, (0.5, 0.5)),
+        (am.maximum, (1.0, 3.0, 3.0, 2.0), 3.0, (ZERO, 0.5, 0.5, ZERO)),
+        (am.maximum, (nan, 1.0), nan, (nan, nan)),
+        (am.maximum, (1.0, nan), nan, (nan, nan)),
+        (am.minimum, (1.0, 3.0, 1.0), 1.0, (0.5, ZERO, 0.5)),
+        (am.minimum, (1.0, nan), nan, (nan, nan)),
+        (am.clip, (0.0, 0.0, 1.0), 0.0, (ZERO, 1.0, ZERO)),
+        (am.clip, (1.0, 0.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
+        (am.clip, (0.5, 0.0, 1.0), 0.5, (1.0, ZERO, ZERO)),
+        (am.clip, (0.5, 2.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
+        (am.xlogy, (0.0, 0.0), 0.0, (-inf, ZERO)),
+        (am.xlogy, (2.0, 0.0), -inf, (-inf, inf)),
+        (am.remainder, (-7.0, 3.0), 2.0, (1.0, 3.0)),
+        (am.remainder, (-5.0, inf), inf, (1.0, 1.0)),
+        (am.remainder, (1.0, 0.0), nan, (nan, -inf)),
+        (am.fmod, (-7.0, 3.0), -1.0, (1.0, 2.0)),
+        (am.fmod, (7.0, -3.0), 1.0, (1.0, 2.0)),
+        (am.fmod, (inf, 3.0), nan, (nan, nan)),
+    ],
+)
+def test_special_values(operation, operands, value, partials):
+    """Kinks, poles, signed zeros, infinities and nan give what the conventions C1 to C5 say, as float and as Value."""
+    assert same(operation(*operands), value)
+    node = operation(*map(am.Value, operands))
+    assert same(node.data, value)
+    assert all(map(same, node.partials, partials)), node.partials
+    node.backward()  # and nothing raises
+
+
+def same(got, expected):
+    if expected is ZERO:
+        return got is ZERO
+    if isinstance(expected, float) and math.isnan(expected):
+        return math.isnan(got)
+    return got == pytest.approx(expected, rel=1e-15) and math.copysign(1.0, got) == math.copysign(1.0, expected)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "neg", "pos", "where"])
+def test_inlined_operations_follow_the_table(name):
+    """What `Value` inlines for speed has the values and partials of the table, to the bit."""
+    row = TABLE[name]
+    numbers = [0.0, -0.0, 1.0, -1.0, 0.1, 3.0, 5e-324, 1e300, -1e300, inf, nan]
+    operate = {
+        "add": lambda a, b: a + b,
+        "sub": lambda a, b: a - b,
+        "mul": lambda a, b: a * b,
+        "div": lambda a, b: a / b,
+        "neg": lambda a, b: -a,
+        "pos": lambda a, b: primitives.pos(a),
+        "where": lambda a, b: am.where(a, a, b),
+    }[name]
+    for a in numbers:
+        for b in numbers:
+            operands = {"neg": (a,), "pos": (a,), "where": (1.0 if a else 0.0, a, b)}.get(name, (a, b))
+            value = row.function(*operands)
+            partials = row.partials(value, operands)
+            both = operate(am.Value(a), am.Value(b))
+            assert repr(both.data) == repr(value)
+            assert repr(both.partials) == repr(partials)
+            if len(operands) == 2:  # one operand a constant: the same partial, and no edge to the constant
+                for node, constant in ((operate(am.Value(a), b), 1), (operate(a, am.Value(b)), 0)):
+                    expected = [ZERO if i == constant else p for i, p in enumerate(partials)]
+                    assert repr(node.data) == repr(value)
+                    assert repr(node.partials) == repr(tuple(expected))
+
+
+def test_rows_are_total():
+    """No row raises, whatever the floats: an engine that raises cannot agree with its own compiled code."""
+    numbers = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 30.0, 5e-324, -1e-308, 1e300, -1e300, inf, -inf, nan]
+    for row in TABLE.values():
+        n = 3 if row.name in ("where", "clip") else len(row.domain) if len(row.domain) > 1 else row.rule.__code__.co_argcount - 1
+        for _ in range(300):
+            generator = random.Random(row.name)
+            xs = [generator.choice(numbers) for _ in range(max(n, 2 if n == 0 else n))]
+            value = row.function(*xs)
+            assert type(value) is float
+            for partial in row.partials(value, xs):
+                assert partial is ZERO or type(partial) is float
+
+
+def test_a_primitive_of_the_users():
+    """One public call adds an operation with gradients of every order, an error for a wrong rule, and a docstring."""
+    if "test_tanh" not in TABLE:
+        am.primitive("test_tanh", math.tanh, lambda y, x: (1.0 - y * y,), domain=(-2.0, 2.0), doc="As math.tanh.")
+    operation = am.primitive("test_recip", lambda x: 1.0 / x, lambda y, x: (-1.0 / x**2,), domain=(0.1, 9.0))
+    try:
+        assert operation(4.0) == 0.25
+        assert am.grad(operation)(2.0) == -0.25
+        assert am.grad(am.grad(am.grad(operation)))(2.0) == pytest.approx(-6 / 16, rel=1e-15)
+        with pytest.raises(am.ArgumentError, match="Choose another name"):
+            am.primitive("exp", math.exp, lambda y, x: (y,))
+        broken = am.primitive("test_broken", lambda x: x, lambda y, x: (1.0, 1.0))
+        with pytest.raises(am.ArgumentError, match="2 partial derivatives for 1 operands"):
+            broken(am.Value(1.0))
+    finally:
+        for name in ("test_recip", "test_broken", "test_tanh"):
+            TABLE.pop(name, None)
+
+
+def test_a_users_rule_may_divide_by_zero():
+    """Python raises for 1/0 and turns complex for (-1)**0.5; rules get C99's answers."""
+    operation = am.primitive("test_root", lambda x: abs(x) ** 0.5, lambda y, x: (0.5 / y + 0.0 * x**0.5,))
+    try:
+        assert operation(am.Value(0.0)).partials == (inf,)
+        assert math.isnan(operation(am.Value(-1.0)).partials[0])
+    finally:
+        del TABLE["test_root"]
 
 
 if __name__ == "__main__":  # python -m tests.test_primitives: measure the bounds that the rows store
