@@ -175,6 +175,9 @@ class Value:
         if name is not None:
             self.name = name
 
+    def __init_subclass__(cls) -> NoReturn:
+        raise OperandError("Value cannot be a base class.", "Write functions of Values, or hold a Value as an attribute.")
+
     # -- what a node knows ---------------------------------------------------------------------------------------------
 
     @property

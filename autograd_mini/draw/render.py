@@ -1,0 +1,84 @@
+"""Text in the DOT language in, an SVG out, by whichever `dot` program there is.
+
+Not here: what the picture says. The `graphviz` package does not run the program, for it does so without a time limit,
+finds only `dot`, and takes no output for success. Read next: nothing; this is the end of drawing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from autograd_mini.errors import MissingError
+
+VARIABLE = "AUTOGRAD_MINI_DOT"
+SECONDS = 30.0
+_SIGNATURES = {"svg": b"</svg>", "png": b"\x89PNG"}
+_FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # each as narrow as Courier, or more
+
+
+def program() -> str:
+    """The path of the program: $AUTOGRAD_MINI_DOT, `graphviz-pure` beside the interpreter, or `dot`.
+
+    Raises:
+        MissingError: there is none.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        if not shutil.which(named):
+            raise MissingError(f"{VARIABLE} names {named!r}, which is no program that can be run.")
+        return named
+    pure = Path(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
+    found = shutil.which(pure) or shutil.which("dot")  # that directory is often not on PATH
+    if found is None:
+        raise MissingError(
+            "Drawing needs a `dot` program: pip install graphviz-pure, or install Graphviz, or let "
+            f"the environment variable {VARIABLE} name one."
+        )
+    return found
+
+
+def run(dot: str, kind: str) -> bytes:
+    """What the program makes of a text in the DOT language, as "svg" or "png".
+
+    Raises:
+        MissingError: there is no program, or it does not work.
+    """
+    command = program()
+    advice = f"Try another dot program: pip install graphviz-pure, or let {VARIABLE} name one."
+    try:
+        done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise MissingError(f"{command} did not finish within {SECONDS:g} seconds.", advice) from error
+    except OSError as error:
+        raise MissingError(f"{command} cannot be run: {error}.", advice) from error
+    # The exit status is not enough: for some input it is 0 and nothing is printed. The picture neither: a label that
+    # dot cannot read gives status 1 and a picture without it.
+    if done.returncode != 0 or _SIGNATURES[kind] not in done.stdout:
+        complaints = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+        reason = next((line for line in complaints if line.startswith("Error")), complaints[0])
+        raise MissingError(f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}", advice)
+    return done.stdout
+
+
+def svg(dot: str, tooltips: Mapping[str, str]) -> str:
+    """The `<svg>` element for a text in the DOT language, with these tooltips, fit to stand in a page with others."""
+    # The prefix follows from what is drawn: ids differ between pictures, and not between two runs of a program.
+    prefix = "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10]
+
+    def group(match: re.Match[str]) -> str:
+        key, attributes = match.groups()
+        title = f"\n<title>{tooltips[key]}</title>" if key in tooltips else ""
+        return f'<g id="{prefix}-{key}"{attributes}>{title}'
+
+    drawn = run(dot, "svg").decode().replace("\r\n", "\n")
+    drawn = drawn[drawn.index("<svg") :]  # without the prolog, which could not stand inside a page
+    # Text of the user cannot be mistaken for a tag: its angle brackets are escaped.
+    drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)
+    return re.sub(r'(<text[^>]*) font-family="[^"]*"', rf'\1 font-family="{_FONTS}"', drawn)
