@@ -4,8 +4,8 @@
     >>> x, y = am.Value(2.0, name="x"), am.Value(-3.0, name="y")
     >>> loss = am.softplus(x * y) + x**2
     >>> loss.backward()
-    >>> x.grad
-    3.992582130540409
+    >>> f"{x.grad:.6f}"
+    '3.992582'
 
 This module holds the public names, and nothing else. Read next: `primitives` (the table of operations), `engine`
 (`Value` and the sweep), `functions` (what is composed from them).

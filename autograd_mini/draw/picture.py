@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from autograd_mini.engine import Value, topological_order
 from autograd_mini.primitives import ZERO
@@ -56,6 +58,7 @@ class Picture:
         self.place = {node: f"n{i}" for i, node in enumerate(order)}
         gradients = [abs(g) for g in map(self.gradient, order) if g is not None and math.isfinite(g)]
         self.largest = max(gradients, default=0.0)
+        self.uses = Counter(x for node in order for x in node.operands if type(x) is Value)
         self.tooltips: dict[str, str] = {}
         self.edges = 0
 
@@ -81,6 +84,7 @@ class Picture:
         yield from self._boxes()
         for node in self.order:
             yield from self._arrows(node)
+            yield from self._in_order(node)
 
     def _boxes(self) -> Iterator[str]:
         """The nodes in their scopes. Earlier nodes stand higher, so scopes open and close as their nodes come up."""
@@ -124,7 +128,7 @@ class Picture:
         return (
             f'{key} [id={key} label=<<TABLE {_FRAMED} CELLPADDING="4">'
             f'<TR><TD COLSPAN="2" BGCOLOR="{_COMPUTED if node.op else _LEAF}">{self._header(node)}</TD></TR>'
-            f"<TR><TD>{self._number(node.data)}</TD>"
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(node.data)}</TD>'
             f'<TD BGCOLOR="{self._colour(gradient)}">{shown}</TD></TR></TABLE>>]\n'
         )
 
@@ -159,7 +163,13 @@ class Picture:
             if partial is ZERO:
                 partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
             self.tooltips[key] = f"local derivative {partial!r}{remark}"
-            yield f'{self.place[operand]} -> {self.place[node]} [id={key} label="{self._number(partial)}"{style}]\n'
+            yield f'{self.place[operand]} -> {self.place[node]} [id={key} label=" {self._number(partial)} "{style}]\n'
+
+    def _in_order(self, node: Value) -> Iterator[str]:
+        """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
+        leaves = [x for x in node.operands if type(x) is Value and x.op is None and not x.scope and self.uses[x] == 1]
+        for upper, lower in pairwise(leaves):
+            yield f"{{rank=same {self.place[upper]} -> {self.place[lower]} [style=invis]}}\n"
 
     def _number(self, number: float) -> str:
         return f"{number:.{self.precision}g}"
@@ -178,8 +188,8 @@ class Picture:
 
     def _legend(self) -> str:
         def row(*cells: tuple[str, str]) -> str:
-            span = 8 // len(cells)
-            return "".join(f'<TD COLSPAN="{span}" BGCOLOR="{colour}">{text}</TD>' for text, colour in cells)
+            start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
+            return "".join(f'{start}"{tint}"><FONT POINT-SIZE="9">{text}</FONT></TD>' for text, tint in cells)
 
         rows = [
             row(("<B>name</B> = operation", _COMPUTED), ("<B>leaf</B>", _LEAF)),

@@ -1,0 +1,136 @@
+"""The shape of the package: import arrows, public names, docstrings with doctests, what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import autograd_mini as am
+from autograd_mini.engine import Value
+
+PACKAGE = Path(am.__file__).parent
+MODULES = sorted(
+    name.removesuffix(".__init__")
+    for name in (".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in PACKAGE.rglob("*.py"))
+)
+
+# What each module may import from the package. Arrows point one way: a module never imports a later one.
+LAYERS = [
+    ["source"], ["errors"], ["ieee"], ["primitives"], ["scopes"], ["observers"], ["engine"], ["symbolic"],
+    ["functions", "transforms"], ["nn", "optim", "data"], ["draw.render"], ["draw.picture"], ["draw"], ["demo"], ["cli"],
+    ["__init__", "__main__"],
+]  # fmt: skip
+ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
+    "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic",
+}  # fmt: skip
+
+
+def imports(path):
+    """(module, is it at the top level of the file) for each import in a file."""
+    tree = ast.parse(path.read_text())
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            base = node.module
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield (inner if inner in MODULES else base), id(node) in top
+
+
+def short(name):
+    return name.removeprefix("autograd_mini.")
+
+
+def layer(name):
+    name = "__init__" if name == "autograd_mini" else short(name)
+    found = [i for i, names in enumerate(LAYERS) if name in names]
+    assert found, f"{name} has no place in LAYERS"
+    return found[0]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=short)
+def test_arrows_point_one_way(module):
+    """Imports go to earlier layers only; the standard library is free; a third party appears in one place."""
+    source = importlib.util.find_spec(module).origin
+    for name, at_top in imports(Path(source)):
+        root = name.partition(".")[0]
+        if root == "autograd_mini":
+            assert layer(name) < layer(module), f"{module} imports {name}"
+        elif root not in sys.stdlib_module_names:
+            assert ALLOWED_ELSEWHERE.get(root) == short(module), f"{module} imports {name}"
+            assert not at_top or short(module) == "symbolic", f"{module} imports {name} at once"
+
+
+def test_importing_needs_the_standard_library_alone():
+    """`import autograd_mini` loads nothing from outside of it."""
+    program = "import sys; before = set(sys.modules); import autograd_mini; print(*sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) - set(sys.stdlib_module_names) == {"autograd_mini"}
+
+
+def test_public_names():
+    """`__all__` is sorted and complete; every name of it says what it is."""
+    assert am.__all__ == sorted(am.__all__)
+    assert len(set(am.__all__)) == len(am.__all__)
+    public = {name for name in vars(am) if not name.startswith("_")}
+    submodules = {m.name for m in pkgutil.iter_modules(am.__path__)}
+    assert public - submodules == set(am.__all__) - submodules
+    assert {"nn", "optim"} <= set(am.__all__)
+
+
+@pytest.mark.parametrize("name", [n for n in am.__all__ if not inspect.ismodule(getattr(am, n)) and n != "ZERO"])
+def test_public_docstrings(name):
+    """A sentence; arguments, results and errors of functions; an example."""
+    thing = getattr(am, name)
+    doc = inspect.getdoc(thing)
+    assert doc, name
+    assert doc.splitlines()[0].rstrip().endswith((".", ":")), name
+    if not (inspect.isclass(thing) and issubclass(thing, Exception)):
+        assert ">>>" in doc, name
+    if inspect.isfunction(thing) and inspect.signature(thing).parameters:
+        assert "Args:" in doc, name
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__main__")], ids=short)
+def test_doctests(module):
+    """Every example in a docstring prints what it says."""
+    imported = importlib.import_module(module)
+    for test in doctest.DocTestFinder().find(imported):
+        results = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL).run(test)
+        assert results.failed == 0
+
+
+def test_every_module_opens_with_what_it_is():
+    """Three lines: what it is, what it is not, what to read next."""
+    for module in MODULES:
+        if not module.endswith("__main__"):
+            doc = importlib.import_module(module).__doc__ or ""
+            assert "Read next" in doc, module
+
+
+def test_method_declarations_for_type_checkers():
+    """The methods that `Value` declares are those that are attached to it."""
+    tree = ast.parse((PACKAGE / "engine.py").read_text())
+    declared = {
+        statement.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign)
+    }
+    attached = {
+        name for name, member in vars(Value).items()
+        if inspect.isfunction(member) and not name.startswith("_") and name != "backward"
+    }  # fmt: skip
+    assert declared == attached

@@ -1,0 +1,61 @@
+"""README: every program prints what it says, every link leads somewhere, CI runs the very commands of the set-up."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+import autograd_mini as am
+from autograd_mini.primitives import TABLE
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_program_has_its_output():
+    """No python block without a text block behind it."""
+    assert README.count("```python") == len(PROGRAMS) > 5
+
+
+@pytest.mark.parametrize(("program", "output"), PROGRAMS, ids=range(len(PROGRAMS)))
+def test_program(program, output):
+    """It prints exactly that."""
+    printed = io.StringIO()
+    rows = set(TABLE)
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(program, "README.md", "exec"), {})
+    finally:
+        for name in set(TABLE) - rows:
+            del TABLE[name]
+    assert printed.getvalue() == output
+
+
+def test_the_table_of_digits():
+    """The figures in the table are computed, not copied."""
+    for figure, text in (
+        (am.grad(lambda z: am.softmax(z)[0])([40.0, 0.0])[0], "4.248354255291589e-18"),
+        (am.grad(am.tanh)(-20.0), "1.6993417021166355e-17"),
+    ):
+        assert repr(figure) == text
+        assert text in README
+    assert am.grad(lambda x: am.where(x > 0, am.sqrt(x), 0.0))(-1.0) == 0.0
+
+
+def test_links_and_pictures_exist():
+    """Every relative link points at a file of the repository."""
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert "://" in target or (ROOT / target).exists(), target
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    """The set-up commands are run on a clean checkout, word for word."""
+    commands = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
+    script = (ROOT / ".ci" / "run").read_text()
+    assert len(commands) == 2
+    assert "```sh" in script, "CI reads the commands from README.md"
