@@ -1,24 +1,24 @@
-"""`Value`: recording, topological order, the reverse sweep.
+"""`Value`: a number that records, and goes back.
 
 A `Value` is a number that remembers how it was computed. Every operation makes a node that holds its operands and,
 from the same moment, the local partial derivative for each; the sweep multiplies them from the result back to the
-leaves. Not here: any derivative (that is the table in `primitives`). Read next: `functions`, then `transforms`.
+leaves. Not here: any derivative (that is `primitives`), and the sweep (`sweep`). Read next: `functions`.
 """
 
 from __future__ import annotations
 
 import operator
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.observers import check_contributions, is_checked
+from autograd_mini.methods import Methods, attach
+from autograd_mini.observers import is_checked
 from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, is_hopeless, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
+from autograd_mini.sweep import propagate, sweep, topological_order
 
 _ADD, _SUB, _MUL, _DIV, _WHERE = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["where"]
 _new = object.__new__
@@ -76,7 +76,7 @@ class Notes(NamedTuple):
 
 
 @final
-class Value:
+class Value(Methods):
     """A real number that records the operations it takes part in.
 
     Args:
@@ -113,60 +113,6 @@ class Value:
     _dright: Any
     _notes: Scope | Notes | None
 
-    if TYPE_CHECKING:  # attached below, and by `functions` where they are composed
-        abs: Callable[..., Value]
-        acos: Callable[..., Value]
-        acosh: Callable[..., Value]
-        arccos: Callable[..., Value]
-        arccosh: Callable[..., Value]
-        arcsin: Callable[..., Value]
-        arcsinh: Callable[..., Value]
-        arctan: Callable[..., Value]
-        arctan2: Callable[..., Value]
-        arctanh: Callable[..., Value]
-        asin: Callable[..., Value]
-        asinh: Callable[..., Value]
-        atan: Callable[..., Value]
-        atan2: Callable[..., Value]
-        atanh: Callable[..., Value]
-        cbrt: Callable[..., Value]
-        clip: Callable[..., Value]
-        cos: Callable[..., Value]
-        cosh: Callable[..., Value]
-        elu: Callable[..., Value]
-        erf: Callable[..., Value]
-        erfc: Callable[..., Value]
-        exp: Callable[..., Value]
-        exp2: Callable[..., Value]
-        expm1: Callable[..., Value]
-        floor: Callable[..., Value]
-        fmod: Callable[..., Value]
-        gelu: Callable[..., Value]
-        hard_tanh: Callable[..., Value]
-        hypot: Callable[..., Value]
-        leaky_relu: Callable[..., Value]
-        log: Callable[..., Value]
-        log10: Callable[..., Value]
-        log1p: Callable[..., Value]
-        log2: Callable[..., Value]
-        log_sigmoid: Callable[..., Value]
-        maximum: Callable[..., Value]
-        minimum: Callable[..., Value]
-        relu: Callable[..., Value]
-        selu: Callable[..., Value]
-        sigmoid: Callable[..., Value]
-        sign: Callable[..., Value]
-        silu: Callable[..., Value]
-        sin: Callable[..., Value]
-        sinh: Callable[..., Value]
-        softplus: Callable[..., Value]
-        softsign: Callable[..., Value]
-        sqrt: Callable[..., Value]
-        tan: Callable[..., Value]
-        tanh: Callable[..., Value]
-        where: Callable[..., Value]
-        xlogy: Callable[..., Value]
-
     def __init__(self, data: float, name: str | None = None) -> None:
         self._data = data if type(data) is float else _real(data, "Value()")
         self._row = self._left = self._right = self._grad = None
@@ -176,7 +122,9 @@ class Value:
             self.name = name
 
     def __init_subclass__(cls) -> NoReturn:
-        raise OperandError("Value cannot be a base class.", "Write functions of Values, or hold a Value as an attribute.")
+        raise OperandError(
+            "Value cannot be a base class.", "Write functions of Values, or hold a Value as an attribute."
+        )
 
     # -- what a node knows ---------------------------------------------------------------------------------------------
 
@@ -211,7 +159,7 @@ class Value:
     @property
     def operands(self) -> tuple[Any, ...]:
         """What it was computed from: `Value`s, and floats for constants; () for a leaf."""
-        if type(self._left) is tuple:
+        if isinstance(self._left, tuple):
             return self._left
         if type(self._right) is tuple:
             return self._right
@@ -222,8 +170,8 @@ class Value:
     @property
     def partials(self) -> tuple[Any, ...]:
         """The local partial derivative for each operand; `ZERO` for constants and branches not taken."""
-        if type(self._left) is tuple:
-            return self._dleft  # type: ignore[no-any-return]
+        if isinstance(self._dleft, tuple):
+            return self._dleft
         if type(self._right) is tuple:
             return (ZERO, self._dleft, ZERO) if self._right[0] else (ZERO, ZERO, self._dleft)
         if self._right is not None:
@@ -233,7 +181,7 @@ class Value:
     @property
     def scope(self) -> Scope | None:
         """The named part of the program that made it, or None."""
-        return self._notes.scope if type(self._notes) is Notes else self._notes
+        return self._notes.scope if isinstance(self._notes, Notes) else self._notes
 
     @property
     def name(self) -> str | None:
@@ -284,8 +232,9 @@ class Value:
             else:
                 node._grad = adjoint
 
-    # -- arithmetic. The four common operators are inlined: a generic call to the table takes three times as long.
-    #    A test holds them to the table's rules. -------------------------------------------------------------------------
+    # -- arithmetic ----------------------------------------------------------------------------------------------------
+    # The four common operators are inlined: a generic call to the table takes three times as long. A test holds them
+    # to the table's rules.
 
     def __add__(self, other: Value | float) -> Value:
         if type(other) is Value:
@@ -356,8 +305,8 @@ class Value:
     __le__ = _comparison(operator.le)
     __gt__ = _comparison(operator.gt)
     __ge__ = _comparison(operator.ge)
-    __eq__ = _comparison(operator.eq)  # type: ignore[assignment]  # numeric, as on floats; see also __hash__
-    __ne__ = _comparison(operator.ne)  # type: ignore[assignment]
+    __eq__ = _comparison(operator.eq)  # numeric, as on floats; see also __hash__
+    __ne__ = _comparison(operator.ne)
     __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
 
     def __bool__(self) -> bool:
@@ -451,7 +400,8 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
     if len(operands) == 1:
         (x,) = operands
         data = float(row.function(x._data))
-        return record(row, data, x, None, *_partials(row, data, (x._data,)), ZERO)
+        (partial,) = _partials(row, data, (x._data,))
+        return record(row, data, x, None, partial, ZERO)
     if row is _WHERE:
         return _where(*operands)
     if set(map(type, operands)) == {Value}:
@@ -504,131 +454,20 @@ def _real(number: Any, where: str) -> float:
     return real
 
 
-def topological_order(root: Value, leaves: Iterable[Value] = (), everything: bool = False) -> dict[Value, Any]:
-    """The nodes behind a root, operands before results.
-
-    The order follows from the shape of the graph alone, so gradients have the same bits in every run, however the
-    graph was built. Depth does not matter: nothing recurses.
-
-    Args:
-        root: where the order ends.
-        leaves: nodes to start with; the walk does not look behind them.
-        everything: also what is only behind branches not taken, where no gradient flows.
-
-    Returns:
-        a dict in that order, every node with `ZERO`: the adjoints before a sweep.
-
-    >>> x = Value(3.0)
-    >>> y = x * x + 1.0
-    >>> [node.op for node in topological_order(y)]
-    [None, 'mul', 'add']
-    """
-    order: dict[Value, Any] = dict.fromkeys(leaves, ZERO)
-    path: list[Any] = []  # nodes whose left operands are done, and iterators over many operands, each on top of its node
-    node = root
-    while True:
-        while node not in order:  # down, along the left operands
-            path.append(node)
-            if everything:
-                path.append(iter(node.operands))
-                break
-            if node._dleft is ZERO:
-                break
-            left = node._left
-            if type(left) is tuple:
-                path.append(compress(left, [partial is not ZERO for partial in node._dleft]))
-                break
-            node = left
-        while path:  # up, until there is another operand to go down to
-            node = path.pop()
-            if type(node) is Value:
-                if node._dright is not ZERO and node._right not in order:
-                    path.append(node)
-                    node = node._right
-                    break
-                order[node] = ZERO
-            else:
-                operands: Any = node
-                for node in operands:
-                    if type(node) is Value and node not in order:
-                        path.append(operands)
-                        break
-                else:
-                    continue
-                break
-        else:
-            return order
-
-
-def sweep(
-    root: Value, seed: Any, adjoints: dict[Value, Any], partials: Callable[[Value], tuple[Any, Any]] | None = None
-) -> Iterator[tuple[Value, Any]]:
-    """Walk from the root to the leaves, and hand each node's adjoint on to its operands: the chain rule.
-
-    The one place where it happens: `backward()` runs it to the end, `grad` runs it on `Value`s, a debugger pauses it.
-
-    Args:
-        root: the last node of the order.
-        seed: the adjoint of the root.
-        adjoints: the topological order, every node with `ZERO`; filled by the sweep.
-        partials: the local partials of a node, as (left, right); by default the recorded floats.
-
-    Yields:
-        each node with its complete adjoint, before it is handed on; `ZERO` where nothing arrived.
-
-    >>> x = Value(3.0)
-    >>> y = x * x + 1.0
-    >>> [(node.op, adjoint) for node, adjoint in sweep(y, 1.0, topological_order(y))]
-    [('add', 1.0), ('mul', 1.0), (None, 6.0)]
-    """
-    adjoints[root] = seed
-    for node, adjoint in reversed(adjoints.items()):
-        yield node, adjoint
-        if partials is None:
-            dleft, dright = node._dleft, node._dright
-        elif adjoint is not ZERO:
-            dleft, dright = partials(node)
-        else:
-            continue
-        if dleft is not ZERO:
-            if type(dleft) is tuple:
-                for operand, partial in zip(node._left, dleft, strict=True):
-                    if partial is not ZERO:
-                        before = adjoints[operand]
-                        adjoints[operand] = adjoint * partial if before is ZERO else before + adjoint * partial
-                continue
-            operand = node._left
-            before = adjoints[operand]
-            adjoints[operand] = adjoint * dleft if before is ZERO else before + adjoint * dleft
-        if dright is not ZERO:
-            operand = node._right
-            before = adjoints[operand]
-            adjoints[operand] = adjoint * dright if before is ZERO else before + adjoint * dright
-
-
-def propagate(
-    root: Value,
-    seed: float,
-    adjoints: dict[Value, Any],
-    leaves: Sequence[Value] = (),
-    partials: Callable[[Value], tuple[Any, Any]] | None = None,
-) -> None:
-    """Run a sweep to its end, or up to the leaves that the order starts with; arguments as for `sweep`.
-
-    Raises:
-        NonFiniteError: under `checked()`, a contribution is nan or infinite.
-    """
-    walk = sweep(root, seed, adjoints, partials)
-    if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
-        walk = islice(walk, len(adjoints) - len(leaves) + 1)
-    if is_checked.get():
-        for node, adjoint in walk:
-            check_contributions(node, adjoint)
-    deque(walk, maxlen=0)
+def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> tuple[Any, Any, Any, Any]:
+    """The operands and their partials as a node keeps them: (`_left`, `_right`, `_dleft`, `_dright`)."""
+    if row is _WHERE:
+        taken = 1 if operands[0] else 2
+        return operands[taken], operands, partials[taken], ZERO
+    if len(operands) > 2:
+        return operands, None, partials, ZERO
+    left, right, *_ = *operands, None, None
+    dleft, dright, *_ = *partials, ZERO, ZERO
+    return left, right, dleft, dright
 
 
 def _state(node: Value, refer: Callable[[Value], Any]) -> tuple[Any, ...]:
-    """Everything a node holds with references for its operands."""
+    """Everything a node holds, with references for its operands."""
     operands = tuple([refer(x) if type(x) is Value else x for x in node.operands])
     return node._row, node._data, node._grad, node._notes, operands, node.partials
 
@@ -640,36 +479,13 @@ def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:
         operands = tuple([nodes[x] if type(x) is int else x for x in references])
         node: Value = _new(Value)
         node._row, node._data, node._grad, node._notes = row, data, grad, notes
-        node._dleft, node._dright = packed(row, operands, partials)
-        if row is _WHERE:
-            node._left, node._right = operands[1 if operands[0] else 2], operands
-        elif len(operands) > 2:
-            node._left, node._right = operands, None
-        else:
-            node._left, node._right = (*operands, None, None)[:2]
+        node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
         nodes.append(node)
     return nodes
 
 
-def packed(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The partials of all operands as a node keeps them: in (`_dleft`, `_dright`)."""
-    if row is _WHERE:
-        return partials[1 if operands[0] else 2], ZERO
-    return (partials, ZERO) if len(operands) > 2 else (*partials, ZERO, ZERO)[:2]  # type: ignore[return-value]
-
-
 def _last(states: Iterable[tuple[Any, ...]]) -> Value:
     return _restore(states)[-1]
-
-
-def attach(name: str, function: Callable[..., Any]) -> None:
-    """Make a function of a `Value` one of its methods, also under NumPy's name for it, so that arrays find it."""
-    for alias in {name, _NUMPY_NAMES.get(name, name)}:
-        setattr(Value, alias, function)
-
-
-_NUMPY_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2",
-                "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"}  # fmt: skip
 
 
 def _method(row: Primitive) -> Callable[..., Value]:

@@ -13,8 +13,9 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autograd_mini.engine import Value, attach
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.methods import attach
 from autograd_mini.primitives import (
     abs,
     as_number,

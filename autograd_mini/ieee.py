@@ -197,7 +197,7 @@ class Total(float):
     def __mod__(self, other: float) -> Total:
         return Total(remainder(float(self), float(other)))
 
-    def __pow__(self, other: float, modulo: None = None) -> Total:  # type: ignore[override]  # never complex
+    def __pow__(self, other: float, modulo: None = None) -> Total:  # never complex
         return Total(power(float(self), float(other)))
 
     def __radd__(self, other: float) -> Total:
@@ -218,7 +218,7 @@ class Total(float):
     def __rmod__(self, other: float) -> Total:
         return Total(other) % self
 
-    def __rpow__(self, other: float, modulo: None = None) -> Total:  # type: ignore[override]  # never complex
+    def __rpow__(self, other: float, modulo: None = None) -> Total:  # never complex
         return Total(other) ** self
 
     def __neg__(self) -> Total:

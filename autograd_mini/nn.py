@@ -224,7 +224,10 @@ class MLP(Module):
 
 
 _TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
-_ACTIVATIONS = "sigmoid tanh relu leaky_relu elu selu gelu silu softplus softsign log_sigmoid hard_tanh".split()
+_ACTIVATIONS = [
+    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
+    "hard_tanh",
+]  # fmt: skip
 
 
 def _activation(activation: Activation) -> Callable[[Any], Any]:
@@ -235,7 +238,8 @@ def _activation(activation: Activation) -> Callable[[Any], Any]:
             f"There is no activation {shown(activation)}.",
             f"Choose one of {', '.join(_ACTIVATIONS)}, or pass a function.",
         )
-    return getattr(functions, activation)  # type: ignore[no-any-return]
+    chosen: Callable[[Any], Any] = getattr(functions, activation)
+    return chosen
 
 
 def _title(activation: Activation) -> str:
@@ -247,4 +251,4 @@ def _generator(seed: int | random.Random | None) -> Any:
     """The generator of a seed; Python's global one where there is none."""
     if seed is None:
         return random
-    return seed if isinstance(seed, random.Random) or seed is random else random.Random(seed)
+    return random.Random(seed) if isinstance(seed, int) else seed

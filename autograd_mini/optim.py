@@ -35,7 +35,7 @@ class Optimizer:
                 raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
             if parameter.op is not None:
                 raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")
-        self.lr = _setting("lr", lr, 0.0 < lr)
+        self.lr = _setting("lr", lr, lr > 0.0)
         self.weight_decay = _setting("weight_decay", weight_decay, weight_decay >= 0.0)
         self.state: dict[str, list[float]] = {}
         self.steps = 0

@@ -22,6 +22,7 @@ from autograd_mini import ieee
 from autograd_mini.errors import ArgumentError, OperandError, RangeError, shown
 
 Interval = tuple[float, float]
+Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and traced values
 
 
 class Zero:
@@ -164,7 +165,7 @@ def primitive(
     domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
     ulp: tuple[float, ...] = (),
     doc: str = "",
-) -> Callable[..., Any]:
+) -> Operation:
     """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
 
     Args:
@@ -191,7 +192,7 @@ def primitive(
     if name in TABLE:
         raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
     intervals = (domain,) if isinstance(domain[0], (int, float)) else domain
-    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp)  # type: ignore[arg-type]
+    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp)
 
     def operation(*operands: Any) -> Any:
         plain = True
@@ -267,10 +268,9 @@ def _cosine(x: Any, other: Any, h: Any) -> Any:
 
 
 def _hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
+    slopes = [x / h for x in xs]
     if len(xs) == 2:
-        slopes = _cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)
-    else:
-        slopes = tuple([x / h for x in xs])
+        slopes = [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
     return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
 
 
@@ -344,12 +344,19 @@ def _row(
     derivative: str,
     example: str,
     symbol: str | None = None,
-) -> Callable[..., Any]:
+) -> Operation:
     operands = ", ".join(str(p) for p in list(inspect.signature(rule).parameters.values())[1:])
     call, _, result = example.partition(" -> ")
     doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
     return primitive(name, function, rule, symbol=symbol, domain=domain, ulp=ulp, doc=doc)
 
+
+# Rules speak of these rows before they are defined.
+abs: Operation
+cos: Operation
+cosh: Operation
+hypot: Operation
+sign: Operation
 
 # fmt: off
 # -- the operators -----------------------------------------------------------------------------------------------------

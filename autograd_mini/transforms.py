@@ -1,9 +1,9 @@
 """Functions of functions: `grad` and `value_and_grad`, of any order.
 
-They run the sweep of the engine. Where nothing outside the function depends on the answer, it runs on the recorded
-floats; otherwise (a derivative inside a derivative, a penalty on a gradient) it runs on `Value`s, by evaluating the
-rules of the table on nodes, so that the answer is itself a graph.
-Not here: the chain rule (`engine.sweep`) and derivatives (`primitives`). Read next: `nn`.
+They run the same sweep as `backward()`. Where nothing outside the function depends on the answer, it runs on the
+recorded floats; otherwise (a derivative inside a derivative, a penalty on a gradient) it runs on `Value`s: the rules
+of the table are evaluated on nodes, and the answer is itself a graph.
+Not here: the chain rule (`sweep`) and derivatives (`primitives`). Read next: `nn`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isnan
 from typing import Any
 
-from autograd_mini.engine import Value, packed, propagate, record, retire, topological_order
+from autograd_mini.engine import Value, layout, record, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.primitives import TABLE, ZERO, as_number, operand_error
 from autograd_mini.scopes import unobserved
+from autograd_mini.sweep import propagate, topological_order
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -127,7 +128,7 @@ def _gradient(result: Any, leaves: list[Value]) -> tuple[Any, list[Any]]:
     own = set(leaves)
     if any(leaf.operands for leaf in leaves) or any(node.op is None and node not in own for node in adjoints):
         propagate(result, 1.0, adjoints, leaves, _partials_as_values(adjoints, own))
-        value = result
+        value: Any = result
     else:
         propagate(result, 1.0, adjoints, leaves)
         value = result.data
@@ -159,6 +160,6 @@ def _partials_as_values(order: Iterable[Value], leaves: set[Value]) -> Callable[
                     f"derivative was {recorded!r} and is {number!r} now.",
                     "Write to leaves after the derivative is computed, or inside of the function.",
                 )
-        return packed(node._row, node.operands, tuple(edges))
+        return layout(node._row, node.operands, tuple(edges))[2:]
 
     return partials

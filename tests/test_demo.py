@@ -82,7 +82,8 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["demo", "--steps", "0"], ["demo", "--steps", "x"], ["demo", "--unknown"], ["demo", "x"]]
+    "arguments",
+    [[], ["nonsense"], ["demo", "--steps", "0"], ["demo", "--steps", "x"], ["demo", "--unknown"], ["demo", "x"]],
 )
 def test_bad_usage(tmp_path, arguments):
     """Exit status 2 and a usage line."""

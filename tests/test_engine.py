@@ -18,8 +18,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.engine import topological_order
 from autograd_mini.primitives import TABLE
+from autograd_mini.sweep import topological_order
 
 # -- numbers in --------------------------------------------------------------------------------------------------------
 
@@ -119,9 +119,9 @@ def test_comparisons_are_numeric_and_hash_is_identity():
     assert (x == "2") is False
     assert (x == None) is False  # noqa: E711
     assert not Value(0.0)
-    assert not Value(math.nan) == math.nan
+    assert Value(math.nan) != math.nan
     with pytest.raises(TypeError):
-        x < "2"
+        assert x < "2"
     assert max(Value(1.0), Value(3.0)).data == 3.0
 
 
@@ -202,7 +202,7 @@ def test_the_common_operators_agree_with_python():
     assert (2 % Value(-1.5)).data == 2 % -1.5
     assert abs(x).data == 7.3
     assert (+x) is x
-    assert (2**Value(0.5)).data == 2**0.5
+    assert (2 ** Value(0.5)).data == 2**0.5
     assert divmod(9.5, 2.0) == ((Value(9.5) // 2.0).data, (Value(9.5) % 2.0).data)
 
 

@@ -35,7 +35,8 @@ def exact_softmax(zs):
 
 def conditioning(zs):
     """How far a rounding error may grow: exp magnifies that of z_j - max(z) by its size, and the slope by the largest
-    logit is computed as 1 minus the others, which costs a factor of 1 / max(a), at most the number of classes."""
+    logit is computed as 1 minus the others, which costs a factor of 1 / max(a), at most the number of classes.
+    """
     gap = max(abs(z - max(zs)) if z - max(zs) > -745.0 else 0.0 for z in zs)
     return max(1.0, gap) / float(max(exact_softmax(zs)))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.engine import sweep, topological_order
+from autograd_mini.sweep import sweep, topological_order
 
 # Numbers that uniform random ones never hit: kinks, ties, signed zeros, the smallest and the largest.
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 5e-324, -1e-308, 1e150, -1e300, math.inf, -math.inf, math.nan]
@@ -87,7 +87,7 @@ steps = st.lists(
 
 
 def build(inputs, program, which):
-    """All nodes of a program: leaves, constants, and operations on whatever came before (reuse, diamonds, dead ends)."""
+    """All nodes of a program: leaves, constants, operations on whatever came before (reuse, diamonds, dead ends)."""
     nodes = list(inputs)
     for name, i, j in program:
         nodes.append(OPERATIONS[name][which](nodes[i % len(nodes)], nodes[j % len(nodes)]))
@@ -115,7 +115,11 @@ def test_gradients_of_random_graphs(numbers, constants, program):
         assert agree(result.data, truth.value, 0.0)
         slope = truth.slope or 0.0
         # The order of additions differs between the modes; with cancellation that shows relative to the largest term.
-        sizes = [abs(n.grad * m) for n in topological_order(result) for m in (1.0, *(p for p in n.partials if p is not am.ZERO))]
+        sizes = [
+            abs(n.grad * m)
+            for n in topological_order(result)
+            for m in (1.0, *(p for p in n.partials if p is not am.ZERO))
+        ]
         if math.isfinite(slope) and all(map(math.isfinite, sizes)):
             assert agree(leaf.grad, slope, 1e-12 * max([abs(slope), *sizes]))
 
@@ -123,7 +127,7 @@ def test_gradients_of_random_graphs(numbers, constants, program):
 @settings(max_examples=400)
 @given(anything, anything, st.sampled_from(sorted(OPERATIONS)))
 def test_single_operations_at_special_numbers(x, y, name):
-    """One operation at kinks, ties, infinities, nan: value and slopes to the bit, and structural zeros where they are."""
+    """One operation at kinks, ties, infinities, nan: values and slopes to the bit, structural zeros in place."""
     a, b = Value(x), Value(y)
     result = OPERATIONS[name][0](a, b)
     result.backward()
@@ -142,7 +146,7 @@ def test_linearity_in_the_seed(numbers, program, seed):
     a.backward()
     b.backward(seed)
     for x, y in zip(once, scaled, strict=True):
-        if all(0 < abs(g) * 1e-6 < 1e200 and 1e-200 < abs(g) for g in (n.grad for n in topological_order(a))):
+        if all(1e-200 < abs(g) < 1e200 for g in (n.grad for n in topological_order(a))):
             assert agree(y.grad, seed * x.grad, 0.0)
 
 

@@ -84,7 +84,15 @@ def test_provenance_names_the_expression():
 
 def test_provenance_of_a_whole_run():
     """The environment variable turns it on everywhere, in threads too."""
-    program = "import threading, autograd_mini as am\nx = am.Value(1.0)\ny = []\nt = threading.Thread(target=lambda: y.append(x * 7.0))\nt.start(); t.join()\nprint((x + 1.0).origin is not None, y[0].origin is not None)"
+    program = """
+import threading
+import autograd_mini as am
+x, y = am.Value(1.0), []
+thread = threading.Thread(target=lambda: y.append(x * 7.0))
+thread.start()
+thread.join()
+print((x + 1.0).origin is not None, y[0].origin is not None)
+"""
     for setting, expected in (("1", "True True"), ("0", "False False"), ("", "False False")):
         run = subprocess.run(
             [sys.executable, "-c", program], env={**os.environ, "AUTOGRAD_MINI_PROVENANCE": setting},
@@ -101,7 +109,7 @@ def test_observers_see_every_node():
         y = x * 2.0
         with am.scope("s"):
             z = y + x
-    x * 3.0  # noqa: B018
+    x * 3.0
     assert seen == [y, "mul", z, "add"]
     assert recording().observe is None
 

@@ -38,7 +38,7 @@ def test_constants_and_identities():
 
 
 @pytest.mark.parametrize(
-    "f, formula",
+    ("f", "formula"),
     [
         (lambda x: am.exp(am.sin(x)), sympy.exp(sympy.sin(x_))),
         (lambda x: am.log(x) * x**3 / (1 + x), sympy.log(x_) * x_**3 / (1 + x_)),
@@ -69,7 +69,7 @@ def test_mixed_derivatives_commute(x, y):
 
 
 def test_perturbations_are_not_confused():
-    """An inner derivative knows its own variable from an outer one, even where the numbers or the nodes are the same."""
+    """An inner derivative knows its own variable from an outer one, even where numbers or nodes are the same."""
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0) == 1.0
     assert grad(lambda x: x * grad(lambda y: x * y)(2.0))(3.0) == 6.0
     assert grad(lambda x: grad(lambda y: x * y)(x))(3.0) == 1.0

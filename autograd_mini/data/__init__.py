@@ -95,7 +95,9 @@ def _parsed(name: str, text: str) -> Dataset:
     line, first = lines[0]
     width = len(first)
     if width < 2:
-        raise DataError(f"{name}, line {line}: there is one column; numbers and, in the last column, a label are needed.")
+        raise DataError(
+            f"{name}, line {line}: there is one column; numbers and, in the last column, a label are needed."
+        )
     if not any(_is_number(cell) for cell in first[:-1]):
         columns = first[:-1]
         del lines[0]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograd_mini.draw.picture import Picture
-from autograd_mini.engine import Value, topological_order
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.sweep import topological_order
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `import autograd_mini` must stay fast
+    from pathlib import Path
+
     import graphviz
 
 MOST_NODES = 1000
@@ -54,7 +55,7 @@ class Drawing:
     def svg(self) -> str:
         """The picture as an `<svg>` element, which can be written to a file or into an HTML page."""
         if not self._svg:
-            from autograd_mini.draw.render import svg  # only now: what runs programs takes long to import
+            from autograd_mini.draw.render import svg
 
             self._svg = svg(self.dot, self.tooltips)
         return self._svg
@@ -86,6 +87,8 @@ class Drawing:
         ...     am.draw(am.Value(3.0)).save(os.path.join(folder, "three.dot")).name
         'three.dot'
         """
+        from pathlib import Path
+
         path = Path(path)
         kind = path.suffix.lower()
         if kind not in _KINDS:
@@ -143,7 +146,7 @@ def draw(
         )
     if direction not in _DIRECTIONS:
         raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(_DIRECTIONS)}.")
-    if precision not in range(1, 18):
+    if type(precision) is not int or not 1 <= precision <= 17:
         raise ArgumentError(f"Numbers cannot have {shown(precision)} digits.", "Pass a precision from 1 to 17.")
     order = topological_order(v, everything=True)
     if len(order) > MOST_NODES and not force:
@@ -151,6 +154,8 @@ def draw(
             f"The graph has {len(order):,} nodes; nobody can read a picture of more than {MOST_NODES:,}.",
             "Draw a part of it, draw(node) with an inner node, or everything with draw(v, force=True).",
         )
+    from autograd_mini.draw.picture import Picture
+
     picture = Picture(tuple(order), precision)
     lines = tuple(picture.lines(direction, legend, title))
     return Drawing(lines, len(order), picture.edges, picture.tooltips)

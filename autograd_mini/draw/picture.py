@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from autograd_mini.engine import Value, topological_order
+from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import Scope
+from autograd_mini.sweep import topological_order
 
 _LEAF, _COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
@@ -40,6 +41,12 @@ def label(text: object, limit: int = 32) -> str:
     return escaped(text, limit).replace("\\", "\\\\")
 
 
+def _made_at(node: Value | float) -> tuple[int, int] | None:
+    """Where in the program a node was made."""
+    origin = node.origin if type(node) is Value else None
+    return (id(origin.code), origin.instruction) if origin else None
+
+
 class Picture:
     """A graph as text in the DOT language.
 
@@ -59,6 +66,9 @@ class Picture:
         gradients = [abs(g) for g in map(self.gradient, order) if g is not None and math.isfinite(g)]
         self.largest = max(gradients, default=0.0)
         self.uses = Counter(x for node in order for x in node.operands if type(x) is Value)
+        # Expressions that made nodes from one another, as sum(xs) does: none of these can be called by it alone.
+        steps = ((_made_at(node), _made_at(operand)) for node in order for operand in node.operands)
+        self.manifold = {site for site, before in steps if site == before}
         self.tooltips: dict[str, str] = {}
         self.edges = 0
 
@@ -114,17 +124,18 @@ class Picture:
     def _box(self, node: Value) -> str:
         key, gradient = self.place[node], self.gradient(node)
         absent = "cleared" if self.swept else "no backward yet"
+        operation = self._operation(node, 17) if node.op else "leaf"
         facts = [
-            f"{node.name or ''} = {self._operation(node, 17)}" if node.op else node.name or "leaf",
+            f"{node.name} = {operation}" if node.name else operation,
             f"value {node.data!r}",
             f"gradient {absent if gradient is None else repr(gradient)}",
         ]
         if node not in self.reached and node._grad:
             facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
-        if node.origin:
+        if node.origin and node.origin.expression:
             facts.append(f"source {node.origin.expression}")
         self.tooltips[key] = "\n".join(map(escaped, facts))
-        shown = f'<FONT POINT-SIZE="9">{absent}</FONT>' if gradient is None else self._number(gradient)
+        shown = f'<FONT POINT-SIZE="10">{absent}</FONT>' if gradient is None else self._number(gradient)
         return (
             f'{key} [id={key} label=<<TABLE {_FRAMED} CELLPADDING="4">'
             f'<TR><TD COLSPAN="2" BGCOLOR="{_COMPUTED if node.op else _LEAF}">{self._header(node)}</TD></TR>'
@@ -133,11 +144,13 @@ class Picture:
         )
 
     def _header(self, node: Value) -> str:
-        operation = label(self._operation(node, self.precision)) if node.op else "leaf"
+        operation = self._operation(node, self.precision) if node.op else ""
         if node.name:
-            return f"<B>{label(node.name)}</B>" + (f" = {operation}" if node.op else "")
+            return f"<B>{label(node.name)}</B>" + (f" = {label(operation)}" if operation else "")
         source = node.origin.expression if node.origin else ""
-        return label(source) if source else operation
+        if source and _made_at(node) in self.manifold:
+            source = f"{operation} in {source}"
+        return label(source or operation or "leaf")
 
     def _operation(self, node: Value, precision: int) -> str:
         """The operation, with the operands that are constants."""
@@ -189,7 +202,7 @@ class Picture:
     def _legend(self) -> str:
         def row(*cells: tuple[str, str]) -> str:
             start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
-            return "".join(f'{start}"{tint}"><FONT POINT-SIZE="9">{text}</FONT></TD>' for text, tint in cells)
+            return "".join(f'{start}"{tint}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, tint in cells)
 
         rows = [
             row(("<B>name</B> = operation", _COMPUTED), ("<B>leaf</B>", _LEAF)),

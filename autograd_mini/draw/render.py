@@ -13,14 +13,16 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Mapping
-from pathlib import Path
 
 from autograd_mini.errors import MissingError
 
 VARIABLE = "AUTOGRAD_MINI_DOT"
 SECONDS = 30.0
 _SIGNATURES = {"svg": b"</svg>", "png": b"\x89PNG"}
-_FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # each as narrow as Courier, or more
+_FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # none wider than Courier
+_ADVICE = (
+    f"pip install graphviz-pure, or install Graphviz, or set the environment variable {VARIABLE} to the path of dot."
+)
 
 
 def program() -> str:
@@ -32,15 +34,12 @@ def program() -> str:
     named = os.environ.get(VARIABLE)
     if named:
         if not shutil.which(named):
-            raise MissingError(f"{VARIABLE} names {named!r}, which is no program that can be run.")
+            raise MissingError(f"{VARIABLE} is set to {named!r}, which is no program that can be run.", _ADVICE)
         return named
-    pure = Path(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
-    found = shutil.which(pure) or shutil.which("dot")  # that directory is often not on PATH
+    beside = os.path.join(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
+    found = shutil.which(beside) or shutil.which("dot")  # that directory is often not on PATH
     if found is None:
-        raise MissingError(
-            "Drawing needs a `dot` program: pip install graphviz-pure, or install Graphviz, or let "
-            f"the environment variable {VARIABLE} name one."
-        )
+        raise MissingError("There is no `dot` program, which turns a drawing into SVG.", _ADVICE)
     return found
 
 
@@ -51,19 +50,18 @@ def run(dot: str, kind: str) -> bytes:
         MissingError: there is no program, or it does not work.
     """
     command = program()
-    advice = f"Try another dot program: pip install graphviz-pure, or let {VARIABLE} name one."
     try:
         done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command} did not finish within {SECONDS:g} seconds.", advice) from error
+        raise MissingError(f"{command} did not finish within {SECONDS:g} seconds.", _ADVICE) from error
     except OSError as error:
-        raise MissingError(f"{command} cannot be run: {error}.", advice) from error
+        raise MissingError(f"{command} cannot be run: {error}.", _ADVICE) from error
     # The exit status is not enough: for some input it is 0 and nothing is printed. The picture neither: a label that
     # dot cannot read gives status 1 and a picture without it.
     if done.returncode != 0 or _SIGNATURES[kind] not in done.stdout:
         complaints = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
         reason = next((line for line in complaints if line.startswith("Error")), complaints[0])
-        raise MissingError(f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}", advice)
+        raise MissingError(f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}", _ADVICE)
     return done.stdout
 
 
@@ -78,7 +76,8 @@ def svg(dot: str, tooltips: Mapping[str, str]) -> str:
         return f'<g id="{prefix}-{key}"{attributes}>{title}'
 
     drawn = run(dot, "svg").decode().replace("\r\n", "\n")
-    drawn = drawn[drawn.index("<svg") :]  # without the prolog, which could not stand inside a page
-    # Text of the user cannot be mistaken for a tag: its angle brackets are escaped.
+    # Without the prolog, which could not stand inside a page. Text of the user is never taken for a tag: its angle
+    # brackets are escaped. Dot computed with Courier, which looks poor on a screen, or is not there.
+    drawn = f'<svg font-family="{_FONTS}"' + drawn[drawn.index("<svg") + 4 :]
     drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)
-    return re.sub(r'(<text[^>]*) font-family="[^"]*"', rf'\1 font-family="{_FONTS}"', drawn)
+    return re.sub(r'<text(?: xml:space="preserve")?([^>]*) font-family="[^"]*"', r'<text xml:space="preserve"\1', drawn)

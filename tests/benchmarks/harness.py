@@ -6,6 +6,7 @@ Not here: what is computed (`eager`), the table (`__main__`).
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import math
@@ -27,13 +28,14 @@ MISSING = "not installed"
 class Workload:
     """What is measured: `setup(peer)` gives the step; the first peer is the one that ratios refer to.
 
-    With `nodes`, figures are ns and bytes a node, otherwise ms a step.
+    With `nodes`, figures are ns a node, otherwise ms a step; `watched` are the peers whose memory is measured, too.
     """
 
     name: str
     setup: Callable[[str], Step]
     peers: tuple[str, ...]
     nodes: int = 0
+    watched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def serve(workload: Workload, peer: str) -> None:
     try:
         step = workload.setup(peer)
     except ModuleNotFoundError:
+        if peer.startswith("ours"):
+            raise
         print(json.dumps(MISSING), flush=True)
         return
     for command in sys.stdin:
@@ -94,10 +98,8 @@ class Child:
         )
 
     def ask(self, command: str) -> Any:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has ended, perhaps with an answer
             print(command, file=self._process.stdin, flush=True)
-        except BrokenPipeError:  # it has ended, perhaps with an answer
-            pass
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"A process died when asked to {command}.")
@@ -134,8 +136,8 @@ def measure(workload: Workload, repeats: int) -> dict[str, Measurement | None]:
 
 def _peak(workload: Workload, peer: str) -> float:
     """Bytes a node at the worst moment; in another process, for watching memory takes time."""
-    if not workload.nodes or peer == "torch scalars":
-        return math.nan  # the memory of libraries in C++ cannot be seen from here
+    if peer not in workload.watched:
+        return math.nan
     child = Child(workload, peer)
     peak = child.ask("peak") / workload.nodes
     child.close()
