@@ -17,6 +17,7 @@ from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import Scope
 from autograd_mini.sweep import topological_order
+from autograd_mini.sweep import topological_order
 
 _LEAF, _COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
