@@ -20,6 +20,15 @@ OPERATION = {
 }
 
 
+# Points where a rule that looks right loses digits, and random ones seldom come by.
+HARD = {
+    "pow": [(897.4061909743286, -15.017909773960392), (0.0016072008935229297, -3.966230640965314e-38)],
+    "asin": [(1e-10,), (0.9999999999,)],
+    "erf": [(-2.1907690173041897e-60,), (25.5,)],
+    "hypot": [(1e8, 1.0), (-3e-8, 2.0)],
+}
+
+
 def points(row, n, order, count):
     """Points of a row's domain: uniform, on all scales, and close to the ends; the same ones in every run."""
     generator = random.Random(f"{row.name} {order}")
@@ -36,8 +45,9 @@ def points(row, n, order, count):
         distance = 10.0 ** generator.uniform(-12, 0)
         return generator.choice([max(low, -1e3) + distance, min(high, 1e3) - distance])
 
+    hard = HARD.get(row.name, [])
     intervals = [row.domain[min(i, len(row.domain) - 1)] for i in range(n)]
-    return [tuple(number(*interval) for interval in intervals) for _ in range(count)]
+    return hard + [tuple(number(*interval) for interval in intervals) for _ in range(count)]
 
 
 def nested(operation, by):
@@ -240,6 +250,12 @@ def test_inlined_operations_follow_the_table(name):
                     expected = [ZERO if i == constant else p for i, p in enumerate(partials)]
                     assert repr(node.data) == repr(value)
                     assert repr(node.partials) == repr(tuple(expected))
+
+
+def test_a_square_is_a_product(monkeypatch):
+    """x ** 2 is x * x to the bit wherever the C library rounds its pow: pow is not asked."""
+    monkeypatch.setattr(math, "pow", lambda x, y: nan)
+    assert am.pow(1.1, 2.0) == (am.Value(1.1) ** 2).data == 1.1 * 1.1
 
 
 def test_rows_are_total():
