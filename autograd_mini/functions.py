@@ -16,6 +16,7 @@ from typing import Any
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import attach
+from autograd_mini.observers import transparent
 from autograd_mini.primitives import (
     abs,
     as_number,
@@ -292,6 +293,7 @@ def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
     return numbers
 
 
+@transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     """The sum from left to right, as one node; of whole numbers a whole number, as from the builtin `sum`.
 
@@ -318,6 +320,7 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     return builtins.sum(terms)  # so that `from autograd_mini import *` does no harm to whole numbers
 
 
+@transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
     """The sum from left to right of the products x * y, as one node.
 
@@ -343,6 +346,7 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
     return dot_of(*xs, *ys)
 
 
+@transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
     """The arithmetic mean: the sum divided by the number of elements.
 
@@ -365,6 +369,7 @@ def mean(xs: Iterable[Scalar]) -> Scalar:
     return sum_of(*numbers) / float(len(numbers))
 
 
+@transparent
 def norm(xs: Iterable[Scalar]) -> Scalar:
     """The Euclidean length of a vector, without overflow, as one node.
 

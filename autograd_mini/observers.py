@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from math import isfinite
-from typing import Any
+from types import CodeType
+from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import observe_everywhere, observing
 from autograd_mini.source import site_of
 
-# The modules between an operator in the user's program and the observer: nobody looks for a node's origin there.
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = ("autograd_mini.engine", "autograd_mini.primitives", "autograd_mini.scopes")
+_TRANSPARENT: set[CodeType] = set()
+
+
+def transparent(function: Function) -> Function:
+    """Let nodes made by a function come from where it was called: it is an operation, not a part of the program."""
+    _TRANSPARENT.add(function.__code__)  # type: ignore[attr-defined]
+    return function
 
 
 def _remember_origin(node: Any) -> None:
     frame = sys._getframe(1)
-    while frame.f_globals.get("__name__") in _MACHINERY and frame.f_back is not None:
+    while frame.f_back is not None and (frame.f_globals.get("__name__") in _MACHINERY or frame.f_code in _TRANSPARENT):
         frame = frame.f_back
     node.origin = site_of(frame)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
 from autograd_mini.sweep import topological_order
-from autograd_mini.sweep import topological_order
 
 if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `import autograd_mini` must stay fast
     from pathlib import Path
@@ -103,7 +102,8 @@ class Drawing:
         return path
 
     def __repr__(self) -> str:
-        return f"Drawing({self.nodes:,} nodes, {self.edges:,} edges)"
+        nodes, edges = "node" if self.nodes == 1 else "nodes", "edge" if self.edges == 1 else "edges"
+        return f"Drawing({self.nodes:,} {nodes}, {self.edges:,} {edges})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}

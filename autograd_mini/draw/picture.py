@@ -17,7 +17,6 @@ from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import Scope
 from autograd_mini.sweep import topological_order
-from autograd_mini.sweep import topological_order
 
 _LEAF, _COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
@@ -74,14 +73,15 @@ class Picture:
         self.edges = 0
 
     def gradient(self, node: Value) -> float | None:
-        """The gradient of the root's last sweep: 0 where none arrives, whatever a sweep of another root left there."""
+        """What `.grad` holds; 0 where none arrives from the root, whatever a sweep of another root left there."""
         if not self.swept:
             return None
         return node._grad if node in self.reached else 0.0
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
         """The text between the braces of a digraph."""
-        # `ordering` keeps operands in their order, as far as dot can. One edge a line: see the pitfalls of `render`.
+        # `ordering` keeps operands in their order, as far as dot can. One edge a line: a long chain in one statement
+        # exhausts dot's memory.
         yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 ranksep=0.35]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
         yield "node [fontname=Courier fontsize=12 shape=plain]\n"
@@ -125,9 +125,9 @@ class Picture:
     def _box(self, node: Value) -> str:
         key, gradient = self.place[node], self.gradient(node)
         absent = "cleared" if self.swept else "no backward yet"
-        operation = self._operation(node, 17) if node.op else "leaf"
+        operation = self._operation(node, 17) if node.op else None
         facts = [
-            f"{node.name} = {operation}" if node.name else operation,
+            " = ".join(str(part) for part in (node.name, operation) if part) or "leaf",
             f"value {node.data!r}",
             f"gradient {absent if gradient is None else repr(gradient)}",
         ]
