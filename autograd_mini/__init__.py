@@ -21,6 +21,7 @@ from autograd_mini.errors import (
     MissingError,
     NonFiniteError,
     OperandError,
+    ProgramError,
     RangeError,
 )
 from autograd_mini.functions import (
@@ -105,6 +106,7 @@ __all__ = [
     "MissingError",
     "NonFiniteError",
     "OperandError",
+    "ProgramError",
     "RangeError",
     "Value",
     "ZERO",

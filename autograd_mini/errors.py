@@ -6,6 +6,7 @@
     ├── RangeError       (OverflowError)       an integer beyond the range of floats
     ├── NonFiniteError   (FloatingPointError)  under `checked()`: the first nan or infinity
     ├── DataError        (ValueError)          a data file that cannot be read, with its line and column
+    ├── ProgramError     (RuntimeError)        a program that the package runs, such as dot, that fails
     └── MissingError     (ImportError)         an optional dependency or program that is not installed
 
 Not here: any decision when to raise. Read next: `ieee`.
@@ -53,6 +54,10 @@ class NonFiniteError(AutogradError, FloatingPointError):
 
 class DataError(AutogradError, ValueError):
     """A data file that cannot be used; the message names its line and column."""
+
+
+class ProgramError(AutogradError, RuntimeError):
+    """A program that the package runs, such as dot, fails or hangs; the message quotes its complaint."""
 
 
 class MissingError(AutogradError, ImportError):

@@ -28,7 +28,7 @@ _TRANSPARENT: set[CodeType] = set()
 
 def transparent(function: Function) -> Function:
     """Let nodes made by a function come from where it was called: it is an operation, not a part of the program."""
-    _TRANSPARENT.add(function.__code__)  # type: ignore[attr-defined]
+    _TRANSPARENT.add(function.__code__)
     return function
 
 

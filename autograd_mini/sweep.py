@@ -38,9 +38,8 @@ def topological_order(root: Node, leaves: Iterable[Node] = (), everything: bool 
     [None, 'mul', 'add']
     """
     order: dict[Node, Any] = dict.fromkeys(leaves, ZERO)
-    path: list[
-        Any
-    ] = []  # nodes whose left operands are done, and iterators over many operands, each on top of its node
+    # Nodes whose left operands are done; on top of a node of many operands, the iterator over those still to visit.
+    path: list[Any] = []
     node = root
     while True:
         while node not in order:  # down, along the left operands

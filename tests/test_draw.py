@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 import autograd_mini as am
-from autograd_mini import ArgumentError, AutogradError, MissingError, OperandError, Value
+from autograd_mini import ArgumentError, AutogradError, MissingError, OperandError, ProgramError, Value
 from autograd_mini.draw import Drawing, draw, render
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -556,7 +556,7 @@ def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
     path = program(tmp_path, monkeypatch, "time.sleep(60)")
     monkeypatch.setattr(render, "SECONDS", 0.5)
     start = time.perf_counter()
-    with pytest.raises(MissingError, match=re.escape(f"{path} did not finish within 0.5 seconds")):
+    with pytest.raises(ProgramError, match=re.escape(f"{path} did not finish within 0.5 seconds")):
         _ = draw(Value(1.0)).svg
     assert time.perf_counter() - start < 10.0
 
@@ -581,7 +581,7 @@ def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch, body, message):
 @posix
 def test_a_program_that_does_not_read_fails_too(tmp_path, monkeypatch):
     program(tmp_path, monkeypatch, "sys.exit(2)")
-    with pytest.raises(MissingError, match="exit status 2"):
+    with pytest.raises(ProgramError, match="exit status 2"):
         _ = draw(chain(900)).svg
 
 
@@ -591,7 +591,7 @@ def test_a_file_that_is_no_program(tmp_path, monkeypatch):
     path.write_bytes(b"\x00\x01")
     path.chmod(0o755)
     monkeypatch.setenv(render.VARIABLE, str(path))
-    with pytest.raises(MissingError, match="cannot be run"):
+    with pytest.raises(ProgramError, match="cannot be run"):
         _ = draw(Value(1.0)).svg
 
 
@@ -618,7 +618,7 @@ def test_save(tmp_path, kind):
 @posix
 def test_a_png_that_the_program_cannot_draw_leaves_no_file(tmp_path, monkeypatch):
     program(tmp_path, monkeypatch, "print('Format: \"png\" not recognized.', file=sys.stderr); sys.exit(1)")
-    with pytest.raises(MissingError, match=r'drew no PNG .*Format: "png" not recognized'):
+    with pytest.raises(ProgramError, match=r'drew no PNG .*Format: "png" not recognized'):
         draw(Value(1.0)).save(tmp_path / "a.png")
     assert not (tmp_path / "a.png").exists()
 

@@ -80,7 +80,8 @@ class Drawing:
 
         Raises:
             ArgumentError: another ending.
-            MissingError: no dot program can be found, or it cannot draw that.
+            MissingError: no dot program can be found.
+            ProgramError: the program found fails, or cannot draw that.
 
         >>> import autograd_mini as am, os, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ import subprocess
 import sysconfig
 from collections.abc import Mapping
 
-from autograd_mini.errors import MissingError
+from autograd_mini.errors import MissingError, ProgramError
 
 VARIABLE = "AUTOGRAD_MINI_DOT"
 SECONDS = 30.0
@@ -47,21 +47,22 @@ def run(dot: str, kind: str) -> bytes:
     """What the program makes of a text in the DOT language, as "svg" or "png".
 
     Raises:
-        MissingError: there is no program, or it does not work.
+        MissingError: there is no program.
+        ProgramError: the program fails, or does not finish.
     """
     command = program()
     try:
         done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command} did not finish within {SECONDS:g} seconds.", _ADVICE) from error
+        raise ProgramError(f"{command} did not finish within {SECONDS:g} seconds.", _ADVICE) from error
     except OSError as error:
-        raise MissingError(f"{command} cannot be run: {error}.", _ADVICE) from error
+        raise ProgramError(f"{command} cannot be run: {error}.", _ADVICE) from error
     # The exit status is not enough: for some input it is 0 and nothing is printed. The picture neither: a label that
     # dot cannot read gives status 1 and a picture without it.
     if done.returncode != 0 or _SIGNATURES[kind] not in done.stdout:
         complaints = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
         reason = next((line for line in complaints if line.startswith("Error")), complaints[0])
-        raise MissingError(f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}", _ADVICE)
+        raise ProgramError(f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}", _ADVICE)
     return done.stdout
 
 
