@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from autograd_mini.errors import AutogradError
+from autograd_mini.errors import ArgumentError, AutogradError
 
 _WIDEST = 8  # classes shown in a table
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('autograd-mini')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except AutogradError as error:
-        print(f"autograd-mini: {error}", file=sys.stderr)
+        lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # that is this program
+        print("autograd-mini: " + "\n".join(lines), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"autograd-mini: {error.filename or ''}: {error.strerror}", file=sys.stderr)
@@ -51,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
     return number
@@ -64,6 +70,12 @@ def _demo(options: argparse.Namespace) -> None:
     from autograd_mini.engine import Value
     from autograd_mini.functions import cross_entropy
 
+    if not options.output.parent.is_dir():
+        raise ArgumentError(
+            f"There is no folder {str(options.output.parent)!r}.", "Create it, or choose another with -o."
+        )
+    if options.output.suffix not in (".svg", ".dot", ".png"):
+        raise ArgumentError(f"No picture can be saved as {str(options.output)!r}.", "End it in .svg, .dot or .png.")
     data = iris() if options.data is None else read_csv(options.data)
     training, testing = data.split(seed=options.seed)
     model = SoftmaxClassifier(training, options.seed)

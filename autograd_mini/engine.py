@@ -322,8 +322,8 @@ class Value(Methods):
 
     def __float__(self) -> NoReturn:
         raise OperandError(
-            f"float() and the functions of `math` would drop the gradient of {shown(self)}.",
-            "Use this package's function of the same name (autograd_mini.exp, ...), or .data for the bare number.",
+            f"A plain number, as float() and `math` make it, would lose the gradient of {shown(self)}.",
+            "Use this package's function of the same name (autograd_mini.exp, ...); .data is the bare number.",
         )
 
     __int__ = __float__

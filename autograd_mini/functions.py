@@ -8,6 +8,7 @@ Not here: derivatives. Read next: `nn`, or `transforms`.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 import operator
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ from autograd_mini.primitives import (
     exp,
     expm1,
     hypot,
+    is_operand,
     log1p,
     maximum,
     operand_error,
@@ -51,7 +53,21 @@ def _branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any
 # -- activations -------------------------------------------------------------------------------------------------------
 
 
-@composite
+def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A composite of one number, with an error for what is none, and a method of `Value`."""
+    name, scoped = function.__name__, composite(function)
+
+    @functools.wraps(function)
+    def activation(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
+        if type(x) is not Value and type(x) is not float and not is_operand(x):
+            raise operand_error(f"{name}()", x)
+        return scoped(x, *settings, **named)
+
+    attach(name, activation)
+    return activation
+
+
+@_activation
 def sigmoid(x: Scalar) -> Scalar:
     """The logistic function 1 / (1 + exp(-x)), which maps all numbers to (0, 1).
 
@@ -69,7 +85,7 @@ def sigmoid(x: Scalar) -> Scalar:
     return _branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
 
 
-@composite
+@_activation
 def tanh(x: Scalar) -> Scalar:
     """The hyperbolic tangent, which maps all numbers to (-1, 1).
 
@@ -87,7 +103,7 @@ def tanh(x: Scalar) -> Scalar:
     return _branch(x >= 0.0, lambda: -(u := expm1(-2.0 * x)) / (2.0 + u), lambda: (u := expm1(2.0 * x)) / (2.0 + u))
 
 
-@composite
+@_activation
 def relu(x: Scalar) -> Scalar:
     """The rectifier: x where it is positive, else 0.
 
@@ -105,7 +121,7 @@ def relu(x: Scalar) -> Scalar:
     return where(x <= 0.0, 0.0, x)  # not x > 0: nan must stay nan
 
 
-@composite
+@_activation
 def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
     """x where it is positive, else slope * x.
 
@@ -124,7 +140,7 @@ def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
     return where(x > 0.0, x, slope * x)
 
 
-@composite
+@_activation
 def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     """The exponential linear unit: x where it is positive, else alpha * (exp(x) - 1).
 
@@ -144,7 +160,7 @@ def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     return _branch(x > 0.0, lambda: pos(x), lambda: alpha * expm1(x))
 
 
-@composite
+@_activation
 def selu(x: Scalar) -> Scalar:
     """The self-normalising ELU: 1.0507 * elu(x, 1.6733).
 
@@ -163,7 +179,7 @@ def selu(x: Scalar) -> Scalar:
     return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
 
-@composite
+@_activation
 def gelu(x: Scalar) -> Scalar:
     """The Gaussian error linear unit: x times the probability that a standard normal number is below x.
 
@@ -182,7 +198,7 @@ def gelu(x: Scalar) -> Scalar:
     return 0.5 * x * erfc(-x / math.sqrt(2.0))  # erfc, for 1 + erf cancels on the left
 
 
-@composite
+@_activation
 def silu(x: Scalar) -> Scalar:
     """The sigmoid linear unit x * sigmoid(x), also called swish.
 
@@ -200,7 +216,7 @@ def silu(x: Scalar) -> Scalar:
     return x * sigmoid(x)
 
 
-@composite
+@_activation
 def softplus(x: Scalar) -> Scalar:
     """log(1 + exp(x)), a smooth rectifier.
 
@@ -218,7 +234,7 @@ def softplus(x: Scalar) -> Scalar:
     return _branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
 
 
-@composite
+@_activation
 def log_sigmoid(x: Scalar) -> Scalar:
     """The logarithm of the sigmoid, without the sigmoid's underflow.
 
@@ -236,7 +252,7 @@ def log_sigmoid(x: Scalar) -> Scalar:
     return -softplus(-x)
 
 
-@composite
+@_activation
 def softsign(x: Scalar) -> Scalar:
     """x / (1 + |x|), which maps all numbers to (-1, 1) and gets there slowly.
 
@@ -258,7 +274,7 @@ def softsign(x: Scalar) -> Scalar:
     )
 
 
-@composite
+@_activation
 def hard_tanh(x: Scalar) -> Scalar:
     """x limited to the interval from -1 to 1.
 
@@ -276,10 +292,6 @@ def hard_tanh(x: Scalar) -> Scalar:
     return clip(x, -1.0, 1.0)
 
 
-for _function in (sigmoid, tanh, relu, leaky_relu, elu, selu, gelu, silu, softplus, log_sigmoid, softsign, hard_tanh):
-    attach(_function.__name__, _function)
-
-
 # -- sums --------------------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +302,9 @@ def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
     numbers = list(xs)
     if len(numbers) < least:
         raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
+    for index, x in enumerate(numbers):
+        if type(x) is not Value and type(x) is not float and not is_operand(x):
+            raise operand_error(f"{name}(), element {index},", x)
     return numbers
 
 
@@ -403,7 +418,7 @@ def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[
     Any k gives the same function and derivatives; the largest one gives them without overflow.
     """
     zs = _numbers(name, zs)
-    known = all(type(z) is Value or as_number(z) is not None for z in zs)
+    known = all(type(z) is Value or as_number(z) is not None for z in zs)  # neither formulas nor traces
     k = max(range(len(zs)), key=zs.__getitem__) if known else 0
     gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
     terms = [1.0 if j == k else exp(gap) for j, gap in enumerate(gaps)]
@@ -556,7 +571,8 @@ def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
     """The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.
 
     Args:
-        logits: one or more numbers and `Value`s, before softmax.
+        logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample; for several, take
+            `mean([cross_entropy(z, t) for z, t in ...])`.
         target: the index of the right class, or a list with the probability of each class. Its sum may differ from 1.
 
     Returns:

@@ -136,7 +136,7 @@ class Neuron(Module):
         inputs = tuple(x)
         if len(inputs) != len(self.w):
             raise ArgumentError(
-                f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input a weight."
+                f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
             )
         weighted = dot(self.w, inputs) + self.b
         return self._activate(weighted) if self.nonlin else weighted
@@ -205,6 +205,10 @@ class MLP(Module):
         activation: Activation = "relu",
         seed: int | random.Random | None = None,
     ) -> None:
+        if not isinstance(nouts, Iterable) or not nouts:
+            raise ArgumentError(
+                f"MLP() got nouts = {shown(nouts)}.", "Pass the sizes of the layers: MLP(2, [16, 16, 1])."
+            )
         sizes = [nin, *nouts]
         generator = _generator(seed)
         self.layers = [
@@ -251,4 +255,6 @@ def _generator(seed: int | random.Random | None) -> Any:
     """The generator of a seed; Python's global one where there is none."""
     if seed is None:
         return random
+    if not isinstance(seed, (int, random.Random)) and seed is not random:
+        raise OperandError(f"The seed {shown(seed)} is no whole number.", "Pass an int or a random.Random.")
     return random.Random(seed) if isinstance(seed, int) else seed

@@ -70,6 +70,8 @@ def checked() -> Iterator[None]:
     """Raise at the first nan or infinity, in recording and in `backward()`, instead of going on with it.
 
     The error names the operands, or the adjoint and the local derivative, and the expression in the user's program.
+    Everything that is recorded inside is checked, also in a branch that is not taken; plain numbers and the data of
+    leaves are not.
 
     Returns:
         a context manager.
@@ -93,7 +95,13 @@ def checked() -> Iterator[None]:
 def _check_result(node: Any) -> None:
     if not isfinite(node.data):
         numbers = shown([getattr(operand, "data", operand) for operand in node.operands])[1:-1]
-        raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", "Look at the operands.")
+        sources = [
+            f"{operand.name or 'the operand'} = {operand.data!r}"
+            + (f" from {operand.origin}" if operand.origin else "")
+            for operand in node.operands
+            if hasattr(operand, "origin")
+        ]
+        raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {', and '.join(sources[:3])}.")
 
 
 def check_contributions(node: Any, adjoint: Any) -> None:

@@ -6,7 +6,7 @@ Not here: computing gradients; call `loss.backward()` before `step()`. Read next
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from autograd_mini.engine import Value
@@ -27,6 +27,10 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Value], lr: float, weight_decay: float = 0.0) -> None:
+        if not isinstance(parameters, Iterable):
+            raise OperandError(
+                f"An optimizer takes a list of Values, not {shown(parameters)}.", "Pass model.parameters()."
+            )
         self.parameters = list(parameters)
         if not self.parameters:
             raise ArgumentError("An optimizer got no parameters.", "Pass model.parameters().")
@@ -35,8 +39,8 @@ class Optimizer:
                 raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
             if parameter.op is not None:
                 raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")
-        self.lr = _setting("lr", lr, lr > 0.0)
-        self.weight_decay = _setting("weight_decay", weight_decay, weight_decay >= 0.0)
+        self.lr = _setting("lr", lr, lambda x: x > 0.0, "> 0")
+        self.weight_decay = _setting("weight_decay", weight_decay, lambda x: x >= 0.0, ">= 0")
         self.state: dict[str, list[float]] = {}
         self.steps = 0
 
@@ -99,7 +103,7 @@ class SGD(Optimizer):
         self, parameters: Iterable[Value], lr: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self.momentum = _setting("momentum", momentum, 0.0 <= momentum < 1.0)
+        self.momentum = _setting("momentum", momentum, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
         self.state = {"velocity": [0.0] * len(self.parameters)}
 
     def _changes(self, gradients: list[float]) -> list[float]:
@@ -141,8 +145,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self.betas = _setting("betas", betas, all(0.0 <= beta < 1.0 for beta in betas))
-        self.eps = _setting("eps", eps, eps > 0.0)
+        self.betas = _setting("betas", betas, lambda pair: all(0.0 <= x < 1.0 for x in pair), "two numbers in [0, 1)")
+        self.eps = _setting("eps", eps, lambda x: x > 0.0, "> 0")
         self.state = {"mean": [0.0] * len(self.parameters), "square": [0.0] * len(self.parameters)}
 
     def _changes(self, gradients: list[float]) -> list[float]:
@@ -155,7 +159,11 @@ class Adam(Optimizer):
         return [m / c1 / (math.sqrt(s / c2) + self.eps) for m, s in zip(means, squares, strict=True)]
 
 
-def _setting(name: str, value: Any, holds: bool) -> Any:
-    if not holds:
-        raise ArgumentError(f"{name} = {shown(value)} is out of range.", "See the docstring for the allowed values.")
+def _setting(name: str, value: Any, holds: Callable[[Any], bool], allowed: str) -> Any:
+    try:
+        right = holds(value)
+    except TypeError:
+        right = False
+    if not right:
+        raise ArgumentError(f"{name} = {shown(value)} is not {allowed}.", f"Pass {name} {allowed}.")
     return value

@@ -68,6 +68,11 @@ class Primitive:
         """
         try:
             partials = self.rule(result, *operands)
+            if not isinstance(partials, (tuple, list)):
+                raise ArgumentError(
+                    f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
+                    "Return one partial derivative an operand; a tuple of one is written (p,).",
+                )
             return tuple([p if type(p) is float or p is ZERO else _partial(p) for p in partials])
         except ArithmeticError:
             return tuple([_partial(p) for p in self.rule(*map(_c99, (result, *operands)))])
@@ -112,6 +117,13 @@ def as_number(operand: object) -> float | None:
     return None
 
 
+def is_operand(operand: object) -> bool:
+    """Whether operations take it: a number, or something of a type that has an interpreter."""
+    if as_number(operand) is not None or any(kind in interpreters for kind in type(operand).__mro__):
+        return True
+    return type(operand).__module__.partition(".")[0] in _INTERPRETED_BY
+
+
 def is_hopeless(operand: object) -> bool:
     """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
     return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
@@ -130,8 +142,13 @@ def operand_error(where: str, operand: object) -> OperandError:
         advice = "Python does not mix Decimal and float either; write float(x)."
     elif kind == "Value":
         advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
-    elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
+    elif where.startswith("Value"):
         advice = "A Value is one number; make a list: [Value(x) for x in xs]."
+        if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
+            advice = "Pass an int, float, Fraction or NumPy scalar."
+    elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
+        call = where.partition("(")[0]
+        advice = f"Pass one number at a time, [{call}(x) for x in xs], or as many as it takes, {call}(*xs)."
     else:
         advice = "Pass an int, float, Fraction, NumPy scalar or Value."
     return OperandError(f"{where} takes real numbers and Values, not {kind}: {shown(operand)}.", advice)

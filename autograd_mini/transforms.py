@@ -121,7 +121,8 @@ def _gradient(result: Any, leaves: list[Value]) -> tuple[Any, list[Any]]:
         if number is None:
             raise OperandError(
                 f"grad() needs a function that returns one number; this one returned {shown(result)}.",
-                "Return a single Value, for example one element or the sum.",
+                "Return a single Value; for a list, take one element at a time: "
+                "[grad(lambda x: f(x)[i])(x) for i in range(n)].",
             )
         return number, [0.0] * len(leaves)
     adjoints = topological_order(result, leaves)

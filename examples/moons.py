@@ -30,7 +30,7 @@ for step in range(60):
         print(f"step {step:2d}: loss {loss:.4f}, accuracy {right}%")
 
 if importlib.util.find_spec("matplotlib") is None:
-    print("no matplotlib, no plot: pip install 'autograd-mini[plot]'")
+    print("no matplotlib, no plot: pip install matplotlib")
 else:
     import matplotlib
 

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import autograd_mini as am
 
-logits, target = [2.0, 1.0, 0.1], 0
+logits = [2.0, 1.0, 0.1]
 
 z = [am.Value(number, name=f"z{i}") for i, number in enumerate(logits)]
 a = am.softmax(z)
 for i, probability in enumerate(a):
     probability.name = f"a{i}"
-loss = -am.log(a[target])
+t = [1, 0, 0]
+loss = -am.dot(t, [am.log(p) for p in a])
 loss.name = "loss"
 loss.backward()
 print("dL/dz that falls out:", [round(v.grad, 6) for v in z])
-print("a - t:               ", [round(p.data - (i == target), 6) for i, p in enumerate(a)])
+print("a - t:               ", [round(p.data - y, 6) for p, y in zip(a, t, strict=True)])
 
 print("\nThe Jacobian of softmax, row by row: fallen out, and a_i * ((i == j) - a_j)")
 numbers = am.softmax(logits)
@@ -28,14 +29,19 @@ for i in range(3):
     print([f"{numbers[i] * ((i == j) - numbers[j]):+.6f}" for j in range(3)])
 
 print("\nClassic mistakes, and how to see them:")
-print("- t - a has the wrong sign: training climbs. Ours:", f"{z[0].grad:+.4f}", "yours:", f"{1 - numbers[0]:+.4f}")
-print("- a * (1 - a) is only the diagonal: the other logits would get no gradient; they get", f"{z[1].grad:+.4f}")
-print("- targets that do not sum to 1 need a * sum(t) - t:", end=" ")
-soft = [0.5, 0.5, 1.0]
-print([f"{d:+.4f}" for d in am.grad(lambda z: am.cross_entropy(z, soft))(logits)])
-print("- exp(1000) overflows; relative to the largest logit it does not:", am.softmax([1000.0, 1001.0]))
-print("- log(softmax) underflows: ", am.grad(lambda z: -am.log(am.softmax(z)[1]))([0.0, -800.0]))
-print("  cross_entropy does not:  ", am.grad(lambda z: am.cross_entropy(z, 1))([0.0, -800.0]))
+print("- t - a has the wrong sign, training climbs:", f"{z[0].grad:+.4f} falls out, not {1 - numbers[0]:+.4f}")
+print("- a * (1 - a) is only the diagonal of the Jacobian; the other logits get", f"{z[1].grad:+.4f}")
+soft = [0.5, 0.5, 1.0]  # sums to 2: a * sum(t) - t
+print(
+    "- a - t needs targets that sum to 1:", [f"{d:+.3f}" for d in am.grad(lambda z: am.cross_entropy(z, soft))(logits)]
+)
+print("- exp(1000) overflows; relative to the largest it does not:", am.softmax([1000.0, 1001.0]))
+print("  (the largest starts as the first element: Java's Double.MIN_VALUE is the smallest positive number)")
+print("- log(softmax) underflows:", am.grad(lambda z: -am.log(am.softmax(z)[1]))([0.0, -800.0]), end=", ")
+print("cross_entropy does not:", am.grad(lambda z: am.cross_entropy(z, 1))([0.0, -800.0]))
+print("- 1 / 1 + exp(-x) is 1 + exp(-x): at 0 it gives 2, sigmoid gives", am.sigmoid(0.0))
+h = am.tanh(0.1)
+print("- (1 / t) - t is not the slope of tanh:", f"at 0.1 it is {am.grad(am.tanh)(0.1):.4f}, not {1 / h - h:.4f}")
 
 path = Path(__file__).parent.parent / "visualizations" / "softmax.svg"
 am.draw(loss, title="softmax with cross-entropy: the gradient of z is a - t").save(path)

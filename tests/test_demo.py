@@ -74,16 +74,26 @@ def test_bad_data_writes_nothing(tmp_path):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    """The picture's folder is missing: one sentence, status 1."""
-    done = run("demo", "--steps", "1", "-o", "none/loss.svg", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "none" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    """A missing folder or an unknown ending is found before the training begins."""
+    for place, message in (("none/loss.svg", "no folder 'none'"), ("loss.txt", "End it in .svg")):
+        done = run("demo", "-o", place, cwd=tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "where:" not in done.stderr
+        assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["nonsense"], ["demo", "--steps", "0"], ["demo", "--steps", "x"], ["demo", "--unknown"], ["demo", "x"]],
+    [
+        [],
+        ["nonsense"],
+        ["demo", "--steps", "0"],
+        ["demo", "--steps", "x"],
+        ["demo", "--seed", "x"],
+        ["demo", "--unknown"],
+        ["demo", "x"],
+    ],
 )
 def test_bad_usage(tmp_path, arguments):
     """Exit status 2 and a usage line."""

@@ -126,6 +126,8 @@ def test_custom_modules():
         (lambda: nn.Neuron(0), "0 inputs"),
         (lambda: nn.Layer(1, 0), "0 neurons"),
         (lambda: nn.MLP(2, [3], activation="rleu"), "no activation 'rleu'"),
+        (lambda: nn.MLP(3, 4), "nouts = 4"),
+        (lambda: nn.MLP(3, []), "nouts = "),
         (lambda: nn.Neuron(2)([1.0]), "2 weights got 1 inputs"),
         (lambda: nn.MLP(2, [3, 1])([1.0, 2.0, 3.0]), "2 weights got 3 inputs"),
     ],

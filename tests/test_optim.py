@@ -8,7 +8,7 @@ import math
 import pytest
 
 import autograd_mini as am
-from autograd_mini import Value, optim
+from autograd_mini import Value, nn, optim
 
 GRADIENTS = [3.0, -2.0, 0.5, 0.0, 100.0, -1e-9]
 
@@ -75,6 +75,8 @@ def test_both_find_the_minimum_and_can_be_interrupted(kind):
     [
         (lambda: optim.SGD([]), am.ArgumentError),
         (lambda: optim.SGD([1.0]), am.OperandError),
+        (lambda: optim.Adam(nn.MLP(1, [1])), am.OperandError),
+        (lambda: optim.SGD([Value(1.0)], lr="x"), am.ArgumentError),
         (lambda: optim.SGD([Value(1.0) * 2]), am.ArgumentError),
         (lambda: optim.SGD([Value(1.0)], lr=0.0), am.ArgumentError),
         (lambda: optim.SGD([Value(1.0)], momentum=1.0), am.ArgumentError),

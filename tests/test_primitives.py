@@ -290,10 +290,13 @@ def test_a_primitive_of_the_users():
         with pytest.raises(am.ArgumentError, match="Choose another name"):
             am.primitive("exp", math.exp, lambda y, x: (y,))
         broken = am.primitive("test_broken", lambda x: x, lambda y, x: (1.0, 1.0))
+        comma = am.primitive("test_comma", lambda x: x, lambda y, x: 1.0)
+        with pytest.raises(am.ArgumentError, match=r"(?s)no tuple.*\(p,\)"):
+            comma(am.Value(1.0))
         with pytest.raises(am.ArgumentError, match="2 partial derivatives for 1 operands"):
             broken(am.Value(1.0))
     finally:
-        for name in ("test_recip", "test_broken", "test_tanh"):
+        for name in ("test_recip", "test_broken", "test_comma", "test_tanh"):
             TABLE.pop(name, None)
 
 

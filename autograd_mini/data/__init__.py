@@ -92,8 +92,8 @@ def _parsed(name: str, text: str) -> Dataset:
     lines = list(_cells(name, text))
     if not lines:
         raise DataError(f"{name}: the file is empty.")
-    line, first = lines[0]
-    width = len(first)
+    head, first = lines[0]
+    line, width = head, len(first)
     if width < 2:
         raise DataError(
             f"{name}, line {line}: there is one column; numbers and, in the last column, a label are needed."
@@ -106,7 +106,7 @@ def _parsed(name: str, text: str) -> Dataset:
     rows, labels = [], []
     for line, cells in lines:
         if len(cells) != width:
-            raise DataError(f"{name}, line {line}: {len(cells)} columns, where line {lines[0][0]} has {width}.")
+            raise DataError(f"{name}, line {line}: {len(cells)} columns, where line {head} has {width}.")
         rows.append([_number(name, line, i, columns[i], cell) for i, cell in enumerate(cells[:-1])])
         if not cells[-1]:
             raise DataError(f"{name}, line {line}, column {width}: the label is missing.")
@@ -116,6 +116,10 @@ def _parsed(name: str, text: str) -> Dataset:
         raise DataError(f"{name}: at least two classes are needed, and the last column has {len(classes)}.")
     if len(rows) < 10:
         raise DataError(f"{name}: {len(rows)} rows are too few to train and test on; 10 are needed.")
+    if len(classes) > len(rows) // 2:
+        raise DataError(
+            f"{name}: the last column has {len(classes)} different labels in {len(rows)} rows; it should hold classes."
+        )
     index = {label: i for i, label in enumerate(classes)}
     return Dataset(rows, [index[label] for label in labels], classes, columns)
 

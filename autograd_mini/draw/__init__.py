@@ -79,7 +79,7 @@ class Drawing:
             the path.
 
         Raises:
-            ArgumentError: another ending.
+            ArgumentError: another ending, or a folder that does not exist.
             MissingError: no dot program can be found.
             ProgramError: the program found fails, or cannot draw that.
 
@@ -94,6 +94,8 @@ class Drawing:
         kind = path.suffix.lower()
         if kind not in _KINDS:
             raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(_KINDS)}.")
+        if not path.parent.is_dir():
+            raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
         if kind == ".png":
             from autograd_mini.draw.render import run
 

@@ -210,7 +210,8 @@ class Picture:
             row(("value", _BLANK), ("gradient" if self.swept else "gradient: no backward yet", _BLANK)),
             row(("on an arrow: local derivative", _BLANK)),
             row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)),
-            row(("faint: no gradient flows; dashed: branch not taken, or a step", _BLANK)),
+            row(("faint: no gradient flows", _BLANK)),
+            row(("dashed: branch not taken, or a step", _BLANK)),
         ]
         if self.swept:
             scale = [self.largest / 10.0**i for i in range(_DECADES)] if self.largest else []

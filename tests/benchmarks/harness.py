@@ -70,7 +70,7 @@ def serve(workload: Workload, peer: str) -> None:
         print(json.dumps(MISSING), flush=True)
         return
     for command in sys.stdin:
-        gc.collect()  # what the last step left to the collector is not this step's burden
+        gc.collect()  # off the clock, which favours peers whose graphs are cycles: half of micrograd's time is here
         match command.strip():
             case "check":
                 answer: Any = [float(x) for x in step()]
