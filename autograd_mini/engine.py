@@ -57,7 +57,7 @@ def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Val
 
 def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
     def method(self: Value, other: Any) -> bool:
-        if type(other) is not float:
+        if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
             other = other._data if type(other) is Value else as_number(other)
         return NotImplemented if other is None else compare(self._data, other)
 
@@ -328,6 +328,9 @@ class Value(Methods):
 
     __int__ = __float__
 
+    def __floor__(self) -> Value:
+        return apply(TABLE["floor"], (self,))  # NumPy's floor of an object array asks for it
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's functions of arrays and `Value`s work element by element, in arrays of dtype object."""
         numpy = sys.modules["numpy"]  # NumPy called: it is there
@@ -421,6 +424,8 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
 
 def _where(condition: Any, a: Any, b: Any) -> Value:
     """The row "where", inlined like the common operators: every relu is one."""
+    if type(condition) is not bool and type(condition) is not Value:
+        condition = _real(condition, "where()")
     condition = 1.0 if condition else 0.0  # what the condition was computed from has no part in the gradient
     if type(a) is not Value and type(a) is not float:
         a = _real(a, "where()")

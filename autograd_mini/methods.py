@@ -64,6 +64,7 @@ class Methods:
         log_sigmoid: Callable[..., Any]
         maximum: Callable[..., Any]
         minimum: Callable[..., Any]
+        ndtr: Callable[..., Any]
         relu: Callable[..., Any]
         selu: Callable[..., Any]
         sigmoid: Callable[..., Any]

@@ -28,12 +28,11 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1"."""
-        for name, part in vars(self).items():
-            yield from _named(name, part)
+        yield from _named("", vars(self), {id(self)})
 
     def parameters(self) -> list[Value]:
         """The `Value`s to train, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))  # shared ones once
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters, before the next `backward()` adds to them."""
@@ -80,15 +79,17 @@ class Module:
             parameter.data = state[name]
 
 
-def _named(name: str, part: Any) -> Iterator[tuple[str, Value]]:
+def _named(name: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
+    """The leaves in an attribute: in lists, tuples, dicts and other modules, each of those looked into once."""
     if isinstance(part, Value):
-        yield name, part
-    elif isinstance(part, Module):
-        for inner, parameter in part.named_parameters():
-            yield f"{name}.{inner}", parameter
-    elif isinstance(part, (list, tuple)):
-        for index, element in enumerate(part):
-            yield from _named(f"{name}.{index}", element)
+        if part.op is None:
+            yield name, part
+    elif isinstance(part, (Module, Mapping, list, tuple)) and id(part) not in seen:
+        seen = seen | {id(part)}  # on the way here: what is shared has several names, a cycle ends
+        parts = vars(part) if isinstance(part, Module) else part
+        items = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
+        for key, inner in items:
+            yield from _named(f"{name}.{key}" if name else str(key), inner, seen)
 
 
 class Neuron(Module):
@@ -133,6 +134,8 @@ class Neuron(Module):
         Raises:
             ArgumentError: there are more or fewer inputs than weights.
         """
+        if not isinstance(x, Iterable):
+            raise OperandError(f"A neuron takes a list of inputs, not {shown(x)}.", "Put it into a list.")
         inputs = tuple(x)
         if len(inputs) != len(self.w):
             raise ArgumentError(
@@ -168,6 +171,8 @@ class Layer(Module):
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
+        if not isinstance(x, Iterable):
+            raise OperandError(f"A layer takes a list of inputs, not {shown(x)}.", "Put it into a list.")
         inputs = tuple(x)
         outputs = []
         for index, neuron in enumerate(self.neurons):
@@ -220,7 +225,7 @@ class MLP(Module):
         """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
         for index, layer in enumerate(self.layers):
             with scope(f"Layer{index}"):
-                x = layer(x)
+                x = layer([x] if isinstance(x, Value) else x)
         return x
 
     def __repr__(self) -> str:

@@ -101,7 +101,7 @@ def _check_result(node: Any) -> None:
             for operand in node.operands
             if hasattr(operand, "origin")
         ]
-        raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {', and '.join(sources[:3])}.")
+        raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {'; '.join(sources[:3]) or 'it'}.")
 
 
 def check_contributions(node: Any, adjoint: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.primitives import as_number
 
 
 class Optimizer:
@@ -39,6 +40,7 @@ class Optimizer:
                 raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
             if parameter.op is not None:
                 raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")
+        self.parameters = list(dict.fromkeys(self.parameters))  # a shared parameter is changed once
         self.lr = _setting("lr", lr, lambda x: x > 0.0, "> 0")
         self.weight_decay = _setting("weight_decay", weight_decay, lambda x: x >= 0.0, ">= 0")
         self.state: dict[str, list[float]] = {}
@@ -70,12 +72,19 @@ class Optimizer:
         Raises:
             ArgumentError: it belongs to another optimizer or to other parameters. Nothing has changed then.
         """
-        memory = {name: list(numbers) for name, numbers in state.items() if name != "steps"}
-        if memory.keys() != self.state.keys() or any(len(m) != len(self.parameters) for m in memory.values()):
+        n = len(self.parameters)
+        if (
+            not isinstance(state, Mapping)
+            or state.keys() != {"steps", *self.state}
+            or as_number(state["steps"]) is None
+            or not all(isinstance(m, list) and len(m) == n for name, m in state.items() if name != "steps")
+            or any(as_number(x) is None for name, m in state.items() if name != "steps" for x in m)
+        ):
             raise ArgumentError(
                 "The state belongs to another optimizer or model.", "Load the one saved with this model."
             )
-        self.steps, self.state = int(state["steps"]), memory
+        self.state = {name: [float(x) for x in m] for name, m in state.items() if name != "steps"}
+        self.steps = int(state["steps"])
 
 
 class SGD(Optimizer):
@@ -145,7 +154,9 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self.betas = _setting("betas", betas, lambda pair: all(0.0 <= x < 1.0 for x in pair), "two numbers in [0, 1)")
+        self.betas = _setting(
+            "betas", betas, lambda pair: len(pair) == 2 and all(0.0 <= x < 1.0 for x in pair), "two numbers in [0, 1)"
+        )
         self.eps = _setting("eps", eps, lambda x: x > 0.0, "> 0")
         self.state = {"mean": [0.0] * len(self.parameters), "square": [0.0] * len(self.parameters)}
 

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -73,9 +74,22 @@ class Primitive:
                     f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
                     "Return one partial derivative an operand; a tuple of one is written (p,).",
                 )
-            return tuple([p if type(p) is float or p is ZERO else _partial(p) for p in partials])
+            return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
         except ArithmeticError:
-            return tuple([_partial(p) for p in self.rule(*map(_c99, (result, *operands)))])
+            return tuple([self._partial(p, result) for p in self.rule(*map(_c99, (result, *operands)))])
+
+    def _partial(self, partial: Any, result: Any) -> Any:
+        if partial is ZERO:
+            return ZERO
+        if isinstance(partial, complex):
+            raise ArithmeticError
+        number = as_number(partial)
+        if number is None and isinstance(result, float):
+            raise ArgumentError(
+                f"The rule of {self.name!r} gave {shown(partial)} at numbers.",
+                "Compute each partial from the result and the operands; it must be a number or ZERO.",
+            )
+        return partial if number is None else number
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _row_named, (self.name,)
@@ -83,12 +97,6 @@ class Primitive:
 
 def _c99(operand: Any) -> Any:
     return ieee.Total(operand) if type(operand) is float else operand
-
-
-def _partial(partial: Any) -> Any:
-    if isinstance(partial, complex):
-        raise ArithmeticError
-    return float(partial) if isinstance(partial, (float, int)) else partial
 
 
 TABLE: dict[str, Primitive] = {}
@@ -108,6 +116,8 @@ def as_number(operand: object) -> float | None:
     if isinstance(operand, (float, int, Real)):  # in this order: asking an abstract class takes long
         try:
             return float(operand)
+        except TypeError:  # NumPy counts time spans among the integers
+            return None
         except OverflowError:
             raise RangeError(
                 f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
@@ -126,6 +136,8 @@ def is_operand(operand: object) -> bool:
 
 def is_hopeless(operand: object) -> bool:
     """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
+    if type(operand).__module__.partition(".")[0] in _INTERPRETED_BY:
+        return True  # a formula: it and a number with a graph do not mix
     return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
 
 
@@ -160,9 +172,9 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
         for kind in type(operand).__mro__:
             if kind in interpreters:
                 return interpreters[kind](row, operands)
-        module = _INTERPRETED_BY.pop(type(operand).__module__.partition(".")[0], None)
-        if module is not None:
-            importlib.import_module(module)
+        library = type(operand).__module__.partition(".")[0]
+        if library in _INTERPRETED_BY and _INTERPRETED_BY[library] not in sys.modules:
+            importlib.import_module(_INTERPRETED_BY[library])
             return _interpret(row, operands)
     numbers = [as_number(operand) for operand in operands]
     if None in numbers:
@@ -208,8 +220,14 @@ def primitive(
     """
     if name in TABLE:
         raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
-    intervals = (domain,) if isinstance(domain[0], (int, float)) else domain
-    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp)
+    intervals: tuple[Any, ...] = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
+    if not callable(function) or not callable(rule):
+        raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
+    try:
+        _, *parameters = inspect.signature(rule).parameters.values()
+    except ValueError:
+        raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
+    row = Primitive(name, function, rule, symbol or name, intervals, ulp)
 
     def operation(*operands: Any) -> Any:
         plain = True
@@ -224,8 +242,8 @@ def primitive(
     operation.__name__ = operation.__qualname__ = name
     operation.__doc__ = inspect.cleandoc(doc)
     operation.__module__ = rule.__module__
-    _, *parameters = inspect.signature(rule).parameters.values()
     operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    TABLE[name] = row  # last: an error above leaves the name free
     return operation
 
 
@@ -269,14 +287,14 @@ def _one_minus_square(x: Any) -> Any:
     return select(x * x < 0.25, 1.0 - x * x, (1.0 - x) * (1.0 + x))
 
 
-def _gaussian(x: Any) -> Any:
-    """exp(-x²) by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
+def _gaussian(x: Any, scale: float = 1.0) -> Any:
+    """exp(-scale x²) for a scale of 1 or 0.5, by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
 
     h is a step function of x, so it has no derivative, and the identity holds for every h. It is the nearest multiple,
     so that a small x has h = 0 and (x - h) + (x + h), which comes up in the next derivative, is 2x.
     """
-    h = floor(clip(x, -32.0, 32.0) * 4096.0 + 0.5) / 4096.0
-    return exp(-h * h) * exp(-(x - h) * (x + h))
+    h = floor(clip(x, -64.0, 64.0) * 4096.0 + 0.5) / 4096.0
+    return exp(-scale * h * h) * exp(-scale * (x - h) * (x + h))
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
@@ -301,7 +319,7 @@ def _extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
 
 def _clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
     return (
-        select(x <= low, ZERO, select(x >= high, ZERO, 1.0)),
+        select(y != y, y, select(x <= low, ZERO, select(x >= high, ZERO, 1.0))),
         select(x <= low, select(low < high, 1.0, ZERO), ZERO),
         select(x >= high, 1.0, select(low >= high, 1.0, ZERO)),
     )
@@ -313,7 +331,7 @@ def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
     Where p - 1 is rounded, x^(p-1) would be off by log(x) times the rounding error, and y / x is not.
     """
     lower = pow(x, p - 1.0)
-    lower = select((p - 1.0) + 1.0 == p, lower, select(x == 0.0, lower, y / x))
+    lower = select((p - 1.0) + 1.0 == p, lower, select(x == 0.0, lower, select(abs(x) == math.inf, lower, y / x)))
     dx = select(p == 0.0, select(abs(lower) < math.inf, p * lower, 0.0), p * lower)
     dp = y * log(x)
     return dx, select(x == 0.0, select(p >= 0.0, 0.0, dp), dp)
@@ -325,7 +343,7 @@ def _dot_rule(y: Any, *operands: Any) -> tuple[Any, ...]:
 
 
 _LN2, _LOG2E, _LOG10E = math.log(2.0), math.log2(math.e), math.log10(math.e)
-_GAUSS = 2.0 / math.sqrt(math.pi)
+_GAUSS, _DENSITY = 2.0 / math.sqrt(math.pi), 1.0 / math.sqrt(2.0 * math.pi)
 
 _ANY = (-1e300, 1e300)
 _WIDE = (-1e150, 1e150)  # squares stay finite
@@ -395,7 +413,7 @@ pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8
             "pow(2.0, 3.0) -> 8.0", "**")
 floor_divide = _row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZERO), _WIDE, (),
             "The whole number below the quotient, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//")
-remainder = _row("remainder", ieee.remainder, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(a, b)), _WIDE, (),
+remainder = _row("remainder", ieee.remainder, lambda y, a, b: (select(y == y, 1.0, y), select(y == y, -floor_divide(a, b), y)), _WIDE, (),
             "What is left after `a // b`, `a % b`; it has the sign of b.", "1, -(a // b).", "remainder(-7.0, 3.0) -> 2.0", "%")
 fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(abs(a), abs(b)) * sign(a) * sign(b)),
             _WIDE, (), "What is left after dividing towards zero, as C's `fmod`; it has the sign of a.",
@@ -458,6 +476,9 @@ erf   = _row("erf", ieee.erf, lambda y, x: (_GAUSS * _gaussian(x),), (-26.0, 26.
 erfc  = _row("erfc", ieee.erfc, lambda y, x: (-_GAUSS * _gaussian(x),), (-26.0, 26.0), (4, 4, 6, 8),
              "1 - erf(x), without losing the digits of its right tail.", "-2 / sqrt(π) * exp(-x**2).",
              "erfc(0.0) -> 1.0")
+
+ndtr  = _row("ndtr", ieee.ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5),), (-37.0, 37.0), (4, 4, 6, 8),
+             "The probability that a standard normal number is below x.", "exp(-x**2 / 2) / sqrt(2π).", "ndtr(0.0) -> 0.5")
 
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
 abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, sign(x)),), _ANY, (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -56,10 +56,14 @@ class Scope:
 
 @dataclass(eq=False, slots=True)
 class Recording:
-    """The circumstances of recording: the scope of new nodes, and a function to call with each of them (or None)."""
+    """The circumstances of recording: the scope of new nodes, and a function to call with each of them (or None).
+
+    They are a stack: `outer` is what holds again when this ends.
+    """
 
     scope: Scope | None = None
     observe: Observer | None = None
+    outer: Recording | None = None
 
 
 _default = Recording()
@@ -72,10 +76,14 @@ def observe_everywhere(observe: Observer) -> None:
     _default.observe = observe
 
 
-def _enter(name: str) -> Token[Recording]:
+def _enter(name: str) -> None:
     outer = recording()
     site = None if outer.observe is None else user_site()
-    return _recording.set(Recording(Scope(name, outer.scope, site), outer.observe))
+    _recording.set(Recording(Scope(name, outer.scope, site), outer.observe, outer))
+
+
+def _leave() -> None:
+    _recording.set(recording().outer or _default)
 
 
 class scope:  # noqa: N801  # a context manager is used like a function
@@ -91,19 +99,19 @@ class scope:  # noqa: N801  # a context manager is used like a function
     ('energy',)
     """
 
-    __slots__ = ("_token", "name")
+    __slots__ = ("name",)  # no state of an entry: one object may be entered again inside of itself, or by threads
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def __enter__(self) -> scope:
-        self._token = _enter(self.name)
+        _enter(self.name)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _recording.reset(self._token)
+        _leave()
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:
@@ -122,15 +130,15 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
     >>> energy(am.Value(3.0)).scope.path
     ('energy',)
     """
-    name = function.__name__
+    name = getattr(function, "__name__", type(function).__name__)
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = _enter(name)
+        _enter(name)
         try:
             return function(*args, **kwargs)
         finally:
-            _recording.reset(token)
+            _leave()
 
     return scoped
 
@@ -146,18 +154,19 @@ def observing(observe: Observer) -> Iterator[None]:
             first(node)
         observe(node)
 
-    token = _recording.set(Recording(outer.scope, both))
+    _recording.set(Recording(outer.scope, both, outer))
     try:
         yield
     finally:
-        _recording.reset(token)
+        _leave()
 
 
 @contextmanager
 def unobserved() -> Iterator[None]:
     """Record without anybody watching."""
-    token = _recording.set(Recording(recording().scope))
+    outer = recording()
+    _recording.set(Recording(outer.scope, None, outer))
     try:
         yield
     finally:
-        _recording.reset(token)
+        _leave()

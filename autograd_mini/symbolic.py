@@ -52,6 +52,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "log1p": lambda x: sympy.log(1 + x),
     "cbrt": _cbrt,
     "hypot": lambda *xs: sympy.sqrt(sympy.Add(*[x**2 for x in xs])),
+    "ndtr": lambda x: (1 + sympy.erf(x / sympy.sqrt(2))) / 2,
     "abs": sympy.Abs,
     "maximum": sympy.Max,
     "minimum": sympy.Min,
@@ -69,6 +70,7 @@ _CONSTANTS = {
     math.log10(math.e): 1 / sympy.log(10),
     math.sqrt(2.0): sympy.sqrt(2),
     2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi),
+    1.0 / math.sqrt(2.0 * math.pi): 1 / sympy.sqrt(2 * sympy.pi),
 }
 
 

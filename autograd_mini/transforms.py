@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
+from operator import index
 from typing import Any
 
 from autograd_mini.engine import Value, layout, record, retire
@@ -67,16 +68,21 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     >>> value_and_grad(lambda x: x * x)(3.0)
     (9.0, 6.0)
     """
+    if not callable(f):
+        raise OperandError(f"grad() takes a function, not {shown(f)}.", "Write grad(f)(x), not grad(f(x)).")
+    chosen: Sequence[Any] = argnums if isinstance(argnums, Sequence) else [argnums]
 
     @functools.wraps(f)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        positions = [argnums] if isinstance(argnums, int) else list(argnums)
+        positions = list(map(index, chosen))
         for position in positions:
             if not -len(args) <= position < len(args):
                 raise ArgumentError(
                     f"There is no argument {position} to differentiate by: {len(args)} were given.",
                     "Choose argnums among the positional arguments, counted from 0.",
                 )
+        if len({position % len(args) for position in positions}) < len(positions):
+            raise ArgumentError(f"argnums = {argnums} names an argument twice.", "Name each argument once.")
         leaves: list[Value] = []
         fresh = list(args)
         for position in positions:
@@ -88,7 +94,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
                 retire(leaf)
         remaining = iter(slopes)
         gradients = tuple([_rebuilt(args[position], remaining) for position in positions])
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return value, gradients if isinstance(argnums, Sequence) else gradients[0]
 
     return wrapper
 
@@ -96,7 +102,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 def _fresh(argument: Any, leaves: list[Value]) -> Any:
     """The argument with a node of its own for every number in it: what else uses the number is another variable."""
     if isinstance(argument, (list, tuple)):
-        return type(argument)([_fresh(element, leaves) for element in argument])
+        return _like(argument, [_fresh(element, leaves) for element in argument])
     if type(argument) is Value:
         leaf = record(TABLE["pos"], argument.data, argument, None, 1.0, ZERO)
     else:
@@ -108,9 +114,14 @@ def _fresh(argument: Any, leaves: list[Value]) -> Any:
     return leaf
 
 
+def _like(argument: Any, elements: list[Any]) -> Any:
+    """The elements in a list, tuple or named tuple as the argument is one."""
+    return type(argument)(*elements) if hasattr(argument, "_fields") else type(argument)(elements)
+
+
 def _rebuilt(argument: Any, slopes: Any) -> Any:
     if isinstance(argument, (list, tuple)):
-        return type(argument)([_rebuilt(element, slopes) for element in argument])
+        return _like(argument, [_rebuilt(element, slopes) for element in argument])
     return next(slopes)
 
 

@@ -49,6 +49,7 @@ MEANING: dict[str, Any] = {
     "hypot": sympy.sqrt(X**2 + Y**2),
     "erf": sympy.erf(X),
     "erfc": sympy.erfc(X),
+    "ndtr": sympy.erfc(-X / sympy.sqrt(2)) / 2,
     "xlogy": X * sympy.log(Y),
 }
 

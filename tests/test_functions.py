@@ -140,15 +140,14 @@ def test_a_two_layer_network_against_backprop_by_hand():
 
 # -- accuracy of the compositions --------------------------------------------------------------------------------------
 
-NORMAL = (1 + sympy.erf(X / sympy.sqrt(2))) / 2
+NORMAL = sympy.erfc(-X / sympy.sqrt(2)) / 2
 TAILS = {  # meaning, interval, the largest error of value and derivative in ulp (NUMERICS where it has them)
     "sigmoid": (1 / (1 + sympy.exp(-X)), 700, 2, 4),
     "tanh": (sympy.tanh(X), 300, 3, 4),
     "softplus": (sympy.log(1 + sympy.exp(X)), 700, 2, 3),
     "log_sigmoid": (-sympy.log(1 + sympy.exp(-X)), 700, 2, 3),
     "silu": (X / (1 + sympy.exp(-X)), 700, 3, 20),  # the derivative has a zero at -1.278
-    # rounding x/√2 costs x²/2 ulp on the left, and the derivative has a zero at -0.751
-    "gelu": (X * NORMAL, 12, 150, 400),
+    "gelu": (X * NORMAL, 36, 4, 4),  # the derivative has a zero at -0.751
 }
 
 
@@ -163,7 +162,7 @@ def test_accuracy_in_both_tails(name):
         for x in points:
             truth = exactly(derivative(meaning, (0,) * order), x)
             if abs(truth) > 1e-300:
-                near_zero = name in ("silu", "gelu") and order == 1 and abs(truth) < 0.01 and abs(x) < 2
+                near_zero = name in ("silu", "gelu") and order == 1 and abs(truth) < 0.06 and abs(x) < 2
                 assert ulps(ours(x), truth) <= bound * (100 if near_zero else 1), (x, ours(x), truth)
 
 
@@ -259,10 +258,29 @@ def test_losses():
     assert am.dot([], []) == 0.0
 
 
+def test_a_value_among_the_operands_gives_a_value():
+    """Also where the result does not depend on it: the next backward() must not fail for some data only."""
+    v = Value(2.0)
+    for result in (
+        am.nll([v, 1.0], 1), am.nll([1.0, v], [0, 0]), am.cross_entropy([1.0, v], [0, 0]), am.elu(3.0, v),
+        am.binary_cross_entropy(v, 0.0), am.leaky_relu(3.0, v), am.relu(v), am.softmax([1.0, v])[0],
+    ):  # fmt: skip
+        assert type(result) is Value
+        result.backward()
+
+
+def test_numpy_numbers_are_numbers():
+    """NumPy scalars take the same branches as floats, without warnings; 0-d arrays of ints are indices."""
+    assert am.softsign(np.float64(-1.0)) == -0.5
+    assert am.softmax(np.array([0.0, 0.0])) == [0.5, 0.5]
+    assert am.cross_entropy([0.0, 0.0], np.array(1)) == am.cross_entropy([0.0, 0.0], np.int64(1)) == math.log(2)
+
+
 def test_sum_is_the_builtin_for_whole_numbers():
     """`from autograd_mini import *` must not turn counts into floats; a start value works as in the builtin."""
     assert repr(am.sum([1, 2, True])) == "4"
     assert repr(am.sum([])) == "0"
+    assert am.sum([[1], [2]], []) == [1, 2]
     assert am.sum([0.5], 1) == 1.5
     x = Value(2.0)
     node = am.sum((x * k for k in range(3)), x)
@@ -298,6 +316,13 @@ def test_sum_is_the_builtin_for_whole_numbers():
         (lambda: am.huber(1.0, 2.0, delta=0.0), am.ArgumentError, "delta"),
         (lambda: am.hinge(1.0, 0), am.ArgumentError, "label"),
         (lambda: am.dot([1.0], [1.0, 2.0]), am.ArgumentError, "1 numbers and 2"),
+        (lambda: am.dot(3.0, [1.0]), am.OperandError, "takes a list"),
+        (lambda: am.mse(None, 1.0), am.OperandError, "prediction"),
+        (lambda: am.mse(1.0, [1.0]), am.ArgumentError, "one prediction"),
+        (lambda: am.huber(1.0, 0.0, delta="a"), am.OperandError, "delta"),
+        (lambda: am.softmax(np.array(2.0)), am.OperandError, "takes a list"),
+        (lambda: am.cross_entropy([1.0, 2.0], {0: 1.0}), am.OperandError, "target"),
+        (lambda: am.where(None, Value(1.0), 2.0), am.OperandError, "where"),
         (lambda: am.mean([]), am.ArgumentError, "empty"),
         (lambda: am.norm([]), am.ArgumentError, "empty"),
     ],

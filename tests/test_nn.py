@@ -120,6 +120,35 @@ def test_custom_modules():
         assert not any(p.grad for p in module.parameters())
 
 
+def test_shared_nested_and_computed():
+    """Shared parameters train once; dicts and cycles are looked into; results kept in attributes are no parameters."""
+
+    class Tied(nn.Module):
+        def __init__(self):
+            self.weights = {"w": Value(1.0), "rows": [[Value(2.0)]]}
+            self.same = self.weights["rows"]
+            self.me = self
+
+        def __call__(self, x):
+            self.last = self.weights["w"] * x
+            return self.last
+
+    model = Tied()
+    model(2.0)
+    assert list(model.state_dict()) == ["weights.w", "weights.rows.0.0", "same.0.0"]
+    assert [p.data for p in model.parameters()] == [1.0, 2.0]
+    x = Value(3.0)
+    descent = am.optim.SGD([x, x], lr=0.1)
+    (x * x).backward()
+    descent.step()
+    assert x.data == pytest.approx(2.4)
+
+
+def test_a_layer_of_one_neuron_may_be_hidden():
+    """Its output is a single Value, and the next layer takes it."""
+    assert len(nn.MLP(2, [1, 3], seed=0)([1.0, 2.0])) == 3
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -130,9 +159,12 @@ def test_custom_modules():
         (lambda: nn.MLP(3, []), "nouts = "),
         (lambda: nn.Neuron(2)([1.0]), "2 weights got 1 inputs"),
         (lambda: nn.MLP(2, [3, 1])([1.0, 2.0, 3.0]), "2 weights got 3 inputs"),
+        (lambda: nn.MLP(2, [3, 1])(1.0), "takes a list of inputs"),
+        (lambda: nn.Neuron(1)(Value(1.0)), "takes a list of inputs"),
+        (lambda: nn.Neuron(1, seed="a"), "no whole number"),
     ],
 )
 def test_bad_input(call, message):
     """Sizes that do not fit and unknown names are refused with both numbers or the choices."""
-    with pytest.raises(am.ArgumentError, match=message):
+    with pytest.raises(am.AutogradError, match=message):
         call()

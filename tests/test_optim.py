@@ -66,8 +66,9 @@ def test_both_find_the_minimum_and_can_be_interrupted(kind):
     again.load_state_dict(state[0])
     descend(110, second, again)
     assert [p.data for p in second] == [p.data for p in whole]
-    with pytest.raises(am.ArgumentError, match="another optimizer"):
-        kind([Value(1.0)]).load_state_dict(state[0])
+    for wrong in (state[0], {}, None, {**again.state_dict(), "steps": "x"}, {"steps": 0, "velocity": ["a"]}):
+        with pytest.raises(am.ArgumentError, match="another optimizer"):
+            kind([Value(1.0)]).load_state_dict(wrong)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_both_find_the_minimum_and_can_be_interrupted(kind):
         (lambda: optim.SGD([Value(1.0)], momentum=1.0), am.ArgumentError),
         (lambda: optim.SGD([Value(1.0)], weight_decay=-1.0), am.ArgumentError),
         (lambda: optim.Adam([Value(1.0)], betas=(0.9, 1.0)), am.ArgumentError),
+        (lambda: optim.Adam([Value(1.0)], betas=(0.9,)), am.ArgumentError),
         (lambda: optim.Adam([Value(1.0)], eps=0.0), am.ArgumentError),
     ],
 )

@@ -200,7 +200,12 @@ inf, nan = math.inf, math.nan
         (am.xlogy, (2.0, 0.0), -inf, (-inf, inf)),
         (am.remainder, (-7.0, 3.0), 2.0, (1.0, 3.0)),
         (am.remainder, (-5.0, inf), inf, (1.0, 1.0)),
-        (am.remainder, (1.0, 0.0), nan, (nan, -inf)),
+        (am.remainder, (1.0, 0.0), nan, (nan, nan)),
+        (am.clip, (nan, 0.0, 1.0), nan, (nan, ZERO, ZERO)),
+        (am.pow, (inf, 0.1), inf, (0.0, inf)),
+        (am.ndtr, (-50.0,), 0.0, (0.0,)),
+        (am.ndtr, (inf,), 1.0, (0.0,)),
+        (am.ndtr, (nan,), nan, (nan,)),
         (am.fmod, (-7.0, 3.0), -1.0, (1.0, 2.0)),
         (am.fmod, (7.0, -3.0), 1.0, (1.0, 2.0)),
         (am.fmod, (inf, 3.0), nan, (nan, nan)),
@@ -287,6 +292,13 @@ def test_a_primitive_of_the_users():
         assert operation(4.0) == 0.25
         assert am.grad(operation)(2.0) == -0.25
         assert am.grad(am.grad(am.grad(operation)))(2.0) == pytest.approx(-6 / 16, rel=1e-15)
+        for wrong in (None, max):
+            with pytest.raises(am.ArgumentError):
+                am.primitive("test_wrong", abs, wrong)
+            assert "test_wrong" not in TABLE
+        half = am.primitive("test_half", lambda a, b: a * b, lambda y, a, b: (b, None))
+        with pytest.raises(am.ArgumentError, match=r"gave None at numbers"):
+            half(am.Value(1.0), am.Value(2.0))
         with pytest.raises(am.ArgumentError, match="Choose another name"):
             am.primitive("exp", math.exp, lambda y, x: (y,))
         broken = am.primitive("test_broken", lambda x: x, lambda y, x: (1.0, 1.0))
@@ -296,7 +308,7 @@ def test_a_primitive_of_the_users():
         with pytest.raises(am.ArgumentError, match="2 partial derivatives for 1 operands"):
             broken(am.Value(1.0))
     finally:
-        for name in ("test_recip", "test_broken", "test_comma", "test_tanh"):
+        for name in ("test_recip", "test_broken", "test_comma", "test_half", "test_tanh"):
             TABLE.pop(name, None)
 
 

@@ -35,6 +35,18 @@ def test_scopes_nest_and_end():
     assert pickle.loads(pickle.dumps(b)).scope.path == ("outer", "inner")
 
 
+def test_a_scope_may_be_entered_again():
+    """One scope object inside of itself, and after itself: nothing of it stays behind."""
+    part = am.scope("part")
+    with part:
+        with part:
+            assert (Value(1.0) + 1.0).scope.path == ("part", "part")
+        assert (Value(1.0) + 1.0).scope.path == ("part",)
+    with part:
+        pass
+    assert (Value(1.0) + 1.0).scope is None
+
+
 def test_composite_keeps_the_function():
     """Name, docstring and signature are the function's own."""
 

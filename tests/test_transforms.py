@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import math
 
+import numpy as np
 import pytest
 import sympy
 from hypothesis import given
@@ -26,6 +28,13 @@ def test_structures():
     assert grad(lambda x, label, scale=1.0: x * x * scale)(3.0, "text", scale=2.0) == 12.0
     assert value_and_grad(lambda x: am.exp(x))(0.0) == (1.0, 1.0)
     assert type(grad(am.exp)(0.0)) is float
+
+
+def test_named_tuples_and_numpy_positions():
+    """A named tuple comes back as one; argnums may be any integer."""
+    point = collections.namedtuple("point", "x y")
+    assert grad(lambda p: p.x * p.y)(point(2.0, 3.0)) == point(3.0, 2.0)
+    assert grad(lambda x, y: x * y, argnums=np.int64(1))(2.0, 3.0) == 2.0
 
 
 def test_constants_and_identities():
@@ -131,6 +140,8 @@ def test_errors_leave_no_trace():
         (lambda: grad(lambda x: x)("1"), am.OperandError, "float"),
         (lambda: grad(lambda x: x, argnums=1)(1.0), am.ArgumentError, "no argument 1"),
         (lambda: grad(lambda x: x)(), am.ArgumentError, "no argument 0"),
+        (lambda: grad(lambda x, y: x, argnums=(0, -2))(1.0, 2.0), am.ArgumentError, "twice"),
+        (lambda: grad(3.0), am.OperandError, "takes a function"),
         (lambda: grad(lambda x: am.exp(x))([1.0]), am.OperandError, "list"),
     ],
 )

@@ -126,7 +126,7 @@ def _parsed(name: str, text: str) -> Dataset:
 
 def _cells(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """The lines that are not blank, with their numbers, split into cells."""
-    head = text.partition("\n")[0]
+    head = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
