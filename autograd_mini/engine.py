@@ -20,7 +20,8 @@ from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
 
-_ADD, _SUB, _MUL, _DIV, _WHERE = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["where"]
+_ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
+_DOT, _WHERE = TABLE["dot"], TABLE["where"]
 _new = object.__new__
 
 
@@ -406,8 +407,10 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
         (partial,) = _partials(row, data, (x._data,))
         return record(row, data, x, None, partial, ZERO)
     if row is _WHERE:
-        return _where(*operands)
+        return record_where(*operands)
     if set(map(type, operands)) == {Value}:
+        if row is _DOT and len(operands) > 2:
+            return _record_dot(operands)
         numbers = tuple(map(_DATA, operands))
         data = float(row.function(*numbers))
         partials = _partials(row, data, numbers)
@@ -422,7 +425,7 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
     return record(row, data, operands, None, partials, ZERO)
 
 
-def _where(condition: Any, a: Any, b: Any) -> Value:
+def record_where(condition: Any, a: Any, b: Any) -> Value:
     """The row "where", inlined like the common operators: every relu is one."""
     if type(condition) is not bool and type(condition) is not Value:
         condition = _real(condition, "where()")
@@ -435,6 +438,25 @@ def _where(condition: Any, a: Any, b: Any) -> Value:
     if type(taken) is Value:
         return record(_WHERE, taken._data, taken, (condition, a, b), 1.0, ZERO)
     return record(_WHERE, taken, taken, (condition, a, b), ZERO, ZERO)
+
+
+def _record_dot(operands: tuple[Value, ...]) -> Value:
+    """The row "dot" of `Value`s alone, inlined: every neuron is one."""
+    numbers = [x._data for x in operands]
+    half = len(numbers) // 2
+    xs, ys = numbers[:half], numbers[half:]
+    products = map(operator.mul, xs, ys)
+    total = next(products)
+    for product in products:
+        total += product
+    return record(_DOT, total, operands, None, (*ys, *xs), ZERO)
+
+
+def name_scope(name: str, node: Value) -> Value:
+    """Put a single node into a scope of its own: what `composite` does, for compositions of one operation."""
+    scope = Scope(name, node.scope)
+    node._notes = node._notes._replace(scope=scope) if isinstance(node._notes, Notes) else scope
+    return node
 
 
 def _partials(row: Primitive, data: float, numbers: tuple[float, ...]) -> tuple[Any, ...]:

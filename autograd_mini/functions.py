@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, name_scope, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import attach
 from autograd_mini.observers import transparent
@@ -110,7 +110,7 @@ def tanh(x: Scalar) -> Scalar:
     return _branch(x >= 0.0, lambda: -(u := expm1(-2.0 * x)) / (2.0 + u), lambda: (u := expm1(2.0 * x)) / (2.0 + u))
 
 
-@_activation
+@transparent
 def relu(x: Scalar) -> Scalar:
     """The rectifier: x where it is positive, else 0.
 
@@ -125,7 +125,14 @@ def relu(x: Scalar) -> Scalar:
     >>> relu(-2.0), relu(3.0)
     (0.0, 3.0)
     """
-    return where(x <= 0.0, 0.0, x)  # not x > 0: nan must stay nan
+    # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
+    if type(x) is Value:
+        return name_scope("relu", record_where(x._data <= 0.0, 0.0, x))
+    x = _operand(x, "relu()")
+    return where(x <= 0.0, 0.0, x)
+
+
+attach("relu", relu)
 
 
 @_activation

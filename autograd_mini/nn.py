@@ -12,8 +12,7 @@ from typing import Any
 from autograd_mini import functions
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.functions import dot
-from autograd_mini.primitives import as_number
+from autograd_mini.primitives import as_number, dot_of
 from autograd_mini.scopes import scope
 
 Activation = str | Callable[[Any], Any]
@@ -141,7 +140,7 @@ class Neuron(Module):
             raise ArgumentError(
                 f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
             )
-        weighted = dot(self.w, inputs) + self.b
+        weighted = dot_of(*self.w, *inputs) + self.b
         return self._activate(weighted) if self.nonlin else weighted
 
     def __repr__(self) -> str:

@@ -228,7 +228,7 @@ def same(got, expected):
     return got == pytest.approx(expected, rel=1e-15) and math.copysign(1.0, got) == math.copysign(1.0, expected)
 
 
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "neg", "pos", "where"])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "neg", "pos", "where", "dot"])
 def test_inlined_operations_follow_the_table(name):
     """What `Value` inlines for speed has the values and partials of the table, to the bit."""
     row = TABLE[name]
@@ -241,10 +241,13 @@ def test_inlined_operations_follow_the_table(name):
         "neg": lambda a, b: -a,
         "pos": lambda a, b: primitives.pos(a),
         "where": lambda a, b: am.where(a, a, b),
+        "dot": lambda a, b: am.dot([a, b], [b, a]),
     }[name]
     for a in numbers:
         for b in numbers:
-            operands = {"neg": (a,), "pos": (a,), "where": (1.0 if a else 0.0, a, b)}.get(name, (a, b))
+            operands = {"neg": (a,), "pos": (a,), "where": (1.0 if a else 0.0, a, b), "dot": (a, b, b, a)}.get(
+                name, (a, b)
+            )
             value = row.function(*operands)
             partials = row.partials(value, operands)
             both = operate(am.Value(a), am.Value(b))
