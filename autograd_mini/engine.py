@@ -454,8 +454,11 @@ def _record_dot(operands: tuple[Value, ...]) -> Value:
 
 def name_scope(name: str, node: Value) -> Value:
     """Put a single node into a scope of its own: what `composite` does, for compositions of one operation."""
-    scope = Scope(name, node.scope)
-    node._notes = node._notes._replace(scope=scope) if isinstance(node._notes, Notes) else scope
+    notes = node._notes
+    if isinstance(notes, Notes):
+        node._notes = notes._replace(scope=Scope(name, notes.scope))
+    else:
+        node._notes = Scope(name, notes)
     return node
 
 

@@ -91,6 +91,14 @@ def _named(name: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
             yield from _named(f"{name}.{key}" if name else str(key), inner, seen)
 
 
+def _inputs(what: str, x: Any) -> tuple[Any, ...]:
+    if type(x) is tuple:  # as from a layer to its neurons
+        return x
+    if not isinstance(x, Iterable):
+        raise OperandError(f"A {what} takes a list of inputs, not {shown(x)}.", "Put it into a list.")
+    return tuple(x)
+
+
 class Neuron(Module):
     """A weighted sum of the inputs plus a bias, passed through an activation.
 
@@ -133,9 +141,7 @@ class Neuron(Module):
         Raises:
             ArgumentError: there are more or fewer inputs than weights.
         """
-        if not isinstance(x, Iterable):
-            raise OperandError(f"A neuron takes a list of inputs, not {shown(x)}.", "Put it into a list.")
-        inputs = tuple(x)
+        inputs = _inputs("neuron", x)
         if len(inputs) != len(self.w):
             raise ArgumentError(
                 f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
@@ -170,9 +176,7 @@ class Layer(Module):
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
-        if not isinstance(x, Iterable):
-            raise OperandError(f"A layer takes a list of inputs, not {shown(x)}.", "Put it into a list.")
-        inputs = tuple(x)
+        inputs = _inputs("layer", x)
         outputs = []
         for index, neuron in enumerate(self.neurons):
             with scope(f"Neuron{index}"):
