@@ -234,12 +234,25 @@ class Value(Methods):
                 node._grad = adjoint
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
-    # The four common operators are inlined: a generic call to the table takes three times as long. A test holds them
-    # to the table's rules.
+    # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
+    # of two Values, of which networks consist, `record` is inlined too: 4 to 8 % of a training step. A test holds all
+    # of them to the table's rules.
 
     def __add__(self, other: Value | float) -> Value:
         if type(other) is Value:
-            return record(_ADD, self._data + other._data, self, other, 1.0, 1.0)
+            node = _new(Value)  # `record`, inlined
+            node._row = _ADD
+            node._data = self._data + other._data
+            node._left = self
+            node._right = other
+            node._dleft = 1.0
+            node._dright = 1.0
+            node._grad = None
+            now = recording()
+            node._notes = now.scope
+            if now.observe is not None:
+                now.observe(node)
+            return node
         if type(other) is float:
             return record(_ADD, self._data + other, self, other, 1.0, ZERO)
         return _converted(Value.__add__, _ADD, self, other)
@@ -265,7 +278,19 @@ class Value(Methods):
         x = self._data
         if type(other) is Value:
             y = other._data
-            return record(_MUL, x * y, self, other, y, x)
+            node = _new(Value)  # `record`, inlined
+            node._row = _MUL
+            node._data = x * y
+            node._left = self
+            node._right = other
+            node._dleft = y
+            node._dright = x
+            node._grad = None
+            now = recording()
+            node._notes = now.scope
+            if now.observe is not None:
+                now.observe(node)
+            return node
         if type(other) is float:
             return record(_MUL, x * other, self, other, other, ZERO)
         return _converted(Value.__mul__, _MUL, self, other)
