@@ -224,6 +224,20 @@ def test_logsumexp_family():
         assert am.nll(am.log_softmax(zs), j) == am.cross_entropy(zs, j) == -log
 
 
+def test_a_class_of_target_zero_has_no_edge():
+    """Convention C2: 0 times an infinite log-probability is never formed, in the value and in the gradient."""
+    zs = [Value(0.0), Value(-inf)]
+    loss = am.cross_entropy(zs, [1.0, 0.0])
+    loss.backward()
+    assert (loss.data, zs[0].grad, zs[1].grad) == (0.0, 0.0, 0.0)
+    logs = [Value(0.0), Value(-inf)]
+    am.nll(logs, [1.0, 0.0]).backward()
+    assert [v.grad for v in logs] == [-1.0, 0.0]
+    x = Value(inf)
+    am.binary_cross_entropy(x, 1.0).backward()
+    assert x.grad == 0.0
+
+
 def test_arguments_are_not_changed():
     """softmax leaves its list alone; what happens to the list later does not reach the graph."""
     zs = [Value(1.0), Value(2.0)]
