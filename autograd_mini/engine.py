@@ -377,7 +377,8 @@ class Value(Methods):
         place = {node: index for index, node in enumerate(fresh)}
         copies = _restore([_state(node, lambda v: place.get(v, memo.get(id(v)))) for node in fresh])
         memo.update(zip(map(id, fresh), copies, strict=True))
-        return memo[id(self)]  # type: ignore[no-any-return]
+        clone: Value = memo[id(self)]
+        return clone
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Leaves are pickled as objects, so that what shares them (the parameters of a model) goes on sharing them.

@@ -242,7 +242,7 @@ def primitive(
     operation.__name__ = operation.__qualname__ = name
     operation.__doc__ = inspect.cleandoc(doc)
     operation.__module__ = rule.__module__
-    operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what help() shows; typeshed has no name for it
     TABLE[name] = row  # last: an error above leaves the name free
     return operation
 

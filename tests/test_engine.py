@@ -117,7 +117,7 @@ def test_comparisons_are_numeric_and_hash_is_identity():
     assert x >= np.float64(2.0)
     assert len({x, y}) == 2
     assert (x == "2") is False
-    assert (x == None) is False  # noqa: E711
+    assert (x == None) is False  # noqa: E711  # the comparison itself is tested
     assert Value(1.0) < 10**400
     assert Value(2.0**53) != 2**53 + 1
     assert not Value(0.0)

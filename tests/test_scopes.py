@@ -25,7 +25,7 @@ def test_scopes_nest_and_end():
             b = a * 2.0
         c = Value(3.0)
     with pytest.raises(ZeroDivisionError), am.scope("broken"):
-        1 / 0  # noqa: B018
+        1 / 0  # noqa: B018  # any exception will do
     assert (x + 1.0).scope is None
     assert [node.scope.path for node in (a, b, c)] == [("outer",), ("outer", "inner"), ("outer",)]
     assert b.scope.parent is a.scope
@@ -73,7 +73,7 @@ def test_provenance_names_the_expression():
             x,
             1.0,
         )
-        f = [v * v for v in (x,)][0]  # noqa: RUF015
+        f = [v * v for v in (x,)][0]  # noqa: RUF015  # the comprehension is tested
         g = (lambda v: v / 2.0)(x)
         h = x
         h += 5.0
