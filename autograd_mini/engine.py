@@ -8,14 +8,13 @@ leaves. Not here: any derivative (that is `primitives`), and the sweep (`sweep`)
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn, final
 
-from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.methods import Methods, attach
+from autograd_mini.errors import ArgumentError, OperandError
+from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import is_checked
-from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, is_hopeless, operand_error
+from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
@@ -25,44 +24,10 @@ _DOT, _WHERE = TABLE["dot"], TABLE["where"]
 _new = object.__new__
 
 
-def _operator(name: str) -> tuple[Callable[[Value, Any], Value], Callable[[Value, Any], Value]]:
-    """An operator and its reflection, for operands of every kind; `Value` inlines the common cases of some."""
-    row = TABLE[name]
-
-    def forward(self: Value, other: Any) -> Value:
-        operand = _operand(row, other)
-        return NotImplemented if operand is None else apply(row, (self, operand))
-
-    def reflected(self: Value, other: Any) -> Value:
-        operand = _operand(row, other)
-        return NotImplemented if operand is None else apply(row, (operand, self))
-
-    return forward, reflected
-
-
-def _operand(row: Primitive, other: object) -> Value | float | None:
-    """The right-hand side of an operator; None where its own class may have an answer."""
-    if type(other) is Value:
-        return other
-    number = as_number(other)
-    if number is None and is_hopeless(other):
-        raise operand_error(f"The operator {row.symbol}", other)
-    return number
-
-
 def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Value, other: object) -> Value:
     """An inlined operator once more, with the other operand as a float."""
-    operand = _operand(row, other)
-    return NotImplemented if operand is None else operate(self, operand)
-
-
-def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
-    def method(self: Value, other: Any) -> bool:
-        if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
-            other = other._data if type(other) is Value else as_number(other)
-        return NotImplemented if other is None else compare(self._data, other)
-
-    return method
+    operand = right_operand(row, other)
+    return operate(self, operand) if type(operand) is float else NotImplemented
 
 
 class Notes(NamedTuple):
@@ -305,16 +270,12 @@ class Value(Methods):
         if type(other) is Value:
             y = other._data
             if y != 0.0:
-                quotient = x / y
-                return record(_DIV, quotient, self, other, 1.0 / y, -(quotient / y))
+                z = x / y
+                return record(_DIV, z, self, other, 1.0 / y, -(z / y))
         elif type(other) is float and other != 0.0:
             return record(_DIV, x / other, self, other, 1.0 / other, ZERO)
-        return self._div(other)  # also a zero divisor
-
-    _div, __rtruediv__ = _operator("div")
-    __pow__, __rpow__ = _operator("pow")
-    __floordiv__, __rfloordiv__ = _operator("floor_divide")
-    __mod__, __rmod__ = _operator("remainder")
+        quotient: Value = Methods.__truediv__(self, other)  # also a zero divisor
+        return quotient
 
     def __neg__(self) -> Value:
         return record(TABLE["neg"], -self._data, self, None, -1.0, ZERO)
@@ -322,18 +283,7 @@ class Value(Methods):
     def __pos__(self) -> Value:
         return self
 
-    def __abs__(self) -> Value:
-        return apply(TABLE["abs"], (self,))
-
     # -- a number among numbers ----------------------------------------------------------------------------------------
-
-    __lt__ = _comparison(operator.lt)
-    __le__ = _comparison(operator.le)
-    __gt__ = _comparison(operator.gt)
-    __ge__ = _comparison(operator.ge)
-    __eq__ = _comparison(operator.eq)  # numeric, as on floats; see also __hash__
-    __ne__ = _comparison(operator.ne)
-    __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
 
     def __bool__(self) -> bool:
         return self._data != 0.0
@@ -345,27 +295,6 @@ class Value(Methods):
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
-
-    def __float__(self) -> NoReturn:
-        raise OperandError(
-            f"A plain number, as float() and `math` make it, would lose the gradient of {shown(self)}.",
-            "Use this package's function of the same name (autograd_mini.exp, ...); .data is the bare number.",
-        )
-
-    __int__ = __float__
-
-    def __floor__(self) -> Value:
-        return apply(TABLE["floor"], (self,))  # NumPy's floor of an object array asks for it
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """NumPy's functions of arrays and `Value`s work element by element, in arrays of dtype object."""
-        numpy = sys.modules["numpy"]  # NumPy called: it is there
-        boxed = []
-        for value in inputs:
-            box = numpy.empty((), dtype=object)
-            box[()] = value
-            boxed.append(box if type(value) is Value else value)
-        return getattr(ufunc, method)(*boxed, **options)
 
     # -- copying and pickling: flat, for a graph may be a million nodes deep -------------------------------------------
 
@@ -420,7 +349,7 @@ def retire(leaf: Value) -> None:
         leaf._row, leaf._left = TABLE["pos"], leaf._data
 
 
-def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
+def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """Record one operation on numbers and `Value`s.
 
     Raises:
@@ -432,15 +361,18 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
         data = float(row.function(x._data))
         (partial,) = _partials(row, data, (x._data,))
         return record(row, data, x, None, partial, ZERO)
-    if row is _WHERE:
-        return record_where(*operands)
-    if set(map(type, operands)) == {Value}:
+    if set(map(type, operands)) == {Value} and row is not _WHERE:
         if row is _DOT and len(operands) > 2:
             return _record_dot(operands)
         numbers = tuple(map(_DATA, operands))
         data = float(row.function(*numbers))
         partials = _partials(row, data, numbers)
     else:
+        for x in operands:
+            if type(x) is not Value and type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
+                return interpreters[type(x)](row, operands)
+        if row is _WHERE:
+            return record_where(*operands)
         operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])
         numbers = tuple([x._data if type(x) is Value else x for x in operands])
         data = float(row.function(*numbers))
@@ -542,16 +474,3 @@ def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:
 
 def _last(states: Iterable[tuple[Any, ...]]) -> Value:
     return _restore(states)[-1]
-
-
-def _method(row: Primitive) -> Callable[..., Value]:
-    def method(self: Value, *others: Value | float) -> Value:
-        return apply(row, (self, *others))
-
-    method.__name__, method.__doc__ = row.name, f"`autograd_mini.{row.name}` of this value."
-    return method
-
-
-for _row in TABLE.values():
-    if _row.symbol == _row.name:  # written as a function, not as an operator
-        attach(_row.name, _method(_row))

@@ -22,7 +22,7 @@ from autograd_mini.source import site_of
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
-_MACHINERY = ("autograd_mini.engine", "autograd_mini.primitives", "autograd_mini.scopes")
+_MACHINERY = ("autograd_mini.engine", "autograd_mini.methods", "autograd_mini.primitives", "autograd_mini.scopes")
 _TRANSPARENT: set[CodeType] = set()
 
 

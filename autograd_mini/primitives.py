@@ -53,6 +53,7 @@ class Primitive:
         domain: an interval an operand; the last one repeats for operations of any number of operands.
         ulp: the largest errors allowed there of the value and of the first, second and third derivative, in units in
             the last place; empty for operations that are not smooth.
+        kink: `kink(result, *operands)` says whether the operation, at these floats, is defined and not differentiable.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Primitive:
     symbol: str
     domain: tuple[Interval, ...]
     ulp: tuple[float, ...]
+    kink: Callable[..., bool]
 
     def partials(self, result: Any, operands: Iterable[Any]) -> tuple[Any, ...]:
         """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
@@ -166,6 +168,22 @@ def operand_error(where: str, operand: object) -> OperandError:
     return OperandError(f"{where} takes real numbers and Values, not {kind}: {shown(operand)}.", advice)
 
 
+def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """The result of a row: of floats a float, otherwise what the interpreter of the first other operand makes of them.
+
+    Raises:
+        OperandError: an operand is neither a number nor of a type that has an interpreter.
+    """
+    plain = True
+    for operand in operands:
+        kind = type(operand)
+        if kind is not float:
+            if kind in interpreters:
+                return interpreters[kind](row, operands)
+            plain = False
+    return row.function(*operands) if plain else _interpret(row, operands)
+
+
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """Evaluate a row on numbers that are not all floats, or on operands of a library that is met for the first time."""
     for operand in operands:
@@ -185,59 +203,87 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
 interpreters[ieee.Total] = lambda row, operands: ieee.Total(row.function(*operands))
 
 
+def _smooth(result: float, *operands: float) -> bool:
+    return False
+
+
 def primitive(
-    name: str,
-    function: Callable[..., float],
-    rule: Callable[..., tuple[Any, ...]],
+    name: str | Callable[..., float] | None = None,
+    function: Callable[..., float] | None = None,
+    rule: Callable[..., tuple[Any, ...]] | None = None,
     *,
     symbol: str | None = None,
     domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
     ulp: tuple[float, ...] = (),
+    kink: Callable[..., bool] = _smooth,
     doc: str = "",
-) -> Operation:
+) -> Any:
     """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
 
+    A decorator of the function on floats, or called with name, function and rule.
+
     Args:
-        name: a name that is not taken yet.
+        name: a name that is not taken yet; that of the function by default.
         function: the operation on floats, one argument an operand (`*xs` for any number).
         rule: `rule(result, *operands)` returns a tuple with one local partial derivative an operand, written with
             this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again.
         symbol: how pictures and formulas write it, where that differs from the name.
         domain: the interval from which tests draw an operand, or one interval an operand.
         ulp: the accuracy tests hold it to: of the value and the first, second and third derivative.
-        doc: the docstring of the result.
+        kink: `kink(result, *operands)` says whether the operation is not differentiable at these floats.
+        doc: the docstring of the result; that of the function by default.
 
     Returns:
         the operation, a function of floats, `Value`s, SymPy expressions and traced values.
 
     Raises:
-        ArgumentError: the name is taken.
+        ArgumentError: the name is taken; the rule is missing.
 
     >>> import autograd_mini as am
-    >>> cube = am.primitive("cube", lambda x: x * x * x, lambda y, x: (3.0 * x * x,))
+    >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
+    ... def cube(x):
+    ...     return x * x * x
     >>> am.grad(cube)(2.0), am.grad(am.grad(cube))(2.0)
     (12.0, 12.0)
     """
+    settings: dict[str, Any] = {"symbol": symbol, "domain": domain, "ulp": ulp, "kink": kink}
+    if function is not None:
+        return _add(name, function, rule, doc=doc, **settings)
+    if name is not None and not isinstance(name, str):
+        raise ArgumentError(
+            f"The primitive {shown(name)} has no rule.",
+            "Decorate with @primitive(rule=lambda y, x: (...,)): one partial derivative an operand.",
+        )
+    return lambda function: _add(
+        name or getattr(function, "__name__", None), function, rule, doc=doc or function.__doc__ or "", **settings
+    )
+
+
+def _add(
+    name: Any,
+    function: Callable[..., float],
+    rule: Callable[..., tuple[Any, ...]] | None,
+    symbol: str | None,
+    domain: Any,
+    ulp: tuple[float, ...],
+    kink: Callable[..., bool],
+    doc: str,
+) -> Operation:
+    if not isinstance(name, str):
+        raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
     if name in TABLE:
         raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
-    intervals: tuple[Any, ...] = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
-    if not callable(function) or not callable(rule):
+    if rule is None or not callable(function) or not callable(rule):
         raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
     try:
         _, *parameters = inspect.signature(rule).parameters.values()
     except ValueError:
         raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
-    row = Primitive(name, function, rule, symbol or name, intervals, ulp)
+    intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
+    row = Primitive(name, function, rule, symbol or name, intervals, ulp, kink)
 
     def operation(*operands: Any) -> Any:
-        plain = True
-        for operand in operands:
-            kind = type(operand)
-            if kind is not float:
-                if kind in interpreters:
-                    return interpreters[kind](row, operands)
-                plain = False
-        return function(*operands) if plain else _interpret(row, operands)
+        return evaluate(row, operands)
 
     operation.__name__ = operation.__qualname__ = name
     operation.__doc__ = inspect.cleandoc(doc)
@@ -379,11 +425,12 @@ def _row(
     derivative: str,
     example: str,
     symbol: str | None = None,
+    kink: Callable[..., bool] = _smooth,
 ) -> Operation:
     operands = ", ".join(str(p) for p in list(inspect.signature(rule).parameters.values())[1:])
     call, _, result = example.partition(" -> ")
     doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
-    return primitive(name, function, rule, symbol=symbol, domain=domain, ulp=ulp, doc=doc)
+    return _add(name, function, rule, symbol, domain, ulp, kink, doc)
 
 
 # Rules speak of these rows before they are defined.
@@ -410,14 +457,14 @@ pos  = _row("pos", operator.pos, lambda y, x: (1.0,), _ANY, _ROUNDED,
 pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
             "x to the power p, `x ** p`; x ** 2 is x * x to the bit, x ** 0 is 1, a negative x needs a whole p.",
             "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0.",
-            "pow(2.0, 3.0) -> 8.0", "**")
+            "pow(2.0, 3.0) -> 8.0", "**", kink=lambda y, x, p: x == 0.0 < p < 1.0)
 floor_divide = _row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZERO), _WIDE, (),
-            "The whole number below the quotient, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//")
+            "The whole number below the quotient, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//", kink=lambda y, a, b: a / b == y if b else False)
 remainder = _row("remainder", ieee.remainder, lambda y, a, b: (select(y == y, 1.0, y), select(y == y, -floor_divide(a, b), y)), _WIDE, (),
-            "What is left after `a // b`, `a % b`; it has the sign of b.", "1, -(a // b).", "remainder(-7.0, 3.0) -> 2.0", "%")
+            "What is left after `a // b`, `a % b`; it has the sign of b.", "1, -(a // b).", "remainder(-7.0, 3.0) -> 2.0", "%", kink=lambda y, a, b: y == 0.0)
 fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(abs(a), abs(b)) * sign(a) * sign(b)),
             _WIDE, (), "What is left after dividing towards zero, as C's `fmod`; it has the sign of a.",
-            "1, minus the quotient rounded towards zero.", "fmod(-7.0, 3.0) -> -1.0")
+            "1, minus the quotient rounded towards zero.", "fmod(-7.0, 3.0) -> -1.0", kink=lambda y, a, b: y == 0.0 != a)
 
 # -- exponentials, logarithms, roots -----------------------------------------------------------------------------------
 exp   = _row("exp", ieee.exp, lambda y, x: (y,), (-708.0, 709.0), (1, 1, 1, 1),
@@ -436,9 +483,9 @@ log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 
              "log(1 + x), without losing the digits of a small x; -inf at -1.", "1 / (1 + x); inf at -1.",
              "log1p(1e-20) -> 1e-20")
 sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 8),
-             "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951")
+             "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951", kink=lambda y, x: x == 0.0)
 cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (select(x == y, 1.0 / (3.0 * y * y), y / x / 3.0),), _ANY, (3, 4, 8, 12),
-             "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0")
+             "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0", kink=lambda y, x: x == 0.0)
 
 # -- circles and hyperbolas --------------------------------------------------------------------------------------------
 sin   = _row("sin", ieee.sin, lambda y, x: (cos(x),), (-1e6, 1e6), (1, 1, 1, 1),
@@ -448,14 +495,14 @@ cos   = _row("cos", ieee.cos, lambda y, x: (-sin(x),), (-1e6, 1e6), (1, 1, 1, 1)
 tan   = _row("tan", ieee.tan, lambda y, x: (1.0 + y * y,), (-1.57, 1.57), (1, 2, 4, 8),
              "The tangent of x in radians.", "1 + tan(x)**2.", "tan(1.0) -> 1.5574077246549023")
 asin  = _row("asin", ieee.asin, lambda y, x: (1.0 / sqrt(_one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
-             "The angle whose sine is x, from -π/2 to π/2.", "1 / sqrt(1 - x**2); inf at ±1.", "asin(1.0) -> 1.5707963267948966")
+             "The angle whose sine is x, from -π/2 to π/2.", "1 / sqrt(1 - x**2); inf at ±1.", "asin(1.0) -> 1.5707963267948966", kink=lambda y, x: x * x == 1.0)
 acos  = _row("acos", ieee.acos, lambda y, x: (-1.0 / sqrt(_one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
-             "The angle whose cosine is x, from 0 to π.", "-1 / sqrt(1 - x**2); -inf at ±1.", "acos(0.0) -> 1.5707963267948966")
+             "The angle whose cosine is x, from 0 to π.", "-1 / sqrt(1 - x**2); -inf at ±1.", "acos(0.0) -> 1.5707963267948966", kink=lambda y, x: x * x == 1.0)
 atan  = _row("atan", ieee.atan, lambda y, x: (1.0 / hypot(1.0, x) / hypot(1.0, x),), _ANY, (1, 3, 6, 12),
              "The angle whose tangent is x, from -π/2 to π/2.", "1 / (1 + x**2).", "atan(1.0) -> 0.7853981633974483")
 atan2 = _row("atan2", ieee.atan2, lambda angle, y, x: (x / hypot(x, y) / hypot(x, y), -(y / hypot(x, y)) / hypot(x, y)),
              _WIDE, (1, 3, 16, 16), "The angle of the point (x, y), from -π to π; note the order of the arguments.",
-             "x / (x**2 + y**2), -y / (x**2 + y**2); nan at the origin.", "atan2(1.0, -1.0) -> 2.356194490192345")
+             "x / (x**2 + y**2), -y / (x**2 + y**2); nan at the origin.", "atan2(1.0, -1.0) -> 2.356194490192345", kink=lambda angle, y, x: x <= 0.0 == y)
 sinh  = _row("sinh", ieee.sinh, lambda y, x: (cosh(x),), (-709.0, 709.0), (2, 2, 2, 2),
              "The hyperbolic sine.", "cosh(x).", "sinh(1.0) -> 1.1752011936438014")
 cosh  = _row("cosh", ieee.cosh, lambda y, x: (sinh(x),), (-709.0, 709.0), (2, 2, 2, 2),
@@ -463,12 +510,12 @@ cosh  = _row("cosh", ieee.cosh, lambda y, x: (sinh(x),), (-709.0, 709.0), (2, 2,
 asinh = _row("asinh", ieee.asinh, lambda y, x: (1.0 / hypot(1.0, x),), _ANY, (2, 2, 6, 12),
              "The number whose hyperbolic sine is x.", "1 / sqrt(1 + x**2).", "asinh(1.0) -> 0.881373587019543")
 acosh = _row("acosh", ieee.acosh, lambda y, x: (1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)),), (1.0, 1e300), (2, 3, 6, 12),
-             "The number whose hyperbolic cosine is x >= 1.", "1 / sqrt(x**2 - 1); inf at 1.", "acosh(2.0) -> 1.3169578969248166")
+             "The number whose hyperbolic cosine is x >= 1.", "1 / sqrt(x**2 - 1); inf at 1.", "acosh(2.0) -> 1.3169578969248166", kink=lambda y, x: x == 1.0)
 atanh = _row("atanh", ieee.atanh, lambda y, x: (select(abs(x) > 1.0, math.nan, 1.0 / _one_minus_square(x)),), _UNIT, (2, 2, 6, 12),
              "The number whose hyperbolic tangent is x.", "1 / (1 - x**2); inf at ±1.", "atanh(0.5) -> 0.5493061443340548")
 hypot = _row("hypot", ieee.hypot, _hypot_rule, _WIDE, (1, 3, 6, 12),
              "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin.",
-             "hypot(3.0, 4.0) -> 5.0")
+             "hypot(3.0, 4.0) -> 5.0", kink=lambda h, *xs: h == 0.0)
 
 # -- the normal distribution -------------------------------------------------------------------------------------------
 erf   = _row("erf", ieee.erf, lambda y, x: (_GAUSS * _gaussian(x),), (-26.0, 26.0), (1, 4, 6, 8),
@@ -482,27 +529,29 @@ ndtr  = _row("ndtr", ieee.ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5),), (-
 
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
 abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, sign(x)),), _ANY, (),
-             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1.", "abs(-2.0) -> 2.0")
+             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1.", "abs(-2.0) -> 2.0", kink=lambda y, x: x == 0.0)
 sign  = _row("sign", ieee.sign, lambda y, x: (ZERO,), _ANY, (),
-             "-1, 0 or 1; nan for nan.", "0.", "sign(-2.0) -> -1.0")
+             "-1, 0 or 1; nan for nan.", "0.", "sign(-2.0) -> -1.0", kink=lambda y, x: x == 0.0)
 floor = _row("floor", ieee.floor, lambda y, x: (ZERO,), _ANY, (),
-             "The largest whole number not above x.", "0.", "floor(-1.5) -> -2.0")
+             "The largest whole number not above x.", "0.", "floor(-1.5) -> -2.0", kink=lambda y, x: y == x)
 maximum = _row("maximum", ieee.maximum, _extremum_rule, _ANY, (),
              "The largest of two or more; nan if any is nan.", "1 for the largest, no edge for the others; ties share evenly.",
-             "maximum(1.0, 3.0, 2.0) -> 3.0")
+             "maximum(1.0, 3.0, 2.0) -> 3.0", kink=lambda y, *xs: xs.count(y) > 1)
 minimum = _row("minimum", ieee.minimum, _extremum_rule, _ANY, (),
              "The smallest of two or more; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
-             "minimum(1.0, 3.0, 2.0) -> 1.0")
+             "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1)
 clip  = _row("clip", ieee.clip, _clip_rule, _ANY, (),
              "x limited to the interval from low to high.", "1 inside, no edge outside and at the bounds, where the bound has 1.",
-             "clip(1.7, 0.0, 1.0) -> 1.0")
+             "clip(1.7, 0.0, 1.0) -> 1.0", kink=lambda y, x, low, high: x in (low, high))
 where = _row("where", ieee.where, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)),
              _ANY, (), "a if the condition holds, else b.", "1 for the arm taken, no edge for the other and for the condition.",
              "where(2.0 > 1.0, 5.0, 6.0) -> 5.0")
+stop  = _row("stop_gradient", operator.pos, lambda y, x: (ZERO,), _ANY, (),
+             "The number itself, as a constant.", "no edge: derivatives end here.", "stop(2.0) -> 2.0")
 xlogy = _row("xlogy", ieee.xlogy,
              lambda z, x, y: (log(y), select(x == 0.0, ZERO, select(y < 0.0, math.nan, x / (y + 0.0)))),
              ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
-             "x * log(y), and 0 for x = 0 even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0")
+             "x * log(y), and 0 for x = 0 even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0", kink=lambda z, x, y: x == 0.0 == y)
 
 # -- of any number of operands -----------------------------------------------------------------------------------------
 sum_of = _row("sum", ieee.total, lambda y, *xs: (1.0,) * len(xs), _ANY, (),

@@ -41,6 +41,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "div": lambda a, b: a / b,
     "neg": lambda x: -x,
     "pos": lambda x: x,
+    "stop_gradient": lambda x: x,
     "pow": sympy.Pow,
     "floor_divide": lambda a, b: sympy.floor(a / b),
     "remainder": sympy.Mod,

@@ -16,7 +16,8 @@ from tests.oracles import MEANING, X, Y, arity, derivative, derivatives, exactly
 
 SMOOTH = [row for row in TABLE.values() if row.ulp]
 OPERATION = {
-    row.name: getattr(primitives, {"sum": "sum_of", "dot": "dot_of"}.get(row.name, row.name)) for row in SMOOTH
+    row.name: getattr(primitives, {"sum": "sum_of", "dot": "dot_of", "stop_gradient": "stop"}.get(row.name, row.name))
+    for row in SMOOTH
 }
 
 
