@@ -53,7 +53,7 @@ from autograd_mini.functions import (
     sum,
     tanh,
 )
-from autograd_mini.observers import checked, provenance
+from autograd_mini.observers import checked, kinks, provenance
 from autograd_mini.primitives import (
     ZERO,
     abs,
@@ -143,6 +143,7 @@ __all__ = [
     "hinge",
     "huber",
     "hypot",
+    "kinks",
     "leaky_relu",
     "log",
     "log10",
