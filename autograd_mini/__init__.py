@@ -24,6 +24,7 @@ from autograd_mini.errors import (
     ProgramError,
     RangeError,
 )
+from autograd_mini.explain import explain
 from autograd_mini.functions import (
     binary_cross_entropy,
     cross_entropy,
@@ -134,6 +135,7 @@ __all__ = [
     "erfc",
     "exp",
     "exp2",
+    "explain",
     "expm1",
     "floor",
     "fmod",

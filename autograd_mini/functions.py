@@ -17,7 +17,7 @@ from typing import Any
 from autograd_mini.engine import Value, name_scope, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import attach
-from autograd_mini.observers import Kink, is_watched, note_kink, transparent
+from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
 from autograd_mini.primitives import (
     ZERO,
     abs,
@@ -85,16 +85,22 @@ def _slope(function: Callable[[Any], Any], number: float) -> float:
     return 0.0 if adjoints[leaf] is ZERO else float(adjoints[leaf])
 
 
-def _switched(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> None:
-    """Tell `kinks` of an activation that switches between two forms at x, where their slopes differ."""
-    if not is_watched():
-        return
+def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> Kink | None:
+    """The kink of an activation that switches between two forms at x; None where their slopes agree."""
     with unobserved():
         left, chosen, right = (
             _slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))
         )
-    if left != right:
-        note_kink(Kink(y, name, (x.data,), (chosen,), None, lambda side: (left if side < 0.0 else right,)))
+    if left == right:
+        return None
+    return Kink(y, name, (x.data,), (chosen,), place_of(y), lambda side: (left if side < 0.0 else right,))
+
+
+def _switched(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> None:
+    """Tell `kinks` of a switch."""
+    kink = kink_at_switch(name, function, x, y) if is_watched() else None
+    if kink is not None:
+        note_kink(kink)
 
 
 def _switching(function: Callable[..., Any]) -> Callable[..., Any]:

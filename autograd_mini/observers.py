@@ -65,6 +65,9 @@ def provenance() -> AbstractContextManager[None]:
     return observing(_remember_origin)
 
 
+# The last node that `backward()` was called on while provenance was on: the root that `explain(leaf)` means.
+last_root: ContextVar[Any] = ContextVar("last_root", default=None)
+
 is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)
 
 
@@ -192,11 +195,16 @@ class Kinks(list[Kink]):
     __repr__ = __str__
 
 
+def is_of_package(site: Site) -> bool:
+    """Whether a place is in this package, not in the user's program."""
+    return site.file.startswith(_FOLDER)
+
+
 def place_of(node: Any) -> Site | None:
     """The expression in the user's program that made a node: of one made by this package, the call that led there."""
     origin: Site | None = node.origin
     scope: Scope | None = node.scope
-    if origin is None or not origin.file.startswith(_FOLDER):
+    if origin is None or not is_of_package(origin):
         return origin
     while scope is not None and scope.site is None:
         scope = scope.parent
