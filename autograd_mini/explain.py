@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
@@ -25,6 +25,7 @@ from autograd_mini.sweep import sweep, topological_order
 
 _SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
+_MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 
 
@@ -92,9 +93,11 @@ class Finding:
     _name: str = ""
 
     def __str__(self) -> str:
-        also = f" and of {len(self.others):,} more" if self.others else ""
+        names = [self._name, *[_label(node) for node in self.others[:2]]]
+        more = len(self.others) - len(names) + 1
+        also = ", ".join(names) + (f" and {more:,} more" if more else "")
         fine = "" if self.kind == "ordinary" else f", {self.kind}: {self.cause}"
-        lines = [f"Gradient of {self._name}{also} = {self.gradient!r}{fine}", f"  {self.message}"]
+        lines = [f"Gradient of {also} = {self.gradient!r}{fine}", f"  {self.message}"]
         if self.path:
             lines.append("  From the output down, what arrives × local slope = what is handed on:")
             links = [
@@ -180,7 +183,7 @@ def explain(v: Value, by: Any = None, *, small: float = 1e-6, large: float = 1e6
                 "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
             )
         v, by = root, v
-    names = dict(_named(by, "by")) if by is not None else {}
+    names = None if by is None else dict(_named(by, "by"))
     return Explanation(v, tuple(_Study(v, small, large).findings(names)))
 
 
@@ -229,7 +232,7 @@ def _is_relu(node: Value) -> bool:
 def _called(node: Value) -> str:
     """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
     if node.op is None:
-        return f"{node.name or 'the leaf'} = {_number(node.data)}"
+        return f"{node.name} = {_number(node.data)}" if node.name else f"the leaf {_number(node.data)}"
     if _is_relu(node):
         return f"relu({_number(_data(node.operands[2]))})"
     numbers = [_number(_data(x)) for x in node.operands]
@@ -239,6 +242,11 @@ def _called(node: Value) -> str:
     if len(numbers) > 4:
         numbers[2:-1] = ["..."]
     return f"{node.op}({', '.join(numbers)})"
+
+
+def _label(node: Value) -> str:
+    """What a node whose gradient is explained is called."""
+    return node.name or (f"{_called(node)}{_at(node)}" if node.op else f"the leaf {_number(node.data)}")
 
 
 def _at(node: Value) -> str:
@@ -294,31 +302,36 @@ class _Study:
         self._began: dict[Value, Edge | Value] = {}
         self._blocked: dict[Value, list[Edge]] = {}
 
-    def findings(self, names: dict[Value, str]) -> Iterator[Finding]:
+    def findings(self, names: dict[Value, str] | None) -> Iterator[Finding]:
         """One for each node that was asked for; of all leaves, what is wrong, equal troubles together."""
-        targets = list(names) or [node for node in self.order if node.op is None and node is not self.root]
+        if names is not None:
+            for node, name in names.items():
+                yield self.finding(node, name)
+            return
+        targets = [node for node in self.order if node.op is None and node is not self.root]
         groups: dict[Any, list[Value]] = {}
-        extreme = sorted(
-            (x for x in targets if self.kind(x) in ("vanishing", "exploding")),
-            key=lambda x: abs(math.log(abs(self.adjoint(x)))),
-            reverse=True,
-        )
-        studied = set(extreme[:_STUDIED])
-        for node in [*studied, *(x for x in targets if x not in studied)] if not names else targets:
+        sized = [x for x in targets if self.kind(x) in ("vanishing", "exploding")]
+        sized.sort(key=lambda x: abs(math.log(abs(self.adjoint(x)))), reverse=True)
+        studied = dict.fromkeys(sized[:_STUDIED])
+        for node in dict.fromkeys([*studied, *targets]):
             kind = self.kind(node)
-            if kind == "ordinary" and not names:
+            if kind == "ordinary":
                 continue
-            if names:
-                key: Any = node
-            elif kind in ("vanishing", "exploding"):
-                key = (kind, self.verdict(node).cause) if node in studied else next(k for k in groups if k[0] == kind)
+            if kind in ("vanishing", "exploding"):
+                known = None if node in studied else next((key for key in groups if key[0] == kind), None)
+                key: Any = known or (kind, self.verdict(node).cause)
             else:
                 verdict = self.verdict(node)
                 site = place_of(verdict.node) if verdict.node.op else None
                 key = kind, verdict.cause, (site.code, site.instruction) if site else id(verdict.node)
             groups.setdefault(key, []).append(node)
+        if len(groups) > _MOST_FINDINGS:  # nobody reads more: by cause alone
+            merged: dict[Any, list[Value]] = {}
+            for key, nodes in groups.items():
+                merged.setdefault(key[:2], []).extend(nodes)
+            groups = merged
         for first, *others in groups.values():
-            yield self.finding(first, names.get(first, ""), tuple(others))
+            yield self.finding(first, "", tuple(others))
 
     def adjoint(self, node: Value) -> float:
         """What arrives at a node; 0.0 where nothing does."""
@@ -329,6 +342,8 @@ class _Study:
         """What is wrong with a gradient."""
         if node not in self.users:
             return "unreached"
+        if node is self.root:
+            return "ordinary"
         gradient = self.adjoint(node)
         if (kind := _class(gradient)) != "finite":
             return kind
@@ -336,7 +351,7 @@ class _Study:
             return "vanishing"
         return "exploding" if abs(gradient) > self.large else "ordinary"
 
-    def finding(self, node: Value, name: str, others: tuple[Value, ...]) -> Finding:
+    def finding(self, node: Value, name: str, others: tuple[Value, ...] = ()) -> Finding:
         """Everything about one gradient."""
         kind, verdict = self.kind(node), self.verdict(node)
         path = self.path(node)
@@ -352,14 +367,15 @@ class _Study:
             began = self.began(node)
             if link is None and isinstance(began, Edge):
                 culprit = culprit._replace(upstream=self.adjoint(began.node), local=began.partial)
-        roots = [*verdict.trouble, *(k.node for k in reversed(path[-4 * _SHOWN_LINKS :]))]
-        above = [user for t in verdict.trouble for user, _ in self.users.get(t, ())]
-        useful = kind not in ("ordinary", "unreached") and verdict.cause not in ("stopped", "step")
-        # A larger form may end above the trouble: its end is a result on the way to the output.
-        candidates = list(dict.fromkeys([*roots, *above, *(u for a in above for u, _ in self.users[a])]))
-        advice = advise([c for c in candidates if c.op is not None], set(verdict.trouble)) if useful else None
+        advice = None
+        if kind not in ("ordinary", "unreached") and verdict.cause not in ("stopped", "step"):
+            # A larger form may end above the trouble, on its way to the output.
+            trouble = _ends(verdict.trouble)
+            above = [user for node in trouble for user, _ in self.users.get(node, ())[:_SHOWN_LINKS]]
+            roots = [*trouble, *above, *(user for node in above for user, _ in self.users[node][:_SHOWN_LINKS])]
+            roots += [link.node for link in path[-2 * _SHOWN_LINKS :]]
+            advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
         kinks = [kink for link in path if (kink := _kink(link.node)) is not None]
-        label = name or node.name or (f"{_called(node)}{_at(node)}" if node.op else f"the leaf {_number(node.data)}")
         return Finding(
             node,
             self.adjoint(node),
@@ -371,7 +387,7 @@ class _Study:
             tuple(kinks),
             advice,
             others,
-            label,
+            name or _label(node),
         )
 
     # -- the way up ----------------------------------------------------------------------------------------------------
@@ -446,7 +462,7 @@ class _Study:
         return Link(node, place_of(node), upstream, partial, 0.0 if partial is ZERO else upstream * partial)
 
     def _walls(self, node: Value) -> tuple[list[Edge], dict[Value, tuple[Value, Any]]]:
-        """The nearest edges that are none, of a node that nothing arrives at; and for each node on the way the one below."""
+        """The nearest missing edges above a node that nothing arrives at; for each node on the way, the one below."""
         walls: list[Edge] = []
         below: dict[Value, tuple[Value, Any]] = {node: (node, ZERO)}
         waiting = [node]
@@ -503,7 +519,7 @@ class _Study:
             "inf": "their sum is beyond the largest float",
         }.get(kind, "they cancel; it may be a minimum, or a symmetry")
         message = f"The contributions {listed} arrive at {_seen(node)}: {what}."
-        trouble = tuple(edge.node for edge in self.edges(node))
+        trouble = tuple([edge.node for edge in self.edges(node)[:_SHOWN_LINKS]])
         if kind in ("nan", "inf"):
             infinite = next((edge for edge in self.edges(node) if math.isinf(edge.contribution)), None)
             if infinite is not None:
@@ -532,8 +548,8 @@ class _Study:
         upstream = self.adjoint(edge.node)
         source, origin = self.source(edge.node, edge.partial), self.adjoint_source(edge.node)
         message = (
-            f"{_number(upstream)} arrives at {_seen(edge.node)}, whose local slope is {_number(edge.partial)}, and 0 * inf "
-            f"is nan. The slope: {source.message} What arrives: {origin.message}"
+            f"{_number(upstream)} arrives at {_seen(edge.node)}, whose local slope is {_number(edge.partial)}, and "
+            f"0 * inf is nan. The slope: {source.message} What arrives: {origin.message}"
         )
         return Verdict("0 * inf", message, edge.node, (edge.node, edge.below, *source.trouble, *origin.trouble))
 
@@ -572,7 +588,7 @@ class _Study:
         if scope is not None and op in ("exp", "expm1", "div", "log1p"):
             inputs = inputs_of(scope, node)
             numbers = ", ".join(_number(x.data) for x in inputs[:3])
-            message = f"{scope.name} is saturated at {numbers}: it is so flat there that its slope is 0 in floating point{_at(node)}."
+            message = f"{scope.name} is saturated at {numbers}: its slope is 0 in floating point{_at(node)}."
             return Verdict("saturated", message, node, (node,))
         if op in ("mul", "dot", "div") and partners:
             partner = next((x for x in partners if x is not below), partners[0])
@@ -584,7 +600,7 @@ class _Study:
                 message += f" That 0 is {_seen(partner)}."
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
-        if node.data == 0.0 and op in ("exp", "exp2", "pow"):
+        if node.data == 0.0 and op in ("exp", "exp2", "pow") and not partners:
             return Verdict(
                 "underflow",
                 f"{_called(node)} is below the smallest float, so it is 0, and its slope too{_at(node)}.",
@@ -626,9 +642,8 @@ class _Study:
         numbers = [_data(x) for x in node.operands]
         if math.isnan(node.data) or (math.isfinite(node.data) and kind == "nan"):
             cause = "outside domain"
-            at_zero = node.op in ("div", "remainder", "floor_divide") and numbers[1] == 0.0
-            what = "0 / 0 is nan" if at_zero else "is outside the domain, which makes nan"
-            message = f"{_called(node)}{_at(node)}: {what}."
+            what = "result" if math.isnan(node.data) else "slope"
+            message = f"{_called(node)} is outside the domain of {node.op}: the {what} is nan{_at(node)}."
         elif math.isfinite(node.data):
             cause, message = "pole", f"The slope of {_called(node)} is infinite{_at(node)}."
         elif _is_pole(node, numbers):
@@ -686,7 +701,11 @@ class _Study:
                 return Verdict("saturated", f"{scope.name} is saturated at {inputs}. {message}", worst.node, trouble)
             return Verdict("small factor", message, worst.node, trouble)
         size = "smallest" if kind == "vanishing" else "largest"
-        listed = "; ".join([f"{_slope(link.local)} by {_seen(link.node)}" for link in factors[:3]])
+        telling = [link for link in factors if sign * abs(link.local) < sign] or factors
+        places: dict[Any, Link] = {}  # each place once, with its worst factor
+        for link in telling:
+            places.setdefault((link.origin.code, link.origin.instruction) if link.origin else link.node, link)
+        listed = "; ".join([f"{_slope(link.local)} by {_seen(link.node)}" for link in [*places.values()][:3]])
         message = f"It is a product of {len(path):,} factors. The {size}: {listed}."
         return Verdict("product of many factors", message, worst.node, trouble)
 
@@ -701,7 +720,7 @@ def _is_pole(node: Value, numbers: list[float]) -> bool:
         for i, number in enumerate(numbers)
         for side in (-math.inf, math.inf)
     ]
-    return 0.0 in numbers[-2:] and node.op in ("div", "pow") or any(number != node.data for number in moved)
+    return (0.0 in numbers and node.op in ("div", "pow")) or any(number != node.data for number in moved)
 
 
 def _wall(edge: Edge) -> tuple[str, str]:

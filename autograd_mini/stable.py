@@ -33,9 +33,9 @@ from autograd_mini.functions import (
 from autograd_mini.observers import is_of_package
 from autograd_mini.primitives import ZERO, abs, exp, expm1, hypot, log, log1p, sqrt, xlogy
 from autograd_mini.scopes import Scope, unobserved
-from autograd_mini.sweep import propagate, topological_order
+from autograd_mini.sweep import sweep, topological_order
 
-_MOST_TERMS = 10_000
+_MOST_TERMS, _FEW_TERMS = 10_000, 8  # of a sum that is compared: with a list of any length, and with no list
 
 
 def _first(x: Any, xs: list[Any]) -> list[Any]:
@@ -166,7 +166,7 @@ def inputs_of(scope: Scope, node: Value) -> list[Value]:
     return list(found)
 
 
-def _terms(node: Value, nodes: set[Any]) -> tuple[list[tuple[float, Any]], float] | None:
+def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, Any]], float] | None:
     """A sum as signed terms and a constant, however it is put together; None for too many terms."""
     terms: list[tuple[float, Any]] = []
     constant = 0.0
@@ -191,12 +191,12 @@ def _terms(node: Value, nodes: set[Any]) -> tuple[list[tuple[float, Any]], float
                 continue
         nodes.add(term)
         waiting += reversed(parts)
-        if len(terms) + len(waiting) > _MOST_TERMS:
+        if len(terms) + len(waiting) > most:
             return None
     return terms, constant
 
 
-def _view(node: Any, nodes: set[Any]) -> tuple[str, Any, Any]:
+def _view(node: Any, nodes: set[Any], most: int = _MOST_TERMS) -> tuple[str, Any, Any]:
     """(head, operands, constant): one layer of an expression in the form that all its spellings share."""
     if type(node) is float:
         return "number", (), node
@@ -206,10 +206,12 @@ def _view(node: Any, nodes: set[Any]) -> tuple[str, Any, Any]:
     nodes.add(node)
     match node.op, node.operands:
         case (("add" | "sub" | "neg" | "pos" | "sum"), _):
-            flat = _terms(node, nodes)
+            flat = _terms(node, nodes, most)
+            if flat is not None and flat[1] == 0.0 and [sign for sign, _ in flat[0]] == [1.0]:
+                return _view(flat[0][0][1], nodes, most)
             return ("sum", *flat) if flat is not None else ("many", (), None)
         case "mul", (a, b) if -1.0 in [x for x in (a, b) if type(x) is float]:
-            return ("sum", *(_terms(node, nodes) or ((), 0.0)))
+            return ("sum", *(_terms(node, nodes, most) or ((), 0.0)))
         case "pow", (x, float(p)) if p in (2.0, 0.5, -1.0):
             return {2.0: ("mul", (x, x), None), 0.5: ("sqrt", (x,), None), -1.0: ("div", (1.0, x), None)}[p]
         case "pow", (float(base), x) if base == math.e:
@@ -238,7 +240,8 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
         return
     after = so_far.copy()
     head, operands, constant = _view(pattern, set())
-    other_head, others, other_constant = _view(node, after.nodes)
+    alike = head == "sum" and len(operands) > 1 and all(_is_list(term, form) for _, term in operands)
+    other_head, others, other_constant = _view(node, after.nodes, _MOST_TERMS if alike else _FEW_TERMS)
     if head != other_head or constant != other_constant:
         return
     if head == "scope":
@@ -247,7 +250,7 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
         after.bound[next(iter(form.wildcards.values()))] = _arguments(others, node)
         yield after
     elif head == "sum":
-        if len(operands) > 1 and all(_is_list(term, form) for _, term in operands):
+        if alike:
             yield from _all_alike(operands[0], others, form, after)
         elif len(operands) == len(others):
             for order in itertools.permutations(others):
@@ -339,7 +342,8 @@ def _helps(form: Form, match: _Match) -> bool:
 def _quality(result: Value, leaves: list[Value]) -> list[int]:
     """How good a value and its derivatives are: nan, infinite, zero, anything else."""
     adjoints = topological_order(result)
-    propagate(result, 1.0, adjoints)
+    for _ in sweep(result, 1.0, adjoints):
+        pass
     slopes = [adjoints.get(leaf, ZERO) for leaf in leaves]
     numbers = [result.data, *[0.0 if slope is ZERO else slope for slope in slopes]]
     return [0 if math.isnan(n) else 1 if math.isinf(n) else 2 if n == 0.0 else 3 for n in numbers]
