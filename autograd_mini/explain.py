@@ -28,6 +28,10 @@ _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 
+_WITHOUT_POLE = ("add", "sub", "mul", "sum", "dot", "hypot")  # they are infinite only where they grow beyond all floats
+_WITH_POLE = ("div", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "pow", "atanh", "asin", "acos", "acosh")
+_WITH_FLAT_TAILS = ("erf", "erfc", "ndtr", "atan", "atan2", "hypot", "div")
+
 
 class Link(NamedTuple):
     """One factor of a path: an operation that hands its adjoint on to one of its operands.
@@ -214,7 +218,7 @@ def _ends(things: tuple[Any, ...]) -> list[Any]:
 
 
 def _number(number: float) -> str:
-    return f"{number:.6g}"
+    return f"{number + 0.0:.6g}"  # without the sign of -0.0
 
 
 def _slope(partial: Any) -> str:
@@ -226,7 +230,10 @@ def _data(operand: Any) -> float:
 
 
 def _is_relu(node: Value) -> bool:
-    return node.op == "where" and node.scope is not None and node.scope.name == "relu"
+    if node.op != "where" or node.scope is None or node.scope.name != "relu":
+        return False
+    _, zero, x = node.operands
+    return zero == 0.0 and type(x) is Value
 
 
 def _called(node: Value) -> str:
@@ -407,9 +414,7 @@ class _Study:
             return None
         kind = _class(self.adjoint(node))
         if kind == "finite":
-            return max(
-                edges, key=lambda edge: abs(edge.contribution) if edge.contribution == edge.contribution else -1.0
-            )
+            return max(edges, key=lambda edge: abs(edge.contribution))
         alike = [edge for edge in edges if _class(edge.contribution) == kind]
         if not alike or (kind == "zero" and len(alike) < len(edges)):
             return None
@@ -601,12 +606,8 @@ class _Study:
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
         if node.data == 0.0 and op in ("exp", "exp2", "pow") and not partners:
-            return Verdict(
-                "underflow",
-                f"{_called(node)} is below the smallest float, so it is 0, and its slope too{_at(node)}.",
-                node,
-                (node,),
-            )
+            message = f"{_called(node)} is below the smallest float, so it is 0, and its slope too{_at(node)}."
+            return Verdict("underflow", message, node, (node,))
         infinite = next((x for x in node.operands if math.isinf(_data(x))), None)
         if infinite is not None:
             reason = self.forward(infinite, "inf") if type(infinite) is Value else None
@@ -614,22 +615,17 @@ class _Study:
             if reason is not None:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
             return Verdict("saturated", message, node, (node,))
-        if op in ("erf", "erfc", "ndtr", "atan", "atan2", "hypot", "div") and node.data not in (0.0, -0.0):
-            return Verdict(
-                "saturated",
-                f"{_called(node)} is so flat there that its slope is 0 in floating point{_at(node)}.",
-                node,
-                (node,),
-            )
+        if op in _WITH_FLAT_TAILS and node.data != 0.0:
+            message = f"{_called(node)} is so flat there that its slope is 0 in floating point{_at(node)}."
+            return Verdict("saturated", message, node, (node,))
         return Verdict("stationary", f"The slope of {_called(node)} is 0 at that point{_at(node)}.", node, (node,))
 
     def forward(self, node: Value, kind: str) -> Verdict:
         """Where, in computing, a number or a slope became nan or infinite: at finite operands, or in the input."""
         trail = [node]
         while True:
-            operands = [x for x in node.operands if math.isnan(_data(x))] or [
-                x for x in node.operands if math.isinf(_data(x))
-            ]
+            operands = [x for x in node.operands if not math.isfinite(_data(x))]
+            operands.sort(key=lambda x: math.isinf(_data(x)))  # nan first
             if not operands or (math.isfinite(node.data) and len(trail) > 1):
                 break
             operand = operands[0]
@@ -684,18 +680,7 @@ class _Study:
             scope = composite_of(worst.node)
             message = f"The slope {_slope(worst.local)} of {_seen(worst.node)} alone makes it so."
             if kind == "exploding":
-                near = TABLE[str(worst.node.op)].name in (
-                    "div",
-                    "log",
-                    "log2",
-                    "log10",
-                    "log1p",
-                    "sqrt",
-                    "cbrt",
-                    "pow",
-                    "atanh",
-                )
-                return Verdict("pole" if near else "large factor", message, worst.node, trouble)
+                return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)
             if scope is not None:
                 inputs = ", ".join(_number(x.data) for x in inputs_of(scope, worst.node)[:3])
                 return Verdict("saturated", f"{scope.name} is saturated at {inputs}. {message}", worst.node, trouble)
@@ -712,7 +697,7 @@ class _Study:
 
 def _is_pole(node: Value, numbers: list[float]) -> bool:
     """Whether a result is infinite at this very point, and not because it grew beyond all floats."""
-    if node.op in ("add", "sub", "mul", "sum", "dot", "hypot"):
+    if node.op in _WITHOUT_POLE:
         return False
     function = TABLE[str(node.op)].function
     moved = [

@@ -309,8 +309,6 @@ def advise(roots: list[Value], trouble: set[Any]) -> str | None:
     """What to write instead of a formula that ends at one of these nodes and has the trouble in it; None if unknown."""
     for form in _forms():
         for root in roots:
-            if composite_of(root) is not None:
-                continue
             for match in _matches(form.root, root, form, _Match()):
                 members, xs = match.nodes | {root}, match.bound.get("xs")
                 involved = members & trouble or any(node.scope in match.scopes for node in trouble)

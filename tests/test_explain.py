@@ -59,6 +59,7 @@ DIAGNOSES = [
     (lambda x: (x * 1e-200) * 1e-200, (1.0,), "zero", "underflow", "x * 1e-200", "1e-200 * 1e-200", None),
     (lambda x: 1 / (1 + am.exp(-x)), (800.0,), "zero", "underflow", "am.exp(-x)", "exp(-800)", None),
     (lambda x: am.mse([x], [1.0]), (1.0,), "zero", "stationary", "am.mse([x], [1.0])", "flat", None),
+    (lambda x: x**3 + 1.0, (0.0,), "zero", "stationary", "x**3", "slope of 0 ** 3 is 0", None),
     (lambda x: am.cos(x), (0.0,), "zero", "stationary", "am.cos(x)", "cos(0)", None),
     (lambda x: 3.0 * x - 3.0 * x, (1.0,), "zero", "cancelled", None, "3, -3", None),
     (lambda x: 0.1 * x + 0.2 * x - 0.3 * x, (1.0,), "vanishing", "cancelled", None, "cancel", None),
@@ -180,6 +181,8 @@ def test_advice_helps_and_belongs_to_the_trouble():
     """None for a pattern elsewhere in the graph, where the stable form is no better, in this package's own code."""
     (finding,) = explained(lambda x: am.sqrt(x) * 0.0 + am.log(1 + am.exp(x)), 0.0)
     assert finding.advice is None
+    form_above = explained(lambda x: am.exp(am.sqrt(x) * 0.0 + 1e-20) - 1.0, 0.0)
+    assert [finding.advice for finding in form_above] == [None]
     for finding in explained(lambda x: am.log(am.sigmoid(x)), 800.0):
         assert finding.advice is None
     (finding,) = explained(lambda x: am.sigmoid(x), 800.0)
