@@ -140,3 +140,33 @@ def propagate(
         for node, adjoint in walk:
             check_contributions(node, adjoint)
     deque(walk, maxlen=0)
+
+
+def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
+    """Walk from the leaves to the roots and give each node its derivative in one direction: the same edges, forwards.
+
+    Args:
+        order: the nodes, operands before results.
+        tangents: those of the leaves, `ZERO` for none; filled by the walk.
+
+    Returns:
+        the tangents; 0.0 or another float for every node.
+
+    >>> from autograd_mini import Value
+    >>> x = Value(3.0)
+    >>> y = x * x + 1.0
+    >>> push(topological_order(y), {x: 1.0})[y]
+    6.0
+    """
+    for node in order:
+        if node in tangents:
+            continue
+        left, dleft = node._left, node._dleft
+        edges = zip(left, dleft, strict=True) if type(dleft) is tuple else ((left, dleft), (node._right, node._dright))
+        tangent: Any = ZERO
+        for operand, partial in edges:
+            if partial is not ZERO and tangents[operand] is not ZERO:
+                term = tangents[operand] * partial
+                tangent = term if tangent is ZERO else tangent + term
+        tangents[node] = tangent
+    return tangents
