@@ -155,6 +155,7 @@ class Methods:
         maximum: Callable[..., Any]
         minimum: Callable[..., Any]
         ndtr: Callable[..., Any]
+        one_minus_square: Callable[..., Any]
         relu: Callable[..., Any]
         selu: Callable[..., Any]
         sigmoid: Callable[..., Any]
