@@ -71,8 +71,6 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
     {'w': ['x', 'y'], 'b': 'z'}
     """
     parts = _parts(tree)
-    if tree is None:
-        return None
     if parts is not None:
         return _like(tree, [rebuilt(part, replacements) for _, part in parts])
     if is_array(tree):
@@ -82,6 +80,8 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
 
 def _like(tree: Tree, parts: list[Any]) -> Tree:
     """A container of the same kind, with these parts."""
+    if tree is None:
+        return None
     if isinstance(tree, Mapping):
         clone: Any = copy.copy(tree)  # keeps the kind: OrderedDict, defaultdict and its factory
         for key, part in zip(tree, parts, strict=True):
@@ -133,7 +133,7 @@ def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
     """
     parts = _parts(tree)
     if parts is not None:
-        return _like(tree, [outer(part, inner, layers) for _, part in parts]) if tree is not None else None
+        return _like(tree, [outer(part, inner, layers) for _, part in parts])
     if is_array(tree):
         return stacked(inner, list(islice(layers, tree.size)), tree.shape)
     return next(layers)
