@@ -86,7 +86,7 @@ class Primitive:
         if isinstance(partial, complex):
             raise ArithmeticError
         number = as_number(partial)
-        if number is None and isinstance(result, float):
+        if number is None and isinstance(result, float) and type(partial) not in interpreters:
             raise ArgumentError(
                 f"The rule of {self.name!r} gave {shown(partial)} at numbers.",
                 "Compute each partial from the result and the operands; it must be a number or ZERO.",
