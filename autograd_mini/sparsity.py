@@ -81,6 +81,19 @@ def transposed(patterns: Sequence[Set], n: int) -> list[Set]:
     return found
 
 
+def flipped(columns: Rows, height: int) -> Rows:
+    """A matrix by its rows, from the same by its columns.
+
+    >>> flipped([{0: 5.0}, {}, {0: 6.0, 1: 7.0}], 2)
+    [{0: 5.0, 2: 6.0}, {2: 7.0}]
+    """
+    found: Rows = [{} for _ in range(height)]
+    for column, entries in enumerate(columns):
+        for row, entry in entries.items():
+            found[row][column] = entry
+    return found
+
+
 def groups(patterns: Sequence[Set]) -> list[list[int]]:
     """Rows that have no column in common, together: greedy colouring, the fullest rows first.
 

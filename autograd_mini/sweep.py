@@ -150,7 +150,7 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
         tangents: those of the leaves, `ZERO` for none; filled by the walk.
 
     Returns:
-        the tangents; 0.0 or another float for every node.
+        the tangents; `ZERO` where nothing arrived.
 
     >>> from autograd_mini import Value
     >>> x = Value(3.0)
@@ -161,12 +161,22 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
     for node in order:
         if node in tangents:
             continue
-        left, dleft = node._left, node._dleft
-        edges = zip(left, dleft, strict=True) if type(dleft) is tuple else ((left, dleft), (node._right, node._dright))
         tangent: Any = ZERO
-        for operand, partial in edges:
-            if partial is not ZERO and tangents[operand] is not ZERO:
-                term = tangents[operand] * partial
-                tangent = term if tangent is ZERO else tangent + term
+        dleft, dright = node._dleft, node._dright
+        if type(dleft) is tuple:
+            for operand, partial in zip(node._left, dleft, strict=True):
+                if partial is not ZERO:
+                    inner = tangents[operand]
+                    if inner is not ZERO:
+                        tangent = inner * partial if tangent is ZERO else tangent + inner * partial
+        else:
+            if dleft is not ZERO:
+                inner = tangents[node._left]
+                if inner is not ZERO:
+                    tangent = inner * dleft
+            if dright is not ZERO:
+                inner = tangents[node._right]
+                if inner is not ZERO:
+                    tangent = inner * dright if tangent is ZERO else tangent + inner * dright
         tangents[node] = tangent
     return tangents

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from math import isnan
 from operator import index
@@ -377,7 +377,7 @@ class _Recorded:
         _, foreign, _ = self.order(number)
         return self.lifted.get(number, number if foreign else number._data)
 
-    def matrix(self, symmetric: bool) -> list[dict[int, Any]]:
+    def matrix(self, symmetric: bool) -> sparsity.Rows:
         """The Jacobian: for each output its derivatives by the variables it depends on, by their numbers."""
         with unobserved():
             everything = sum_of(*[node for output in self.outputs for node in _nodes(output)], 0.0)
@@ -386,21 +386,22 @@ class _Recorded:
             patterns = [
                 functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
             ]
+            column_sums = functools.partial(self._column_sums, order)
             if symmetric:
-                return sparsity.recover_symmetric(patterns, self._row_sums)
-            backward, forward = sparsity.groups(patterns), None
-            if not again and len(self.outputs) > 1:
-                forward = sparsity.groups(sparsity.transposed(patterns, len(self.variables)))
-            if forward is None or len(backward) <= len(forward):
-                return sparsity.recover(patterns, backward, self._row_sums)
-        rows: list[dict[int, Any]] = [{} for _ in self.outputs]
-        for columns in forward:
-            tangents = push(order, dict.fromkeys(self.variables, ZERO) | {self.variables[j]: 1.0 for j in columns})
-            for i, output in enumerate(self.outputs):
-                for j in columns:
-                    if patterns[i] >> j & 1:
-                        rows[i][j] = tangents[output]
-        return rows
+                return sparsity.recover_symmetric(patterns, self._row_sums if again else column_sums)
+            backward = sparsity.groups(patterns)
+            if not again:
+                columns = sparsity.transposed(patterns, len(self.variables))
+                forward = sparsity.groups(columns)
+                if len(forward) < len(backward):
+                    return sparsity.flipped(sparsity.recover(columns, forward, column_sums), len(patterns))
+            return sparsity.recover(patterns, backward, self._row_sums)
+
+    def _column_sums(self, order: Iterable[Any], columns: list[int]) -> list[Any]:
+        """The derivatives of all outputs in one direction: columns that do not overlap, all in one pass forwards."""
+        tangents = dict.fromkeys(self.variables, ZERO) | {self.variables[j]: 1.0 for j in columns}
+        push(order, tangents)
+        return [tangents[output] if isinstance(output, Methods) else ZERO for output in self.outputs]
 
     def _row_sums(self, rows: list[int]) -> list[Any]:
         """The derivatives of a sum of outputs: rows that do not overlap, all in one sweep."""
