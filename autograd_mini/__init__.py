@@ -97,7 +97,7 @@ from autograd_mini.primitives import (
     xlogy,
 )
 from autograd_mini.scopes import composite, scope
-from autograd_mini.transforms import grad, value_and_grad
+from autograd_mini.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -142,9 +142,13 @@ __all__ = [
     "gelu",
     "grad",
     "hard_tanh",
+    "hessian",
     "hinge",
     "huber",
+    "hvp",
     "hypot",
+    "jacobian",
+    "jvp",
     "kinks",
     "leaky_relu",
     "log",
@@ -182,10 +186,12 @@ __all__ = [
     "softplus",
     "softsign",
     "sqrt",
+    "stop_gradient",
     "sum",
     "tan",
     "tanh",
     "value_and_grad",
+    "vjp",
     "where",
     "xlogy",
 ]

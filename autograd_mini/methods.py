@@ -162,6 +162,7 @@ class Methods:
         maximum: Callable[..., Any]
         minimum: Callable[..., Any]
         ndtr: Callable[..., Any]
+        one_minus_square: Callable[..., Any]
         relu: Callable[..., Any]
         selu: Callable[..., Any]
         sigmoid: Callable[..., Any]
