@@ -100,8 +100,8 @@ class Finding:
         names = [self._name, *[_label(node) for node in self.others[:2]]]
         more = len(self.others) - len(names) + 1
         also = ", ".join(names) + (f" and {more:,} more" if more else "")
-        fine = "" if self.kind == "ordinary" else f", {self.kind}: {self.cause}"
-        lines = [f"Gradient of {also} = {self.gradient!r}{fine}", f"  {self.message}"]
+        wrong = f" ({self.kind}: {self.cause})" if self.kind in ("vanishing", "exploding") else f" ({self.cause})"
+        lines = [f"Gradient of {also} = {self.gradient!r}{wrong}", f"  {self.message}"]
         if self.path:
             lines.append("  From the output down, what arrives × local slope = what is handed on:")
             links = [

@@ -273,7 +273,7 @@ def kinks() -> Iterator[Kinks]:
 
     There the derivative is a choice: `abs` at 0, `relu` at 0, ties of `maximum`, `clip` at its bounds, the steps of
     `floor`, `sqrt` at 0. A comparison of two equal numbers counts too, for the program might as well have gone the
-    other way. Operations on plain numbers are not recorded, so they are not seen.
+    other way. Operations on plain numbers, and those of forward mode (`jvp`), are not recorded, so they are not seen.
 
     Returns:
         a context manager that gives a list of entries, each with `op`, `numbers`, `chosen`, `left`, `right` (slopes),

@@ -231,7 +231,7 @@ def test_by_name():
     assert [f.node for f in explanation] == [x, y, hidden, root]
     assert [f.kind for f in explanation] == ["zero", "zero", "zero", "ordinary"]
     text = str(explanation)
-    assert "Gradient of weights[1] = 0.0, zero" in text
+    assert "Gradient of weights[1] = 0.0 (dead branch)" in text
     assert "provenance()" in text
     for wrong in (3.0, [x, "y"]):
         with pytest.raises(am.OperandError, match="takes Values"):
