@@ -9,7 +9,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.stable import FORMS, _forms, _Match, _matches, advise
+from autograd_mini.explain.stable import FORMS, _forms, _Match, _matches, advise
 
 WRITTEN = [row[0] for row in FORMS]
 

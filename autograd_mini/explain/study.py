@@ -1,4 +1,4 @@
-"""`explain`: why is this gradient zero, nan, infinite, tiny or huge?
+"""How `explain` finds what is wrong with a gradient.
 
 A gradient is a sum of products along paths. Whatever is wrong with it came in at one place: going up from the node,
 towards the output, as long as the adjoint is just as bad, one arrives at the product, or the sum, where it began.
@@ -8,265 +8,38 @@ Not here: the sweep (that is `sweep`), and what to write instead (that is `stabl
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
-from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.explain.report import (
+    SHOWN_LINKS,
+    Culprit,
+    Finding,
+    Link,
+    at,
+    called,
+    ends,
+    is_relu,
+    label,
+    number_of,
+    seen,
+    short,
+    slope_text,
+)
+from autograd_mini.explain.stable import advise, composite_of, inputs_of
 from autograd_mini.functions import kink_at_switch, relu
-from autograd_mini.observers import Kink, kink_of, last_root, place_of
+from autograd_mini.observers import Kink, kink_of, place_of
 from autograd_mini.primitives import TABLE, ZERO
 from autograd_mini.scopes import unobserved
-from autograd_mini.source import Site
-from autograd_mini.stable import advise, composite_of, inputs_of
 from autograd_mini.sweep import sweep, topological_order
 
-_SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
-
 _WITHOUT_POLE = ("add", "sub", "mul", "sum", "dot", "hypot")  # they are infinite only where they grow beyond all floats
 _WITH_POLE = ("div", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "pow", "atanh", "asin", "acos", "acosh")
 _WITH_FLAT_TAILS = ("erf", "erfc", "ndtr", "atan", "atan2", "hypot", "div")
-
-
-class Link(NamedTuple):
-    """One factor of a path: an operation that hands its adjoint on to one of its operands.
-
-    Attributes:
-        node: the operation's result.
-        origin: where in the user's program it was computed; None without provenance.
-        upstream: the adjoint of the node, 0.0 where nothing arrives.
-        local: its local partial derivative for the next node down; `ZERO` where there is no edge.
-        contribution: their product, what the next node down gets from here.
-    """
-
-    node: Value
-    origin: Site | None
-    upstream: float
-    local: Any
-    contribution: float
-
-
-class Culprit(NamedTuple):
-    """Where it went wrong.
-
-    Attributes:
-        node: the operation, or the node whose contributions do not add up.
-        upstream: one factor, the adjoint that arrived; None in a sum.
-        local: the other one, the local partial derivative; `ZERO` where there is no edge; None in a sum.
-        origin: where in the user's program; None without provenance.
-    """
-
-    node: Value
-    upstream: float | None
-    local: Any
-    origin: Site | None
-
-
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """What is to be said about one gradient, or about many that suffer from the same.
-
-    Attributes:
-        node: whose gradient.
-        gradient: the number; 0.0 where nothing arrives.
-        kind: "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine.
-        cause: a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole".
-        message: a sentence, with the numbers.
-        path: the factors from the output down to the node.
-        culprit: where it went wrong; None for an ordinary gradient.
-        kinks: points on the path that are not differentiable, with the slopes chosen and those on both sides.
-        advice: the stable form to write instead; None if there is none.
-        others: more nodes with the same trouble.
-    """
-
-    node: Value
-    gradient: float
-    kind: str
-    cause: str
-    message: str
-    path: tuple[Link, ...] = ()
-    culprit: Culprit | None = None
-    kinks: tuple[Kink, ...] = ()
-    advice: str | None = None
-    others: tuple[Value, ...] = ()
-    _name: str = ""
-
-    def __str__(self) -> str:
-        names = [self._name, *[_label(node) for node in self.others[:2]]]
-        more = len(self.others) - len(names) + 1
-        also = ", ".join(names) + (f" and {more:,} more" if more else "")
-        wrong = f" ({self.kind}: {self.cause})" if self.kind in ("vanishing", "exploding") else f" ({self.cause})"
-        lines = [f"Gradient of {also} = {self.gradient!r}{wrong}", f"  {self.message}"]
-        if self.path:
-            lines.append("  From the output down, what arrives × local slope = what is handed on:")
-            links = [
-                f"    {_number(k.upstream)} × {_slope(k.local)} = {_number(k.contribution)}  by {_seen(k.node)}"
-                for k in _ends(self.path)
-            ]
-            if len(self.path) > len(links):
-                links.insert(len(links) // 2, f"    ... {len(self.path) - len(links):,} more ...")
-            lines += links
-        lines += [f"  Kink: {kink}; {kink.meaning}" for kink in _ends(self.kinks)]
-        return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Explanation:
-    """What `explain` found; printed, it is a text. True if something is wrong.
-
-    Attributes:
-        root: the output whose derivatives these are.
-        findings: one entry for each gradient, or group of gradients, that has something wrong or was asked for.
-    """
-
-    root: Value
-    findings: tuple[Finding, ...]
-
-    def __bool__(self) -> bool:
-        return any(finding.kind != "ordinary" for finding in self.findings)
-
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(self.findings)
-
-    def __len__(self) -> int:
-        return len(self.findings)
-
-    def __repr__(self) -> str:
-        lines = [f"Derivatives of {_seen(self.root)}"]
-        if not self:
-            lines.append("Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
-        lines += map(str, self.findings)
-        if self and self.root.origin is None:
-            lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")
-        return "\n".join(lines)
-
-
-def explain(v: Value, by: Any = None, *, small: float = 1e-6, large: float = 1e6) -> Explanation:
-    """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program that began.
-
-    It needs no `backward()` and changes no `.grad`. Record under `with am.provenance():`, and it names your lines.
-
-    Args:
-        v: the output of the computation. A leaf, with nothing in `by`: the gradient of the leaf itself, of the
-            output that the last `backward()` was called on under provenance.
-        by: the `Value`s whose gradients to explain: one, or a list, tuple or dict of them. By default every leaf
-            behind v, also behind branches not taken, and only what is wrong.
-        small: gradients below this in size are tiny, for a derivative of 1 of the output by itself.
-        large: gradients above this in size are huge.
-
-    Returns:
-        an `Explanation`: print it, or look at its `findings`; it is true if something is wrong.
-
-    Raises:
-        OperandError: v, or something in by, is not a `Value`.
-        ArgumentError: v is a leaf, by is None, and no output is known.
-
-    >>> import autograd_mini as am
-    >>> x = am.Value(0.0, name="x")
-    >>> explanation = explain(am.sqrt(x * x))
-    >>> [(f.node.name, f.kind, f.cause, f.advice) for f in explanation]
-    [('x', 'nan', '0 * inf', 'Write abs(x) instead of sqrt(x * x).')]
-    >>> bool(explain(x * 2.0))
-    False
-    """
-    if type(v) is not Value:
-        raise OperandError(
-            f"explain() takes a Value, not {type(v).__name__}: {shown(v)}.",
-            "Pass the node whose derivatives to explain, such as the loss.",
-        )
-    if by is None and v.op is None:
-        root = last_root.get()
-        if root is None:
-            raise ArgumentError(
-                f"explain() got the leaf {shown(v)}, and it is not known of which output it is to be explained.",
-                "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
-            )
-        v, by = root, v
-    names = None if by is None else dict(_named(by, "by"))
-    return Explanation(v, tuple(_Study(v, small, large).findings(names)))
-
-
-def _named(by: Any, name: str) -> Iterator[tuple[Value, str]]:
-    """The `Value`s to explain, with what the user calls them."""
-    if type(by) is Value:
-        yield by, by.name or ("" if name == "by" else name)
-    elif isinstance(by, Mapping):
-        for key, value in by.items():
-            yield from _named(value, str(key))
-    elif isinstance(by, (list, tuple)):
-        for index, value in enumerate(by):
-            yield from _named(value, f"{name}[{index}]")
-    else:
-        raise OperandError(
-            f"explain(by) takes Values, not {type(by).__name__}: {shown(by)}.", "Pass a Value, or a list of them."
-        )
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def _ends(things: tuple[Any, ...]) -> list[Any]:
-    """All of a few, the first and the last of many."""
-    if len(things) <= 2 * _SHOWN_LINKS:
-        return list(things)
-    return [*things[:_SHOWN_LINKS], *things[-_SHOWN_LINKS:]]
-
-
-def _number(number: float) -> str:
-    return f"{number + 0.0:.6g}"  # without the sign of -0.0
-
-
-def _slope(partial: Any) -> str:
-    return "no edge" if partial is ZERO else _number(partial)
-
-
-def _data(operand: Any) -> float:
-    return operand if type(operand) is float else operand.data
-
-
-def _is_relu(node: Value) -> bool:
-    if node.op != "where" or node.scope is None or node.scope.name != "relu":
-        return False
-    _, zero, x = node.operands
-    return zero == 0.0 and type(x) is Value
-
-
-def _called(node: Value) -> str:
-    """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
-    if node.op is None:
-        return f"{node.name} = {_number(node.data)}" if node.name else f"the leaf {_number(node.data)}"
-    if _is_relu(node):
-        return f"relu({_number(_data(node.operands[2]))})"
-    numbers = [_number(_data(x)) for x in node.operands]
-    symbol = TABLE[node.op].symbol
-    if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
-        return f" {symbol} ".join(numbers)
-    if len(numbers) > 4:
-        numbers[2:-1] = ["..."]
-    return f"{node.op}({', '.join(numbers)})"
-
-
-def _label(node: Value) -> str:
-    """What a node whose gradient is explained is called."""
-    return node.name or (f"{_called(node)}{_at(node)}" if node.op else f"the leaf {_number(node.data)}")
-
-
-def _at(node: Value) -> str:
-    """The place of a node: " (model.py:12: x * x)", or nothing where it is not known."""
-    site = place_of(node) if node.op is not None else None
-    return f" ({os.path.basename(site.file)}:{site.line}: {site.expression})" if site is not None else ""
-
-
-def _seen(node: Value) -> str:
-    return f"{_called(node)}{f' = {_number(node.data)}' if node.op else ''}{_at(node)}"
-
-
-# -- the study ---------------------------------------------------------------------------------------------------------
 
 
 class Verdict(NamedTuple):
@@ -292,7 +65,7 @@ def _class(number: float) -> str:
     return "nan" if math.isnan(number) else "inf" if math.isinf(number) else "zero" if number == 0.0 else "finite"
 
 
-class _Study:
+class Study:
     """A graph and its adjoints, and the way up from any node."""
 
     def __init__(self, root: Value, small: float, large: float) -> None:
@@ -377,10 +150,10 @@ class _Study:
         advice = None
         if kind not in ("ordinary", "unreached") and verdict.cause not in ("stopped", "step"):
             # A larger form may end above the trouble, on its way to the output.
-            trouble = _ends(verdict.trouble)
-            above = [user for node in trouble for user, _ in self.users.get(node, ())[:_SHOWN_LINKS]]
-            roots = [*trouble, *above, *(user for node in above for user, _ in self.users[node][:_SHOWN_LINKS])]
-            roots += [link.node for link in path[-2 * _SHOWN_LINKS :]]
+            trouble = ends(verdict.trouble)
+            above = [user for node in trouble for user, _ in self.users.get(node, ())[:SHOWN_LINKS]]
+            roots = [*trouble, *above, *(user for node in above for user, _ in self.users[node][:SHOWN_LINKS])]
+            roots += [link.node for link in path[-2 * SHOWN_LINKS :]]
             advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
         kinks = [kink for link in path if (kink := _kink(link.node)) is not None]
         return Finding(
@@ -394,7 +167,7 @@ class _Study:
             tuple(kinks),
             advice,
             others,
-            name or _label(node),
+            name or label(node),
         )
 
     # -- the way up ----------------------------------------------------------------------------------------------------
@@ -502,7 +275,7 @@ class _Study:
         """What is wrong with the gradient of a node, and where it began."""
         kind = self.kind(node)
         if kind == "unreached":
-            return Verdict("never reaches", f"It has no part in the computation of {_seen(self.root)}.", node, ())
+            return Verdict("never reaches", f"It has no part in the computation of {seen(self.root)}.", node, ())
         if kind == "ordinary":
             return Verdict("ordinary", "Nothing is wrong; this is the strongest path.", node, ())
         if kind in ("vanishing", "exploding"):
@@ -517,14 +290,14 @@ class _Study:
     def total(self, node: Value, kind: str) -> Verdict:
         """A sum of contributions that is worse than each of them."""
         numbers = sorted([edge.contribution for edge in self.edges(node)], key=abs, reverse=True)
-        listed = ", ".join(map(_number, numbers[:3])) + (", ..." if len(numbers) > 3 else "")
+        listed = ", ".join(map(short, numbers[:3])) + (", ..." if len(numbers) > 3 else "")
         cause = {"nan": "inf - inf", "inf": "overflow"}.get(kind, "cancelled")
         what = {
             "nan": "infinities of both signs arrive, and their sum is nan",
             "inf": "their sum is beyond the largest float",
         }.get(kind, "they cancel; it may be a minimum, or a symmetry")
-        message = f"The contributions {listed} arrive at {_seen(node)}: {what}."
-        trouble = tuple([edge.node for edge in self.edges(node)[:_SHOWN_LINKS]])
+        message = f"The contributions {listed} arrive at {seen(node)}: {what}."
+        trouble = tuple([edge.node for edge in self.edges(node)[:SHOWN_LINKS]])
         if kind in ("nan", "inf"):
             infinite = next((edge for edge in self.edges(node) if math.isinf(edge.contribution)), None)
             if infinite is not None:
@@ -536,7 +309,7 @@ class _Study:
         """All paths end at branches not taken, steps, or where the program asked for it."""
         walls = self.blockers(node)
         if not walls:
-            return Verdict("never reaches", f"Nothing that it is used for reaches {_seen(self.root)}.", node, ())
+            return Verdict("never reaches", f"Nothing that it is used for reaches {seen(self.root)}.", node, ())
         told = [_wall(edge) for edge in walls]
         cause, message = told[0]
         more = list(dict.fromkeys([text for _, text in told[1:] if text != message]))
@@ -553,7 +326,7 @@ class _Study:
         upstream = self.adjoint(edge.node)
         source, origin = self.source(edge.node, edge.partial), self.adjoint_source(edge.node)
         message = (
-            f"{_number(upstream)} arrives at {_seen(edge.node)}, whose local slope is {_number(edge.partial)}, and "
+            f"{short(upstream)} arrives at {seen(edge.node)}, whose local slope is {short(edge.partial)}, and "
             f"0 * inf is nan. The slope: {source.message} What arrives: {origin.message}"
         )
         return Verdict("0 * inf", message, edge.node, (edge.node, edge.below, *source.trouble, *origin.trouble))
@@ -566,8 +339,8 @@ class _Study:
 
     def rounded(self, edge: Edge, cause: str, what: str) -> Verdict:
         """A product of two ordinary factors that floats cannot hold."""
-        factors = f"{_number(self.adjoint(edge.node))} * {_number(edge.partial)}"
-        return Verdict(cause, f"At {_seen(edge.node)} the product {factors} {what}.", edge.node, (edge.node,))
+        factors = f"{short(self.adjoint(edge.node))} * {short(edge.partial)}"
+        return Verdict(cause, f"At {seen(edge.node)} the product {factors} {what}.", edge.node, (edge.node,))
 
     def zero(self, edge: Edge) -> Verdict:
         """The product that is 0 while the adjoint was not."""
@@ -589,43 +362,43 @@ class _Study:
         if partial != 0.0:
             return self.forward(node, _class(partial))
         scope, op = composite_of(node), node.op
-        partners = [x for x in node.operands if _data(x) == 0.0]
+        partners = [x for x in node.operands if number_of(x) == 0.0]
         if scope is not None and op in ("exp", "expm1", "div", "log1p"):
             inputs = inputs_of(scope, node)
-            numbers = ", ".join(_number(x.data) for x in inputs[:3])
-            message = f"{scope.name} is saturated at {numbers}: its slope is 0 in floating point{_at(node)}."
+            numbers = ", ".join(short(x.data) for x in inputs[:3])
+            message = f"{scope.name} is saturated at {numbers}: its slope is 0 in floating point{at(node)}."
             return Verdict("saturated", message, node, (node,))
         if op in ("mul", "dot", "div") and partners:
             partner = next((x for x in partners if x is not below), partners[0])
             if op != "dot" and partner is below and all(x is below for x in node.operands):
-                return Verdict("stationary", f"{_seen(node)} is flat where its operand is 0.", node, (node,))
-            message = f"It is multiplied by 0 in {_seen(node)}."
+                return Verdict("stationary", f"{seen(node)} is flat where its operand is 0.", node, (node,))
+            message = f"It is multiplied by 0 in {seen(node)}."
             trouble: tuple[Value, ...] = (node,)
             if type(partner) is Value and partner.op is not None:
-                message += f" That 0 is {_seen(partner)}."
+                message += f" That 0 is {seen(partner)}."
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
         if node.data == 0.0 and op in ("exp", "exp2", "pow") and not partners:
-            message = f"{_called(node)} is below the smallest float, so it is 0, and its slope too{_at(node)}."
+            message = f"{called(node)} is below the smallest float, so it is 0, and its slope too{at(node)}."
             return Verdict("underflow", message, node, (node,))
-        infinite = next((x for x in node.operands if math.isinf(_data(x))), None)
+        infinite = next((x for x in node.operands if math.isinf(number_of(x))), None)
         if infinite is not None:
             reason = self.forward(infinite, "inf") if type(infinite) is Value else None
-            message = f"{_seen(node)} has the slope 0 at an infinite operand."
+            message = f"{seen(node)} has the slope 0 at an infinite operand."
             if reason is not None:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
             return Verdict("saturated", message, node, (node,))
         if op in _WITH_FLAT_TAILS and node.data != 0.0:
-            message = f"{_called(node)} is so flat there that its slope is 0 in floating point{_at(node)}."
+            message = f"{called(node)} is so flat there that its slope is 0 in floating point{at(node)}."
             return Verdict("saturated", message, node, (node,))
-        return Verdict("stationary", f"The slope of {_called(node)} is 0 at that point{_at(node)}.", node, (node,))
+        return Verdict("stationary", f"The slope of {called(node)} is 0 at that point{at(node)}.", node, (node,))
 
     def forward(self, node: Value, kind: str) -> Verdict:
         """Where, in computing, a number or a slope became nan or infinite: at finite operands, or in the input."""
         trail = [node]
         while True:
-            operands = [x for x in node.operands if not math.isfinite(_data(x))]
-            operands.sort(key=lambda x: math.isinf(_data(x)))  # nan first
+            operands = [x for x in node.operands if not math.isfinite(number_of(x))]
+            operands.sort(key=lambda x: math.isinf(number_of(x)))  # nan first
             if not operands or (math.isfinite(node.data) and len(trail) > 1):
                 break
             operand = operands[0]
@@ -635,25 +408,25 @@ class _Study:
             trail.append(node)
         if node.op is None:
             return Verdict(*self._input(node, node), node, tuple(trail))
-        numbers = [_data(x) for x in node.operands]
+        numbers = [number_of(x) for x in node.operands]
         if math.isnan(node.data) or (math.isfinite(node.data) and kind == "nan"):
             cause = "outside domain"
             what = "result" if math.isnan(node.data) else "slope"
-            message = f"{_called(node)} is outside the domain of {node.op}: the {what} is nan{_at(node)}."
+            message = f"{called(node)} is outside the domain of {node.op}: the {what} is nan{at(node)}."
         elif math.isfinite(node.data):
-            cause, message = "pole", f"The slope of {_called(node)} is infinite{_at(node)}."
+            cause, message = "pole", f"The slope of {called(node)} is infinite{at(node)}."
         elif _is_pole(node, numbers):
-            cause, message = "pole", f"{_called(node)} is {_number(node.data)}{_at(node)}: a pole."
+            cause, message = "pole", f"{called(node)} is {short(node.data)}{at(node)}: a pole."
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
-                message += f" The 0 is {_seen(zero)}."
+                message += f" The 0 is {seen(zero)}."
                 trail.append(zero)
         else:
             cause = "overflow"
-            message = f"{_called(node)} is beyond the largest float, 1.8e308, so it is {_number(node.data)}{_at(node)}."
+            message = f"{called(node)} is beyond the largest float, 1.8e308, so it is {short(node.data)}{at(node)}."
         first_nan = next((n for n in reversed(trail) if math.isnan(n.data)), None)
         if cause != "outside domain" and first_nan is not None:
-            message += f" Then {_called(first_nan)} is nan{_at(first_nan)}."
+            message += f" Then {called(first_nan)} is nan{at(first_nan)}."
         return Verdict(cause, message, node, tuple(trail))
 
     @staticmethod
@@ -662,9 +435,9 @@ class _Study:
 
     @staticmethod
     def _input(node: Value, operand: Any) -> tuple[str, str]:
-        number = _data(operand)
-        name = f"The constant {_number(number)}" if type(operand) is float else f"The input {_called(operand)}"
-        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {_seen(node)}."
+        number = number_of(operand)
+        name = f"The constant {short(number)}" if type(operand) is float else f"The input {called(operand)}"
+        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {seen(node)}."
 
     def product(self, node: Value, kind: str) -> Verdict:
         """A gradient that is tiny or huge: one factor, many of them, or a sum that cancelled."""
@@ -678,11 +451,11 @@ class _Study:
         trouble = tuple(link.node for link in factors[:3])
         if self.small <= rest <= self.large:
             scope = composite_of(worst.node)
-            message = f"The slope {_slope(worst.local)} of {_seen(worst.node)} alone makes it so."
+            message = f"The slope {slope_text(worst.local)} of {seen(worst.node)} alone makes it so."
             if kind == "exploding":
                 return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)
             if scope is not None:
-                inputs = ", ".join(_number(x.data) for x in inputs_of(scope, worst.node)[:3])
+                inputs = ", ".join(short(x.data) for x in inputs_of(scope, worst.node)[:3])
                 return Verdict("saturated", f"{scope.name} is saturated at {inputs}. {message}", worst.node, trouble)
             return Verdict("small factor", message, worst.node, trouble)
         size = "smallest" if kind == "vanishing" else "largest"
@@ -690,7 +463,7 @@ class _Study:
         places: dict[Any, Link] = {}  # each place once, with its worst factor
         for link in telling:
             places.setdefault((link.origin.code, link.origin.instruction) if link.origin else link.node, link)
-        listed = "; ".join([f"{_slope(link.local)} by {_seen(link.node)}" for link in [*places.values()][:3]])
+        listed = "; ".join([f"{slope_text(link.local)} by {seen(link.node)}" for link in [*places.values()][:3]])
         message = f"It is a product of {len(path):,} factors. The {size}: {listed}."
         return Verdict("product of many factors", message, worst.node, trouble)
 
@@ -711,31 +484,31 @@ def _is_pole(node: Value, numbers: list[float]) -> bool:
 def _wall(edge: Edge) -> tuple[str, str]:
     """Why an operation hands nothing on to an operand: a code, and a sentence."""
     node, op = edge.node, edge.node.op
-    called = f"{_called(node)}{_at(node)}"
+    this = f"{called(node)}{at(node)}"
     if op == "stop_gradient":
-        return "stopped", f"The program asked for it: {called} is a constant for all derivatives."
+        return "stopped", f"The program asked for it: {this} is a constant for all derivatives."
     if op in ("floor", "sign", "floor_divide"):
-        return "step", f"{called} is a step function: its derivative is 0 wherever it has one."
-    if _is_relu(node):
-        return "dead branch", f"{called} got a number that is not positive, so it is 0 and hands nothing on."
+        return "step", f"{this} is a step function: its derivative is 0 wherever it has one."
+    if is_relu(node):
+        return "dead branch", f"{this} got a number that is not positive, so it is 0 and hands nothing on."
     if op == "where":
-        return "dead branch", f"{called} took the other branch."
+        return "dead branch", f"{this} took the other branch."
     if op in ("maximum", "minimum"):
-        return "dead branch", f"{called} chose another operand, {_number(node.data)}, not {_number(edge.below.data)}."
+        return "dead branch", f"{this} chose another operand, {short(node.data)}, not {short(edge.below.data)}."
     if op == "clip":
         return (
             "dead branch",
-            f"{called} is limited to {_number(node.data)}: outside the bounds, and on them, it is constant.",
+            f"{this} is limited to {short(node.data)}: outside the bounds, and on them, it is constant.",
         )
     if _kink(node) is not None:
-        return "kink", f"{called} is a kink, and the slope chosen there is 0."
-    return "dead branch", f"{called} does not depend on this operand here."
+        return "kink", f"{this} is a kink, and the slope chosen there is 0."
+    return "dead branch", f"{this} does not depend on this operand here."
 
 
 def _kink(node: Value) -> Kink | None:
     """The kink that a node of a path sits on."""
     kink = kink_of(node)
-    if kink is None and _is_relu(node) and _data(node.operands[2]) == 0.0:
+    if kink is None and is_relu(node) and number_of(node.operands[2]) == 0.0:
         with unobserved():
             kink = kink_at_switch("relu", relu, node.operands[2], node)
     return kink
