@@ -125,4 +125,4 @@ def lines() -> Iterator[str]:
         forward, both = cost(program)
         yield f"{name:34} {forward:7,} {both:13,} {both / forward:6.2f}"
     sparse, dense = sweeps(1000)
-    yield f"Hessian of a chain of 1,000 variables: {sparse} sweeps instead of {dense:,}, {dense / sparse:.0f} times fewer"
+    yield f"Hessian of a chain of 1,000: {sparse} sweeps instead of {dense:,}, {dense / sparse:.0f} times fewer"
