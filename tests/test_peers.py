@@ -26,7 +26,7 @@ import autograd_mini as am
 from autograd_mini import Value
 from tests import oracles
 
-COUNT = {"exact": 1000, "jax": 2000, "torch": 2000}
+COUNT = {"exact": 800, "jax": 2000, "torch": 2000}
 ULP = 2.0**-53
 EVENTS = KINK, EDGE, OUTSIDE, RANGE = "kink", "edge of the domain", "outside the domain", "beyond floats"
 
@@ -600,7 +600,7 @@ def smooth_cases():
     """Smooth expressions with their first three derivatives by SymPy, and a direction."""
     found, chance = [], random.Random(1)
     functions = {name: sympy.Lambda(SYMBOLS[: ARITY[name]], meaning) for name, meaning in SMOOTH.items()}
-    for expression in expressions(sorted(SMOOTH), 60, seed=1, special=0.0, limit=20.0):
+    for expression in expressions(sorted(SMOOTH), 40, seed=1, special=0.0, limit=20.0):
         n = len(expression.point)
         symbols = sympy.symbols(f"x:{n}", real=True)
         formula = expression.on(symbols, functions, sympy.Rational)
@@ -623,7 +623,7 @@ def test_mixes(name):
     """Transforms of transforms, up to three deep, agree with SymPy's derivatives."""
     ours, expected = MIXES[name]
     cases = smooth_cases()
-    assert len(cases) > 40
+    assert len(cases) > 30
     for expression, H, T, u in cases:
         numbers = ours(lambda xs, e=expression: e.on(xs, OURS, float), expression.point, u)
         scale = max(1e-3, np.abs(H).max(), np.abs(T).max())
