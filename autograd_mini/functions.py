@@ -22,6 +22,7 @@ from autograd_mini.primitives import (
     ZERO,
     abs,
     as_number,
+    branch,
     clip,
     dot_of,
     exp,
@@ -47,16 +48,6 @@ def _operand(x: Any, where: str) -> Any:
     if number is None and not is_operand(x):
         raise operand_error(where, x)
     return x if number is None else number
-
-
-def _branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """One of two forms, and only that one computed.
-
-    Where the condition is not known yet, as in a trace, both are computed and `where` joins them.
-    """
-    if isinstance(condition, bool):
-        return then() if condition else otherwise()
-    return where(condition, then(), otherwise())
 
 
 # -- activations -------------------------------------------------------------------------------------------------------
@@ -131,7 +122,7 @@ def sigmoid(x: Scalar) -> Scalar:
     >>> sigmoid(0.0)
     0.5
     """
-    return _branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
+    return branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
 
 
 @_activation
@@ -149,7 +140,7 @@ def tanh(x: Scalar) -> Scalar:
     >>> tanh(1.0)
     0.7615941559557649
     """
-    return _branch(x >= 0.0, lambda: -(u := expm1(-2.0 * x)) / (2.0 + u), lambda: (u := expm1(2.0 * x)) / (2.0 + u))
+    return branch(x >= 0.0, lambda: -(u := expm1(-2.0 * x)) / (2.0 + u), lambda: (u := expm1(2.0 * x)) / (2.0 + u))
 
 
 @transparent
@@ -201,7 +192,7 @@ def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
 
 
 def _elu(x: Scalar, alpha: Scalar) -> Scalar:
-    return _branch(x > 0.0, lambda: where(True, x, alpha), lambda: alpha * expm1(x))
+    return branch(x > 0.0, lambda: where(True, x, alpha), lambda: alpha * expm1(x))
 
 
 @_activation
@@ -297,7 +288,7 @@ def softplus(x: Scalar) -> Scalar:
     >>> softplus(1000.0), softplus(-1000.0)
     (1000.0, 0.0)
     """
-    return _branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
+    return branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
 
 
 @_activation
@@ -328,15 +319,16 @@ def softsign(x: Scalar) -> Scalar:
     Returns:
         The same kind.
 
-    Derivative: 1 / (1 + |x|)**2; 1 at 0.
+    Derivative: 1 / (1 + |x|)**2; 1 at 0, where the second derivative jumps from 2 to -2, and is 0.
 
     >>> softsign(3.0)
     0.75
     """
-    return _branch(
-        x >= 0.0,
-        lambda: _branch(x <= 1.0, lambda: x / (1.0 + x), lambda: 1.0 - 1.0 / (1.0 + x)),
-        lambda: _branch(x >= -1.0, lambda: x / (1.0 - x), lambda: 1.0 / (1.0 - x) - 1.0),
+    size = branch(x > 0.0, lambda: x, lambda: branch(x < 0.0, lambda: -x, lambda: 0.0))  # abs(x), but this is no kink
+    return branch(
+        x > 1.0,
+        lambda: 1.0 - 1.0 / (1.0 + x),
+        lambda: branch(x < -1.0, lambda: 1.0 / (1.0 - x) - 1.0, lambda: x / (1.0 + size)),
     )
 
 
@@ -825,7 +817,7 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
 
     def loss(p: Scalar, t: Scalar) -> Scalar:
         e = p - t
-        return _branch((-delta <= e) & (e <= delta), lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta))
+        return branch((-delta <= e) & (e <= delta), lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta))
 
     return _averaged("huber", predictions, targets, loss)
 

@@ -320,6 +320,27 @@ def select(condition: Any, a: Any, b: Any) -> Any:
     return where(condition, a, b)
 
 
+def branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """`select` of two forms of which only the one that is needed is computed, where the condition is known.
+
+    Args:
+        condition: a bool; anything else is the condition of a formula or a trace, and `where` joins both forms.
+        then: gives the one.
+        otherwise: gives the other.
+
+    >>> branch(2.0 > 1.0, lambda: 5.0, lambda: 1 / 0)
+    5.0
+    """
+    if isinstance(condition, bool):
+        return then() if condition else otherwise()
+    return where(condition, then(), otherwise())
+
+
+def _is_constant(operand: Any, beside: Any) -> bool:
+    """Whether an operand is a plain number beside one that records: nobody needs its partial (C5)."""
+    return isinstance(operand, float) and not isinstance(beside, float)
+
+
 # Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
 
 
@@ -343,14 +364,26 @@ def _gaussian(x: Any, scale: float = 1.0) -> Any:
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
     """x / h for h = hypot(x, other): where x dominates, in the form whose derivative does not cancel."""
-    return select(abs(x) <= abs(other), x / h, sign(x) / hypot(1.0, other / x))
+    return branch(abs(x) <= abs(other), lambda: x / h, lambda: sign(x) / hypot(1.0, other / x))
 
 
 def _hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
-    slopes = [x / h for x in xs]
-    if len(xs) == 2:
-        slopes = [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
+    """The zero vector has no slope; for h = 0 the others are 0/0, which nobody takes."""
+    slopes = [x / h for x in xs] if len(xs) != 2 else [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
     return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
+
+
+def _atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
+    h = hypot(x, y)
+    return (
+        ZERO if _is_constant(y, x) else x / h / h,
+        ZERO if _is_constant(x, y) else -(y / h) / h,
+    )
+
+
+def _atan_rule(y: Any, x: Any) -> tuple[Any, ...]:
+    h = hypot(1.0, x)
+    return (1.0 / h / h,)
 
 
 def _extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
@@ -370,15 +403,34 @@ def _clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
 
 
 def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
-    """The slope in x is p x^(p-1), and 0 for p = 0 where that is 0 * inf or nan; in p it is 0 at x = 0 <= p.
+    """The slope in x is p x^(p-1), and 0 for p = 0 where that is 0 * inf or nan; in p it is 0 at x = 0 <= p."""
 
-    Where p - 1 is rounded, x^(p-1) would be off by log(x) times the rounding error, and y / x is not.
-    """
-    lower = pow(x, p - 1.0)
-    lower = select((p - 1.0) + 1.0 == p, lower, select(x == 0.0, lower, select(abs(x) == math.inf, lower, y / x)))
-    dx = select(p == 0.0, select(abs(lower) < math.inf, p * lower, 0.0), p * lower)
-    dp = y * log(x)
-    return dx, select(x == 0.0, select(p >= 0.0, 0.0, dp), dp)
+    def by_x() -> Any:
+        lower = _one_power_less(y, x, p)
+        slope = p * lower
+        return branch(p == 0.0, lambda: select(abs(lower) < math.inf, slope, 0.0), lambda: slope)
+
+    def by_p() -> Any:
+        slope = y * log(x)
+        return branch(x == 0.0, lambda: select(p >= 0.0, 0.0, slope), lambda: slope)
+
+    return ZERO if _is_constant(x, p) else by_x(), ZERO if _is_constant(p, x) else by_p()
+
+
+def _one_power_less(y: Any, x: Any, p: Any) -> Any:
+    """x^(p-1); where p - 1 is rounded, that would be off by log(x) times the rounding error, and y / x is not."""
+    lower = x if isinstance(p, float) and p == 2.0 else pow(x, p - 1.0)
+    return branch(
+        (p - 1.0) + 1.0 == p,
+        lambda: lower,
+        lambda: select(x == 0.0, lower, select(abs(x) == math.inf, lower, y / x)),
+    )
+
+
+def _xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    """Where log(y) is no number, x = 0 keeps the term out; elsewhere its slope in y is 0 by value, and x can change."""
+    slope = _log_slope(y, x)
+    return log(y), select(x == 0.0, select(y > 0.0, slope, ZERO), slope)
 
 
 def _dot_rule(y: Any, *operands: Any) -> tuple[Any, ...]:
@@ -499,9 +551,9 @@ asin  = _row("asin", ieee.asin, lambda y, x: (1.0 / sqrt(one_minus_square(x)),),
              "The angle whose sine is x, from -π/2 to π/2.", "1 / sqrt(1 - x**2); inf at ±1.", "asin(1.0) -> 1.5707963267948966", kink=lambda y, x: x * x == 1.0)
 acos  = _row("acos", ieee.acos, lambda y, x: (-1.0 / sqrt(one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
              "The angle whose cosine is x, from 0 to π.", "-1 / sqrt(1 - x**2); -inf at ±1.", "acos(0.0) -> 1.5707963267948966", kink=lambda y, x: x * x == 1.0)
-atan  = _row("atan", ieee.atan, lambda y, x: (1.0 / hypot(1.0, x) / hypot(1.0, x),), _ANY, (1, 3, 6, 12),
+atan  = _row("atan", ieee.atan, _atan_rule, _ANY, (1, 3, 6, 12),
              "The angle whose tangent is x, from -π/2 to π/2.", "1 / (1 + x**2).", "atan(1.0) -> 0.7853981633974483")
-atan2 = _row("atan2", ieee.atan2, lambda angle, y, x: (x / hypot(x, y) / hypot(x, y), -(y / hypot(x, y)) / hypot(x, y)),
+atan2 = _row("atan2", ieee.atan2, _atan2_rule,
              _WIDE, (1, 3, 16, 16), "The angle of the point (x, y), from -π to π; note the order of the arguments.",
              "x / (x**2 + y**2), -y / (x**2 + y**2); nan at the origin.", "atan2(1.0, -1.0) -> 2.356194490192345", kink=lambda angle, y, x: x <= 0.0 == y)
 sinh  = _row("sinh", ieee.sinh, lambda y, x: (cosh(x),), (-709.0, 709.0), (2, 2, 2, 2),
@@ -550,7 +602,7 @@ where = _row("where", ieee.where, lambda y, condition, a, b: (ZERO, select(condi
 stop  = _row("stop_gradient", operator.pos, lambda y, x: (ZERO,), _ANY, (),
              "The number itself, as a constant.", "no edge: derivatives end here.", "stop(2.0) -> 2.0")
 xlogy = _row("xlogy", ieee.xlogy,
-             lambda z, x, y: (log(y), select(x == 0.0, ZERO, _log_slope(y, x))),
+             _xlogy_rule,
              ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
              "x * log(y), and 0 for x = 0 even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0", kink=lambda z, x, y: x == 0.0 == y)
 

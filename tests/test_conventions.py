@@ -175,6 +175,7 @@ KINKS = {  # the function of one number, where, and its first three derivatives 
     "cbrt from the right": (am.cbrt, 0.0, [inf, -inf, inf]),
     "cbrt from the left": (am.cbrt, -0.0, [inf, inf, inf]),
     "xlogy": (lambda x: am.xlogy(x, x), 0.0, [-inf, inf, -inf]),
+    "xlogy at x = 0 < y": (lambda x: am.xlogy(x, 2.0 + x), 0.0, [math.log(2.0), 1.0, -0.75]),
     # Outside the domain: nan, whatever the order.
     "sqrt outside": (am.sqrt, -1.0, [nan, nan, nan]),
     "log outside": (am.log, -1.0, [nan, nan, nan]),
@@ -240,12 +241,12 @@ def test_c4_the_switch_cannot_be_seen(name, order):
 
 
 def test_c4_softsign_at_its_switches():
-    """x / (1 + |x|) is written in four pieces, and has one derivative of each order at ±1."""
+    """x / (1 + |x|) is written in three pieces, and has one derivative of each order at ±1."""
     for x in (-1.0, 1.0, np.nextafter(1.0, 2.0), -np.nextafter(1.0, 2.0)):
         d = 1.0 + abs(x)
         expected = [x / d, 1 / d**2, -2 * math.copysign(1.0, x) / d**3, 6 / d**4]
         assert derivatives(am.softsign, float(x)) == pytest.approx(expected, rel=1e-14)
-    assert derivatives(am.softsign, 0.0, 1) == [0.0, 1.0]
+    assert derivatives(am.softsign, 0.0, 2) == [0.0, 1.0, 0.0]  # f'' jumps from 2 to -2: the smallest in between
 
 
 def test_c4_softmax_and_its_logarithm_at_ties():

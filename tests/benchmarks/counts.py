@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import autograd_mini as am
-from autograd_mini import Value, transforms
+from autograd_mini import Value, primitives, transforms
 from autograd_mini.primitives import TABLE
 from autograd_mini.sweep import topological_order
 
@@ -56,7 +56,7 @@ def softmax_cross_entropy(z: list[Any]) -> Any:
 
 def _chain(name: str) -> Program:
     """A smooth primitive, 20 times over, kept inside of its domain."""
-    operation = getattr(am, name, None) or getattr(__import__("operator"), {"div": "truediv"}.get(name, name))
+    operation = getattr(primitives, name)
     binary = len(TABLE[name].domain) > 1 or name in ("add", "sub", "mul", "div", "atan2", "hypot")
 
     def f(x: list[Any]) -> Any:
@@ -102,18 +102,21 @@ def cost(program: Program) -> tuple[int, int]:
 def sweeps(n: int) -> tuple[int, int]:
     """How many sweeps the Hessian of a chain of n variables takes: for its gradient, and for its rows."""
     calls = 0
-    propagate = transforms.propagate
+    originals = transforms.propagate, transforms.push  # backwards, forwards
 
-    def counting(*args: Any) -> None:
-        nonlocal calls
-        calls += 1
-        propagate(*args)
+    def counting(walk: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return walk(*args)
 
-    transforms.propagate = counting
+        return counted
+
+    transforms.propagate, transforms.push = map(counting, originals)
     try:
         matrix = am.hessian(rosenbrock, sparse=True)(_numbers(n))
     finally:
-        transforms.propagate = propagate
+        transforms.propagate, transforms.push = originals
     assert len(matrix.data if hasattr(matrix, "data") else matrix.values) == 3 * n - 2
     return calls, n + 1
 
