@@ -47,6 +47,11 @@ def _operand(x: Any, where: str) -> Any:
     return x if number is None else number
 
 
+def _known(x: Scalar) -> float | None:
+    """The number behind a number or `Value`; None for formulas and traces, whose number is not known yet."""
+    return x.data if type(x) is Value else as_number(x)
+
+
 def _branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
     """One of two forms, and only that one computed.
 
@@ -434,7 +439,7 @@ def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[
     Any k gives the same function and derivatives; the largest one gives them without overflow.
     """
     zs = _numbers(name, zs)
-    known = all(type(z) is Value or as_number(z) is not None for z in zs)  # neither formulas nor traces
+    known = all(_known(z) is not None for z in zs)
     k = max(range(len(zs)), key=zs.__getitem__) if known else 0
     gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
     terms = [1.0 if j == k else exp(gap) for j, gap in enumerate(gaps)]
@@ -516,7 +521,7 @@ def logsumexp(zs: Iterable[Scalar]) -> Scalar:
     1000.6931471805599
     """
     zs, k, _, _, rest = _relative("logsumexp", zs)
-    if zs[k] == math.inf or zs[k] == -math.inf:
+    if _known(zs[k]) in (math.inf, -math.inf):
         return maximum(*zs)
     return zs[k] + log1p(rest)
 
@@ -560,12 +565,10 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
                 "Pass one probability a class, or the index of the right class.",
             )
         for j, weight in enumerate(weights):
-            number = weight.data if type(weight) is Value else as_number(weight)
-            if number is None:
-                raise operand_error(f"{name}(), target[{j}]", weight)
-            if not 0.0 <= number < math.inf:
+            number = _known(_operand(weight, f"{name}(), target[{j}]"))
+            if number is not None and not 0.0 <= number < math.inf:
                 raise ArgumentError(f"{name}() got target[{j}] = {number!r}.", "Probabilities are not negative.")
-        return [(j, w) for j, w in enumerate(weights) if type(w) is Value or w != 0]
+        return [(j, w) for j, w in enumerate(weights) if as_number(w) != 0.0]
     try:
         index = operator.index(target)
     except TypeError:
@@ -582,7 +585,7 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
 
 def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     """The sum of weight * term; a single term of weight 1, the usual case, as it is."""
-    if len(pairs) == 1 and type(pairs[0][0]) is not Value and pairs[0][0] == 1:
+    if len(pairs) == 1 and as_number(pairs[0][0]) == 1.0:
         return pairs[0][1]
     return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
 
@@ -681,13 +684,11 @@ def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
     """
 
     def loss(x: Scalar, t: Scalar) -> Scalar:
-        number = t.data if type(t) is Value else as_number(t)
-        if number is None:
-            raise operand_error("binary_cross_entropy(), target", t)
-        if not 0.0 <= number <= 1.0:
+        number = _known(_operand(t, "binary_cross_entropy(), target"))
+        if number is not None and not 0.0 <= number <= 1.0:
             raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
         # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.
-        parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if type(w) is Value or w != 0]
+        parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if as_number(w) != 0.0]
         return _like([x], _weighted(parts))
 
     return _averaged("binary_cross_entropy", logit, target, loss)
