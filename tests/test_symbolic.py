@@ -65,14 +65,34 @@ def test_formulas_and_values_do_not_mix():
     assert am.exp(Value(0.0)).data == 1.0
 
 
-def test_an_operation_without_a_formula():
-    """A primitive of the user's that SymPy does not know says so."""
-    operation = am.primitive("test_unknown", lambda v: v, lambda r, v: (1.0,))
-    try:
-        with pytest.raises(am.OperandError, match="no SymPy spelling"):
-            operation(x)
-    finally:
-        del TABLE["test_unknown"]
+@pytest.fixture
+def scratch():
+    """The table, for a test that adds rows to it."""
+    rows = set(TABLE)
+    yield
+    for name in set(TABLE) - rows:
+        del TABLE[name]
+
+
+@pytest.mark.usefixtures("scratch")
+def test_operations_of_the_user():
+    """One written with the package's functions is a formula; one for floats alone a function of its name."""
+    cube = am.primitive("test_cube", lambda v: v * am.exp(v), lambda r, v: (am.exp(v) + r,))
+    assert cube(x) == x * sympy.exp(x)
+    sinc = am.primitive("sinc", lambda v: math.sin(v) / v, lambda r, v: ((am.cos(v) - r) / v,))
+    opaque = sinc(x)
+    assert str(opaque) == "sinc(x)"
+    assert opaque.func is not sympy.sinc
+    assert opaque.func is sinc(y).func
+    assert opaque.diff(x) == (sympy.cos(x) - opaque) / x
+    assert float(opaque.subs(x, 2).evalf()) == math.sin(2.0) / 2.0
+
+
+@pytest.mark.usefixtures("scratch")
+def test_a_branch_in_an_operation_of_the_user():
+    """A function with an `if` has no formula: neither arm is taken for both, not even where == is asked."""
+    stairs = am.primitive("test_stairs", lambda v: 1.0 if v == 0.0 else am.sin(v) / v, lambda r, v: (am.ZERO,))
+    assert str(stairs(sympy.Symbol("u", real=True))) == "test_stairs(u)"
 
 
 def test_sympy_is_loaded_only_when_it_comes():
