@@ -13,6 +13,7 @@ import inspect
 import math
 import operator
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,7 @@ from autograd_mini.tracing import Traced, Unrecorded, local_partials, relations
 try:
     import mpmath
     import sympy
+    from sympy.printing.str import StrPrinter
 except ImportError:
     raise MissingError('Formulas and proofs need SymPy: pip install "autograd-mini[symbolic]"') from None
 
@@ -193,7 +195,7 @@ class Formula:
         f     = 1/(1 + exp(-x))
         ∂f/∂x = exp(x)/(exp(x) + 1)**2
         """
-        return Formula(_mapped(_simplified, self.value), _mapped(_simplified, self.gradient), self.symbols)
+        return Formula(_mapped(simplified, self.value), _mapped(simplified, self.gradient), self.symbols)
 
     def latex(self) -> str:
         r"""The equations in LaTeX, aligned at their signs of equality.
@@ -260,13 +262,29 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     """
     arguments = symbolic_arguments(f, names)
     positions = _positions(arguments, argnums)
-    leaves = _mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, arguments)
-    result = f(*leaves)
-    several = isinstance(result, (list, tuple))
+    result, leaves = trace(f, arguments)
     by = leaves[positions] if isinstance(positions, int) else tuple([leaves[position] for position in positions])
-    rows = [_mapped(functools.partial(_slope, adjoints_of(output)), by) for output in (result if several else [result])]
-    value = _mapped(lambda node: exact(getattr(node, "data", node)), list(result) if several else result)
-    return Formula(value, rows if several else rows[0], tuple([leaf.data for leaf in _flat(by)]))
+    value = _mapped(lambda node: exact(getattr(node, "data", node)), result)
+    rows = [_mapped(functools.partial(_slope, adjoints_of(output)), by) for output in _flat(result)]
+    return Formula(value, rows if isinstance(result, list) else rows[0], tuple([leaf.data for leaf in _flat(by)]))
+
+
+def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The graph of a function.
+
+    Args:
+        f: a function written with this package's functions.
+        arguments: SymPy expressions, numbers, and lists of them.
+
+    Returns:
+        its result, a traced node (or a list of them), and the arguments as leaves of the graph.
+
+    >>> trace(lambda x: 2.0 * x, [sympy.Symbol("x")])
+    (Traced(2*x), [Traced(x)])
+    """
+    leaves = [_mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, entry) for entry in arguments]
+    result = f(*leaves)
+    return list(result) if isinstance(result, tuple) else result, leaves
 
 
 def adjoints_of(output: Any) -> dict[Traced, Any]:
@@ -379,8 +397,20 @@ def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int
     return argnums if isinstance(argnums, int) else list(argnums)
 
 
-def _simplified(expression: Any) -> Any:
-    """A shorter form that is equal wherever the expression is defined; forms of a branch that are equal become one."""
+def simplified(expression: Any) -> Any:
+    """A shorter form that is equal wherever the expression is defined; forms of a branch that are equal become one.
+
+    Args:
+        expression: a SymPy expression or a number.
+
+    Returns:
+        a SymPy expression.
+
+    >>> x = sympy.Symbol("x", real=True)
+    >>> simplified(sympy.Piecewise((1 / (1 + sympy.exp(-x)), x > 0), (sympy.exp(x) / (1 + sympy.exp(x)), True)))
+    1/(1 + exp(-x))
+    """
+    expression = exact(expression)
     steps = {step: sympy.Dummy("step", real=True) for step in _outermost(expression, sympy.floor)}
     back = {step: floor for floor, step in steps.items()}
     forms: list[tuple[Any, Any]] = []
@@ -419,6 +449,38 @@ def _outermost(expression: Any, *kinds: type) -> list[Any]:
             found.append(node)
             walk.skip()
     return list(dict.fromkeys(found))
+
+
+def named_symbol(name: str, like: Any) -> Any:
+    """A symbol that stands for an expression: as positive, or as real, as that is known to be.
+
+    >>> named_symbol("e", sympy.exp(sympy.Symbol("x", real=True))).is_positive
+    True
+    """
+    return sympy.Symbol(name, real=True, positive=like.is_positive or None)
+
+
+class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
+    """Formulas for people: 2·x², branches in words."""
+
+    def _print_Piecewise(self, expression: Any) -> str:
+        *arms, (last, _) = expression.args
+        return ", ".join([f"{self._print(a)} if {self._print(c)}" for a, c in arms] + [f"else {self._print(last)}"])
+
+    def _print_Relational(self, relation: Any) -> str:
+        symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(relation.rel_op, relation.rel_op)
+        return f"{self._print(relation.lhs)} {symbol} {self._print(relation.rhs)}"
+
+
+def text(expression: Any) -> str:
+    """An expression as people write it.
+
+    >>> print(text(2 * sympy.Symbol("x") ** 2 / sympy.sqrt(sympy.pi)))
+    2·x²/√π
+    """
+    written = _Text().doprint(expression)
+    written = re.sub(r"\*\*(\d)(?!\d)", lambda power: "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(power[1])], written)
+    return re.sub(r"sqrt\((\w+)\)", r"√\1", written.replace("**", "^").replace("*", "·").replace("pi", "π"))
 
 
 # -- proofs ------------------------------------------------------------------------------------------------------------
