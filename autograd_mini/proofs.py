@@ -233,7 +233,7 @@ class _Graph:
 
         result, leaves = trace(lesson.function, arguments)
         self.outputs: list[Any] = result if isinstance(result, list) else [result]
-        self.inputs = dict.fromkeys(_flat(leaves[:1]))  # a dict, for nodes are compared by identity there
+        self.inputs = list(_flat(leaves[:1]))
         self.nodes: dict[Any, Any] = {}
         for output in self.outputs:
             self.nodes |= topological_order(output)
@@ -304,6 +304,7 @@ class _Graph:
         from autograd_mini.symbolic import simplified, text
 
         top = self.names[output]
+        inputs = [node.data for node in self.inputs]
         contributions: dict[Any, list[str]] = {}
 
         def partials(node: Any) -> tuple[Any, Any]:
@@ -321,6 +322,6 @@ class _Graph:
         for node, adjoint in sweep(output, simplified(1.0), topological_order(output), partials):
             if node is output:
                 yield f"∂{top}/∂{top}", "1"
-            elif node in self.inputs or node.op is not None:
+            elif any(depends in node.data.free_symbols for depends in inputs):
                 spelled, short = " + ".join(contributions[node]), text(simplified(adjoint))
                 yield f"∂{top}/∂{self.names[node]}", f"{spelled} = {short}" if len(short) <= 70 else spelled

@@ -20,7 +20,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.errors import ArgumentError, AutogradError, MissingError, OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.primitives import ZERO, Primitive, as_number, interpreters
 from autograd_mini.sweep import sweep, topological_order
@@ -264,8 +264,8 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     positions = _positions(arguments, argnums)
     result, leaves = trace(f, arguments)
     by = leaves[positions] if isinstance(positions, int) else tuple([leaves[position] for position in positions])
-    value = _mapped(lambda node: exact(getattr(node, "data", node)), result)
     rows = [_mapped(functools.partial(_slope, adjoints_of(output)), by) for output in _flat(result)]
+    value = _mapped(lambda node: exact(node.data if isinstance(node, Traced) else node), result)
     return Formula(value, rows if isinstance(result, list) else rows[0], tuple([leaf.data for leaf in _flat(by)]))
 
 
@@ -414,7 +414,7 @@ def simplified(expression: Any) -> Any:
     steps = {step: sympy.Dummy("step", real=True) for step in _outermost(expression, sympy.floor)}
     back = {step: floor for floor, step in steps.items()}
     forms: list[tuple[Any, Any]] = []
-    for arm, _, conditions in _arms(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,)) or []:
+    for arm, _, conditions in _arms(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), False) or []:
         where = sympy.And(*conditions)
         for index, (form, others) in enumerate(forms):
             if _vanishes(arm - form):
@@ -424,8 +424,15 @@ def simplified(expression: Any) -> Any:
             forms.append((arm, where))
     if len(forms) < 2:
         return _shorter(forms[0][0]).xreplace(back) if forms else sympy.nan
-    pieces = [(_shorter(form).xreplace(back), sympy.simplify(where).xreplace(back)) for form, where in forms]
+    pieces = [(_shorter(form).xreplace(back), _shorter_condition(where).xreplace(back)) for form, where in forms]
     return sympy.Piecewise(*pieces[:-1], (pieces[-1][0], True))
+
+
+def _shorter_condition(condition: Any) -> Any:
+    """The condition, simplified where it consists of inequalities between polynomials: SymPy would solve equations."""
+    relations = condition.atoms(sympy.core.relational.Relational)
+    plain = all((r.lhs - r.rhs).is_polynomial() and r.rel_op not in ("==", "!=") for r in relations)
+    return sympy.simplify(condition) if plain else condition
 
 
 def _length(expression: Any) -> tuple[int, str]:
@@ -505,6 +512,7 @@ class Proof:
         entry: which entry of the gradient differs there, as its indices; () for a single number.
         derived: what falls out there.
         claimed: what was claimed; nan where the claim is not defined.
+        difference: by how much the two differ, also where that is less than floats can show.
     """
 
     verdict: Verdict
@@ -513,6 +521,7 @@ class Proof:
     entry: tuple[int, ...] = ()
     derived: float = math.nan
     claimed: float = math.nan
+    difference: float = math.nan
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.PROVED
@@ -527,6 +536,7 @@ class Proof:
         return (
             f"REFUTED: at {where} {'entry ' + entry if entry else 'the derivative'} is {self.derived!r}, "
             f"and {self.claimed!r} was claimed"
+            + (f"; they differ by {self.difference:.2g}" if self.derived == self.claimed else "")
         )
 
     __repr__ = __str__
@@ -573,7 +583,7 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     extra = {s for pair in pairs for e in pair for s in e.free_symbols}.difference(symbols)
     symbols += sorted(extra, key=str)
     indices = list(_indices(found.gradient))
-    points = 0
+    points, hardly = 0, None
     search = _Evaluation([e for pair in pairs for e in pair] + [*_flat(found.value)])
     for point in _points(symbols):
         compared = False
@@ -584,13 +594,31 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
             if not mpmath.isfinite(derived):
                 continue
             compared = True
-            if not search.agree(derived, expected) and (found_apart := search.apart(point, index)) is not None:
-                inputs = {str(symbol): float(number) for symbol, number in point.items()}
-                return Proof(Verdict.REFUTED, points + 1, inputs, indices[index], *found_apart)
+            if search.agree(derived, expected) or (numbers_apart := search.apart(point, index)) is None:
+                continue
+            if not _takes(f, arguments, point):
+                break
+            inputs = {str(symbol): float(number) for symbol, number in point.items()}
+            refuted = Proof(Verdict.REFUTED, points + 1, inputs, indices[index], *numbers_apart)
+            if refuted.derived != refuted.claimed:
+                return refuted
+            hardly = hardly or refuted  # only beyond the digits of floats; another point may show it better
         points += compared
+    if hardly is not None:
+        return hardly
     if points and all(_equal(derived, expected) for derived, expected in pairs):
         return Proof(Verdict.PROVED, points)
     return Proof(Verdict.UNDECIDED, points)
+
+
+def _takes(f: Callable[..., Any], arguments: list[Any], point: dict[Any, Fraction]) -> bool:
+    """Whether f takes these numbers: negative probabilities, for example, are outside of the domain of a loss."""
+    numbers = {symbol: sympy.Rational(number) for symbol, number in point.items()}
+    try:
+        f(*_mapped(lambda x: float(x.xreplace(numbers)) if isinstance(x, sympy.Basic) else x, arguments))
+    except (AutogradError, ArithmeticError, ValueError):
+        return False
+    return True
 
 
 def _plain(structure: Any) -> Any:
@@ -705,8 +733,8 @@ class _Evaluation:
             elif node not in self.nodes:
                 stack.append((node, True))
                 stack += [(operand, False) for operand in node.args]
-        # What is computed with floats inside is compared as floats are.
-        self.tolerance = 1e-7 if any(hasattr(node, "row") for node in self.nodes) else 1e-12
+        # What floats stand for is known to 16 digits only, unless it is a short number.
+        self.rounded = any(hasattr(node, "row") or (node.is_Rational and node.q > 10**12) for node in self.nodes)
 
     def at(self, point: dict[Any, Fraction], digits: int) -> list[Any]:
         """The value of each expression; nan where it is not a real number."""
@@ -747,17 +775,18 @@ class _Evaluation:
         if not mpmath.isfinite(claimed):
             return False
         with mpmath.workdps(digits):
+            relative = mpmath.mpf("1e-7") if self.rounded else mpmath.mpf(10) ** (-digits // 3)
             least = mpmath.mpf(10) ** (-digits // 2)  # a difference of large numbers that cancel is not quite 0
-            largest = max(abs(derived), abs(claimed))
-            return bool(abs(derived - claimed) <= max(self.tolerance * largest, least))
+            return bool(abs(derived - claimed) <= max(relative * max(abs(derived), abs(claimed)), least))
 
-    def apart(self, point: dict[Any, Fraction], index: int) -> tuple[float, float] | None:
-        """A pair (derived, claimed) at a point as floats, if with far more digits too the two differ."""
+    def apart(self, point: dict[Any, Fraction], index: int) -> tuple[float, float, float] | None:
+        """(derived, claimed, difference) at a point as floats, if with far more digits too the two differ."""
         for digits in (4 * _DIGITS, 16 * _DIGITS):
             derived, claimed = self.at(point, digits)[2 * index : 2 * index + 2]
             if self.agree(derived, claimed, digits):
                 return None
-        return float(derived), float(claimed)
+        with mpmath.workdps(digits):
+            return float(derived), float(claimed), float(derived - claimed)
 
 
 def _real_part(value: Any) -> Any:
@@ -785,11 +814,11 @@ def _equal(derived: Any, claimed: Any) -> bool:
     return arms is not None and all(_vanishes(derived - claimed) for derived, claimed, _ in arms)
 
 
-def _arms(derived: Any, claimed: Any, kinds: tuple[Any, ...]) -> list[Arm] | None:
+def _arms(derived: Any, claimed: Any, kinds: tuple[Any, ...], put_in: bool = True) -> list[Arm] | None:
     """A pair of expressions as pairs without branches of some kinds; None if there are too many.
 
     Arms that no input reaches, and those where the first is not defined, are left out. Where the conditions of an arm
-    leave a single value for a symbol, it is put in.
+    leave a single value for a symbol, it is put in, and there is no condition left that says so.
     """
     waiting: list[Arm] = [(derived, claimed, ())]
     done: list[Arm] = []
@@ -804,7 +833,7 @@ def _arms(derived: Any, claimed: Any, kinds: tuple[Any, ...]) -> list[Arm] | Non
         branches = _split((derived, claimed, conditions), kinds)
         if branches is not None:
             waiting += reversed(branches)
-        elif value:
+        elif value and put_in:
             waiting.append((derived.subs(value), claimed.subs(value), tuple([c.subs(value) for c in conditions])))
         elif not derived.has(sympy.nan):
             done.append((derived, claimed, conditions))
@@ -819,7 +848,8 @@ def _split(arm: Arm, kinds: tuple[Any, ...]) -> list[Arm] | None:
     if steps:  # proved for all numbers, it holds for whole ones
         return [(derived.xreplace(steps), claimed.xreplace(steps), tuple([c.xreplace(steps) for c in conditions]))]
     for node in nodes:  # operands come first
-        pieces = node.rewrite(sympy.Piecewise) if isinstance(node, kinds) else node
+        split_here = isinstance(node, kinds) and not isinstance(node, sympy.Piecewise)
+        pieces = node.rewrite(sympy.Piecewise) if split_here else node
         if not isinstance(pieces, sympy.Piecewise):
             continue
         branches = []
@@ -911,7 +941,7 @@ def _with_powers(expression: Any) -> Any:
         ])
         for node, pairs in terms.items()
     })  # fmt: skip
-    logarithms = {sympy.log(base): term / parts[term] for term, base in base_of.items()}
+    logarithms = {sympy.log(base): term / parts[term] for term, base in base_of.items() if base.is_positive}
     return expression.replace(
         sympy.log, lambda x: sympy.expand_log(sympy.log(sympy.factor(sympy.together(x)))).xreplace(logarithms)
     )

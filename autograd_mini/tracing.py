@@ -55,7 +55,7 @@ def _compared(symbol: str) -> Callable[[Any, Any], Any]:
         if not isinstance(other, Methods) and as_number(other) is None:
             return NotImplemented
         a, b = self._data, _bare(other, f"The operator {symbol}")
-        return _related(symbol, (a, b), (self, other), type(self))
+        return _related(symbol, (a, b), (self, other if isinstance(other, Methods) else b), type(self))
 
     return method
 
@@ -77,6 +77,7 @@ class Condition:
     """
 
     __slots__ = ("_kind", "data", "op", "operands")
+    _dleft = _dright = ZERO  # a node as others, in walks through everything: no gradient flows
 
     def __init__(self, data: Any, op: str, operands: tuple[Any, ...], kind: type) -> None:
         self.data = data
@@ -106,8 +107,8 @@ class Condition:
     def _joined(self, symbol: str, other: Any) -> Any:
         if not isinstance(other, (Condition, bool)):
             return NotImplemented
-        data = other.data if isinstance(other, Condition) else other
-        return _related(symbol, (self.data, data), (self, other), self._kind)
+        data, operand = (other.data, other) if isinstance(other, Condition) else (other, float(other))
+        return _related(symbol, (self.data, data), (self, operand), self._kind)
 
     def _unrecorded(self) -> Condition:
         return Condition(self.data, self.op, self.operands, Unrecorded)
