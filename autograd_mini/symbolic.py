@@ -835,7 +835,7 @@ def _arms(derived: Any, claimed: Any, kinds: tuple[Any, ...], put_in: bool = Tru
             waiting += reversed(branches)
         elif value and put_in:
             waiting.append((derived.subs(value), claimed.subs(value), tuple([c.subs(value) for c in conditions])))
-        elif not derived.has(sympy.nan):
+        else:
             done.append((derived, claimed, conditions))
     return None
 

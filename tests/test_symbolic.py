@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, primitives
 from autograd_mini.primitives import TABLE
-from autograd_mini.symbolic import Verdict, _arms, _vanishes, exact, formula, prove, simplified, text
+from autograd_mini.symbolic import Verdict, _arms, _single_value, _vanishes, exact, formula, prove, simplified, text
 
 x, y = sympy.symbols("x y", positive=True)
 
@@ -354,6 +354,9 @@ REFUTED = {
         lambda x, y: am.maximum(x, y), lambda x, y: (am.where(x >= y, 1, 0), am.where(x < y, 1, 0)), None, None,
     ),
     "0/0 at a kink": (lambda x: abs(x), lambda x: x / sympy.Abs(x), None, None),
+    "an arm not taken": (
+        lambda x: am.where(x > 0, am.sqrt(x), 0.0), lambda x: am.where(x > 0, 1 / (2 * am.sqrt(x)), 1), None, None,
+    ),
     "another symbol": (lambda x: x * x, lambda x: 2 * sympy.Symbol("y", real=True), None, None),
 }  # fmt: skip
 
@@ -390,6 +393,8 @@ def test_a_difference_that_floats_do_not_show():
     assert proof.derived == proof.claimed == 1.0
     assert proof.difference == pytest.approx(-math.exp(-40.0))
     assert str(proof).endswith("they differ by -4.2e-18")
+    clear = prove(am.softplus, lambda x: am.where(x > 39, 1, sympy.Piecewise((7, sympy.Eq(x, 2)), (sigmoid(x), True))))
+    assert clear.counterexample == {"x": 2.0}
 
 
 def test_numbers_that_no_input_may_be():
@@ -477,6 +482,34 @@ def test_arms():
     assert _arms(sympy.Piecewise((sympy.nan, u < 0), (1, True)), u, kinds) == [(1, u, (u >= 0,))]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "value"),
+    [
+        ([u > 1, u <= 1], None),
+        ([u >= 1, u < 1], None),
+        ([u >= 1, u <= 1], {u: 1}),
+        ([u >= 1, u <= 1, sympy.Ne(u, 1)], None),
+        ([u > 1, u < 2, sympy.Ne(u, 1)], {}),
+        ([sympy.Le(-2 * u, -6), u < 3], None),
+        ([sympy.Ge(-2 * u, -6), u < 3], {}),
+        ([sympy.Ge(-2 * u, -6), u >= 3], {u: 3}),
+        ([sympy.Eq(u, 2), u > 2], None),
+        ([sympy.Eq(u, 2), sympy.Eq(u, 3)], None),
+        ([sympy.Eq(3 * u, 2)], {u: sympy.Rational(2, 3)}),
+        ([u < v, v < u], None),
+        ([u <= v, v <= u], {u: v}),
+        ([sympy.Eq(u * v, 1)], {}),
+        ([sympy.Eq(u * u + u, 2)], {}),
+        ([sympy.sin(u) >= 2, u > 1], {}),
+        ([sympy.S.false], None),
+        ([], {}),
+    ],
+)
+def test_what_conditions_leave(conditions, value):
+    """Bounds on one expression are put together, whatever its sign and factor."""
+    assert _single_value(conditions) == value
+
+
 def test_normal_form():
     """Powers of exponentials and logarithms of products; never more than is true."""
     e = sympy.exp
@@ -488,4 +521,6 @@ def test_normal_form():
     assert not _vanishes(sympy.log(u**2) - 2 * sympy.log(u))
     assert not _vanishes(sympy.sqrt(u**2) - u)
     assert not _vanishes(e(u) - e(v))
+    complex_ = sympy.Symbol("complex")
+    assert not _vanishes(sympy.log(e(complex_)) - complex_)
     assert not _vanishes(sympy.nan)
