@@ -413,8 +413,11 @@ def simplified(expression: Any) -> Any:
     expression = exact(expression)
     steps = {step: sympy.Dummy("step", real=True) for step in _outermost(expression, sympy.floor)}
     back = {step: floor for floor, step in steps.items()}
+    arms = _arms(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), False)
+    if arms is None:
+        return expression
     forms: list[tuple[Any, Any]] = []
-    for arm, _, conditions in _arms(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), False) or []:
+    for arm, _, conditions in arms:
         where = sympy.And(*conditions)
         for index, (form, others) in enumerate(forms):
             if _vanishes(arm - form):
@@ -757,7 +760,9 @@ class _Evaluation:
         if type(node).__name__ == "ExprCondPair":
             return tuple(operands)
         if node.is_Relational:
-            return _COMPARISONS[node.rel_op](*operands)
+            a, b = operands
+            tie = abs(a - b) <= mpmath.mpf(10) ** (-2 * mpmath.mp.dps // 3) * max(1, abs(a), abs(b))
+            return _COMPARISONS[node.rel_op](a, a if tie else b)  # rounding must not decide between < and ==
         if node.is_Boolean and not node.args:
             return bool(node)
         if hasattr(node, "row"):
@@ -799,7 +804,7 @@ def _real_part(value: Any) -> Any:
 # -- the normal form: equal functions look equal ---------------------------------------------------------------------
 
 _MOST_ARMS = 2000  # of branches, before a proof is given up
-_MOST_OPERATIONS = 300  # of an expression that SymPy may simplify at length
+_MOST_OPERATIONS = 60  # of an expression that SymPy may simplify at length
 
 _HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh, sympy.coth, sympy.sech, sympy.csch)
 
@@ -810,7 +815,10 @@ def _equal(derived: Any, claimed: Any) -> bool:
     """Whether two expressions of real symbols are proved equal wherever the first is defined."""
     if derived == claimed:
         return True
-    arms = _arms(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign))
+    try:
+        arms = _arms(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign))
+    except TypeError:  # SymPy met a comparison of numbers that are not real
+        return False
     return arms is not None and all(_vanishes(derived - claimed) for derived, claimed, _ in arms)
 
 

@@ -323,6 +323,10 @@ PROVED = {
     "an expression": (lambda x: x**3, 3 * sympy.Symbol("x", real=True) ** 2, None, None),
     "a power": (lambda x, p: x**p, lambda x, p: p * x**p / x, [sympy.Symbol("x", positive=True), "p"], 0),
     "a matrix": (am.softmax, lambda z: sympy.Matrix(jacobian(z)), [zs(2)], None),
+    "ties that rounding hides": (
+        lambda x, y: am.minimum(x, (x + y) * y / 5.0),
+        tuple(sympy.expand(g) for g in formula(lambda x, y: am.minimum(x, (x + y) * y / 5.0)).gradient), None, None,
+    ),
     "its own": (lambda x: am.exp2(x) * am.cbrt(x), formula(lambda x: am.exp2(x) * am.cbrt(x)).gradient, None, None),
 }  # fmt: skip
 
