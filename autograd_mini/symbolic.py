@@ -819,7 +819,9 @@ def _equal(derived: Any, claimed: Any) -> bool:
         arms = _arms(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign))
     except TypeError:  # SymPy met a comparison of numbers that are not real
         return False
-    return arms is not None and all(_vanishes(derived - claimed) for derived, claimed, _ in arms)
+    if arms is None:
+        return False
+    return all(map(_vanishes, dict.fromkeys(derived - claimed for derived, claimed, _ in arms)))  # many are alike
 
 
 def _arms(derived: Any, claimed: Any, kinds: tuple[Any, ...], put_in: bool = True) -> list[Arm] | None:
