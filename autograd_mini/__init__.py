@@ -24,6 +24,7 @@ from autograd_mini.errors import (
     ProgramError,
     RangeError,
 )
+from autograd_mini.explain import explain
 from autograd_mini.functions import (
     binary_cross_entropy,
     cross_entropy,
@@ -53,7 +54,7 @@ from autograd_mini.functions import (
     sum,
     tanh,
 )
-from autograd_mini.observers import checked, provenance
+from autograd_mini.observers import checked, kinks, provenance
 from autograd_mini.primitives import (
     ZERO,
     abs,
@@ -96,7 +97,7 @@ from autograd_mini.primitives import (
     xlogy,
 )
 from autograd_mini.scopes import composite, scope
-from autograd_mini.transforms import grad, value_and_grad
+from autograd_mini.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -134,15 +135,21 @@ __all__ = [
     "erfc",
     "exp",
     "exp2",
+    "explain",
     "expm1",
     "floor",
     "fmod",
     "gelu",
     "grad",
     "hard_tanh",
+    "hessian",
     "hinge",
     "huber",
+    "hvp",
     "hypot",
+    "jacobian",
+    "jvp",
+    "kinks",
     "leaky_relu",
     "log",
     "log10",
@@ -179,10 +186,12 @@ __all__ = [
     "softplus",
     "softsign",
     "sqrt",
+    "stop_gradient",
     "sum",
     "tan",
     "tanh",
     "value_and_grad",
+    "vjp",
     "where",
     "xlogy",
 ]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
-from autograd_mini.observers import is_checked
+from autograd_mini.observers import is_checked, last_root
 from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
@@ -192,6 +192,8 @@ class Value(Methods):
         seed = _real(seed, "backward(seed)")
         if is_checked.get():  # once without writing, so that an error leaves all gradients as they were
             propagate(self, seed, topological_order(self))
+        if self.origin is not None:  # somebody studies this graph and may ask `explain` about it
+            last_root.set(self)
         for node, adjoint in sweep(self, seed, topological_order(self)):
             if node._row is None and node._grad is not None:
                 node._grad += adjoint

@@ -17,8 +17,9 @@ from typing import Any
 from autograd_mini.engine import Value, name_scope, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import attach
-from autograd_mini.observers import transparent
+from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
 from autograd_mini.primitives import (
+    ZERO,
     abs,
     as_number,
     clip,
@@ -34,7 +35,8 @@ from autograd_mini.primitives import (
     sum_of,
     where,
 )
-from autograd_mini.scopes import composite
+from autograd_mini.scopes import composite, unobserved
+from autograd_mini.sweep import propagate, topological_order
 
 Scalar = Any  # a number, a Value, a SymPy expression or a traced value: what comes in, comes out
 
@@ -77,6 +79,46 @@ def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
 
     attach(name, activation)
     return activation
+
+
+def _slope(function: Callable[[Any], Any], number: float) -> float:
+    """The derivative of a function of one number, out of the sweep."""
+    leaf = Value(number)
+    y = function(leaf)
+    adjoints = topological_order(y, (leaf,))
+    propagate(y, 1.0, adjoints)
+    return 0.0 if adjoints[leaf] is ZERO else float(adjoints[leaf])
+
+
+def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> Kink | None:
+    """The kink of an activation that switches between two forms at x; None where their slopes agree."""
+    with unobserved():
+        left, chosen, right = (
+            _slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))
+        )
+    if left == right:
+        return None
+    return Kink(y, name, (x.data,), (chosen,), place_of(y), lambda side: (left if side < 0.0 else right,))
+
+
+def _switched(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> None:
+    """Tell `kinks` of a switch."""
+    kink = kink_at_switch(name, function, x, y) if is_watched() else None
+    if kink is not None:
+        note_kink(kink)
+
+
+def _switching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An activation of two forms that meet at 0, which is a kink where their slopes differ: `kinks` hears of it."""
+
+    @functools.wraps(function)
+    def switching(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
+        y = function(x, *settings, **named)
+        if type(x) is Value and x._data == 0.0:
+            _switched(function.__name__, lambda z: function(z, *settings, **named), x, y)
+        return y
+
+    return switching
 
 
 @_activation
@@ -132,7 +174,10 @@ def relu(x: Scalar) -> Scalar:
     """
     # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
     if type(x) is Value:
-        return name_scope("relu", record_where(x._data <= 0.0, 0.0, x))
+        y = name_scope("relu", record_where(x._data <= 0.0, 0.0, x))
+        if x._data == 0.0:
+            _switched("relu", relu, x, y)
+        return y
     x = _operand(x, "relu()")
     return where(x <= 0.0, 0.0, x)
 
@@ -141,6 +186,7 @@ attach("relu", relu)
 
 
 @_activation
+@_switching
 def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
     """x where it is positive, else slope * x.
 
@@ -159,7 +205,12 @@ def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
     return where(x > 0.0, x, slope * x)
 
 
+def _elu(x: Scalar, alpha: Scalar) -> Scalar:
+    return _branch(x > 0.0, lambda: where(True, x, alpha), lambda: alpha * expm1(x))
+
+
 @_activation
+@_switching
 def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     """The exponential linear unit: x where it is positive, else alpha * (exp(x) - 1).
 
@@ -176,10 +227,11 @@ def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     >>> elu(-1.0)
     -0.6321205588285577
     """
-    return _branch(x > 0.0, lambda: where(True, x, alpha), lambda: alpha * expm1(x))
+    return _elu(x, alpha)
 
 
 @_activation
+@_switching
 def selu(x: Scalar) -> Scalar:
     """The self-normalising ELU: 1.0507 * elu(x, 1.6733).
 
@@ -195,7 +247,7 @@ def selu(x: Scalar) -> Scalar:
     >>> selu(1.0)
     1.0507009873554805
     """
-    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+    return 1.0507009873554804934193349852946 * _elu(x, 1.6732632423543772848170429916717)
 
 
 @_activation

@@ -12,6 +12,7 @@ import math
 import operator
 from collections.abc import Callable
 from math import copysign, inf, isfinite, isnan, nan
+from typing import Any
 
 
 def _total(
@@ -198,6 +199,18 @@ def dot(*operands: float) -> float:
     return total(*map(operator.mul, operands[:half], operands[half:]))
 
 
+def _arithmetic(operate: Callable[[float, float], float]) -> tuple[Any, Any]:
+    """An operator of `Total` and its reflection; other classes of numbers answer for themselves."""
+
+    def forward(self: Total, other: Any, modulo: None = None) -> Any:
+        return Total(operate(float(self), float(other))) if isinstance(other, (float, int)) else NotImplemented
+
+    def reflected(self: Total, other: Any, modulo: None = None) -> Any:
+        return Total(operate(float(other), float(self))) if isinstance(other, (float, int)) else NotImplemented
+
+    return forward, reflected
+
+
 class Total(float):
     """A float whose own arithmetic has C99 results, so that `1 / x` in a rule gives inf at 0.
 
@@ -206,47 +219,13 @@ class Total(float):
 
     __slots__ = ()
 
-    def __add__(self, other: float) -> Total:
-        return Total(float(self) + float(other))
-
-    def __sub__(self, other: float) -> Total:
-        return Total(float(self) - float(other))
-
-    def __mul__(self, other: float) -> Total:
-        return Total(float(self) * float(other))
-
-    def __truediv__(self, other: float) -> Total:
-        return Total(divide(float(self), float(other)))
-
-    def __floordiv__(self, other: float) -> Total:
-        return Total(floor_divide(float(self), float(other)))
-
-    def __mod__(self, other: float) -> Total:
-        return Total(remainder(float(self), float(other)))
-
-    def __pow__(self, other: float, modulo: None = None) -> Total:  # never complex
-        return Total(power(float(self), float(other)))
-
-    def __radd__(self, other: float) -> Total:
-        return Total(other) + self
-
-    def __rsub__(self, other: float) -> Total:
-        return Total(other) - self
-
-    def __rmul__(self, other: float) -> Total:
-        return Total(other) * self
-
-    def __rtruediv__(self, other: float) -> Total:
-        return Total(other) / self
-
-    def __rfloordiv__(self, other: float) -> Total:
-        return Total(other) // self
-
-    def __rmod__(self, other: float) -> Total:
-        return Total(other) % self
-
-    def __rpow__(self, other: float, modulo: None = None) -> Total:  # never complex
-        return Total(other) ** self
+    __add__, __radd__ = _arithmetic(operator.add)
+    __sub__, __rsub__ = _arithmetic(operator.sub)
+    __mul__, __rmul__ = _arithmetic(operator.mul)
+    __truediv__, __rtruediv__ = _arithmetic(divide)
+    __floordiv__, __rfloordiv__ = _arithmetic(floor_divide)
+    __mod__, __rmod__ = _arithmetic(remainder)
+    __pow__, __rpow__ = _arithmetic(power)  # never complex
 
     def __neg__(self) -> Total:
         return Total(-float(self))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograd_mini.errors import OperandError, shown
@@ -51,10 +52,16 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     return forward, reflected
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+# Called with both operands where `< <= > >=` finds them equal; set while `kinks` watches.
+on_boundary: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("on_boundary", default=None)
+
+
+def _comparison(compare: Callable[[Any, Any], Any], has_boundary: bool = True) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
             other = other._data if isinstance(other, Methods) else as_number(other)
+        if has_boundary and self._data == other and (watch := on_boundary.get()) is not None:
+            watch(self, other)
         return NotImplemented if other is None else compare(self._data, other)
 
     return method
@@ -93,8 +100,8 @@ class Methods:
     __le__ = _comparison(operator.le)
     __gt__ = _comparison(operator.gt)
     __ge__ = _comparison(operator.ge)
-    __eq__ = _comparison(operator.eq)  # numeric, as on floats; see also __hash__
-    __ne__ = _comparison(operator.ne)
+    __eq__ = _comparison(operator.eq, has_boundary=False)  # numeric, as on floats; see also __hash__
+    __ne__ = _comparison(operator.ne, has_boundary=False)
     __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
 
     def __float__(self) -> NoReturn:
@@ -155,6 +162,7 @@ class Methods:
         maximum: Callable[..., Any]
         minimum: Callable[..., Any]
         ndtr: Callable[..., Any]
+        one_minus_square: Callable[..., Any]
         relu: Callable[..., Any]
         selu: Callable[..., Any]
         sigmoid: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Who may watch a graph being recorded: `provenance`, which notes source expressions, and `checked`, which raises.
+"""Who may watch a graph being recorded: `provenance` notes source expressions, `checked` raises, `kinks` takes a list.
 
 Nodes are looked at through their public attributes only. Not here: recording itself. Read next: `engine`.
 """
@@ -10,20 +10,23 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from math import isfinite
+from dataclasses import dataclass, field, replace
+from math import copysign, inf, isfinite, isinf, isnan, nextafter
 from types import CodeType
 from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
-from autograd_mini.primitives import ZERO
-from autograd_mini.scopes import observe_everywhere, observing
-from autograd_mini.source import site_of
+from autograd_mini.methods import on_boundary
+from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.scopes import Scope, observe_everywhere, observing, recording
+from autograd_mini.source import Site, site_of, user_site
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = ("autograd_mini.engine", "autograd_mini.methods", "autograd_mini.primitives", "autograd_mini.scopes")
 _TRANSPARENT: set[CodeType] = set()
+_FOLDER = os.path.join(os.path.dirname(__file__), "")
 
 
 def transparent(function: Function) -> Function:
@@ -61,6 +64,9 @@ def provenance() -> AbstractContextManager[None]:
     """
     return observing(_remember_origin)
 
+
+# The last node that `backward()` was called on while provenance was on: the root that `explain(leaf)` means.
+last_root: ContextVar[Any] = ContextVar("last_root", default=None)
 
 is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)
 
@@ -119,3 +125,176 @@ def check_contributions(node: Any, adjoint: Any) -> None:
             if node.origin
             else "Record the computation inside `with checked():` too, and this message will name its expression.",
         )
+
+
+# -- kinks -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Kink:
+    """One place where a run sat exactly on a point where an operation is not differentiable.
+
+    Attributes:
+        node: the result; of a comparison, its left operand.
+        op: what the user calls it: "relu", "abs", "maximum", "comparison".
+        numbers: the operands.
+        chosen: the slope that was chosen for each operand; 0.0 where there is no edge.
+        site: where in the user's program; None if that is not known.
+    """
+
+    node: Any
+    op: str
+    numbers: tuple[float, ...]
+    chosen: tuple[float, ...]
+    site: Site | None
+    _beside: Callable[[float], tuple[float, ...]] = field(repr=False)
+
+    @property
+    def left(self) -> tuple[float, ...]:
+        """The slope just below each operand; inf where it grows without limit, nan outside the domain."""
+        return self._beside(-inf)
+
+    @property
+    def right(self) -> tuple[float, ...]:
+        """The slope just above each operand."""
+        return self._beside(inf)
+
+    @property
+    def meaning(self) -> str:
+        """What was chosen, and what it was chosen from."""
+        if self.op == "comparison":
+            decision = (self.site.expression if self.site else "") or " against ".join(map(repr, self.numbers))
+            return (
+                f"the decision {decision} was made exactly on its boundary; the derivative is that of the branch taken"
+            )
+        left, right = self.left, self.right
+        text = (
+            f"slope {_listed(self.chosen)} was chosen; it is {_listed(left)} on the left, {_listed(right)} on the right"
+        )
+        return text + ("; the value jumps there" if left == right and not any(map(isinf, left)) else "")
+
+    def __str__(self) -> str:
+        return f"{self.op}({', '.join(map(repr, self.numbers))})" + (f" at {self.site}" if self.site else "")
+
+
+class Kinks(list[Kink]):
+    """The list that `kinks` fills; printed, it says each place once."""
+
+    def __str__(self) -> str:
+        if not self:
+            return "No kinks: every operation was differentiable where it was evaluated."
+        places: dict[Any, list[Kink]] = {}
+        for kink in self:
+            site = kink.site and (kink.site.code, kink.site.instruction)
+            places.setdefault((kink.op, site, kink.chosen), []).append(kink)
+        lines = [f"{len(self)} kink{'s' * (len(self) > 1)}"]
+        for first, *others in places.values():
+            lines += [f"  {first}" + (f" × {len(others) + 1}" if others else ""), f"      {first.meaning}"]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def is_of_package(site: Site) -> bool:
+    """Whether a place is in this package, not in the user's program."""
+    return site.file.startswith(_FOLDER)
+
+
+def place_of(node: Any) -> Site | None:
+    """The expression in the user's program that made a node: of one made by this package, the call that led there."""
+    origin: Site | None = node.origin
+    scope: Scope | None = node.scope
+    if origin is None or not is_of_package(origin):
+        return origin
+    while scope is not None and scope.site is None:
+        scope = scope.parent
+    return scope.site if scope is not None else origin
+
+
+def _listed(slopes: tuple[float, ...]) -> str:
+    return repr(slopes[0]) if len(slopes) == 1 else shown(slopes)
+
+
+def kink_of(node: Any) -> Kink | None:
+    """The kink that a recorded node sits on, or None; nan is no kink."""
+    row = TABLE[node.op]
+    operands, result = node.operands, node.data
+    numbers = tuple([getattr(operand, "data", operand) for operand in operands])
+    if isnan(result) or not row.kink(result, *numbers):
+        return None
+    chosen = tuple([0.0 if partial is ZERO else partial for partial in node.partials])
+
+    def beside(direction: float) -> tuple[float, ...]:
+        slopes = []
+        for i, (operand, number) in enumerate(zip(operands, numbers, strict=True)):
+            moved = (*numbers[:i], nextafter(number, direction), *numbers[i + 1 :])
+            slope = 0.0 if type(operand) is float else row.partials(row.function(*moved), moved)[i]
+            if slope is ZERO:
+                slope = 0.0
+            elif abs(slope) > 1e100 or (isinf(chosen[i]) and not isnan(slope)):
+                slope = copysign(inf, slope)
+            slopes.append(slope)
+        return tuple(slopes)
+
+    return Kink(node, row.name, numbers, chosen, place_of(node), beside)
+
+
+_reports: ContextVar[tuple[Kinks, ...]] = ContextVar("reports", default=())
+
+
+def is_watched() -> bool:
+    """Whether `kinks` is on; not while something is recorded that nobody watches."""
+    return bool(_reports.get()) and recording().observe is not None
+
+
+def note_kink(kink: Kink) -> None:
+    """Put a kink on the lists of all who watch."""
+    kink = replace(kink, site=user_site())
+    for report in _reports.get():
+        report.append(kink)
+
+
+def _note_comparison(left: Any, right: Any) -> None:
+    frame = sys._getframe(2)  # past the operator; a decision of this package is between two equal forms
+    if is_watched() and frame.f_globals.get("__name__", "").partition(".")[0] != __name__.partition(".")[0]:
+        numbers = left.data, float(getattr(right, "data", right))
+        note_kink(Kink(left, "comparison", numbers, (0.0, 0.0), None, lambda _: (0.0, 0.0)))
+
+
+def _note_row(node: Any) -> None:
+    kink = kink_of(node)
+    if kink is not None:
+        note_kink(kink)
+
+
+@contextmanager
+def kinks() -> Iterator[Kinks]:
+    """List every place where the computation inside sits exactly on a point where it is not differentiable.
+
+    There the derivative is a choice: `abs` at 0, `relu` at 0, ties of `maximum`, `clip` at its bounds, the steps of
+    `floor`, `sqrt` at 0. A comparison of two equal numbers counts too, for the program might as well have gone the
+    other way. Operations on plain numbers, and those of forward mode (`jvp`), are not recorded, so they are not seen.
+
+    Returns:
+        a context manager that gives a list of entries, each with `op`, `numbers`, `chosen`, `left`, `right` (slopes),
+        `site` and `node`; print the list to read it.
+
+    >>> import autograd_mini as am
+    >>> x = am.Value(0.0)
+    >>> with am.kinks() as report:
+    ...     y = abs(x) + am.sigmoid(x)
+    >>> [(kink.op, kink.chosen, kink.left, kink.right) for kink in report]
+    [('abs', (0.0,), (-1.0,), (1.0,))]
+    """
+    report = Kinks()
+    outer = _reports.get()
+    tokens = _reports.set((*outer, report)), on_boundary.set(_note_comparison)
+    try:
+        if outer:  # who watches already tells all
+            yield report
+        else:
+            with observing(_remember_origin), observing(_note_row):
+                yield report
+    finally:
+        _reports.reset(tokens[0])
+        on_boundary.reset(tokens[1])

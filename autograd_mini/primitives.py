@@ -86,7 +86,7 @@ class Primitive:
         if isinstance(partial, complex):
             raise ArithmeticError
         number = as_number(partial)
-        if number is None and isinstance(result, float):
+        if number is None and isinstance(result, float) and type(partial) not in interpreters:
             raise ArgumentError(
                 f"The rule of {self.name!r} gave {shown(partial)} at numbers.",
                 "Compute each partial from the result and the operands; it must be a number or ZERO.",
@@ -323,14 +323,12 @@ def select(condition: Any, a: Any, b: Any) -> Any:
 # Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
 
 
-def _log_slope(x: Any, scale: float = 1.0) -> Any:
-    """scale / x for x >= 0, +inf at both zeros (x + 0.0 turns -0.0 into 0.0), nan outside the domain."""
-    return select(x < 0.0, math.nan, scale / (x + 0.0))
+def _log_slope(x: Any, scale: Any = 1.0) -> Any:
+    """scale / x for x >= 0, +inf at both zeros (x + 0.0 turns -0.0 into 0.0).
 
-
-def _one_minus_square(x: Any) -> Any:
-    """1 - x²: the factored form keeps its digits near ±1, and the plain form's derivative keeps them near 0."""
-    return select(x * x < 0.25, 1.0 - x * x, (1.0 - x) * (1.0 + x))
+    Outside the domain it is nan with all its derivatives: a quotient of nan, for a mere nan would be a constant.
+    """
+    return select(x < 0.0, math.nan, scale) / (x + 0.0)
 
 
 def _gaussian(x: Any, scale: float = 1.0) -> Any:
@@ -452,6 +450,9 @@ div  = _row("div", ieee.divide, lambda y, a, b: (1.0 / b, -(y / b)), _WIDE, (0.5
             "The quotient, `a / b`; a zero divisor gives inf or nan.", "1 / b, -(a / b) / b.", "div(3.0, 2.0) -> 1.5", "/")
 neg  = _row("neg", operator.neg, lambda y, x: (-1.0,), _ANY, _ROUNDED,
             "The number with its sign changed, `-x`.", "-1.", "neg(2.0) -> -2.0", "-")
+one_minus_square = _row("one_minus_square", lambda x: (1.0 - x) * (1.0 + x), lambda y, x: (-2.0 * x,), _WIDE, (2, 1, 1, 1),
+            "1 - x**2, without losing digits near 1 and -1.", "-2 * x; the factors' own would lose digits near 0, and be inf - inf at ±1 in asin.",
+            "one_minus_square(0.5) -> 0.75")
 pos  = _row("pos", operator.pos, lambda y, x: (1.0,), _ANY, _ROUNDED,
             "The number itself, as a node of its own.", "1.", "pos(2.0) -> 2.0", "+")
 pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
@@ -484,7 +485,7 @@ log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 
              "log1p(1e-20) -> 1e-20")
 sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 8),
              "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951", kink=lambda y, x: x == 0.0)
-cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (select(x == y, 1.0 / (3.0 * y * y), y / x / 3.0),), _ANY, (3, 4, 8, 12),
+cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (select(x == y, 1.0 / y / y / 3.0, y / x / 3.0),), _ANY, (3, 4, 8, 12),
              "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0", kink=lambda y, x: x == 0.0)
 
 # -- circles and hyperbolas --------------------------------------------------------------------------------------------
@@ -494,9 +495,9 @@ cos   = _row("cos", ieee.cos, lambda y, x: (-sin(x),), (-1e6, 1e6), (1, 1, 1, 1)
              "The cosine of x in radians.", "-sin(x).", "cos(1.0) -> 0.5403023058681398")
 tan   = _row("tan", ieee.tan, lambda y, x: (1.0 + y * y,), (-1.57, 1.57), (1, 2, 4, 8),
              "The tangent of x in radians.", "1 + tan(x)**2.", "tan(1.0) -> 1.5574077246549023")
-asin  = _row("asin", ieee.asin, lambda y, x: (1.0 / sqrt(_one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
+asin  = _row("asin", ieee.asin, lambda y, x: (1.0 / sqrt(one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
              "The angle whose sine is x, from -π/2 to π/2.", "1 / sqrt(1 - x**2); inf at ±1.", "asin(1.0) -> 1.5707963267948966", kink=lambda y, x: x * x == 1.0)
-acos  = _row("acos", ieee.acos, lambda y, x: (-1.0 / sqrt(_one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
+acos  = _row("acos", ieee.acos, lambda y, x: (-1.0 / sqrt(one_minus_square(x)),), _UNIT, (1, 2, 6, 12),
              "The angle whose cosine is x, from 0 to π.", "-1 / sqrt(1 - x**2); -inf at ±1.", "acos(0.0) -> 1.5707963267948966", kink=lambda y, x: x * x == 1.0)
 atan  = _row("atan", ieee.atan, lambda y, x: (1.0 / hypot(1.0, x) / hypot(1.0, x),), _ANY, (1, 3, 6, 12),
              "The angle whose tangent is x, from -π/2 to π/2.", "1 / (1 + x**2).", "atan(1.0) -> 0.7853981633974483")
@@ -509,9 +510,9 @@ cosh  = _row("cosh", ieee.cosh, lambda y, x: (sinh(x),), (-709.0, 709.0), (2, 2,
              "The hyperbolic cosine.", "sinh(x).", "cosh(1.0) -> 1.5430806348152437")
 asinh = _row("asinh", ieee.asinh, lambda y, x: (1.0 / hypot(1.0, x),), _ANY, (2, 2, 6, 12),
              "The number whose hyperbolic sine is x.", "1 / sqrt(1 + x**2).", "asinh(1.0) -> 0.881373587019543")
-acosh = _row("acosh", ieee.acosh, lambda y, x: (1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)),), (1.0, 1e300), (2, 3, 6, 12),
+acosh = _row("acosh", ieee.acosh, lambda y, x: (1.0 / sqrt(x - 1.0) / sqrt(x + 1.0),), (1.0, 1e300), (2, 3, 6, 12),
              "The number whose hyperbolic cosine is x >= 1.", "1 / sqrt(x**2 - 1); inf at 1.", "acosh(2.0) -> 1.3169578969248166", kink=lambda y, x: x == 1.0)
-atanh = _row("atanh", ieee.atanh, lambda y, x: (select(abs(x) > 1.0, math.nan, 1.0 / _one_minus_square(x)),), _UNIT, (2, 2, 6, 12),
+atanh = _row("atanh", ieee.atanh, lambda y, x: (select(abs(x) > 1.0, math.nan, 1.0) / one_minus_square(x),), _UNIT, (2, 2, 6, 12),
              "The number whose hyperbolic tangent is x.", "1 / (1 - x**2); inf at ±1.", "atanh(0.5) -> 0.5493061443340548")
 hypot = _row("hypot", ieee.hypot, _hypot_rule, _WIDE, (1, 3, 6, 12),
              "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin.",
@@ -549,7 +550,7 @@ where = _row("where", ieee.where, lambda y, condition, a, b: (ZERO, select(condi
 stop  = _row("stop_gradient", operator.pos, lambda y, x: (ZERO,), _ANY, (),
              "The number itself, as a constant.", "no edge: derivatives end here.", "stop(2.0) -> 2.0")
 xlogy = _row("xlogy", ieee.xlogy,
-             lambda z, x, y: (log(y), select(x == 0.0, ZERO, select(y < 0.0, math.nan, x / (y + 0.0)))),
+             lambda z, x, y: (log(y), select(x == 0.0, ZERO, _log_slope(y, x))),
              ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
              "x * log(y), and 0 for x = 0 even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0", kink=lambda z, x, y: x == 0.0 == y)
 

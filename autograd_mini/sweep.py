@@ -140,3 +140,43 @@ def propagate(
         for node, adjoint in walk:
             check_contributions(node, adjoint)
     deque(walk, maxlen=0)
+
+
+def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
+    """Walk from the leaves to the roots and give each node its derivative in one direction: the same edges, forwards.
+
+    Args:
+        order: the nodes, operands before results.
+        tangents: those of the leaves, `ZERO` for none; filled by the walk.
+
+    Returns:
+        the tangents; `ZERO` where nothing arrived.
+
+    >>> from autograd_mini import Value
+    >>> x = Value(3.0)
+    >>> y = x * x + 1.0
+    >>> push(topological_order(y), {x: 1.0})[y]
+    6.0
+    """
+    for node in order:
+        if node in tangents:
+            continue
+        tangent: Any = ZERO
+        dleft, dright = node._dleft, node._dright
+        if type(dleft) is tuple:
+            for operand, partial in zip(node._left, dleft, strict=True):
+                if partial is not ZERO:
+                    inner = tangents[operand]
+                    if inner is not ZERO:
+                        tangent = inner * partial if tangent is ZERO else tangent + inner * partial
+        else:
+            if dleft is not ZERO:
+                inner = tangents[node._left]
+                if inner is not ZERO:
+                    tangent = inner * dleft
+            if dright is not ZERO:
+                inner = tangents[node._right]
+                if inner is not ZERO:
+                    tangent = inner * dright if tangent is ZERO else tangent + inner * dright
+        tangents[node] = tangent
+    return tangents

@@ -61,6 +61,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "div": lambda a, b: a / b,
     "neg": lambda x: -x,
     "pos": lambda x: x,
+    "one_minus_square": lambda x: 1 - x**2,
     "stop_gradient": lambda x: x,
     "pow": sympy.Pow,
     "floor_divide": lambda a, b: sympy.floor(a / b),

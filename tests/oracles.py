@@ -23,6 +23,7 @@ MEANING: dict[str, Any] = {
     "mul": X * Y,
     "div": X / Y,
     "neg": -X,
+    "one_minus_square": 1 - X**2,
     "pos": X,
     "pow": X**Y,
     "exp": sympy.exp(X),

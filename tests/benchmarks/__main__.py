@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks [E1 E2 ...] [--repeats N]`: a table of ours beside every peer that is installed.
 
 Quote ratios taken in one run; a bare time says more about the machine.
-A further group of workloads is a module with WORKLOADS and LIMITS, added to GROUPS.
+A further group of workloads is a module with WORKLOADS and LIMITS, added to GROUPS; with COUNTS, too, a function that
+gives lines to print, if it has figures that do not depend on the machine.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import argparse
 import math
 import platform
 
-from tests.benchmarks import eager
+from tests.benchmarks import derivatives, eager
 from tests.benchmarks.harness import MISSING, Figures, measure, serve
 
-GROUPS = (eager,)
+GROUPS = (eager, derivatives)
 ROW = "{:12} {:15} {:>10} {:>10} {:9} {:>9} {:>12}"
 
 
@@ -56,6 +57,11 @@ def main() -> None:
             continue
         verdict = "missed" if measured > limit.must else "reached" if measured > limit.aim else "aim reached"
         print(f"{limit.title:28} {_shown(measured):>10} {_shown(limit.must):>10} {_shown(limit.aim):>10}  {verdict}")
+    for group in GROUPS:
+        if hasattr(group, "COUNTS") and any(
+            workload.name == name for workload in group.WORKLOADS for name, _ in figures
+        ):
+            print("", *group.COUNTS(), sep="\n")
     return None
 
 

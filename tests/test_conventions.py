@@ -1,0 +1,336 @@
+"""The conventions C1 to C8, each a sentence that a user can remember, up to third derivatives at every kink and switch.
+
+Reverse mode, forward mode and `backward()` must give the same answer: a convention is not a matter of the mode.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+from autograd_mini import Value, grad, jvp
+from tests.oracles import X, derivative, exactly, ulps
+
+inf, nan = math.inf, math.nan
+
+
+def derivatives(f, x, order=3):
+    """The value and the derivatives of a function of one number, by nested grad."""
+    found = [f(x)]
+    for _ in range(order):
+        f = grad(f)
+        found.append(f(x))
+    return found
+
+
+def forwards(f, x, order=3):
+    """The same by nested jvp."""
+    found = [f(x)]
+    for _ in range(order):
+        f = (lambda g: lambda z: jvp(g, (z,), (1.0,))[1])(f)
+        found.append(f(x))
+    return found
+
+
+def agree(got, expected):
+    return all(
+        (math.isnan(a) and math.isnan(b)) or a == b or a == pytest.approx(b, rel=1e-14)
+        for a, b in zip(got, expected, strict=True)
+    )
+
+
+# -- C1: IEEE values, always -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "value"),
+    [
+        (lambda x: 1.0 / x, 0.0, inf),
+        (lambda x: 1.0 / x, -0.0, -inf),
+        (lambda x: x / x, 0.0, nan),
+        (am.exp, 710.0, inf),
+        (am.log, -1.0, nan),
+        (am.log, 0.0, -inf),
+        (am.sqrt, -1.0, nan),
+        (lambda x: x ** (1 / 3), -8.0, nan),
+        (lambda x: 0.0**x, -1.0, inf),
+        (lambda x: x % 0.0, 1.0, nan),
+        (lambda x: x // 0.0, -1.0, -inf),
+        (lambda x: x * x, 1e300, inf),
+        (am.cosh, -1000.0, inf),
+        (lambda x: am.fmod(x, 0.0), 1.0, nan),
+    ],
+)
+def test_c1_nothing_raises_and_nothing_turns_complex(f, x, value):
+    """The results of C, of NumPy and of compiled code, for numbers, `Value`s and dual numbers alike."""
+    for got in (f(Value(x)).data, jvp(f, (x,), (1.0,))[0], am.value_and_grad(f)(x)[0]):
+        assert got == value or (math.isnan(got) and math.isnan(value))
+    f(Value(x)).backward()
+    derivatives(f, Value(x))
+
+
+def test_c1_checked_raises_instead():
+    """At the first result or contribution that is not finite, with the numbers and the user's expression."""
+    x = Value(0.0)
+    with am.checked():
+        with pytest.raises(am.NonFiniteError, match=r"(?s)div\(1.0, 0.0\) is inf.*1.0 / x"):
+            1.0 / x
+        y = am.sqrt(x)
+        with pytest.raises(am.NonFiniteError, match=r"(?s)adjoint 1.0 times local derivative inf.*am.sqrt\(x\)"):
+            y.backward()
+    assert x.grad == 0.0
+
+
+# -- C2: a branch not taken has no edge --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (lambda x: am.where(x > 0.0, am.sqrt(x), 0.0), -1.0, 0.0),
+        (lambda x: am.where(x > 0.0, am.log(x), x), 0.0, 1.0),
+        (lambda x: am.relu(am.log(x)), 0.0, 0.0),
+        (lambda x: abs(am.sqrt(x)), 0.0, 0.0),
+        (lambda x: am.maximum(1.0, am.sqrt(x)), 0.0, 0.0),
+        (lambda x: am.minimum(-1.0, am.cbrt(x)), 0.0, 0.0),
+        (lambda x: am.clip(am.log(x), -1.0, 1.0), 0.0, 0.0),
+        (lambda x: am.cross_entropy([am.log(x), 1.0], [0.0, 0.0]), 0.0, 0.0),
+        (lambda x: am.hypot(am.sqrt(x), 0.0), 0.0, 0.0),
+        (lambda x: am.floor(am.sqrt(x)), 0.0, 0.0),
+        (lambda x: am.xlogy(0.0, x), 0.0, 0.0),
+    ],
+)
+def test_c2_structural_zeros(f, x, slope):
+    """0 * inf is never formed: what was not taken has no derivative of any order."""
+    for found in (derivatives(f, x), forwards(f, x)):
+        assert found[1:] == [slope, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("f", [lambda x: am.sqrt(x) ** 2, lambda x: am.sqrt(x * x), lambda x: 0.0 * am.log(x)])
+def test_c2_a_zero_by_value_multiplies_normally(f):
+    """0 * inf is nan where both factors are there: an honest answer, and not a silent 0."""
+    assert math.isnan(derivatives(f, 0.0, 1)[1])
+    assert math.isnan(forwards(f, 0.0, 1)[1])
+
+
+def test_c2_zero_adjoints_are_not_skipped():
+    """An adjoint that happens to be 0 has a derivative: d²(x y)/dx dy = 1 at x = y = 0."""
+    assert grad(grad(lambda x, y: x * y, 0), 1)(0.0, 0.0) == 1.0
+    assert am.hessian(lambda v: v[0] * v[1] * v[2])([0.0, 0.0, 5.0])[0][1] == 5.0
+
+
+# -- C3: kinks ---------------------------------------------------------------------------------------------------------
+
+KINKS = {  # the function of one number, where, and its first three derivatives there
+    "abs": (am.abs, 0.0, [0.0, 0.0, 0.0]),
+    "abs at -0.0": (am.abs, -0.0, [0.0, 0.0, 0.0]),
+    "relu": (am.relu, 0.0, [0.0, 0.0, 0.0]),
+    "relu at -0.0": (am.relu, -0.0, [0.0, 0.0, 0.0]),
+    "relu squared": (lambda x: am.relu(x) ** 2, 0.0, [0.0, 0.0, 0.0]),
+    "leaky_relu": (am.leaky_relu, 0.0, [0.01, 0.0, 0.0]),
+    "elu": (am.elu, 0.0, [1.0, 1.0, 1.0]),
+    "elu, alpha 2": (lambda x: am.elu(x, 2.0), 0.0, [2.0, 2.0, 2.0]),
+    "hard_tanh": (am.hard_tanh, 1.0, [0.0, 0.0, 0.0]),
+    "hard_tanh at -1": (am.hard_tanh, -1.0, [0.0, 0.0, 0.0]),
+    "clip, low": (lambda x: am.clip(x * x, 0.0, 1.0), 0.0, [0.0, 0.0, 0.0]),
+    "clip, high": (lambda x: am.clip(x * x, 0.0, 4.0), 2.0, [0.0, 0.0, 0.0]),
+    "maximum, tie of two": (lambda x: am.maximum(x * x, x), 1.0, [1.5, 1.0, 0.0]),
+    "maximum, tie of three": (lambda x: am.maximum(x, 2.0 * x, x**3), 0.0, [1.0, 0.0, 2.0]),
+    "minimum, tie": (lambda x: am.minimum(x, -x), 0.0, [0.0, 0.0, 0.0]),
+    "maximum of equal operands": (lambda x: am.maximum(x, x), 3.0, [1.0, 0.0, 0.0]),
+    "hypot": (lambda x: am.hypot(x, 0.0), 0.0, [0.0, 0.0, 0.0]),
+    "hypot of three": (lambda x: am.hypot(x, x, 2.0 * x), 0.0, [0.0, 0.0, 0.0]),
+    "norm": (lambda x: am.norm([x, x]), 0.0, [0.0, 0.0, 0.0]),
+    "sign": (am.sign, 0.0, [0.0, 0.0, 0.0]),
+    "floor": (am.floor, 2.0, [0.0, 0.0, 0.0]),
+    "remainder": (lambda x: x % 2.0, 4.0, [1.0, 0.0, 0.0]),
+    "floor division": (lambda x: x // 2.0, 4.0, [0.0, 0.0, 0.0]),
+    "hinge": (lambda x: am.hinge(x, 1), 1.0, [0.0, 0.0, 0.0]),
+    "mae": (lambda x: am.mae(x, 0.0), 0.0, [0.0, 0.0, 0.0]),
+    "huber at its switch": (lambda x: am.huber(x, 0.0), 1.0, [1.0, 1.0, 0.0]),
+    "where": (lambda x: am.where(x > 0.0, x * x, -x), 0.0, [-1.0, 0.0, 0.0]),
+    # One-sided: the defined side.
+    "sqrt": (am.sqrt, 0.0, [inf, -inf, inf]),
+    "sqrt at -0.0": (am.sqrt, -0.0, [inf, -inf, inf]),
+    "log": (am.log, 0.0, [inf, -inf, inf]),
+    "log at -0.0": (am.log, -0.0, [inf, -inf, inf]),
+    "log2": (am.log2, 0.0, [inf, -inf, inf]),
+    "log10": (am.log10, 0.0, [inf, -inf, inf]),
+    "log1p": (am.log1p, -1.0, [inf, -inf, inf]),
+    "asin": (am.asin, 1.0, [inf, inf, inf]),
+    "asin at -1": (am.asin, -1.0, [inf, -inf, inf]),
+    "acos": (am.acos, 1.0, [-inf, -inf, -inf]),
+    "acos at -1": (am.acos, -1.0, [-inf, inf, -inf]),
+    "acosh": (am.acosh, 1.0, [inf, -inf, inf]),
+    "atanh": (am.atanh, 1.0, [inf, inf, inf]),
+    "atanh at -1": (am.atanh, -1.0, [inf, -inf, inf]),
+    "x ** 0.5": (lambda x: x**0.5, 0.0, [inf, -inf, inf]),
+    "x ** 1.5": (lambda x: x**1.5, 0.0, [0.0, inf, -inf]),
+    "x ** 2.5": (lambda x: x**2.5, 0.0, [0.0, 0.0, inf]),
+    "cbrt from the right": (am.cbrt, 0.0, [inf, -inf, inf]),
+    "cbrt from the left": (am.cbrt, -0.0, [inf, inf, inf]),
+    "xlogy": (lambda x: am.xlogy(x, x), 0.0, [-inf, inf, -inf]),
+    # Outside the domain: nan, whatever the order.
+    "sqrt outside": (am.sqrt, -1.0, [nan, nan, nan]),
+    "log outside": (am.log, -1.0, [nan, nan, nan]),
+    "log2 outside": (am.log2, -1.0, [nan, nan, nan]),
+    "log10 outside": (am.log10, -1.0, [nan, nan, nan]),
+    "log1p outside": (am.log1p, -2.0, [nan, nan, nan]),
+    "asin outside": (am.asin, 2.0, [nan, nan, nan]),
+    "acos outside": (am.acos, -2.0, [nan, nan, nan]),
+    "acosh outside": (am.acosh, 0.5, [nan, nan, nan]),
+    "acosh far outside": (am.acosh, -2.0, [nan, nan, nan]),
+    "atanh outside": (am.atanh, 2.0, [nan, nan, nan]),
+    "xlogy outside": (lambda y: am.xlogy(2.0, y), -1.0, [nan, nan, nan]),
+    "pow outside": (lambda x: x**0.5, -1.0, [nan, nan, nan]),
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_c3_kinks(name):
+    """The minimum-norm subgradient; the defined side; nan outside: first, second and third derivative, both modes."""
+    f, x, expected = KINKS[name]
+    assert agree(derivatives(f, x)[1:], expected), derivatives(f, x)
+    assert agree(forwards(f, x)[1:], expected), forwards(f, x)
+    leaf = Value(x)
+    f(leaf).backward()
+    assert agree([leaf.grad], expected[:1])
+
+
+def test_c3_several_operands():
+    """Ties share evenly, the zero vector has slope (0, 0), the angle at the origin has none."""
+    assert grad(am.maximum, (0, 1, 2))(2.0, 2.0, 1.0) == (0.5, 0.5, 0.0)
+    assert grad(am.minimum, (0, 1, 2))(2.0, 2.0, 2.0) == (1 / 3,) * 3
+    assert grad(am.hypot, (0, 1))(0.0, 0.0) == (0.0, 0.0)
+    assert all(map(math.isnan, grad(am.atan2, (0, 1))(0.0, 0.0)))
+    assert am.hessian(am.norm)([0.0, 0.0]) == [[0.0, 0.0], [0.0, 0.0]]
+
+
+# -- C4: accurate in the tails, closed under differentiation -----------------------------------------------------------
+
+SWITCHES = {  # compositions of two analytically equal forms: what they mean, and where they switch
+    "sigmoid": ("1 / (1 + exp(-x))", 0.0),
+    "tanh": ("tanh(x)", 0.0),
+    "softplus": ("log(1 + exp(x))", 0.0),
+    "log_sigmoid": ("-log(1 + exp(-x))", 0.0),
+    "silu": ("x / (1 + exp(-x))", 0.0),
+    "gelu": ("x * erfc(-x / sqrt(2)) / 2", 0.0),
+}
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", SWITCHES)
+def test_c4_the_switch_cannot_be_seen(name, order):
+    """At the switch of a composition and on both sides of it every derivative is right, against mpmath."""
+    import sympy
+
+    text, switch = SWITCHES[name]
+    meaning = sympy.sympify(text, locals={"x": X})
+    f = getattr(am, name)
+    for x in (switch, -switch, 5e-324, -5e-324, 1e-300, -1e-300, 2.0**-20, -(2.0**-20), 0.25, -0.25):
+        exact = exactly(derivative(meaning, (0,) * order), x)
+        for found in (derivatives(f, x, order)[order], forwards(f, x, order)[order]):
+            # Derivatives that change sign at the switch cancel close to it: the error is that of the next one's scale.
+            assert ulps(found, exact) <= 4.0 * (order + 1) or abs(found - float(exact)) <= 4e-16
+
+
+def test_c4_softsign_at_its_switches():
+    """x / (1 + |x|) is written in four pieces, and has one derivative of each order at ±1."""
+    for x in (-1.0, 1.0, np.nextafter(1.0, 2.0), -np.nextafter(1.0, 2.0)):
+        d = 1.0 + abs(x)
+        expected = [x / d, 1 / d**2, -2 * math.copysign(1.0, x) / d**3, 6 / d**4]
+        assert derivatives(am.softsign, float(x)) == pytest.approx(expected, rel=1e-14)
+    assert derivatives(am.softsign, 0.0, 1) == [0.0, 1.0]
+
+
+def test_c4_softmax_and_its_logarithm_at_ties():
+    """logsumexp has no kink where the largest logit changes: second derivatives are those of the closed form."""
+    for zs in ([0.0, 0.0], [1.0, 1.0, 1.0], [2.0, 2.0, -1.0], [0.0, -0.0], [800.0, 800.0, 0.0]):
+        a = am.softmax(zs)
+        closed = [[a[i] * ((i == j) - a[j]) for j in range(len(zs))] for i in range(len(zs))]
+        assert np.array(am.hessian(am.logsumexp)(zs)) == pytest.approx(np.array(closed), rel=1e-14, abs=1e-16)
+        assert np.array(am.jacobian(am.softmax)(zs)) == pytest.approx(np.array(closed), rel=1e-14, abs=1e-16)
+
+
+def test_c4_fixed_points():
+    """The numbers that everybody knows."""
+    assert derivatives(am.sigmoid, 0.0) == [0.5, 0.25, 0.0, -0.125]
+    assert derivatives(am.tanh, 0.0) == [0.0, 1.0, 0.0, -2.0]
+    assert derivatives(am.softplus, 0.0)[1:] == [0.5, 0.25, 0.0]
+    assert derivatives(am.relu, 0.0) == [0.0, 0.0, 0.0, 0.0]
+
+
+# -- C5: powers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0, 1.0, -3.0, inf, -inf, 5e-324])
+def test_c5_the_power_zero(x):
+    """x ** 0 is 1 with derivative 0, whatever x."""
+    assert derivatives(lambda v: v**0, x) == [1.0, 0.0, 0.0, 0.0]
+    assert derivatives(lambda v: v**0.0, x) == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_c5_powers():
+    """p x**(p-1); y log x, 0 at x = 0 <= p, nan for x < 0; a constant exponent has no partial; squares are products."""
+    assert derivatives(lambda x: x**3, -2.0) == [-8.0, 12.0, -12.0, 6.0]
+    assert derivatives(lambda x: x**2, 0.0) == [0.0, 0.0, 2.0, 0.0]
+    assert derivatives(lambda x: x**1, 0.0) == [0.0, 1.0, 0.0, 0.0]
+    assert derivatives(lambda p: 0.0**p, 2.0, 2) == [0.0, 0.0, 0.0]
+    assert math.isnan(grad(lambda p: (-2.0) ** p)(3.0))
+    assert (Value(-2.0) ** 3.0).partials == (12.0, am.ZERO)
+    for x in (1.1, -0.3, 1e-170, 1e170, 0.1 + 0.2):
+        assert (Value(x) ** 2).data == x * x == am.pow(x, 2.0)
+        assert grad(lambda v: v**2)(x) == grad(lambda v: v * v)(x)
+
+
+# -- C6: backward accumulates on leaves, interior nodes restart --------------------------------------------------------
+
+
+def test_c6_a_second_backward_doubles_the_leaves_and_nothing_else():
+    """Interior nodes hold the gradient of the last sweep; leaves the sum."""
+    x = Value(3.0)
+    y = x * x
+    z = y * 2.0
+    for n in (1, 2, 3):
+        z.backward()
+        assert (x.grad, y.grad, z.grad) == (12.0 * n, 2.0, 1.0)
+
+
+# -- C7: values are floats ---------------------------------------------------------------------------------------------
+
+
+def test_c7_what_a_value_takes():
+    """Real numbers of any kind, as floats; nothing else; no silent detachment; no silent infinity."""
+    for number in (3, True, 3.0, Fraction(3, 1), np.float32(3.0), np.int64(3)):
+        assert type(Value(number).data) is float
+    for wrong in ("3", None, 3j, [3.0], np.ones(2), Value(3.0)):
+        with pytest.raises(TypeError):
+            Value(wrong)
+    for detach in (float, int, math.exp, math.sqrt):
+        with pytest.raises(TypeError, match="gradient"):
+            detach(Value(3.0))
+    with pytest.raises(OverflowError):
+        Value(10**400)
+
+
+# -- C8: bits ----------------------------------------------------------------------------------------------------------
+
+
+def test_c8_the_same_bits_for_numbers_values_and_dual_numbers():
+    """+ - * / sqrt neg abs max min select and the order of operations are those of floats, whoever computes."""
+    numbers = [0.1, -0.3, 1e-310, 7.0, -0.0, 1e300]
+    programs = [
+        lambda a, b, c: a + b * c - a / (b + 1.5),
+        lambda a, b, c: am.sqrt(abs(a)) * -b + am.maximum(a, b, c) - am.minimum(a, b),
+        lambda a, b, c: am.sum([a, b, c, 0.1, 0.2]) + am.dot([a, b, c], [b, c, a]),
+        lambda a, b, c: am.where(a > b, a, c) * am.clip(b, -1.0, 1.0),
+    ]
+    for program, xs in itertools.product(programs, itertools.permutations(numbers, 3)):
+        plain = program(*xs)
+        assert repr(program(*map(Value, xs)).data) == repr(plain)
+        assert repr(jvp(program, xs, (1.0, 0.0, 0.0))[0]) == repr(plain)

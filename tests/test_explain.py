@@ -1,0 +1,366 @@
+"""`explain()`: each diagnosis points to the user's line and says what to write; healthy graphs raise no alarm."""
+
+from __future__ import annotations
+
+import contextvars
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as am
+from autograd_mini import Value, explain
+from autograd_mini.sweep import topological_order
+from tests.test_graphs import anything, build, ordinary, steps
+
+inf, nan = math.inf, math.nan
+
+
+def explained(compute, *numbers, **options):
+    """The explanation of a computation, recorded with its lines; no gradient is touched."""
+    leaves = [Value(number, name=name) for number, name in zip(numbers, "xyzuv", strict=False)]
+    with am.provenance():
+        root = compute(*leaves)
+    explanation = explain(root, **options)
+    assert all(node._grad is None for node in topological_order(root, everything=True))
+    return explanation
+
+
+def hand_made_softmax(zs):
+    exps = [am.exp(z) for z in zs]
+    return [e / sum(exps) for e in exps]
+
+
+def chain(x, times, step):
+    for _ in range(times):
+        x = step(x)
+    return x
+
+
+# What can be wrong with one gradient: the computation, its inputs, the kind, the cause, the expression of the culprit
+# in this very file, what the message says, and what the advice is to write.
+DIAGNOSES = [
+    # -- no edge
+    (lambda x, y: am.relu(x * y) + 1.0, (-1.0, 2.0), "zero", "dead branch", "am.relu(x * y)", "relu(-2)", None),
+    (lambda x: am.hard_tanh(x), (3.0,), "zero", "dead branch", "am.hard_tanh(x)", "limited to 1", None),
+    (lambda x: am.maximum(x, 2.0), (1.0,), "zero", "dead branch", "am.maximum(x, 2.0)", "2, not 1", None),
+    (lambda x: am.where(x > 0.0, x, 2.0), (-1.0,), "zero", "dead branch", "am.where(x > 0.0, x, 2.0)", "other", None),
+    (lambda x: abs(x) * 2.0, (0.0,), "zero", "kink", "abs(x)", "abs(0)", None),
+    (lambda x: am.floor(x) + 1.0, (1.5,), "zero", "step", "am.floor(x)", "step function", None),
+    (lambda x: am.sign(x) + 1.0, (1.5,), "zero", "step", "am.sign(x)", "step function", None),
+    (lambda x: x.stop_gradient() + 1.0, (1.5,), "zero", "stopped", "x.stop_gradient()", "asked for it", None),
+    # -- 0 by value
+    (lambda x: x * am.relu(x - 3.0) * 0.0, (4.0,), "zero", "multiplied by 0", "x * am.relu(x - 3.0) * 0.0", "0", None),
+    (lambda x: am.sigmoid(x), (800.0,), "zero", "saturated", "am.sigmoid(x)", "sigmoid is saturated at 800", None),
+    (lambda x: am.tanh(x), (-400.0,), "zero", "saturated", "am.tanh(x)", "tanh is saturated at -400", None),
+    (lambda x: am.sigmoid(x), (30.0,), "vanishing", "saturated", "am.sigmoid(x)", "saturated at 30", None),
+    (lambda x: am.exp(x), (-800.0,), "zero", "underflow", "am.exp(x)", "exp(-800) is below the smallest float", None),
+    (lambda x: (x * 1e-200) * 1e-200, (1.0,), "zero", "underflow", "x * 1e-200", "1e-200 * 1e-200", None),
+    (lambda x: 1 / (1 + am.exp(-x)), (800.0,), "zero", "underflow", "am.exp(-x)", "exp(-800)", None),
+    (lambda x: am.mse([x], [1.0]), (1.0,), "zero", "stationary", "am.mse([x], [1.0])", "flat", None),
+    (lambda x: x**3 + 1.0, (0.0,), "zero", "stationary", "x**3", "slope of 0 ** 3 is 0", None),
+    (lambda x: am.cos(x), (0.0,), "zero", "stationary", "am.cos(x)", "cos(0)", None),
+    (lambda x: 3.0 * x - 3.0 * x, (1.0,), "zero", "cancelled", None, "3, -3", None),
+    (lambda x: 0.1 * x + 0.2 * x - 0.3 * x, (1.0,), "vanishing", "cancelled", None, "cancel", None),
+    # -- 0 * inf, inf - inf
+    (lambda x: am.sqrt(x) * 0.0, (0.0,), "nan", "0 * inf", "am.sqrt(x)", "0 arrives at sqrt(0)", None),
+    (lambda x: am.sqrt(x * x), (0.0,), "nan", "0 * inf", "x * x", "inf arrives at 0 * 0", "abs(x)"),
+    (lambda x: (x**2) ** 0.5, (0.0,), "nan", "0 * inf", "x**2", "inf arrives", "abs(x)"),
+    (lambda x: am.sqrt(x * x + 0.0), (0.0,), "nan", "0 * inf", "x * x", "inf arrives", "abs(x)"),
+    (lambda x: x * am.log(x), (0.0,), "nan", "0 * inf", "am.log(x)", "0 arrives at log(0)", "xlogy(x, x)"),
+    (lambda x: am.sqrt(x) - am.sqrt(x), (0.0,), "nan", "inf - inf", None, "infinities of both signs", None),
+    (lambda x: 1 / (1 + am.exp(-x)), (-800.0,), "nan", "0 * inf", "am.exp(-x)", "exp(800) is beyond", "sigmoid(x)"),
+    (lambda x: am.exp(x) / (am.exp(x) + 1), (800.0,), "nan", "0 * inf", "am.exp(x)", "exp(800)", "sigmoid(x)"),
+    (lambda x: (1.0 + am.exp(-x)) ** -1, (-800.0,), "nan", "0 * inf", "am.exp(-x)", "exp(800)", "sigmoid(x)"),
+    (lambda x: am.log(1 + am.exp(x)), (800.0,), "nan", "0 * inf", "am.exp(x)", "exp(800)", "softplus(x)"),
+    (lambda x: am.log1p(math.e**x), (800.0,), "nan", None, "math.e**x", "beyond", "softplus(x)"),
+    (lambda x: am.log(am.sigmoid(x)), (-800.0,), "nan", "0 * inf", "am.sigmoid(x)", "pole", "log_sigmoid(x)"),
+    (lambda x: am.log(1 - am.sigmoid(x)), (40.0,), "inf", "pole", "am.log(1 - am.sigmoid(x))", "1 - 1 = 0",
+     "log_sigmoid(-x)"),
+    (lambda x: 1 / (1 - am.sigmoid(x)), (40.0,), "inf", "pole", "1 / (1 - am.sigmoid(x))", "1 - 1", "sigmoid(-x)"),
+    (lambda x: (am.exp(x) - am.exp(-x)) / (am.exp(-x) + am.exp(x)), (800.0,), "nan", "0 * inf", "am.exp(x)", "800",
+     "tanh(x)"),
+    (lambda x: am.log(am.exp(x) - 1), (1e-20,), "inf", "pole", "am.log(am.exp(x) - 1)", "1 - 1 = 0", "expm1(x)"),
+    (lambda x: 1 / am.log(1 + x), (1e-20,), "inf", "pole", "1 / am.log(1 + x)", "log(1) = 0", "log1p(x)"),
+    # -- outside of the domain, poles, overflow, bad input
+    (lambda x: am.sqrt(x) * 2.0, (-1.0,), "nan", "outside domain", "am.sqrt(x)",
+     "sqrt(-1) is outside the domain", None),
+    (lambda x: am.log(x) * 2.0, (-1.0,), "nan", "outside domain", "am.log(x)", "log(-1) is outside the domain", None),
+    (lambda x: am.exp(am.log(x) * 2.0), (-1.0,), "nan", "outside domain", "am.log(x)", "log(-1)", None),
+    (lambda x: am.log(x) * 2.0, (0.0,), "inf", "pole", "am.log(x)", "log(0) is -inf", None),
+    (lambda x: 1.0 / x, (0.0,), "inf", "pole", "1.0 / x", "1 / 0 is inf", None),
+    (lambda x: am.sqrt(x), (0.0,), "inf", "pole", "am.sqrt(x)", "slope of sqrt(0) is infinite", None),
+    (lambda x: am.exp(x), (710.0,), "inf", "overflow", "am.exp(x)", "exp(710) is beyond the largest float", None),
+    (lambda x: (x * 1e200) * 1e200, (1e-300,), "inf", "overflow", "x * 1e200", "1e+200 * 1e+200", None),
+    (lambda x: x * nan, (1.0,), "nan", "nan input", "x * nan", "The constant nan", None),
+    (lambda x: x * x, (nan,), "nan", "nan input", "x * x", "The input x = nan", None),
+    (lambda x: x * x, (inf,), "inf", "inf input", "x * x", "The input x = inf", None),
+    # -- many factors, one factor
+    (lambda x: chain(x, 50, lambda v: am.tanh(2.0 * v)), (0.5,), "vanishing", "product of many factors",
+     "am.tanh(2.0 * v)", "250 factors", None),
+    (lambda x: chain(x, 50, lambda v: v * 3.0), (0.5,), "exploding", "product of many factors", "v * 3.0", "50 factors",
+     None),
+    (lambda x: 1.0 / x, (1e-5,), "exploding", "pole", "1.0 / x", "alone makes it so", None),
+    (lambda x: x * 1e8, (1.0,), "exploding", "large factor", "x * 1e8", "1e+08", None),
+    (lambda x: x * 1e-8, (1.0,), "vanishing", "small factor", "x * 1e-8", "1e-08", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("compute", "numbers", "kind", "cause", "expression", "words", "stable"), DIAGNOSES)
+def test_one_gradient(compute, numbers, kind, cause, expression, words, stable):
+    """Kind, cause, the culprit's place in the user's program, the numbers, and what to write instead."""
+    explanation = explained(compute, *numbers)
+    (finding,) = explanation
+    assert explanation
+    assert finding.kind == kind
+    assert cause in (None, finding.cause)
+    if expression is None:
+        assert finding.culprit.node is finding.node
+    else:
+        assert finding.culprit.origin.expression == expression
+        assert finding.culprit.origin.file == __file__
+        assert expression in str(explanation)
+    assert words in finding.message
+    assert finding.message.endswith(".")
+    assert (finding.advice or "").startswith(f"Write {stable} instead of " if stable else "")
+    assert bool(finding.advice) == bool(stable)
+    check_path(explanation.root, finding)
+
+
+def check_path(root, finding):
+    """Links hang together from the output down to the node, and each is a product."""
+    nodes = [link.node for link in finding.path] + [finding.node]
+    assert nodes[0] is root
+    for link, below in zip(finding.path, nodes[1:], strict=True):
+        partials = [p for x, p in zip(link.node.operands, link.node.partials, strict=True) if x is below]
+        assert any(p is link.local or p == link.local or p != p for p in partials)
+        product = 0.0 if link.local is am.ZERO else link.upstream * link.local
+        assert link.contribution == product or product != product
+
+
+def test_log_of_softmax():
+    """The package's own, and one made by hand that overflows or underflows."""
+    for softmax in (am.softmax, hand_made_softmax):
+        for numbers in ((0.0, -1000.0), (1000.0, 0.0)):
+            (finding,) = explained(lambda x, y, f=softmax: am.log(f([x, y])[1]), *numbers)
+            assert (finding.kind, finding.cause) == ("nan", "0 * inf")
+            assert finding.advice.startswith("Write log_softmax(z)[i] instead of log(")
+            (finding,) = explained(lambda x, y, f=softmax: -am.log(f([x, y])[1]), *numbers)
+            assert finding.advice.startswith("Write cross_entropy(z, t) instead of -log(")
+    (finding,) = explained(lambda x, y: -am.log(hand_made_softmax([x, y])[0]), 1000.0, 0.0)
+    assert finding.cause in ("overflow", "0 * inf")
+    assert "exp(1000) is beyond the largest float" in finding.message
+    assert "cross_entropy" in finding.advice
+    assert len(explained(lambda x, y: hand_made_softmax([x, y])[0], 1000.0, 0.0)) >= 1
+
+
+def test_lists_of_any_length():
+    """logsumexp, softmax, the norm: sums however they are put together."""
+
+    def added(terms):
+        total = 0
+        for term in terms:
+            total = total + term
+        return total
+
+    for total in (sum, am.sum, added):
+        findings = explained(lambda *xs, total=total: am.log(total([am.exp(x) for x in xs])), 800.0, 1.0, 2.0, 3.0)
+        assert all(finding.advice == "Write logsumexp(z) instead of log(sum(exp(z)))." for finding in findings)
+        (finding,) = explained(lambda *xs, total=total: am.sqrt(total([x * x for x in xs])), 0.0, 0.0, 0.0)
+        assert finding.advice == "Write norm(xs) instead of sqrt(sum(x * x))."
+    (finding,) = explained(lambda *xs: am.sqrt(am.dot(xs, xs)), 0.0, 0.0, 0.0)
+    assert "norm(xs)" in finding.advice
+    findings = explained(lambda x, y: am.sqrt(x * x + y**2), 0.0, 0.0)
+    assert {finding.advice for finding in findings} == {"Write hypot(x, y) instead of sqrt(x*x + y*y)."}
+    findings = explained(lambda x, y: hand_made_softmax([x, y])[0], 1000.0, 1.0)
+    assert "softmax(z)[i]" in findings.findings[0].advice
+
+
+def test_advice_helps_and_belongs_to_the_trouble():
+    """None for a pattern elsewhere in the graph, where the stable form is no better, in this package's own code."""
+    (finding,) = explained(lambda x: am.sqrt(x) * 0.0 + am.log(1 + am.exp(x)), 0.0)
+    assert finding.advice is None
+    form_above = explained(lambda x: am.exp(am.sqrt(x) * 0.0 + 1e-20) - 1.0, 0.0)
+    assert [finding.advice for finding in form_above] == [None]
+    for finding in explained(lambda x: am.log(am.sigmoid(x)), 800.0):
+        assert finding.advice is None
+    (finding,) = explained(lambda x: am.sigmoid(x), 800.0)
+    assert finding.advice is None
+
+
+def test_a_kink_on_the_path():
+    """What was chosen there, and the slopes on both sides."""
+    (finding,) = explained(lambda x: am.relu(x) * 2.0, 0.0)
+    (kink,) = finding.kinks
+    assert (kink.op, kink.chosen, kink.left, kink.right) == ("relu", (0.0,), (0.0,), (1.0,))
+    (finding,) = explained(lambda x: abs(x) * 2.0, 0.0)
+    assert [kink.op for kink in finding.kinks] == ["abs"]
+    assert "abs(0.0)" in str(finding)
+    (finding,) = explained(lambda x: am.relu(x) * 2.0, -1.0)
+    assert not finding.kinks
+
+
+def test_all_blockers_are_named():
+    """A unit whose ways are blocked at three places."""
+    (finding,) = explained(lambda x: am.relu(x - 5.0) + am.floor(x) + am.clip(x, 2.0, 3.0), 1.0)
+    assert all(text in finding.message for text in ("am.relu(x - 5.0)", "am.floor(x)", "am.clip(x, 2.0, 3.0)"))
+
+
+def test_what_never_reaches():
+    """A leaf outside of the graph; one whose result is used for nothing is outside, too."""
+    x, y = Value(1.0, name="x"), Value(2.0, name="y")
+    unused = y * 3.0
+    explanation = explain(x * 2.0, [x, y, unused])
+    assert [(f.kind, f.cause) for f in explanation] == [
+        ("ordinary", "ordinary"), ("unreached", "never reaches"), ("unreached", "never reaches"),
+    ]  # fmt: skip
+    assert explanation
+    assert not explain(x * 2.0, x)
+    assert not explain(x, x)
+    assert len(explain(am.relu(-x), [])) == 0
+    assert explain(x, y)
+
+
+def test_by_name():
+    """One node, or lists, tuples and dicts of them; computed nodes too; each has an entry of its own."""
+    x, y = Value(2.0), Value(-3.0)
+    hidden = x * y
+    root = am.relu(hidden)
+    explanation = explain(root, {"weights": [x, y], "hidden": hidden, "root": (root,)})
+    assert [f.node for f in explanation] == [x, y, hidden, root]
+    assert [f.kind for f in explanation] == ["zero", "zero", "zero", "ordinary"]
+    text = str(explanation)
+    assert "Gradient of weights[1] = 0.0 (dead branch)" in text
+    assert "provenance()" in text
+    for wrong in (3.0, [x, "y"]):
+        with pytest.raises(am.OperandError, match="takes Values"):
+            explain(root, wrong)
+    with pytest.raises(am.OperandError, match="takes a Value"):
+        explain(3.0)
+
+
+def test_a_leaf_alone():
+    """The gradient of a leaf with respect to the root of the last backward() under provenance."""
+    x = Value(0.0, name="x")
+    with pytest.raises(am.ArgumentError, match=r"explain\(loss, x\)"):
+        contextvars.Context().run(explain, x)
+    with am.provenance():
+        loss = am.sqrt(x * x)
+    loss.backward()
+    (finding,) = explain(x)
+    assert (finding.node, finding.cause) == (x, "0 * inf")
+    assert math.isnan(x.grad)
+
+
+def test_equal_troubles_come_once():
+    """1,000 dead weights of one unit: one entry, and a short text; many units: few entries."""
+    weights = [Value(1.0, name=f"w{i}") for i in range(1000)]
+    with am.provenance():
+        root = am.relu(am.dot(weights, [-1.0] * 1000)) + 1.0
+    (finding,) = explain(root)
+    assert len(finding.others) == 999
+    assert "w0, w1, w2 and 997 more" in str(finding)
+    assert len(str(finding)) < 1500
+    root = am.sum([am.relu(-w) for w in weights])
+    assert len(explain(root)) == 1
+    assert len(explain(root).findings[0].others) == 999
+    root = am.sum([w * 1e-9 for w in weights])
+    assert len(explain(root)) == 1
+
+
+def test_thresholds():
+    """What counts as tiny and as huge is the caller's."""
+    x = Value(1.0)
+    assert not explain(x * 1e-3)
+    assert explain(x * 1e-3, small=1e-2)
+    assert not explain(x * 1e3)
+    assert explain(x * 1e3, large=1e2)
+    assert not explain(x * 1e-9, small=1e-10)
+
+
+def test_healthy_says_so():
+    """Nothing wrong: false, empty, one sentence."""
+    explanation = explained(lambda x, y: am.softplus(x * y) + x**2, 2.0, -3.0)
+    assert not explanation
+    assert len(explanation) == 0
+    assert "Nothing is wrong" in str(explanation)
+    model = am.nn.MLP(2, [4, 1], activation=am.tanh)
+    assert not explain(model([0.5, -0.3]))
+    assert not explain(am.cross_entropy([Value(1.0), Value(2.0), Value(-1.0)], 1))
+
+
+def test_a_model_names_the_call():
+    """Inside of `nn` the place is the user's call."""
+    model = am.nn.MLP(2, [3, 1], activation=am.relu)
+    for layer in model.layers:
+        for p in layer.parameters():
+            p.data = -abs(p.data) - 0.1
+    with am.provenance():
+        out = model([1.0, 1.0])
+    findings = list(explain(out))
+    assert any(f.cause == "dead branch" and f.culprit.origin.expression == "model([1.0, 1.0])" for f in findings)
+
+
+def test_watchers_do_not_matter():
+    """Under checked() and kinks() the explanation is the same, and nobody hears of what it tries."""
+    x = Value(0.0, name="x")
+    y = am.relu(x) + am.sqrt(x * x)
+    before = str(explain(y))
+    with am.kinks() as report, am.checked():
+        assert str(explain(y)) == before
+    assert not report
+
+
+@pytest.mark.parametrize(
+    ("step", "end", "cause"),
+    [
+        (lambda x: x + 1e-3, lambda x: x, None),
+        (lambda x: x + 1e-3, lambda x: am.relu(x - 1e9), "dead branch"),
+        (lambda x: x + 1e-3, lambda x: am.log(x - x), "inf - inf"),
+        (lambda x: x + 1e-3, lambda x: am.log(x * 0.0), "0 * inf"),
+        (lambda x: x * 0.999, lambda x: x, "product of many factors"),
+    ],
+)
+def test_deep_graphs(step, end, cause):
+    """100,000 operations: no recursion, and a text of a few lines."""
+    explanation = explain(end(chain(Value(1.0), 100_000, step)))
+    assert [f.cause for f in explanation] == ([] if cause is None else [cause])
+    assert len(str(explanation)) < 5000
+
+
+@settings(max_examples=300)
+@given(st.lists(anything, min_size=1, max_size=4), st.lists(ordinary, max_size=2), steps)
+def test_explanations_agree_with_backward(numbers, constants, program):
+    """Every leaf behind the result is reported exactly if backward() gives it a gradient that is not fine."""
+    leaves = [Value(number) for number in numbers]
+    root = build(leaves + constants, program, 0)[-1]
+    if type(root) is not Value or root.op is None:
+        return
+    kinds = {}
+    explanation = explain(root)
+    for finding in explanation:
+        for node in (finding.node, *finding.others):
+            assert node not in kinds
+            kinds[node] = finding.kind
+        assert finding.message
+        check_path(root, finding)
+    assert str(explanation)
+    named = {f.node: f for f in explain(root, leaves)}
+    root.backward()
+    behind = topological_order(root, everything=True)
+    for leaf in leaves:
+        gradient = leaf.grad
+        if leaf not in behind:
+            assert named[leaf].kind == "unreached"
+            assert leaf not in kinds
+            continue
+        assert named[leaf].gradient == gradient or math.isnan(gradient)
+        assert (kinds.get(leaf) == "nan") == math.isnan(gradient)
+        assert (kinds.get(leaf) == "inf") == math.isinf(gradient)
+        assert (kinds.get(leaf) == "zero") == (gradient == 0.0)
+        if abs(gradient) < 1e-6 and gradient != 0.0:
+            assert kinds[leaf] == "vanishing"
+        if 1e-6 < abs(gradient) < 1e6 and leaf in kinds:
+            assert named[leaf].cause == "cancelled"
+        assert named[leaf].kind == kinds.get(leaf, "ordinary")
