@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from autograd_mini.errors import ArgumentError, AutogradError
+from autograd_mini.proofs import LESSONS, explain_proof
 
 _WIDEST = 8  # classes shown in a table
 
@@ -37,9 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-o", "--output", type=Path, default=Path("loss.svg"), metavar="FILE", help="the picture (default: loss.svg)"
     )
     demo.set_defaults(run=_demo)
+    prove = commands.add_parser(
+        "prove",
+        help="prove a well-known derivative, step by step",
+        description="Prove a well-known derivative for all inputs: the composition from primitive operations, the "
+        "chain rule backwards through it, the closed form that it collapses to. Without a name, list what there is. "
+        "The exit status is 0 if the closed form is proved.",
+    )
+    prove.add_argument("name", nargs="?", choices=LESSONS, metavar="NAME", help="whose derivative")
+    prove.add_argument("--classes", type=_classes, default=3, metavar="N", help="how many logits, 2 to 12 (default: 3)")
+    prove.set_defaults(run=_prove)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        return int(options.run(options) or 0)
     except AutogradError as error:
         lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # that is this program
         print("autograd-mini: " + "\n".join(lines), file=sys.stderr)
@@ -50,7 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("autograd-mini: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _positive(text: str) -> int:
@@ -60,6 +70,13 @@ def _positive(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _classes(text: str) -> int:
+    number = _positive(text)
+    if not 2 <= number <= 12:  # more can be proved, but nobody reads that
+        raise argparse.ArgumentTypeError(f"{number} is not between 2 and 12")
     return number
 
 
@@ -120,3 +137,13 @@ def _demo(options: argparse.Namespace) -> None:
     loss.backward()
     written = draw(loss, title=f"cross-entropy of one sample, a {data.classes[label]}").save(options.output)
     print(f"the graph of this sample's loss: {Path(written).resolve()}")
+
+
+def _prove(options: argparse.Namespace) -> int:
+    if options.name is None:
+        width = max(map(len, LESSONS))
+        print("\n".join(f"{name:{width}}  {lesson.about}" for name, lesson in LESSONS.items()))
+        return 0
+    text, proved = explain_proof(options.name, options.classes)
+    print(text)
+    return 0 if proved else 1

@@ -16,7 +16,7 @@ from typing import Any
 
 from autograd_mini.engine import Value, name_scope, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.methods import attach
+from autograd_mini.methods import Methods, attach
 from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
 from autograd_mini.primitives import (
     ZERO,
@@ -48,6 +48,11 @@ def _operand(x: Any, where: str) -> Any:
     if number is None and not is_operand(x):
         raise operand_error(where, x)
     return x if number is None else number
+
+
+def _known(x: Scalar) -> float | None:
+    """The number behind a number; None for formulas and traces, whose number is not known yet."""
+    return as_number(x._data if isinstance(x, Methods) else x)
 
 
 # -- activations -------------------------------------------------------------------------------------------------------
@@ -478,7 +483,7 @@ def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[
     Any k gives the same function and derivatives; the largest one gives them without overflow.
     """
     zs = _numbers(name, zs)
-    known = all(type(z) is Value or as_number(z) is not None for z in zs)  # neither formulas nor traces
+    known = all(_known(z) is not None for z in zs)
     k = max(range(len(zs)), key=zs.__getitem__) if known else 0
     gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
     terms = [1.0 if j == k else exp(gap) for j, gap in enumerate(gaps)]
@@ -560,7 +565,7 @@ def logsumexp(zs: Iterable[Scalar]) -> Scalar:
     1000.6931471805599
     """
     zs, k, _, _, rest = _relative("logsumexp", zs)
-    if zs[k] == math.inf or zs[k] == -math.inf:
+    if _known(zs[k]) in (math.inf, -math.inf):
         return maximum(*zs)
     return zs[k] + log1p(rest)
 
@@ -604,12 +609,10 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
                 "Pass one probability a class, or the index of the right class.",
             )
         for j, weight in enumerate(weights):
-            number = weight.data if type(weight) is Value else as_number(weight)
-            if number is None:
-                raise operand_error(f"{name}(), target[{j}]", weight)
-            if not 0.0 <= number < math.inf:
+            number = _known(_operand(weight, f"{name}(), target[{j}]"))
+            if number is not None and not 0.0 <= number < math.inf:
                 raise ArgumentError(f"{name}() got target[{j}] = {number!r}.", "Probabilities are not negative.")
-        return [(j, w) for j, w in enumerate(weights) if type(w) is Value or w != 0]
+        return [(j, w) for j, w in enumerate(weights) if as_number(w) != 0.0]
     try:
         index = operator.index(target)
     except TypeError:
@@ -626,7 +629,7 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
 
 def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     """The sum of weight * term; a single term of weight 1, the usual case, as it is."""
-    if len(pairs) == 1 and type(pairs[0][0]) is not Value and pairs[0][0] == 1:
+    if len(pairs) == 1 and as_number(pairs[0][0]) == 1.0:
         return pairs[0][1]
     return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
 
@@ -725,13 +728,11 @@ def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
     """
 
     def loss(x: Scalar, t: Scalar) -> Scalar:
-        number = t.data if type(t) is Value else as_number(t)
-        if number is None:
-            raise operand_error("binary_cross_entropy(), target", t)
-        if not 0.0 <= number <= 1.0:
+        number = _known(_operand(t, "binary_cross_entropy(), target"))
+        if number is not None and not 0.0 <= number <= 1.0:
             raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
         # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.
-        parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if type(w) is Value or w != 0]
+        parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if as_number(w) != 0.0]
         return _like([x], _weighted(parts))
 
     return _averaged("binary_cross_entropy", logit, target, loss)
