@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from autograd_mini.errors import ArgumentError, AutogradError
-from autograd_mini.proofs import LESSONS, explain_proof
+from autograd_mini.symbolic.lessons import LESSONS, explain_proof
 
 _WIDEST = 8  # classes shown in a table
 

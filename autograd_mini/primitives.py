@@ -106,7 +106,7 @@ TABLE: dict[str, Primitive] = {}
 # Who evaluates an operation on operands of which type: interpreters[type](row, operands). A library's types appear
 # here when the module named below is imported, which happens when the first operand of that library arrives.
 interpreters: dict[type, Callable[[Primitive, tuple[Any, ...]], Any]] = {}
-_INTERPRETED_BY = {"sympy": "autograd_mini.symbolic"}
+_INTERPRETED_BY = {"sympy": "autograd_mini.symbolic.table"}
 
 
 def as_number(operand: object) -> float | None:

@@ -63,7 +63,7 @@ PIECES = {
     "leaky_relu": lambda a: A if a > 0 else _SLOPE * A if a < 0 else (_SLOPE * A, KINK),
     "elu": lambda a: A if a > 0 else sympy.exp(A) - 1 if a < 0 else (sympy.exp(A) - 1, KINK),
     "selu": lambda a: _SELU * A if a > 0 else (_SELU_LEFT * (sympy.exp(A) - 1), KINK if a == 0 else None),
-    "softsign": lambda a: (A / (1 + A), KINK if a == 0 else None) if a >= 0 else A / (1 - A),
+    "softsign": lambda a: A / (1 + A) if a > 0 else A / (1 - A) if a < 0 else (A, KINK),
     "cbrt": lambda a: A**_CBRT if a >= 0 else -((-A) ** _CBRT),
     "clip": lambda a: A if abs(a) < 1 else (_ONE if a > 0 else -_ONE, KINK if abs(a) == 1 else None),
     "hard_tanh": lambda a: PIECES["clip"](a),
@@ -75,7 +75,7 @@ PIECES = {
     "xlogy": lambda a, b: SMOOTH["xlogy"] if b else (SMOOTH["xlogy"], EDGE),
     "pow": lambda a, b: SMOOTH["pow"] if a or not b else (SMOOTH["pow"], EDGE),
 }
-NAMES = sorted({*SMOOTH, *PIECES})
+NAMES = sorted({*SMOOTH, *PIECES} - {"one_minus_square"})  # which is a part of other rules alone
 
 # -- how everybody spells them -----------------------------------------------------------------------------------------
 

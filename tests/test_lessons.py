@@ -10,10 +10,10 @@ import sys
 import pytest
 
 import autograd_mini as am
-from autograd_mini import proofs
 from autograd_mini.cli import main
 from autograd_mini.primitives import TABLE
-from autograd_mini.proofs import LESSONS, explain_proof
+from autograd_mini.symbolic import lessons as proofs
+from autograd_mini.symbolic.lessons import LESSONS, explain_proof
 
 
 def run(*arguments, cwd):

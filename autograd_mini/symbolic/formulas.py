@@ -1,0 +1,333 @@
+"""What falls out, as formulas: a function recorded on symbols, and the package's own sweep through it.
+
+SymPy is never asked for a derivative: the rules of the table are what is shown. Read next: `proof`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+from sympy.printing.str import StrPrinter
+
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.primitives import ZERO, as_number
+from autograd_mini.sweep import sweep, topological_order
+from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
+from autograd_mini.symbolic.table import exact
+from autograd_mini.tracing import Traced
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """What falls out of a function, as SymPy expressions.
+
+    Attributes:
+        value: the result; a list of results for a function that returns a list.
+        gradient: the derivative by each argument, in the structure of the arguments; for a function that returns a
+            list the Jacobian, one such row a result.
+        symbols: what it is differentiated by, in the order of the arguments.
+    """
+
+    value: Any
+    gradient: Any
+    symbols: tuple[Any, ...]
+
+    def simplified(self) -> Formula:
+        """The same formula, shorter: forms of a branch that are equal become one, and what is undefined is left out.
+
+        >>> import autograd_mini as am
+        >>> print(formula(am.sigmoid, "x").simplified())
+        f     = 1/(1 + exp(-x))
+        ∂f/∂x = exp(x)/(exp(x) + 1)**2
+        """
+        return Formula(mapped(simplified, self.value), mapped(simplified, self.gradient), self.symbols)
+
+    def latex(self) -> str:
+        r"""The equations in LaTeX, aligned at their signs of equality.
+
+        >>> print(formula(lambda x: x * x, "x").latex())
+        \begin{aligned}
+        f &= x^{2} \\
+        \frac{\partial f}{\partial x} &= 2 x
+        \end{aligned}
+        """
+        rows = [
+            rf"{name.replace('[', '_{').replace(']', '}')} &= {sympy.latex(expression)}"
+            if symbol is None
+            else rf"\frac{{\partial {name.replace('[', '_{').replace(']', '}')}}}{{\partial {sympy.latex(symbol)}}}"
+            rf" &= {sympy.latex(expression)}"
+            for name, symbol, expression in self._equations()
+        ]
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def _equations(self) -> Iterator[tuple[str, Any, Any]]:
+        """(name of the result, None or the symbol to differentiate by, expression), values first."""
+        several = isinstance(self.value, list)
+        names = [f"f[{i}]" for i in range(len(self.value))] if several else ["f"]
+        yield from ((name, None, value) for name, value in zip(names, flat(self.value), strict=True))
+        slopes = iter(flat(self.gradient))
+        for name in names:
+            yield from ((name, symbol, next(slopes)) for symbol in self.symbols)
+
+    def __str__(self) -> str:
+        lines = [(f"∂{name}/∂{by}" if by is not None else name, e) for name, by, e in self._equations()]
+        width = max(len(left) for left, _ in lines)
+        return "\n".join(f"{left:{width}} = {expression}" for left, expression in lines)
+
+    __repr__ = __str__
+
+
+def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[int] | None = None) -> Formula:
+    """The value of a function and the gradient that falls out of its graph, as formulas.
+
+    Args:
+        f: a function written with this package's functions, which returns a number or a list of numbers.
+        names: one entry an argument of f, as a list or as a text such as "x y": a name, which stands for any real
+            number; a list of them for a list argument; a SymPy symbol, with its own assumptions, or an expression
+            such as 1 - t; a number, for a constant. By default the names of the parameters of f.
+        argnums: the position of the argument to differentiate by, or several; by default all that consist of symbols.
+
+    Returns:
+        a `Formula`; what falls out as it is, see its method `simplified`.
+
+    Raises:
+        ArgumentError: the names are missing, repeated, or no names.
+        OperandError: f branches on a symbol with Python's `if`, or returns something else than numbers.
+
+    >>> import autograd_mini as am
+    >>> print(formula(lambda x, y: x * am.sin(y)))
+    f     = x*sin(y)
+    ∂f/∂x = sin(y)
+    ∂f/∂y = x*cos(y)
+    >>> formula(am.softmax, [["x", "y"]]).value
+    [1/(exp(-x + y) + 1), exp(-x + y)/(exp(-x + y) + 1)]
+    """
+    arguments = symbolic_arguments(f, names)
+    positions = _positions(arguments, argnums)
+    result, leaves = trace(f, arguments)
+    by = leaves[positions] if isinstance(positions, int) else tuple([leaves[position] for position in positions])
+    rows = [mapped(functools.partial(_slope, adjoints_of(output)), by) for output in flat(result)]
+    value = mapped(lambda node: exact(node.data if isinstance(node, Traced) else node), result)
+    return Formula(value, rows if isinstance(result, list) else rows[0], tuple([leaf.data for leaf in flat(by)]))
+
+
+def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The graph of a function.
+
+    Args:
+        f: a function written with this package's functions.
+        arguments: SymPy expressions, numbers, and lists of them.
+
+    Returns:
+        its result, a traced node (or a list of them), and the arguments as leaves of the graph.
+
+    >>> trace(lambda x: 2.0 * x, [sympy.Symbol("x")])
+    (Traced(2*x), [Traced(x)])
+    """
+    leaves = [mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, entry) for entry in arguments]
+    result = f(*leaves)
+    return list(result) if isinstance(result, tuple) else result, leaves
+
+
+def adjoints_of(output: Any) -> dict[Traced, Any]:
+    """The derivative of a traced output by every node behind it: the package's sweep, on exact expressions.
+
+    Args:
+        output: a traced node, or a number, behind which there is none.
+
+    Returns:
+        a dict from nodes to expressions, in topological order.
+
+    Raises:
+        OperandError: it is neither.
+
+    >>> x = Traced(sympy.Symbol("x"))
+    >>> adjoints_of(x * x * x)[x]
+    3*x**2
+    """
+    if as_number(output) is not None:
+        return {}
+    if type(output) is not Traced:
+        raise OperandError(
+            f"A formula needs a function that returns one number or a list of them; this one returned {shown(output)}.",
+            "Compute with the arguments alone, and return numbers.",
+        )
+    adjoints = topological_order(output)
+    for _ in sweep(
+        output, sympy.Integer(1), adjoints, lambda node: (_exact_edge(node._dleft), _exact_edge(node._dright))
+    ):
+        pass
+    return adjoints
+
+
+def _exact_edge(partial: Any) -> Any:
+    if type(partial) is tuple:
+        return tuple(map(_exact_edge, partial))
+    return partial if partial is ZERO else exact(partial)
+
+
+def _slope(adjoints: dict[Traced, Any], leaf: Traced) -> Any:
+    return exact(adjoints.get(leaf, ZERO))
+
+
+def mapped(function: Callable[[Any], Any], structure: Any) -> Any:
+    """A function of every entry of nested lists and tuples."""
+    if isinstance(structure, (list, tuple)):
+        return type(structure)([mapped(function, element) for element in structure])
+    return function(structure)
+
+
+def flat(structure: Any) -> Iterator[Any]:
+    if isinstance(structure, (list, tuple)):
+        for element in structure:
+            yield from flat(element)
+    else:
+        yield structure
+
+
+def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
+    """The arguments of f as SymPy symbols, for `names` as `formula` takes them.
+
+    >>> symbolic_arguments(len, [["x", "y"], 2.0])
+    [[x, y], 2.0]
+    """
+    if names is None:
+        try:
+            parameters = list(inspect.signature(f).parameters.values())
+        except (TypeError, ValueError):  # some builtin functions have none
+            parameters = []
+        names = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+        if not names:
+            raise ArgumentError(
+                f"The parameters of {shown(f)} have no names to use.", 'Pass one name an argument: names="x y".'
+            )
+    if isinstance(names, str):
+        names = names.replace(",", " ").split()
+    if not isinstance(names, (list, tuple)) or not names:
+        raise ArgumentError(f"{shown(names)} are no names of arguments.", 'Pass a list, or a text such as "x y".')
+    arguments = mapped(_argument, list(names))
+    symbols = [entry.name for entry in flat(arguments) if isinstance(entry, sympy.Symbol)]
+    for symbol in symbols:
+        if symbols.count(symbol) > 1:
+            raise ArgumentError(f"The name {symbol!r} is used twice.", "Give every number a name of its own.")
+    return arguments  # type: ignore[no-any-return]
+
+
+def _argument(entry: Any) -> Any:
+    if isinstance(entry, str) and entry.strip():
+        return sympy.Symbol(entry.strip(), real=True)
+    if isinstance(entry, sympy.Expr) and not entry.is_number:
+        return entry
+    number = as_number(entry)
+    if number is None:
+        raise ArgumentError(f"{shown(entry)} is no name of a number.", "Pass a text, a SymPy symbol or a number.")
+    return entry
+
+
+def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int | list[int]:
+    """The positions to differentiate by: one number for the bare gradient, a list for a tuple of them."""
+    can = [all(isinstance(entry, sympy.Symbol) for entry in flat(argument)) for argument in arguments]
+    if argnums is None:
+        chosen = [position for position, possible in enumerate(can) if possible]
+        return chosen[0] if len(chosen) == 1 else chosen
+    for position in [argnums] if isinstance(argnums, int) else argnums:
+        if not -len(can) <= position < len(can) or not can[position]:
+            raise ArgumentError(
+                f"There is no argument {position} to differentiate by: they are {arguments}.",
+                "Choose argnums among the arguments that consist of symbols, counted from 0.",
+            )
+    return argnums if isinstance(argnums, int) else list(argnums)
+
+
+def simplified(expression: Any) -> Any:
+    """A shorter form that is equal wherever the expression is defined; forms of a branch that are equal become one.
+
+    Args:
+        expression: a SymPy expression or a number.
+
+    Returns:
+        a SymPy expression.
+
+    >>> x = sympy.Symbol("x", real=True)
+    >>> simplified(sympy.Piecewise((1 / (1 + sympy.exp(-x)), x > 0), (sympy.exp(x) / (1 + sympy.exp(x)), True)))
+    1/(1 + exp(-x))
+    """
+    expression = exact(expression)
+    steps = {step: sympy.Dummy("step", real=True) for step in outermost(expression, sympy.floor)}
+    back = {step: floor for floor, step in steps.items()}
+    arms = arms_of(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), False)
+    if arms is None:
+        return expression
+    forms: list[tuple[Any, Any]] = []
+    for arm, _, conditions in arms:
+        where = sympy.And(*conditions)
+        for index, (form, others) in enumerate(forms):
+            if vanishes(arm - form):
+                forms[index] = min(form, arm, key=_length), sympy.Or(others, where)
+                break
+        else:
+            forms.append((arm, where))
+    if len(forms) < 2:
+        return _shorter(forms[0][0]).xreplace(back) if forms else sympy.nan
+    pieces = [(_shorter(form).xreplace(back), _shorter_condition(where).xreplace(back)) for form, where in forms]
+    return sympy.Piecewise(*pieces[:-1], (pieces[-1][0], True))
+
+
+def _shorter_condition(condition: Any) -> Any:
+    """The condition, simplified where it consists of inequalities between polynomials: SymPy would solve equations."""
+    relations = condition.atoms(sympy.core.relational.Relational)
+    plain = all((r.lhs - r.rhs).is_polynomial() and r.rel_op not in ("==", "!=") for r in relations)
+    return sympy.simplify(condition) if plain else condition
+
+
+def _length(expression: Any) -> tuple[int, str]:
+    return int(sympy.count_ops(expression)), str(expression)
+
+
+def _shorter(expression: Any) -> Any:
+    """The shortest of some equal forms of an expression without branches, in the functions it is written with."""
+    expression = expression.replace(sympy.exp, lambda exponent: sympy.exp(sympy.expand(exponent)))
+    forms = [expression, sympy.factor(sympy.together(expression)), sympy.simplify(expression)]
+    forms.append(sympy.powsimp(forms[1], deep=True))
+    return min((form for form in forms if form.has(*HYPERBOLIC) <= expression.has(*HYPERBOLIC)), key=_length)
+
+
+def named_symbol(name: str, like: Any) -> Any:
+    """A symbol that stands for an expression: as positive, or as real, as that is known to be.
+
+    >>> named_symbol("e", sympy.exp(sympy.Symbol("x", real=True))).is_positive
+    True
+    """
+    return sympy.Symbol(name, real=True, positive=like.is_positive or None)
+
+
+class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
+    """Formulas for people: 2·x², branches in words."""
+
+    def _print_Piecewise(self, expression: Any) -> str:
+        *arms, (last, _) = expression.args
+        return ", ".join([f"{self._print(a)} if {self._print(c)}" for a, c in arms] + [f"else {self._print(last)}"])
+
+    def _print_Relational(self, relation: Any) -> str:
+        symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(relation.rel_op, relation.rel_op)
+        return f"{self._print(relation.lhs)} {symbol} {self._print(relation.rhs)}"
+
+
+def text(expression: Any) -> str:
+    """An expression as people write it.
+
+    >>> print(text(2 * sympy.Symbol("x") ** 2 / sympy.sqrt(sympy.pi)))
+    2·x²/√π
+    """
+    written = _Text().doprint(expression)
+    written = re.sub(r"\*\*(\d)(?!\d)", lambda power: "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(power[1])], written)
+    return re.sub(r"sqrt\((\w+)\)", r"√\1", written.replace("**", "^").replace("*", "·").replace("pi", "π"))

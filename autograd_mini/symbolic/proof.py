@@ -1,0 +1,178 @@
+"""Is a claimed closed form what falls out, for all inputs? By a normal form, and a search for a counter-example.
+
+Not here: either of them (`normal`, `search`). Read next: `lessons`, which prints proofs step by step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import sympy
+
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, shown
+from autograd_mini.primitives import as_number
+from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments
+from autograd_mini.symbolic.normal import is_equal
+from autograd_mini.symbolic.search import DIGITS, Evaluation, candidates
+from autograd_mini.symbolic.table import exact
+
+
+class Verdict(StrEnum):
+    """What `prove` found out."""
+
+    PROVED = "PROVED"
+    REFUTED = "REFUTED"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Whether what falls out equals a claim; true where that is proved.
+
+    Attributes:
+        verdict: PROVED for all inputs; REFUTED by a counterexample; UNDECIDED: neither was found.
+        points: at how many points the numeric search compared the two.
+        counterexample: the inputs where they differ, by name; None unless refuted.
+        entry: which entry of the gradient differs there, as its indices; () for a single number.
+        derived: what falls out there.
+        claimed: what was claimed; nan where the claim is not defined.
+        difference: by how much the two differ, also where that is less than floats can show.
+    """
+
+    verdict: Verdict
+    points: int
+    counterexample: dict[str, float] | None = None
+    entry: tuple[int, ...] = ()
+    derived: float = math.nan
+    claimed: float = math.nan
+    difference: float = math.nan
+
+    def __bool__(self) -> bool:
+        return self.verdict is Verdict.PROVED
+
+    def __str__(self) -> str:
+        if self.verdict is Verdict.PROVED:
+            return f"PROVED: equal for all inputs; {self.points} points compared, none differs"
+        if self.counterexample is None:
+            return f"UNDECIDED: no proof found; {self.points} points compared, none differs"
+        where = ", ".join(f"{name} = {number:g}" for name, number in self.counterexample.items())
+        entry = "".join(f"[{index}]" for index in self.entry)
+        return (
+            f"REFUTED: at {where} {'entry ' + entry if entry else 'the derivative'} is {self.derived!r}, "
+            f"and {self.claimed!r} was claimed"
+            + (f"; they differ by {self.difference:.2g}" if self.derived == self.claimed else "")
+        )
+
+    __repr__ = __str__
+
+
+def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | Sequence[int] | None = None) -> Proof:
+    """Whether the gradient that falls out of a function equals a claimed closed form, for all inputs.
+
+    Points are compared first, many digits each: random ones, 0, ±1, ties, tails; one that differs refutes the claim.
+    Then both sides are brought to a normal form, branch by branch, where equal functions look equal. Inputs for
+    which f or its gradient is not defined do not count.
+
+    Args:
+        f: as for `formula`: a number or a list of numbers, whose Jacobian is meant then.
+        claim: a function of the same arguments, or the closed form itself: SymPy expressions and numbers, in the
+            structure of the gradient (a list for a list argument, a tuple for several arguments, a list of rows for
+            an f that returns a list).
+        names: as for `formula`.
+        argnums: as for `formula`.
+
+    Returns:
+        a `Proof`, which is true if the claim is proved.
+
+    Raises:
+        ArgumentError: the claim has another structure than the gradient; or as for `formula`.
+        OperandError: an entry of the claim is no formula; or as for `formula`.
+
+    >>> import autograd_mini as am
+    >>> prove(am.sigmoid, lambda x: am.sigmoid(x) * (1 - am.sigmoid(x))).verdict
+    <Verdict.PROVED: 'PROVED'>
+    >>> prove(am.tanh, lambda x: 1 - am.tanh(x))
+    REFUTED: at x = 1 the derivative is 0.4199743416140261, and 0.23840584404423512 was claimed
+    """
+    found = formula(f, names, argnums)
+    arguments = symbolic_arguments(f, names)
+    claimed = _plain(claim(*arguments) if callable(claim) and not isinstance(claim, sympy.Basic) else claim)
+    if _outline(claimed) != _outline(_plain(found.gradient)):
+        raise ArgumentError(
+            f"The claim has the structure {_outline(claimed)}, the gradient {_outline(_plain(found.gradient))}.",
+            "Claim a list for a list argument, a tuple for several arguments, a list of rows for several results.",
+        )
+    pairs = list(zip(flat(found.gradient), map(_expression, flat(claimed)), strict=True))
+    symbols = list(dict.fromkeys(entry for entry in flat(arguments) if isinstance(entry, sympy.Symbol)))
+    extra = {s for pair in pairs for e in pair for s in e.free_symbols}.difference(symbols)
+    symbols += sorted(extra, key=str)
+    indices = list(_indices(found.gradient))
+    points, hardly = 0, None
+    search = Evaluation([e for pair in pairs for e in pair] + [*flat(found.value)])
+    for point in candidates(symbols):
+        compared = False
+        numbers = search.at(point, DIGITS)
+        if not all(map(mpmath.isfinite, numbers[2 * len(pairs) :])):
+            continue  # outside the domain of f
+        for index, (derived, expected) in enumerate(zip(numbers[: 2 * len(pairs) : 2], numbers[1::2], strict=False)):
+            if not mpmath.isfinite(derived):
+                continue
+            compared = True
+            if search.agree(derived, expected) or (numbers_apart := search.apart(point, index)) is None:
+                continue
+            if not _takes(f, arguments, point):
+                break
+            inputs = {str(symbol): float(number) for symbol, number in point.items()}
+            refuted = Proof(Verdict.REFUTED, points + 1, inputs, indices[index], *numbers_apart)
+            if refuted.derived != refuted.claimed:
+                return refuted
+            hardly = hardly or refuted  # only beyond the digits of floats; another point may show it better
+        points += compared
+    if hardly is not None:
+        return hardly
+    if points and all(is_equal(derived, expected) for derived, expected in pairs):
+        return Proof(Verdict.PROVED, points)
+    return Proof(Verdict.UNDECIDED, points)
+
+
+def _takes(f: Callable[..., Any], arguments: list[Any], point: dict[Any, Fraction]) -> bool:
+    """Whether f takes these numbers: negative probabilities, for example, are outside of the domain of a loss."""
+    numbers = {symbol: sympy.Rational(number) for symbol, number in point.items()}
+    try:
+        f(*mapped(lambda x: float(x.xreplace(numbers)) if isinstance(x, sympy.Basic) else x, arguments))
+    except (AutogradError, ArithmeticError, ValueError):
+        return False
+    return True
+
+
+def _plain(structure: Any) -> Any:
+    """Nested lists, of tuples, matrices and arrays too."""
+    if hasattr(structure, "tolist"):
+        structure = structure.tolist()
+    if isinstance(structure, (list, tuple)):
+        return [_plain(element) for element in structure]
+    return structure
+
+
+def _outline(structure: Any) -> str:
+    return f"[{', '.join(map(_outline, structure))}]" if isinstance(structure, list) else "·"
+
+
+def _expression(entry: Any) -> Any:
+    if not isinstance(entry, sympy.Expr) and as_number(entry) is None:
+        raise OperandError(f"The claim {shown(entry)} is no formula.", "Return SymPy expressions and numbers.")
+    return exact(entry)
+
+
+def _indices(structure: Any, before: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    if isinstance(structure, (list, tuple)):
+        for index, element in enumerate(structure):
+            yield from _indices(element, (*before, index))
+    else:
+        yield before

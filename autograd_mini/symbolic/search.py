@@ -1,0 +1,163 @@
+"""The numeric search for a counter-example: expressions at points, with many digits, real numbers only.
+
+Not here: what is compared (that is `proof`). Read next: `normal`.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import random
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import sympy
+
+DIGITS = 60
+_SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
+
+
+def candidates(symbols: list[Any], count: int = 64) -> Iterator[dict[Any, Fraction]]:
+    """Ties at special numbers, mixtures of those, and random points; the same in every run, and short to print."""
+    chance = random.Random(0)
+    special = {symbol: [n for n in _SPECIAL if _admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
+    points = [{s: n if n in special[s] else special[s][0] for s in symbols} for n in _SPECIAL]
+    for index in range(count if symbols else 0):
+        point = {}
+        for symbol in symbols:
+            drawn = Fraction(chance.randint(-64, 64), (4, 16, 64)[index % 3])
+            drawn = drawn if _admits(symbol, drawn) else abs(drawn)
+            usual = _admits(symbol, drawn) and index % 4 != 0
+            point[symbol] = drawn if usual else chance.choice(special[symbol])
+        points.append(point)
+    seen = set()
+    for point in points:
+        key = tuple(point.values())
+        if key not in seen:
+            seen.add(key)
+            yield point
+
+
+def _admits(symbol: Any, number: Any) -> bool:
+    """Whether the assumptions of a symbol hold for a number."""
+    candidate = sympy.Rational(number)
+    return all(getattr(candidate, f"is_{fact}", truth) in (truth, None) for fact, truth in symbol.assumptions0.items())
+
+
+def _mod(a: Any, b: Any) -> Any:
+    return a - b * mpmath.floor(a / b)
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if base == 0:
+        return mpmath.nan if exponent < 0 else mpmath.mpf(exponent == 0)
+    return mpmath.power(base, exponent)
+
+
+def _product(*factors: Any) -> Any:
+    """The product; a factor that is 0 by structure, the int 0, makes it that, for the others have no edge then."""
+    if any(type(factor) is int for factor in factors):
+        return 0
+    return functools.reduce(operator.mul, factors)
+
+
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *numbers: choose(numbers) if not any(map(mpmath.isnan, numbers)) else mpmath.nan
+
+
+_NUMERIC: dict[str, Callable[..., Any]] = {
+    "Add": lambda *terms: sum(terms),
+    "Mul": _product,
+    "Pow": _power,
+    "Abs": abs,
+    "Max": _extreme(max),
+    "Min": _extreme(min),
+    "Mod": _mod,
+    "And": lambda *conditions: all(conditions),
+    "Or": lambda *conditions: any(conditions),
+    "Not": operator.not_,
+}
+_COMPARISONS = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne
+}  # fmt: skip
+
+
+class Evaluation:
+    """Some expressions, to be evaluated together, node by node."""
+
+    def __init__(self, expressions: list[Any]) -> None:
+        self.expressions = expressions
+        self.nodes: dict[Any, None] = {}  # operands first
+        stack = [(expression, False) for expression in reversed(expressions)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                self.nodes[node] = None
+            elif node not in self.nodes:
+                stack.append((node, True))
+                stack += [(operand, False) for operand in node.args]
+        # What floats stand for is known to 16 digits only, unless it is a short number.
+        self.rounded = any(hasattr(node, "row") or (node.is_Rational and node.q > 10**12) for node in self.nodes)
+
+    def at(self, point: dict[Any, Fraction], digits: int) -> list[Any]:
+        """The value of each expression; nan where it is not a real number."""
+        values: dict[Any, Any] = {}
+        with mpmath.workdps(digits):
+            for node in self.nodes:
+                try:
+                    values[node] = _real_part(self._value(node, [values[operand] for operand in node.args], point))
+                except (ArithmeticError, ValueError, TypeError):
+                    values[node] = mpmath.nan
+            return [mpmath.mpf(values[expression]) for expression in self.expressions]
+
+    def _value(self, node: Any, operands: list[Any], point: dict[Any, Fraction]) -> Any:
+        if node in point:
+            return mpmath.mpf(point[node].numerator) / point[node].denominator
+        if node.is_Rational:
+            return mpmath.mpf(node.p) / node.q if node.p else 0
+        if isinstance(node, sympy.Piecewise):
+            return next((arm for arm, holds in operands if holds), mpmath.nan)
+        if type(node).__name__ == "ExprCondPair":
+            return tuple(operands)
+        if node.is_Relational:
+            a, b = operands
+            tie = abs(a - b) <= mpmath.mpf(10) ** (-2 * mpmath.mp.dps // 3) * max(1, abs(a), abs(b))
+            return _COMPARISONS[node.rel_op](a, a if tie else b)  # rounding must not decide between < and ==
+        if node.is_Boolean and not node.args:
+            return bool(node)
+        if hasattr(node, "row"):
+            return mpmath.mpf(node.row.function(*map(float, operands)))
+        name = node.func.__name__
+        if name in _NUMERIC:
+            return _NUMERIC[name](*operands)
+        if node.args and hasattr(mpmath, name):
+            return getattr(mpmath, name)(*operands)
+        digits = mpmath.mp.dps
+        return mpmath.mpmathify(node.func(*[sympy.Float(x, digits) for x in operands]).evalf(digits))
+
+    def agree(self, derived: Any, claimed: Any, digits: int = DIGITS) -> bool:
+        """Whether two numbers are equal, up to what was lost of the digits that were computed."""
+        if not mpmath.isfinite(claimed):
+            return False
+        with mpmath.workdps(digits):
+            relative = mpmath.mpf("1e-7") if self.rounded else mpmath.mpf(10) ** (-digits // 3)
+            least = mpmath.mpf(10) ** (-digits // 2)  # a difference of large numbers that cancel is not quite 0
+            return bool(abs(derived - claimed) <= max(relative * max(abs(derived), abs(claimed)), least))
+
+    def apart(self, point: dict[Any, Fraction], index: int) -> tuple[float, float, float] | None:
+        """(derived, claimed, difference) at a point as floats, if with far more digits too the two differ."""
+        for digits in (4 * DIGITS, 16 * DIGITS):
+            derived, claimed = self.at(point, digits)[2 * index : 2 * index + 2]
+            if self.agree(derived, claimed, digits):
+                return None
+        with mpmath.workdps(digits):
+            return float(derived), float(claimed), float(derived - claimed)
+
+
+def _real_part(value: Any) -> Any:
+    """Numbers and truths as they are, complex numbers as nan."""
+    if isinstance(value, mpmath.mpc):
+        return value.real if value.imag == 0 else mpmath.nan
+    return value

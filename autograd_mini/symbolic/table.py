@@ -1,0 +1,156 @@
+"""The table over SymPy: `am.exp(x)` of an expression is an expression, and so is every rule and composition.
+
+Imported when the first SymPy operand arrives. Not here: derivatives of what users write (`formulas`). Read next:
+`formulas`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from autograd_mini.methods import Methods
+from autograd_mini.primitives import ZERO, Primitive, interpreters
+from autograd_mini.tracing import Unrecorded, local_partials, relations
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if condition.is_number and not condition.is_Boolean:
+        return a if condition != 0 else b
+    return sympy.Piecewise((a, condition), (b, True))
+
+
+def _cbrt(x: Any) -> Any:
+    return sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3)
+
+
+def _dot(*operands: Any) -> Any:
+    half = len(operands) // 2
+    return sympy.Add(*[a * b for a, b in zip(operands[:half], operands[half:], strict=True)])
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    return sympy.Min(sympy.Max(x, low), high)
+
+
+# A row that is missing here is spelled in SymPy as in the table.
+_SPELLING: dict[str, Callable[..., Any]] = {
+    "add": sympy.Add,
+    "sub": lambda a, b: a - b,
+    "mul": sympy.Mul,
+    "div": lambda a, b: a / b,
+    "neg": lambda x: -x,
+    "pos": lambda x: x,
+    "one_minus_square": lambda x: 1 - x**2,
+    "stop_gradient": lambda x: x,
+    "pow": sympy.Pow,
+    "floor_divide": lambda a, b: sympy.floor(a / b),
+    "remainder": sympy.Mod,
+    "fmod": lambda a, b: a - b * sympy.sign(a / b) * sympy.floor(sympy.Abs(a / b)),
+    "exp2": lambda x: 2**x,
+    "expm1": lambda x: sympy.exp(x) - 1,
+    "log2": lambda x: sympy.log(x) / sympy.log(2),
+    "log10": lambda x: sympy.log(x) / sympy.log(10),
+    "log1p": lambda x: sympy.log(1 + x),
+    "cbrt": _cbrt,
+    "hypot": lambda *xs: sympy.sqrt(sympy.Add(*[x**2 for x in xs])),
+    "ndtr": lambda x: (1 + sympy.erf(x / sympy.sqrt(2))) / 2,
+    "abs": sympy.Abs,
+    "maximum": sympy.Max,
+    "minimum": sympy.Min,
+    "clip": _clip,
+    "where": _where,
+    "xlogy": lambda x, y: x * sympy.log(y),
+    "sum": sympy.Add,
+    "dot": _dot,
+}
+
+# Floats in rules and compositions that stand for these numbers.
+_CONSTANTS = {
+    math.log(2.0): sympy.log(2),
+    math.log2(math.e): 1 / sympy.log(2),
+    math.log10(math.e): 1 / sympy.log(10),
+    math.sqrt(2.0): sympy.sqrt(2),
+    2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi),
+    1.0 / math.sqrt(2.0 * math.pi): 1 / sympy.sqrt(2 * sympy.pi),
+}
+
+
+def exact(expression: Any) -> Any:
+    """The expression with every float replaced by the number it stands for: 0.5 by 1/2, 0.693147... by log(2)."""
+    if expression is ZERO:
+        return sympy.Integer(0)
+    expression = sympy.sympify(expression)
+    return expression.xreplace({number: _exact_number(float(number)) for number in expression.atoms(sympy.Float)})
+
+
+def _exact_number(number: float) -> Any:
+    constant = _CONSTANTS.get(abs(number))
+    if constant is not None:
+        return constant if number > 0.0 else -constant
+    if not math.isfinite(number):
+        return sympy.sympify(number)
+    binary = Fraction(number)
+    if binary.denominator <= 2**40:
+        return sympy.Rational(binary)
+    near = binary.limit_denominator(1_000_000)  # SymPy turns x / 3.0 into 0.333333333333333 * x
+    return sympy.Rational(near if abs(float(near) - number) <= 4.0 * math.ulp(number) else repr(number))
+
+
+def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    for operand in operands:
+        if isinstance(operand, Methods):  # a number that records: its interpreter says that formulas do not mix with it
+            return interpreters[type(operand)](row, operands)
+    expressions = [exact(operand) for operand in operands]
+    if row.rule.__module__ != Primitive.__module__:  # the user's own, whatever SymPy may have of the same name
+        return _user_formula(row, expressions)
+    return (_SPELLING.get(row.name) or getattr(sympy, row.name))(*expressions)
+
+
+def _user_formula(row: Primitive, expressions: list[Any]) -> Any:
+    """What the function of a row makes of formulas; if it can only take floats, a SymPy function of its name."""
+    try:
+        result = row.function(*map(Unrecorded, expressions))
+        return exact(result.data if isinstance(result, Unrecorded) else result)
+    except Exception:  # it is the user's code, made for floats: whatever it raises, it is no formula
+        return _opaque(row)(*expressions)
+
+
+@functools.cache
+def _opaque(row: Primitive) -> Any:
+    """A SymPy function that knows the value of a row at numbers, and its rule; nothing else."""
+
+    def fdiff(self: Any, argindex: int = 1) -> Any:
+        return exact(local_partials(row, self, map(Unrecorded, self.args))[argindex - 1])
+
+    def evalf(self: Any, precision: int) -> Any:
+        if all(argument.is_number for argument in self.args):
+            return sympy.Float(row.function(*map(float, self.args)), precision=precision)
+        return None
+
+    def is_real(self: Any) -> bool | None:
+        return True if all(argument.is_real for argument in self.args) else None
+
+    return type(row.name, (sympy.Function,), {
+        "row": row, "fdiff": fdiff, "_eval_evalf": evalf, "_eval_is_real": is_real, "__module__": __name__,
+    })  # fmt: skip
+
+
+_JOIN = {"&": sympy.And, "|": sympy.Or, "~": sympy.Not}
+
+
+def _relate(symbol: str, *operands: Any) -> Any:
+    try:
+        relation = _JOIN[symbol](*operands) if symbol in _JOIN else sympy.Rel(*map(exact, operands), symbol)
+    except TypeError:  # one of them is not real: nan among floats
+        return symbol == "!="
+    return bool(relation) if relation in (sympy.S.true, sympy.S.false) else relation
+
+
+interpreters[sympy.Basic] = _interpret
+relations[sympy.Basic] = _relate
