@@ -34,8 +34,9 @@ EVENTS = KINK, EDGE, OUTSIDE, RANGE = "kink", "edge of the domain", "outside the
 
 A, B, C = SYMBOLS = sympy.symbols("a b c", real=True)
 _RENAMED = {oracles.X: A, oracles.Y: B}
+_LEFT_OUT = "pos", "cbrt", "one_minus_square"  # nobody else has the first and the last; cbrt is in PIECES
 SMOOTH = {  # name: meaning
-    **{name: meaning.xreplace(_RENAMED) for name, meaning in oracles.MEANING.items() if name not in ("pos", "cbrt")},
+    **{name: meaning.xreplace(_RENAMED) for name, meaning in oracles.MEANING.items() if name not in _LEFT_OUT},
     "square": A**2,
     "cube": A**3,
     "inverse": 1 / A,
@@ -75,7 +76,7 @@ PIECES = {
     "xlogy": lambda a, b: SMOOTH["xlogy"] if b else (SMOOTH["xlogy"], EDGE),
     "pow": lambda a, b: SMOOTH["pow"] if a or not b else (SMOOTH["pow"], EDGE),
 }
-NAMES = sorted({*SMOOTH, *PIECES} - {"one_minus_square"})  # which is a part of other rules alone
+NAMES = sorted({*SMOOTH, *PIECES})
 
 # -- how everybody spells them -----------------------------------------------------------------------------------------
 
