@@ -134,19 +134,18 @@ def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[
     return found
 
 
-def recover_symmetric(patterns: Sequence[Set], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
+def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
     """The entries of a symmetric matrix, each computed once for both its places.
 
     Rows that are nearly full get a sum each. Their columns are known by symmetry then, so that the other rows may
     overlap there: an arrow, one full row and column beside the diagonal, takes two sums.
 
     Args:
-        patterns: the columns that each row may have entries in.
+        entries: the columns that each row may have entries in. Outside of a domain, or at a kink, that may not be
+            symmetric; then an entry that is there stands for one that is not.
         sums: gives the sum of some rows, one number a column.
     """
-    patterns = [
-        pattern | mirrored for pattern, mirrored in zip(patterns, transposed(patterns, len(patterns)), strict=True)
-    ]
+    patterns = [entry | mirrored for entry, mirrored in zip(entries, transposed(entries, len(entries)), strict=True)]
     fullest = sorted(range(len(patterns)), key=lambda i: (-patterns[i].bit_count(), i))
     best: tuple[list[int], list[Set], list[list[int]]] | None = None
     for size in itertools.chain([0], (2**k for k in range(len(patterns).bit_length()))):
@@ -164,7 +163,7 @@ def recover_symmetric(patterns: Sequence[Set], sums: Callable[[list[int]], Seque
         row_sum = sums(group)
         for row in group:
             for column in members(rest[row]):
-                if column not in found[row]:
+                if column not in found[row] and entries[row] >> column & 1:
                     found[row][column] = found[column][row] = row_sum[column]
     return found
 

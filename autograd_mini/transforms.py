@@ -387,11 +387,13 @@ class _Recorded:
                 functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
             ]
             column_sums = functools.partial(self._column_sums, order)
+            columns = sparsity.transposed(patterns, len(self.variables))
+            if symmetric and again:
+                return sparsity.recover_symmetric(patterns, self._row_sums)
             if symmetric:
-                return sparsity.recover_symmetric(patterns, self._row_sums if again else column_sums)
+                return sparsity.recover_symmetric(columns, column_sums)
             backward = sparsity.groups(patterns)
             if not again:
-                columns = sparsity.transposed(patterns, len(self.variables))
                 forward = sparsity.groups(columns)
                 if len(forward) < len(backward):
                     return sparsity.flipped(sparsity.recover(columns, forward, column_sums), len(patterns))
@@ -401,7 +403,8 @@ class _Recorded:
         """The derivatives of all outputs in one direction: columns that do not overlap, all in one pass forwards."""
         tangents = dict.fromkeys(self.variables, ZERO) | {self.variables[j]: 1.0 for j in columns}
         push(order, tangents)
-        return [tangents[output] if isinstance(output, Methods) else ZERO for output in self.outputs]
+        found = [tangents[output] if isinstance(output, Methods) else ZERO for output in self.outputs]
+        return [0.0 if tangent is ZERO else tangent for tangent in found]
 
     def _row_sums(self, rows: list[int]) -> list[Any]:
         """The derivatives of a sum of outputs: rows that do not overlap, all in one sweep."""

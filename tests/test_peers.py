@@ -73,7 +73,7 @@ PIECES = {
     "where": lambda a, b, c: B if a > 0 else C,
     "hypot": lambda a, b: SMOOTH["hypot"] if a or b else (_ZERO, KINK),
     "atan2": lambda a, b: SMOOTH["atan2"] if a or b > 0 else (SMOOTH["atan2"], EDGE),
-    "xlogy": lambda a, b: SMOOTH["xlogy"] if b else (SMOOTH["xlogy"], EDGE),
+    "xlogy": lambda a, b: SMOOTH["xlogy"] if b > 0 or (a and b) else (SMOOTH["xlogy"], EDGE),
     "pow": lambda a, b: SMOOTH["pow"] if a or not b else (SMOOTH["pow"], EDGE),
 }
 NAMES = sorted({*SMOOTH, *PIECES})

@@ -173,3 +173,13 @@ def test_infinite_entries_stay_alone():
     assert np.isnan(found[1][1])
     assert found[1][::2] == [0.0, 0.0]
     assert found[2] == [0.0, 0.0, 6.0]
+
+
+def test_a_hessian_that_is_not_symmetric():
+    """Outside of the domain of xlogy only one of d²/dxdy and d²/dydx is there; it stands for both."""
+    found = am.hessian(lambda v: am.xlogy(v[0], v[1]))([0.0, -1.0])
+    assert np.isnan(found[0][1])
+    assert np.isnan(found[1][0])
+    found = am.hessian(lambda v: am.Value(1.0) * am.xlogy(v[0], v[1]))([0.0, -1.0])
+    assert np.isnan(found[0][1].data)
+    assert np.isnan(found[1][0].data)
