@@ -32,6 +32,7 @@ class Dual(Methods):
     """
 
     __slots__ = ("level", "primal", "tangent")
+    contains_others = True
 
     def __init__(self, primal: Any, tangent: Any, level: int) -> None:
         self.primal = primal
@@ -43,7 +44,9 @@ class Dual(Methods):
         """The bare number."""
         return getattr(self.primal, "data", self.primal)
 
-    _data = data
+    @property
+    def _data(self) -> Any:
+        return self.primal  # of a traced number, a comparison is a condition
 
     # Sums and products are inlined: forward over reverse consists of them (1.7 times as fast). A test holds them to
     # the table's rules.

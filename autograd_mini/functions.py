@@ -52,7 +52,7 @@ def _operand(x: Any, where: str) -> Any:
 
 def _known(x: Scalar) -> float | None:
     """The number behind a number; None for formulas and traces, whose number is not known yet."""
-    return as_number(x._data if isinstance(x, Methods) else x)
+    return as_number(x.data if isinstance(x, Methods) else x)
 
 
 # -- activations -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.primitives import TABLE, Primitive, as_number, interpreters, is_hopeless, operand_error
@@ -60,9 +60,10 @@ def _comparison(compare: Callable[[Any, Any], Any], has_boundary: bool = True) -
     def method(self: Any, other: Any) -> Any:
         if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
             other = other._data if isinstance(other, Methods) else as_number(other)
-        if has_boundary and self._data == other and (watch := on_boundary.get()) is not None:
+        answer = NotImplemented if other is None else compare(self._data, other)
+        if has_boundary and type(answer) is bool and self._data == other and (watch := on_boundary.get()) is not None:
             watch(self, other)
-        return NotImplemented if other is None else compare(self._data, other)
+        return answer
 
     return method
 
@@ -82,7 +83,8 @@ class Methods:
 
     __slots__ = ()
 
-    _data: Any  # the bare number, which comparisons look at
+    _data: Any  # what comparisons look at
+    contains_others: ClassVar[bool] = False  # whether such a number is made of numbers of the other classes
 
     __add__, __radd__ = _operator("add")
     __sub__, __rsub__ = _operator("sub")
@@ -123,6 +125,10 @@ class Methods:
         return getattr(ufunc, method)(*boxed, **options)
 
     if TYPE_CHECKING:
+
+        @property
+        def data(self) -> Any: ...  # the bare number
+
         abs: Callable[..., Any]
         acos: Callable[..., Any]
         acosh: Callable[..., Any]

@@ -223,8 +223,11 @@ def _compute(row: Primitive, operands: tuple[Any, ...]) -> Unrecorded:
     return Unrecorded(evaluate(row, tuple([_bare(x, f"{row.name}()") for x in operands])))
 
 
-def _record(row: Primitive, operands: tuple[Any, ...]) -> Traced:
+def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """Make the node of one operation: its result, its operands, its local partials, all as data."""
+    for x in operands:
+        if isinstance(x, Methods) and x.contains_others:  # a dual number of traced ones
+            return interpreters[type(x)](row, operands)
     if row is TABLE["where"] and isinstance(operands[0], Traced):
         operands = (operands[0] != 0.0, *operands[1:])
     data = tuple([_bare(x, f"{row.name}()") for x in operands])

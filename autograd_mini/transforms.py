@@ -22,12 +22,39 @@ from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
 from autograd_mini.engine import Value, layout, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import TABLE, ZERO, as_number, dot_of, evaluate, operand_error, stop, sum_of
+from autograd_mini.primitives import TABLE, ZERO, as_number, dot_of, evaluate, is_operand, operand_error, stop, sum_of
 from autograd_mini.scopes import unobserved
 from autograd_mini.sweep import propagate, push, topological_order
+from autograd_mini.tracing import Traced
 from autograd_mini.trees import Tree
 
 Function = Callable[..., Any]
+
+
+# -- formulas among the arguments --------------------------------------------------------------------------------------
+
+
+class _FormulaError(Exception):
+    """An argument is a formula, such as a SymPy symbol."""
+
+
+def _of_formulas(function: Function) -> Function:
+    """A transform that takes formulas too: it runs on traced numbers then, and returns formulas."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except _FormulaError:
+            leaves = [Traced(leaf) if _is_formula(leaf) else leaf for _, leaf in trees.numbers(args)]
+            result = function(*trees.rebuilt(args, iter(leaves)), **kwargs)
+            return trees.mapped(lambda number: number.data if type(number) is Traced else number, result)
+
+    return call
+
+
+def _is_formula(leaf: Any) -> bool:
+    return not isinstance(leaf, Methods) and as_number(leaf) is None and is_operand(leaf)
 
 
 # -- what users call ---------------------------------------------------------------------------------------------------
@@ -169,6 +196,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     return (result, pullback, recorded.aux) if has_aux else (result, pullback)
 
 
+@_of_formulas
 def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> tuple[Any, ...]:
     """The value of f and its derivative in one direction, in one pass: forward mode, products Jacobian times vector.
 
@@ -215,6 +243,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     return (value, tangent, aux) if has_aux else (value, tangent)
 
 
+@_of_formulas
 def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     """The Hessian of f times a vector, without the Hessian: forward mode over the reverse sweep, one pass of each.
 
@@ -280,6 +309,8 @@ class _Recorded:
         self.edges: dict[Any, tuple[Any, Any]] = {}
         names = _names(f, len(args))
         found = [_numbers(name, names[position], args[position]) for position in positions]
+        traced = any(type(_innermost(number)) is Traced for numbers in found for number in numbers)
+        self._leaf = Traced if traced else Value  # the two do not mix
         self.variables = [self._variable(number) for numbers in found for number in numbers]
         self.own = set(self.variables)
         self.dependents = set(self.variables)
@@ -303,7 +334,7 @@ class _Recorded:
             base = leaf if leaf.operands else leaf.data
             self.lifted[leaf] = Dual(self.lifted.get(leaf, base), number.tangent, number.level)
             return leaf
-        return evaluate(TABLE["pos"], (number,)) if isinstance(number, Methods) else Value(number)
+        return evaluate(TABLE["pos"], (number,)) if isinstance(number, Methods) else self._leaf(number)
 
     def order(self, root: Any) -> tuple[dict[Any, Any], bool, bool]:
         """The graph behind a root; whether other variables are behind it, and whether any rule is to be evaluated."""
@@ -325,7 +356,7 @@ class _Recorded:
         """The operands of a node as its rule is to see them: dual numbers, nodes of the answer's graph, or floats."""
         return tuple(
             [
-                self.lifted.get(operand, operand if foreign else operand._data)
+                self.lifted.get(operand, operand if foreign else operand.data)
                 if isinstance(operand, Methods)
                 else operand
                 for operand in node.operands
@@ -362,7 +393,8 @@ class _Recorded:
             ]
             for slope, recorded in zip(live, node.partials, strict=True):
                 _check_unwritten(node, slope, recorded)
-            self.edges[node] = layout(node._row, node.operands, tuple(live))[2:]
+            row = node._row if type(node) is Value else None  # a traced `where` has two live edges
+            self.edges[node] = layout(row, node.operands, tuple(live))[2:]
         return self.edges[node]
 
     def answer(self, tree: Tree) -> Tree:
@@ -375,7 +407,7 @@ class _Recorded:
         if not isinstance(number, Methods):
             return number
         _, foreign, _ = self.order(number)
-        return self.lifted.get(number, number if foreign else number._data)
+        return self.lifted.get(number, number if foreign else number.data)
 
     def matrix(self, symmetric: bool) -> sparsity.Rows:
         """The Jacobian: for each output its derivatives by the variables it depends on, by their numbers."""
@@ -412,6 +444,13 @@ class _Recorded:
         return self.slopes(outputs[0] if len(outputs) == 1 else sum_of(*outputs))
 
 
+def _innermost(number: Any) -> Any:
+    """What a dual number of dual numbers is made of."""
+    while type(number) is Dual:
+        number = number.primal
+    return number
+
+
 def _nodes(number: Any) -> list[Any]:
     """The nodes that a number consists of: itself, or the parts of a dual number."""
     if type(number) is Dual:
@@ -435,7 +474,7 @@ def _check_unwritten(node: Any, slope: Any, recorded: Any) -> None:
 def _transform(name: str, f: Function, wrapper: Function) -> Function:
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f)(x), not {name}(f(x)).")
-    return functools.wraps(f)(wrapper)
+    return functools.wraps(f)(_of_formulas(wrapper))
 
 
 def _value_and_grad(name: str, f: Function, argnums: int | Sequence[int], has_aux: bool) -> Function:
@@ -521,6 +560,8 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
     for place, leaf in trees.numbers(tree, path):
         number = leaf if isinstance(leaf, Methods) else as_number(leaf)
         if number is None:
+            if is_operand(leaf):
+                raise _FormulaError
             raise operand_error(f"{name}() by {place}", leaf)
         found.append(number)
     return found

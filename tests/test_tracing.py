@@ -220,3 +220,28 @@ def test_rules_record_nothing():
     assert ops(am.tan(x)) == [None, "tan"]
     assert type(am.exp(Unrecorded(X))) is Unrecorded
     assert TABLE["exp"].partials(Unrecorded(X), [Unrecorded(X)])[0].data == X
+
+
+def test_transforms_of_traces_and_formulas():
+    """Derivatives of every kind take traced numbers and SymPy expressions, and give what they were given."""
+    x = sympy.Symbol("x", real=True)
+    at = {x: 0.6}
+    for f, meaning in ((am.tanh, sympy.tanh(x)), (am.sigmoid, 1 / (1 + sympy.exp(-x))), (am.relu, x)):
+        for transform, order in (
+            (am.grad, 1),
+            (lambda f: lambda z: am.jvp(f, (z,), (1.0,))[1], 1),
+            (lambda f: lambda z: am.jacobian(lambda y: [f(y[0])])([z])[0][0], 1),
+            (am.hessian, 2),
+            (lambda f: lambda z: am.hvp(f, (z,), (1.0,)), 2),
+            (lambda f: am.grad(am.grad(f)), 2),
+            (lambda f: am.grad(am.grad(am.grad(f))), 3),
+        ):
+            truth = float(sympy.diff(meaning, x, order).subs(at))
+            formula, traced = transform(f)(x), transform(f)(Traced(x))
+            assert float(exact(formula).subs(at)) == pytest.approx(truth, rel=1e-12)
+            assert not isinstance(formula, Traced)
+            number = getattr(traced, "data", traced)  # a constant derivative is a plain number
+            assert float(exact(number).subs(at)) == pytest.approx(truth, rel=1e-12)
+    value, gradient = am.value_and_grad(lambda p: p["a"] * p["b"][0] ** 2)({"a": x, "b": [2.0]})
+    assert value == 4 * x
+    assert gradient == {"a": 4, "b": [4 * x]}
