@@ -314,7 +314,9 @@ class _Recorded:
         self.variables = [self._variable(number) for numbers in found for number in numbers]
         self.own = set(self.variables)
         self.dependents = set(self.variables)
-        self.linked = any(leaf.operands for leaf in self.variables)
+        # What depends on other variables: on what an argument was computed from, or on what else f uses. A trace does
+        # throughout, if only by a condition.
+        self.outside = {leaf for leaf in self.variables if leaf.operands or type(leaf) is Traced}
         replacements = iter(self.variables)
         fresh = list(args)
         for position in positions:
@@ -336,32 +338,30 @@ class _Recorded:
             return leaf
         return evaluate(TABLE["pos"], (number,)) if isinstance(number, Methods) else self._leaf(number)
 
-    def order(self, root: Any) -> tuple[dict[Any, Any], bool, bool]:
-        """The graph behind a root; whether other variables are behind it, and whether any rule is to be evaluated."""
+    def order(self, root: Any) -> tuple[dict[Any, Any], bool]:
+        """The graph behind a root, and whether the recorded floats are all there is to it."""
         order = topological_order(root, self.variables)
-        foreign = self.linked or any(node.op is None and node not in self.own for node in order)
-        again = foreign or bool(self.lifted)
-        if again:
-            for node in order:
-                operands = [operand for operand in node.operands if isinstance(operand, Methods)]
-                if node in self.own or not any(operand in self.dependents for operand in operands):
-                    continue
+        if not (self.lifted or self.outside) and all(node.op is not None or node in self.own for node in order):
+            return order, True
+        for node in order:
+            operands = [operand for operand in node.operands if isinstance(operand, Methods)]
+            if node in self.own:
+                continue
+            if node.op is None or type(node) is Traced or any(operand in self.outside for operand in operands):
+                self.outside.add(node)
+            if any(operand in self.dependents for operand in operands):
                 self.dependents.add(node)
                 if node not in self.lifted and any(operand in self.lifted for operand in operands):
                     with unobserved():
-                        self.lifted[node] = evaluate(node._row, self._numbers(node, foreign))
-        return order, foreign, again
+                        self.lifted[node] = evaluate(node._row, self._numbers(node))
+        return order, False
 
-    def _numbers(self, node: Any, foreign: bool) -> tuple[Any, ...]:
-        """The operands of a node as its rule is to see them: dual numbers, nodes of the answer's graph, or floats."""
-        return tuple(
-            [
-                self.lifted.get(operand, operand if foreign else operand.data)
-                if isinstance(operand, Methods)
-                else operand
-                for operand in node.operands
-            ]
-        )
+    def _number(self, node: Any) -> Any:
+        """A node as rules are to see it: a dual number, a node of the graph that the answer belongs to, or a float."""
+        return self.lifted.get(node, node if node in self.outside else node.data)
+
+    def _numbers(self, node: Any) -> tuple[Any, ...]:
+        return tuple([self._number(x) if isinstance(x, Methods) else x for x in node.operands])
 
     def slopes(self, root: Any) -> list[Any]:
         """The derivative of one number, which f computed, by each variable: one sweep."""
@@ -373,20 +373,17 @@ class _Recorded:
             return [perturbed(primal, tangent, root.level) for primal, tangent in both]
         if not isinstance(root, Methods):
             return [ZERO] * len(self.variables)
-        adjoints, foreign, again = self.order(root)
-        propagate(
-            root, 1.0, adjoints, self.variables, functools.partial(self._partials, foreign=foreign) if again else None
-        )
+        adjoints, plain = self.order(root)
+        propagate(root, 1.0, adjoints, self.variables, None if plain else self._partials)
         return [adjoints[leaf] for leaf in self.variables]
 
-    def _partials(self, node: Any, foreign: bool) -> tuple[Any, Any]:
+    def _partials(self, node: Any) -> tuple[Any, Any]:
         """The local partials of a node by its rule, and only towards what depends on the variables."""
         if node not in self.dependents:
             return ZERO, ZERO
         if node not in self.edges:
             with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
-                numbers = self._numbers(node, foreign)
-                slopes = node._row.partials(self.lifted.get(node, node if foreign else node.data), numbers)
+                slopes = node._row.partials(self._number(node), self._numbers(node))
             live = [
                 slope if recorded is not ZERO and isinstance(operand, Methods) and operand in self.dependents else ZERO
                 for operand, recorded, slope in zip(node.operands, node.partials, slopes, strict=True)
@@ -399,37 +396,38 @@ class _Recorded:
 
     def answer(self, tree: Tree) -> Tree:
         """Numbers that f computed as the caller may see them: floats, unless other variables are behind them."""
-        return trees.mapped(self._answer, tree)
+        self._everything([number for _, number in trees.numbers(tree)])
+        return trees.mapped(self.answer_of, tree)
 
-    def _answer(self, number: Any) -> Any:
+    def answer_of(self, number: Any) -> Any:
+        """The same of one number, whose graph has been ordered before."""
         if type(number) is Dual:
-            return perturbed(self._answer(number.primal), self._answer(number.tangent), number.level)
-        if not isinstance(number, Methods):
-            return number
-        _, foreign, _ = self.order(number)
-        return self.lifted.get(number, number if foreign else number.data)
+            return perturbed(self.answer_of(number.primal), self.answer_of(number.tangent), number.level)
+        return self._number(number) if isinstance(number, Methods) else number
+
+    def _everything(self, numbers: Sequence[Any]) -> tuple[dict[Any, Any], bool]:
+        """The graph behind all of several numbers."""
+        nodes = [node for number in numbers for node in _nodes(number)]
+        with unobserved():
+            return self.order(sum_of(*nodes, 0.0)) if nodes else ({}, True)
 
     def matrix(self, symmetric: bool) -> sparsity.Rows:
         """The Jacobian: for each output its derivatives by the variables it depends on, by their numbers."""
-        with unobserved():
-            everything = sum_of(*[node for output in self.outputs for node in _nodes(output)], 0.0)
-            order, _, again = self.order(everything) if isinstance(everything, Methods) else ({}, False, False)
-            depends = sparsity.dependence(order, self.variables)
-            patterns = [
-                functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
-            ]
-            column_sums = functools.partial(self._column_sums, order)
-            columns = sparsity.transposed(patterns, len(self.variables))
-            if symmetric and again:
-                return sparsity.recover_symmetric(patterns, self._row_sums)
-            if symmetric:
+        order, plain = self._everything(self.outputs)
+        depends = sparsity.dependence(order, self.variables)
+        patterns = [
+            functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
+        ]
+        columns = sparsity.transposed(patterns, len(self.variables))
+        column_sums = functools.partial(self._column_sums, order)
+        if symmetric:
+            if plain:
                 return sparsity.recover_symmetric(columns, column_sums)
-            backward = sparsity.groups(patterns)
-            if not again:
-                forward = sparsity.groups(columns)
-                if len(forward) < len(backward):
-                    return sparsity.flipped(sparsity.recover(columns, forward, column_sums), len(patterns))
-            return sparsity.recover(patterns, backward, self._row_sums)
+            return sparsity.recover_symmetric(patterns, self._row_sums)
+        backward = sparsity.groups(patterns)
+        if plain and len(forward := sparsity.groups(columns)) < len(backward):
+            return sparsity.flipped(sparsity.recover(columns, forward, column_sums), len(patterns))
+        return sparsity.recover(patterns, backward, self._row_sums)
 
     def _column_sums(self, order: Iterable[Any], columns: list[int]) -> list[Any]:
         """The derivatives of all outputs in one direction: columns that do not overlap, all in one pass forwards."""
@@ -441,7 +439,8 @@ class _Recorded:
     def _row_sums(self, rows: list[int]) -> list[Any]:
         """The derivatives of a sum of outputs: rows that do not overlap, all in one sweep."""
         outputs = [self.outputs[i] for i in rows]
-        return self.slopes(outputs[0] if len(outputs) == 1 else sum_of(*outputs))
+        with unobserved():
+            return self.slopes(outputs[0] if len(outputs) == 1 else sum_of(*outputs))
 
 
 def _innermost(number: Any) -> Any:
@@ -488,7 +487,7 @@ def _value_and_grad(name: str, f: Function, argnums: int | Sequence[int], has_au
             )
         (output,) = recorded.outputs
         gradient = _arranged(args, argnums, recorded.slopes(output))
-        value = recorded.answer(output)
+        value = recorded.answer_of(output)
         return ((value, recorded.aux) if has_aux else value), gradient
 
     return _transform(name, f, wrapper)
