@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, final
 
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, evaluate, interpreters
+from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
 from autograd_mini.scopes import unobserved
 
 _WHERE = TABLE["where"]
@@ -98,6 +98,8 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...], result: Any, level: int) -> Any:
     tangent: Any = ZERO
+    if len(operands) == 2:
+        primals = tuple([Constant(p) if type(x) is float else p for x, p in zip(operands, primals, strict=True)])
     for x, partial in zip(operands, row.partials(result, primals), strict=True):
         if type(x) is Dual and x.level == level and partial is not ZERO:
             term = x.tangent * partial

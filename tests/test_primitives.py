@@ -316,6 +316,24 @@ def test_a_primitive_of_the_users():
             TABLE.pop(name, None)
 
 
+def test_a_cell_of_a_notebook_runs_again():
+    """The same function defined once more replaces its row; another one of that name does not."""
+    try:
+        for factor in (2.0, 3.0):
+
+            @am.primitive(rule=lambda y, x, factor=factor: (factor,))
+            def test_again(x, factor=factor):
+                return factor * x
+
+        assert am.grad(test_again)(1.0) == 3.0
+        with pytest.raises(am.ArgumentError, match="already"):
+            am.primitive("test_again", math.sin, lambda y, x: (am.cos(x),))
+        with pytest.raises(am.ArgumentError, match="takes 2 operands, its rule 2 arguments"):
+            am.primitive("test_short", lambda a, b: a * b, lambda y, a: (1.0,))
+    finally:
+        del TABLE["test_again"]
+
+
 def test_a_users_rule_may_divide_by_zero():
     """Python raises for 1/0 and turns complex for (-1)**0.5; rules get C99's answers."""
     operation = am.primitive("test_root", lambda x: abs(x) ** 0.5, lambda y, x: (0.5 / y + 0.0 * x**0.5,))

@@ -307,6 +307,23 @@ def test_nested_in_any_order(kinds):
 
 
 @pytest.mark.parametrize("outer", ["grad", "jvp", "vjp", "jacobian", "hvp"])
+@pytest.mark.parametrize("f", [am.pow, am.atan2, am.hypot, am.xlogy, lambda x, y: x / y, am.maximum])
+def test_mixed_derivatives_of_two_operands(f, outer):
+    """d²f/dx dy where each operand is a plain number to the other derivative: neither is a constant."""
+    x, y = 1.3, 0.7
+    order = 1 if outer != "hvp" else 2
+    for first, second in ((0, 1), (1, 0)):
+
+        def inner(b, first=first):
+            return grad(lambda a: f(a, b) if first == 0 else f(b, a))((x, y)[first])
+
+        expected = grad(f, first)
+        for _ in range(order):
+            expected = grad(expected, second)
+        assert nested(outer, inner)((x, y)[second]) == pytest.approx(expected(x, y), rel=1e-13)
+
+
+@pytest.mark.parametrize("outer", ["grad", "jvp", "vjp", "jacobian", "hvp"])
 @pytest.mark.parametrize("inner", ["grad", "jvp", "vjp", "jacobian", "hvp"])
 def test_perturbations_are_not_confused_in_any_pair(outer, inner):
     """x is used inside of the inner derivative beside its own variable y, and again in its argument."""
@@ -450,6 +467,8 @@ def test_a_primitive_by_decorator_has_all_rights():
         (lambda: hvp(lambda x: x, [1.0, 2.0], [1.0, 2.0]), am.ArgumentError, "cannot be called with the 2 arguments"),
         (lambda: vjp(lambda x: [x, x], 1.0)[1]([1.0]), am.ArgumentError, r"the result\[1\] has none"),
         (lambda: jacobian(lambda x: None)("a"), am.OperandError, r"jacobian\(\) by x .*str"),
+        (lambda: grad(lambda x: x, argnums="x")(1.0), am.OperandError, "argnums takes the position.*'x'"),
+        (lambda: hessian(lambda x: [x])(1.0), am.OperandError, r"jacobian\(jacobian\(f\)\)"),
         (lambda: jacobian(3.0), am.OperandError, r"jacobian\(\) takes a function"),
         (lambda: jvp(3.0, (1.0,), (1.0,)), am.OperandError, r"jvp\(\) takes a function"),
     ],
