@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, final
 
 from autograd_mini.methods import Methods
+from autograd_mini.observers import check_dual, is_checked
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
 from autograd_mini.scopes import unobserved
 
@@ -93,6 +94,9 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)
+    if is_checked.get():
+        numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
+        check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
     return result if tangent is ZERO else Dual(result, tangent, level)
 
 

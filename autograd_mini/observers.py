@@ -24,7 +24,13 @@ from autograd_mini.source import Site, site_of, user_site
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
-_MACHINERY = ("autograd_mini.engine", "autograd_mini.methods", "autograd_mini.primitives", "autograd_mini.scopes")
+_MACHINERY = (
+    "autograd_mini.engine",
+    "autograd_mini.methods",
+    "autograd_mini.primitives",
+    "autograd_mini.scopes",
+    "autograd_mini.trees",
+)
 _TRANSPARENT: set[CodeType] = set()
 _FOLDER = os.path.join(os.path.dirname(__file__), "")
 
@@ -108,6 +114,14 @@ def _check_result(node: Any) -> None:
             if hasattr(operand, "origin")
         ]
         raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {'; '.join(sources[:3]) or 'it'}.")
+
+
+def check_dual(name: str, primal: Any, tangent: Any) -> None:
+    """Raise if a number or its derivative in forward mode is nan or infinite."""
+    for what, number in (("", primal), ("The derivative of ", tangent)):
+        number = getattr(number, "data", number)
+        if type(number) is float and not isfinite(number):
+            raise NonFiniteError(f"{what}{name} is {number}.", "Look at the numbers that go into it.")
 
 
 def check_contributions(node: Any, adjoint: Any) -> None:

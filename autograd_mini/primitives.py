@@ -13,7 +13,7 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -64,7 +64,7 @@ class Primitive:
     ulp: tuple[float, ...]
     kink: Callable[..., bool]
 
-    def partials(self, result: Any, operands: Iterable[Any]) -> tuple[Any, ...]:
+    def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
 
         At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
@@ -75,6 +75,11 @@ class Primitive:
                 raise ArgumentError(
                     f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
                     "Return one partial derivative an operand; a tuple of one is written (p,).",
+                )
+            if len(partials) != len(operands):
+                raise ArgumentError(
+                    f"The rule of {self.name!r} gives {len(partials)} partial derivatives for {len(operands)} operands.",
+                    "Return a tuple with one entry an operand, ZERO where there is no edge.",
                 )
             return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
         except ArithmeticError:
@@ -162,7 +167,9 @@ def operand_error(where: str, operand: object) -> OperandError:
             advice = "Pass an int, float, Fraction or NumPy scalar."
     elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
         advice = "Pass one number at a time."
-        if where.startswith("The operator"):
+        if " by " in where:
+            advice = "Pass a number, or a list, tuple, dict or NumPy array of numbers."
+        elif where.startswith("The operator"):
             advice = "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
         elif where.endswith("()"):
             call = where[:-2]
@@ -189,7 +196,22 @@ def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
             if kind in interpreters:
                 return interpreters[kind](row, operands)
             plain = False
-    return row.function(*operands) if plain else _interpret(row, operands)
+    return float_of(row, row.function(*operands)) if plain else _interpret(row, operands)
+
+
+def float_of(row: Primitive, result: Any) -> float:
+    """What the function of a row returned, as a float.
+
+    Raises:
+        ArgumentError: it is no number.
+    """
+    number = result if type(result) is float else as_number(result)
+    if number is None:
+        raise ArgumentError(
+            f"The function of {row.name!r} returned {shown(result)} for numbers.",
+            "It must return one number; look for a forgotten `return`.",
+        )
+    return number
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -205,7 +227,7 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
     numbers = [as_number(operand) for operand in operands]
     if None in numbers:
         raise operand_error(f"{row.name}()", operands[numbers.index(None)])
-    return row.function(*numbers)
+    return float_of(row, row.function(*numbers))
 
 
 interpreters[ieee.Total] = lambda row, operands: ieee.Total(row.function(*operands))
@@ -291,13 +313,18 @@ def _add(
     wanted = _count(function)
     if wanted is not None and _count(rule) not in (None, wanted + 1):
         raise ArgumentError(
-            f"The function of {name!r} takes {wanted} operands, its rule {_count(rule)} arguments.",
+            f"The function of {name!r} takes {wanted} operands, so its rule must take {wanted + 1} arguments.",
             "The rule takes the result and the operands: rule(result, *operands).",
         )
     intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
     row = Primitive(name, function, rule, symbol or name, intervals, ulp, kink)
 
+    defaults = getattr(function, "__defaults__", None) or ()
+    most = len(inspect.signature(function).parameters) if defaults else 0
+
     def operation(*operands: Any) -> Any:
+        if len(operands) < most:
+            operands += defaults[len(operands) - most :]
         return evaluate(row, operands)
 
     operation.__name__ = operation.__qualname__ = name

@@ -22,6 +22,7 @@ from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
 from autograd_mini.engine import Value, layout, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
+from autograd_mini.observers import check_dual, is_checked, transparent
 from autograd_mini.primitives import (
     TABLE,
     ZERO,
@@ -232,7 +233,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     names = _names(f, len(primals))
     if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
         raise ArgumentError(
-            f"There are {len(primals)} arguments, and tangents is {trees.described(tangents)}.",
+            f"primals has {len(primals)} entries, and tangents is {trees.described(tangents)}.",
             "Pass a tuple with one tangent an argument: jvp(f, (x,), (dx,)).",
         )
     level = next(_levels)
@@ -249,6 +250,9 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     )
     result, aux = _split(f(*[trees.rebuilt(primal, duals) for primal in primals]), has_aux)
     outputs = _outputs("jvp", result)
+    if is_checked.get():
+        for output in outputs:
+            check_dual(name="jvp's result", primal=primal_at(output, level), tangent=tangent_at(output, level))
     value = trees.rebuilt(result, iter([primal_at(y, level) for y in outputs]))
     tangent = trees.rebuilt(result, iter([tangent_at(y, level) for y in outputs]))
     aux = trees.mapped(lambda y: primal_at(y, level), aux)
@@ -278,6 +282,7 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     return jvp(_gradient("hvp", f, 0 if len(primals) == 1 else range(len(primals)), False), primals, tangents)[1]
 
 
+@transparent
 def stop_gradient(x: Tree) -> Tree:
     """The same numbers as constants: derivatives of every kind end here.
 
@@ -295,7 +300,7 @@ def stop_gradient(x: Tree) -> Tree:
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     3.0
     """
-    return trees.rebuilt(x, (stop(number) for _, number in trees.numbers(x)))
+    return trees.rebuilt(x, map(stop, [number for _, number in trees.numbers(x)]))
 
 
 # -- how it works ------------------------------------------------------------------------------------------------------
@@ -595,10 +600,14 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
 
 def _outputs(name: str, result: Tree) -> list[Any]:
     """The numbers that f returned."""
+    if result is None:
+        raise OperandError(
+            f"{name}() needs a function that returns numbers; this one returned None.", "Look for a forgotten `return`."
+        )
     found = []
     for place, leaf in trees.numbers(result, "result"):
-        number = leaf if isinstance(leaf, Methods) else as_number(leaf)
-        if number is None or result is None:
+        number = leaf if isinstance(leaf, Methods) else None if isinstance(leaf, bool) else as_number(leaf)
+        if number is None:
             raise OperandError(
                 f"{name}() needs a function that returns numbers; {place} is {shown(leaf)}.",
                 "Return Values, or lists, tuples, dicts and arrays of them.",
