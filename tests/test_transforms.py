@@ -507,7 +507,7 @@ def test_checked_forwards():
             jvp(am.log, (-1.0,), (1.0,))
         with pytest.raises(am.NonFiniteError, match=r"The derivative of sqrt\(0.0\) is inf"):
             jvp(am.sqrt, (0.0,), (1.0,))
-        with pytest.raises(am.NonFiniteError, match="jvp.s result is inf"):
+        with pytest.raises(am.NonFiniteError, match="result is inf"):
             jvp(lambda x: x * 1e300 * 1e300, (1.0,), (1.0,))
         assert jvp(am.exp, (0.0,), (1.0,)) == (1.0, 1.0)
 
