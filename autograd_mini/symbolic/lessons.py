@@ -154,7 +154,7 @@ def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
 
     >>> text, proved = explain_proof("sigmoid")
     >>> print(text.splitlines()[-1])
-    PROVED: equal for all inputs; 48 points compared, none differs
+    PROVED for all inputs, algebraically; 48 points agree
     >>> proved
     True
     """

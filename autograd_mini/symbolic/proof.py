@@ -17,10 +17,11 @@ import sympy
 
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, shown
 from autograd_mini.primitives import as_number
-from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments
+from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, trace
 from autograd_mini.symbolic.normal import is_equal
 from autograd_mini.symbolic.search import DIGITS, Evaluation, candidates
 from autograd_mini.symbolic.table import exact
+from autograd_mini.tracing import Traced
 
 
 class Verdict(StrEnum):
@@ -58,7 +59,7 @@ class Proof:
 
     def __str__(self) -> str:
         if self.verdict is Verdict.PROVED:
-            return f"PROVED: equal for all inputs; {self.points} points compared, none differs"
+            return f"PROVED for all inputs, algebraically; {self.points} points agree"
         if self.counterexample is None:
             return f"UNDECIDED: no proof found; {self.points} points compared, none differs"
         where = ", ".join(f"{name} = {number:g}" for name, number in self.counterexample.items())
@@ -75,15 +76,16 @@ class Proof:
 def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | Sequence[int] | None = None) -> Proof:
     """Whether the gradient that falls out of a function equals a claimed closed form, for all inputs.
 
-    Points are compared first, many digits each: random ones, 0, ±1, ties, tails; one that differs refutes the claim.
+    Points are compared first, many digits each: random ones, 0, ±1, ties, tails, the edges of conditions; one that
+    differs refutes the claim.
     Then both sides are brought to a normal form, branch by branch, where equal functions look equal. Inputs for
     which f or its gradient is not defined do not count.
 
     Args:
         f: as for `formula`: a number or a list of numbers, whose Jacobian is meant then.
-        claim: a function of the same arguments, or the closed form itself: SymPy expressions and numbers, in the
-            structure of the gradient (a list for a list argument, a tuple for several arguments, a list of rows for
-            an f that returns a list).
+        claim: a function of the same arguments, written with this package's functions as f is, or the closed form
+            itself: SymPy expressions and numbers. Its structure is that of the gradient (a list for a list argument,
+            a tuple for several arguments, a list of rows for an f that returns a list).
         names: as for `formula`.
         argnums: as for `formula`.
 
@@ -92,7 +94,7 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
 
     Raises:
         ArgumentError: the claim has another structure than the gradient; or as for `formula`.
-        OperandError: an entry of the claim is no formula; or as for `formula`.
+        OperandError: the claim branches with Python's `if`, or an entry of it is no formula; or as for `formula`.
 
     >>> import autograd_mini as am
     >>> prove(am.sigmoid, lambda x: am.sigmoid(x) * (1 - am.sigmoid(x))).verdict
@@ -102,7 +104,8 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     """
     found = formula(f, names, argnums)
     arguments = symbolic_arguments(f, names)
-    claimed = _plain(claim(*arguments) if callable(claim) and not isinstance(claim, sympy.Basic) else claim)
+    is_function = callable(claim) and not isinstance(claim, sympy.Basic)
+    claimed = _plain(trace(claim, arguments)[0] if is_function else claim)
     if _outline(claimed) != _outline(_plain(found.gradient)):
         raise ArgumentError(
             f"The claim has the structure {_outline(claimed)}, the gradient {_outline(_plain(found.gradient))}.",
@@ -115,7 +118,7 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     indices = list(_indices(found.gradient))
     points, hardly = 0, None
     search = Evaluation([e for pair in pairs for e in pair] + [*flat(found.value)])
-    for point in candidates(symbols):
+    for point in candidates(symbols, search.relations):
         compared = False
         numbers = search.at(point, DIGITS)
         if not all(map(mpmath.isfinite, numbers[2 * len(pairs) :])):
@@ -165,8 +168,9 @@ def _outline(structure: Any) -> str:
 
 
 def _expression(entry: Any) -> Any:
+    entry = entry.data if isinstance(entry, Traced) else entry
     if not isinstance(entry, sympy.Expr) and as_number(entry) is None:
-        raise OperandError(f"The claim {shown(entry)} is no formula.", "Return SymPy expressions and numbers.")
+        raise OperandError(f"The claim {shown(entry)} is no formula.", "Return numbers, made of the arguments.")
     return exact(entry)
 
 
