@@ -310,6 +310,23 @@ def named_symbol(name: str, like: Any) -> Any:
     return sympy.Symbol(name, real=True, positive=like.is_positive or None)
 
 
+def solved(letters: Sequence[Any], meanings: Sequence[Any]) -> dict[Any, Any]:
+    """The symbols in some meanings by the letters that stand for those; {} where that is not possible.
+
+    >>> s, e, a, b = sympy.symbols("s e a b", positive=True)
+    >>> solved([a, b], [1 / s, e / s])
+    {e: b/a, s: 1/a}
+    """
+    unknown = sorted({s for meaning in meanings for s in meaning.free_symbols}.difference(letters), key=str)
+    equations = [letter - meaning for letter, meaning in zip(letters, meanings, strict=True)]
+    if len(unknown) != len(equations) or any(e.has(sympy.Piecewise) or not e.is_rational_function() for e in equations):
+        return {}
+    loose = {s: sympy.Dummy(s.name) for s in [*unknown, *letters]}  # SymPy would ask for their signs
+    back = {dummy: s for s, dummy in loose.items()}
+    found = sympy.solve([e.xreplace(loose) for e in equations], [loose[s] for s in unknown], dict=True)
+    return {back[s]: e.xreplace(back) for s, e in found[0].items()} if found else {}
+
+
 class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     """Formulas for people: 2·x², branches in words."""
 
