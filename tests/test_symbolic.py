@@ -237,6 +237,18 @@ def test_how_it_reads():
     assert text(sympy.Piecewise((u**2, u >= 0), (-2 * u**12, True))) == "u² if u ≥ 0, else -2·u^12"
 
 
+def test_it_prints_as_simplified():
+    """Text and LaTeX show no internals; the attributes are what falls out."""
+    for name in ("softplus", "erf", "sigmoid"):
+        found = formula(getattr(am, name), "x")
+        assert str(found) == repr(found) == str(found.simplified())
+        assert found.latex() == found.simplified().latex()
+        assert "floor" not in str(found)
+        assert "Piecewise" not in str(found)
+    assert str(found.value).startswith("Piecewise")
+    assert formula(am.erf, "x").gradient.has(sympy.floor)
+
+
 def test_simplified():
     """Arms that are equal become one, a step that stands for nothing goes, what is undefined is left out."""
     for name, value, slope in (

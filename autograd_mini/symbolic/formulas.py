@@ -25,12 +25,12 @@ from autograd_mini.tracing import Traced
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """What falls out of a function, as SymPy expressions.
+    """What falls out of a function, as SymPy expressions. It is printed, and shown in notebooks, as simplified.
 
     Attributes:
-        value: the result; a list of results for a function that returns a list.
-        gradient: the derivative by each argument, in the structure of the arguments; for a function that returns a
-            list the Jacobian, one such row a result.
+        value: the result, exactly as it falls out; a list of results for a function that returns a list.
+        gradient: the derivative by each argument, exactly as it falls out, in the structure of the arguments; for a
+            function that returns a list the Jacobian, one such row a result.
         symbols: what it is differentiated by, in the order of the arguments.
     """
 
@@ -42,9 +42,10 @@ class Formula:
         """The same formula, shorter: forms of a branch that are equal become one, and what is undefined is left out.
 
         >>> import autograd_mini as am
-        >>> print(formula(am.sigmoid, "x").simplified())
-        f     = 1/(1 + exp(-x))
-        ∂f/∂x = exp(x)/(exp(x) + 1)**2
+        >>> formula(am.sigmoid, "x").value
+        Piecewise((1/(1 + exp(-x)), x >= 0), (exp(x)/(exp(x) + 1), True))
+        >>> formula(am.sigmoid, "x").simplified().value
+        1/(1 + exp(-x))
         """
         return Formula(mapped(simplified, self.value), mapped(simplified, self.gradient), self.symbols)
 
@@ -71,10 +72,11 @@ class Formula:
 
     def _equations(self) -> Iterator[tuple[str, Any, Any]]:
         """(name of the result, None or the symbol to differentiate by, expression), values first."""
+        shown = self.simplified()
         several = isinstance(self.value, list)
         names = [f"f[{i}]" for i in range(len(self.value))] if several else ["f"]
-        yield from ((name, None, value) for name, value in zip(names, flat(self.value), strict=True))
-        slopes = iter(flat(self.gradient))
+        yield from ((name, None, value) for name, value in zip(names, flat(shown.value), strict=True))
+        slopes = iter(flat(shown.gradient))
         for name in names:
             yield from ((name, symbol, next(slopes)) for symbol in self.symbols)
 
@@ -97,7 +99,7 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
         argnums: the position of the argument to differentiate by, or several; by default all that consist of symbols.
 
     Returns:
-        a `Formula`; what falls out as it is, see its method `simplified`.
+        a `Formula`: printed it is simplified; its attributes are what falls out, exactly.
 
     Raises:
         ArgumentError: the names are missing, repeated, or no names.
