@@ -266,6 +266,40 @@ def test_simplified():
     assert simplified(sympy.floor(u) + sympy.nan) is sympy.nan
 
 
+@pytest.mark.parametrize(
+    ("call", "kind", "hint"),
+    [
+        (lambda: formula(am.maximum, "x", "y"), am.ArgumentError, r'formula\(f, "x y"\)'),
+        (lambda: formula(am.softmax, ["a", "b"]), am.ArgumentError, r'\[\["a", "b"\]\]'),
+        (lambda: formula(3, "x"), am.OperandError, "3 is no function"),
+        (lambda: formula(3), am.OperandError, "3 is no function"),
+        (lambda: formula(am.exp, "2x"), am.ArgumentError, "'2x' is no name"),
+        (lambda: formula(am.exp, [None]), am.ArgumentError, "None"),
+        (lambda: formula(lambda x: {"a": x}), am.OperandError, "a list of them"),
+        (lambda: prove(am.sin, lambda x, y: x), am.ArgumentError, "does not take 1 argument"),
+    ],
+)
+def test_slips(call, kind, hint):
+    """Each says what to write."""
+    with pytest.raises(kind, match=hint):
+        call()
+
+
+def test_dicts():
+    """Arguments may be dicts; the gradient, and a claim, have their structure, in whatever order."""
+    f = lambda p: p["w"] * am.exp(p["b"][0])  # noqa: E731
+    names = {"w": "w", "b": ["b"]}
+    found = formula(f, [names])
+    assert str(found.gradient) == "{'w': exp(b), 'b': [w*exp(b)]}"
+    assert str(found).splitlines()[2] == "∂f/∂b = w*exp(b)"
+    assert prove(f, lambda p: {"b": [p["w"] * am.exp(p["b"][0])], "w": am.exp(p["b"][0])}, [names])
+    wrong = prove(f, lambda p: {"b": [p["w"]], "w": am.exp(p["b"][0])}, [names])
+    assert wrong.entry == ("b", 0)
+    assert "entry ['b'][0] is " in str(wrong)
+    with pytest.raises(am.ArgumentError, match=r"structure \{'w': ·\}, the gradient \{'b': \[·\], 'w': ·\}"):
+        prove(f, lambda p: {"w": 1}, [names])
+
+
 # -- proofs ------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ Not here: either of them (`normal`, `search`). Read next: `lessons`, which print
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -40,7 +40,7 @@ class Proof:
         verdict: PROVED for all inputs; REFUTED by a counterexample; UNDECIDED: neither was found.
         points: at how many points the numeric search compared the two.
         counterexample: the inputs where they differ, by name; None unless refuted.
-        entry: which entry of the gradient differs there, as its indices; () for a single number.
+        entry: which entry of the gradient differs there, as its indices or keys; () for a single number.
         derived: what falls out there.
         claimed: what was claimed; nan where the claim is not defined.
         difference: by how much the two differ, also where that is less than floats can show.
@@ -49,7 +49,7 @@ class Proof:
     verdict: Verdict
     points: int
     counterexample: dict[str, float] | None = None
-    entry: tuple[int, ...] = ()
+    entry: tuple[Any, ...] = ()
     derived: float = math.nan
     claimed: float = math.nan
     difference: float = math.nan
@@ -63,7 +63,7 @@ class Proof:
         if self.counterexample is None:
             return f"UNDECIDED: no proof found; {self.points} points compared, none differs"
         where = ", ".join(f"{name} = {number:g}" for name, number in self.counterexample.items())
-        entry = "".join(f"[{index}]" for index in self.entry)
+        entry = "".join(f"[{index!r}]" for index in self.entry)
         return (
             f"REFUTED: at {where} {'entry ' + entry if entry else 'the derivative'} is {self.derived!r}, "
             f"and {self.claimed!r} was claimed"
@@ -106,16 +106,17 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     arguments = symbolic_arguments(f, names)
     is_function = callable(claim) and not isinstance(claim, sympy.Basic)
     claimed = _plain(trace(claim, arguments)[0] if is_function else claim)
-    if _outline(claimed) != _outline(_plain(found.gradient)):
+    gradient = _plain(found.gradient)
+    if _outline(claimed) != _outline(gradient):
         raise ArgumentError(
-            f"The claim has the structure {_outline(claimed)}, the gradient {_outline(_plain(found.gradient))}.",
+            f"The claim has the structure {_outline(claimed)}, the gradient {_outline(gradient)}.",
             "Claim a list for a list argument, a tuple for several arguments, a list of rows for several results.",
         )
-    pairs = list(zip(flat(found.gradient), map(_expression, flat(claimed)), strict=True))
+    pairs = list(zip(flat(gradient), map(_expression, flat(claimed)), strict=True))
     symbols = list(dict.fromkeys(entry for entry in flat(arguments) if isinstance(entry, sympy.Symbol)))
     extra = {s for pair in pairs for e in pair for s in e.free_symbols}.difference(symbols)
     symbols += sorted(extra, key=str)
-    indices = list(_indices(found.gradient))
+    indices = list(_indices(gradient))
     points, hardly = 0, None
     search = Evaluation([e for pair in pairs for e in pair] + [*flat(found.value)])
     for point in candidates(symbols, search.relations):
@@ -155,15 +156,19 @@ def _takes(f: Callable[..., Any], arguments: list[Any], point: dict[Any, Fractio
 
 
 def _plain(structure: Any) -> Any:
-    """Nested lists, of tuples, matrices and arrays too."""
+    """Nested lists, of tuples, matrices and arrays too; dicts in the order of their keys."""
     if hasattr(structure, "tolist"):
         structure = structure.tolist()
     if isinstance(structure, (list, tuple)):
         return [_plain(element) for element in structure]
+    if isinstance(structure, Mapping):
+        return {key: _plain(structure[key]) for key in sorted(structure, key=str)}
     return structure
 
 
 def _outline(structure: Any) -> str:
+    if isinstance(structure, dict):
+        return f"{{{', '.join(f'{key!r}: {_outline(part)}' for key, part in structure.items())}}}"
     return f"[{', '.join(map(_outline, structure))}]" if isinstance(structure, list) else "·"
 
 
@@ -174,9 +179,9 @@ def _expression(entry: Any) -> Any:
     return exact(entry)
 
 
-def _indices(structure: Any, before: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
-    if isinstance(structure, (list, tuple)):
-        for index, element in enumerate(structure):
+def _indices(structure: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(structure, (list, dict)):
+        for index, element in structure.items() if isinstance(structure, dict) else enumerate(structure):
             yield from _indices(element, (*before, index))
     else:
         yield before
