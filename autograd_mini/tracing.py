@@ -145,6 +145,14 @@ class Unrecorded(Methods):
     def __bool__(self) -> bool:
         return bool(self != 0.0)
 
+    def __float__(self) -> NoReturn:
+        raise OperandError(
+            f"{shown(self)} stands for all numbers: float() and `math` cannot take it.",
+            "Use this package's function of the same name (autograd_mini.exp, ...).",
+        )
+
+    __int__ = __float__
+
     def _sympy_(self) -> NoReturn:
         raise OperandError(
             f"SymPy's functions and expressions do not mix with {shown(self)}: its == is not numeric.",

@@ -132,6 +132,9 @@ def test_classes():
     assert "... and likewise from a3 on" in text
     assert "∂a3/∂a3" not in text.split("\n3. ")[0]
     assert "∂L/∂z2 = a2 - t2" in explain_proof("softmax-cross-entropy", 2)[0]
+    page, proved = explain_proof("softmax-cross-entropy", 6)
+    assert proved
+    assert "a6 - t6" in page
 
 
 def test_the_derivation_is_not_canned(monkeypatch):

@@ -421,5 +421,5 @@ class _Graph:
             elif any(depends in node.data.free_symbols for depends in inputs):
                 self.adjoints[output, node] = simplified(adjoint)
                 spelled, short = " + ".join(contributions[node]), text(self.adjoints[output, node])
-                shown = len(short) <= 70 or node in self.inputs
+                shown = len(short) <= 70 or node.op is None
                 yield f"∂{top}/∂{self.names[node]}", f"{spelled} = {short}" if shown else spelled
