@@ -419,6 +419,7 @@ REFUTED = {
     "not at one number": (am.sin, lambda x: am.where(x != -17.25, am.cos(x), 7), None, None),
     "at a root": (am.sin, lambda x: am.where(x * x == 6.25, 7, am.cos(x)), None, None),
     "at a distance": (am.sin, lambda x: am.where(abs(x) == 3.7, 7, am.cos(x)), None, None),
+    "between": (am.sin, lambda x: am.where((x > 2.51) & (x < 2.55), 7, am.cos(x)), None, None),
     "far away": (am.sin, lambda x: am.where(x > 1000, 7, am.cos(x)), None, None),
     "on a line": (lambda x, y: x * y, lambda x, y: (am.where(x == 2 * y + 7, 7, y), x), None, None),
     "another symbol": (lambda x: x * x, lambda x: 2 * sympy.Symbol("y", real=True), None, None),

@@ -52,14 +52,17 @@ def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 6
 def _edges(
     symbols: list[Any], relations: Iterable[Any], points: list[dict[Any, Fraction]]
 ) -> Iterator[dict[Any, Fraction]]:
-    """Points where the two sides of a comparison are equal, and at both sides of there."""
+    """Points where the two sides of a comparison are equal, at both sides of there, and between two of them."""
+    before: dict[Any, Fraction] = {}
     for relation in relations:
         difference = relation.lhs - relation.rhs
         for symbol in sorted(relation.free_symbols.intersection(symbols), key=str):
             for point in points if len(relation.free_symbols) > 1 else points[:1]:
                 at = {s: sympy.Rational(n) for s, n in point.items() if s != symbol}
                 for root in _roots(difference.xreplace(at), symbol):
-                    yield from (point | {symbol: n} for n in (root, root + 1, root - 1) if _admits(symbol, n))
+                    near = (root, root + 1, root - 1, (root + before.get(symbol, root)) / 2)
+                    yield from (point | {symbol: n} for n in near if _admits(symbol, n))
+                    before[symbol] = root
 
 
 def _roots(expression: Any, symbol: Any) -> list[Fraction]:
