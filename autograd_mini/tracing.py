@@ -53,6 +53,8 @@ def _bare(operand: Any, where: str) -> Any:
 def _compared(symbol: str) -> Callable[[Any, Any], Any]:
     def method(self: Unrecorded, other: Any) -> Any:
         if not isinstance(other, Methods) and as_number(other) is None:
+            if any(kind in relations for kind in type(other).__mro__):  # its own == would answer for us
+                raise operand_error(f"The operator {symbol}", other)
             return NotImplemented
         a, b = self._data, _bare(other, f"The operator {symbol}")
         return _related(symbol, (a, b), (self, other if isinstance(other, Methods) else b), type(self))
@@ -142,6 +144,20 @@ class Unrecorded(Methods):
 
     def __bool__(self) -> bool:
         return bool(self != 0.0)
+
+    def __float__(self) -> NoReturn:
+        raise OperandError(
+            f"{shown(self)} stands for all numbers: float() and `math` cannot take it.",
+            "Use this package's function of the same name (autograd_mini.exp, ...).",
+        )
+
+    __int__ = __float__
+
+    def _sympy_(self) -> NoReturn:
+        raise OperandError(
+            f"SymPy's functions and expressions do not mix with {shown(self)}: its == is not numeric.",
+            "Use this package's functions (autograd_mini.exp, ...) throughout; `prove` also takes a SymPy expression.",
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data})"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         formula,
         named_symbol,
         simplified,
+        solved,
         symbolic_arguments,
         text,
         trace,
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from autograd_mini.symbolic.table import exact
 
 _HOME = {
-    "formulas": ("Formula", "formula", "named_symbol", "simplified", "symbolic_arguments", "text", "trace"),
+    "formulas": ("Formula", "formula", "named_symbol", "simplified", "solved", "symbolic_arguments", "text", "trace"),
     "proof": ("Proof", "Verdict", "prove"),
     "table": ("exact",),
 }
 __all__ = [
     "Formula", "Proof", "Verdict",
-    "exact", "formula", "named_symbol", "prove", "simplified", "symbolic_arguments", "text", "trace",
+    "exact", "formula", "named_symbol", "prove", "simplified", "solved", "symbolic_arguments", "text", "trace",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import sympy
 from sympy.printing.str import StrPrinter
 
+from autograd_mini import trees
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.primitives import ZERO, as_number
 from autograd_mini.sweep import sweep, topological_order
@@ -25,12 +26,12 @@ from autograd_mini.tracing import Traced
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """What falls out of a function, as SymPy expressions.
+    """What falls out of a function, as SymPy expressions. It is printed, and shown in notebooks, as simplified.
 
     Attributes:
-        value: the result; a list of results for a function that returns a list.
-        gradient: the derivative by each argument, in the structure of the arguments; for a function that returns a
-            list the Jacobian, one such row a result.
+        value: the result, exactly as it falls out; a list of results for a function that returns a list.
+        gradient: the derivative by each argument, exactly as it falls out, in the structure of the arguments; for a
+            function that returns a list the Jacobian, one such row a result.
         symbols: what it is differentiated by, in the order of the arguments.
     """
 
@@ -42,9 +43,10 @@ class Formula:
         """The same formula, shorter: forms of a branch that are equal become one, and what is undefined is left out.
 
         >>> import autograd_mini as am
-        >>> print(formula(am.sigmoid, "x").simplified())
-        f     = 1/(1 + exp(-x))
-        ∂f/∂x = exp(x)/(exp(x) + 1)**2
+        >>> formula(am.sigmoid, "x").value
+        Piecewise((1/(1 + exp(-x)), x >= 0), (exp(x)/(exp(x) + 1), True))
+        >>> formula(am.sigmoid, "x").simplified().value
+        1/(1 + exp(-x))
         """
         return Formula(mapped(simplified, self.value), mapped(simplified, self.gradient), self.symbols)
 
@@ -71,10 +73,11 @@ class Formula:
 
     def _equations(self) -> Iterator[tuple[str, Any, Any]]:
         """(name of the result, None or the symbol to differentiate by, expression), values first."""
+        shown = self.simplified()
         several = isinstance(self.value, list)
         names = [f"f[{i}]" for i in range(len(self.value))] if several else ["f"]
-        yield from ((name, None, value) for name, value in zip(names, flat(self.value), strict=True))
-        slopes = iter(flat(self.gradient))
+        yield from ((name, None, value) for name, value in zip(names, flat(shown.value), strict=True))
+        slopes = iter(flat(shown.gradient))
         for name in names:
             yield from ((name, symbol, next(slopes)) for symbol in self.symbols)
 
@@ -92,12 +95,12 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     Args:
         f: a function written with this package's functions, which returns a number or a list of numbers.
         names: one entry an argument of f, as a list or as a text such as "x y": a name, which stands for any real
-            number; a list of them for a list argument; a SymPy symbol, with its own assumptions, or an expression
-            such as 1 - t; a number, for a constant. By default the names of the parameters of f.
+            number; a list or dict of them for such an argument; a SymPy symbol, with its own assumptions, or an
+            expression such as 1 - t; a number, for a constant. By default the names of the parameters of f.
         argnums: the position of the argument to differentiate by, or several; by default all that consist of symbols.
 
     Returns:
-        a `Formula`; what falls out as it is, see its method `simplified`.
+        a `Formula`: printed it is simplified; its attributes are what falls out, exactly.
 
     Raises:
         ArgumentError: the names are missing, repeated, or no names.
@@ -115,7 +118,10 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     positions = _positions(arguments, argnums)
     result, leaves = trace(f, arguments)
     by = leaves[positions] if isinstance(positions, int) else tuple([leaves[position] for position in positions])
-    rows = [mapped(functools.partial(_slope, adjoints_of(output)), by) for output in flat(result)]
+    rows = [
+        mapped(functools.partial(_slope, adjoints_of(output)), by)
+        for output in (flat(result) if isinstance(result, list) else [result])
+    ]
     value = mapped(lambda node: exact(node.data if isinstance(node, Traced) else node), result)
     return Formula(value, rows if isinstance(result, list) else rows[0], tuple([leaf.data for leaf in flat(by)]))
 
@@ -130,10 +136,22 @@ def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[An
     Returns:
         its result, a traced node (or a list of them), and the arguments as leaves of the graph.
 
+    Raises:
+        ArgumentError: f takes another number of arguments.
+
     >>> trace(lambda x: 2.0 * x, [sympy.Symbol("x")])
     (Traced(2*x), [Traced(x)])
     """
     leaves = [mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, entry) for entry in arguments]
+    try:
+        inspect.signature(f).bind(*leaves)
+    except ValueError:  # some builtin functions have none
+        pass
+    except TypeError as error:
+        raise ArgumentError(
+            f"{shown(f)} does not take {len(leaves)} arguments: {error}.",
+            'Give one name an argument; one argument that is a list is written [["a", "b"]].',
+        ) from None
     result = f(*leaves)
     return list(result) if isinstance(result, tuple) else result, leaves
 
@@ -180,18 +198,13 @@ def _slope(adjoints: dict[Traced, Any], leaf: Traced) -> Any:
 
 
 def mapped(function: Callable[[Any], Any], structure: Any) -> Any:
-    """A function of every entry of nested lists and tuples."""
-    if isinstance(structure, (list, tuple)):
-        return type(structure)([mapped(function, element) for element in structure])
-    return function(structure)
+    """A function of every entry of a structure."""
+    return trees.rebuilt(structure, map(function, flat(structure)))
 
 
 def flat(structure: Any) -> Iterator[Any]:
-    if isinstance(structure, (list, tuple)):
-        for element in structure:
-            yield from flat(element)
-    else:
-        yield structure
+    """The entries of a structure."""
+    return (entry for _, entry in trees.numbers(structure))
 
 
 def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
@@ -200,6 +213,8 @@ def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
     >>> symbolic_arguments(len, [["x", "y"], 2.0])
     [[x, y], 2.0]
     """
+    if not callable(f):
+        raise OperandError(f"{shown(f)} is no function.", 'Pass a function and the names: formula(f, "x y").')
     if names is None:
         try:
             parameters = list(inspect.signature(f).parameters.values())
@@ -214,16 +229,16 @@ def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
         names = names.replace(",", " ").split()
     if not isinstance(names, (list, tuple)) or not names:
         raise ArgumentError(f"{shown(names)} are no names of arguments.", 'Pass a list, or a text such as "x y".')
-    arguments = mapped(_argument, list(names))
+    arguments = [mapped(_argument, name) if name is not None else _argument(name) for name in names]
     symbols = [entry.name for entry in flat(arguments) if isinstance(entry, sympy.Symbol)]
     for symbol in symbols:
         if symbols.count(symbol) > 1:
             raise ArgumentError(f"The name {symbol!r} is used twice.", "Give every number a name of its own.")
-    return arguments  # type: ignore[no-any-return]
+    return arguments
 
 
 def _argument(entry: Any) -> Any:
-    if isinstance(entry, str) and entry.strip():
+    if isinstance(entry, str) and entry.strip().isidentifier():
         return sympy.Symbol(entry.strip(), real=True)
     if isinstance(entry, sympy.Expr) and not entry.is_number:
         return entry
@@ -235,6 +250,11 @@ def _argument(entry: Any) -> Any:
 
 def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int | list[int]:
     """The positions to differentiate by: one number for the bare gradient, a list for a tuple of them."""
+    several = [argnums] if argnums is None or isinstance(argnums, int) else argnums
+    if isinstance(argnums, str) or not all(n is None or isinstance(n, int) for n in several):
+        raise ArgumentError(
+            f"{shown(argnums)} is no position of an argument.", 'All names are one argument: formula(f, "x y").'
+        )
     can = [all(isinstance(entry, sympy.Symbol) for entry in flat(argument)) for argument in arguments]
     if argnums is None:
         chosen = [position for position, possible in enumerate(can) if possible]
@@ -308,6 +328,23 @@ def named_symbol(name: str, like: Any) -> Any:
     True
     """
     return sympy.Symbol(name, real=True, positive=like.is_positive or None)
+
+
+def solved(letters: Sequence[Any], meanings: Sequence[Any]) -> dict[Any, Any]:
+    """The symbols in some meanings by the letters that stand for those; {} where that is not possible.
+
+    >>> s, e, a, b = sympy.symbols("s e a b", positive=True)
+    >>> solved([a, b], [1 / s, e / s])
+    {e: b/a, s: 1/a}
+    """
+    unknown = sorted({s for meaning in meanings for s in meaning.free_symbols}.difference(letters), key=str)
+    equations = [letter - meaning for letter, meaning in zip(letters, meanings, strict=True)]
+    if len(unknown) != len(equations) or any(e.has(sympy.Piecewise) or not e.is_rational_function() for e in equations):
+        return {}
+    loose = {s: sympy.Dummy(s.name) for s in [*unknown, *letters]}  # SymPy would ask for their signs
+    back = {dummy: s for s, dummy in loose.items()}
+    found = sympy.solve([e.xreplace(loose) for e in equations], [loose[s] for s in unknown], dict=True)
+    return {back[s]: e.xreplace(back) for s, e in found[0].items()} if found else {}
 
 
 class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types

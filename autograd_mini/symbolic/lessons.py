@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_mini import functions
 from autograd_mini.functions import sigmoid, softmax
-from autograd_mini.primitives import ZERO, exp, ndtr
+from autograd_mini.primitives import ZERO, evaluate, exp, ndtr
 from autograd_mini.sweep import sweep, topological_order
 from autograd_mini.tracing import Condition, Traced, Unrecorded, local_partials
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from autograd_mini.symbolic import Proof
 
 _WIDTH = 98
+_ARITHMETIC = ("add", "sub", "mul", "div", "neg", "sum", "where")
+_ROW = "row of the table: an operation whose derivative is known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +156,7 @@ def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
 
     >>> text, proved = explain_proof("sigmoid")
     >>> print(text.splitlines()[-1])
-    PROVED: equal for all inputs; 48 points compared, none differs
+    PROVED for all inputs, algebraically; 48 points agree
     >>> proved
     True
     """
@@ -164,11 +166,13 @@ def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
     arguments = symbolic_arguments(lesson.function, lesson.arguments(classes))
     letters = symbolic_arguments(lesson.function, lesson.letters(classes))
     graph = _Graph(lesson, arguments)
-    lines = [f"{name}: {lesson.about}.", "", "1. The composition: small steps, each a row of the table", ""]
+    lines = [f"{name}: {lesson.about}.", "", f"1. The composition: small steps, each a {_ROW}", ""]
+    lines += [*graph.remarks(), ""] if graph.remarks() else []
     lines += _aligned(graph.composition())
     lines += ["", "2. Backwards: every node hands its gradient on, times the rule of its row", ""]
-    for number, output in enumerate(graph.outputs[:2]):
-        lines += [""] * (number > 0) + _aligned(graph.chain_rule(output))
+    for number, output in enumerate(graph.outputs):
+        steps = _aligned(graph.chain_rule(output))
+        lines += [""] * (number == 1) + steps if number < 2 else []
     if len(graph.outputs) > 2:
         lines += [f"  ... and likewise from {graph.names[graph.outputs[2]]} on"]
     lines += ["", f"3. The closed form, with {lesson.where}", ""]
@@ -177,10 +181,21 @@ def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
         return lambda *inputs: closed(lesson.shorthand(*inputs), *inputs)
 
     closed = lesson.closed(letters, *arguments)
-    meanings = [(left, right) for left, right in graph.in_names(letters, lesson.shorthand(*arguments)) if left != right]
-    lines += [*_aligned(meanings), ""] if meanings else []
+    meanings = graph.meanings(lesson.shorthand(*arguments))
+    meant = [(str(letter), text(meaning)) for letter, meaning in zip(letters, meanings, strict=True)]
+    lines += _aligned(pair for pair in meant if pair[0] != pair[1])
+    lines += [f"  {' + '.join(map(str, letters))} = 1"] if len(letters) == len(graph.inputs) > 1 else []
+    lines += (
+        ["", f"Both branches are the same, for {' and '.join(graph.reciprocals())}."] if graph.reciprocals() else []
+    )
+    lines += [""]
+    collapsed: list[tuple[str, str]] = []
     names = [f"∂{y}/∂{x}" for y in graph.output_names() for x in _flat(arguments[:1])]
-    lines += _aligned((left, text(right)) for left, right in zip(names, _flat(closed), strict=True))
+    forms = graph.collapse(letters, meanings)
+    for left, right in zip(names, _flat(closed), strict=True):
+        chain = list(dict.fromkeys([*map(text, next(forms)), text(right)]))
+        collapsed += zip([left] + [""] * (len(chain) - 1), chain, strict=True)
+    lines += _aligned(collapsed)
     proofs: list[Proof] = [prove(lesson.function, claim(lesson.closed), arguments, argnums=0)]
     lines += ["", str(proofs[0])]
     if lesson.normalised is not None:
@@ -246,20 +261,101 @@ class _Graph:
         for node, letter in unnamed.items():
             counts[letter] += 1
             self.names[node] = f"{letter}{counts[letter]}" if totals[letter] > 1 else letter
+        self.adjoints: dict[tuple[Any, Any], Any] = {}  # (output, node): what chain_rule found
         self.symbols = {node: named_symbol(name, node.data) for node, name in self.names.items()}
 
     def output_names(self) -> list[str]:
         return [self.names[output] for output in self.outputs]
 
-    def in_names(self, letters: list[Any], expressions: list[Any]) -> Iterator[tuple[str, str]]:
-        """(letter, what it stands for) in the names of the nodes, where a node computes a part of it."""
-        from autograd_mini.symbolic import exact, text
+    def remarks(self) -> list[str]:
+        """A sentence on each thing that a beginner may ask about the steps."""
+        names = set(self.names.values())
+        lines = []
+        if "t1" in names or "t" in names:
+            lines += ["t is the target: the probabilities of the right answer."]
+        if "z1" in names:
+            lines += ["z1 is subtracted so that no exponential overflows (of numbers, the largest z); any z would do."]
+        if any(node.op == "where" for node in self.nodes):
+            lines += ["Two branches, as each keeps its digits on its side; they are the same function."]
+        return lines
+
+    def meanings(self, expressions: list[Any]) -> list[Any]:
+        """The expressions in the names of the nodes, where a node computes a part of them."""
+        from autograd_mini.symbolic import exact
 
         first: dict[Any, Any] = {}
+        whole: dict[Any, Any] = {}
         for node, symbol in self.symbols.items():
             first.setdefault(node.data, symbol)
-        for letter, expression in zip(letters, expressions, strict=True):
-            yield str(letter), text(exact(expression).xreplace(first))
+            if node.op in _ARITHMETIC:
+                whole.setdefault(node.data, node)
+        found = []
+        for expression in map(exact, expressions):
+            meaning = exact(self._in_symbols(whole[expression])) if expression in whole else expression.xreplace(first)
+            for node in self.nodes:
+                if node.op in ("add", "sum") and all(type(x) is Traced for x in node.operands):
+                    meaning = meaning.subs(sum(self.symbols[x] for x in node.operands), self.symbols[node])
+            found.append(meaning)
+        return found
+
+    def _in_symbols(self, node: Any) -> Any:
+        """One operation, on the names of its operands."""
+        operands = [
+            self.symbols[x] if type(x) is Traced else x.data if isinstance(x, Condition) else x for x in node.operands
+        ]
+        return evaluate(node._row, tuple(operands)) if any(type(x) is Traced for x in node.operands) else node.data
+
+    def _bases(self) -> dict[Any, Any]:
+        """Of exponentials of x and -x, the later by the earlier."""
+        from autograd_mini.symbolic import exact
+
+        seen: dict[Any, Any] = {}
+        found = {}
+        for node in self.nodes:
+            if node.op in ("exp", "expm1"):
+                shift, exponent = int(node.op == "expm1"), exact(node.operands[0].data)
+                symbol = self.symbols[node]
+                if exponent in seen:
+                    found[symbol] = seen[exponent] - shift
+                elif -exponent in seen:
+                    found[symbol] = 1 / seen[-exponent] - shift
+                else:
+                    seen[exponent] = symbol + shift
+        return found
+
+    def reciprocals(self) -> list[str]:
+        """How the exponentials of the branches depend on each other."""
+        from autograd_mini.symbolic import text
+
+        return [f"{symbol} = {text(by)}" for symbol, by in self._bases().items()]
+
+    def _definitions(self) -> dict[Any, Any]:
+        """What every name stands for, in exponentials and inputs."""
+        from autograd_mini.symbolic import exact
+
+        found = self._bases()
+        for node in self.nodes:
+            if node.op in _ARITHMETIC:
+                found[self.symbols[node]] = exact(self._in_symbols(node)).xreplace(found)
+            if node.op == "expm1":
+                power = exact(exp(self.symbols[node.operands[0]]))
+                found[power] = exact(self.symbols[node] + 1).xreplace(found)
+        return found
+
+    def collapse(self, letters: list[Any], meanings: list[Any]) -> Iterator[list[Any]]:
+        """Every entry of the gradient as it falls out, in few names, and in the letters, as far as they differ."""
+        from autograd_mini.symbolic import simplified, solved
+
+        one = len(self.inputs) == 1
+        definitions = self._definitions() if one else {}
+        short = [simplified(meaning.xreplace(definitions)) for meaning in meanings]
+        solution = solved(letters, short)
+        same = {self.symbols[n]: letter for n in self.nodes for letter in letters if self.names[n] == str(letter)}
+        for output in self.outputs:
+            for node in self.inputs:
+                raw = self.adjoints[output, node]
+                plain = simplified(raw.xreplace(definitions))
+                yield [raw, plain, simplified(plain.xreplace(same).xreplace(solution))] if solution else [raw, plain]
 
     def composition(self) -> Iterator[tuple[str, str]]:
         """(name, how it is computed from other names), operands first."""
@@ -323,5 +419,7 @@ class _Graph:
             if node is output:
                 yield f"∂{top}/∂{top}", "1"
             elif any(depends in node.data.free_symbols for depends in inputs):
-                spelled, short = " + ".join(contributions[node]), text(simplified(adjoint))
-                yield f"∂{top}/∂{self.names[node]}", f"{spelled} = {short}" if len(short) <= 70 else spelled
+                self.adjoints[output, node] = simplified(adjoint)
+                spelled, short = " + ".join(contributions[node]), text(self.adjoints[output, node])
+                shown = len(short) <= 70 or node.op is None
+                yield f"∂{top}/∂{self.names[node]}", f"{spelled} = {short}" if shown else spelled

@@ -6,7 +6,7 @@ Not here: either of them (`normal`, `search`). Read next: `lessons`, which print
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -17,10 +17,11 @@ import sympy
 
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, shown
 from autograd_mini.primitives import as_number
-from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments
+from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, trace
 from autograd_mini.symbolic.normal import is_equal
 from autograd_mini.symbolic.search import DIGITS, Evaluation, candidates
 from autograd_mini.symbolic.table import exact
+from autograd_mini.tracing import Traced
 
 
 class Verdict(StrEnum):
@@ -39,7 +40,7 @@ class Proof:
         verdict: PROVED for all inputs; REFUTED by a counterexample; UNDECIDED: neither was found.
         points: at how many points the numeric search compared the two.
         counterexample: the inputs where they differ, by name; None unless refuted.
-        entry: which entry of the gradient differs there, as its indices; () for a single number.
+        entry: which entry of the gradient differs there, as its indices or keys; () for a single number.
         derived: what falls out there.
         claimed: what was claimed; nan where the claim is not defined.
         difference: by how much the two differ, also where that is less than floats can show.
@@ -48,7 +49,7 @@ class Proof:
     verdict: Verdict
     points: int
     counterexample: dict[str, float] | None = None
-    entry: tuple[int, ...] = ()
+    entry: tuple[Any, ...] = ()
     derived: float = math.nan
     claimed: float = math.nan
     difference: float = math.nan
@@ -58,11 +59,11 @@ class Proof:
 
     def __str__(self) -> str:
         if self.verdict is Verdict.PROVED:
-            return f"PROVED: equal for all inputs; {self.points} points compared, none differs"
+            return f"PROVED for all inputs, algebraically; {self.points} points agree"
         if self.counterexample is None:
             return f"UNDECIDED: no proof found; {self.points} points compared, none differs"
         where = ", ".join(f"{name} = {number:g}" for name, number in self.counterexample.items())
-        entry = "".join(f"[{index}]" for index in self.entry)
+        entry = "".join(f"[{index!r}]" for index in self.entry)
         return (
             f"REFUTED: at {where} {'entry ' + entry if entry else 'the derivative'} is {self.derived!r}, "
             f"and {self.claimed!r} was claimed"
@@ -75,15 +76,16 @@ class Proof:
 def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | Sequence[int] | None = None) -> Proof:
     """Whether the gradient that falls out of a function equals a claimed closed form, for all inputs.
 
-    Points are compared first, many digits each: random ones, 0, ±1, ties, tails; one that differs refutes the claim.
+    Points are compared first, many digits each: random ones, 0, ±1, ties, tails, the edges of conditions; one that
+    differs refutes the claim.
     Then both sides are brought to a normal form, branch by branch, where equal functions look equal. Inputs for
     which f or its gradient is not defined do not count.
 
     Args:
         f: as for `formula`: a number or a list of numbers, whose Jacobian is meant then.
-        claim: a function of the same arguments, or the closed form itself: SymPy expressions and numbers, in the
-            structure of the gradient (a list for a list argument, a tuple for several arguments, a list of rows for
-            an f that returns a list).
+        claim: a function of the same arguments, written with this package's functions as f is, or the closed form
+            itself: SymPy expressions and numbers. Its structure is that of the gradient (a list for a list argument,
+            a tuple for several arguments, a list of rows for an f that returns a list).
         names: as for `formula`.
         argnums: as for `formula`.
 
@@ -92,7 +94,7 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
 
     Raises:
         ArgumentError: the claim has another structure than the gradient; or as for `formula`.
-        OperandError: an entry of the claim is no formula; or as for `formula`.
+        OperandError: the claim branches with Python's `if`, or an entry of it is no formula; or as for `formula`.
 
     >>> import autograd_mini as am
     >>> prove(am.sigmoid, lambda x: am.sigmoid(x) * (1 - am.sigmoid(x))).verdict
@@ -102,20 +104,22 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     """
     found = formula(f, names, argnums)
     arguments = symbolic_arguments(f, names)
-    claimed = _plain(claim(*arguments) if callable(claim) and not isinstance(claim, sympy.Basic) else claim)
-    if _outline(claimed) != _outline(_plain(found.gradient)):
+    is_function = callable(claim) and not isinstance(claim, sympy.Basic)
+    claimed = _plain(trace(claim, arguments)[0] if is_function else claim)
+    gradient = _plain(found.gradient)
+    if _outline(claimed) != _outline(gradient):
         raise ArgumentError(
-            f"The claim has the structure {_outline(claimed)}, the gradient {_outline(_plain(found.gradient))}.",
+            f"The claim has the structure {_outline(claimed)}, the gradient {_outline(gradient)}.",
             "Claim a list for a list argument, a tuple for several arguments, a list of rows for several results.",
         )
-    pairs = list(zip(flat(found.gradient), map(_expression, flat(claimed)), strict=True))
+    pairs = list(zip(flat(gradient), map(_expression, flat(claimed)), strict=True))
     symbols = list(dict.fromkeys(entry for entry in flat(arguments) if isinstance(entry, sympy.Symbol)))
     extra = {s for pair in pairs for e in pair for s in e.free_symbols}.difference(symbols)
     symbols += sorted(extra, key=str)
-    indices = list(_indices(found.gradient))
+    indices = list(_indices(gradient))
     points, hardly = 0, None
     search = Evaluation([e for pair in pairs for e in pair] + [*flat(found.value)])
-    for point in candidates(symbols):
+    for point in candidates(symbols, search.relations):
         compared = False
         numbers = search.at(point, DIGITS)
         if not all(map(mpmath.isfinite, numbers[2 * len(pairs) :])):
@@ -152,27 +156,32 @@ def _takes(f: Callable[..., Any], arguments: list[Any], point: dict[Any, Fractio
 
 
 def _plain(structure: Any) -> Any:
-    """Nested lists, of tuples, matrices and arrays too."""
+    """Nested lists, of tuples, matrices and arrays too; dicts in the order of their keys."""
     if hasattr(structure, "tolist"):
         structure = structure.tolist()
     if isinstance(structure, (list, tuple)):
         return [_plain(element) for element in structure]
+    if isinstance(structure, Mapping):
+        return {key: _plain(structure[key]) for key in sorted(structure, key=str)}
     return structure
 
 
 def _outline(structure: Any) -> str:
+    if isinstance(structure, dict):
+        return f"{{{', '.join(f'{key!r}: {_outline(part)}' for key, part in structure.items())}}}"
     return f"[{', '.join(map(_outline, structure))}]" if isinstance(structure, list) else "·"
 
 
 def _expression(entry: Any) -> Any:
+    entry = entry.data if isinstance(entry, Traced) else entry
     if not isinstance(entry, sympy.Expr) and as_number(entry) is None:
-        raise OperandError(f"The claim {shown(entry)} is no formula.", "Return SymPy expressions and numbers.")
+        raise OperandError(f"The claim {shown(entry)} is no formula.", "Return numbers, made of the arguments.")
     return exact(entry)
 
 
-def _indices(structure: Any, before: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
-    if isinstance(structure, (list, tuple)):
-        for index, element in enumerate(structure):
+def _indices(structure: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(structure, (list, dict)):
+        for index, element in structure.items() if isinstance(structure, dict) else enumerate(structure):
             yield from _indices(element, (*before, index))
     else:
         yield before

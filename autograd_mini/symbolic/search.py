@@ -8,19 +8,27 @@ from __future__ import annotations
 import functools
 import operator
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import mpmath
 import sympy
 
 DIGITS = 60
+_MOST_EDGES = 64
 _SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
 
 
-def candidates(symbols: list[Any], count: int = 64) -> Iterator[dict[Any, Fraction]]:
-    """Ties at special numbers, mixtures of those, and random points; the same in every run, and short to print."""
+def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 64) -> Iterator[dict[Any, Fraction]]:
+    """Ties at special numbers, mixtures of those, random points, and edges of conditions; the same in every run.
+
+    Args:
+        symbols: what a point gives numbers to.
+        relations: the comparisons in the expressions; points are added where their two sides are equal.
+        count: how many random points there are.
+    """
     chance = random.Random(0)
     special = {symbol: [n for n in _SPECIAL if _admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
     points = [{s: n if n in special[s] else special[s][0] for s in symbols} for n in _SPECIAL]
@@ -32,12 +40,38 @@ def candidates(symbols: list[Any], count: int = 64) -> Iterator[dict[Any, Fracti
             usual = _admits(symbol, drawn) and index % 4 != 0
             point[symbol] = drawn if usual else chance.choice(special[symbol])
         points.append(point)
+    points += islice(_edges(symbols, relations, points[:2] + points[len(_SPECIAL) : len(_SPECIAL) + 4]), _MOST_EDGES)
     seen = set()
     for point in points:
         key = tuple(point.values())
         if key not in seen:
             seen.add(key)
             yield point
+
+
+def _edges(
+    symbols: list[Any], relations: Iterable[Any], points: list[dict[Any, Fraction]]
+) -> Iterator[dict[Any, Fraction]]:
+    """Points where the two sides of a comparison are equal, at both sides of there, and between two of them."""
+    before: dict[Any, Fraction] = {}
+    for relation in relations:
+        difference = relation.lhs - relation.rhs
+        for symbol in sorted(relation.free_symbols.intersection(symbols), key=str):
+            for point in points if len(relation.free_symbols) > 1 else points[:1]:
+                at = {s: sympy.Rational(n) for s, n in point.items() if s != symbol}
+                for root in _roots(difference.xreplace(at), symbol):
+                    near = (root, root + 1, root - 1, (root + before.get(symbol, root)) / 2)
+                    yield from (point | {symbol: n} for n in near if _admits(symbol, n))
+                    before[symbol] = root
+
+
+def _roots(expression: Any, symbol: Any) -> list[Fraction]:
+    """The rational roots of a polynomial; for other expressions the numbers in them, which may be some."""
+    try:
+        found = list(sympy.Poly(expression, symbol, domain="QQ").ground_roots())
+    except sympy.PolynomialError:
+        found = [sign * number for number in expression.atoms(sympy.Rational) for sign in (1, -1)]
+    return sorted(Fraction(int(root.p), int(root.q)) for root in found)
 
 
 def _admits(symbol: Any, number: Any) -> bool:
@@ -100,6 +134,11 @@ class Evaluation:
                 stack += [(operand, False) for operand in node.args]
         # What floats stand for is known to 16 digits only, unless it is a short number.
         self.rounded = any(hasattr(node, "row") or (node.is_Rational and node.q > 10**12) for node in self.nodes)
+
+    @property
+    def relations(self) -> list[Any]:
+        """The comparisons in the expressions."""
+        return [node for node in self.nodes if node.is_Relational]
 
     def at(self, point: dict[Any, Fraction], digits: int) -> list[Any]:
         """The value of each expression; nan where it is not a real number."""
