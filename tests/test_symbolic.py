@@ -617,3 +617,33 @@ def test_normal_form():
     complex_ = sympy.Symbol("complex")
     assert not vanishes(sympy.log(e(complex_)) - complex_)
     assert not vanishes(sympy.nan)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        lambda x: am.exp(am.log(x)),
+        lambda x: am.sqrt(x) ** 2,
+        lambda x: am.sqrt(x) * am.sqrt(x),
+        lambda x: am.sin(am.asin(x)),
+        lambda x: x * x / x,
+    ],
+)
+def test_claims_that_are_not_defined_everywhere(claim):
+    """SymPy takes exp(log(x)) for x; where the claim is nan and the derivative is not, it is refuted."""
+    proof = prove(lambda x: x * x / 2, claim)
+    assert proof.verdict is Verdict.REFUTED
+    assert math.isnan(claim(am.Value(proof.counterexample["x"])).data)
+
+
+def test_numbers_as_people_write_them():
+    """log(10), π and e are those; other long numbers end an attempt soon."""
+    assert prove(am.log10, lambda x: 1 / (x * math.log(10))).verdict is Verdict.PROVED
+    assert prove(am.erf, lambda x: 2 / math.sqrt(math.pi) * am.exp(-x * x)).verdict is Verdict.PROVED
+    assert prove(am.exp2, lambda x: am.exp2(x) * 0.6931471805599).verdict is not Verdict.PROVED
+
+
+def test_a_point_without_a_derivative_refutes_nothing():
+    """exp(log(x)) has none at 0, whatever SymPy makes of it."""
+    proof = prove(lambda x: am.exp(am.log(x)), lambda x: am.where(x > 0.0, 1.0, 5.0))
+    assert proof.counterexample is None or proof.counterexample["x"] != 0.0

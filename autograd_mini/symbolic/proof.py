@@ -22,6 +22,9 @@ from autograd_mini.symbolic.normal import is_equal
 from autograd_mini.symbolic.search import DIGITS, Evaluation, candidates
 from autograd_mini.symbolic.table import exact
 from autograd_mini.tracing import Traced
+from autograd_mini.transforms import jacobian
+
+_NO_OVERFLOW = 30.0  # up to here exponentials, and squares of them, are floats: a claim that is nan is not defined
 
 
 class Verdict(StrEnum):
@@ -119,20 +122,26 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     indices = list(_indices(gradient))
     points, hardly = 0, None
     search = Evaluation([e for pair in pairs for e in pair] + [*flat(found.value)])
+    by = argnums if argnums is not None else tuple(range(len(arguments)))
     for point in candidates(symbols, search.relations):
         compared = False
         numbers = search.at(point, DIGITS)
         if not all(map(mpmath.isfinite, numbers[2 * len(pairs) :])):
             continue  # outside the domain of f
+        # SymPy has simplified both sides, exp(log(x)) to x for example: floats know where they are defined.
+        slopes = _at(jacobian(f, by), arguments, point)  # None: f does not take such numbers
+        claims = _at(claim, arguments, point) if is_function and slopes is not None else None
         for index, (derived, expected) in enumerate(zip(numbers[: 2 * len(pairs) : 2], numbers[1::2], strict=False)):
-            if not mpmath.isfinite(derived):
+            if not mpmath.isfinite(derived) or (slopes is not None and not math.isfinite(slopes[index])):
                 continue
             compared = True
+            inputs = {str(symbol): float(number) for symbol, number in point.items()}
+            if claims is not None and math.isnan(claims[index]) and max(map(abs, inputs.values())) <= _NO_OVERFLOW:
+                return Proof(Verdict.REFUTED, points + 1, inputs, indices[index], float(derived), math.nan)
             if search.agree(derived, expected) or (numbers_apart := search.apart(point, index)) is None:
                 continue
-            if not _takes(f, arguments, point):
+            if slopes is None:
                 break
-            inputs = {str(symbol): float(number) for symbol, number in point.items()}
             refuted = Proof(Verdict.REFUTED, points + 1, inputs, indices[index], *numbers_apart)
             if refuted.derived != refuted.claimed:
                 return refuted
@@ -145,14 +154,14 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     return Proof(Verdict.UNDECIDED, points)
 
 
-def _takes(f: Callable[..., Any], arguments: list[Any], point: dict[Any, Fraction]) -> bool:
-    """Whether f takes these numbers: negative probabilities, for example, are outside of the domain of a loss."""
+def _at(function: Callable[..., Any], arguments: list[Any], point: dict[Any, Fraction]) -> list[float] | None:
+    """What a function returns at floats, as one list; None if it does not take them."""
     numbers = {symbol: sympy.Rational(number) for symbol, number in point.items()}
-    try:
-        f(*mapped(lambda x: float(x.xreplace(numbers)) if isinstance(x, sympy.Basic) else x, arguments))
-    except (AutogradError, ArithmeticError, ValueError):
-        return False
-    return True
+    try:  # on `Value`s, for Python's own division by zero raises
+        inputs = mapped(lambda x: Value(float(x.xreplace(numbers))) if isinstance(x, sympy.Basic) else x, arguments)
+        return [float(getattr(number, "data", number)) for number in flat(_plain(function(*inputs)))]
+    except (AutogradError, ArithmeticError, ValueError, TypeError):
+        return None
 
 
 def _plain(structure: Any) -> Any:

@@ -75,7 +75,13 @@ _CONSTANTS = {
     math.log(2.0): sympy.log(2),
     math.log2(math.e): 1 / sympy.log(2),
     math.log10(math.e): 1 / sympy.log(10),
+    math.log(10.0): sympy.log(10),
+    math.pi: sympy.pi,
+    math.e: sympy.E,
     math.sqrt(2.0): sympy.sqrt(2),
+    math.sqrt(0.5): 1 / sympy.sqrt(2),
+    math.sqrt(math.pi): sympy.sqrt(sympy.pi),
+    math.sqrt(2.0 * math.pi): sympy.sqrt(2 * sympy.pi),
     2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi),
     1.0 / math.sqrt(2.0 * math.pi): 1 / sympy.sqrt(2 * sympy.pi),
 }
