@@ -5,6 +5,7 @@ Not here: how they are found (that is `study`). Read next: `study`.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 class Link(NamedTuple):
     """One factor of a path: an operation that hands its adjoint on to one of its operands.
 
+    Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
+
     Attributes:
         node: the operation's result.
         origin: where in the user's program it was computed; None without provenance.
         upstream: the adjoint of the node, 0.0 where nothing arrives.
         local: its local partial derivative for the next node down; `ZERO` where there is no edge.
         contribution: their product, what the next node down gets from here.
+        arrivals: how many contributions the adjoint is the sum of.
+        text: the operation with its numbers: "tanh(0.5)".
     """
 
     node: Value
@@ -34,6 +39,8 @@ class Link(NamedTuple):
     upstream: float
     local: Any
     contribution: float
+    arrivals: int = 1
+    text: str = ""
 
 
 class Culprit(NamedTuple):
@@ -62,11 +69,14 @@ class Finding:
         kind: "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine.
         cause: a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole".
         message: a sentence, with the numbers.
-        path: the factors from the output down to the node.
+        path: the factors from the output down to the node, one for each primitive.
+        steps: the same path as the program wrote it: a composition of this package is one link.
         culprit: where it went wrong; None for an ordinary gradient.
         kinks: points on the path that are not differentiable, with the slopes chosen and those on both sides.
         advice: the stable form to write instead; None if there is none.
         others: more nodes with the same trouble.
+        gradients: of the node, and of the others.
+        arrivals: how many contributions the gradient is the sum of.
     """
 
     node: Value
@@ -79,25 +89,47 @@ class Finding:
     kinks: tuple[Kink, ...] = ()
     advice: str | None = None
     others: tuple[Value, ...] = ()
+    steps: tuple[Link, ...] = ()
+    gradients: tuple[float, ...] = ()
+    arrivals: int = 1
     _name: str = ""
 
     def __str__(self) -> str:
-        names = [self._name, *[label(node) for node in self.others[:2]]]
-        more = len(self.others) - len(names) + 1
-        also = ", ".join(names) + (f" and {more:,} more" if more else "")
         wrong = f" ({self.kind}: {self.cause})" if self.kind in ("vanishing", "exploding") else f" ({self.cause})"
-        lines = [f"Gradient of {also} = {self.gradient!r}{wrong}", f"  {self.message}"]
-        if self.path:
-            lines.append("  From the output down, what arrives × local slope = what is handed on:")
+        lines = [f"{self._whose()}{wrong}", f"  {self.message}"]
+        if self.steps:
+            example = f"For {self._name}, from" if self.others else "From"
+            lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
+            rows = ends(tuple(zip(self.steps, (None, *self.steps), strict=False)))
             links = [
-                f"    {short(k.upstream)} × {slope_text(k.local)} = {short(k.contribution)}  by {seen(k.node)}"
-                for k in ends(self.path)
+                f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
+                f"{short(link.contribution)}  by {seen_step(link)}"
+                for link, before in rows
             ]
-            if len(self.path) > len(links):
-                links.insert(len(links) // 2, f"    ... {len(self.path) - len(links):,} more ...")
+            if len(self.steps) > len(links):
+                links.insert(len(links) // 2, f"    ... {len(self.steps) - len(links):,} more ...")
+            arrived = _arriving(self.gradient, self.arrivals, self.steps[-1])
+            if arrived != short(self.gradient):
+                links.append(f"    {arrived} arrives at {self._name}")
             lines += links
         lines += [f"  Kink: {kink}; {kink.meaning}" for kink in ends(self.kinks)]
         return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
+
+    def _whose(self) -> str:
+        """The gradient, or what is to be said of many: one number only if it is that of all."""
+        if not self.others:
+            return f"Gradient of {self._name} = {self.gradient!r}"
+        count = len(self.others) + 1
+        names = [self._name, *[label(node) for node in self.others[:2]]]
+        if count > 3 and not all(node.name for node in (self.node, *self.others[:2])):
+            also = f"{count:,} leaves"
+        else:
+            also = ", ".join(names) + (f" and {count - 3:,} more" if count > 3 else "")
+        if len(set(map(repr, self.gradients))) == 1:
+            return f"Gradients of {also}, each = {self.gradient!r}"
+        sizes = [abs(gradient) for gradient in self.gradients]
+        between = f"from {short(min(sizes))} to {short(max(sizes))} in size, " if min(sizes) < max(sizes) else ""
+        return f"Gradients of {also}, {between}for example of {self._name} = {self.gradient!r}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,7 +154,8 @@ class Explanation:
         return len(self.findings)
 
     def __repr__(self) -> str:
-        lines = [f"Derivatives of {seen(self.root)}"]
+        top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
+        lines = [f"Derivatives of {seen_step(top) if top else seen(self.root)}"]
         if not self:
             lines.append("Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
@@ -147,6 +180,13 @@ def short(number: float) -> str:
 
 def slope_text(partial: Any) -> str:
     return "no edge" if partial is ZERO else short(partial)
+
+
+def _arriving(number: float, arrivals: int, before: Link | None) -> str:
+    """What arrives at a node; with a note if the link above handed on something else, for other paths join there."""
+    if before is None or math.isclose(before.contribution, number, rel_tol=1e-6) or number != number:
+        return short(number)
+    return f"{short(number)} ({f'the sum of {arrivals:,} paths' if arrivals > 1 else 'a sum'})"
 
 
 def number_of(operand: Any) -> float:
@@ -188,3 +228,7 @@ def at(node: Value) -> str:
 
 def seen(node: Value) -> str:
     return f"{called(node)}{f' = {short(node.data)}' if node.op else ''}{at(node)}"
+
+
+def seen_step(link: Link) -> str:
+    return f"{link.text} = {short(link.node.data)}{at(link.node)}" if link.text else seen(link.node)

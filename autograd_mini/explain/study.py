@@ -7,6 +7,7 @@ Not here: the sweep (that is `sweep`), and what to write instead (that is `stabl
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -24,14 +25,15 @@ from autograd_mini.explain.report import (
     label,
     number_of,
     seen,
+    seen_step,
     short,
     slope_text,
 )
-from autograd_mini.explain.stable import advise, composite_of, inputs_of
+from autograd_mini.explain.stable import advise, call_of, composite_of, inputs_of
 from autograd_mini.functions import kink_at_switch, relu
 from autograd_mini.observers import Kink, kink_of, place_of
 from autograd_mini.primitives import TABLE, ZERO
-from autograd_mini.scopes import unobserved
+from autograd_mini.scopes import Scope, unobserved
 from autograd_mini.sweep import sweep, topological_order
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
@@ -79,6 +81,8 @@ class Study:
             for operand, partial in zip(node.operands, node.partials, strict=True):
                 if type(operand) is Value:
                     self.users[operand].append((node, partial))
+        self._position = {node: i for i, node in enumerate(self.order)}
+        self._slopes: dict[Value, dict[Value, Any]] = {}
         self._began: dict[Value, Edge | Value] = {}
         self._blocked: dict[Value, list[Edge]] = {}
 
@@ -135,9 +139,10 @@ class Study:
         """Everything about one gradient."""
         kind, verdict = self.kind(node), self.verdict(node)
         path = self.path(node)
+        steps = self.steps(path, node)
         culprit = None
         if kind not in ("ordinary", "unreached"):
-            link = next((k for k in path if k.node is verdict.node), None)
+            link = next((k for k in (*steps, *path) if k.node is verdict.node), None)
             culprit = Culprit(
                 verdict.node,
                 link and link.upstream,
@@ -167,6 +172,9 @@ class Study:
             tuple(kinks),
             advice,
             others,
+            steps,
+            tuple([self.adjoint(n) for n in (node, *others)]),
+            self.arrivals(node),
             name or label(node),
         )
 
@@ -238,6 +246,53 @@ class Study:
         """An edge as the user sees it."""
         upstream = self.adjoint(node)
         return Link(node, place_of(node), upstream, partial, 0.0 if partial is ZERO else upstream * partial)
+
+    def arrivals(self, node: Value) -> int:
+        """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
+        users = [edge.node for edge in self.edges(node)] if node in self.users else []
+        calls = [call_of(user) for user in users]
+        return len(set(calls) - {None, call_of(node)}) + calls.count(None)
+
+    def steps(self, path: tuple[Link, ...], end: Value) -> tuple[Link, ...]:
+        """A path as the program wrote it: the links inside of one call of a composition are one."""
+        pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
+        steps: list[Link] = []
+        groups = itertools.groupby(pairs, key=lambda pair: call_of(pair[0].node) or id(pair[0].node))
+        for call, members in groups:
+            inside = list(members)
+            (link, _), (_, bottom) = inside[0], inside[-1]
+            link = link._replace(arrivals=self.arrivals(link.node))
+            if isinstance(call, Scope):
+                slopes = self.slopes(link.node, call)
+                slope = slopes.get(bottom, ZERO)
+                shown = ", ".join([short(x.data) for x in [*slopes][:3]]) + (", ..." if len(slopes) > 3 else "")
+                handed = 0.0 if slope is ZERO else link.upstream * slope
+                link = link._replace(local=slope, contribution=handed, text=f"{call.name}({shown})")
+            steps.append(link)
+        return tuple(steps)
+
+    def slopes(self, node: Value, call: Scope) -> dict[Value, Any]:
+        """The derivatives of a result of a composition by everything that it was called with."""
+        if node not in self._slopes:
+            inside, inputs = {node}, set()
+            waiting = [node]
+            while waiting:
+                for operand in waiting.pop().operands:
+                    if type(operand) is not Value or operand in inside:
+                        continue
+                    if operand.operands and call_of(operand) is call:
+                        inside.add(operand)
+                        waiting.append(operand)
+                    else:
+                        inputs.add(operand)
+            adjoints: dict[Value, Any] = {node: 1.0}
+            for inner in sorted(inside, key=self._position.__getitem__, reverse=True):
+                adjoint = adjoints.get(inner, ZERO)
+                for operand, partial in zip(inner.operands, inner.partials, strict=True):
+                    if type(operand) is Value and partial is not ZERO and adjoint is not ZERO:
+                        adjoints[operand] = adjoints.get(operand, 0.0) + adjoint * partial
+            self._slopes[node] = {x: adjoints.get(x, ZERO) for x in sorted(inputs, key=self._position.__getitem__)}
+        return self._slopes[node]
 
     def _walls(self, node: Value) -> tuple[list[Edge], dict[Value, tuple[Value, Any]]]:
         """The nearest missing edges above a node that nothing arrives at; for each node on the way, the one below."""
@@ -446,25 +501,25 @@ class Study:
             if self.is_cancelled(place):
                 return self.total(place, "cancelled")
         sign = 1.0 if kind == "vanishing" else -1.0
-        factors = sorted(path, key=lambda link: sign * abs(link.local))
+        steps = self.steps(path, node)
+        factors = sorted(steps, key=lambda link: sign * abs(link.local))
         worst, rest = factors[0], abs(self.adjoint(node)) / abs(factors[0].local or 1.0)
         trouble = tuple(link.node for link in factors[:3])
         if self.small <= rest <= self.large:
-            scope = composite_of(worst.node)
-            message = f"The slope {slope_text(worst.local)} of {seen(worst.node)} alone makes it so."
+            message = f"The slope {slope_text(worst.local)} of {seen_step(worst)} alone makes it so."
             if kind == "exploding":
                 return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)
-            if scope is not None:
-                inputs = ", ".join(short(x.data) for x in inputs_of(scope, worst.node)[:3])
-                return Verdict("saturated", f"{scope.name} is saturated at {inputs}. {message}", worst.node, trouble)
+            if worst.text:
+                name, _, inputs = worst.text.removesuffix(")").partition("(")
+                return Verdict("saturated", f"{name} is saturated at {inputs}. {message}", worst.node, trouble)
             return Verdict("small factor", message, worst.node, trouble)
         size = "smallest" if kind == "vanishing" else "largest"
         telling = [link for link in factors if sign * abs(link.local) < sign] or factors
         places: dict[Any, Link] = {}  # each place once, with its worst factor
         for link in telling:
             places.setdefault((link.origin.code, link.origin.instruction) if link.origin else link.node, link)
-        listed = "; ".join([f"{slope_text(link.local)} by {seen(link.node)}" for link in [*places.values()][:3]])
-        message = f"It is a product of {len(path):,} factors. The {size}: {listed}."
+        listed = "; ".join([f"{slope_text(link.local)} by {seen_step(link)}" for link in [*places.values()][:3]])
+        message = f"It is a product of {len(steps):,} factors. The {size}: {listed}."
         return Verdict("product of many factors", message, worst.node, trouble)
 
 
