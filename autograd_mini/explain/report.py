@@ -73,7 +73,8 @@ class Finding:
         steps: the same path as the program wrote it: a composition of this package is one link.
         culprit: where it went wrong; None for an ordinary gradient.
         kinks: points on the path that are not differentiable, with the slopes chosen and those on both sides.
-        advice: the stable form to write instead; None if there is none.
+        advice: the stable form to write instead, "Write X instead of Y."; where there is none, what usually helps; or
+            None.
         others: more nodes with the same trouble.
         gradients: of the node, and of the others.
         arrivals: how many contributions the gradient is the sum of.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
@@ -160,6 +160,9 @@ class Study:
             roots = [*trouble, *above, *(user for node in above for user, _ in self.users[node][:SHOWN_LINKS])]
             roots += [link.node for link in path[-2 * SHOWN_LINKS :]]
             advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
+            advice = advice or _habit(verdict, kind)
+        if verdict.cause == "never reaches":
+            advice = "Did you use .data, a new Value, or another variable of the same name?"
         kinks = [kink for link in path if (kink := _kink(link.node)) is not None]
         return Finding(
             node,
@@ -558,6 +561,41 @@ def _wall(edge: Edge) -> tuple[str, str]:
     if _kink(node) is not None:
         return "kink", f"{this} is a kink, and the slope chosen there is 0."
     return "dead branch", f"{this} does not depend on this operand here."
+
+
+# The numbers that a function takes, in words, and the test of one that is not inside.
+_DOMAINS: dict[str | None, tuple[str, Callable[[float], bool]]] = {
+    **dict.fromkeys(("log", "log2", "log10", "sqrt"), ("positive", lambda x: x <= 0.0)),
+    "log1p": ("above -1", lambda x: x <= -1.0),
+    **dict.fromkeys(("asin", "acos", "atanh"), ("between -1 and 1", lambda x: abs(x) >= 1.0)),
+    "acosh": ("above 1", lambda x: x <= 1.0),
+}
+
+
+def _habit(verdict: Verdict, kind: str) -> str | None:
+    """What helps against a trouble that no single formula makes; None if nothing is known."""
+    if verdict.cause == "dead branch" and is_relu(verdict.node):
+        return (
+            "The unit is off for this input; a smaller learning rate, another initialisation or leaky_relu keeps it "
+            "alive."
+        )
+    if verdict.cause == "product of many factors" and kind == "vanishing":
+        return "Initialise so that slopes are near 1, add residual connections, or use relu."
+    if verdict.cause == "product of many factors":
+        return "Initialise smaller, so that slopes are near 1; clipping the gradient limits the damage."
+    call = call_of(verdict.node)
+    if verdict.cause == "saturated" and call is not None and call.name in ("sigmoid", "tanh", "softmax"):
+        loss = {"sigmoid": "binary_cross_entropy", "softmax": "cross_entropy"}.get(call.name)
+        logits = f"; with a loss on top, use one that takes the logits, such as {loss}" if loss else ""
+        return f"Scale the inputs of {call.name}, or initialise smaller{logits}."
+    for node in verdict.trouble:
+        numbers = [number_of(x) for x in node.operands]
+        words, is_outside = _DOMAINS.get(node.op, ("", bool))
+        if words and is_outside(numbers[0]):
+            return f"Keep the argument of {node.op} {words}: clip it, or use a form that cannot get there."
+        if node.op == "div" and numbers[1] == 0.0:
+            return "Keep the denominator away from 0: clip it, or use a form that cannot get there."
+    return None
 
 
 def _kink(node: Value) -> Kink | None:
