@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import math
 
@@ -377,6 +378,31 @@ def test_a_model_names_the_call():
         out = model([1.0, 1.0])
     findings = list(explain(out))
     assert any(f.cause == "dead branch" and f.culprit.origin.expression == "model([1.0, 1.0])" for f in findings)
+
+
+def test_numpy_is_not_the_program():
+    """The sum of an array runs NumPy's code; the place is the user's line."""
+    np = pytest.importorskip("numpy")
+    (finding,) = explained(lambda x: np.array([x * 1e-9, x * 1e-9]).sum(), 1.0)
+    assert finding.path[0].origin.expression == "np.array([x * 1e-9, x * 1e-9]).sum()"
+
+
+@pytest.mark.parametrize("block", [contextlib.nullcontext(), am.scope("model")])
+def test_checked_names_the_line_that_calls_a_transform(block):
+    """Not the line of this package that calls the function; also where a composition is the operand."""
+    with block, am.checked():
+        for compute in (
+            lambda: am.grad(am.sqrt)(0.0),
+            lambda: am.hessian(am.sqrt)(0.0),
+            lambda: am.grad(am.grad(am.sqrt))(0.0),
+            lambda: am.grad(am.log)(-1.0),
+            lambda: am.log(am.sigmoid(Value(-800.0))),
+        ):
+            with pytest.raises(am.NonFiniteError) as raised:
+                compute()
+            assert "test_explain.py" in str(raised.value)
+            assert "transforms.py" not in str(raised.value)
+            assert "functions.py" not in str(raised.value)
 
 
 def test_watchers_do_not_matter():
