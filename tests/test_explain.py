@@ -76,7 +76,8 @@ DIAGNOSES = [
     (lambda x: (1.0 + am.exp(-x)) ** -1, (-800.0,), "nan", "0 * inf", "am.exp(-x)", "exp(800)", "sigmoid(x)"),
     (lambda x: am.log(1 + am.exp(x)), (800.0,), "nan", "0 * inf", "am.exp(x)", "exp(800)", "softplus(x)"),
     (lambda x: am.log1p(math.e**x), (800.0,), "nan", None, "math.e**x", "beyond", "softplus(x)"),
-    (lambda x: am.log(am.sigmoid(x)), (-800.0,), "nan", "0 * inf", "am.sigmoid(x)", "pole", "log_sigmoid(x)"),
+    (lambda x: am.log(am.sigmoid(x)), (-800.0,), "nan", "0 * inf", "am.sigmoid(x)", "its slope is infinite",
+     "log_sigmoid(x)"),
     (lambda x: am.log(1 - am.sigmoid(x)), (40.0,), "inf", "pole", "am.log(1 - am.sigmoid(x))", "1 - 1 = 0",
      "log_sigmoid(-x)"),
     (lambda x: 1 / (1 - am.sigmoid(x)), (40.0,), "inf", "pole", "1 / (1 - am.sigmoid(x))", "1 - 1", "sigmoid(-x)"),
@@ -221,9 +222,29 @@ def test_a_kink_on_the_path():
     assert (kink.op, kink.chosen, kink.left, kink.right) == ("relu", (0.0,), (0.0,), (1.0,))
     (finding,) = explained(lambda x: abs(x) * 2.0, 0.0)
     assert [kink.op for kink in finding.kinks] == ["abs"]
-    assert "abs(0.0)" in str(finding)
+    assert "  Kink: abs(0) (test_explain.py:" in str(finding)
+    assert f"  Kink: abs(0) ({__file__}" not in str(finding)
     (finding,) = explained(lambda x: am.relu(x) * 2.0, -1.0)
     assert not finding.kinks
+
+
+def test_a_fact_a_line():
+    """0 * inf: what happened, why the slope, why what arrives; nothing twice, and no jargon."""
+    (finding,) = explained(lambda x: am.log(1 + am.exp(x)), 800.0)
+    what, slope, arrives = finding.message.splitlines()
+    assert what.endswith("whose local slope is inf: 0 * inf is nan.")
+    assert slope.startswith("The slope: exp(800) is beyond the largest float")
+    assert arrives.startswith("What arrives: log(inf) = inf")
+    assert finding.message.count("beyond") == 1
+    assert all(f"  {line}" in str(finding).splitlines() for line in (what, slope, arrives))
+    (finding,) = explained(lambda x: am.log(am.sigmoid(x)), -800.0)
+    assert "The 0 is sigmoid(-800) = 0 (test_explain.py" in finding.message
+    (finding,) = explained(lambda x: am.relu(x) * 2.0, -1.0)
+    assert "2 × none (no connection: nothing flows there) = 0  by relu(-1) = 0" in str(finding)
+    (finding,) = explained(lambda x: am.log(x), 0.0)
+    assert str(finding).startswith("Gradient of x = inf (infinite slope)")
+    text = str(explain(Value(nan) * Value(nan)))
+    assert "The input nan goes into" in text
 
 
 def test_all_blockers_are_named():
@@ -306,7 +327,7 @@ def test_a_group_has_no_gradient_in_common():
     assert "For x, from the output down" in str(finding)
     leaves = [Value(1.0) for _ in range(140)]
     (finding,) = explain(am.sum([leaf * 1e-9 for leaf in leaves]))
-    assert str(finding).startswith("Gradients of 140 leaves, each = 1e-09 (vanishing")
+    assert str(finding).startswith("Gradients of 140 inputs, each = 1e-09 (vanishing")
     (finding,) = explain(am.relu(-(x + w)))
     assert str(finding).startswith("Gradients of x, w, each = 0.0 (dead branch)")
 

@@ -17,6 +17,7 @@ from autograd_mini.primitives import TABLE, ZERO
 from autograd_mini.source import Site
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
+_WORDS = {"pole": "infinite slope"}  # for codes that are not plain English
 
 
 class Link(NamedTuple):
@@ -68,7 +69,7 @@ class Finding:
         gradient: the number; 0.0 where nothing arrives.
         kind: "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine.
         cause: a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole".
-        message: a sentence, with the numbers.
+        message: what happened, with the numbers: a fact a line.
         path: the factors from the output down to the node, one for each primitive.
         steps: the same path as the program wrote it: a composition of this package is one link.
         culprit: where it went wrong; None for an ordinary gradient.
@@ -96,8 +97,9 @@ class Finding:
     _name: str = ""
 
     def __str__(self) -> str:
-        wrong = f" ({self.kind}: {self.cause})" if self.kind in ("vanishing", "exploding") else f" ({self.cause})"
-        lines = [f"{self._whose()}{wrong}", f"  {self.message}"]
+        cause = _WORDS.get(self.cause, self.cause)
+        wrong = f" ({self.kind}: {cause})" if self.kind in ("vanishing", "exploding") else f" ({cause})"
+        lines = [f"{self._whose()}{wrong}", *[f"  {fact}" for fact in self.message.split("\n")]]
         if self.steps:
             example = f"For {self._name}, from" if self.others else "From"
             lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
@@ -113,7 +115,10 @@ class Finding:
             if arrived != short(self.gradient):
                 links.append(f"    {arrived} arrives at {self._name}")
             lines += links
-        lines += [f"  Kink: {kink}; {kink.meaning}" for kink in ends(self.kinks)]
+        lines += [
+            f"  Kink: {kink.op}({', '.join(map(short, kink.numbers))}){at_site(kink.site)}: {kink.meaning}"
+            for kink in ends(self.kinks)
+        ]
         return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
 
     def _whose(self) -> str:
@@ -123,7 +128,7 @@ class Finding:
         count = len(self.others) + 1
         names = [self._name, *[label(node) for node in self.others[:2]]]
         if count > 3 and not all(node.name for node in (self.node, *self.others[:2])):
-            also = f"{count:,} leaves"
+            also = f"{count:,} inputs"
         else:
             also = ", ".join(names) + (f" and {count - 3:,} more" if count > 3 else "")
         if len(set(map(repr, self.gradients))) == 1:
@@ -180,7 +185,7 @@ def short(number: float) -> str:
 
 
 def slope_text(partial: Any) -> str:
-    return "no edge" if partial is ZERO else short(partial)
+    return "none (no connection: nothing flows there)" if partial is ZERO else short(partial)
 
 
 def _arriving(number: float, arrivals: int, before: Link | None) -> str:
@@ -204,7 +209,7 @@ def is_relu(node: Value) -> bool:
 def called(node: Value) -> str:
     """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
     if node.op is None:
-        return f"{node.name} = {short(node.data)}" if node.name else f"the leaf {short(node.data)}"
+        return f"{node.name} = {short(node.data)}" if node.name else f"the input {short(node.data)}"
     if is_relu(node):
         return f"relu({short(number_of(node.operands[2]))})"
     numbers = [short(number_of(x)) for x in node.operands]
@@ -218,12 +223,15 @@ def called(node: Value) -> str:
 
 def label(node: Value) -> str:
     """What a node whose gradient is explained is called."""
-    return node.name or (f"{called(node)}{at(node)}" if node.op else f"the leaf {short(node.data)}")
+    return node.name or (f"{called(node)}{at(node)}" if node.op else f"the input {short(node.data)}")
 
 
 def at(node: Value) -> str:
     """The place of a node: " (model.py:12: x * x)", or nothing where it is not known."""
-    site = place_of(node) if node.op is not None else None
+    return at_site(place_of(node) if node.op is not None else None)
+
+
+def at_site(site: Site | None) -> str:
     return f" ({os.path.basename(site.file)}:{site.line}: {site.expression})" if site is not None else ""
 
 

@@ -266,13 +266,23 @@ class Study:
             (link, _), (_, bottom) = inside[0], inside[-1]
             link = link._replace(arrivals=self.arrivals(link.node))
             if isinstance(call, Scope):
-                slopes = self.slopes(link.node, call)
-                slope = slopes.get(bottom, ZERO)
-                shown = ", ".join([short(x.data) for x in [*slopes][:3]]) + (", ..." if len(slopes) > 3 else "")
+                slope = self.slopes(link.node, call).get(bottom, ZERO)
                 handed = 0.0 if slope is ZERO else link.upstream * slope
-                link = link._replace(local=slope, contribution=handed, text=f"{call.name}({shown})")
+                link = link._replace(local=slope, contribution=handed, text=self.called(link.node, call))
             steps.append(link)
         return tuple(steps)
+
+    def called(self, node: Value, call: Scope) -> str:
+        """A call of a composition with what it was called with: "tanh(0.5)"."""
+        inputs = [short(x.data) for x in self.slopes(node, call)]
+        return f"{call.name}({', '.join(inputs[:3])}{', ...' * (len(inputs) > 3)})"
+
+    def seen(self, node: Value) -> str:
+        """A node, its number and its place; the result of a composition as what was called."""
+        call = call_of(node)
+        if call is None or any(call_of(user) is call for user, _ in self.users.get(node, ())):
+            return seen(node)
+        return f"{self.called(node, call)} = {short(node.data)}{at(node)}"
 
     def slopes(self, node: Value, call: Scope) -> dict[Value, Any]:
         """The derivatives of a result of a composition by everything that it was called with."""
@@ -333,7 +343,7 @@ class Study:
         """What is wrong with the gradient of a node, and where it began."""
         kind = self.kind(node)
         if kind == "unreached":
-            return Verdict("never reaches", f"It has no part in the computation of {seen(self.root)}.", node, ())
+            return Verdict("never reaches", f"It has no part in the computation of {self.seen(self.root)}.", node, ())
         if kind == "ordinary":
             return Verdict("ordinary", "Nothing is wrong; this is the strongest path.", node, ())
         if kind in ("vanishing", "exploding"):
@@ -354,7 +364,7 @@ class Study:
             "nan": "infinities of both signs arrive, and their sum is nan",
             "inf": "their sum is beyond the largest float",
         }.get(kind, "they cancel; it may be a minimum, or a symmetry")
-        message = f"The contributions {listed} arrive at {seen(node)}: {what}."
+        message = f"The contributions {listed} arrive at {self.seen(node)}: {what}."
         trouble = tuple([edge.node for edge in self.edges(node)[:SHOWN_LINKS]])
         if kind in ("nan", "inf"):
             infinite = next((edge for edge in self.edges(node) if math.isinf(edge.contribution)), None)
@@ -367,7 +377,7 @@ class Study:
         """All paths end at branches not taken, steps, or where the program asked for it."""
         walls = self.blockers(node)
         if not walls:
-            return Verdict("never reaches", f"Nothing that it is used for reaches {seen(self.root)}.", node, ())
+            return Verdict("never reaches", f"Nothing that it is used for reaches {self.seen(self.root)}.", node, ())
         told = [_wall(edge) for edge in walls]
         cause, message = told[0]
         more = list(dict.fromkeys([text for _, text in told[1:] if text != message]))
@@ -383,10 +393,9 @@ class Study:
             return self.forward(edge.node, "nan")
         upstream = self.adjoint(edge.node)
         source, origin = self.source(edge.node, edge.partial), self.adjoint_source(edge.node)
-        message = (
-            f"{short(upstream)} arrives at {seen(edge.node)}, whose local slope is {short(edge.partial)}, and "
-            f"0 * inf is nan. The slope: {source.message} What arrives: {origin.message}"
-        )
+        what = f"{short(upstream)} arrives at {self.seen(edge.node)}, whose local slope is {short(edge.partial)}"
+        arrives = origin.message.replace(source.message, "").rstrip() or "it comes from the same place."
+        message = f"{what}: 0 * inf is nan.\nThe slope: {source.message}\nWhat arrives: {arrives}"
         return Verdict("0 * inf", message, edge.node, (edge.node, edge.below, *source.trouble, *origin.trouble))
 
     def infinite(self, edge: Edge) -> Verdict:
@@ -398,7 +407,7 @@ class Study:
     def rounded(self, edge: Edge, cause: str, what: str) -> Verdict:
         """A product of two ordinary factors that floats cannot hold."""
         factors = f"{short(self.adjoint(edge.node))} * {short(edge.partial)}"
-        return Verdict(cause, f"At {seen(edge.node)} the product {factors} {what}.", edge.node, (edge.node,))
+        return Verdict(cause, f"At {self.seen(edge.node)} the product {factors} {what}.", edge.node, (edge.node,))
 
     def zero(self, edge: Edge) -> Verdict:
         """The product that is 0 while the adjoint was not."""
@@ -429,11 +438,11 @@ class Study:
         if op in ("mul", "dot", "div") and partners:
             partner = next((x for x in partners if x is not below), partners[0])
             if op != "dot" and partner is below and all(x is below for x in node.operands):
-                return Verdict("stationary", f"{seen(node)} is flat where its operand is 0.", node, (node,))
-            message = f"It is multiplied by 0 in {seen(node)}."
+                return Verdict("stationary", f"{self.seen(node)} is flat where its operand is 0.", node, (node,))
+            message = f"It is multiplied by 0 in {self.seen(node)}."
             trouble: tuple[Value, ...] = (node,)
             if type(partner) is Value and partner.op is not None:
-                message += f" That 0 is {seen(partner)}."
+                message += f" That 0 is {self.seen(partner)}."
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
         if node.data == 0.0 and op in ("exp", "exp2", "pow") and not partners:
@@ -442,7 +451,7 @@ class Study:
         infinite = next((x for x in node.operands if math.isinf(number_of(x))), None)
         if infinite is not None:
             reason = self.forward(infinite, "inf") if type(infinite) is Value else None
-            message = f"{seen(node)} has the slope 0 at an infinite operand."
+            message = f"{self.seen(node)} has the slope 0 at an infinite operand."
             if reason is not None:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
             return Verdict("saturated", message, node, (node,))
@@ -474,10 +483,10 @@ class Study:
         elif math.isfinite(node.data):
             cause, message = "pole", f"The slope of {called(node)} is infinite{at(node)}."
         elif _is_pole(node, numbers):
-            cause, message = "pole", f"{called(node)} is {short(node.data)}{at(node)}: a pole."
+            cause, message = "pole", f"{called(node)} is {short(node.data)}{at(node)}; its slope is infinite there."
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
-                message += f" The 0 is {seen(zero)}."
+                message += f" The 0 is {self.seen(zero)}."
                 trail.append(zero)
         else:
             cause = "overflow"
@@ -491,11 +500,11 @@ class Study:
     def _underflowed(operand: Any) -> bool:
         return type(operand) is Value and operand.op is not None and operand.data == 0.0
 
-    @staticmethod
-    def _input(node: Value, operand: Any) -> tuple[str, str]:
+    def _input(self, node: Value, operand: Any) -> tuple[str, str]:
         number = number_of(operand)
         name = f"The constant {short(number)}" if type(operand) is float else f"The input {called(operand)}"
-        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {seen(node)}."
+        name = name.replace("The input the input", "The input")
+        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {self.seen(node)}."
 
     def product(self, node: Value, kind: str) -> Verdict:
         """A gradient that is tiny or huge: one factor, many of them, or a sum that cancelled."""
