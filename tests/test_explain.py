@@ -282,8 +282,61 @@ def test_by_name():
     for wrong in (3.0, [x, "y"]):
         with pytest.raises(am.OperandError, match="takes Values"):
             explain(root, wrong)
-    with pytest.raises(am.OperandError, match="takes a Value"):
-        explain(3.0)
+    for arguments in ((root, x, y), (root, x, y, x)):
+        with pytest.raises(am.ArgumentError, match="not a function"):
+            explain(*arguments)
+    with pytest.raises(am.ArgumentError, match="not a function"):
+        explain(root, x, by=y)
+    assert [f.node for f in explain(root, by=x)] == [x]
+
+
+def test_a_plain_number_has_no_graph():
+    """The error says how a result comes to be one."""
+    x = Value(1.0)
+    for call in (
+        lambda: explain(3.0),
+        lambda: explain(7),
+        lambda: explain(lambda x: 2.0, 1.0),
+        lambda: explain(x.data),
+    ):
+        with pytest.raises(am.OperandError, match="no Value took part, or the graph was lost"):
+            call()
+    for call in (lambda: explain("loss"), lambda: explain(lambda x: [x], 1.0)):
+        with pytest.raises(am.OperandError, match="takes a Value"):
+            call()
+
+
+def test_a_function():
+    """Recorded with its lines on fresh Values, which are named by where they are in the arguments."""
+
+    def model(params, x, name):
+        assert name == "tanh"
+        return am.relu(params["w"][0] * x[0] + params["w"][1] * x[1]) + params["b"]
+
+    params = {"w": [1.0, Value(-2.0)], "b": 0.5, "unused": 1.0}
+    explanation = explain(model, params, (1.0, 3.0), "tanh")
+    unit, unused = explanation
+    names = [node.name for node in (unit.node, *unit.others)]
+    assert sorted(names) == ["params['w'][0]", "params['w'][1]", "x[0]", "x[1]"]
+    assert (unit.cause, unused.cause) == ("dead branch", "never reaches")
+    assert unused.node.name == "params['unused']"
+    assert unit.culprit.origin.expression == 'am.relu(params["w"][0] * x[0] + params["w"][1] * x[1])'
+    assert "Gradient of params['unused'] = 0.0 (never reaches)" in str(explanation)
+    assert params["w"][1]._grad is None
+    assert not explain(lambda x: x, 1.0)
+    assert not explain(lambda x: x * 2.0, 1.0)
+    assert explain(lambda x: x * 2.0, 1.0, large=1.0)
+    outside = Value(3.0, name="outside")
+    (finding,) = explain(lambda x: am.floor(outside) * x, 1.0, by=outside)
+    assert (finding.node, finding.cause) == (outside, "step")
+    assert [f.cause for f in explain(lambda x, y: x * 2.0, 1.0, 2.0)] == ["never reaches"]
+
+
+def test_a_function_of_an_array():
+    """The elements are named by their index."""
+    np = pytest.importorskip("numpy")
+    (finding,) = explain(lambda w: np.sqrt(w * w).sum(), np.array([[1.0, 0.0]]))
+    assert (finding.node.name, finding.advice) == ("w[0, 1]", "Write abs(x) instead of sqrt(x * x).")
 
 
 def test_a_leaf_alone():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
@@ -86,13 +86,14 @@ class Study:
         self._began: dict[Value, Edge | Value] = {}
         self._blocked: dict[Value, list[Edge]] = {}
 
-    def findings(self, names: dict[Value, str] | None) -> Iterator[Finding]:
-        """One for each node that was asked for; of all leaves, what is wrong, equal troubles together."""
+    def findings(self, names: dict[Value, str] | None, inputs: Iterable[Value] = ()) -> Iterator[Finding]:
+        """One for each node that was asked for; of all leaves and inputs, what is wrong, equal troubles together."""
         if names is not None:
             for node, name in names.items():
                 yield self.finding(node, name)
             return
         targets = [node for node in self.order if node.op is None and node is not self.root]
+        targets += [node for node in inputs if node not in self.users]
         groups: dict[Any, list[Value]] = {}
         sized = [x for x in targets if self.kind(x) in ("vanishing", "exploding")]
         sized.sort(key=lambda x: abs(math.log(abs(self.adjoint(x)))), reverse=True)
@@ -104,6 +105,8 @@ class Study:
             if kind in ("vanishing", "exploding"):
                 known = None if node in studied else next((key for key in groups if key[0] == kind), None)
                 key: Any = known or (kind, self.verdict(node).cause)
+            elif kind == "unreached":
+                key = kind, "never reaches"
             else:
                 verdict = self.verdict(node)
                 site = place_of(verdict.node) if verdict.node.op else None
