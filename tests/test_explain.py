@@ -243,6 +243,8 @@ def test_a_fact_a_line():
     assert "2 × none (no connection: nothing flows there) = 0  by relu(-1) = 0" in str(finding)
     (finding,) = explained(lambda x: am.log(x), 0.0)
     assert str(finding).startswith("Gradient of x = inf (infinite slope)")
+    (finding,) = explained(lambda x: 1.0 / x, 1e-5)
+    assert "(exploding: close to an infinite slope)" in str(finding)
     text = str(explain(Value(nan) * Value(nan)))
     assert "The input nan goes into" in text
 

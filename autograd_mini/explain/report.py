@@ -17,7 +17,6 @@ from autograd_mini.primitives import TABLE, ZERO
 from autograd_mini.source import Site
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
-_WORDS = {"pole": "infinite slope"}  # for codes that are not plain English
 
 
 class Link(NamedTuple):
@@ -97,7 +96,9 @@ class Finding:
     _name: str = ""
 
     def __str__(self) -> str:
-        cause = _WORDS.get(self.cause, self.cause)
+        cause = self.cause
+        if cause == "pole":
+            cause = "close to an infinite slope" if self.kind == "exploding" else "infinite slope"
         wrong = f" ({self.kind}: {cause})" if self.kind in ("vanishing", "exploding") else f" ({cause})"
         lines = [f"{self._whose()}{wrong}", *[f"  {fact}" for fact in self.message.split("\n")]]
         if self.steps:

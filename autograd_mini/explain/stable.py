@@ -146,7 +146,7 @@ class _Match:
 def composite_of(node: Value) -> Scope | None:
     """The innermost scope of a node, if it is one of this package's compositions and not the user's own."""
     scope = node.scope
-    if scope is None or not _is_composition(scope):
+    if scope is None or not _is_composition(scope.name):
         return None
     return scope if node.origin is None or is_of_package(node.origin) else None
 
@@ -157,13 +157,14 @@ def call_of(node: Value) -> Scope | None:
     Compositions are made of others: of the calls around a node this is the outermost.
     """
     scope = composite_of(node)
-    while scope is not None and scope.parent is not None and _is_composition(scope.parent):
+    while scope is not None and scope.parent is not None and _is_composition(scope.parent.name):
         scope = scope.parent
     return scope
 
 
-def _is_composition(scope: Scope) -> bool:
-    return hasattr(getattr(functions, scope.name, None), "__wrapped__")
+@functools.cache
+def _is_composition(name: str) -> bool:
+    return hasattr(getattr(functions, name, None), "__wrapped__")
 
 
 def inputs_of(scope: Scope, node: Value) -> list[Value]:

@@ -142,7 +142,7 @@ class Study:
         """Everything about one gradient."""
         kind, verdict = self.kind(node), self.verdict(node)
         path = self.path(node)
-        steps = self.steps(path, node)
+        steps = tuple([step._replace(arrivals=self.arrivals(step.node)) for step in self.steps(path, node)])
         culprit = None
         if kind not in ("ordinary", "unreached"):
             link = next((k for k in (*steps, *path) if k.node is verdict.node), None)
@@ -267,7 +267,6 @@ class Study:
         for call, members in groups:
             inside = list(members)
             (link, _), (_, bottom) = inside[0], inside[-1]
-            link = link._replace(arrivals=self.arrivals(link.node))
             if isinstance(call, Scope):
                 slope = self.slopes(link.node, call).get(bottom, ZERO)
                 handed = 0.0 if slope is ZERO else link.upstream * slope
@@ -277,8 +276,8 @@ class Study:
 
     def called(self, node: Value, call: Scope) -> str:
         """A call of a composition with what it was called with: "tanh(0.5)"."""
-        inputs = [short(x.data) for x in self.slopes(node, call)]
-        return f"{call.name}({', '.join(inputs[:3])}{', ...' * (len(inputs) > 3)})"
+        inputs = list(self.slopes(node, call))
+        return f"{call.name}({', '.join([short(x.data) for x in inputs[:3]])}{', ...' * (len(inputs) > 3)})"
 
     def seen(self, node: Value) -> str:
         """A node, its number and its place; the result of a composition as what was called."""
