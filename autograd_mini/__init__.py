@@ -99,7 +99,7 @@ from autograd_mini.primitives import (
 from autograd_mini.scopes import composite, scope
 from autograd_mini.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ArgumentError",
@@ -196,3 +196,7 @@ __all__ = [
     "where",
     "xlogy",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any, final
 
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, evaluate, interpreters
+from autograd_mini.observers import check_dual, is_checked
+from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
 from autograd_mini.scopes import unobserved
 
 _WHERE = TABLE["where"]
@@ -93,11 +94,16 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)
+    if is_checked.get():
+        numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
+        check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
     return result if tangent is ZERO else Dual(result, tangent, level)
 
 
 def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...], result: Any, level: int) -> Any:
     tangent: Any = ZERO
+    if len(operands) == 2:
+        primals = tuple([Constant(p) if type(x) is float else p for x, p in zip(operands, primals, strict=True)])
     for x, partial in zip(operands, row.partials(result, primals), strict=True):
         if type(x) is Dual and x.level == level and partial is not ZERO:
             term = x.tangent * partial

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, final
 from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import is_checked, last_root
-from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, operand_error
+from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
@@ -360,15 +360,15 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """
     if len(operands) == 1:
         (x,) = operands
-        data = float(row.function(x._data))
-        (partial,) = _partials(row, data, (x._data,))
+        data = float_of(row, row.function(x._data))
+        (partial,) = row.partials(data, (x._data,))
         return record(row, data, x, None, partial, ZERO)
     if set(map(type, operands)) == {Value} and row is not _WHERE:
         if row is _DOT and len(operands) > 2:
             return _record_dot(operands)
         numbers = tuple(map(_DATA, operands))
-        data = float(row.function(*numbers))
-        partials = _partials(row, data, numbers)
+        data = float_of(row, row.function(*numbers))
+        partials = row.partials(data, numbers)
     else:
         for x in operands:
             if type(x) is not Value and type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
@@ -377,8 +377,10 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
             return record_where(*operands)
         operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])
         numbers = tuple([x._data if type(x) is Value else x for x in operands])
-        data = float(row.function(*numbers))
-        partials = _partials(row, data, numbers)
+        data = float_of(row, row.function(*numbers))
+        if len(numbers) == 2:  # a rule of two may be dear, and 0 * log(0) of x**2 raises an alarm in NumPy
+            numbers = tuple([Constant(x) if type(x) is float else x._data for x in operands])
+        partials = row.partials(data, numbers)
         partials = tuple([p if type(x) is Value else ZERO for p, x in zip(partials, operands, strict=True)])
     if len(operands) == 2:
         return record(row, data, *operands, *partials)
@@ -420,16 +422,6 @@ def name_scope(name: str, node: Value) -> Value:
     else:
         node._notes = Scope(name, notes)
     return node
-
-
-def _partials(row: Primitive, data: float, numbers: tuple[float, ...]) -> tuple[Any, ...]:
-    partials = row.partials(data, numbers)
-    if len(partials) != len(numbers):
-        raise ArgumentError(
-            f"The rule of {row.name!r} gives {len(partials)} partial derivatives for {len(numbers)} operands.",
-            "Return a tuple with one entry an operand, ZERO where there is no edge.",
-        )
-    return partials
 
 
 _DATA = operator.attrgetter("_data")

@@ -25,7 +25,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = frozenset(
-    f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms")
+    f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
 )
 _TRANSPARENT: set[CodeType] = set()
 _FOLDER = os.path.join(os.path.dirname(__file__), "")
@@ -114,6 +114,14 @@ def _check_result(node: Any) -> None:
             if hasattr(operand, "origin")
         ]
         raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {'; '.join(sources[:3]) or 'it'}.")
+
+
+def check_dual(name: str, primal: Any, tangent: Any) -> None:
+    """Raise if a number or its derivative in forward mode is nan or infinite."""
+    for what, number in (("", primal), ("The derivative of ", tangent)):
+        number = getattr(number, "data", number)
+        if type(number) is float and not isfinite(number):
+            raise NonFiniteError(f"{what}{name} is {number}.", "Look at the numbers that go into it.")
 
 
 def check_contributions(node: Any, adjoint: Any) -> None:

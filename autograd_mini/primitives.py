@@ -13,7 +13,7 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -64,7 +64,7 @@ class Primitive:
     ulp: tuple[float, ...]
     kink: Callable[..., bool]
 
-    def partials(self, result: Any, operands: Iterable[Any]) -> tuple[Any, ...]:
+    def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
 
         At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
@@ -75,6 +75,11 @@ class Primitive:
                 raise ArgumentError(
                     f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
                     "Return one partial derivative an operand; a tuple of one is written (p,).",
+                )
+            if len(partials) != len(operands):
+                raise ArgumentError(
+                    f"The rule of {self.name!r} gives {len(partials)} partial derivatives for {len(operands)} operands.",
+                    "Return a tuple with one entry an operand, ZERO where there is no edge.",
                 )
             return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
         except ArithmeticError:
@@ -98,7 +103,7 @@ class Primitive:
 
 
 def _c99(operand: Any) -> Any:
-    return ieee.Total(operand) if type(operand) is float else operand
+    return ieee.Total(operand) if isinstance(operand, float) else operand
 
 
 TABLE: dict[str, Primitive] = {}
@@ -161,8 +166,18 @@ def operand_error(where: str, operand: object) -> OperandError:
         if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
             advice = "Pass an int, float, Fraction or NumPy scalar."
     elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
-        call = where.partition("(")[0]
-        advice = f"Pass one number at a time, [{call}(x) for x in xs], or as many as it takes, {call}(*xs)."
+        advice = "Pass one number at a time."
+        if " by " in where:
+            advice = "Pass a number, or a list, tuple, dict or NumPy array of numbers."
+        elif where.startswith("The operator"):
+            advice = "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
+        elif where.endswith("()"):
+            call = where[:-2]
+            count = _count(TABLE[call].rule) if call in TABLE else 2
+            if count is None:
+                advice = f"Pass as many numbers as there are: {call}(*xs)."
+            elif count == 2:  # the result and one operand
+                advice = f"Pass one number at a time: [{call}(x) for x in xs]."
     else:
         advice = "Pass an int, float, Fraction, NumPy scalar or Value."
     return OperandError(f"{where} takes real numbers and Values, not {kind}: {shown(operand)}.", advice)
@@ -181,7 +196,22 @@ def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
             if kind in interpreters:
                 return interpreters[kind](row, operands)
             plain = False
-    return row.function(*operands) if plain else _interpret(row, operands)
+    return float_of(row, row.function(*operands)) if plain else _interpret(row, operands)
+
+
+def float_of(row: Primitive, result: Any) -> float:
+    """What the function of a row returned, as a float.
+
+    Raises:
+        ArgumentError: it is no number.
+    """
+    number = result if type(result) is float else as_number(result)
+    if number is None:
+        raise ArgumentError(
+            f"The function of {row.name!r} returned {shown(result)} for numbers.",
+            "It must return one number; look for a forgotten `return`.",
+        )
+    return number
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -197,7 +227,7 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
     numbers = [as_number(operand) for operand in operands]
     if None in numbers:
         raise operand_error(f"{row.name}()", operands[numbers.index(None)])
-    return row.function(*numbers)
+    return float_of(row, row.function(*numbers))
 
 
 interpreters[ieee.Total] = lambda row, operands: ieee.Total(row.function(*operands))
@@ -223,7 +253,8 @@ def primitive(
     A decorator of the function on floats, or called with name, function and rule.
 
     Args:
-        name: a name that is not taken yet; that of the function by default.
+        name: a name that is not taken yet, unless by this very function, as in a notebook; that of the function by
+            default.
         function: the operation on floats, one argument an operand (`*xs` for any number).
         rule: `rule(result, *operands)` returns a tuple with one local partial derivative an operand, written with
             this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again.
@@ -237,7 +268,7 @@ def primitive(
         the operation, a function of floats, `Value`s, SymPy expressions and traced values.
 
     Raises:
-        ArgumentError: the name is taken; the rule is missing.
+        ArgumentError: the name is taken; the rule is missing, or takes another number of operands than the function.
 
     >>> import autograd_mini as am
     >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
@@ -271,7 +302,7 @@ def _add(
 ) -> Operation:
     if not isinstance(name, str):
         raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
-    if name in TABLE:
+    if name in TABLE and not _is_redefined(TABLE[name].function, function):
         raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
     if rule is None or not callable(function) or not callable(rule):
         raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
@@ -279,10 +310,21 @@ def _add(
         _, *parameters = inspect.signature(rule).parameters.values()
     except ValueError:
         raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
+    wanted = _count(function)
+    if wanted is not None and _count(rule) not in (None, wanted + 1):
+        raise ArgumentError(
+            f"The function of {name!r} takes {wanted} operands, so its rule must take {wanted + 1} arguments.",
+            "The rule takes the result and the operands: rule(result, *operands).",
+        )
     intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
     row = Primitive(name, function, rule, symbol or name, intervals, ulp, kink)
 
+    defaults = getattr(function, "__defaults__", None) or ()
+    most = len(inspect.signature(function).parameters) if defaults else 0
+
     def operation(*operands: Any) -> Any:
+        if len(operands) < most:
+            operands += defaults[len(operands) - most :]
         return evaluate(row, operands)
 
     operation.__name__ = operation.__qualname__ = name
@@ -291,6 +333,21 @@ def _add(
     operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what help() shows; typeshed has no name for it
     TABLE[name] = row  # last: an error above leaves the name free
     return operation
+
+
+def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Whether a function is the same once more, as when a cell of a notebook runs again."""
+    return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
+
+
+def _count(function: Callable[..., Any]) -> int | None:
+    """How many arguments a function takes; None where that is not fixed, or not known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some builtins
+        return None
+    fixed = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)
+    return len(parameters) if fixed else None
 
 
 def _row_named(name: str) -> Primitive:
@@ -336,9 +393,14 @@ def branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]
     return where(condition, then(), otherwise())
 
 
-def _is_constant(operand: Any, beside: Any) -> bool:
-    """Whether an operand is a plain number beside one that records: nobody needs its partial (C5)."""
-    return isinstance(operand, float) and not isinstance(beside, float)
+class Constant(float):
+    """A number that nobody differentiates by, as rules are told: its partial need not be formed (C5).
+
+    >>> Constant(2.0) + 1.0
+    3.0
+    """
+
+    __slots__ = ()
 
 
 # Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
@@ -376,8 +438,8 @@ def _hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
 def _atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
     h = hypot(x, y)
     return (
-        ZERO if _is_constant(y, x) else x / h / h,
-        ZERO if _is_constant(x, y) else -(y / h) / h,
+        ZERO if isinstance(y, Constant) else x / h / h,
+        ZERO if isinstance(x, Constant) else -(y / h) / h,
     )
 
 
@@ -414,7 +476,7 @@ def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
         slope = y * log(x)
         return branch(x == 0.0, lambda: select(p >= 0.0, 0.0, slope), lambda: slope)
 
-    return ZERO if _is_constant(x, p) else by_x(), ZERO if _is_constant(p, x) else by_p()
+    return ZERO if isinstance(x, Constant) else by_x(), ZERO if isinstance(p, Constant) else by_p()
 
 
 def _one_power_less(y: Any, x: Any, p: Any) -> Any:

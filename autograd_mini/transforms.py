@@ -22,7 +22,19 @@ from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
 from autograd_mini.engine import Value, layout, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import TABLE, ZERO, as_number, dot_of, evaluate, is_operand, operand_error, stop, sum_of
+from autograd_mini.observers import check_dual, is_checked, transparent
+from autograd_mini.primitives import (
+    TABLE,
+    ZERO,
+    Constant,
+    as_number,
+    dot_of,
+    evaluate,
+    is_operand,
+    operand_error,
+    stop,
+    sum_of,
+)
 from autograd_mini.scopes import unobserved
 from autograd_mini.sweep import propagate, push, topological_order
 from autograd_mini.tracing import Traced
@@ -124,7 +136,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         a function of the same arguments. It returns the structure of the result of f, each number replaced by its
         derivative in the structure of the argument; for an array by an array, an array of both shapes. With sparse,
         the matrix with one row an output and one column an input, as SciPy's `coo_array` where SciPy is
-        installed, otherwise as (rows, columns, values).
+        installed, otherwise as (rows, columns, values); numbers are counted from left to right, in dicts in the order
+        of their keys.
 
     Raises:
         ArgumentError: f has no argument of that position.
@@ -141,7 +154,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 
     The gradient is recorded as a graph, and that graph shows which entries can differ from zero. They are computed
     once for both halves of the symmetric matrix, and columns that do not overlap together: the Hessian of a chain
-    costs three sweeps, however long it is.
+    costs four sweeps, however long it is.
 
     Args:
         f: as for `grad`.
@@ -220,7 +233,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     names = names_of(f, len(primals))
     if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
         raise ArgumentError(
-            f"There are {len(primals)} arguments, and tangents is {trees.described(tangents)}.",
+            f"primals has {len(primals)} entries, and tangents is {trees.described(tangents)}.",
             "Pass a tuple with one tangent an argument: jvp(f, (x,), (dx,)).",
         )
     level = next(_levels)
@@ -237,6 +250,9 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     )
     result, aux = _split(f(*[trees.rebuilt(primal, duals) for primal in primals]), has_aux)
     outputs = _outputs("jvp", result)
+    if is_checked.get():
+        for output in outputs:
+            check_dual(name="jvp's result", primal=primal_at(output, level), tangent=tangent_at(output, level))
     value = trees.rebuilt(result, iter([primal_at(y, level) for y in outputs]))
     tangent = trees.rebuilt(result, iter([tangent_at(y, level) for y in outputs]))
     aux = trees.mapped(lambda y: primal_at(y, level), aux)
@@ -266,6 +282,7 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     return jvp(_gradient("hvp", f, 0 if len(primals) == 1 else range(len(primals)), False), primals, tangents)[1]
 
 
+@transparent
 def stop_gradient(x: Tree) -> Tree:
     """The same numbers as constants: derivatives of every kind end here.
 
@@ -283,7 +300,7 @@ def stop_gradient(x: Tree) -> Tree:
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     3.0
     """
-    return trees.rebuilt(x, (stop(number) for _, number in trees.numbers(x)))
+    return trees.rebuilt(x, map(stop, [number for _, number in trees.numbers(x)]))
 
 
 # -- how it works ------------------------------------------------------------------------------------------------------
@@ -383,7 +400,15 @@ class _Recorded:
             return ZERO, ZERO
         if node not in self.edges:
             with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
-                slopes = node._row.partials(self._number(node), self._numbers(node))
+                numbers = self._numbers(node)
+                if len(numbers) == 2:
+                    numbers = tuple(
+                        [
+                            Constant(x) if type(x) is float and x is y else x
+                            for x, y in zip(numbers, node.operands, strict=True)
+                        ]
+                    )
+                slopes = node._row.partials(self._number(node), numbers)
             live = [
                 slope if recorded is not ZERO and isinstance(operand, Methods) and operand in self.dependents else ZERO
                 for operand, recorded, slope in zip(node.operands, node.partials, slopes, strict=True)
@@ -483,7 +508,8 @@ def _value_and_grad(name: str, f: Function, argnums: int | Sequence[int], has_au
             raise OperandError(
                 f"{name}() needs a function that returns one number; this one returned "
                 f"{trees.described(recorded.result)}.",
-                "Return a single Value, or use jacobian(f): the derivative of every number that f returns.",
+                "Return a single Value, or use jacobian(f): the derivative of every number that f returns"
+                + ("; its second derivatives are jacobian(jacobian(f))." if name == "hessian" else "."),
             )
         (output,) = recorded.outputs
         gradient = _arranged(args, argnums, recorded.slopes(output))
@@ -522,7 +548,13 @@ def _jacobian(
 
 def _positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     """The arguments to differentiate by, counted from 0."""
-    positions = list(map(index, argnums if isinstance(argnums, Sequence) else [argnums]))
+    try:
+        positions = list(map(index, argnums if isinstance(argnums, Sequence) else [argnums]))
+    except TypeError:
+        raise OperandError(
+            f"argnums takes the position of an argument, or several, not {shown(argnums)}.",
+            "Count from 0: argnums=(0, 1).",
+        ) from None
     for position in positions:
         if not -len(args) <= position < len(args):
             raise ArgumentError(
@@ -568,10 +600,14 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
 
 def _outputs(name: str, result: Tree) -> list[Any]:
     """The numbers that f returned."""
+    if result is None:
+        raise OperandError(
+            f"{name}() needs a function that returns numbers; this one returned None.", "Look for a forgotten `return`."
+        )
     found = []
     for place, leaf in trees.numbers(result, "result"):
-        number = leaf if isinstance(leaf, Methods) else as_number(leaf)
-        if number is None or result is None:
+        number = leaf if isinstance(leaf, Methods) else None if isinstance(leaf, bool) else as_number(leaf)
+        if number is None:
             raise OperandError(
                 f"{name}() needs a function that returns numbers; {place} is {shown(leaf)}.",
                 "Return Values, or lists, tuples, dicts and arrays of them.",

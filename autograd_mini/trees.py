@@ -87,7 +87,8 @@ def _like(tree: Tree, parts: list[Any]) -> Tree:
     if tree is None:
         return None
     if isinstance(tree, Mapping):
-        clone: Any = copy.copy(tree)  # keeps the kind: OrderedDict, defaultdict and its factory
+        # A copy keeps the kind: OrderedDict, defaultdict and its factory.
+        clone: Any = copy.copy(tree) if isinstance(tree, dict) else dict(tree)
         for key, part in zip(tree, parts, strict=True):
             clone[key] = part
         return clone

@@ -316,6 +316,53 @@ def test_a_primitive_of_the_users():
             TABLE.pop(name, None)
 
 
+def test_a_cell_of_a_notebook_runs_again():
+    """The same function defined once more replaces its row; another one of that name does not."""
+
+    def cell(factor):
+        @am.primitive(rule=lambda y, x: (factor,))
+        def test_again(x):
+            return factor * x
+
+        return test_again
+
+    try:
+        cell(2.0)
+        assert am.grad(cell(3.0))(1.0) == 3.0
+        with pytest.raises(am.ArgumentError, match="already"):
+            am.primitive("test_again", math.sin, lambda y, x: (am.cos(x),))
+    finally:
+        del TABLE["test_again"]
+
+
+def test_wrong_primitives_say_so():
+    """A rule of another number of operands, a function without `return`, a whole number; defaults are filled in."""
+    with pytest.raises(am.ArgumentError, match="takes 2 operands, so its rule must take 3 arguments"):
+        am.primitive("test_short", lambda a, b: a * b, lambda y, a: (1.0,))
+    try:
+        few = am.primitive("test_few", lambda a, b: a * b, lambda y, a, b: (b,))
+        for call in (lambda: few(am.Value(1.0), 2.0), lambda: am.jvp(few, (1.0, 2.0), (1.0, 0.0))):
+            with pytest.raises(am.ArgumentError, match="gives 1 partial derivatives for 2 operands"):
+                call()
+        nothing = am.primitive("test_nothing", lambda x: None, lambda y, x: (1.0,))
+        for x in (1.0, 1, am.Value(1.0)):
+            with pytest.raises(am.ArgumentError, match="returned None for numbers"):
+                nothing(x)
+        whole = am.primitive("test_whole", lambda x: 3, lambda y, x: (0,))
+        assert type(whole(1.0)) is float
+
+        @am.primitive(rule=lambda y, x, k: (k, x))
+        def test_default(x, k=2.0):
+            return x * k
+
+        assert test_default(5.0) == test_default(am.Value(5.0)).data == 10.0
+        assert am.grad(test_default)(5.0) == 2.0
+        assert test_default(5.0, 3.0) == 15.0
+    finally:
+        for name in ("test_few", "test_nothing", "test_whole", "test_default"):
+            TABLE.pop(name, None)
+
+
 def test_a_users_rule_may_divide_by_zero():
     """Python raises for 1/0 and turns complex for (-1)**0.5; rules get C99's answers."""
     operation = am.primitive("test_root", lambda x: abs(x) ** 0.5, lambda y, x: (0.5 / y + 0.0 * x**0.5,))

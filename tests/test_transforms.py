@@ -140,7 +140,7 @@ def test_errors_leave_no_trace():
     ("call", "error", "message"),
     [
         (lambda: grad(lambda x: [x])(1.0), am.OperandError, "one number"),
-        (lambda: grad(lambda x: None)(1.0), am.OperandError, "one number"),
+        (lambda: grad(lambda x: None)(1.0), am.OperandError, "returned None"),
         (lambda: grad(lambda x: x)("1"), am.OperandError, "float"),
         (lambda: grad(lambda x: x, argnums=1)(1.0), am.ArgumentError, "no argument 1"),
         (lambda: grad(lambda x: x)(), am.ArgumentError, "no argument 0"),
@@ -307,6 +307,23 @@ def test_nested_in_any_order(kinds):
 
 
 @pytest.mark.parametrize("outer", ["grad", "jvp", "vjp", "jacobian", "hvp"])
+@pytest.mark.parametrize("f", [am.pow, am.atan2, am.hypot, am.xlogy, lambda x, y: x / y, am.maximum])
+def test_mixed_derivatives_of_two_operands(f, outer):
+    """d²f/dx dy where each operand is a plain number to the other derivative: neither is a constant."""
+    x, y = 1.3, 0.7
+    order = 1 if outer != "hvp" else 2
+    for first, second in ((0, 1), (1, 0)):
+
+        def inner(b, first=first):
+            return grad(lambda a: f(a, b) if first == 0 else f(b, a))((x, y)[first])
+
+        expected = grad(f, first)
+        for _ in range(order):
+            expected = grad(expected, second)
+        assert nested(outer, inner)((x, y)[second]) == pytest.approx(expected(x, y), rel=1e-13)
+
+
+@pytest.mark.parametrize("outer", ["grad", "jvp", "vjp", "jacobian", "hvp"])
 @pytest.mark.parametrize("inner", ["grad", "jvp", "vjp", "jacobian", "hvp"])
 def test_perturbations_are_not_confused_in_any_pair(outer, inner):
     """x is used inside of the inner derivative beside its own variable y, and again in its argument."""
@@ -446,10 +463,21 @@ def test_a_primitive_by_decorator_has_all_rights():
         (lambda: hvp(lambda x: [x], (1.0,), (1.0,)), am.OperandError, r"hvp\(\) needs .*a list of 1"),
         (lambda: value_and_grad(lambda x: np.array([x, x]))(1.0), am.OperandError, r"array of shape \(2,\)"),
         (lambda: jvp(lambda x: x, 1.0, 1.0), am.OperandError, r"jvp\(f, \(x,\), \(dx,\)\)"),
-        (lambda: jvp(lambda x: x, (1.0,), (1.0, 2.0)), am.ArgumentError, "1 arguments, and tangents is a tuple of 2"),
+        (
+            lambda: jvp(lambda x: x, (1.0,), (1.0, 2.0)),
+            am.ArgumentError,
+            "primals has 1 entries, and tangents is a tuple of 2",
+        ),
         (lambda: hvp(lambda x: x, [1.0, 2.0], [1.0, 2.0]), am.ArgumentError, "cannot be called with the 2 arguments"),
         (lambda: vjp(lambda x: [x, x], 1.0)[1]([1.0]), am.ArgumentError, r"the result\[1\] has none"),
         (lambda: jacobian(lambda x: None)("a"), am.OperandError, r"jacobian\(\) by x .*str"),
+        (lambda: jacobian(lambda x: None)(1.0), am.OperandError, "forgotten `return`"),
+        (lambda: jvp(lambda x: None, (1.0,), (1.0,)), am.OperandError, "forgotten `return`"),
+        (lambda: grad(lambda x: x > 2.0)(1.0), am.OperandError, "False"),
+        (lambda: grad(lambda x: x)(range(3)), am.OperandError, "list, tuple, dict or NumPy array"),
+        (lambda: grad(lambda x: x, argnums={0})(1.0), am.OperandError, "argnums takes the position"),
+        (lambda: grad(lambda x: x, argnums="x")(1.0), am.OperandError, "argnums takes the position.*'x'"),
+        (lambda: hessian(lambda x: [x])(1.0), am.OperandError, r"jacobian\(jacobian\(f\)\)"),
         (lambda: jacobian(3.0), am.OperandError, r"jacobian\(\) takes a function"),
         (lambda: jvp(3.0, (1.0,), (1.0,)), am.OperandError, r"jvp\(\) takes a function"),
     ],
@@ -470,6 +498,25 @@ def test_methods_of_a_model_and_partials():
         hessian(model)([0.5, -0.5])[0][0].data, rel=1e-13
     )
     assert grad(max, argnums=1)(2.0, 3.0) == 1.0
+
+
+def test_checked_forwards():
+    """Under `checked()` forward mode raises too, at the first result or derivative that is not finite."""
+    with am.checked():
+        with pytest.raises(am.NonFiniteError, match=r"(?s)^log\(-1.0\) is nan"):
+            jvp(am.log, (-1.0,), (1.0,))
+        with pytest.raises(am.NonFiniteError, match=r"The derivative of sqrt\(0.0\) is inf"):
+            jvp(am.sqrt, (0.0,), (1.0,))
+        with pytest.raises(am.NonFiniteError, match="result is inf"):
+            jvp(lambda x: x * 1e300 * 1e300, (1.0,), (1.0,))
+        assert jvp(am.exp, (0.0,), (1.0,)) == (1.0, 1.0)
+
+
+def test_an_answer_names_the_users_line():
+    """Nodes that `stop_gradient` makes come from where it was called."""
+    with am.provenance():
+        node = stop_gradient([Value(2.0)])[0]
+    assert node.origin.expression == "stop_gradient([Value(2.0)])"
 
 
 def test_deep_functions_of_every_kind():
