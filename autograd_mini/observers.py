@@ -24,12 +24,8 @@ from autograd_mini.source import Site, site_of, user_site
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
-_MACHINERY = (
-    "autograd_mini.engine",
-    "autograd_mini.methods",
-    "autograd_mini.primitives",
-    "autograd_mini.scopes",
-    "autograd_mini.trees",
+_MACHINERY = frozenset(
+    f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
 )
 _TRANSPARENT: set[CodeType] = set()
 _FOLDER = os.path.join(os.path.dirname(__file__), "")
@@ -43,7 +39,11 @@ def transparent(function: Function) -> Function:
 
 def _remember_origin(node: Any) -> None:
     frame = sys._getframe(1)
-    while frame.f_back is not None and (frame.f_globals.get("__name__") in _MACHINERY or frame.f_code in _TRANSPARENT):
+    while frame.f_back is not None and (
+        (name := frame.f_globals.get("__name__", "")) in _MACHINERY
+        or frame.f_code in _TRANSPARENT
+        or name.startswith("numpy.")
+    ):
         frame = frame.f_back
     node.origin = site_of(frame)
 
@@ -109,7 +109,7 @@ def _check_result(node: Any) -> None:
         numbers = shown([getattr(operand, "data", operand) for operand in node.operands])[1:-1]
         sources = [
             f"{operand.name or 'the operand'} = {operand.data!r}"
-            + (f" from {operand.origin}" if operand.origin else "")
+            + (f" from {place_of(operand)}" if operand.origin else "")
             for operand in node.operands
             if hasattr(operand, "origin")
         ]
@@ -135,7 +135,7 @@ def check_contributions(node: Any, adjoint: Any) -> None:
         raise NonFiniteError(
             f"The gradient that {node.op} hands to its operand {operand.name or repr(operand.data)} is not finite: "
             f"adjoint {adjoint!r} times local derivative {partial!r} is {adjoint * partial!r}.",
-            f"Look at {node.origin}, which gave {node.data!r}."
+            f"Look at {place_of(node)}, which gave {node.data!r}."
             if node.origin
             else "Record the computation inside `with checked():` too, and this message will name its expression.",
         )
@@ -182,8 +182,12 @@ class Kink:
                 f"the decision {decision} was made exactly on its boundary; the derivative is that of the branch taken"
             )
         left, right = self.left, self.right
+        slopes, are, by = (
+            ("slope", "it is", "was") if len(left) == 1 else ("slopes", "they are", "by each operand were")
+        )
         text = (
-            f"slope {_listed(self.chosen)} was chosen; it is {_listed(left)} on the left, {_listed(right)} on the right"
+            f"{slopes} {_listed(self.chosen)} {by} chosen; "
+            f"{are} {_listed(left)} on the left, {_listed(right)} on the right"
         )
         return text + ("; the value jumps there" if left == right and not any(map(isinf, left)) else "")
 
@@ -287,7 +291,9 @@ def kinks() -> Iterator[Kinks]:
 
     There the derivative is a choice: `abs` at 0, `relu` at 0, ties of `maximum`, `clip` at its bounds, the steps of
     `floor`, `sqrt` at 0. A comparison of two equal numbers counts too, for the program might as well have gone the
-    other way. Operations on plain numbers, and those of forward mode (`jvp`), are not recorded, so they are not seen.
+    other way: `<`, `<=`, `>` and `>=` count, also in `max`, `min` and `sorted`; `==` and `!=` do not, for a program
+    that asks for equality means that one point. Operations on plain numbers, and those of forward mode (`jvp`), are
+    not recorded, so they are not seen.
 
     Returns:
         a context manager that gives a list of entries, each with `op`, `numbers`, `chosen`, `left`, `right` (slopes),

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
-_PACKAGE = __name__.partition(".")[0]
+_NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators, as in `array.sum()`
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,8 +71,8 @@ def site_of(frame: FrameType) -> Site:
 
 
 def user_site() -> Site | None:
-    """The innermost place in the running program that is not inside this package, or None."""
+    """The innermost place in the running program that is not inside this package or NumPy, or None."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_PROGRAM:
         frame = frame.f_back
     return site_of(frame) if frame is not None else None

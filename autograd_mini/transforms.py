@@ -230,7 +230,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     (10.0, 5.0)
     """
     _check_primals("jvp", f, primals)
-    names = _names(f, len(primals))
+    names = names_of(f, len(primals))
     if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
         raise ArgumentError(
             f"primals has {len(primals)} entries, and tangents is {trees.described(tangents)}.",
@@ -324,7 +324,7 @@ class _Recorded:
         # What stands for a node where rules are evaluated again: dual numbers, for everything that depends on one.
         self.lifted: dict[Any, Any] = {}
         self.edges: dict[Any, tuple[Any, Any]] = {}
-        names = _names(f, len(args))
+        names = names_of(f, len(args))
         found = [_numbers(name, names[position], args[position]) for position in positions]
         traced = any(type(_innermost(number)) is Traced for numbers in found for number in numbers)
         self._leaf = Traced if traced else Value  # the two do not mix
@@ -575,8 +575,8 @@ def _arranged(args: Sequence[Any], argnums: int | Sequence[int], slopes: list[An
     return trees.rebuilt(args[argnums], remaining)
 
 
-def _names(f: Function, n: int) -> list[str]:
-    """What the first n arguments of f are called, in errors."""
+def names_of(f: Function, n: int) -> list[str]:
+    """What the first n arguments of f are called."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):  # some builtins have none

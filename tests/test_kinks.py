@@ -63,6 +63,18 @@ def test_rows_report_at_their_kink_and_not_beside_it(name):
     assert not report
 
 
+def test_several_operands_have_a_slope_each():
+    """The text says whose the numbers are."""
+    with am.kinks() as report:
+        am.maximum(Value(2.0), Value(2.0))
+        abs(Value(0.0))
+    texts = [kink.meaning for kink in report]
+    assert texts == [
+        "slopes (0.5, 0.5) by each operand were chosen; they are (0.0, 0.0) on the left, (1.0, 1.0) on the right",
+        "slope 0.0 was chosen; it is -1.0 on the left, 1.0 on the right",
+    ]
+
+
 def test_constants_do_not_move():
     """A tie with a constant: the constant has no slope on either side."""
     with am.kinks() as report:
@@ -116,6 +128,19 @@ def test_activations_by_name_and_method():
     expressions = [kink.site.expression for kink in report]
     assert expressions == ["x.relu()", "am.selu(x)", "am.grad(am.relu)(0.0)", "am.mae([x], [0.0])"]
     assert {kink.site.file for kink in report} == {__file__}
+
+
+def test_numpy_is_not_the_program():
+    """A kink, a comparison and an origin inside of NumPy's own code are at the user's line."""
+    np = pytest.importorskip("numpy")
+    x = np.array([Value(0.0), Value(-1.0)])
+    with am.kinks() as report, am.scope("mean"):
+        total = (x * x).sum()
+        np.abs(x).mean()
+        x.max(initial=-1.0)
+    assert total.origin.expression == "(x * x).sum()"
+    assert [kink.site.file for kink in report] == [__file__] * len(report)
+    assert "np.abs(x)" in [kink.site.expression for kink in report]
 
 
 def test_comparisons_of_equal_numbers():

@@ -6,25 +6,31 @@ by the first question: `import autograd_mini` must stay fast. Read next: `study`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autograd_mini import trees
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.observers import last_root
+from autograd_mini.observers import last_root, provenance
+from autograd_mini.primitives import as_number
+from autograd_mini.transforms import names_of
 
 if TYPE_CHECKING:
     from autograd_mini.explain.report import Explanation
 
 
-def explain(v: Value, by: Any = None, *, small: float = 1e-6, large: float = 1e6) -> Explanation:
+def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: float = 1e6) -> Explanation:
     """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program that began.
 
     It needs no `backward()` and changes no `.grad`. Record under `with am.provenance():`, and it names your lines.
 
     Args:
         v: the output of the computation. A leaf, with nothing in `by`: the gradient of the leaf itself, of the
-            output that the last `backward()` was called on under provenance.
+            output that the last `backward()` was called on under provenance. Or a function: it is recorded, with its
+            lines, on fresh `Value`s made from the numbers in its arguments, which are named as in "params['w'][0]".
+        *args: the arguments of the function: numbers, and nested lists, tuples, dicts and arrays of them; other things
+            go in as they are. If v is a `Value`, the same as `by`: `explain(loss, x)`.
         by: the `Value`s whose gradients to explain: one, or a list, tuple or dict of them. By default every leaf
             behind v, also behind branches not taken, and only what is wrong.
         small: gradients below this in size are tiny, for a derivative of 1 of the output by itself.
@@ -34,8 +40,8 @@ def explain(v: Value, by: Any = None, *, small: float = 1e-6, large: float = 1e6
         an `Explanation`: print it, or look at its `findings`; it is true if something is wrong.
 
     Raises:
-        OperandError: v, or something in by, is not a `Value`.
-        ArgumentError: v is a leaf, by is None, and no output is known.
+        OperandError: v, what the function returns, or something in by, is not a `Value`.
+        ArgumentError: v is a leaf, by is None, and no output is known; or there are arguments, and no function.
 
     >>> import autograd_mini as am
     >>> x = am.Value(0.0, name="x")
@@ -44,13 +50,23 @@ def explain(v: Value, by: Any = None, *, small: float = 1e-6, large: float = 1e6
     [('x', 'nan', '0 * inf', 'Write abs(x) instead of sqrt(x * x).')]
     >>> bool(explain(x * 2.0))
     False
+    >>> [(f.node.name, f.cause) for f in explain(lambda params: am.relu(params["w"][0]), {"w": [-1.0]})]
+    [("params['w'][0]", 'dead branch')]
     """
-    if type(v) is not Value:
-        raise OperandError(
-            f"explain() takes a Value, not {type(v).__name__}: {shown(v)}.",
-            "Pass the node whose derivatives to explain, such as the loss.",
+    inputs: list[Value] = []
+    is_function = callable(v)
+    if is_function:
+        v, inputs = _recorded(v, args)
+    elif len(args) > 1 or (args and by is not None):
+        raise ArgumentError(
+            f"explain() got {len(args)} arguments after {shown(v)}, which is not a function.",
+            "Write explain(loss, [x, y]) to ask about several Values.",
         )
-    if by is None and v.op is None:
+    elif args:
+        by = args[0]
+    if type(v) is not Value:
+        raise _no_value("the function returns a" if is_function else "not", v)
+    if by is None and v.op is None and not is_function:
         root = last_root.get()
         if root is None:
             raise ArgumentError(
@@ -62,7 +78,34 @@ def explain(v: Value, by: Any = None, *, small: float = 1e-6, large: float = 1e6
     from autograd_mini.explain.report import Explanation
     from autograd_mini.explain.study import Study
 
-    return Explanation(v, tuple(Study(v, small, large).findings(names)))
+    return Explanation(v, tuple(Study(v, small, large).findings(names, inputs)))
+
+
+def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:
+    """What a function returns for fresh `Value`s in place of all numbers in its arguments; and those."""
+    fresh, inputs = [], []
+    for name, argument in zip(names_of(f, len(args)), args, strict=True):
+        replacements = []
+        for path, leaf in trees.numbers(argument, name):
+            number = leaf.data if type(leaf) is Value else as_number(leaf)
+            replacements.append(leaf if number is None else Value(number, name=path))
+        fresh.append(trees.rebuilt(argument, iter(replacements)))
+        inputs += [x for x in replacements if type(x) is Value]
+    with provenance():
+        return f(*fresh), inputs
+
+
+def _no_value(role: str, v: Any) -> OperandError:
+    if as_number(v) is None:
+        return OperandError(
+            f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}.",
+            "Pass the node whose derivatives to explain, such as the loss.",
+        )
+    return OperandError(
+        f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}. The result is a plain number: no Value took "
+        "part, or the graph was lost (.data, float(), np.maximum of constants).",
+        "Compute it from Values, and with functions of this package; or write explain(f, x).",
+    )
 
 
 def _named(by: Any, name: str) -> Iterator[tuple[Value, str]]:

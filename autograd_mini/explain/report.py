@@ -5,6 +5,7 @@ Not here: how they are found (that is `study`). Read next: `study`.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 class Link(NamedTuple):
     """One factor of a path: an operation that hands its adjoint on to one of its operands.
 
+    Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
+
     Attributes:
         node: the operation's result.
         origin: where in the user's program it was computed; None without provenance.
         upstream: the adjoint of the node, 0.0 where nothing arrives.
         local: its local partial derivative for the next node down; `ZERO` where there is no edge.
         contribution: their product, what the next node down gets from here.
+        arrivals: how many contributions the adjoint is the sum of.
+        text: the operation with its numbers: "tanh(0.5)".
     """
 
     node: Value
@@ -34,6 +39,8 @@ class Link(NamedTuple):
     upstream: float
     local: Any
     contribution: float
+    arrivals: int = 1
+    text: str = ""
 
 
 class Culprit(NamedTuple):
@@ -61,12 +68,16 @@ class Finding:
         gradient: the number; 0.0 where nothing arrives.
         kind: "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine.
         cause: a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole".
-        message: a sentence, with the numbers.
-        path: the factors from the output down to the node.
+        message: what happened, with the numbers: a fact a line.
+        path: the factors from the output down to the node, one for each primitive.
+        steps: the same path as the program wrote it: a composition of this package is one link.
         culprit: where it went wrong; None for an ordinary gradient.
         kinks: points on the path that are not differentiable, with the slopes chosen and those on both sides.
-        advice: the stable form to write instead; None if there is none.
+        advice: the stable form to write instead, "Write X instead of Y."; where there is none, what usually helps; or
+            None.
         others: more nodes with the same trouble.
+        gradients: of the node, and of the others.
+        arrivals: how many contributions the gradient is the sum of.
     """
 
     node: Value
@@ -79,25 +90,53 @@ class Finding:
     kinks: tuple[Kink, ...] = ()
     advice: str | None = None
     others: tuple[Value, ...] = ()
+    steps: tuple[Link, ...] = ()
+    gradients: tuple[float, ...] = ()
+    arrivals: int = 1
     _name: str = ""
 
     def __str__(self) -> str:
-        names = [self._name, *[label(node) for node in self.others[:2]]]
-        more = len(self.others) - len(names) + 1
-        also = ", ".join(names) + (f" and {more:,} more" if more else "")
-        wrong = f" ({self.kind}: {self.cause})" if self.kind in ("vanishing", "exploding") else f" ({self.cause})"
-        lines = [f"Gradient of {also} = {self.gradient!r}{wrong}", f"  {self.message}"]
-        if self.path:
-            lines.append("  From the output down, what arrives × local slope = what is handed on:")
+        cause = self.cause
+        if cause == "pole":
+            cause = "close to an infinite slope" if self.kind == "exploding" else "infinite slope"
+        wrong = f" ({self.kind}: {cause})" if self.kind in ("vanishing", "exploding") else f" ({cause})"
+        lines = [f"{self._whose()}{wrong}", *[f"  {fact}" for fact in self.message.split("\n")]]
+        if self.steps:
+            example = f"For {self._name}, from" if self.others else "From"
+            lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
+            rows = ends(tuple(zip(self.steps, (None, *self.steps), strict=False)))
             links = [
-                f"    {short(k.upstream)} × {slope_text(k.local)} = {short(k.contribution)}  by {seen(k.node)}"
-                for k in ends(self.path)
+                f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
+                f"{short(link.contribution)}  by {seen_step(link)}"
+                for link, before in rows
             ]
-            if len(self.path) > len(links):
-                links.insert(len(links) // 2, f"    ... {len(self.path) - len(links):,} more ...")
+            if len(self.steps) > len(links):
+                links.insert(len(links) // 2, f"    ... {len(self.steps) - len(links):,} more ...")
+            arrived = _arriving(self.gradient, self.arrivals, self.steps[-1])
+            if arrived != short(self.gradient):
+                links.append(f"    {arrived} arrives at {self._name}")
             lines += links
-        lines += [f"  Kink: {kink}; {kink.meaning}" for kink in ends(self.kinks)]
+        lines += [
+            f"  Kink: {kink.op}({', '.join(map(short, kink.numbers))}){at_site(kink.site)}: {kink.meaning}"
+            for kink in ends(self.kinks)
+        ]
         return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
+
+    def _whose(self) -> str:
+        """The gradient, or what is to be said of many: one number only if it is that of all."""
+        if not self.others:
+            return f"Gradient of {self._name} = {self.gradient!r}"
+        count = len(self.others) + 1
+        names = [self._name, *[label(node) for node in self.others[:2]]]
+        if count > 3 and not all(node.name for node in (self.node, *self.others[:2])):
+            also = f"{count:,} inputs"
+        else:
+            also = ", ".join(names) + (f" and {count - 3:,} more" if count > 3 else "")
+        if len(set(map(repr, self.gradients))) == 1:
+            return f"Gradients of {also}, each = {self.gradient!r}"
+        sizes = [abs(gradient) for gradient in self.gradients]
+        between = f"from {short(min(sizes))} to {short(max(sizes))} in size, " if min(sizes) < max(sizes) else ""
+        return f"Gradients of {also}, {between}for example of {self._name} = {self.gradient!r}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,7 +161,8 @@ class Explanation:
         return len(self.findings)
 
     def __repr__(self) -> str:
-        lines = [f"Derivatives of {seen(self.root)}"]
+        top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
+        lines = [f"Derivatives of {seen_step(top) if top else seen(self.root)}"]
         if not self:
             lines.append("Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
@@ -146,7 +186,14 @@ def short(number: float) -> str:
 
 
 def slope_text(partial: Any) -> str:
-    return "no edge" if partial is ZERO else short(partial)
+    return "none (no connection: nothing flows there)" if partial is ZERO else short(partial)
+
+
+def _arriving(number: float, arrivals: int, before: Link | None) -> str:
+    """What arrives at a node; with a note if the link above handed on something else, for other paths join there."""
+    if before is None or math.isclose(before.contribution, number, rel_tol=1e-6) or number != number:
+        return short(number)
+    return f"{short(number)} ({f'the sum of {arrivals:,} paths' if arrivals > 1 else 'a sum'})"
 
 
 def number_of(operand: Any) -> float:
@@ -163,7 +210,7 @@ def is_relu(node: Value) -> bool:
 def called(node: Value) -> str:
     """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
     if node.op is None:
-        return f"{node.name} = {short(node.data)}" if node.name else f"the leaf {short(node.data)}"
+        return f"{node.name} = {short(node.data)}" if node.name else f"the input {short(node.data)}"
     if is_relu(node):
         return f"relu({short(number_of(node.operands[2]))})"
     numbers = [short(number_of(x)) for x in node.operands]
@@ -177,14 +224,21 @@ def called(node: Value) -> str:
 
 def label(node: Value) -> str:
     """What a node whose gradient is explained is called."""
-    return node.name or (f"{called(node)}{at(node)}" if node.op else f"the leaf {short(node.data)}")
+    return node.name or (f"{called(node)}{at(node)}" if node.op else f"the input {short(node.data)}")
 
 
 def at(node: Value) -> str:
     """The place of a node: " (model.py:12: x * x)", or nothing where it is not known."""
-    site = place_of(node) if node.op is not None else None
+    return at_site(place_of(node) if node.op is not None else None)
+
+
+def at_site(site: Site | None) -> str:
     return f" ({os.path.basename(site.file)}:{site.line}: {site.expression})" if site is not None else ""
 
 
 def seen(node: Value) -> str:
     return f"{called(node)}{f' = {short(node.data)}' if node.op else ''}{at(node)}"
+
+
+def seen_step(link: Link) -> str:
+    return f"{link.text} = {short(link.node.data)}{at(link.node)}" if link.text else seen(link.node)

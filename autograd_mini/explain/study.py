@@ -7,8 +7,9 @@ Not here: the sweep (that is `sweep`), and what to write instead (that is `stabl
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
@@ -24,14 +25,15 @@ from autograd_mini.explain.report import (
     label,
     number_of,
     seen,
+    seen_step,
     short,
     slope_text,
 )
-from autograd_mini.explain.stable import advise, composite_of, inputs_of
+from autograd_mini.explain.stable import advise, call_of, composite_of, inputs_of
 from autograd_mini.functions import kink_at_switch, relu
 from autograd_mini.observers import Kink, kink_of, place_of
 from autograd_mini.primitives import TABLE, ZERO
-from autograd_mini.scopes import unobserved
+from autograd_mini.scopes import Scope, unobserved
 from autograd_mini.sweep import sweep, topological_order
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
@@ -79,16 +81,19 @@ class Study:
             for operand, partial in zip(node.operands, node.partials, strict=True):
                 if type(operand) is Value:
                     self.users[operand].append((node, partial))
+        self._position = {node: i for i, node in enumerate(self.order)}
+        self._slopes: dict[Value, dict[Value, Any]] = {}
         self._began: dict[Value, Edge | Value] = {}
         self._blocked: dict[Value, list[Edge]] = {}
 
-    def findings(self, names: dict[Value, str] | None) -> Iterator[Finding]:
-        """One for each node that was asked for; of all leaves, what is wrong, equal troubles together."""
+    def findings(self, names: dict[Value, str] | None, inputs: Iterable[Value] = ()) -> Iterator[Finding]:
+        """One for each node that was asked for; of all leaves and inputs, what is wrong, equal troubles together."""
         if names is not None:
             for node, name in names.items():
                 yield self.finding(node, name)
             return
         targets = [node for node in self.order if node.op is None and node is not self.root]
+        targets += [node for node in inputs if node not in self.users]
         groups: dict[Any, list[Value]] = {}
         sized = [x for x in targets if self.kind(x) in ("vanishing", "exploding")]
         sized.sort(key=lambda x: abs(math.log(abs(self.adjoint(x)))), reverse=True)
@@ -100,6 +105,8 @@ class Study:
             if kind in ("vanishing", "exploding"):
                 known = None if node in studied else next((key for key in groups if key[0] == kind), None)
                 key: Any = known or (kind, self.verdict(node).cause)
+            elif kind == "unreached":
+                key = kind, "never reaches"
             else:
                 verdict = self.verdict(node)
                 site = place_of(verdict.node) if verdict.node.op else None
@@ -135,9 +142,10 @@ class Study:
         """Everything about one gradient."""
         kind, verdict = self.kind(node), self.verdict(node)
         path = self.path(node)
+        steps = tuple([step._replace(arrivals=self.arrivals(step.node)) for step in self.steps(path, node)])
         culprit = None
         if kind not in ("ordinary", "unreached"):
-            link = next((k for k in path if k.node is verdict.node), None)
+            link = next((k for k in (*steps, *path) if k.node is verdict.node), None)
             culprit = Culprit(
                 verdict.node,
                 link and link.upstream,
@@ -155,6 +163,9 @@ class Study:
             roots = [*trouble, *above, *(user for node in above for user, _ in self.users[node][:SHOWN_LINKS])]
             roots += [link.node for link in path[-2 * SHOWN_LINKS :]]
             advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
+            advice = advice or _habit(verdict, kind)
+        if verdict.cause == "never reaches":
+            advice = "Did you use .data, a new Value, or another variable of the same name?"
         kinks = [kink for link in path if (kink := _kink(link.node)) is not None]
         return Finding(
             node,
@@ -167,6 +178,9 @@ class Study:
             tuple(kinks),
             advice,
             others,
+            steps,
+            tuple([self.adjoint(n) for n in (node, *others)]),
+            self.arrivals(node),
             name or label(node),
         )
 
@@ -239,6 +253,62 @@ class Study:
         upstream = self.adjoint(node)
         return Link(node, place_of(node), upstream, partial, 0.0 if partial is ZERO else upstream * partial)
 
+    def arrivals(self, node: Value) -> int:
+        """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
+        users = [edge.node for edge in self.edges(node)] if node in self.users else []
+        calls = [call_of(user) for user in users]
+        return len(set(calls) - {None, call_of(node)}) + calls.count(None)
+
+    def steps(self, path: tuple[Link, ...], end: Value) -> tuple[Link, ...]:
+        """A path as the program wrote it: the links inside of one call of a composition are one."""
+        pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
+        steps: list[Link] = []
+        groups = itertools.groupby(pairs, key=lambda pair: call_of(pair[0].node) or id(pair[0].node))
+        for call, members in groups:
+            inside = list(members)
+            (link, _), (_, bottom) = inside[0], inside[-1]
+            if isinstance(call, Scope):
+                slope = self.slopes(link.node, call).get(bottom, ZERO)
+                handed = 0.0 if slope is ZERO else link.upstream * slope
+                link = link._replace(local=slope, contribution=handed, text=self.called(link.node, call))
+            steps.append(link)
+        return tuple(steps)
+
+    def called(self, node: Value, call: Scope) -> str:
+        """A call of a composition with what it was called with: "tanh(0.5)"."""
+        inputs = list(self.slopes(node, call))
+        return f"{call.name}({', '.join([short(x.data) for x in inputs[:3]])}{', ...' * (len(inputs) > 3)})"
+
+    def seen(self, node: Value) -> str:
+        """A node, its number and its place; the result of a composition as what was called."""
+        call = call_of(node)
+        if call is None or any(call_of(user) is call for user, _ in self.users.get(node, ())):
+            return seen(node)
+        return f"{self.called(node, call)} = {short(node.data)}{at(node)}"
+
+    def slopes(self, node: Value, call: Scope) -> dict[Value, Any]:
+        """The derivatives of a result of a composition by everything that it was called with."""
+        if node not in self._slopes:
+            inside, inputs = {node}, set()
+            waiting = [node]
+            while waiting:
+                for operand in waiting.pop().operands:
+                    if type(operand) is not Value or operand in inside:
+                        continue
+                    if operand.operands and call_of(operand) is call:
+                        inside.add(operand)
+                        waiting.append(operand)
+                    else:
+                        inputs.add(operand)
+            adjoints: dict[Value, Any] = {node: 1.0}
+            for inner in sorted(inside, key=self._position.__getitem__, reverse=True):
+                adjoint = adjoints.get(inner, ZERO)
+                for operand, partial in zip(inner.operands, inner.partials, strict=True):
+                    if type(operand) is Value and partial is not ZERO and adjoint is not ZERO:
+                        adjoints[operand] = adjoints.get(operand, 0.0) + adjoint * partial
+            self._slopes[node] = {x: adjoints.get(x, ZERO) for x in sorted(inputs, key=self._position.__getitem__)}
+        return self._slopes[node]
+
     def _walls(self, node: Value) -> tuple[list[Edge], dict[Value, tuple[Value, Any]]]:
         """The nearest missing edges above a node that nothing arrives at; for each node on the way, the one below."""
         walls: list[Edge] = []
@@ -275,7 +345,7 @@ class Study:
         """What is wrong with the gradient of a node, and where it began."""
         kind = self.kind(node)
         if kind == "unreached":
-            return Verdict("never reaches", f"It has no part in the computation of {seen(self.root)}.", node, ())
+            return Verdict("never reaches", f"It has no part in the computation of {self.seen(self.root)}.", node, ())
         if kind == "ordinary":
             return Verdict("ordinary", "Nothing is wrong; this is the strongest path.", node, ())
         if kind in ("vanishing", "exploding"):
@@ -296,7 +366,7 @@ class Study:
             "nan": "infinities of both signs arrive, and their sum is nan",
             "inf": "their sum is beyond the largest float",
         }.get(kind, "they cancel; it may be a minimum, or a symmetry")
-        message = f"The contributions {listed} arrive at {seen(node)}: {what}."
+        message = f"The contributions {listed} arrive at {self.seen(node)}: {what}."
         trouble = tuple([edge.node for edge in self.edges(node)[:SHOWN_LINKS]])
         if kind in ("nan", "inf"):
             infinite = next((edge for edge in self.edges(node) if math.isinf(edge.contribution)), None)
@@ -309,7 +379,7 @@ class Study:
         """All paths end at branches not taken, steps, or where the program asked for it."""
         walls = self.blockers(node)
         if not walls:
-            return Verdict("never reaches", f"Nothing that it is used for reaches {seen(self.root)}.", node, ())
+            return Verdict("never reaches", f"Nothing that it is used for reaches {self.seen(self.root)}.", node, ())
         told = [_wall(edge) for edge in walls]
         cause, message = told[0]
         more = list(dict.fromkeys([text for _, text in told[1:] if text != message]))
@@ -325,10 +395,9 @@ class Study:
             return self.forward(edge.node, "nan")
         upstream = self.adjoint(edge.node)
         source, origin = self.source(edge.node, edge.partial), self.adjoint_source(edge.node)
-        message = (
-            f"{short(upstream)} arrives at {seen(edge.node)}, whose local slope is {short(edge.partial)}, and "
-            f"0 * inf is nan. The slope: {source.message} What arrives: {origin.message}"
-        )
+        what = f"{short(upstream)} arrives at {self.seen(edge.node)}, whose local slope is {short(edge.partial)}"
+        arrives = origin.message.replace(source.message, "").rstrip() or "it comes from the same place."
+        message = f"{what}: 0 * inf is nan.\nThe slope: {source.message}\nWhat arrives: {arrives}"
         return Verdict("0 * inf", message, edge.node, (edge.node, edge.below, *source.trouble, *origin.trouble))
 
     def infinite(self, edge: Edge) -> Verdict:
@@ -340,7 +409,7 @@ class Study:
     def rounded(self, edge: Edge, cause: str, what: str) -> Verdict:
         """A product of two ordinary factors that floats cannot hold."""
         factors = f"{short(self.adjoint(edge.node))} * {short(edge.partial)}"
-        return Verdict(cause, f"At {seen(edge.node)} the product {factors} {what}.", edge.node, (edge.node,))
+        return Verdict(cause, f"At {self.seen(edge.node)} the product {factors} {what}.", edge.node, (edge.node,))
 
     def zero(self, edge: Edge) -> Verdict:
         """The product that is 0 while the adjoint was not."""
@@ -371,11 +440,11 @@ class Study:
         if op in ("mul", "dot", "div") and partners:
             partner = next((x for x in partners if x is not below), partners[0])
             if op != "dot" and partner is below and all(x is below for x in node.operands):
-                return Verdict("stationary", f"{seen(node)} is flat where its operand is 0.", node, (node,))
-            message = f"It is multiplied by 0 in {seen(node)}."
+                return Verdict("stationary", f"{self.seen(node)} is flat where its operand is 0.", node, (node,))
+            message = f"It is multiplied by 0 in {self.seen(node)}."
             trouble: tuple[Value, ...] = (node,)
             if type(partner) is Value and partner.op is not None:
-                message += f" That 0 is {seen(partner)}."
+                message += f" That 0 is {self.seen(partner)}."
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
         if node.data == 0.0 and op in ("exp", "exp2", "pow") and not partners:
@@ -384,7 +453,7 @@ class Study:
         infinite = next((x for x in node.operands if math.isinf(number_of(x))), None)
         if infinite is not None:
             reason = self.forward(infinite, "inf") if type(infinite) is Value else None
-            message = f"{seen(node)} has the slope 0 at an infinite operand."
+            message = f"{self.seen(node)} has the slope 0 at an infinite operand."
             if reason is not None:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
             return Verdict("saturated", message, node, (node,))
@@ -416,10 +485,10 @@ class Study:
         elif math.isfinite(node.data):
             cause, message = "pole", f"The slope of {called(node)} is infinite{at(node)}."
         elif _is_pole(node, numbers):
-            cause, message = "pole", f"{called(node)} is {short(node.data)}{at(node)}: a pole."
+            cause, message = "pole", f"{called(node)} is {short(node.data)}{at(node)}; its slope is infinite there."
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
-                message += f" The 0 is {seen(zero)}."
+                message += f" The 0 is {self.seen(zero)}."
                 trail.append(zero)
         else:
             cause = "overflow"
@@ -433,11 +502,11 @@ class Study:
     def _underflowed(operand: Any) -> bool:
         return type(operand) is Value and operand.op is not None and operand.data == 0.0
 
-    @staticmethod
-    def _input(node: Value, operand: Any) -> tuple[str, str]:
+    def _input(self, node: Value, operand: Any) -> tuple[str, str]:
         number = number_of(operand)
         name = f"The constant {short(number)}" if type(operand) is float else f"The input {called(operand)}"
-        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {seen(node)}."
+        name = name.replace("The input the input", "The input")
+        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {self.seen(node)}."
 
     def product(self, node: Value, kind: str) -> Verdict:
         """A gradient that is tiny or huge: one factor, many of them, or a sum that cancelled."""
@@ -446,25 +515,25 @@ class Study:
             if self.is_cancelled(place):
                 return self.total(place, "cancelled")
         sign = 1.0 if kind == "vanishing" else -1.0
-        factors = sorted(path, key=lambda link: sign * abs(link.local))
+        steps = self.steps(path, node)
+        factors = sorted(steps, key=lambda link: sign * abs(link.local))
         worst, rest = factors[0], abs(self.adjoint(node)) / abs(factors[0].local or 1.0)
         trouble = tuple(link.node for link in factors[:3])
         if self.small <= rest <= self.large:
-            scope = composite_of(worst.node)
-            message = f"The slope {slope_text(worst.local)} of {seen(worst.node)} alone makes it so."
+            message = f"The slope {slope_text(worst.local)} of {seen_step(worst)} alone makes it so."
             if kind == "exploding":
                 return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)
-            if scope is not None:
-                inputs = ", ".join(short(x.data) for x in inputs_of(scope, worst.node)[:3])
-                return Verdict("saturated", f"{scope.name} is saturated at {inputs}. {message}", worst.node, trouble)
+            if worst.text:
+                name, _, inputs = worst.text.removesuffix(")").partition("(")
+                return Verdict("saturated", f"{name} is saturated at {inputs}. {message}", worst.node, trouble)
             return Verdict("small factor", message, worst.node, trouble)
         size = "smallest" if kind == "vanishing" else "largest"
         telling = [link for link in factors if sign * abs(link.local) < sign] or factors
         places: dict[Any, Link] = {}  # each place once, with its worst factor
         for link in telling:
             places.setdefault((link.origin.code, link.origin.instruction) if link.origin else link.node, link)
-        listed = "; ".join([f"{slope_text(link.local)} by {seen(link.node)}" for link in [*places.values()][:3]])
-        message = f"It is a product of {len(path):,} factors. The {size}: {listed}."
+        listed = "; ".join([f"{slope_text(link.local)} by {seen_step(link)}" for link in [*places.values()][:3]])
+        message = f"It is a product of {len(steps):,} factors. The {size}: {listed}."
         return Verdict("product of many factors", message, worst.node, trouble)
 
 
@@ -503,6 +572,41 @@ def _wall(edge: Edge) -> tuple[str, str]:
     if _kink(node) is not None:
         return "kink", f"{this} is a kink, and the slope chosen there is 0."
     return "dead branch", f"{this} does not depend on this operand here."
+
+
+# The numbers that a function takes, in words, and the test of one that is not inside.
+_DOMAINS: dict[str | None, tuple[str, Callable[[float], bool]]] = {
+    **dict.fromkeys(("log", "log2", "log10", "sqrt"), ("positive", lambda x: x <= 0.0)),
+    "log1p": ("above -1", lambda x: x <= -1.0),
+    **dict.fromkeys(("asin", "acos", "atanh"), ("between -1 and 1", lambda x: abs(x) >= 1.0)),
+    "acosh": ("above 1", lambda x: x <= 1.0),
+}
+
+
+def _habit(verdict: Verdict, kind: str) -> str | None:
+    """What helps against a trouble that no single formula makes; None if nothing is known."""
+    if verdict.cause == "dead branch" and is_relu(verdict.node):
+        return (
+            "The unit is off for this input; a smaller learning rate, another initialisation or leaky_relu keeps it "
+            "alive."
+        )
+    if verdict.cause == "product of many factors" and kind == "vanishing":
+        return "Initialise so that slopes are near 1, add residual connections, or use relu."
+    if verdict.cause == "product of many factors":
+        return "Initialise smaller, so that slopes are near 1; clipping the gradient limits the damage."
+    call = call_of(verdict.node)
+    if verdict.cause == "saturated" and call is not None and call.name in ("sigmoid", "tanh", "softmax"):
+        loss = {"sigmoid": "binary_cross_entropy", "softmax": "cross_entropy"}.get(call.name)
+        logits = f"; with a loss on top, use one that takes the logits, such as {loss}" if loss else ""
+        return f"Scale the inputs of {call.name}, or initialise smaller{logits}."
+    for node in verdict.trouble:
+        numbers = [number_of(x) for x in node.operands]
+        words, is_outside = _DOMAINS.get(node.op, ("", bool))
+        if words and is_outside(numbers[0]):
+            return f"Keep the argument of {node.op} {words}: clip it, or use a form that cannot get there."
+        if node.op == "div" and numbers[1] == 0.0:
+            return "Keep the denominator away from 0: clip it, or use a form that cannot get there."
+    return None
 
 
 def _kink(node: Value) -> Kink | None:
