@@ -15,6 +15,7 @@ from typing import Any
 import mpmath
 import sympy
 
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, shown
 from autograd_mini.primitives import as_number
 from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, trace
