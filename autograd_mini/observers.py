@@ -203,7 +203,7 @@ class Kinks(list[Kink]):
             return "No kinks: every operation was differentiable where it was evaluated."
         places: dict[Any, list[Kink]] = {}
         for kink in self:
-            site = kink.site and (kink.site.code, kink.site.instruction)
+            site = kink.site and kink.site.place
             places.setdefault((kink.op, site, kink.chosen), []).append(kink)
         lines = [f"{len(self)} kink{'s' * (len(self) > 1)}"]
         for first, *others in places.values():

@@ -43,6 +43,11 @@ class Site:
         return line, column or 0, end_line or line, end_column or 0
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """What two visits to one expression have in common; the interpreter may number its instructions anew."""
+        return self.code, self.span
+
+    @property
     def line(self) -> int:
         """The line the expression starts on."""
         return self.span[0]

@@ -543,3 +543,20 @@ def test_explanations_agree_with_backward(numbers, constants, program):
         if 1e-6 < abs(gradient) < 1e6 and leaf in kinds:
             assert named[leaf].cause == "cancelled"
         assert named[leaf].kind == kinds.get(leaf, "ordinary")
+
+
+def test_the_infinity_of_a_sum_is_traced_to_its_source():
+    """Infinities of both signs arrive by slopes of 1: the slope of acos at 1 is to blame, not the product."""
+
+    def cosine(x, y, z):
+        return am.acos(x * z / am.sqrt(x * x + y * y))
+
+    finding = next(f for f in explained(cosine, 1.0, 0.0, 1.0) if f.node.name == "x")
+    assert finding.cause == "inf - inf"
+    assert "The slope of acos(1) is infinite" in finding.message
+
+
+def test_digits_that_matter_are_shown():
+    """1.00000005 is outside of the domain of acos, and 1 is not."""
+    (finding,) = explained(lambda x: am.acos(x / 1.9999999), 2.0)
+    assert "acos(1.00000005" in finding.message

@@ -250,3 +250,11 @@ def test_the_graph_is_the_same():
         watched = run()
     assert watched == run()
     assert math.isfinite(watched[1])
+
+
+def test_one_place_is_listed_once():
+    """Whatever the interpreter makes of the instruction while it runs again and again."""
+    with am.kinks() as report:
+        for _ in range(100):
+            abs(Value(0.0))
+    assert str(report).count("× 100") == 1

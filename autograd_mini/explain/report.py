@@ -182,7 +182,9 @@ def ends(things: tuple[Any, ...]) -> list[Any]:
 
 
 def short(number: float) -> str:
-    return f"{number + 0.0:.6g}"  # without the sign of -0.0
+    """Six digits, unless that makes a whole number of one that is none: acos(1.00000005) is no acos(1)."""
+    text = f"{number + 0.0:.6g}"  # without the sign of -0.0
+    return text if float(text) == number or not text.lstrip("-").isdigit() else repr(number)
 
 
 def slope_text(partial: Any) -> str:

@@ -110,7 +110,7 @@ class Study:
             else:
                 verdict = self.verdict(node)
                 site = place_of(verdict.node) if verdict.node.op else None
-                key = kind, verdict.cause, (site.code, site.instruction) if site else id(verdict.node)
+                key = kind, verdict.cause, site.place if site else id(verdict.node)
             groups.setdefault(key, []).append(node)
         if len(groups) > _MOST_FINDINGS:  # nobody reads more: by cause alone
             merged: dict[Any, list[Value]] = {}
@@ -371,7 +371,10 @@ class Study:
         if kind in ("nan", "inf"):
             infinite = next((edge for edge in self.edges(node) if math.isinf(edge.contribution)), None)
             if infinite is not None:
-                source = self.source(infinite.node, infinite.partial)
+                if math.isfinite(infinite.partial):
+                    source = self.adjoint_source(infinite.node)
+                else:
+                    source = self.source(infinite.node, infinite.partial)
                 message, trouble = f"{message} {source.message}", (*trouble, *source.trouble)
         return Verdict(cause, message, node, (node, *trouble))
 
@@ -531,7 +534,7 @@ class Study:
         telling = [link for link in factors if sign * abs(link.local) < sign] or factors
         places: dict[Any, Link] = {}  # each place once, with its worst factor
         for link in telling:
-            places.setdefault((link.origin.code, link.origin.instruction) if link.origin else link.node, link)
+            places.setdefault(link.origin.place if link.origin else link.node, link)
         listed = "; ".join([f"{slope_text(link.local)} by {seen_step(link)}" for link in [*places.values()][:3]])
         message = f"It is a product of {len(steps):,} factors. The {size}: {listed}."
         return Verdict("product of many factors", message, worst.node, trouble)
