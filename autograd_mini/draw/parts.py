@@ -81,7 +81,9 @@ class Line(NamedTuple):
     text: str
 
 
-Kind = tuple[Part, Primitive | Line, int]  # of operations alike: where, what, and after how many others
+Kind = tuple[
+    Part, Primitive | Line, int
+]  # operations alike: where, what, and a number to tell those apart that follow from others
 
 
 class Tree:
@@ -109,6 +111,8 @@ class Tree:
         # How many times a path to a node crosses from one scope into another: equal for the samples of a batch, even
         # where one of them takes another branch inside a function.
         crossings: dict[Value, int] = {}
+        levels: dict[Value, int] = {}  # the same for operations of different kinds
+        turns: dict[tuple[Scope | None, Primitive | Line], dict[int, int]] = {}
         parallel = merging is Merging.PARALLEL
         lines: dict[tuple[int, int], Line | None] = {}
         for node in order:
@@ -127,8 +131,11 @@ class Tree:
                     what = _line(node.origin, lines) or what
                 for x in operands:
                     before = self.kind[x]
-                    level = max(level, before[2] + (before[0] is not part or before[1] != what))
-                self.kind[node] = kind = part, what, level
+                    level = max(level, levels[x] + (before[0] is not part or before[1] != what))
+                levels[node] = level
+                # The first, second, ... of its sort in this pass of a loop: absolute levels may differ between passes.
+                seen = turns.setdefault((scope, what), {})
+                self.kind[node] = kind = part, what, seen.setdefault(level, len(seen))
                 part.kinds.add(kind)
         for part in reversed([*self.whole.inside()]):
             part.operations += len(part.loose)

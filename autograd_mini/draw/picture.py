@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
@@ -24,7 +24,9 @@ _SCOPE = "#dbe4f5"
 _LEAF, _COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
+_THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
 _DECADES = 3
+_FEW = 4  # boxes in a row whose arrows have labels
 _MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
 _FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
@@ -68,10 +70,11 @@ class Picture:
         self.uses = Counter(x for node in order for x in node.operands if type(x) is Value)
         self.tooltips: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
+        self.levels = dict.fromkeys(boxes.boxes, 0)
         self.stacks: dict[Box, list[Box]] = {}
         self.ports: dict[Box, str] = {}
-        self.ends: dict[Box, tuple[str, str]] = {}  # where arrows enter and leave
-        self.across = False
+        self.fans = False
+        self.crowds: dict[str, int] = {}  # how many stand in a row
         self.arrows = 0
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
@@ -80,9 +83,11 @@ class Picture:
         # `ordering` keeps operands in their order, as far as dot can. One edge a line: a long chain in one statement
         # exhausts dot's memory.
         # Between rows straight lines are clearest, with room for them.
-        rows = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
-        spread = "nodesep=0.2 ranksep=1.2 splines=line" if rows else "nodesep=0.2 ranksep=0.35"
-        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white {spread}]\n'
+        between = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
+        spread = (
+            "nodesep=0.2 ranksep=1.2 splines=line outputorder=edgesfirst" if between else "nodesep=0.2 ranksep=0.35"
+        )
+        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {spread}]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
         yield "node [fontname=Courier fontsize=12 shape=plain]\n"
         yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
@@ -93,9 +98,8 @@ class Picture:
             rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
             yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
         yield from self._boxes()
-        for (tail, head), users in self.boxes.arrows.items():
-            if tail.alone is None or head.alone is None:
-                yield self._bundle(tail, head, users)
+        for (tail, head), users in self._bundles().items():
+            yield self._bundle(tail, head, users)
         for box in self.boxes.boxes:
             if box.alone is not None:
                 yield from self._arrows(box, box.alone)
@@ -127,18 +131,14 @@ class Picture:
 
     def _stack(self, direction: str) -> None:
         """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
-        if not self.collapsed:
-            return
-        enter, leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
+        self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
-        for number, row in enumerate(self._rows()):
+        for number, row in enumerate(self._rows() if self.collapsed else ()):
+            self.crowds[f"c{number}"] = len(row)
             for box in row:
                 self.stacks[box] = row
                 self.ports[box] = f"c{number}:{self.place[box]}"
-        for box in self.boxes.boxes:
-            if box.alone is None:
-                port = self.ports.get(box, self.place[box])
-                self.ends[box] = f"{port}:{enter}", f"{port}:{leave}"
+        self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
 
     def _column(self, row: list[Box]) -> str:
         cells = [
@@ -180,7 +180,7 @@ class Picture:
         values = [node.data for node in box.outputs if node.op] or [node.data for node in box.nodes]
         low, high = min(values), max(values)
         so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
-        facts = [name, content, *_tally(box)]
+        facts = [name, *([content] if content not in ("", name) else []), *_tally(box)]
         if len(box.outputs) == 1:
             facts.append(f"output {low!r}")
         else:
@@ -190,7 +190,7 @@ class Picture:
             facts.append(f'open it: draw(…, focus="{"/".join(box.part.path)}")')
         self.tooltips[key] = "\n".join(map(escaped, facts))
         tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
-        header = f"<B>{label(name)}</B>{self._small('  ' + content if content != name else '')}"
+        header = f"<B>{label(name)}</B>{self._small('  ' + content if content not in ('', name) else '')}"
         if box.around:
             frame = _FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
             return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
@@ -256,18 +256,35 @@ class Picture:
             tail = self.place[self.boxes.box[operand]]
             yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
 
-    def _bundle(self, tail: Box, head: Box, users: list[Value]) -> str:
-        """From box to box, where one of them is a group: how many values go that way."""
-        key, count = self._key(), len(users)
+    def _bundles(self) -> dict[tuple[str, str], list[list[Value]]]:
+        """The arrows at groups, from port to port. Those that skip something start and end at whole rows,
+        and so do all where no two rows are connected: where there is no network of neurons.
+        """
+        bundles: dict[tuple[str, str], list[list[Value]]] = {}
+        for (tail, head), users in self.boxes.arrows.items():
+            if tail.alone is not None and head.alone is not None:
+                continue
+            whole = not self.fans or self.levels[head] - self.levels[tail] > 1
+            ends = []
+            for box, side in (tail, self.leave), (head, self.enter):
+                port = self.ports.get(box, self.place[box])
+                ends.append((port.partition(":")[0] if whole else port) + (f":{side}" if box.alone is None else ""))
+            bundles.setdefault((ends[0], ends[1]), []).append(users)
+        return bundles
+
+    def _bundle(self, tail: str, head: str, bundle: list[list[Value]]) -> str:
+        """From port to port: how many values go that way."""
+        key, users = self._key(), list(chain.from_iterable(bundle))
         flowing = any(map(self.gradients.flows, users))
         passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for node in users)
         style = _FAINT if not flowing else _PASSED if passed else ""
-        self.tooltips[key] = f"{count:,} operands" if count > 1 else "1 operand"
-        if count > 1 and not (tail in self.stacks and head in self.stacks):
-            style += f' label=" × {count:,} "'
-        start = self.ends[tail][1] if tail in self.ends else self.place[tail]
-        end = self.ends[head][0] if head in self.ends else self.place[head]
-        return f"{start} -> {end} [id={key}{style}]\n"
+        self.tooltips[key] = _count(len(users), "operand")
+        crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
+        if all(crowds) and not style:
+            style = _THIN
+        if len(users) > 1 and max(crowds) <= _FEW:
+            style += f' label=" × {len(users):,} "'
+        return f"{tail} -> {head} [id={key}{style}]\n"
 
     def _key(self) -> str:
         self.arrows += 1
@@ -286,7 +303,7 @@ class Picture:
 
     def _rows(self) -> Iterator[list[Box]]:
         """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
-        levels = dict.fromkeys(self.boxes.boxes, 0)
+        levels = self.levels
         index = {box: i for i, box in enumerate(self.boxes.boxes)}
         for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
             if index[tail] < index[head]:  # there may be cycles
@@ -339,7 +356,7 @@ class Picture:
             steps = [-x for x in scale] + [0.0] + scale[::-1]
             rows.append(row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
         if self.collapsed:
-            rows.append(row(("on an arrow × how many values go there", _BLANK)))
+            rows.append(row(("on an arrow × 3: three values", _BLANK)))
         if any(box.alone is not None and box.alone.op for box in self.boxes.boxes):
             rows.append(row(("on an arrow: local derivative", _BLANK)))
             rows.append(row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)))
@@ -359,11 +376,9 @@ def _content(box: Box) -> str:
     """How many operations and leaves a group has."""
     operations = sum(node.op is not None for node in box.nodes)
     leaves = len(box.nodes) - operations
-    called = "parameter" if operations else "leaf"
-    parts = [_count(operations, "operation")] if operations else []
-    if leaves:
-        parts.append(_count(leaves, called))
-    return ", ".join(parts)
+    counts = [_count(operations, "operation")] if box.part is not None and operations else []
+    counts += [_count(leaves, "parameter" if operations else "leaf")] if leaves else []
+    return ", ".join(counts)
 
 
 def _count(number: int, noun: str) -> str:
