@@ -19,6 +19,7 @@ MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses by itself
 _MOST_LOOSE = 60  # boxes of operations beside those of scopes
 _FEW = 24  # operations of a part, or leaves used alike, each of which can have a box
+_NEAR = 80  # boxes in the picture of a part, with leaves
 _HOPS = 2  # from a node in focus to the last that are shown with it
 
 
@@ -230,13 +231,21 @@ def arrange(
         expanded = [part for name in expand for part in _found(tree, name)]
         deepest = max(part.depth for part in tree.whole.inside())
         for level in range(deepest, -1, -1) if depth is None else [depth]:
-            found = None
+            choice = _Choice(tree, level, focused, expanded, automatic)
             boxes, loose = _Choice(tree, level, focused, (), automatic).size()
+            found = None
             if everything or (boxes <= READABLE and (loose <= _MOST_LOOSE or not automatic)):
-                found = _Choice(tree, level, focused, expanded, automatic).boxes(order)
-                if not automatic or level == 0 or len(found.arrows) <= _MOST_ARROWS:
+                found = choice.boxes(order)
+                if automatic and len(found.boxes) <= 2 and sum(_Choice(tree, deepest, focused).size()) <= _MOST_LOOSE:
+                    found = _Choice(tree, deepest, focused, expanded).boxes(order)  # what there is in a lonely box
+                if (
+                    everything
+                    or depth is not None
+                    or level == 0
+                    or (len(found.arrows) <= _MOST_ARROWS and (automatic or len(found.boxes) <= _NEAR))
+                ):
                     return _checked(found, force)
-    return _checked(found or _Choice(tree, level, focused, expanded, automatic).boxes(order), force)
+    return _checked(found or choice.boxes(order), force)
 
 
 def _checked(found: Boxes, force: bool) -> Boxes:

@@ -176,11 +176,12 @@ class Picture:
     def _group(self, box: Box) -> str:
         """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
         key, gradient = self.place[box], self.gradients.largest(box.nodes)
-        name, content = self._title(box), _content(box)
+        name, often = self._title(box)
+        content = _content(box)
         values = [node.data for node in box.outputs if node.op] or [node.data for node in box.nodes]
         low, high = min(values), max(values)
         so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
-        facts = [name, *([content] if content not in ("", name) else []), *_tally(box)]
+        facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
         if len(box.outputs) == 1:
             facts.append(f"output {low!r}")
         else:
@@ -190,7 +191,7 @@ class Picture:
             facts.append(f'open it: draw(…, focus="{"/".join(box.part.path)}")')
         self.tooltips[key] = "\n".join(map(escaped, facts))
         tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
-        header = f"<B>{label(name)}</B>{self._small('  ' + content if content not in ('', name) else '')}"
+        header = f"<B>{label(name)}{often}</B>{self._small('  ' + content if content not in ('', name) else '')}"
         if box.around:
             frame = _FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
             return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
@@ -204,17 +205,19 @@ class Picture:
             f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
 
-    def _title(self, box: Box) -> str:
-        """What a group is called."""
+    def _title(self, box: Box) -> tuple[str, str]:
+        """What a group is called, and how often it is there."""
         if box.part is not None:
-            return box.part.name + _times(box.part)
-        operations = sum(node.op is not None for node in box.nodes)
+            return box.part.name, _times(box.part)
+        operations = [node for node in box.nodes if node.op]
         if not operations:
             named = [node.name for node in box.nodes if node.name]
-            return f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else _content(box)
+            return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else _content(box)), ""
+        if len(operations) == 1:
+            return self.names.name(operations[0]) or self._operation(operations[0], self.precision), ""
         assert box.kind is not None
         what = box.kind[1]
-        return f"{what.text if isinstance(what, Line) else what.name} × {operations:,}"
+        return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
 
     def _header(self, node: Value) -> str:
         operation = self._operation(node, self.precision) if node.op else ""
@@ -363,6 +366,8 @@ class Picture:
         if halfway:
             rows.append(row(("thick: the gradient has gone this way", _BLANK)))
         rows.append(row(("faint: no gradient flows", _BLANK)))
+        if any(box.around for box in self.boxes.boxes):
+            rows.append(row(("dashed box: around what is shown", _BLANK)))
         if not self.collapsed:
             rows.append(row(("dashed: branch not taken, or a step", _BLANK)))
         return f"<TABLE {_FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
