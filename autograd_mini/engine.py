@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
-from autograd_mini.observers import is_checked
+from autograd_mini.observers import is_checked, last_root
 from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, interpreters, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
@@ -197,6 +197,8 @@ class Value(Methods):
                 node._grad += adjoint
             else:
                 node._grad = adjoint
+        if self.origin is not None:
+            last_root.set(self)
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products

@@ -62,6 +62,9 @@ def provenance() -> AbstractContextManager[None]:
     return observing(_remember_origin)
 
 
+# The root of the last `backward()`, where provenance was on: what the command line draws.
+last_root: ContextVar[Any] = ContextVar("last_root", default=None)
+
 is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)
 
 

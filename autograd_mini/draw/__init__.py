@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `im
 
     import graphviz
 
-_DIRECTIONS = ("LR", "RL", "TB", "BT")
-_KINDS = (".svg", ".dot", ".png")
+DIRECTIONS = ("LR", "RL", "TB", "BT")
+KINDS = (".svg", ".dot", ".png")
 
 
 @dataclass(eq=False, repr=False)
@@ -94,8 +94,8 @@ class Drawing:
 
         path = Path(path)
         kind = path.suffix.lower()
-        if kind not in _KINDS:
-            raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(_KINDS)}.")
+        if kind not in KINDS:
+            raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
         if not path.parent.is_dir():
             raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
         if kind == ".png":
@@ -170,8 +170,8 @@ def draw(
             f"draw() takes a Value, not {type(v).__name__}: {shown(v)}.",
             "Pass one node: the result, an element of a list of results, or their sum. A number has no graph.",
         )
-    if direction not in _DIRECTIONS:
-        raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(_DIRECTIONS)}.")
+    if direction not in DIRECTIONS:
+        raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(DIRECTIONS)}.")
     if type(precision) is not int or not 1 <= precision <= 17:
         raise ArgumentError(f"Numbers cannot have {shown(precision)} digits.", "Pass a precision from 1 to 17.")
     if depth is not None and (type(depth) is not int or depth < 0):

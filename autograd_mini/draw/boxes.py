@@ -158,7 +158,7 @@ class _Choice:
             else:
                 alike.setdefault(near, []).append(leaf)
         for near, together in alike.items():
-            few = _FEW if all(user.alone is not None for user in near) or len(leaves) <= _FEW else 1
+            few = 3 if len(leaves) <= _FEW or all(user.alone is not None for user in near) else 1
             around = bool(near) and all(user.around for user in near)
             shared = Box(self.tree.whole, around=around)
             for leaf in together:
