@@ -22,14 +22,15 @@ _BETWEEN = ("CACHE", "EXTENDED_ARG", "COPY")  # COPY: of several targets, as in 
 @lru_cache(maxsize=1000)
 def _variables(code: CodeType) -> dict[int, str]:
     """The variable in which the result of an instruction is stored at once, by the offset of the instruction."""
-    found = {}
-    last = None
+    found: dict[int, str] = {}
+    start = 0
     for instruction in dis.get_instructions(code):
-        if instruction.opname in _STORES and last is not None:
+        if instruction.opname in _STORES:  # a call that is running stands at one of its caches, not at its start
             names = instruction.argval
-            found[last] = names[0] if isinstance(names, tuple) else names
+            name = names[0] if isinstance(names, tuple) else names
+            found |= {offset: name for offset in range(start, instruction.offset, 2) if offset not in found}
         if instruction.opname not in _BETWEEN:
-            last = instruction.offset
+            start = instruction.offset
     return found
 
 
