@@ -58,9 +58,9 @@ def pictures() -> dict[str, Callable[[], object]]:
         "order": lambda: (HERE / "order.svg").write_bytes(_order().encode()),
         "iris": lambda: am.draw(training("iris").loss, title="iris: 4-8-3, 24 flowers").save(HERE / "iris.svg"),
         "moons": lambda: am.draw(training("moons").loss, title="moons: 2-16-16-1, 100 points").save(HERE / "moons.svg"),
-        "transformer": lambda: am.draw(step(), title="a transformer of 57,066 nodes, one training step").save(
-            HERE / "transformer.svg"
-        ),
+        "transformer": lambda: am.draw(
+            step(), title="a transformer of 57,066 nodes, one training step", direction="TB"
+        ).save(HERE / "transformer.svg"),
         "training": lambda: _curves({name: training(name).losses for name in ("iris", "moons")}),
         "boundary": lambda: _boundary(training("moons")),
     }

@@ -271,7 +271,8 @@ class Picture:
             ends = []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.place[box])
-                ends.append((port.partition(":")[0] if whole else port) + (f":{side}" if box.alone is None else ""))
+                side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
+                ends.append((port.partition(":")[0] if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).append(users)
         return bundles
 
