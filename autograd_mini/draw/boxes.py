@@ -19,6 +19,7 @@ MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses by itself
 _MOST_LOOSE = 60  # boxes of operations beside those of scopes
 _FEW = 24  # operations of a part, or leaves used alike, each of which can have a box
+_FEW_NAMED = 8  # leaves with names, such as inputs, which are not hidden in other boxes then
 _NEAR = 80  # boxes in the picture of a part, with leaves
 _HOPS = 2  # from a node in focus to the last that are shown with it
 
@@ -148,11 +149,13 @@ class _Choice:
             for x in node.operands:
                 if type(x) is Value and x in users:
                     users[x][box[node]] = None
+        named = sum(leaf.name is not None for leaf in leaves)
         alike: dict[tuple[Box, ...], list[Value]] = {}
         for leaf in leaves:
             near = tuple([user for user in users[leaf] if not user.around] or users[leaf])
             homes = [user for user in near if user.part] if len(leaves) > _FEW else near
-            if len(homes) == 1 and homes[0].alone is None and leaf not in self.focus.nodes:
+            stays = leaf in self.focus.nodes or (leaf.name is not None and named <= _FEW_NAMED)
+            if len(homes) == 1 and homes[0].alone is None and not stays:
                 box[leaf] = homes[0]
                 homes[0].nodes.append(leaf)
             else:
@@ -236,14 +239,11 @@ def arrange(
             found = None
             if everything or (boxes <= READABLE and (loose <= _MOST_LOOSE or not automatic)):
                 found = choice.boxes(order)
-                if automatic and len(found.boxes) <= 2 and sum(_Choice(tree, deepest, focused).size()) <= _MOST_LOOSE:
-                    found = _Choice(tree, deepest, focused, expanded).boxes(order)  # what there is in a lonely box
-                if (
-                    everything
-                    or depth is not None
-                    or level == 0
-                    or (len(found.arrows) <= _MOST_ARROWS and (automatic or len(found.boxes) <= _NEAR))
-                ):
+                lonely = automatic and sum(box.computes for box in found.boxes) == 1
+                if lonely and sum(_Choice(tree, deepest, focused).size()) <= _MOST_LOOSE:
+                    found = _Choice(tree, deepest, focused, expanded).boxes(order)
+                crowded = len(found.boxes) > _NEAR if not automatic else level > 0 and len(found.arrows) > _MOST_ARROWS
+                if everything or depth is not None or not crowded:
                     return _checked(found, force)
     return _checked(found or choice.boxes(order), force)
 
