@@ -26,8 +26,8 @@ MODULES = sorted(
 LAYERS = [
     ["source"], ["errors"], ["ieee"], ["primitives"], ["methods", "scopes"], ["observers"], ["sweep"], ["engine"],
     ["dual", "trees"], ["sparsity"], ["symbolic", "functions", "transforms"], ["nn", "optim", "data"],
-    ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names"], ["draw.picture"], ["draw"],
-    ["demo", "script"], ["cli"], ["__init__", "__main__"],
+    ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
+    ["draw"], ["demo", "script"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic", "scipy": "sparsity",

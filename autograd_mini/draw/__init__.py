@@ -6,7 +6,7 @@ SVG (`render`). Read next: `boxes`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `im
 
     import graphviz
 
+    from autograd_mini.draw.boxes import Boxes
+
 DIRECTIONS = ("LR", "RL", "TB", "BT")
-KINDS = (".svg", ".dot", ".png")
+KINDS = (".svg", ".html", ".png", ".dot")
 
 
 @dataclass(eq=False, repr=False)
@@ -34,6 +36,8 @@ class Drawing:
         boxes: the number of boxes they are in; where it is smaller, some of them share a box.
         edges: the number of arrows.
         tooltips: what the SVG says of each box, arrow and scope under the mouse, by its id in the body.
+        scopes: the path of the scope that a box or a frame shows, by its id in the body.
+        inside: draws the scope of a path, as draw(v, focus=path) does; numbers of leaves are those of that moment.
 
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
@@ -46,6 +50,8 @@ class Drawing:
     boxes: int
     edges: int
     tooltips: Mapping[str, str]
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    inside: Callable[[str], Drawing] | None = None
     _svg: str = field(default="", init=False)
 
     @property
@@ -75,7 +81,8 @@ class Drawing:
         """Write the picture to a file.
 
         Args:
-            path: where to; its ending, .svg, .dot or .png, decides what is written.
+            path: where to; its ending, .svg, .html, .png or .dot, decides what is written. The page has the pictures of
+                all scopes, to be opened by a click; it needs no network.
 
         Returns:
             the path.
@@ -102,6 +109,10 @@ class Drawing:
             from autograd_mini.draw.render import run
 
             path.write_bytes(run(self.dot, "png"))
+        elif kind == ".html":
+            from autograd_mini.draw.page import page
+
+            path.write_bytes(page(self).encode())
         else:  # as bytes, so that lines end alike everywhere
             path.write_bytes((self.svg if kind == ".svg" else self.dot).encode())
         return path
@@ -163,7 +174,7 @@ def draw(
     Drawing(4 nodes, 4 edges)
     >>> network = am.nn.MLP(3, [8, 8, 1], seed=0)
     >>> draw(network([1.0, 2.0, 3.0]), depth=0)
-    Drawing(159 nodes in 3 boxes, 2 edges)
+    Drawing(144 nodes in 3 boxes, 2 edges)
     """
     if type(v) is not Value:
         raise OperandError(
@@ -188,8 +199,15 @@ def draw(
 
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
-    boxes = arrange(order, depth, focus, expand, force)
-    picture = Picture(order, boxes, gradients, precision)
-    lines = tuple(picture.lines(direction, legend, title))
-    nodes = sum(len(box.nodes) for box in boxes.boxes)
-    return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips)
+    trees: dict[Any, Any] = {}
+
+    def drawing(boxes: Boxes, title: str | None) -> Drawing:
+        picture = Picture(order, boxes, gradients, precision)
+        lines = tuple(picture.lines(direction, legend, title))
+        nodes = sum(len(box.nodes) for box in boxes.boxes)
+        return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips, picture.scopes, inside)
+
+    def inside(path: str) -> Drawing:
+        return drawing(arrange(order, focus=path, trees=trees), " > ".join(filter(None, (title, path))))
+
+    return drawing(arrange(order, depth, focus, expand, force, trees), title)

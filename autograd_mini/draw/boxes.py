@@ -208,6 +208,7 @@ def arrange(
     focus: Value | str | Scope | None = None,
     expand: Sequence[str | Scope] = (),
     force: bool = False,
+    trees: dict[Merging, Tree] | None = None,
 ) -> Boxes:
     """Find the boxes of a picture.
 
@@ -217,6 +218,7 @@ def arrange(
         focus: what to draw; None for everything.
         expand: scopes to show open.
         force: whether to collapse nothing by itself, and to have any number of boxes.
+        trees: those known already; filled with others.
 
     Returns:
         the boxes, in the finest form that is readable or was asked for.
@@ -229,7 +231,11 @@ def arrange(
     automatic = depth is None and focus is None and not everything
     mergings = [*Merging][:1] if everything else [*Merging][1:] if automatic else [*Merging][: Merging.NUMBERED]
     for merging in mergings:
-        tree = Tree(order, merging, pinned)
+        tree = trees.get(merging) if trees is not None and not pinned else None
+        if tree is None:
+            tree = Tree(order, merging, pinned)
+            if trees is not None and not pinned:
+                trees[merging] = tree
         focused = _focused(tree, order, focus)
         expanded = [part for name in expand for part in _found(tree, name)]
         deepest = max(part.depth for part in tree.whole.inside())

@@ -58,6 +58,7 @@ class Picture:
 
     Attributes:
         tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
+        scopes: the path of the scope that a box or a frame stands for, by its id in the text.
         arrows: the number of arrows written so far.
     """
 
@@ -69,6 +70,7 @@ class Picture:
         self.collapsed = any(box.alone is None for box in boxes.boxes)
         self.uses = Counter(x for node in order for x in node.operands if type(x) is Value)
         self.tooltips: dict[str, str] = {}
+        self.scopes: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
         self.levels = dict.fromkeys(boxes.boxes, 0)
         self.stacks: dict[Box, list[Box]] = {}
@@ -120,6 +122,7 @@ class Picture:
                 yield f"subgraph cluster_{key} {{\n"
                 if not known:
                     self.tooltips[key] = escaped(" > ".join(part.path) + _times(part))
+                    self.scopes[key] = "/".join(part.path)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
             if box not in self.stacks:
@@ -188,7 +191,8 @@ class Picture:
             facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
         facts.append(f"largest gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}")
         if box.part is not None:
-            facts.append(f'open it: draw(…, focus="{"/".join(box.part.path)}")')
+            self.scopes[key] = "/".join(box.part.path)
+            facts.append(f'open it: draw(…, focus="{self.scopes[key]}")')
         self.tooltips[key] = "\n".join(map(escaped, facts))
         tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
         header = f"<B>{label(name)}{often}</B>{self._small('  ' + content if content not in ('', name) else '')}"

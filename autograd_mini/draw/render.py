@@ -66,15 +66,19 @@ def run(dot: str, kind: str) -> bytes:
     return done.stdout
 
 
+def prefix(dot: str, tooltips: Mapping[str, str]) -> str:
+    """What ids in the SVG begin with. It follows from what is drawn: pictures differ in it, runs of a program do not."""
+    return "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10] + "-"
+
+
 def svg(dot: str, tooltips: Mapping[str, str]) -> str:
     """The `<svg>` element for a text in the DOT language, with these tooltips, fit to stand in a page with others."""
-    # The prefix follows from what is drawn: ids differ between pictures, and not between two runs of a program.
-    prefix = "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10]
+    start = prefix(dot, tooltips)
 
     def group(match: re.Match[str]) -> str:
         key, attributes = match.groups()
         title = f"\n<title>{tooltips[key]}</title>" if key in tooltips else ""
-        return f'<g id="{prefix}-{key}"{attributes}>{title}'
+        return f'<g id="{start}{key}"{attributes}>{title}'
 
     drawn = run(dot, "svg").decode().replace("\r\n", "\n")
     # Without the prolog, which could not stand inside a page. Text of the user is never taken for a tag: its angle
