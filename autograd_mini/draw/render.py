@@ -67,7 +67,7 @@ def run(dot: str, kind: str) -> bytes:
 
 
 def prefix(dot: str, tooltips: Mapping[str, str]) -> str:
-    """What ids in the SVG begin with. It follows from what is drawn: pictures differ in it, runs of a program do not."""
+    """What ids in the SVG begin with. It follows from what is drawn: pictures differ in it, runs do not."""
     return "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10] + "-"
 
 
