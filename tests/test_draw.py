@@ -200,7 +200,7 @@ def test_extreme_gradients_are_drawn(seed):
     o = neuron()
     o.backward(seed)
     seen = Seen(draw(o))
-    assert seen.gradient("o = □ ** 2") == f"{seed:.4g}"
+    assert seen.gradient("o = □ ** 2") == f"{seed + 0.0:.4g}"
 
 
 def test_constants_stand_in_the_box_that_uses_them():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `im
     from autograd_mini.draw.boxes import Boxes
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
-KINDS = (".svg", ".html", ".png", ".dot")
+KINDS = (".svg", ".dot", ".png", ".html")
 
 
 @dataclass(eq=False, repr=False)
@@ -81,7 +81,7 @@ class Drawing:
         """Write the picture to a file.
 
         Args:
-            path: where to; its ending, .svg, .html, .png or .dot, decides what is written. The page has the pictures of
+            path: where to; its ending, .svg, .dot, .png or .html, decides what is written. The page has the pictures of
                 all scopes, to be opened by a click; it needs no network.
 
         Returns:
@@ -174,7 +174,7 @@ def draw(
     Drawing(4 nodes, 4 edges)
     >>> network = am.nn.MLP(3, [8, 8, 1], seed=0)
     >>> draw(network([1.0, 2.0, 3.0]), depth=0)
-    Drawing(144 nodes in 3 boxes, 2 edges)
+    Drawing(163 nodes in 3 boxes, 2 edges)
     """
     if type(v) is not Value:
         raise OperandError(

@@ -227,31 +227,27 @@ def arrange(
         ArgumentError: there is no such scope or node, or more than 1,000 boxes.
     """
     pinned = [scope for scope in (focus, *expand) if isinstance(scope, Scope)]
+    trees = {} if trees is None or pinned else trees
     everything = force or (depth is None and focus is None and len(order) <= READABLE)
     automatic = depth is None and focus is None and not everything
     mergings = [*Merging][:1] if everything else [*Merging][1:] if automatic else [*Merging][: Merging.NUMBERED]
     for merging in mergings:
-        tree = trees.get(merging) if trees is not None and not pinned else None
-        if tree is None:
-            tree = Tree(order, merging, pinned)
-            if trees is not None and not pinned:
-                trees[merging] = tree
+        tree = trees.get(merging) or trees.setdefault(merging, Tree(order, merging, pinned))
         focused = _focused(tree, order, focus)
         expanded = [part for name in expand for part in _found(tree, name)]
         deepest = max(part.depth for part in tree.whole.inside())
         for level in range(deepest, -1, -1) if depth is None else [depth]:
-            choice = _Choice(tree, level, focused, expanded, automatic)
             boxes, loose = _Choice(tree, level, focused, (), automatic).size()
             found = None
             if everything or (boxes <= READABLE and (loose <= _MOST_LOOSE or not automatic)):
-                found = choice.boxes(order)
+                found = _Choice(tree, level, focused, expanded, automatic).boxes(order)
                 lonely = automatic and sum(box.computes for box in found.boxes) == 1
                 if lonely and sum(_Choice(tree, deepest, focused).size()) <= _MOST_LOOSE:
                     found = _Choice(tree, deepest, focused, expanded).boxes(order)
                 crowded = len(found.boxes) > _NEAR if not automatic else level > 0 and len(found.arrows) > _MOST_ARROWS
                 if everything or depth is not None or not crowded:
                     return _checked(found, force)
-    return _checked(found or choice.boxes(order), force)
+    return _checked(found or _Choice(tree, level, focused, expanded, automatic).boxes(order), force)
 
 
 def _checked(found: Boxes, force: bool) -> Boxes:

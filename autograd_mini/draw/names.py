@@ -66,7 +66,7 @@ class Names:
         ]
         self._manifold = {site for site, _ in steps}
         self._passed_on = {operand for _, operand in steps}
-        self._results = _results(order)
+        self._results = _results(order) if any(node.origin for node in order) else {}
 
     def name(self, node: Value) -> str:
         """The name the user gave, or that of the variable."""

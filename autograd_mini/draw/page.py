@@ -10,16 +10,30 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from autograd_mini.draw.render import prefix
 
-if TYPE_CHECKING:
-    from autograd_mini.draw import Drawing
-
 _MOST_PICTURES = 60
 _MOST_BYTES = 6_000_000
+
+
+class Drawing(Protocol):
+    """What a page needs of a `Drawing`."""
+
+    tooltips: Mapping[str, str]
+    scopes: Mapping[str, str]
+    inside: Callable[[str], Any] | None
+
+    @property
+    def dot(self) -> str:
+        """The picture in the DOT language."""
+
+    @property
+    def svg(self) -> str:
+        """The picture as an `<svg>` element."""
 
 
 def page(drawing: Drawing) -> str:

@@ -68,28 +68,24 @@ class Picture:
         self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
         self.collapsed = any(box.alone is None for box in boxes.boxes)
-        self.uses = Counter(x for node in order for x in node.operands if type(x) is Value)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
-        self.levels = dict.fromkeys(boxes.boxes, 0)
-        self.stacks: dict[Box, list[Box]] = {}
-        self.ports: dict[Box, str] = {}
-        self.fans = False
-        self.crowds: dict[str, int] = {}  # how many stand in a row
+        self.levels = dict.fromkeys(boxes.boxes, 0)  # the longest ways to the boxes
+        self.stacks: dict[Box, list[Box]] = {}  # the row in which a box stands
+        self.ports: dict[Box, str] = {}  # where in the node of its row
+        self.crowds: dict[str, int] = {}  # how many stand there
+        self.fans = False  # whether arrows go from row to row
+        self.uses = Counter(tail for (tail, _), users in boxes.arrows.items() for _ in users)
         self.arrows = 0
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
         """The text between the braces of a digraph."""
         self._stack(direction)
         # `ordering` keeps operands in their order, as far as dot can. One edge a line: a long chain in one statement
-        # exhausts dot's memory.
-        # Between rows straight lines are clearest, with room for them.
-        between = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
-        spread = (
-            "nodesep=0.2 ranksep=1.2 splines=line outputorder=edgesfirst" if between else "nodesep=0.2 ranksep=0.35"
-        )
-        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {spread}]\n'
+        # exhausts dot's memory. Between rows straight lines are clearest, with room for them, and under the boxes.
+        style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {style}]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
         yield "node [fontname=Courier fontsize=12 shape=plain]\n"
         yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
@@ -122,7 +118,7 @@ class Picture:
                 yield f"subgraph cluster_{key} {{\n"
                 if not known:
                     self.tooltips[key] = escaped(" > ".join(part.path) + _times(part))
-                    self.scopes[key] = "/".join(part.path)
+                    self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
             if box not in self.stacks:
@@ -182,7 +178,7 @@ class Picture:
         name, often = self._title(box)
         content = _content(box)
         values = [node.data for node in box.outputs if node.op] or [node.data for node in box.nodes]
-        low, high = min(values), max(values)
+        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
         so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
         facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
         if len(box.outputs) == 1:
@@ -191,15 +187,14 @@ class Picture:
             facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
         facts.append(f"largest gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}")
         if box.part is not None:
-            self.scopes[key] = "/".join(box.part.path)
-            facts.append(f'open it: draw(…, focus="{self.scopes[key]}")')
+            facts += self._opens(key, box.part)
         self.tooltips[key] = "\n".join(map(escaped, facts))
         tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
         header = f"<B>{label(name)}{often}</B>{self._small('  ' + content if content not in ('', name) else '')}"
         if box.around:
             frame = _FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
             return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
-        out = self._number(low) if low == high or low != low else f"{self._number(low)} … {self._number(high)}"
+        out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
         shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
         what = "" if gradient is None else self._small("max|g| ")
         return (
@@ -208,6 +203,13 @@ class Picture:
             f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != _LEAF else "")}{out}</TD>'
             f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
+
+    def _opens(self, key: str, part: Part) -> list[str]:
+        """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
+        if part.scopes[0].path != part.path:
+            return []
+        self.scopes[key] = "/".join(part.path)
+        return [f'open it: draw(…, focus="{self.scopes[key]}")']
 
     def _title(self, box: Box) -> tuple[str, str]:
         """What a group is called, and how often it is there."""
@@ -264,8 +266,10 @@ class Picture:
             yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
 
     def _bundles(self) -> dict[tuple[str, str], list[list[Value]]]:
-        """The arrows at groups, from port to port. Those that skip something start and end at whole rows,
-        and so do all where no two rows are connected: where there is no network of neurons.
+        """The arrows at groups, from port to port.
+
+        Those that skip something start and end at whole rows, and so do all where no arrow goes from row to row: where
+        there is no network of neurons to show.
         """
         bundles: dict[tuple[str, str], list[list[Value]]] = {}
         for (tail, head), users in self.boxes.arrows.items():
@@ -300,31 +304,26 @@ class Picture:
 
     def _in_order(self, node: Value) -> Iterator[str]:
         """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
-        leaves = [
-            place
-            for x in node.operands
-            if type(x) is Value and x.op is None and not x.scope and self.uses[x] == 1
-            if (place := self.place.get(self.boxes.box[x])) and self.boxes.box[x].alone is not None
-        ]
+        boxes = [self.boxes.box[x] for x in node.operands if type(x) is Value and x.op is None and not x.scope]
+        leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
             yield _above(upper, lower)
 
     def _rows(self) -> Iterator[list[Box]]:
         """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
-        levels = self.levels
         index = {box: i for i, box in enumerate(self.boxes.boxes)}
         for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
             if index[tail] < index[head]:  # there may be cycles
-                levels[head] = max(levels[head], levels[tail] + 1)
+                self.levels[head] = max(self.levels[head], self.levels[tail] + 1)
         rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
             if box.part is not None and not box.around:
-                row = box.place, re.sub(r"\d+", "…", box.part.name), levels[box]
+                row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
                 rows.setdefault(row, []).append(box)
         return (sorted(row, key=_numbers) for row in rows.values() if len(row) > 1)
 
     def _number(self, number: float) -> str:
-        return f"{number:.{self.precision}g}"
+        return f"{number + 0.0:.{self.precision}g}"  # -0.0 would raise questions; the tooltip has it
 
     def _small(self, text: str) -> str:
         return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""
@@ -365,6 +364,8 @@ class Picture:
             rows.append(row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
         if self.collapsed:
             rows.append(row(("on an arrow × 3: three values", _BLANK)))
+            if any(box.part for box in self.boxes.boxes):
+                rows.append(row(("draw(…, focus=&quot;name&quot;) opens a scope", _BLANK)))
         if any(box.alone is not None and box.alone.op for box in self.boxes.boxes):
             rows.append(row(("on an arrow: local derivative", _BLANK)))
             rows.append(row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)))
