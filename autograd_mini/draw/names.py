@@ -56,17 +56,18 @@ class Names:
     """
 
     def __init__(self, order: Sequence[Value]) -> None:
+        known = [node for node in order if node.origin]
         # Expressions that made nodes from one another, as sum(xs) does: of these only the last can be called by it.
         steps = [
             (site, operand)
-            for node in order
+            for node in known
             if (site := made_at(node))
             for operand in node.operands
             if type(operand) is Value and made_at(operand) == site
         ]
         self._manifold = {site for site, _ in steps}
         self._passed_on = {operand for _, operand in steps}
-        self._results = _results(order) if any(node.origin for node in order) else {}
+        self._results = _results(order) if known else {}
 
     def name(self, node: Value) -> str:
         """The name the user gave, or that of the variable."""

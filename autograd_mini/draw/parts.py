@@ -119,8 +119,10 @@ class Tree:
             scope = node.scope if merging is not Merging.OPERATIONS else None
             stage = level = 0
             operands = [x for x in node.operands if type(x) is Value and x._row is not None] if parallel else []
-            for x in operands:
-                stage = max(stage, crossings[x] + (x.scope is not scope))
+            for x in operands:  # without max(): graphs are large
+                before = crossings[x] + (x.scope is not scope)
+                if before > stage:
+                    stage = before
             crossings[node] = stage
             part = self._known.get(scope) or self._enter(scope, stage)
             self.part[node] = part
@@ -130,8 +132,10 @@ class Tree:
                 if part is self.whole and merging is not Merging.OPERATIONS and node.origin:
                     what = _line(node.origin, lines) or what
                 for x in operands:
-                    before = self.kind[x]
-                    level = max(level, levels[x] + (before[0] is not part or before[1] != what))
+                    place, other, _ = self.kind[x]
+                    before = levels[x] + (place is not part or other != what)
+                    if before > level:
+                        level = before
                 levels[node] = level
                 # The first, second, ... of its sort in this pass of a loop: absolute levels may differ between passes.
                 seen = turns.setdefault((scope, what), {})

@@ -63,7 +63,7 @@ class Picture:
     """
 
     def __init__(self, order: Sequence[Value], boxes: Boxes, gradients: Gradients, precision: int) -> None:
-        self.order, self.boxes, self.gradients, self.precision = order, boxes, gradients, precision
+        self.boxes, self.gradients, self.precision = boxes, gradients, precision
         self.names = Names(order)
         self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
