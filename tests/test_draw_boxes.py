@@ -285,6 +285,27 @@ def test_gradients_of_groups():
     assert "no backward yet" in [text for texts in Seen(draw(fresh)).texts.values() for text in texts]
 
 
+def test_arrows_that_carry_nothing_are_faint():
+    x = Value(1.0, name="x")
+    with am.scope("taken"):
+        taken = am.sin(x) * 2.0
+    with am.scope("dropped"):
+        dropped = am.cos(x) * 2.0
+    with am.scope("choice"):
+        result = am.where(x > 0.0, taken, dropped) * 1.0
+    for swept in (False, True):
+        if swept:
+            result.backward()
+        drawing = draw(result, depth=0)
+        seen = Seen(drawing)
+        place = {texts[0]: key for key, texts in seen.texts.items() if key[0] == "n"}
+        lines = re.findall(r"^(\w+)\S* -> (\w+)\S* \[id=(e\d+)(.*)\]", drawing.dot, re.M)
+        faint = {(a, b): "#bdbdbd" in style for a, b, _, style in lines}
+        assert faint[place["taken"], place["choice"]] is False
+        assert faint[place["dropped"], place["choice"]] is True
+        assert faint[place["x"], place["dropped"]] is True
+
+
 def test_a_transformer_of_57_000_nodes():
     loss = step()
     drawing = draw(loss)

@@ -61,12 +61,12 @@ class Boxes:
 
     Attributes:
         boxes: in the order of their first operations.
-        arrows: from box to box, with the nodes whose operands go that way: one twice that uses two of them.
+        arrows: from box to box, with every operand that goes that way and the node that uses it.
         box: where each node is, also those outside of the picture.
     """
 
     boxes: list[Box]
-    arrows: dict[tuple[Box, Box], list[Value]]
+    arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]]
     box: dict[Value, Box]
 
 
@@ -172,7 +172,7 @@ class _Choice:
 
     def _seen(self, order: Sequence[Value], box: dict[Value, Box]) -> Boxes:
         """What is in focus, and what is around it: boxes that an arrow connects with those."""
-        arrows: dict[tuple[Box, Box], list[Value]] = {}
+        arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]] = {}
         for node in order:
             head = box[node]
             for x in node.operands:
@@ -181,7 +181,7 @@ class _Choice:
                     if tail is not head:
                         tail.outputs[x] = None
                         if not (tail.around and head.around):
-                            arrows.setdefault((tail, head), []).append(node)
+                            arrows.setdefault((tail, head), []).append((x, node))
         box[order[-1]].outputs[order[-1]] = None
         near = {end for ends in arrows for end in ends}
         # In the order of their first operations, for leaves in a box with them come from anywhere.

@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
@@ -76,7 +76,7 @@ class Picture:
         self.ports: dict[Box, str] = {}  # where in the node of its row
         self.crowds: dict[str, int] = {}  # how many stand there
         self.fans = False  # whether arrows go from row to row
-        self.uses = Counter(tail for (tail, _), users in boxes.arrows.items() for _ in users)
+        self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.arrows = 0
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
@@ -96,8 +96,8 @@ class Picture:
             rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
             yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
         yield from self._boxes()
-        for (tail, head), users in self._bundles().items():
-            yield self._bundle(tail, head, users)
+        for (tail, head), uses in self._bundles().items():
+            yield self._bundle(tail, head, uses)
         for box in self.boxes.boxes:
             if box.alone is not None:
                 yield from self._arrows(box, box.alone)
@@ -265,14 +265,14 @@ class Picture:
             tail = self.place[self.boxes.box[operand]]
             yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
 
-    def _bundles(self) -> dict[tuple[str, str], list[list[Value]]]:
+    def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """The arrows at groups, from port to port.
 
         Those that skip something start and end at whole rows, and so do all where no arrow goes from row to row: where
         there is no network of neurons to show.
         """
-        bundles: dict[tuple[str, str], list[list[Value]]] = {}
-        for (tail, head), users in self.boxes.arrows.items():
+        bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
+        for (tail, head), uses in self.boxes.arrows.items():
             if tail.alone is not None and head.alone is not None:
                 continue
             whole = not self.fans or self.levels[head] - self.levels[tail] > 1
@@ -281,22 +281,28 @@ class Picture:
                 port = self.ports.get(box, self.place[box])
                 side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
                 ends.append((port.partition(":")[0] if whole else port) + side)
-            bundles.setdefault((ends[0], ends[1]), []).append(users)
+            bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
 
-    def _bundle(self, tail: str, head: str, bundle: list[list[Value]]) -> str:
+    def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """From port to port: how many values go that way."""
-        key, users = self._key(), list(chain.from_iterable(bundle))
-        flowing = any(map(self.gradients.flows, users))
-        passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for node in users)
-        style = _FAINT if not flowing else _PASSED if passed else ""
-        self.tooltips[key] = _count(len(users), "operand")
+        key = self._key()
+        passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for _, node in uses)
+        style = _FAINT if not any(self._carries(*use) for use in uses) else _PASSED if passed else ""
+        self.tooltips[key] = _count(len(uses), "operand")
         crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
         if all(crowds) and not style:
             style = _THIN
-        if len(users) > 1 and max(crowds) <= _FEW:
-            style += f' label=" × {len(users):,} "'
+        if len(uses) > 1 and max(crowds) <= _FEW:
+            style += f' label=" × {len(uses):,} "'
         return f"{tail} -> {head} [id={key}{style}]\n"
+
+    def _carries(self, operand: Value, node: Value) -> bool:
+        """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
+        return self.gradients.flows(node) and any(
+            x is operand and partial is not ZERO and (partial != 0.0 or not self.gradients.numbers)
+            for x, partial in zip(node.operands, node.partials, strict=True)
+        )
 
     def _key(self) -> str:
         self.arrows += 1
