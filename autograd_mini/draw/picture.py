@@ -140,10 +140,10 @@ class Picture:
         self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
 
     def _column(self, row: list[Box]) -> str:
-        cells = [
-            f'<TD ID="{self.place[box]}" TOOLTIP="{self.place[box]}" PORT="{self.place[box]}">{self._group(box)}</TD>'
-            for box in row
-        ]
+        cells = []
+        for box in row:
+            key = self.place[box]  # without the link, which `render` takes out again, old versions of dot drop the id
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
         rows = "".join(cells) if self.across else "</TR><TR>".join(cells)
         name = self.ports[row[0]].partition(":")[0]
         table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'

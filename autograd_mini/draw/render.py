@@ -85,6 +85,6 @@ def svg(dot: str, tooltips: Mapping[str, str]) -> str:
     # brackets are escaped. Dot computed with Courier, which looks poor on a screen, or is not there.
     drawn = f'<svg font-family="{_FONTS}"' + drawn[drawn.index("<svg") + 4 :]
     # What stands in a row of a table is a box like the others, not a link.
-    drawn = re.sub(r'<g id="a_(\w+)"><a xlink:title="\w*">', r'<g id="\1" class="node">', drawn).replace("</a>", "")
+    drawn = re.sub(r'<g id="a_(\w+)"><a [^>]*>', r'<g id="\1" class="node">', drawn).replace("</a>", "")
     drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)
     return re.sub(r'<text(?: xml:space="preserve")?([^>]*) font-family="[^"]*"', r'<text xml:space="preserve"\1', drawn)
