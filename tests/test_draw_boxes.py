@@ -343,7 +343,7 @@ def _seeded(seed):
 
 
 @pytest.mark.parametrize(
-    "name", ["<b>&", "\\N", 'a"b|c:d', "two\nlines", "漢字", "שלום", "x" * 10_000, "</a>", "a/b", "0"]
+    "name", ["<b>&", "\\N", 'a"b|c:d', "two\nlines", "漢字", "שלום", "x" * 10_000, "</a>", "a/b", "0", "", " "]
 )
 def test_hostile_names_of_scopes(name):
     parts = []

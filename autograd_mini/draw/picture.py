@@ -190,7 +190,9 @@ class Picture:
             facts += self._opens(key, box.part)
         self.tooltips[key] = "\n".join(map(escaped, facts))
         tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
-        header = f"<B>{label(name)}{often}</B>{self._small('  ' + content if content not in ('', name) else '')}"
+        header = (
+            f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content not in ('', name) else '')}"
+        )
         if box.around:
             frame = _FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
             return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
