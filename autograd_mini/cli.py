@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from autograd_mini.draw import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
 from autograd_mini.symbolic.lessons import LESSONS, explain_proof
 
@@ -48,6 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prove.add_argument("name", nargs="?", choices=LESSONS, metavar="NAME", help="whose derivative")
     prove.add_argument("--classes", type=_classes, default=3, metavar="N", help="how many logits, 2 to 12 (default: 3)")
     prove.set_defaults(run=_prove)
+    picture = commands.add_parser(
+        "draw",
+        help="run a program and draw its graph",
+        description="Run a Python program and draw the graph behind the value on which it last called backward(), or "
+        "behind a global variable. Graphs of more than 150 nodes are drawn by scopes, such as neurons and layers.",
+    )
+    picture.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to draw")
+    picture.add_argument(
+        "-o", "--output", type=Path, default=Path("graph.svg"), metavar="FILE", help="the picture (default: graph.svg)"
+    )
+    picture.add_argument("--depth", type=_depth, metavar="N", help="how many levels of scopes to show open")
+    picture.add_argument("--focus", metavar="SCOPE", help='the scope to draw, such as "Layer1/Neuron3"')
+    picture.add_argument("--title", metavar="TEXT", help="what to write above the picture")
+    picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="where arrows point (default: LR)")
+    picture.set_defaults(run=_draw)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options) or 0)
@@ -64,10 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    number = _depth(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
     return number
@@ -80,19 +93,41 @@ def _classes(text: str) -> int:
     return number
 
 
+def _depth(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is negative")
+    return number
+
+
+def _check_picture(path: Path) -> None:
+    """Find out before the work, not after it, that its picture cannot be saved there."""
+    if not path.parent.is_dir():
+        raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it, or choose another with -o.")
+    if path.suffix.lower() not in KINDS:
+        raise ArgumentError(f"No picture can be saved as {str(path)!r}.", f"End it in {', '.join(KINDS)}.")
+
+
+def _draw(options: argparse.Namespace) -> None:
+    from autograd_mini.script import graph_of
+
+    _check_picture(options.output)
+    output = options.output.absolute()  # the program may change the directory
+    root = graph_of(options.program)
+    drawing = draw(root, depth=options.depth, focus=options.focus, title=options.title, direction=options.direction)
+    print(f"{repr(drawing)[8:-1]}: {drawing.save(output)}")
+
+
 def _demo(options: argparse.Namespace) -> None:
     from autograd_mini.data import iris, read_csv
     from autograd_mini.demo import SoftmaxClassifier, compare, least_certain, train
-    from autograd_mini.draw import draw
     from autograd_mini.engine import Value
     from autograd_mini.functions import cross_entropy
 
-    if not options.output.parent.is_dir():
-        raise ArgumentError(
-            f"There is no folder {str(options.output.parent)!r}.", "Create it, or choose another with -o."
-        )
-    if options.output.suffix not in (".svg", ".dot", ".png"):
-        raise ArgumentError(f"No picture can be saved as {str(options.output)!r}.", "End it in .svg, .dot or .png.")
+    _check_picture(options.output)
     data = iris() if options.data is None else read_csv(options.data)
     training, testing = data.split(seed=options.seed)
     model = SoftmaxClassifier(training, options.seed)

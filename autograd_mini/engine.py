@@ -192,13 +192,13 @@ class Value(Methods):
         seed = _real(seed, "backward(seed)")
         if is_checked.get():  # once without writing, so that an error leaves all gradients as they were
             propagate(self, seed, topological_order(self))
-        if self.origin is not None:  # somebody studies this graph and may ask `explain` about it
-            last_root.set(self)
         for node, adjoint in sweep(self, seed, topological_order(self)):
             if node._row is None and node._grad is not None:
                 node._grad += adjoint
             else:
                 node._grad = adjoint
+        if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
+            last_root.set(self)
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products

@@ -71,7 +71,8 @@ def provenance() -> AbstractContextManager[None]:
     return observing(_remember_origin)
 
 
-# The last node that `backward()` was called on while provenance was on: the root that `explain(leaf)` means.
+# The node that `backward()` was called on last, while provenance was on: the root that `explain(leaf)` means, and what
+# the command line draws.
 last_root: ContextVar[Any] = ContextVar("last_root", default=None)
 
 is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)

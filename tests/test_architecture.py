@@ -29,7 +29,8 @@ LAYERS = [
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],
-    ["draw.render"], ["draw.picture"], ["draw"], ["demo"], ["cli"], ["__init__", "__main__"],
+    ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
+    ["draw"], ["demo", "script"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "sparsity",

@@ -200,7 +200,7 @@ def test_extreme_gradients_are_drawn(seed):
     o = neuron()
     o.backward(seed)
     seen = Seen(draw(o))
-    assert seen.gradient("o = □ ** 2") == f"{seed:.4g}"
+    assert seen.gradient("o = □ ** 2") == f"{seed + 0.0:.4g}"
 
 
 def test_constants_stand_in_the_box_that_uses_them():
@@ -265,11 +265,11 @@ def test_unnamed_nodes_are_called_by_their_source():
         z = x * y + 1.0
         total = sum([x, z])
     seen = Seen(draw(total))
-    assert [seen.header(f"n{i}") for i in range(5)] == ["x", "0 + □ in sum([x, z])", "y", "x * y", "x * y + 1.0"]
-    assert seen.header("n5") == "+ in sum([x, z])"  # a step of the sum is not the sum
-    z.name = "z"
+    headers = ["x", "0 + □ in sum([x, z])", "y", "x * y", "z = □ + 1", "total = +"]  # a step of the sum is not the sum
+    assert [seen.header(f"n{i}") for i in range(6)] == headers
+    z.name = "other"
     seen = Seen(draw(z))
-    assert seen.header("n3") == "z = □ + 1"
+    assert seen.header("n3") == "other = □ + 1"
     assert seen.tooltips["n3"].endswith("source x * y + 1.0")
 
 
@@ -466,20 +466,32 @@ def chain(nodes: int) -> Value:
     return y
 
 
-def test_a_thousand_nodes_are_drawn_and_one_more_is_not():
-    assert draw(chain(1000)).nodes == 1000
-    with pytest.raises(ArgumentError, match=r"1,001 nodes.*(?s:.*)draw\(node\).*force=True"):
-        draw(chain(1001))
+def test_150_nodes_are_drawn_and_one_more_collapses():
+    assert draw(chain(150)).boxes == 150
+    assert draw(chain(151)).boxes < 10
     drawing = draw(chain(1001), force=True)
+    assert (drawing.nodes, drawing.boxes) == (1001, 1001)
     assert len(Seen(drawing).ends) == 1000
+
+
+def test_more_than_a_thousand_boxes_are_refused():
+    y = Value(1.0)
+    for i in range(1001):
+        with am.scope(f"part {i}"):
+            y = am.sin(y)
+    with pytest.raises(ArgumentError, match=r"1,001 boxes.*(?s:.*)depth.*focus.*force=True"):
+        draw(y, depth=0)
+    assert draw(y, depth=0, force=True).boxes == 1001
+    assert draw(y).boxes < 10
 
 
 def test_depth_does_not_matter():
     y = chain(100_000)
     start = time.perf_counter()
-    with pytest.raises(ArgumentError, match="100,000 nodes"):
-        draw(y)
+    drawing = draw(y)
     assert time.perf_counter() - start < 5.0
+    assert repr(drawing) == "Drawing(100,000 nodes in 1 box, 0 edges)"
+    assert Seen(drawing).texts["n0"][:2] == ["add × 99,999", "1 parameter"]
     assert draw(y, force=True).edges == 99_999
 
 
@@ -501,8 +513,13 @@ def test_only_values_can_be_drawn(wrong):
 
 
 @pytest.mark.parametrize(
-    "options", [{"direction": "left"}, {"direction": None}, {"precision": 0}, {"precision": 18}, {"precision": 4.0}]
-)
+    "options",
+    [
+        {"depth": -1}, {"depth": 1.0}, {"depth": True}, {"focus": ""}, {"focus": "x"}, {"focus": Value(1.0)},
+        {"expand": "x"}, {"expand": ["x"]}, {"after": -1}, {"after": 7}, {"after": 1.0},
+        {"direction": "left"}, {"direction": None}, {"precision": 0}, {"precision": 18}, {"precision": 4.0},
+    ],
+)  # fmt: skip
 def test_impossible_options(options):
     with pytest.raises(ArgumentError):
         draw(neuron(), **options)

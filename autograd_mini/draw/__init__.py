@@ -1,17 +1,18 @@
 """Drawing a graph: `draw(v)` makes a `Drawing`, which notebooks show and `save` writes.
 
-Not here: what the picture says (that is `picture`), and which program turns it into SVG (that is `render`).
-Read next: `picture`.
+Not here: which nodes share a box (`parts`, `boxes`), what the picture says (`picture`), and which program turns it into
+SVG (`render`). Read next: `boxes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.scopes import Scope
 from autograd_mini.sweep import topological_order
 
 if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `import autograd_mini` must stay fast
@@ -19,9 +20,10 @@ if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `im
 
     import graphviz
 
-MOST_NODES = 1000
-_DIRECTIONS = ("LR", "RL", "TB", "BT")
-_KINDS = (".svg", ".dot", ".png")
+    from autograd_mini.draw.boxes import Boxes
+
+DIRECTIONS = ("LR", "RL", "TB", "BT")
+KINDS = (".svg", ".dot", ".png", ".html")
 
 
 @dataclass(eq=False, repr=False)
@@ -30,9 +32,12 @@ class Drawing:
 
     Attributes:
         body: the picture in the DOT language, line by line, without the braces around it.
-        nodes: the number of boxes.
+        nodes: the number of nodes shown.
+        boxes: the number of boxes they are in; where it is smaller, some of them share a box.
         edges: the number of arrows.
         tooltips: what the SVG says of each box, arrow and scope under the mouse, by its id in the body.
+        scopes: the path of the scope that a box or a frame shows, by its id in the body.
+        inside: draws the scope of a path, as draw(v, focus=path) does; numbers of leaves are those of that moment.
 
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
@@ -42,8 +47,11 @@ class Drawing:
 
     body: tuple[str, ...]
     nodes: int
+    boxes: int
     edges: int
     tooltips: Mapping[str, str]
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    inside: Callable[[str], Drawing] | None = None
     _svg: str = field(default="", init=False)
 
     @property
@@ -73,7 +81,8 @@ class Drawing:
         """Write the picture to a file.
 
         Args:
-            path: where to; its ending, .svg, .dot or .png, decides what is written.
+            path: where to; its ending, .svg, .dot, .png or .html, decides what is written. The page has the pictures of
+                all scopes, to be opened by a click; it needs no network.
 
         Returns:
             the path.
@@ -92,21 +101,28 @@ class Drawing:
 
         path = Path(path)
         kind = path.suffix.lower()
-        if kind not in _KINDS:
-            raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(_KINDS)}.")
+        if kind not in KINDS:
+            raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
         if not path.parent.is_dir():
             raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
         if kind == ".png":
             from autograd_mini.draw.render import run
 
             path.write_bytes(run(self.dot, "png"))
+        elif kind == ".html":
+            from autograd_mini.draw.page import page
+
+            path.write_bytes(page(self).encode())
         else:  # as bytes, so that lines end alike everywhere
             path.write_bytes((self.svg if kind == ".svg" else self.dot).encode())
         return path
 
     def __repr__(self) -> str:
-        nodes, edges = "node" if self.nodes == 1 else "nodes", "edge" if self.edges == 1 else "edges"
-        return f"Drawing({self.nodes:,} {nodes}, {self.edges:,} {edges})"
+        def count(number: int, noun: str, plural: str) -> str:
+            return f"{number:,} {noun if number == 1 else plural}"
+
+        boxes = "" if self.boxes == self.nodes else f" in {count(self.boxes, 'box', 'boxes')}"
+        return f"Drawing({count(self.nodes, 'node', 'nodes')}{boxes}, {count(self.edges, 'edge', 'edges')})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
@@ -115,6 +131,10 @@ class Drawing:
 def draw(
     v: Value,
     *,
+    depth: int | None = None,
+    focus: Value | str | Scope | None = None,
+    expand: str | Scope | Sequence[str | Scope] = (),
+    after: int | None = None,
     direction: str = "LR",
     precision: int = 4,
     legend: bool = True,
@@ -123,43 +143,71 @@ def draw(
 ) -> Drawing:
     """Draw the graph behind a value: a box a value with number and gradient, local derivatives on the arrows.
 
+    A graph of more than 150 nodes collapses by itself: one box a scope, such as a neuron or a layer; the passes of a
+    loop, such as the samples of a batch, share their boxes. Scopes are called by path, "Layer1/Neuron3", by the end of
+    one, "Neuron3", or by a `Scope`, such as `node.scope`, which is one pass of a loop.
+
     Args:
         v: the last node of the graph, the one to call `backward()` on. Gradients are what `.grad` holds now.
+        depth: show scopes down to this depth open, each one further inside as a box; 0 for all as boxes.
+        focus: draw only this scope, or only what is near this node, with its surroundings as small boxes.
+        expand: one or several scopes to show open although others are not.
+        after: show the gradients as they are in the middle of `v.backward()`, when it has handed on those of so many
+            nodes.
         direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT".
         precision: how many digits numbers have, 1 to 17; the tooltips have all.
         legend: whether to explain colours and lines.
         title: any text to stand above the picture.
-        force: draw even more than 1,000 nodes.
+        force: collapse nothing by itself, and draw even more than 1,000 boxes.
 
     Returns:
         A `Drawing`, which notebooks show; it has `.svg`, `.dot`, `.digraph` and `.save(path)`.
 
     Raises:
         OperandError: v is not a `Value`.
-        ArgumentError: an impossible direction or precision, or a graph of more than 1,000 nodes.
+        ArgumentError: an impossible depth, direction, precision or number of nodes in after; a scope or node that is
+            not in the graph; more than 1,000 boxes.
 
     >>> import autograd_mini as am
     >>> a, b = am.Value(2.0, name="a"), am.Value(-3.0, name="b")
     >>> draw(a * b + a)
     Drawing(4 nodes, 4 edges)
+    >>> network = am.nn.MLP(3, [8, 8, 1], seed=0)
+    >>> draw(network([1.0, 2.0, 3.0]), depth=0)
+    Drawing(163 nodes in 3 boxes, 2 edges)
     """
     if type(v) is not Value:
         raise OperandError(
             f"draw() takes a Value, not {type(v).__name__}: {shown(v)}.",
             "Pass one node: the result, an element of a list of results, or their sum. A number has no graph.",
         )
-    if direction not in _DIRECTIONS:
-        raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(_DIRECTIONS)}.")
+    if direction not in DIRECTIONS:
+        raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(DIRECTIONS)}.")
     if type(precision) is not int or not 1 <= precision <= 17:
         raise ArgumentError(f"Numbers cannot have {shown(precision)} digits.", "Pass a precision from 1 to 17.")
-    order = topological_order(v, everything=True)
-    if len(order) > MOST_NODES and not force:
-        raise ArgumentError(
-            f"The graph has {len(order):,} nodes; nobody can read a picture of more than {MOST_NODES:,}.",
-            "Draw a part of it, draw(node) with an inner node, or everything with draw(v, force=True).",
-        )
+    if depth is not None and (type(depth) is not int or depth < 0):
+        raise ArgumentError(f"Scopes cannot be {shown(depth)} deep.", "Pass a whole number, 0 or more.")
+    expand = [expand] if isinstance(expand, (str, Scope)) else list(expand)
+    for name in [*expand, *([] if focus is None or type(focus) is Value else [focus])]:
+        if not isinstance(name, (str, Scope)):
+            raise OperandError(
+                f"{shown(name)} is no scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
+            )
+    from autograd_mini.draw.boxes import arrange
+    from autograd_mini.draw.gradients import interrupted, recorded
     from autograd_mini.draw.picture import Picture
 
-    picture = Picture(tuple(order), precision)
-    lines = tuple(picture.lines(direction, legend, title))
-    return Drawing(lines, len(order), picture.edges, picture.tooltips)
+    order = tuple(topological_order(v, everything=True))
+    gradients = recorded(order) if after is None else interrupted(order, after)
+    trees: dict[Any, Any] = {}
+
+    def drawing(boxes: Boxes, title: str | None) -> Drawing:
+        picture = Picture(order, boxes, gradients, precision)
+        lines = tuple(picture.lines(direction, legend, title))
+        nodes = sum(len(box.nodes) for box in boxes.boxes)
+        return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips, picture.scopes, inside)
+
+    def inside(path: str) -> Drawing:
+        return drawing(arrange(order, focus=path, trees=trees), " > ".join(filter(None, (title, path))))
+
+    return drawing(arrange(order, depth, focus, expand, force, trees), title)

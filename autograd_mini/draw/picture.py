@@ -10,17 +10,23 @@ import html
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from autograd_mini.draw.boxes import Box, Boxes
+from autograd_mini.draw.gradients import Gradients
+from autograd_mini.draw.names import Names
+from autograd_mini.draw.parts import Line, Part
 from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
-from autograd_mini.scopes import Scope
-from autograd_mini.sweep import topological_order
 
+_SCOPE = "#dbe4f5"
 _LEAF, _COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
+_FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
+_THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
 _DECADES = 3
+_FEW = 4  # boxes in a row whose arrows have labels
 _MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
 _FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
@@ -41,48 +47,45 @@ def label(text: object, limit: int = 32) -> str:
     return escaped(text, limit).replace("\\", "\\\\")
 
 
-def _made_at(node: Value | float) -> tuple[int, int] | None:
-    """Where in the program a node was made."""
-    origin = node.origin if type(node) is Value else None
-    return (id(origin.code), origin.instruction) if origin else None
-
-
 class Picture:
     """A graph as text in the DOT language.
 
     Args:
         order: all nodes, operands before results; the last one is the root.
+        boxes: what is shown of them.
+        gradients: their gradients.
         precision: how many digits numbers have.
 
     Attributes:
-        tooltips: what to say of a node, edge or scope under the mouse (XML), by its id in the text.
-        edges: the number of edges written so far.
+        tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
+        scopes: the path of the scope that a box or a frame stands for, by its id in the text.
+        arrows: the number of arrows written so far.
     """
 
-    def __init__(self, order: tuple[Value, ...], precision: int) -> None:
-        self.order, self.precision = order, precision
-        self.reached, self.swept = topological_order(order[-1]), order[-1]._grad is not None
-        self.place = {node: f"n{i}" for i, node in enumerate(order)}
-        gradients = [abs(g) for g in map(self.gradient, order) if g is not None and math.isfinite(g)]
-        self.largest = max(gradients, default=0.0)
-        self.uses = Counter(x for node in order for x in node.operands if type(x) is Value)
-        # Expressions that made nodes from one another, as sum(xs) does: none of these can be called by it alone.
-        steps = ((_made_at(node), _made_at(operand)) for node in order for operand in node.operands)
-        self.manifold = {site for site, before in steps if site == before}
+    def __init__(self, order: Sequence[Value], boxes: Boxes, gradients: Gradients, precision: int) -> None:
+        self.boxes, self.gradients, self.precision = boxes, gradients, precision
+        self.names = Names(order)
+        self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
+        self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
+        self.collapsed = any(box.alone is None for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
-        self.edges = 0
-
-    def gradient(self, node: Value) -> float | None:
-        """What `.grad` holds; 0 where none arrives from the root, whatever a sweep of another root left there."""
-        if not self.swept:
-            return None
-        return node._grad if node in self.reached else 0.0
+        self.scopes: dict[str, str] = {}
+        self.clusters: dict[Part, str] = {}
+        self.levels = dict.fromkeys(boxes.boxes, 0)  # the longest ways to the boxes
+        self.stacks: dict[Box, list[Box]] = {}  # the row in which a box stands
+        self.ports: dict[Box, str] = {}  # where in the node of its row
+        self.crowds: dict[str, int] = {}  # how many stand there
+        self.fans = False  # whether arrows go from row to row
+        self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
+        self.arrows = 0
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
         """The text between the braces of a digraph."""
+        self._stack(direction)
         # `ordering` keeps operands in their order, as far as dot can. One edge a line: a long chain in one statement
-        # exhausts dot's memory.
-        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 ranksep=0.35]\n'
+        # exhausts dot's memory. Between rows straight lines are clearest, with room for them, and under the boxes.
+        style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {style}]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
         yield "node [fontname=Courier fontsize=12 shape=plain]\n"
         yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
@@ -93,63 +96,144 @@ class Picture:
             rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
             yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
         yield from self._boxes()
-        for node in self.order:
-            yield from self._arrows(node)
-            yield from self._in_order(node)
+        for (tail, head), uses in self._bundles().items():
+            yield self._bundle(tail, head, uses)
+        for box in self.boxes.boxes:
+            if box.alone is not None:
+                yield from self._arrows(box, box.alone)
+                yield from self._in_order(box.alone)
 
     def _boxes(self) -> Iterator[str]:
-        """The nodes in their scopes. Earlier nodes stand higher, so scopes open and close as their nodes come up."""
-        ids: dict[Scope, str] = {}
-        path: list[Scope] = []  # those open
-        for node in self.order:
-            wanted: list[Scope] = []
-            scope = node.scope
-            while scope is not None:
-                wanted.insert(0, scope)
-                scope = scope.parent
+        """The boxes in their scopes. Earlier ones stand higher, so scopes open and close as their boxes come up."""
+        path: list[Part] = []  # those open
+        for box in self.boxes.boxes:
+            wanted = [*box.place.around()][::-1]
             while path != wanted[: len(path)]:
                 path.pop()
                 yield "}\n"
-            for scope in wanted[len(path) :]:
-                path.append(scope)
-                known = scope in ids
-                key = ids.setdefault(scope, f"s{len(ids)}")
+            for part in wanted[len(path) :]:
+                path.append(part)
+                known = part in self.clusters
+                key = self.clusters.setdefault(part, f"s{len(self.clusters)}")
                 yield f"subgraph cluster_{key} {{\n"
                 if not known:
-                    self.tooltips[key] = escaped(" > ".join(scope.path))
-                    yield f'graph [id={key} label=<{label(scope.name) or " "}> style="rounded,filled"]\n'
+                    self.tooltips[key] = escaped(" > ".join(part.path) + _times(part))
+                    self._opens(key, part)
+                    yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
-            yield self._box(node)
+            if box not in self.stacks:
+                table = self._box(box, box.alone) if box.alone is not None else self._group(box)
+                yield f"{self.place[box]} [id={self.place[box]} label=<{table}>]\n"
+            elif box is self.stacks[box][0]:
+                yield self._column(self.stacks[box])
         yield "}\n" * len(path)
 
-    def _box(self, node: Value) -> str:
-        key, gradient = self.place[node], self.gradient(node)
-        absent = "cleared" if self.swept else "no backward yet"
+    def _stack(self, direction: str) -> None:
+        """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
+        self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
+        self.across = direction in ("TB", "BT")
+        for number, row in enumerate(self._rows() if self.collapsed else ()):
+            self.crowds[f"c{number}"] = len(row)
+            for box in row:
+                self.stacks[box] = row
+                self.ports[box] = f"c{number}:{self.place[box]}"
+        self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
+
+    def _column(self, row: list[Box]) -> str:
+        cells = []
+        for box in row:
+            key = self.place[box]  # without the link, which `render` takes out again, old versions of dot drop the id
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
+        rows = "".join(cells) if self.across else "</TR><TR>".join(cells)
+        name = self.ports[row[0]].partition(":")[0]
+        table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        return f"{name} [id={name} label=<{table}<TR>{rows}</TR></TABLE>>]\n"
+
+    def _box(self, box: Box, node: Value) -> str:
+        """One node: its name and operation, its value and its gradient."""
+        key, gradient = self.place[box], self.gradients.numbers.get(node)
         operation = self._operation(node, 17) if node.op else None
+        so_far = " so far" if node in self.gradients.unfinished else ""
         facts = [
-            " = ".join(str(part) for part in (node.name, operation) if part) or "leaf",
+            " = ".join(str(part) for part in (self.names.name(node), operation) if part) or "leaf",
             f"value {node.data!r}",
-            f"gradient {absent if gradient is None else repr(gradient)}",
+            f"gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}",
         ]
-        if node not in self.reached and node._grad:
+        if node not in self.gradients.reached and node._grad:
             facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
-        if node.origin and node.origin.expression:
-            facts.append(f"source {node.origin.expression}")
+        if self.names.source(node):
+            facts.append(f"source {self.names.source(node)}")
         self.tooltips[key] = "\n".join(map(escaped, facts))
-        shown = f'<FONT POINT-SIZE="10">{absent}</FONT>' if gradient is None else self._number(gradient)
+        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
         return (
-            f'{key} [id={key} label=<<TABLE {_FRAMED} CELLPADDING="4">'
+            f'<TABLE {_FRAMED} CELLPADDING="4">'
             f'<TR><TD COLSPAN="2" BGCOLOR="{_COMPUTED if node.op else _LEAF}">{self._header(node)}</TD></TR>'
             f'<TR><TD BGCOLOR="{_BLANK}">{self._number(node.data)}</TD>'
-            f'<TD BGCOLOR="{self._colour(gradient)}">{shown}</TD></TR></TABLE>>]\n'
+            f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
+
+    def _group(self, box: Box) -> str:
+        """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
+        key, gradient = self.place[box], self.gradients.largest(box.nodes)
+        name, often = self._title(box)
+        content = _content(box)
+        values = [node.data for node in box.outputs if node.op] or [node.data for node in box.nodes]
+        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
+        so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
+        facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
+        if len(box.outputs) == 1:
+            facts.append(f"output {low!r}")
+        else:
+            facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
+        facts.append(f"largest gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}")
+        if box.part is not None:
+            facts += self._opens(key, box.part)
+        self.tooltips[key] = "\n".join(map(escaped, facts))
+        tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
+        header = (
+            f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content not in ('', name) else '')}"
+        )
+        if box.around:
+            frame = _FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
+            return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
+        out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
+        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
+        what = "" if gradient is None else self._small("max|g| ")
+        return (
+            f'<TABLE {_FRAMED} CELLPADDING="4">'
+            f'<TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != _LEAF else "")}{out}</TD>'
+            f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
+        )
+
+    def _opens(self, key: str, part: Part) -> list[str]:
+        """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
+        if part.scopes[0].path != part.path:
+            return []
+        self.scopes[key] = "/".join(part.path)
+        return [f'open it: draw(…, focus="{self.scopes[key]}")']
+
+    def _title(self, box: Box) -> tuple[str, str]:
+        """What a group is called, and how often it is there."""
+        if box.part is not None:
+            return box.part.name, _times(box.part)
+        operations = [node for node in box.nodes if node.op]
+        if not operations:
+            named = [node.name for node in box.nodes if node.name]
+            return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else _content(box)), ""
+        if len(operations) == 1:
+            return self.names.name(operations[0]) or self._operation(operations[0], self.precision), ""
+        assert box.kind is not None
+        what = box.kind[1]
+        return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
 
     def _header(self, node: Value) -> str:
         operation = self._operation(node, self.precision) if node.op else ""
-        if node.name:
-            return f"<B>{label(node.name)}</B>" + (f" = {label(operation)}" if operation else "")
-        source = node.origin.expression if node.origin else ""
-        if source and _made_at(node) in self.manifold:
+        name = self.names.name(node)
+        if name:
+            return f"<B>{label(name)}</B>" + (f" = {label(operation)}" if operation else "")
+        source = self.names.source(node)
+        if source and self.names.is_step(node):
             source = f"{operation} in {source}"
         return label(source or operation or "leaf")
 
@@ -165,28 +249,92 @@ class Picture:
             return f"{written[0]} {symbol} {written[1]}"
         return f"{symbol}({', '.join(written)})"
 
-    def _arrows(self, node: Value) -> Iterator[str]:
-        carries = node in self.reached and self.gradient(node) != 0.0
+    def _arrows(self, box: Box, node: Value) -> Iterator[str]:
+        """From the operands of a node, where both have boxes of their own, with the local derivatives."""
+        flows = self.gradients.flows(node)
+        passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
         for operand, partial in zip(node.operands, node.partials, strict=True):
-            if type(operand) is not Value:
+            if type(operand) is not Value or self.boxes.box[operand].alone is None:
                 continue
-            key, style, remark = f"e{self.edges}", "", ""
-            self.edges += 1
-            if partial is ZERO or not carries or (self.swept and partial == 0.0):
-                style = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7'
+            key, style, remark = self._key(), "", ""
+            if partial is ZERO or not flows or (self.gradients.numbers and partial == 0.0):
+                style = _FAINT
+            elif passed:
+                style = _PASSED
             if partial is ZERO:
                 partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
             self.tooltips[key] = f"local derivative {partial!r}{remark}"
-            yield f'{self.place[operand]} -> {self.place[node]} [id={key} label=" {self._number(partial)} "{style}]\n'
+            tail = self.place[self.boxes.box[operand]]
+            yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
+
+    def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
+        """The arrows at groups, from port to port.
+
+        Those that skip something start and end at whole rows, and so do all where no arrow goes from row to row: where
+        there is no network of neurons to show.
+        """
+        bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
+        for (tail, head), uses in self.boxes.arrows.items():
+            if tail.alone is not None and head.alone is not None:
+                continue
+            whole = not self.fans or self.levels[head] - self.levels[tail] > 1
+            ends = []
+            for box, side in (tail, self.leave), (head, self.enter):
+                port = self.ports.get(box, self.place[box])
+                side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
+                ends.append((port.partition(":")[0] if whole else port) + side)
+            bundles.setdefault((ends[0], ends[1]), []).extend(uses)
+        return bundles
+
+    def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
+        """From port to port: how many values go that way."""
+        key = self._key()
+        passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for _, node in uses)
+        style = _FAINT if not any(self._carries(*use) for use in uses) else _PASSED if passed else ""
+        self.tooltips[key] = _count(len(uses), "operand")
+        crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
+        if all(crowds) and not style:
+            style = _THIN
+        if len(uses) > 1 and max(crowds) <= _FEW:
+            style += f' label=" × {len(uses):,} "'
+        return f"{tail} -> {head} [id={key}{style}]\n"
+
+    def _carries(self, operand: Value, node: Value) -> bool:
+        """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
+        return self.gradients.flows(node) and any(
+            x is operand and partial is not ZERO and (partial != 0.0 or not self.gradients.numbers)
+            for x, partial in zip(node.operands, node.partials, strict=True)
+        )
+
+    def _key(self) -> str:
+        self.arrows += 1
+        return f"e{self.arrows - 1}"
 
     def _in_order(self, node: Value) -> Iterator[str]:
         """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
-        leaves = [x for x in node.operands if type(x) is Value and x.op is None and not x.scope and self.uses[x] == 1]
+        boxes = [self.boxes.box[x] for x in node.operands if type(x) is Value and x.op is None and not x.scope]
+        leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
-            yield f"{{rank=same {self.place[upper]} -> {self.place[lower]} [style=invis]}}\n"
+            yield _above(upper, lower)
+
+    def _rows(self) -> Iterator[list[Box]]:
+        """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
+        index = {box: i for i, box in enumerate(self.boxes.boxes)}
+        for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
+            if index[tail] < index[head]:  # there may be cycles
+                self.levels[head] = max(self.levels[head], self.levels[tail] + 1)
+        rows: dict[object, list[Box]] = {}
+        for box in self.boxes.boxes:
+            if box.part is not None and not box.around:
+                row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
+                rows.setdefault(row, []).append(box)
+        return (sorted(row, key=_numbers) for row in rows.values() if len(row) > 1)
 
     def _number(self, number: float) -> str:
-        return f"{number:.{self.precision}g}"
+        return f"{number + 0.0:.{self.precision}g}"  # -0.0 would raise questions; the tooltip has it
+
+    def _small(self, text: str) -> str:
+        return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""
 
     def _colour(self, gradient: float | None) -> str:
         if gradient is None:
@@ -205,16 +353,67 @@ class Picture:
             start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
             return "".join(f'{start}"{tint}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, tint in cells)
 
+        swept, halfway = bool(self.gradients.numbers), self.gradients.handed_on is not None
+        gradient = "gradient" if swept else f"gradient: {self.gradients.absent}"
+        if halfway:
+            gradient = "gradient so far" if self.gradients.unfinished else "gradient"
         rows = [
             row(("<B>name</B> = operation", _COMPUTED), ("<B>leaf</B>", _LEAF)),
-            row(("value", _BLANK), ("gradient" if self.swept else "gradient: no backward yet", _BLANK)),
-            row(("on an arrow: local derivative", _BLANK)),
-            row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)),
-            row(("faint: no gradient flows", _BLANK)),
-            row(("dashed: branch not taken, or a step", _BLANK)),
+            row(("value", _BLANK), (gradient, _BLANK)),
         ]
-        if self.swept:
+        if self.collapsed:
+            rows = [
+                row(("<B>scope × how often</B>", _SCOPE), ("<B>leaves</B>", _LEAF)),
+                row(("out: what leaves it", _BLANK), ("max|g|: largest gradient", _BLANK)),
+            ]
+        if swept:
             scale = [self.largest / 10.0**i for i in range(_DECADES)] if self.largest else []
             steps = [-x for x in scale] + [0.0] + scale[::-1]
-            rows.insert(2, row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
+            rows.append(row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
+        if self.collapsed:
+            rows.append(row(("on an arrow × 3: three values", _BLANK)))
+            if any(box.part for box in self.boxes.boxes):
+                rows.append(row(("draw(…, focus=&quot;name&quot;) opens a scope", _BLANK)))
+        if any(box.alone is not None and box.alone.op for box in self.boxes.boxes):
+            rows.append(row(("on an arrow: local derivative", _BLANK)))
+            rows.append(row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)))
+        if halfway:
+            rows.append(row(("thick: the gradient has gone this way", _BLANK)))
+        rows.append(row(("faint: no gradient flows", _BLANK)))
+        if any(box.around for box in self.boxes.boxes):
+            rows.append(row(("dashed box: around what is shown", _BLANK)))
+        if not self.collapsed:
+            rows.append(row(("dashed: branch not taken, or a step", _BLANK)))
         return f"<TABLE {_FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
+
+
+def _times(part: Part) -> str:
+    return f" × {len(part.scopes):,}" if len(part.scopes) > 1 else ""
+
+
+def _content(box: Box) -> str:
+    """How many operations and leaves a group has."""
+    operations = sum(node.op is not None for node in box.nodes)
+    leaves = len(box.nodes) - operations
+    counts = [_count(operations, "operation")] if box.part is not None and operations else []
+    counts += [_count(leaves, "parameter" if operations else "leaf")] if leaves else []
+    return ", ".join(counts)
+
+
+def _count(number: int, noun: str) -> str:
+    plural = "leaves" if noun == "leaf" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _tally(box: Box) -> list[str]:
+    """The operations of a group, the most frequent first."""
+    counted = Counter(node.op for node in box.nodes if node.op)
+    return [", ".join(f"{name} × {number:,}" for name, number in counted.most_common(8))] if counted else []
+
+
+def _numbers(box: Box) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", box.part.name if box.part else "")]
+
+
+def _above(upper: str, lower: str) -> str:
+    return f"{{rank=same {upper} -> {lower} [style=invis]}}\n"

@@ -66,19 +66,25 @@ def run(dot: str, kind: str) -> bytes:
     return done.stdout
 
 
+def prefix(dot: str, tooltips: Mapping[str, str]) -> str:
+    """What ids in the SVG begin with. It follows from what is drawn: pictures differ in it, runs do not."""
+    return "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10] + "-"
+
+
 def svg(dot: str, tooltips: Mapping[str, str]) -> str:
     """The `<svg>` element for a text in the DOT language, with these tooltips, fit to stand in a page with others."""
-    # The prefix follows from what is drawn: ids differ between pictures, and not between two runs of a program.
-    prefix = "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10]
+    start = prefix(dot, tooltips)
 
     def group(match: re.Match[str]) -> str:
         key, attributes = match.groups()
         title = f"\n<title>{tooltips[key]}</title>" if key in tooltips else ""
-        return f'<g id="{prefix}-{key}"{attributes}>{title}'
+        return f'<g id="{start}{key}"{attributes}>{title}'
 
     drawn = run(dot, "svg").decode().replace("\r\n", "\n")
     # Without the prolog, which could not stand inside a page. Text of the user is never taken for a tag: its angle
     # brackets are escaped. Dot computed with Courier, which looks poor on a screen, or is not there.
     drawn = f'<svg font-family="{_FONTS}"' + drawn[drawn.index("<svg") + 4 :]
+    # What stands in a row of a table is a box like the others, not a link.
+    drawn = re.sub(r'<g id="a_(\w+)"><a [^>]*>', r'<g id="\1" class="node">', drawn).replace("</a>", "")
     drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)
     return re.sub(r'<text(?: xml:space="preserve")?([^>]*) font-family="[^"]*"', r'<text xml:space="preserve"\1', drawn)

@@ -1,0 +1,178 @@
+"""Draw all pictures of this folder again: `python -m visualizations`. Their captions stand in README.md.
+
+Not here: the networks (`training`, `transformer`). Read next: README.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import autograd_mini as am
+from visualizations.training import Training, train_iris, train_moons
+from visualizations.transformer import step
+
+HERE = Path(__file__).parent
+
+CAPTIONS = {
+    "neuron": "A neuron, `tanh(x1*w1 + x2*w2 + b)`, after `backward()`. In each box: name and operation, value, "
+    "gradient. On each arrow: the local derivative. A gradient is the sum, over all arrows that leave the box, of the "
+    "local derivative times the gradient at the arrow's head. Drawn by `examples/first_five_minutes.py`.",
+    "softmax": "Softmax, then cross-entropy, of three logits. Nobody wrote a derivative, and yet the gradient of z is "
+    "a - t: 0.659 - 1, 0.2424 and 0.09857. Drawn by `examples/softmax_derivative.py`.",
+    "sigmoid": "The logistic function is composed from primitives. The gradient of x is a (1 - a), and no step of the "
+    "way loses digits.",
+    "tanh": "The hyperbolic tangent, the same way: the gradient of x is 1 - a².",
+    "order": "Why backpropagation needs the right order: `b = a + a; c = b + b`. On the left, b hands its gradient on "
+    "each time something arrives: 1, then 2, and a gets 6. On the right it waits for both: a gets 4.",
+    "iris": "A network that tells three species of iris apart, 4-8-3, in its last training step. The 24 flowers of the "
+    "batch go the same way, so they share their boxes.",
+    "moons": "micrograd's network for the two moons, 2-16-16-1: about 11,000 nodes. Neurons with `out 0` are dead: "
+    "their relu is 0 for all hundred points, and arrows through them are faint.",
+    "transformer": "One training step of a transformer that spells, letter by letter: 57,066 nodes. `draw(loss, "
+    'focus="head0")` shows what is in a box.',
+    "training": "The loss of the two networks, step by step.",
+    "boundary": "Where the network for the moons draws the line.",
+}
+
+
+def pictures() -> dict[str, Callable[[], object]]:
+    """How to draw each file of this folder, by its name without ending."""
+    trained: dict[str, Training] = {}
+
+    def training(name: str) -> Training:
+        if name not in trained:
+            trained[name] = train_iris() if name == "iris" else train_moons()
+        return trained[name]
+
+    return {
+        "neuron": lambda: _run("first_five_minutes"),
+        "softmax": lambda: _run("softmax_derivative"),
+        "sigmoid": lambda: _activation(am.sigmoid, "a = sigmoid(x): its gradient is a (1 - a)"),
+        "tanh": lambda: _activation(am.tanh, "a = tanh(x): its gradient is 1 - a²"),
+        "order": lambda: (HERE / "order.svg").write_bytes(_order().encode()),
+        "iris": lambda: am.draw(training("iris").loss, title="iris: 4-8-3, 24 flowers").save(HERE / "iris.svg"),
+        "moons": lambda: am.draw(training("moons").loss, title="moons: 2-16-16-1, 100 points").save(HERE / "moons.svg"),
+        "transformer": lambda: am.draw(
+            step(), title="a transformer of 57,066 nodes, one training step", direction="TB"
+        ).save(HERE / "transformer.svg"),
+        "training": lambda: _curves({name: training(name).losses for name in ("iris", "moons")}),
+        "boundary": lambda: _boundary(training("moons")),
+    }
+
+
+def _run(example: str) -> None:
+    """Run an example that saves its picture here."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        runpy.run_path(str(HERE.parent / "examples" / f"{example}.py"), run_name="__main__")
+
+
+def _activation(function: Callable, title: str) -> None:
+    x = am.Value(0.5, name="x")
+    with am.provenance():
+        a = function(x)
+    a.name = "a"
+    a.backward()
+    am.draw(a, title=title).save(HERE / f"{function.__name__}.svg")
+
+
+def _order() -> str:
+    def graph() -> am.Value:
+        a = am.Value(3.0, name="a")
+        b = a + a
+        b.name = "b"
+        c = b + b
+        c.name = "c"
+        c.backward()
+        return c
+
+    wrong, right = graph(), graph()
+    b = wrong.operands[0]
+    b.operands[0].grad = sum(2.0 * so_far for so_far in (1.0, 2.0))  # b.grad after each of the two arrows
+    return _beside(
+        am.draw(wrong, title="wrong: b does not wait", legend=False).svg,
+        am.draw(right, title="right: b waits for both arrows", legend=False).svg,
+    )
+
+
+def _beside(*pictures: str) -> str:
+    """One SVG that shows several, from left to right."""
+    sizes = [tuple(map(int, re.search(r'width="(\d+)pt" height="(\d+)pt"', svg).groups())) for svg in pictures]
+    width, height = sum(w for w, _ in sizes) + 40 * (len(sizes) - 1), max(h for _, h in sizes)
+    inner, x = "", 0
+    for svg, (w, h) in zip(pictures, sizes, strict=True):
+        inner += re.sub(r'width="\d+pt" height="\d+pt"', f'x="{x}" y="0" width="{w}" height="{h}"', svg, count=1)
+        x += w + 40
+    return (
+        f'<svg width="{width}pt" height="{height}pt" viewBox="0 0 {width} {height}" '
+        f'xmlns="http://www.w3.org/2000/svg">\n<rect width="100%" height="100%" fill="white"/>\n{inner}</svg>\n'
+    )
+
+
+def _plot():
+    """matplotlib, set up so that the same numbers give the same bytes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.hashsalt": "autograd_mini", "svg.fonttype": "none", "font.family": "sans-serif"})
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _save(plot, name: str) -> None:
+    plot.savefig(HERE / f"{name}.svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    plot.close()
+
+
+def _curves(losses: dict[str, list[float]]) -> None:
+    plot = _plot()
+    plot.figure(figsize=(6.4, 3.6))
+    for (name, numbers), colour, style in zip(losses.items(), ("#4393c3", "#d6604d"), ("-", "--"), strict=True):
+        plot.semilogy(numbers, style, color=colour)
+        plot.annotate(f" {name}", (len(numbers) - 1, numbers[-1]), color=colour, va="center")
+    plot.xlabel("step")
+    plot.ylabel("loss")
+    plot.gca().spines[["top", "right"]].set_visible(False)
+    _save(plot, "training")
+
+
+def _boundary(moons: Training) -> None:
+    plot = _plot()
+    xs = [-1.6 + 4.2 * i / 84 for i in range(85)]
+    ys = [-1.2 + 2.9 * i / 58 for i in range(59)]
+    scores = [[moons.model([x, y]).data for x in xs] for y in ys]
+    plot.figure(figsize=(6.4, 4.4))
+    plot.contourf(xs, ys, scores, levels=[-1e9, 0.0, 1e9], colors=["#d6604d", "#4393c3"], alpha=0.35)
+    plot.contour(xs, ys, scores, levels=[-1.0, 0.0, 1.0], colors="#404040", linewidths=[0.6, 1.4, 0.6])
+    for label, marker, colour in ((-1, "o", "#d6604d"), (1, "^", "#4393c3")):
+        chosen = [point for point, sign in zip(moons.points, moons.labels, strict=True) if sign == label]
+        plot.scatter(*zip(*chosen, strict=True), c=colour, marker=marker, edgecolors="black", linewidths=0.7)
+    plot.gca().set_aspect("equal")
+    _save(plot, "boundary")
+
+
+def readme() -> str:
+    """The list of the pictures with their captions."""
+    shown = [f"## {name}\n\n![{name}]({name}.svg)\n\n{caption}\n" for name, caption in CAPTIONS.items()]
+    return "# Pictures\n\nDrawn by `python -m visualizations`; a test draws them again and compares.\n\n" + "\n".join(
+        shown
+    )
+
+
+def main(names: list[str]) -> None:
+    """Draw the pictures of these names, or all."""
+    for name, draw in pictures().items():
+        if not names or name in names:
+            draw()
+            print(f"drawn: {name}.svg")
+    (HERE / "README.md").write_text(readme(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
