@@ -83,9 +83,12 @@ class Value(Methods):
         self._data = data if type(data) is float else _real(data, "Value()")
         self._row = self._left = self._right = self._grad = None
         self._dleft = self._dright = ZERO
-        self._notes = recording().scope
+        now = recording()
+        self._notes = now.scope
         if name is not None:
             self.name = name
+        if now.observe is not None:
+            now.observe(self)
 
     def __init_subclass__(cls) -> NoReturn:
         raise OperandError(

@@ -106,7 +106,7 @@ def checked() -> Iterator[None]:
 
 
 def _check_result(node: Any) -> None:
-    if not isfinite(node.data):
+    if node.op is not None and not isfinite(node.data):
         numbers = shown([getattr(operand, "data", operand) for operand in node.operands])[1:-1]
         sources = [
             f"{operand.name or 'the operand'} = {operand.data!r}"
@@ -281,7 +281,7 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    kink = kink_of(node)
+    kink = kink_of(node) if node.op is not None else None
     if kink is not None:
         note_kink(kink)
 

@@ -435,3 +435,17 @@ def test_values_are_called_like_their_variables():
     assert Names(list(topological_order(total))).name(total.operands[0].operands[0]) == ""  # a step of the sum
     product.name = "given"
     assert Names([x, y, product]).name(product) == "given"
+
+
+def test_leaves_are_called_by_their_variables():
+    """Under provenance a leaf has the name of the variable that it was assigned to; others stay leaves."""
+    with am.provenance():
+        width = Value(2.0)
+        others = [Value(3.0), Value(4.0)]
+        area = width * others[0] + others[1]
+    text = am.draw(area, legend=False).dot
+    assert "<B>width</B>" in text
+    assert text.count(">leaf<") == 2
+    assert "Value(3.0)" not in text
+    assert width.origin.expression == "Value(2.0)"
+    assert width.name is None

@@ -12,6 +12,7 @@ from types import CodeType
 
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
+from autograd_mini.observers import is_of_package
 from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
 
@@ -73,13 +74,13 @@ class Names:
         """The name the user gave, or that of the variable."""
         if node.name:
             return node.name
-        if not node.origin or node in self._passed_on:
+        if not node.origin or node in self._passed_on or (node.op is None and is_of_package(node.origin)):
             return ""
         return variable(node.origin) or self._results.get(node, "")
 
     def source(self, node: Value) -> str:
         """The expression that made it, "" if that is not known."""
-        return node.origin.expression if node.origin else ""
+        return node.origin.expression if node.origin and node.op else ""
 
     def is_step(self, node: Value) -> bool:
         """Whether a node is one of several that its expression made from one another."""
