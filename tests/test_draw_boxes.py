@@ -409,7 +409,7 @@ def test_values_are_called_like_their_variables():
         first = second = x + y
         (walrus := x - y)
         listed = [x / y]
-        left, _ = x * x, y * y
+        left, right = x * x, am.exp(y)
         total = sum([x, y, x])
         total += product
         called = am.tanh(x)
@@ -422,14 +422,14 @@ def test_values_are_called_like_their_variables():
         result = function(x)
     names = {
         "product": product, "first": second, "walrus": walrus, "total": total, "called": called, "nested": nested,
-        "inside": result.operands[0],
+        "inside": result.operands[0], "left": left, "right": right,
     }  # fmt: skip
     from autograd_mini.draw.names import Names
 
     for name, node in names.items():
         assert Names(list(topological_order(node))).name(node) == name
         assert node.name is None
-    for node in (listed[0], left, nested.operands[0], result):
+    for node in (listed[0], nested.operands[0], result):
         assert Names(list(topological_order(node))).name(node) == ""
     assert first is second
     assert Names(list(topological_order(total))).name(total.operands[0].operands[0]) == ""  # a step of the sum
@@ -440,12 +440,24 @@ def test_values_are_called_like_their_variables():
 def test_leaves_are_called_by_their_variables():
     """Under provenance a leaf has the name of the variable that it was assigned to; others stay leaves."""
     with am.provenance():
-        width = Value(2.0)
+        width, height = Value(2.0), Value(5.0)
         others = [Value(3.0), Value(4.0)]
-        area = width * others[0] + others[1]
+        area = width * height * others[0] + others[1]
     text = am.draw(area, legend=False).dot
     assert "<B>width</B>" in text
+    assert "<B>height</B>" in text
     assert text.count(">leaf<") == 2
     assert "Value(3.0)" not in text
     assert width.origin.expression == "Value(2.0)"
     assert width.name is None
+
+
+def test_depth_collapses_passes_that_share_parameters():
+    """Layers that run twenty times are boxes "× 20" at depth 0, and not hundreds of parameters beside sixty boxes."""
+    model = am.nn.MLP(2, [16, 16, 1], seed=0)
+    loss = am.mean([model([0.1 * i, 1.0]) ** 2 for i in range(20)])
+    loss.backward()
+    drawing = draw(loss, depth=0)
+    assert "nodes in" in repr(drawing)
+    assert int(re.search(r"in (\d+) boxes", repr(drawing))[1]) < 30
+    assert "Layer0 × 20" in drawing.dot

@@ -244,8 +244,11 @@ def arrange(
                 lonely = automatic and sum(box.computes for box in found.boxes) == 1
                 if lonely and sum(_Choice(tree, deepest, focused).size()) <= _MOST_LOOSE:
                     found = _Choice(tree, deepest, focused, expanded).boxes(order)
-                crowded = len(found.boxes) > _NEAR if not automatic else level > 0 and len(found.arrows) > _MOST_ARROWS
-                if everything or depth is not None or not crowded:
+                if automatic:
+                    crowded = level > 0 and len(found.arrows) > _MOST_ARROWS
+                else:  # with the leaves that many boxes share
+                    crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
+                if everything or not crowded:
                     return _checked(found, force)
     return _checked(found or _Choice(tree, level, focused, expanded, automatic).boxes(order), force)
 

@@ -5,7 +5,9 @@ Not here: how the picture writes it (that is `picture`). Read next: `picture`.
 
 from __future__ import annotations
 
+import ast
 import dis
+import linecache
 from collections.abc import Sequence
 from functools import lru_cache
 from types import CodeType
@@ -46,7 +48,27 @@ def variable(site: Site) -> str:
     >>> variable(Site(frame.f_code, frame.f_lasti))
     ''
     """
-    return _variables(site.code).get(site.instruction, "")
+    found = _variables(site.code).get(site.instruction, "")
+    return found or _unpacked("".join(linecache.getlines(site.file))).get(site.span, "")
+
+
+@lru_cache(maxsize=100)
+def _unpacked(program: str) -> dict[tuple[int, ...], str]:
+    """The variables of assignments such as `a, b = Value(2.0), Value(3.0)`, by the places of the expressions."""
+    found: dict[tuple[int, ...], str] = {}
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError):
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Tuple, ast.List)):
+            for target in node.targets:
+                if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) == len(node.value.elts):
+                    for name, value in zip(target.elts, node.value.elts, strict=True):
+                        place = value.lineno, value.col_offset, value.end_lineno or 0, value.end_col_offset or 0
+                        if isinstance(name, ast.Name):
+                            found.setdefault(place, name.id)
+    return found
 
 
 class Names:
