@@ -461,3 +461,10 @@ def test_depth_collapses_passes_that_share_parameters():
     assert "nodes in" in repr(drawing)
     assert int(re.search(r"in (\d+) boxes", repr(drawing))[1]) < 30
     assert "Layer0 × 20" in drawing.dot
+
+
+def test_a_relu_is_called_so():
+    """Its node is a `where`, which says nothing to somebody who wrote relu."""
+    text = draw(am.relu(Value(-2.0)), legend=False).dot
+    assert ">relu<" in text
+    assert "where" not in text
