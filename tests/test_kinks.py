@@ -211,7 +211,7 @@ def test_blocks_nest_and_end():
     x = Value(0.0)
     with am.provenance(), am.checked(), am.kinks() as outer:
         am.relu(x)
-        with pytest.raises(ZeroDivisionError), am.kinks() as inner:  # noqa: PT012
+        with pytest.raises(ZeroDivisionError), am.kinks() as inner:  # noqa: PT012  # what precedes the error is tested too
             y = abs(x)
             assert x >= 0.0
             1 / 0  # noqa: B018  # any exception will do

@@ -287,7 +287,10 @@ def test_slips(call, kind, hint):
 
 def test_dicts():
     """Arguments may be dicts; the gradient, and a claim, have their structure, in whatever order."""
-    f = lambda p: p["w"] * am.exp(p["b"][0])  # noqa: E731
+
+    def f(p):
+        return p["w"] * am.exp(p["b"][0])
+
     names = {"w": "w", "b": ["b"]}
     found = formula(f, [names])
     assert str(found.gradient) == "{'w': exp(b), 'b': [w*exp(b)]}"
@@ -330,8 +333,14 @@ def loss_gradient(z, t):
     return [a * sum(t) - target for a, target in zip(probabilities(z), t, strict=True)]
 
 
-NORMAL = lambda x: (1 + am.erf(x / math.sqrt(2))) / 2  # noqa: E731
-DENSITY = lambda x: am.exp(-(x**2) / 2) * (1 / math.sqrt(2 * math.pi))  # noqa: E731
+def normal(x):
+    return (1 + am.erf(x / math.sqrt(2))) / 2
+
+
+def density(x):
+    return am.exp(-(x**2) / 2) * (1 / math.sqrt(2 * math.pi))
+
+
 PROVED = {
     **{f"cross_entropy {n}": (am.cross_entropy, loss_gradient, [zs(n), ts(n)], 0) for n in (2, 3, 4)},
     **{f"softmax {n}": (am.softmax, jacobian, [zs(n)], None) for n in (1, 2, 3)},
@@ -359,7 +368,7 @@ PROVED = {
     "softplus": (am.softplus, sigmoid, None, None),
     "log_sigmoid": (am.log_sigmoid, lambda x: sigmoid(-x), None, None),
     "silu": (am.silu, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))), None, None),
-    "gelu": (am.gelu, lambda x: NORMAL(x) + x * DENSITY(x), None, None),
+    "gelu": (am.gelu, lambda x: normal(x) + x * density(x), None, None),
     "relu": (am.relu, lambda x: am.where(x > 0, 1, 0), None, None),
     "leaky_relu": (lambda x: am.leaky_relu(x, 0.1), lambda x: am.where(x > 0, 1.0, 0.1), None, None),
     "elu": (am.elu, lambda x: am.where(x > 0, 1, am.exp(x)), None, None),
@@ -492,14 +501,20 @@ def test_a_difference_that_floats_do_not_show():
 
 def test_numbers_that_no_input_may_be():
     """Where f refuses the numbers, as a loss does negative probabilities, nothing is refuted."""
-    claim = lambda z, t: [a * sum(map(abs, t)) - x for a, x in zip(probabilities(z), t, strict=True)]  # noqa: E731
+
+    def claim(z, t):
+        return [a * sum(map(abs, t)) - x for a, x in zip(probabilities(z), t, strict=True)]
+
     assert prove(am.cross_entropy, claim, [zs(2), ts(2)], argnums=0).verdict is Verdict.UNDECIDED
 
 
 def test_targets_that_sum_to_one():
     """a - t holds where a last target is 1 minus the others."""
     t1, t2 = sympy.symbols("t1 t2", real=True)
-    claim = lambda z, t: [a - x for a, x in zip(probabilities(z), t, strict=True)]  # noqa: E731
+
+    def claim(z, t):
+        return [a - x for a, x in zip(probabilities(z), t, strict=True)]
+
     assert prove(am.cross_entropy, claim, [zs(3), [t1, t2, 1 - t1 - t2]], argnums=0)
 
 
