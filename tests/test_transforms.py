@@ -336,6 +336,16 @@ def test_perturbations_are_not_confused_in_any_pair(outer, inner):
     assert nested(outer, g)(0.9) == pytest.approx(float(formula.subs(x_, sympy.Rational(0.9))), rel=1e-12)
 
 
+def test_what_an_inner_derivative_does_not_touch_stays_connected():
+    """An inner result that depends on outer variables alone keeps its outer derivative, and has an inner one of 0."""
+    for part, expected in ((0, (9.0, 6.0)), (1, (0.0, 0.0))):
+        assert jvp(lambda x, part=part: jvp(lambda y: x * x, (1.0,), (1.0,))[part], (3.0,), (1.0,)) == expected
+    for transform in (grad, lambda f: lambda x: jvp(f, (x,), (1.0,))[1], lambda f: lambda x: vjp(f, x)[1](1.0)[0]):
+        assert transform(lambda x: value_and_grad(lambda y: x * x)(1.0)[0])(3.0) == 6.0
+        assert transform(lambda x: vjp(lambda y: x * x, 1.0)[0])(3.0) == 6.0
+        assert transform(lambda x: jvp(lambda y: x * x, (1.0,), (1.0,), has_aux=False)[0])(3.0) == 6.0
+
+
 def test_forward_mode_records_nothing():
     """jvp runs f on dual numbers: no graph, and branches, loops and kinks as on floats."""
     nodes = []
