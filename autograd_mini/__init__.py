@@ -11,7 +11,7 @@ This module holds the public names, and nothing else. Read next: `primitives` (t
 (`Value` and the sweep), `functions` (what is composed from them).
 """
 
-from autograd_mini import nn, optim, symbolic
+from autograd_mini import debug, nn, optim, symbolic
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import (
@@ -128,6 +128,7 @@ __all__ = [
     "cos",
     "cosh",
     "cross_entropy",
+    "debug",
     "dot",
     "draw",
     "elu",

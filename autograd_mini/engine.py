@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
-from autograd_mini.observers import is_checked, last_root
+from autograd_mini.observers import at_backward, is_checked, last_root
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
@@ -193,6 +193,8 @@ class Value(Methods):
         if type(self) is not Value:
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
+        if (debugger := at_backward.get()) is not None:
+            debugger(self, seed)
         if is_checked.get():  # once without writing, so that an error leaves all gradients as they were
             propagate(self, seed, topological_order(self))
         for node, adjoint in sweep(self, seed, topological_order(self)):

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import copysign, inf, isfinite, isinf, isnan, nextafter
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.methods import on_boundary
 from autograd_mini.primitives import TABLE, ZERO
-from autograd_mini.scopes import Scope, observe_everywhere, observing, recording
+from autograd_mini.scopes import Observer, Scope, observe_everywhere, observing, recording
 from autograd_mini.source import Site, site_of, user_site
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,26 +38,52 @@ def transparent(function: Function) -> Function:
     return function
 
 
-def _remember_origin(node: Any) -> None:
-    frame = sys._getframe(1)
+def _program(frame: FrameType) -> FrameType:
+    """The innermost frame, from this one outwards, that is not a part of an operation."""
     while frame.f_back is not None and (
         (name := frame.f_globals.get("__name__", "")) in _MACHINERY
         or frame.f_code in _TRANSPARENT
         or name.startswith("numpy.")
     ):
         frame = frame.f_back
-    node.origin = site_of(frame)
+    return frame
+
+
+def _remember_origin(node: Any) -> None:
+    node.origin = site_of(_program(sys._getframe(1)))
+
+
+def _remember_calls() -> Observer:
+    """An observer that remembers the calls that led to an expression as well; equal ones are kept once."""
+    known: dict[tuple[int, int, Site | None], Site] = {}
+
+    def remember(node: Any) -> None:
+        frame: FrameType | None = _program(sys._getframe(1))
+        frames = []
+        while frame is not None:
+            frames.append(frame)
+            frame = frame.f_back
+        site = None
+        for frame in reversed(frames):
+            key = id(frame.f_code), frame.f_lasti, site
+            site = known.get(key) or known.setdefault(key, Site(frame.f_code, frame.f_lasti, site))
+        node.origin = site
+
+    return remember
 
 
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
     observe_everywhere(_remember_origin)
 
 
-def provenance() -> AbstractContextManager[None]:
+def provenance(calls: bool = False) -> AbstractContextManager[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
     Off by default, for it makes recording slower; the environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on
     for a whole run.
+
+    Args:
+        calls: remember the calls that led there too: `node.origin.caller`, and so on outwards.
 
     Returns:
         a context manager.
@@ -68,12 +95,15 @@ def provenance() -> AbstractContextManager[None]:
     >>> y.origin.expression
     '(x + 1.0) * (x - 1.0)'
     """
-    return observing(_remember_origin)
+    return observing(_remember_calls() if calls else _remember_origin)
 
 
 # The node that `backward()` was called on last, while provenance was on: the root that `explain(leaf)` means, and what
 # the command line draws.
 last_root: ContextVar[Any] = ContextVar("last_root", default=None)
+
+# What a debugger does when `backward()` begins, with the root and its seed.
+at_backward: ContextVar[Callable[[Any, float], None] | None] = ContextVar("at_backward", default=None)
 
 is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)
 
@@ -217,6 +247,19 @@ class Kinks(list[Kink]):
 def is_of_package(site: Site) -> bool:
     """Whether a place is in this package, not in the user's program."""
     return site.file.startswith(_FOLDER)
+
+
+@lru_cache(maxsize=1000)
+def _is_library(file: str) -> bool:
+    import sysconfig  # here, for it takes a while to find out the paths
+
+    names = "stdlib", "platstdlib", "purelib", "platlib", "scripts"
+    return file.startswith(("<frozen ", _FOLDER, *[os.path.join(sysconfig.get_path(name), "") for name in names]))
+
+
+def is_of_library(site: Site) -> bool:
+    """Whether a place is in this package, the standard library, or an installed package: not in the user's program."""
+    return _is_library(site.file)
 
 
 def place_of(node: Any) -> Site | None:

@@ -9,6 +9,7 @@ import linecache
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,26 +42,49 @@ def graph_of(program: str) -> Value:
     Traceback (most recent call last):
     autograd_mini.errors.ArgumentError: There is no file 'nowhere.py'.
     """
-    path, _, name = program.rpartition(":") if ":" in program and not Path(program).exists() else (program, "", "")
-    if not Path(path).is_file():
-        raise ArgumentError(f"There is no file {path!r}.")
+    path, name = path_and_name(program)
     variables = run(path)
     if name:
-        if name not in variables:
-            raise ArgumentError(f"{path} has no global variable {name!r} at its end.")
-        if type(variables[name]) is not Value:
-            found = f"{type(variables[name]).__name__}: {shown(variables[name])}"
-            raise ArgumentError(f"{name} in {path} is no Value, but {found}.")
-        root: Value = variables[name]
-    else:
-        root = last_root.get()
-        if root is None:
-            raise ArgumentError(f"{path} never calls backward(); name the value to draw: {path}:NAME.")
+        return variable(variables, path, name)
+    root: Value | None = last_root.get()
+    if root is None:
+        raise ArgumentError(f"{path} never calls backward(); name the value to draw: {path}:NAME.")
     return root
 
 
-def run(path: str) -> dict[str, Any]:
-    """Run a file as `python FILE` does, with provenance; return its global variables.
+def path_and_name(program: str) -> tuple[str, str]:
+    """The file that SCRIPT.py:NAME means, and the name, "" if there is none.
+
+    Raises:
+        ArgumentError: there is no such file.
+    """
+    path, _, name = program.rpartition(":") if ":" in program and not Path(program).exists() else (program, "", "")
+    if not Path(path).is_file():
+        raise ArgumentError(f"There is no file {path!r}.")
+    return path, name
+
+
+def variable(variables: dict[str, Any], path: str, name: str) -> Value:
+    """The `Value` that a program called by a name.
+
+    Raises:
+        ArgumentError: there is no such variable, or it is no `Value`.
+    """
+    if name not in variables:
+        raise ArgumentError(f"{path} has no global variable {name!r} at its end.")
+    found = variables[name]
+    if type(found) is not Value:
+        raise ArgumentError(f"{name} in {path} is no Value, but {type(found).__name__}: {shown(found)}.")
+    return found
+
+
+def run(path: str, arguments: Sequence[str] = (), calls: bool = False) -> dict[str, Any]:
+    """Run a file as `python FILE ARGUMENTS` does, with provenance; return its global variables.
+
+    Args:
+        path: of the file.
+        arguments: what the program finds in `sys.argv[1:]`.
+        calls: whether to remember the calls that lead to each expression too.
 
     Raises:
         ScriptError: it raises an error, or ends with an exit status other than 0.
@@ -68,11 +92,15 @@ def run(path: str) -> dict[str, Any]:
     module = ModuleType("__main__")
     module.__file__ = path
     before = sys.modules["__main__"], sys.argv, sys.path
-    sys.modules["__main__"], sys.argv, sys.path = module, [path], [str(Path(path).resolve().parent), *sys.path[1:]]
+    sys.modules["__main__"], sys.argv, sys.path = (
+        module,
+        [path, *arguments],
+        [str(Path(path).resolve().parent), *sys.path[1:]],
+    )
     last_root.set(None)
     linecache.getlines(path)  # now, for the program may change the directory
     try:
-        with provenance():
+        with provenance(calls):
             exec(compile(Path(path).read_bytes(), path, "exec"), vars(module))
     except SystemExit as error:
         if error.code not in (None, 0):

@@ -19,10 +19,12 @@ class Site:
     """One place in a program: a code object and the instruction that was running.
 
     Keeping the pair costs a tenth of resolving it, so lines and columns are looked up only when somebody asks.
+    `caller` is where the function was called, if that was remembered.
     """
 
     code: CodeType
     instruction: int
+    caller: Site | None = None
 
     @property
     def file(self) -> str:

@@ -103,22 +103,24 @@ def sweep(
             dleft, dright = node._dleft, node._dright
         elif adjoint is not ZERO:
             dleft, dright = partials(node)
+            adjoint = adjoints[node]  # it may have been changed in the meantime: what if
         else:
             continue
         if dleft is not ZERO:
             if type(dleft) is tuple:
                 for operand, partial in zip(node._left, dleft, strict=True):
                     if partial is not ZERO:
+                        contribution = adjoint * partial
                         before = adjoints[operand]
-                        adjoints[operand] = adjoint * partial if before is ZERO else before + adjoint * partial
+                        adjoints[operand] = contribution if before is ZERO else before + contribution
                 continue
-            operand = node._left
+            operand, contribution = node._left, adjoint * dleft
             before = adjoints[operand]
-            adjoints[operand] = adjoint * dleft if before is ZERO else before + adjoint * dleft
+            adjoints[operand] = contribution if before is ZERO else before + contribution
         if dright is not ZERO:
-            operand = node._right
+            operand, contribution = node._right, adjoint * dright
             before = adjoints[operand]
-            adjoints[operand] = adjoint * dright if before is ZERO else before + adjoint * dright
+            adjoints[operand] = contribution if before is ZERO else before + contribution
 
 
 def propagate(

@@ -30,7 +30,9 @@ LAYERS = [
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],
     ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
-    ["draw"], ["demo", "script"], ["cli"], ["__init__", "__main__"],
+    ["draw"], ["demo", "script"],
+    ["debug.journal", "debug.conditions"], ["debug.moment"], ["debug.breakpoints"], ["debug.travel"], ["debug.program"],
+    ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "sparsity",

@@ -96,8 +96,10 @@ class Names:
         """The name the user gave, or that of the variable."""
         if node.name:
             return node.name
-        if not node.origin or node in self._passed_on or (node.op is None and is_of_package(node.origin)):
+        if not node.origin or node in self._passed_on:
             return ""
+        if is_of_package(node.origin):  # its variables are not the user's
+            return self._results.get(node, "") if node.op else ""
         return variable(node.origin) or self._results.get(node, "")
 
     def source(self, node: Value) -> str:

@@ -1,0 +1,110 @@
+"""Running the user's program under a debugger: it stops at `backward()`, and may be run again with other leaves.
+
+Not here: what happens at a stop (that is a window: `terminal`, `pages`, `dap`). Read next: `script`, which runs files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autograd_mini.debug.travel import Trace
+from autograd_mini.engine import Value
+from autograd_mini.observers import at_backward, is_of_library
+from autograd_mini.scopes import observing
+from autograd_mini.script import path_and_name, run, variable
+from autograd_mini.source import Site, user_site
+
+
+class Quit(BaseException):
+    """Raised at a stop to end the program; no `except Exception` of the program catches it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of `backward()`, just before it does anything.
+
+    Attributes:
+        number: which one it is in the run, from 1.
+        root: the value it was called on.
+        seed: its seed.
+        site: where in the program.
+        leaves: the leaves made in the run so far, by which a run can be repeated with other numbers.
+    """
+
+    number: int
+    root: Value
+    seed: float
+    site: Site | None
+    leaves: Sequence[Value] = field(default=(), repr=False)
+
+    def trace(self) -> Trace:
+        """The trace of this call, at the moment when the sweep begins."""
+        trace = Trace(self.root, self.seed)
+        trace.seek(trace.start)
+        return trace
+
+    def leaf_number(self, leaf: Value) -> int:
+        """Which of the leaves that the program made this is, from 0: its number in `debug_program`; -1 if none."""
+        return next((i for i, made in enumerate(self.leaves) if made is leaf), -1)
+
+
+def debug_program(
+    program: str,
+    arguments: Sequence[str],
+    stop: Callable[[Call], None],
+    numbers: Mapping[int, float] | None = None,
+) -> int:
+    """Run a program and call a function whenever it calls `backward()`, before that does anything.
+
+    Args:
+        program: the path of a Python file; after it may stand ":" and the name of a global variable: then the program
+            runs to its end, and the function is called once, as if it called `backward()` on that.
+        arguments: what the program finds in `sys.argv[1:]`.
+        stop: what to do; it may raise `Quit`.
+        numbers: the data that leaves are to have instead of their own, by their number in the order of making.
+
+    Returns:
+        how many calls of `backward()` there were.
+
+    Raises:
+        ArgumentError: there is no such file or variable, or it is no `Value`.
+        ScriptError: the program raises an error, or ends with an exit status other than 0.
+    """
+    path, name = path_and_name(program)
+    leaves: list[Value] = []
+    changes = numbers or {}
+    count = 0
+
+    def remember_leaf(node: Value) -> None:
+        if node.op is None:
+            if len(leaves) in changes:
+                node.data = changes[len(leaves)]
+            leaves.append(node)
+
+    def stopped(root: Value, seed: float) -> None:
+        nonlocal count
+        count += 1
+        token = at_backward.set(None)
+        try:
+            stop(Call(count, root, seed, _caller(), leaves))
+        finally:
+            at_backward.reset(token)
+
+    token = at_backward.set(None if name else stopped)
+    try:
+        with observing(remember_leaf):
+            variables = run(path, arguments, calls=True)
+    except Quit:
+        return count
+    finally:
+        at_backward.reset(token)
+    if name:
+        stop(Call(1, variable(variables, path, name), 1.0, None, leaves))
+        return 1
+    return count
+
+
+def _caller() -> Site | None:
+    site = user_site()
+    return None if site is None or is_of_library(site) else site

@@ -1,0 +1,579 @@
+"""Time travel through backpropagation: where we are, how to move, where to stop. Windows only show what this says.
+
+Now is an index into the journal: the step of that index has just happened. Moving changes that number, nothing else.
+Not here: what was so at a moment (that is `journal`), and how it looks (`wording`). Read next: `breakpoints`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+from autograd_mini.debug.breakpoints import Breakpoint
+from autograd_mini.debug.conditions import Condition
+from autograd_mini.debug.journal import Journal, Step, WhatIf
+from autograd_mini.debug.moment import Moment
+from autograd_mini.draw.names import Names
+from autograd_mini.draw.parts import outwards
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.observers import is_of_library, place_of
+from autograd_mini.scopes import Scope
+from autograd_mini.source import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a motion ended.
+
+    Attributes:
+        reason: "step", "breakpoint", or "end": there is nothing further that way.
+        breakpoints: those that were met.
+        messages: what breakpoints that log had to say on the way.
+    """
+
+    reason: str
+    breakpoints: tuple[Breakpoint, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A place in the program that led to a node.
+
+    Attributes:
+        name: what runs there: the function, and the scopes that were entered there.
+        site: where, or None if that is not known.
+        scope: the innermost of those scopes, or None.
+    """
+
+    name: str
+    site: Site | None
+    scope: Scope | None = None
+
+
+class Trace(Sequence[Step]):
+    """Every step of a computation and of its `backward()`, and a position among them.
+
+    It is made by `debug.trace(v)`, and changes neither the graph nor any `.grad`.
+
+    Attributes:
+        root: the value whose derivatives are computed.
+        seed: the derivative that the sweep begins with.
+        position: the index of the step that has just happened.
+        passed: the scope that the last motion went over as a whole, or None.
+        breakpoints: where `run` stops.
+        watches: expressions to be shown at every stop.
+
+    >>> from autograd_mini import Value, debug
+    >>> x = Value(3.0, name="x")
+    >>> trace = debug.trace(x * x)
+    >>> [step.phase for step in trace]
+    ['forward', 'forward', 'seed', 'backward', 'backward']
+    >>> trace.seek(3).total, trace.grad(x)
+    (3.0, 3.0)
+    >>> trace.next().total, trace.grad(x)
+    (6.0, 6.0)
+    >>> trace.back().total, trace.grad(x)
+    (3.0, 3.0)
+    """
+
+    def __init__(self, root: Value, seed: float = 1.0) -> None:
+        self.journal = Journal(root, seed)
+        self.position = 0
+        self.passed: Scope | None = None
+        self.breakpoints: list[Breakpoint] = []
+        self.watches: list[Condition] = []
+        self._numbers = 0
+        self._names = Names(self.journal.order)
+        self._called: dict[str, list[Value]] = {}
+        for node in self.journal.order:
+            if name := self._names.name(node):
+                self._called.setdefault(name, []).append(node)
+
+    @property
+    def root(self) -> Value:
+        """The value whose derivatives are computed."""
+        return self.journal.root
+
+    @property
+    def seed(self) -> float:
+        """The derivative that the sweep begins with."""
+        return self.journal.seed
+
+    @property
+    def start(self) -> int:
+        """The step in which the sweep begins: the root gets its seed."""
+        return self.journal.start
+
+    def __len__(self) -> int:
+        return len(self.journal)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Step]: ...
+    def __getitem__(self, index: int | slice) -> Step | list[Step]:
+        return self.journal[index]
+
+    def __iter__(self) -> Iterator[Step]:
+        return (self.journal[index] for index in range(len(self.journal)))
+
+    def __repr__(self) -> str:
+        return f"Trace({self.label(self.root)}, step {self.position} of {len(self) - 1})"
+
+    # -- now -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> Step:
+        """The step that has just happened."""
+        return self[self.position]
+
+    def grad(self, node: Value, at: int | None = None) -> float | None:
+        """The gradient of a node now, or after a step; None where nothing has arrived yet.
+
+        Raises:
+            ArgumentError: the node is not in the graph, or there is no such step.
+        """
+        self._known(node)
+        return self.journal.gradient(node, self.position if at is None else self._checked(at))
+
+    def value(self, node: Value) -> float:
+        """The number of a node; of a leaf that which it had when the trace was made.
+
+        Raises:
+            ArgumentError: the node is not in the graph.
+        """
+        self._known(node)
+        return self.journal.value(node)
+
+    @property
+    def gradients(self) -> dict[Value, float]:
+        """The gradients that there are now, of all nodes."""
+        pairs = ((node, self.journal.gradient(node, self.position)) for node in self.journal.order)
+        return {node: gradient for node, gradient in pairs if gradient is not None}
+
+    @property
+    def leaves(self) -> list[Value]:
+        """The leaves of the graph, in the engine's order."""
+        return [node for node in self.journal.order if node.op is None]
+
+    def contributions(self, index: int | None = None) -> list[Step]:
+        """What the node of a step, by default of this one, has handed on up to then: the chain rule, term by term."""
+        index = self.position if index is None else self._checked(index)
+        first = self.journal.turn(index)[0]
+        return self[first : index + 1]
+
+    # -- moving --------------------------------------------------------------------------------------------------------
+
+    def seek(self, index: int) -> Step:
+        """Go to a moment: when the step of this index has just happened.
+
+        Args:
+            index: from 0 to len(trace) - 1; negative ones count from the end.
+
+        Raises:
+            ArgumentError: there is no such step.
+        """
+        self.position, self.passed = self._checked(index), None
+        return self.step
+
+    def next(self) -> Step | None:
+        """Go one step forwards; None, and nothing happens, at the end."""
+        return self.seek(self.position + 1) if self.position + 1 < len(self) else None
+
+    def back(self) -> Step | None:
+        """Go one step back; None, and nothing happens, at the beginning."""
+        return self.seek(self.position - 1) if self.position else None
+
+    def into(self, back: bool = False) -> Stop:
+        """Go to the next node, wherever it is: all that it hands on has then happened. `back` goes the other way."""
+        here = self.journal.turn(self.position)
+        target = here[0] - 1 if back else here[-1] + 1 if self.position == here[-1] else here[-1]
+        return self._move(self.journal.turn(target)[-1] if 0 <= target < len(self) else target, back)
+
+    def over(self, back: bool = False) -> Stop:
+        """Go to the next node in this scope or outside of it; a scope further inside is one motion."""
+        level = self.level
+        target, passed = self._beside(level, back)
+        return self._move(target, back, passed)
+
+    def out(self, back: bool = False) -> Stop:
+        """Go on until this scope is left; outside of all scopes, to the end."""
+        level, target = self.level, self.position
+        while 0 <= target < len(self) and (level is None or level in self.scopes(self[target].node)):
+            here = self.journal.turn(target)
+            target = here[0] - 1 if back else here[-1] + 1
+        return self._move(self.journal.turn(target)[-1] if 0 <= target < len(self) else target, back)
+
+    def run(self, back: bool = False) -> Stop:
+        """Go on to the next breakpoint, or to the end."""
+        return self._move(-1 if back else len(self), back)
+
+    def run_to(self, target: int | Value | str | Callable[[Step], bool], back: bool = False) -> Stop:
+        """Go on to a place, whatever breakpoints there are: a step, a node, a condition, a function of the step.
+
+        Raises:
+            ArgumentError: there is no such step or node, or the condition cannot be read.
+        """
+        if isinstance(target, int):
+            return self._move(self._checked(target), target < self.position, to=())
+        if type(target) is Value:
+            self._known(target)
+            there = self.temporary(node=target)
+        elif isinstance(target, str):
+            there = self.temporary(when=Condition(target))
+        else:
+            there = self.temporary(when=target)
+        return self._move(-1 if back else len(self), back, to=(there,))
+
+    @property
+    def level(self) -> Scope | None:
+        """The scope in which we are: around the one that was passed, or that of the node."""
+        return self.passed.parent if self.passed is not None else self.step.node.scope
+
+    def scopes(self, node: Value) -> list[Scope]:
+        """The scopes that a node is in, from the innermost."""
+        return [*outwards(node.scope)]
+
+    def _beside(self, level: Scope | None, back: bool) -> tuple[int, Scope | None]:
+        """The end of the next turn, or of the next turns inside one scope: where `over` goes, and what it passes."""
+        here = self.journal.turn(self.position)
+        if not back and self.position < here[-1]:
+            return here[-1], None
+        target = here[0] - 1 if back else here[-1] + 1
+        if back and self.passed is not None:  # what was gone over as a whole is gone back over as a whole
+            target = self._within(self.passed, self.position, back)
+        if not 0 <= target < len(self):
+            return target, None
+        around = {None, *outwards(level)}
+        passed = None
+        for scope in outwards(self[target].node.scope):
+            if scope in around:
+                break
+            passed = scope  # the outermost that is not around us
+        if passed is None:
+            return self.journal.turn(target)[-1], None
+        if back:
+            return target, passed
+        return self._within(passed, target, back) - 1, passed
+
+    def _within(self, scope: Scope, index: int, back: bool) -> int:
+        """The first step beyond the turns from here on that are inside of a scope."""
+        while 0 <= index < len(self) and scope in self.scopes(self[index].node):
+            here = self.journal.turn(index)
+            index = here[0] - 1 if back else here[-1] + 1
+        return index
+
+    def _move(
+        self, target: int, back: bool, passed: Scope | None = None, to: Sequence[Breakpoint] | None = None
+    ) -> Stop:
+        """Go to a step; stop before it at a breakpoint, and at the ends of time."""
+        messages: list[str] = []
+        direction = -1 if back else 1
+        armed = self.breakpoints if to is None else to
+        active = [breakpoint for breakpoint in armed if breakpoint.enabled]
+        end = min(max(target, 0), len(self) - 1)
+        for index in range(self.position + direction, end + direction, direction) if active else ():
+            step = self[index]
+            met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
+            if met:
+                names = self.names_at(step)
+                messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
+                met = [breakpoint for breakpoint in met if breakpoint.log is None]
+            if met:
+                for breakpoint in met:
+                    if breakpoint.temporary and breakpoint in self.breakpoints:
+                        self.breakpoints.remove(breakpoint)
+                self.position, self.passed = index, passed if index == target else None
+                return Stop("breakpoint", tuple(met), tuple(messages))
+        self.position, self.passed = end, passed
+        return Stop("step" if end == target else "end", (), tuple(messages))
+
+    # -- stopping ------------------------------------------------------------------------------------------------------
+
+    def break_at(
+        self,
+        *,
+        line: int | None = None,
+        file: str | None = None,
+        op: str | None = None,
+        scope: str | None = None,
+        node: Value | str | None = None,
+        watch: Value | str | None = None,
+        nonfinite: bool = False,
+        above: float | None = None,
+        below: float | None = None,
+        when: str | Callable[[Step], bool] | None = None,
+        condition: str | None = None,
+        hits: str | int = "",
+        temporary: bool = False,
+        log: str | None = None,
+    ) -> Breakpoint:
+        """Stop there from now on: exactly one of the first arguments says where.
+
+        Args:
+            line: of the source; the expression that made a node, or a call that led to it, is there. Of a line without
+                any the next one counts.
+            file: of that line; by default the one in which the root was made.
+            op: the name or symbol of a primitive, such as "exp" or "*".
+            scope: the name of a scope; where it is entered.
+            node: a node, or the name of some.
+            watch: stop where this changes: the gradient of a node, or an expression.
+            nonfinite: stop where anything is nan or infinite.
+            above: stop where a gradient is larger than this in size.
+            below: stop where a gradient is handed on that is this small, though what arrived was not zero.
+            when: stop where this is true: an expression, or a function of a `Step`.
+            condition: stop only if this expression is true as well.
+            hits: how often it must be met first: 3, or ">= 3", "== 3", "% 3".
+            temporary: stop there once.
+            log: do not stop, but say this; expressions in braces are computed: "{x.grad} at {line}".
+
+        Returns:
+            the breakpoint; it is in `breakpoints` now.
+
+        Raises:
+            ArgumentError: nothing can ever be met: no such line, operation, scope or node; or something cannot be read.
+        """
+        given = {
+            "line": line, "op": op, "scope": scope, "node": node, "watch": watch,
+            "nonfinite": nonfinite or None, "above": above, "below": below, "when": when,
+        }  # fmt: skip
+        kinds = [kind for kind, target in given.items() if target is not None]
+        if len(kinds) != 1:
+            raise ArgumentError(
+                f"A breakpoint says one thing, not {len(kinds)}: {', '.join(kinds) or 'nothing'}.",
+                f"Pass one of {', '.join(given)}.",
+            )
+        found = replace(
+            self._breakpoint(kinds[0], given[kinds[0]], file),
+            condition=Condition(condition) if condition else None,
+            hit_condition=str(hits),
+            temporary=temporary,
+            log=log,
+            number=self._numbers + 1,
+        )
+        if log is not None:
+            self.names_at(self.step).pieces(log)  # to complain now
+        self._numbers += 1
+        self.breakpoints.append(found)
+        return found
+
+    def temporary(self, **where: Any) -> Breakpoint:
+        """A breakpoint of a kind and target that is not on the list."""
+        ((kind, target),) = where.items()
+        return self._breakpoint(kind, target, None)
+
+    def _breakpoint(self, kind: str, target: Any, file: str | None) -> Breakpoint:
+        order = self.journal.order
+        nodes: set[Value] | None = None
+        entering = False
+        if kind == "line":
+            file, target, nodes, entering = self._at_line(target, file)
+        elif kind == "op":
+            nodes = {node for node in order if node._row is not None and target in (node._row.name, node._row.symbol)}
+            _some(nodes, f"No operation {shown(target)} is in the graph.", {node.op for node in order if node.op})
+        elif kind == "scope":
+            nodes = {node for node in order if any(scope.name == target for scope in self.scopes(node))}
+            names = {scope.name for node in order for scope in self.scopes(node)}
+            _some(nodes, f"The graph has no scope {shown(target)}.", names)
+        elif kind == "node":
+            nodes = {target} if type(target) is Value else {*self.nodes(target)}
+            target = self.label(target) if type(target) is Value else target
+        elif kind == "watch":
+            if type(target) is Value:
+                nodes, target = {target}, Condition(f"#{self.number(target)}.grad")
+            else:
+                target = Condition(target)
+                target(self.names_at(self.step))  # to complain now
+        elif kind == "when" and isinstance(target, str):
+            target = Condition(target)
+            target(self.names_at(self.step))
+        elif kind in ("above", "below"):
+            target = float(target)
+        return Breakpoint(kind, target, nodes, entering, file=file)
+
+    def lines(self, file: str | None = None) -> list[int]:
+        """The lines of a file where something of the graph was made or called: those that can have breakpoints."""
+        wanted = os.path.realpath(file) if file else self._main_file()
+        return sorted({site.line for node in self.journal.order for site in self._sites(node, wanted)})
+
+    def _sites(self, node: Value, wanted: str) -> list[Site]:
+        return [f.site for f in self.frames(node) if f.site is not None and os.path.realpath(f.site.file) == wanted]
+
+    def _at_line(self, line: int, file: str | None) -> tuple[str, int, set[Value], bool]:
+        """The file, the line that has something, the nodes there, and whether only calls are there, not expressions."""
+        wanted = os.path.realpath(file) if file else self._main_file()
+        expressions: dict[int, set[Value]] = {}
+        calls: dict[int, set[Value]] = {}
+        for node in self.journal.order:
+            place = self.place(node)
+            for site in self._sites(node, wanted):
+                first, _, last, _ = site.span
+                where = expressions if place is not None and site.place == place.place else calls
+                where.setdefault(line if first < line <= last and where is expressions else first, set()).add(node)
+        known = sorted({*expressions, *calls})
+        if not known:
+            raise ArgumentError(
+                f"Nothing in the graph comes from {file or wanted or 'a known file'}.",
+                "Record inside `with am.provenance():`, or run the program with autograd-mini debug.",
+            )
+        target = next((number for number in known if number >= line), None)
+        if target is None:
+            raise ArgumentError(f"Nothing in the graph comes from line {line} or later; the last is {known[-1]}.")
+        return file or wanted, target, expressions.get(target) or calls[target], target not in expressions
+
+    def _main_file(self) -> str:
+        """The file in which the last node was made whose place is known."""
+        for node in reversed(self.journal.order):
+            if (place := self.place(node)) is not None:
+                return os.path.realpath(place.file)
+        return ""
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def what_if(self, node: Value, gradient: float) -> Step:
+        """Change the gradient of a node now, and see what becomes of the others: a step more, to which we go.
+
+        What was changed later than now is forgotten. Neither the graph nor any `.grad` changes.
+
+        Raises:
+            ArgumentError: the node is not in the graph; the sweep has not begun; or the node has handed its gradient on
+                already.
+        """
+        self._known(node)
+        if self.position < self.start:
+            raise ArgumentError("There are no gradients in the forward phase.", f"Go to step {self.start} or later.")
+        turn = self.journal.turn_of(node)
+        if turn and turn[0] <= self.position:
+            raise ArgumentError(
+                f"{self.label(node)} has handed its gradient on already.", f"Go back to before step {turn[0]}."
+            )
+        after = self.journal.turns_before(self.position) - 1
+        earlier = [change for change in self.journal.changes if change.after < after]
+        self.journal = Journal(self.root, self.seed, [*earlier, WhatIf(after, node, float(gradient))])
+        return self.seek(self.journal.turn(self.position)[-1] + 1)
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    def number(self, node: Value) -> int:
+        """The number of a node, which is that of the step that computes it."""
+        self._known(node)
+        return self.journal.number(node)
+
+    def name(self, node: Value) -> str:
+        """What the user calls a node: by its name or its variable; "" where neither is known."""
+        return self._names.name(node)
+
+    def label(self, node: Value) -> str:
+        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
+        name = self._names.name(node)
+        if name and len(self._called[name]) == 1:
+            return name
+        return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
+
+    def nodes(self, name: str) -> list[Value]:
+        """The nodes of a name; "#7" and "e#7" mean the node of that number.
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        if name in self._called:
+            return self._called[name]
+        digits = name.rpartition("#")[2]
+        if "#" in name and digits.isdecimal() and int(digits) < self.start:
+            return [self.journal.order[int(digits)]]
+        close = difflib.get_close_matches(name, self._called, 3, 0.4) or [*self._called][:3]
+        raise ArgumentError(
+            f"Nothing in the graph is called {shown(name)}.",
+            f"There are {', '.join(close)}; and #0 to #{self.start - 1}, by number."
+            if close
+            else f"Nodes have no names here; write #0 to #{self.start - 1}.",
+        )
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """The names of nodes that the user knows."""
+        return [*self._called]
+
+    # -- places in the program -----------------------------------------------------------------------------------------
+
+    def place(self, node: Value) -> Site | None:
+        """The expression in the user's program that made a node."""
+        site = node.origin
+        while site is not None and site.caller is not None and is_of_library(site):
+            site = site.caller
+        return site if site is not None and not is_of_library(site) else place_of(node)
+
+    def frames(self, node: Value) -> list[Frame]:
+        """Where a node came from: its expression, then the scopes and the calls that led there, the innermost first."""
+        place = self.place(node)
+        scopes = [scope for scope in self.scopes(node) if scope.site is not None]
+        calls = [site for site in _callers(place) if site is place or not is_of_library(site)]
+        frames: list[Frame] = []
+        for site in calls:
+            entered = [scope for scope in scopes if scope.site is not None and scope.site.code is site.code]
+            called = any(scope.site is not None and scope.site.instruction == site.instruction for scope in entered)
+            if site is place or not called:
+                frames.append(Frame(site.function, site))
+            frames += [Frame(scope.name, scope.site, scope) for scope in entered]
+            scopes = [scope for scope in scopes if scope not in entered]
+        return frames + [Frame(scope.name, scope.site, scope) for scope in scopes]
+
+    # -- expressions ---------------------------------------------------------------------------------------------------
+
+    def evaluate(self, expression: str) -> Any:
+        """What an expression is now: names of nodes, `x.grad`, words about the step, arithmetic, comparisons.
+
+        Returns:
+            a number, a text, a bool, a `Value`, or None for what is not there yet.
+
+        Raises:
+            ArgumentError: it cannot be read, has something in it that could do harm, or a name means nothing.
+
+        >>> from autograd_mini import Value, debug
+        >>> x = Value(3.0, name="x")
+        >>> debug.trace(x * x).evaluate("x + 1 if phase == 'forward' else x.grad")
+        4.0
+        """
+        return Condition(expression)(self.names_at(self.step))
+
+    def watch(self, expression: str) -> Condition:
+        """Show an expression at every stop from now on: it joins `watches`."""
+        condition = Condition(expression)
+        self.watches.append(condition)
+        return condition
+
+    def names_at(self, step: Step) -> Moment:
+        """What names mean when a step has just happened."""
+        return Moment(self, step)
+
+    # -- checks --------------------------------------------------------------------------------------------------------
+
+    def _checked(self, index: int) -> int:
+        try:
+            return range(len(self))[index]
+        except (IndexError, TypeError):
+            raise ArgumentError(
+                f"There is no step {shown(index)}.", f"Pass a whole number from 0 to {len(self) - 1}."
+            ) from None
+
+    def _known(self, node: Value) -> None:
+        if type(node) is not Value:
+            raise OperandError(f"{shown(node)} is no Value, but {type(node).__name__}.", "Pass a node of the graph.")
+        if not self.journal.holds(node):
+            raise ArgumentError(f"{shown(node)} is not in the graph of {self.label(self.root)}.", "Pass a node of it.")
+
+
+def _callers(site: Site | None) -> Iterator[Site]:
+    while site is not None:
+        yield site
+        site = site.caller
+
+
+def _some(nodes: Collection[Value], complaint: str, known: Iterable[str]) -> None:
+    if not nodes:
+        raise ArgumentError(complaint, f"There are {', '.join(sorted(known)[:12]) or 'none'}.")
