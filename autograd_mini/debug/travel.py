@@ -356,8 +356,11 @@ class Trace(Sequence[Step]):
             log=log,
             number=self._numbers + 1,
         )
+        names = self.names_at(self.step)
         if log is not None:
-            self.names_at(self.step).pieces(log)  # to complain now
+            names.filled(log)  # to complain now
+        if found.condition is not None:
+            found.condition(names)
         self._numbers += 1
         self.breakpoints.append(found)
         return found
@@ -441,12 +444,14 @@ class Trace(Sequence[Step]):
         What was changed later than now is forgotten. Neither the graph nor any `.grad` changes.
 
         Raises:
-            ArgumentError: the node is not in the graph; the sweep has not begun; or the node has handed its gradient on
-                already.
+            ArgumentError: the node is not in the graph, or no gradient reaches it; the sweep has not begun; or the node
+                has handed its gradient on already.
         """
         self._known(node)
         if self.position < self.start:
             raise ArgumentError("There are no gradients in the forward phase.", f"Go to step {self.start} or later.")
+        if not self.journal.arrivals(node):
+            raise ArgumentError(f"No gradient reaches {self.label(node)}.", "It is behind a branch not taken.")
         turn = self.journal.turn_of(node)
         if turn and turn[0] <= self.position:
             raise ArgumentError(
@@ -454,7 +459,7 @@ class Trace(Sequence[Step]):
             )
         after = self.journal.turns_before(self.position) - 1
         earlier = [change for change in self.journal.changes if change.after < after]
-        self.journal = Journal(self.root, self.seed, [*earlier, WhatIf(after, node, float(gradient))])
+        self.journal = self.journal.changed([*earlier, WhatIf(after, node, float(gradient))])
         return self.seek(self.journal.turn(self.position)[-1] + 1)
 
     # -- names ---------------------------------------------------------------------------------------------------------
