@@ -58,7 +58,7 @@ class WhatIf:
 
 
 class Journal(Sequence[Step]):
-    """All steps: first every node as it is computed, then every contribution of the sweep, in the engine's order.
+    """All steps: first every node as it is computed, then every contribution of the sweep, in its order.
 
     Args:
         root: where the sweep begins.
@@ -66,13 +66,14 @@ class Journal(Sequence[Step]):
 
     Attributes:
         changes: gradients that are changed on the way, in the order of time.
-        order: the nodes, operands before results, also those behind branches not taken.
+        order: the nodes, leaves first, operands before results, also those behind branches not taken.
         start: the index of the step in which the sweep begins.
     """
 
     def __init__(self, root: Value, seed: float = 1.0) -> None:
         self.root, self.seed = root, seed
-        self.order = tuple(topological_order(root, everything=True))
+        order = topological_order(root, everything=True)
+        self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
         self.start = len(self.order)
         self._number = {node: number for number, node in enumerate(self.order)}
         self._values = array("d", [node.data for node in self.order])  # now: the data of leaves can be written later
