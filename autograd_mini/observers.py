@@ -74,14 +74,14 @@ def _remember_calls() -> Observer:
 
 
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
-    observe_everywhere(_remember_origin)
+    observe_everywhere(_remember_calls())
 
 
 def provenance(calls: bool = False) -> AbstractContextManager[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
-    Off by default, for it makes recording slower; the environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on
-    for a whole run.
+    Off by default, for it makes recording slower; the environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on,
+    with calls, for a whole run.
 
     Args:
         calls: remember the calls that led there too: `node.origin.caller`, and so on outwards.

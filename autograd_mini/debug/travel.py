@@ -225,11 +225,9 @@ class Trace(Sequence[Step]):
             return self._move(self._checked(target), target < self.position, to=())
         if type(target) is Value:
             self._known(target)
-            there = self.temporary(node=target)
-        elif isinstance(target, str):
-            there = self.temporary(when=Condition(target))
+            there = self._breakpoint("node", target)
         else:
-            there = self.temporary(when=target)
+            there = self._breakpoint("when", target)
         return self._move(-1 if back else len(self), back, to=(there,))
 
     @property
@@ -362,12 +360,7 @@ class Trace(Sequence[Step]):
         self.breakpoints.append(found)
         return found
 
-    def temporary(self, **where: Any) -> Breakpoint:
-        """A breakpoint of a kind and target that is not on the list."""
-        ((kind, target),) = where.items()
-        return self._breakpoint(kind, target, None)
-
-    def _breakpoint(self, kind: str, target: Any, file: str | None) -> Breakpoint:
+    def _breakpoint(self, kind: str, target: Any, file: str | None = None) -> Breakpoint:
         order = self.journal.order
         nodes: set[Value] | None = None
         entering = False
