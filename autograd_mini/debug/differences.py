@@ -58,7 +58,7 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
     (True, True)
     """
     step = max(abs(x), 1e-3) * 2.0**-5
-    best, smallest = math.nan, math.inf
+    best, smallest, grain = math.nan, math.inf, math.ulp(function(x))
     row: list[float] = []
     for _ in range(_HALVINGS):
         above, below = x + step, x - step
@@ -67,7 +67,7 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
         for former in before:
             row.append((factor * row[-1] - former) / (factor - 1.0))
             factor *= 4.0
-            error = max(abs(row[-1] - row[-2]), abs(row[-1] - former))
+            error = max(abs(row[-1] - row[-2]), abs(row[-1] - former)) + grain / step  # neighbours may agree by luck
             if error <= smallest:
                 best, smallest = row[-1], error
         step /= 2.0

@@ -15,7 +15,7 @@ from typing import Any, overload
 from autograd_mini.debug.breakpoints import Breakpoint
 from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
-from autograd_mini.debug.moment import Moment
+from autograd_mini.debug.moment import WORDS, Moment
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
@@ -30,7 +30,7 @@ class Stop:
     """Why a motion ended.
 
     Attributes:
-        reason: "step", "breakpoint", or "end": there is nothing further that way.
+        reason: "step", "breakpoint", "interrupted" (by Ctrl-C), or "end": there is nothing further that way.
         breakpoints: those that were met.
         messages: what breakpoints that log had to say on the way.
     """
@@ -277,19 +277,24 @@ class Trace(Sequence[Step]):
         armed = self.breakpoints if to is None else to
         active = [breakpoint for breakpoint in armed if breakpoint.enabled]
         end = min(max(target, 0), len(self) - 1)
-        for index in range(self.position + direction, end + direction, direction) if active else ():
-            step = self[index]
-            met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
-            if met:
-                names = self.names_at(step)
-                messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
-                met = [breakpoint for breakpoint in met if breakpoint.log is None]
-            if met:
-                for breakpoint in met:
-                    if breakpoint.temporary and breakpoint in self.breakpoints:
-                        self.breakpoints.remove(breakpoint)
-                self.position, self.passed = index, passed if index == target else None
-                return Stop("breakpoint", tuple(met), tuple(messages))
+        index = self.position
+        try:
+            for index in range(self.position + direction, end + direction, direction) if active else ():
+                step = self[index]
+                met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
+                if met:
+                    names = self.names_at(step)
+                    messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
+                    met = [breakpoint for breakpoint in met if breakpoint.log is None]
+                if met:
+                    for breakpoint in met:
+                        if breakpoint.temporary and breakpoint in self.breakpoints:
+                            self.breakpoints.remove(breakpoint)
+                    self.position, self.passed = index, passed if index == target else None
+                    return Stop("breakpoint", tuple(met), tuple(messages))
+        except KeyboardInterrupt:
+            self.position, self.passed = index, None
+            return Stop("interrupted", (), tuple(messages))
         self.position, self.passed = end, passed
         return Stop("step" if end == target else "end", (), tuple(messages))
 
@@ -350,7 +355,7 @@ class Trace(Sequence[Step]):
             )
         found = replace(
             self._breakpoint(kinds[0], given[kinds[0]], file),
-            condition=Condition(condition) if condition else None,
+            condition=self.condition(condition) if condition else None,
             hit_condition=str(hits),
             temporary=temporary,
             log=log,
@@ -366,6 +371,23 @@ class Trace(Sequence[Step]):
         """A breakpoint of a kind and target that is not on the list."""
         ((kind, target),) = where.items()
         return self._breakpoint(kind, target, None)
+
+    def inherit(self, earlier: Trace) -> None:
+        """Take over the breakpoints and watches of the trace of an earlier sweep; what is not in this graph waits."""
+        self.watches, self._numbers = earlier.watches, earlier._numbers
+        for former in earlier.breakpoints:
+            target = str(former.target) if isinstance(former.target, Condition) else former.target
+            try:
+                found = self._breakpoint(former.kind, target, former.file)
+                if former.condition is not None:
+                    former.condition(self.names_at(self.step))
+            except ArgumentError:
+                self.breakpoints.append(replace(former, absent=True))
+            else:
+                nodes, entering = found.nodes, found.entering
+                self.breakpoints.append(
+                    replace(former, target=found.target, nodes=nodes, entering=entering, absent=False)
+                )
 
     def _breakpoint(self, kind: str, target: Any, file: str | None) -> Breakpoint:
         order = self.journal.order
@@ -385,13 +407,13 @@ class Trace(Sequence[Step]):
             target = self.label(target) if type(target) is Value else target
         elif kind == "watch":
             if type(target) is Value:
-                nodes, target = {target}, Condition(f"#{self.number(target)}.grad")
+                name = self.label(target)
+                name = name if name.isidentifier() and name not in WORDS else f"#{self.number(target)}"
+                nodes, target = {target}, Condition(f"{name}.grad")
             else:
-                target = Condition(target)
-                target(self.names_at(self.step))  # to complain now
+                target = self.condition(target)
         elif kind == "when" and isinstance(target, str):
-            target = Condition(target)
-            target(self.names_at(self.step))
+            target = self.condition(target)
         elif kind in ("above", "below"):
             target = float(target)
         return Breakpoint(kind, target, nodes, entering, file=file)
@@ -541,9 +563,19 @@ class Trace(Sequence[Step]):
         """
         return Condition(expression)(self.names_at(self.step))
 
+    def condition(self, expression: str) -> Condition:
+        """An expression that has been read, and whose names mean something here.
+
+        Raises:
+            ArgumentError: as for `evaluate`.
+        """
+        condition = Condition(expression)
+        condition(self.names_at(self.step))  # to complain now, not in the middle of a motion
+        return condition
+
     def watch(self, expression: str) -> Condition:
         """Show an expression at every stop from now on: it joins `watches`."""
-        condition = Condition(expression)
+        condition = self.condition(expression)
         self.watches.append(condition)
         return condition
 

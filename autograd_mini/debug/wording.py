@@ -113,10 +113,9 @@ def path(file: str) -> str:
     return printable(os.path.relpath(file) if inside else file)
 
 
-def location(site: Site, name: str = "") -> str:
-    """File, line, and what runs there."""
-    name = name or site.function
-    return f"{path(site.file)}:{site.line}" + (f" in {printable(name)}" if name != "<module>" else "")
+def location(site: Site) -> str:
+    """File, line, and function."""
+    return f"{path(site.file)}:{site.line}" + (f" in {printable(site.function)}" if site.function != "<module>" else "")
 
 
 def marked(site: Site, paint: Paint = plain) -> list[str]:
@@ -129,7 +128,9 @@ def marked(site: Site, paint: Paint = plain) -> list[str]:
     for place, line in enumerate(raw):
         stop = end if place == len(raw) - 1 and end else len(line)
         begin = start if place == 0 else len(line) - len(line.lstrip())
-        before, inside, after = (part.decode(errors="replace") for part in (line[:begin], line[begin:stop], line[stop:]))
+        before, inside, after = (
+            part.decode(errors="replace") for part in (line[:begin], line[begin:stop], line[stop:])
+        )
         pieces.append((printable_source(before), printable_source(inside.rstrip()), printable_source(after)))
     texts = ["".join(parts) for parts in pieces]
     whole = [_without_tabs(text) for text in texts]
@@ -260,16 +261,18 @@ class Wording:
             scope = scope.parent
         return self.trace.place(self.trace.step.node)
 
-    def place(self, site: Site, name: str = "") -> list[str]:
-        """A place in the program: its name, and its source with the expression marked."""
+    def place(self, site: Site, remark: str = "") -> list[str]:
+        """A place in the program: where that is, and its source with the expression marked."""
         lines = marked(site, self.paint)
         arrows = ["-> ", *["   "] * (len(lines) - 1)] if lines else []
         source = [arrow + line for arrow, line in zip(arrows, lines, strict=True)]
-        return [self.paint("faint", f"> {location(site, name)}"), *source]
+        return [self.paint("faint", f"> {location(site)}{remark}"), *source]
 
     def frame(self, frame: Frame) -> list[str]:
         """One of the places that led to a node."""
-        return [printable(frame.name)] if frame.site is None else self.place(frame.site, frame.name)
+        if frame.site is None:
+            return [self.paint("faint", f"> {printable(frame.name)}")]
+        return self.place(frame.site, f" calls {printable(frame.name)}" if frame.scope is not None else "")
 
     def happened(self) -> list[str]:
         """What: the chain rule of each contribution of this stop, or the number that was computed."""
@@ -336,7 +339,9 @@ class Wording:
             ]
         else:
             known = [(node, trace.grad(node, first - 1)) for node in _distinct(step.node for step in steps)]
-            values = [[f"{self.gradient(node)} = {number(gradient)}" for node, gradient in known if gradient is not None]]
+            values = [
+                [f"{self.gradient(node)} = {number(gradient)}" for node, gradient in known if gradient is not None]
+            ]
             sums: dict[Value, float] = {}
             for step in steps:
                 if step.operand is not None and scope not in trace.scopes(step.operand):
@@ -366,7 +371,7 @@ class Wording:
             name, value = self.symbol(node), number(self.trace.value(node))
             rows.append((name, f"  {value}", f"  {number(self.trace.grad(node))}", where))
         heading, *lines = aligned(rows, right=(1, 2))
-        rest = [f"… {len(nodes) - most:,} more"] if len(nodes) > most else []
+        rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
 
     def sum_of(self, node: Value) -> list[str]:
