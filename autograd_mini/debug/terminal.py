@@ -532,7 +532,7 @@ class Shell(cmd.Cmd):
         return order.index(step.node) + (trace.position == turn[-1])
 
     def do_set(self, text: str) -> None:
-        """What if: set y 2 changes the gradient of y from here on; going back to before forgets it."""
+        """Change the gradient of a node, to see what becomes of the others: set y 2; what was changed later is forgotten."""
         name, _, value = text.strip().rpartition(" ")
         if not name:
             raise ArgumentError("Write a node and a number, as in set y 2.")
@@ -571,14 +571,16 @@ class Shell(cmd.Cmd):
             names = f"{verb} ({short[verb]})" if verb in short else verb
             self._say(self.paint("header", names), f"   {first}", *[f"   {line[8:]}".rstrip() for line in rest])
             return
+        rows: list[tuple[str, str, str]] = []
         for title, verbs in HELP.items():
-            self._say(self.paint("header", title))
-            abouts = [(getattr(self, f"do_{verb}").__doc__ or "").splitlines()[0] for verb in verbs]
-            rows = [
-                (f"   {short.get(verb, '')}", verb, f"  {about}") for verb, about in zip(verbs, abouts, strict=True)
-            ]
-            self._say(*aligned(rows))
+            rows.append((title, "", ""))
+            rows += [(f"  {verb}", short.get(verb, ""), f"  {self._about(verb)}") for verb in verbs]
+        self._say(*[self.paint("header", line) if line in HELP else line for line in aligned(rows)])
         self._say("An empty line does the same again. Verbs can be shortened; anything else is an expression.")
+
+    def _about(self, verb: str) -> str:
+        """What a verb does, without its examples."""
+        return re.split("[:;.]", getattr(self, f"do_{verb}").__doc__ or "")[0]
 
     def completenames(self, text: str, *_: Any) -> list[str]:
         """The verbs that begin so."""

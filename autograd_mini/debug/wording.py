@@ -210,11 +210,11 @@ class Wording:
             return number(self.trace.value(node))
         if row.name == "where" and node.scope is not None and node.scope.name == "relu":
             operands = tuple(operand for operand in operands if type(operand) is Value)
-            return f"relu({', '.join(map(name, operands))})"
+            return f"relu({', '.join(_bare(name(operand)) for operand in operands)})"
         names = [name(operand) if type(operand) is Value else number(operand) for operand in operands]
         symbol = MATHEMATICAL.get(row.symbol, row.symbol)
         if row.symbol == row.name:
-            return f"{symbol}({', '.join(some(names, _FEW // 2))})"
+            return f"{symbol}({', '.join(some([_bare(name) for name in names], _FEW // 2))})"
         if len(names) == 1:
             return f"{symbol}({names[0]})" if names[0][0] in "-−(" else f"{symbol}{names[0]}"
         return f" {symbol} ".join(names)
@@ -226,7 +226,7 @@ class Wording:
             return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf"
         symbols = self.expression(node) or self.operation(node, self.symbol)
         name = self.symbol(node)
-        names = [] if name.strip("()") == symbols.strip("()") else [name]
+        names = [] if _bare(name) == symbols else [name]
         numbers = self.operation(node, lambda operand: number(self.trace.value(operand)))
         return " = ".join([*names, symbols, numbers, self.paint("result", result)])
 
@@ -409,6 +409,11 @@ class Wording:
                 waiting.append((inner, indent + corner, indent + further, level + 1))
         heading, *lines = aligned(rows, right=(1, 2))
         return [self.paint("header", heading), *lines, *(["…"] if waiting else [])]
+
+
+def _bare(symbol: str) -> str:
+    """A symbol without the parentheses around all of it."""
+    return symbol[1:-1] if symbol.startswith("(") else symbol
 
 
 def _scopes(scope: Scope) -> str:
