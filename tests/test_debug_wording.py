@@ -194,10 +194,10 @@ def test_a_scope_that_is_passed_says_what_came_in_and_what_went_out(recorded):
         trace.over()
     assert trace.passed is not None
     assert said.header().endswith("backward through softmax")
-    head, where, source, marks, *happened = said.stop()
+    source, marks, *happened = said.stop()[2:]
     assert (source, marks) == ("-> a = am.softmax(zs)", "       ^^^^^^^^^^^^^^")
     assert happened[0].split() == ["in", "∂loss/∂a", "=", "-3.718"]
-    assert [line.split()[-1] for line in happened[1:]] == ["0.7311", "-0.7311"]
+    assert {line.split()[-1] for line in happened[1:]} == {"0.7311", "-0.7311"}
     assert trace.grad(trace.nodes("z1")[0]) == pytest.approx(0.7310585786300049)
 
 

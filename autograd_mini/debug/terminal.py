@@ -532,7 +532,7 @@ class Shell(cmd.Cmd):
         return order.index(step.node) + (trace.position == turn[-1])
 
     def do_set(self, text: str) -> None:
-        """Change the gradient of a node, to see what becomes of the others: set y 2; what was changed later is forgotten."""
+        """Change the gradient of a node: set y 2; what was changed later is forgotten."""
         name, _, value = text.strip().rpartition(" ")
         if not name:
             raise ArgumentError("Write a node and a number, as in set y 2.")
