@@ -92,8 +92,8 @@ class Breakpoint:
         self._counts = _counter(self.hit_condition or ">= 1")
 
     def __str__(self) -> str:
-        target = "" if self.target is None else f" {getattr(self.target, '__name__', self.target)}"
-        words = [f"{self.kind}{f' {self.file}:' if self.file else ''}{target}"]
+        target = "" if self.target in (None, True) else f" {getattr(self.target, '__name__', self.target)}"
+        words = [f"{self.kind} {self.file}:{self.target}" if self.file else f"{self.kind}{target}"]
         words += [f"if {self.condition}"] if self.condition else []
         words += [f"hits {self.hit_condition}"] if self.hit_condition else []
         words += [f"log {self.log!r}"] if self.log else []
@@ -122,14 +122,19 @@ def _at_nodes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> 
     nodes = breakpoint.nodes
     if nodes is None or step.node not in nodes or step.index != trace.journal.turn(step.index)[-1]:
         return False
-    return not breakpoint.entering or trace.journal[before].node not in nodes
+    return not breakpoint.entering or _node_before(trace, step, before) not in nodes
+
+
+def _node_before(trace: Trace, step: Step, before: int) -> Value:
+    """The node from which one comes to that of this step: whose turn it was, this way or that, before this turn."""
+    return trace.journal[trace.journal.turn(step.index)[0] - 1 if before < step.index else before].node
 
 
 def _at_scopes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
     """Once for each time that a scope is entered, from whichever side."""
     if not _at_nodes(breakpoint, trace, step, before):
         return False
-    came_from = trace.scopes(trace.journal[before].node)
+    came_from = trace.scopes(_node_before(trace, step, before))
     return any(scope.name == breakpoint.target and scope not in came_from for scope in trace.scopes(step.node))
 
 

@@ -180,7 +180,7 @@ class Shell(cmd.Cmd):
         if stop.reason == "interrupted":
             self._say("interrupted here")
         for breakpoint in stop.breakpoints:
-            self._say(f"breakpoint {breakpoint.number}: {printable(str(breakpoint))}")
+            self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
         self._show()
         if stop.reason == "end" and not back:
             self._say("   the sweep is over: these are the gradients of backward()")
@@ -270,7 +270,7 @@ class Shell(cmd.Cmd):
         site = self._frames()[self.frame].site
         arguments = place(self._trace, where, site.file if site is not None else None)
         found = self._trace.break_at(**arguments, condition=condition or None, temporary=temporary)
-        self._say(f"breakpoint {found.number}: {printable(str(found))}")
+        self._say(f"breakpoint {found.number}: {_described(found)}")
 
     def do_tbreak(self, text: str) -> None:
         """Stop at a place once; see break."""
@@ -287,7 +287,7 @@ class Shell(cmd.Cmd):
         breakpoint = self._breakpoints(which)[0]
         read = self._trace.condition(condition) if condition.strip() else None
         breakpoint.condition = read
-        self._say(f"breakpoint {breakpoint.number}: {printable(str(breakpoint))}")
+        self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
     def do_ignore(self, text: str) -> None:
         """Pass a breakpoint so many times: ignore 1 3."""
@@ -296,7 +296,7 @@ class Shell(cmd.Cmd):
         if not times.strip().isdecimal():
             raise ArgumentError(f"{shown(times)} is no number of times; write it as in ignore 1 3.")
         breakpoint.ignore(int(times))
-        self._say(f"breakpoint {breakpoint.number}: {printable(str(breakpoint))}")
+        self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
     def do_disable(self, text: str) -> None:
         """Let breakpoints do nothing: disable 1 2; without numbers, all."""
@@ -324,7 +324,7 @@ class Shell(cmd.Cmd):
     def _enable(self, text: str, enabled: bool) -> None:
         for breakpoint in self._breakpoints(text) if text else self._trace.breakpoints:
             breakpoint.enabled = enabled
-            self._say(f"breakpoint {breakpoint.number}: {printable(str(breakpoint))}")
+            self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
     def _breakpoints(self, text: str) -> list[Breakpoint]:
         """Those of the numbers in a text."""
@@ -337,7 +337,7 @@ class Shell(cmd.Cmd):
         return [known[word] for word in words]
 
     def _list_breakpoints(self) -> None:
-        lines = [f"breakpoint {b.number}: {printable(str(b))}" for b in self._trace.breakpoints]
+        lines = [f"breakpoint {b.number}: {_described(b)}" for b in self._trace.breakpoints]
         self._say(*(lines or ["No breakpoints; help break says what can be one."]))
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -425,10 +425,9 @@ class Shell(cmd.Cmd):
     def _frames(self) -> list[Frame]:
         node = self._trace.step.node
         frames = self._trace.frames(node) or [Frame(self._trace.label(node), None)]
-        if (
-            len(frames) > 1 and frames[0].site is frames[1].site
-        ):  # inside of a scope of this package: show its call once
-            return frames[1:]
+        first, second = frames[0].site, frames[1].site if len(frames) > 1 else None
+        if first is not None and second is not None and first.place == second.place:
+            return frames[1:]  # in a scope of this package, whose call the user sees: show it once
         return frames
 
     def do_where(self, _: str) -> None:
@@ -620,6 +619,11 @@ def _at_comma(text: str) -> tuple[str, str]:
         if character == "," and depth == 0:
             return text[:place_], text[place_ + 1 :].strip()
     return text, ""
+
+
+def _described(breakpoint: Breakpoint) -> str:
+    text = str(breakpoint)
+    return printable(text.replace(breakpoint.file, path(breakpoint.file)) if breakpoint.file else text)
 
 
 def _in_one_line(error: AutogradError) -> str:

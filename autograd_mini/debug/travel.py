@@ -432,10 +432,9 @@ class Trace(Sequence[Step]):
         expressions: dict[int, set[Value]] = {}
         calls: dict[int, set[Value]] = {}
         for node in self.journal.order:
-            place = self.place(node)
             for site in self._sites(node, wanted):
                 first, _, last, _ = site.span
-                where = expressions if place is not None and site.place == place.place else calls
+                where = expressions if node.origin is not None and site.place == node.origin.place else calls
                 where.setdefault(line if first < line <= last and where is expressions else first, set()).add(node)
         known = sorted({*expressions, *calls})
         if not known:
