@@ -11,6 +11,7 @@ import glob
 import linecache
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -78,7 +79,8 @@ class Shell(cmd.Cmd):
         if self.trace is not None:
             trace.inherit(self.trace)
         self.trace, self.quits = trace, False
-        self.wording = Wording(trace, self.paint)
+        columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
+        self.wording = Wording(trace, self.paint, columns)
         try:
             with line_editing() if self.use_rawinput else nullcontext():
                 self._say(about)

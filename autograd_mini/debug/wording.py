@@ -118,30 +118,55 @@ def location(site: Site) -> str:
     return f"{path(site.file)}:{site.line}" + (f" in {printable(site.function)}" if site.function != "<module>" else "")
 
 
-def marked(site: Site, paint: Paint = plain) -> list[str]:
-    """The lines of an expression, and below each a line that marks the expression; [] where there is no source."""
+def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
+    """The lines of an expression, and below each a line that marks the expression.
+
+    Args:
+        site: of the expression.
+        paint: gives the mark its colour.
+        columns: the width of the screen: longer lines are cut around the mark; 0 for no limit.
+
+    Returns:
+        the lines, without the indentation that they have in common; [] where there is no source.
+    """
     first, start, last, end = site.span
     raw = [linecache.getline(site.file, line).rstrip("\r\n").encode() for line in range(first, last + 1)]
     if not any(raw):
         return []
-    pieces: list[tuple[str, str, str]] = []  # before, inside and after the expression
+    found: list[tuple[str, int, int]] = []  # the text, and the columns where the expression begins and ends
     for place, line in enumerate(raw):
         stop = end if place == len(raw) - 1 and end else len(line)
         begin = start if place == 0 else len(line) - len(line.lstrip())
-        before, inside, after = (
-            part.decode(errors="replace") for part in (line[:begin], line[begin:stop], line[stop:])
+        text, to_end, to_begin = (
+            _without_tabs(printable_source(part.decode(errors="replace")))
+            for part in (line, line[:stop].rstrip(), line[:begin])
         )
-        pieces.append((printable_source(before), printable_source(inside.rstrip()), printable_source(after)))
-    texts = ["".join(parts) for parts in pieces]
-    whole = [_without_tabs(text) for text in texts]
-    margin = min(len(text) - len(text.lstrip(" ")) for text in whole if text.strip())
+        found.append((text, width(to_begin), max(width(to_end), width(to_begin))))
+    margin = min(len(text) - len(text.lstrip(" ")) for text, _, _ in found if text.strip())
     lines: list[str] = []
-    for (before, inside, _), text in zip(pieces, whole, strict=True):
-        left, right = _without_tabs(before), _without_tabs(before + inside)
-        lines.append(text[margin : len(left)] + paint("mark", text[len(left) : len(right)]) + text[len(right) :])
-        if columns := width(right) - width(left):
-            lines.append(" " * (width(left) - margin) + paint("mark", "^" * columns))
-    return some([line.rstrip() for line in lines], 2 * _FEW, "lines more")
+    for text, left, right in found:
+        offset = margin
+        if columns and width(text) - margin > columns:
+            offset = max(margin, min(left - columns // 4, width(text) - columns))
+            text = _between(text, 0, offset + columns - 1) + "…"
+            right = min(right, width(text))
+        before, inside, after = (_between(text, *ends) for ends in ((offset, left), (left, right), (right, None)))
+        before = f"…{_between(before, 1)}" if offset > margin else before
+        lines.append((before + paint("mark", inside) + after).rstrip())
+        if right > left:
+            lines.append(" " * width(before) + paint("mark", "^" * width(inside)))
+    return some(lines, 2 * _FEW, "lines more")
+
+
+def _between(text: str, first: int, last: int | None = None) -> str:
+    """The part of a text that stands in some columns; what takes none stays with the character before it."""
+    found, column = "", 0
+    for character in text:
+        wide = _columns(character)
+        if column - (not wide) >= first and (last is None or column - (not wide) < last):
+            found += character
+        column += wide
+    return found
 
 
 def printable_source(text: str) -> str:
@@ -158,6 +183,7 @@ class Wording:
     Args:
         trace: says where we are.
         paint: gives a text its colour, by one of `ROLES`.
+        columns: the width of the screen, to which source is cut; 0 for no limit.
 
     >>> from autograd_mini import Value, debug
     >>> x, w = Value(2.0, name="x"), Value(-3.0, name="w")
@@ -170,9 +196,10 @@ class Wording:
     ∂mul#2/∂w += ∂mul#2/∂mul#2 × ∂mul#2/∂w = 1 × 2  = 2    total 2
     """
 
-    def __init__(self, trace: Trace, paint: Paint = plain) -> None:
+    def __init__(self, trace: Trace, paint: Paint = plain, columns: int = 0) -> None:
         self.trace = trace
         self.paint = paint
+        self.columns = columns
         places = {place: node.origin for node in trace.journal.order if (place := made_at(node)) and node.origin}
         self._nodes_at = Counter(map(made_at, trace.journal.order))
         self._places_of = Counter(site.expression for site in places.values())
@@ -263,7 +290,7 @@ class Wording:
 
     def place(self, site: Site, remark: str = "") -> list[str]:
         """A place in the program: where that is, and its source with the expression marked."""
-        lines = marked(site, self.paint)
+        lines = marked(site, self.paint, max(self.columns - 4, 0))
         arrows = ["-> ", *["   "] * (len(lines) - 1)] if lines else []
         source = [arrow + line for arrow, line in zip(arrows, lines, strict=True)]
         return [self.paint("faint", f"> {location(site)}{remark}"), *source]
