@@ -13,7 +13,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug import console, differences, terminal
+from autograd_mini.debug import console, terminal
 from autograd_mini.debug.places import place
 
 NETWORK = """
@@ -47,13 +47,13 @@ print("done")
 def session(tmp_path):
     """Run `autograd-mini debug` on a program with commands in a pipe; give the finished process."""
 
-    def run(program, *commands, options=(), arguments=(), target="program.py"):
+    def run(program, *commands, options=(), arguments=(), target="program.py", encoding="utf-8"):
         (tmp_path / "program.py").write_text(program, encoding="utf-8")
         return subprocess.run(
             [sys.executable, "-m", "autograd_mini", "debug", *options, target, *arguments],
             input="".join(f"{command}\n" for command in commands),
             cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=120,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, "PYTHONIOENCODING": encoding},
         )  # fmt: skip
 
     return run
@@ -148,6 +148,12 @@ def test_output_that_nobody_reads_ends_the_session(tmp_path):
     _, complaints = process.communicate("n\n" * 3000)
     assert complaints == ""
     assert process.returncode == 0
+
+
+def test_a_screen_without_mathematical_letters(session):
+    done = session(NETWORK, "n", "c", "c", encoding="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?loss/?log(a[1])" in done.stdout
 
 
 # -- programs ----------------------------------------------------------------------------------------------------------
@@ -715,43 +721,3 @@ def test_plain_pdb_finds_readable_code(tmp_path):
     assert "backward()\n-> def backward(self, seed: float = 1.0)" in done.stdout
     assert "-> adjoints[operand] = contribution if before is ZERO else before + contribution" in done.stdout
     assert "(Pdb) -3.0\n(Pdb) 'x'\n(Pdb) (1.0, ZERO)\n" in done.stdout
-
-
-# -- finite differences ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("function", [am.softmax, lambda xs: [am.tanh(xs[0]) * xs[1] + am.hypot(*xs)]])
-def test_right_derivatives_agree_with_differences(function):
-    xs = [Value(0.3), Value(-1.2)]
-    journal = debug.trace(function(xs)[0]).journal
-    for node in journal.order:
-        for _, compared in differences.local(journal, node):
-            assert compared.verdict == "agrees"
-        assert differences.total(journal, node).verdict == "agrees"
-
-
-def test_a_wrong_rule_is_found():
-    """An operation of the user with a wrong derivative: in its own step, and in all behind it."""
-    am.primitive("wrong_square", lambda x: x * x, lambda y, x: (x,), domain=[(-2.0, 2.0)])
-    try:
-        x = Value(3.0)
-        y = am.primitives.TABLE["wrong_square"] and _apply("wrong_square", x * 2.0)
-        journal = debug.trace(y).journal
-        ((_, compared),) = differences.local(journal, y)
-        assert (compared.verdict, compared.derivative) == ("differs", 6.0)
-        assert compared.estimate == pytest.approx(12.0)
-        assert differences.total(journal, x).verdict == "differs"
-    finally:
-        del am.primitives.TABLE["wrong_square"]
-
-
-def _apply(name, x):
-    from autograd_mini.engine import apply
-
-    return apply(am.primitives.TABLE[name], (x,))
-
-
-def test_at_a_kink_the_derivative_is_a_choice():
-    journal = debug.trace(abs(Value(0.0))).journal
-    ((_, compared),) = differences.local(journal, journal.root)
-    assert compared.verdict == "is a choice: slope 0.0 was chosen; it is -1.0 on the left, 1.0 on the right"

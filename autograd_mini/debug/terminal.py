@@ -147,8 +147,9 @@ class Shell(cmd.Cmd):
         return self.trace
 
     def _say(self, *lines: str) -> None:
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"  # in some there is no ∂
         for line in lines:
-            self.stdout.write(f"{line}\n")
+            self.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
         self.stdout.flush()
 
     def _complain(self, text: str) -> None:
