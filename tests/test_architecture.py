@@ -32,7 +32,8 @@ LAYERS = [
     ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
     ["draw"], ["demo", "script"],
     ["debug.journal", "debug.conditions"], ["debug.moment", "debug.lines"], ["debug.breakpoints"], ["debug.travel"],
-    ["debug.program", "debug.disorder"], ["debug"], ["cli"], ["__init__", "__main__"],
+    ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"], ["debug.console"],
+    ["debug.terminal"], ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "sparsity",

@@ -50,6 +50,7 @@ class Breakpoint:
         enabled: whether it does anything.
         log: print this instead of stopping; expressions in braces are computed.
         hits: how often it was met.
+        absent: whether what it means is not in this graph, but was in that of an earlier `backward()`.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Breakpoint:
     enabled: bool = True
     log: str | None = None
     hits: int = 0
+    absent: bool = False
     _counts: Callable[[int], bool] = field(default=lambda hits: True, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,21 +78,27 @@ class Breakpoint:
 
     def is_met(self, trace: Trace, step: Step, before: int) -> bool:
         """Whether it happens and its condition holds, often enough; counts the hits."""
-        if not self.enabled or not self.happens(trace, step, before):
+        if not self.enabled or self.absent or not self.happens(trace, step, before):
             return False
         if self.condition is not None and not self.condition(trace.names_at(step)):
             return False
         self.hits += 1
         return self._counts(self.hits)
 
+    def ignore(self, times: int) -> None:
+        """Do not count as met so many times from now on."""
+        self.hit_condition = f"> {self.hits + times}" if times > 0 else ""
+        self._counts = _counter(self.hit_condition or ">= 1")
+
     def __str__(self) -> str:
-        target = "" if self.target is None else f" {getattr(self.target, '__name__', self.target)}"
-        words = [f"{self.kind}{f' {self.file}:' if self.file else ''}{target}"]
+        target = "" if self.target in (None, True) else f" {getattr(self.target, '__name__', self.target)}"
+        words = [f"{self.kind} {self.file}:{self.target}" if self.file else f"{self.kind}{target}"]
         words += [f"if {self.condition}"] if self.condition else []
         words += [f"hits {self.hit_condition}"] if self.hit_condition else []
         words += [f"log {self.log!r}"] if self.log else []
         words += ["once"] if self.temporary else []
         words += [] if self.enabled else ["off"]
+        words += ["not in this graph"] if self.absent else []
         return ", ".join(words) + (f" ({self.hits} hit{'s' * (self.hits > 1)})" if self.hits else "")
 
 
@@ -113,7 +121,12 @@ def _at_nodes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> 
     nodes = breakpoint.nodes
     if nodes is None or step.node not in nodes or step.index != trace.journal.turn(step.index)[-1]:
         return False
-    return not breakpoint.entering or trace.journal[before].node not in nodes
+    return not breakpoint.entering or _node_before(trace, step, before) not in nodes
+
+
+def _node_before(trace: Trace, step: Step, before: int) -> Value:
+    """The node from which one comes to that of this step: whose turn it was, this way or that, before this turn."""
+    return trace.journal[trace.journal.turn(step.index)[0] - 1 if before < step.index else before].node
 
 
 def _at_scopes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:

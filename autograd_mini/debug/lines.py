@@ -60,10 +60,9 @@ class Lines:
             key = node.origin, node.scope
             if key not in known:
                 lists = known[key] = []
-                expression = self._trace.place(node)
                 for frame in self._trace.frames(node):
                     if (site := frame.site) is not None:
-                        kind = expression is not None and site.place == expression.place
+                        kind = node.origin is not None and site.place == node.origin.place
                         same = first.setdefault((site.place, kind), (site, kind))
                         file = real.get(site.file) or real.setdefault(site.file, os.path.realpath(site.file))
                         nodes = found.setdefault(file, {}).setdefault(same, [])

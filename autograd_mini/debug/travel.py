@@ -15,7 +15,7 @@ from autograd_mini.debug.breakpoints import Breakpoint
 from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
 from autograd_mini.debug.lines import Frame, Lines
-from autograd_mini.debug.moment import Moment
+from autograd_mini.debug.moment import WORDS, Moment
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
@@ -30,7 +30,7 @@ class Stop:
     """Why a motion ended.
 
     Attributes:
-        reason: "step", "breakpoint", or "end": there is nothing further that way.
+        reason: "step", "breakpoint", "interrupted" (by Ctrl-C), or "end": there is nothing further that way.
         breakpoints: those that were met.
         messages: what breakpoints that log had to say on the way.
     """
@@ -261,6 +261,11 @@ class Trace(Sequence[Step]):
                 index = turn[-1] + 1
         return self._extents[scope, phase]
 
+    def steps_in(self, scope: Scope, index: int | None = None) -> list[Step]:
+        """The steps that happen in a scope, in the phase of a step, by default of this one."""
+        first, last = self._extent(scope, self.position if index is None else self._checked(index))
+        return [self[i] for i in range(first, last + 1) if scope in self.around(i)]
+
     def _move(
         self, target: int, back: bool, passed: Scope | None = None, to: Sequence[Breakpoint] | None = None
     ) -> Stop:
@@ -272,19 +277,24 @@ class Trace(Sequence[Step]):
         end = min(max(target, 0), len(self) - 1)
         if end == self.position:
             return Stop("end")
-        for index in range(self.position + direction, end + direction, direction) if active else ():
-            step = self[index]
-            met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
-            if met:
-                names = self.names_at(step)
-                messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
-                met = [breakpoint for breakpoint in met if breakpoint.log is None]
-            if met:
-                for breakpoint in met:
-                    if breakpoint.temporary and breakpoint in self.breakpoints:
-                        self.breakpoints.remove(breakpoint)
-                self.position, self.passed = index, passed if index == target else None
-                return Stop("breakpoint", tuple(met), tuple(messages))
+        index = self.position
+        try:
+            for index in range(self.position + direction, end + direction, direction) if active else ():
+                step = self[index]
+                met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
+                if met:
+                    names = self.names_at(step)
+                    messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
+                    met = [breakpoint for breakpoint in met if breakpoint.log is None]
+                if met:
+                    for breakpoint in met:
+                        if breakpoint.temporary and breakpoint in self.breakpoints:
+                            self.breakpoints.remove(breakpoint)
+                    self.position, self.passed = index, passed if index == target else None
+                    return Stop("breakpoint", tuple(met), tuple(messages))
+        except KeyboardInterrupt:
+            self.position, self.passed = index, None
+            return Stop("interrupted", (), tuple(messages))
         self.position, self.passed = end, passed
         return Stop("step" if end == target else "end", (), tuple(messages))
 
@@ -345,7 +355,7 @@ class Trace(Sequence[Step]):
             )
         found = replace(
             self._breakpoint(kinds[0], given[kinds[0]], file),
-            condition=Condition(condition) if condition else None,
+            condition=self.condition(condition) if condition else None,
             hit_condition=str(hits),
             temporary=temporary,
             log=log,
@@ -359,6 +369,23 @@ class Trace(Sequence[Step]):
         self._numbers += 1
         self.breakpoints.append(found)
         return found
+
+    def inherit(self, earlier: Trace) -> None:
+        """Take over the breakpoints and watches of the trace of an earlier sweep; what is not in this graph waits."""
+        self.watches, self._numbers = earlier.watches, earlier._numbers
+        for former in earlier.breakpoints:
+            target = str(former.target) if isinstance(former.target, Condition) else former.target
+            try:
+                found = self._breakpoint(former.kind, target, former.file)
+                if former.condition is not None:
+                    former.condition(self.names_at(self.step))
+            except ArgumentError:
+                self.breakpoints.append(replace(former, absent=True))
+            else:
+                nodes, entering = found.nodes, found.entering
+                self.breakpoints.append(
+                    replace(former, target=found.target, nodes=nodes, entering=entering, absent=False)
+                )
 
     def _breakpoint(self, kind: str, target: Any, file: str | None = None) -> Breakpoint:
         order = self.journal.order
@@ -378,13 +405,13 @@ class Trace(Sequence[Step]):
             target = self.label(target) if type(target) is Value else target
         elif kind == "watch":
             if type(target) is Value:
-                nodes, target = {target}, Condition(f"#{self.number(target)}.grad")
+                name = self.label(target)
+                name = name if name.isidentifier() and name not in WORDS else f"#{self.number(target)}"
+                nodes, target = {target}, Condition(f"{name}.grad")
             else:
-                target = Condition(target)
-                target(self.names_at(self.step))  # to complain now
+                target = self.condition(target)
         elif kind == "when" and isinstance(target, str):
-            target = Condition(target)
-            target(self.names_at(self.step))
+            target = self.condition(target)
         elif kind in ("above", "below"):
             target = float(target)
         return Breakpoint(kind, target, nodes, entering, file=file)
@@ -504,9 +531,19 @@ class Trace(Sequence[Step]):
         """
         return Condition(expression)(self.names_at(self.step))
 
+    def condition(self, expression: str) -> Condition:
+        """An expression that has been read, and whose names mean something here.
+
+        Raises:
+            ArgumentError: as for `evaluate`.
+        """
+        condition = Condition(expression)
+        condition(self.names_at(self.step))  # to complain now, not in the middle of a motion
+        return condition
+
     def watch(self, expression: str) -> Condition:
         """Show an expression at every stop from now on: it joins `watches`."""
-        condition = Condition(expression)
+        condition = self.condition(expression)
         self.watches.append(condition)
         return condition
 
