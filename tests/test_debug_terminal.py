@@ -189,6 +189,18 @@ def test_breakpoints_wait_for_a_graph_that_has_their_place(session):
     assert "breakpoint 1: op exp (2 hits)" in done.stdout
 
 
+def test_expressions_wait_for_their_names(session):
+    program = "from autograd_mini import Value\nx = Value(1.0)\ny = x * 2.0\n(y * y).backward()\n"
+    program += "(x * x).backward()\n(y + y).backward()\n"
+    done = session(program, "b y.grad > 0", "watch y.grad", "c", "c", "c", "clear 1", "c", "b", "c", "c", "c")
+    waiting = session(program, "b y.grad > 0", "jump end", "c", "b", "c", "c", "c").stdout
+    assert "when y.grad > 0, not in this graph" in waiting
+    assert "call 3" in waiting
+    assert "***" not in waiting
+    watched = re.findall(r"watch y.grad.*", done.stdout)
+    assert watched[-2:] == ["watch y.grad, not in this graph (2 hits)", "watch y.grad (3 hits)"]
+
+
 def test_everything_behind_the_script_is_for_the_script(session):
     program = "import sys\nprint(sys.argv)\n" + LOOP
     done = session(program, "q", arguments=["--at", "7", "-h", "--", "file"])
@@ -377,6 +389,25 @@ def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(ses
     line = {"cross_entropy": "7", "Layer1": "6"}.get(place, place)
     assert done.stdout.count(f"> program.py:{line}\n") == 2 + (back and line == "6")
     assert done.stdout.splitlines()[-1].endswith("(2 hits)")
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_scope_is_entered_from_both_sides(back):
+    """Forwards at its first node of the sweep, backwards at its last: one comes from a node outside."""
+    loss = am.cross_entropy(am.nn.MLP(2, [2, 2], seed=1)([1.0, 2.0]), 0)
+    trace = debug.trace(loss)
+    trace.seek(len(trace) - 1 if back else trace.start)
+    trace.break_at(scope="Neuron0")
+    entered = 0
+    while trace.run(back).breakpoints:
+        if trace.position < trace.start:
+            break
+        entered += 1
+        turn = trace.journal.turn(trace.position)
+        assert trace.position == turn[-1]
+        (scope,) = [scope for scope in trace.scopes(trace.step.node) if scope.name == "Neuron0"]
+        assert scope not in trace.scopes(trace[turn[-1] + 1 if back else turn[0] - 1].node)
+    assert entered == 2 - back  # the sweep ends inside of one
 
 
 def test_what_a_word_means():

@@ -234,22 +234,33 @@ def test_what_if_says_what_it_was_before(recorded):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_numbers_of_a_passed_scope_add_up(recorded, seed):
-    """What goes out of the turns inside of it equals how the gradients outside changed."""
-    network = am.nn.MLP(2, [3, 1], seed=seed)
-    root = network([1.0, 2.0])
+def test_the_numbers_of_a_passed_scope_add_up(seed):
+    """What goes out of the turns inside of it is how the gradients outside changed, also where several add to one."""
+
+    @am.composite
+    def square(u):
+        return u * u
+
+    root = am.sum([square(z) * z for z in am.nn.MLP(2, [3, 2], seed=seed)([1.0, 2.0])])
     said = wording(root)
-    trace = said.trace
-    while True:
+    trace, passed, reason = said.trace, 0, ""
+    while reason != "end":
         before = trace.position
-        stop = trace.over()
+        reason = trace.over().reason
         if trace.passed is not None:
-            changed = [node for node in trace.journal.order if trace.grad(node) != trace.grad(node, before)]
-            outside = {said.gradient(n) for n in changed if trace.passed not in trace.scopes(n)}
-            lines = said._whole(trace.passed)
-            assert {line[4:].split(" ")[0] for line in lines if "+=" in line} <= outside
-        if stop.reason == "end":
-            break
+            passed += 1
+            outside = [node for node in trace.journal.order if trace.passed not in trace.scopes(node)]
+            changes = {
+                said.gradient(node): (trace.grad(node) - (trace.grad(node, before) or 0.0), trace.grad(node))
+                for node in outside
+                if any(before < arrival <= trace.position for arrival in trace.journal.arrivals(node))
+            }
+            lines = [line[4:].split() for line in said._whole(trace.passed) if "+=" in line]
+            found = {line[0]: (float(line[2]), float(line[4])) for line in lines}
+            assert found.keys() == changes.keys()
+            for node, numbers in found.items():
+                assert numbers == pytest.approx(changes[node], rel=1e-3, abs=1e-12)
+    assert passed >= 4
 
 
 def test_trees_stop_at_their_depth(recorded):
