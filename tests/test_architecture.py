@@ -31,8 +31,8 @@ LAYERS = [
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],
     ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
     ["draw"], ["demo", "script"],
-    ["debug.journal", "debug.conditions"], ["debug.moment"], ["debug.breakpoints"], ["debug.travel"], ["debug.program"],
-    ["debug.differences", "debug.places", "debug.wording"], ["debug.console"],
+    ["debug.journal", "debug.conditions"], ["debug.moment", "debug.lines"], ["debug.breakpoints"], ["debug.travel"],
+    ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"], ["debug.console"],
     ["debug.terminal"], ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place

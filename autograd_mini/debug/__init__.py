@@ -13,6 +13,7 @@ from autograd_mini.engine import Value
 from autograd_mini.errors import OperandError, shown
 
 if TYPE_CHECKING:
+    from autograd_mini.debug.disorder import Disorder
     from autograd_mini.debug.travel import Trace
 
 
@@ -72,6 +73,38 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
     from autograd_mini.debug import terminal
 
     terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
+
+
+def wrong_order(v: Value) -> Disorder:
+    """Run backpropagation depth first, without topological order, beside the right one, to where it goes astray.
+
+    Args:
+        v: the value whose derivatives are computed.
+
+    Returns:
+        a `Disorder`: print it; it is true if something goes wrong.
+
+    Raises:
+        OperandError: v is not a `Value`.
+
+    >>> import autograd_mini as am
+    >>> a = am.Value(3.0, name="a")
+    >>> b = a + a
+    >>> b.name = "b"
+    >>> c = b + b
+    >>> c.name = "c"
+    >>> print(am.debug.wrong_order(c))
+    depth first                    in topological order
+      c → b: 1 × 1 = 1, b has 1      c → b: 1 × 1 = 1, b has 1
+                                     c → b: 1 × 1 = 1, b has 2
+    ▶ b → a: 1 × 1 = 1, a has 1    ▶ b → a: 2 × 1 = 2, a has 2
+    <BLANKLINE>
+    b hands on 1, but its gradient is 2: 1 of 2 contributions had arrived.
+    In the end a gets 6 instead of 4.
+    """
+    from autograd_mini.debug.disorder import disorder
+
+    return disorder(trace(_checked(v, "wrong_order")))
 
 
 def _checked(v: Value, what: str) -> Value:

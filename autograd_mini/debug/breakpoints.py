@@ -16,7 +16,6 @@ from autograd_mini.debug.journal import BACKWARD, FORWARD, Journal, Step
 from autograd_mini.debug.moment import Moment
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
-from autograd_mini.scopes import Scope
 
 
 class Trace(Protocol):
@@ -24,8 +23,8 @@ class Trace(Protocol):
 
     journal: Journal
 
-    def scopes(self, node: Value) -> list[Scope]:
-        """The scopes that a node is in."""
+    def is_entered(self, name: str, index: int, back: bool = False) -> bool:
+        """Whether a scope of this name begins with a step, or, gone back, ends with it."""
 
     def names_at(self, step: Step) -> Moment:
         """What names mean after a step."""
@@ -132,10 +131,9 @@ def _node_before(trace: Trace, step: Step, before: int) -> Value:
 
 def _at_scopes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
     """Once for each time that a scope is entered, from whichever side."""
-    if not _at_nodes(breakpoint, trace, step, before):
-        return False
-    came_from = trace.scopes(_node_before(trace, step, before))
-    return any(scope.name == breakpoint.target and scope not in came_from for scope in trace.scopes(step.node))
+    return _at_nodes(breakpoint, trace, step, before) and trace.is_entered(
+        breakpoint.target, step.index, back=before > step.index
+    )
 
 
 def _changes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
