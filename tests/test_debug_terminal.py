@@ -738,8 +738,8 @@ def test_plain_pdb_finds_readable_code(tmp_path):
     commands += ["p contribution", "p operand.name", "p adjoint, before", "q"]
     path = os.pathsep.join([str(Path(am.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-m", "pdb", "program.py"], input="\n".join(commands) + "\n", cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": path}, timeout=120,
+        [sys.executable, "-m", "pdb", "program.py"], input="\n".join(commands) + "\n", cwd=tmp_path,
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120,
     )  # fmt: skip
     assert "backward()\n-> def backward(self, seed: float = 1.0)" in done.stdout
     assert "-> adjoints[operand] = contribution if before is ZERO else before + contribution" in done.stdout
