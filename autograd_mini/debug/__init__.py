@@ -44,6 +44,37 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
     return Trace(_checked(v, "trace"), Value(seed).data)
 
 
+def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
+    """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
+
+    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
+    step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
+
+    Args:
+        v: the value whose derivatives are computed.
+        seed: the derivative to start with, as in `backward(seed)`.
+        commands: what to do first, as if it were typed; then commands are read from the terminal, or from a pipe.
+
+    Raises:
+        OperandError: v is not a `Value`, or the seed is no number.
+
+    >>> import autograd_mini as am
+    >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
+    >>> am.debug.shell(am.exp(x * w), commands=["next", "next", "quit"])  # doctest: +ELLIPSIS
+    n steps, rn steps back, help lists more...
+    step 4 of 7, seed
+       ∂exp#3/∂exp#3 = 1   here the sweep begins
+    step 5 of 7, backward
+       ∂exp#3/∂mul#2 += ∂exp#3/∂exp#3 × ∂exp#3/∂mul#2 = 1 × 0.002479 = 0.002479   total 0.002479
+    step 7 of 7, backward
+       ∂exp#3/∂x += ∂exp#3/∂mul#2 × ∂mul#2/∂x = 0.002479 × -3 = -0.007436   total -0.007436
+       ∂exp#3/∂w += ∂exp#3/∂mul#2 × ∂mul#2/∂w = 0.002479 × 2  = 0.004958    total 0.004958
+    """
+    from autograd_mini.debug import terminal
+
+    terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
+
+
 def wrong_order(v: Value) -> Disorder:
     """Run backpropagation depth first, without topological order, beside the right one, to where it goes astray.
 
@@ -74,37 +105,6 @@ def wrong_order(v: Value) -> Disorder:
     from autograd_mini.debug.disorder import disorder
 
     return disorder(trace(_checked(v, "wrong_order")))
-
-
-def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
-    """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
-
-    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
-    step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
-
-    Args:
-        v: the value whose derivatives are computed.
-        seed: the derivative to start with, as in `backward(seed)`.
-        commands: what to do first, as if it were typed; then commands are read from the terminal, or from a pipe.
-
-    Raises:
-        OperandError: v is not a `Value`, or the seed is no number.
-
-    >>> import autograd_mini as am
-    >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
-    >>> am.debug.shell(am.exp(x * w), commands=["next", "next", "quit"])  # doctest: +ELLIPSIS
-    n steps, rn steps back, help lists more...
-    step 4 of 7, seed
-       ∂exp#3/∂exp#3 = 1   here the sweep begins
-    step 5 of 7, backward
-       ∂exp#3/∂mul#2 += ∂exp#3/∂exp#3 × ∂exp#3/∂mul#2 = 1 × 0.002479 = 0.002479   total 0.002479
-    step 7 of 7, backward
-       ∂exp#3/∂x += ∂exp#3/∂mul#2 × ∂mul#2/∂x = 0.002479 × -3 = -0.007436   total -0.007436
-       ∂exp#3/∂w += ∂exp#3/∂mul#2 × ∂mul#2/∂w = 0.002479 × 2  = 0.004958    total 0.004958
-    """
-    from autograd_mini.debug import terminal
-
-    terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
 
 
 def _checked(v: Value, what: str) -> Value:
