@@ -78,7 +78,7 @@ class Trace(Sequence[Step]):
         self._called: dict[str, list[Value]] = {}
         self._lines = Lines(self)
         for node in self.journal.order:
-            if name := self._names.name(node):
+            if name := self._names.own_name(node):
                 self._called.setdefault(name, []).append(node)
 
     @property
@@ -456,11 +456,11 @@ class Trace(Sequence[Step]):
 
     def name(self, node: Value) -> str:
         """What the user calls a node: by its name or its variable; "" where neither is known."""
-        return self._names.name(node)
+        return self._names.own_name(node)
 
     def label(self, node: Value) -> str:
         """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
-        name = self._names.name(node)
+        name = self._names.own_name(node)
         if name and len(self._called[name]) == 1:
             return name
         return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
