@@ -41,6 +41,7 @@ function formula(pieces) {
   const line = element("div", { class: "formula" });
   for (const piece of pieces) {
     const made = document.createElementNS("http://www.w3.org/1998/Math/MathML", "math");
+    made.setAttribute("displaystyle", "true");
     made.append(math(piece));
     line.append(made, " ");
   }
@@ -148,7 +149,7 @@ function fit() {
   const style = getComputedStyle(area);
   const room = area.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   const tall = area.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
-  size(Math.min(Math.max(Math.min(room / wide, tall / high), 0.75), 1.8));
+  size(Math.min(Math.max(Math.min(room / wide, tall / high), 0.6), 2));
   follow();
 }
 
@@ -194,6 +195,7 @@ function mark(number) {
   for (const entry of marked) {
     entry.code.replaceChildren(entry.text);
     entry.line.className = "";
+    entry.line.removeAttribute("aria-current");
   }
   const pieces = new Map();  // of each line the marks on it
   const marks = number < 0 ? [] : places[number];
@@ -215,7 +217,9 @@ function mark(number) {
       const kind = over.some((piece) => piece.kind === "here") ? "here" : over.length ? "call" : "";
       entry.code.append(kind ? element("mark", { class: kind }, text) : text);
     }
-    entry.line.className = found.some(({ kind }) => kind === "here") ? "line here" : "line call";
+    const here = found.some(({ kind }) => kind === "here");
+    entry.line.className = here ? "here" : "call";
+    if (here) entry.line.setAttribute("aria-current", "location");
   }
   marked = [...pieces.keys()];
   $("calls").replaceChildren(...marks.map(({ file, name, spans }, depth) => {
@@ -256,7 +260,10 @@ for (const [number, kind, depth] of [...data.scale, ["nan, inf", "broken", 100]]
   $("legend").append(entry);
 }
 
-function write(row, scene) {
+for (const [kind, text] of [["at", "now"], ["to", "receives"], ["more", "italic: more to be added"], ["", "on an arrow: local derivative"]])
+  $("legend").append(element("li", { class: `say ${kind}` }, text));
+
+function write(row) {
   const [value, gradient] = [known(row.values), known(row.gradients)];
   row.value.textContent = value ? digits(value[1]) : "–";
   row.chip.textContent = gradient ? digits(gradient[1]) : "–";
@@ -288,7 +295,7 @@ function show(number, remember = true) {
     const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= now ? "passed" : ""];
     group.setAttribute("class", `edge ${past.join(" ")} ${going.has(id) ? "going" : ""}`);
   }
-  for (const row of rows) write(row, scene);
+  for (const row of rows) write(row);
   const lines = [];
   for (let i = Math.max(scene.turn, now - 7); i <= now; i++) lines.push(formula(scenes[i].formula));
   lines[lines.length - 1].classList.add("now");
@@ -375,6 +382,7 @@ $("slider").max = last;
 $("slider").addEventListener("input", () => { play(false); show(Number($("slider").value)); });
 $("title").textContent = document.title;
 document.body.style.setProperty("--share", `${(100 * (data.start - 0.5)) / Math.max(last, 1)}%`);
+document.body.classList.toggle("wide", wide > 2.2 * high);  // such a picture gets the whole width
 addEventListener("resize", fit);
 
 function addressed() {  // the scene of the step in the address

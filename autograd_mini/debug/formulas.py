@@ -87,8 +87,8 @@ def formula(trace: Trace, step: Step) -> list[Formula]:
 def _computed(trace: Trace, node: Value, name: Formula) -> list[Formula]:
     if node._row is None:
         return [["mrow", name, ["mo", "="], numeral(trace.value(node))]]
-    names = [variable(called(trace, x)) if type(x) is Value else numeral(float(x)) for x in node.operands]  # type: ignore[arg-type]  # the others are floats
-    numbers = [trace.value(x) if type(x) is Value else float(x) for x in node.operands]  # type: ignore[arg-type]  # as above
+    names = [variable(called(trace, x)) if type(x) is Value else numeral(float(x)) for x in node.operands]
+    numbers = [trace.value(x) if type(x) is Value else float(x) for x in node.operands]
     pieces = [["mrow", name, ["mo", "="], *_applied(node, names)]]
     pieces.append(["mrow", ["mo", "="], *_applied(node, [numeral(number) for number in numbers])])
     return [*pieces, ["mrow", ["mo", "="], numeral(trace.value(node))]]
@@ -141,7 +141,7 @@ def words(trace: Trace, step: Step) -> str:
     before = trace.grad(step.operand, step.index - 1)
     passed = f"{name} hands {short(step.contribution)} on to {operand}: {short(step.upstream)} × {short(step.local)}."
     if before is None:
-        return f"{passed} That is the gradient of {operand} so far." if _more(trace, step) else passed
+        return f"{passed} That is the gradient of {operand}{' so far' if _more(trace, step) else ''}."
     return f"{passed} Added to {short(before)}, the gradient of {operand} is {short(step.total)} now."
 
 

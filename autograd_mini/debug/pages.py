@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.debug.formulas import called, formula, readable, size, words
+from autograd_mini.debug.formulas import called, formula, size, words
 from autograd_mini.debug.journal import BACKWARD, FORWARD, Step
-from autograd_mini.debug.listing import Listing
+from autograd_mini.debug.listing import Listing, readable
 from autograd_mini.debug.scenes import Number, Scenes, Track, written
-from autograd_mini.debug.stage import Stage, before_numbers, boxes_of
+from autograd_mini.debug.stage import Stage, before_numbers
 from autograd_mini.debug.travel import Trace
+from autograd_mini.draw.boxes import arrange
 from autograd_mini.draw.document import document
 from autograd_mini.draw.picture import colour_depth
 from autograd_mini.engine import Value
@@ -106,7 +107,7 @@ class _Contents:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        boxes = boxes_of(trace)
+        boxes = arrange(trace.journal.order)
         self.scenes = Scenes(trace, boxes)
         self.tracks = self.scenes.tracks()
         self.stage = Stage(trace, boxes, self.tracks)
@@ -145,19 +146,18 @@ class _Contents:
         steps = self.scenes.steps(number)
         step = self._main(steps)
         last = steps[-1]
-        scope = "/".join(readable(name) for name in step.node.scope.path) if step.node.scope is not None else ""
         scene = {
             "step": last,
             "phase": step.phase,
             "turn": self.scenes.of(self.trace.journal.turn(step.index)[0]) if self.single else number,
-            "scope": scope,
+            "scope": _path(step.node),
             "words": words(self.trace, step),
             "formula": formula(self.trace, step),
             "place": self.listing.place(self.trace, step.node),
             **self._motion(steps),
         }
         if len(steps) > 1:
-            scene["first"], scene["words"] = steps[0], self._summary(steps, step, scope)
+            scene["first"], scene["words"] = steps[0], self._summary(steps, step)
         return scene
 
     def _main(self, steps: range) -> Step:
@@ -169,7 +169,9 @@ class _Contents:
     def _motion(self, steps: range) -> dict[str, Any]:
         """The boxes where something happens, those where something arrives, and the arrows in between."""
         box, journal = self.stage.boxes.box, self.trace.journal
-        places, receivers, ways = {}, {}, {}
+        places: dict[int, None] = {}
+        receivers: dict[int, None] = {}
+        ways: dict[str | None, None] = {}
         for index in steps:
             step = journal[index]
             places[self._number[box[step.node]]] = None
@@ -180,8 +182,10 @@ class _Contents:
                 ways[self.stage.ways_to(step.node)[index - journal.turn(index)[0]]] = None
         return {"at": [*places], "to": [*receivers], "ways": [way for way in ways if way]}
 
-    def _summary(self, steps: range, shown: Step, scope: str) -> str:
-        where = f" in {scope}" if scope else ""
+    def _summary(self, steps: range, shown: Step) -> str:
+        nodes = [self.trace[index].node for index in steps]
+        scopes = {_path(node) for node in nodes if node.op is not None}
+        where = f" in {scopes.pop()}" if len(scopes) == 1 and "" not in scopes else ""
         if shown.phase == FORWARD:
             return f"{len(steps):,} numbers{where}; the last: {words(self.trace, shown)}"
         return f"{len(steps):,} contributions{where}; the largest: {words(self.trace, shown)}"
@@ -255,6 +259,10 @@ class _Contents:
         return f"A large graph: {' and '.join(said)}." if said else ""
 
 
+def _path(node: Value) -> str:
+    """The scopes of a node, from the outside in."""
+    return "/".join(map(readable, node.scope.path)) if node.scope is not None else ""
+
 
 _BODY = """<a class="skip" href="#rule">skip the picture</a>
 <header>
@@ -272,7 +280,6 @@ _BODY = """<a class="skip" href="#rule">skip the picture</a>
 ><button data-do="start" id="backward">backward</button></div></div>
 <div id="options"><label>speed <select id="speed"><option value="2000">½×</option><option value="1000" selected>1×</option
 ><option value="500">2×</option><option value="200">5×</option><option value="50">20×</option></select></label>
-<label><input type="checkbox" id="digits"> all digits</label>
 <button data-do="help" aria-label="keys" title="keys (?)">?</button></div>
 </header>
 <main>
@@ -292,10 +299,11 @@ _BODY = """<a class="skip" href="#rule">skip the picture</a>
 <section id="source" aria-labelledby="source-title">
 <h2 id="source-title">Source</h2>
 <ol id="calls" aria-label="where this comes from"></ol>
-<div id="files"></div>
+<div id="files" tabindex="0"></div>
 </section>
-<section id="gradients" aria-labelledby="gradients-title">
-<h2 id="gradients-title">Gradients now</h2>
+<section id="gradients" aria-labelledby="gradients-title" tabindex="0">
+<div class="heading"><h2 id="gradients-title">Gradients now</h2>
+<label><input type="checkbox" id="digits"> all digits</label></div>
 <table><thead><tr><th scope="col">node</th><th scope="col">value</th><th scope="col">gradient</th></tr></thead><tbody></tbody></table>
 <p id="rest"></p>
 </section>

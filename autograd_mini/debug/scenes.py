@@ -28,7 +28,7 @@ Number = str | tuple[str, str]  # short, and in full where that is different
 def written(number: float) -> Number:
     """A number for a page. No float goes there: JSON has neither nan nor infinities."""
     brief, full = short(number), repr(number)
-    return full if brief == full or brief + ".0" == full else (brief, full)
+    return full if brief == full else (brief, full)
 
 
 @dataclass(eq=False)
@@ -114,7 +114,9 @@ class Scenes:
         numbers = sorted((journal.number(node), journal.value(node)) for node in results)
         low, high = math.inf, -math.inf
         for step, number in numbers:
-            low, high = (math.nan, math.nan) if math.isnan(number) or math.isnan(low) else (min(low, number), max(high, number))
+            low, high = (
+                (math.nan, math.nan) if math.isnan(number) or math.isnan(low) else (min(low, number), max(high, number))
+            )
             text = short(low) if low == high or math.isnan(low) else f"{short(low)} … {short(high)}"
             _note(track.values, self.of(step), text)
         for scene, largest in self._largest(box.nodes):

@@ -11,21 +11,13 @@ from collections.abc import Mapping
 from autograd_mini.debug.formulas import called
 from autograd_mini.debug.scenes import Track
 from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.boxes import Box, Boxes, arrange
+from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
 from autograd_mini.draw.picture import COMPUTED, FRAMED, LEAF, SCOPE, Picture, escaped, label
 from autograd_mini.draw.render import prefix, svg
 from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
 from autograd_mini.sweep import topological_order
-
-DETAILED = 250  # nodes of a graph each of which has a box
-
-
-def boxes_of(trace: Trace) -> Boxes:
-    """What is in the picture: every node, or of large graphs what `draw` makes of them."""
-    order = trace.journal.order
-    return arrange(order, force=len(order) <= DETAILED)
 
 
 class Stage(Picture):
@@ -43,6 +35,7 @@ class Stage(Picture):
         dot = "digraph stage {\n" + "".join(self.lines("LR", legend=False, title=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
         self.svg = svg(dot, self.tooltips)
+        self._ways: dict[Value, list[str | None]] = {}
         self._along: dict[tuple[Value, Value], list[str]] = {}
         for key, uses in self.ways.items():
             for use in uses:
@@ -54,8 +47,10 @@ class Stage(Picture):
 
     def ways_to(self, node: Value) -> list[str | None]:
         """The ids of the arrows of what a node hands on, one a contribution; None inside of a box."""
+        if node in self._ways:
+            return self._ways[node]
         left: dict[Value, list[str]] = {}
-        ways = []
+        ways = self._ways[node] = []
         for operand, partial in zip(node.operands, node.partials, strict=True):
             if type(operand) is Value:
                 keys = left.setdefault(operand, [*self._along.get((operand, node), ())])
@@ -67,7 +62,9 @@ class Stage(Picture):
     def _box(self, box: Box, node: Value) -> str:
         name, operation = self.names.name(node), self._operation(node, 4) if node.op else ""
         source = self.names.source(node)
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (called(self.trace, node), operation, source))))
+        self.tooltips[self.place[box]] = "\n".join(
+            map(escaped, filter(None, (called(self.trace, node), operation, source)))
+        )
         if name:
             header = self._header(node)
         else:
