@@ -73,15 +73,17 @@ def formula(trace: Trace, step: Step) -> list[Formula]:
     operand = variable(called(trace, step.operand))
     pieces: list[Formula] = [
         ["mrow", derivative(root, operand), ["mo", "+="]],
-        ["mrow", derivative(root, node), ["mo", "·"], derivative(node, operand)],
-        ["mrow", ["mo", "="], numeral(step.upstream), ["mo", "×"], _factor(step.local)],
+        ["mrow", derivative(root, node)],
+        ["mrow", ["mo", "·"], derivative(node, operand)],
+        ["mrow", ["mo", "="], numeral(step.upstream)],
+        ["mrow", ["mo", "×"], _factor(step.local)],
         ["mrow", ["mo", "="], numeral(step.contribution)],
     ]
     before = trace.grad(step.operand, step.index - 1)
-    total = ["mrow", ["mtext", "total"]]
-    if before is not None:
-        total += [numeral(before), ["mo", "+"], _factor(step.contribution), ["mo", "="]]
-    return [*pieces, [*total, numeral(step.total)]]
+    if before is None:
+        return [*pieces, ["mrow", ["mtext", "total"], numeral(step.total)]]
+    pieces += [["mrow", ["mtext", "total"], numeral(before)], ["mrow", ["mo", "+"], _factor(step.contribution)]]
+    return [*pieces, ["mrow", ["mo", "="], numeral(step.total)]]
 
 
 def _computed(trace: Trace, node: Value, name: Formula) -> list[Formula]:
