@@ -25,6 +25,7 @@ const minus = (text) => text.replace(/-/g, "−");
 const digits = (number) => minus(exact() ? full(number) : brief(number));
 
 const TAGS = new Set(["mrow", "mi", "mn", "mo", "mtext", "mfrac", "msub", "msup"]);
+const BETWEEN = new Set(["=", "+=", "+", "×", "·"]);
 function math(tree) {
   if (!TAGS.has(tree[0])) throw new Error("no formula");
   const made = document.createElementNS("http://www.w3.org/1998/Math/MathML", tree[0]);
@@ -34,11 +35,14 @@ function math(tree) {
   } else {
     for (const child of tree.slice(1)) made.append(typeof child === "string" ? child : math(child));
   }
+  if (tree[0] === "mo" && BETWEEN.has(tree[1])) {  // also where a line is broken before it
+    for (const side of ["lspace", "rspace"]) made.setAttribute(side, "0.25em");
+  }
   return made;
 }
 
-function formula(pieces) {
-  const line = element("div", { class: "formula" });
+function formula(pieces, kind = "formula") {
+  const line = element("div", { class: kind });
   for (const piece of pieces) {
     const made = document.createElementNS("http://www.w3.org/1998/Math/MathML", "math");
     made.setAttribute("displaystyle", "true");
@@ -101,6 +105,16 @@ scenes.forEach((scene, number) => {
   }
 });
 
+for (const { group } of ways.values()) {  // a second head, for what goes back
+  const path = group.querySelector("path");
+  const [tip, base] = [path.getPointAtLength(0), path.getPointAtLength(9)];
+  const [x, y] = [(base.x - tip.x) * 0.42, (base.y - tip.y) * 0.42];
+  const head = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+  head.setAttribute("class", "back");
+  head.setAttribute("points", `${tip.x},${tip.y} ${base.x - y},${base.y + x} ${base.x + y},${base.y - x}`);
+  group.append(head);
+}
+
 // The last of the entries [scene, ...] that has happened by now: they are sorted.
 function known(entries) {
   let [from, to] = [0, entries.length];
@@ -153,19 +167,27 @@ function fit() {
   follow();
 }
 
-// Brings a part of something that scrolls into sight, without moving the page.
-function reveal(area, target, smooth) {
-  const [inner, outer] = [target.getBoundingClientRect(), area.getBoundingClientRect()];
-  const left = inner.left + inner.width / 2 - outer.left - area.clientWidth / 2;
-  const top = inner.top + inner.height / 2 - outer.top - area.clientHeight / 2;
-  const hidden = inner.left < outer.left || inner.right > outer.right || inner.top < outer.top || inner.bottom > outer.bottom;
-  if (hidden) area.scrollBy({ left, top, behavior: smooth && !calm.matches ? "smooth" : "instant" });
+// Brings parts of something that scrolls into sight, or the last of them, without moving the page.
+function reveal(area, targets, smooth) {
+  const outer = area.getBoundingClientRect();
+  const boxes = targets.map((target) => target.getBoundingClientRect());
+  const ends = (some) => [
+    Math.min(...some.map(({ left }) => left)), Math.max(...some.map(({ right }) => right)),
+    Math.min(...some.map(({ top }) => top)), Math.max(...some.map(({ bottom }) => bottom)),
+  ];
+  let [left, right, top, bottom] = ends(boxes);
+  if (left >= outer.left && right <= outer.right && top >= outer.top && bottom <= outer.bottom) return;
+  if (right - left > area.clientWidth || bottom - top > area.clientHeight) [left, right, top, bottom] = ends(boxes.slice(-1));
+  area.scrollBy({
+    left: (left + right) / 2 - outer.left - area.clientWidth / 2,
+    top: (top + bottom) / 2 - outer.top - area.clientHeight / 2,
+    behavior: smooth && !calm.matches ? "smooth" : "instant",
+  });
 }
 
-function follow() {
+function follow(smooth = false) {
   const scene = scenes[now];
-  if (!scene) return;
-  for (const number of [...scene.to, ...scene.at]) reveal($("picture"), boxes[number].group, !timer);
+  if (scene) reveal($("picture"), [...scene.to, ...scene.at].map((number) => boxes[number].group), smooth && !timer);
 }
 
 // -- the source -----------------------------------------------------------------------------------------------------
@@ -236,7 +258,7 @@ function mark(number) {
       for (let near = number - 3; near <= number + 3; near++) file.lines.get(near)?.line.classList.remove("far");
   });
   const here = document.querySelector("#files li.here");
-  if (here) reveal($("files"), here, !timer);
+  if (here) reveal($("files"), [here], !timer);
 }
 
 // -- the table ------------------------------------------------------------------------------------------------------
@@ -274,7 +296,7 @@ function write(row) {
   row.line.classList.toggle("changes", Boolean(changes));
   if (changes) row.line.setAttribute("aria-current", "true");
   else row.line.removeAttribute("aria-current");
-  if (changes) reveal($("gradients"), row.line, !timer);
+  if (changes) reveal($("gradients"), [row.line], !timer);
 }
 
 // -- a moment -------------------------------------------------------------------------------------------------------
@@ -301,10 +323,15 @@ function show(number, remember = true) {
   lines[lines.length - 1].classList.add("now");
   lines[lines.length - 1].setAttribute("aria-current", "step");
   if (scene.turn < now - 7) lines.unshift(element("p", { class: "empty" }, `${now - 7 - scene.turn} contributions before`));
+  if (scene.slopes.length) {
+    const slopes = formula(scene.slopes, "slopes");
+    slopes.prepend(element("span", {}, "local derivatives, for the way back: "));
+    lines.push(slopes);
+  }
   $("formulas").replaceChildren(...lines);
   $("formulas").scrollTop = $("formulas").scrollHeight;
   mark(scene.place);
-  follow();
+  follow(remember);
   for (const button of document.querySelectorAll("[data-do=first], [data-do=back]")) dim(button, now === 0);
   for (const button of document.querySelectorAll("[data-do=next], [data-do=last]")) dim(button, now === last);
   if (!remember) return;
@@ -392,5 +419,5 @@ function addressed() {  // the scene of the step in the address
   return number < 0 ? last : number;
 }
 addEventListener("hashchange", () => { if (location.hash.startsWith("#step=")) show(addressed(), false); });
-show(addressed(), false);
 fit();
+show(addressed(), false);

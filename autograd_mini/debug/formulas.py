@@ -86,6 +86,19 @@ def formula(trace: Trace, step: Step) -> list[Formula]:
     return [*pieces, ["mrow", ["mo", "="], numeral(step.total)]]
 
 
+def slopes(trace: Trace, step: Step) -> list[Formula]:
+    """The local derivatives of a node that has been computed."""
+    if step.phase != FORWARD:
+        return []
+    node = variable(called(trace, step.node))
+    handed = [trace[index] for index in trace.journal.turn_of(step.node)][:_MOST_OPERANDS]
+    return [
+        ["mrow", derivative(node, variable(called(trace, later.operand))), ["mo", "="], numeral(later.local)]
+        for later in handed
+        if later.operand is not None and later.local is not None
+    ]
+
+
 def _computed(trace: Trace, node: Value, name: Formula) -> list[Formula]:
     if node._row is None:
         return [["mrow", name, ["mo", "="], numeral(trace.value(node))]]
@@ -141,10 +154,16 @@ def words(trace: Trace, step: Step) -> str:
     assert step.contribution is not None
     operand = called(trace, step.operand)
     before = trace.grad(step.operand, step.index - 1)
-    passed = f"{name} hands {short(step.contribution)} on to {operand}: {short(step.upstream)} × {short(step.local)}."
+    passed = (
+        f"{name} hands {short(step.contribution)} on to {operand}: {short(step.upstream)} × {_bracketed(step.local)}."
+    )
     if before is None:
         return f"{passed} That is the gradient of {operand}{' so far' if _more(trace, step) else ''}."
     return f"{passed} Added to {short(before)}, the gradient of {operand} is {short(step.total)} now."
+
+
+def _bracketed(number: float) -> str:
+    return f"({short(number)})" if short(number).startswith("-") else short(number)
 
 
 def _more(trace: Trace, step: Step) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.debug.formulas import called, formula, size, words
+from autograd_mini.debug.formulas import called, formula, size, slopes, words
 from autograd_mini.debug.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.listing import Listing, readable
 from autograd_mini.debug.scenes import Number, Scenes, Track, written
@@ -153,6 +153,7 @@ class _Contents:
             "scope": _path(step.node),
             "words": words(self.trace, step),
             "formula": formula(self.trace, step),
+            "slopes": slopes(self.trace, step),
             "place": self.listing.place(self.trace, step.node),
             **self._motion(steps),
         }
