@@ -15,7 +15,7 @@ import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.formulas import formula
 from autograd_mini.debug.listing import spans
-from autograd_mini.debug.pages import Page
+from autograd_mini.debug.pages import Page, page_of_program
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.scenes import MOST
 from autograd_mini.debug.travel import Trace
@@ -236,6 +236,18 @@ def test_the_boxes_say_numbers_with_four_digits(softmax, tmp_path, visit):
 
 
 @in_browser
+def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_path, visit):
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=8")
+    locals_of = "[...document.querySelectorAll('.slopes mn[data-exact]')].map((number) => number.dataset.exact)"
+    turn = softmax.journal.turn_of(softmax[8].node)
+    assert shown.page.evaluate(locals_of) == [repr(softmax[index].local) for index in turn]
+    known = shown.page.locator(".edge.known text").all_text_contents()
+    assert len(known) == 9  # on the arrows too, not yet on those to log and neg
+    shown.keys("End")
+    assert shown.page.locator(".slopes").count() == 0
+
+
+@in_browser
 def test_the_picture_marks_where_something_happens(softmax, tmp_path, visit):
     """The box of the step, the box that receives, and the one arrow between them, also where two are alike."""
     page = debug.page(softmax, tmp_path / "page.html")
@@ -247,6 +259,10 @@ def test_the_picture_marks_where_something_happens(softmax, tmp_path, visit):
     passed = shown.page.locator(".edge.passed").count()
     assert passed == 8
     a = Value(3.0, name="a")
+    heads = shown.page.locator(".edge.going polygon:visible")
+    assert heads.count() == 1  # the arrow points back, to what receives
+    box, head = shown.page.locator(".box.to").bounding_box(), heads.bounding_box()
+    assert abs(box["x"] + box["width"] - head["x"]) < 12
     twice = visit(debug.page(a + a, tmp_path / "twice.html"))
     going = []
     for _ in range(5):
@@ -305,6 +321,16 @@ def test_columns_are_those_of_the_browser(tmp_path, visit):
             for line, start, end in spans(site)
         ]
         assert " ".join(piece.strip() for piece in pieces) == site.expression
+
+
+@in_browser
+def test_a_scope_is_marked_where_it_is_entered(tmp_path, visit):
+    """Not the whole block, in which the expression stands."""
+    program = "import autograd_mini as am\nx = am.Value(3.0)\nwith am.scope('energy'):\n    y = (\n    x * x)\n"
+    program += "y.backward()\n"
+    shown = visit(debug.page(recorded(tmp_path, program), tmp_path / "page.html"), "#step=1")
+    assert shown.marks("here") == ["x * x"]
+    assert shown.marks("call")[0] == "with am.scope('energy'):"
 
 
 @in_browser
@@ -797,7 +823,7 @@ def test_groups_cover_all_steps_and_never_join_the_phases():
         scenes = Scenes(trace, arrange(trace.journal.order))
         covered = [index for scene in range(len(scenes)) for index in scenes.steps(scene)]
         assert covered == [*range(len(trace))]
-        assert len(scenes) <= MOST + 1
+        assert 50 < len(scenes) <= MOST + 1
         assert trace.start in scenes.firsts
 
 
@@ -843,6 +869,36 @@ def test_impossible_arguments_are_found_before_the_work(tmp_path):
     with pytest.raises(ArgumentError):
         debug.page(1.0, "page.svg")
     assert [*tmp_path.iterdir()] == []
+
+
+LOOP = """\
+import sys
+from autograd_mini import Value
+w = Value(1.0, name="w")
+for number in map(float, sys.argv[1:]):
+    loss = w * number
+    loss.backward()
+print("the end")
+"""
+
+
+def test_the_page_of_a_program(tmp_path, monkeypatch, capsys):
+    """Its first call of backward(), or another one; the program ends there."""
+    program = tmp_path / "loop.py"
+    program.write_text(LOOP)
+    monkeypatch.chdir(tmp_path)
+    assert str(page_of_program(str(program), ["3", "5"], "first.html")) == "first.html"
+    assert page_of_program(str(program), ["3", "5"], "second.html", at=2).exists()
+    assert page_of_program(f"{program}:loss", ["7"], "last.html").exists()
+    assert capsys.readouterr().out == "the end\n"  # of the last, in which nothing was cut short
+    for name, number in ("first", "3.0"), ("second", "5.0"), ("last", "7.0"):
+        assert f'["mn","{number[0]}","{number}"]' in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+    with pytest.raises(ArgumentError, match=r"calls backward\(\) 2 times\.\n(.|\n)*from 1 to 2"):
+        page_of_program(str(program), ["3", "5"], "third.html", at=3)
+    with pytest.raises(ArgumentError, match=r"calls backward\(\) never(.|\n)*loop\.py:NAME"):
+        page_of_program(str(program), [], "none.html")
+    with pytest.raises(ArgumentError, match="There is no folder"):
+        page_of_program("nowhere.py", [], tmp_path / "missing" / "page.html")
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------

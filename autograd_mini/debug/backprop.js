@@ -258,7 +258,7 @@ function mark(number) {
       for (let near = number - 3; near <= number + 3; near++) file.lines.get(near)?.line.classList.remove("far");
   });
   const here = document.querySelector("#files li.here");
-  if (here) reveal($("files"), [here], !timer);
+  if (here) reveal($("files"), [here], false);
 }
 
 // -- the table ------------------------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ function write(row) {
   row.line.classList.toggle("changes", Boolean(changes));
   if (changes) row.line.setAttribute("aria-current", "true");
   else row.line.removeAttribute("aria-current");
-  if (changes) reveal($("gradients"), [row.line], !timer);
+  return changes;
 }
 
 // -- a moment -------------------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ function show(number, remember = true) {
     const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= now ? "passed" : ""];
     group.setAttribute("class", `edge ${past.join(" ")} ${going.has(id) ? "going" : ""}`);
   }
-  for (const row of rows) write(row);
+  const changed = rows.filter(write).map(({ line }) => line);
   const lines = [];
   for (let i = Math.max(scene.turn, now - 7); i <= now; i++) lines.push(formula(scenes[i].formula));
   lines[lines.length - 1].classList.add("now");
@@ -332,8 +332,9 @@ function show(number, remember = true) {
   $("formulas").scrollTop = $("formulas").scrollHeight;
   mark(scene.place);
   follow(remember);
-  for (const button of document.querySelectorAll("[data-do=first], [data-do=back]")) dim(button, now === 0);
-  for (const button of document.querySelectorAll("[data-do=next], [data-do=last]")) dim(button, now === last);
+  if (changed.length) reveal($("gradients"), changed, remember && !timer);
+  for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=first], [data-do=back])")) dim(button, now === 0);
+  for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=next], [data-do=last])")) dim(button, now === last);
   if (!remember) return;
   try {
     history.replaceState(null, "", `#step=${scene.step}`);

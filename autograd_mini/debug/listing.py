@@ -50,6 +50,8 @@ class Listing:
         file = self._files.setdefault(site.file, len(self._files))
         self._marked += [set()] * (file == len(self._marked))
         pieces = spans(site)
+        if site.expression.startswith(("with ", "async with ")):  # a scope: it is entered there, not in its block
+            pieces = pieces[:1]
         self._marked[file] |= {line for line, _, _ in pieces}
         return {"file": file, "name": readable("top level" if name == "<module>" else name), "spans": pieces}
 

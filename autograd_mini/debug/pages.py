@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from autograd_mini.debug.formulas import called, formula, size, slopes, words
 from autograd_mini.debug.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.listing import Listing, readable
+from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.scenes import Number, Scenes, Track, written
 from autograd_mini.debug.stage import Stage, before_numbers
 from autograd_mini.debug.travel import Trace
@@ -100,6 +102,39 @@ def write_page(trace: Trace, path: str | Path) -> Path:
         ProgramError: the program found fails.
     """
     return Page(trace).save(checked_path(path))
+
+
+def page_of_program(program: str, arguments: Sequence[str], path: str | Path, at: int = 1) -> Path:
+    """Run a program up to a call of `backward()`, and write the page of that call.
+
+    Args:
+        program: the path of a Python file, and after ":" the name of a global variable if that is to be differentiated.
+        arguments: what the program finds in `sys.argv[1:]`.
+        path: of the HTML file to write.
+        at: which call of `backward()`, from 1.
+
+    Raises:
+        ArgumentError: nothing can be written there; there is no such program or variable, or no such call.
+        ScriptError: the program raises an error before.
+        MissingError: no dot program can be found.
+        ProgramError: the program found fails.
+    """
+    path = checked_path(path)
+    target = path.absolute()  # the program may change the directory
+
+    def stop(call: Call) -> None:
+        if call.number == at:
+            write_page(Trace(call.root, call.seed), target)
+            raise Quit
+
+    count = debug_program(program, arguments, stop)
+    if count < at:
+        calls = f"{count} time{'s' * (count != 1)}" if count else "never"
+        raise ArgumentError(
+            f"{program} calls backward() {calls}.",
+            f"Pass a number from 1 to {count}." if count else f"Name the value to differentiate: {program}:NAME.",
+        )
+    return path
 
 
 class _Contents:

@@ -21,6 +21,7 @@ from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.engine import Value
 
 MOST = 2000  # scenes of a page
+_FEW = 50  # scenes that are too few to see anything
 
 Number = str | tuple[str, str]  # short, and in full where that is different
 
@@ -88,9 +89,11 @@ class Scenes:
         ]
         # A leaf belongs to what comes next: a weight to its product.
         steps = [step for step in trace if step.node.op is not None or step.phase != FORWARD]
+        ends: list[int] = []
         for key in keys:
-            ends = [deque(run, 1)[0].index + 1 for _, run in groupby(steps, key)]
+            finer, ends = ends, [deque(run, 1)[0].index + 1 for _, run in groupby(steps, key)]
             if len(ends) <= MOST:
+                ends = finer if len(ends) < _FEW else ends  # as many turns together as need be, rather than one loop
                 break
         every = -(-len(ends) // MOST)
         return [0, *(end for number, end in enumerate(ends[:-1], 1) if number % every == 0 or end == start)]
