@@ -777,8 +777,8 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 26 boxes."
     assert int(shown.page.locator("#slider").get_attribute("max")) == len(trace) - 1
-    box = shown.page.locator(".box", has_text="Neuron3").first
-    inside = [n for n in trace.journal.order if n.scope and n.scope.path[:2] == ("Layer0", "Neuron3")]
+    box = shown.page.locator(".box", has_text="Neuron2").first
+    inside = [n for n in trace.journal.order if n.scope and n.scope.path[:2] == ("Layer0", "Neuron2")]
     weights = [x for n in inside for x in n.operands if type(x) is Value and x.op is None and x.name is None]
     for index in (trace.start + 3, len(trace) - 40, len(trace) - 1):
         shown.page.evaluate(f"location.hash = '#step={index}'")
