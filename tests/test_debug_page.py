@@ -236,6 +236,17 @@ def test_the_boxes_say_numbers_with_four_digits(softmax, tmp_path, visit):
 
 
 @in_browser
+def test_several_nodes_of_one_name_are_told_apart(tmp_path, visit):
+    """The boxes, the chain rule and the table call a node alike."""
+    e = [Value(1.0, name="e"), Value(2.0, name="e")]
+    shown = visit(debug.page(e[0] * e[1], tmp_path / "page.html"), "#step=4")
+    headers = shown.page.locator(".box text:first-of-type").all_text_contents()
+    assert {"e#0", "e#1"} < {*headers}
+    assert [*shown.rows()] == ["e#0", "e#1"]
+    assert "∂e#0" in shown.text(".formula.now")
+
+
+@in_browser
 def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_path, visit):
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=8")
     locals_of = "[...document.querySelectorAll('.slopes mn[data-exact]')].map((number) => number.dataset.exact)"

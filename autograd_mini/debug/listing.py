@@ -59,9 +59,13 @@ class Listing:
     def files(self) -> list[dict[str, Any]]:
         """What can be read of the files: runs of lines, each with the number of its first."""
         return [
-            {"name": readable(os.path.basename(file)), "runs": _runs(_lines(file), self._marked[number])}
+            {"name": _title(file), "runs": _runs(_lines(file), self._marked[number])}
             for file, number in self._files.items()
         ]
+
+
+def _title(file: str) -> str:
+    return "notebook cell" if "ipykernel_" in file else readable(os.path.basename(file))
 
 
 def _lines(file: str) -> list[str]:

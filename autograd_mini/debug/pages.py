@@ -20,7 +20,7 @@ from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.scenes import Number, Scenes, Track, written
 from autograd_mini.debug.stage import Stage, before_numbers
 from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.boxes import arrange
+from autograd_mini.draw.boxes import Box, arrange
 from autograd_mini.draw.document import document
 from autograd_mini.draw.picture import colour_depth
 from autograd_mini.engine import Value
@@ -229,18 +229,17 @@ class _Contents:
     # -- boxes and rows ------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _number(self) -> dict[Any, int]:
+    def _number(self) -> dict[Box, int]:
         return {box: number for number, box in enumerate(self.tracks)}
 
-    def _box(self, box: Any) -> dict[str, Any]:
+    def _box(self, box: Box) -> dict[str, Any]:
         journal = self.trace.journal
         turns = [turn[0] for node in box.nodes if (turn := journal.turn_of(node))]
         arrivals = [step for node in box.nodes for step in journal.arrivals(node)]
         backward = min(turns) if turns else max(arrivals, default=None)
-        name = called(self.trace, box.alone) if box.alone is not None else "".join(self.stage._title(box))
         return {
             "id": self.stage.id(box),
-            "name": readable(name),
+            "name": self.stage.title(box),
             "before": before_numbers(box),
             "forward": self.scenes.of(max(journal.number(node) for node in box.nodes)),
             "backward": -1 if backward is None else self.scenes.of(backward),
@@ -262,7 +261,6 @@ class _Contents:
         return {
             "name": called(self.trace, node),
             "leaf": node.op is None,
-            "box": self._number[self.stage.boxes.box[node]],
             **self._shown(self.scenes.track(node)),
         }
 

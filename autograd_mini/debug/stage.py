@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from autograd_mini.debug.formulas import called
+from autograd_mini.debug.listing import readable
 from autograd_mini.debug.scenes import Track
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.boxes import Box, Boxes
@@ -45,6 +46,10 @@ class Stage(Picture):
         """The id of a box in the SVG."""
         return self.prefix + self.place[box]
 
+    def title(self, box: Box) -> str:
+        """What a box is called."""
+        return called(self.trace, box.alone) if box.alone is not None else readable("".join(self._title(box)))
+
     def ways_to(self, node: Value) -> list[str | None]:
         """The ids of the arrows of what a node hands on, one a contribution; None inside of a box."""
         if node in self._ways:
@@ -60,16 +65,14 @@ class Stage(Picture):
         return ways
 
     def _box(self, box: Box, node: Value) -> str:
-        name, operation = self.names.name(node), self._operation(node, 4) if node.op else ""
+        name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
         source = self.names.source(node)
-        self.tooltips[self.place[box]] = "\n".join(
-            map(escaped, filter(None, (called(self.trace, node), operation, source)))
-        )
-        if name:
-            header = self._header(node)
+        self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
+        if self.names.name(node):
+            header = f"<B>{label(name)}</B>" + (f" = {label(operation)}" if operation else "")
         else:
             about = f"{operation} in {source}" if source and self.names.is_step(node) else source or operation
-            header = f"{label(called(self.trace, node))} {self._small(about)}"
+            header = f"{label(name)} {self._small(about)}"
         return self._cells(box, header, LEAF if node.op is None else COMPUTED)
 
     def _group(self, box: Box) -> str:
