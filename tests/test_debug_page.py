@@ -7,9 +7,13 @@ import math
 import random
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
@@ -332,6 +336,16 @@ def test_columns_are_those_of_the_browser(tmp_path, visit):
             for line, start, end in spans(site)
         ]
         assert " ".join(piece.strip() for piece in pieces) == site.expression
+
+
+def test_without_columns_the_whole_line_is_marked(tmp_path):
+    program = tmp_path / "bare.py"
+    program.write_text(
+        "import autograd_mini as am\nfrom autograd_mini.debug.listing import spans\nwith am.provenance():\n"
+        "    y = am.Value(2.0) * 3.0  # ä\nprint(spans(y.origin))\n"
+    )
+    command = [sys.executable, "-X", "no_debug_ranges", str(program)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[(4, 4, 32)]\n"
 
 
 @in_browser
@@ -777,6 +791,37 @@ def test_json_has_no_number_that_is_none(tmp_path):
 
     found = json.loads(data, parse_constant=refuse, parse_float=refuse)
     assert ["mn", "-inf", "-inf"] in [piece for scene in found["scenes"] for row in scene["formula"] for piece in row]
+
+
+@st.composite
+def graphs(draw) -> Value:
+    """A graph of additions, products and quotients of whatever there is already, zeros and infinities included."""
+    nodes = [Value(number, name=f"x{i}") for i, number in enumerate(draw(st.lists(st.floats(-3.0, 3.0), min_size=1)))]
+    for _ in range(draw(st.integers(0, 12))):
+        left, right = draw(st.sampled_from(nodes)), draw(st.sampled_from(nodes))
+        nodes.append(draw(st.sampled_from([left + right, left * right, left / right, am.maximum(left, right)])))
+    return nodes[-1]
+
+
+@settings(max_examples=40)
+@given(root=graphs())
+def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
+    """Of any graph: the last entry that is not later than a scene is the number of that moment."""
+    trace = debug.trace(root)
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', Page(trace).html, re.DOTALL)[1]
+    data = json.loads(text)
+    nodes = {trace.label(node): node for node in trace.journal.order}
+    assert {box["name"] for box in data["boxes"]} == {*nodes}
+    for index, scene in enumerate(data["scenes"]):
+        assert (scene["step"], scene["phase"]) == (index, trace[index].phase)
+        for shown in data["boxes"] + data["rows"]:
+            node = nodes[shown["name"]]
+            found = []
+            for entries in shown["values"], shown["gradients"]:
+                numbers = [entry[1] for entry in entries if entry[0] <= index]
+                found.append(numbers[-1] if numbers else "not yet")
+            exact = tuple(number if isinstance(number, str) else number[1] for number in found)
+            assert exact == of_trace(trace, node, index)
 
 
 # -- large graphs ------------------------------------------------------------------------------------------------------
