@@ -59,17 +59,15 @@ def derivative(of: Formula, by: Formula) -> Formula:
 
 def formula(trace: Trace, step: Step) -> list[Formula]:
     """A step in pieces, between which a line may be broken."""
-    root = variable(called(trace, trace.root) if trace.name(trace.root) else "L")
+    root = variable(called(trace, trace.root))
     node = variable(called(trace, step.node))
     if step.phase == FORWARD:
         return _computed(trace, step.node, node)
     if step.operand is None or step.phase in (SEED, WHAT_IF):
-        by = root if step.node is trace.root else node
-        return [["mrow", derivative(root, by)], ["mrow", ["mo", "="], numeral(step.total)]]
+        return [["mrow", derivative(root, node)], ["mrow", ["mo", "="], numeral(step.total)]]
     assert step.upstream is not None  # of a contribution all numbers are there
     assert step.local is not None
     assert step.contribution is not None
-    node = root if step.node is trace.root else node
     operand = variable(called(trace, step.operand))
     pieces: list[Formula] = [
         ["mrow", derivative(root, operand), ["mo", "+="]],

@@ -25,6 +25,7 @@ from autograd_mini.draw.document import document
 from autograd_mini.draw.picture import colour_depth
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
+from autograd_mini.sweep import topological_order
 
 KINDS = (".html", ".htm")
 _MOST_ROWS = 100  # of the table of gradients
@@ -142,7 +143,7 @@ class _Contents:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        boxes = arrange(trace.journal.order)
+        boxes = arrange(tuple(topological_order(trace.root, everything=True)))  # as `draw` has them
         self.scenes = Scenes(trace, boxes)
         self.tracks = self.scenes.tracks()
         self.stage = Stage(trace, boxes, self.tracks)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
 from autograd_mini.debug.formulas import short, size
-from autograd_mini.debug.journal import FORWARD, Step
+from autograd_mini.debug.journal import Step
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.engine import Value
@@ -87,16 +86,14 @@ class Scenes:
             lambda step: (step.phase, step.node.scope),
             lambda step: (step.phase, self.boxes.box[step.node]),
         ]
-        # A leaf belongs to what comes next: a weight to its product.
-        steps = [step for step in trace if step.node.op is not None or step.phase != FORWARD]
-        ends: list[int] = []
+        firsts: list[int] = []
         for key in keys:
-            finer, ends = ends, [deque(run, 1)[0].index + 1 for _, run in groupby(steps, key)]
-            if len(ends) <= MOST:
-                ends = finer if len(ends) < _FEW else ends  # as many turns together as need be, rather than one loop
+            finer, firsts = firsts, [next(run).index for _, run in groupby(trace, key)]
+            if len(firsts) <= MOST:
+                firsts = finer if len(firsts) < _FEW else firsts  # so many turns together, rather than a whole loop
                 break
-        every = -(-len(ends) // MOST)
-        return [0, *(end for number, end in enumerate(ends[:-1], 1) if number % every == 0 or end == start)]
+        every = -(-len(firsts) // MOST)
+        return [first for number, first in enumerate(firsts) if number % every == 0 or first == start]
 
     # -- what is known when --------------------------------------------------------------------------------------------
 

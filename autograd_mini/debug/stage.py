@@ -31,7 +31,8 @@ class Stage(Picture):
     """
 
     def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
-        super().__init__(trace.journal.order, boxes, Gradients({}, "", topological_order(trace.root)), 4)
+        order = tuple(topological_order(trace.root, everything=True))
+        super().__init__(order, boxes, Gradients({}, "", topological_order(trace.root)), 4)
         self.trace, self.tracks = trace, tracks
         dot = "digraph stage {\n" + "".join(self.lines("LR", legend=False, title=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
