@@ -29,10 +29,11 @@ LAYERS = [
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],
-    ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
-    ["draw"], ["demo", "script"],
+    ["draw.render", "draw.document", "draw.gradients", "draw.parts"],
+    ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"], ["draw"], ["demo", "script"],
     ["debug.journal", "debug.conditions"], ["debug.moment", "debug.lines"], ["debug.breakpoints"], ["debug.travel"],
     ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"], ["debug.console"],
+    ["debug.listing"], ["debug.formulas"], ["debug.scenes"], ["debug.stage"], ["debug.pages"],
     ["debug.terminal"], ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place

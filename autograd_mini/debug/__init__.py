@@ -7,13 +7,16 @@ Not here: the record (`journal`) and time travel (`travel`). The windows: `termi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import OperandError, shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from autograd_mini.debug.disorder import Disorder
+    from autograd_mini.debug.pages import Page
     from autograd_mini.debug.travel import Trace
 
 
@@ -105,6 +108,45 @@ def wrong_order(v: Value) -> Disorder:
     from autograd_mini.debug.disorder import disorder
 
     return disorder(trace(_checked(v, "wrong_order")))
+
+
+@overload
+def page(v: Value | Trace, path: None = None) -> Page: ...
+@overload
+def page(v: Value | Trace, path: str | Path) -> Path: ...
+def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
+    """Step through backpropagation in a browser or a notebook: picture, chain rule, source and gradients in one page.
+
+    Record the computation under `with am.provenance(calls=True):`, and the page marks in your program the expression
+    of every step. It is one file that needs neither a server nor the network. Large graphs are collapsed as `draw`
+    does, and their steps are grouped.
+
+    Args:
+        v: the value whose derivatives are computed, or a `Trace`, at whose position the page begins.
+        path: of the HTML file to write; without it the page is returned, and a notebook shows it.
+
+    Returns:
+        the path; or without one a `Page`, which has `.save(path)` and `.html`.
+
+    Raises:
+        OperandError: v is neither a `Value` nor a `Trace`.
+        ArgumentError: the path does not end in .html, or its folder does not exist.
+        MissingError: no dot program can be found.
+        ProgramError: the program found fails.
+
+    >>> import autograd_mini as am, os, tempfile
+    >>> x = am.Value(3.0, name="x")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     am.debug.page(x * x, os.path.join(folder, "square.html")).name
+    'square.html'
+    """
+    from autograd_mini.debug.pages import Page, checked_path, write_page
+    from autograd_mini.debug.travel import Trace
+
+    if path is not None:
+        checked_path(path)
+    steps = v if isinstance(v, Trace) else Trace(_checked(v, "page"))
+    return Page(steps) if path is None else write_page(steps, path)
 
 
 def _checked(v: Value, what: str) -> Value:
