@@ -71,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "step by step, on the lines of the program. The commands are those of pdb; help lists them.",
     )
     debug.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
+    debug.add_argument(
+        "--page", type=Path, metavar="FILE.html", help="write a page that steps through it, instead of asking here"
+    )
     debug.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to go back from")
     debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
     debug.set_defaults(run=_debug)
@@ -132,9 +135,12 @@ def _draw(options: argparse.Namespace) -> None:
 
 
 def _debug(options: argparse.Namespace) -> None:
-    from autograd_mini.debug import terminal
+    from autograd_mini.debug import pages, terminal
 
-    terminal.debug(options.program, options.arguments, options.at)
+    if options.page is not None:
+        print(pages.page_of_program(options.program, options.arguments, options.page, options.at or 1))
+    else:
+        terminal.debug(options.program, options.arguments, options.at)
 
 
 def _demo(options: argparse.Namespace) -> None:

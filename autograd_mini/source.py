@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
 _NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators, as in `array.sum()`
+
+_COMPREHENSION = re.compile(r"(\.<locals>\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,8 +37,8 @@ class Site:
 
     @property
     def function(self) -> str:
-        """The function's qualified name; `<module>` at the top level of a file."""
-        return self.code.co_qualname
+        """The function's qualified name; `<module>` at the top level of a file. A comprehension is no function."""
+        return _COMPREHENSION.sub("", self.code.co_qualname) or "<module>"
 
     @property
     def span(self) -> tuple[int, int, int, int]:

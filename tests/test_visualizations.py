@@ -63,3 +63,10 @@ def test_softmax_shows_a_minus_t():
     text = (ROOT / "visualizations" / "softmax.svg").read_text()
     for number in ("0.659", "&#45;0.341", "0.2424", "0.09857"):
         assert f">{number}<" in text
+
+
+def test_the_page_is_photographed_again(redrawn):
+    """In Chromium; of a picture made of dots only the size is the same everywhere."""
+    committed, again = ((folder / "stepping.png").read_bytes() for folder in (ROOT / "visualizations", redrawn))
+    assert committed[:4] == b"\x89PNG"
+    assert committed[16:24] == again[16:24]

@@ -9,7 +9,10 @@ import contextlib
 import io
 import re
 import runpy
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +42,10 @@ CAPTIONS = {
     "training": "The loss of the two networks, step by step.",
     "boundary": "Where the network for the moons draws the line.",
 }
+STEPPING = (
+    "The page that steps through backpropagation, on its way back through a softmax. Written by "
+    "`examples/step_through.py`, photographed in Chromium."
+)
 
 
 def pictures() -> dict[str, Callable[[], object]]:
@@ -157,9 +164,26 @@ def _boundary(moons: Training) -> None:
     _save(plot, "boundary")
 
 
+def photograph() -> None:
+    """The page that `examples/step_through.py` writes, in a browser, at the moment when softmax has handed on."""
+    from playwright.sync_api import sync_playwright
+
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), sync_playwright() as playwright:
+        subprocess.run(
+            [sys.executable, HERE.parent / "examples" / "step_through.py"], stdout=subprocess.PIPE, check=True
+        )
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
+        page.goto((Path(folder) / "backprop.html").as_uri() + "#step=18")
+        page.screenshot(path=HERE / "stepping.png")
+        chromium.close()
+
+
 def readme() -> str:
     """The list of the pictures with their captions."""
     shown = [f"## {name}\n\n![{name}]({name}.svg)\n\n{caption}\n" for name, caption in CAPTIONS.items()]
+    shown.append(f"## stepping\n\n![stepping](stepping.png)\n\n{STEPPING}\n")
     return "# Pictures\n\nDrawn by `python -m visualizations`; a test draws them again and compares.\n\n" + "\n".join(
         shown
     )
@@ -171,6 +195,9 @@ def main(names: list[str]) -> None:
         if not names or name in names:
             draw()
             print(f"drawn: {name}.svg")
+    if not names or "stepping" in names:
+        photograph()
+        print("drawn: stepping.png")
     (HERE / "README.md").write_text(readme(), encoding="utf-8")
 
 

@@ -504,7 +504,9 @@ class Trace(Sequence[Step]):
         scopes = [scope for scope in self.scopes(node) if scope.site is not None]
         calls = [site for site in _callers(place) if site is place or not is_of_library(site)]
         frames: list[Frame] = []
-        for site in calls:
+        for inner, site in zip([None, *calls], calls, strict=False):
+            if inner is not None and inner.code.co_qualname != inner.function == site.function:
+                continue  # a comprehension is not called by the function it stands in, but a part of it
             entered = [scope for scope in scopes if scope.site is not None and scope.site.code is site.code]
             called = any(scope.site is not None and scope.site.instruction == site.instruction for scope in entered)
             if site is place or not called:
