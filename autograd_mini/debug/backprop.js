@@ -244,9 +244,9 @@ function mark(number) {
     if (here) entry.line.setAttribute("aria-current", "location");
   }
   marked = [...pieces.keys()];
-  $("calls").replaceChildren(...marks.map(({ file, name, spans }, depth) => {
+  $("calls").replaceChildren(...marks.map(({ file, words, spans }, depth) => {
     const line = spans.length ? `, line ${spans[0][0]}` : "";
-    const text = `${depth ? "called from " : "in "}${name}${files.length > 1 ? `, ${files[file].name}` : ""}${line}`;
+    const text = `${words}${files.length > 1 ? `, ${files[file].name}` : ""}${line}`;
     return element("li", { class: depth ? "call" : "here" }, text);
   }));
   const used = new Set(marks.map(({ file }) => file));

@@ -10,6 +10,7 @@ import linecache
 import os
 from typing import Any
 
+from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.picture import UNSAFE
 from autograd_mini.engine import Value
@@ -38,22 +39,24 @@ class Listing:
 
     def place(self, trace: Trace, node: Value) -> int:
         """The number of the place that a node came from; -1 where nothing of it can be read."""
-        frames = [(frame.name, frame.site) for frame in trace.frames(node) if frame.site is not None]
-        sites = [(name, site) for name, site in frames if _lines(site.file) and not is_of_library(site)]
-        key = tuple([(name, *site.place) for name, site in sites])
+        frames = [
+            (_words(frame, i), frame.site) for i, frame in enumerate(trace.frames(node)) if frame.site is not None
+        ]
+        sites = [(words, site) for words, site in frames if _lines(site.file) and not is_of_library(site)]
+        key = tuple([(words, *site.place) for words, site in sites])
         if sites and key not in self._known:
             self._known[key] = len(self.places)
-            self.places.append([self._mark(name, site) for name, site in sites])
+            self.places.append([self._mark(words, site) for words, site in sites])
         return self._known.get(key, -1)
 
-    def _mark(self, name: str, site: Site) -> dict[str, Any]:
+    def _mark(self, words: str, site: Site) -> dict[str, Any]:
         file = self._files.setdefault(site.file, len(self._files))
         self._marked += [set()] * (file == len(self._marked))
         pieces = spans(site)
         if site.expression.startswith(("with ", "async with ")):  # a scope: it is entered there, not in its block
             pieces = pieces[:1]
         self._marked[file] |= {line for line, _, _ in pieces}
-        return {"file": file, "name": readable("top level" if name == "<module>" else name), "spans": pieces}
+        return {"file": file, "words": readable(words), "spans": pieces}
 
     @property
     def files(self) -> list[dict[str, Any]]:
@@ -62,6 +65,12 @@ class Listing:
             {"name": _title(file), "runs": _runs(_lines(file), self._marked[number])}
             for file, number in self._files.items()
         ]
+
+
+def _words(frame: Frame, depth: int) -> str:
+    """What a place has to do with the node."""
+    name = "top level" if frame.name == "<module>" else frame.name
+    return f"call of {name}" if frame.scope is not None else f"called from {name}" if depth else f"in {name}"
 
 
 def _title(file: str) -> str:
