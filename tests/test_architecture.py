@@ -32,6 +32,8 @@ LAYERS = [
     ["draw.render", "draw.gradients", "draw.parts"], ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"],
     ["draw"], ["demo", "script"],
     ["debug.journal", "debug.conditions"], ["debug.moment"], ["debug.breakpoints"], ["debug.travel"], ["debug.program"],
+    ["debug.dap.protocol", "debug.dap.sources", "debug.dap.variables", "debug.dap.install"], ["debug.dap.stops"],
+    ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.adapter", "debug.dap.__main__"], ["debug.dap"],
     ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place

@@ -1,0 +1,199 @@
+"""What an editor shows in its tree of variables: nodes, the chain rule of this step, the leaves.
+
+What a number of the tree refers to is computed when it is asked for, in pages. Not here: changing anything (that is
+`session`). Read next: `session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from autograd_mini.debug.journal import BACKWARD, FORWARD, SEED, Step
+from autograd_mini.debug.travel import Trace
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, shown
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Something in the tree that can be opened.
+
+    Attributes:
+        rows: how many things are inside.
+        row: the row of one of them.
+        node: the node whose properties they are, if they are such.
+    """
+
+    rows: int
+    row: Callable[[int], Row]
+    node: Value | None = None
+
+
+class Variables:
+    """The tree at one stop; its numbers mean nothing at any other.
+
+    Args:
+        trace: what is shown, as it is whenever somebody looks.
+        first: a number that no earlier tree has used.
+    """
+
+    def __init__(self, trace: Trace, first: int = 1) -> None:
+        self.trace, self._first = trace, first
+        self._branches: list[Branch] = []
+
+    @property
+    def next(self) -> int:
+        """A number that is not used."""
+        return self._first + len(self._branches)
+
+    def branch(self, number: int) -> Branch:
+        """What a number refers to.
+
+        Raises:
+            ArgumentError: nothing, now.
+        """
+        if not self._first <= number < self.next:
+            raise ArgumentError(f"Variable number {number} belongs to an earlier stop.", "Ask for the scopes again.")
+        return self._branches[number - self._first]
+
+    def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
+        """A page of what is inside; all of it if the count is 0."""
+        branch = self.branch(number)
+        end = min(branch.rows, start + count) if count else branch.rows
+        return [branch.row(i) for i in range(start, end)]
+
+    def scopes(self) -> list[Row]:
+        """The top of the tree."""
+        trace, passed = self.trace, self.trace.passed
+        nodes = [trace.step.node] if passed is None else [n for n in trace.journal.order if passed in trace.scopes(n)]
+        steps, leaves = handed_on(trace), trace.leaves
+        title = "Node" if passed is None else f"Inside {passed.name}"
+        nodes_row = (lambda i: self.node("this", nodes[i])) if passed is None else self._labelled(nodes)
+        scopes = [
+            self._scope(title, len(nodes), nodes_row),
+            self._scope(
+                "Forward" if trace.step.phase == FORWARD else "Chain rule", len(steps), lambda i: self._step(steps[i])
+            ),
+            self._scope("Leaves", len(leaves), self._labelled(leaves)),
+        ]
+        watches = trace.watches
+        names = trace.names_at(trace.step)
+        if watches:
+            scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
+        return scopes
+
+    def any(self, name: str, found: Any) -> Row:
+        """The row of what an expression gave."""
+        if type(found) is Value:
+            return self.node(name, found)
+        return {**_text(name, self.trace.names_at(self.trace.step).text(found)), "type": type(found).__name__}
+
+    def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
+        """The row of several nodes of one name."""
+        number = self._open(Branch(len(nodes), self._labelled(nodes)))
+        return _text(name, f"{len(nodes)} nodes") | {"variablesReference": number, "indexedVariables": len(nodes)}
+
+    def node(self, name: str, node: Value) -> Row:
+        """The row of a node, to be opened."""
+        text, label = self.trace.names_at(self.trace.step).text(node), self.trace.label(node)
+        rows = self._properties(node)
+        return {
+            **_text(name, text.removeprefix(f"{name} = ")),
+            "type": node.op or "leaf",
+            "evaluateName": label if "#" not in label else f"#{self.trace.number(node)}",
+            "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
+            "namedVariables": len(rows),
+        }
+
+    def _properties(self, node: Value) -> list[Callable[[], Row]]:
+        trace, number, place = self.trace, self.trace.number(node), self.trace.place(node)
+
+        def gradient() -> Row:
+            found = trace.grad(node)
+            return _text("grad", "not yet" if found is None else repr(found), f"#{number}.grad", writable=True)
+
+        rows: list[Callable[[], Row]] = [
+            lambda: _text("value", repr(trace.value(node)), f"#{number}.value", writable=node.op is None),
+            gradient,
+        ]
+        if place is not None and place.expression:
+            rows.append(lambda: _text("expression", place.expression))
+        if node.scope is not None:
+            rows.append(partial(_text, "scope", "/".join(node.scope.path)))
+        for i, operand in enumerate(node.operands):
+            rows.append(partial(self.any, f"in[{i}]", operand))
+        return rows
+
+    def _step(self, step: Step) -> Row:
+        trace = self.trace
+        name = trace.label(step.operand or step.node)
+        numbers = trace.names_at(step).text
+        if step.phase == FORWARD:
+            operands = ", ".join(numbers(getattr(operand, "data", operand)) for operand in step.node.operands)
+            return _text(
+                name, f"{step.node.op}({operands}) = {numbers(step.total)}" if operands else numbers(step.total)
+            )
+        if step.phase != BACKWARD:
+            return _text(f"{name}.grad", f"{numbers(step.total)} ({'the seed' if step.phase == SEED else 'what if'})")
+        assert step.operand is not None  # in this phase there is one
+        before = trace.grad(step.operand, step.index - 1)
+        product = f"{numbers(step.upstream)} × {numbers(step.local)} = {numbers(step.total)}"
+        parts = ("upstream", "local", "contribution", "total")
+        return {
+            **_text(f"{name}.grad", product if before is None else f"{numbers(before)} + {product}"),
+            "variablesReference": self._open(
+                Branch(len(parts), lambda i: _text(parts[i], repr(getattr(step, parts[i]))))
+            ),
+            "namedVariables": len(parts),
+        }
+
+    def _labelled(self, nodes: Sequence[Value]) -> Callable[[int], Row]:
+        return lambda i: self.node(self.trace.label(nodes[i]), nodes[i])
+
+    def _scope(self, name: str, rows: int, row: Callable[[int], Row]) -> Row:
+        number = self._open(Branch(rows, row))
+        return {"name": name, "variablesReference": number, "indexedVariables": rows, "expensive": False}
+
+    def _open(self, branch: Branch) -> int:
+        self._branches.append(branch)
+        return self.next - 1
+
+
+def handed_on(trace: Trace) -> list[Step]:
+    """The contributions of this step's node so far; of a scope that was passed as a whole, those that left it."""
+    passed = trace.passed
+    if passed is None or trace.step.phase == FORWARD:
+        return trace.contributions()
+    first = trace.position
+    while first > trace.start and passed in trace.scopes(trace[first].node):
+        first = trace.journal.turn(first)[0] - 1
+    steps = trace[first + 1 : trace.position + 1]
+    return [step for step in steps if step.operand is not None and passed not in trace.scopes(step.operand)]
+
+
+def number(trace: Trace, text: str) -> float:
+    """The number that somebody typed, maybe as an expression.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    found = trace.evaluate(text)
+    if type(found) is Value:
+        return trace.value(found)
+    if not isinstance(found, float):
+        raise ArgumentError(f"{shown(text)} is no number.", "Write one, or an expression such as 2 * x.")
+    return found
+
+
+def _text(name: str, text: str, expression: str | None = None, writable: bool = False) -> Row:
+    row: Row = {"name": name, "value": text, "variablesReference": 0}
+    if expression:
+        row["evaluateName"] = expression
+    if not writable:
+        row["presentationHint"] = {"attributes": ["readOnly"]}
+    return row
