@@ -37,7 +37,7 @@ class Channel:
     >>> Channel(io.BytesIO(), sent).event("initialized")
     1
     >>> sent.getvalue()
-    b'Content-Length: 52\\r\\n\\r\\n{"seq":1,"type":"event","event":"initialized"}'
+    b'Content-Length: 46\\r\\n\\r\\n{"seq":1,"type":"event","event":"initialized"}'
     """
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:

@@ -1,4 +1,6 @@
 // Starts `python -m autograd_mini dap` with the interpreter that the user has chosen. Everything else is in there.
+const { execFile } = require("node:child_process");
+const { promisify } = require("node:util");
 const vscode = require("vscode");
 
 const TYPE = "autograd-mini";
@@ -23,6 +25,9 @@ exports.activate = (context) => {
       if (configuration.request === "attach") return new vscode.DebugAdapterServer(configuration.port, "127.0.0.1");
       const chosen = [].concat(configuration.python || (await interpreter(workspaceFolder?.uri)));
       const cwd = configuration.cwd || workspaceFolder?.uri.fsPath;
+      await promisify(execFile)(chosen[0], [...chosen.slice(1), "-m", "autograd_mini", "--version"], { cwd }).catch(() => {
+        throw new Error(`autograd-mini is not installed there: ${chosen.join(" ")}. Choose another interpreter, or install it.`);
+      });
       return new vscode.DebugAdapterExecutable(chosen[0], [...chosen.slice(1), "-m", "autograd_mini", "dap"], { cwd });
     },
   };
