@@ -14,7 +14,7 @@ from autograd_mini.debug.dap.protocol import Channel, Message, sentences
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
-from autograd_mini.debug.journal import FORWARD
+from autograd_mini.debug.journal import FORWARD, WHAT_IF
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.travel import Frame, Stop, Trace
 from autograd_mini.engine import Value
@@ -145,8 +145,7 @@ class Session:
         which = f"backward() number {self._call.number}"
         if reason == "goto":
             resume = options.pop("resume")
-            if resume["position"] < len(trace):
-                trace.seek(resume["position"])
+            trace.seek(min(resume["position"], len(trace) - 1))
             leaf = self._call.leaves[resume["leaf"]]
             if leaf.data != resume["value"]:
                 self._say(f"{trace.label(leaf)} is {leaf.data!r} here, for the program changes it on the way.")
@@ -308,7 +307,8 @@ class Session:
             what = trace.passed.name if trace.passed else trace.label(node)
             if frame.site is not None and frame.site is node.origin and not trace.name(node) and not trace.passed:
                 what = f"[{frame.site.expression}]"
-            name = what if trace.step.phase == FORWARD else f"∂{trace.label(trace.root)}/∂{what}"
+            where = f" in {name}" if name not in ("", "<module>") and not trace.passed else ""
+            name = (what if trace.step.phase == FORWARD else f"∂{trace.label(trace.root)}/∂{what}") + where
         if frame.site is None:
             return {"id": index + 1, "name": name, "line": 0, "column": 0}
         return {
@@ -414,8 +414,10 @@ class Session:
         which = self._call.leaf_number(leaf)
         if leaf.op is not None or which < 0:
             raise ArgumentError(f"{self.trace.label(leaf)} is computed.", "Set the value of a leaf.")
+        changes = sum(step.phase == WHAT_IF for step in self.trace[: self.trace.position + 1])  # they are forgotten
+        position = self.trace.position - changes
         numbers = {**(self._options or {}).get("numbers", {}), str(which): value}
-        resume = {"call": self._call.number, "position": self.trace.position, "leaf": which, "value": value}
+        resume = {"call": self._call.number, "position": position, "leaf": which, "value": value}
         self._event("continued", {"threadId": _THREAD, "allThreadsContinued": True})
         self._event("again", {"numbers": numbers, "resume": resume})
 

@@ -74,11 +74,10 @@ class Variables:
         steps, leaves = handed_on(trace), trace.leaves
         title = "Node" if passed is None else f"Inside {passed.name}"
         nodes_row = (lambda i: self.node("this", nodes[i])) if passed is None else self._labelled(nodes)
-        scopes = [
+        chain = "Forward" if trace.step.phase == FORWARD else "Chain rule"
+        scopes = [  # editors open the first one
+            self._scope(chain, len(steps), lambda i: self._step(steps[i])),
             self._scope(title, len(nodes), nodes_row),
-            self._scope(
-                "Forward" if trace.step.phase == FORWARD else "Chain rule", len(steps), lambda i: self._step(steps[i])
-            ),
             self._scope("Leaves", len(leaves), self._labelled(leaves)),
         ]
         watches = trace.watches
