@@ -344,6 +344,7 @@ class Adapter:
             else:
                 self._editor.event(message["event"], message.get("body"))
         status = run.debuggee.wait()
+        run.debuggee.channel.close()
         with self._lock:
             for request in run.pending.values():
                 self._editor.refuse(request, "The program has ended.")

@@ -6,6 +6,7 @@ Not here: what any message means. Read next: `session`, which answers them; `ada
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ Message = dict[str, Any]
 
 LONGEST = 64 << 20  # bytes of a message
 _LONGEST_HEADER = 4096
+_NAME = re.compile(rb"[A-Za-z-]+")
 _ERROR = 1  # the protocol wants errors numbered; ours are told apart by their text
 
 
@@ -77,7 +79,7 @@ class Channel:
             if not line:
                 return None
             name, colon, value = line.rstrip(b"\r\n").partition(b":")
-            if not line.endswith(b"\n") or (line.strip() and not colon):
+            if not line.endswith(b"\n") or (line.strip() and not (colon and _NAME.fullmatch(name))):
                 raise FramingError(f"This is no header of a message: {shown(line)}.")
             if not line.strip():
                 break
