@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import json
+import os
 import queue
 import re
 import shutil
@@ -494,6 +495,26 @@ subprocess.run([sys.executable, "-c", "print('child', end='')"])
     client.event("terminated")
     assert client.output("stdout") == "".join(f"{i} {'é' * 10}\n" for i in range(20_000)) + "child"
     assert client.output("stderr") == "error\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_of_the_program_is_not_debugged(client, program):
+    """It computes its gradients, and nothing of it gets between the messages."""
+    text = """\
+import os
+import autograd_mini as am
+x = am.Value(3.0)
+if not (child := os.fork()):
+    (x * x).backward()
+    print(x.grad, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+(x * 2.0).backward()
+"""
+    client.launch(program(text))
+    client.event("stopped")
+    assert client.value("x") == "3, grad not yet"
+    assert client.printed() == "6.0\n"
 
 
 def test_standard_input_is_empty(client, program):

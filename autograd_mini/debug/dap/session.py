@@ -6,6 +6,7 @@ Not here: starting programs and ending them (that is `adapter`). Read next: `ada
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -70,6 +71,7 @@ class Session:
     def __init__(self, channel: Channel, gone: Callable[[], None], repeatable: bool = True) -> None:
         self.channel, self._gone, self._repeatable = channel, gone, repeatable
         self._lock = threading.Condition()
+        self._process = os.getpid()
         self._options: dict[str, Any] | None = None  # of the launch
         self._is_configured = self._is_over = self._may_go = self._pauses = False
         self._sources = Sources({})
@@ -92,6 +94,8 @@ class Session:
 
     def stop(self, call: Call) -> None:
         """Let the editor look around before a call of `backward()`, if this is one at which it wants to stop."""
+        if os.getpid() != self._process:
+            return  # a fork of the program: nobody reads there
         with self._lock:
             reason = "" if self._is_over else self._reason(call)
             if not reason:
