@@ -65,6 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     picture.add_argument("--title", metavar="TEXT", help="what to write above the picture")
     picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="where arrows point (default: LR)")
     picture.set_defaults(run=_draw)
+    debug = commands.add_parser(
+        "debug",
+        help="run a program and step through its backward(), forwards and backwards in time",
+        description="Run a Python program; whenever it calls backward(), stop there, and go through the chain rule "
+        "step by step, on the lines of the program. The commands are those of pdb; help lists them.",
+    )
+    debug.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
+    debug.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to go back from")
+    debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
+    debug.set_defaults(run=_debug)
     _add_dap(commands)
     options = parser.parse_args(arguments)
     try:
@@ -159,6 +169,12 @@ def _draw(options: argparse.Namespace) -> None:
     root = graph_of(options.program)
     drawing = draw(root, depth=options.depth, focus=options.focus, title=options.title, direction=options.direction)
     print(f"{repr(drawing)[8:-1]}: {drawing.save(output)}")
+
+
+def _debug(options: argparse.Namespace) -> None:
+    from autograd_mini.debug import terminal
+
+    terminal.debug(options.program, options.arguments, options.at)
 
 
 def _demo(options: argparse.Namespace) -> None:

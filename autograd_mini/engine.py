@@ -7,6 +7,7 @@ leaves. Not here: any derivative (that is `primitives`), and the sweep (`sweep`)
 
 from __future__ import annotations
 
+import importlib
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn, final
@@ -204,6 +205,11 @@ class Value(Methods):
                 node._grad = adjoint
         if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
             last_root.set(self)
+
+    def debug(self) -> None:
+        """Step through `backward()` in the terminal; see `autograd_mini.debug.shell`."""
+        # By name, for the debugger is made of values, not values of it: nothing here may import it.
+        importlib.import_module("autograd_mini.debug").shell(self)
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products

@@ -28,6 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _MACHINERY = frozenset(
     f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
 )
+_RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
 _TRANSPARENT: set[CodeType] = set()
 _FOLDER = os.path.join(os.path.dirname(__file__), "")
 
@@ -60,7 +61,7 @@ def _remember_calls() -> Observer:
     def remember(node: Any) -> None:
         frame: FrameType | None = _program(sys._getframe(1))
         frames = []
-        while frame is not None:
+        while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
             frames.append(frame)
             frame = frame.f_back
         site = None
@@ -73,14 +74,14 @@ def _remember_calls() -> Observer:
 
 
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
-    observe_everywhere(_remember_origin)
+    observe_everywhere(_remember_calls())
 
 
 def provenance(calls: bool = False) -> AbstractContextManager[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
-    Off by default, for it makes recording slower; the environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on
-    for a whole run.
+    Off by default, for it makes recording slower; the environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on,
+    with calls, for a whole run.
 
     Args:
         calls: remember the calls that led there too: `node.origin.caller`, and so on outwards.

@@ -9,6 +9,7 @@ import itertools
 import linecache
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType, FrameType
 
 _NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators, as in `array.sum()`
@@ -39,10 +40,7 @@ class Site:
     @property
     def span(self) -> tuple[int, int, int, int]:
         """(line, column, end line, end column): lines from 1, columns from 0 in UTF-8 bytes, as in `ast`."""
-        position = next(itertools.islice(self.code.co_positions(), self.instruction // 2, None), (None,) * 4)
-        line, end_line, column, end_column = position
-        line = line or self.code.co_firstlineno
-        return line, column or 0, end_line or line, end_column or 0
+        return _span(self.code, self.instruction)
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -70,6 +68,14 @@ class Site:
     def __str__(self) -> str:
         expression = self.expression
         return f"{self.file}:{self.line} in {self.function}" + (f": {expression}" if expression else "")
+
+
+@lru_cache(maxsize=10_000)
+def _span(code: CodeType, instruction: int) -> tuple[int, int, int, int]:
+    position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    line, end_line, column, end_column = position
+    line = line or code.co_firstlineno
+    return line, column or 0, end_line or line, end_column or 0
 
 
 def site_of(frame: FrameType) -> Site:

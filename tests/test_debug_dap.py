@@ -176,7 +176,8 @@ class Client:
         self.numbers = itertools.count(1)
         self.incoming = queue.Queue()
         self.seen = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
 
     def _read(self):
         try:
@@ -842,6 +843,15 @@ def attached(v):
     return client, serving
 
 
+def hang_up(client):
+    """Close the connection, and wait until nobody uses it."""
+    with contextlib.suppress(OSError):
+        client.connection.shutdown(socket.SHUT_RDWR)
+    client.reading.join(PATIENCE)
+    for stream in (client.writer, client.reader, client.connection):
+        stream.close()
+
+
 @pytest.mark.parametrize("leave", ["continue", "disconnect", "vanish"])
 def test_serve_lets_an_editor_step_through_a_value(leave):
     """The program waits meanwhile, and goes on afterwards, however the editor goes."""
@@ -862,7 +872,7 @@ def test_serve_lets_an_editor_step_through_a_value(leave):
         client.connection.shutdown(socket.SHUT_RDWR)
     serving.join(PATIENCE)
     assert not serving.is_alive()
-    client.connection.close()
+    hang_up(client)
 
 
 def test_serve_cannot_run_the_program_again():
@@ -874,7 +884,7 @@ def test_serve_cannot_run_the_program_again():
     assert "runs once" in why
     client.send("disconnect")
     serving.join(PATIENCE)
-    client.connection.close()
+    hang_up(client)
 
 
 def test_a_port_that_is_taken_is_an_error_in_words():

@@ -6,12 +6,14 @@ Not here: the record (`journal`) and time travel (`travel`). The windows: `termi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import OperandError, shown
 
 if TYPE_CHECKING:
+    from autograd_mini.debug.disorder import Disorder
     from autograd_mini.debug.travel import Trace
 
 
@@ -40,6 +42,69 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
     from autograd_mini.debug.travel import Trace
 
     return Trace(_checked(v, "trace"), Value(seed).data)
+
+
+def wrong_order(v: Value) -> Disorder:
+    """Run backpropagation depth first, without topological order, beside the right one, to where it goes astray.
+
+    Args:
+        v: the value whose derivatives are computed.
+
+    Returns:
+        a `Disorder`: print it; it is true if something goes wrong.
+
+    Raises:
+        OperandError: v is not a `Value`.
+
+    >>> import autograd_mini as am
+    >>> a = am.Value(3.0, name="a")
+    >>> b = a + a
+    >>> b.name = "b"
+    >>> c = b + b
+    >>> c.name = "c"
+    >>> print(am.debug.wrong_order(c))
+    depth first                    in topological order
+      c → b: 1 × 1 = 1, b has 1      c → b: 1 × 1 = 1, b has 1
+                                     c → b: 1 × 1 = 1, b has 2
+    ▶ b → a: 1 × 1 = 1, a has 1    ▶ b → a: 2 × 1 = 2, a has 2
+    <BLANKLINE>
+    b hands on 1, but its gradient is 2: 1 of 2 contributions had arrived.
+    In the end a gets 6 instead of 4.
+    """
+    from autograd_mini.debug.disorder import disorder
+
+    return disorder(trace(_checked(v, "wrong_order")))
+
+
+def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
+    """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
+
+    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
+    step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
+
+    Args:
+        v: the value whose derivatives are computed.
+        seed: the derivative to start with, as in `backward(seed)`.
+        commands: what to do first, as if it were typed; then commands are read from the terminal, or from a pipe.
+
+    Raises:
+        OperandError: v is not a `Value`, or the seed is no number.
+
+    >>> import autograd_mini as am
+    >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
+    >>> am.debug.shell(am.exp(x * w), commands=["next", "next", "quit"])  # doctest: +ELLIPSIS
+    n steps, rn steps back, help lists more...
+    step 4 of 7, seed
+       ∂exp#3/∂exp#3 = 1   here the sweep begins
+    step 5 of 7, backward
+       ∂exp#3/∂mul#2 += ∂exp#3/∂exp#3 × ∂exp#3/∂mul#2 = 1 × 0.002479 = 0.002479   total 0.002479
+    step 7 of 7, backward
+       ∂exp#3/∂x += ∂exp#3/∂mul#2 × ∂mul#2/∂x = 0.002479 × -3 = -0.007436   total -0.007436
+       ∂exp#3/∂w += ∂exp#3/∂mul#2 × ∂mul#2/∂w = 0.002479 × 2  = 0.004958    total 0.004958
+    """
+    from autograd_mini.debug import terminal
+
+    terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:

@@ -16,7 +16,6 @@ from autograd_mini.debug.journal import BACKWARD, FORWARD, Journal, Step
 from autograd_mini.debug.moment import Moment
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
-from autograd_mini.scopes import Scope
 
 
 class Trace(Protocol):
@@ -24,8 +23,8 @@ class Trace(Protocol):
 
     journal: Journal
 
-    def scopes(self, node: Value) -> list[Scope]:
-        """The scopes that a node is in."""
+    def is_entered(self, name: str, index: int, back: bool = False) -> bool:
+        """Whether a scope of this name begins with a step, or, gone back, ends with it."""
 
     def names_at(self, step: Step) -> Moment:
         """What names mean after a step."""
@@ -51,6 +50,7 @@ class Breakpoint:
         enabled: whether it does anything.
         log: print this instead of stopping; expressions in braces are computed.
         hits: how often it was met.
+        absent: whether what it means is not in this graph, but was in that of an earlier `backward()`.
     """
 
     kind: str
@@ -65,6 +65,7 @@ class Breakpoint:
     enabled: bool = True
     log: str | None = None
     hits: int = 0
+    absent: bool = False
     _counts: Callable[[int], bool] = field(default=lambda hits: True, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,21 +78,27 @@ class Breakpoint:
 
     def is_met(self, trace: Trace, step: Step, before: int) -> bool:
         """Whether it happens and its condition holds, often enough; counts the hits."""
-        if not self.enabled or not self.happens(trace, step, before):
+        if not self.enabled or self.absent or not self.happens(trace, step, before):
             return False
         if self.condition is not None and not self.condition(trace.names_at(step)):
             return False
         self.hits += 1
         return self._counts(self.hits)
 
+    def ignore(self, times: int) -> None:
+        """Do not count as met so many times from now on."""
+        self.hit_condition = f"> {self.hits + times}" if times > 0 else ""
+        self._counts = _counter(self.hit_condition or ">= 1")
+
     def __str__(self) -> str:
-        target = "" if self.target is None else f" {getattr(self.target, '__name__', self.target)}"
-        words = [f"{self.kind}{f' {self.file}:' if self.file else ''}{target}"]
+        target = "" if self.target in (None, True) else f" {getattr(self.target, '__name__', self.target)}"
+        words = [f"{self.kind} {self.file}:{self.target}" if self.file else f"{self.kind}{target}"]
         words += [f"if {self.condition}"] if self.condition else []
         words += [f"hits {self.hit_condition}"] if self.hit_condition else []
         words += [f"log {self.log!r}"] if self.log else []
         words += ["once"] if self.temporary else []
         words += [] if self.enabled else ["off"]
+        words += ["not in this graph"] if self.absent else []
         return ", ".join(words) + (f" ({self.hits} hit{'s' * (self.hits > 1)})" if self.hits else "")
 
 
@@ -114,15 +121,19 @@ def _at_nodes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> 
     nodes = breakpoint.nodes
     if nodes is None or step.node not in nodes or step.index != trace.journal.turn(step.index)[-1]:
         return False
-    return not breakpoint.entering or trace.journal[before].node not in nodes
+    return not breakpoint.entering or _node_before(trace, step, before) not in nodes
+
+
+def _node_before(trace: Trace, step: Step, before: int) -> Value:
+    """The node from which one comes to that of this step: whose turn it was, this way or that, before this turn."""
+    return trace.journal[trace.journal.turn(step.index)[0] - 1 if before < step.index else before].node
 
 
 def _at_scopes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
     """Once for each time that a scope is entered, from whichever side."""
-    if not _at_nodes(breakpoint, trace, step, before):
-        return False
-    came_from = trace.scopes(trace.journal[before].node)
-    return any(scope.name == breakpoint.target and scope not in came_from for scope in trace.scopes(step.node))
+    return _at_nodes(breakpoint, trace, step, before) and trace.is_entered(
+        breakpoint.target, step.index, back=before > step.index
+    )
 
 
 def _changes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:

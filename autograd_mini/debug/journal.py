@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import overload
@@ -57,31 +58,41 @@ class WhatIf:
 
 
 class Journal(Sequence[Step]):
-    """All steps: first every node as it is computed, then every contribution of the sweep, in the engine's order.
+    """All steps: first every node as it is computed, then every contribution of the sweep, in its order.
 
     Args:
         root: where the sweep begins.
         seed: the gradient it begins with.
-        changes: gradients to change on the way, in the order of time.
 
     Attributes:
-        root: the same.
-        order: the nodes, operands before results, also those behind branches not taken.
+        changes: gradients that are changed on the way, in the order of time.
+        order: the nodes, leaves first, operands before results, also those behind branches not taken.
         start: the index of the step in which the sweep begins.
     """
 
-    def __init__(self, root: Value, seed: float = 1.0, changes: Sequence[WhatIf] = ()) -> None:
-        self.root, self.seed, self.changes = root, seed, tuple(changes)
-        self.order = tuple(topological_order(root, everything=True))
+    def __init__(self, root: Value, seed: float = 1.0) -> None:
+        self.root, self.seed = root, seed
+        order = topological_order(root, everything=True)
+        self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
         self.start = len(self.order)
         self._number = {node: number for number, node in enumerate(self.order)}
         self._values = array("d", [node.data for node in self.order])  # now: the data of leaves can be written later
+        self._record(())
+
+    def changed(self, changes: Sequence[WhatIf]) -> Journal:
+        """The same computation with another sweep back through it."""
+        journal = copy(self)
+        journal._record(changes)
+        return journal
+
+    def _record(self, changes: Sequence[WhatIf]) -> None:
+        self.changes = tuple(changes)
         # A turn is what one node hands on, or a change. Steps are numbered from the seed here.
-        self._turns: list[Value | WhatIf] = [root]
+        self._turns: list[Value | WhatIf] = [self.root]
         self._firsts = array("q", [0])  # the first step of each turn
-        self._upstreams = array("d", [seed])
-        self._totals = array("d", [seed])  # of each step
-        self._receivers = array("q", [self._number[root]])
+        self._upstreams = array("d", [self.seed])
+        self._totals = array("d", [self.seed])  # of each step
+        self._receivers = array("q", [self._number[self.root]])
         self._turn: dict[Value, int] = {}
         self._sweep()
         self._sort_by_receiver()
@@ -93,7 +104,7 @@ class Journal(Sequence[Step]):
             # The sweep pauses before it hands on. What it is going to do, contribution by contribution:
             first, upstream = len(self._totals), adjoints[node]
             sums: dict[Value, float] = {}
-            for operand, local in _edges(node):
+            for operand, local in edges(node):
                 contribution = upstream * local
                 before = sums.get(operand, adjoints[operand])
                 sums[operand] = total = contribution if before is ZERO else before + contribution
@@ -151,7 +162,7 @@ class Journal(Sequence[Step]):
             return Step(index, WHAT_IF, turn.node, turn.node, None, None, None, total)
         if number == 0:
             return Step(index, SEED, turn, turn, upstream, 1.0, upstream, total)
-        operand, local = _edges(turn)[step - self._firsts[number]]
+        operand, local = edges(turn)[step - self._firsts[number]]
         return Step(index, BACKWARD, turn, operand, upstream, local, upstream * local, total)
 
     def turn(self, index: int) -> range:
@@ -198,7 +209,7 @@ class Journal(Sequence[Step]):
         return [self.start + step for step in self._arrivals[self._received[number] : self._received[number + 1]]]
 
 
-def _edges(node: Value) -> list[tuple[Value, float]]:
+def edges(node: Value) -> list[tuple[Value, float]]:
     """The operands that a node hands something on to, with the local derivatives."""
     pairs = zip(node.operands, node.partials, strict=True)
     return [(operand, local) for operand, local in pairs if local is not ZERO]

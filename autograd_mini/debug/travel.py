@@ -7,7 +7,6 @@ Not here: what was so at a moment (that is `journal`), and how it looks (`wordin
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -15,7 +14,8 @@ from typing import Any, overload
 from autograd_mini.debug.breakpoints import Breakpoint
 from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
-from autograd_mini.debug.moment import Moment
+from autograd_mini.debug.lines import Frame, Lines
+from autograd_mini.debug.moment import WORDS, Moment
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
@@ -30,7 +30,7 @@ class Stop:
     """Why a motion ended.
 
     Attributes:
-        reason: "step", "breakpoint", or "end": there is nothing further that way.
+        reason: "step", "breakpoint", "interrupted" (by Ctrl-C), or "end": there is nothing further that way.
         breakpoints: those that were met.
         messages: what breakpoints that log had to say on the way.
     """
@@ -38,21 +38,6 @@ class Stop:
     reason: str
     breakpoints: tuple[Breakpoint, ...] = ()
     messages: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A place in the program that led to a node.
-
-    Attributes:
-        name: what runs there: the function, and the scopes that were entered there.
-        site: where, or None if that is not known.
-        scope: the innermost of those scopes, or None.
-    """
-
-    name: str
-    site: Site | None
-    scope: Scope | None = None
 
 
 class Trace(Sequence[Step]):
@@ -88,8 +73,10 @@ class Trace(Sequence[Step]):
         self.breakpoints: list[Breakpoint] = []
         self.watches: list[Condition] = []
         self._numbers = 0
+        self._extents: dict[tuple[Scope, bool], tuple[int, int]] = {}
         self._names = Names(self.journal.order)
         self._called: dict[str, list[Value]] = {}
+        self._lines = Lines(self)
         for node in self.journal.order:
             if name := self._names.name(node):
                 self._called.setdefault(name, []).append(node)
@@ -196,17 +183,32 @@ class Trace(Sequence[Step]):
         return self._move(self.journal.turn(target)[-1] if 0 <= target < len(self) else target, back)
 
     def over(self, back: bool = False) -> Stop:
-        """Go to the next node in this scope or outside of it; a scope further inside is one motion."""
-        level = self.level
-        target, passed = self._beside(level, back)
-        return self._move(target, back, passed)
+        """Go to the next node in this scope or outside of it; a scope further inside is one motion, to its end."""
+        here = self.journal.turn(self.position)
+        if not back and self.position < here[-1]:
+            return self._move(here[-1], back)
+        target = here[0] - 1 if back else here[-1] + 1
+        if back and self.passed is not None:  # what was gone over as a whole is gone back over as a whole
+            target = self._extent(self.passed, self.position)[0] - 1
+        if not 0 <= target < len(self):
+            return self._move(target, back)
+        around = {*outwards(self.level)}
+        passed = None
+        for scope in self.around(target):
+            if scope in around:
+                break
+            passed = scope  # in the end the outermost that is not around us
+        if passed is not None and not back:
+            target = self._extent(passed, target)[1]
+        return self._move(self.journal.turn(target)[-1], back, passed)
 
     def out(self, back: bool = False) -> Stop:
-        """Go on until this scope is left; outside of all scopes, to the end."""
-        level, target = self.level, self.position
-        while 0 <= target < len(self) and (level is None or level in self.scopes(self[target].node)):
-            here = self.journal.turn(target)
-            target = here[0] - 1 if back else here[-1] + 1
+        """Go on until all of this scope has happened, and to the next node; outside of all scopes, to the end."""
+        level = self.level
+        if level is None:
+            return self._move(-1 if back else len(self), back)
+        first, last = self._extent(level, self.position)
+        target = first - 1 if back else last + 1
         return self._move(self.journal.turn(target)[-1] if 0 <= target < len(self) else target, back)
 
     def run(self, back: bool = False) -> Stop:
@@ -223,50 +225,46 @@ class Trace(Sequence[Step]):
             return self._move(self._checked(target), target < self.position, to=())
         if type(target) is Value:
             self._known(target)
-            there = self.temporary(node=target)
-        elif isinstance(target, str):
-            there = self.temporary(when=Condition(target))
+            there = self._breakpoint("node", target)
         else:
-            there = self.temporary(when=target)
+            there = self._breakpoint("when", target)
         return self._move(-1 if back else len(self), back, to=(there,))
 
     @property
     def level(self) -> Scope | None:
         """The scope in which we are: around the one that was passed, or that of the node."""
-        return self.passed.parent if self.passed is not None else self.step.node.scope
+        return self.passed.parent if self.passed is not None else next(iter(self.around(self.position)), None)
 
     def scopes(self, node: Value) -> list[Scope]:
         """The scopes that a node is in, from the innermost."""
         return [*outwards(node.scope)]
 
-    def _beside(self, level: Scope | None, back: bool) -> tuple[int, Scope | None]:
-        """The end of the next turn, or of the next turns inside one scope: where `over` goes, and what it passes."""
-        here = self.journal.turn(self.position)
-        if not back and self.position < here[-1]:
-            return here[-1], None
-        target = here[0] - 1 if back else here[-1] + 1
-        if back and self.passed is not None:  # what was gone over as a whole is gone back over as a whole
-            target = self._within(self.passed, self.position, back)
-        if not 0 <= target < len(self):
-            return target, None
-        around = {None, *outwards(level)}
-        passed = None
-        for scope in outwards(self[target].node.scope):
-            if scope in around:
-                break
-            passed = scope  # the outermost that is not around us
-        if passed is None:
-            return self.journal.turn(target)[-1], None
-        if back:
-            return target, passed
-        return self._within(passed, target, back) - 1, passed
+    def around(self, index: int) -> list[Scope]:
+        """The scopes in which a step happens, from the innermost; leaves and the seed are given from outside."""
+        node = self.journal.order[index] if index < self.start else self.journal[index].node
+        return [] if node.op is None or index == self.start else self.scopes(node)
 
-    def _within(self, scope: Scope, index: int, back: bool) -> int:
-        """The first step beyond the turns from here on that are inside of a scope."""
-        while 0 <= index < len(self) and scope in self.scopes(self[index].node):
-            here = self.journal.turn(index)
-            index = here[0] - 1 if back else here[-1] + 1
-        return index
+    def _extent(self, scope: Scope, index: int) -> tuple[int, int]:
+        """The first and the last step of a scope, in the phase of a step.
+
+        Others may lie between them: the sweep goes into what a function was given before it is done with the function.
+        """
+        phase = index < self.start
+        if (scope, phase) not in self._extents:
+            self._extents.clear()
+            index = 0
+            while index < len(self):
+                turn = self.journal.turn(index)
+                for inner in self.around(index):
+                    first, _ = self._extents.get((inner, index < self.start), (index, index))
+                    self._extents[inner, index < self.start] = first, turn[-1]
+                index = turn[-1] + 1
+        return self._extents[scope, phase]
+
+    def steps_in(self, scope: Scope, index: int | None = None) -> list[Step]:
+        """The steps that happen in a scope, in the phase of a step, by default of this one."""
+        first, last = self._extent(scope, self.position if index is None else self._checked(index))
+        return [self[i] for i in range(first, last + 1) if scope in self.around(i)]
 
     def _move(
         self, target: int, back: bool, passed: Scope | None = None, to: Sequence[Breakpoint] | None = None
@@ -277,19 +275,26 @@ class Trace(Sequence[Step]):
         armed = self.breakpoints if to is None else to
         active = [breakpoint for breakpoint in armed if breakpoint.enabled]
         end = min(max(target, 0), len(self) - 1)
-        for index in range(self.position + direction, end + direction, direction) if active else ():
-            step = self[index]
-            met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
-            if met:
-                names = self.names_at(step)
-                messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
-                met = [breakpoint for breakpoint in met if breakpoint.log is None]
-            if met:
-                for breakpoint in met:
-                    if breakpoint.temporary and breakpoint in self.breakpoints:
-                        self.breakpoints.remove(breakpoint)
-                self.position, self.passed = index, passed if index == target else None
-                return Stop("breakpoint", tuple(met), tuple(messages))
+        if end == self.position:
+            return Stop("end")
+        index = self.position
+        try:
+            for index in range(self.position + direction, end + direction, direction) if active else ():
+                step = self[index]
+                met = [breakpoint for breakpoint in active if breakpoint.is_met(self, step, index - direction)]
+                if met:
+                    names = self.names_at(step)
+                    messages += [names.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
+                    met = [breakpoint for breakpoint in met if breakpoint.log is None]
+                if met:
+                    for breakpoint in met:
+                        if breakpoint.temporary and breakpoint in self.breakpoints:
+                            self.breakpoints.remove(breakpoint)
+                    self.position, self.passed = index, passed if index == target else None
+                    return Stop("breakpoint", tuple(met), tuple(messages))
+        except KeyboardInterrupt:
+            self.position, self.passed = index, None
+            return Stop("interrupted", (), tuple(messages))
         self.position, self.passed = end, passed
         return Stop("step" if end == target else "end", (), tuple(messages))
 
@@ -350,29 +355,44 @@ class Trace(Sequence[Step]):
             )
         found = replace(
             self._breakpoint(kinds[0], given[kinds[0]], file),
-            condition=Condition(condition) if condition else None,
+            condition=self.condition(condition) if condition else None,
             hit_condition=str(hits),
             temporary=temporary,
             log=log,
             number=self._numbers + 1,
         )
+        names = self.names_at(self.step)
         if log is not None:
-            self.names_at(self.step).pieces(log)  # to complain now
+            names.filled(log)  # to complain now
+        if found.condition is not None:
+            found.condition(names)
         self._numbers += 1
         self.breakpoints.append(found)
         return found
 
-    def temporary(self, **where: Any) -> Breakpoint:
-        """A breakpoint of a kind and target that is not on the list."""
-        ((kind, target),) = where.items()
-        return self._breakpoint(kind, target, None)
+    def inherit(self, earlier: Trace) -> None:
+        """Take over the breakpoints and watches of the trace of an earlier sweep; what is not in this graph waits."""
+        self.watches, self._numbers = earlier.watches, earlier._numbers
+        for former in earlier.breakpoints:
+            target = str(former.target) if isinstance(former.target, Condition) else former.target
+            try:
+                found = self._breakpoint(former.kind, target, former.file)
+                if former.condition is not None:
+                    former.condition(self.names_at(self.step))
+            except ArgumentError:
+                self.breakpoints.append(replace(former, absent=True))
+            else:
+                nodes, entering = found.nodes, found.entering
+                self.breakpoints.append(
+                    replace(former, target=found.target, nodes=nodes, entering=entering, absent=False)
+                )
 
-    def _breakpoint(self, kind: str, target: Any, file: str | None) -> Breakpoint:
+    def _breakpoint(self, kind: str, target: Any, file: str | None = None) -> Breakpoint:
         order = self.journal.order
         nodes: set[Value] | None = None
         entering = False
         if kind == "line":
-            file, target, nodes, entering = self._at_line(target, file)
+            file, target, nodes, entering = self._lines.find(target, file)
         elif kind == "op":
             nodes = {node for node in order if node._row is not None and target in (node._row.name, node._row.symbol)}
             _some(nodes, f"No operation {shown(target)} is in the graph.", {node.op for node in order if node.op})
@@ -385,53 +405,20 @@ class Trace(Sequence[Step]):
             target = self.label(target) if type(target) is Value else target
         elif kind == "watch":
             if type(target) is Value:
-                nodes, target = {target}, Condition(f"#{self.number(target)}.grad")
+                name = self.label(target)
+                name = name if name.isidentifier() and name not in WORDS else f"#{self.number(target)}"
+                nodes, target = {target}, Condition(f"{name}.grad")
             else:
-                target = Condition(target)
-                target(self.names_at(self.step))  # to complain now
+                target = self.condition(target)
         elif kind == "when" and isinstance(target, str):
-            target = Condition(target)
-            target(self.names_at(self.step))
+            target = self.condition(target)
         elif kind in ("above", "below"):
             target = float(target)
         return Breakpoint(kind, target, nodes, entering, file=file)
 
     def lines(self, file: str | None = None) -> list[int]:
         """The lines of a file where something of the graph was made or called: those that can have breakpoints."""
-        wanted = os.path.realpath(file) if file else self._main_file()
-        return sorted({site.line for node in self.journal.order for site in self._sites(node, wanted)})
-
-    def _sites(self, node: Value, wanted: str) -> list[Site]:
-        return [f.site for f in self.frames(node) if f.site is not None and os.path.realpath(f.site.file) == wanted]
-
-    def _at_line(self, line: int, file: str | None) -> tuple[str, int, set[Value], bool]:
-        """The file, the line that has something, the nodes there, and whether only calls are there, not expressions."""
-        wanted = os.path.realpath(file) if file else self._main_file()
-        expressions: dict[int, set[Value]] = {}
-        calls: dict[int, set[Value]] = {}
-        for node in self.journal.order:
-            place = self.place(node)
-            for site in self._sites(node, wanted):
-                first, _, last, _ = site.span
-                where = expressions if place is not None and site.place == place.place else calls
-                where.setdefault(line if first < line <= last and where is expressions else first, set()).add(node)
-        known = sorted({*expressions, *calls})
-        if not known:
-            raise ArgumentError(
-                f"Nothing in the graph comes from {file or wanted or 'a known file'}.",
-                "Record inside `with am.provenance():`, or run the program with autograd-mini debug.",
-            )
-        target = next((number for number in known if number >= line), None)
-        if target is None:
-            raise ArgumentError(f"Nothing in the graph comes from line {line} or later; the last is {known[-1]}.")
-        return file or wanted, target, expressions.get(target) or calls[target], target not in expressions
-
-    def _main_file(self) -> str:
-        """The file in which the last node was made whose place is known."""
-        for node in reversed(self.journal.order):
-            if (place := self.place(node)) is not None:
-                return os.path.realpath(place.file)
-        return ""
+        return self._lines.lines(file)
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
@@ -441,12 +428,14 @@ class Trace(Sequence[Step]):
         What was changed later than now is forgotten. Neither the graph nor any `.grad` changes.
 
         Raises:
-            ArgumentError: the node is not in the graph; the sweep has not begun; or the node has handed its gradient on
-                already.
+            ArgumentError: the node is not in the graph, or no gradient reaches it; the sweep has not begun; or the node
+                has handed its gradient on already.
         """
         self._known(node)
         if self.position < self.start:
             raise ArgumentError("There are no gradients in the forward phase.", f"Go to step {self.start} or later.")
+        if not self.journal.arrivals(node):
+            raise ArgumentError(f"No gradient reaches {self.label(node)}.", "It is behind a branch not taken.")
         turn = self.journal.turn_of(node)
         if turn and turn[0] <= self.position:
             raise ArgumentError(
@@ -454,7 +443,8 @@ class Trace(Sequence[Step]):
             )
         after = self.journal.turns_before(self.position) - 1
         earlier = [change for change in self.journal.changes if change.after < after]
-        self.journal = Journal(self.root, self.seed, [*earlier, WhatIf(after, node, float(gradient))])
+        self.journal = self.journal.changed([*earlier, WhatIf(after, node, float(gradient))])
+        self._extents.clear()
         return self.seek(self.journal.turn(self.position)[-1] + 1)
 
     # -- names ---------------------------------------------------------------------------------------------------------
@@ -541,11 +531,30 @@ class Trace(Sequence[Step]):
         """
         return Condition(expression)(self.names_at(self.step))
 
+    def condition(self, expression: str) -> Condition:
+        """An expression that has been read, and whose names mean something here.
+
+        Raises:
+            ArgumentError: as for `evaluate`.
+        """
+        condition = Condition(expression)
+        condition(self.names_at(self.step))  # to complain now, not in the middle of a motion
+        return condition
+
     def watch(self, expression: str) -> Condition:
         """Show an expression at every stop from now on: it joins `watches`."""
-        condition = Condition(expression)
+        condition = self.condition(expression)
         self.watches.append(condition)
         return condition
+
+    def is_entered(self, name: str, index: int, back: bool = False) -> bool:
+        """Whether a scope of this name begins with a step, or, gone back, ends with it."""
+        for scope in self.around(index):
+            if scope.name == name:
+                first, last = self._extent(scope, index)
+                if index == (last if back else self.journal.turn(first)[-1]):
+                    return True
+        return False
 
     def names_at(self, step: Step) -> Moment:
         """What names mean when a step has just happened."""

@@ -27,19 +27,19 @@ _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
 _DECADES = 3
 _FEW = 4  # boxes in a row whose arrows have labels
-_MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
+MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
 _FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
 
 # What XML forbids, what would turn the direction of the text around it, and what breaks lines.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def escaped(text: object, limit: int = 1000) -> str:
     """Text of the user, shortened, for XML: the one place where it is escaped."""
     text = str(text)
     text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return html.escape(_UNSAFE.sub(lambda match: "↵" if match[0] == "\n" else "�", text))
+    return html.escape(UNSAFE.sub(lambda match: "↵" if match[0] == "\n" else "�", text))
 
 
 def label(text: object, limit: int = 32) -> str:
@@ -243,7 +243,7 @@ class Picture:
         assert row is not None
         if row.name == "where" and node.scope and node.scope.name == "relu":
             return "relu"  # which nobody recognises in where(1, 0, □)
-        symbol = _MATHEMATICAL.get(row.symbol, row.symbol)
+        symbol = MATHEMATICAL.get(row.symbol, row.symbol)
         if all(type(operand) is Value for operand in operands):
             return symbol
         written = [_BOXED if type(x) is Value else f"{x:.{precision}g}" for x in operands]

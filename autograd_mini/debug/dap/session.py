@@ -16,8 +16,11 @@ from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
 from autograd_mini.debug.journal import FORWARD, WHAT_IF
+from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.program import Call
-from autograd_mini.debug.travel import Frame, Stop, Trace
+from autograd_mini.debug.travel import Stop, Trace
+from autograd_mini.debug.wording import Wording
+from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.explain import explain
@@ -250,18 +253,18 @@ class Session:
             wanted = self._last[0]
             self._stopped(REASONS[wanted.kind], _exception(self.trace) if wanted.kind == "exception" else "")
         else:
-            end = "the beginning" if self.trace.position == 0 else "the end; continue lets the program go on"
+            end = "the beginning" if self.trace.position == 0 else "the end: all gradients are complete"
             self._stopped("step", end if stop.reason == "end" else "")
         return None
 
     def _stopped(self, reason: str, why: str = "") -> None:
-        trace, step = self.trace, self.trace.step
+        trace = self.trace
         self._numbers = self._variables.next if self._variables else self._numbers
         self._variables = Variables(trace, self._numbers)
-        text = f"{step.phase}, step {trace.position} of {len(trace) - 1}"
+        text = f"step {trace.position} of {len(trace) - 1}, {why or trace.step.phase}"
         body: dict[str, Any] = {
             "reason": reason, "threadId": _THREAD, "allThreadsStopped": True,
-            "description": f"{why} ({text})" if why else text, "text": why or text,
+            "description": text, "text": text,
         }  # fmt: skip
         if self._last and reason in ("breakpoint", *REASONS.values()):
             body["hitBreakpointIds"] = [wanted.number for wanted in self._last if wanted.number]
@@ -307,12 +310,9 @@ class Session:
     def _frame(self, index: int, frame: Frame) -> dict[str, Any]:
         name = frame.name
         if index == 0:
-            trace, node = self.trace, self.trace.step.node
-            what = trace.passed.name if trace.passed else trace.label(node)
-            if frame.site is not None and frame.site is node.origin and not trace.name(node) and not trace.passed:
-                what = f"[{frame.site.expression}]"
-            where = f" in {name}" if name not in ("", "<module>") and not trace.passed else ""
-            name = (what if trace.step.phase == FORWARD else f"∂{trace.label(trace.root)}/∂{what}") + where
+            name = self._tree.title() + (
+                f" in {name}" if name not in ("", "<module>") and not self.trace.passed else ""
+            )
         if frame.site is None:
             return {"id": index + 1, "name": name, "line": 0, "column": 0}
         return {
@@ -501,13 +501,12 @@ def _wanted(kind: str, target: Any, asked: Mapping[str, Any], file: str | None =
 
 def _exception(trace: Trace) -> str:
     """What is exceptional at a step, in words."""
-    step = trace.step
-    name, text = trace.label(step.operand or step.node), trace.names_at(step).text
+    step, wording = trace.step, Wording(trace)
+    name = wording.symbol(step.operand or step.node)
     if step.phase == FORWARD:
-        return f"{name} is {text(step.total)}"
-    return (
-        f"{name} gets {text(step.upstream)} × {text(step.local)} = {text(step.contribution)}; grad {text(step.total)}"
-    )
+        return f"{name} is {in_digits(step.total)}"
+    upstream, local, contribution = map(in_digits, (step.upstream, step.local, step.contribution))
+    return f"{name} gets {upstream} × {local} = {contribution}; its gradient is {in_digits(step.total)}"
 
 
 def _result(text: str) -> Body:

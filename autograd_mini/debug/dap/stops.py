@@ -15,10 +15,11 @@ from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.dap.protocol import sentences
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.moment import Moment
+from autograd_mini.debug.places import place
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
-from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.errors import ArgumentError, AutogradError
 
 FILTERS: dict[str, dict[str, Any]] = {  # where each stops by itself
     "nonfinite": {"nonfinite": True},
@@ -91,11 +92,11 @@ class Wanted:
         if self.is_call or self.flaw:
             return
         hits = self.armed.hits if self.armed else 0
-        self.problem, self.armed = "", None
+        self.problem = ""
         try:
             condition = self.condition if self._threshold is None else ""
             if condition:
-                trace.evaluate(condition)  # to complain now
+                trace.condition(condition)  # to complain now
             self.armed = trace.break_at(**self._where(trace), condition=condition, hits=self.hits, log=self.log)
             self.armed.hits = hits
         except AutogradError as error:
@@ -105,15 +106,7 @@ class Wanted:
         if self.kind == "line":
             return {"line": self.target, "file": self.file}
         if self.kind == "function":
-            scopes = {scope.name for node in trace.journal.order for scope in trace.scopes(node)}
-            rows = {node._row for node in trace.journal.order if node._row is not None}
-            if not any(self.target in (row.name, row.symbol) for row in rows) and self.target not in scopes:
-                known = [*sorted(scopes), *sorted(row.name for row in rows)]
-                raise ArgumentError(
-                    f"Neither a scope nor an operation of the graph is called {shown(self.target)}.",
-                    f"There are {', '.join(known[:12])}.",
-                )
-            return {"scope" if self.target in scopes else "op": self.target}
+            return place(trace, self.target)
         if self.kind == "data":
             watched = trace.evaluate(self.target)
             return {"watch": watched if type(watched) is Value else self.target}
@@ -122,9 +115,10 @@ class Wanted:
 
     def answer(self, sources: Sources) -> dict[str, Any]:
         """What the protocol calls a breakpoint."""
-        answer: dict[str, Any] = {"id": self.number, "verified": self.armed is not None}
+        verified = self.armed is not None and not self.problem
+        answer: dict[str, Any] = {"id": self.number, "verified": verified}
         if self.kind == "line":
-            line = self.armed.target if self.armed is not None and not self.is_call else self.target
+            line = self.armed.target if self.armed is not None and verified and not self.is_call else self.target
             answer |= {"line": sources.line(line), "source": sources.source(self.file or "")}
         if problem := self.flaw or self.problem:
             answer |= {"message": problem, "reason": "failed"}

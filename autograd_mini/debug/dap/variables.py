@@ -13,6 +13,8 @@ from typing import Any
 
 from autograd_mini.debug.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.travel import Trace
+from autograd_mini.debug.wording import Wording
+from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
 
@@ -45,6 +47,7 @@ class Variables:
     def __init__(self, trace: Trace, first: int = 1) -> None:
         self.trace, self._first = trace, first
         self._branches: list[Branch] = []
+        self._wording = Wording(trace)
 
     @property
     def next(self) -> int:
@@ -86,6 +89,15 @@ class Variables:
             scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
         return scopes
 
+    def title(self) -> str:
+        """What this step is about: a derivative, or in the forward phase what is computed."""
+        trace, passed = self.trace, self.trace.passed
+        if trace.step.phase == FORWARD:
+            return passed.name if passed else self._wording.symbol(trace.step.node)
+        if passed:
+            return f"∂{self._wording.symbol(trace.root)}/∂{passed.name}"
+        return self._wording.gradient(trace.step.node)
+
     def any(self, name: str, found: Any) -> Row:
         """The row of what an expression gave."""
         if type(found) is Value:
@@ -99,10 +111,10 @@ class Variables:
 
     def node(self, name: str, node: Value) -> Row:
         """The row of a node, to be opened."""
-        text, label = self.trace.names_at(self.trace.step).text(node), self.trace.label(node)
-        rows = self._properties(node)
+        label, rows = self.trace.label(node), self._properties(node)
+        text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
         return {
-            **_text(name, text.removeprefix(f"{name} = ")),
+            **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
             "evaluateName": label if "#" not in label else f"#{self.trace.number(node)}",
             "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
@@ -129,27 +141,21 @@ class Variables:
         return rows
 
     def _step(self, step: Step) -> Row:
-        trace = self.trace
-        name = trace.label(step.operand or step.node)
-        numbers = trace.names_at(step).text
-        if step.phase == FORWARD:
-            operands = ", ".join(numbers(getattr(operand, "data", operand)) for operand in step.node.operands)
-            return _text(
-                name, f"{step.node.op}({operands}) = {numbers(step.total)}" if operands else numbers(step.total)
-            )
+        wording, total = self._wording, in_digits(step.total)
+        if step.operand is None:
+            symbol = wording.symbol(step.node)
+            return _text(symbol, wording.computed(step.node).removeprefix(f"{symbol} = "))
+        name = f"{wording.symbol(step.operand)}.grad"
         if step.phase != BACKWARD:
-            return _text(f"{name}.grad", f"{numbers(step.total)} ({'the seed' if step.phase == SEED else 'what if'})")
-        assert step.operand is not None  # in this phase there is one
-        before = trace.grad(step.operand, step.index - 1)
-        product = f"{numbers(step.upstream)} × {numbers(step.local)} = {numbers(step.total)}"
+            return _text(name, f"{total}, {'the seed' if step.phase == SEED else 'what if'}")
+        before = self.trace.grad(step.operand, step.index - 1)
+        product = f"{in_digits(step.upstream)} × {in_digits(step.local)} = {total}"
         parts = ("upstream", "local", "contribution", "total")
+        branch = Branch(len(parts), lambda i: _text(parts[i], repr(getattr(step, parts[i]))))
         return {
-            **_text(f"{name}.grad", product if before is None else f"{numbers(before)} + {product}"),
-            "variablesReference": self._open(
-                Branch(len(parts), lambda i: _text(parts[i], repr(getattr(step, parts[i]))))
-            ),
-            "namedVariables": len(parts),
-        }
+            **_text(name, product if before is None else f"{in_digits(before)} + {product}"),
+            "variablesReference": self._open(branch), "namedVariables": len(parts),
+        }  # fmt: skip
 
     def _labelled(self, nodes: Sequence[Value]) -> Callable[[int], Row]:
         return lambda i: self.node(self.trace.label(nodes[i]), nodes[i])
@@ -166,13 +172,10 @@ class Variables:
 def handed_on(trace: Trace) -> list[Step]:
     """The contributions of this step's node so far; of a scope that was passed as a whole, those that left it."""
     passed = trace.passed
-    if passed is None or trace.step.phase == FORWARD:
+    if passed is None:
         return trace.contributions()
-    first = trace.position
-    while first > trace.start and passed in trace.scopes(trace[first].node):
-        first = trace.journal.turn(first)[0] - 1
-    steps = trace[first + 1 : trace.position + 1]
-    return [step for step in steps if step.operand is not None and passed not in trace.scopes(step.operand)]
+    steps = trace.steps_in(passed)
+    return [step for step in steps if step.operand is None or passed not in trace.scopes(step.operand)]
 
 
 def number(trace: Trace, text: str) -> float:

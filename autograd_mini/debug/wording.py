@@ -1,0 +1,450 @@
+"""What a stop says, as text, for terminals and editors: the place with its expression marked, the chain rule, tables.
+
+Numbers are short, as in pictures. Whoever prints in colours passes a function that paints a text by its role.
+Not here: what happened (that is `journal`), and who prints it. Read next: `terminal`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.lines import Frame
+from autograd_mini.debug.travel import Trace
+from autograd_mini.draw.names import made_at
+from autograd_mini.draw.picture import MATHEMATICAL, UNSAFE
+from autograd_mini.engine import Value
+from autograd_mini.observers import is_of_library
+from autograd_mini.scopes import Scope
+from autograd_mini.source import Site
+
+Paint = Callable[[str, str], str]
+
+ROLES = "header", "mark", "result", "faint", "error"
+_SHORT = 24  # columns that an expression may take in a formula
+_FEW = 12  # terms, operands or lines shown of many
+_TAB = 8
+_UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*")  # needs no parentheses behind a ∂
+_NOT_YET = "not yet"
+
+
+def plain(role: str, text: str) -> str:
+    """Paint nothing.
+
+    >>> plain("mark", "x * w")
+    'x * w'
+    """
+    return text
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def number(x: float | None) -> str:
+    """A number as pictures show it; of a gradient that is not there yet, that.
+
+    >>> number(0.07814756), number(-0.0), number(None)
+    ('0.07815', '0', 'not yet')
+    """
+    return _NOT_YET if x is None else f"{x + 0.0:.4g}"
+
+
+def printable(text: str) -> str:
+    """Text of the user without what would steer a terminal, break the line or turn its direction."""
+    return UNSAFE.sub("�", text)
+
+
+def width(text: str) -> int:
+    """How many columns a text takes on a screen.
+
+    >>> width("x"), width("数"), width("e\u0301")
+    (1, 2, 1)
+    """
+    return sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # accents, joiners
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _without_tabs(text: str) -> str:
+    """With spaces up to the next stop, counted in columns."""
+    done = ""
+    for part in re.split(r"(\t)", text):
+        done += part if part != "\t" else " " * (_TAB - width(done) % _TAB)
+    return done
+
+
+def aligned(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as lines, in columns; those of these numbers keep to the right.
+
+    >>> aligned([("x", "= 1"), ("total", "= 10")])
+    ['x     = 1', 'total = 10']
+    """
+    rows = list(rows)
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            " " * (wide - width(cell)) + cell if place in right else cell + " " * (wide - width(cell))
+            for place, (cell, wide) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(" ".join(cells).rstrip())
+    return lines
+
+
+def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
+    """The first lines of many, and how many there are beyond them."""
+    return lines if len(lines) <= most else [*lines[: most - 1], f"… {len(lines) - most + 1:,} {what}"]
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def path(file: str) -> str:
+    """The path of a file from the working directory, if it is inside of it."""
+    inside = os.path.abspath(file).startswith(os.path.join(os.getcwd(), ""))
+    return printable(os.path.relpath(file) if inside else file)
+
+
+def location(site: Site) -> str:
+    """File, line, and function."""
+    return f"{path(site.file)}:{site.line}" + (f" in {printable(site.function)}" if site.function != "<module>" else "")
+
+
+def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
+    """The lines of an expression, and below each a line that marks the expression.
+
+    Args:
+        site: of the expression.
+        paint: gives the mark its colour.
+        columns: the width of the screen: longer lines are cut around the mark; 0 for no limit.
+
+    Returns:
+        the lines, without the indentation that they have in common; [] where there is no source.
+    """
+    first, start, last, end = site.span
+    raw = [linecache.getline(site.file, line).rstrip("\r\n").encode() for line in range(first, last + 1)]
+    if not any(raw):
+        return []
+    found: list[tuple[str, int, int]] = []  # the text, and the columns where the expression begins and ends
+    for place, line in enumerate(raw):
+        stop = end if place == len(raw) - 1 and end else len(line)
+        begin = start if place == 0 else len(line) - len(line.lstrip())
+        text, to_end, to_begin = (
+            _without_tabs(printable_source(part.decode(errors="replace")))
+            for part in (line, line[:stop].rstrip(), line[:begin])
+        )
+        found.append((text, width(to_begin), max(width(to_end), width(to_begin))))
+    margin = min(len(text) - len(text.lstrip(" ")) for text, _, _ in found if text.strip())
+    lines: list[str] = []
+    for text, left, right in found:
+        offset = margin
+        if columns and width(text) - margin > columns:
+            offset = max(margin, min(left - columns // 4, width(text) - columns))
+            text = _between(text, 0, offset + columns - 1) + "…"
+            right = min(right, width(text))
+        before, inside, after = (_between(text, *ends) for ends in ((offset, left), (left, right), (right, None)))
+        before = f"…{_between(before, 1)}" if offset > margin else before
+        lines.append((before + paint("mark", inside) + after).rstrip())
+        if right > left:
+            lines.append(" " * width(before) + paint("mark", "^" * width(inside)))
+    return some(lines, 2 * _FEW, "lines more")
+
+
+def _between(text: str, first: int, last: int | None = None) -> str:
+    """The part of a text that stands in some columns; what takes none stays with the character before it."""
+    found, column = "", 0
+    for character in text:
+        wide = _columns(character)
+        if column - (not wide) >= first and (last is None or column - (not wide) < last):
+            found += character
+        column += wide
+    return found
+
+
+def printable_source(text: str) -> str:
+    """Source with its tabs, which are turned into spaces later, when their columns are known."""
+    return "\t".join(map(printable, text.split("\t")))
+
+
+# -- what happened -----------------------------------------------------------------------------------------------------
+
+
+class Wording:
+    """What there is to say at the stops of a trace.
+
+    Args:
+        trace: says where we are.
+        paint: gives a text its colour, by one of `ROLES`.
+        columns: the width of the screen, to which source is cut; 0 for no limit.
+
+    >>> from autograd_mini import Value, debug
+    >>> x, w = Value(2.0, name="x"), Value(-3.0, name="w")
+    >>> trace = debug.trace(x * w)
+    >>> wording = Wording(trace)
+    >>> trace.run().reason, wording.header()
+    ('end', 'step 5 of 5, backward')
+    >>> print(*wording.happened(), sep="\\n")
+    ∂mul#2/∂x += ∂mul#2/∂mul#2 × ∂mul#2/∂x = 1 × -3 = -3   total -3
+    ∂mul#2/∂w += ∂mul#2/∂mul#2 × ∂mul#2/∂w = 1 × 2  = 2    total 2
+    """
+
+    def __init__(self, trace: Trace, paint: Paint = plain, columns: int = 0) -> None:
+        self.trace = trace
+        self.paint = paint
+        self.columns = columns
+        places = {place: node.origin for node in trace.journal.order if (place := made_at(node)) and node.origin}
+        self._nodes_at = Counter(map(made_at, trace.journal.order))
+        self._places_of = Counter(site.expression for site in places.values())
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    def expression(self, node: Value) -> str:
+        """The user's expression that is this operation; "" if that is not known, or if others came of it too."""
+        made = made_at(node)
+        if node.op is None or node.origin is None or is_of_library(node.origin):
+            return ""
+        if any(made_at(operand) == made for operand in node.operands if type(operand) is Value):
+            return ""
+        return printable(node.origin.expression)
+
+    def symbol(self, node: Value) -> str:
+        """What a node is called in formulas: its name, or its expression where only this one has it, or its number."""
+        expression = self.expression(node)
+        alone = self._nodes_at[made_at(node)] == 1 == self._places_of[expression]
+        if self.trace.name(node) or not alone or not 0 < width(expression) <= _SHORT:
+            return printable(self.trace.label(node))
+        return expression if _UNAMBIGUOUS.fullmatch(expression) else f"({expression})"
+
+    def operation(self, node: Value, name: Callable[[Value], str]) -> str:
+        """An operation as mathematics writes it, with these names for its operands.
+
+        >>> from autograd_mini import Value, debug, exp
+        >>> y = exp(Value(2.0, name="x") * 0.5)
+        >>> wording = Wording(debug.trace(y))
+        >>> wording.operation(y, wording.symbol), wording.operation(y.operands[0], wording.symbol)
+        ('exp(mul#1)', 'x × 0.5')
+        """
+        row, operands = node._row, node.operands
+        if row is None:
+            return number(self.trace.value(node))
+        if row.name == "where" and node.scope is not None and node.scope.name == "relu":
+            operands = tuple(operand for operand in operands if type(operand) is Value)
+            return f"relu({', '.join(_bare(name(operand)) for operand in operands)})"
+        names = [name(operand) if type(operand) is Value else number(operand) for operand in operands]
+        symbol = MATHEMATICAL.get(row.symbol, row.symbol)
+        if row.symbol == row.name:
+            return f"{symbol}({', '.join(some([_bare(name) for name in names], _FEW // 2))})"
+        if len(names) == 1:
+            return f"{symbol}({names[0]})" if names[0][0] in "-−(" else f"{symbol}{names[0]}"
+        return f" {symbol} ".join(names)
+
+    def computed(self, node: Value) -> str:
+        """How a node was computed: "y = x * w = 2 × -3 = -6"."""
+        result = number(self.trace.value(node))
+        if node.op is None:
+            return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf"
+        symbols = self.expression(node) or self.operation(node, self.symbol)
+        name = self.symbol(node)
+        names = [] if _bare(name) == symbols else [name]
+        numbers = self.operation(node, lambda operand: number(self.trace.value(operand)))
+        return " = ".join([*names, symbols, numbers, self.paint("result", result)])
+
+    def gradient(self, node: Value) -> str:
+        """The derivative by a node, as a symbol."""
+        return f"∂{self.symbol(self.trace.root)}/∂{self.symbol(node)}"
+
+    # -- a stop --------------------------------------------------------------------------------------------------------
+
+    def stop(self) -> list[str]:
+        """All that a terminal shows at a stop: when, where, what."""
+        site = self.site()
+        lines = [self.paint("header", self.header())]
+        if site is not None:
+            lines += self.place(site)
+        return lines + [f"   {line}" for line in self.happened()]
+
+    def header(self) -> str:
+        """When: the number of the step, the phase, the scope."""
+        trace, step = self.trace, self.trace.step
+        text = f"step {step.index} of {len(trace) - 1}, {step.phase}"
+        if trace.passed is not None:
+            return f"{text} through {_scopes(trace.passed)}"
+        return text + (f", in {_scopes(step.node.scope)}" if step.node.scope is not None else "")
+
+    def site(self) -> Site | None:
+        """Where: the expression of this step; of a scope that was passed, its call."""
+        scope = self.trace.passed
+        while scope is not None:
+            if scope.site is not None:
+                return scope.site
+            scope = scope.parent
+        return self.trace.place(self.trace.step.node)
+
+    def place(self, site: Site, remark: str = "") -> list[str]:
+        """A place in the program: where that is, and its source with the expression marked."""
+        lines = marked(site, self.paint, max(self.columns - 4, 0))
+        arrows = ["-> ", *["   "] * (len(lines) - 1)] if lines else []
+        source = [arrow + line for arrow, line in zip(arrows, lines, strict=True)]
+        return [self.paint("faint", f"> {location(site)}{remark}"), *source]
+
+    def frame(self, frame: Frame) -> list[str]:
+        """One of the places that led to a node."""
+        if frame.site is None:
+            return [self.paint("faint", f"> {printable(frame.name)}")]
+        return self.place(frame.site, f" calls {printable(frame.name)}" if frame.scope is not None else "")
+
+    def happened(self) -> list[str]:
+        """What: the chain rule of each contribution of this stop, or the number that was computed."""
+        trace, step = self.trace, self.trace.step
+        if trace.passed is not None:
+            return self._whole(trace.passed)
+        if step.phase == FORWARD:
+            return [self.computed(step.node)]
+        if step.phase == SEED:
+            return [f"{self.gradient(step.node)} = {self.paint('result', number(step.total))}   here the sweep begins"]
+        if step.phase == WHAT_IF:
+            before = number(trace.grad(step.node, step.index - 1))
+            total = self.paint("result", number(step.total))
+            return [f"{self.gradient(step.node)} = {total}   what if: changed by hand, before: {before}"]
+        return self.chain_rule(trace.contributions())
+
+    def chain_rule(self, steps: Sequence[Step]) -> list[str]:
+        """The contributions of a node, one a line, with the numbers and the sums that they lead to."""
+        rows = []
+        for step in steps:
+            assert step.operand is not None  # it is a contribution
+            local = f"∂{self.symbol(step.node)}/∂{self.symbol(step.operand)}"
+            rows.append(
+                (
+                    self.gradient(step.operand),
+                    f"+= {self.gradient(step.node)} × {local}",
+                    f"= {number(step.upstream)} × {number(step.local)}",
+                    f"= {number(step.contribution)}",
+                    f"  total {number(step.total)}",
+                )
+            )
+        return some([self._with_result(line) for line in aligned(rows)])
+
+    def _with_result(self, line: str) -> str:
+        text, word, total = line.rpartition("total ")
+        return text + word + self.paint("result", total)
+
+    def _whole(self, scope: Scope) -> list[str]:
+        """What a scope that was gone over did: what came in from elsewhere, and what it led to there."""
+        trace = self.trace
+        steps = trace.steps_in(scope)
+        first = steps[0].index
+        inside = {step.node for step in steps}
+        if steps[0].phase == FORWARD:
+            entered = _distinct(
+                operand
+                for step in steps
+                for operand in step.node.operands
+                if type(operand) is Value and scope not in trace.scopes(operand)
+            )
+            left = _distinct(
+                operand
+                for node in trace.journal.order[first:]
+                if scope not in trace.scopes(node)
+                for operand in node.operands
+                if type(operand) is Value and operand in inside
+            )
+            if trace.root in inside:
+                left.append(trace.root)
+            values = [
+                [f"{self.symbol(node)} = {number(trace.value(node))}" for node in nodes] for nodes in (entered, left)
+            ]
+        else:
+            known = [(node, trace.grad(node, first - 1)) for node in _distinct(step.node for step in steps)]
+            values = [
+                [f"{self.gradient(node)} = {number(gradient)}" for node, gradient in known if gradient is not None]
+            ]
+            sums: dict[Value, float] = {}
+            for step in steps:
+                if step.operand is not None and scope not in trace.scopes(step.operand):
+                    sums[step.operand] = sums.get(step.operand, 0.0) + (step.contribution or 0.0)
+            values.append(
+                aligned(
+                    (f"{self.gradient(node)}", f"+= {number(total)}", f"  total {number(trace.grad(node))}")
+                    for node, total in sums.items()
+                )
+            )
+            values[1] = [self._with_result(line) for line in values[1]] or [f"nothing leaves {scope.name} yet"]
+        words = ("in ", "out")
+        return [
+            f"{word if place == 0 else '   '} {line}"
+            for word, lines in zip(words, values, strict=True)
+            for place, line in enumerate(some(lines))
+        ]
+
+    # -- tables --------------------------------------------------------------------------------------------------------
+
+    def table(self, nodes: Sequence[Value], most: int = 40) -> list[str]:
+        """Nodes with their numbers, the gradients that they have now, and where they were made."""
+        rows = [("node", "value", "gradient", "")]
+        for node in nodes[:most]:
+            place = self.trace.place(node)
+            where = f"  {path(place.file)}:{place.line}" if place is not None else ""
+            name, value = self.symbol(node), number(self.trace.value(node))
+            rows.append((name, f"  {value}", f"  {number(self.trace.grad(node))}", where))
+        heading, *lines = aligned(rows, right=(1, 2))
+        rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
+        return [self.paint("header", heading), *lines, *rest]
+
+    def sum_of(self, node: Value) -> list[str]:
+        """How the gradient of a node came about, up to now."""
+        now = self.trace.position
+        steps = [self.trace[index] for index in self.trace.journal.arrivals(node) if index <= now]
+        if not steps:
+            return [f"{self.gradient(node)}: nothing has arrived yet"]
+        parts = [number(step.contribution if step.contribution is not None else step.total) for step in steps]
+        total = self.paint("result", number(steps[-1].total))
+        lines = [f"{self.gradient(node)} = {' + '.join(some(parts))} = {total}" if len(parts) > 1 else ""]
+        lines = [f"{self.gradient(node)} = {total}"] if len(parts) == 1 else lines
+        return lines + [
+            f"   {number(step.contribution)} from {self.symbol(step.node)}, in step {step.index}"
+            for step in steps[:_FEW]
+            if step.phase != SEED
+        ]
+
+    def tree(self, node: Value, depth: int = 3, most: int = 40) -> list[str]:
+        """A node with its operands below it, to some depth, with numbers and gradients."""
+        rows = [("node", "value", "gradient")]
+        waiting: list[tuple[Value | float, str, str, int]] = [(node, "", "", 0)]
+        while waiting and len(rows) <= most:
+            operand, branch, indent, level = waiting.pop()
+            if type(operand) is not Value:
+                rows.append((f"{branch}{number(operand)}", "", ""))
+                continue
+            below = operand.operands if level < depth else ()
+            more = " …" if operand.operands and not below else ""
+            what = f" = {self.operation(operand, self.symbol)}" if operand.op and self.trace.name(operand) else ""
+            value, gradient = self.trace.value(operand), self.trace.grad(operand)
+            rows.append((f"{branch}{self.symbol(operand)}{what}{more}", f"  {number(value)}", f"  {number(gradient)}"))
+            for place, inner in enumerate(reversed(below)):
+                corner, further = ("└─ ", "   ") if place == 0 else ("├─ ", "│  ")
+                waiting.append((inner, indent + corner, indent + further, level + 1))
+        heading, *lines = aligned(rows, right=(1, 2))
+        return [self.paint("header", heading), *lines, *(["…"] if waiting else [])]
+
+
+def _bare(symbol: str) -> str:
+    """A symbol without the parentheses around all of it."""
+    return symbol[1:-1] if symbol.startswith("(") else symbol
+
+
+def _scopes(scope: Scope) -> str:
+    return printable("/".join(scope.path))
+
+
+def _distinct(nodes: Iterable[Value]) -> list[Value]:
+    return [*dict.fromkeys(nodes)]

@@ -1,0 +1,76 @@
+"""The wrong order of backpropagation, against the recursion that beginners write."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+
+import autograd_mini as am
+from autograd_mini import Value, debug
+from autograd_mini.debug import disorder
+from tests.test_debug_journal import bits, graph, graphs
+
+
+class Naive:
+    """A beginner's node: it hands its gradient on as soon as anything arrives."""
+
+    def __init__(self, value, made):
+        self.gradient = 0.0
+        self.used = []
+        self.edges = [
+            (made[operand], local)
+            for operand, local in zip(value.operands, value.partials, strict=True)
+            if local is not am.ZERO
+        ]
+
+    def backward(self, gradient):
+        self.gradient += gradient
+        for operand, local in self.edges:
+            self.used.append(self.gradient)
+            operand.backward(self.gradient * local)
+
+
+@settings(max_examples=200)
+@given(graphs)
+def test_it_does_what_the_naive_recursion_does(graph_):
+    numbers, program = graph_
+    leaves, root = graph(numbers, program[:10])
+    found = debug.wrong_order(root)
+    made = {}
+    for node in found.trace.journal.order:
+        made[node] = Naive(node, made)
+    made[root].backward(1.0)
+    reached = [leaf for leaf in leaves if leaf in found.gradients]
+    assert [bits(found.gradients[leaf] + 0.0) for leaf in reached] == [bits(made[leaf].gradient) for leaf in reached]
+    wrong = [
+        node
+        for node in found.trace.journal.order
+        if any(bits(used + 0.0) != bits((found.trace.grad(node, -1) or 0.0) + 0.0) for used in made[node].used)
+    ]
+    assert bool(found) == bool(wrong)
+    if found:
+        assert found.node in wrong
+        assert found.used == found.steps[-1].upstream or math.isnan(found.used)
+    str(found)
+
+
+def test_a_chain_has_no_wrong_order():
+    x = Value(2.0)
+    found = debug.wrong_order(am.exp(x * 3.0))
+    assert not found
+    assert "right gradients" in str(found)
+
+
+def test_exponentially_many_paths_are_not_walked(monkeypatch):
+    monkeypatch.setattr(disorder, "_LONGEST", 1000)
+    y = x = Value(1.0, name="x")
+    for _ in range(60):
+        y = y + y
+    found = debug.wrong_order(y)
+    assert found.gradients is None
+    assert "every path is walked" in str(found)
+    assert (found.used, found.complete) == (1.0, 2.0)
+    with pytest.raises(am.OperandError):
+        debug.wrong_order(x.data)
