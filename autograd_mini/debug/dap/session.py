@@ -36,7 +36,7 @@ CAPABILITIES = {
             "ConfigurationDoneRequest", "FunctionBreakpoints", "ConditionalBreakpoints", "HitConditionalBreakpoints",
             "EvaluateForHovers", "StepBack", "SetVariable", "GotoTargetsRequest", "RestartRequest", "TerminateRequest",
             "ExceptionInfoRequest", "ExceptionFilterOptions", "LoadedSourcesRequest", "LogPoints", "DataBreakpoints",
-            "BreakpointLocationsRequest", "CompletionsRequest", "DelayedStackTraceLoading",
+            "BreakpointLocationsRequest", "CompletionsRequest",
         )
     },
     "supportTerminateDebuggee": True,
