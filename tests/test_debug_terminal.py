@@ -189,6 +189,18 @@ def test_breakpoints_wait_for_a_graph_that_has_their_place(session):
     assert "breakpoint 1: op exp (2 hits)" in done.stdout
 
 
+def test_expressions_wait_for_their_names(session):
+    program = "from autograd_mini import Value\nx = Value(1.0)\ny = x * 2.0\n(y * y).backward()\n"
+    program += "(x * x).backward()\n(y + y).backward()\n"
+    done = session(program, "b y.grad > 0", "watch y.grad", "c", "c", "c", "clear 1", "c", "b", "c", "c", "c")
+    waiting = session(program, "b y.grad > 0", "jump end", "c", "b", "c", "c", "c").stdout
+    assert "when y.grad > 0, not in this graph" in waiting
+    assert "call 3" in waiting
+    assert "***" not in waiting
+    watched = re.findall(r"watch y.grad.*", done.stdout)
+    assert watched[-2:] == ["watch y.grad, not in this graph (2 hits)", "watch y.grad (3 hits)"]
+
+
 def test_everything_behind_the_script_is_for_the_script(session):
     program = "import sys\nprint(sys.argv)\n" + LOOP
     done = session(program, "q", arguments=["--at", "7", "-h", "--", "file"])
@@ -379,6 +391,25 @@ def test_a_line_that_calls_something_of_the_package_stops_once_for_each_call(ses
     assert done.stdout.splitlines()[-1].endswith("(2 hits)")
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_scope_is_entered_from_both_sides(back):
+    """Forwards at its first node of the sweep, backwards at its last: one comes from a node outside."""
+    loss = am.cross_entropy(am.nn.MLP(2, [2, 2], seed=1)([1.0, 2.0]), 0)
+    trace = debug.trace(loss)
+    trace.seek(len(trace) - 1 if back else trace.start)
+    trace.break_at(scope="Neuron0")
+    entered = 0
+    while trace.run(back).breakpoints:
+        if trace.position < trace.start:
+            break
+        entered += 1
+        turn = trace.journal.turn(trace.position)
+        assert trace.position == turn[-1]
+        (scope,) = [scope for scope in trace.scopes(trace.step.node) if scope.name == "Neuron0"]
+        assert scope not in trace.scopes(trace[turn[-1] + 1 if back else turn[0] - 1].node)
+    assert entered == 2 - back  # the sweep ends inside of one
+
+
 def test_what_a_word_means():
     """A node first, then a scope, then an operation; anything longer is an expression."""
     x = Value(2.0, name="exp")
@@ -398,8 +429,8 @@ def test_print_and_display(shell):
     assert shell("w.grad") == "not yet\n"
     assert shell("c", "w.grad").endswith("1.90515\n")
     assert shell("pp w.grad") == "1.9051482536448665\n"
-    assert "operation mul" in shell("pp #3")
-    assert "place     " in shell("pp #3")
+    assert "operation div" in shell("pp a")
+    assert "place     " in shell("pp a")
     assert shell("!upstream * 2").count("\n") == 1
     assert shell("display w.grad") == "1: w.grad = 1.90515\n"
     assert "   1: w.grad = not yet" in shell("jump start")
@@ -539,8 +570,13 @@ def test_every_verb_says_what_it_does(shell):
 
 # -- on a terminal -----------------------------------------------------------------------------------------------------
 
-pexpect = pytest.importorskip("pexpect")
-on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+try:
+    import pexpect
+except ImportError:
+    pexpect = None
+on_a_terminal = pytest.mark.skipif(
+    pexpect is None or sys.platform == "win32", reason="needs pexpect, and a system with pseudo-terminals"
+)
 PROMPT = r"\(backprop\) "
 
 
@@ -686,11 +722,9 @@ def test_only_values_can_be_debugged(wrong):
 
 
 PDB = """
-import pdb
 from autograd_mini import Value
 x, w = Value(2.0, name="x"), Value(-3.0, name="w")
 y = x * w
-pdb.set_trace()
 y.backward()
 """
 
@@ -700,23 +734,12 @@ def test_plain_pdb_finds_readable_code(tmp_path):
     (tmp_path / "program.py").write_text(PDB)
     source = (Path(am.__file__).parent / "sweep.py").read_text().splitlines()
     (line,) = [n for n, text in enumerate(source, 1) if "operand, contribution = node._left, adjoint * dleft" in text]
-    commands = [
-        "s",
-        "n",
-        "n",
-        f"b autograd_mini/sweep.py:{line}",
-        "c",
-        "n",
-        "n",
-        "w",
-        "p contribution",
-        "p operand.name",
-    ]
-    commands += ["p adjoint, before", "q"]
+    commands = ["b 5", "c", "s", "n", "n", f"b autograd_mini/sweep.py:{line}", "c", "n", "n"]
+    commands += ["p contribution", "p operand.name", "p adjoint, before", "q"]
     path = os.pathsep.join([str(Path(am.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "program.py"], input="\n".join(commands) + "\n", cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": path}, timeout=120,
+        [sys.executable, "-m", "pdb", "program.py"], input="\n".join(commands) + "\n", cwd=tmp_path,
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120,
     )  # fmt: skip
     assert "backward()\n-> def backward(self, seed: float = 1.0)" in done.stdout
     assert "-> adjoints[operand] = contribution if before is ZERO else before + contribution" in done.stdout

@@ -234,21 +234,34 @@ def test_what_if_says_what_it_was_before(recorded):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_numbers_of_a_passed_scope_add_up(recorded, seed):
-    """What goes out of the turns inside of it equals how the gradients outside changed."""
-    network = am.nn.MLP(2, [3, 1], seed=seed)
-    root = network([1.0, 2.0])
+def test_the_numbers_of_a_passed_scope_add_up(seed):
+    """What goes out of it is the sum of what its nodes handed to others, also where several add to one."""
+
+    @am.composite
+    def square(u):
+        return u * u
+
+    root = am.sum([square(z) * z for z in am.nn.MLP(2, [3, 2], seed=seed)([1.0, 2.0])])
     said = wording(root)
-    trace = said.trace
-    while True:
-        before = trace.position
-        if trace.over().reason == "end":
-            break
+    trace, passed, reason = said.trace, 0, ""
+    while reason != "end":
+        reason = trace.over().reason
         if trace.passed is not None:
-            changed = [node for node in trace.journal.order if trace.grad(node) != trace.grad(node, before)]
-            outside = {said.gradient(n) for n in changed if trace.passed not in trace.scopes(n)}
-            lines = said._whole(trace.passed)
-            assert {line[4:].split(" ")[0] for line in lines if "+=" in line} == outside
+            passed += 1
+            changes = {}
+            for arrival in range(trace.start + 1, trace.position + 1):
+                step, inner = trace[arrival], trace.around(arrival)
+                if trace.passed in inner and (
+                    step.operand.op is None or trace.passed not in trace.scopes(step.operand)
+                ):
+                    total = changes.get(said.gradient(step.operand), (0.0,))[0] + step.contribution
+                    changes[said.gradient(step.operand)] = total, trace.grad(step.operand)
+            lines = [line[4:].split() for line in said._whole(trace.passed) if "+=" in line]
+            found = {line[0]: (float(line[2]), float(line[4])) for line in lines}
+            assert found.keys() == changes.keys()
+            for node, numbers in found.items():
+                assert numbers == pytest.approx(changes[node], rel=1e-3, abs=1e-12)
+    assert passed >= 3
 
 
 def test_trees_stop_at_their_depth(recorded):

@@ -7,13 +7,16 @@ Not here: the record (`journal`) and time travel (`travel`). The windows: `termi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import OperandError, shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from autograd_mini.debug.disorder import Disorder
+    from autograd_mini.debug.pages import Page
     from autograd_mini.debug.travel import Trace
 
 
@@ -42,6 +45,37 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
     from autograd_mini.debug.travel import Trace
 
     return Trace(_checked(v, "trace"), Value(seed).data)
+
+
+def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
+    """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
+
+    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
+    step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
+
+    Args:
+        v: the value whose derivatives are computed.
+        seed: the derivative to start with, as in `backward(seed)`.
+        commands: what to do first, as if it were typed; then commands are read from the terminal, or from a pipe.
+
+    Raises:
+        OperandError: v is not a `Value`, or the seed is no number.
+
+    >>> import autograd_mini as am
+    >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
+    >>> am.debug.shell(am.exp(x * w), commands=["next", "next", "quit"])  # doctest: +ELLIPSIS
+    n steps, rn steps back, help lists more...
+    step 4 of 7, seed
+       ∂exp#3/∂exp#3 = 1   here the sweep begins
+    step 5 of 7, backward
+       ∂exp#3/∂mul#2 += ∂exp#3/∂exp#3 × ∂exp#3/∂mul#2 = 1 × 0.002479 = 0.002479   total 0.002479
+    step 7 of 7, backward
+       ∂exp#3/∂x += ∂exp#3/∂mul#2 × ∂mul#2/∂x = 0.002479 × -3 = -0.007436   total -0.007436
+       ∂exp#3/∂w += ∂exp#3/∂mul#2 × ∂mul#2/∂w = 0.002479 × 2  = 0.004958    total 0.004958
+    """
+    from autograd_mini.debug import terminal
+
+    terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
 
 
 def wrong_order(v: Value) -> Disorder:
@@ -76,35 +110,43 @@ def wrong_order(v: Value) -> Disorder:
     return disorder(trace(_checked(v, "wrong_order")))
 
 
-def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
-    """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
+@overload
+def page(v: Value | Trace, path: None = None) -> Page: ...
+@overload
+def page(v: Value | Trace, path: str | Path) -> Path: ...
+def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
+    """Step through backpropagation in a browser or a notebook: picture, chain rule, source and gradients in one page.
 
-    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
-    step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
+    Record the computation under `with am.provenance(calls=True):`, and the page marks in your program the expression
+    of every step. It is one file that needs neither a server nor the network. Large graphs are collapsed as `draw`
+    does, and their steps are grouped.
 
     Args:
-        v: the value whose derivatives are computed.
-        seed: the derivative to start with, as in `backward(seed)`.
-        commands: what to do first, as if it were typed; then commands are read from the terminal, or from a pipe.
+        v: the value whose derivatives are computed, or a `Trace`, at whose position the page begins.
+        path: of the HTML file to write; without it the page is returned, and a notebook shows it.
+
+    Returns:
+        the path; or without one a `Page`, which has `.save(path)` and `.html`.
 
     Raises:
-        OperandError: v is not a `Value`, or the seed is no number.
+        OperandError: v is neither a `Value` nor a `Trace`.
+        ArgumentError: the path does not end in .html, or its folder does not exist.
+        MissingError: no dot program can be found.
+        ProgramError: the program found fails.
 
-    >>> import autograd_mini as am
-    >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
-    >>> am.debug.shell(am.exp(x * w), commands=["next", "next", "quit"])  # doctest: +ELLIPSIS
-    n steps, rn steps back, help lists more...
-    step 4 of 7, seed
-       ∂exp#3/∂exp#3 = 1   here the sweep begins
-    step 5 of 7, backward
-       ∂exp#3/∂mul#2 += ∂exp#3/∂exp#3 × ∂exp#3/∂mul#2 = 1 × 0.002479 = 0.002479   total 0.002479
-    step 7 of 7, backward
-       ∂exp#3/∂x += ∂exp#3/∂mul#2 × ∂mul#2/∂x = 0.002479 × -3 = -0.007436   total -0.007436
-       ∂exp#3/∂w += ∂exp#3/∂mul#2 × ∂mul#2/∂w = 0.002479 × 2  = 0.004958    total 0.004958
+    >>> import autograd_mini as am, os, tempfile
+    >>> x = am.Value(3.0, name="x")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     am.debug.page(x * x, os.path.join(folder, "square.html")).name
+    'square.html'
     """
-    from autograd_mini.debug import terminal
+    from autograd_mini.debug.pages import Page, checked_path, write_page
+    from autograd_mini.debug.travel import Trace
 
-    terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
+    if path is not None:
+        checked_path(path)
+    steps = v if isinstance(v, Trace) else Trace(_checked(v, "page"))
+    return Page(steps) if path is None else write_page(steps, path)
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:

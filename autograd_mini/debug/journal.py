@@ -94,6 +94,7 @@ class Journal(Sequence[Step]):
         self._totals = array("d", [self.seed])  # of each step
         self._receivers = array("q", [self._number[self.root]])
         self._turn: dict[Value, int] = {}
+        self._recent: tuple[Value, list[tuple[Value, float]]] = self.root, edges(self.root)
         self._sweep()
         self._sort_by_receiver()
 
@@ -162,7 +163,10 @@ class Journal(Sequence[Step]):
             return Step(index, WHAT_IF, turn.node, turn.node, None, None, None, total)
         if number == 0:
             return Step(index, SEED, turn, turn, upstream, 1.0, upstream, total)
-        operand, local = edges(turn)[step - self._firsts[number]]
+        recent = self._recent
+        if recent[0] is not turn:  # steps are mostly asked for in a row; a node may have thousands of operands
+            recent = self._recent = turn, edges(turn)
+        operand, local = recent[1][step - self._firsts[number]]
         return Step(index, BACKWARD, turn, operand, upstream, local, upstream * local, total)
 
     def turn(self, index: int) -> range:

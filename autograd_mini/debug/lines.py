@@ -61,7 +61,7 @@ class Lines:
             if key not in known:
                 lists = known[key] = []
                 for frame in self._trace.frames(node):
-                    if (site := frame.site) is not None:
+                    if (site := frame.site) is not None:  # what this package does for a call is no expression there
                         kind = node.origin is not None and site.place == node.origin.place
                         same = first.setdefault((site.place, kind), (site, kind))
                         file = real.get(site.file) or real.setdefault(site.file, os.path.realpath(site.file))

@@ -6,6 +6,7 @@ Not here: what happens at a stop (that is a window: `terminal`, `pages`, `dap`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from autograd_mini.debug.travel import Trace
@@ -100,7 +101,8 @@ def debug_program(
     finally:
         at_backward.reset(token)
     if name:
-        stop(Call(1, variable(variables, path, name), 1.0, None, leaves))
+        with suppress(Quit):
+            stop(Call(1, variable(variables, path, name), 1.0, None, leaves))
         return 1
     return count
 

@@ -78,7 +78,7 @@ class Trace(Sequence[Step]):
         self._called: dict[str, list[Value]] = {}
         self._lines = Lines(self)
         for node in self.journal.order:
-            if name := self._names.name(node):
+            if name := self._names.own_name(node):
                 self._called.setdefault(name, []).append(node)
 
     @property
@@ -235,6 +235,14 @@ class Trace(Sequence[Step]):
         """The scope in which we are: around the one that was passed, or that of the node."""
         return self.passed.parent if self.passed is not None else next(iter(self.around(self.position)), None)
 
+    @property
+    def passed_steps(self) -> list[Step]:
+        """The steps of the scope that the last motion went over; those of others that lie between them are not."""
+        if self.passed is None:
+            return []
+        first, _ = self._extent(self.passed, self.position)
+        return [self[index] for index in range(first, self.position + 1) if self.passed in self.around(index)]
+
     def scopes(self, node: Value) -> list[Scope]:
         """The scopes that a node is in, from the innermost."""
         return [*outwards(node.scope)]
@@ -260,11 +268,6 @@ class Trace(Sequence[Step]):
                     self._extents[inner, index < self.start] = first, turn[-1]
                 index = turn[-1] + 1
         return self._extents[scope, phase]
-
-    def steps_in(self, scope: Scope, index: int | None = None) -> list[Step]:
-        """The steps that happen in a scope, in the phase of a step, by default of this one."""
-        first, last = self._extent(scope, self.position if index is None else self._checked(index))
-        return [self[i] for i in range(first, last + 1) if scope in self.around(i)]
 
     def _move(
         self, target: int, back: bool, passed: Scope | None = None, to: Sequence[Breakpoint] | None = None
@@ -361,11 +364,8 @@ class Trace(Sequence[Step]):
             log=log,
             number=self._numbers + 1,
         )
-        names = self.names_at(self.step)
         if log is not None:
-            names.filled(log)  # to complain now
-        if found.condition is not None:
-            found.condition(names)
+            self.names_at(self.step).filled(log)  # to complain now
         self._numbers += 1
         self.breakpoints.append(found)
         return found
@@ -456,11 +456,11 @@ class Trace(Sequence[Step]):
 
     def name(self, node: Value) -> str:
         """What the user calls a node: by its name or its variable; "" where neither is known."""
-        return self._names.name(node)
+        return self._names.own_name(node)
 
     def label(self, node: Value) -> str:
         """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
-        name = self._names.name(node)
+        name = self._names.own_name(node)
         if name and len(self._called[name]) == 1:
             return name
         return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"

@@ -340,51 +340,41 @@ class Wording:
 
     def _whole(self, scope: Scope) -> list[str]:
         """What a scope that was gone over did: what came in from elsewhere, and what it led to there."""
-        trace = self.trace
-        steps = trace.steps_in(scope)
-        first = steps[0].index
-        inside = {step.node for step in steps}
+        trace, steps = self.trace, self.trace.passed_steps
+        nodes = _distinct(step.node for step in steps)
+
+        def is_inside(node: Value) -> bool:
+            return node.op is not None and scope in trace.scopes(node)
+
         if steps[0].phase == FORWARD:
-            entered = _distinct(
-                operand
-                for step in steps
-                for operand in step.node.operands
-                if type(operand) is Value and scope not in trace.scopes(operand)
-            )
-            left = _distinct(
-                operand
-                for node in trace.journal.order[first:]
-                if scope not in trace.scopes(node)
-                for operand in node.operands
-                if type(operand) is Value and operand in inside
-            )
-            if trace.root in inside:
-                left.append(trace.root)
-            values = [
-                [f"{self.symbol(node)} = {number(trace.value(node))}" for node in nodes] for nodes in (entered, left)
-            ]
+            operands = [x for node in nodes for x in node.operands if type(x) is Value and not is_inside(x)]
+            used = {x for node in trace.journal.order if not is_inside(node) for x in node.operands} | {trace.root}
+            results = [node for node in nodes if node in used]
+            came = [f"{self.symbol(node)} = {number(trace.value(node))}" for node in _distinct(operands)]
+            went = [f"{self.symbol(node)} = {self.paint('result', number(trace.value(node)))}" for node in results]
         else:
-            known = [(node, trace.grad(node, first - 1)) for node in _distinct(step.node for step in steps)]
-            values = [
-                [f"{self.gradient(node)} = {number(gradient)}" for node, gradient in known if gradient is not None]
+            results = [
+                node
+                for node in nodes
+                if any(scope not in trace.around(arrival) for arrival in trace.journal.arrivals(node))
             ]
+            came = [f"{self.gradient(node)} = {number(trace.grad(node))}" for node in results]
             sums: dict[Value, float] = {}
             for step in steps:
-                if step.operand is not None and scope not in trace.scopes(step.operand):
+                if step.operand is not None and not is_inside(step.operand):
                     sums[step.operand] = sums.get(step.operand, 0.0) + (step.contribution or 0.0)
-            values.append(
-                aligned(
-                    (f"{self.gradient(node)}", f"+= {number(total)}", f"  total {number(trace.grad(node))}")
-                    for node, total in sums.items()
-                )
-            )
-            values[1] = [self._with_result(line) for line in values[1]] or [f"nothing leaves {scope.name} yet"]
-        words = ("in ", "out")
+            rows = [
+                (self.gradient(node), f"+= {number(total)}", f"  total {number(trace.grad(node))}")
+                for node, total in sums.items()
+            ]
+            went = [self._with_result(line) for line in aligned(rows)]
+        others = trace.position + 1 - steps[0].index - len(steps)
+        between = [f"    {others:,} step{'s' * (others > 1)} of others came in between"] if others else []
         return [
-            f"{word if place == 0 else '   '} {line}"
-            for word, lines in zip(words, values, strict=True)
+            f"{'   ' if place else word} {line}"
+            for word, lines in (("in ", came), ("out", went))
             for place, line in enumerate(some(lines))
-        ]
+        ] + between
 
     # -- tables --------------------------------------------------------------------------------------------------------
 

@@ -96,11 +96,15 @@ class Names:
         """The name the user gave, or that of the variable."""
         if node.name:
             return node.name
-        if not node.origin or node in self._passed_on:
+        if not node.origin or node in self._passed_on or (node.op is None and is_of_package(node.origin)):
             return ""
-        if is_of_package(node.origin):  # its variables are not the user's
-            return self._results.get(node, "") if node.op else ""
         return variable(node.origin) or self._results.get(node, "")
+
+    def own_name(self, node: Value) -> str:
+        """The same, but not a variable inside of this package: what the user's program can call it."""
+        if node.name or not node.origin or not is_of_package(node.origin):
+            return self.name(node)
+        return self._results.get(node, "") if node not in self._passed_on else ""
 
     def source(self, node: Value) -> str:
         """The expression that made it, "" if that is not known."""

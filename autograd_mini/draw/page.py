@@ -6,14 +6,11 @@ Not here: what the pictures say. Read next: `page.js`.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import Any, Protocol
 
+from autograd_mini.draw.document import document
 from autograd_mini.draw.render import prefix
 
 _MOST_PICTURES = 60
@@ -61,36 +58,14 @@ def page(drawing: Drawing) -> str:
         if path in pictures
     }
     title = html.unescape(drawing.tooltips["graph"])
-    data = json.dumps({"names": names, "opens": opens}).replace("<", "\\u003c")
     sections = "".join(
         f"<section{' hidden' if path else ''}>\n{picture.svg}</section>\n" for path, picture in pictures.items()
     )
-    return _PAGE.format(
-        title=html.escape(title), style=_text("page.css"), script=_text("page.js"), sections=sections, data=data,
-        styles=_digest("page.css"), scripts=_digest("page.js"),
-    )  # fmt: skip
+    data = {"names": names, "opens": opens}
+    return document(title, __package__, "page.css", "page.js", _BODY.format(sections=sections), data)
 
 
-def _text(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
-
-
-def _digest(name: str) -> str:
-    """What the content security policy calls a style or script by."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(_text(name).encode()).digest()).decode()
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{styles}'; script-src '{scripts}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
+_BODY = """<header>
 <nav aria-label="scopes"></nav>
 <input type="search" placeholder="search by name" aria-label="search by name" autocomplete="off"><output></output>
 <button data-do="out" aria-label="smaller">−</button><button data-do="fit">fit</button
@@ -99,8 +74,4 @@ _PAGE = """<!doctype html>
 </header>
 <main tabindex="0" aria-label="picture">
 {sections}</main>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-</body>
-</html>
 """

@@ -20,8 +20,8 @@ from autograd_mini.draw.parts import Line, Part
 from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
 
-_SCOPE = "#dbe4f5"
-_LEAF, _COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
+SCOPE = "#dbe4f5"
+LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
@@ -29,7 +29,7 @@ _DECADES = 3
 _FEW = 4  # boxes in a row whose arrows have labels
 MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
-_FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
 
 # What XML forbids, what would turn the direction of the text around it, and what breaks lines.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -47,6 +47,12 @@ def label(text: object, limit: int = 32) -> str:
     return escaped(text, limit).replace("\\", "\\\\")
 
 
+def colour_depth(gradient: float, largest: float) -> float:
+    """How strong the colour of a gradient is, from 0 to 1: three decades below the largest it is pale."""
+    depth = 1.0 + (math.log10(abs(gradient)) - math.log10(largest)) / _DECADES
+    return 0.15 + 0.85 * max(depth, 0.0)  # never quite white, so that a small gradient has a sign
+
+
 class Picture:
     """A graph as text in the DOT language.
 
@@ -60,6 +66,7 @@ class Picture:
         tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
         arrows: the number of arrows written so far.
+        ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
     """
 
     def __init__(self, order: Sequence[Value], boxes: Boxes, gradients: Gradients, precision: int) -> None:
@@ -78,6 +85,7 @@ class Picture:
         self.fans = False  # whether arrows go from row to row
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.arrows = 0
+        self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
         """The text between the braces of a digraph."""
@@ -166,8 +174,8 @@ class Picture:
         self.tooltips[key] = "\n".join(map(escaped, facts))
         shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
         return (
-            f'<TABLE {_FRAMED} CELLPADDING="4">'
-            f'<TR><TD COLSPAN="2" BGCOLOR="{_COMPUTED if node.op else _LEAF}">{self._header(node)}</TD></TR>'
+            f'<TABLE {FRAMED} CELLPADDING="4">'
+            f'<TR><TD COLSPAN="2" BGCOLOR="{COMPUTED if node.op else LEAF}">{self._header(node)}</TD></TR>'
             f'<TR><TD BGCOLOR="{_BLANK}">{self._number(node.data)}</TD>'
             f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
@@ -189,20 +197,20 @@ class Picture:
         if box.part is not None:
             facts += self._opens(key, box.part)
         self.tooltips[key] = "\n".join(map(escaped, facts))
-        tint = _LEAF if not any(node.op for node in box.nodes) else _SCOPE if box.part is not None else _COMPUTED
+        tint = LEAF if not any(node.op for node in box.nodes) else SCOPE if box.part is not None else COMPUTED
         header = (
             f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content not in ('', name) else '')}"
         )
         if box.around:
-            frame = _FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
+            frame = FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
             return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
         out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
         shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
         what = "" if gradient is None else self._small("max|g| ")
         return (
-            f'<TABLE {_FRAMED} CELLPADDING="4">'
+            f'<TABLE {FRAMED} CELLPADDING="4">'
             f'<TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != _LEAF else "")}{out}</TD>'
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != LEAF else "")}{out}</TD>'
             f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
 
@@ -258,7 +266,7 @@ class Picture:
         for operand, partial in zip(node.operands, node.partials, strict=True):
             if type(operand) is not Value or self.boxes.box[operand].alone is None:
                 continue
-            key, style, remark = self._key(), "", ""
+            key, style, remark = self._key([(operand, node)]), "", ""
             if partial is ZERO or not flows or (self.gradients.numbers and partial == 0.0):
                 style = _FAINT
             elif passed:
@@ -290,7 +298,7 @@ class Picture:
 
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """From port to port: how many values go that way."""
-        key = self._key()
+        key = self._key(uses)
         passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for _, node in uses)
         style = _FAINT if not any(self._carries(*use) for use in uses) else _PASSED if passed else ""
         self.tooltips[key] = _count(len(uses), "operand")
@@ -308,9 +316,11 @@ class Picture:
             for x, partial in zip(node.operands, node.partials, strict=True)
         )
 
-    def _key(self) -> str:
+    def _key(self, uses: list[tuple[Value, Value]]) -> str:
+        key = f"e{self.arrows}"
+        self.ways[key] = uses
         self.arrows += 1
-        return f"e{self.arrows - 1}"
+        return key
 
     def _in_order(self, node: Value) -> Iterator[str]:
         """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
@@ -345,8 +355,7 @@ class Picture:
             return _NOT_FINITE
         if gradient == 0.0:
             return _ZERO
-        depth = 1.0 + (math.log10(abs(gradient)) - math.log10(self.largest)) / _DECADES
-        depth = 0.15 + 0.85 * max(depth, 0.0)  # never quite white, so that a small gradient has a sign
+        depth = colour_depth(gradient, self.largest)
         full = _BLUE if gradient < 0.0 else _RED
         return "#" + "".join(f"{round(pale + depth * (c - pale)):02x}" for pale, c in zip(_PALE, full, strict=True))
 
@@ -360,12 +369,12 @@ class Picture:
         if halfway:
             gradient = "gradient so far" if self.gradients.unfinished else "gradient"
         rows = [
-            row(("<B>name</B> = operation", _COMPUTED), ("<B>leaf</B>", _LEAF)),
+            row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
             row(("value", _BLANK), (gradient, _BLANK)),
         ]
         if self.collapsed:
             rows = [
-                row(("<B>scope × how often</B>", _SCOPE), ("<B>leaves</B>", _LEAF)),
+                row(("<B>scope × how often</B>", SCOPE), ("<B>leaves</B>", LEAF)),
                 row(("out: what leaves it", _BLANK), ("max|g|: largest gradient", _BLANK)),
             ]
         if swept:
@@ -386,7 +395,7 @@ class Picture:
             rows.append(row(("dashed box: around what is shown", _BLANK)))
         if not self.collapsed:
             rows.append(row(("dashed: branch not taken, or a step", _BLANK)))
-        return f"<TABLE {_FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
+        return f"<TABLE {FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
 
 
 def _times(part: Part) -> str:

@@ -78,6 +78,8 @@ def _server(port: int) -> socket.socket:
     try:
         server = socket.create_server(("127.0.0.1", port))
     except (OSError, OverflowError) as error:
-        raise ArgumentError(f"Nobody can listen on port {port}: {error}.", "Choose another, or 0 for any.") from None
+        raise ArgumentError(
+            f"Nobody can listen on port {port}: {str(error).rstrip('.')}.", "Choose another, or 0 for any."
+        ) from None
     print(f"autograd-mini: waiting for an editor on 127.0.0.1:{server.getsockname()[1]}", file=sys.stderr, flush=True)
     return server

@@ -21,6 +21,7 @@ from autograd_mini.debug.program import Call
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
+from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.explain import explain
@@ -104,6 +105,7 @@ class Session:
             if not reason:
                 return
             self._call, self._trace = call, call.trace()
+            self._wording = Wording(self._trace)  # it looks at all nodes
             self._arm()
             if not self._arrive(reason):
                 self._call = self._trace = None
@@ -251,7 +253,7 @@ class Session:
         self._last = [wanted for wanted in self._all() if wanted.armed in stop.breakpoints]
         if self._last:
             wanted = self._last[0]
-            self._stopped(REASONS[wanted.kind], _exception(self.trace) if wanted.kind == "exception" else "")
+            self._stopped(REASONS[wanted.kind], _exception(self._wording) if wanted.kind == "exception" else "")
         else:
             end = "the beginning" if self.trace.position == 0 else "the end: all gradients are complete"
             self._stopped("step", end if stop.reason == "end" else "")
@@ -260,7 +262,7 @@ class Session:
     def _stopped(self, reason: str, why: str = "") -> None:
         trace = self.trace
         self._numbers = self._variables.next if self._variables else self._numbers
-        self._variables = Variables(trace, self._numbers)
+        self._variables = Variables(self._wording, self._numbers)
         text = f"step {trace.position} of {len(trace) - 1}, {why or trace.step.phase}"
         body: dict[str, Any] = {
             "reason": reason, "threadId": _THREAD, "allThreadsStopped": True,
@@ -300,8 +302,9 @@ class Session:
     def _stack_trace(self, arguments: Mapping[str, Any]) -> Body:
         trace, step = self.trace, self.trace.step
         frames = trace.frames(step.node)
-        passed = next((i for i, frame in enumerate(frames) if frame.scope is trace.passed and trace.passed), 0)
-        frames = frames[passed:] or [Frame("", None)]
+        passed = {*outwards(self.trace.passed)}  # a scope without a place of its own is at that of the one around it
+        first = next((i for i, frame in enumerate(frames) if frame.scope in passed), 0)
+        frames = frames[first:] or [Frame("", None)]
         start = int(arguments.get("startFrame") or 0)
         end = start + int(arguments.get("levels") or len(frames))
         shown_frames = [self._frame(i, frame) for i, frame in enumerate(frames)][start:end]
@@ -385,8 +388,8 @@ class Session:
         name, step = met[0].target, self.trace.step
         cause = str(explain(self.trace.root, by=step.operand)) if step.operand is not None else ""
         return {
-            "exceptionId": name, "breakMode": "always", "description": _exception(self.trace),
-            "details": {"message": cause or _exception(self.trace), "typeName": name},
+            "exceptionId": name, "breakMode": "always", "description": _exception(self._wording),
+            "details": {"message": cause or _exception(self._wording), "typeName": name},
         }  # fmt: skip
 
     # -- changing ------------------------------------------------------------------------------------------------------
@@ -499,9 +502,9 @@ def _wanted(kind: str, target: Any, asked: Mapping[str, Any], file: str | None =
     )  # fmt: skip
 
 
-def _exception(trace: Trace) -> str:
+def _exception(wording: Wording) -> str:
     """What is exceptional at a step, in words."""
-    step, wording = trace.step, Wording(trace)
+    step = wording.trace.step
     name = wording.symbol(step.operand or step.node)
     if step.phase == FORWARD:
         return f"{name} is {in_digits(step.total)}"

@@ -40,14 +40,13 @@ class Variables:
     """The tree at one stop; its numbers mean nothing at any other.
 
     Args:
-        trace: what is shown, as it is whenever somebody looks.
+        wording: of the trace that is shown, as it is whenever somebody looks.
         first: a number that no earlier tree has used.
     """
 
-    def __init__(self, trace: Trace, first: int = 1) -> None:
-        self.trace, self._first = trace, first
+    def __init__(self, wording: Wording, first: int = 1) -> None:
+        self.trace, self._first, self._wording = wording.trace, first, wording
         self._branches: list[Branch] = []
-        self._wording = Wording(trace)
 
     @property
     def next(self) -> int:
@@ -73,7 +72,7 @@ class Variables:
     def scopes(self) -> list[Row]:
         """The top of the tree."""
         trace, passed = self.trace, self.trace.passed
-        nodes = [trace.step.node] if passed is None else [n for n in trace.journal.order if passed in trace.scopes(n)]
+        nodes = [*dict.fromkeys(step.node for step in trace.passed_steps)] or [trace.step.node]
         steps, leaves = handed_on(trace), trace.leaves
         title = "Node" if passed is None else f"Inside {passed.name}"
         nodes_row = (lambda i: self.node("this", nodes[i])) if passed is None else self._labelled(nodes)
@@ -174,8 +173,11 @@ def handed_on(trace: Trace) -> list[Step]:
     passed = trace.passed
     if passed is None:
         return trace.contributions()
-    steps = trace.steps_in(passed)
-    return [step for step in steps if step.operand is None or passed not in trace.scopes(step.operand)]
+
+    def is_inside(node: Value | None) -> bool:
+        return node is not None and node.op is not None and passed in trace.scopes(node)
+
+    return [step for step in trace.passed_steps if not is_inside(step.operand)]
 
 
 def number(trace: Trace, text: str) -> float:

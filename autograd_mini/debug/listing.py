@@ -1,0 +1,112 @@
+"""The user's source with the places that led to the nodes of a graph, for a page to mark.
+
+Columns become UTF-16 code units, in which browsers count. Only files of the user's program are shown, and of long ones
+only what is near a mark. Not here: who marks. Read next: `pages`, `source`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+from typing import Any
+
+from autograd_mini.debug.travel import Trace
+from autograd_mini.draw.picture import UNSAFE
+from autograd_mini.engine import Value
+from autograd_mini.observers import is_of_library
+from autograd_mini.source import Site
+
+_SHORT = 400  # lines of a file that is shown whole
+_NEAR = 15  # lines around a mark in a longer one
+_WIDEST = 1000  # characters of a line
+
+Span = tuple[int, int, int]
+
+
+class Listing:
+    """The files and places of a program, as far as somebody has asked for them.
+
+    Attributes:
+        places: of each place that was asked for the marks, the expression first and then the calls that led there.
+    """
+
+    def __init__(self) -> None:
+        self.places: list[list[dict[str, Any]]] = []
+        self._known: dict[tuple[object, ...], int] = {}
+        self._files: dict[str, int] = {}
+        self._marked: list[set[int]] = []
+
+    def place(self, trace: Trace, node: Value) -> int:
+        """The number of the place that a node came from; -1 where nothing of it can be read."""
+        frames = [(frame.name, frame.site) for frame in trace.frames(node) if frame.site is not None]
+        sites = [(name, site) for name, site in frames if _lines(site.file) and not is_of_library(site)]
+        key = tuple([(name, *site.place) for name, site in sites])
+        if sites and key not in self._known:
+            self._known[key] = len(self.places)
+            self.places.append([self._mark(name, site) for name, site in sites])
+        return self._known.get(key, -1)
+
+    def _mark(self, name: str, site: Site) -> dict[str, Any]:
+        file = self._files.setdefault(site.file, len(self._files))
+        self._marked += [set()] * (file == len(self._marked))
+        pieces = spans(site)
+        if site.expression.startswith(("with ", "async with ")):  # a scope: it is entered there, not in its block
+            pieces = pieces[:1]
+        self._marked[file] |= {line for line, _, _ in pieces}
+        return {"file": file, "name": readable("top level" if name == "<module>" else name), "spans": pieces}
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """What can be read of the files: runs of lines, each with the number of its first."""
+        return [
+            {"name": _title(file), "runs": _runs(_lines(file), self._marked[number])}
+            for file, number in self._files.items()
+        ]
+
+
+def _title(file: str) -> str:
+    return "notebook cell" if "ipykernel_" in file else readable(os.path.basename(file))
+
+
+def _lines(file: str) -> list[str]:
+    return linecache.getlines(file)
+
+
+def _runs(lines: list[str], marked: set[int]) -> list[tuple[int, list[str]]]:
+    near = range(1, len(lines) + 1)
+    if len(lines) > _SHORT:
+        around = {line for mark in marked for line in range(mark - _NEAR, mark + _NEAR + 1)}
+        near = [line for line in near if line in around]  # type: ignore[assignment]  # a range or a list of numbers
+    runs: list[tuple[int, list[str]]] = []
+    for line in near:
+        if not runs or line != runs[-1][0] + len(runs[-1][1]):
+            runs.append((line, []))
+        runs[-1][1].append(readable(lines[line - 1].rstrip("\r\n"))[:_WIDEST])
+    return runs
+
+
+def readable(text: str) -> str:
+    """Text without what would turn its direction or cannot be shown; every character stays where it was."""
+    return UNSAFE.sub(lambda match: match[0] if match[0] == "\t" else "\ufffd", text)
+
+
+def spans(site: Site) -> list[Span]:
+    """The pieces of an expression, line by line: (line, from, to), columns in UTF-16 code units from 0.
+
+    Where no columns are known (`python -X no_debug_ranges`), it is the whole line.
+    """
+    first, start, last, end = site.span
+    pieces = []
+    for number in range(first, last + 1):
+        line = linecache.getline(site.file, number).rstrip("\r\n")
+        written = line.encode(errors="replace")
+        indent = len(line) - len(line.lstrip())
+        left = _utf16(written[:start]) if number == first and end else indent
+        right = _utf16(written[:end]) if number == last and end else _utf16(line.rstrip().encode(errors="replace"))
+        if left < right:
+            pieces.append((number, left, right))
+    return pieces
+
+
+def _utf16(text: bytes) -> int:
+    return len(text.decode(errors="replace").encode("utf-16-le")) // 2

@@ -1,0 +1,148 @@
+"""Which steps a page shows one by one and which together, and what each box says in which scene.
+
+Not here: the picture (that is `stage`), formulas and source. Read next: `stage`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TypeVar
+
+from autograd_mini.debug.formulas import short, size
+from autograd_mini.debug.journal import Step
+from autograd_mini.debug.travel import Trace
+from autograd_mini.draw.boxes import Box, Boxes
+from autograd_mini.engine import Value
+
+MOST = 2000  # scenes of a page
+_FEW = 50  # scenes that are too few to see anything
+
+Number = str | tuple[str, str]  # short, and in full where that is different
+
+
+def written(number: float) -> Number:
+    """A number for a page. No float goes there: JSON has neither nan nor infinities."""
+    brief, full = short(number), repr(number)
+    return full if brief == full else (brief, full)
+
+
+@dataclass(eq=False)
+class Track:
+    """What becomes known of a node, or of those in one box, as scenes pass.
+
+    Attributes:
+        values: the scenes from which on there is another value.
+        gradients: the scenes from which on there is another gradient, with the gradient itself.
+    """
+
+    values: list[tuple[int, Number]] = field(default_factory=list)
+    gradients: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def widest(self) -> tuple[int, int]:
+        """How many characters value and gradient need."""
+        values = [text if isinstance(text, str) else text[0] for _, text in self.values]
+        return max(map(len, values), default=1), max((len(short(number)) for _, number in self.gradients), default=1)
+
+
+class Scenes:
+    """The steps of a trace in the portions that a page shows.
+
+    Args:
+        trace: the steps.
+        boxes: where nodes are in the picture.
+
+    Attributes:
+        firsts: the first step of each scene.
+    """
+
+    def __init__(self, trace: Trace, boxes: Boxes) -> None:
+        self.trace, self.boxes = trace, boxes
+        self.firsts = self._divided()
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def steps(self, scene: int) -> range:
+        """The indices of the steps of a scene."""
+        return range(self.firsts[scene], (*self.firsts, len(self.trace))[scene + 1])
+
+    def of(self, step: int) -> int:
+        """The scene that a step is in."""
+        return bisect_right(self.firsts, step) - 1
+
+    def _divided(self) -> list[int]:
+        """The finest division that is not too long: steps, turns, scopes, boxes, or so many boxes together."""
+        trace, start = self.trace, self.trace.start
+        if len(trace) <= MOST:
+            return [*range(len(trace))]
+        keys: list[Callable[[Step], object]] = [
+            lambda step: (step.phase, step.node),
+            lambda step: (step.phase, step.node.scope),
+            lambda step: (step.phase, self.boxes.box[step.node]),
+        ]
+        firsts: list[int] = []
+        for key in keys:
+            finer, firsts = firsts, [next(run).index for _, run in groupby(trace, key)]
+            if len(firsts) <= MOST:
+                firsts = finer if len(firsts) < _FEW else firsts  # so many turns together, rather than a whole loop
+                break
+        every = -(-len(firsts) // MOST)
+        return [first for number, first in enumerate(firsts) if number % every == 0 or first == start]
+
+    # -- what is known when --------------------------------------------------------------------------------------------
+
+    def track(self, node: Value) -> Track:
+        """What becomes known of a node."""
+        journal = self.trace.journal
+        arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
+        value = written(journal.value(node))
+        return Track([(self.of(journal.number(node)), value)], [*dict(arrivals).items()])
+
+    def tracks(self) -> dict[Box, Track]:
+        """What becomes known of the nodes of each box: of several the range of the results, the largest gradient."""
+        return {box: self._group(box) if box.alone is None else self.track(box.alone) for box in self.boxes.boxes}
+
+    def _group(self, box: Box) -> Track:
+        journal, track = self.trace.journal, Track()
+        results = [node for node in box.outputs if node.op] or box.nodes
+        numbers = sorted((journal.number(node), journal.value(node)) for node in results)
+        low, high = math.inf, -math.inf
+        for step, number in numbers:
+            low, high = (
+                (math.nan, math.nan) if math.isnan(number) or math.isnan(low) else (min(low, number), max(high, number))
+            )
+            text = short(low) if low == high or math.isnan(low) else f"{short(low)} … {short(high)}"
+            _note(track.values, self.of(step), text)
+        for scene, largest in self._largest(box.nodes):
+            _note(track.gradients, scene, largest)
+        return track
+
+    def _largest(self, nodes: Iterable[Value]) -> Iterator[tuple[int, float]]:
+        """The gradient furthest from zero after each step that changes one, with the scene of the step."""
+        journal = self.trace.journal
+        arrivals = sorted((step, journal.number(node)) for node in nodes for step in journal.arrivals(node))
+        now: dict[int, float] = {}
+        candidates: list[tuple[float, int, float]] = []  # the largest first; those that were replaced stay for a while
+        for step, number in arrivals:
+            now[number] = total = journal[step].total
+            heapq.heappush(candidates, (-size(total), number, total))
+            while repr(now[candidates[0][1]]) != repr(candidates[0][2]):  # of texts, for nan is not nan
+                heapq.heappop(candidates)
+            yield self.of(step), candidates[0][2]
+
+
+Entry = TypeVar("Entry")
+
+
+def _note(entries: list[tuple[int, Entry]], scene: int, entry: Entry) -> None:
+    """Keep the last entry of a scene, and none that says the same as the one before."""
+    if entries and entries[-1][0] == scene:
+        entries.pop()
+    if not entries or repr(entries[-1][1]) != repr(entry):
+        entries.append((scene, entry))

@@ -1,0 +1,106 @@
+"""The picture of a graph for a page: boxes with room for every number that is going to stand in them.
+
+Not here: the numbers (that is `scenes`), and the layout (that is `draw`). Read next: `pages`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from autograd_mini.debug.formulas import called
+from autograd_mini.debug.listing import readable
+from autograd_mini.debug.scenes import Track
+from autograd_mini.debug.travel import Trace
+from autograd_mini.draw.boxes import Box, Boxes
+from autograd_mini.draw.gradients import Gradients
+from autograd_mini.draw.picture import COMPUTED, FRAMED, LEAF, SCOPE, Picture, escaped, label
+from autograd_mini.draw.render import prefix, svg
+from autograd_mini.engine import Value
+from autograd_mini.primitives import ZERO
+from autograd_mini.sweep import topological_order
+
+
+class Stage(Picture):
+    """The picture of a trace. Its texts for numbers are placeholders, which the page replaces.
+
+    Args:
+        trace: whose graph it is.
+        boxes: what is shown of it.
+        tracks: what the boxes are going to say.
+    """
+
+    def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
+        order = tuple(topological_order(trace.root, everything=True))
+        super().__init__(order, boxes, Gradients({}, "", topological_order(trace.root)), 4)
+        self.trace, self.tracks = trace, tracks
+        dot = "digraph stage {\n" + "".join(self.lines("LR", legend=False, title=None)) + "}\n"
+        self.prefix = prefix(dot, self.tooltips)
+        self.svg = svg(dot, self.tooltips)
+        self._ways: dict[Value, list[str | None]] = {}
+        self._along: dict[tuple[Value, Value], list[str]] = {}
+        for key, uses in self.ways.items():
+            for use in uses:
+                self._along.setdefault(use, []).append(self.prefix + key)
+
+    def id(self, box: Box) -> str:
+        """The id of a box in the SVG."""
+        return self.prefix + self.place[box]
+
+    def title(self, box: Box) -> str:
+        """What a box is called."""
+        return called(self.trace, box.alone) if box.alone is not None else readable("".join(self._title(box)))
+
+    def ways_to(self, node: Value) -> list[str | None]:
+        """The ids of the arrows of what a node hands on, one a contribution; None inside of a box."""
+        if node in self._ways:
+            return self._ways[node]
+        left: dict[Value, list[str]] = {}
+        ways = self._ways[node] = []
+        for operand, partial in zip(node.operands, node.partials, strict=True):
+            if type(operand) is Value:
+                keys = left.setdefault(operand, [*self._along.get((operand, node), ())])
+                way = keys.pop(0) if keys else None
+                if partial is not ZERO:
+                    ways.append(way)
+        return ways
+
+    def _box(self, box: Box, node: Value) -> str:
+        name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
+        source = self.names.source(node)
+        self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
+        if self.names.name(node):
+            header = f"<B>{label(name)}</B>" + (f" = {label(operation)}" if operation else "")
+        else:
+            about = f"{operation} in {source}" if source and self.names.is_step(node) else source or operation
+            header = f"{label(name)} {self._small(about)}"
+        return self._cells(box, header, LEAF if node.op is None else COMPUTED)
+
+    def _group(self, box: Box) -> str:
+        super()._group(box)  # for its tooltip and its scope
+        title, *facts = self.tooltips[self.place[box]].split("\n")
+        self.tooltips[self.place[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.match(fact))])
+        name, often = self._title(box)
+        header = f"<B>{label(name) + often or ' '}</B>"
+        computes = any(node.op for node in box.nodes)
+        return self._cells(box, header, SCOPE if box.part is not None and computes else COMPUTED if computes else LEAF)
+
+    def _cells(self, box: Box, header: str, tint: str) -> str:
+        cells = "".join(
+            f'<TD BGCOLOR="white">{"0" * (width + len(before))}</TD>'
+            for width, before in zip(self.tracks[box].widest, before_numbers(box), strict=True)
+        )
+        return (
+            f'<TABLE {FRAMED} CELLPADDING="4"><TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
+            f"<TR>{cells}</TR></TABLE>"
+        )
+
+
+_CHANGING = re.compile(r"([\d,]+ )?outputs? |largest gradient |open it: ")
+
+
+def before_numbers(box: Box) -> tuple[str, str]:
+    """What stands before the value and the gradient in a box."""
+    if box.alone is not None:
+        return "", ""
+    return "out " if any(node.op for node in box.nodes) else "", "max|g| "
