@@ -277,7 +277,7 @@ const scenarios = {
     assert.equal(stop.reason, "exception");
     const info = (await editor.exceptionInfoRequest({ threadId: 1 })).body;
     assert.equal(info.exceptionId, "nonfinite");
-    assert.match(info.description, /nan|inf/);
+    assert.equal(info.description, "zero gets 0 × inf = nan; its gradient is nan");
     await editor.go("reverseContinue");
     const options = [{ filterId: "exploding", condition: "1e3" }, { filterId: "vanishing", condition: "open('x')" }];
     const set = await editor.send("setExceptionBreakpoints", { filters: [], filterOptions: options });

@@ -253,7 +253,7 @@ class Session:
         self._last = [wanted for wanted in self._all() if wanted.armed in stop.breakpoints]
         if self._last:
             wanted = self._last[0]
-            self._stopped(REASONS[wanted.kind], _exception(self._wording) if wanted.kind == "exception" else "")
+            self._stopped(REASONS[wanted.kind], wanted.target if wanted.kind == "exception" else "")
         else:
             end = "the beginning" if self.trace.position == 0 else "the end: all gradients are complete"
             self._stopped("step", end if stop.reason == "end" else "")
@@ -505,7 +505,7 @@ def _wanted(kind: str, target: Any, asked: Mapping[str, Any], file: str | None =
 def _exception(wording: Wording) -> str:
     """What is exceptional at a step, in words."""
     step = wording.trace.step
-    name = wording.symbol(step.operand or step.node)
+    name = wording.symbol(step.node if step.operand is None else step.operand)  # a Value of 0 is false
     if step.phase == FORWARD:
         return f"{name} is {in_digits(step.total)}"
     upstream, local, contribution = map(in_digits, (step.upstream, step.local, step.contribution))
