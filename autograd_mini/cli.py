@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from autograd_mini.draw import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to go back from")
     debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
     debug.set_defaults(run=_debug)
+    _add_dap(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options) or 0)
@@ -90,6 +92,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("autograd-mini: interrupted", file=sys.stderr)
         return 130
+
+
+def _add_dap(commands: Any) -> None:
+    dap = commands.add_parser(
+        "dap",
+        help="step through backprop in an editor (VS Code, Neovim, Emacs, Helix)",
+        description="Speak the Debug Adapter Protocol with an editor, which starts this command: over standard input "
+        "and output, or on a port of this machine. With --port, a program can be named: editors attach to it.",
+    )
+    dap.add_argument("--port", type=_depth, metavar="N", help="listen on 127.0.0.1 (0: on any free port)")
+    dap.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
+    dap.add_argument("--install-vscode", action="store_true", help="install the extension for VS Code, and end")
+    dap.add_argument("--extensions-dir", type=Path, metavar="DIR", help="where to (default: where editors are found)")
+    dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
+    dap.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the arguments of the program")
+    dap.set_defaults(run=_dap)
+
+
+def _dap(options: argparse.Namespace) -> None:
+    from autograd_mini.debug.dap import serve_port, serve_streams
+    from autograd_mini.debug.dap.install import install
+    from autograd_mini.script import path_and_name
+
+    if options.install_vscode:
+        for folder in install(options.extensions_dir):
+            print(f"installed: {folder}")
+        print("Restart the editor; open a Python file, press F5, choose “Step through backprop”.")
+        return
+    given = {} if options.at is None else {"at": options.at}
+    if options.program:
+        if options.port is None:
+            raise ArgumentError("An editor names the program itself.", "Add --port N to let editors attach to yours.")
+        path_and_name(options.program)
+        given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
+    if options.port is None:
+        serve_streams(given)
+    else:
+        serve_port(options.port, given)
 
 
 def _positive(text: str) -> int:

@@ -33,8 +33,10 @@ LAYERS = [
     ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"], ["draw"], ["demo", "script"],
     ["debug.journal", "debug.conditions"], ["debug.moment", "debug.lines"], ["debug.breakpoints"], ["debug.travel"],
     ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"], ["debug.console"],
-    ["debug.listing"], ["debug.formulas"], ["debug.scenes"], ["debug.stage"], ["debug.pages"],
-    ["debug.terminal"], ["debug"], ["cli"], ["__init__", "__main__"],
+    ["debug.listing"], ["debug.formulas"], ["debug.scenes"], ["debug.stage"], ["debug.pages"], ["debug.terminal"],
+    ["debug.dap.protocol", "debug.dap.sources", "debug.dap.variables", "debug.dap.install"], ["debug.dap.stops"],
+    ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.adapter", "debug.dap.__main__"], ["debug.dap"],
+    ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "sparsity",

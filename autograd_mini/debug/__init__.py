@@ -149,6 +149,28 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
     return Page(steps) if path is None else write_page(steps, path)
 
 
+def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
+    """Wait for an editor, and let it step through `v.backward()` in both directions in time.
+
+    The editor attaches to 127.0.0.1, on this machine; see README. The program goes on when the editor continues at the
+    end of the sweep, or goes away. Neither the graph nor any `.grad` changes.
+
+    Args:
+        v: the value whose derivatives are computed.
+        port: where to wait; 0 for any that is free, it is printed.
+        seed: the derivative to start with, as in `backward(seed)`.
+
+    Raises:
+        OperandError: v is not a `Value`, or the seed is no number.
+        ArgumentError: somebody else uses the port.
+    """
+    from autograd_mini.debug.dap import serve_call
+    from autograd_mini.debug.program import Call
+    from autograd_mini.source import user_site
+
+    serve_call(Call(1, _checked(v, "serve"), Value(seed).data, user_site()), port)
+
+
 def _checked(v: Value, what: str) -> Value:
     if type(v) is not Value:
         raise OperandError(

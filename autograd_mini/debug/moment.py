@@ -76,7 +76,8 @@ class Moment:
                 place = self.trace.place(node)
                 return float(place.line) if place is not None else None
 
-    def pieces(self, message: str) -> list[str | Condition]:
+    @staticmethod
+    def pieces(message: str) -> list[str | Condition]:
         """A message with its expressions read; texts and expressions take turns.
 
         Raises:

@@ -1,0 +1,169 @@
+"""The Debug Adapter Protocol's framing: JSON objects after a header with their length, over a pair of byte streams.
+
+Not here: what any message means. Read next: `session`, which answers them; `adapter`, which stands between.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from autograd_mini.errors import AutogradError, shown
+
+Message = dict[str, Any]
+
+LONGEST = 64 << 20  # bytes of a message
+_LONGEST_HEADER = 4096
+_NAME = re.compile(rb"[A-Za-z-]+")
+_ERROR = 1  # the protocol wants errors numbered; ours are told apart by their text
+
+
+class FramingError(AutogradError):
+    """The bytes are no messages, and nobody can know where the next message begins."""
+
+
+class Channel:
+    """Messages to and from one peer; several threads may send, one receives.
+
+    Args:
+        reader: where messages come from.
+        writer: where messages go to.
+
+    >>> import io
+    >>> sent = io.BytesIO()
+    >>> Channel(io.BytesIO(), sent).event("initialized")
+    1
+    >>> sent.getvalue()
+    b'Content-Length: 46\\r\\n\\r\\n{"seq":1,"type":"event","event":"initialized"}'
+    """
+
+    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
+        self._reader, self._writer = reader, writer
+        self._sending = threading.Lock()
+        self._sent = 0
+
+    # -- receiving -----------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Message]:
+        """The messages of the peer until it is gone; what is none is complained about, to the peer."""
+        while True:
+            try:
+                body = self._frame()
+            except FramingError as error:
+                self.say(f"{error}\n", "important")
+                return
+            except (OSError, ValueError):  # closed on the other side, or on this one
+                return
+            if body is None:
+                return
+            try:
+                message = json.loads(body)
+            except (ValueError, RecursionError) as error:
+                self.say(f"A message is no JSON ({error}): {shown(body)}\n", "important")
+                continue
+            if isinstance(message, dict):
+                yield message
+            else:
+                self.say(f"A message is no JSON object: {shown(message)}\n", "important")
+
+    def _frame(self) -> bytes | None:
+        """The body of the next message; None at the end, also at one in the middle of a message."""
+        length = None
+        while True:
+            line = self._reader.readline(_LONGEST_HEADER)
+            if not line:
+                return None
+            name, colon, value = line.rstrip(b"\r\n").partition(b":")
+            if not line.endswith(b"\n") or (line.strip() and not (colon and _NAME.fullmatch(name))):
+                raise FramingError(f"This is no header of a message: {shown(line)}.")
+            if not line.strip():
+                break
+            if name.strip().lower() == b"content-length":
+                text = value.strip()
+                if not text.isdigit() or len(text) > 12 or int(text) > LONGEST:
+                    raise FramingError(f"Content-Length is a whole number up to {LONGEST:,}, not {shown(text)}.")
+                length = int(text)
+        if length is None:
+            raise FramingError("The header of a message has no Content-Length.")
+        body = self._reader.read(length)
+        return body if len(body) == length else None
+
+    # -- sending -------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> int:
+        """Send a message with the next number, and return that; to a peer that is gone nothing is sent."""
+        with self._sending:
+            self._sent += 1
+            body = json.dumps({"seq": self._sent, **message}, separators=(",", ":"), allow_nan=False).encode()
+            with suppress(OSError, ValueError):  # gone; whoever receives finds out
+                self._writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                self._writer.flush()
+            return self._sent
+
+    def request(self, command: str, arguments: Any = None) -> int:
+        """Ask for something; the answer comes as a message."""
+        return self.send(
+            {"type": "request", "command": command} | ({} if arguments is None else {"arguments": arguments})
+        )
+
+    def respond(self, request: Message, body: Any = None) -> None:
+        """Say that a request was carried out."""
+        answer = {"type": "response", "request_seq": request["seq"], "success": True, "command": request["command"]}
+        self.send(answer if body is None else {**answer, "body": body})
+
+    def refuse(self, request: Message, why: str, short: str | None = None) -> None:
+        """Say that a request cannot be carried out; `short` is a word that the protocol knows."""
+        self.send({
+            "type": "response", "request_seq": request["seq"], "success": False, "command": request["command"],
+            "message": short or why, "body": {"error": {"id": _ERROR, "format": why, "showUser": True}},
+        })  # fmt: skip
+
+    def event(self, name: str, body: Any = None) -> int:
+        """Tell what has happened."""
+        return self.send({"type": "event", "event": name} | ({} if body is None else {"body": body}))
+
+    def say(self, text: str, category: str = "console") -> None:
+        """Show a text in the editor's console."""
+        self.event("output", {"category": category, "output": text})
+
+    def close(self) -> None:
+        """End the conversation; whoever waits for a message gets the end."""
+        for stream in (self._writer, self._reader):
+            with suppress(OSError):
+                stream.close()
+
+
+class SocketChannel(Channel):
+    """Messages over a connected socket, which is closed with it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection.makefile("rb"), connection.makefile("wb"))
+        self._connection = connection
+
+    def close(self) -> None:
+        """End the conversation."""
+        with suppress(OSError):  # the other side was faster
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+        super().close()
+
+
+def is_request(message: Message) -> bool:
+    """Whether a message is a request that can be answered."""
+    return (
+        message.get("type") == "request"
+        and type(message.get("seq")) is int
+        and isinstance(message.get("command"), str)
+        and isinstance(message.get("arguments", {}) or {}, dict)
+    )
+
+
+def sentences(error: Exception) -> str:
+    """What an error of this package says, without the place in this program: what is wrong, and what to do."""
+    lines = [line.removeprefix("  do:").strip() for line in str(error).splitlines() if not line.startswith("  where:")]
+    return " ".join(lines)

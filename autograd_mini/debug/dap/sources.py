@@ -1,0 +1,76 @@
+"""Places in the program as editors count them: UTF-16 columns, and sources that have no file.
+
+Not here: which places matter (those are the frames of a trace). Read next: `session`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from autograd_mini.errors import ArgumentError
+from autograd_mini.source import Site
+
+
+class Sources:
+    """Files and columns, in the way that one editor wants them.
+
+    Args:
+        client: the arguments of its `initialize` request.
+    """
+
+    def __init__(self, client: Mapping[str, Any]) -> None:
+        self._first_line = 1 if client.get("linesStartAt1", True) else 0
+        self._first_column = 1 if client.get("columnsStartAt1", True) else 0
+        self._texts: list[str] = []  # the files that only Python knows; their place, from 1, is their number
+
+    def line(self, number: int) -> int:
+        """The editor's number of a line."""
+        return number - 1 + self._first_line
+
+    def python_line(self, number: int) -> int:
+        """Our number of an editor's line."""
+        return number + 1 - self._first_line
+
+    def span(self, site: Site) -> dict[str, int]:
+        """Where an expression begins and ends."""
+        line, column, end_line, end_column = site.span
+        if end_column == 0:  # no columns recorded: the whole line
+            end_column = len(linecache.getline(site.file, end_line).rstrip("\n").encode())
+        return {
+            "line": self.line(line), "column": self._first_column + utf16(site.file, line, column),
+            "endLine": self.line(end_line), "endColumn": self._first_column + utf16(site.file, end_line, end_column),
+        }  # fmt: skip
+
+    def source(self, file: str) -> dict[str, Any]:
+        """What to call a file: by its path, or by a number if there is no such file but Python knows its text."""
+        if os.path.isfile(file):
+            return {"name": os.path.basename(file), "path": os.path.abspath(file)}
+        if not linecache.getlines(file):
+            return {"name": file, "presentationHint": "deemphasize"}
+        if file not in self._texts:
+            self._texts.append(file)
+        return {"name": file, "sourceReference": self._texts.index(file) + 1}
+
+    def file(self, source: Mapping[str, Any]) -> str:
+        """The file that the editor means."""
+        reference = source.get("sourceReference") or 0
+        return self._texts[reference - 1] if 0 < reference <= len(self._texts) else str(source.get("path") or "")
+
+    def text(self, reference: int) -> str:
+        """The text of a source that has a number.
+
+        Raises:
+            ArgumentError: no source has that number.
+        """
+        if not 0 < reference <= len(self._texts):
+            raise ArgumentError(f"There is no source number {reference}.")
+        return "".join(linecache.getlines(self._texts[reference - 1]))
+
+
+def utf16(file: str, line: int, column: int) -> int:
+    """How many UTF-16 code units of a line are as many UTF-8 bytes; the bytes themselves where there is no text."""
+    text = linecache.getline(file, line).encode()[:column]
+    return len(text.decode(errors="replace").encode("utf-16-le")) // 2 if text or not column else column

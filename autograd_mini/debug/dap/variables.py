@@ -1,0 +1,203 @@
+"""What an editor shows in its tree of variables: nodes, the chain rule of this step, the leaves.
+
+What a number of the tree refers to is computed when it is asked for, in pages. Not here: changing anything (that is
+`session`). Read next: `session`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from autograd_mini.debug.journal import BACKWARD, FORWARD, SEED, Step
+from autograd_mini.debug.travel import Trace
+from autograd_mini.debug.wording import Wording
+from autograd_mini.debug.wording import number as in_digits
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, shown
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Something in the tree that can be opened.
+
+    Attributes:
+        rows: how many things are inside.
+        row: the row of one of them.
+        node: the node whose properties they are, if they are such.
+    """
+
+    rows: int
+    row: Callable[[int], Row]
+    node: Value | None = None
+
+
+class Variables:
+    """The tree at one stop; its numbers mean nothing at any other.
+
+    Args:
+        wording: of the trace that is shown, as it is whenever somebody looks.
+        first: a number that no earlier tree has used.
+    """
+
+    def __init__(self, wording: Wording, first: int = 1) -> None:
+        self.trace, self._first, self._wording = wording.trace, first, wording
+        self._branches: list[Branch] = []
+
+    @property
+    def next(self) -> int:
+        """A number that is not used."""
+        return self._first + len(self._branches)
+
+    def branch(self, number: int) -> Branch:
+        """What a number refers to.
+
+        Raises:
+            ArgumentError: nothing, now.
+        """
+        if not self._first <= number < self.next:
+            raise ArgumentError(f"Variable number {number} belongs to an earlier stop.", "Ask for the scopes again.")
+        return self._branches[number - self._first]
+
+    def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
+        """A page of what is inside; all of it if the count is 0."""
+        branch = self.branch(number)
+        end = min(branch.rows, start + count) if count else branch.rows
+        return [branch.row(i) for i in range(start, end)]
+
+    def scopes(self) -> list[Row]:
+        """The top of the tree."""
+        trace, passed = self.trace, self.trace.passed
+        nodes = [*dict.fromkeys(step.node for step in trace.passed_steps)] or [trace.step.node]
+        steps, leaves = handed_on(trace), trace.leaves
+        title = "Node" if passed is None else f"Inside {passed.name}"
+        nodes_row = (lambda i: self.node("this", nodes[i])) if passed is None else self._labelled(nodes)
+        chain = "Forward" if trace.step.phase == FORWARD else "Chain rule"
+        scopes = [  # editors open the first one
+            self._scope(chain, len(steps), lambda i: self._step(steps[i])),
+            self._scope(title, len(nodes), nodes_row),
+            self._scope("Leaves", len(leaves), self._labelled(leaves)),
+        ]
+        watches = trace.watches
+        names = trace.names_at(trace.step)
+        if watches:
+            scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
+        return scopes
+
+    def title(self) -> str:
+        """What this step is about: a derivative, or in the forward phase what is computed."""
+        trace, passed = self.trace, self.trace.passed
+        if trace.step.phase == FORWARD:
+            return passed.name if passed else self._wording.symbol(trace.step.node)
+        if passed:
+            return f"∂{self._wording.symbol(trace.root)}/∂{passed.name}"
+        return self._wording.gradient(trace.step.node)
+
+    def any(self, name: str, found: Any) -> Row:
+        """The row of what an expression gave."""
+        if type(found) is Value:
+            return self.node(name, found)
+        return {**_text(name, self.trace.names_at(self.trace.step).text(found)), "type": type(found).__name__}
+
+    def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
+        """The row of several nodes of one name."""
+        number = self._open(Branch(len(nodes), self._labelled(nodes)))
+        return _text(name, f"{len(nodes)} nodes") | {"variablesReference": number, "indexedVariables": len(nodes)}
+
+    def node(self, name: str, node: Value) -> Row:
+        """The row of a node, to be opened."""
+        label, rows = self.trace.label(node), self._properties(node)
+        text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
+        return {
+            **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
+            "type": node.op or "leaf",
+            "evaluateName": label if "#" not in label else f"#{self.trace.number(node)}",
+            "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
+            "namedVariables": len(rows),
+        }
+
+    def _properties(self, node: Value) -> list[Callable[[], Row]]:
+        trace, number, place = self.trace, self.trace.number(node), self.trace.place(node)
+
+        def gradient() -> Row:
+            found = trace.grad(node)
+            return _text("grad", "not yet" if found is None else repr(found), f"#{number}.grad", writable=True)
+
+        rows: list[Callable[[], Row]] = [
+            lambda: _text("value", repr(trace.value(node)), f"#{number}.value", writable=node.op is None),
+            gradient,
+        ]
+        if place is not None and place.expression:
+            rows.append(lambda: _text("expression", place.expression))
+        if node.scope is not None:
+            rows.append(partial(_text, "scope", "/".join(node.scope.path)))
+        for i, operand in enumerate(node.operands):
+            rows.append(partial(self.any, f"in[{i}]", operand))
+        return rows
+
+    def _step(self, step: Step) -> Row:
+        wording, total = self._wording, in_digits(step.total)
+        if step.operand is None:
+            symbol = wording.symbol(step.node)
+            return _text(symbol, wording.computed(step.node).removeprefix(f"{symbol} = "))
+        name = f"{wording.symbol(step.operand)}.grad"
+        if step.phase != BACKWARD:
+            return _text(name, f"{total}, {'the seed' if step.phase == SEED else 'what if'}")
+        before = self.trace.grad(step.operand, step.index - 1)
+        product = f"{in_digits(step.upstream)} × {in_digits(step.local)} = {total}"
+        parts = ("upstream", "local", "contribution", "total")
+        branch = Branch(len(parts), lambda i: _text(parts[i], repr(getattr(step, parts[i]))))
+        return {
+            **_text(name, product if before is None else f"{in_digits(before)} + {product}"),
+            "variablesReference": self._open(branch), "namedVariables": len(parts),
+        }  # fmt: skip
+
+    def _labelled(self, nodes: Sequence[Value]) -> Callable[[int], Row]:
+        return lambda i: self.node(self.trace.label(nodes[i]), nodes[i])
+
+    def _scope(self, name: str, rows: int, row: Callable[[int], Row]) -> Row:
+        number = self._open(Branch(rows, row))
+        return {"name": name, "variablesReference": number, "indexedVariables": rows, "expensive": False}
+
+    def _open(self, branch: Branch) -> int:
+        self._branches.append(branch)
+        return self.next - 1
+
+
+def handed_on(trace: Trace) -> list[Step]:
+    """The contributions of this step's node so far; of a scope that was passed as a whole, those that left it."""
+    passed = trace.passed
+    if passed is None:
+        return trace.contributions()
+
+    def is_inside(node: Value | None) -> bool:
+        return node is not None and node.op is not None and passed in trace.scopes(node)
+
+    return [step for step in trace.passed_steps if not is_inside(step.operand)]
+
+
+def number(trace: Trace, text: str) -> float:
+    """The number that somebody typed, maybe as an expression.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    found = trace.evaluate(text)
+    if type(found) is Value:
+        return trace.value(found)
+    if not isinstance(found, float):
+        raise ArgumentError(f"{shown(text)} is no number.", "Write one, or an expression such as 2 * x.")
+    return found
+
+
+def _text(name: str, text: str, expression: str | None = None, writable: bool = False) -> Row:
+    row: Row = {"name": name, "value": text, "variablesReference": 0}
+    if expression:
+        row["evaluateName"] = expression
+    if not writable:
+        row["presentationHint"] = {"attributes": ["readOnly"]}
+    return row

@@ -1,0 +1,962 @@
+"""Editors step through backprop: the Debug Adapter Protocol, driven by Microsoft's client and by hand, over bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from autograd_mini import Value, debug
+from autograd_mini.debug.dap.install import EXTENSION, install
+from autograd_mini.debug.dap.protocol import LONGEST
+from autograd_mini.debug.dap.sources import utf16
+from autograd_mini.errors import ArgumentError
+
+EDITORS = Path(__file__).parent / "editors"
+PATIENCE = 60.0  # seconds; nothing waits longer, and no test asserts a time
+SCENARIOS = re.findall(r"^  async (\w+)\(editor\)", (EDITORS / "drive.js").read_text(), re.MULTILINE)
+SCENARIOS = [name for name in SCENARIOS if name not in ("attach",)]  # that one needs a port
+
+CHAIN = """\
+import os, sys
+import autograd_mini as am
+
+x, w, b = am.Value(2.0), am.Value(-3.0), am.Value(1.0)
+
+@am.composite
+def square(a):
+    double = a + a
+    return double * a / 2.0
+
+out = x * w + b
+loss = square(out)
+loss.backward()
+print("dw =", w.grad, *sys.argv[1:], os.environ.get("GREETING", ""))
+twice = loss * 2.0
+root = am.sqrt(am.Value(0.0, name="zero"))
+broken = root * root * twice * 1e4
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A function that writes a program, and returns its path."""
+
+    def write(text, name="program.py"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+# -- the published schema ----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def schema():
+    """Microsoft's schema; what describes a thing, such as a breakpoint, allows nothing that it does not name."""
+    protocol = json.loads((EDITORS / "debugAdapterProtocol.json").read_text())
+    for name, definition in protocol["definitions"].items():
+        if "properties" in definition and not name.endswith(("Arguments", "ProtocolMessage")):
+            definition["additionalProperties"] = False
+    return protocol
+
+
+@functools.cache
+def validator(definition):
+    assert definition in schema()["definitions"], f"the protocol has no {definition}"
+    return jsonschema.Draft4Validator({**schema(), "$ref": f"#/definitions/{definition}"})
+
+
+def check_message(message):
+    """A message is as the protocol says."""
+    if message["type"] == "event":
+        definition = f"{message['event'][0].upper()}{message['event'][1:]}Event"
+    else:
+        definition = f"{message['command'][0].upper()}{message['command'][1:]}{message['type'].capitalize()}"
+        if message["type"] == "response" and not message["success"]:
+            definition = "ErrorResponse"
+            assert message["body"]["error"]["format"]
+            assert "Traceback" not in message["body"]["error"]["format"]
+    validator(definition).validate(message)
+
+
+def frames(data):
+    """The messages in recorded bytes."""
+    while data:
+        header, _, data = data.partition(b"\r\n\r\n")
+        length = int(re.fullmatch(rb"Content-Length: (\d+)", header)[1])
+        body, data = data[:length], data[length:]
+        yield json.loads(body)
+
+
+def check_conversation(sent, received):
+    """Every message is valid and numbered in order; every request has one answer; responses precede their stops."""
+    for messages in (sent, received):
+        for message in messages:
+            check_message(message)
+        assert [message["seq"] for message in messages] == [*range(1, len(messages) + 1)]
+    requests = {message["seq"]: message["command"] for message in sent}
+    answers = [message for message in received if message["type"] == "response"]
+    assert {answer["request_seq"]: answer["command"] for answer in answers} == requests
+    assert len(answers) == len(requests)
+    is_moving = False  # a stop comes after the response to what led to it
+    for message in received:
+        if message["type"] == "response" and message["command"] in MOVING and message["success"]:
+            is_moving = True
+        elif message.get("event") == "stopped":
+            assert is_moving
+            is_moving = False
+
+
+MOVING = {
+    "configurationDone", "continue", "reverseContinue", "next", "stepIn", "stepOut", "stepBack", "goto", "restart",
+    "setVariable",
+}  # fmt: skip
+
+
+# -- Microsoft's client ------------------------------------------------------------------------------------------------
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None or not (EDITORS / "node_modules").is_dir(),
+    reason="node, or what `npm ci --prefix tests/editors` installs, is missing",
+)
+
+
+def drive(scenario, program, record, *port):
+    command = ["node", str(EDITORS / "drive.js"), scenario, sys.executable, program, str(record), *map(str, port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    sent, received = ([*frames(Path(f"{record}.{direction}").read_bytes())] for direction in ("sent", "received"))
+    check_conversation(sent, received)
+
+
+@needs_node
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_microsofts_client(scenario, program, tmp_path):
+    """Launch, breakpoints of every kind, both directions of time, variables, changes, restart: as VS Code does it."""
+    drive(scenario, program(CHAIN), tmp_path / "record")
+
+
+@needs_node
+def test_microsofts_client_attaches(program, tmp_path):
+    """`--port N SCRIPT.py` waits for editors, one after another; a vanished one does not end it."""
+    path = program(CHAIN)
+    with listening("--port", "0", path) as port:
+        drive("attach", path, tmp_path / "first", port)
+        socket.create_connection(("127.0.0.1", port)).close()
+        drive("attach", path, tmp_path / "second", port)
+
+
+# -- a client of our own -----------------------------------------------------------------------------------------------
+
+
+class Client:
+    """Speaks bytes with an adapter, over its standard streams or a socket; checks all that comes."""
+
+    def __init__(self, reader, writer, process=None):
+        self.reader, self.writer, self.process = reader, writer, process
+        self.numbers = itertools.count(1)
+        self.incoming = queue.Queue()
+        self.seen = []
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
+
+    def _read(self):
+        try:
+            while header := self.reader.readline():
+                length = int(header.split(b":")[1])
+                self.reader.readline()
+                self.incoming.put(json.loads(self.reader.read(length)))
+        except (OSError, ValueError) as error:
+            self.incoming.put(error)
+        self.incoming.put(None)
+
+    def receive(self):
+        """The next message; None at the end."""
+        message = self.incoming.get(timeout=PATIENCE)
+        if message is not None:
+            check_message(message)
+            self.seen.append(message)
+        return message
+
+    def raw(self, data):
+        self.writer.write(data)
+        self.writer.flush()
+
+    def body(self, data):
+        self.raw(b"Content-Length: %d\r\n\r\n%s" % (len(data), data))
+
+    def send(self, command, **arguments):
+        number = next(self.numbers)
+        message = {"seq": number, "type": "request", "command": command, "arguments": arguments}
+        self.body(json.dumps(message).encode())
+        return number
+
+    def ask(self, command, **arguments):
+        """Send a request and return its response; other messages that come first are in `seen`."""
+        number = self.send(command, **arguments)
+        return self.until(lambda message: message.get("request_seq") == number)
+
+    def refused(self, command, **arguments):
+        """The reason why a request is refused."""
+        response = self.ask(command, **arguments)
+        assert not response["success"]
+        return response["body"]["error"]["format"]
+
+    def event(self, name):
+        """Wait for an event, and return its body."""
+        return self.until(lambda message: message.get("event") == name).get("body")
+
+    def until(self, is_wanted):
+        while (message := self.receive()) is not None:
+            if is_wanted(message):
+                return message
+        raise AssertionError(f"the adapter is gone; it said {self.seen[-3:]}")
+
+    def rest(self):
+        """All messages until the end."""
+        messages = []
+        while (message := self.receive()) is not None:
+            messages.append(message)
+        return messages
+
+    def launch(self, path, **options):
+        """Launch a program, up to the point where it runs."""
+        assert self.ask("initialize", adapterID="test", **options.pop("client", {}))["success"]
+        response = self.ask("launch", program=path, **options)
+        assert response["success"], response
+        self.event("initialized")
+        assert self.ask("configurationDone")["success"]
+
+    def go(self, command, **arguments):
+        assert self.ask(command, threadId=1, **arguments)["success"]
+        return self.event("stopped")
+
+    def frames(self):
+        return self.ask("stackTrace", threadId=1)["body"]["stackFrames"]
+
+    def value(self, expression):
+        return self.ask("evaluate", expression=expression)["body"]["result"]
+
+    def output(self, category):
+        outputs = [message["body"] for message in self.seen if message.get("event") == "output"]
+        return "".join(output["output"] for output in outputs if output["category"] == category)
+
+    def printed(self):
+        """Wait until the program has printed something; that."""
+        while not (output := self.output("stdout")):
+            assert self.receive() is not None
+        return output
+
+    def ended(self):
+        """Wait until the adapter's process has ended by itself; what it wrote to stderr."""
+        self.process.wait(PATIENCE)
+        return self.process.stderr.read().decode()
+
+
+@pytest.fixture
+def client():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autograd_mini", "dap"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    yield Client(process.stdout, process.stdin, process)
+    process.kill()
+    process.wait(PATIENCE)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        with contextlib.suppress(OSError):  # what was still to be written to a process that is gone
+            stream.close()
+
+
+class listening:  # noqa: N801  # a context manager is used like a function
+    """An adapter that listens on a port, which this gives."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-m", "autograd_mini", "dap", *arguments]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return int(self.process.stderr.readline().rpartition(":")[2])
+
+    def __exit__(self, *error):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE)
+        assert "Traceback" not in self.process.stderr.read()
+        self.process.stderr.close()
+
+
+# -- frames that are none ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"Content-Length: many\r\n\r\n{}", b"Content-Length: -1\r\n\r\n",
+        b"Content-Length: 1e3\r\n\r\n", b"Content-Length: %d\r\n\r\n" % (LONGEST + 1), b"x" * 20_000,
+        b"Content-Type: text\r\n\r\n{}", b"\x00\xff\xfe\n", b"Content-Length: " + b"9" * 4000 + b"\r\n\r\n",
+        "Content-Length: ²\r\n\r\n".encode(),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_header_end_the_conversation(client, data):
+    """Nobody knows where the next message begins: one sentence says what is wrong, and the adapter ends."""
+    client.raw(data)
+    (complaint,) = client.rest()
+    assert complaint["event"] == "output"
+    assert re.search(r"header|Content-Length", complaint["body"]["output"])
+    assert client.ended() == ""
+    assert client.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[1, 2]", b"null", b'"text"', b"\xff\xfe", b"[" * 100_000, b"1" * 10_000, b'{"seq": 1}',
+        b'{"seq":1,"type":"request","command":7}', b'{"seq":true,"type":"request","command":"threads"}',
+        b'{"seq":1,"type":"request","command":"threads","arguments":[]}'.replace(b"[]", b"[1]"),
+        b'{"seq":1,"type":"event","event":"stopped"}',
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_request_is_complained_about(client, body):
+    """The frame is whole, so the conversation goes on."""
+    client.body(body)
+    assert "A message is no" in client.event("output")["output"]
+    assert client.ask("initialize", adapterID="test")["success"]
+
+
+def test_a_length_that_is_too_short_ends_the_conversation(client):
+    """The message is cut, and what is left of it is no header."""
+    client.raw(b'Content-Length: 10\r\n\r\n{"seq":1,"type":"request","command":"threads"}\r\n')
+    assert all(message["event"] == "output" for message in client.rest())
+    assert client.ended() == ""
+
+
+def test_a_length_that_is_too_long_waits_and_ends_with_the_client(client):
+    client.raw(b'Content-Length: 1000\r\n\r\n{"seq":1,"type":"request","command":"initialize"}')
+    client.writer.close()
+    assert client.rest() == []
+    assert client.ended() == ""
+
+
+def test_headers_may_be_written_in_other_ways(client):
+    """Upper and lower case, other headers, bare line feeds."""
+    body = b'{"seq":1,"type":"request","command":"initialize","arguments":{"adapterID":"x"}}'
+    client.raw(b"content-type: text\ncontent-LENGTH:%d\n\n%s" % (len(body), body))
+    assert client.until(lambda message: True)["success"]
+
+
+def test_messages_of_ten_megabytes_in_both_directions(client, program):
+    client.launch(program(CHAIN))
+    client.event("stopped")
+    assert "too long" in client.refused("evaluate", expression="1" * 10_000_000)
+    path = program("print('y' * 10_000_000)", "big.py")
+    assert client.ask("restart", arguments={"program": path})["success"]
+    client.event("terminated")
+    assert len(client.output("stdout")) == 10_000_001
+
+
+# -- requests out of order ---------------------------------------------------------------------------------------------
+
+
+def test_before_initialize_everything_is_refused(client):
+    for command in ("launch", "threads", "setBreakpoints", "nonsense"):
+        assert "initialize" in client.refused(command) if command != "nonsense" else True
+    assert client.ask("initialize", adapterID="test")["success"]
+    assert "already" in client.refused("initialize", adapterID="test")
+
+
+def test_before_a_launch_there_is_nothing(client):
+    client.ask("initialize", adapterID="test")
+    for command in ("threads", "continue", "stackTrace", "restart", "setBreakpoints"):
+        arguments = {"source": {"path": "x"}} if command == "setBreakpoints" else {}
+        assert "Nothing is being debugged" in client.refused(command, threadId=1, **arguments)
+    assert "nothing to attach to" in client.refused("attach")
+
+
+def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
+    path = program(CHAIN)
+    client.launch(path)
+    client.event("stopped")
+    assert "already" in client.refused("launch", program=path)
+    assert client.value("out") == "-5, grad not yet"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({}, "no program"), ({"program": 7}, "no program"), ({"program": "nowhere.py"}, "no file"),
+        ({"args": "one"}, "args is a list"), ({"args": [1]}, "args is a list"), ({"env": {"A": 1}}, "env is an object"),
+        ({"env": []}, None), ({"at": 0}, "at is the number"), ({"at": "3"}, "at is the number"),
+        ({"cwd": "/nowhere"}, "no folder"),
+        ({"python": "/nowhere/python"}, "cannot be started"), ({"python": 7}, "python is the path"),
+        ({"python": "/bin/false"}, "ended before the program began"),
+    ],
+)  # fmt: skip
+def test_a_launch_that_makes_no_sense_is_refused_in_words(client, program, options, complaint):
+    """And another can follow."""
+    client.ask("initialize", adapterID="test")
+    path = {} if complaint == "no program" or "program" in options else {"program": program(CHAIN)}
+    if complaint is not None:
+        assert complaint in client.refused("launch", **path, **options)
+    assert client.ask("launch", program=program(CHAIN))["success"]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("nonsense", {}), ("variables", {}), ("variables", {"variablesReference": "x"}), ("evaluate", {}),
+        ("variables", {"variablesReference": -1}), ("variables", {"variablesReference": 10**9}),
+        ("goto", {"targetId": 10**9}), ("goto", {"targetId": "x"}), ("setBreakpoints", {}), ("source", {}),
+        ("setBreakpoints", {"source": {"path": "x"}, "breakpoints": [7]}), ("setBreakpoints", {"source": 7}),
+        ("setBreakpoints", {"source": {"path": "x"}, "breakpoints": [{"line": "x"}]}),
+        ("setFunctionBreakpoints", {"breakpoints": 7}), ("setVariable", {"variablesReference": 1, "name": "x"}),
+        ("setExceptionBreakpoints", {"filters": ["x"]}), ("exceptionInfo", {"threadId": 1}),
+        ("source", {"sourceReference": 99}), ("evaluate", {"expression": "explain nobody", "context": "repl"}),
+        ("evaluate", {"expression": "goto far", "context": "repl"}), ("scopes", None), ("completions", {}),
+    ],
+)  # fmt: skip
+def test_arguments_that_make_no_sense_are_refused_in_words(client, program, command, arguments):
+    """And the debugger goes on."""
+    client.launch(program(CHAIN))
+    client.event("stopped")
+    if arguments is not None:
+        number = client.send(command, **arguments)
+        while (message := client.incoming.get(timeout=PATIENCE)).get("request_seq") != number:
+            check_message(message)
+        assert not message["success"]
+        assert len(message["body"]["error"]["format"]) > 10
+        assert "Traceback" not in message["message"]
+    assert client.value("out") == "-5, grad not yet"
+
+
+# -- what becomes of the program ---------------------------------------------------------------------------------------
+
+
+def test_a_program_that_raises_ends_with_its_traceback_alone(client, program):
+    path = program("import autograd_mini as am\nx = am.Value(1.0)\nx.backward()\nprint('before')\n1 / 0\n")
+    client.launch(path)
+    client.event("stopped")
+    client.send("continue", threadId=1)
+    assert client.event("exited") == {"exitCode": 1}
+    client.event("terminated")
+    assert client.output("stdout") == "before\n"
+    assert "ZeroDivisionError" in client.output("stderr")
+    assert "autograd_mini/debug" not in client.output("stderr")
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "output"),
+    [
+        ("import sys; sys.exit(3)", 3, ""), ("import sys; sys.exit('sorry')", 1, "sorry\n"),
+        ("import sys; sys.exit()", 0, ""), ("import os; os._exit(7)", 7, ""),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 139, ""),
+        ("raise SystemExit(2)", 2, ""), ("import atexit; atexit.register(print, 'bye')", 0, ""),
+    ],
+)  # fmt: skip
+def test_the_exit_status_is_that_of_the_program(client, program, text, status, output):
+    client.launch(program(text))
+    assert client.event("exited") == {"exitCode": status}
+    client.event("terminated")
+    assert client.output("stderr") == output
+
+
+def test_a_program_that_never_calls_backward_says_what_to_do(client, program):
+    client.launch(program("print('done')"))
+    assert client.event("exited") == {"exitCode": 0}
+    assert "never called backward()" in client.output("important")
+
+
+def test_output_comes_before_the_end_in_order_and_complete(client, program):
+    """Of both streams, of subprocesses, in pieces of characters, without a newline at the end."""
+    text = """\
+import subprocess, sys
+for i in range(20_000):
+    print(i, "é" * 10)
+print("error", file=sys.stderr)
+subprocess.run([sys.executable, "-c", "print('child', end='')"])
+"""
+    client.launch(program(text))
+    client.event("terminated")
+    assert client.output("stdout") == "".join(f"{i} {'é' * 10}\n" for i in range(20_000)) + "child"
+    assert client.output("stderr") == "error\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_of_the_program_is_not_debugged(client, program):
+    """It computes its gradients, and nothing of it gets between the messages."""
+    text = """\
+import os
+import autograd_mini as am
+x = am.Value(3.0)
+if not (child := os.fork()):
+    (x * x).backward()
+    print(x.grad, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+(x * 2.0).backward()
+"""
+    client.launch(program(text))
+    client.event("stopped")
+    assert client.value("x") == "3, grad not yet"
+    assert client.printed() == "6.0\n"
+
+
+def test_standard_input_is_empty(client, program):
+    client.launch(program("import sys; print(repr(sys.stdin.read()))"))
+    client.event("terminated")
+    assert client.output("stdout") == "''\n"
+
+
+def test_arguments_folder_and_environment_are_as_launched(client, program, tmp_path):
+    folder = tmp_path / "folder ü"
+    folder.mkdir()
+    text = "import os, sys; print(ascii([sys.argv[1:], os.getcwd(), os.environ.get('HOME'), os.environ['NEW']]))"
+    client.launch(program(text), args=["a b", "--c", ""], cwd=str(folder), env={"HOME": None, "NEW": "ü"})
+    client.event("terminated")
+    assert client.output("stdout") == ascii([["a b", "--c", ""], str(folder), None, "ü"]) + "\n"
+
+
+@pytest.mark.parametrize("command", ["terminate", "disconnect"])
+def test_an_endless_program_is_ended(client, program, command):
+    client.launch(program("print('begun')\nwhile True: pass\n"))
+    client.printed()
+    assert "running" in client.refused("continue", threadId=1)
+    client.send(command)
+    assert client.event("exited")["exitCode"] != 0
+    client.event("terminated")
+    if command == "terminate":
+        client.send("disconnect")
+    client.rest()
+    assert client.ended() == ""
+
+
+TWO_PROCESSES = """\
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+print(os.getpid(), child.pid)
+time.sleep(1000)
+"""
+
+
+def is_alive(process):
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until_gone(*processes):
+    end = time.monotonic() + PATIENCE
+    while any(map(is_alive, processes)):
+        assert time.monotonic() < end, "a process was left behind"
+        time.sleep(0.02)
+
+
+linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+
+
+@linux_only
+def test_a_client_that_vanishes_leaves_nothing_behind(client, program):
+    """Adapter, program, and the processes that the program has started."""
+    client.launch(program(TWO_PROCESSES))
+    processes = [*map(int, client.printed().split())]
+    client.writer.close()
+    assert client.ended() == ""
+    wait_until_gone(*processes)
+
+
+@linux_only
+def test_an_adapter_that_is_killed_leaves_no_program_behind(client, program):
+    client.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
+    process = int(client.printed())
+    client.process.kill()
+    wait_until_gone(process)
+
+
+def test_nobody_else_can_take_the_place_of_the_program(client, program):
+    """The port between adapter and program is open for the one who knows the token; the program does not see it."""
+    client.launch(program("import os, sys; print([n for n in os.environ if 'TOKEN' in n], len(sys.argv))"))
+    client.event("terminated")
+    assert client.output("stdout") == "[] 1\n"
+
+
+# -- several calls of backward() ---------------------------------------------------------------------------------------
+
+TRAINING = """\
+import autograd_mini as am
+w = am.Value(4.0)
+for step in range(5):
+    loss = w * w
+    w.grad = 0.0
+    loss.backward()
+    w.data -= 0.25 * w.grad
+print(w.data)
+"""
+
+
+def calls(client):
+    """What w is at each stop, going on at each."""
+    found = []
+    while (message := client.receive()) and message.get("event") != "terminated":
+        if message.get("event") == "stopped":
+            found.append(float(client.value("w.value")))
+            client.go("continue")  # to the end of the sweep
+            client.send("continue", threadId=1)
+    return found
+
+
+def test_it_stops_at_every_call(client, program):
+    client.launch(program(TRAINING))
+    assert calls(client) == [4.0, 2.0, 1.0, 0.5, 0.25]
+
+
+def test_at_chooses_one_call(client, program):
+    client.launch(program(TRAINING), at=3)
+    assert calls(client) == [1.0]
+    assert client.output("stdout") == "0.125\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "stops"),
+    [
+        ({}, [4.0, 2.0, 1.0, 0.5, 0.25]),
+        ({"condition": "loss < 1"}, [0.5, 0.25]), ({"hitCondition": "% 2"}, [2.0, 0.5]),
+        ({"hitCondition": "== 3"}, [1.0]), ({"logMessage": "loss {loss.value}"}, [4.0, 2.0, 1.0, 0.5, 0.25]),
+    ],
+)  # fmt: skip
+def test_a_breakpoint_on_the_line_of_a_call_chooses_among_calls(client, program, asked, stops):
+    """With a condition on the values, every so many times, or to print only."""
+    path = program(TRAINING)
+    client.ask("initialize", adapterID="test")
+    client.ask("launch", program=path)
+    response = client.ask("setBreakpoints", source={"path": path}, breakpoints=[{"line": 6, **asked}])
+    assert response["body"]["breakpoints"][0]["verified"]
+    client.ask("configurationDone")
+    assert calls(client) == stops
+    if "logMessage" in asked:
+        assert client.output("console").splitlines() == ["loss 16", "loss 4", "loss 1", "loss 0.25", "loss 0.0625"]
+
+
+def test_without_stop_on_entry_only_breakpoints_stop(client, program):
+    """And their hits are counted from call to call."""
+    path = program(TRAINING)
+    client.ask("initialize", adapterID="test")
+    client.ask("launch", program=path, stopOnEntry=False)
+    client.ask("setBreakpoints", source={"path": path}, breakpoints=[{"line": 4, "hitCondition": "== 2"}])
+    client.ask("configurationDone")
+    assert client.event("stopped")["reason"] == "breakpoint"
+    assert client.value("w.value") == "2"
+    client.send("continue", threadId=1)
+    client.event("terminated")
+    assert client.output("stdout") == "0.125\n"
+
+
+def test_without_debugging_it_just_runs(client, program):
+    client.launch(program(TRAINING), noDebug=True)
+    assert calls(client) == []
+
+
+def test_pause_stops_at_the_next_call(client, program):
+    text = "import time\nimport autograd_mini as am\nprint('begun')\ntime.sleep(0.5)\n" + TRAINING
+    client.launch(program(text), at=99)
+    client.printed()
+    assert client.ask("pause", threadId=1)["success"]
+    assert client.event("stopped")["reason"] == "pause"
+
+
+def test_a_value_that_the_program_changes_on_the_way_is_told(client, program):
+    """The number that was typed is that at the beginning of the program."""
+    client.launch(program(TRAINING), at=2)
+    client.event("stopped")
+    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
+    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
+    (row,) = client.ask("variables", variablesReference=leaves)["body"]["variables"]
+    client.go("setVariable", variablesReference=row["variablesReference"], name="value", value="8")
+    assert client.value("w.value") == "4"
+    assert "w is 4.0 here, for the program changes it" in client.output("console")
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+PLACES = """\
+import autograd_mini as am
+σ, 𝒙 = am.Value(0.5), am.Value(2.0)
+"😀"; y = σ * 𝒙; "é"; z = am.exp(𝒙 + σ)
+total = (y
+    * z
+    - σ)
+f = lambda t: t * t
+many = sum([f(v) for v in (y, z)])
+exec("hidden = many * total")
+hidden.backward()
+"""
+
+
+def marked(text, frame, one=1):
+    """The text that a frame marks, counted in UTF-16 code units as editors do."""
+    lines = [line.encode("utf-16-le") for line in text.splitlines()[frame["line"] - one : frame["endLine"] - one + 1]]
+    lines[-1] = lines[-1][: 2 * (frame["endColumn"] - one)]
+    lines[0] = lines[0][2 * (frame["column"] - one) :]
+    return "\n".join(line.decode("utf-16-le") for line in lines)
+
+
+@pytest.mark.parametrize("one", [1, 0])
+def test_columns_are_utf16_and_exact(client, program, one):
+    """With names beyond ASCII and the Basic Multilingual Plane, over several lines, in lambdas and comprehensions."""
+    client.launch(program(PLACES), client={"linesStartAt1": one == 1, "columnsStartAt1": one == 1})
+    client.event("stopped")
+    found = []
+    while True:
+        stop = client.go("stepIn")
+        if "the end" in stop["description"]:
+            break
+        top, *callers = client.frames()
+        if "path" in top["source"]:
+            found.append([marked(PLACES, frame, one) for frame in (top, *callers)])
+    lambdas = [["t * t", "f(v)"]] * 2
+    if sys.version_info < (3, 12):  # a comprehension is a call there
+        lambdas = [["t * t", "f(v)", "[f(v) for v in (y, z)]"]] * 2
+    expected = [
+        ["(y\n    * z\n    - σ)".strip("()")], ["y\n    * z"], ["sum([f(v) for v in (y, z)])"], *lambdas,
+        ["am.exp(𝒙 + σ)"], ["𝒙 + σ"], ["σ * 𝒙"],
+    ]  # fmt: skip
+    assert {*map(tuple, found)} == {*map(tuple, expected)}
+
+
+def test_source_that_has_no_file_is_named_but_not_invented(client, program):
+    client.launch(program(PLACES))
+    client.event("stopped")
+    (top, *_) = client.frames()
+    assert top["source"] == {"name": "<string>", "presentationHint": "deemphasize"}
+
+
+NOTEBOOK = """\
+import linecache
+import autograd_mini as am
+text = "x = am.Value(3.0)\\ny = x * x\\n"
+linecache.cache["<cell 1>"] = len(text), None, text.splitlines(True), "<cell 1>"
+exec(compile(text, "<cell 1>", "exec"))
+y.backward()
+"""
+
+
+def test_source_that_only_python_knows_is_sent(client, program):
+    """As of notebooks; breakpoints can be set there too."""
+    client.launch(program(NOTEBOOK))
+    client.event("stopped")
+    source = client.frames()[0]["source"]
+    assert source == {"name": "<cell 1>", "sourceReference": 1}
+    text = client.ask("source", source=source, sourceReference=1)["body"]["content"]
+    assert text == "x = am.Value(3.0)\ny = x * x\n"
+    response = client.ask("setBreakpoints", source=source, breakpoints=[{"line": 2}])
+    assert response["body"]["breakpoints"][0]["verified"]
+    assert source in client.ask("loadedSources")["body"]["sources"]
+
+
+def test_frames_of_libraries_are_not_shown(client, program):
+    """Neither of this package, nor of the standard library, nor of the debugger itself."""
+    text = """\
+import functools, operator
+import autograd_mini as am
+def product(*numbers):
+    return functools.reduce(operator.mul, numbers)
+out = product(am.Value(2.0), am.softmax([am.Value(3.0), am.Value(4.0)])[0])
+out.backward()
+"""
+    path = program(text)
+    client.launch(path)
+    client.event("stopped")
+    for _ in range(6):
+        frames = client.frames()
+        assert {frame["source"].get("path") for frame in frames} == {path}
+        assert frames[-1]["line"] in (4, 5)
+        client.go("stepIn")
+
+
+def test_frames_come_in_pages(client, program):
+    text = """\
+import autograd_mini as am
+def down(x, n):
+    return x * x if n == 0 else down(x, n - 1)
+down(am.Value(2.0), 50).backward()
+"""
+    client.launch(program(text))
+    client.event("stopped")
+    body = client.ask("stackTrace", threadId=1, startFrame=10, levels=5)["body"]
+    assert body["totalFrames"] == 52
+    assert [frame["id"] for frame in body["stackFrames"]] == [11, 12, 13, 14, 15]
+    assert len(client.frames()) == 52
+
+
+def test_utf16_counts_code_units(tmp_path):
+    """The number of code units before a byte, for every boundary between characters."""
+    text = "aé𝒙😀\tσ = 1"
+    path = tmp_path / "text.py"
+    path.write_text(text, encoding="utf-8")
+    for length in range(len(text) + 1):
+        head = text[:length]
+        assert utf16(str(path), 1, len(head.encode())) == sum(2 if ord(c) > 0xFFFF else 1 for c in head)
+    assert utf16("<nowhere>", 1, 7) == 7
+
+
+# -- in this process ---------------------------------------------------------------------------------------------------
+
+
+def attached(v):
+    """A client attached to `debug.serve(v)`, which waits in a thread; that thread."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    serving = threading.Thread(target=debug.serve, args=(v, port), daemon=True)
+    serving.start()
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", port))
+            break
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    client = Client(connection.makefile("rb"), connection.makefile("wb"))
+    client.connection = connection
+    client.ask("initialize", adapterID="test")
+    assert client.ask("attach")["success"]
+    client.ask("configurationDone")
+    assert client.event("stopped")["reason"] == "entry"
+    return client, serving
+
+
+def hang_up(client):
+    """Close the connection, and wait until nobody uses it."""
+    with contextlib.suppress(OSError):
+        client.connection.shutdown(socket.SHUT_RDWR)
+    client.reading.join(PATIENCE)
+    for stream in (client.writer, client.reader, client.connection):
+        stream.close()
+
+
+@pytest.mark.parametrize("leave", ["continue", "disconnect", "vanish"])
+def test_serve_lets_an_editor_step_through_a_value(leave):
+    """The program waits meanwhile, and goes on afterwards, however the editor goes."""
+    x = Value(3.0, name="x")
+    client, serving = attached(x * x)
+    assert client.value("x") == "3, grad not yet"
+    client.go("continue")
+    assert client.value("x.grad") == "6"
+    assert x.grad is None or x.grad == 0.0
+    assert serving.is_alive()
+    if leave == "continue":
+        client.ask("continue", threadId=1)
+        client.event("terminated")
+        assert client.ask("disconnect")["success"]
+    elif leave == "disconnect":
+        client.send("disconnect")
+    else:
+        client.connection.shutdown(socket.SHUT_RDWR)
+    serving.join(PATIENCE)
+    assert not serving.is_alive()
+    hang_up(client)
+
+
+def test_serve_cannot_run_the_program_again():
+    client, serving = attached(Value(3.0, name="x") * 2.0)
+    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
+    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
+    (row,) = client.ask("variables", variablesReference=leaves)["body"]["variables"]
+    why = client.refused("setVariable", variablesReference=row["variablesReference"], name="value", value="1")
+    assert "runs once" in why
+    client.send("disconnect")
+    serving.join(PATIENCE)
+    hang_up(client)
+
+
+def test_a_port_that_is_taken_is_an_error_in_words():
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ArgumentError, match="listen on port"):
+        debug.serve(Value(1.0), server.getsockname()[1])
+
+
+def test_only_this_machine_is_listened_to():
+    with listening("--port", "0") as port:
+        listeners = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else f"0100007F:{port:04X}"
+        assert f"0100007F:{port:04X}" in listeners
+        assert f"00000000:{port:04X}" not in listeners
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "autograd_mini", "dap", *arguments],
+        capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, **options,
+    )  # fmt: skip
+
+
+def test_a_program_without_a_port_is_an_error_in_words(program):
+    done = command(program(CHAIN))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--port" in done.stderr
+
+
+def test_without_an_editor_it_ends_at_once():
+    done = command()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_extension_is_installed_in_place_of_an_older_one(tmp_path):
+    """It joins the list that the editor keeps, and is no longer among the removed."""
+    old = tmp_path / "autograd-mini.backprop-0.0.1"
+    old.mkdir()
+    other = {"identifier": {"id": "ms-python.python"}, "version": "1"}
+    ours = {"identifier": {"id": "autograd-mini.backprop"}, "version": "0.0.1"}
+    (tmp_path / "extensions.json").write_text(json.dumps([other, ours]))
+    (tmp_path / ".obsolete").write_text(json.dumps({"autograd-mini.backprop-0.2.0": True, "other-1": True}))
+    done = command("--install-vscode", "--extensions-dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (target,) = tmp_path.glob("autograd-mini.backprop-*")
+    assert str(target) in done.stdout
+    assert {path.name for path in target.iterdir()} == {path.name for path in EXTENSION.iterdir()}
+    listed = json.loads((tmp_path / "extensions.json").read_text())
+    assert listed[0] == other
+    assert [entry["relativeLocation"] for entry in listed[1:]] == [target.name]
+    assert json.loads((tmp_path / ".obsolete").read_text()) == {"other-1": True}
+
+
+def test_editors_are_found_at_home(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    with pytest.raises(ArgumentError, match="No editor is found"):
+        install()
+    (tmp_path / ".vscode").mkdir()
+    (tmp_path / ".vscode-server").mkdir()
+    assert [path.parent.parent.name for path in install()] == [".vscode", ".vscode-server"]
+    with pytest.raises(ArgumentError, match="no folder"):
+        install(tmp_path / "nowhere")
+
+
+def test_the_extension_names_the_options_that_the_adapter_reads():
+    """And every option of its configuration is documented."""
+    manifest = json.loads((EXTENSION / "package.json").read_text())
+    (debugger,) = manifest["contributes"]["debuggers"]
+    options = debugger["configurationAttributes"]["launch"]["properties"]
+    assert set(options) == {"program", "args", "cwd", "env", "at", "stopOnEntry", "python"}
+    assert all(option["description"] for option in options.values())
+    assert debugger["type"] in manifest["activationEvents"][0]
+    if shutil.which("node"):
+        subprocess.run(["node", "--check", str(EXTENSION / "extension.js")], check=True, timeout=PATIENCE)
