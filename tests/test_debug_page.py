@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
-from autograd_mini.debug.formulas import formula
-from autograd_mini.debug.listing import spans
 from autograd_mini.debug.pages import Page, page_of_program
+from autograd_mini.debug.pages.formulas import formula
+from autograd_mini.debug.pages.listing import spans
+from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
-from autograd_mini.debug.scenes import MOST
 from autograd_mini.debug.travel import Trace
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -341,7 +341,7 @@ def test_columns_are_those_of_the_browser(tmp_path, visit):
 def test_without_columns_the_whole_line_is_marked(tmp_path):
     program = tmp_path / "bare.py"
     program.write_text(
-        "import autograd_mini as am\nfrom autograd_mini.debug.listing import spans\nwith am.provenance():\n"
+        "import autograd_mini as am\nfrom autograd_mini.debug.pages.listing import spans\nwith am.provenance():\n"
         "    y = am.Value(2.0) * 3.0  # ä\nprint(spans(y.origin))\n"
     )
     command = [sys.executable, "-X", "no_debug_ranges", str(program)]
@@ -869,7 +869,7 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
 
 
 def test_groups_cover_all_steps_and_never_join_the_phases():
-    from autograd_mini.debug.scenes import Scenes
+    from autograd_mini.debug.pages.scenes import Scenes
     from autograd_mini.draw.boxes import arrange
 
     x = Value(1.0, name="x")

@@ -20,11 +20,11 @@ from typing import IO, Any
 from autograd_mini.debug import differences
 from autograd_mini.debug.breakpoints import Breakpoint
 from autograd_mini.debug.conditions import ATTRIBUTES, FUNCTIONS
-from autograd_mini.debug.console import line_editing, painter
 from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.moment import WORDS
 from autograd_mini.debug.places import files, place
 from autograd_mini.debug.program import Call, Quit, debug_program
+from autograd_mini.debug.terminal.console import line_editing, painter
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source
 from autograd_mini.draw import draw

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
-from autograd_mini.debug.listing import readable
+from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.picture import MATHEMATICAL
 from autograd_mini.engine import Value

@@ -13,12 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.debug.formulas import called, formula, size, slopes, words
 from autograd_mini.debug.journal import BACKWARD, FORWARD, Step
-from autograd_mini.debug.listing import Listing, readable
+from autograd_mini.debug.pages.formulas import called, formula, size, slopes, words
+from autograd_mini.debug.pages.listing import Listing, readable
+from autograd_mini.debug.pages.scenes import Number, Scenes, Track, written
+from autograd_mini.debug.pages.stage import Stage, before_numbers
 from autograd_mini.debug.program import Call, Quit, debug_program
-from autograd_mini.debug.scenes import Number, Scenes, Track, written
-from autograd_mini.debug.stage import Stage, before_numbers
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.boxes import Box, arrange
 from autograd_mini.draw.document import document

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from autograd_mini.debug.formulas import called
-from autograd_mini.debug.listing import readable
-from autograd_mini.debug.scenes import Track
+from autograd_mini.debug.pages.formulas import called
+from autograd_mini.debug.pages.listing import readable
+from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
-from autograd_mini.debug.formulas import short, size
 from autograd_mini.debug.journal import Step
+from autograd_mini.debug.pages.formulas import short, size
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.engine import Value
