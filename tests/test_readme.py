@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import linecache
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from autograd_mini.primitives import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+SESSIONS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
 
 
@@ -37,6 +41,23 @@ def test_program(program, output):
         for name in set(TABLE) - rows:
             del TABLE[name]
     assert printed.getvalue() == output
+
+
+@pytest.mark.parametrize(("command", "session"), SESSIONS, ids=range(len(SESSIONS)))
+def test_session(command, session, tmp_path):
+    """A session in a terminal says exactly that, about the program that was shown last."""
+    before = README[: README.index(session)]
+    (tmp_path / "example.py").write_text(re.findall(r"```python\n(.*?)```", before, re.DOTALL)[-1], encoding="utf-8")
+    typed = re.findall(r"^\(backprop\) (.*\n)", session, re.MULTILINE)
+    name, *arguments = command.split()
+    assert (name, bool(typed)) == ("autograd-mini", True)
+    done = subprocess.run(
+        [sys.executable, "-m", "autograd_mini", *arguments],
+        input="".join(typed), cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout == re.sub(r"(?m)^\(backprop\) .*\n", "", session)
 
 
 def test_the_table_of_digits():

@@ -6,8 +6,9 @@ Not here: the record (`journal`) and time travel (`travel`). The windows: `termi
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import OperandError, shown
@@ -15,9 +16,30 @@ from autograd_mini.errors import OperandError, shown
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from autograd_mini.debug.breakpoints import Breakpoint
     from autograd_mini.debug.disorder import Disorder
+    from autograd_mini.debug.journal import Step
     from autograd_mini.debug.pages import Page
-    from autograd_mini.debug.travel import Trace
+    from autograd_mini.debug.travel import Stop, Trace
+
+_HOME = {
+    "Breakpoint": "breakpoints", "Disorder": "disorder", "Page": "pages", "Step": "journal", "Stop": "travel",
+    "Trace": "travel",
+}  # fmt: skip
+__all__ = [
+    "Breakpoint", "Disorder", "Page", "Step", "Stop", "Trace",
+    "page", "serve", "shell", "trace", "wrong_order",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def trace(v: Value, seed: float = 1.0) -> Trace:
