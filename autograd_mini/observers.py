@@ -28,7 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _MACHINERY = frozenset(
     f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
 )
-_RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
+RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
 _TRANSPARENT: set[CodeType] = set()
 _FOLDER = os.path.join(os.path.dirname(__file__), "")
 
@@ -61,7 +61,7 @@ def _remember_calls() -> Observer:
     def remember(node: Any) -> None:
         frame: FrameType | None = _program(sys._getframe(1))
         frames = []
-        while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
+        while frame is not None and frame.f_globals.get("__name__") != RUNNER:
             frames.append(frame)
             frame = frame.f_back
         site = None

@@ -99,7 +99,6 @@ def test_nodes_names_and_words(trace):
     assert trace.evaluate("index") == trace.position
     assert trace.evaluate("isfinite(x.grad) and not isnan(total)") is True
     assert trace.evaluate("min(x, 1)") == 1.0
-    assert trace.evaluate("e") == math.e
 
 
 def test_what_is_not_there_yet_is_neither_large_nor_small(trace):

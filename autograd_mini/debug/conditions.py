@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs, "max": max, "min": min, "log10": TABLE["log10"].function, "sqrt": TABLE["sqrt"].function,
     "isnan": math.isnan, "isinf": math.isinf, "isfinite": math.isfinite,
 }  # fmt: skip
-_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "e": math.e}
+_CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 _NUMBERED = re.compile(r"(?:[^\W\d]\w*)?#(\d+)")
 
@@ -125,13 +125,11 @@ def _check(node: ast.expr, depth: int) -> None:
             inner = left, *right
         case ast.IfExp(test=test, body=body, orelse=orelse):
             inner = test, body, orelse
-        case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=int() | str())):
-            inner = ()
-        case ast.Attribute(value=value, attr=name):
-            if name not in ATTRIBUTES:
-                raise ArgumentError(
-                    f"Nodes have no attribute {name!r} in conditions.", f"There are {', '.join(ATTRIBUTES)}."
-                )
+        case ast.Subscript(
+            value=ast.Name() | ast.Subscript() | ast.Attribute() as value, slice=ast.Constant(value=int() | str())
+        ):
+            inner = (value,)
+        case ast.Attribute(value=value, attr=name) if name[0] != "_":  # of a node; or what a node is called, as a whole
             inner = (value,)
         case ast.Call(func=ast.Name(id=name), args=inner, keywords=[]):
             if name not in FUNCTIONS:
@@ -158,6 +156,8 @@ def _evaluate(node: ast.expr, names: Names) -> Any:
         case ast.Subscript():
             return names.find(ast.unparse(node))
         case ast.Attribute(value=value, attr=name):
+            if name not in ATTRIBUTES:
+                return names.find(ast.unparse(node))
             owner = _evaluate(value, names)
             if owner is None:
                 return None

@@ -27,6 +27,8 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 
 class _Trace(Protocol):
     journal: Journal
+    called: dict[str, list[Value]]
+    variables: dict[str, Any]
 
     def nodes(self, name: str) -> list[Value]: ...
     def label(self, node: Value) -> str: ...
@@ -51,6 +53,8 @@ class Moment:
         if name in WORDS:
             found = getattr(self.step, name)
             return float(found) if type(found) is int else found
+        if name in self.trace.variables and name not in self.trace.called:
+            return self.trace.variables[name]
         nodes = self.trace.nodes(name)
         if len(nodes) > 1:
             names = [self.trace.label(node) for node in nodes]

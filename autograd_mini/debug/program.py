@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from autograd_mini.debug.travel import Trace
+from autograd_mini.debug.variables import Namespace
 from autograd_mini.engine import Value
 from autograd_mini.observers import at_backward, is_of_library
 from autograd_mini.scopes import observing
@@ -31,6 +32,7 @@ class Call:
         seed: its seed.
         site: where in the program.
         leaves: the leaves made in the run so far, by which a run can be repeated with other numbers.
+        spaces: the variables of a program that has ended; None while it runs.
     """
 
     number: int
@@ -38,10 +40,11 @@ class Call:
     seed: float
     site: Site | None
     leaves: Sequence[Value] = field(default=(), repr=False)
+    spaces: Sequence[Namespace] | None = field(default=None, repr=False)
 
     def trace(self) -> Trace:
         """The trace of this call, at the moment when the sweep begins."""
-        trace = Trace(self.root, self.seed)
+        trace = Trace(self.root, self.seed, self.spaces)
         trace.seek(trace.start)
         return trace
 
@@ -102,7 +105,7 @@ def debug_program(
         at_backward.reset(token)
     if name:
         with suppress(Quit):
-            stop(Call(1, variable(variables, path, name), 1.0, None, leaves))
+            stop(Call(1, variable(variables, path, name), 1.0, None, leaves, (variables,)))
         return 1
     return count
 

@@ -7,6 +7,7 @@ Not here: what was so at a moment (that is `journal`), and how it looks (`wordin
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -16,6 +17,7 @@ from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
 from autograd_mini.debug.lines import Frame, Lines
 from autograd_mini.debug.moment import WORDS, Moment
+from autograd_mini.debug.variables import Namespace, namespaces, paths, plain
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
@@ -52,6 +54,8 @@ class Trace(Sequence[Step]):
         passed: the scope that the last motion went over as a whole, or None.
         breakpoints: where `run` stops.
         watches: expressions to be shown at every stop.
+        called: the nodes that have names, by them.
+        variables: those of the program that are numbers, texts or truths, for conditions.
 
     >>> from autograd_mini import Value, debug
     >>> x = Value(3.0, name="x")
@@ -66,7 +70,7 @@ class Trace(Sequence[Step]):
     (3.0, 3.0)
     """
 
-    def __init__(self, root: Value, seed: float = 1.0) -> None:
+    def __init__(self, root: Value, seed: float = 1.0, spaces: Sequence[Namespace] | None = None) -> None:
         self.journal = Journal(root, seed)
         self.position = 0
         self.passed: Scope | None = None
@@ -75,11 +79,17 @@ class Trace(Sequence[Step]):
         self._numbers = 0
         self._extents: dict[tuple[Scope, bool], tuple[int, int]] = {}
         self._names = Names(self.journal.order)
-        self._called: dict[str, list[Value]] = {}
         self._lines = Lines(self)
+        spaces = namespaces(sys._getframe(1)) if spaces is None else spaces
+        self.variables = plain(spaces)
+        self._paths = paths(spaces, {*self.journal.order})
+        self.called: dict[str, list[Value]] = {}
         for node in self.journal.order:
-            if name := self._names.own_name(node):
-                self._called.setdefault(name, []).append(node)
+            if name := self.name(node):
+                self.called.setdefault(name, []).append(node)
+        for node, path in self._paths.items():
+            if not node.name and len(self.called[path]) > 1:  # others had this name once: now it means this one
+                self.called[path] = [x for x in self.called[path] if x.name or x in self._paths]
 
     @property
     def root(self) -> Value:
@@ -455,28 +465,32 @@ class Trace(Sequence[Step]):
         return self.journal.number(node)
 
     def name(self, node: Value) -> str:
-        """What the user calls a node: by its name or its variable; "" where neither is known."""
-        return self._names.own_name(node)
+        """What the user calls a node: its name, its variable now or when it was made; "" where none is known."""
+        return node.name or self._paths.get(node) or self._names.own_name(node)
 
     def label(self, node: Value) -> str:
         """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
-        name = self._names.own_name(node)
-        if name and len(self._called[name]) == 1:
+        name = self.name(node)
+        if name and self.called[name] == [node]:
             return name
         return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
 
     def nodes(self, name: str) -> list[Value]:
-        """The nodes of a name; "#7" and "e#7" mean the node of that number.
+        """The nodes of a name; of a list, dict or object those in it; "#7" and "e#7" mean the node of that number.
 
         Raises:
             ArgumentError: there is none.
         """
-        if name in self._called:
-            return self._called[name]
+        if name in self.called:
+            return self.called[name]
+        if inside := [
+            node for path, nodes in self.called.items() if path.startswith((name + "[", name + ".")) for node in nodes
+        ]:
+            return inside
         digits = name.rpartition("#")[2]
         if "#" in name and digits.isdecimal() and int(digits) < self.start:
             return [self.journal.order[int(digits)]]
-        close = difflib.get_close_matches(name, self._called, 3, 0.4) or [*self._called][:3]
+        close = difflib.get_close_matches(name, self.called, 3, 0.4) or [*self.called][:3]
         raise ArgumentError(
             f"Nothing in the graph is called {shown(name)}.",
             f"There are {', '.join(close)}; and #0 to #{self.start - 1}, by number."
@@ -487,7 +501,7 @@ class Trace(Sequence[Step]):
     @property
     def vocabulary(self) -> list[str]:
         """The names of nodes that the user knows."""
-        return [*self._called]
+        return [*self.called]
 
     # -- places in the program -----------------------------------------------------------------------------------------
 

@@ -125,7 +125,9 @@ def page_of_program(program: str, arguments: Sequence[str], path: str | Path, at
 
     def stop(call: Call) -> None:
         if call.number == at:
-            write_page(Trace(call.root, call.seed), target)
+            trace = call.trace()
+            trace.seek(0)
+            write_page(trace, target)
             raise Quit
 
     count = debug_program(program, arguments, stop)
