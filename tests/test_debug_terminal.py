@@ -13,8 +13,9 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug import console, terminal
+from autograd_mini.debug import terminal
 from autograd_mini.debug.places import place
+from autograd_mini.debug.terminal import console
 
 NETWORK = """
 from autograd_mini import Value, log, softmax
