@@ -13,8 +13,9 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug import console, terminal
+from autograd_mini.debug import terminal
 from autograd_mini.debug.places import place
+from autograd_mini.debug.terminal import console
 
 NETWORK = """
 from autograd_mini import Value, log, softmax
@@ -513,6 +514,27 @@ def test_pictures_have_the_gradients_of_the_moment(shell, position):
     trace.seek(trace.journal.turn(trace.position)[-1])
     drawn = interrupted(trace.journal.order, shell.inner._handed_on())
     assert {node: g for node, g in drawn.numbers.items() if g} == {n: g for n, g in trace.gradients.items() if g}
+
+
+def test_of_an_operation_with_thousands_of_operands_a_few_are_looked_at(monkeypatch):
+    """What a stop costs to show does not grow with what it hides."""
+    output = io.StringIO()
+    inner = terminal.Shell(stdin=io.StringIO(), stdout=output)
+    x = Value(1.0, name="x")
+    y = am.sum([x] * 5000)
+    inner.interact(debug.trace(y))
+    inner.onecmd("jump start")
+    symbol, asked = inner.wording.symbol, []
+    monkeypatch.setattr(inner.wording, "symbol", lambda node: asked.append(node) or symbol(node))
+    for verb, most in ("next", 20), ("check", 20), ("pp node", 20):
+        output.truncate(0)
+        asked.clear()
+        inner.onecmd(verb)
+        assert len(output.getvalue().splitlines()) <= most
+        assert "… " in output.getvalue()
+        assert len(asked) < 200
+    inner.onecmd("jump end")
+    assert "… 4,989 more" in output.getvalue()
 
 
 def test_what_if(shell):

@@ -560,3 +560,14 @@ def test_digits_that_matter_are_shown():
     """1.00000005 is outside of the domain of acos, and 1 is not."""
     (finding,) = explained(lambda x: am.acos(x / 1.9999999), 2.0)
     assert "acos(1.00000005" in finding.message
+
+
+def test_a_node_inside_of_a_composition_has_a_path_too():
+    """It ends inside of the call, so the call is no single link: its primitives are shown."""
+    x = am.Value(12.0, name="x")
+    y = am.tanh(x) * 1e-9
+    inner = [node for node in am.debug.trace(y).journal.order if node.op is not None and node is not y]
+    for node in inner:
+        (finding,) = am.explain(y, node)
+        assert finding.steps[-1].local in finding.steps[-1].node.partials
+        assert "no connection" not in str(finding)

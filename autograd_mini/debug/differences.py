@@ -7,7 +7,7 @@ in `if x > 0`, stays. Not here: how they are shown (that is `terminal`). Read ne
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from autograd_mini.debug.journal import Journal
@@ -74,14 +74,13 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
     return best, smallest
 
 
-def local(journal: Journal, node: Value) -> list[tuple[Value, Comparison]]:
-    """The local derivatives of a node by its operands, each beside its differences."""
+def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
+    """The local derivatives of a node by its operands, beside differences: computed when asked for."""
     row = node._row
     if row is None:
-        return []
+        return
     numbers = [journal.value(operand) if type(operand) is Value else operand for operand in node.operands]
     kink = kink_of(node)
-    compared = []
     for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
         if type(operand) is Value:
 
@@ -90,8 +89,7 @@ def local(journal: Journal, node: Value) -> list[tuple[Value, Comparison]]:
 
             derivative = 0.0 if partial is ZERO else partial
             remark = "" if kink is None else f"is a choice: {kink.meaning}"
-            compared.append((operand, Comparison(derivative, *slope(function, numbers[place]), remark)))
-    return compared
+            yield operand, Comparison(derivative, *slope(function, numbers[place]), remark)
 
 
 def total(journal: Journal, node: Value) -> Comparison:

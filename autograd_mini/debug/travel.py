@@ -468,6 +468,10 @@ class Trace(Sequence[Step]):
         """What the user calls a node: its name, its variable now or when it was made; "" where none is known."""
         return node.name or self._paths.get(node) or self._names.own_name(node)
 
+    def is_part(self, node: Value) -> bool:
+        """Whether a node is one of several that one expression made from one another, as `sum(xs)` does."""
+        return self._names.is_step(node)
+
     def label(self, node: Value) -> str:
         """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
         name = self.name(node)
@@ -526,7 +530,7 @@ class Trace(Sequence[Step]):
             if site is place or not called:
                 frames.append(Frame(site.function, site))
             frames += [Frame(scope.name, scope.site, scope) for scope in entered]
-            scopes = [scope for scope in scopes if scope not in entered]
+            scopes = [scope for scope in scopes if scope.site is None or scope.site.code is not site.code]
         return frames + [Frame(scope.name, scope.site, scope) for scope in scopes]
 
     # -- expressions ---------------------------------------------------------------------------------------------------

@@ -209,10 +209,7 @@ class Wording:
 
     def expression(self, node: Value) -> str:
         """The user's expression that is this operation; "" if that is not known, or if others came of it too."""
-        made = made_at(node)
-        if node.op is None or node.origin is None or is_of_library(node.origin):
-            return ""
-        if any(made_at(operand) == made for operand in node.operands if type(operand) is Value):
+        if node.op is None or node.origin is None or is_of_library(node.origin) or self.trace.is_part(node):
             return ""
         return printable(node.origin.expression)
 
@@ -320,7 +317,7 @@ class Wording:
     def chain_rule(self, steps: Sequence[Step]) -> list[str]:
         """The contributions of a node, one a line, with the numbers and the sums that they lead to."""
         rows = []
-        for step in steps:
+        for step in steps[:_FEW]:  # a sum has as many as operands; of more than a few the last is not shown
             assert step.operand is not None  # it is a contribution
             local = f"∂{self.symbol(step.node)}/∂{self.symbol(step.operand)}"
             rows.append(
@@ -332,7 +329,8 @@ class Wording:
                     f"  total {number(step.total)}",
                 )
             )
-        return some([self._with_result(line) for line in aligned(rows)])
+        lines = [self._with_result(line) for line in aligned(rows)]
+        return some([*lines, *[""] * (len(steps) - len(lines))])
 
     def _with_result(self, line: str) -> str:
         text, word, total = line.rpartition("total ")

@@ -260,10 +260,12 @@ class Study:
         return len(set(calls) - {None, call_of(node)}) + calls.count(None)
 
     def steps(self, path: tuple[Link, ...], end: Value) -> tuple[Link, ...]:
-        """A path as the program wrote it: the links inside of one call of a composition are one."""
+        """A path as the program wrote it: the links inside of one call of a composition are one, if it ends outside."""
+        around = call_of(end) if end.op is not None else None
         pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
         steps: list[Link] = []
-        groups = itertools.groupby(pairs, key=lambda pair: call_of(pair[0].node) or id(pair[0].node))
+        calls = {link.node: call for link in path if (call := call_of(link.node)) is not around}
+        groups = itertools.groupby(pairs, key=lambda pair: calls.get(pair[0].node) or id(pair[0].node))
         for call, members in groups:
             inside = list(members)
             (link, _), (_, bottom) = inside[0], inside[-1]

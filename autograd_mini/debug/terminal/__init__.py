@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ from autograd_mini.debug.places import files, place
 from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal.console import line_editing, painter
 from autograd_mini.debug.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source
+from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
@@ -360,18 +361,16 @@ class Shell(cmd.Cmd):
             return
         trace = self._trace
         site = trace.place(found)
+        operands = [
+            f"{trace.label(operand) if type(operand) is Value else 'a constant'}, derivative {partial!r}"
+            for operand, partial in zip(found.operands, found.partials, strict=True)
+        ]
         rows = [
             ("node", trace.label(found)),
             ("value", repr(trace.value(found))),
             ("gradient", "not yet" if trace.grad(found) is None else repr(trace.grad(found))),
             ("operation", found.op or "a leaf"),
-            *[
-                (
-                    "operand",
-                    f"{trace.label(operand) if type(operand) is Value else 'a constant'}, derivative {partial!r}",
-                )
-                for operand, partial in zip(found.operands, found.partials, strict=True)
-            ],
+            *[("operand", text) for text in some(operands)],
             ("scope", "/".join(found.scope.path) if found.scope is not None else ""),
             ("place", location(site) if site is not None else ""),
         ]
@@ -504,7 +503,8 @@ class Shell(cmd.Cmd):
         trace, node = self._trace, self._node(text)
         name = self.wording.symbol(node)
         compared = [
-            (f"∂{name}/∂{self.wording.symbol(x)}", found) for x, found in differences.local(trace.journal, node)
+            (f"∂{name}/∂{self.wording.symbol(x)}", found)
+            for x, found in islice(differences.local(trace.journal, node), _LINES)  # a sum may have many thousands
         ]
         compared.append((self.wording.gradient(node), differences.total(trace.journal, node)))
         rows = [
@@ -512,6 +512,9 @@ class Shell(cmd.Cmd):
             for symbol, found in compared
         ]
         self._say(*aligned(rows))
+        hidden = sum(type(operand) is Value for operand in node.operands) - len(rows) + 1
+        if hidden:
+            self._say(f"… and {hidden:,} more operands, which are not compared")
 
     def do_graph(self, text: str) -> None:
         """Draw this moment: graph, graph file.svg; .html, .dot and .png can be written too."""
