@@ -112,12 +112,15 @@ def test_what_is_not_there_yet_is_neither_large_nor_small(trace):
 
 
 def test_a_name_of_several_nodes_must_be_told_apart():
-    with am.provenance():
+    def doubled():
         total = Value(1.0)
         for _ in range(3):
             h = total * 2.0
             total = total + h
-    trace = debug.trace(total)
+        return total
+
+    with am.provenance():
+        trace = debug.trace(doubled())
     with pytest.raises(am.ArgumentError, match="3 nodes are called h"):
         trace.evaluate("h.grad")
     assert len(trace.break_at(node="h").nodes) == 3

@@ -29,8 +29,8 @@ def recorded(tmp_path):
     return run
 
 
-def wording(root):
-    trace = debug.trace(root)
+def wording(loss):
+    trace = debug.trace(loss)
     trace.seek(trace.start)
     return Wording(trace)
 

@@ -37,7 +37,10 @@ class _Trace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The names of conditions when a step has just happened; those of steps win over those of nodes."""
+    """The names of conditions when a step has just happened: nodes, words about the step, variables of the program.
+
+    Where the program has a name that is a word, it means what it means there; `step.total` is the word all the same.
+    """
 
     trace: _Trace
     step: Step
@@ -48,13 +51,17 @@ class Moment:
         Raises:
             ArgumentError: nothing, or several nodes.
         """
-        if name in ("value", "grad", "op", "scope", "line"):
-            return self.attribute(self.step.node, name)
-        if name in WORDS:
-            found = getattr(self.step, name)
-            return float(found) if type(found) is int else found
-        if name in self.trace.variables and name not in self.trace.called:
-            return self.trace.variables[name]
+        word = name.removeprefix("step.")
+        if name not in self.trace.called:
+            if name == "step":
+                return self.step.node
+            if word in ("value", "grad", "op", "scope", "line"):
+                return self.attribute(self.step.node, word)
+            if word in WORDS:
+                found = getattr(self.step, word)
+                return float(found) if type(found) is int else found
+            if name in self.trace.variables:
+                return self.trace.variables[name]
         nodes = self.trace.nodes(name)
         if len(nodes) > 1:
             names = [self.trace.label(node) for node in nodes]

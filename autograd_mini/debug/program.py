@@ -5,12 +5,13 @@ Not here: what happens at a stop (that is a window: `terminal`, `pages`, `dap`).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from autograd_mini.debug.travel import Trace
-from autograd_mini.debug.variables import Namespace
+from autograd_mini.debug.variables import Namespace, namespaces
 from autograd_mini.engine import Value
 from autograd_mini.observers import at_backward, is_of_library
 from autograd_mini.scopes import observing
@@ -32,7 +33,7 @@ class Call:
         seed: its seed.
         site: where in the program.
         leaves: the leaves made in the run so far, by which a run can be repeated with other numbers.
-        spaces: the variables of a program that has ended; None while it runs.
+        spaces: the variables of the program, the innermost function's first.
     """
 
     number: int
@@ -40,7 +41,7 @@ class Call:
     seed: float
     site: Site | None
     leaves: Sequence[Value] = field(default=(), repr=False)
-    spaces: Sequence[Namespace] | None = field(default=None, repr=False)
+    spaces: Sequence[Namespace] = field(default=(), repr=False)
 
     def trace(self) -> Trace:
         """The trace of this call, at the moment when the sweep begins."""
@@ -91,7 +92,7 @@ def debug_program(
         count += 1
         token = at_backward.set(None)
         try:
-            stop(Call(count, root, seed, _caller(), leaves))
+            stop(Call(count, root, seed, _caller(), leaves, namespaces(sys._getframe(1))))
         finally:
             at_backward.reset(token)
 

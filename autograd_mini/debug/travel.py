@@ -17,7 +17,7 @@ from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
 from autograd_mini.debug.lines import Frame, Lines
 from autograd_mini.debug.moment import WORDS, Moment
-from autograd_mini.debug.variables import Namespace, namespaces, paths, plain
+from autograd_mini.debug.variables import Namespace, namespaces, paths, plain, users
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
@@ -84,12 +84,12 @@ class Trace(Sequence[Step]):
         self.variables = plain(spaces)
         self._paths = paths(spaces, {*self.journal.order})
         self.called: dict[str, list[Value]] = {}
+        self._taken = {name for space in spaces for name, _ in users(space)}
+        self._bound = {(name, thing) for space in spaces for name, thing in users(space) if type(thing) is Value}
         for node in self.journal.order:
-            if name := self.name(node):
+            name = self.name(node)
+            if name and (name not in self._taken or name == node.name or (name, node) in self._bound):
                 self.called.setdefault(name, []).append(node)
-        for node, path in self._paths.items():
-            if not node.name and len(self.called[path]) > 1:  # others had this name once: now it means this one
-                self.called[path] = [x for x in self.called[path] if x.name or x in self._paths]
 
     @property
     def root(self) -> Value:
@@ -465,8 +465,15 @@ class Trace(Sequence[Step]):
         return self.journal.number(node)
 
     def name(self, node: Value) -> str:
-        """What the user calls a node: its name, its variable now or when it was made; "" where none is known."""
-        return node.name or self._paths.get(node) or self._names.own_name(node)
+        """What the user calls a node: its name, its variable now or when it was made, or how it can be written now.
+
+        Returns:
+            the name; "" where none is known. It may have been given to something else since.
+        """
+        path, former = self._paths.get(node, ""), self._names.own_name(node)
+        if node.name or (former, node) in self._bound:
+            return node.name or former
+        return (path or former) if path.isidentifier() or former in self._taken else (former or path)
 
     def is_part(self, node: Value) -> bool:
         """Whether a node is one of several that one expression made from one another, as `sum(xs)` does."""
@@ -475,7 +482,7 @@ class Trace(Sequence[Step]):
     def label(self, node: Value) -> str:
         """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
         name = self.name(node)
-        if name and self.called[name] == [node]:
+        if name and self.called.get(name) == [node]:
             return name
         return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
 

@@ -265,10 +265,10 @@ class Study:
         pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
         steps: list[Link] = []
         calls = {link.node: call for link in path if (call := call_of(link.node)) is not around}
-        groups = itertools.groupby(pairs, key=lambda pair: calls.get(pair[0].node) or id(pair[0].node))
-        for call, members in groups:
+        for _, members in itertools.groupby(pairs, key=lambda pair: calls.get(pair[0].node) or id(pair[0].node)):
             inside = list(members)
             (link, _), (_, bottom) = inside[0], inside[-1]
+            call = calls.get(link.node)
             if isinstance(call, Scope):
                 slope = self.slopes(link.node, call).get(bottom, ZERO)
                 handed = 0.0 if slope is ZERO else link.upstream * slope
