@@ -125,8 +125,8 @@ def _check(node: ast.expr, depth: int) -> None:
             inner = left, *right
         case ast.IfExp(test=test, body=body, orelse=orelse):
             inner = test, body, orelse
-        case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=int() | str())):
-            inner = ()
+        case ast.Subscript(value=ast.Name() | ast.Subscript() as value, slice=ast.Constant(value=int() | str())):
+            inner = () if isinstance(value, ast.Name) else (value,)
         case ast.Attribute(value=value, attr=name):
             if name not in ATTRIBUTES:
                 raise ArgumentError(

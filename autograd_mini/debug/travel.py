@@ -7,6 +7,7 @@ Not here: what was so at a moment (that is `journal`), and how it looks (`wordin
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -477,6 +478,9 @@ class Trace(Sequence[Step]):
         """
         if name in self._called:
             return self._called[name]
+        for called, nodes in self._called.items():
+            if unicodedata.normalize("NFKC", called) == name:  # which Python's parser, and with it conditions, write
+                return nodes
         digits = name.rpartition("#")[2]
         if "#" in name and digits.isdecimal() and int(digits) < self.start:
             return [self.journal.order[int(digits)]]
