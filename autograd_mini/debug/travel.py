@@ -76,10 +76,12 @@ class Trace(Sequence[Step]):
         self._numbers = 0
         self._extents: dict[tuple[Scope, bool], tuple[int, int]] = {}
         self._names = Names(self.journal.order)
+        self._name: dict[Value, str] = {}  # now, as with numbers: the program can write node.name later
         self._called: dict[str, list[Value]] = {}
         self._lines = Lines(self)
         for node in self.journal.order:
             if name := self._names.own_name(node):
+                self._name[node] = name
                 self._called.setdefault(name, []).append(node)
 
     @property
@@ -346,6 +348,7 @@ class Trace(Sequence[Step]):
 
         Raises:
             ArgumentError: nothing can ever be met: no such line, operation, scope or node; or something cannot be read.
+            OperandError: what is a number above or below is none.
         """
         given = {
             "line": line, "op": op, "scope": scope, "node": node, "watch": watch,
@@ -411,10 +414,10 @@ class Trace(Sequence[Step]):
                 nodes, target = {target}, Condition(f"{name}.grad")
             else:
                 target = self.condition(target)
-        elif kind == "when" and isinstance(target, str):
+        elif kind == "when" and not callable(target):
             target = self.condition(target)
         elif kind in ("above", "below"):
-            target = float(target)
+            target = Value(target).data
         return Breakpoint(kind, target, nodes, entering, file=file)
 
     def lines(self, file: str | None = None) -> list[int]:
@@ -431,6 +434,7 @@ class Trace(Sequence[Step]):
         Raises:
             ArgumentError: the node is not in the graph, or no gradient reaches it; the sweep has not begun; or the node
                 has handed its gradient on already.
+            OperandError: the gradient is no number.
         """
         self._known(node)
         if self.position < self.start:
@@ -444,7 +448,7 @@ class Trace(Sequence[Step]):
             )
         after = self.journal.turns_before(self.position) - 1
         earlier = [change for change in self.journal.changes if change.after < after]
-        self.journal = self.journal.changed([*earlier, WhatIf(after, node, float(gradient))])
+        self.journal = self.journal.changed([*earlier, WhatIf(after, node, Value(gradient).data)])
         self._extents.clear()
         return self.seek(self.journal.turn(self.position)[-1] + 1)
 
@@ -457,15 +461,20 @@ class Trace(Sequence[Step]):
 
     def name(self, node: Value) -> str:
         """What the user calls a node: by its name or its variable; "" where neither is known."""
-        return self._names.own_name(node)
+        return self._name.get(node, "")
 
     def is_part(self, node: Value) -> bool:
         """Whether a node is one of several that one expression made from one another, as `sum(xs)` does."""
         return self._names.is_step(node)
 
     def label(self, node: Value) -> str:
-        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
-        name = self._names.own_name(node)
+        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7".
+
+        Raises:
+            ArgumentError: the node is not in the graph.
+        """
+        self._known(node)
+        name = self.name(node)
         if name and len(self._called[name]) == 1:
             return name
         return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
@@ -481,10 +490,10 @@ class Trace(Sequence[Step]):
         for called, nodes in self._called.items():
             if unicodedata.normalize("NFKC", called) == name:  # which Python's parser, and with it conditions, write
                 return nodes
-        digits = name.rpartition("#")[2]
-        if "#" in name and digits.isdecimal() and int(digits) < self.start:
+        _, sharp, digits = str(name).rpartition("#")
+        if sharp and digits.isdecimal() and int(digits) < self.start:
             return [self.journal.order[int(digits)]]
-        close = difflib.get_close_matches(name, self._called, 3, 0.4) or [*self._called][:3]
+        close = difflib.get_close_matches(str(name), self._called, 3, 0.4) or [*self._called][:3]
         raise ArgumentError(
             f"Nothing in the graph is called {shown(name)}.",
             f"There are {', '.join(close)}; and #0 to #{self.start - 1}, by number."

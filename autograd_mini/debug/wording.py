@@ -329,8 +329,11 @@ class Wording:
                     f"  total {number(step.total)}",
                 )
             )
-        lines = [self._with_result(line) for line in aligned(rows)]
-        return some([*lines, *[""] * (len(steps) - len(lines))])
+        lines = aligned(rows)
+        if self.columns and max(map(width, lines)) > self.columns - 3:  # symbols above, numbers below
+            lines = [f"{' '.join(row[:2])}\n      {' '.join(row[2:])}" for row in rows]
+        lines = some([*map(self._with_result, lines), *[""] * (len(steps) - len(lines))])
+        return [part for line in lines for part in line.split("\n")]
 
     def _with_result(self, line: str) -> str:
         text, word, total = line.rpartition("total ")

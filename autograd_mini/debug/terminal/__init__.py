@@ -279,7 +279,7 @@ class Shell(cmd.Cmd):
         self.say(f"breakpoint {found.number}: {_described(found)}")
 
     def do_tbreak(self, text: str) -> None:
-        """Stop at a place once; see break."""
+        """Stop at a place once: tbreak exp; the places are those of break."""
         self.do_break(text, temporary=True)
 
     def do_watch(self, text: str) -> None:
@@ -354,7 +354,7 @@ class Shell(cmd.Cmd):
         self.say(self._text(self._trace.evaluate(text)))
 
     def do_pp(self, text: str) -> None:
-        """Print with all digits; of a node, all that is known of it."""
+        """Print with all digits: pp x.grad; of a node, as in pp x, all that is known of it."""
         self._required(text, "an expression, as in pp x")
         found = self._trace.evaluate(text)
         if type(found) is not Value:
@@ -495,14 +495,14 @@ class Shell(cmd.Cmd):
         self.say(*self.wording.tree(self._node(name), int(depth)))
 
     def do_explain(self, text: str) -> None:
-        """Say why the gradient of this node, or of another, is what it is; explain all: what is wrong anywhere."""
+        """Say why a gradient is what it is: explain (of this node), explain x, explain all (what is wrong anywhere)."""
         node = None if text == "all" else self._node(text)
         by = node if node is None else {self._trace.name(node): node}
         self.say(*map(printable, str(explain(self._trace.root, by=by)).splitlines()))
         self._say_without_changes("This explains")
 
     def do_check(self, text: str) -> None:
-        """Compare the derivatives of a node, each step and the whole, with finite differences."""
+        """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
         trace, node = self._trace, self._node(text)
         name = self.wording.symbol(node)
         compared = [
