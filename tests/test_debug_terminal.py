@@ -249,6 +249,23 @@ def test_the_program_and_the_debugger_share_what_is_typed(session):
     assert "read the rest" in done.stdout
 
 
+def test_the_end_is_said_where_the_session_was(session):
+    """Whatever the program made of `print`."""
+    done = session(LOOP.replace('print("done")', "import builtins\nbuiltins.print = None"), *"cccccc")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "program.py has ended."
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can be forked")
+def test_processes_that_the_program_forks_are_not_stopped(session):
+    """Nobody can talk to two debuggers at once."""
+    fork = "import os\nchild = os.fork()\n" + LOOP + "if not child:\n    os._exit(0)\nos.waitpid(child, 0)\n"
+    done = session(fork, *"cccccc")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("backward(), call") == 3
+    assert done.stdout.splitlines()[-1] == "program.py has ended."
+
+
 def test_a_program_that_catches_everything_can_be_left(session):
     program = LOOP.replace("    y.backward()", "    try:\n        y.backward()\n    except Exception:\n        pass")
     done = session(program, "q")
@@ -537,6 +554,44 @@ def test_of_an_operation_with_thousands_of_operands_a_few_are_looked_at(monkeypa
     assert "… 4,989 more" in output.getvalue()
 
 
+def test_names_that_are_no_expressions():
+    """Also a name that is a keyword, a word about the step, or has other letters for Python's parser."""
+    output = io.StringIO()
+    inner = terminal.Shell(stdin=io.StringIO(), stdout=output)
+    names = "lambda", "x y", "grad", "w['a'][0]", "x[0]", "ϵ"
+    inner.interact(debug.trace(am.sum([Value(float(i), name=name) for i, name in enumerate(names)])))
+    for i, name in enumerate(names):
+        output.truncate(0)
+        inner.onecmd(f"tree {name}")
+        assert re.search(rf"{re.escape(name)} +{i} ", output.getvalue())
+    output.truncate(0)
+    for line in "p w['a'][0].value", "p x[0].value + 0.5", "p ϵ.value":
+        inner.onecmd(line)
+    assert output.getvalue().lstrip("\0").splitlines() == ["3", "4.5", "5"]
+
+
+def test_explain_calls_a_node_what_the_debugger_calls_it(tmp_path, monkeypatch):
+    """And says that it knows nothing of what was changed."""
+    file = tmp_path / "p.py"
+    file.write_text("from autograd_mini import Value\nx = Value(2.0)\ny = x * 0.0\nz = y * 3.0\n")
+    variables = {}
+    with am.provenance(calls=True):
+        exec(compile(file.read_text(), str(file), "exec"), variables)
+    output = io.StringIO()
+    inner = terminal.Shell(stdin=io.StringIO(), stdout=output)
+    inner.interact(debug.trace(variables["z"]))
+    for line in "explain x", "explain y", "explain all":
+        inner.onecmd(line)
+    said = output.getvalue()
+    assert "Gradient of x = 0.0" in said
+    assert "Gradient of y = 3.0" in said
+    assert "the input" not in said
+    assert "without what you changed" not in said
+    for line in "jump start", "set z 2", "explain y":
+        inner.onecmd(line)
+    assert "This explains the sweep from 1, without what you changed." in output.getvalue()
+
+
 def test_what_if(shell):
     shell("n", "n")
     (a,), (w,) = shell.trace.nodes("a"), shell.trace.nodes("w")
@@ -558,7 +613,7 @@ def test_what_if(shell):
     "line",
     [
         "foo", "g", "b foo", "b 99", "b above much", "b exp, foo > 1", "b exp, (", "b __import__('os')", "p",
-        "p no.grad",
+        "p no.grad", "clear :3",
         "p ().__class__", "x = 3", "condition 7", "ignore", "enable 7", "clear 7", "clear network.py:3", "undisplay 3",
         "display foo", "info", "tree foo", "grad foo", "explain foo", "check foo", "check 3", "set", "jump", "help foo",
         "tree loss 2.5", "watch", "l 0, x", "b op foo", "b scope foo", "b node foo", "b watch foo", "pp", "??", "!",

@@ -394,3 +394,40 @@ def test_a_scope_is_one_motion_also_where_the_sweep_leaves_it_on_the_way():
         trace.into()
     trace.break_at(scope="Layer0")
     assert len(stops(trace)) == 2  # there, and back
+
+
+def test_names_are_those_of_the_time_when_the_trace_was_made():
+    """As numbers are: the program may go on."""
+    x = Value(2.0, name="x")
+    trace = debug.trace(x * x)
+    x.name, x.data = "other", 3.0
+    assert (trace.label(x), trace.value(x), trace.nodes("x")) == ("x", 2.0, [x])
+    with pytest.raises(am.ArgumentError, match="is not in the graph"):
+        trace.label(Value(1.0))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda trace: trace.break_at(above="much"), lambda trace: trace.break_at(when=3),
+        lambda trace: trace.break_at(node=3), lambda trace: trace.break_at(nonfinite=True, condition=3),
+        lambda trace: trace.run_to(None), lambda trace: trace.what_if(trace.root, "much"),
+        lambda trace: trace.evaluate(3), lambda trace: trace.break_at(line=3, file="nowhere.py"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_and_changes_nothing(call):
+    trace = debug.trace(am.exp(Value(2.0, name="x")))
+    trace.seek(trace.start)
+    with pytest.raises(am.AutogradError):
+        call(trace)
+    assert (trace.position, trace.breakpoints, trace.journal.changes) == (trace.start, [], ())
+
+
+def test_a_file_without_anything_is_told_from_a_program_without_places(tmp_path):
+    file = tmp_path / "p.py"
+    file.write_text("from autograd_mini import Value\ny = Value(2.0) * 3.0\n")
+    variables = {}
+    with am.provenance():
+        exec(compile(file.read_text(), str(file), "exec"), variables)
+    with pytest.raises(am.ArgumentError, match=r"from other\.py\.\n(.*\n)?.*There are .*p\.py"):
+        debug.trace(variables["y"]).break_at(line=2, file="other.py")

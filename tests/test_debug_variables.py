@@ -73,9 +73,8 @@ def test_a_name_means_what_it_means_now(trace):
     assert trace.evaluate("step.total") == trace.step.total
     assert trace.evaluate("step is loss and step.grad == 1 and step.op == 'add'")
     former = [trace.label(node) for node in trace.journal.order if trace.name(node) == "total"]
-    assert len(former) == 4
-    assert len(set(former)) == 4
-    assert sum(label.startswith("total#") for label in former) == 3
+    assert sorted(label.partition("#")[0] for label in former) == ["total", "total"]  # the first one, and the last
+    assert trace.label(total) == "total"
     assert len(trace.nodes("inner")) == 3  # a variable of a function that has ended
 
 

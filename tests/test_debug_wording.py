@@ -284,3 +284,34 @@ def test_a_gradient_is_the_sum_of_what_arrived(recorded):
     assert said.sum_of(x) == [f"{said.gradient(x)}: nothing has arrived yet"]
     said.trace.run()
     assert said.sum_of(x)[0] == f"{said.gradient(x)} = 1 + 3 + 3 = 7"
+
+
+def test_what_was_set_by_hand_is_where_a_sum_begins():
+    x = Value(2.0, name="x")
+    trace = debug.trace(x * x)
+    trace.seek(trace.start + 1)
+    trace.seek(trace.start)
+    trace.what_if(x, 10.0)
+    trace.run()
+    assert Wording(trace).sum_of(x) == [
+        "∂mul#1/∂x = 10 + 2 + 2 = 14",
+        "   10 set by hand, in step 3",
+        "   2 from mul#1, in step 4",
+        "   2 from mul#1, in step 5",
+    ]
+
+
+def test_in_a_narrow_window_numbers_stand_below_symbols():
+    x, w = Value(2.0, name="a_rather_long_name"), Value(-3.0, name="w")
+    trace = debug.trace(x * w)
+    trace.run()
+    lines = Wording(trace, columns=60).happened()
+    assert lines == [
+        "∂mul#2/∂a_rather_long_name += ∂mul#2/∂mul#2 × ∂mul#2/∂a_rather_long_name",
+        "      = 1 × -3 = -3   total -3",
+        "∂mul#2/∂w += ∂mul#2/∂mul#2 × ∂mul#2/∂w",
+        "      = 1 × 2 = 2   total 2",
+    ]
+    assert [line.split() for line in Wording(trace).happened()] == [
+        (lines[i] + lines[i + 1]).split() for i in range(0, 4, 2)
+    ]

@@ -571,3 +571,18 @@ def test_a_node_inside_of_a_composition_has_a_path_too():
         (finding,) = am.explain(y, node)
         assert finding.steps[-1].local in finding.steps[-1].node.partials
         assert "no connection" not in str(finding)
+
+
+def test_leaves_are_called_by_their_variables(tmp_path):
+    """Many of one variable, as a loop makes them, are counted instead."""
+    file = tmp_path / "p.py"
+    program = (
+        "from autograd_mini import Value, sum\nw = Value(2.0)\ny = w * 0.0\n"
+        "xs = []\nfor i in range(5):\n    x = Value(float(i + 1))\n    xs.append(x)\nz = sum(xs) * 0.0\n"
+    )
+    file.write_text(program)
+    variables = {}
+    with am.provenance():
+        exec(compile(program, str(file), "exec"), variables)
+    assert "Gradient of w = 0.0" in str(explain(variables["y"]))
+    assert "Gradients of 5 inputs, each = 0.0" in str(explain(variables["z"]))

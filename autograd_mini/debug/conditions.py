@@ -70,6 +70,8 @@ class Condition:
     """
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise ArgumentError(f"{shown(text)} is no text.", 'Write an expression in quotes, such as "x.grad > 1".')
         self.text = text = text.strip()
         if len(text) > _LONGEST:
             raise ArgumentError(f"An expression of {len(text):,} characters is too long.", f"{_LONGEST:,} are allowed.")

@@ -102,7 +102,9 @@ class Lines:
         if not known:
             raise ArgumentError(
                 f"Nothing in the graph comes from {file or self.main or 'a known file'}.",
-                "Record inside `with am.provenance():`, or run the program with autograd-mini debug.",
+                f"There are {', '.join(sorted(self._sites)[:8])}."
+                if self._sites
+                else "Record inside `with am.provenance():`, or run the program with autograd-mini debug.",
             )
         target = next((number for number in known if number >= line), None)
         if target is None:

@@ -5,6 +5,7 @@ Not here: what happens at a stop (that is a window: `terminal`, `pages`, `dap`).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -79,7 +80,7 @@ def debug_program(
     path, name = path_and_name(program)
     leaves: list[Value] = []
     changes = numbers or {}
-    count = 0
+    count, process = 0, os.getpid()
 
     def remember_leaf(node: Value) -> None:
         if node.op is None:
@@ -89,6 +90,8 @@ def debug_program(
 
     def stopped(root: Value, seed: float) -> None:
         nonlocal count
+        if os.getpid() != process:  # a fork, as of multiprocessing: nobody can talk to two debuggers at once
+            return
         count += 1
         token = at_backward.set(None)
         try:

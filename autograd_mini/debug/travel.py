@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -79,6 +80,7 @@ class Trace(Sequence[Step]):
         self._numbers = 0
         self._extents: dict[tuple[Scope, bool], tuple[int, int]] = {}
         self._names = Names(self.journal.order)
+        self._name: dict[Value, str] = {}  # now, as with numbers: the program can write node.name later
         self._lines = Lines(self)
         spaces = namespaces(sys._getframe(1)) if spaces is None else spaces
         self.variables = plain(spaces)
@@ -87,9 +89,10 @@ class Trace(Sequence[Step]):
         self._taken = {name for space in spaces for name, _ in users(space)}
         self._bound = {(name, thing) for space in spaces for name, thing in users(space) if type(thing) is Value}
         for node in self.journal.order:
-            name = self.name(node)
-            if name and (name not in self._taken or name == node.name or (name, node) in self._bound):
-                self.called.setdefault(name, []).append(node)
+            if name := self._name_of(node):
+                self._name[node] = name
+                if name not in self._taken or name == node.name or (name, node) in self._bound:
+                    self.called.setdefault(name, []).append(node)
 
     @property
     def root(self) -> Value:
@@ -355,6 +358,7 @@ class Trace(Sequence[Step]):
 
         Raises:
             ArgumentError: nothing can ever be met: no such line, operation, scope or node; or something cannot be read.
+            OperandError: what is a number above or below is none.
         """
         given = {
             "line": line, "op": op, "scope": scope, "node": node, "watch": watch,
@@ -420,10 +424,10 @@ class Trace(Sequence[Step]):
                 nodes, target = {target}, Condition(f"{name}.grad")
             else:
                 target = self.condition(target)
-        elif kind == "when" and isinstance(target, str):
+        elif kind == "when" and not callable(target):
             target = self.condition(target)
         elif kind in ("above", "below"):
-            target = float(target)
+            target = Value(target).data
         return Breakpoint(kind, target, nodes, entering, file=file)
 
     def lines(self, file: str | None = None) -> list[int]:
@@ -440,6 +444,7 @@ class Trace(Sequence[Step]):
         Raises:
             ArgumentError: the node is not in the graph, or no gradient reaches it; the sweep has not begun; or the node
                 has handed its gradient on already.
+            OperandError: the gradient is no number.
         """
         self._known(node)
         if self.position < self.start:
@@ -453,7 +458,7 @@ class Trace(Sequence[Step]):
             )
         after = self.journal.turns_before(self.position) - 1
         earlier = [change for change in self.journal.changes if change.after < after]
-        self.journal = self.journal.changed([*earlier, WhatIf(after, node, float(gradient))])
+        self.journal = self.journal.changed([*earlier, WhatIf(after, node, Value(gradient).data)])
         self._extents.clear()
         return self.seek(self.journal.turn(self.position)[-1] + 1)
 
@@ -470,6 +475,9 @@ class Trace(Sequence[Step]):
         Returns:
             the name; "" where none is known. It may have been given to something else since.
         """
+        return self._name.get(node, "")
+
+    def _name_of(self, node: Value) -> str:
         path, former = self._paths.get(node, ""), self._names.own_name(node)
         if node.name or (former, node) in self._bound:
             return node.name or former
@@ -480,7 +488,12 @@ class Trace(Sequence[Step]):
         return self._names.is_step(node)
 
     def label(self, node: Value) -> str:
-        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7"."""
+        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7".
+
+        Raises:
+            ArgumentError: the node is not in the graph.
+        """
+        self._known(node)
         name = self.name(node)
         if name and self.called.get(name) == [node]:
             return name
@@ -494,14 +507,16 @@ class Trace(Sequence[Step]):
         """
         if name in self.called:
             return self.called[name]
-        if inside := [
-            node for path, nodes in self.called.items() if path.startswith((name + "[", name + ".")) for node in nodes
-        ]:
-            return inside
-        digits = name.rpartition("#")[2]
-        if "#" in name and digits.isdecimal() and int(digits) < self.start:
+        for called, nodes in self.called.items():  # as Python's parser, and with it conditions, write them
+            if unicodedata.normalize("NFKC", called) == name:
+                return nodes
+        inside = [nodes for called, nodes in self.called.items() if called.startswith((f"{name}[", f"{name}."))]
+        if inside:
+            return [node for nodes in inside for node in nodes]
+        _, sharp, digits = str(name).rpartition("#")
+        if sharp and digits.isdecimal() and int(digits) < self.start:
             return [self.journal.order[int(digits)]]
-        close = difflib.get_close_matches(name, self.called, 3, 0.4) or [*self.called][:3]
+        close = difflib.get_close_matches(str(name), self.called, 3, 0.4) or [*self.called][:3]
         raise ArgumentError(
             f"Nothing in the graph is called {shown(name)}.",
             f"There are {', '.join(close)}; and #0 to #{self.start - 1}, by number."

@@ -329,8 +329,11 @@ class Wording:
                     f"  total {number(step.total)}",
                 )
             )
-        lines = [self._with_result(line) for line in aligned(rows)]
-        return some([*lines, *[""] * (len(steps) - len(lines))])
+        lines = aligned(rows)
+        if self.columns and max(map(width, lines)) > self.columns - 3:  # symbols above, numbers below
+            lines = [f"{' '.join(row[:2])}\n      {' '.join(row[2:])}" for row in rows]
+        lines = some([*map(self._with_result, lines), *[""] * (len(steps) - len(lines))])
+        return [part for line in lines for part in line.split("\n")]
 
     def _with_result(self, line: str) -> str:
         text, word, total = line.rpartition("total ")
@@ -394,12 +397,16 @@ class Wording:
         steps = [self.trace[index] for index in self.trace.journal.arrivals(node) if index <= now]
         if not steps:
             return [f"{self.gradient(node)}: nothing has arrived yet"]
+        changed = [place for place, step in enumerate(steps) if step.phase == WHAT_IF]
+        steps = steps[changed[-1] if changed else 0 :]  # what came before does not count any more
         parts = [number(step.contribution if step.contribution is not None else step.total) for step in steps]
         total = self.paint("result", number(steps[-1].total))
         lines = [f"{self.gradient(node)} = {' + '.join(some(parts))} = {total}" if len(parts) > 1 else ""]
         lines = [f"{self.gradient(node)} = {total}"] if len(parts) == 1 else lines
         return lines + [
-            f"   {number(step.contribution)} from {self.symbol(step.node)}, in step {step.index}"
+            f"   {number(step.total)} set by hand, in step {step.index}"
+            if step.phase == WHAT_IF
+            else f"   {number(step.contribution)} from {self.symbol(step.node)}, in step {step.index}"
             for step in steps[:_FEW]
             if step.phase != SEED
         ]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
-from autograd_mini.observers import Kink, place_of
+from autograd_mini.observers import Kink, is_of_package, place_of
 from autograd_mini.primitives import TABLE, ZERO
 from autograd_mini.source import Site
+from autograd_mini.variables import variable
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 
@@ -128,7 +129,8 @@ class Finding:
             return f"Gradient of {self._name} = {self.gradient!r}"
         count = len(self.others) + 1
         names = [self._name, *[label(node) for node in self.others[:2]]]
-        if count > 3 and not all(node.name for node in (self.node, *self.others[:2])):
+        known = {name_of(node) for node in (self.node, *self.others[:2])}  # a loop makes many of one name
+        if count > 3 and ("" in known or len(known) < 3):
             also = f"{count:,} inputs"
         else:
             also = ", ".join(names) + (f" and {count - 3:,} more" if count > 3 else "")
@@ -209,10 +211,17 @@ def is_relu(node: Value) -> bool:
     return zero == 0.0 and type(x) is Value
 
 
+def name_of(node: Value) -> str:
+    """The name that the user gave; of a leaf whose place is known, its variable; else ""."""
+    if node.name or node.op is not None or node.origin is None or is_of_package(node.origin):
+        return node.name or ""
+    return variable(node.origin)
+
+
 def called(node: Value) -> str:
     """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
     if node.op is None:
-        return f"{node.name} = {short(node.data)}" if node.name else f"the input {short(node.data)}"
+        return f"{name} = {short(node.data)}" if (name := name_of(node)) else f"the input {short(node.data)}"
     if is_relu(node):
         return f"relu({short(number_of(node.operands[2]))})"
     numbers = [short(number_of(x)) for x in node.operands]
@@ -226,7 +235,7 @@ def called(node: Value) -> str:
 
 def label(node: Value) -> str:
     """What a node whose gradient is explained is called."""
-    return node.name or (f"{called(node)}{at(node)}" if node.op else f"the input {short(node.data)}")
+    return name_of(node) or (f"{called(node)}{at(node)}" if node.op else f"the input {short(node.data)}")
 
 
 def at(node: Value) -> str:

@@ -264,11 +264,11 @@ class Study:
         around = call_of(end) if end.op is not None else None
         pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
         steps: list[Link] = []
-        calls = {link.node: call for link in path if (call := call_of(link.node)) is not around}
-        for _, members in itertools.groupby(pairs, key=lambda pair: calls.get(pair[0].node) or id(pair[0].node)):
+        calls = {link.node: found for link in path if (found := call_of(link.node)) is not around}
+        groups = itertools.groupby(pairs, key=lambda pair: calls.get(pair[0].node) or id(pair[0].node))
+        for call, members in groups:
             inside = list(members)
             (link, _), (_, bottom) = inside[0], inside[-1]
-            call = calls.get(link.node)
             if isinstance(call, Scope):
                 slope = self.slopes(link.node, call).get(bottom, ZERO)
                 handed = 0.0 if slope is ZERO else link.upstream * slope

@@ -85,14 +85,14 @@ class Shell(cmd.Cmd):
         self.wording = Wording(trace, self.paint, columns)
         try:
             with line_editing() if self.use_rawinput else nullcontext():
-                self._say(about)
+                self.say(about)
                 self._show()
                 while True:
                     try:
                         self.cmdloop()
                         return not self.quits
                     except KeyboardInterrupt:  # at the prompt: another one
-                        self._say("")
+                        self.say("")
         except BrokenPipeError:  # nobody reads on; nor may the interpreter complain of that when it ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
             return False
@@ -148,14 +148,15 @@ class Shell(cmd.Cmd):
         assert self.trace is not None  # there is one as soon as there are commands
         return self.trace
 
-    def _say(self, *lines: str) -> None:
+    def say(self, *lines: str) -> None:
+        """Print lines."""
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"  # in some there is no ∂
         for line in lines:
             self.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
         self.stdout.flush()
 
     def _complain(self, text: str) -> None:
-        self._say(self.paint("error", f"*** {printable(text)}"))
+        self.say(self.paint("error", f"*** {printable(text)}"))
 
     # -- a stop --------------------------------------------------------------------------------------------------------
 
@@ -163,32 +164,32 @@ class Shell(cmd.Cmd):
         """Say where we are, and what was asked to be shown."""
         self.frame = 0
         self.next_line: int | None = None
-        self._say(*self.wording.stop())
+        self.say(*self.wording.stop())
         for place_, watch in enumerate(self._trace.watches, start=1):
             try:
-                self._say(f"   {place_}: {watch} = {self._text(watch(self._trace.names_at(self._trace.step)))}")
+                self.say(f"   {place_}: {watch} = {self._text(watch(self._trace.names_at(self._trace.step)))}")
             except AutogradError as error:
-                self._say(f"   {place_}: {watch}: {_in_one_line(error)}")
+                self.say(f"   {place_}: {watch}: {_in_one_line(error)}")
 
     def _move(self, motion: Callable[[bool], Stop], back: bool) -> None:
         trace = self._trace
         before = trace.position
         stop = motion(back)
-        self._say(*map(printable, stop.messages))
+        self.say(*map(printable, stop.messages))
         if stop.reason == "end" and trace.position == before:
-            self._say(
+            self.say(
                 "This is the beginning: nothing has been computed before."
                 if back
                 else "The sweep is over. c goes on with the program; rn goes back."
             )
             return
         if stop.reason == "interrupted":
-            self._say("interrupted here")
+            self.say("interrupted here")
         for breakpoint in stop.breakpoints:
-            self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
+            self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
         self._show()
         if stop.reason == "end" and not back:
-            self._say("   the sweep is over: these are the gradients of backward()")
+            self.say("   the sweep is over: these are the gradients of backward()")
 
     def _go_on(self) -> bool:
         return self._trace.position == len(self._trace) - 1
@@ -251,7 +252,7 @@ class Shell(cmd.Cmd):
     def do_EOF(self, _: str) -> bool:
         """End the session, at the end of what there is to read."""
         if self.use_rawinput:
-            self._say("")
+            self.say("")
         return self.do_quit("")
 
     # -- breakpoints ---------------------------------------------------------------------------------------------------
@@ -275,10 +276,10 @@ class Shell(cmd.Cmd):
         site = self._frames()[self.frame].site
         arguments = place(self._trace, where, site.file if site is not None else None)
         found = self._trace.break_at(**arguments, condition=condition or None, temporary=temporary)
-        self._say(f"breakpoint {found.number}: {_described(found)}")
+        self.say(f"breakpoint {found.number}: {_described(found)}")
 
     def do_tbreak(self, text: str) -> None:
-        """Stop at a place once; see break."""
+        """Stop at a place once: tbreak exp; the places are those of break."""
         self.do_break(text, temporary=True)
 
     def do_watch(self, text: str) -> None:
@@ -292,7 +293,7 @@ class Shell(cmd.Cmd):
         breakpoint = self._breakpoints(which)[0]
         read = self._trace.condition(condition) if condition.strip() else None
         breakpoint.condition = read
-        self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
+        self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
     def do_ignore(self, text: str) -> None:
         """Pass a breakpoint so many times: ignore 1 3."""
@@ -301,7 +302,7 @@ class Shell(cmd.Cmd):
         if not times.strip().isdecimal():
             raise ArgumentError(f"{shown(times)} is no number of times; write it as in ignore 1 3.")
         breakpoint.ignore(int(times))
-        self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
+        self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
     def do_disable(self, text: str) -> None:
         """Let breakpoints do nothing: disable 1 2; without numbers, all."""
@@ -313,7 +314,7 @@ class Shell(cmd.Cmd):
 
     def do_clear(self, text: str) -> None:
         """Remove breakpoints: clear 1 2, clear net.py:12; without anything, all."""
-        if ":" in text:
+        if re.fullmatch(r".+:\d+", text):
             file, line = place(self._trace, text)["file"], text.rpartition(":")[2]
             found = [
                 b for b in self._trace.breakpoints if b.file and str(b.target) == line and path(b.file) == path(file)
@@ -324,12 +325,12 @@ class Shell(cmd.Cmd):
             found = self._breakpoints(text) if text else [*self._trace.breakpoints]
         for breakpoint in found:
             self._trace.breakpoints.remove(breakpoint)
-        self._say(f"removed {', '.join(str(b.number) for b in found) or 'nothing'}")
+        self.say(f"removed {', '.join(str(b.number) for b in found) or 'nothing'}")
 
     def _enable(self, text: str, enabled: bool) -> None:
         for breakpoint in self._breakpoints(text) if text else self._trace.breakpoints:
             breakpoint.enabled = enabled
-            self._say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
+            self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
     def _breakpoints(self, text: str) -> list[Breakpoint]:
         """Those of the numbers in a text."""
@@ -343,21 +344,21 @@ class Shell(cmd.Cmd):
 
     def _list_breakpoints(self) -> None:
         lines = [f"breakpoint {b.number}: {_described(b)}" for b in self._trace.breakpoints]
-        self._say(*(lines or ["No breakpoints; help break says what can be one."]))
+        self.say(*(lines or ["No breakpoints; help break says what can be one."]))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def do_p(self, text: str) -> None:
         """Print what an expression is now: p x, p x.grad, p grad * 2, p upstream."""
         self._required(text, "an expression, as in p x.grad")
-        self._say(self._text(self._trace.evaluate(text)))
+        self.say(self._text(self._trace.evaluate(text)))
 
     def do_pp(self, text: str) -> None:
-        """Print with all digits; of a node, all that is known of it."""
+        """Print with all digits: pp x.grad; of a node, as in pp x, all that is known of it."""
         self._required(text, "an expression, as in pp x")
         found = self._trace.evaluate(text)
         if type(found) is not Value:
-            self._say("not yet" if found is None else repr(found))
+            self.say("not yet" if found is None else repr(found))
             return
         trace = self._trace
         site = trace.place(found)
@@ -374,7 +375,7 @@ class Shell(cmd.Cmd):
             ("scope", "/".join(found.scope.path) if found.scope is not None else ""),
             ("place", location(site) if site is not None else ""),
         ]
-        self._say(*aligned([(word, printable(text)) for word, text in rows if text]))
+        self.say(*aligned([(word, printable(text)) for word, text in rows if text]))
 
     def do_display(self, text: str) -> None:
         """Print an expression at every stop: display x.grad; without one, list them."""
@@ -399,9 +400,9 @@ class Shell(cmd.Cmd):
         names = self._trace.names_at(self._trace.step)
         for place_, watch in enumerate(self._trace.watches, start=1):
             if only in ("", str(place_)):
-                self._say(f"{place_}: {watch} = {self._text(watch(names))}")
+                self.say(f"{place_}: {watch} = {self._text(watch(names))}")
         if not self._trace.watches:
-            self._say("Nothing is displayed; display x.grad shows x.grad at every stop.")
+            self.say("Nothing is displayed; display x.grad shows x.grad at every stop.")
 
     def do_info(self, text: str) -> None:
         """Say what there is: info breakpoints, info leaves, info step (with all digits), info watches."""
@@ -411,7 +412,7 @@ class Shell(cmd.Cmd):
         if found == ["breakpoints"]:
             self._list_breakpoints()
         elif found == ["leaves"]:
-            self._say(*self.wording.table(self._trace.leaves, most=10**6))
+            self.say(*self.wording.table(self._trace.leaves, most=10**6))
         elif found == ["watches"]:
             self._watches()
         else:
@@ -423,7 +424,7 @@ class Shell(cmd.Cmd):
             named += [("operand", self._trace.label(step.operand))] if step.operand is not None else []
             numbers = ("upstream", "local", "contribution", "total")
             named += [(name, repr(x)) for name in numbers if (x := getattr(step, name)) is not None]
-            self._say(*aligned([(name, printable(value)) for name, value in named]))
+            self.say(*aligned([(name, printable(value)) for name, value in named]))
 
     def _frames(self) -> list[Frame]:
         node = self._trace.step.node
@@ -438,7 +439,7 @@ class Shell(cmd.Cmd):
         frames = self._frames()
         for place_ in reversed(range(len(frames))):
             first, *source = self.wording.frame(frames[place_])
-            self._say(first if place_ == self.frame else first.replace(">", " ", 1), *source)
+            self.say(first if place_ == self.frame else first.replace(">", " ", 1), *source)
 
     def do_up(self, _: str) -> None:
         """Look at the caller."""
@@ -452,7 +453,7 @@ class Shell(cmd.Cmd):
         if not 0 <= frame < len(self._frames()):
             raise ArgumentError(complaint)
         self.frame, self.next_line = frame, None
-        self._say(*self.wording.frame(self._frames()[frame]))
+        self.say(*self.wording.frame(self._frames()[frame]))
 
     def do_list(self, text: str) -> None:
         """Print the source around here, then what follows; l . here again, l 5 around a line, l 5, 9 these lines."""
@@ -476,7 +477,7 @@ class Shell(cmd.Cmd):
         for line in range(first, last + 1):
             mark = ("B" if line in stops else " ") + ("->" if line == site.line else "  ")
             source = printable_source(lines[line - 1].rstrip()).expandtabs()
-            self._say(f"{line:4} {self.paint('mark', mark)} {source}".rstrip())
+            self.say(f"{line:4} {self.paint('mark', mark)} {source}".rstrip())
         self.next_line = last + 1
 
     # -- understanding -------------------------------------------------------------------------------------------------
@@ -484,22 +485,24 @@ class Shell(cmd.Cmd):
     def do_grad(self, text: str) -> None:
         """Print the gradients of the leaves now; grad x says what that of x is the sum of."""
         if text:
-            self._say(*self.wording.sum_of(self._node(text)))
+            self.say(*self.wording.sum_of(self._node(text)))
         else:
-            self._say(*self.wording.table(self._trace.leaves))
+            self.say(*self.wording.table(self._trace.leaves))
 
     def do_tree(self, text: str) -> None:
         """Print what a node was computed from: tree, tree loss, tree loss 5 (levels)."""
         name, _, depth = text.rpartition(" ") if re.search(r"(^|\s)\d+$", text) else (text, "", "3")
-        self._say(*self.wording.tree(self._node(name), int(depth)))
+        self.say(*self.wording.tree(self._node(name), int(depth)))
 
     def do_explain(self, text: str) -> None:
-        """Say why the gradient of this node, or of another, is what it is; explain all: what is wrong anywhere."""
-        by = None if text == "all" else self._node(text)
-        self._say(*str(explain(self._trace.root, by=by)).splitlines())
+        """Say why a gradient is what it is: explain (of this node), explain x, explain all (what is wrong anywhere)."""
+        node = None if text == "all" else self._node(text)
+        by = node if node is None else {self._trace.name(node): node}
+        self.say(*map(printable, str(explain(self._trace.root, by=by)).splitlines()))
+        self._say_without_changes("This explains")
 
     def do_check(self, text: str) -> None:
-        """Compare the derivatives of a node, each step and the whole, with finite differences."""
+        """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
         trace, node = self._trace, self._node(text)
         name = self.wording.symbol(node)
         compared = [
@@ -511,10 +514,10 @@ class Shell(cmd.Cmd):
             (symbol, f"= {number(found.derivative)}", f"  by differences {found.estimate:.10g}", f"  {found.verdict}")
             for symbol, found in compared
         ]
-        self._say(*aligned(rows))
+        self.say(*aligned(rows))
         hidden = sum(type(operand) is Value for operand in node.operands) - len(rows) + 1
         if hidden:
-            self._say(f"… and {hidden:,} more operands, which are not compared")
+            self.say(f"… and {hidden:,} more operands, which are not compared")
 
     def do_graph(self, text: str) -> None:
         """Draw this moment: graph, graph file.svg; .html, .dot and .png can be written too."""
@@ -522,9 +525,12 @@ class Shell(cmd.Cmd):
         done = self._handed_on()
         file = Path(text.strip() or f"step-{trace.position}.svg").expanduser()
         saved = draw(trace.root, after=done, title=self.wording.header()).save(file).absolute()
-        if trace.journal.changes or trace.seed != 1.0:
-            self._say("The picture shows the sweep from 1, without what you changed.")
-        self._say(str(saved))
+        self._say_without_changes("The picture shows")
+        self.say(str(saved))
+
+    def _say_without_changes(self, who: str) -> None:
+        if self._trace.journal.changes or self._trace.seed != 1.0:
+            self.say(f"{who} the sweep from 1, without what you changed.")
 
     def _handed_on(self) -> int:
         """How many nodes have handed their gradient on, as `draw` counts them."""
@@ -552,7 +558,10 @@ class Shell(cmd.Cmd):
         """The node that a text means; of an empty one, that of this step."""
         if not text.strip():
             return self._trace.step.node
-        found = self._trace.evaluate(text)
+        trace, text = self._trace, text.strip()
+        if text in trace.vocabulary and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
+            return nodes[0]
+        found = trace.evaluate(text)
         if type(found) is not Value:
             raise ArgumentError(f"{shown(text)} is no node.")
         return found
@@ -575,14 +584,14 @@ class Shell(cmd.Cmd):
                 raise ArgumentError(f"There is no command {shown(text)}.")
             first, *rest = (getattr(self, f"do_{verb}").__doc__ or "").rstrip().splitlines()
             names = f"{verb} ({short[verb]})" if verb in short else verb
-            self._say(self.paint("header", names), f"   {first}", *[f"   {line[8:]}".rstrip() for line in rest])
+            self.say(self.paint("header", names), f"   {first}", *[f"   {line[8:]}".rstrip() for line in rest])
             return
         rows: list[tuple[str, str, str]] = []
         for title, verbs in HELP.items():
             rows.append((title, "", ""))
             rows += [(f"  {verb}", short.get(verb, ""), f"  {self._about(verb)}") for verb in verbs]
-        self._say(*[self.paint("header", line) if line in HELP else line for line in aligned(rows)])
-        self._say("An empty line does the same again. Verbs can be shortened; anything else is an expression.")
+        self.say(*[self.paint("header", line) if line in HELP else line for line in aligned(rows)])
+        self.say("An empty line does the same again. Verbs can be shortened; anything else is an expression.")
 
     def _about(self, verb: str) -> str:
         """What a verb does, without its examples."""
@@ -677,7 +686,7 @@ def debug(program: str, arguments: Sequence[str] = (), at: int | None = None) ->
         )
     if at is not None and count < at:
         raise ArgumentError(f"{program} calls backward() {count} time{'s' * (count > 1)}, so there is no call {at}.")
-    print(f"{program} has ended.")
+    shell.say(f"{program} has ended.")  # to where the session was, not to what the program made of sys.stdout
 
 
 def _about(call: Call) -> str:
