@@ -286,6 +286,9 @@ def client():
             stream.close()
 
 
+linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+
+
 class listening:  # noqa: N801  # a context manager is used like a function
     """An adapter that listens on a port, which this gives."""
 
@@ -332,6 +335,7 @@ def test_bytes_that_are_no_header_end_the_conversation(client, data):
         b'{"seq":1,"type":"request","command":7}', b'{"seq":true,"type":"request","command":"threads"}',
         b'{"seq":1,"type":"request","command":"threads","arguments":[]}'.replace(b"[]", b"[1]"),
         b'{"seq":1,"type":"event","event":"stopped"}',
+        b'{"seq":1,"type":"request","command":"x","arguments":{"y":NaN}}',
     ],
 )  # fmt: skip
 def test_a_body_that_is_no_request_is_complained_about(client, body):
@@ -339,6 +343,19 @@ def test_a_body_that_is_no_request_is_complained_about(client, body):
     client.body(body)
     assert "A message is no" in client.event("output")["output"]
     assert client.ask("initialize", adapterID="test")["success"]
+
+
+def test_what_is_nested_as_deeply_as_can_be_read_is_answered(client, program):
+    """There are depths that can be read but not written again."""
+    client.ask("initialize", adapterID="test")
+    path = json.dumps(program(CHAIN)).encode()
+    for depth in range(1000, 900, -3):
+        nested = b"[" * depth + b"]" * depth
+        client.body(b'{"seq":9,"type":"request","command":"launch","arguments":{"program":%s,"x":%s}}' % (path, nested))
+        answer = client.until(lambda message: "request_seq" in message or message.get("event") == "output")
+        if answer.get("success"):
+            return
+    raise AssertionError("no depth was accepted")
 
 
 def test_a_length_that_is_too_short_ends_the_conversation(client):
@@ -404,7 +421,7 @@ def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
         ({}, "no program"), ({"program": 7}, "no program"), ({"program": "nowhere.py"}, "no file"),
         ({"args": "one"}, "args is a list"), ({"args": [1]}, "args is a list"), ({"env": {"A": 1}}, "env is an object"),
         ({"env": []}, None), ({"at": 0}, "at is the number"), ({"at": "3"}, "at is the number"),
-        ({"cwd": "/nowhere"}, "no folder"),
+        ({"cwd": "/nowhere"}, "no folder"), ({"program": "x" * 5000}, "cannot be used"),
         ({"python": "/nowhere/python"}, "cannot be started"), ({"python": 7}, "python is the path"),
         ({"python": "/bin/false"}, "ended before the program began"),
     ],
@@ -430,6 +447,8 @@ def test_a_launch_that_makes_no_sense_is_refused_in_words(client, program, optio
         ("setExceptionBreakpoints", {"filters": ["x"]}), ("exceptionInfo", {"threadId": 1}),
         ("source", {"sourceReference": 99}), ("evaluate", {"expression": "explain nobody", "context": "repl"}),
         ("evaluate", {"expression": "goto far", "context": "repl"}), ("scopes", None), ("completions", {}),
+        ("evaluate", {"expression": "goto 1e999", "context": "repl"}),
+        ("evaluate", {"expression": "goto 0.5", "context": "repl"}),
     ],
 )  # fmt: skip
 def test_arguments_that_make_no_sense_are_refused_in_words(client, program, command, arguments):
@@ -444,6 +463,18 @@ def test_arguments_that_make_no_sense_are_refused_in_words(client, program, comm
         assert len(message["body"]["error"]["format"]) > 10
         assert "Traceback" not in message["message"]
     assert client.value("out") == "-5, grad not yet"
+
+
+def test_a_restart_that_fails_ends_the_session(client, program):
+    """For the program that ran has been ended; a new restart may follow."""
+    path = program(CHAIN)
+    client.launch(path)
+    client.event("stopped")
+    os.rename(path, f"{path}.moved")
+    assert "no file" in client.refused("restart")
+    assert [message.get("event") for message in client.seen].count("terminated") == 1
+    os.rename(f"{path}.moved", path)
+    client.go("restart")
 
 
 # -- what becomes of the program ---------------------------------------------------------------------------------------
@@ -518,6 +549,25 @@ os.waitpid(child, 0)
     assert client.printed() == "6.0\n"
 
 
+@linux_only
+def test_a_child_that_lives_on_does_not_keep_the_session_alive(client, program):
+    """Though it holds all that was open in the program; nothing that was said before is lost."""
+    text = """\
+import os, time
+if child := os.fork():
+    print(child)
+else:
+    os.setsid()
+    time.sleep(1000)
+"""
+    client.launch(program(text))
+    child = int(client.printed())
+    assert client.event("exited") == {"exitCode": 0}
+    client.event("terminated")
+    assert "never called backward()" in client.output("important")
+    os.kill(child, signal.SIGKILL)
+
+
 def test_standard_input_is_empty(client, program):
     client.launch(program("import sys; print(repr(sys.stdin.read()))"))
     client.event("terminated")
@@ -568,9 +618,6 @@ def wait_until_gone(*processes):
     while any(map(is_alive, processes)):
         assert time.monotonic() < end, "a process was left behind"
         time.sleep(0.02)
-
-
-linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 
 @linux_only
@@ -686,12 +733,27 @@ def test_a_value_that_the_program_changes_on_the_way_is_told(client, program):
     """The number that was typed is that at the beginning of the program."""
     client.launch(program(TRAINING), at=2)
     client.event("stopped")
-    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
-    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
-    (row,) = client.ask("variables", variablesReference=leaves)["body"]["variables"]
-    client.go("setVariable", variablesReference=row["variablesReference"], name="value", value="8")
+    client.go("setVariable", **leaf_value(client), value="8")
     assert client.value("w.value") == "4"
     assert "w is 4.0 here, for the program changes it" in client.output("console")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+def test_a_leaf_can_be_any_number(client, program, number):
+    """Though JSON has no word for it."""
+    client.launch(program(TRAINING))
+    client.event("stopped")
+    client.go("setVariable", **leaf_value(client), value=number if number != "nan" else "inf - inf")
+    assert client.value("w.value") == repr(float(number))
+    assert "changes it on the way" not in client.output("console")
+
+
+def leaf_value(client):
+    """What to send with `setVariable` to change the value of the first leaf."""
+    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
+    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
+    row = client.ask("variables", variablesReference=leaves)["body"]["variables"][0]
+    return {"variablesReference": row["variablesReference"], "name": "value"}
 
 
 # -- places ------------------------------------------------------------------------------------------------------------
@@ -731,11 +793,8 @@ def test_columns_are_utf16_and_exact(client, program, one):
         top, *callers = client.frames()
         if "path" in top["source"]:
             found.append([marked(PLACES, frame, one) for frame in (top, *callers)])
-    lambdas = [["t * t", "f(v)"]] * 2
-    if sys.version_info < (3, 12):  # a comprehension is a call there
-        lambdas = [["t * t", "f(v)", "[f(v) for v in (y, z)]"]] * 2
     expected = [
-        ["(y\n    * z\n    - σ)".strip("()")], ["y\n    * z"], ["sum([f(v) for v in (y, z)])"], *lambdas,
+        ["(y\n    * z\n    - σ)".strip("()")], ["y\n    * z"], ["sum([f(v) for v in (y, z)])"], ["t * t", "f(v)"],
         ["am.exp(𝒙 + σ)"], ["𝒙 + σ"], ["σ * 𝒙"],
     ]  # fmt: skip
     assert {*map(tuple, found)} == {*map(tuple, expected)}
@@ -877,11 +936,10 @@ def test_serve_lets_an_editor_step_through_a_value(leave):
 
 def test_serve_cannot_run_the_program_again():
     client, serving = attached(Value(3.0, name="x") * 2.0)
-    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
-    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
-    (row,) = client.ask("variables", variablesReference=leaves)["body"]["variables"]
-    why = client.refused("setVariable", variablesReference=row["variablesReference"], name="value", value="1")
+    why = client.refused("setVariable", **leaf_value(client), value="1")
     assert "runs once" in why
+    assert "runs once" in client.refused("restart")
+    assert client.value("x") == "3, grad not yet"
     client.send("disconnect")
     serving.join(PATIENCE)
     hang_up(client)
