@@ -22,8 +22,9 @@ import jsonschema
 import pytest
 
 from autograd_mini import Value, debug
+from autograd_mini.debug.dap.adapter import Adapter
 from autograd_mini.debug.dap.install import EXTENSION, install
-from autograd_mini.debug.dap.protocol import LONGEST
+from autograd_mini.debug.dap.protocol import LONGEST, SocketChannel
 from autograd_mini.debug.dap.sources import utf16
 from autograd_mini.errors import ArgumentError
 
@@ -273,7 +274,8 @@ class Client:
 
 
 @pytest.fixture
-def client():
+def alone():
+    """A client of an adapter that is a process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "autograd_mini", "dap"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -283,6 +285,53 @@ def client():
     process.wait(PATIENCE)
     for stream in (process.stdin, process.stdout, process.stderr):
         with contextlib.suppress(OSError):  # what was still to be written to a process that is gone
+            stream.close()
+
+
+@contextlib.contextmanager
+def served():
+    """A client of an adapter that is a thread of ours, which is there sooner."""
+    ours, theirs = socket.socketpair()
+    serving = threading.Thread(target=Adapter(SocketChannel(theirs)).serve)
+    serving.start()
+    client = connected(ours)
+    yield client
+    hang_up(client)
+    serving.join(PATIENCE)
+    assert not serving.is_alive()
+
+
+@pytest.fixture
+def client():
+    with served() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A client that has stopped; for tests that leave it so."""
+    path = tmp_path_factory.mktemp("stopped") / "program.py"
+    path.write_text(CHAIN)
+    with served() as client:
+        client.launch(str(path))
+        client.event("stopped")
+        yield client
+
+
+def connected(connection):
+    """A client at the end of a socket."""
+    client = Client(connection.makefile("rb"), connection.makefile("wb"))
+    client.connection = connection
+    return client
+
+
+def hang_up(client):
+    """Close the connection, and wait until nobody uses it."""
+    with contextlib.suppress(OSError):
+        client.connection.shutdown(socket.SHUT_RDWR)
+    client.reading.join(PATIENCE)
+    for stream in (client.writer, client.reader, client.connection):
+        with contextlib.suppress(OSError):  # what was still to be written
             stream.close()
 
 
@@ -318,14 +367,14 @@ class listening:  # noqa: N801  # a context manager is used like a function
         "Content-Length: ²\r\n\r\n".encode(),
     ],
 )  # fmt: skip
-def test_bytes_that_are_no_header_end_the_conversation(client, data):
+def test_bytes_that_are_no_header_end_the_conversation(alone, data):
     """Nobody knows where the next message begins: one sentence says what is wrong, and the adapter ends."""
-    client.raw(data)
-    (complaint,) = client.rest()
+    alone.raw(data)
+    (complaint,) = alone.rest()
     assert complaint["event"] == "output"
     assert re.search(r"header|Content-Length", complaint["body"]["output"])
-    assert client.ended() == ""
-    assert client.process.returncode == 0
+    assert alone.ended() == ""
+    assert alone.process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -358,18 +407,18 @@ def test_what_is_nested_as_deeply_as_can_be_read_is_answered(client, program):
     raise AssertionError("no depth was accepted")
 
 
-def test_a_length_that_is_too_short_ends_the_conversation(client):
+def test_a_length_that_is_too_short_ends_the_conversation(alone):
     """The message is cut, and what is left of it is no header."""
-    client.raw(b'Content-Length: 10\r\n\r\n{"seq":1,"type":"request","command":"threads"}\r\n')
-    assert all(message["event"] == "output" for message in client.rest())
-    assert client.ended() == ""
+    alone.raw(b'Content-Length: 10\r\n\r\n{"seq":1,"type":"request","command":"threads"}\r\n')
+    assert all(message["event"] == "output" for message in alone.rest())
+    assert alone.ended() == ""
 
 
-def test_a_length_that_is_too_long_waits_and_ends_with_the_client(client):
-    client.raw(b'Content-Length: 1000\r\n\r\n{"seq":1,"type":"request","command":"initialize"}')
-    client.writer.close()
-    assert client.rest() == []
-    assert client.ended() == ""
+def test_a_length_that_is_too_long_waits_and_ends_with_the_client(alone):
+    alone.raw(b'Content-Length: 1000\r\n\r\n{"seq":1,"type":"request","command":"initialize"}')
+    alone.writer.close()
+    assert alone.rest() == []
+    assert alone.ended() == ""
 
 
 def test_headers_may_be_written_in_other_ways(client):
@@ -379,14 +428,14 @@ def test_headers_may_be_written_in_other_ways(client):
     assert client.until(lambda message: True)["success"]
 
 
-def test_messages_of_ten_megabytes_in_both_directions(client, program):
-    client.launch(program(CHAIN))
-    client.event("stopped")
-    assert "too long" in client.refused("evaluate", expression="1" * 10_000_000)
+def test_messages_of_ten_megabytes_in_both_directions(alone, program):
+    alone.launch(program(CHAIN))
+    alone.event("stopped")
+    assert "too long" in alone.refused("evaluate", expression="1" * 10_000_000)
     path = program("print('y' * 10_000_000)", "big.py")
-    assert client.ask("restart", arguments={"program": path})["success"]
-    client.event("terminated")
-    assert len(client.output("stdout")) == 10_000_001
+    assert alone.ask("restart", arguments={"program": path})["success"]
+    alone.event("terminated")
+    assert len(alone.output("stdout")) == 10_000_001
 
 
 # -- requests out of order ---------------------------------------------------------------------------------------------
@@ -451,18 +500,16 @@ def test_a_launch_that_makes_no_sense_is_refused_in_words(client, program, optio
         ("evaluate", {"expression": "goto 0.5", "context": "repl"}),
     ],
 )  # fmt: skip
-def test_arguments_that_make_no_sense_are_refused_in_words(client, program, command, arguments):
+def test_arguments_that_make_no_sense_are_refused_in_words(stopped, command, arguments):
     """And the debugger goes on."""
-    client.launch(program(CHAIN))
-    client.event("stopped")
     if arguments is not None:
-        number = client.send(command, **arguments)
-        while (message := client.incoming.get(timeout=PATIENCE)).get("request_seq") != number:
+        number = stopped.send(command, **arguments)
+        while (message := stopped.incoming.get(timeout=PATIENCE)).get("request_seq") != number:
             check_message(message)
         assert not message["success"]
         assert len(message["body"]["error"]["format"]) > 10
         assert "Traceback" not in message["message"]
-    assert client.value("out") == "-5, grad not yet"
+    assert stopped.value("out") == "-5, grad not yet"
 
 
 def test_a_restart_that_fails_ends_the_session(client, program):
@@ -584,17 +631,17 @@ def test_arguments_folder_and_environment_are_as_launched(client, program, tmp_p
 
 
 @pytest.mark.parametrize("command", ["terminate", "disconnect"])
-def test_an_endless_program_is_ended(client, program, command):
-    client.launch(program("print('begun')\nwhile True: pass\n"))
-    client.printed()
-    assert "running" in client.refused("continue", threadId=1)
-    client.send(command)
-    assert client.event("exited")["exitCode"] != 0
-    client.event("terminated")
+def test_an_endless_program_is_ended(alone, program, command):
+    alone.launch(program("print('begun')\nwhile True: pass\n"))
+    alone.printed()
+    assert "running" in alone.refused("continue", threadId=1)
+    alone.send(command)
+    assert alone.event("exited")["exitCode"] != 0
+    alone.event("terminated")
     if command == "terminate":
-        client.send("disconnect")
-    client.rest()
-    assert client.ended() == ""
+        alone.send("disconnect")
+    alone.rest()
+    assert alone.ended() == ""
 
 
 TWO_PROCESSES = """\
@@ -621,20 +668,20 @@ def wait_until_gone(*processes):
 
 
 @linux_only
-def test_a_client_that_vanishes_leaves_nothing_behind(client, program):
+def test_a_client_that_vanishes_leaves_nothing_behind(alone, program):
     """Adapter, program, and the processes that the program has started."""
-    client.launch(program(TWO_PROCESSES))
-    processes = [*map(int, client.printed().split())]
-    client.writer.close()
-    assert client.ended() == ""
+    alone.launch(program(TWO_PROCESSES))
+    processes = [*map(int, alone.printed().split())]
+    alone.writer.close()
+    assert alone.ended() == ""
     wait_until_gone(*processes)
 
 
 @linux_only
-def test_an_adapter_that_is_killed_leaves_no_program_behind(client, program):
-    client.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
-    process = int(client.printed())
-    client.process.kill()
+def test_an_adapter_that_is_killed_leaves_no_program_behind(alone, program):
+    alone.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
+    process = int(alone.printed())
+    alone.process.kill()
     wait_until_gone(process)
 
 
@@ -893,22 +940,12 @@ def attached(v):
         except OSError:
             assert time.monotonic() < end
             time.sleep(0.01)
-    client = Client(connection.makefile("rb"), connection.makefile("wb"))
-    client.connection = connection
+    client = connected(connection)
     client.ask("initialize", adapterID="test")
     assert client.ask("attach")["success"]
     client.ask("configurationDone")
     assert client.event("stopped")["reason"] == "entry"
     return client, serving
-
-
-def hang_up(client):
-    """Close the connection, and wait until nobody uses it."""
-    with contextlib.suppress(OSError):
-        client.connection.shutdown(socket.SHUT_RDWR)
-    client.reading.join(PATIENCE)
-    for stream in (client.writer, client.reader, client.connection):
-        stream.close()
 
 
 @pytest.mark.parametrize("leave", ["continue", "disconnect", "vanish"])
