@@ -685,8 +685,46 @@ def test_an_adapter_that_is_killed_leaves_no_program_behind(alone, program):
     wait_until_gone(process)
 
 
-def test_nobody_else_can_take_the_place_of_the_program(client, program):
-    """The port between adapter and program is open for the one who knows the token; the program does not see it."""
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1])
+def test_a_client_that_vanishes_while_the_program_starts_again_leaves_nothing_behind(program, monkeypatch, delay):
+    """At whatever moment; the adapter may serve others for long."""
+    processes = []
+
+    def start(command, **options):
+        processes.append(popen(command, **options))
+        return processes[-1]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with served() as client:
+        client.launch(program(CHAIN))
+        client.event("stopped")
+        client.send("setVariable", **leaf_value(client), value="8")
+        time.sleep(delay)
+    for process in processes:
+        process.wait(PATIENCE)
+
+
+def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypatch):
+    """The port between adapter and program is open for the one who knows the token, even if another is there first."""
+    impostors = []
+
+    def start(command, **options):
+        impostors.append(socket.create_connection(("127.0.0.1", int(command[-1]))))
+        impostors[-1].sendall(b"0" * 32 + b"\n")
+        return popen(command, **options)
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    client.launch(program("print('it runs')"))
+    client.event("terminated")
+    assert client.output("stdout") == "it runs\n"
+    (impostor,) = impostors
+    assert impostor.recv(1) == b""
+    impostor.close()
+
+
+def test_the_program_does_not_see_the_token(client, program):
     client.launch(program("import os, sys; print([n for n in os.environ if 'TOKEN' in n], len(sys.argv))"))
     client.event("terminated")
     assert client.output("stdout") == "[] 1\n"

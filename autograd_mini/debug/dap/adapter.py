@@ -210,6 +210,7 @@ class Adapter:
         self._numbers = itertools.count(1)  # of breakpoints
         self._run: _Run | None = None
         self._relay: threading.Thread | None = None
+        self._is_over = False  # nothing may be started any more
 
     def serve(self) -> None:
         """Answer the editor until it is gone; nothing that was started is left behind."""
@@ -286,6 +287,8 @@ class Adapter:
     def _begin(self, options: dict[str, Any]) -> None:
         """Start a debuggee in place of the one before, and tell it what the editor has said so far."""
         with self._lock:
+            if self._is_over:
+                raise ArgumentError("The editor is gone.")
             is_another = self._discard()
             try:
                 self._run = run = _Run(self._start_debuggee(options, self._editor.say))
@@ -304,10 +307,10 @@ class Adapter:
 
     def _kill(self) -> bool:
         """End the debuggee, if there is one; whether there was."""
-        run = self._run  # it may end by itself at any moment
-        if run is not None:
-            run.debuggee.end()
-        return run is not None
+        with self._lock:  # one may be starting
+            if self._run is not None:
+                self._run.debuggee.end()
+            return self._run is not None
 
     def _discard(self) -> bool:
         """End the debuggee without telling the editor; whether there was one."""
@@ -315,8 +318,10 @@ class Adapter:
         return was_there
 
     def _end(self) -> None:
-        """End the debuggee, and tell."""
-        self._kill()
+        """End the debuggee for good, and tell."""
+        with self._lock:
+            self._is_over = True
+            self._kill()
         if self._relay is not None:
             self._relay.join(2 * _LINGERING)
 

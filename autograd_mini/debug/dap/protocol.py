@@ -87,7 +87,7 @@ class Channel:
                 break
             if name.strip().lower() == b"content-length":
                 text = value.strip()
-                if not text.isdigit() or len(text) > 12 or int(text) > LONGEST:
+                if not text.isdigit() or int(text) > LONGEST:
                     raise FramingError(f"Content-Length is a whole number up to {LONGEST:,}, not {shown(text)}.")
                 length = int(text)
         if length is None:
