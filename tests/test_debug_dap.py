@@ -343,6 +343,7 @@ class listening:  # noqa: N801  # a context manager is used like a function
 
     def __init__(self, *arguments):
         command = [sys.executable, "-m", "autograd_mini", "dap", *arguments]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -613,6 +614,12 @@ else:
     client.event("terminated")
     assert "never called backward()" in client.output("important")
     os.kill(child, signal.SIGKILL)
+
+
+def test_what_no_text_can_hold_is_printed_escaped(client, program):
+    client.launch(program("print('\\udc80 é')"))
+    client.event("terminated")
+    assert client.output("stdout") == "\\udc80 é\n"
 
 
 def test_standard_input_is_empty(client, program):
