@@ -22,8 +22,9 @@ import jsonschema
 import pytest
 
 from autograd_mini import Value, debug
+from autograd_mini.debug.dap.adapter import Adapter
 from autograd_mini.debug.dap.install import EXTENSION, install
-from autograd_mini.debug.dap.protocol import LONGEST
+from autograd_mini.debug.dap.protocol import LONGEST, SocketChannel
 from autograd_mini.debug.dap.sources import utf16
 from autograd_mini.errors import ArgumentError
 
@@ -273,7 +274,8 @@ class Client:
 
 
 @pytest.fixture
-def client():
+def alone():
+    """A client of an adapter that is a process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "autograd_mini", "dap"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -286,11 +288,62 @@ def client():
             stream.close()
 
 
+@contextlib.contextmanager
+def served():
+    """A client of an adapter that is a thread of ours, which is there sooner."""
+    ours, theirs = socket.socketpair()
+    serving = threading.Thread(target=Adapter(SocketChannel(theirs)).serve)
+    serving.start()
+    client = connected(ours)
+    yield client
+    hang_up(client)
+    serving.join(PATIENCE)
+    assert not serving.is_alive()
+
+
+@pytest.fixture
+def client():
+    with served() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A client that has stopped; for tests that leave it so."""
+    path = tmp_path_factory.mktemp("stopped") / "program.py"
+    path.write_text(CHAIN)
+    with served() as client:
+        client.launch(str(path))
+        client.event("stopped")
+        yield client
+
+
+def connected(connection):
+    """A client at the end of a socket."""
+    client = Client(connection.makefile("rb"), connection.makefile("wb"))
+    client.connection = connection
+    return client
+
+
+def hang_up(client):
+    """Close the connection, and wait until nobody uses it."""
+    with contextlib.suppress(OSError):
+        client.connection.shutdown(socket.SHUT_RDWR)
+    client.reading.join(PATIENCE)
+    for stream in (client.writer, client.reader, client.connection):
+        with contextlib.suppress(OSError):  # what was still to be written
+            stream.close()
+
+
+linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+
+
 class listening:  # noqa: N801  # a context manager is used like a function
     """An adapter that listens on a port, which this gives."""
 
     def __init__(self, *arguments):
         command = [sys.executable, "-m", "autograd_mini", "dap", *arguments]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -315,14 +368,14 @@ class listening:  # noqa: N801  # a context manager is used like a function
         "Content-Length: ²\r\n\r\n".encode(),
     ],
 )  # fmt: skip
-def test_bytes_that_are_no_header_end_the_conversation(client, data):
+def test_bytes_that_are_no_header_end_the_conversation(alone, data):
     """Nobody knows where the next message begins: one sentence says what is wrong, and the adapter ends."""
-    client.raw(data)
-    (complaint,) = client.rest()
+    alone.raw(data)
+    (complaint,) = alone.rest()
     assert complaint["event"] == "output"
     assert re.search(r"header|Content-Length", complaint["body"]["output"])
-    assert client.ended() == ""
-    assert client.process.returncode == 0
+    assert alone.ended() == ""
+    assert alone.process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -332,6 +385,7 @@ def test_bytes_that_are_no_header_end_the_conversation(client, data):
         b'{"seq":1,"type":"request","command":7}', b'{"seq":true,"type":"request","command":"threads"}',
         b'{"seq":1,"type":"request","command":"threads","arguments":[]}'.replace(b"[]", b"[1]"),
         b'{"seq":1,"type":"event","event":"stopped"}',
+        b'{"seq":1,"type":"request","command":"x","arguments":{"y":NaN}}',
     ],
 )  # fmt: skip
 def test_a_body_that_is_no_request_is_complained_about(client, body):
@@ -341,18 +395,31 @@ def test_a_body_that_is_no_request_is_complained_about(client, body):
     assert client.ask("initialize", adapterID="test")["success"]
 
 
-def test_a_length_that_is_too_short_ends_the_conversation(client):
+def test_what_is_nested_as_deeply_as_can_be_read_is_answered(client, program):
+    """There are depths that can be read but not written again."""
+    client.ask("initialize", adapterID="test")
+    path = json.dumps(program(CHAIN)).encode()
+    for depth in range(1000, 900, -3):
+        nested = b"[" * depth + b"]" * depth
+        client.body(b'{"seq":9,"type":"request","command":"launch","arguments":{"program":%s,"x":%s}}' % (path, nested))
+        answer = client.until(lambda message: "request_seq" in message or message.get("event") == "output")
+        if answer.get("success"):
+            return
+    raise AssertionError("no depth was accepted")
+
+
+def test_a_length_that_is_too_short_ends_the_conversation(alone):
     """The message is cut, and what is left of it is no header."""
-    client.raw(b'Content-Length: 10\r\n\r\n{"seq":1,"type":"request","command":"threads"}\r\n')
-    assert all(message["event"] == "output" for message in client.rest())
-    assert client.ended() == ""
+    alone.raw(b'Content-Length: 10\r\n\r\n{"seq":1,"type":"request","command":"threads"}\r\n')
+    assert all(message["event"] == "output" for message in alone.rest())
+    assert alone.ended() == ""
 
 
-def test_a_length_that_is_too_long_waits_and_ends_with_the_client(client):
-    client.raw(b'Content-Length: 1000\r\n\r\n{"seq":1,"type":"request","command":"initialize"}')
-    client.writer.close()
-    assert client.rest() == []
-    assert client.ended() == ""
+def test_a_length_that_is_too_long_waits_and_ends_with_the_client(alone):
+    alone.raw(b'Content-Length: 1000\r\n\r\n{"seq":1,"type":"request","command":"initialize"}')
+    alone.writer.close()
+    assert alone.rest() == []
+    assert alone.ended() == ""
 
 
 def test_headers_may_be_written_in_other_ways(client):
@@ -362,14 +429,14 @@ def test_headers_may_be_written_in_other_ways(client):
     assert client.until(lambda message: True)["success"]
 
 
-def test_messages_of_ten_megabytes_in_both_directions(client, program):
-    client.launch(program(CHAIN))
-    client.event("stopped")
-    assert "too long" in client.refused("evaluate", expression="1" * 10_000_000)
+def test_messages_of_ten_megabytes_in_both_directions(alone, program):
+    alone.launch(program(CHAIN))
+    alone.event("stopped")
+    assert "too long" in alone.refused("evaluate", expression="1" * 10_000_000)
     path = program("print('y' * 10_000_000)", "big.py")
-    assert client.ask("restart", arguments={"program": path})["success"]
-    client.event("terminated")
-    assert len(client.output("stdout")) == 10_000_001
+    assert alone.ask("restart", arguments={"program": path})["success"]
+    alone.event("terminated")
+    assert len(alone.output("stdout")) == 10_000_001
 
 
 # -- requests out of order ---------------------------------------------------------------------------------------------
@@ -404,7 +471,7 @@ def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
         ({}, "no program"), ({"program": 7}, "no program"), ({"program": "nowhere.py"}, "no file"),
         ({"args": "one"}, "args is a list"), ({"args": [1]}, "args is a list"), ({"env": {"A": 1}}, "env is an object"),
         ({"env": []}, None), ({"at": 0}, "at is the number"), ({"at": "3"}, "at is the number"),
-        ({"cwd": "/nowhere"}, "no folder"),
+        ({"cwd": "/nowhere"}, "no folder"), ({"program": "x" * 5000}, "cannot be used"),
         ({"python": "/nowhere/python"}, "cannot be started"), ({"python": 7}, "python is the path"),
         ({"python": "/bin/false"}, "ended before the program began"),
     ],
@@ -430,20 +497,32 @@ def test_a_launch_that_makes_no_sense_is_refused_in_words(client, program, optio
         ("setExceptionBreakpoints", {"filters": ["x"]}), ("exceptionInfo", {"threadId": 1}),
         ("source", {"sourceReference": 99}), ("evaluate", {"expression": "explain nobody", "context": "repl"}),
         ("evaluate", {"expression": "goto far", "context": "repl"}), ("scopes", None), ("completions", {}),
+        ("evaluate", {"expression": "goto 1e999", "context": "repl"}),
+        ("evaluate", {"expression": "goto 0.5", "context": "repl"}),
     ],
 )  # fmt: skip
-def test_arguments_that_make_no_sense_are_refused_in_words(client, program, command, arguments):
+def test_arguments_that_make_no_sense_are_refused_in_words(stopped, command, arguments):
     """And the debugger goes on."""
-    client.launch(program(CHAIN))
-    client.event("stopped")
     if arguments is not None:
-        number = client.send(command, **arguments)
-        while (message := client.incoming.get(timeout=PATIENCE)).get("request_seq") != number:
+        number = stopped.send(command, **arguments)
+        while (message := stopped.incoming.get(timeout=PATIENCE)).get("request_seq") != number:
             check_message(message)
         assert not message["success"]
         assert len(message["body"]["error"]["format"]) > 10
         assert "Traceback" not in message["message"]
-    assert client.value("out") == "-5, grad not yet"
+    assert stopped.value("out") == "-5, grad not yet"
+
+
+def test_a_restart_that_fails_ends_the_session(client, program):
+    """For the program that ran has been ended; a new restart may follow."""
+    path = program(CHAIN)
+    client.launch(path)
+    client.event("stopped")
+    os.rename(path, f"{path}.moved")
+    assert "no file" in client.refused("restart")
+    assert [message.get("event") for message in client.seen].count("terminated") == 1
+    os.rename(f"{path}.moved", path)
+    client.go("restart")
 
 
 # -- what becomes of the program ---------------------------------------------------------------------------------------
@@ -518,6 +597,31 @@ os.waitpid(child, 0)
     assert client.printed() == "6.0\n"
 
 
+@linux_only
+def test_a_child_that_lives_on_does_not_keep_the_session_alive(client, program):
+    """Though it holds all that was open in the program; nothing that was said before is lost."""
+    text = """\
+import os, time
+if child := os.fork():
+    print(child)
+else:
+    os.setsid()
+    time.sleep(1000)
+"""
+    client.launch(program(text))
+    child = int(client.printed())
+    assert client.event("exited") == {"exitCode": 0}
+    client.event("terminated")
+    assert "never called backward()" in client.output("important")
+    os.kill(child, signal.SIGKILL)
+
+
+def test_what_no_text_can_hold_is_printed_escaped(client, program):
+    client.launch(program("print('\\udc80 é')"))
+    client.event("terminated")
+    assert client.output("stdout") == "\\udc80 é\n"
+
+
 def test_standard_input_is_empty(client, program):
     client.launch(program("import sys; print(repr(sys.stdin.read()))"))
     client.event("terminated")
@@ -534,17 +638,17 @@ def test_arguments_folder_and_environment_are_as_launched(client, program, tmp_p
 
 
 @pytest.mark.parametrize("command", ["terminate", "disconnect"])
-def test_an_endless_program_is_ended(client, program, command):
-    client.launch(program("print('begun')\nwhile True: pass\n"))
-    client.printed()
-    assert "running" in client.refused("continue", threadId=1)
-    client.send(command)
-    assert client.event("exited")["exitCode"] != 0
-    client.event("terminated")
+def test_an_endless_program_is_ended(alone, program, command):
+    alone.launch(program("print('begun')\nwhile True: pass\n"))
+    alone.printed()
+    assert "running" in alone.refused("continue", threadId=1)
+    alone.send(command)
+    assert alone.event("exited")["exitCode"] != 0
+    alone.event("terminated")
     if command == "terminate":
-        client.send("disconnect")
-    client.rest()
-    assert client.ended() == ""
+        alone.send("disconnect")
+    alone.rest()
+    assert alone.ended() == ""
 
 
 TWO_PROCESSES = """\
@@ -570,29 +674,64 @@ def wait_until_gone(*processes):
         time.sleep(0.02)
 
 
-linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
-
-
 @linux_only
-def test_a_client_that_vanishes_leaves_nothing_behind(client, program):
+def test_a_client_that_vanishes_leaves_nothing_behind(alone, program):
     """Adapter, program, and the processes that the program has started."""
-    client.launch(program(TWO_PROCESSES))
-    processes = [*map(int, client.printed().split())]
-    client.writer.close()
-    assert client.ended() == ""
+    alone.launch(program(TWO_PROCESSES))
+    processes = [*map(int, alone.printed().split())]
+    alone.writer.close()
+    assert alone.ended() == ""
     wait_until_gone(*processes)
 
 
 @linux_only
-def test_an_adapter_that_is_killed_leaves_no_program_behind(client, program):
-    client.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
-    process = int(client.printed())
-    client.process.kill()
+def test_an_adapter_that_is_killed_leaves_no_program_behind(alone, program):
+    alone.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
+    process = int(alone.printed())
+    alone.process.kill()
     wait_until_gone(process)
 
 
-def test_nobody_else_can_take_the_place_of_the_program(client, program):
-    """The port between adapter and program is open for the one who knows the token; the program does not see it."""
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1])
+def test_a_client_that_vanishes_while_the_program_starts_again_leaves_nothing_behind(program, monkeypatch, delay):
+    """At whatever moment; the adapter may serve others for long."""
+    processes = []
+
+    def start(command, **options):
+        processes.append(popen(command, **options))
+        return processes[-1]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with served() as client:
+        client.launch(program(CHAIN))
+        client.event("stopped")
+        client.send("setVariable", **leaf_value(client), value="8")
+        time.sleep(delay)
+    for process in processes:
+        process.wait(PATIENCE)
+
+
+def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypatch):
+    """The port between adapter and program is open for the one who knows the token, even if another is there first."""
+    impostors = []
+
+    def start(command, **options):
+        impostors.append(socket.create_connection(("127.0.0.1", int(command[-1]))))
+        impostors[-1].sendall(b"0" * 32 + b"\n")
+        return popen(command, **options)
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    client.launch(program("print('it runs')"))
+    client.event("terminated")
+    assert client.output("stdout") == "it runs\n"
+    (impostor,) = impostors
+    assert impostor.recv(1) == b""
+    impostor.close()
+
+
+def test_the_program_does_not_see_the_token(client, program):
     client.launch(program("import os, sys; print([n for n in os.environ if 'TOKEN' in n], len(sys.argv))"))
     client.event("terminated")
     assert client.output("stdout") == "[] 1\n"
@@ -686,12 +825,27 @@ def test_a_value_that_the_program_changes_on_the_way_is_told(client, program):
     """The number that was typed is that at the beginning of the program."""
     client.launch(program(TRAINING), at=2)
     client.event("stopped")
-    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
-    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
-    (row,) = client.ask("variables", variablesReference=leaves)["body"]["variables"]
-    client.go("setVariable", variablesReference=row["variablesReference"], name="value", value="8")
+    client.go("setVariable", **leaf_value(client), value="8")
     assert client.value("w.value") == "4"
     assert "w is 4.0 here, for the program changes it" in client.output("console")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
+def test_a_leaf_can_be_any_number(client, program, number):
+    """Though JSON has no word for it."""
+    client.launch(program(TRAINING))
+    client.event("stopped")
+    client.go("setVariable", **leaf_value(client), value=number if number != "nan" else "inf - inf")
+    assert client.value("w.value") == repr(float(number))
+    assert "changes it on the way" not in client.output("console")
+
+
+def leaf_value(client):
+    """What to send with `setVariable` to change the value of the first leaf."""
+    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
+    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
+    row = client.ask("variables", variablesReference=leaves)["body"]["variables"][0]
+    return {"variablesReference": row["variablesReference"], "name": "value"}
 
 
 # -- places ------------------------------------------------------------------------------------------------------------
@@ -731,11 +885,8 @@ def test_columns_are_utf16_and_exact(client, program, one):
         top, *callers = client.frames()
         if "path" in top["source"]:
             found.append([marked(PLACES, frame, one) for frame in (top, *callers)])
-    lambdas = [["t * t", "f(v)"]] * 2
-    if sys.version_info < (3, 12):  # a comprehension is a call there
-        lambdas = [["t * t", "f(v)", "[f(v) for v in (y, z)]"]] * 2
     expected = [
-        ["(y\n    * z\n    - σ)".strip("()")], ["y\n    * z"], ["sum([f(v) for v in (y, z)])"], *lambdas,
+        ["(y\n    * z\n    - σ)".strip("()")], ["y\n    * z"], ["sum([f(v) for v in (y, z)])"], ["t * t", "f(v)"],
         ["am.exp(𝒙 + σ)"], ["𝒙 + σ"], ["σ * 𝒙"],
     ]  # fmt: skip
     assert {*map(tuple, found)} == {*map(tuple, expected)}
@@ -834,22 +985,12 @@ def attached(v):
         except OSError:
             assert time.monotonic() < end
             time.sleep(0.01)
-    client = Client(connection.makefile("rb"), connection.makefile("wb"))
-    client.connection = connection
+    client = connected(connection)
     client.ask("initialize", adapterID="test")
     assert client.ask("attach")["success"]
     client.ask("configurationDone")
     assert client.event("stopped")["reason"] == "entry"
     return client, serving
-
-
-def hang_up(client):
-    """Close the connection, and wait until nobody uses it."""
-    with contextlib.suppress(OSError):
-        client.connection.shutdown(socket.SHUT_RDWR)
-    client.reading.join(PATIENCE)
-    for stream in (client.writer, client.reader, client.connection):
-        stream.close()
 
 
 @pytest.mark.parametrize("leave", ["continue", "disconnect", "vanish"])
@@ -877,11 +1018,10 @@ def test_serve_lets_an_editor_step_through_a_value(leave):
 
 def test_serve_cannot_run_the_program_again():
     client, serving = attached(Value(3.0, name="x") * 2.0)
-    scopes = client.ask("scopes", frameId=1)["body"]["scopes"]
-    leaves = next(scope["variablesReference"] for scope in scopes if scope["name"] == "Leaves")
-    (row,) = client.ask("variables", variablesReference=leaves)["body"]["variables"]
-    why = client.refused("setVariable", variablesReference=row["variablesReference"], name="value", value="1")
+    why = client.refused("setVariable", **leaf_value(client), value="1")
     assert "runs once" in why
+    assert "runs once" in client.refused("restart")
+    assert client.value("x") == "3, grad not yet"
     client.send("disconnect")
     serving.join(PATIENCE)
     hang_up(client)

@@ -260,6 +260,9 @@ def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_
     assert len(known) == 9  # on the arrows too, not yet on those to log and neg
     shown.keys("End")
     assert shown.page.locator(".slopes").count() == 0
+    arrows = shown.page.locator(".edge text").all_text_contents()
+    assert "−1" in map(str.strip, arrows)  # as in the boxes, no hyphen
+    assert "-" not in "".join(arrows)
 
 
 @in_browser
@@ -675,6 +678,40 @@ def test_contrast_of_numbers_that_are_no_numbers(tmp_path, visit):
         assert shown.page.locator("polygon.broken").count() > 0
         assert shown.page.locator("polygon.zero").count() > 0
         assert shown.page.evaluate(CONTRAST)[1] == []
+
+
+@in_browser
+def test_colours_that_say_something_are_kept_where_the_system_chooses_colours(softmax, tmp_path, visit):
+    """In a high-contrast mode: the legend still explains the picture, and the texts in both can be read."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19", forced_colors="active")
+    colours = shown.page.evaluate(
+        "['#legend .plus', '#legend .minus', '#gradients .plus', '#graph', '#rule'].map("
+        " (name) => getComputedStyle(document.querySelector(name)).forcedColorAdjust)"
+    )
+    assert colours == ["none", "none", "none", "none", "auto"]
+    assert [text for text in shown.page.evaluate(CONTRAST)[1] if "in text" in text or "in LI" in text] == []
+
+
+@in_browser
+@pytest.mark.parametrize("width", [360, 1400])
+def test_everything_can_be_hit(softmax, width, tmp_path, visit):
+    """Whatever can be pressed is at least 24 pixels wide and high; a box in the picture can be enlarged."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), viewport={"width": width, "height": 800})
+    small = """[...document.querySelectorAll("button, select, input")].map((control) => {
+      const { width, height } = (control.closest("label") ?? control).getBoundingClientRect();
+      return [control.id || control.dataset.do, width, height, control.checkVisibility()];
+    }).filter(([, width, height, visible]) => visible && (width < 24 || height < 24))"""
+    assert shown.page.evaluate(small) == []
+
+
+@in_browser
+def test_who_listens_hears_the_boxes_and_no_numbers_in_between(softmax, tmp_path, visit):
+    """What stands on the arrows is said with its formula, in the chain rule."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
+    heard = shown.page.locator("#picture").aria_snapshot().splitlines()
+    kinds = {re.match(r" *- '?(\w+)", line)[1] for line in heard}
+    assert kinds == {"group", "button"}
+    assert len(heard) == 1 + shown.page.locator(".box").count()
 
 
 @in_browser

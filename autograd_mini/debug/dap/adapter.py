@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import IO, Any, Protocol
 
 from autograd_mini.debug.dap.debuggee import TOKEN
-from autograd_mini.debug.dap.protocol import Channel, Message, SocketChannel, is_request, sentences
+from autograd_mini.debug.dap.protocol import UNUSABLE, Channel, Message, SocketChannel, is_request, sentences
 from autograd_mini.debug.dap.session import CAPABILITIES
 from autograd_mini.errors import ArgumentError, AutogradError, ProgramError, shown
 from autograd_mini.script import path_and_name
@@ -123,8 +123,9 @@ class Process:
     def wait(self) -> int:
         """Wait for the end, and for all output; the exit status, as a shell counts it."""
         status = self._process.wait()
+        end = time.monotonic() + _LINGERING
         for thread in self._output:
-            thread.join(_LINGERING)
+            thread.join(max(0.0, end - time.monotonic()))
         return status if status >= 0 else 128 - status
 
     def end(self) -> None:
@@ -209,6 +210,7 @@ class Adapter:
         self._numbers = itertools.count(1)  # of breakpoints
         self._run: _Run | None = None
         self._relay: threading.Thread | None = None
+        self._is_over = False  # nothing may be started any more
 
     def serve(self) -> None:
         """Answer the editor until it is gone; nothing that was started is left behind."""
@@ -241,8 +243,7 @@ class Adapter:
                     self._restart(arguments.get("arguments"))
                     self._editor.respond(request)
                 case "terminate":
-                    if self._run is not None:
-                        self._run.debuggee.end()
+                    self._kill()
                     self._editor.respond(request)
                 case "disconnect":
                     self._end()
@@ -252,7 +253,7 @@ class Adapter:
                     self._pass_on(request)
         except AutogradError as error:
             self._editor.refuse(request, sentences(error))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNUSABLE as error:
             self._editor.refuse(request, f"The arguments of {command} cannot be used: {shown(error)}.")
         return False
 
@@ -277,6 +278,8 @@ class Adapter:
     def _restart(self, options: dict[str, Any] | None) -> None:
         if self._options is None:
             raise ArgumentError("Nothing is being debugged.", "Launch a program first.")
+        if self._given.get("program") == "":  # we are in it
+            raise ArgumentError("This program runs once.", "Debug it with autograd-mini dap.")
         if isinstance(options, dict) and "program" in options and "program" not in self._given:
             self._options = {**self._given, **options}
         self._begin(self._options)
@@ -284,8 +287,16 @@ class Adapter:
     def _begin(self, options: dict[str, Any]) -> None:
         """Start a debuggee in place of the one before, and tell it what the editor has said so far."""
         with self._lock:
-            self._discard()
-            run = _Run(self._start_debuggee(options, self._editor.say))
+            if self._is_over:
+                raise ArgumentError("The editor is gone.")
+            is_another = self._discard()
+            try:
+                self._run = run = _Run(self._start_debuggee(options, self._editor.say))
+            except AutogradError:
+                if is_another:
+                    self._editor.event("terminated")
+                raise
+            self._relay = _in_background(self._listen, run)
             channel = run.debuggee.channel
             channel.request("initialize", self._client)
             channel.request("start", options)
@@ -293,19 +304,24 @@ class Adapter:
                 self._remembered.values(), key=lambda message: message["command"] == "configurationDone"
             ):
                 channel.request(message["command"], message.get("arguments"))
-            self._run = run
-            self._relay = _in_background(self._listen, run)
 
-    def _discard(self) -> None:
-        """End the debuggee without telling the editor."""
-        run, self._run = self._run, None
-        if run is not None:
-            run.debuggee.end()
+    def _kill(self) -> bool:
+        """End the debuggee, if there is one; whether there was."""
+        with self._lock:  # one may be starting
+            if self._run is not None:
+                self._run.debuggee.end()
+            return self._run is not None
+
+    def _discard(self) -> bool:
+        """End the debuggee without telling the editor; whether there was one."""
+        was_there, self._run = self._kill(), None
+        return was_there
 
     def _end(self) -> None:
-        """End the debuggee, and tell."""
-        if self._run is not None:
-            self._run.debuggee.end()
+        """End the debuggee for good, and tell."""
+        with self._lock:
+            self._is_over = True
+            self._kill()
         if self._relay is not None:
             self._relay.join(2 * _LINGERING)
 

@@ -28,7 +28,7 @@ def main(port: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    numbers = {int(leaf): number for leaf, number in options.get("numbers", {}).items()}
+    numbers = {int(leaf): float(number) for leaf, number in options.get("numbers", {}).items()}
     try:
         calls = debug_program(os.path.abspath(options["program"]), options.get("args") or [], session.stop, numbers)
     except ScriptError as error:

@@ -18,6 +18,8 @@ from autograd_mini.errors import AutogradError, shown
 Message = dict[str, Any]
 
 LONGEST = 64 << 20  # bytes of a message
+UNUSABLE = (AttributeError, LookupError, OSError, OverflowError, RecursionError, TypeError, ValueError)
+"""What arguments of a request lead to that are not as the protocol says."""
 _LONGEST_HEADER = 4096
 _NAME = re.compile(rb"[A-Za-z-]+")
 _ERROR = 1  # the protocol wants errors numbered; ours are told apart by their text
@@ -62,7 +64,7 @@ class Channel:
             if body is None:
                 return
             try:
-                message = json.loads(body)
+                message = json.loads(body, parse_constant=_refuse_constant)
             except (ValueError, RecursionError) as error:
                 self.say(f"A message is no JSON ({error}): {shown(body)}\n", "important")
                 continue
@@ -85,7 +87,7 @@ class Channel:
                 break
             if name.strip().lower() == b"content-length":
                 text = value.strip()
-                if not text.isdigit() or len(text) > 12 or int(text) > LONGEST:
+                if not text.isdigit() or int(text) > LONGEST:
                     raise FramingError(f"Content-Length is a whole number up to {LONGEST:,}, not {shown(text)}.")
                 length = int(text)
         if length is None:
@@ -142,6 +144,8 @@ class SocketChannel(Channel):
     """Messages over a connected socket, which is closed with it."""
 
     def __init__(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # it is no TCP
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message would wait for the one before
         super().__init__(connection.makefile("rb"), connection.makefile("wb"))
         self._connection = connection
 
@@ -151,6 +155,10 @@ class SocketChannel(Channel):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
         super().close()
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"there is no {name} in JSON")  # Python reads it, but nobody could pass it on
 
 
 def is_request(message: Message) -> bool:

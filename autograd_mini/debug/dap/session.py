@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autograd_mini.debug.dap.protocol import Channel, Message, sentences
+from autograd_mini.debug.dap.protocol import UNUSABLE, Channel, Message, sentences
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
@@ -156,7 +156,7 @@ class Session:
             resume = options.pop("resume")
             trace.seek(min(resume["position"], len(trace) - 1))
             leaf = self._call.leaves[resume["leaf"]]
-            if leaf.data != resume["value"]:
+            if repr(leaf.data) != resume["value"]:
                 self._say(f"{trace.label(leaf)} is {leaf.data!r} here, for the program changes it on the way.")
             which = f"{trace.label(leaf)} = {leaf.data!r}"
         elif reason == "entry" and not options.get("stopOnEntry", True):
@@ -197,7 +197,7 @@ class Session:
             except AutogradError as error:
                 self._later.clear()
                 self.channel.refuse(request, sentences(error))
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except UNUSABLE as error:
                 self._later.clear()
                 self.channel.refuse(request, f"The arguments of {command} cannot be used: {shown(error)}.")
             self._flush()
@@ -353,7 +353,10 @@ class Session:
             if word == "explain":
                 return _result(str(explain(self.trace.root, by=self._node(rest) if rest else None)))
             if word == "goto":
-                self.trace.seek(int(number(self.trace, rest)))
+                step = number(self.trace, rest)
+                if not step.is_integer():
+                    raise ArgumentError(f"There is no step {shown(rest)}.", "Write a whole number.")
+                self.trace.seek(int(step))
                 self._stopped("goto")
                 return _result(f"step {self.trace.position}")
             if word == "help":
@@ -423,8 +426,8 @@ class Session:
             raise ArgumentError(f"{self.trace.label(leaf)} is computed.", "Set the value of a leaf.")
         changes = sum(step.phase == WHAT_IF for step in self.trace[: self.trace.position + 1])  # they are forgotten
         position = self.trace.position - changes
-        numbers = {**(self._options or {}).get("numbers", {}), str(which): value}
-        resume = {"call": self._call.number, "position": position, "leaf": which, "value": value}
+        numbers = {**(self._options or {}).get("numbers", {}), str(which): repr(value)}  # JSON has no nan
+        resume = {"call": self._call.number, "position": position, "leaf": which, "value": repr(value)}
         self._event("continued", {"threadId": _THREAD, "allThreadsContinued": True})
         self._event("again", {"numbers": numbers, "resume": resume})
 

@@ -62,6 +62,8 @@ svg.removeAttribute("width");
 svg.removeAttribute("height");
 svg.style.setProperty("--wide", `${wide}px`);
 for (const title of svg.querySelectorAll("g.graph > title")) title.remove();
+for (const edge of svg.querySelectorAll(".edge")) edge.setAttribute("aria-hidden", true);  // the chain rule says it
+for (const text of svg.querySelectorAll(".edge text")) text.textContent = minus(text.textContent);
 
 function centred(text, cell) {
   const across = cell.getAttribute("points").split(" ").map((point) => Number(point.split(",")[0]));

@@ -24,7 +24,11 @@ _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 
 
 def short(number: float) -> str:
-    """A number with four digits; of zeros the sign is dropped, which would raise questions."""
+    """A number with four digits; of zeros the sign is dropped, which would raise questions.
+
+    >>> short(-0.0), short(-2 / 3)
+    ('0', '-0.6667')
+    """
     return f"{number + 0.0:.4g}"
 
 
