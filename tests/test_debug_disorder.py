@@ -74,3 +74,14 @@ def test_exponentially_many_paths_are_not_walked(monkeypatch):
     assert (found.used, found.complete) == (1.0, 2.0)
     with pytest.raises(am.OperandError):
         debug.wrong_order(x.data)
+
+
+def test_the_columns_stand_side_by_side():
+    """However long the wrong numbers are."""
+    a = Value(2.0, name="a")
+    b = a * a
+    b.name = "b"
+    found = str(debug.wrong_order(b * (-1.0 / 3000.0) + b * 1e5))
+    first, *rows = found.partition("\n\n")[0].splitlines()
+    assert {row.rindex("▶") for row in rows if row.count("▶") == 2} == {first.index("in topological order")}
+    assert all(row[first.index("in topological order") - 1] == " " for row in rows if len(row) > len("depth first"))

@@ -317,6 +317,7 @@ def test_lines_snap_to_where_something_is(traced):
         1: 5, 2: 5, 3: 5, 4: 5, 5: 5, 6: 8, 7: 8, 8: 8, 9: 9, 10: 11, 11: 11, 12: 12, 13: 13, 14: 14, 15: 15, 16: 16,
         17: 17,
     }  # fmt: skip
+    assert found.file == trace.place(trace.root).file
     assert places[5][1] == {"x * x"}
     assert places[16][1] == {"σ * größe"}
     assert places[14][1] == places[15][1] - {"half(σ)"}

@@ -315,3 +315,19 @@ def test_in_a_narrow_window_numbers_stand_below_symbols():
     assert [line.split() for line in Wording(trace).happened()] == [
         (lines[i] + lines[i + 1]).split() for i in range(0, 4, 2)
     ]
+
+
+def test_the_graph_is_looked_through_once_not_at_every_stop(monkeypatch):
+    """Passing scopes costs what is in them."""
+    y = Value(1.0, name="x")
+    for _ in range(200):
+        y = am.tanh(y)
+    trace = debug.trace(y)
+    wording = Wording(trace)
+    trace.over()
+    wording.happened()
+    looked, scopes = [], trace.scopes
+    monkeypatch.setattr(trace, "scopes", lambda node: looked.append(node) or scopes(node))
+    trace.over()
+    assert wording.happened()[0].startswith("in ")
+    assert len(looked) < 100

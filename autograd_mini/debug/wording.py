@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 
 from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.lines import Frame
@@ -339,6 +340,16 @@ class Wording:
         text, word, total = line.rpartition("total ")
         return text + word + self.paint("result", total)
 
+    @cached_property
+    def _users(self) -> dict[Value, list[Value]]:
+        """Which nodes were computed from a node."""
+        users: dict[Value, list[Value]] = {}
+        for user in self.trace.journal.order:
+            for node in user.operands:
+                if type(node) is Value:
+                    users.setdefault(node, []).append(user)
+        return users
+
     def _whole(self, scope: Scope) -> list[str]:
         """What a scope that was gone over did: what came in from elsewhere, and what it led to there."""
         trace, steps = self.trace, self.trace.passed_steps
@@ -349,8 +360,11 @@ class Wording:
 
         if steps[0].phase == FORWARD:
             operands = [x for node in nodes for x in node.operands if type(x) is Value and not is_inside(x)]
-            used = {x for node in trace.journal.order if not is_inside(node) for x in node.operands} | {trace.root}
-            results = [node for node in nodes if node in used]
+            results = [
+                node
+                for node in nodes
+                if node is trace.root or any(not is_inside(user) for user in self._users.get(node, ()))
+            ]
             came = [f"{self.symbol(node)} = {number(trace.value(node))}" for node in _distinct(operands)]
             went = [f"{self.symbol(node)} = {self.paint('result', number(trace.value(node)))}" for node in results]
         else:

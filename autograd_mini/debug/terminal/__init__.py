@@ -682,7 +682,7 @@ def debug(program: str, arguments: Sequence[str] = (), at: int | None = None) ->
     if count == 0:
         raise ArgumentError(
             f"{program} never calls backward(). Call it on the value whose derivatives you want, or name that: "
-            f"autograd-mini debug {program}:NAME."
+            f"autograd-mini debug {program}:NAME. What other threads and processes do is not followed."
         )
     if at is not None and count < at:
         raise ArgumentError(f"{program} calls backward() {count} time{'s' * (count > 1)}, so there is no call {at}.")
