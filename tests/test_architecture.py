@@ -31,7 +31,7 @@ LAYERS = [
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],
     ["draw.render", "draw.document", "draw.gradients", "draw.parts"],
     ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"], ["draw"], ["demo", "script"],
-    ["debug.journal", "debug.conditions", "debug.variables"], ["debug.moment", "debug.lines"], ["debug.breakpoints"],
+    ["debug.journal", "debug.conditions", "debug.namespaces"], ["debug.moment", "debug.lines"], ["debug.breakpoints"],
     ["debug.travel"],
     ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"],
     ["debug.pages.listing"], ["debug.pages.formulas"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],

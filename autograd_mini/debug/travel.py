@@ -18,7 +18,7 @@ from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
 from autograd_mini.debug.lines import Frame, Lines
 from autograd_mini.debug.moment import WORDS, Moment
-from autograd_mini.debug.variables import Namespace, namespaces, paths, plain, users
+from autograd_mini.debug.namespaces import Namespace, namespaces, paths, plain, users
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
