@@ -16,6 +16,8 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
@@ -794,6 +796,19 @@ def test_a_breakpoint_on_the_line_of_a_call_chooses_among_calls(client, program,
         assert client.output("console").splitlines() == ["loss 16", "loss 4", "loss 1", "loss 0.25", "loss 0.0625"]
 
 
+def test_a_call_in_another_file_says_nothing_about_this_one(client, program, tmp_path):
+    """Editors send the breakpoints of all files; a comment is no call."""
+    other = tmp_path / "other.py"
+    other.write_text("# loss.backward()\nloss.backward()\n", encoding="utf-8")
+    path = program(TRAINING)
+    client.ask("initialize", adapterID="test")
+    client.ask("launch", program=path)
+    response = client.ask("setBreakpoints", source={"path": str(other)}, breakpoints=[{"line": 1}, {"line": 2}])
+    assert [breakpoint["verified"] for breakpoint in response["body"]["breakpoints"]] == [False, True]
+    client.ask("configurationDone")
+    assert calls(client) == [4.0, 2.0, 1.0, 0.5, 0.25]
+
+
 def test_without_stop_on_entry_only_breakpoints_stop(client, program):
     """And their hits are counted from call to call."""
     path = program(TRAINING)
@@ -1100,3 +1115,8 @@ def test_the_extension_names_the_options_that_the_adapter_reads():
     assert debugger["type"] in manifest["activationEvents"][0]
     if shutil.which("node"):
         subprocess.run(["node", "--check", str(EXTENSION / "extension.js")], check=True, timeout=PATIENCE)
+
+
+def test_the_extension_has_the_version_of_the_package():
+    manifest = json.loads((files("autograd_mini.debug") / "vscode" / "package.json").read_text(encoding="utf-8"))
+    assert manifest["version"] == version("autograd-mini")

@@ -442,6 +442,36 @@ def test_what_a_word_means():
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
+def test_motions_can_be_repeated(shell):
+    shell("jump start", "s", "s", "s")
+    there = shell.trace.position
+    assert shell("jump start", "s 3").count("\nstep") == 1
+    assert shell.trace.position == there
+    shell("rs 3")
+    assert shell.trace.position == shell.trace.start
+    shell("b when total == total", "c 4")
+    assert shell.trace.position == shell.trace.start + 4
+    assert shell("n x") == "*** 'x' is no number of times.\n"
+    shell("clear", "n 1000")
+    assert shell.trace.position == len(shell.trace) - 1
+
+
+def test_what_a_leaf_holds_from_before_is_told(session):
+    """Who forgets to set gradients to zero sees it here."""
+    program = "import autograd_mini as am\nx = am.Value(2.0)\nfor _ in range(2):\n    y = x * x\n    y.backward()\n"
+    out = session(program, "c", "c", "c", "q").stdout
+    assert "holds" not in out.partition("call 2")[0]
+    assert "x.grad holds 4 from before: backward() adds to it, 8 then" in out.partition("call 2")[2]
+
+
+def test_a_leaf_that_nothing_reaches_is_told_apart_from_one_that_waits(session):
+    program = "import autograd_mini as am\nw, x = am.Value(-2.0), am.Value(3.0)\ny = am.relu(w) + x\ny.backward()\n"
+    out = session(program, "grad", "grad w", "grad x", "q").stdout
+    assert "0: nothing ever arrives" in out
+    assert "∂y/∂w: nothing ever arrives" in out
+    assert "∂y/∂x: nothing has arrived yet" in out
+
+
 def test_print_and_display(shell):
     assert shell("p w") == "w = 0.5, grad not yet\n"
     assert shell("w.grad") == "not yet\n"

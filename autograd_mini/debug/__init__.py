@@ -94,6 +94,7 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
     step 7 of 7, backward
        ∂exp#3/∂x += ∂exp#3/∂mul#2 × ∂mul#2/∂x = 0.002479 × -3 = -0.007436   total -0.007436
        ∂exp#3/∂w += ∂exp#3/∂mul#2 × ∂mul#2/∂w = 0.002479 × 2  = 0.004958    total 0.004958
+       the sweep is over: these are the gradients of backward()
     """
     from autograd_mini.debug import terminal
 

@@ -516,11 +516,12 @@ class Trace(Sequence[Step]):
         _, sharp, digits = str(name).rpartition("#")
         if sharp and digits.isdecimal() and int(digits) < self.start:
             return [self.journal.order[int(digits)]]
-        close = difflib.get_close_matches(str(name), self.called, 3, 0.4) or [*self.called][:3]
+        close = difflib.get_close_matches(str(name), self.called, 3, 0.4)
+        known = f"Did you mean {', '.join(close)}?" if close else f"There are {', '.join([*self.called][:4])}, …"
         raise ArgumentError(
             f"Nothing in the graph is called {shown(name)}.",
-            f"There are {', '.join(close)}; and #0 to #{self.start - 1}, by number."
-            if close
+            f"{known} Or write a number, #0 to #{self.start - 1}."
+            if self.called
             else f"Nodes have no names here; write #0 to #{self.start - 1}.",
         )
 

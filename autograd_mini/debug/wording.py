@@ -32,6 +32,7 @@ _FEW = 12  # terms, operands or lines shown of many
 _TAB = 8
 _UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*")  # needs no parentheses behind a ∂
 _NOT_YET = "not yet"
+_NOTHING = "nothing ever arrives"
 
 
 def plain(role: str, text: str) -> str:
@@ -400,17 +401,26 @@ class Wording:
             place = self.trace.place(node)
             where = f"  {path(place.file)}:{place.line}" if place is not None else ""
             name, value = self.symbol(node), number(self.trace.value(node))
-            rows.append((name, f"  {value}", f"  {number(self.trace.grad(node))}", where))
+            rows.append((name, f"  {value}", f"  {self.now(node)}", where))
         heading, *lines = aligned(rows, right=(1, 2))
         rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
+
+    def is_reached(self, node: Value) -> bool:
+        """Whether any gradient arrives at a node, sooner or later."""
+        return bool(self.trace.journal.arrivals(node))
+
+    def now(self, node: Value) -> str:
+        """The gradient that a node has now."""
+        gradient = self.trace.grad(node)
+        return number(gradient) if gradient is not None or self.is_reached(node) else f"0: {_NOTHING}"
 
     def sum_of(self, node: Value) -> list[str]:
         """How the gradient of a node came about, up to now."""
         now = self.trace.position
         steps = [self.trace[index] for index in self.trace.journal.arrivals(node) if index <= now]
         if not steps:
-            return [f"{self.gradient(node)}: nothing has arrived yet"]
+            return [f"{self.gradient(node)}: {'nothing has arrived yet' if self.is_reached(node) else _NOTHING}"]
         changed = [place for place, step in enumerate(steps) if step.phase == WHAT_IF]
         steps = steps[changed[-1] if changed else 0 :]  # what came before does not count any more
         parts = [number(step.contribution if step.contribution is not None else step.total) for step in steps]

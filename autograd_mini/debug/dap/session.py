@@ -13,7 +13,7 @@ from typing import Any
 
 from autograd_mini.debug.dap.protocol import UNUSABLE, Channel, Message, sentences
 from autograd_mini.debug.dap.sources import Sources
-from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, is_same_file
+from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
 from autograd_mini.debug.journal import FORWARD, WHAT_IF
 from autograd_mini.debug.lines import Frame
@@ -132,7 +132,9 @@ class Session:
             return "entry" if call.number == options["at"] else ""
         if self._last:
             return "breakpoint"
-        return "" if any(wanted.log is None for wanted in lines) else "entry"
+        if call.site is None or call.site.line not in calling_lines(call.site.file):  # `serve`, or a named value
+            return "entry"
+        return "" if any(wanted.log is None and wanted.is_in_file_of(call) for wanted in lines) else "entry"
 
     def _is_met(self, wanted: Wanted, trace: Trace) -> bool:
         """Whether a breakpoint on the line of a call stops there; what cannot be computed does."""

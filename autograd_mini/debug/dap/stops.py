@@ -5,9 +5,11 @@ Not here: when a breakpoint is met (that is `breakpoints`), and requests (that i
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from autograd_mini.debug.breakpoints import Breakpoint
@@ -80,12 +82,16 @@ class Wanted:
     @property
     def is_call(self) -> bool:
         """Whether it stands on a line that calls `backward()`: then it chooses among the calls."""
-        return self.kind == "line" and "backward(" in linecache.getline(self.file or "", self.target)
+        return self.kind == "line" and self.target in calling_lines(self.file or "")
 
     def is_of(self, call: Call) -> bool:
         """Whether it chooses this call."""
         site = call.site
-        return site is not None and site.line == self.target and is_same_file(site.file, self.file)
+        return site is not None and site.span[0] <= self.target <= site.span[2] and self.is_in_file_of(call)
+
+    def is_in_file_of(self, call: Call) -> bool:
+        """Whether it stands in the file in which `backward()` is called."""
+        return call.site is not None and is_same_file(call.site.file, self.file)
 
     def arm(self, trace: Trace) -> None:
         """Join the breakpoints of a trace, if that has such a place; the hits go on being counted."""
@@ -130,3 +136,15 @@ class Wanted:
 def is_same_file(file: str, other: str | None) -> bool:
     """Whether two paths lead to one file."""
     return other is not None and os.path.realpath(file) == os.path.realpath(other)
+
+
+@lru_cache(maxsize=100)
+def calling_lines(file: str) -> frozenset[int]:
+    """The lines of a file on which `backward()` is called; none where it cannot be read."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    found = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "backward"]
+    return frozenset(line for call in found for line in range(call.lineno, (call.end_lineno or call.lineno) + 1))

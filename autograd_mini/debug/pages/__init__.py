@@ -252,7 +252,8 @@ class _Contents:
     @cached_property
     def _nodes(self) -> list[Value]:
         """The nodes of the table: leaves, those with names first, then results with names."""
-        leaves = sorted(self.trace.leaves, key=lambda leaf: not self.trace.name(leaf))
+        name = self.trace.name  # variables come before what is inside of lists and objects, such as parameters
+        leaves = sorted(self.trace.leaves, key=lambda leaf: (not name(leaf), not name(leaf).isidentifier()))
         return leaves + [node for node in self.trace.journal.order if node.op is not None and self.trace.name(node)]
 
     def _rows(self) -> list[dict[str, Any]]:

@@ -35,7 +35,10 @@ def short(number: float) -> str:
 def called(trace: Trace, node: Value) -> str:
     """What a page calls a node."""
     name = readable(trace.label(node)).replace("\t", " ")
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    if len(name) <= _LONGEST:
+        return name
+    # Of "network.layers[0].neurons[1].w[0]" the end tells more; of a name that the user gave, the beginning.
+    return name[: _LONGEST - 1] + "…" if node.name else "…" + name[1 - _LONGEST :]
 
 
 def numeral(number: float) -> Formula:

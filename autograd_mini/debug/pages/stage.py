@@ -69,7 +69,7 @@ class Stage(Picture):
         name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
         source = self.names.source(node)
         self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
-        if self.names.name(node):
+        if self.trace.name(node):
             header = f"<B>{label(name)}</B>" + (f" = {label(operation)}" if operation else "")
         else:
             about = f"{operation} in {source}" if source and self.names.is_step(node) else source or operation

@@ -51,6 +51,7 @@ HELP = {
 }
 _INFO = ("breakpoints", "leaves", "step", "watches")
 _LINES = 11
+_FEW = 4
 _HOW = "n steps, rn steps back, help lists more."
 
 
@@ -171,11 +172,17 @@ class Shell(cmd.Cmd):
             except AutogradError as error:
                 self.say(f"   {place_}: {watch}: {_in_one_line(error)}")
 
-    def _move(self, motion: Callable[[bool], Stop], back: bool) -> None:
+    def _move(self, motion: Callable[[bool], Stop], back: bool, times: str = "") -> None:
+        """Move once, or so many times; say where that led."""
+        if times and not (times.isdecimal() and int(times) > 0):
+            raise ArgumentError(f"{shown(times)} is no number of times.")
         trace = self._trace
         before = trace.position
-        stop = motion(back)
-        self.say(*map(printable, stop.messages))
+        for _ in range(int(times or 1)):
+            stop = motion(back)
+            self.say(*map(printable, stop.messages))
+            if stop.reason not in ("step", "breakpoint") or (stop.breakpoints and motion != trace.run):
+                break
         if stop.reason == "end" and trace.position == before:
             self.say(
                 "This is the beginning: nothing has been computed before."
@@ -188,46 +195,50 @@ class Shell(cmd.Cmd):
         for breakpoint in stop.breakpoints:
             self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
         self._show()
-        if stop.reason == "end" and not back:
+        if self._go_on():
             self.say("   the sweep is over: these are the gradients of backward()")
+            for leaf in [leaf for leaf in trace.leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
+                name, held = self.wording.symbol(leaf), leaf.grad
+                after = number(held + (trace.grad(leaf) or 0.0))
+                self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")
 
     def _go_on(self) -> bool:
         return self._trace.position == len(self._trace) - 1
 
-    def do_next(self, _: str) -> None:
-        """Go to the next node; a scope further inside, such as softmax, is one step."""
-        self._move(self._trace.over, False)
+    def do_next(self, times: str) -> None:
+        """Go to the next node; a scope further inside, such as softmax, is one step. next 3: three times."""
+        self._move(self._trace.over, False, times)
 
-    def do_step(self, _: str) -> None:
+    def do_step(self, times: str) -> None:
         """Go to the next node, wherever it is, also into a scope."""
-        self._move(self._trace.into, False)
+        self._move(self._trace.into, False, times)
 
-    def do_return(self, _: str) -> None:
+    def do_return(self, times: str) -> None:
         """Go on until this scope is left; outside of all scopes, to the end of the sweep."""
-        self._move(self._trace.out, False)
+        self._move(self._trace.out, False, times)
 
-    def do_continue(self, _: str) -> bool:
+    def do_continue(self, times: str) -> bool:
         """Go on to the next breakpoint, or to the end of the sweep; from there, on with the program."""
         if self._go_on():
             return True
-        self._move(self._trace.run, False)
+        self._move(self._trace.run, False, times)
         return False
 
-    def do_rnext(self, _: str) -> None:
+    def do_rnext(self, times: str) -> None:
         """Go back to the node before; a scope further inside is one step."""
-        self._move(self._trace.over, True)
+        self._move(self._trace.over, True, times)
 
-    def do_rstep(self, _: str) -> None:
+    def do_rstep(self, times: str) -> None:
         """Go back to the node before, wherever it is, also into a scope."""
-        self._move(self._trace.into, True)
+        self._move(self._trace.into, True, times)
 
-    def do_rreturn(self, _: str) -> None:
+    def do_rreturn(self, times: str) -> None:
         """Go back to before this scope was entered."""
-        self._move(self._trace.out, True)
+        self._move(self._trace.out, True, times)
 
-    def do_rcontinue(self, _: str) -> None:
+    def do_rcontinue(self, times: str) -> None:
         """Go back to the breakpoint before, or to the beginning of the computation."""
-        self._move(self._trace.run, True)
+        self._move(self._trace.run, True, times)
 
     def do_jump(self, text: str) -> None:
         """Go to a moment: jump 21, jump +3, jump -3, jump start (where the sweep begins), jump end, jump 0."""
@@ -245,7 +256,7 @@ class Shell(cmd.Cmd):
         self._show()
 
     def do_quit(self, _: str) -> bool:
-        """End the session, and with it a program that runs in it."""
+        """End the session, and under `autograd-mini debug` the program; what called loss.debug() goes on."""
         self.quits = True
         return True
 
@@ -401,6 +412,9 @@ class Shell(cmd.Cmd):
         for place_, watch in enumerate(self._trace.watches, start=1):
             if only in ("", str(place_)):
                 self.say(f"{place_}: {watch} = {self._text(watch(names))}")
+        for breakpoint in self._trace.breakpoints:
+            if breakpoint.kind == "watch" and not only:
+                self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
         if not self._trace.watches:
             self.say("Nothing is displayed; display x.grad shows x.grad at every stop.")
 
@@ -591,7 +605,10 @@ class Shell(cmd.Cmd):
             rows.append((title, "", ""))
             rows += [(f"  {verb}", short.get(verb, ""), f"  {self._about(verb)}") for verb in verbs]
         self.say(*[self.paint("header", line) if line in HELP else line for line in aligned(rows)])
-        self.say("An empty line does the same again. Verbs can be shortened; anything else is an expression.")
+        self.say(
+            "A stop shows what has just happened. An empty line does the same again. Verbs can be shortened; "
+            "anything else is an expression."
+        )
 
     def _about(self, verb: str) -> str:
         """What a verb does, without its examples."""
