@@ -207,7 +207,7 @@ class Value(Methods):
             last_root.set(self)
 
     def debug(self) -> None:
-        """Step through `backward()` in the terminal; see `autograd_mini.debug.shell`."""
+        """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
         # By name, for the debugger is made of values, not values of it: nothing here may import it.
         importlib.import_module("autograd_mini.debug").shell(self)
 

@@ -18,7 +18,7 @@ from autograd_mini.engine import Value
 
 Formula = list[Any]  # [tag, *children], where children are texts or formulas
 
-_LONGEST = 24  # characters of a name
+_LONGEST = 32  # characters of a name
 _MOST_OPERANDS = 6
 _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 
