@@ -348,6 +348,7 @@ def test_control_c_stops_a_long_run_where_it_is(shell):
         ("b below 0.1", "below 0.1"),
         ("b abs(grad) > 2", "when abs(grad) > 2"),
         ("b exp, max(grad, 0) > 2", "op exp, if max(grad, 0) > 2"),
+        ("b exp if max(grad, 0) > 2", "op exp, if max(grad, 0) > 2"),
         ("tbreak exp", "op exp, once"),
     ],
 )

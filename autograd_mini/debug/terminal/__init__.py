@@ -278,12 +278,12 @@ class Shell(cmd.Cmd):
         b nonfinite          where nan or an infinity turns up
         b above 1e3          where a gradient is larger; b below 1e-6 where one is handed on that is smaller
         b grad * value > 2   where an expression is true
-        Behind a comma may stand a condition: b exp, abs(grad) > 1
+        Behind a comma, or "if", may stand a condition: b exp, abs(grad) > 1
         """
         if not text:
             self._list_breakpoints()
             return
-        where, condition = _at_comma(text)
+        where, condition = _at_condition(text)
         site = self._frames()[self.frame].site
         arguments = place(self._trace, where, site.file if site is not None else None)
         found = self._trace.break_at(**arguments, condition=condition or None, temporary=temporary)
@@ -644,13 +644,16 @@ class Shell(cmd.Cmd):
         return sorted({name for name in known if name.startswith(text)})
 
 
-def _at_comma(text: str) -> tuple[str, str]:
-    """What is before the first comma outside of parentheses, and behind it."""
+def _at_condition(text: str) -> tuple[str, str]:
+    """A place and its condition: behind the first comma outside of parentheses, or behind "if", as others write it."""
+    if " if " in text and " else " not in text:
+        place_, _, condition = text.partition(" if ")
+        return place_, condition.strip()
     depth = 0
-    for place_, character in enumerate(text):
+    for index, character in enumerate(text):
         depth += (character in "([") - (character in ")]")
         if character == "," and depth == 0:
-            return text[:place_], text[place_ + 1 :].strip()
+            return text[:index], text[index + 1 :].strip()
     return text, ""
 
 
