@@ -9,6 +9,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.namespaces import namespaces, paths, plain
+from autograd_mini.debug.places import place
 from autograd_mini.debug.program import debug_program
 
 PROGRAM = """
@@ -84,6 +85,27 @@ def test_a_list_means_its_elements(trace):
     assert len(trace.break_at(node="mlp.layers[0]").nodes) == 4
     with pytest.raises(am.ArgumentError, match=r"2 nodes are called e.*\n(.*\n)?.*e\[0\], e\[1\]"):
         trace.evaluate("e")
+
+
+def test_functions_of_the_program_are_places_to_stop(trace):
+    assert {"model", "mse"} <= set(trace.functions)
+    trace.break_at(function="model")
+    trace.seek(trace.start)
+    found = []
+    while trace.run().reason == "breakpoint":
+        found.append([frame.name for frame in trace.frames(trace.step.node)])
+    assert len(found) == 3
+    assert all(names[0] == "model" for names in found)
+    with pytest.raises(am.ArgumentError, match="model, mse"):
+        trace.break_at(function="main")
+
+
+def test_what_is_typed_means_these_names_too(trace):
+    assert place(trace, "a[1]") == {"node": "a[1]"}
+    assert place(trace, "a") == {"node": "a"}
+    assert place(trace, "net.params['α'].grad") == {"watch": trace.nodes("net.params['α']")[0]}
+    assert place(trace, "model") == {"function": "model"}
+    assert str(trace.break_at(**place(trace, "a[1].grad"))) == "watch a[1].grad"
 
 
 def test_numbers_and_texts_of_the_program_can_stand_in_conditions(trace):

@@ -173,6 +173,7 @@ def _when(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool
 KINDS: dict[str, Callable[[Breakpoint, Trace, Step, int], bool]] = {
     "line": _at_nodes,
     "op": _at_nodes,
+    "function": _at_nodes,
     "node": _at_nodes,
     "scope": _at_scopes,
     "watch": _changes,

@@ -10,12 +10,12 @@ import re
 from typing import Any
 
 from autograd_mini.debug.travel import Trace
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
 
 _LINE = re.compile(r"(?:(.+):)?(\d+)")
 _LIMIT = re.compile(r"(above|below)\s+(\S+)")
-_KIND = re.compile(r"(op|scope|node|watch|when)\s+(.+)")
-_GRADIENT = re.compile(r"([^\W\d]\w*|(?:[^\W\d]\w*)?#\d+)\.grad")
+_KIND = re.compile(r"(op|scope|function|node|watch|when)\s+(.+)")
 _WORD = re.compile(r"[^\W\d]\w*|(?:[^\W\d]\w*)?#\d+|[^\w\s]{1,2}")
 
 
@@ -47,27 +47,39 @@ def place(trace: Trace, text: str, file: str | None = None) -> dict[str, Any]:
             raise ArgumentError(f"{shown(found[2])} is no number.", f"Write one, as in {found[1]} 1e3.") from None
     if found := _KIND.fullmatch(text):
         return {found[1]: found[2]}
-    if found := _GRADIENT.fullmatch(text):
-        nodes = trace.nodes(found[1])
+    if text.endswith(".grad") and (nodes := _nodes(trace, text.removesuffix(".grad"))):
         return {"watch": nodes[0] if len(nodes) == 1 else text}
+    if _nodes(trace, text):
+        return {"node": text}
     return _named(trace, text) if _WORD.fullmatch(text) else {"when": text}
 
 
 def _named(trace: Trace, word: str) -> dict[str, Any]:
-    """A node, a scope or an operation of this name."""
+    """A scope, an operation or a function of this name."""
     rows = {node._row for node in trace.journal.order if node._row is not None}
     operations = {row.name for row in rows} | {row.symbol for row in rows}
     scopes = {scope.name for node in trace.journal.order for scope in trace.scopes(node)}
-    if word in trace.vocabulary or "#" in word:
-        return {"node": word}
     if word in scopes:
         return {"scope": word}
     if word in operations:
         return {"op": word}
+    if word in trace.functions:
+        return {"function": word}
     known = [f"{kind} {', '.join(names)}" for kind, names in (
         ("the nodes", trace.vocabulary[:8]), ("the scopes", sorted(scopes)[:8]), ("the operations", sorted(operations)),
+        ("the functions", sorted(trace.functions)[:8]),
     ) if names]  # fmt: skip
-    raise ArgumentError(f"No node, scope or operation is called {shown(word)}.", f"There are {'; '.join(known)}.")
+    raise ArgumentError(
+        f"No node, scope, operation or function is called {shown(word)}.", f"There are {'; '.join(known)}."
+    )
+
+
+def _nodes(trace: Trace, name: str) -> list[Value]:
+    """The nodes of a name; none where nothing is called so."""
+    try:
+        return trace.nodes(name)
+    except ArgumentError:
+        return []
 
 
 def files(trace: Trace) -> list[str]:

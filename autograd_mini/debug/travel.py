@@ -11,13 +11,14 @@ import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, overload
 
 from autograd_mini.debug.breakpoints import Breakpoint
 from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
 from autograd_mini.debug.lines import Frame, Lines
-from autograd_mini.debug.moment import WORDS, Moment
+from autograd_mini.debug.moment import Moment
 from autograd_mini.debug.namespaces import Namespace, namespaces, paths, plain, users
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
@@ -323,6 +324,7 @@ class Trace(Sequence[Step]):
         file: str | None = None,
         op: str | None = None,
         scope: str | None = None,
+        function: str | None = None,
         node: Value | str | None = None,
         watch: Value | str | None = None,
         nonfinite: bool = False,
@@ -342,6 +344,7 @@ class Trace(Sequence[Step]):
             file: of that line; by default the one in which the root was made.
             op: the name or symbol of a primitive, such as "exp" or "*".
             scope: the name of a scope; where it is entered.
+            function: the name of a function of the program; where what it computes begins.
             node: a node, or the name of some.
             watch: stop where this changes: the gradient of a node, or an expression.
             nonfinite: stop where anything is nan or infinite.
@@ -361,7 +364,7 @@ class Trace(Sequence[Step]):
             OperandError: what is a number above or below is none.
         """
         given = {
-            "line": line, "op": op, "scope": scope, "node": node, "watch": watch,
+            "line": line, "op": op, "scope": scope, "function": function, "node": node, "watch": watch,
             "nonfinite": nonfinite or None, "above": above, "below": below, "when": when,
         }  # fmt: skip
         kinds = [kind for kind, target in given.items() if target is not None]
@@ -414,14 +417,15 @@ class Trace(Sequence[Step]):
             nodes = {node for node in order if any(scope.name == target for scope in self.scopes(node))}
             names = {scope.name for node in order for scope in self.scopes(node)}
             _some(nodes, f"The graph has no scope {shown(target)}.", names)
+        elif kind == "function":
+            nodes, entering = self.functions.get(target, set()), True
+            _some(nodes, f"No function {shown(target)} computed anything in the graph.", self.functions)
         elif kind == "node":
             nodes = {target} if type(target) is Value else {*self.nodes(target)}
             target = self.label(target) if type(target) is Value else target
         elif kind == "watch":
             if type(target) is Value:
-                name = self.label(target)
-                name = name if name.isidentifier() and name not in WORDS else f"#{self.number(target)}"
-                nodes, target = {target}, Condition(f"{name}.grad")
+                nodes, target = {target}, Condition(f"{self._written(target)}.grad")
             else:
                 target = self.condition(target)
         elif kind == "when" and not callable(target):
@@ -499,6 +503,14 @@ class Trace(Sequence[Step]):
             return name
         return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
 
+    def _written(self, node: Value) -> str:
+        """A node as an expression can write it: its label, or, where that is no expression, its number."""
+        label = self.label(node)
+        try:
+            return label if self.evaluate(label) is node else f"#{self.number(node)}"
+        except ArgumentError:
+            return f"#{self.number(node)}"
+
     def nodes(self, name: str) -> list[Value]:
         """The nodes of a name; of a list, dict or object those in it; "#7" and "e#7" mean the node of that number.
 
@@ -555,6 +567,16 @@ class Trace(Sequence[Step]):
             frames += [Frame(scope.name, scope.site, scope) for scope in entered]
             scopes = [scope for scope in scopes if scope.site is None or scope.site.code is not site.code]
         return frames + [Frame(scope.name, scope.site, scope) for scope in scopes]
+
+    @cached_property
+    def functions(self) -> dict[str, set[Value]]:
+        """The functions of the program, by their names, and the nodes that were made in them or in what they called."""
+        found: dict[str, set[Value]] = {}
+        for node in self.journal.order:
+            for frame in self.frames(node):
+                if frame.scope is None and frame.site is not None and frame.name != "<module>":
+                    found.setdefault(frame.name.rpartition(".")[2], set()).add(node)
+        return found
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
