@@ -809,6 +809,16 @@ def test_a_call_in_another_file_says_nothing_about_this_one(client, program, tmp
     assert calls(client) == [4.0, 2.0, 1.0, 0.5, 0.25]
 
 
+@pytest.mark.parametrize("line", [6, 7])
+def test_a_call_may_stand_on_several_lines(client, program, line):
+    path = program(TRAINING.replace("backward()", "backward(\n        1.0)"))
+    client.ask("initialize", adapterID="test")
+    client.ask("launch", program=path)
+    client.ask("setBreakpoints", source={"path": path}, breakpoints=[{"line": line, "hitCondition": "== 2"}])
+    client.ask("configurationDone")
+    assert calls(client) == [2.0]
+
+
 def test_without_stop_on_entry_only_breakpoints_stop(client, program):
     """And their hits are counted from call to call."""
     path = program(TRAINING)

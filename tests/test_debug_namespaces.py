@@ -133,7 +133,7 @@ def test_nothing_of_the_program_is_called():
     trap = Trap(x=x)
     endless = []
     endless.append(endless)
-    found = paths([{"endless": endless, "big": [0.0] * 10, "trap": trap, "_x": x, "In": [x]}], {x})
+    found = paths([{"In": [x], "_x": x, "endless": endless, "big": [0.0] * 10, "trap": trap}], {x})
     assert found == {x: "trap['x']"}
 
 

@@ -883,6 +883,20 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
 
 
 @in_browser
+def test_a_table_of_many_leaves_is_cut_and_says_so(tmp_path, visit):
+    """Variables come first: what is inside of lists may be parameters, of which there are many."""
+    weights = [Value(1.0) for _ in range(150)]
+    x = Value(2.0)
+    loss = am.sum([w * x for w in weights])
+    shown = visit(debug.page(loss, tmp_path / "page.html"))
+    names = list(shown.rows())
+    assert len(names) == 100
+    assert names[0] == "x"
+    assert {"x", "loss", "weights[0]"} <= set(names)
+    assert "more" in shown.text("#gradients")
+
+
+@in_browser
 def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
     """The page stays small, says so, and every group ends where the trace has the numbers it shows."""
     trace = network([60, 60, 10])
