@@ -82,10 +82,10 @@ def _lines(file: str) -> list[str]:
 
 
 def _runs(lines: list[str], marked: set[int]) -> list[tuple[int, list[str]]]:
-    near = range(1, len(lines) + 1)
+    near = [*range(1, len(lines) + 1)]
     if len(lines) > _SHORT:
         around = {line for mark in marked for line in range(mark - _NEAR, mark + _NEAR + 1)}
-        near = [line for line in near if line in around]  # type: ignore[assignment]  # a range or a list of numbers
+        near = [line for line in near if line in around]
     runs: list[tuple[int, list[str]]] = []
     for line in near:
         if not runs or line != runs[-1][0] + len(runs[-1][1]):

@@ -128,7 +128,7 @@ class Shell(cmd.Cmd):
     def default(self, line: str) -> None:
         """An expression; anything else is an error."""
         text = line.removeprefix("!").strip()
-        word = re.match(r"\w*", text)[0]  # type: ignore[index]  # it always matches
+        word, *_ = re.findall(r"\w*", text)
         known = [verb for verb in self._verbs() if word and verb.startswith(word)]
         if known and word == text.partition(" ")[0]:
             raise ArgumentError(f"{word} may be {', '.join(known)}.")
