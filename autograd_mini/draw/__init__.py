@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autograd_mini import files
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
 from autograd_mini.scopes import Scope
@@ -108,13 +109,13 @@ class Drawing:
         if kind == ".png":
             from autograd_mini.draw.render import run
 
-            path.write_bytes(run(self.dot, "png"))
+            files.write(path, run(self.dot, "png"))
         elif kind == ".html":
             from autograd_mini.draw.page import page
 
-            path.write_bytes(page(self).encode())
+            files.write(path, page(self))
         else:  # as bytes, so that lines end alike everywhere
-            path.write_bytes((self.svg if kind == ".svg" else self.dot).encode())
+            files.write(path, self.svg if kind == ".svg" else self.dot)
         return path
 
     def __repr__(self) -> str:

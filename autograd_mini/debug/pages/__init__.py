@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from autograd_mini import files
 from autograd_mini.debug.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.pages.formulas import called, formula, size, slopes, words
 from autograd_mini.debug.pages.listing import Listing, readable
@@ -66,7 +67,7 @@ class Page:
             ProgramError: the program found fails.
         """
         path = checked_path(path)
-        path.write_bytes(self.html.encode())
+        files.write(path, self.html)
         return path
 
     def __repr__(self) -> str:

@@ -1,0 +1,64 @@
+"""Writing a file: aside first, then renamed, so that a write that fails leaves what was there.
+
+Every file that the package writes goes through here. Not here: what is written. Read next: `draw`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+
+def write(path: str | Path, content: str | bytes) -> Path:
+    """Write a whole file, or leave the one that is there as it was.
+
+    Args:
+        path: where to. A link is followed; what is no ordinary file, such as a pipe or `/dev/stdout`, is written directly.
+        content: all of it; text becomes UTF-8, its line ends stay as they are.
+
+    Returns:
+        the path.
+
+    Raises:
+        OSError: the disk is full or read-only, or there is no such folder; its `filename` is the path.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(pathlib.Path(folder, "a.txt"), "α").read_bytes()
+    b'\\xce\\xb1'
+    """
+    data = content.encode() if isinstance(content, str) else content
+    path = Path(path)
+    try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # the name that the user knows, not that of the file aside
+        raise
+    return path
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Write beside the target and rename, with the target's permissions; nothing is left behind by a failure."""
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_UMASK
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(13, os.strerror(13), str(target))  # a rename would not ask
+    handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, mode)
+        os.replace(aside, target)
+    except BaseException:
+        os.unlink(aside)
+        raise
