@@ -18,7 +18,7 @@ def write(path: str | Path, content: str | bytes) -> Path:
     """Write a whole file, or leave the one that is there as it was.
 
     Args:
-        path: where to. A link is followed; what is no ordinary file, such as a pipe or `/dev/stdout`, is written directly.
+        path: where to. A link is followed; a pipe or a device, such as `/dev/stdout`, is written to directly.
         content: all of it; text becomes UTF-8, its line ends stay as they are.
 
     Returns:
