@@ -357,9 +357,10 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
 
 
 def retire(leaf: Value) -> None:
-    """Turn a leaf that was a variable into a constant: a node with no edge to it, `pos` of a number."""
+    """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
     if leaf._row is None:
-        leaf._row, leaf._left = TABLE["pos"], leaf._data
+        leaf._left = leaf._data
+    leaf._row = TABLE["pos"]
 
 
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:

@@ -27,9 +27,21 @@ Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and tra
 
 
 class Zero:
-    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied."""
+    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied.
+
+    >>> ZERO * math.inf, 2.0 + ZERO
+    (ZERO, 2.0)
+    """
 
     __slots__ = ()
+
+    def __mul__(self, other: Any) -> Zero:
+        return self
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
 
     def __repr__(self) -> str:
         return "ZERO"
@@ -131,7 +143,9 @@ def as_number(operand: object) -> float | None:
             ) from None
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
-    return None
+    # What is left of a dual number after its derivative: asked of its class, for an object may have any attribute.
+    as_float: Callable[[Any], float | None] | None = getattr(type(operand), "as_float", None)
+    return None if as_float is None else as_float(operand)
 
 
 def is_operand(operand: object) -> bool:
