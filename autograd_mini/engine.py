@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError
@@ -21,7 +21,7 @@ from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
 
 _ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
-_DOT, _WHERE = TABLE["dot"], TABLE["where"]
+_DOT, _SUM, _WHERE = TABLE["dot"], TABLE["sum"], TABLE["where"]
 _new = object.__new__
 
 
@@ -424,6 +424,17 @@ def _record_dot(operands: tuple[Value, ...]) -> Value:
     for product in products:
         total += product
     return record(_DOT, total, operands, None, (*ys, *xs), ZERO)
+
+
+def record_sum(operands: Sequence[Value]) -> Value:
+    """The row "sum" of `Value`s alone, inlined: as fast as adding them up one by one where there are few."""
+    total = operands[0]._data
+    for x in operands[1:]:
+        total += x._data
+    if len(operands) > 2:
+        return record(_SUM, total, tuple(operands), None, (1.0,) * len(operands), ZERO)
+    left, right = operands[0], operands[-1] if len(operands) == 2 else None
+    return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
 def name_scope(name: str, node: Value) -> Value:

@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.engine import Value, name_scope, record_where
+from autograd_mini.engine import Value, name_scope, record_sum, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, attach
 from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
@@ -395,6 +395,8 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     terms = list(xs)
     if type(start) is not int or start != 0:
         terms.insert(0, start)
+    if set(map(type, terms)) == {Value}:
+        return record_sum(terms)
     if any(type(term) is Value or isinstance(term, float) for term in terms):
         return sum_of(*terms)
     return builtins.sum(terms[1:], terms[0]) if terms else 0  # `from autograd_mini import *` does no harm
