@@ -66,7 +66,7 @@ class Value(Node):
 
     # No __slots__: it has a dict, for attributes, and can be referred to weakly.
 
-    def __init__(self, data: float, _children: Iterable[Value] = (), _op: str = "", label: str = "") -> None:
+    def __init__(self, data: float, _children: Iterable[Value] = (), _op: str = "", label: Any = "") -> None:
         number = data if type(data) is float else as_number(data)
         if number is None:
             raise operand_error("Value()", data)
@@ -81,8 +81,8 @@ class Value(Node):
             self._op = _op
         now = recording()
         self._notes = now.scope
-        if label:
-            self.name = label
+        if label != "":
+            self.label = label
         if now.observe is not None:
             now.observe(self)
 
@@ -116,13 +116,16 @@ class Value(Node):
         self._data = number
 
     @property
-    def label(self) -> str:
-        """What pictures and debuggers call it; "" where nobody gave it a name."""
-        return self.name or ""
+    def label(self) -> Any:
+        """What pictures and debuggers call it; "" where nobody gave it a name. Other things than text are kept too."""
+        label = vars(self).get("label")
+        return label if label is not None and str(label) == self.name else self.name or ""
 
     @label.setter
-    def label(self, label: str) -> None:
-        self.name = label or None
+    def label(self, label: Any) -> None:
+        self.name = str(label) or None
+        if not isinstance(label, str):
+            vars(self)["label"] = label
 
     @property
     def _prev(self) -> tuple[Any, ...]:
