@@ -19,7 +19,7 @@ from typing import Any
 
 from autograd_mini import sparsity, trees
 from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
-from autograd_mini.engine import Value, layout, retire
+from autograd_mini.engine import Value, is_node, layout, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked, transparent
@@ -589,6 +589,7 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
     """The numbers of an argument."""
     found = []
     for place, leaf in trees.numbers(tree, path):
+        _check_kind(name, place, leaf)
         number = leaf if isinstance(leaf, Methods) else as_number(leaf)
         if number is None:
             if is_operand(leaf):
@@ -596,6 +597,15 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
             raise operand_error(f"{name}() by {place}", leaf)
         found.append(number)
     return found
+
+
+def _check_kind(name: str, place: str, leaf: Any) -> None:
+    inner = _innermost(leaf)
+    if is_node(inner) and type(inner) is not Value:
+        raise OperandError(
+            f"{name}() takes numbers and Values of autograd_mini; {place} is one of autograd_mini.micrograd.",
+            "Call backward() on those, or import Value from autograd_mini.",
+        )
 
 
 def _outputs(name: str, result: Tree) -> list[Any]:
@@ -606,6 +616,7 @@ def _outputs(name: str, result: Tree) -> list[Any]:
         )
     found = []
     for place, leaf in trees.numbers(result, "result"):
+        _check_kind(name, place, leaf)
         number = leaf if isinstance(leaf, Methods) else None if isinstance(leaf, bool) else as_number(leaf)
         if number is None:
             raise OperandError(

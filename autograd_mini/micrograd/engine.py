@@ -29,7 +29,7 @@ from autograd_mini.primitives import (
 from autograd_mini.scopes import recording
 from autograd_mini.sweep import topological_order
 
-_ADD, _MUL, _POW, _WHERE = TABLE["add"], TABLE["mul"], TABLE["pow"], TABLE["where"]
+_POW, _WHERE = TABLE["pow"], TABLE["where"]
 
 
 class Value(Node):
@@ -70,10 +70,14 @@ class Value(Node):
         number = data if type(data) is float else as_number(data)
         if number is None:
             raise operand_error("Value()", data)
-        children = tuple(dict.fromkeys(_children))
+        children = tuple(dict.fromkeys(_children if isinstance(_children, Iterable) else (_children,)))
         for child in children:
+            _check_kind(child)
             if not isinstance(child, Value):
-                raise _mixed(child) if isinstance(child, Methods) else operand_error("Value(_children)", child)
+                raise OperandError(
+                    f"What a Value is computed from are Values, not {type(child).__name__}: {shown(child)}.",
+                    "Pass the operands in a tuple, and a name as label='...'.",
+                )
         self._row, self._data, self._grad = (_own(_op or "operation") if children else None), number, None
         self._left, self._right = (children or None), None
         self._dleft, self._dright = ((ZERO,) * len(children) or ZERO), ZERO
@@ -91,9 +95,11 @@ class Value(Node):
 
     # -- identity ------------------------------------------------------------------------------------------------------
 
-    __eq__ = object.__eq__
-    __ne__ = object.__ne__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     __hash__ = object.__hash__
+    __ne__ = object.__ne__  # not that of the base class, which compares numbers
 
     def __bool__(self) -> bool:
         return True
@@ -210,10 +216,10 @@ class Value(Node):
     # -- arithmetic, in micrograd's terms ------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Any:
-        return _with_node(_ADD, self, other)
+        return _with_node("add", self, other)
 
     def __mul__(self, other: Any) -> Any:
-        return _with_node(_MUL, self, other)
+        return _with_node("mul", self, other)
 
     def __pow__(self, other: Any) -> Any:
         power = super().__pow__(other)
@@ -231,14 +237,14 @@ class Value(Node):
         return self * other
 
     def __sub__(self, other: Any) -> Any:
-        operand = right_operand(TABLE["sub"], other)
+        operand = _operand("sub", other)
         return NotImplemented if operand is None else self + -operand
 
     def __rsub__(self, other: Any) -> Any:
         return -self + other
 
     def __truediv__(self, other: Any) -> Any:
-        divisor = right_operand(TABLE["div"], other)
+        divisor = _operand("div", other)
         if divisor is None:
             return NotImplemented
         return self * (_POW.function(divisor, -1.0) if type(divisor) is float else divisor**-1)
@@ -247,12 +253,19 @@ class Value(Node):
         return self**-1 * other
 
 
-def _with_node(row: Primitive, self: Value, other: Any) -> Any:
+def _operand(name: str, other: Any) -> Any:
+    """The right-hand side of an operator; None where its own class may have an answer."""
+    operand = right_operand(TABLE[name], other)
+    _check_kind(operand)
+    return operand
+
+
+def _with_node(name: str, self: Value, other: Any) -> Any:
     """A sum or product, with a constant as a node of its own."""
-    operand = right_operand(row, other)
+    operand = _operand(name, other)
     if operand is None:
         return NotImplemented
-    return _apply(row, (self, _node(Value, None, operand, (), ()) if type(operand) is float else operand))
+    return _apply(TABLE[name], (self, _node(Value, None, operand, (), ()) if type(operand) is float else operand))
 
 
 def _node(kind: type[Value], row: Primitive | None, data: float, operands: Any, partials: Any) -> Value:
@@ -276,9 +289,8 @@ def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
     for x in operands:
         if isinstance(x, Value):
             kind = type(x) if issubclass(type(x), kind) else kind
-        elif isinstance(x, Methods):
-            raise _mixed(x)
         elif type(x) is not float:
+            _check_kind(x)
             number = as_number(x)
             if number is None:
                 raise operand_error(f"{row.name}()", x)
@@ -298,12 +310,13 @@ def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
 interpreters[Value] = _apply
 
 
-def _mixed(other: Any) -> OperandError:
-    what = "a Value of autograd_mini" if type(other) is engine.Value else f"a {type(other).__name__}"
-    return OperandError(
-        f"{shown(other)} is {what}: it and a Value of autograd_mini.micrograd do not mix.",
-        "Import Value and nn from one of the two; grad, jacobian and the like take functions of the first.",
-    )
+def _check_kind(x: Any) -> None:
+    if isinstance(x, Methods) and not isinstance(x, Value):
+        what = "a Value of autograd_mini" if type(x) is engine.Value else f"a {type(x).__name__}"
+        raise OperandError(
+            f"{shown(x)} is {what}: it and a Value of autograd_mini.micrograd do not mix.",
+            "Import Value and nn from one of the two; grad, jacobian and the like take functions of the first.",
+        )
 
 
 # -- rows that are not in the table ------------------------------------------------------------------------------------
