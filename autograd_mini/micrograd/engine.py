@@ -8,7 +8,7 @@ Not here: any derivative. Read next: `micrograd.nn`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from math import nan
 from typing import Any
 
@@ -148,8 +148,8 @@ class Value(Node):
 
     @property
     def _backward(self) -> Callable[[], object]:
-        function: Callable[[], object] = vars(self).get("_backward", self._hand_on)
-        return function
+        function: Callable[[], object] | None = vars(self).get("_backward")
+        return function or partial(_hand_on, self, self.operands, self.partials)
 
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:
@@ -162,12 +162,6 @@ class Value(Node):
             self._op, self._row = self._op, _own(self._op or "operation")
             self._left, self._right, self._dright = children, None, ZERO
             self._dleft = tuple([_Share(share, place) for place in range(len(children))])
-
-    def _hand_on(self) -> None:
-        """What `_backward` is where the table knows the operation: add to the gradients of the operands."""
-        for operand, partial in zip(self.operands, self.partials, strict=True):
-            if partial is not ZERO:
-                operand.grad += self.grad * partial
 
     @property
     def partials(self) -> tuple[Any, ...]:
@@ -251,6 +245,13 @@ class Value(Node):
 
     def __rtruediv__(self, other: Any) -> Any:
         return self**-1 * other
+
+
+def _hand_on(node: Value, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> None:
+    """What `_backward` does where the table knows the operation: add to the gradients of the operands."""
+    for operand, slope in zip(operands, partials, strict=True):
+        if slope is not ZERO:
+            operand.grad += node.grad * slope
 
 
 def _operand(name: str, other: Any) -> Any:
