@@ -279,7 +279,7 @@ class Value(Node):
 
     Raises:
         OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`; the name is
-            not text; or there are more arguments, as micrograd's Value takes them: see `autograd_mini.micrograd`.
+            not text; or operands are passed, as to micrograd's Value: see `autograd_mini.micrograd`.
         ArgumentError: there are both a name and a label.
         OverflowError: data is an integer beyond the range of floats.
 
@@ -294,20 +294,17 @@ class Value(Node):
 
     __slots__ = ()
 
-    # A hook for every unknown attribute would double the time of all known ones; these are the usual.
+    # A hook for all unknown attributes would double the time of reading known ones (and make setting ten times as slow).
     _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
 
-    # `_children` and `_op`, which micrograd's Value takes, are there to say what to import instead.
-    def __init__(
-        self, data: float, name: str | None = None, _op: Any = None, label: str | None = None, _children: Any = None
-    ) -> None:
+    def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
         self._data = data if type(data) is float else _real(data, "Value()")
         self._row = self._left = self._right = self._grad = None
         self._dleft = self._dright = ZERO
         now = recording()
         self._notes = now.scope
-        if name is not None or label is not None or _op is not None or _children is not None:
-            self.name = _one_name(name, label, _children, _op)
+        if name is not None or label is not None:
+            self.name = _one_name(name, label)
         if now.observe is not None:
             now.observe(self)
 
@@ -403,14 +400,14 @@ class Value(Node):
         return self
 
 
-def _one_name(name: Any, label: Any, children: Any, op: Any) -> str:
+def _one_name(name: Any, label: Any) -> str:
     """The name that a leaf was given in one of two words.
 
     Raises:
-        OperandError: it is not text, or there are arguments of micrograd's Value.
+        OperandError: it is not text, such as the operands that micrograd's Value takes there.
         ArgumentError: it was given twice.
     """
-    if children is not None or op is not None or isinstance(name, (tuple, list, set, frozenset)):
+    if isinstance(name, (tuple, list, set, frozenset)):
         raise OperandError("Value() makes leaves, which have no operands.", f"{_MICROGRAD}.")
     if name is not None and label is not None:
         raise ArgumentError(f"Value() got name={shown(name)} and label={shown(label)}.", "Pass one of them.")

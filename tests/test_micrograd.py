@@ -681,8 +681,8 @@ def test_the_plain_value_knows_labels():
 @pytest.mark.parametrize(
     "text",
     [
-        "V(2.0, (v,), 'tanh')", "V(2.0, (v,))", "V(2.0, {v}, 'tanh')", "V(2.0, _children=(v,), _op='+')", "v._backward",
-        "V(2.0, _op='+')", "V(2.0, [], '')", "setattr(v, '_backward', print)", "setattr(v, 'm', 0)",
+        "V(2.0, (v,), 'tanh')", "V(2.0, (v,))", "V(2.0, {v}, 'tanh')", "v._backward",
+        "V(2.0, [], '')", "setattr(v, '_backward', print)", "setattr(v, 'm', 0)",
         "setattr(v, 'v', 0)", "setattr(v, '_vis_color', 'red')", "v.m", "type('Number', (V,), {})",
     ],
 )  # fmt: skip
