@@ -294,7 +294,7 @@ class Value(Node):
 
     __slots__ = ()
 
-    # A hook for all unknown attributes would double the time of reading known ones (and make setting ten times as slow).
+    # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
     _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
 
     def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:

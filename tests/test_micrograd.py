@@ -321,6 +321,9 @@ def test_own_operations_are_asked_once_with_their_complete_gradient():
     once = x.grad
     y.backward()
     assert (x.grad, first.grad, len(calls)) == (2 * once, calls[1][1], 4)
+    second.backward()
+    second.backward()
+    assert len(calls) == 8
 
 
 def test_own_operations_need_not_be_linear_in_the_gradient():
@@ -517,6 +520,7 @@ def test_places_and_variables(tmp_path):
     assert (c.data, c.origin.expression, graph_of(f"{path}:b").data) == (3.5, "b / a", 7.0)
     names = debug.trace(c)
     assert [names.label(node) for node in names.journal.order if names.name(node)] == ["a", "b", "c"]
+    assert [node.data for node in names.journal.order if node.origin is None] == [3.0, 1.0]
 
 
 def test_optimisers_of_the_package_take_these_parameters():
