@@ -453,6 +453,20 @@ def test_classes_can_derive_from_it():
     y.sine().backward()
     assert x.grad == pytest.approx(math.exp(0.5) / 2 * math.cos(math.exp(0.5) / 2))
 
+    class Sine(Value):
+        def __init__(self, x):
+            super().__init__(math.sin(x.data), (x,), "sin")
+            self.x = x
+            self._backward = self.hand_on
+
+        def hand_on(self):
+            self.x.grad += math.cos(self.x.data) * self.grad
+
+    Sine(Sine(z := Value(0.5))).backward()
+    assert z.grad == pytest.approx(math.cos(math.sin(0.5)) * math.cos(0.5))
+    with pytest.raises(am.ArgumentError, match="defines _backward"):
+        type("Broken", (Value,), {"_backward": print})
+
 
 # -- what looks at graphs ----------------------------------------------------------------------------------------------
 

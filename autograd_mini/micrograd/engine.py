@@ -37,7 +37,8 @@ class Value(Node):
 
     Beside what the plain `Value` does: `==`, `in`, `index` and `remove` compare identity, and every node is true;
     any attribute can be set; the data of every node can be written; an operation of your own is a node made from its
-    operands whose `_backward` adds to their `.grad`, with `.grad` of the node complete; classes can derive from it.
+    operands whose `_backward` adds to their `.grad`, with `.grad` of the node complete (pictures and debuggers call it
+    too, and put all gradients back); classes can derive from it.
     What differs from micrograd is what it does wrong: a second `backward()` adds to leaves alone, as it starts afresh
     on computed nodes; and gradients are those of the recorded computation, though data was written since.
 
@@ -91,6 +92,11 @@ class Value(Node):
             now.observe(self)
 
     def __init_subclass__(cls) -> None:
+        if "_backward" in vars(cls):
+            raise ArgumentError(
+                f"The class {cls.__name__} defines _backward, which every node has for itself.",
+                "Assign it in __init__: self._backward = self.a_method.",
+            )
         interpreters[cls] = _apply
 
     # -- identity ------------------------------------------------------------------------------------------------------
@@ -393,15 +399,15 @@ class _Shares:
         """Call the function, with this gradient of the node, and leave all gradients as they were."""
         node, children = self._node, self._children
         cells = [cell.cell_contents for cell in getattr(self._function, "__closure__", None) or ()]
-        others = [x for x in cells if isinstance(x, Value) and x is not node and x not in children]
-        touched = [(x, x._grad) for x in (node, *children, *others)]
+        others = [(x, x._grad) for x in cells if isinstance(x, Value) and x is not node and x not in children]
+        touched = [(x, x._grad) for x in (node, *children)]
         node._grad = adjoint
-        for x in (*children, *others):
+        for x in children:
             x._grad = None
         try:
             self._function()
-            for x in others:
-                if x._grad is not None:
+            for x, gradient in others:
+                if x._grad is not gradient:
                     raise ArgumentError(
                         f"The _backward of {node._op or 'a node'} adds to the gradient of {x.label or shown(x)}, which "
                         "is not among its operands.",
@@ -409,7 +415,7 @@ class _Shares:
                     )
             self._adjoint, self._found = adjoint, [x.grad for x in children]
         finally:
-            for x, gradient in touched:
+            for x, gradient in (*touched, *others):
                 x._grad = gradient
         return self._found
 
