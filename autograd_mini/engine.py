@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, NoReturn, final
+from copy import deepcopy
+from typing import Any, NamedTuple, NoReturn, TypeGuard, final
 
-from autograd_mini.errors import ArgumentError, OperandError
+from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import at_backward, is_checked, last_root
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
@@ -42,26 +43,8 @@ class Notes(NamedTuple):
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
 
 
-@final
-class Value(Methods):
-    """A real number that records the operations it takes part in.
-
-    Args:
-        data: a real number (int, bool, float, Fraction or NumPy scalar), stored as a float.
-        name: what pictures and debuggers call it.
-
-    Raises:
-        OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`.
-        OverflowError: data is an integer beyond the range of floats.
-
-    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
-    >>> c = a * b + a
-    >>> c.data
-    -4.0
-    >>> c.backward()
-    >>> a.grad, b.grad
-    (-2.0, 2.0)
-    """
+class Node(Methods):
+    """What every node of a graph is and can do but arithmetic: `Value`, and the one of `micrograd`."""
 
     # `_left` and `_right` are the operands (a Value, a float, or None), `_dleft` and `_dright` the local partials, ZERO
     # where there is no edge: a constant, or a branch not taken. An operation of three or more operands keeps two
@@ -79,22 +62,6 @@ class Value(Methods):
     _dleft: Any
     _dright: Any
     _notes: Scope | Notes | None
-
-    def __init__(self, data: float, name: str | None = None) -> None:
-        self._data = data if type(data) is float else _real(data, "Value()")
-        self._row = self._left = self._right = self._grad = None
-        self._dleft = self._dright = ZERO
-        now = recording()
-        self._notes = now.scope
-        if name is not None:
-            self.name = name
-        if now.observe is not None:
-            now.observe(self)
-
-    def __init_subclass__(cls) -> NoReturn:
-        raise OperandError(
-            "Value cannot be a base class.", "Write functions of Values, or hold a Value as an attribute."
-        )
 
     # -- what a node knows ---------------------------------------------------------------------------------------------
 
@@ -163,6 +130,15 @@ class Value(Methods):
         self._notes = Notes(self.scope, name, self.origin)
 
     @property
+    def label(self) -> str | None:
+        """Another word for `name`."""
+        return self.name
+
+    @label.setter
+    def label(self, label: str | None) -> None:
+        self.name = label
+
+    @property
     def origin(self) -> Site | None:
         """The source expression that made it; None unless `provenance` was on."""
         return self._notes.origin if type(self._notes) is Notes else None
@@ -191,7 +167,7 @@ class Value(Methods):
         >>> x.grad
         6.0
         """
-        if type(self) is not Value:
+        if not isinstance(self, Node):
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
         if (debugger := at_backward.get()) is not None:
@@ -210,6 +186,133 @@ class Value(Methods):
         """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
         # By name, for the debugger is made of values, not values of it: nothing here may import it.
         importlib.import_module("autograd_mini.debug").shell(self)
+
+    # -- a number among numbers ----------------------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return self._data != 0.0
+
+    def __repr__(self) -> str:
+        grad = "" if self._grad is None else f", grad={self._grad!r}"
+        name = "" if self.name is None else f", name={self.name!r}"
+        return f"Value(data={self._data!r}{grad}{name})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else str(self)
+
+    # -- copying and pickling: flat, for a graph may be a million nodes deep -------------------------------------------
+
+    def __copy__(self) -> Value:
+        return _restore([_state(self, lambda operand: operand, self._attributes())])[0]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        fresh = [node for node in topological_order(self, everything=True) if id(node) not in memo]
+        place = {node: index for index, node in enumerate(fresh)}
+        copies = _restore([_state(node, lambda v: place.get(v, memo.get(id(v)))) for node in fresh])
+        memo.update(zip(map(id, fresh), copies, strict=True))
+        for node, copied in zip(fresh, copies, strict=True):
+            if (attributes := node._attributes()) is not None:  # they may refer to any of the copies
+                vars(copied).update(deepcopy(attributes, memo))
+        clone: Value = memo[id(self)]
+        return clone
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Leaves are pickled as objects, so that what shares them (the parameters of a model) goes on sharing them.
+        computed = [node for node in topological_order(self, everything=True) if node._row is not None or node is self]
+        place = {node: index for index, node in enumerate(computed)}
+        attributes = [None if node is self else node._attributes() for node in computed]
+        states = [
+            _state(node, lambda v: place.get(v, v), hung) for node, hung in zip(computed, attributes, strict=True)
+        ]
+        return _last, (states,), self._attributes()  # what is hung on it may lead back to it
+
+    def _attributes(self) -> dict[str, Any] | None:
+        """What a program hung on a node, to be copied with it."""
+        return None
+
+    # -- what code written for micrograd looks at ----------------------------------------------------------------------
+
+    @property
+    def _prev(self) -> tuple[Value, ...]:
+        return tuple(dict.fromkeys([operand for operand in self.operands if is_node(operand)]))
+
+    @property
+    def _op(self) -> str:
+        if self._row is _WHERE and self.scope is not None and self.scope.name == "relu":
+            return "ReLU"
+        return "" if self._row is None else self._row.symbol
+
+
+def is_node(x: object) -> TypeGuard[Value]:
+    """Whether something is a node of a graph: a `Value`, of this module or of `micrograd`.
+
+    >>> is_node(Value(3.0)), is_node(3.0)
+    (True, False)
+    """
+    return isinstance(x, Node)
+
+
+_MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
+
+
+class _Missing:
+    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: object, owner: type) -> NoReturn:
+        raise AttributeError(f"A Value has no attribute {self.name!r}. {_MICROGRAD}: it takes any attribute.")
+
+    def __set__(self, node: object, value: object) -> NoReturn:
+        self.__get__(node, type(node))
+
+
+@final
+class Value(Node):
+    """A real number that records the operations it takes part in.
+
+    Args:
+        data: a real number (int, bool, float, Fraction or NumPy scalar), stored as a float.
+        name: what pictures and debuggers call it.
+        label: another word for name.
+
+    Raises:
+        OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`; the name is
+            not text; or operands are passed, as to micrograd's Value: see `autograd_mini.micrograd`.
+        ArgumentError: there are both a name and a label.
+        OverflowError: data is an integer beyond the range of floats.
+
+    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    >>> c = a * b + a
+    >>> c.data
+    -4.0
+    >>> c.backward()
+    >>> a.grad, b.grad
+    (-2.0, 2.0)
+    """
+
+    __slots__ = ()
+
+    # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
+    _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
+
+    def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
+        self._data = data if type(data) is float else _real(data, "Value()")
+        self._row = self._left = self._right = self._grad = None
+        self._dleft = self._dright = ZERO
+        now = recording()
+        self._notes = now.scope
+        if name is not None or label is not None:
+            self.name = _one_name(name, label)
+        if now.observe is not None:
+            now.observe(self)
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise OperandError(
+            "Value cannot be a base class.",
+            "Write functions of Values, hold a Value as an attribute, or derive from autograd_mini.micrograd.Value.",
+        )
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
@@ -296,47 +399,22 @@ class Value(Methods):
     def __pos__(self) -> Value:
         return self
 
-    # -- a number among numbers ----------------------------------------------------------------------------------------
 
-    def __bool__(self) -> bool:
-        return self._data != 0.0
+def _one_name(name: Any, label: Any) -> str:
+    """The name that a leaf was given in one of two words.
 
-    def __repr__(self) -> str:
-        grad = "" if self._grad is None else f", grad={self._grad!r}"
-        name = "" if self.name is None else f", name={self.name!r}"
-        return f"Value(data={self._data!r}{grad}{name})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else str(self)
-
-    # -- copying and pickling: flat, for a graph may be a million nodes deep -------------------------------------------
-
-    def __copy__(self) -> Value:
-        return _restore([_state(self, lambda operand: operand)])[0]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        fresh = [node for node in topological_order(self, everything=True) if id(node) not in memo]
-        place = {node: index for index, node in enumerate(fresh)}
-        copies = _restore([_state(node, lambda v: place.get(v, memo.get(id(v)))) for node in fresh])
-        memo.update(zip(map(id, fresh), copies, strict=True))
-        clone: Value = memo[id(self)]
-        return clone
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Leaves are pickled as objects, so that what shares them (the parameters of a model) goes on sharing them.
-        computed = [node for node in topological_order(self, everything=True) if node._row is not None or node is self]
-        place = {node: index for index, node in enumerate(computed)}
-        return _last, ([_state(node, lambda v: place.get(v, v)) for node in computed],)
-
-    # -- what code written for micrograd looks at ----------------------------------------------------------------------
-
-    @property
-    def _prev(self) -> tuple[Value, ...]:
-        return tuple(dict.fromkeys([operand for operand in self.operands if type(operand) is Value]))
-
-    @property
-    def _op(self) -> str:
-        return "" if self._row is None else self._row.symbol
+    Raises:
+        OperandError: it is not text, such as the operands that micrograd's Value takes there.
+        ArgumentError: it was given twice.
+    """
+    if isinstance(name, (tuple, list, set, frozenset)):
+        raise OperandError("Value() makes leaves, which have no operands.", f"{_MICROGRAD}.")
+    if name is not None and label is not None:
+        raise ArgumentError(f"Value() got name={shown(name)} and label={shown(label)}.", "Pass one of them.")
+    text = label if name is None else name
+    if not isinstance(text, str):
+        raise OperandError(f"The name of a Value is text, not {shown(text)}.", "Pass name='...', or none.")
+    return text
 
 
 def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Value:
@@ -471,20 +549,22 @@ def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any
     return left, right, dleft, dright
 
 
-def _state(node: Value, refer: Callable[[Value], Any]) -> tuple[Any, ...]:
+def _state(node: Node, refer: Callable[[Value], Any], attributes: dict[str, Any] | None = None) -> tuple[Any, ...]:
     """Everything a node holds, with references for its operands."""
-    operands = tuple([refer(x) if type(x) is Value else x for x in node.operands])
-    return node._row, node._data, node._grad, node._notes, operands, node.partials
+    operands = tuple([refer(x) if is_node(x) else x for x in node.operands])
+    return type(node), node._row, node._data, node._grad, node._notes, operands, node.partials, attributes
 
 
 def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:
     """The nodes of these states; an int among the operands refers to a node restored before."""
     nodes: list[Value] = []
-    for row, data, grad, notes, references, partials in states:
+    for kind, row, data, grad, notes, references, partials, attributes in states:
         operands = tuple([nodes[x] if type(x) is int else x for x in references])
-        node: Value = _new(Value)
+        node: Value = _new(kind)
         node._row, node._data, node._grad, node._notes = row, data, grad, notes
         node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
+        if attributes:
+            vars(node).update(attributes)
         nodes.append(node)
     return nodes
 

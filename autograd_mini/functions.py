@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.engine import Value, name_scope, record_sum, record_where
+from autograd_mini.engine import Value, is_node, name_scope, record_sum, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, attach
 from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
@@ -72,21 +72,24 @@ def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
     return activation
 
 
-def _slope(function: Callable[[Any], Any], number: float) -> float:
-    """The derivative of a function of one number, out of the sweep."""
+def slope(function: Callable[[Any], Any], number: float) -> Any:
+    """The derivative of a function of one number, out of the sweep; `ZERO` where there is no edge.
+
+    >>> slope(tanh, 0.0)
+    1.0
+    """
     leaf = Value(number)
     y = function(leaf)
     adjoints = topological_order(y, (leaf,))
     propagate(y, 1.0, adjoints)
-    return 0.0 if adjoints[leaf] is ZERO else float(adjoints[leaf])
+    return adjoints[leaf]
 
 
 def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> Kink | None:
     """The kink of an activation that switches between two forms at x; None where their slopes agree."""
     with unobserved():
-        left, chosen, right = (
-            _slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))
-        )
+        slopes = [slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))]
+        left, chosen, right = [0.0 if found is ZERO else found for found in slopes]
     if left == right:
         return None
     return Kink(y, name, (x.data,), (chosen,), place_of(y), lambda side: (left if side < 0.0 else right,))
@@ -105,7 +108,7 @@ def _switching(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def switching(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
         y = function(x, *settings, **named)
-        if type(x) is Value and x._data == 0.0:
+        if is_node(x) and x._data == 0.0:
             _switched(function.__name__, lambda z: function(z, *settings, **named), x, y)
         return y
 
@@ -164,8 +167,8 @@ def relu(x: Scalar) -> Scalar:
     (0.0, 3.0)
     """
     # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
-    if type(x) is Value:
-        y = name_scope("relu", record_where(x._data <= 0.0, 0.0, x))
+    if is_node(x):
+        y = name_scope("relu", (record_where if type(x) is Value else where)(x._data <= 0.0, 0.0, x))
         if x._data == 0.0:
             _switched("relu", relu, x, y)
         return y
@@ -360,7 +363,7 @@ def hard_tanh(x: Scalar) -> Scalar:
 
 def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
     """The elements of an iterable argument as a list of its own, so that the caller may change his."""
-    if isinstance(xs, (str, bytes, Value)) or not isinstance(xs, Iterable) or getattr(xs, "shape", None) == ():
+    if isinstance(xs, (str, bytes)) or is_node(xs) or not isinstance(xs, Iterable) or getattr(xs, "shape", None) == ():
         raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
     numbers = list(xs)
     if len(numbers) < least:
@@ -390,7 +393,7 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     >>> sum([1.0, 2.0, 3.0])
     6.0
     """
-    if isinstance(xs, Value) or not isinstance(xs, Iterable):
+    if is_node(xs) or not isinstance(xs, Iterable):
         raise OperandError(f"sum() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
     terms = list(xs)
     if type(start) is not int or start != 0:
@@ -638,7 +641,7 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
 
 def _like(operands: list[Scalar], result: Scalar) -> Scalar:
     """The result, as a `Value` if there is one among the operands, even if it depends on none of them."""
-    values = [x for x in operands if type(x) is Value]
+    values = [x for x in operands if is_node(x)]
     return _constant(result, values[0]) if values and type(result) is float else result
 
 
@@ -695,7 +698,7 @@ def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
 
 def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
     """The loss of one prediction, or the mean loss of a list of them."""
-    if type(predictions) is Value or not isinstance(predictions, Iterable) or isinstance(predictions, (str, bytes)):
+    if is_node(predictions) or not isinstance(predictions, Iterable) or isinstance(predictions, (str, bytes)):
         if isinstance(targets, Iterable):
             raise ArgumentError(f"{name}() got one prediction and a list of targets.", "Pass one target a prediction.")
         return loss(_operand(predictions, f"{name}(), prediction,"), _operand(targets, f"{name}(), target,"))

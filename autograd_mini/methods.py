@@ -102,7 +102,13 @@ class Methods:
     __le__ = _comparison(operator.le)
     __gt__ = _comparison(operator.gt)
     __ge__ = _comparison(operator.ge)
-    __eq__ = _comparison(operator.eq, has_boundary=False)  # numeric, as on floats; see also __hash__
+    __eq__ = _comparison(operator.eq, has_boundary=False)
+    __eq__.__doc__ = """Whether the numbers are equal, as of floats; `hash`, sets and the keys of dicts go by identity.
+
+    So `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` of a list take any node with that number for v. For lists
+    of nodes, as code written for micrograd has them, use the `Value` of `autograd_mini.micrograd`, where `==` is
+    identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
+    """
     __ne__ = _comparison(operator.ne, has_boundary=False)
     __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
 

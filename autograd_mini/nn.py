@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd_mini import functions
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.primitives import as_number, dot_of
 from autograd_mini.scopes import scope
@@ -80,7 +80,7 @@ class Module:
 
 def _named(name: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
     """The leaves in an attribute: in lists, tuples, dicts and other modules, each of those looked into once."""
-    if isinstance(part, Value):
+    if is_node(part):
         if part.op is None:
             yield name, part
     elif isinstance(part, (Module, Mapping, list, tuple)) and id(part) not in seen:
@@ -119,6 +119,8 @@ class Neuron(Module):
     'div'
     """
 
+    _leaf: ClassVar[type] = Value  # what parameters are; `micrograd.nn` has others
+
     def __init__(
         self,
         nin: int,
@@ -129,8 +131,8 @@ class Neuron(Module):
         if nin < 1:
             raise ArgumentError(f"A neuron with {nin} inputs computes nothing.", "Pass nin >= 1.")
         uniform = _generator(seed).uniform
-        self.w = [Value(uniform(-1, 1)) for _ in range(nin)]
-        self.b = Value(0.0)
+        self.w = [self._leaf(uniform(-1, 1)) for _ in range(nin)]
+        self.b = self._leaf(0.0)
         self.nonlin = nonlin
         self.activation = activation
         self._activate = _activation(activation)
@@ -146,8 +148,11 @@ class Neuron(Module):
             raise ArgumentError(
                 f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
             )
-        weighted = dot_of(*self.w, *inputs) + self.b
+        weighted = self._weighted(inputs)
         return self._activate(weighted) if self.nonlin else weighted
+
+    def _weighted(self, inputs: tuple[Any, ...]) -> Any:
+        return dot_of(*self.w, *inputs) + self.b
 
     def __repr__(self) -> str:
         return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
@@ -168,11 +173,13 @@ class Layer(Module):
     2
     """
 
+    _neuron: ClassVar[type[Neuron]] = Neuron
+
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
         if nout < 1:
             raise ArgumentError(f"A layer of {nout} neurons computes nothing.", "Pass nout >= 1.")
         kwargs["seed"] = _generator(kwargs.get("seed"))
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+        self.neurons = [self._neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
@@ -206,6 +213,8 @@ class MLP(Module):
     ('Layer2', 'Neuron0')
     """
 
+    _layer: ClassVar[type[Layer]] = Layer
+
     def __init__(
         self,
         nin: int,
@@ -220,7 +229,7 @@ class MLP(Module):
         sizes = [nin, *nouts]
         generator = _generator(seed)
         self.layers = [
-            Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation, seed=generator)
+            self._layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation, seed=generator)
             for i in range(len(nouts))
         ]
 
@@ -228,7 +237,7 @@ class MLP(Module):
         """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
         for index, layer in enumerate(self.layers):
             with scope(f"Layer{index}"):
-                x = layer([x] if isinstance(x, Value) else x)
+                x = layer([x] if is_node(x) else x)
         return x
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.methods import on_boundary
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import Observer, Scope, observe_everywhere, observing, recording
 from autograd_mini.source import Site, site_of, user_site
 
@@ -28,7 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _MACHINERY = frozenset(
     f"autograd_mini.{name}"
     for name in [
-        *("curvature", "dual", "engine", "methods", "primitives"),
+        *("curvature", "dual", "engine", "methods", "micrograd.engine", "primitives"),
         *("recorded", "scopes", "sweep", "transforms", "trees"),
     ]
 )
@@ -284,7 +284,7 @@ def _listed(slopes: tuple[float, ...]) -> str:
 
 def kink_of(node: Any) -> Kink | None:
     """The kink that a recorded node sits on, or None; nan is no kink."""
-    row = TABLE[node.op]
+    row = node._row
     operands, result = node.operands, node.data
     numbers = tuple([getattr(operand, "data", operand) for operand in operands])
     if isnan(result) or not row.kink(result, *numbers):

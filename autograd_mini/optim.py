@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.primitives import as_number
 
@@ -36,7 +36,7 @@ class Optimizer:
         if not self.parameters:
             raise ArgumentError("An optimizer got no parameters.", "Pass model.parameters().")
         for parameter in self.parameters:
-            if type(parameter) is not Value:
+            if not is_node(parameter):
                 raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
             if parameter.op is not None:
                 raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.observers import last_root, provenance
 
@@ -73,7 +73,7 @@ def variable(variables: dict[str, Any], path: str, name: str) -> Value:
     if name not in variables:
         raise ArgumentError(f"{path} has no global variable {name!r} at its end.")
     found = variables[name]
-    if type(found) is not Value:
+    if not is_node(found):
         raise ArgumentError(f"{name} in {path} is no Value, but {type(found).__name__}: {shown(found)}.")
     return found
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from autograd_mini import sparsity, trees
 from autograd_mini.dual import Dual, Level, primal_at, settled, tangent_at
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked, transparent
@@ -401,6 +401,7 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
     found = []
     for place, leaf in trees.numbers(tree, path):
         leaf = settled(leaf)
+        _check_kind(name, place, leaf)
         number = leaf if isinstance(leaf, Methods) else as_number(leaf)
         if number is None:
             if is_operand(leaf):
@@ -408,6 +409,15 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
             raise operand_error(f"{name}() by {place}", leaf)
         found.append(number)
     return found
+
+
+def _check_kind(name: str, place: str, leaf: Any) -> None:
+    inner = innermost(leaf)
+    if is_node(inner) and type(inner) is not Value:
+        raise OperandError(
+            f"{name}() takes numbers and Values of autograd_mini; {place} is one of autograd_mini.micrograd.",
+            "Call backward() on those, or import Value from autograd_mini.",
+        )
 
 
 def _outputs(name: str, result: Tree) -> list[Any]:
@@ -419,6 +429,7 @@ def _outputs(name: str, result: Tree) -> list[Any]:
     found = []
     for place, leaf in trees.numbers(result, "result"):
         leaf = settled(leaf)
+        _check_kind(name, place, leaf)
         number = leaf if isinstance(leaf, Methods) else None if isinstance(leaf, bool) else as_number(leaf)
         if number is None:
             raise OperandError(

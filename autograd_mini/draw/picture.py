@@ -17,7 +17,7 @@ from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import Line, Part
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import ZERO
 
 SCOPE = "#dbe4f5"
@@ -252,9 +252,9 @@ class Picture:
         if row.name == "where" and node.scope and node.scope.name == "relu":
             return "relu"  # which nobody recognises in where(1, 0, □)
         symbol = MATHEMATICAL.get(row.symbol, row.symbol)
-        if all(type(operand) is Value for operand in operands):
+        if all(is_node(operand) for operand in operands):
             return symbol
-        written = [_BOXED if type(x) is Value else f"{x:.{precision}g}" for x in operands]
+        written = [_BOXED if is_node(x) else f"{x:.{precision}g}" for x in operands]
         if len(operands) == 2 and row.symbol != row.name:
             return f"{written[0]} {symbol} {written[1]}"
         return f"{symbol}({', '.join(written)})"
@@ -264,7 +264,7 @@ class Picture:
         flows = self.gradients.flows(node)
         passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
         for operand, partial in zip(node.operands, node.partials, strict=True):
-            if type(operand) is not Value or self.boxes.box[operand].alone is None:
+            if not is_node(operand) or self.boxes.box[operand].alone is None:
                 continue
             key, style, remark = self._key([(operand, node)]), "", ""
             if partial is ZERO or not flows or (self.gradients.numbers and partial == 0.0):
@@ -324,7 +324,7 @@ class Picture:
 
     def _in_order(self, node: Value) -> Iterator[str]:
         """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
-        boxes = [self.boxes.box[x] for x in node.operands if type(x) is Value and x.op is None and not x.scope]
+        boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
         leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
             yield _above(upper, lower)

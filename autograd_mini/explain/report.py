@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import Kink, is_of_package, place_of
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import ZERO
 from autograd_mini.source import Site
 from autograd_mini.variables import variable
 
@@ -208,7 +208,7 @@ def is_relu(node: Value) -> bool:
     if node.op != "where" or node.scope is None or node.scope.name != "relu":
         return False
     _, zero, x = node.operands
-    return zero == 0.0 and type(x) is Value
+    return zero == 0.0 and is_node(x)
 
 
 def name_of(node: Value) -> str:
@@ -225,7 +225,8 @@ def called(node: Value) -> str:
     if is_relu(node):
         return f"relu({short(number_of(node.operands[2]))})"
     numbers = [short(number_of(x)) for x in node.operands]
-    symbol = TABLE[node.op].symbol
+    assert node._row is not None
+    symbol = node._row.symbol
     if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
         return f" {symbol} ".join(numbers)
     if len(numbers) > 4:

@@ -29,7 +29,7 @@ from autograd_mini.debug.terminal.console import line_editing, painter
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
 from autograd_mini.draw import draw
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.explain import explain
 from autograd_mini.sweep import topological_order
@@ -368,13 +368,13 @@ class Shell(cmd.Cmd):
         """Print with all digits: pp x.grad; of a node, as in pp x, all that is known of it."""
         self._required(text, "an expression, as in pp x")
         found = self._trace.evaluate(text)
-        if type(found) is not Value:
+        if not is_node(found):
             self.say("not yet" if found is None else repr(found))
             return
         trace = self._trace
         site = trace.place(found)
         operands = [
-            f"{trace.label(operand) if type(operand) is Value else 'a constant'}, derivative {partial!r}"
+            f"{trace.label(operand) if is_node(operand) else 'a constant'}, derivative {partial!r}"
             for operand, partial in zip(found.operands, found.partials, strict=True)
         ]
         rows = [
@@ -529,7 +529,7 @@ class Shell(cmd.Cmd):
             for symbol, found in compared
         ]
         self.say(*aligned(rows))
-        hidden = sum(type(operand) is Value for operand in node.operands) - len(rows) + 1
+        hidden = sum(is_node(operand) for operand in node.operands) - len(rows) + 1
         if hidden:
             self.say(f"… and {hidden:,} more operands, which are not compared")
 
@@ -576,7 +576,7 @@ class Shell(cmd.Cmd):
         if text in trace.vocabulary and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
             return nodes[0]
         found = trace.evaluate(text)
-        if type(found) is not Value:
+        if not is_node(found):
             raise ArgumentError(f"{shown(text)} is no node.")
         return found
 
