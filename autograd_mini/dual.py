@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from autograd_mini.arrays import is_array
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
+from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
 from autograd_mini.scopes import unobserved
 
 _WHERE = TABLE["where"]
@@ -84,6 +85,8 @@ class Dual(Methods):
 
 def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """One operation: the chain rule, forwards. What does not depend on ε is no dual number."""
+    if any(map(is_array, operands)):
+        return on_arrays(row, operands)
     level = max([x.level for x in operands if type(x) is Dual])
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
         operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative

@@ -12,10 +12,21 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn, final
 
+from autograd_mini.arrays import is_array
 from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import at_backward, is_checked, last_root
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
+from autograd_mini.primitives import (
+    TABLE,
+    ZERO,
+    Constant,
+    Primitive,
+    as_number,
+    float_of,
+    interpreters,
+    on_arrays,
+    operand_error,
+)
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
@@ -382,8 +393,11 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
         partials = row.partials(data, numbers)
     else:
         for x in operands:
-            if type(x) is not Value and type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
-                return interpreters[type(x)](row, operands)
+            if type(x) is not Value and type(x) is not float:
+                if type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
+                    return interpreters[type(x)](row, operands)
+                if is_array(x):
+                    return on_arrays(row, operands)
         if row is _WHERE:
             return record_where(*operands)
         operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])

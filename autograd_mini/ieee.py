@@ -11,6 +11,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
+from fractions import Fraction
 from math import copysign, inf, isfinite, isnan, nan
 from typing import Any
 
@@ -134,6 +135,19 @@ def power(x: float, y: float) -> float:
 def floor(x: float) -> float:
     """The largest whole number not above x, as a float; keeps -0.0, infinities and nan."""
     return x // 1.0 if isfinite(x) else x
+
+
+def rounded(x: float, digits: float = 0.0) -> float:
+    """Python's `round(x, digits)`, exact, ties to even; keeps -0.0, infinities and nan."""
+    try:
+        return round(x, int(digits))
+    except OverflowError:
+        return copysign(inf, x)
+
+
+def is_halfway(y: float, x: float, digits: float = 0.0) -> bool:
+    """Whether x, which is rounded to y, lies exactly between two numbers of so many digits."""
+    return isfinite(x) and abs(y) != inf and 2 * abs(Fraction(x) - round(Fraction(x), int(digits))) == Fraction(10) ** -int(digits)
 
 
 def floor_divide(a: float, b: float) -> float:

@@ -6,17 +6,21 @@ the interpreter of the number's class. Not here: any such class. Read next: `eng
 
 from __future__ import annotations
 
+import functools
+import math
 import operator
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from autograd_mini.arrays import boxed, is_array
 from autograd_mini.errors import OperandError, shown
-from autograd_mini.primitives import TABLE, Primitive, as_number, interpreters, is_hopeless, operand_error
+from autograd_mini.primitives import TABLE, Primitive, as_number, evaluate, interpreters, is_hopeless, operand_error
 
-# NumPy's names for functions that `math` calls otherwise.
+# NumPy's names for functions that are called otherwise here.
 _NUMPY_NAMES = {
+    "abs": "fabs",
     "asin": "arcsin",
     "acos": "arccos",
     "atan": "arctan",
@@ -25,6 +29,34 @@ _NUMPY_NAMES = {
     "acosh": "arccosh",
     "atanh": "arctanh",
 }
+
+# What NumPy's functions mean on these numbers where its own loops over objects have no answer, or lose nan and ties.
+# Other functions it computes by operators and methods.
+_PREDICATES: dict[str, Callable[..., Any]] = {
+    "isnan": lambda x: x != x,
+    "isinf": lambda x: (x == math.inf) | (x == -math.inf),
+    "isfinite": lambda x: (x == x) & (x != math.inf) & (x != -math.inf),
+    "logical_and": lambda a, b: bool(a) and bool(b),
+    "logical_or": lambda a, b: bool(a) or bool(b),
+    "logical_xor": lambda a, b: bool(a) != bool(b),
+    "logical_not": operator.not_,
+}
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    **_PREDICATES,
+    "fmax": lambda a, b: b if bool(a != a) else a if bool(b != b) else evaluate(TABLE["maximum"], (a, b)),
+    "fmin": lambda a, b: b if bool(a != a) else a if bool(b != b) else evaluate(TABLE["minimum"], (a, b)),
+    "heaviside": lambda x, half: x if bool(x != x) else half if bool(x == 0.0) else float(bool(x > 0.0)),
+    "divmod": divmod,
+}
+
+
+def _answer_with(row: Primitive) -> Callable[..., Any]:
+    return lambda *operands: evaluate(row, operands)
+
+
+for _name in ("maximum", "minimum", "clip", "sign", "atan2", "hypot", "fmod"):
+    _ANSWERS[_NUMPY_NAMES.get(_name, _name)] = _answer_with(TABLE[_name])
+_ANSWERS["float_power"] = _answer_with(TABLE["pow"])
 
 
 def right_operand(row: Primitive, other: Any) -> Any:
@@ -78,6 +110,23 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _put(number: Any, out: Any) -> Any:
+    """A result, where NumPy's `out=` wants it."""
+    if out is None:
+        return number
+    out[...] = number
+    return out
+
+
+@functools.cache
+def _answering(ufunc: Any) -> Any:
+    """A function of NumPy's as it is to be computed on objects, with all of its methods, such as `reduce`."""
+    function = _ANSWERS.get(ufunc.__name__)
+    if function is None:
+        return ufunc
+    return sys.modules["numpy"].frompyfunc(function, ufunc.nin, ufunc.nout, identity=ufunc.identity)
+
+
 class Methods:
     """The base class of numbers that record: operators, and methods with the names of functions."""
 
@@ -114,15 +163,92 @@ class Methods:
 
     __int__ = __float__
 
+    # -- what Python's own functions and NumPy's loops over objects ask for -----------------------------------------
+
+    def __ceil__(self) -> Any:
+        return -math.floor(-self)
+
+    def __trunc__(self) -> Any:
+        if bool(self >= 1.0):
+            return math.floor(self)
+        return math.ceil(self) if bool(self <= -1.0) else 0.0 * self.stop_gradient()  # keeps -0.0 and nan
+
+    def __round__(self, digits: int = 0) -> Any:
+        return self.round(digits)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def round(self, decimals: int = 0, out: Any = None) -> Any:
+        """The nearest number with so many decimals; ties to even."""
+        return _put(interpreters[type(self)](TABLE["round"], (self, operator.index(decimals))), out)
+
+    def clip(self, low: Any = None, high: Any = None, out: Any = None) -> Any:
+        """`autograd_mini.clip` of this number; None is no bound, as in NumPy."""
+        bounds = -math.inf if low is None else low, math.inf if high is None else high
+        return _put(interpreters[type(self)](TABLE["clip"], (self, *bounds)), out)
+
+    def rint(self) -> Any:
+        """The nearest whole number; of two, the even one."""
+        return self.round()
+
+    def conjugate(self) -> Any:
+        """The number itself, for it is real."""
+        return self
+
+    conj = conjugate
+
+    @property
+    def real(self) -> Any:
+        """The number itself."""
+        return self
+
+    @property
+    def imag(self) -> float:
+        """0.0, for the number is real."""
+        return 0.0
+
+    def square(self) -> Any:
+        """The number times itself."""
+        return self * self
+
+    def reciprocal(self) -> Any:
+        """1 / the number."""
+        return 1.0 / self
+
+    def degrees(self) -> Any:
+        """An angle in radians, in degrees."""
+        return self * (180.0 / math.pi)
+
+    def radians(self) -> Any:
+        """An angle in degrees, in radians."""
+        return self * (math.pi / 180.0)
+
+    rad2deg, deg2rad = degrees, radians
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """NumPy's functions of arrays and such numbers work element by element, in arrays of dtype object."""
+        """NumPy's functions of such numbers, and of arrays and such numbers: element by element, dtype object."""
         numpy = sys.modules["numpy"]  # NumPy called: it is there
-        boxed = []
-        for value in inputs:
-            box = numpy.empty((), dtype=object)
-            box[()] = value
-            boxed.append(box if isinstance(value, Methods) else value)
-        return getattr(ufunc, method)(*boxed, **options)
+        usual = numpy.ndarray.__array_ufunc__, Methods.__array_ufunc__
+        if any(getattr(type(x), "__array_ufunc__", usual[0]) not in usual for x in inputs):
+            return NotImplemented  # a class of arrays that knows better
+        inputs = tuple([boxed(x) if isinstance(x, Methods) else x for x in inputs])
+        if any(map(is_array, options.get("out", ()))) and ufunc.__name__ in _PREDICATES:
+            options.setdefault("casting", "unsafe")
+        try:
+            answer = getattr(_answering(ufunc), method)(*inputs, **options)
+        except TypeError as error:
+            if isinstance(error, OperandError):
+                raise
+            raise OperandError(
+                f"NumPy cannot compute {ufunc.__name__} of {shown(self)}: {error}.",
+                "Use this package's functions, and arrays of dtype object to hold the results.",
+            ) from error
+        is_mask = ufunc.__name__ in _PREDICATES and isinstance(answer, numpy.ndarray) and "out" not in options
+        return answer.astype(bool) if is_mask else answer
 
     if TYPE_CHECKING:
 
@@ -190,8 +316,10 @@ def attach(name: str, function: Callable[..., Any]) -> None:
     """Make a function of a recording number one of its methods, also under NumPy's name for it."""
     for alias in {name, _NUMPY_NAMES.get(name, name)}:
         setattr(Methods, alias, function)
+    if name == "logaddexp":
+        _ANSWERS[name] = function
 
 
 for _row in TABLE.values():
-    if _row.symbol == _row.name:  # written as a function, not as an operator
+    if _row.symbol == _row.name and not hasattr(Methods, _row.name):  # written as a function, not as an operator
         attach(_row.name, _method(_row.name))

@@ -14,8 +14,9 @@ from typing import Any
 
 import sympy
 
+from autograd_mini.arrays import is_array
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import ZERO, Primitive, interpreters
+from autograd_mini.primitives import ZERO, Primitive, interpreters, on_arrays
 from autograd_mini.tracing import Unrecorded, local_partials, relations
 
 
@@ -27,6 +28,13 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 def _cbrt(x: Any) -> Any:
     return sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3)
+
+
+def _round(x: Any, digits: Any = 0) -> Any:
+    """Half to even: the nearest whole number is floor(x + 1/2), but where x + 1/2 is odd and whole."""
+    x = x * 10**digits
+    tie = (2 * x - 1) / 4
+    return (sympy.floor(x + sympy.Rational(1, 2)) + sympy.ceiling(tie) - sympy.floor(tie) - 1) / 10**digits
 
 
 def _dot(*operands: Any) -> Any:
@@ -64,6 +72,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "maximum": sympy.Max,
     "minimum": sympy.Min,
     "clip": _clip,
+    "round": _round,
     "where": _where,
     "xlogy": lambda x, y: x * sympy.log(y),
     "sum": sympy.Add,
@@ -109,6 +118,8 @@ def _exact_number(number: float) -> Any:
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    if any(map(is_array, operands)):
+        return on_arrays(row, operands)
     for operand in operands:
         if isinstance(operand, Methods):  # a number that records: its interpreter says that formulas do not mix with it
             return interpreters[type(operand)](row, operands)
