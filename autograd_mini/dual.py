@@ -85,7 +85,7 @@ class Dual(Methods):
 
 def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """One operation: the chain rule, forwards. What does not depend on ε is no dual number."""
-    if any(map(is_array, operands)):
+    if not _USUAL.issuperset(map(type, operands)) and any(map(is_array, operands)):
         return on_arrays(row, operands)
     level = max([x.level for x in operands if type(x) is Dual])
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
@@ -122,6 +122,7 @@ def _number(x: Any) -> Any:
 
 
 interpreters[Dual] = _push
+_USUAL = {Dual, float}
 
 
 def primal_at(number: Any, level: int) -> Any:

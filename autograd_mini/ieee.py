@@ -139,6 +139,8 @@ def floor(x: float) -> float:
 
 def rounded(x: float, digits: float = 0.0) -> float:
     """Python's `round(x, digits)`, exact, ties to even; keeps -0.0, infinities and nan."""
+    if not (isfinite(x) and isfinite(digits)):
+        return x if isfinite(digits) else nan
     try:
         return round(x, int(digits))
     except OverflowError:
@@ -147,7 +149,10 @@ def rounded(x: float, digits: float = 0.0) -> float:
 
 def is_halfway(y: float, x: float, digits: float = 0.0) -> bool:
     """Whether x, which is rounded to y, lies exactly between two numbers of so many digits."""
-    return isfinite(x) and abs(y) != inf and 2 * abs(Fraction(x) - round(Fraction(x), int(digits))) == Fraction(10) ** -int(digits)
+    if not (isfinite(x) and isfinite(digits)):
+        return False
+    doubled = 2 * Fraction(x) * Fraction(10) ** int(digits)
+    return doubled.denominator == 1 and doubled.numerator % 2 == 1
 
 
 def floor_divide(a: float, b: float) -> float:

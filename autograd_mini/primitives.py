@@ -213,6 +213,8 @@ def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
     Raises:
         OperandError: it is not iterable, has no order where that matters, or has more than one dimension.
     """
+    if type(xs) is list or type(xs) is tuple:
+        return list(xs)
     shape = getattr(xs, "shape", None)
     if isinstance(xs, (str, bytes)) or not isinstance(xs, Iterable) or shape == ():
         raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
@@ -239,9 +241,8 @@ def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> lis
     numbers = elements(name, xs, ordered)
     if len(numbers) < least:
         raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
-    for index, x in enumerate(numbers):
-        if type(x) is not float and type(x) not in interpreters:
-            numbers[index] = operand_of(x, f"{name}(), element {index},")
+    if not set(map(type, numbers)) - {float} <= interpreters.keys():
+        numbers = [operand_of(x, f"{name}(), element {index},") for index, x in enumerate(numbers)]
     return numbers
 
 
@@ -744,7 +745,7 @@ minimum = _row("minimum", ieee.minimum, _extremum_rule, _ANY, (),
              "The smallest of several, or of those in one iterable; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
              "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1,
              complete=_of_one_iterable("minimum"))
-round = _row("round", ieee.rounded, lambda y, *operands: (ZERO,) * len(operands), (_ANY, (0.0, 0.0)), (),
+round = _row("round", ieee.rounded, lambda y, x, digits: (ZERO, ZERO), (_ANY, (0.0, 0.0)), (),
              "The nearest number with so many digits behind the point (none by default); of two, the one with the even digit.",
              "0.", "round(2.5) -> 2.0", kink=ieee.is_halfway)
 clip  = _row("clip", ieee.clip, _clip_rule, _ANY, (),
