@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from autograd_mini.errors import ArgumentError, OperandError
 
 
-def is_array(operand: object) -> bool:
+def is_array(operand: object) -> TypeGuard[Any]:
     """Whether it is a NumPy array.
 
     Raises:

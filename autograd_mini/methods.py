@@ -54,7 +54,7 @@ def _answer_with(row: Primitive) -> Callable[..., Any]:
     return lambda *operands: evaluate(row, operands)
 
 
-for _name in ("maximum", "minimum", "clip", "sign", "atan2", "hypot", "fmod"):
+for _name in ("maximum", "minimum", "clip", "sign", "atan2", "hypot", "fmod", "erf", "erfc", "ndtr", "xlogy"):
     _ANSWERS[_NUMPY_NAMES.get(_name, _name)] = _answer_with(TABLE[_name])
 _ANSWERS["float_power"] = _answer_with(TABLE["pow"])
 
@@ -120,10 +120,15 @@ def _put(number: Any, out: Any) -> Any:
 
 @functools.cache
 def _answering(ufunc: Any) -> Any:
-    """A function of NumPy's as it is to be computed on objects, with all of its methods, such as `reduce`."""
-    function = _ANSWERS.get(ufunc.__name__)
-    if function is None:
-        return ufunc
+    """A function of NumPy's or SciPy's as it is to be computed on objects, with all of its methods, as `reduce`."""
+    name, known = ufunc.__name__, map(sys.modules.get, ("numpy._core.umath", "numpy.core.umath", "scipy.special"))
+    if name not in _ANSWERS or all(getattr(module, name, None) is not ufunc for module in known):
+        return ufunc  # also one of the user's that bears the same name
+
+    def function(*operands: Any) -> Any:
+        return _ANSWERS[name](*operands)
+
+    function.__name__ = name
     return sys.modules["numpy"].frompyfunc(function, ufunc.nin, ufunc.nout, identity=ufunc.identity)
 
 
@@ -232,14 +237,12 @@ class Methods:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's functions of such numbers, and of arrays and such numbers: element by element, dtype object."""
         numpy = sys.modules["numpy"]  # NumPy called: it is there
-        usual = numpy.ndarray.__array_ufunc__, Methods.__array_ufunc__
-        if any(getattr(type(x), "__array_ufunc__", usual[0]) not in usual for x in inputs):
-            return NotImplemented  # a class of arrays that knows better
         inputs = tuple([boxed(x) if isinstance(x, Methods) else x for x in inputs])
         if any(map(is_array, options.get("out", ()))) and ufunc.__name__ in _PREDICATES:
             options.setdefault("casting", "unsafe")
         try:
-            answer = getattr(_answering(ufunc), method)(*inputs, **options)
+            with numpy.errstate(all="ignore"):  # Python's comparisons with nan leave alarms for NumPy to find
+                answer = getattr(_answering(ufunc), method)(*inputs, **options)
         except TypeError as error:
             if isinstance(error, OperandError):
                 raise

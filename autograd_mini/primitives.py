@@ -124,10 +124,10 @@ def as_number(operand: object) -> float | None:
         RangeError: an integer, Fraction or long double beyond the range of floats.
     """
     if isinstance(operand, (float, int, Real)):  # in this order: asking an abstract class takes long
+        if type(operand).__name__ == "timedelta64":  # NumPy counts time spans among the integers
+            return None
         try:
             number = float(operand)
-        except TypeError:  # NumPy counts time spans among the integers
-            return None
         except OverflowError:
             number = math.inf
         if math.isinf(number) and number != operand:
@@ -137,7 +137,7 @@ def as_number(operand: object) -> float | None:
         return number
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
-    return as_number(operand[()]) if is_array(operand) and operand.ndim == 0 else None  # type: ignore[index, attr-defined]
+    return as_number(operand[()]) if is_array(operand) and operand.ndim == 0 else None
 
 
 def is_operand(operand: object) -> bool:
@@ -156,6 +156,8 @@ def is_hopeless(operand: object) -> bool:
 
 def operand_error(where: str, operand: object) -> OperandError:
     """The error for an operand of a type that no interpreter takes, with advice for the usual suspects."""
+    if is_array(operand) and operand.ndim == 0:
+        return operand_error(where, operand[()])
     kind = type(operand).__name__
     if isinstance(operand, str):
         advice = "Convert text first: float(text)."
@@ -173,7 +175,7 @@ def operand_error(where: str, operand: object) -> OperandError:
             advice = "Pass an int, float, Fraction or NumPy scalar."
     elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
         advice = "Pass one number at a time."
-        if hasattr(operand, "__array__") and not is_array(operand):
+        if hasattr(operand, "__array__") and not is_array(operand) and getattr(operand, "shape", None) != ():
             advice = "Make it a NumPy array first: numpy.asarray(x)."
         elif " by " in where:
             advice = "Pass a number, or a list, tuple, dict or NumPy array of numbers."
@@ -185,7 +187,7 @@ def operand_error(where: str, operand: object) -> OperandError:
             call = where[:-2]
             count = _count(TABLE[call].rule) if call in TABLE else 2
             if count is None:
-                advice = f"Pass as many numbers as there are: {call}(*xs)."
+                advice = f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
             elif count == 2:  # the result and one operand
                 advice = f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
     else:
