@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from autograd_mini.arrays import boxed, is_array
 from autograd_mini.errors import OperandError, shown
-from autograd_mini.primitives import TABLE, Primitive, as_number, evaluate, interpreters, is_hopeless, operand_error
+from autograd_mini.primitives import (
+    TABLE,
+    Primitive,
+    as_number,
+    branch,
+    evaluate,
+    interpreters,
+    is_hopeless,
+    operand_error,
+)
 
 # NumPy's names for functions that are called otherwise here.
 _NUMPY_NAMES = {
@@ -174,9 +183,12 @@ class Methods:
         return -math.floor(-self)
 
     def __trunc__(self) -> Any:
-        if bool(self >= 1.0):
-            return math.floor(self)
-        return math.ceil(self) if bool(self <= -1.0) else 0.0 * self.stop_gradient()  # keeps -0.0 and nan
+        return branch(
+            self >= 1.0,
+            lambda: math.floor(self),
+            # The last keeps -0.0 and nan.
+            lambda: branch(self <= -1.0, lambda: math.ceil(self), lambda: 0.0 * self.stop_gradient()),
+        )
 
     def __round__(self, digits: int = 0) -> Any:
         return self.round(digits)

@@ -200,9 +200,13 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
 
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
         weights = trees.matched(recorded.result, cotangent, "the result", "cotangent")
-        with unobserved():
-            root = dot_of(*recorded.outputs, *weights)
-        slopes = iter(recorded.slopes(root))
+        if recorded.reaches(weights):  # computed from the result: factors, which are not differentiated here
+            rows = list(map(recorded._slopes, recorded.outputs))
+            slopes = iter([_combined(column, weights) for column in zip(*rows, strict=True)])
+        else:
+            with unobserved():
+                root = dot_of(*recorded.outputs, *weights)
+            slopes = iter(recorded.slopes(root))
         return tuple([trees.rebuilt(primal, slopes) for primal in primals])
 
     result = recorded.answer(recorded.result)
@@ -419,6 +423,13 @@ class _Recorded:
             self.edges[node] = layout(row, node.operands, tuple(live))[2:]
         return self.edges[node]
 
+    def reaches(self, numbers: Sequence[Any]) -> bool:
+        """Whether a variable is behind one of several numbers."""
+        nodes = [node for number in numbers for node in _nodes(number)]
+        with unobserved():
+            behind = topological_order(sum_of(*nodes, 0.0)) if nodes else {}
+        return any(leaf in behind for leaf in self.variables)
+
     def answer(self, tree: Tree) -> Tree:
         """Numbers that f computed as the caller may see them: floats, unless other variables are behind them."""
         self._everything([number for _, number in trees.numbers(tree)])
@@ -466,6 +477,12 @@ class _Recorded:
         outputs = [self.outputs[i] for i in rows]
         with unobserved():
             return self.slopes(outputs[0] if len(outputs) == 1 else sum_of(*outputs))
+
+
+def _combined(slopes: Sequence[Any], weights: Sequence[Any]) -> Any:
+    """The weighted sum of slopes; `ZERO` is none, whatever the weight."""
+    live = [(slope, weight) for slope, weight in zip(slopes, weights, strict=True) if slope is not ZERO]
+    return dot_of(*[slope for slope, _ in live], *[weight for _, weight in live])
 
 
 def _innermost(number: Any) -> Any:
