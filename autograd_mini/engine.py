@@ -58,7 +58,7 @@ class Value(Methods):
     """A real number that records the operations it takes part in.
 
     Args:
-        data: a real number (int, bool, float, Fraction or NumPy scalar), stored as a float.
+        data: a real number (int, bool, float, Fraction, NumPy scalar or array without dimensions), stored as a float.
         name: what pictures and debuggers call it.
 
     Raises:
@@ -393,7 +393,7 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
         partials = row.partials(data, numbers)
     else:
         for x in operands:
-            if type(x) is not Value and type(x) is not float:
+            if type(x) not in _PLAIN:
                 if type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
                     return interpreters[type(x)](row, operands)
                 if is_array(x):
@@ -450,6 +450,7 @@ def name_scope(name: str, node: Value) -> Value:
 
 
 _DATA = operator.attrgetter("_data")
+_PLAIN = frozenset({Value, float, int, bool})
 interpreters[Value] = apply
 
 

@@ -1,7 +1,8 @@
 """Activations, the softmax family and losses, composed from primitives: no derivative in sight, they fall out.
 
 Each composition is chosen so that the derivative that falls out keeps its digits in both tails. Where two forms are
-analytically equal, each is used where it is accurate; derivatives of every order agree at the switch.
+analytically equal, each is used where it is accurate; derivatives of every order agree at the switch. Functions of
+single numbers work on NumPy arrays element by element; functions of a list take any one-dimensional iterable.
 Not here: derivatives. Read next: `nn`, or `transforms`.
 """
 

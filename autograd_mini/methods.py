@@ -39,8 +39,16 @@ _NUMPY_NAMES = {
     "atanh": "arctanh",
 }
 
-# What NumPy's functions mean on these numbers where its own loops over objects have no answer, or lose nan and ties.
-# Other functions it computes by operators and methods.
+
+def _operation(name: str) -> Callable[..., Any]:
+    row = TABLE[name]
+    return lambda *operands: evaluate(row, operands)
+
+
+_where, _maximum, _minimum = map(_operation, ("where", "maximum", "minimum"))
+
+# What NumPy's and SciPy's functions mean on these numbers where their own loops over objects have no answer, or lose
+# nan and ties. All others NumPy computes by operators and methods.
 _PREDICATES: dict[str, Callable[..., Any]] = {
     "isnan": lambda x: x != x,
     "isinf": lambda x: (x == math.inf) | (x == -math.inf),
@@ -52,20 +60,20 @@ _PREDICATES: dict[str, Callable[..., Any]] = {
 }
 _ANSWERS: dict[str, Callable[..., Any]] = {
     **_PREDICATES,
-    "fmax": lambda a, b: b if bool(a != a) else a if bool(b != b) else evaluate(TABLE["maximum"], (a, b)),
-    "fmin": lambda a, b: b if bool(a != a) else a if bool(b != b) else evaluate(TABLE["minimum"], (a, b)),
-    "heaviside": lambda x, half: x if bool(x != x) else half if bool(x == 0.0) else float(bool(x > 0.0)),
+    "maximum": _maximum,
+    "minimum": _minimum,
+    "fmax": lambda a, b: _where(a != a, b, _where(b != b, a, _maximum(a, b))),
+    "fmin": lambda a, b: _where(a != a, b, _where(b != b, a, _minimum(a, b))),
+    "clip": _operation("clip"),
+    "sign": _operation("sign"),
+    "heaviside": lambda x, half: _where(x < 0.0, 0.0, _where(x == 0.0, half, _where(x > 0.0, 1.0, x))),
+    "arctan2": _operation("atan2"),
+    "hypot": _operation("hypot"),
+    "fmod": _operation("fmod"),
     "divmod": divmod,
+    "float_power": _operation("pow"),
+    **{name: _operation(name) for name in ("erf", "erfc", "ndtr", "xlogy")},
 }
-
-
-def _answer_with(row: Primitive) -> Callable[..., Any]:
-    return lambda *operands: evaluate(row, operands)
-
-
-for _name in ("maximum", "minimum", "clip", "sign", "atan2", "hypot", "fmod", "erf", "erfc", "ndtr", "xlogy"):
-    _ANSWERS[_NUMPY_NAMES.get(_name, _name)] = _answer_with(TABLE[_name])
-_ANSWERS["float_power"] = _answer_with(TABLE["pow"])
 
 
 def right_operand(row: Primitive, other: Any) -> Any:
@@ -127,18 +135,21 @@ def _put(number: Any, out: Any) -> Any:
     return out
 
 
-@functools.cache
 def _answering(ufunc: Any) -> Any:
     """A function of NumPy's or SciPy's as it is to be computed on objects, with all of its methods, as `reduce`."""
-    name, known = ufunc.__name__, map(sys.modules.get, ("numpy._core.umath", "numpy.core.umath", "scipy.special"))
-    if name not in _ANSWERS or all(getattr(module, name, None) is not ufunc for module in known):
+    name, homes = ufunc.__name__, map(sys.modules.get, ("numpy._core.umath", "numpy.core.umath", "scipy.special"))
+    if name not in _ANSWERS or all(getattr(home, name, None) is not ufunc for home in homes):
         return ufunc  # also one of the user's that bears the same name
+    return _ufunc(name, ufunc.nin, ufunc.nout, ufunc.identity)
 
+
+@functools.cache
+def _ufunc(name: str, nin: int, nout: int, identity: Any) -> Any:
     def function(*operands: Any) -> Any:
         return _ANSWERS[name](*operands)
 
     function.__name__ = name
-    return sys.modules["numpy"].frompyfunc(function, ufunc.nin, ufunc.nout, identity=ufunc.identity)
+    return sys.modules["numpy"].frompyfunc(function, nin, nout, identity=identity)
 
 
 class Methods:
@@ -190,8 +201,8 @@ class Methods:
             lambda: branch(self <= -1.0, lambda: math.ceil(self), lambda: 0.0 * self.stop_gradient()),
         )
 
-    def __round__(self, digits: int = 0) -> Any:
-        return self.round(digits)
+    def __round__(self, digits: int | None = None) -> Any:
+        return self.round(digits or 0)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -248,13 +259,16 @@ class Methods:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's functions of such numbers, and of arrays and such numbers: element by element, dtype object."""
-        numpy = sys.modules["numpy"]  # NumPy called: it is there
+        numpy, is_mask = sys.modules["numpy"], ufunc.__name__ in _PREDICATES  # NumPy called: it is there
         inputs = tuple([boxed(x) if isinstance(x, Methods) else x for x in inputs])
-        if any(map(is_array, options.get("out", ()))) and ufunc.__name__ in _PREDICATES:
+        if is_mask and "out" in options:
             options.setdefault("casting", "unsafe")
         try:
+            answering = _answering(ufunc)
+            if answering is not ufunc and not is_mask and numpy.dtype(options.pop("dtype", None) or object) != object:
+                raise TypeError("the results are objects, whatever dtype is asked for")
             with numpy.errstate(all="ignore"):  # Python's comparisons with nan leave alarms for NumPy to find
-                answer = getattr(_answering(ufunc), method)(*inputs, **options)
+                answer = getattr(answering, method)(*inputs, **options)
         except TypeError as error:
             if isinstance(error, OperandError):
                 raise
@@ -262,8 +276,7 @@ class Methods:
                 f"NumPy cannot compute {ufunc.__name__} of {shown(self)}: {error}.",
                 "Use this package's functions, and arrays of dtype object to hold the results.",
             ) from error
-        is_mask = ufunc.__name__ in _PREDICATES and isinstance(answer, numpy.ndarray) and "out" not in options
-        return answer.astype(bool) if is_mask else answer
+        return answer.astype(bool) if is_mask and isinstance(answer, numpy.ndarray) and "out" not in options else answer
 
     if TYPE_CHECKING:
 
