@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from autograd_mini.arrays import boxed, is_array
+from autograd_mini.arrays import boxed, elementwise
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.primitives import (
     TABLE,
@@ -133,6 +133,21 @@ def _put(number: Any, out: Any) -> Any:
         return number
     out[...] = number
     return out
+
+
+def _input(name: str, x: Any) -> Any:
+    """An operand of a function of NumPy's such that its elements, as objects, are Python's numbers or ours."""
+    if isinstance(x, Methods):
+        return boxed(x)
+    if isinstance(x, (list, tuple)):
+        x = sys.modules["numpy"].asarray(x)
+    dtype: Any = getattr(x, "dtype", None)
+    kind = getattr(dtype, "kind", "O")
+    if kind in "cmMSUV" and name not in ("equal", "not_equal"):  # dates in nanoseconds would become whole numbers
+        raise operand_error(f"NumPy's {name} of Values", x)
+    if kind == "f" and dtype.itemsize > 8:  # a long double remains one as an object, and asks again, for ever
+        return elementwise(as_number, sys.modules["numpy"].asarray(x))
+    return x
 
 
 def _answering(ufunc: Any) -> Any:
@@ -260,12 +275,13 @@ class Methods:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """NumPy's functions of such numbers, and of arrays and such numbers: element by element, dtype object."""
         numpy, is_mask = sys.modules["numpy"], ufunc.__name__ in _PREDICATES  # NumPy called: it is there
-        inputs = tuple([boxed(x) if isinstance(x, Methods) else x for x in inputs])
+        inputs = tuple([_input(ufunc.__name__, x) for x in inputs])
         if is_mask and "out" in options:
             options.setdefault("casting", "unsafe")
         try:
             answering = _answering(ufunc)
-            if answering is not ufunc and not is_mask and numpy.dtype(options.pop("dtype", None) or object) != object:
+            dtype = numpy.dtype(options.pop("dtype", None) or object) if answering is not ufunc else None
+            if dtype is not None and dtype.kind != "O" and not is_mask:
                 raise TypeError("the results are objects, whatever dtype is asked for")
             with numpy.errstate(all="ignore"):  # Python's comparisons with nan leave alarms for NumPy to find
                 answer = getattr(answering, method)(*inputs, **options)
