@@ -10,24 +10,15 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
-from autograd_mini.errors import ArgumentError, OperandError
+from autograd_mini.errors import ArgumentError
 
 
 def is_array(operand: object) -> TypeGuard[Any]:
-    """Whether it is a NumPy array.
-
-    Raises:
-        OperandError: it is a masked array, whose hidden elements would be computed with like all others.
-    """
+    """Whether it is a NumPy array; one that is masked is none, for derivatives know no masks."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(operand, numpy.ndarray):
         return False
-    if type(operand) is not numpy.ndarray and isinstance(operand, numpy.ma.MaskedArray):
-        raise OperandError(
-            "A masked array hides some of its elements, and derivatives know no masks.",
-            "Pass the elements that count, array.compressed(), or a plain array, array.filled(0.0).",
-        )
-    return True
+    return type(operand) is numpy.ndarray or not isinstance(operand, numpy.ma.MaskedArray)
 
 
 def boxed(operand: object) -> Any:

@@ -169,6 +169,8 @@ def operand_error(where: str, operand: object) -> OperandError:
         advice = "Python does not mix Decimal and float either; write float(x)."
     elif kind == "Value":
         advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
+    elif kind.startswith("Masked"):
+        advice = "Derivatives know no masks: pass the elements that count, array.compressed()."
     elif where.startswith("Value"):
         advice = "A Value is one number; make a list: [Value(x) for x in xs]."
         if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
