@@ -265,8 +265,6 @@ def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 def _chosen(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """A row whose first operand is a condition: `where`."""
-    if any(map(is_array, operands)):
-        return on_arrays(row, operands)
     if row is not TABLE["where"] or any(isinstance(x, Condition) for x in operands[1:]):
         raise OperandError(
             f"{row.name}() takes numbers, not the condition {shown(operands[0].data)}.",

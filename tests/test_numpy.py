@@ -381,6 +381,9 @@ def test_formulas_take_arrays():
     x = sympy.Symbol("x", real=True)
     assert am.exp(np.array([x, 0.0])).tolist() == [sympy.exp(x), 1.0]
     assert am.atan2(x, np.array([1.0, 2.0])).tolist() == [sympy.atan2(x, 1), sympy.atan2(x, 2)]
+    chosen = am.symbolic.formula(lambda t: am.sum(am.where(t > 0.0, np.array([t, 1.0]), 2.0)), "x").value
+    (t,) = chosen.free_symbols
+    assert (chosen.subs(t, 3), chosen.subs(t, -3)) == (4, 4)
     found = am.symbolic.formula(lambda t: am.sum(am.pow(t, np.array([2.0, 3.0]))), "x")
     assert sympy.simplify(found.value - (sympy.Symbol("x", real=True) ** 2 + sympy.Symbol("x", real=True) ** 3)) == 0
 
@@ -440,6 +443,24 @@ def test_arrays_of_something_else_are_refused(array, message):
     if message not in ("return", "not void", "not list"):
         with pytest.raises((am.OperandError, am.RangeError), match=message):
             am.grad(lambda a: am.exp(a).sum())(array)
+
+
+def test_dates_beside_a_value():
+    """NumPy turns nanoseconds into whole numbers of objects; beside a Value they are refused, and equal to none."""
+    v, spans = Value(1.0), np.array([1, 2], dtype="m8[ns]")
+    for attempt in (lambda: np.maximum(spans, v), lambda: v * spans, lambda: np.hypot(v, spans), lambda: v < spans):
+        with pytest.raises(TypeError):
+            attempt()
+    with pytest.raises(am.OperandError, match=r"(?s)timedelta64.*test_numpy\.py"):
+        np.maximum(v, spans)
+    assert (v == np.array(["a"])).tolist() == [False]
+
+
+def test_settings_in_arrays_at_a_kink():
+    """Each setting makes an activation of its own, with a kink of its own."""
+    with am.kinks() as report:
+        am.leaky_relu(Value(0.0), np.array([0.1, 1.0, 0.5]))
+    assert [kink.chosen for kink in report] == [(0.1,), (0.5,)]
 
 
 def test_narrow_and_wide_types():

@@ -14,9 +14,8 @@ from typing import Any
 
 import sympy
 
-from autograd_mini.arrays import is_array
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import ZERO, Primitive, interpreters, on_arrays
+from autograd_mini.primitives import ZERO, Primitive, interpreters
 from autograd_mini.tracing import Unrecorded, local_partials, relations
 
 
@@ -118,8 +117,6 @@ def _exact_number(number: float) -> Any:
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    if any(map(is_array, operands)):
-        return on_arrays(row, operands)
     for operand in operands:
         if isinstance(operand, Methods):  # a number that records: its interpreter says that formulas do not mix with it
             return interpreters[type(operand)](row, operands)
