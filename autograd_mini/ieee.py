@@ -142,16 +142,16 @@ def rounded(x: float, digits: float = 0.0) -> float:
     if not (isfinite(x) and isfinite(digits)):
         return x if isfinite(digits) else nan
     try:
-        return round(x, int(digits))
+        return round(x, math.floor(digits))
     except OverflowError:
         return copysign(inf, x)
 
 
 def is_halfway(y: float, x: float, digits: float = 0.0) -> bool:
     """Whether x, which is rounded to y, lies exactly between two numbers of so many digits."""
-    if not (isfinite(x) and isfinite(digits)):
+    if not (isfinite(x) and abs(digits) < 400.0):
         return False
-    doubled = 2 * Fraction(x) * Fraction(10) ** int(digits)
+    doubled = 2 * Fraction(x) * Fraction(10) ** math.floor(digits)
     return doubled.denominator == 1 and doubled.numerator % 2 == 1
 
 

@@ -30,10 +30,10 @@ def _cbrt(x: Any) -> Any:
 
 
 def _round(x: Any, digits: Any = 0) -> Any:
-    """Half to even: the nearest whole number is floor(x + 1/2), but where x + 1/2 is odd and whole."""
-    x = x * 10**digits
-    tie = (2 * x - 1) / 4
-    return (sympy.floor(x + sympy.Rational(1, 2)) + sympy.ceiling(tie) - sympy.floor(tie) - 1) / 10**digits
+    """Half to even: the nearest whole number is floor(x + 1/2), or one less where that is odd and a tie."""
+    scale = 10 ** sympy.floor(digits)
+    tie = (2 * x * scale - 1) / 4
+    return (sympy.floor(2 * tie + 1) + sympy.ceiling(tie) - sympy.floor(tie) - 1) / scale
 
 
 def _dot(*operands: Any) -> Any:
