@@ -123,18 +123,18 @@ def as_number(operand: object) -> float | None:
     Raises:
         RangeError: an integer, Fraction or long double beyond the range of floats.
     """
-    if isinstance(operand, (float, int, Real)):  # in this order: asking an abstract class takes long
-        if type(operand).__name__ == "timedelta64":  # NumPy counts time spans among the integers
-            return None
-        try:
+    try:
+        if isinstance(operand, (float, int)):  # in this order: asking an abstract class takes long
+            return float(operand)
+        if isinstance(operand, Real) and type(operand).__name__ != "timedelta64":  # which NumPy counts among integers
             number = float(operand)
-        except OverflowError:
-            number = math.inf
-        if math.isinf(number) and number != operand:
-            raise RangeError(
-                f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
-            )
-        return number
+            if math.isinf(number) and number != operand:
+                raise OverflowError
+            return number
+    except OverflowError:
+        raise RangeError(
+            f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
+        ) from None
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
     return as_number(operand[()]) if is_array(operand) and operand.ndim == 0 else None
