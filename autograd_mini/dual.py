@@ -195,6 +195,8 @@ def settled(number: Any) -> Any:
 
 def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """One operation: the chain rule, forwards. What does not depend on ε is no dual number."""
+    if not _USUAL.issuperset(map(type, operands)) and any(map(is_array, operands)):
+        return on_arrays(row, operands)
     operands = tuple([settled(x) if type(x) is Dual else x for x in operands])
     levels = [x.level for x in operands if type(x) is Dual]
     if not levels:
@@ -238,6 +240,7 @@ def _number(x: Any) -> Any:
 
 
 interpreters[Dual] = _push
+_USUAL = {Dual, float}
 
 
 def primal_at(number: Any, level: Level) -> Any:

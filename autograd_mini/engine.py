@@ -13,10 +13,21 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple, NoReturn, TypeGuard, final
 
+from autograd_mini.arrays import is_array
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import at_backward, is_checked, last_root
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
+from autograd_mini.primitives import (
+    TABLE,
+    ZERO,
+    Constant,
+    Primitive,
+    as_number,
+    float_of,
+    interpreters,
+    on_arrays,
+    operand_error,
+)
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
@@ -273,7 +284,7 @@ class Value(Node):
     """A real number that records the operations it takes part in.
 
     Args:
-        data: a real number (int, bool, float, Fraction or NumPy scalar), stored as a float.
+        data: a real number (int, bool, float, Fraction, NumPy scalar or array without dimensions), stored as a float.
         name: what pictures and debuggers call it.
         label: another word for name.
 
@@ -461,8 +472,11 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
         partials = row.partials(data, numbers)
     else:
         for x in operands:
-            if type(x) is not Value and type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
-                return interpreters[type(x)](row, operands)
+            if type(x) not in _PLAIN:
+                if type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
+                    return interpreters[type(x)](row, operands)
+                if is_array(x):
+                    return on_arrays(row, operands)
         if row is _WHERE:
             return record_where(*operands)
         operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])
@@ -526,6 +540,7 @@ def name_scope(name: str, node: Value) -> Value:
 
 
 _DATA = operator.attrgetter("_data")
+_PLAIN = frozenset({Value, float, int, bool})
 interpreters[Value] = apply
 
 

@@ -5,6 +5,7 @@ Not here: training (that is `optim`). Read next: `optim`.
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -128,6 +129,7 @@ class Neuron(Module):
         activation: Activation = "relu",
         seed: int | random.Random | None = None,
     ) -> None:
+        nin = _size(nin)
         if nin < 1:
             raise ArgumentError(f"A neuron with {nin} inputs computes nothing.", "Pass nin >= 1.")
         uniform = _generator(seed).uniform
@@ -176,6 +178,7 @@ class Layer(Module):
     _neuron: ClassVar[type[Neuron]] = Neuron
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        nout = _size(nout)
         if nout < 1:
             raise ArgumentError(f"A layer of {nout} neurons computes nothing.", "Pass nout >= 1.")
         kwargs["seed"] = _generator(kwargs.get("seed"))
@@ -222,7 +225,7 @@ class MLP(Module):
         activation: Activation = "relu",
         seed: int | random.Random | None = None,
     ) -> None:
-        if not isinstance(nouts, Iterable) or not nouts:
+        if not isinstance(nouts, Iterable) or not (nouts := list(nouts)):
             raise ArgumentError(
                 f"MLP() got nouts = {shown(nouts)}.", "Pass the sizes of the layers: MLP(2, [16, 16, 1])."
             )
@@ -268,10 +271,20 @@ def _title(activation: Activation) -> str:
     return _TITLES.get(name, name.title().replace("_", ""))
 
 
-def _generator(seed: int | random.Random | None) -> Any:
+def _size(number: Any) -> int:
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise OperandError(f"The size {shown(number)} is no whole number.", "Pass an int.") from None
+
+
+def _generator(seed: Any) -> Any:
     """The generator of a seed; Python's global one where there is none."""
     if seed is None:
         return random
-    if not isinstance(seed, (int, random.Random)) and seed is not random:
-        raise OperandError(f"The seed {shown(seed)} is no whole number.", "Pass an int or a random.Random.")
-    return random.Random(seed) if isinstance(seed, int) else seed
+    if isinstance(seed, random.Random) or seed is random:
+        return seed
+    try:
+        return random.Random(operator.index(seed))  # NumPy's integers too
+    except TypeError:
+        raise OperandError(f"The seed {shown(seed)} is no whole number.", "Pass an int or a random.Random.") from None

@@ -28,7 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _MACHINERY = frozenset(
     f"autograd_mini.{name}"
     for name in [
-        *("curvature", "dual", "engine", "methods", "micrograd.engine", "primitives"),
+        *("arrays", "curvature", "dual", "engine", "methods", "micrograd.engine", "primitives"),
         *("recorded", "scopes", "sweep", "transforms", "trees"),
     ]
 )

@@ -172,9 +172,10 @@ class Adam(Optimizer):
 
 def _setting(name: str, value: Any, holds: Callable[[Any], bool], allowed: str) -> Any:
     try:
-        right = holds(value)
-    except TypeError:
+        right = bool(holds(value))
+    except (TypeError, ValueError):  # of an array of several numbers it is not known
         right = False
     if not right:
         raise ArgumentError(f"{name} = {shown(value)} is not {allowed}.", f"Pass {name} {allowed}.")
-    return value
+    number = as_number(value)  # NumPy's float32 would make the whole computation one of float32
+    return tuple(map(float, value)) if number is None else number

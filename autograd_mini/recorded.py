@@ -14,10 +14,10 @@ from typing import Any
 
 from autograd_mini import sparsity, trees
 from autograd_mini.curvature import Curvature, check_unwritten
-from autograd_mini.dual import Dual, perturbed, settled
+from autograd_mini.dual import Dual, perturbed, primal_at, settled, tangent_at
 from autograd_mini.engine import Value, layout, retire
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import TABLE, ZERO, Constant, dot_of, evaluate, sum_of
+from autograd_mini.primitives import TABLE, ZERO, Constant, evaluate, sum_of
 from autograd_mini.scopes import unobserved
 from autograd_mini.sweep import propagate, push, topological_order
 from autograd_mini.tracing import Traced
@@ -96,21 +96,39 @@ class _Graph:
     def order_of(self, numbers: Sequence[Any]) -> tuple[dict[Any, Any], bool]:
         """The graph behind all of several numbers."""
         nodes = [node for number in numbers for node in _nodes(number)]
+        if len(nodes) < 2:
+            return self.order(nodes[0]) if nodes else ({}, True)
         with unobserved():
-            return self.order(sum_of(*nodes, 0.0)) if nodes else ({}, True)
+            return self.order(sum_of(*nodes))
 
-    def slopes(self, root: Any) -> list[Any]:
-        """The derivative of one number by each variable: one sweep; 0.0 where there is no way."""
-        return [0.0 if slope is ZERO else slope for slope in self._slopes(root)]
+    def slopes(self, roots: Sequence[Any], weights: Sequence[Any] | None = None) -> list[Any]:
+        """The sum of the derivatives of some numbers by each variable, times a weight each: one sweep.
 
-    def _slopes(self, root: Any) -> list[Any]:
-        if type(root) is Dual:  # of an outer derivative; a derivative is linear
-            both = zip(self._slopes(root.primal), self._slopes(root.tangent), strict=True)
-            return [perturbed(primal, tangent, root.level) for primal, tangent in both]
-        if not isinstance(root, Methods):
+        Args:
+            roots: numbers that were computed from the variables.
+            weights: factors, 1.0 by default. They are not differentiated, whatever they were computed from.
+
+        Returns:
+            one number a variable; 0.0 where there is no way.
+        """
+        return [0.0 if slope is ZERO else slope for slope in self._slopes(roots, weights or [1.0] * len(roots))]
+
+    def _slopes(self, roots: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
+        levels = [root.level for root in roots if type(root) is Dual]
+        if levels:  # of outer derivatives; a derivative is linear
+            level = max(levels, key=lambda level: level.number)
+            primals = self._slopes([primal_at(root, level) for root in roots], weights)
+            tangents = self._slopes([tangent_at(root, level) for root in roots], weights)
+            return [perturbed(*both, level) for both in zip(primals, tangents, strict=True)]
+        seeds = [(root, weight) for root, weight in zip(roots, weights, strict=True) if isinstance(root, Methods)]
+        if not seeds:
             return [ZERO] * len(self.variables)
-        adjoints, plain = self.order(root)
-        propagate(root, 1.0, adjoints, self.variables, None if plain else self._partials)
+        adjoints, plain = self.order_of([root for root, _ in seeds])
+        for root, weight in seeds:
+            before = adjoints[root]
+            adjoints[root] = weight if before is ZERO else before + weight
+        last = next(reversed(adjoints))
+        propagate(last, adjoints[last], adjoints, self.variables, None if plain else self._partials)
         return [adjoints[leaf] for leaf in self.variables]
 
     def _partials(self, node: Any) -> tuple[Any, Any]:
@@ -214,9 +232,8 @@ class Recorded(_Graph):
 
     def _row_sums(self, rows: list[int]) -> list[Any]:
         """The derivatives of a sum of outputs: rows that do not overlap, all in one sweep."""
-        outputs = [self.outputs[i] for i in rows]
         with unobserved():
-            return self.slopes(outputs[0] if len(outputs) == 1 else sum_of(*outputs))
+            return self.slopes([self.outputs[i] for i in rows])
 
     def hessian(self) -> sparsity.Rows:
         """The second derivatives of the only output."""
@@ -238,8 +255,7 @@ class Recorded(_Graph):
         curvature = self._curvature() if all(type(number) is float for number in vector) else None
         if curvature is not None:
             return curvature.times(vector)
-        with unobserved():
-            return self.slopes(dot_of(*self._gradient(), *vector))
+        return self.slopes(self._gradient(), vector)
 
     def _curvature(self) -> Curvature | None:
         """The Hessian, where the recorded floats are all there is to it."""
@@ -251,4 +267,4 @@ class Recorded(_Graph):
 
     def _gradient(self) -> list[Any]:
         """The gradient of the only output, as a graph over the variables."""
-        return _Graph(self.variables, free=True).slopes(self.outputs[0])
+        return _Graph(self.variables, free=True).slopes(self.outputs)

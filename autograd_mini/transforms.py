@@ -19,9 +19,8 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked, transparent
-from autograd_mini.primitives import as_number, dot_of, is_operand, operand_error, stop
+from autograd_mini.primitives import as_number, is_operand, operand_error, stop
 from autograd_mini.recorded import Recorded, innermost, variable
-from autograd_mini.scopes import unobserved
 from autograd_mini.tracing import Traced
 from autograd_mini.trees import Tree
 
@@ -195,10 +194,8 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     recorded = _recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
-        weights = trees.matched(recorded.result, cotangent, "the result", "cotangent")
-        with unobserved():
-            root = dot_of(*recorded.outputs, *weights)
-        slopes = iter(recorded.slopes(root))
+        weights = _matched("vjp", recorded.result, cotangent, "the result", "cotangent")
+        slopes = iter(recorded.slopes(recorded.outputs, weights))
         return tuple([trees.rebuilt(primal, slopes) for primal in primals])
 
     result = recorded.answer(recorded.result)
@@ -232,7 +229,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
                 Dual(number, slope, level)
                 for name, primal, tangent in zip(names, primals, tangents, strict=True)
                 for number, slope in zip(
-                    _numbers("jvp", name, primal), _tangents("jvp", primal, tangent, name), strict=True
+                    _numbers("jvp", name, primal), _matched("jvp", primal, tangent, name, "tangent"), strict=True
                 )
             ]
         )
@@ -271,7 +268,7 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     vector = [
         number
         for name, primal, tangent in zip(names, primals, tangents, strict=True)
-        for number in _tangents("hvp", primal, tangent, name)
+        for number in _matched("hvp", primal, tangent, name, "tangent")
     ]
     recorded = _recorded("hvp", f, primals, {}, positions, False)
     _check_one_number("hvp", recorded.result)
@@ -330,7 +327,7 @@ def _value_and_grad(name: str, f: Function, argnums: int | Sequence[int], has_au
         recorded = _recorded(name, f, args, kwargs, _positions(argnums, args), has_aux)
         _check_one_number(name, recorded.result)
         (output,) = recorded.outputs
-        gradient = _arranged(args, argnums, recorded.slopes(output))
+        gradient = _arranged(args, argnums, recorded.slopes([output]))
         value = recorded.answer_of(output)
         return ((value, recorded.aux) if has_aux else value), gradient
 
@@ -461,9 +458,9 @@ def _check_one_number(name: str, result: Tree) -> None:
         )
 
 
-def _tangents(name: str, primal: Tree, tangent: Tree, path: str) -> list[Any]:
-    """The numbers of a tangent, one for each number of the primal."""
-    return _numbers(name, path, trees.matched(primal, tangent, path, "tangent"))
+def _matched(name: str, tree: Tree, other: Tree, path: str, role: str) -> list[Any]:
+    """The numbers of a tangent or cotangent, one for each number of the structure it belongs to."""
+    return _numbers(name, f"the {role}", trees.matched(tree, other, path, role))
 
 
 def _check_primals(name: str, f: Function, primals: Any, tangents: Any) -> list[str]:
