@@ -5,10 +5,13 @@ Not here: command-line arguments (`cli`), derivatives. Read next: `functions`.
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, fsum, hypot, sqrt, ulp
+from typing import Any
 
 from autograd_mini.data import Dataset
 from autograd_mini.engine import Value
@@ -58,13 +61,28 @@ class SoftmaxClassifier:
         return sum(self.predict(row) == label for row, label in zip(data.rows, data.labels, strict=True)) / len(data)
 
 
+class _Progress:
+    """Standard error; if that is full or gone, a progress bar is not worth an end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int = 32, seed: int = 0) -> None:
     """Minimise the mean cross-entropy with Adam, on random batches, with a progress bar on standard error."""
     from tqdm import trange  # here, so that importing the package loads the standard library alone
 
     descent = Adam(model.parameters(), lr=0.1)
     generator = random.Random(seed)
-    progress = trange(steps, desc="training", unit="step")
+    progress = trange(steps, desc="training", unit="step", file=_Progress(), disable=sys.stderr is None)
     for step in progress:
         chosen = generator.sample(range(len(data)), min(batch, len(data)))
         loss = mean([cross_entropy(model.logits(data.rows[i]), data.labels[i]) for i in chosen])
