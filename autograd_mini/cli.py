@@ -172,6 +172,8 @@ def _dap(options: argparse.Namespace) -> None:
         path_and_name(options.program)
         given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
     if options.port is None:
+        if sys.stdin is None:
+            raise ArgumentError("Standard input is closed, and the messages of the editor come from there.")
         serve_streams(given)
     else:
         serve_port(options.port, given)

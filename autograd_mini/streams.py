@@ -85,7 +85,7 @@ def write(stream: Any, text: str) -> None:
     """
     try:
         if stream is None or stream.closed:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise OSError(errno.EBADF, "it is closed")
         encoding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(text.encode(encoding, "readable").decode(encoding))
         stream.flush()

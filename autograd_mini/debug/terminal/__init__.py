@@ -24,8 +24,8 @@ from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.moment import WORDS
 from autograd_mini.debug.places import files, place
 from autograd_mini.debug.program import Call, Quit, debug_program
+from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.console import line_editing, painter
-from autograd_mini.debug.terminal.turns import Turns
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
 from autograd_mini.draw import draw
@@ -694,8 +694,8 @@ def debug(
         ScriptError: the program raises an error, or ends with an exit status other than 0.
         OSError: commands or the program cannot be read, or nobody takes the answers.
     """
-    turns = Turns(given)
-    shell = Shell(stdin=turns.commands)
+    shared = turns.Turns(given)
+    shell = Shell(stdin=shared.commands)
     called = f"{'-m ' * module}{program}"
     quits = False
 
@@ -703,20 +703,20 @@ def debug(
         nonlocal quits
         if at is not None and call.number != at:
             return
-        with turns.debugger():
+        with shared.debugger():
             goes_on = shell.interact(call.trace(), _about(call))
         if not goes_on:
             quits = True
             raise Quit
 
     try:
-        with turns.program():
+        with shared.program():
             count = debug_program(program, arguments, stop, module=module)
     except Quit:  # of a program that has ended already
         return
     if quits and shell.ran_out and not path_and_name(program, module)[1]:
         raise ArgumentError(
-            f"The commands ended before {called} did. c lets it run on, as often as it takes; q leaves it."
+            f"The commands ended before {called} did. End them with q to leave it, or with as many c as it takes."
         )
     if quits:
         return
@@ -742,8 +742,9 @@ def shell(v: Value, seed: float, commands: Sequence[str]) -> None:
     about = _HOW
     if not any(node.origin is not None for node in trace.journal.order):
         about += " Record inside `with autograd_mini.provenance(calls=True):` to see your lines."
-    session = Shell(commands)
-    try:
-        session.interact(trace, about)
-    except BrokenPipeError:  # nobody reads on; nor may the interpreter complain of that when it ends
-        abandon(session.stdout)
+    with turns.commands():
+        session = Shell(commands)
+        try:
+            session.interact(trace, about)
+        except BrokenPipeError:  # nobody reads on; nor may the interpreter complain of that when it ends
+            abandon(session.stdout)

@@ -11,7 +11,8 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from autograd_mini.debug.program import Quit
@@ -37,6 +38,16 @@ class _Refusal(io.RawIOBase):
     def readinto(self, _: Any) -> int:
         self.refused = user_site()
         raise Quit
+
+
+# The turns that the running program takes: `loss.debug()` inside of it reads commands too.
+_running: ContextVar[Turns | None] = ContextVar("running", default=None)
+
+
+def commands() -> AbstractContextManager[None]:
+    """Let the debugger read commands, also where a program runs under the debugger already."""
+    turns = _running.get()
+    return nullcontext() if turns is None else turns.debugger()
 
 
 class Turns:
@@ -86,9 +97,11 @@ class Turns:
         """
         before = sys.stdin
         self._give(0, self._program)
+        token = _running.set(self)
         try:
             yield
         finally:
+            _running.reset(token)
             self._give(1, before)
         site = self._refusal.refused
         if site is not None:
