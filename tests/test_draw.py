@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-
 from contextlib import nullcontext
 from pathlib import Path
 from xml.etree import ElementTree
@@ -649,7 +648,9 @@ def test_the_program_gets_the_text_and_its_picture_is_shown(tmp_path, monkeypatc
 @posix
 def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
     pid = tmp_path / "pid"
-    path = program(tmp_path, monkeypatch, f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(3600)")
+    path = program(
+        tmp_path, monkeypatch, f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(3600)"
+    )
     monkeypatch.setattr(render, "SECONDS", 0.5)
     with pytest.raises(ProgramError, match=re.escape(f"{path} did not finish within 0.5 seconds")):
         _ = draw(Value(1.0)).svg

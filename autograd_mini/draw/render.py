@@ -28,7 +28,7 @@ _ADVICE = (
 
 
 def programs() -> list[str]:
-    """The programs to try, the best first: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter and `dot`.
+    """The programs to try in turn: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter and `dot`.
 
     Raises:
         MissingError: there is none.
