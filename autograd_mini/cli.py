@@ -50,6 +50,8 @@ def _status_of(work: Callable[[], int | None]) -> int:
     except OSError as error:
         if error.filename == STANDARD_OUTPUT:
             abandon(sys.stdout)
+        if error.filename is None and isinstance(error, FileNotFoundError):  # of os.getcwd(), which names nothing
+            error.filename = "the current folder"
         complain(reason(error))
         return 1
     except KeyboardInterrupt:

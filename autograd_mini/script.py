@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -135,8 +135,8 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
 
 def _compiled(path: str, source: bytes) -> CodeType:
     try:
-        return compile(source, path, "exec", dont_inherit=True)
-    except Exception as error:  # also a null byte, or parentheses too deep
+        return compile(decode_source(source), path, "exec", dont_inherit=True)
+    except Exception as error:  # also bytes that are no text, a null byte, parentheses too deep
         raise ScriptError(f"{path} cannot be parsed\n{_report(error)}") from error
 
 

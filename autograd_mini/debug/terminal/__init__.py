@@ -727,7 +727,7 @@ def debug(
         )
     if at is not None and count < at:
         raise ArgumentError(f"{called} calls backward() {count} time{'s' * (count > 1)}, so there is no call {at}.")
-    shell.say(f"{called} has ended.")  # to where the session was, not to what the program made of sys.stdout
+    shell.say(f"{printable(called)} has ended.")  # to where the session was, not to what the program made of sys.stdout
 
 
 def _about(call: Call) -> str:
