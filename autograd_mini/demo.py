@@ -5,7 +5,6 @@ Not here: command-line arguments (`cli`), derivatives. Read next: `functions`.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from autograd_mini.engine import Value
 from autograd_mini.functions import cross_entropy, dot, mean, softmax
 from autograd_mini.optim import Adam
 from autograd_mini.scopes import scope
+from autograd_mini.streams import abandon, write
 
 
 class SoftmaxClassifier:
@@ -62,18 +62,16 @@ class SoftmaxClassifier:
 
 
 class _Progress:
-    """Standard error; if that is full or gone, a progress bar is not worth an end."""
+    """Standard error; if that is closed or full, a progress bar is not worth an end."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
+        try:
+            write(sys.stderr, text)
+        except OSError:
+            abandon(sys.stderr)
 
 
 def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int = 32, seed: int = 0) -> None:
@@ -82,7 +80,7 @@ def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int 
 
     descent = Adam(model.parameters(), lr=0.1)
     generator = random.Random(seed)
-    progress = trange(steps, desc="training", unit="step", file=_Progress(), disable=sys.stderr is None)
+    progress = trange(steps, desc="training", unit="step", file=_Progress())
     for step in progress:
         chosen = generator.sample(range(len(data)), min(batch, len(data)))
         loss = mean([cross_entropy(model.logits(data.rows[i]), data.labels[i]) for i in chosen])

@@ -137,7 +137,9 @@ def _compiled(path: str, source: bytes) -> CodeType:
     try:
         return compile(decode_source(source), path, "exec", dont_inherit=True)
     except Exception as error:  # also bytes that are no text, a null byte, parentheses too deep
-        raise ScriptError(f"{path} cannot be parsed\n{_report(error)}") from error
+        raise ScriptError(
+            f"{path} cannot be parsed\n{''.join(traceback.format_exception_only(error)).rstrip()}"
+        ) from error
 
 
 def _module(name: str, main: ModuleType) -> CodeType:
