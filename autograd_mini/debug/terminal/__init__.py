@@ -695,7 +695,8 @@ def debug(
         OSError: commands or the program cannot be read, or nobody takes the answers.
     """
     shared = turns.Turns(given)
-    shell = Shell(stdin=shared.commands)
+    with shared.debugger():  # so that it knows whether that is a terminal
+        shell = Shell(stdin=shared.commands)
     called = f"{'-m ' * module}{program}"
     quits = False
 
