@@ -64,7 +64,11 @@ def _run(arguments: list[str]) -> int | None:
     if arguments[:1] == ["draw"] and "--" in arguments:
         place = arguments.index("--")
         arguments, rest = arguments[:place], arguments[place + 1 :]
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        advice = "; the arguments of the program stand behind --" * (options.run is _draw)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     options.arguments = getattr(options, "arguments", rest)
     return options.run(options)  # type: ignore[no-any-return]
 

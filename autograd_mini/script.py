@@ -144,16 +144,17 @@ def _compiled(path: str, source: bytes) -> CodeType:
 
 def _module(name: str, main: ModuleType) -> CodeType:
     """The code of a module, or of the `__main__` of a package, as `python -m` finds it."""
+    spec = None
     try:
-        spec = find_spec(name)
+        if name and not name.startswith("."):
+            spec = find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:
             spec = find_spec(f"{name}.__main__")
             if spec is None:
                 raise ScriptError(f"{name} is a package without __main__, so it cannot be run; name a module of it.")
-    except (ModuleNotFoundError, ValueError, TypeError) as error:
-        if isinstance(error, ModuleNotFoundError) and not f"{name}.".startswith(f"{error.name}."):
-            raise  # of something that it imports
-        spec = None
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is of something that is imported
     loader: Any = None if spec is None else spec.loader
     code: CodeType | None = loader.get_code(spec.name) if spec is not None and hasattr(loader, "get_code") else None
     if spec is None or code is None:
