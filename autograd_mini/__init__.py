@@ -206,7 +206,7 @@ if not _typing.TYPE_CHECKING:  # a type checker would take every name for one th
     def __getattr__(name: str) -> str:
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from autograd_mini.release import version  # here, for looking it up takes longer than all the rest
+        from autograd_mini.release import version  # here: looking it up takes longer than all the rest
 
         return version()
 

@@ -24,7 +24,8 @@ _WIDEST = 8  # classes shown in a table
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status.
 
-    It is 0, 1 for an error in data or surroundings, 2 for bad usage, 130 after Ctrl-C, 141 if nobody reads the output.
+    It is 0, 1 for an error in data or surroundings, 2 for bad usage, 130 after Ctrl-C, 141 if the reader of the output
+    has gone.
     """
     prepare()
     status = _status_of(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
@@ -42,7 +43,7 @@ def _status_of(work: Callable[[], int | None]) -> int:
         complain("\n".join(lines))
         return 2 if isinstance(error, SharedInputError) else 1
     except BrokenPipeError as error:
-        if error.filename is None:  # nobody reads on, as in `| head`
+        if error.filename is None:  # the reader has gone, as in `| head`
             abandon(sys.stdout)
             return 141
         complain(reason(error))
@@ -65,7 +66,12 @@ def _run(arguments: list[str]) -> int | None:
         place = arguments.index("--")
         arguments, rest = arguments[:place], arguments[place + 1 :]
     parser = _parser()
-    options, unknown = parser.parse_known_args(arguments)
+    try:
+        options, unknown = parser.parse_known_args(arguments)
+    except SystemExit as end:
+        if not end.code:
+            write(sys.stdout, "")  # argparse says nothing when it cannot print its help
+        raise
     if unknown:
         advice = "; the arguments of the program stand behind --" * (options.run is _draw)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")

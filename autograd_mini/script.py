@@ -136,7 +136,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
 def _compiled(path: str, source: bytes) -> CodeType:
     try:
         return compile(decode_source(source), path, "exec", dont_inherit=True)
-    except Exception as error:  # also bytes that are no text, a null byte, parentheses too deep
+    except Exception as error:  # also bytes that are not UTF-8, a null byte, parentheses too deep
         raise ScriptError(
             f"{path} cannot be parsed\n{''.join(traceback.format_exception_only(error)).rstrip()}"
         ) from error

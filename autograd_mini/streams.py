@@ -80,7 +80,7 @@ def write(stream: Any, text: str) -> None:
     """Write to a stream at once, spelling what its encoding lacks.
 
     Raises:
-        BrokenPipeError: nobody reads on.
+        BrokenPipeError: its reader has gone.
         OSError: it is closed or full; its `filename` says "standard output".
     """
     try:

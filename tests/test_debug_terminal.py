@@ -319,7 +319,7 @@ def terminal_never(program):
     )
 
 
-def test_commands_that_are_no_text(tmp_path):
+def test_commands_that_are_not_utf_8(tmp_path):
     """Bytes that are not UTF-8 are one wrong command."""
     (tmp_path / "program.py").write_text(NETWORK)
     done = subprocess.run(

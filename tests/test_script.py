@@ -200,7 +200,7 @@ def test_a_variable_of_a_module(run, package):
         ("bare.module", "the program raised an error\nTraceback (most recent call last):\n  File"),
     ],
 )
-def test_modules_that_are_none(run, package, module, message):
+def test_modules_that_cannot_be_run(run, package, module, message):
     """One sentence; an error of what is imported is one of the program, with its frames alone."""
     done = run(f"-m {module}")
     assert done.returncode == 1

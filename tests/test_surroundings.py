@@ -113,7 +113,7 @@ def test_spelling():
 
 @posix
 @pytest.mark.parametrize(
-    "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "debug --page p.html ex.py"]
+    "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "debug --page p.html ex.py", "--help"]
 )
 def test_standard_output_that_is_closed(shell, tmp_path, command):
     """What was to be printed is lost, so the status is 1; pictures are written."""
@@ -140,7 +140,7 @@ def test_standard_output_that_is_full(shell, command):
 
 @posix
 @pytest.mark.parametrize("command", ["prove", "prove softmax", "draw ex.py", "--help", "debug ex.py"])
-def test_output_that_nobody_reads(shell, tmp_path, command):
+def test_output_whose_reader_goes(shell, tmp_path, command):
     """As in `| head`: a quiet end, with the status of one that the system has stopped."""
     done = shell(f"{{ am {command}; echo $? >status; }} 2>errors | true")
     assert (done.stderr, done.returncode) == ("", 0)
@@ -149,8 +149,8 @@ def test_output_that_nobody_reads(shell, tmp_path, command):
 
 
 @posix
-def test_output_that_nobody_reads_any_more(tmp_path):
-    """The same, when the reader is certainly gone."""
+def test_output_whose_reader_has_gone(tmp_path):
+    """The same, where the reader has gone before."""
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -199,7 +199,7 @@ def test_everything_is_closed(shell, tmp_path):
      ("debug --page full.html ex.py", "full.html")],
 )  # fmt: skip
 def test_a_disk_that_is_full(shell, tmp_path, command, file):
-    """The file is named; it is no error of the program."""
+    """The file is named, and the program is not blamed."""
     (tmp_path / file).symlink_to("/dev/full")
     done = shell(f"am {command}")
     assert done.returncode == 1
@@ -227,7 +227,7 @@ def test_a_disk_that_is_full(shell, tmp_path, command, file):
         ("debug syntax.py", 'syntax.py cannot be parsed\n  File "syntax.py", line 1\n    x = = 1\n        ^\nSyntax'),
     ],
 )  # fmt: skip
-def test_files_that_are_none(shell, tmp_path, command, message):
+def test_files_that_cannot_be_used(shell, tmp_path, command, message):
     """One sentence, or Python's own report of what it cannot parse."""
     for name in ("folder", "folder.svg", "folder.html"):
         (tmp_path / name).mkdir()
@@ -248,7 +248,7 @@ def test_the_current_folder_is_gone(shell):
 
 
 @posix
-def test_names_that_are_no_text(shell, tmp_path):
+def test_names_that_are_not_utf_8(shell, tmp_path):
     """Bytes that are not UTF-8, in the names of the program and of the picture."""
     done = shell("""a=$(printf 'a\\377'); mv ex.py "$a.py"; am draw "$a.py" -o "$a.svg"; am draw "$a" """)
     assert done.stdout.startswith("ran2 nodes, 2 edges: ")

@@ -692,7 +692,7 @@ def debug(
         ArgumentError: there is no such program, or it calls `backward()` less often; the commands end before it does.
         SharedInputError: it reads the pipe that commands come from.
         ScriptError: the program raises an error, or ends with an exit status other than 0.
-        OSError: commands or the program cannot be read, or nobody takes the answers.
+        OSError: commands or the program cannot be read, or the answers cannot be written.
     """
     shared = turns.Turns(given)
     with shared.debugger():  # so that it knows whether that is a terminal
@@ -747,5 +747,5 @@ def shell(v: Value, seed: float, commands: Sequence[str]) -> None:
         session = Shell(commands)
         try:
             session.interact(trace, about)
-        except BrokenPipeError:  # nobody reads on; nor may the interpreter complain of that when it ends
+        except BrokenPipeError:  # the interpreter would complain of that once more when it ends
             abandon(session.stdout)
