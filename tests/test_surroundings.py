@@ -184,8 +184,14 @@ def test_standard_input_that_is_closed(shell):
 @posix
 def test_everything_is_closed(shell, tmp_path):
     """As under a service: no descriptor of a file is taken for a standard stream."""
+    writes = "import os, subprocess\nfile = open('data.txt', 'w')\nos.write(1, b'stray')\nos.write(2, b'stray')\n"
+    child = (
+        "subprocess.run(['sh', '-c', 'echo stray && echo stray >&2'], check=True)\nfile.write('kept')\nfile.close()\n"
+    )
+    (tmp_path / "ex.py").write_text(writes + child + PROGRAM)
     assert shell("am draw ex.py <&- >&- 2>&-").returncode == 1
     assert (tmp_path / "graph.svg").read_text().startswith("<svg")
+    assert (tmp_path / "data.txt").read_text() == "kept"
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
