@@ -154,8 +154,9 @@ def test_output_whose_reader_has_gone(tmp_path):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "autograd_mini", "prove"], stdout=write, stderr=subprocess.PIPE, timeout=60
-    )
+        [sys.executable, "-m", "autograd_mini", "prove"], stdout=write, stderr=subprocess.PIPE, timeout=60,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
 
