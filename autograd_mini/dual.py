@@ -13,10 +13,11 @@ import copy
 from itertools import count
 from typing import Any, final
 
+from autograd_mini.arrays import is_array
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
+from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
 from autograd_mini.scopes import unobserved
 
 _WHERE = TABLE["where"]

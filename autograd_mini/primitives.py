@@ -398,7 +398,7 @@ def _add(
     if rule is None or not callable(function) or not callable(rule):
         raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
     try:
-        _, *parameters = inspect.signature(rule).parameters.values()
+        parameters = _operands(rule)
     except ValueError:
         raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
     wanted = _count(function)
@@ -431,6 +431,12 @@ def _add(
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
     """Whether a function is the same once more, as when a cell of a notebook runs again."""
     return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
+
+
+def _operands(rule: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a rule behind the result, as `help` shows them: without types."""
+    _, *operands = inspect.signature(rule).parameters.values()
+    return [operand.replace(annotation=operand.empty) for operand in operands]
 
 
 def _count(function: Callable[..., Any]) -> int | None:
@@ -647,7 +653,7 @@ def _row(
     kink: Callable[..., bool] = _smooth,
     complete: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
 ) -> Operation:
-    operands = ", ".join(str(p) for p in list(inspect.signature(rule).parameters.values())[1:])
+    operands = ", ".join(map(str, _operands(rule)))
     call, _, result = example.partition(" -> ")
     doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
     return _add(name, function, rule, symbol, domain, ulp, kink, doc, complete)

@@ -24,8 +24,8 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files"], ["errors", "variables"], ["ieee", "arrays"], ["primitives"], ["methods", "scopes"],
-    ["observers"], ["sweep"],
+    ["source", "files", "streams", "release"], ["errors", "variables"], ["ieee", "arrays"], ["primitives"],
+    ["methods", "scopes"], ["observers"], ["sweep"],
     ["engine", "tracing"], ["dual", "trees"], ["sparsity"], ["curvature"], ["functions", "recorded"], ["transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
@@ -37,7 +37,7 @@ LAYERS = [
     ["debug.travel"],
     ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"],
     ["debug.pages.listing"], ["debug.pages.formulas"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],
-    ["debug.terminal.console"], ["debug.terminal"],
+    ["debug.terminal.console", "debug.terminal.turns"], ["debug.terminal"],
     ["debug.dap.protocol", "debug.dap.sources", "debug.dap.variables", "debug.dap.install"], ["debug.dap.stops"],
     ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.adapter", "debug.dap.__main__"], ["debug.dap"],
     ["debug"], ["cli"], ["__init__", "__main__"],

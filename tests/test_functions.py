@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import mpmath
@@ -301,6 +302,15 @@ def test_sum_is_the_builtin_for_whole_numbers():
     assert node.op == "sum"
     node.backward()
     assert x.grad == 4.0
+
+
+def test_sum_begins_with_start():
+    """`start` is the first operand, as in the builtin: what cancels depends on it."""
+    a, b, start = Value(1e16), Value(-1e16), Value(1.0)
+    node = am.sum([a, b], start)
+    assert all(operand is wanted for operand, wanted in zip(node.operands, (start, a, b), strict=True))
+    assert node.data == am.sum([1e16, -1e16], 1.0) == (1.0 + 1e16) - 1e16 == 0.0
+    assert list(inspect.signature(am.sum).parameters) == ["xs", "start"]
 
 
 @pytest.mark.parametrize(

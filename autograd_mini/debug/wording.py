@@ -18,11 +18,12 @@ from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.names import made_at
-from autograd_mini.draw.picture import MATHEMATICAL, UNSAFE
+from autograd_mini.draw.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import is_of_library
 from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.streams import printable as printable
 
 Paint = Callable[[str, str], str]
 
@@ -54,11 +55,6 @@ def number(x: float | None) -> str:
     ('0.07815', '0', 'not yet')
     """
     return _NOT_YET if x is None else f"{x + 0.0:.4g}"
-
-
-def printable(text: str) -> str:
-    """Text of the user without what would steer a terminal, break the line or turn its direction."""
-    return UNSAFE.sub("�", text)
 
 
 def width(text: str) -> int:

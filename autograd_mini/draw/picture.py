@@ -19,6 +19,7 @@ from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import Line, Part
 from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import ZERO
+from autograd_mini.streams import UNSAFE
 
 SCOPE = "#dbe4f5"
 LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
@@ -30,9 +31,6 @@ _FEW = 4  # boxes in a row whose arrows have labels
 MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
 FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
-
-# What XML forbids, what would turn the direction of the text around it, and what breaks lines.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def escaped(text: object, limit: int = 1000) -> str:
