@@ -94,7 +94,7 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)
-    if is_checked.get():
+    if is_checked():
         numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
         check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
     return result if tangent is ZERO else Dual(result, tangent, level)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
-from autograd_mini.observers import at_backward, is_checked, last_root
+from autograd_mini.observers import Mark, new_mark
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
@@ -37,6 +37,7 @@ class Notes(NamedTuple):
     scope: Scope | None
     name: str | None = None
     origin: Site | None = None
+    mark: Mark | None = None  # of a node that `backward()` was called on
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
@@ -151,7 +152,7 @@ class Value(Methods):
     @property
     def scope(self) -> Scope | None:
         """The named part of the program that made it, or None."""
-        return self._notes.scope if isinstance(self._notes, Notes) else self._notes
+        return self._notes.scope if type(self._notes) is Notes else self._notes
 
     @property
     def name(self) -> str | None:
@@ -160,7 +161,7 @@ class Value(Methods):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._notes = Notes(self.scope, name, self.origin)
+        self._notes = self._all_notes()._replace(name=name)
 
     @property
     def origin(self) -> Site | None:
@@ -169,7 +170,10 @@ class Value(Methods):
 
     @origin.setter
     def origin(self, origin: Site | None) -> None:
-        self._notes = Notes(self.scope, self.name, origin)
+        self._notes = self._all_notes()._replace(origin=origin)
+
+    def _all_notes(self) -> Notes:
+        return self._notes if type(self._notes) is Notes else Notes(self._notes)
 
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
@@ -194,9 +198,10 @@ class Value(Methods):
         if type(self) is not Value:
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
-        if (debugger := at_backward.get()) is not None:
-            debugger(self, seed)
-        if is_checked.get():  # once without writing, so that an error leaves all gradients as they were
+        hooks = recording().hooks
+        if hooks.at_backward is not None:
+            hooks.at_backward(self, seed)
+        if hooks.checked:  # once without writing, so that an error leaves all gradients as they were
             propagate(self, seed, topological_order(self))
         for node, adjoint in sweep(self, seed, topological_order(self)):
             if node._row is None and node._grad is not None:
@@ -204,7 +209,7 @@ class Value(Methods):
             else:
                 node._grad = adjoint
         if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
-            last_root.set(self)
+            self._notes = self._all_notes()._replace(mark=new_mark(self))
 
     def debug(self) -> None:
         """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""

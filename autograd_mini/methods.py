@@ -9,11 +9,11 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.primitives import TABLE, Primitive, as_number, interpreters, is_hopeless, operand_error
+from autograd_mini.scopes import recording
 
 # NumPy's names for functions that `math` calls otherwise.
 _NUMPY_NAMES = {
@@ -52,17 +52,15 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     return forward, reflected
 
 
-# Called with both operands where `< <= > >=` finds them equal; set while `kinks` watches.
-on_boundary: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("on_boundary", default=None)
-
-
 def _comparison(compare: Callable[[Any, Any], Any], has_boundary: bool = True) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
             other = other._data if isinstance(other, Methods) else as_number(other)
         answer = NotImplemented if other is None else compare(self._data, other)
-        if has_boundary and type(answer) is bool and self._data == other and (watch := on_boundary.get()) is not None:
-            watch(self, other)
+        if has_boundary and type(answer) is bool and self._data == other:
+            watch = recording().hooks.at_boundary
+            if watch is not None:
+                watch(self, other)
         return answer
 
     return method

@@ -16,7 +16,8 @@ from typing import Any
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.observers import last_root, provenance
+from autograd_mini.observers import provenance
+from autograd_mini.scopes import hooked
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
@@ -43,13 +44,18 @@ def graph_of(program: str) -> Value:
     autograd_mini.errors.ArgumentError: There is no file 'nowhere.py'.
     """
     path, name = path_and_name(program)
-    variables = run(path)
+    roots: list[Value] = []
+
+    def remember(root: Value, _: float) -> None:
+        roots[:] = [root]
+
+    with hooked(at_backward=remember):
+        variables = run(path)
     if name:
         return variable(variables, path, name)
-    root: Value | None = last_root.get()
-    if root is None:
+    if not roots:
         raise ArgumentError(f"{path} never calls backward(); name the value to draw: {path}:NAME.")
-    return root
+    return roots[0]
 
 
 def path_and_name(program: str) -> tuple[str, str]:
@@ -97,7 +103,6 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False) -> dict[s
         [path, *arguments],
         [str(Path(path).resolve().parent), *sys.path[1:]],
     )
-    last_root.set(None)
     linecache.getlines(path)  # now, for the program may change the directory
     try:
         with provenance(calls):

@@ -250,7 +250,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     )
     result, aux = _split(f(*[trees.rebuilt(primal, duals) for primal in primals]), has_aux)
     outputs = _outputs("jvp", result)
-    if is_checked.get():
+    if is_checked():
         for output in outputs:
             check_dual(name="jvp's result", primal=primal_at(output, level), tangent=tangent_at(output, level))
     value = trees.rebuilt(result, iter([primal_at(y, level) for y in outputs]))

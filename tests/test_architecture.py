@@ -24,7 +24,7 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["methods", "scopes"], ["observers"],
+    ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["scopes"], ["methods"], ["observers"],
     ["sweep"],
     ["engine", "tracing"], ["dual", "trees"], ["sparsity"], ["functions", "transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],

@@ -67,7 +67,7 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
     if type(v) is not Value:
         raise _no_value("the function returns a" if is_function else "not", v)
     if by is None and v.op is None and not is_function:
-        root = last_root.get()
+        root = last_root()
         if root is None:
             raise ArgumentError(
                 f"explain() got the leaf {shown(v)}, and it is not known of which output it is to be explained.",
