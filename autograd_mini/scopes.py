@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from autograd_mini.errors import OperandError, shown
@@ -105,30 +105,36 @@ class Recording:
         observe: a function to call with each of them, or None.
         hooks: what else happens.
         outer: the entry below.
-        block: the block that made it; None if it is ended.
-        relatives: all entries above the same lowest one, those that are ended as weak references, for another context
-            may still have them on top.
-        token: whether this context is that of the entry; the number of its end after that.
+        adds: what it says itself: the name of a scope, or a function of the hooks outside; or that it is ended.
+        relatives: all entries of any context above the same lowest `with`, and its own; empty while it is alone. Those
+            that are ended are weak references: another context may still have them on top. None if only calls of
+            composites are below, for those end in the context where they began.
+        token: whether this context is that of the entry; the number of its exit after that.
+        twin: an entry of the same block that is open too.
     """
 
-    __slots__ = ("__weakref__", "block", "hooks", "observe", "outer", "relatives", "scope", "token")
+    __slots__ = ("__weakref__", "adds", "hooks", "observe", "outer", "relatives", "scope", "token", "twin")
 
     scope: Scope | None
     observe: Observer | None
     hooks: Hooks
     outer: Recording
-    block: Any
-    relatives: set[Any]
-    token: Token[Recording] | int | None
+    adds: Any
+    relatives: set[Any] | None
+    token: Token[Recording] | int
+    twin: Recording | None
 
 
 _new = object.__new__
 _bottom = Recording()
-_bottom.scope, _bottom.observe, _bottom.hooks, _bottom.block = None, None, Hooks(), "bottom"
+_bottom.scope, _bottom.observe, _bottom.hooks, _bottom.adds = None, None, Hooks(), ""
+_bottom.relatives = None
 _recording: ContextVar[Recording] = ContextVar("recording", default=_bottom)
 recording = _recording.get
-_set = _recording.set
+_put = _recording.set
 _exits = 0  # in all threads, ever
+_ended = object()
+_nobody: set[Any] = set()
 
 
 def observe_everywhere(observe: Observer) -> None:
@@ -139,126 +145,158 @@ def observe_everywhere(observe: Observer) -> None:
 # -- the stack ---------------------------------------------------------------------------------------------------------
 
 
-def enter(block: Any) -> Recording:
-    """Put an entry for a block on the stack; to be left with `leave`."""
+def enter(adds: str | Callable[[Hooks], Hooks]) -> Recording:
+    """Put an entry on the stack; to be left with `leave`.
+
+    Args:
+        adds: the name of a scope, or a function that gives the hooks inside for those outside.
+    """
     exits = _exits
-    entry = _new(Recording)
-    entry.block = block
-    entry.token = None
-    entry.outer = outer = recording()
-    if outer.block is None:
-        outer = entry.outer = _below(outer)
-    entry.relatives = relatives = set() if outer is _bottom else outer.relatives
-    relatives.add(entry)
-    site = user_site() if outer.hooks.observers else None
-    block.fill(entry, outer, site)
-    entry.token = _set(entry)
+    entry = Recording()
+    outer = recording()
+    if outer.adds is _ended:
+        outer = _below(outer)
+    entry.outer = outer
+    entry.adds = adds
+    entry.relatives = relatives = outer.relatives
+    if relatives is not None:
+        _relate(entry, outer)
+    if type(adds) is str:  # `_fill`, inlined
+        entry.scope = scope = _new(Scope)
+        scope.name = adds
+        scope.parent = outer.scope
+        entry.observe = observe = outer.observe
+        scope.site = None if observe is None else user_site()
+        entry.hooks = outer.hooks
+    else:
+        _fill(entry, None)
+    entry.token = _put(entry)
     if _exits != exits:
-        _settle(entry, site, exits)
+        _settle(entry, exits)
     return entry
 
 
 def leave(entry: Recording) -> None:
     """Undo an entry, and nothing else, wherever it lies."""
     global _exits
-    if recording() is entry:
+    top = recording()
+    if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
-            _recording.reset(cast("Token[Recording]", entry.token))
+            _recording.reset(entry.token)  # type: ignore[arg-type]
         except ValueError:  # this context is a copy of the one where it was entered
-            pass
+            _end(entry)
         else:
-            _exits += 1
-            entry.token = _exits
-            entry.relatives.discard(entry)
-            return
-    _end(entry)
+            _exits = entry.token = _exits + 1
+            if entry.relatives:
+                entry.relatives.discard(entry)
+    else:
+        _end(entry)
+
+
+def _relate(entry: Recording, outer: Recording) -> None:
+    """Let an entry be found where one below it ends."""
+    if not outer.relatives:
+        outer.relatives = {outer}
+    entry.relatives = outer.relatives
+    entry.relatives.add(entry)
+
+
+def _fill(entry: Recording, site: Site | None) -> None:
+    """Work out what holds in an entry from what holds below it."""
+    outer, adds = entry.outer, entry.adds
+    entry.scope, entry.observe, entry.hooks = outer.scope, outer.observe, outer.hooks
+    if type(adds) is FunctionType:
+        entry.hooks = adds(outer.hooks)
+        entry.observe = entry.hooks.observe()
+    elif adds is not _ended:
+        entry.scope = Scope(adds, outer.scope, site)
 
 
 def _end(entry: Recording) -> None:
     """Let an entry say nothing any more, in whatever stacks it lies."""
     global _exits
-    _exits += 1
-    entry.block, entry.token = None, _exits
-    relatives = entry.relatives
-    relatives.discard(entry)
-    relatives.add(weakref.ref(entry))
+    exits = _exits = entry.token = _exits + 1
+    entry.adds = _ended
     affected = {entry: None}  # in an order in which each comes after those below it
-    for relative in tuple(relatives):
+    for relative in (recording(), *(entry.relatives or ())):
+        above = []
         at = relative() if type(relative) is weakref.ref else relative
-        if at is None:
-            relatives.discard(relative)
-            continue
-        path = []
-        while at is not _bottom and at is not entry:
-            path.append(at)
+        while at is not None and at is not _bottom and at is not entry:
+            above.append(at)
             at = at.outer
         if at is entry:
-            affected |= dict.fromkeys(reversed(path))
-    exits = 0
-    while exits != _exits:  # the garbage collector may close a generator meanwhile
-        exits = _exits
+            affected |= dict.fromkeys(reversed(above))
+    if entry.relatives:
+        entry.relatives.difference_update([r for r in entry.relatives if type(r) is weakref.ref and r() is None])
+        entry.relatives.discard(entry)
+        entry.relatives.add(weakref.ref(entry))
+    while True:
         for other in affected:
-            _fill(other, None if other.scope is None else other.scope.site)
+            _fill(other, other.scope and other.scope.site)
+        if exits == _exits:
+            return
+        exits = _exits  # the garbage collector closed a generator meanwhile
 
 
-def _fill(entry: Recording, site: Site | None) -> None:
-    if entry.block is not None:
-        entry.block.fill(entry, entry.outer, site)
-    else:
-        entry.scope, entry.observe, entry.hooks = entry.outer.scope, entry.outer.observe, entry.outer.hooks
-
-
-def _below(entry: Recording, exits: int | None = None) -> Recording:
-    """The first entry that is not ended; with a number of exits, that was not left since then either."""
-    while entry is not _bottom and (
-        entry.block is None or (exits is not None and type(entry.token) is int and entry.token > exits)
-    ):
+def _below(entry: Recording) -> Recording:
+    """The first entry that is not ended."""
+    while entry.adds is _ended:
         entry = entry.outer
     return entry
 
 
-def _settle(entry: Recording, site: Site | None, exits: int) -> None:
+def _settle(entry: Recording, exits: int) -> None:
     """Put a new entry where it belongs: others were left while it was made.
 
-    The garbage collector may close a generator at any moment, and other threads end entries of this one.
+    The garbage collector may close a generator at any moment, and other threads may end entries of this one.
     """
     while exits != _exits:
-        before, exits = exits, _exits
-        below: Any = cast("Token[Recording]", entry.token).old_value
-        below = _bottom if below is Token.MISSING else below
-        outer = _below(below, before)
-        if outer is not below:
-            _set(outer)
-            entry.token = _set(entry)
+        exits = _exits
+        below = entry.token.old_value  # type: ignore[union-attr]
+        outer = _bottom if below is Token.MISSING else _below(below)
         if outer is not entry.outer:
-            entry.relatives.discard(entry)
-            entry.outer, entry.relatives = outer, set() if outer is _bottom else outer.relatives
-            entry.relatives.add(entry)
-        _fill(entry, site)
+            if entry.relatives:
+                entry.relatives.discard(entry)
+            entry.outer, entry.relatives = outer, None
+            if outer.relatives is not None:
+                _relate(entry, outer)
+        _fill(entry, entry.scope and entry.scope.site)
 
 
 class _Block:
     """A context manager that makes entries. One object may be entered again inside of itself, or by threads."""
 
-    __slots__ = ("entries",)
+    __slots__ = ("entry",)
 
-    entries: list[Recording]  # that are open
+    entry: Recording | None  # the last one that is open; those before it are its twins
 
-    def fill(self, entry: Recording, outer: Recording, site: Site | None) -> None:
-        """Work out what holds in an entry from what holds below it."""
-        raise NotImplementedError
+    def _hold(self, entry: Recording) -> None:
+        if entry.relatives is None:
+            entry.relatives = _nobody
+        entry.twin = self.entry
+        self.entry = entry
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        entries = self.entries
-        at = recording()
-        if entries[-1] is not at:  # the innermost of ours in this context; if there is none, it was another context
-            while at is not _bottom and at not in entries:
+        entry = self.entry
+        if entry is None:
+            return
+        if entry.twin is None:
+            self.entry = None
+        else:  # the innermost of ours in this context; if there is none, it was entered in another
+            twins = [entry]
+            while (twin := twins[-1].twin) is not None:
+                twins.append(twin)
+            at = recording()
+            while at is not _bottom and at not in twins:
                 at = at.outer
-            at = entries[-1] if at is _bottom else at
-        entries.remove(at)
-        leave(at)
+            entry = twins[0] if at is _bottom else at
+            twins.remove(entry)
+            self.entry = None
+            for other in reversed(twins):
+                other.twin, self.entry = self.entry, other
+        leave(entry)
 
 
 # -- names -------------------------------------------------------------------------------------------------------------
@@ -281,19 +319,15 @@ class scope(_Block):  # noqa: N801  # a context manager is used like a function
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.entries = []
+        self.entry = None
 
     def __enter__(self) -> scope:
-        self.entries.append(enter(self))
+        entry = enter(self.name)
+        if entry.relatives is None:  # `_hold`, inlined
+            entry.relatives = _nobody
+        entry.twin = self.entry
+        self.entry = entry
         return self
-
-    def fill(self, entry: Recording, outer: Recording, site: Site | None) -> None:
-        entry.scope = named = _new(Scope)
-        named.name = self.name
-        named.parent = outer.scope
-        named.site = site
-        entry.observe = outer.observe
-        entry.hooks = outer.hooks
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:
@@ -312,11 +346,11 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
     >>> energy(am.Value(3.0)).scope.path
     ('energy',)
     """
-    part = scope(getattr(function, "__name__", type(function).__name__))
+    name = getattr(function, "__name__", type(function).__name__)
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        entry = enter(part)
+        entry = enter(name)
         try:
             return function(*args, **kwargs)
         finally:
@@ -341,16 +375,11 @@ class Watch(_Block, Generic[T]):
     def __init__(self, change: Callable[[Hooks], Hooks], result: T) -> None:
         self.change = change
         self.result = result
-        self.entries = []
+        self.entry = None
 
     def __enter__(self) -> T:
-        self.entries.append(enter(self))
+        self._hold(enter(self.change))
         return self.result
-
-    def fill(self, entry: Recording, outer: Recording, site: Site | None) -> None:
-        entry.scope = outer.scope
-        entry.hooks = self.change(outer.hooks)
-        entry.observe = entry.hooks.observe()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         run: Any
