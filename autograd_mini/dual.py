@@ -13,7 +13,7 @@ from typing import Any, final
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
-from autograd_mini.scopes import unobserved
+from autograd_mini.scopes import recording, unobserved
 
 _WHERE = TABLE["where"]
 
@@ -53,6 +53,8 @@ class Dual(Methods):
     # the table's rules.
 
     def __add__(self, other: Any) -> Any:
+        if recording().hooks.finish is not None:  # inside of `no_grad`
+            return Methods.__add__(self, other)
         if type(other) is Dual and other.level == self.level:
             return Dual(self.primal + other.primal, self.tangent + other.tangent, self.level)
         if type(other) is float:
@@ -60,6 +62,8 @@ class Dual(Methods):
         return Methods.__add__(self, other)
 
     def __mul__(self, other: Any) -> Any:
+        if recording().hooks.finish is not None:
+            return Methods.__mul__(self, other)
         if type(other) is Dual and other.level == self.level:
             tangent = self.tangent * other.primal + other.tangent * self.primal
             return Dual(self.primal * other.primal, tangent, self.level)
@@ -68,7 +72,7 @@ class Dual(Methods):
         return Methods.__mul__(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        if type(other) is float:
+        if type(other) is float and recording().hooks.finish is None:
             return Dual(other * self.primal, self.tangent * other, self.level)
         return Methods.__rmul__(self, other)
 
@@ -87,6 +91,8 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     level = max([x.level for x in operands if type(x) is Dual])
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
         operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
+    if recording().hooks.finish is not None:  # inside of `no_grad`: no ε of any level
+        return evaluate(row, tuple([_bare(x) for x in operands]))
     primals = tuple([x.primal if type(x) is Dual and x.level == level else _number(x) for x in operands])
     result = evaluate(row, primals)
     if isinstance(result, Methods):
@@ -109,6 +115,13 @@ def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...]
             term = x.tangent * partial
             tangent = term if tangent is ZERO else tangent + term
     return tangent
+
+
+def _bare(x: Any) -> Any:
+    """A number without its ε of all levels."""
+    while type(x) is Dual:
+        x = x.primal
+    return _number(x)
 
 
 def _number(x: Any) -> Any:

@@ -21,7 +21,7 @@ from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
 
 _ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
-_DOT, _WHERE = TABLE["dot"], TABLE["where"]
+_DOT, _WHERE, _STOP = TABLE["dot"], TABLE["where"], TABLE["stop_gradient"]
 _new = object.__new__
 
 
@@ -152,7 +152,7 @@ class Value(Methods):
     @property
     def scope(self) -> Scope | None:
         """The named part of the program that made it, or None."""
-        return self._notes.scope if type(self._notes) is Notes else self._notes
+        return self._notes.scope if isinstance(self._notes, Notes) else self._notes
 
     @property
     def name(self) -> str | None:
@@ -173,7 +173,7 @@ class Value(Methods):
         self._notes = self._all_notes()._replace(origin=origin)
 
     def _all_notes(self) -> Notes:
-        return self._notes if type(self._notes) is Notes else Notes(self._notes)
+        return self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
 
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
@@ -188,6 +188,7 @@ class Value(Methods):
 
         Raises:
             OperandError: the seed is not a real number.
+            ArgumentError: this was made inside `no_grad()` or by `detach()`: nothing is recorded behind it.
             NonFiniteError: under `checked()`, a contribution is nan or infinite; no gradient has changed then.
 
         >>> x = Value(3.0)
@@ -198,6 +199,12 @@ class Value(Methods):
         if type(self) is not Value:
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
+        if self._row is _STOP and type(self._left) is float:
+            raise ArgumentError(
+                f"backward() was called on {self!r}, which was made inside no_grad() or by detach(): nothing is "
+                "recorded behind it.",
+                "Compute it outside of no_grad(), or call backward() on what it was detached from.",
+            )
         hooks = recording().hooks
         if hooks.at_backward is not None:
             hooks.at_backward(self, seed)
@@ -365,6 +372,12 @@ def retire(leaf: Value) -> None:
     """Turn a leaf that was a variable into a constant: a node with no edge to it, `pos` of a number."""
     if leaf._row is None:
         leaf._row, leaf._left = TABLE["pos"], leaf._data
+
+
+def cut(node: Value) -> None:
+    """Turn a computed node into a constant that holds nothing of what it was computed from."""
+    if node._row is not None:
+        node._row, node._left, node._right, node._dleft, node._dright = _STOP, node._data, None, ZERO, ZERO
 
 
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:

@@ -146,6 +146,7 @@ class Methods:
         clip: Callable[..., Any]
         cos: Callable[..., Any]
         cosh: Callable[..., Any]
+        detach: Callable[..., Any]
         elu: Callable[..., Any]
         erf: Callable[..., Any]
         erfc: Callable[..., Any]

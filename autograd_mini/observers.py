@@ -328,9 +328,9 @@ def kink_of(node: Any) -> Kink | None:
 
 
 def is_watched() -> bool:
-    """Whether `kinks` is on; not while something is recorded that nobody watches."""
+    """Whether `kinks` is on; not while something is recorded that nobody watches, and not inside of `no_grad`."""
     hooks = recording().hooks
-    return bool(hooks.reports and hooks.observers)
+    return bool(hooks.reports and hooks.observers) and hooks.finish is None
 
 
 def note_kink(kink: Kink) -> None:
@@ -348,7 +348,7 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    kink = kink_of(node) if node.op is not None else None
+    kink = kink_of(node) if node.op is not None and is_watched() else None
     if kink is not None:
         note_kink(kink)
 
@@ -379,8 +379,6 @@ def kinks() -> Watch[Kinks]:
         observers = hooks.observers
         if _note_row not in observers:  # it puts a kink on all lists
             observers = (*observers, _remember_origin, _note_row)
-        return replace(
-            hooks, observers=observers, reports=(*hooks.reports, report), at_boundary=_note_comparison
-        )
+        return replace(hooks, observers=observers, reports=(*hooks.reports, report), at_boundary=_note_comparison)
 
     return Watch(change, report)

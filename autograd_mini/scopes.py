@@ -1,7 +1,7 @@
 """What recording knows beside the numbers: names for parts of a graph, and who watches.
 
-Both are entries of one stack, in one `ContextVar`: `recording()` is the entry on top, with all that holds now worked out
-already, so that a node costs no search. A scope ("softmax", "Layer0") costs a node one reference; watching costs
+Both are entries of one stack, in one `ContextVar`: `recording()` is the entry on top, with all that holds now worked
+out already, so that a node costs no search. A scope ("softmax", "Layer0") costs a node one reference; watching costs
 nothing while nobody does. Not here: nodes, and what the watchers do (that is `observers`). Read next: `observers`.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
+from threading import get_ident
 from types import FunctionType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -110,10 +111,11 @@ class Recording:
             that are ended are weak references: another context may still have them on top. None if only calls of
             composites are below, for those end in the context where they began.
         token: whether this context is that of the entry; the number of its exit after that.
+        thread: where it was left, if it is that of a `with`.
         twin: an entry of the same block that is open too.
     """
 
-    __slots__ = ("__weakref__", "adds", "hooks", "observe", "outer", "relatives", "scope", "token", "twin")
+    __slots__ = ("__weakref__", "adds", "hooks", "observe", "outer", "relatives", "scope", "thread", "token", "twin")
 
     scope: Scope | None
     observe: Observer | None
@@ -121,6 +123,7 @@ class Recording:
     outer: Recording
     adds: Any
     relatives: set[Any] | None
+    thread: int
     token: Token[Recording] | int
     twin: Recording | None
 
@@ -158,9 +161,7 @@ def enter(adds: str | Callable[[Hooks], Hooks]) -> Recording:
         outer = _below(outer)
     entry.outer = outer
     entry.adds = adds
-    entry.relatives = relatives = outer.relatives
-    if relatives is not None:
-        _relate(entry, outer)
+    entry.relatives = None
     if type(adds) is str:  # `_fill`, inlined
         entry.scope = scope = _new(Scope)
         scope.name = adds
@@ -170,6 +171,8 @@ def enter(adds: str | Callable[[Hooks], Hooks]) -> Recording:
         entry.hooks = outer.hooks
     else:
         _fill(entry, None)
+    if outer.relatives is not None:  # not before it is filled, for now others may see it
+        _relate(entry, outer)
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -204,12 +207,16 @@ def _relate(entry: Recording, outer: Recording) -> None:
 def _fill(entry: Recording, site: Site | None) -> None:
     """Work out what holds in an entry from what holds below it."""
     outer, adds = entry.outer, entry.adds
-    entry.scope, entry.observe, entry.hooks = outer.scope, outer.observe, outer.hooks
     if type(adds) is FunctionType:
-        entry.hooks = adds(outer.hooks)
-        entry.observe = entry.hooks.observe()
-    elif adds is not _ended:
-        entry.scope = Scope(adds, outer.scope, site)
+        hooks = adds(outer.hooks)
+        entry.scope, entry.hooks, entry.observe = outer.scope, hooks, hooks.observe()
+    else:
+        entry.scope = outer.scope if adds is _ended else Scope(adds, outer.scope, site)
+        entry.hooks, entry.observe = outer.hooks, outer.observe
+
+
+def _refill(entry: Recording) -> None:
+    _fill(entry, None if entry.scope is None else entry.scope.site)
 
 
 def _end(entry: Recording) -> None:
@@ -227,12 +234,12 @@ def _end(entry: Recording) -> None:
         if at is entry:
             affected |= dict.fromkeys(reversed(above))
     if entry.relatives:
-        entry.relatives.difference_update([r for r in entry.relatives if type(r) is weakref.ref and r() is None])
-        entry.relatives.discard(entry)
+        dead = [other for other in tuple(entry.relatives) if type(other) is weakref.ref and other() is None]
+        entry.relatives.difference_update([entry, *dead])
         entry.relatives.add(weakref.ref(entry))
     while True:
         for other in affected:
-            _fill(other, other.scope and other.scope.site)
+            _refill(other)
         if exits == _exits:
             return
         exits = _exits  # the garbage collector closed a generator meanwhile
@@ -245,22 +252,34 @@ def _below(entry: Recording) -> Recording:
     return entry
 
 
+def _still_below(entry: Recording, exits: int) -> Recording:
+    """The first entry that this thread did not leave since a number of exits."""
+    thread = get_ident()
+    while isinstance(token := getattr(entry, "token", None), int) and token > exits and entry.thread == thread:
+        entry = entry.outer
+    return _below(entry)
+
+
 def _settle(entry: Recording, exits: int) -> None:
     """Put a new entry where it belongs: others were left while it was made.
 
     The garbage collector may close a generator at any moment, and other threads may end entries of this one.
     """
     while exits != _exits:
-        exits = _exits
+        before, exits = exits, _exits
         below = entry.token.old_value  # type: ignore[union-attr]
-        outer = _bottom if below is Token.MISSING else _below(below)
+        below = _bottom if below is Token.MISSING else below
+        outer = _still_below(below, before)
+        if outer is not below:  # it was left in the middle of `_put`
+            _put(outer)
+            entry.token = _put(entry)
         if outer is not entry.outer:
             if entry.relatives:
                 entry.relatives.discard(entry)
             entry.outer, entry.relatives = outer, None
             if outer.relatives is not None:
                 _relate(entry, outer)
-        _fill(entry, entry.scope and entry.scope.site)
+        _refill(entry)
 
 
 class _Block:
@@ -296,6 +315,7 @@ class _Block:
             self.entry = None
             for other in reversed(twins):
                 other.twin, self.entry = self.entry, other
+        entry.thread = get_ident()
         leave(entry)
 
 

@@ -251,7 +251,8 @@ def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
     node = Traced(evaluate(row, data))
     node._row = row
     slopes = local_partials(row, node.data, kept)
-    edges = tuple([slope if type(x) is Traced else ZERO for x, slope in zip(kept, slopes, strict=True)])
+    is_cut = recording().hooks.finish is not None  # inside of `no_grad`
+    edges = tuple([slope if type(x) is Traced and not is_cut else ZERO for x, slope in zip(kept, slopes, strict=True)])
     if len(kept) > 2:
         node._left, node._dleft = kept, edges
     else:

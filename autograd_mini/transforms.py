@@ -18,6 +18,7 @@ from operator import index
 from typing import Any
 
 from autograd_mini import sparsity, trees
+from autograd_mini.detached import detach, is_cut, isolated
 from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
 from autograd_mini.engine import Value, layout, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
@@ -52,6 +53,7 @@ class _FormulaError(Exception):
 
 def _of_formulas(function: Function) -> Function:
     """A transform that takes formulas too: it runs on traced numbers then, and returns formulas."""
+    function = isolated(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -196,7 +198,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
-    recorded = _Recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
+    recorded = isolated(_Recorded)("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
         weights = trees.matched(recorded.result, cotangent, "the result", "cotangent")
@@ -205,8 +207,11 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
         slopes = iter(recorded.slopes(root))
         return tuple([trees.rebuilt(primal, slopes) for primal in primals])
 
-    result = recorded.answer(recorded.result)
-    return (result, pullback, recorded.aux) if has_aux else (result, pullback)
+    result, aux = recorded.answer(recorded.result), recorded.aux
+    pullback = isolated(pullback, always=is_cut())
+    if is_cut():  # what is outside is constant, for the pullback too
+        result, aux = trees.mapped(detach, (result, aux))
+    return (result, pullback, aux) if has_aux else (result, pullback)
 
 
 @_of_formulas

@@ -26,7 +26,7 @@ MODULES = sorted(
 LAYERS = [
     ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["scopes"], ["methods"], ["observers"],
     ["sweep"],
-    ["engine", "tracing"], ["dual", "trees"], ["sparsity"], ["functions", "transforms"],
+    ["engine", "tracing"], ["dual", "trees"], ["sparsity", "detached"], ["functions", "transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],

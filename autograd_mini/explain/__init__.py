@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini import trees
+from autograd_mini.detached import recorded
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.observers import last_root, provenance
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from autograd_mini.explain.report import Explanation
 
 
+@recorded()
 def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: float = 1e6) -> Explanation:
     """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program that began.
 
