@@ -12,9 +12,11 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from autograd_mini import trees
 from autograd_mini.engine import Value, cut
+from autograd_mini.errors import ArgumentError
 from autograd_mini.methods import attach
 from autograd_mini.primitives import stop
 from autograd_mini.scopes import Watch, hooked, recording
+from autograd_mini.source import user_site
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,18 +29,18 @@ def no_grad(function: Callable[P, R]) -> Callable[P, R]: ...
 def no_grad(function: Any = None) -> Any:
     """Compute without a graph: every result inside is a constant, and keeps nothing of what it was computed from.
 
-    A context manager, and a decorator of functions, with and without parentheses. Leaves made inside are leaves, and
-    their `.data` is written as anywhere. As in PyTorch, `grad` and its relatives work inside: they see their own
-    variables, and everything around them is constant. Forward mode obeys too.
-
-    An assignment such as `p -= step` makes a new number, here as anywhere, and leaves the leaf as it was: to train,
-    write `p.data -= step`.
+    A context manager, and a decorator of functions, with and without parentheses. Leaves made inside are leaves. As in
+    PyTorch, `grad` and its relatives work inside: they see their own variables, and everything around them is constant.
+    Forward mode obeys too. To train, write `p.data -= step`: `p -= step` makes a new number, here as anywhere.
 
     Args:
         function: what to decorate.
 
     Returns:
         a context manager; of a function, the same function that computes without a graph.
+
+    Raises:
+        ArgumentError: a leaf that has a gradient stands to the left of `-=` or `+=`.
 
     Derivative: no edge.
 
@@ -49,8 +51,22 @@ def no_grad(function: Any = None) -> Any:
     >>> y.data, (y + w).operands[0].op, am.grad(lambda v: v * y)(2.0)
     (9.0, 'stop_gradient', Value(data=9.0))
     """
-    watch = Watch(lambda hooks: replace(hooks, finish=cut), None)
+    watch = Watch(lambda hooks: replace(hooks, finish=_finish), None)
     return watch if function is None else watch(function)
+
+
+def _finish(node: Value) -> None:
+    if node.op in ("sub", "add"):
+        leaf, site = node.operands[0], None
+        if type(leaf) is Value and leaf.op is None and leaf._grad is not None:  # a parameter, by all appearances
+            site = user_site()
+        if site is not None and site.is_assignment:
+            sign = "-" if node.op == "sub" else "+"
+            raise ArgumentError(
+                f"{site.expression or sign + '='} makes a new number, and leaves {leaf!r} as it was.",
+                f"Write {leaf.name or 'p'}.data {sign}= step to change a leaf in place.",
+            )
+    cut(node)
 
 
 def is_cut() -> bool:

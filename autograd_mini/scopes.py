@@ -255,7 +255,11 @@ def _below(entry: Recording) -> Recording:
 def _still_below(entry: Recording, exits: int) -> Recording:
     """The first entry that this thread did not leave since a number of exits."""
     thread = get_ident()
-    while isinstance(token := getattr(entry, "token", None), int) and token > exits and entry.thread == thread:
+    while (
+        isinstance(token := getattr(entry, "token", None), int)
+        and token > exits
+        and getattr(entry, "thread", 0) == thread
+    ):
         entry = entry.outer
     return _below(entry)
 

@@ -18,7 +18,7 @@ from operator import index
 from typing import Any
 
 from autograd_mini import sparsity, trees
-from autograd_mini.detached import detach, is_cut, isolated
+from autograd_mini.detached import is_cut, isolated
 from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
 from autograd_mini.engine import Value, layout, retire
 from autograd_mini.errors import ArgumentError, OperandError, shown
@@ -198,7 +198,13 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
-    recorded = isolated(_Recorded)("vjp", f, primals, {}, range(len(primals)), has_aux)
+    result, pullback, aux = isolated(_vjp)(f, primals, has_aux)
+    pullback = isolated(pullback, always=is_cut())  # what was outside of it stays constant for the pullback
+    return (result, pullback, aux) if has_aux else (result, pullback)
+
+
+def _vjp(f: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[Tree, Function, Tree]:
+    recorded = _Recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
         weights = trees.matched(recorded.result, cotangent, "the result", "cotangent")
@@ -207,11 +213,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
         slopes = iter(recorded.slopes(root))
         return tuple([trees.rebuilt(primal, slopes) for primal in primals])
 
-    result, aux = recorded.answer(recorded.result), recorded.aux
-    pullback = isolated(pullback, always=is_cut())
-    if is_cut():  # what is outside is constant, for the pullback too
-        result, aux = trees.mapped(detach, (result, aux))
-    return (result, pullback, aux) if has_aux else (result, pullback)
+    return recorded.answer(recorded.result), pullback, recorded.aux
 
 
 @_of_formulas
