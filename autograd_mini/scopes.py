@@ -110,12 +110,24 @@ class Recording:
         relatives: all entries of any context above the same lowest `with`, and its own; empty while it is alone. Those
             that are ended are weak references: another context may still have them on top. None if only calls of
             composites are below, for those end in the context where they began.
-        token: whether this context is that of the entry; the number of its exit after that.
-        thread: where it was left, if it is that of a `with`.
+        token: whether this context is that of the entry.
+        left: of that of a `with`, the number of exits when it was left, and `thread` where.
         twin: an entry of the same block that is open too.
     """
 
-    __slots__ = ("__weakref__", "adds", "hooks", "observe", "outer", "relatives", "scope", "thread", "token", "twin")
+    __slots__ = (
+        "__weakref__",
+        "adds",
+        "hooks",
+        "left",
+        "observe",
+        "outer",
+        "relatives",
+        "scope",
+        "thread",
+        "token",
+        "twin",
+    )
 
     scope: Scope | None
     observe: Observer | None
@@ -123,8 +135,9 @@ class Recording:
     outer: Recording
     adds: Any
     relatives: set[Any] | None
+    left: int
     thread: int
-    token: Token[Recording] | int
+    token: Token[Recording] | None
     twin: Recording | None
 
 
@@ -138,7 +151,7 @@ _recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = _recording.get
 _put = _recording.set
 _put(_bottom)  # `recording()` takes two thirds of the time where it is set
-_exits = 0  # in all threads, ever
+_exits = 0  # of `with` blocks, in all threads, ever
 _nobody: set[Any] = set()
 
 
@@ -184,7 +197,6 @@ def enter(adds: str | Callable[[Hooks], Hooks]) -> Recording:
 
 def leave(entry: Recording) -> None:
     """Undo an entry, and nothing else, wherever it lies."""
-    global _exits
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
@@ -192,7 +204,6 @@ def leave(entry: Recording) -> None:
         except ValueError:  # this context is a copy of the one where it was entered
             _end(entry)
         else:
-            _exits = entry.token = _exits + 1
             if entry.relatives:
                 entry.relatives.discard(entry)
     else:
@@ -225,8 +236,8 @@ def _refill(entry: Recording) -> None:
 def _end(entry: Recording) -> None:
     """Let an entry say nothing any more, in whatever stacks it lies."""
     global _exits
-    exits = _exits = entry.token = _exits + 1
-    entry.adds = _ended
+    exits = _exits = _exits + 1
+    entry.adds, entry.token = _ended, None  # a token keeps its context, and what was on top before
     affected = {entry: None}  # in an order in which each comes after those below it
     for relative in (recording(), *(entry.relatives or ())):
         above = []
@@ -260,11 +271,7 @@ def _below(entry: Recording) -> Recording:
 def _still_below(entry: Recording, exits: int) -> Recording:
     """The first entry that this thread did not leave since a number of exits."""
     thread = get_ident()
-    while (
-        isinstance(token := getattr(entry, "token", None), int)
-        and token > exits
-        and getattr(entry, "thread", 0) == thread
-    ):
+    while getattr(entry, "left", 0) > exits and entry.thread == thread:
         entry = entry.outer
     return _below(entry)
 
@@ -276,7 +283,7 @@ def _settle(entry: Recording, exits: int) -> None:
     """
     while exits != _exits:
         before, exits = exits, _exits
-        below = entry.token.old_value  # type: ignore[union-attr]
+        below: Any = cast("Token[Recording]", entry.token).old_value
         below = _bottom if below is Token.MISSING else below
         outer = _still_below(below, before)
         if outer is not below:  # it was left in the middle of `_put`
@@ -307,6 +314,7 @@ class _Block:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        global _exits
         entry = self.entry
         if entry is None:
             return
@@ -324,8 +332,9 @@ class _Block:
             self.entry = None
             for other in reversed(twins):
                 other.twin, self.entry = self.entry, other
-        entry.thread = get_ident()
         leave(entry)
+        _exits = entry.left = _exits + 1
+        entry.thread = get_ident()
 
 
 # -- names -------------------------------------------------------------------------------------------------------------
