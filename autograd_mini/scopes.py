@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from threading import get_ident
 from types import FunctionType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
@@ -318,23 +319,35 @@ class _Block:
         entry = self.entry
         if entry is None:
             return
-        if entry.twin is None:
-            self.entry = None
-        else:  # the innermost of ours in this context; if there is none, it was entered in another
-            twins = [entry]
-            while (twin := twins[-1].twin) is not None:
-                twins.append(twin)
-            at = recording()
-            while at is not _bottom and at not in twins:
-                at = at.outer
-            entry = twins[0] if at is _bottom else at
-            twins.remove(entry)
-            self.entry = None
-            for other in reversed(twins):
-                other.twin, self.entry = self.entry, other
-        leave(entry)
+        if entry.twin is not None:
+            entry = self._innermost(entry)
+        self.entry = entry.twin
+        if recording() is entry:  # `leave`, inlined
+            try:
+                _recording.reset(entry.token)  # type: ignore[arg-type]
+            except ValueError:
+                _end(entry)
+            if entry.relatives:
+                entry.relatives.discard(entry)
+        else:
+            leave(entry)
         _exits = entry.left = _exits + 1
         entry.thread = get_ident()
+
+    def _innermost(self, entry: Recording) -> Recording:
+        """Of several entries, the innermost in this context, or the last made elsewhere; it becomes the first twin."""
+        twins = [entry]
+        while (twin := twins[-1].twin) is not None:
+            twins.append(twin)
+        at = recording()
+        while at is not _bottom and at not in twins:
+            at = at.outer
+        found = twins[0] if at is _bottom else at
+        twins.remove(found)
+        for entry, twin in pairwise([found, *twins]):
+            entry.twin = twin
+        twins[-1].twin = None
+        return found
 
 
 # -- names -------------------------------------------------------------------------------------------------------------

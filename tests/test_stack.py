@@ -270,7 +270,7 @@ def test_one_object_in_many_places():
 
 
 def test_nothing_is_kept():
-    """10,000 generators that end in other threads, under a watcher: no entry of theirs is left."""
+    """Generators that end in other contexts, under a watcher: no entry of theirs is left."""
     with am.provenance():
         for _ in range(3):
             generator = held(am.scope("data"))
