@@ -26,7 +26,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = frozenset(
-    f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
+    f"autograd_mini.{name}"
+    for name in ("detached", "engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
 )
 RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
 _TRANSPARENT: set[CodeType] = set()

@@ -279,6 +279,8 @@ def test_with_those_who_watch():
     with am.no_grad(), am.provenance(), am.scope("part"):
         y = abs(x)
     assert (y.origin.expression, y.scope.path) == ("abs(x)", ("part",))
+    with am.provenance():
+        assert x.detach().origin.expression == "x.detach()"
     with am.kinks() as report, am.no_grad():
         abs(x)
         am.selu(x)
