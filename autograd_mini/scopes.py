@@ -165,14 +165,14 @@ def observe_everywhere(observe: Observer) -> None:
 # -- the stack ---------------------------------------------------------------------------------------------------------
 
 
-def enter(adds: str | Callable[[Hooks], Hooks]) -> Recording:
+def enter(adds: str | Callable[[Hooks], Hooks], entry: Recording) -> Recording:
     """Put an entry on the stack; to be left with `leave`.
 
     Args:
         adds: the name of a scope, or a function that gives the hooks inside for those outside.
+        entry: a new object, to be filled.
     """
     exits = _exits
-    entry = Recording()
     outer = recording()
     if outer.adds is _ended:
         outer = _below(outer)
@@ -188,8 +188,12 @@ def enter(adds: str | Callable[[Hooks], Hooks]) -> Recording:
         entry.hooks = outer.hooks
     else:
         _fill(entry, None)
-    if outer.relatives is not None:  # not before it is filled, for now others may see it
-        _relate(entry, outer)
+    relatives = outer.relatives
+    if relatives is not None:  # `_relate`, inlined; not before the entry is filled, for now others may see it
+        if not relatives:
+            relatives = outer.relatives = {outer}
+        entry.relatives = relatives
+        relatives.add(entry)
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -299,14 +303,20 @@ def _settle(entry: Recording, exits: int) -> None:
         _refill(entry)
 
 
-class _Block:
-    """A context manager that makes entries. One object may be entered again inside of itself, or by threads."""
+class _Block(Recording):
+    """A context manager, and its own first entry. It may be entered again inside of itself, or by threads."""
 
-    __slots__ = ("entry",)
+    __slots__ = ("entry", "used")
 
     entry: Recording | None  # the last one that is open; those before it are its twins
+    used: bool
 
-    def _hold(self, entry: Recording) -> None:
+    def _enter(self, adds: Any) -> None:
+        if self.used:
+            entry = enter(adds, Recording())
+        else:
+            self.used = True
+            entry = enter(adds, self)
         if entry.relatives is None:
             entry.relatives = _nobody
         entry.twin = self.entry
@@ -371,13 +381,18 @@ class scope(_Block):  # noqa: N801  # a context manager is used like a function
     def __init__(self, name: str) -> None:
         self.name = name
         self.entry = None
+        self.used = False
 
     def __enter__(self) -> scope:
-        entry = enter(self.name)
-        if entry.relatives is None:  # `_hold`, inlined
-            entry.relatives = _nobody
-        entry.twin = self.entry
-        self.entry = entry
+        if self.used:
+            self._enter(self.name)
+            return self
+        self.used = True  # the same, inlined
+        enter(self.name, self)
+        if self.relatives is None:
+            self.relatives = _nobody
+        self.twin = self.entry
+        self.entry = self
         return self
 
 
@@ -401,7 +416,7 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        entry = enter(name)
+        entry = enter(name, Recording())
         try:
             return function(*args, **kwargs)
         finally:
@@ -427,9 +442,10 @@ class Watch(_Block, Generic[T]):
         self.change = change
         self.result = result
         self.entry = None
+        self.used = False
 
     def __enter__(self) -> T:
-        self._hold(enter(self.change))
+        self._enter(self.change)
         return self.result
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
