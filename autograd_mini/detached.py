@@ -15,8 +15,9 @@ from autograd_mini.engine import Value, cut
 from autograd_mini.errors import ArgumentError
 from autograd_mini.methods import attach
 from autograd_mini.primitives import stop
-from autograd_mini.scopes import Watch, hooked, recording
+from autograd_mini.scopes import Watch, hooked
 from autograd_mini.source import user_site
+from autograd_mini.stack import recording
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,7 +13,8 @@ from typing import Any, final
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
-from autograd_mini.scopes import recording, unobserved
+from autograd_mini.scopes import unobserved
+from autograd_mini.stack import recording
 
 _WHERE = TABLE["where"]
 

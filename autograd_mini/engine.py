@@ -16,8 +16,8 @@ from autograd_mini.errors import ArgumentError, OperandError
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import Mark, new_mark
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
-from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope, recording
 from autograd_mini.sweep import propagate, sweep, topological_order
 
 _ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]

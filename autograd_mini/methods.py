@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.primitives import TABLE, Primitive, as_number, interpreters, is_hopeless, operand_error
-from autograd_mini.scopes import recording
+from autograd_mini.stack import recording
 
 # NumPy's names for functions that `math` calls otherwise.
 _NUMPY_NAMES = {

@@ -19,15 +19,16 @@ from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.primitives import TABLE, ZERO
-from autograd_mini.scopes import Hooks, Observer, Scope, Watch, observe_everywhere, observing, recording
+from autograd_mini.scopes import Watch, observing
 from autograd_mini.source import Site, site_of, user_site
+from autograd_mini.stack import Hooks, Observer, Scope, observe_everywhere, recording
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = frozenset(
     f"autograd_mini.{name}"
-    for name in ("detached", "engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
+    for name in ("detached", "engine", "methods", "primitives", "scopes", "stack", "sweep", "transforms", "trees")
 )
 RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
 _TRANSPARENT: set[CodeType] = set()

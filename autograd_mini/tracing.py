@@ -14,7 +14,7 @@ from typing import Any, NoReturn, final
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, evaluate, interpreters, operand_error
-from autograd_mini.scopes import Scope, recording
+from autograd_mini.stack import Scope, recording
 
 _RELATE: dict[str, Callable[..., Any]] = {
     "<": operator.lt,

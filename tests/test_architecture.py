@@ -24,8 +24,8 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["scopes"], ["methods"], ["observers"],
-    ["sweep"],
+    ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["stack"],
+    ["methods", "scopes"], ["observers"], ["sweep"],
     ["engine", "tracing"], ["dual", "trees"], ["sparsity", "detached"], ["functions", "transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.program import Quit, debug_program
-from autograd_mini.scopes import recording
+from autograd_mini.stack import recording
 from tests.test_debug_journal import bits, graph, graphs
 
 

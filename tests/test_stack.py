@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.scopes import observing, recording, unobserved
+from autograd_mini.scopes import observing, unobserved
+from autograd_mini.stack import recording
 
 
 def is_checked():

@@ -21,8 +21,8 @@ from autograd_mini.draw.names import made_at
 from autograd_mini.draw.picture import MATHEMATICAL, UNSAFE
 from autograd_mini.engine import Value
 from autograd_mini.observers import is_of_library
-from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope
 
 Paint = Callable[[str, str], str]
 
