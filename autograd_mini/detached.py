@@ -14,10 +14,12 @@ from autograd_mini import trees
 from autograd_mini.engine import Value, cut
 from autograd_mini.errors import ArgumentError
 from autograd_mini.methods import attach
-from autograd_mini.primitives import stop
+from autograd_mini.primitives import TABLE, stop
 from autograd_mini.scopes import Watch, hooked
 from autograd_mini.source import user_site
 from autograd_mini.stack import recording
+
+_ADD, _SUB = TABLE["add"], TABLE["sub"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,17 +60,21 @@ def no_grad(function: Any = None) -> Any:
 
 
 def _finish(node: Value) -> None:
-    if node.op in ("sub", "add"):
-        leaf, site = node.operands[0], None
-        if type(leaf) is Value and leaf.op is None and leaf._grad is not None:  # a parameter, by all appearances
-            site = user_site()
-        if site is not None and site.is_assignment:
-            sign = "-" if node.op == "sub" else "+"
-            raise ArgumentError(
-                f"{site.expression or sign + '='} makes a new number, and leaves {leaf!r} as it was.",
-                f"Write {leaf.name or 'p'}.data {sign}= step to change a leaf in place.",
-            )
+    leaf = node._left
+    if (node._row is _SUB or node._row is _ADD) and type(leaf) is Value and leaf._row is None:
+        _check_step(node, leaf)
     cut(node)
+
+
+def _check_step(node: Value, leaf: Value) -> None:
+    """Raise where the program writes `p -= step` and means a step of training."""
+    site = None if leaf._grad is None else user_site()
+    if site is not None and site.is_assignment:
+        sign = "-" if node._row is _SUB else "+"
+        raise ArgumentError(
+            f"{site.expression or sign + '='} makes a new number, and leaves {leaf!r} as it was.",
+            f"Write {leaf.name or 'p'}.data {sign}= step to change a leaf in place.",
+        )
 
 
 def is_cut() -> bool:

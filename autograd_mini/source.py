@@ -1,6 +1,6 @@
 """Where something happened in the user's program: file, line, and the exact expression.
 
-Not here: which nodes remember their place (that is `observers`). Read next: `errors`, which prints places in its messages.
+Not here: which nodes remember their place (that is `observers`). Read next: `errors`, which prints places.
 """
 
 from __future__ import annotations
