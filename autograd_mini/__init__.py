@@ -14,6 +14,7 @@ This module holds the public names, and nothing else. Read next: `primitives` (t
 import typing as _typing
 
 from autograd_mini import debug, nn, optim, symbolic
+from autograd_mini.detached import no_grad
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import (
@@ -168,6 +169,7 @@ __all__ = [
     "ndtr",
     "nll",
     "nn",
+    "no_grad",
     "norm",
     "optim",
     "pow",

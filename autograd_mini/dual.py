@@ -19,6 +19,7 @@ from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
 from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
 from autograd_mini.scopes import unobserved
+from autograd_mini.stack import recording
 
 _WHERE = TABLE["where"]
 _numbers = count(1)
@@ -85,10 +86,11 @@ class Dual(Methods):
         return number if isinstance(number, float) else None
 
     # Arithmetic is inlined: second derivatives consist of it (twice as fast). A test holds it to the table's rules.
+    # Where the derivative has ended, and inside of `no_grad` (which has something to finish), it goes the general way.
 
     def __add__(self, other: Any) -> Any:
         level = self.level
-        if not level.is_over:
+        if not level.is_over and recording().hooks.finish is None:
             if type(other) is Dual and other.level is level:
                 return Dual(self.primal + other.primal, self.tangent + other.tangent, level)
             if isinstance(other, float):
@@ -96,13 +98,13 @@ class Dual(Methods):
         return Methods.__add__(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        if isinstance(other, float) and not self.level.is_over:
+        if isinstance(other, float) and not self.level.is_over and recording().hooks.finish is None:
             return Dual(other + self.primal, self.tangent, self.level)
         return Methods.__radd__(self, other)
 
     def __sub__(self, other: Any) -> Any:
         level = self.level
-        if not level.is_over:
+        if not level.is_over and recording().hooks.finish is None:
             if type(other) is Dual and other.level is level:
                 return Dual(self.primal - other.primal, self.tangent - other.tangent, level)
             if isinstance(other, float):
@@ -110,13 +112,13 @@ class Dual(Methods):
         return Methods.__sub__(self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        if isinstance(other, float) and not self.level.is_over:
+        if isinstance(other, float) and not self.level.is_over and recording().hooks.finish is None:
             return Dual(other - self.primal, -self.tangent, self.level)
         return Methods.__rsub__(self, other)
 
     def __mul__(self, other: Any) -> Any:
         level = self.level
-        if not level.is_over:
+        if not level.is_over and recording().hooks.finish is None:
             if type(other) is Dual and other.level is level:
                 tangent = self.tangent * other.primal + other.tangent * self.primal
                 return Dual(self.primal * other.primal, tangent, level)
@@ -125,24 +127,32 @@ class Dual(Methods):
         return Methods.__mul__(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        if isinstance(other, float) and not self.level.is_over:
+        if isinstance(other, float) and not self.level.is_over and recording().hooks.finish is None:
             return Dual(other * self.primal, self.tangent * other, self.level)
         return Methods.__rmul__(self, other)
 
     def __truediv__(self, other: Any) -> Any:
-        if isinstance(other, float) and other != 0.0 and not self.level.is_over:
+        if isinstance(other, float) and other != 0.0 and not self.level.is_over and recording().hooks.finish is None:
             return Dual(self.primal / other, self.tangent * (1.0 / other), self.level)
         return Methods.__truediv__(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
         x = self.primal
-        if type(x) is float and x != 0.0 and isinstance(other, float) and not self.level.is_over:
+        if (
+            type(x) is float
+            and x != 0.0
+            and isinstance(other, float)
+            and not self.level.is_over
+            and recording().hooks.finish is None
+        ):
             quotient = other / x
             return Dual(quotient, self.tangent * -(quotient / x), self.level)
         return Methods.__rtruediv__(self, other)
 
     def __neg__(self) -> Any:
-        return Methods.__neg__(self) if self.level.is_over else Dual(-self.primal, -self.tangent, self.level)
+        if self.level.is_over or recording().hooks.finish is not None:
+            return Methods.__neg__(self)
+        return Dual(-self.primal, -self.tangent, self.level)
 
     def __bool__(self) -> bool:
         return bool(self.data != 0.0)
@@ -202,6 +212,8 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     levels = [x.level for x in operands if type(x) is Dual]
     if not levels:
         return evaluate(row, operands)
+    if recording().hooks.finish is not None:  # inside of `no_grad`: no ε of any level
+        return evaluate(row, tuple([_bare(x) for x in operands]))
     level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
         operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
@@ -212,7 +224,7 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)
-    if is_checked.get():
+    if is_checked():
         numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
         check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
     return result if tangent is ZERO else Dual(result, tangent, level)
@@ -231,6 +243,13 @@ def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...]
             term = x.tangent * partial
             tangent = term if tangent is ZERO else tangent + term
     return tangent
+
+
+def _bare(x: Any) -> Any:
+    """A number without its ε of all levels."""
+    while type(x) is Dual:
+        x = x.primal
+    return _number(x)
 
 
 def _number(x: Any) -> Any:

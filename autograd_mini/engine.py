@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn, TypeGuard, final
 from autograd_mini.arrays import is_array
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, right_operand
-from autograd_mini.observers import at_backward, is_checked, last_root
+from autograd_mini.observers import Mark, new_mark
 from autograd_mini.primitives import (
     TABLE,
     ZERO,
@@ -28,12 +28,12 @@ from autograd_mini.primitives import (
     on_arrays,
     operand_error,
 )
-from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope, recording
 from autograd_mini.sweep import propagate, sweep, topological_order
 
 _ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
-_DOT, _SUM, _WHERE = TABLE["dot"], TABLE["sum"], TABLE["where"]
+_DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]
 _new = object.__new__
 
 
@@ -49,6 +49,7 @@ class Notes(NamedTuple):
     scope: Scope | None
     name: str | None = None
     origin: Site | None = None
+    mark: Mark | None = None  # of a node that `backward()` was called on
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
@@ -138,7 +139,7 @@ class Node(Methods):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._notes = Notes(self.scope, name, self.origin)
+        self._notes = self._all_notes()._replace(name=name)
 
     @property
     def label(self) -> str | None:
@@ -156,7 +157,10 @@ class Node(Methods):
 
     @origin.setter
     def origin(self, origin: Site | None) -> None:
-        self._notes = Notes(self.scope, self.name, origin)
+        self._notes = self._all_notes()._replace(origin=origin)
+
+    def _all_notes(self) -> Notes:
+        return self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
 
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
@@ -171,6 +175,7 @@ class Node(Methods):
 
         Raises:
             OperandError: the seed is not a real number.
+            ArgumentError: this was made inside `no_grad()` or by `detach()`: nothing is recorded behind it.
             NonFiniteError: under `checked()`, a contribution is nan or infinite; no gradient has changed then.
 
         >>> x = Value(3.0)
@@ -181,9 +186,16 @@ class Node(Methods):
         if not isinstance(self, Node):
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
-        if (debugger := at_backward.get()) is not None:
-            debugger(self, seed)
-        if is_checked.get():  # once without writing, so that an error leaves all gradients as they were
+        if self._row is _STOP and type(self._left) is float:
+            raise ArgumentError(
+                f"backward() was called on {self!r}, which was made inside no_grad() or by detach(): nothing is "
+                "recorded behind it.",
+                "Compute it outside of no_grad(), or call backward() on what it was detached from.",
+            )
+        hooks = recording().hooks
+        if hooks.at_backward is not None:
+            hooks.at_backward(self, seed)
+        if hooks.checked:  # once without writing, so that an error leaves all gradients as they were
             propagate(self, seed, topological_order(self))
         for node, adjoint in sweep(self, seed, topological_order(self)):
             if node._row is None and node._grad is not None:
@@ -191,7 +203,7 @@ class Node(Methods):
             else:
                 node._grad = adjoint
         if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
-            last_root.set(self)
+            self._notes = self._all_notes()._replace(mark=new_mark(self))
 
     def debug(self) -> None:
         """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
@@ -450,6 +462,12 @@ def retire(leaf: Value) -> None:
     if leaf._row is None:
         leaf._left = leaf._data
     leaf._row = TABLE["pos"]
+
+
+def cut(node: Value) -> None:
+    """Turn a computed node into a constant that holds nothing of what it was computed from."""
+    if node._row is not None:
+        node._row, node._left, node._right, node._dleft, node._dright = _STOP, node._data, None, ZERO, ZERO
 
 
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:

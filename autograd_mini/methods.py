@@ -11,7 +11,6 @@ import math
 import operator
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from autograd_mini.arrays import boxed, elementwise
@@ -26,6 +25,7 @@ from autograd_mini.primitives import (
     is_hopeless,
     operand_error,
 )
+from autograd_mini.stack import recording
 
 # NumPy's names for functions that are called otherwise here.
 _NUMPY_NAMES = {
@@ -101,17 +101,15 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     return forward, reflected
 
 
-# Called with both operands where `< <= > >=` finds them equal; set while `kinks` watches.
-on_boundary: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("on_boundary", default=None)
-
-
 def _comparison(compare: Callable[[Any, Any], Any], has_boundary: bool = True) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
             other = other._data if isinstance(other, Methods) else as_number(other)
         answer = NotImplemented if other is None else compare(self._data, other)
-        if has_boundary and type(answer) is bool and self._data == other and (watch := on_boundary.get()) is not None:
-            watch(self, other)
+        if has_boundary and type(answer) is bool and self._data == other:
+            watch = recording().hooks.at_boundary
+            if watch is not None:
+                watch(self, other)
         return answer
 
     return method
@@ -323,6 +321,7 @@ class Methods:
         cbrt: Callable[..., Any]
         cos: Callable[..., Any]
         cosh: Callable[..., Any]
+        detach: Callable[..., Any]
         elu: Callable[..., Any]
         erf: Callable[..., Any]
         erfc: Callable[..., Any]

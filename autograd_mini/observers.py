@@ -5,10 +5,11 @@ Nodes are looked at through their public attributes only. Not here: recording it
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import weakref
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,10 +18,10 @@ from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
-from autograd_mini.methods import on_boundary
 from autograd_mini.primitives import ZERO
-from autograd_mini.scopes import Observer, Scope, observe_everywhere, observing, recording
+from autograd_mini.scopes import Watch, observing
 from autograd_mini.source import Site, site_of, user_site
+from autograd_mini.stack import Hooks, Observer, Scope, observe_everywhere, recording
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,7 +30,7 @@ _MACHINERY = frozenset(
     f"autograd_mini.{name}"
     for name in [
         *("arrays", "curvature", "dual", "engine", "methods", "micrograd.engine", "primitives"),
-        *("recorded", "scopes", "sweep", "transforms", "trees"),
+        *("detached", "recorded", "scopes", "stack", "sweep", "transforms", "trees"),
     ]
 )
 RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
@@ -55,7 +56,8 @@ def _program(frame: FrameType) -> FrameType:
 
 
 def _remember_origin(node: Any) -> None:
-    node.origin = site_of(_program(sys._getframe(1)))
+    if node.origin is None:  # who watches further outside may know the calls as well
+        node.origin = site_of(_program(sys._getframe(1)))
 
 
 def _remember_calls() -> Observer:
@@ -81,7 +83,7 @@ if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
     observe_everywhere(_remember_calls())
 
 
-def provenance(calls: bool = False) -> AbstractContextManager[None]:
+def provenance(calls: bool = False) -> Watch[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
     Off by default, for it makes recording slower; the environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on,
@@ -103,18 +105,43 @@ def provenance(calls: bool = False) -> AbstractContextManager[None]:
     return observing(_remember_calls() if calls else _remember_origin)
 
 
-# The node that `backward()` was called on last, while provenance was on: the root that `explain(leaf)` means, and what
-# the command line draws.
-last_root: ContextVar[Any] = ContextVar("last_root", default=None)
+@dataclass(frozen=True, eq=False)  # not slotted, for it must take weak references
+class Mark:
+    """What a node that `backward()` was called on keeps in its notes: as long as that node lives, this does."""
 
-# What a debugger does when `backward()` begins, with the root and its seed.
-at_backward: ContextVar[Callable[[Any, float], None] | None] = ContextVar("at_backward", default=None)
-
-is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)
+    node: int  # its id, for copies of the node have the same notes
 
 
-@contextmanager
-def checked() -> Iterator[None]:
+_last_mark: ContextVar[weakref.ref[Mark] | None] = ContextVar("last_mark", default=None)
+
+
+def new_mark(node: Any) -> Mark:
+    """The mark of the node that `backward()` was called on last, while provenance was on."""
+    mark = Mark(id(node))
+    _last_mark.set(weakref.ref(mark))
+    return mark
+
+
+def last_root() -> Any:
+    """The node that was marked last, as long as the program holds it: the root that `explain(leaf)` means.
+
+    A `Value` takes no weak references, for every node would be dearer; so it is found by what refers to its mark.
+    """
+    reference = _last_mark.get()
+    mark = None if reference is None else reference()
+    for notes in [] if mark is None else gc.get_referrers(mark):
+        for node in gc.get_referrers(notes):
+            if mark is not None and id(node) == mark.node and getattr(node, "_notes", None) is notes:
+                return node
+    return None
+
+
+def is_checked() -> bool:
+    """Whether `checked` is on."""
+    return recording().hooks.checked
+
+
+def checked() -> Watch[None]:
     """Raise at the first nan or infinity, in recording and in `backward()`, instead of going on with it.
 
     The error names the operands, or the adjoint and the local derivative, and the expression in the user's program.
@@ -132,12 +159,11 @@ def checked() -> Iterator[None]:
     autograd_mini.errors.NonFiniteError: log(-1.0) is nan.
     ...
     """
-    token = is_checked.set(True)
-    try:
-        with observing(_remember_origin), observing(_check_result):
-            yield
-    finally:
-        is_checked.reset(token)
+
+    def change(hooks: Hooks) -> Hooks:
+        return replace(hooks, observers=(*hooks.observers, _remember_origin, _check_result), checked=True)
+
+    return Watch(change, None)
 
 
 def _check_result(node: Any) -> None:
@@ -306,18 +332,16 @@ def kink_of(node: Any) -> Kink | None:
     return Kink(node, row.name, numbers, chosen, place_of(node), beside)
 
 
-_reports: ContextVar[tuple[Kinks, ...]] = ContextVar("reports", default=())
-
-
 def is_watched() -> bool:
-    """Whether `kinks` is on; not while something is recorded that nobody watches."""
-    return bool(_reports.get()) and recording().observe is not None
+    """Whether `kinks` is on; not while something is recorded that nobody watches, and not inside of `no_grad`."""
+    hooks = recording().hooks
+    return bool(hooks.reports and hooks.observers) and hooks.finish is None
 
 
 def note_kink(kink: Kink) -> None:
     """Put a kink on the lists of all who watch."""
     kink = replace(kink, site=user_site())
-    for report in _reports.get():
+    for report in recording().hooks.reports:
         report.append(kink)
 
 
@@ -329,13 +353,12 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    kink = kink_of(node) if node.op is not None else None
+    kink = kink_of(node) if node.op is not None and is_watched() else None
     if kink is not None:
         note_kink(kink)
 
 
-@contextmanager
-def kinks() -> Iterator[Kinks]:
+def kinks() -> Watch[Kinks]:
     """List every place where the computation inside sits exactly on a point where it is not differentiable.
 
     There the derivative is a choice: `abs` at 0, `relu` at 0, ties of `maximum`, `clip` at its bounds, the steps of
@@ -356,14 +379,11 @@ def kinks() -> Iterator[Kinks]:
     [('abs', (0.0,), (-1.0,), (1.0,))]
     """
     report = Kinks()
-    outer = _reports.get()
-    tokens = _reports.set((*outer, report)), on_boundary.set(_note_comparison)
-    try:
-        if outer:  # who watches already tells all
-            yield report
-        else:
-            with observing(_remember_origin), observing(_note_row):
-                yield report
-    finally:
-        _reports.reset(tokens[0])
-        on_boundary.reset(tokens[1])
+
+    def change(hooks: Hooks) -> Hooks:
+        observers = hooks.observers
+        if _note_row not in observers:  # it puts a kink on all lists
+            observers = (*observers, _remember_origin, _note_row)
+        return replace(hooks, observers=observers, reports=(*hooks.reports, report), at_boundary=_note_comparison)
+
+    return Watch(change, report)

@@ -87,7 +87,8 @@ class _Graph:
         for node in order:
             if node not in self._own:
                 operands = [operand for operand in node.operands if isinstance(operand, Methods)]
-                if node._row in (None, _VARIABLE) or any(operand in self._outside for operand in operands):
+                free = type(node) is Traced or node._row in (None, _VARIABLE)
+                if free or any(operand in self._outside for operand in operands):
                     self._outside.add(node)
                 if any(operand in self._dependents for operand in operands):
                     self._dependents.add(node)

@@ -1,92 +1,30 @@
-"""What recording knows beside the numbers: names for parts of a graph, and who watches each new node.
+"""What users write around code: names for parts of a graph, and who watches it being recorded.
 
-A scope ("softmax", "Layer0") is always on and costs a node one reference; watching costs nothing while nobody does.
-Not here: nodes, and what the watchers do (that is `observers`). Read next: `observers`, `engine`.
+A scope ("softmax", "Layer0") costs a node one reference; watching costs nothing while nobody does. Not here: how both
+come and go (that is `stack`), and what the watchers do. Read next: `observers`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from autograd_mini.source import Site, user_site
+from autograd_mini.errors import OperandError, shown
+from autograd_mini.stack import Block, Hooks, Observer, Recording, enter, leave, nobody, recording
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Observer = Callable[[Any], None]
-
-
-@dataclass(eq=False, slots=True)  # not frozen, for that would make entering a scope three times as slow
-class Scope:
-    """One entry into a named part of a program; compared by identity, so that two calls of `softmax` are two scopes.
-
-    Attributes:
-        name: what the part is called.
-        parent: the scope around it, or None.
-        site: where the user's program entered it; None unless provenance is on.
-    """
-
-    name: str
-    parent: Scope | None = None
-    site: Site | None = None
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The names from the outermost scope to this one.
-
-        >>> Scope("exp", Scope("softmax")).path
-        ('softmax', 'exp')
-        """
-        names: list[str] = []
-        scope: Scope | None = self
-        while scope is not None:
-            names.append(scope.name)
-            scope = scope.parent
-        return tuple(reversed(names))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Scope, (self.name, self.parent)  # without the site: code objects cannot be pickled
+T = TypeVar("T")
 
 
-@dataclass(eq=False, slots=True)
-class Recording:
-    """The circumstances of recording: the scope of new nodes, and a function to call with each of them (or None).
-
-    They are a stack: `outer` is what holds again when this ends.
-    """
-
-    scope: Scope | None = None
-    observe: Observer | None = None
-    outer: Recording | None = None
+# -- names -------------------------------------------------------------------------------------------------------------
 
 
-_default = Recording()
-_recording: ContextVar[Recording] = ContextVar("recording", default=_default)
-recording = _recording.get
-
-
-def observe_everywhere(observe: Observer) -> None:
-    """Call a function with every node recorded from now on, in every thread."""
-    _default.observe = observe
-
-
-def _enter(name: str) -> None:
-    outer = recording()
-    site = None if outer.observe is None else user_site()
-    _recording.set(Recording(Scope(name, outer.scope, site), outer.observe, outer))
-
-
-def _leave() -> None:
-    _recording.set(recording().outer or _default)
-
-
-class scope:  # noqa: N801  # a context manager is used like a function
+class scope(Block):  # noqa: N801  # a context manager is used like a function
     """Give a part of the graph a name: nodes made inside belong to it, in pictures and in the debugger.
 
     Args:
@@ -99,19 +37,24 @@ class scope:  # noqa: N801  # a context manager is used like a function
     ('energy',)
     """
 
-    __slots__ = ("name",)  # no state of an entry: one object may be entered again inside of itself, or by threads
+    __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.entry = None
+        self.used = False
 
     def __enter__(self) -> scope:
-        _enter(self.name)
+        if self.used:
+            self._enter(self.name)
+            return self
+        self.used = True  # the same, inlined
+        enter(self.name, self)
+        if self.relatives is None:
+            self.relatives = nobody
+        self.twin = self.entry
+        self.entry = self
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _leave()
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:
@@ -134,39 +77,98 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        _enter(name)
+        entry = enter(name, Recording())
         try:
             return function(*args, **kwargs)
         finally:
-            _leave()
+            leave(entry)
 
     return scoped
 
 
-@contextmanager
-def observing(observe: Observer) -> Iterator[None]:
+# -- watching ----------------------------------------------------------------------------------------------------------
+
+
+class Watch(Block, Generic[T]):
+    """A block with other hooks: a context manager, and a decorator of functions.
+
+    Args:
+        change: gives the hooks inside, for those outside.
+        result: what `with ... as` gives.
+    """
+
+    __slots__ = ("change", "result")
+
+    def __init__(self, change: Callable[[Hooks], Hooks], result: T) -> None:
+        self.change = change
+        self.result = result
+        self.entry = None
+        self.used = False
+
+    def __enter__(self) -> T:
+        self._enter(self.change)
+        return self.result
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        run: Any
+        if inspect.isasyncgenfunction(function):
+            raise OperandError(
+                f"An asynchronous generator runs in turns with its caller: {shown(function)} cannot be decorated.",
+                "Write the `with` inside of it, around code that neither yields nor awaits.",
+            )
+        if inspect.iscoroutinefunction(function):
+
+            async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+        elif inspect.isgeneratorfunction(function):
+
+            def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+                return self._in_turns(function(*args, **kwargs))
+
+        else:
+
+            def run(*args: P.args, **kwargs: P.kwargs) -> R:
+                with self:
+                    return function(*args, **kwargs)
+
+        return cast("Callable[P, R]", functools.wraps(function)(run))
+
+    def _in_turns(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run a generator inside of the block, and its caller, between its steps, outside."""
+        step: Callable[[Any], Any] = generator.send
+        argument: Any = None
+        while True:
+            with self:
+                try:
+                    item = step(argument)
+                except StopIteration as end:
+                    return end.value
+            try:
+                argument, step = (yield item), generator.send
+            except GeneratorExit:
+                with self:
+                    generator.close()
+                raise
+            except BaseException as error:
+                argument, step = error, generator.throw
+
+
+def hooked(**hooks: Any) -> Watch[None]:
+    """A block with other hooks, whatever they are outside."""
+    return Watch(lambda outside: replace(outside, **hooks), None)
+
+
+def observing(observe: Observer) -> Watch[None]:
     """Call a function with every node that is recorded inside, after those that watch already."""
-    outer = recording()
-    first = outer.observe
-
-    def both(node: Any) -> None:
-        if first is not None:
-            first(node)
-        observe(node)
-
-    _recording.set(Recording(outer.scope, both, outer))
-    try:
-        yield
-    finally:
-        _leave()
+    return Watch(lambda hooks: replace(hooks, observers=(*hooks.observers, observe)), None)
 
 
-@contextmanager
-def unobserved() -> Iterator[None]:
+_nothing = nullcontext()
+_unobserved = hooked(observers=())
+
+
+def unobserved() -> AbstractContextManager[None]:
     """Record without anybody watching."""
-    outer = recording()
-    _recording.set(Recording(outer.scope, None, outer))
-    try:
-        yield
-    finally:
-        _leave()
+    return _unobserved if recording().hooks.observers else _nothing

@@ -17,7 +17,8 @@ from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.observers import last_root, provenance
+from autograd_mini.observers import provenance
+from autograd_mini.scopes import hooked
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
@@ -52,13 +53,18 @@ def graph_of(program: str, arguments: Sequence[str] = (), module: bool = False) 
     autograd_mini.errors.ArgumentError: There is no file 'nowhere.py'.
     """
     path, name = path_and_name(program, module)
-    variables = run(path, arguments, module=module)
+    roots: list[Value] = []
+
+    def remember(root: Value, _: float) -> None:
+        roots[:] = [root]
+
+    with hooked(at_backward=remember):
+        variables = run(path, arguments, module=module)
     if name:
         return variable(variables, path, name)
-    root: Value | None = last_root.get()
-    if root is None:
+    if not roots:
         raise ArgumentError(f"{path} never calls backward(); name the value to draw: {'-m ' * module}{path}:NAME.")
-    return root
+    return roots[0]
 
 
 def path_and_name(program: str, module: bool = False) -> tuple[str, str]:
@@ -115,7 +121,6 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
     before = sys.modules["__main__"], sys.argv, sys.path
     streams = sys.stdin, sys.stdout, sys.stderr
     sys.modules["__main__"], sys.argv, sys.path = main, ["-m" if module else path, *arguments], [folder, *sys.path[1:]]
-    last_root.set(None)
     try:
         with provenance(calls):
             code = _module(path, main) if module else _compiled(path, source)

@@ -1,10 +1,11 @@
 """Where something happened in the user's program: file, line, and the exact expression.
 
-Not here: which nodes remember their place (that is `scopes`). Read next: `errors`, which prints places in its messages.
+Not here: which nodes remember their place (that is `observers`). Read next: `errors`, which prints places.
 """
 
 from __future__ import annotations
 
+import dis
 import itertools
 import linecache
 import re
@@ -67,6 +68,12 @@ class Site:
         lines[-1] = lines[-1][:end_column]  # before the start is cut off, for they may be the same line
         lines[0] = lines[0][column:]
         return " ".join(text.decode(errors="replace").strip() for text in lines)
+
+    @property
+    def is_assignment(self) -> bool:
+        """Whether it is an operator that assigns as well, such as `-=`."""
+        operation, argument = self.code.co_code[self.instruction : self.instruction + 2]
+        return operation == dis.opmap["BINARY_OP"] and 13 <= argument < 26  # from += to ^= in the order of CPython
 
     def __str__(self) -> str:
         expression = self.expression

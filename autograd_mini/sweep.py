@@ -138,7 +138,7 @@ def propagate(
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
-    if is_checked.get():
+    if is_checked():
         for node, adjoint in walk:
             check_contributions(node, adjoint)
     deque(walk, maxlen=0)

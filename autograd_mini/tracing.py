@@ -15,7 +15,7 @@ from autograd_mini.arrays import is_array
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, evaluate, interpreters, on_arrays, operand_error
-from autograd_mini.scopes import Scope, recording
+from autograd_mini.stack import Scope, recording
 
 _RELATE: dict[str, Callable[..., Any]] = {
     "<": operator.lt,
@@ -254,7 +254,8 @@ def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
     node = Traced(evaluate(row, data))
     node._row = row
     slopes = local_partials(row, node.data, kept)
-    edges = tuple([slope if type(x) is Traced else ZERO for x, slope in zip(kept, slopes, strict=True)])
+    is_cut = recording().hooks.finish is not None  # inside of `no_grad`
+    edges = tuple([slope if type(x) is Traced and not is_cut else ZERO for x, slope in zip(kept, slopes, strict=True)])
     if len(kept) > 2:
         node._left, node._dleft = kept, edges
     else:

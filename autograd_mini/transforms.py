@@ -14,6 +14,7 @@ from operator import index
 from typing import Any
 
 from autograd_mini import sparsity, trees
+from autograd_mini.detached import is_cut, isolated
 from autograd_mini.dual import Dual, Level, primal_at, settled, tangent_at
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
@@ -36,6 +37,7 @@ class _FormulaError(Exception):
 
 def _of_formulas(function: Function) -> Function:
     """A transform that takes formulas too: it runs on traced numbers then, and returns formulas."""
+    function = isolated(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -191,6 +193,12 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
+    result, pullback, aux = isolated(_vjp)(f, primals, has_aux)
+    pullback = isolated(pullback, always=is_cut())  # what was outside of it stays constant for the pullback
+    return (result, pullback, aux) if has_aux else (result, pullback)
+
+
+def _vjp(f: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[Tree, Function, Tree]:
     recorded = _recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
@@ -198,8 +206,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
         slopes = iter(recorded.slopes(recorded.outputs, weights))
         return tuple([trees.rebuilt(primal, slopes) for primal in primals])
 
-    result = recorded.answer(recorded.result)
-    return (result, pullback, recorded.aux) if has_aux else (result, pullback)
+    return recorded.answer(recorded.result), pullback, recorded.aux
 
 
 @_of_formulas
@@ -237,7 +244,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
         value = [primal_at(y, level) for y in outputs]
         tangent = [tangent_at(y, level) for y in outputs]
         aux = trees.mapped(lambda y: primal_at(y, level), aux)
-    if is_checked.get():
+    if is_checked():
         for numbers in zip(value, tangent, strict=True):
             check_dual("jvp's result", *numbers)
     answer = trees.rebuilt(result, iter(value)), trees.rebuilt(result, iter(tangent))

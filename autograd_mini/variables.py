@@ -1,6 +1,6 @@
 """The variable that an expression is assigned to: what the user calls its result.
 
-Not here: which node an expression made (that is `scopes`). Read next: `draw.names`.
+Not here: which node an expression made (that is `observers`). Read next: `draw.names`.
 """
 
 from __future__ import annotations

@@ -24,9 +24,10 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files", "streams", "release"], ["errors", "variables"], ["ieee", "arrays"], ["primitives"],
+    ["source", "files", "streams", "release"], ["errors", "variables"], ["ieee", "arrays"], ["primitives"], ["stack"],
     ["methods", "scopes"], ["observers"], ["sweep"],
-    ["engine", "tracing"], ["dual", "trees"], ["sparsity"], ["curvature"], ["functions", "recorded"], ["transforms"],
+    ["engine", "tracing"], ["dual", "trees"], ["sparsity", "detached"], ["curvature"], ["functions", "recorded"],
+    ["transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["nn", "optim", "data", "explain.report"], ["micrograd.engine"], ["micrograd.nn"],

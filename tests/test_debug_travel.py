@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.program import Quit, debug_program
-from autograd_mini.observers import at_backward
+from autograd_mini.stack import recording
 from tests.test_debug_journal import bits, graph, graphs
 
 
@@ -374,7 +374,7 @@ def test_programs(tmp_path, capsys):
     named = []
     assert debug_program(f"{path}:loss", ["1"], named.append) == 1
     assert (named[0].root.data, named[0].site) == (0.25, None)
-    assert at_backward.get() is None
+    assert recording().hooks.at_backward is None
 
 
 def test_a_scope_is_one_motion_also_where_the_sweep_leaves_it_on_the_way():

@@ -512,7 +512,7 @@ def test_depth_does_not_matter():
 
 
 def test_deeply_nested_scopes_are_drawn():
-    from autograd_mini.scopes import Scope
+    from autograd_mini.stack import Scope
 
     y = Value(1.0) * 2.0
     scope = None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
+import gc
 import math
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -352,6 +355,29 @@ def test_a_leaf_alone():
     (finding,) = explain(x)
     assert (finding.node, finding.cause) == (x, "0 * inf")
     assert math.isnan(x.grad)
+
+
+def test_a_leaf_alone_does_not_keep_its_graph():
+    """The last output is known as long as the program holds it: named later, copied, or beside others; not longer."""
+    x = Value(0.0, name="x")
+    with am.provenance():
+        first, loss = am.sqrt(x * x), am.sqrt(x * x) * 2.0
+    loss.backward()
+    copies = [copy.copy(loss), copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))]
+    loss.name = "loss"
+    assert explain(x).root is loss
+    assert not any(other is loss for other in copies)
+    first.backward()
+    assert explain(x).root is first
+    with am.provenance():
+        for _ in range(1000):
+            loss = loss * 1.0
+        loss.backward()
+        before = sum(type(thing) is Value for thing in gc.get_objects())
+        del loss
+        assert sum(type(thing) is Value for thing in gc.get_objects()) <= before - 1000  # without a collection
+        with pytest.raises(am.ArgumentError, match=r"explain\(loss, x\)"):
+            explain(x)
 
 
 def test_equal_troubles_come_once():

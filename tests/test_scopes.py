@@ -13,7 +13,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.scopes import observing, recording
+from autograd_mini.scopes import observing
+from autograd_mini.stack import recording
 
 
 def test_scopes_nest_and_end():

@@ -13,8 +13,8 @@ from typing import Protocol
 from autograd_mini.debug.journal import Journal
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
-from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope
 
 
 @dataclass(frozen=True, slots=True)

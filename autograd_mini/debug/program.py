@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from autograd_mini.debug.namespaces import Namespace, namespaces
 from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
-from autograd_mini.observers import at_backward, is_of_library
-from autograd_mini.scopes import observing
+from autograd_mini.observers import is_of_library
+from autograd_mini.scopes import hooked, observing
 from autograd_mini.script import ScriptError, path_and_name, run, variable
 from autograd_mini.source import Site, user_site
 
@@ -96,26 +96,23 @@ def debug_program(
         if os.getpid() != process:  # a fork, as of multiprocessing: nobody can talk to two debuggers at once
             return
         count += 1
-        token = at_backward.set(None)
         try:
-            stop(Call(count, root, seed, _caller(), leaves, namespaces(sys._getframe(1))))
+            with hooked(at_backward=None):
+                stop(Call(count, root, seed, _caller(), leaves, namespaces(sys._getframe(1))))
+        except Quit:
+            raise
         except Exception as error:  # ours, not the program's, which might catch it
             failure = error
             raise Quit from None
-        finally:
-            at_backward.reset(token)
 
-    token = at_backward.set(None if name else stopped)
     try:
-        with observing(remember_leaf):
+        with hooked(at_backward=None if name else stopped), observing(remember_leaf):
             variables = run(path, arguments, calls=True, module=module)
     except Quit:
         name = ""
     except ScriptError:
         if failure is None:  # else it is what the program made of the end
             raise
-    finally:
-        at_backward.reset(token)
     if failure is not None:
         raise failure
     if name:

@@ -25,8 +25,8 @@ from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.observers import is_of_library, place_of
-from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope
 
 
 @dataclass(frozen=True, slots=True)

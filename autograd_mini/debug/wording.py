@@ -21,8 +21,8 @@ from autograd_mini.draw.names import made_at
 from autograd_mini.draw.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import is_of_library
-from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope
 from autograd_mini.streams import printable as printable
 
 Paint = Callable[[str, str], str]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograd_mini import files
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
-from autograd_mini.scopes import Scope
+from autograd_mini.stack import Scope
 from autograd_mini.sweep import topological_order
 
 if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `import autograd_mini` must stay fast

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from autograd_mini.draw.parts import Kind, Merging, Part, Tree
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
-from autograd_mini.scopes import Scope
+from autograd_mini.stack import Scope
 
 READABLE = 150  # boxes in a picture that nobody asked to be larger
 MOST_BOXES = 1000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import is_of_package
-from autograd_mini.scopes import Scope
+from autograd_mini.stack import Scope
 from autograd_mini.variables import variable
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import Primitive
-from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.stack import Scope
 
 
 class Merging(IntEnum):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini import trees
+from autograd_mini.detached import recorded
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.observers import last_root, provenance
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from autograd_mini.explain.report import Explanation
 
 
+@recorded()
 def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: float = 1e6) -> Explanation:
     """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program that began.
 
@@ -67,7 +69,7 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
     if not is_node(v):
         raise _no_value("the function returns a" if is_function else "not", v)
     if by is None and v.op is None and not is_function:
-        root = last_root.get()
+        root = last_root()
         if root is None:
             raise ArgumentError(
                 f"explain() got the leaf {shown(v)}, and it is not known of which output it is to be explained.",

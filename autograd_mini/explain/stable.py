@@ -32,7 +32,8 @@ from autograd_mini.functions import (
 )
 from autograd_mini.observers import is_of_package
 from autograd_mini.primitives import ZERO, abs, exp, expm1, hypot, log, log1p, sqrt, xlogy
-from autograd_mini.scopes import Scope, unobserved
+from autograd_mini.scopes import unobserved
+from autograd_mini.stack import Scope
 from autograd_mini.sweep import sweep, topological_order
 
 _MOST_TERMS, _FEW_TERMS = 10_000, 8  # of a sum that is compared: with a list of any length, and with no list

@@ -33,7 +33,8 @@ from autograd_mini.explain.stable import advise, call_of, composite_of, inputs_o
 from autograd_mini.functions import kink_at_switch, relu
 from autograd_mini.observers import Kink, kink_of, place_of
 from autograd_mini.primitives import ZERO
-from autograd_mini.scopes import Scope, unobserved
+from autograd_mini.scopes import unobserved
+from autograd_mini.stack import Scope
 from autograd_mini.sweep import sweep, topological_order
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left

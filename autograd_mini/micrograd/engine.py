@@ -26,7 +26,7 @@ from autograd_mini.primitives import (
     interpreters,
     operand_error,
 )
-from autograd_mini.scopes import recording
+from autograd_mini.stack import recording
 from autograd_mini.sweep import topological_order
 
 _POW, _WHERE = TABLE["pow"], TABLE["where"]

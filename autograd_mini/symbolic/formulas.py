@@ -16,6 +16,7 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from autograd_mini import trees
+from autograd_mini.detached import recorded
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.primitives import ZERO, as_number
 from autograd_mini.sweep import sweep, topological_order
@@ -152,7 +153,8 @@ def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[An
             f"{shown(f)} does not take {len(leaves)} arguments: {error}.",
             'Give one name an argument; one argument that is a list is written [["a", "b"]].',
         ) from None
-    result = f(*leaves)
+    with recorded():
+        result = f(*leaves)
     return list(result) if isinstance(result, tuple) else result, leaves
 
 
