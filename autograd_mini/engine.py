@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Callable, Iterable
+import threading
+import weakref
+from collections.abc import Callable, Container
 from typing import Any, NamedTuple, NoReturn, final
 
 from autograd_mini.errors import ArgumentError, OperandError
@@ -304,29 +306,27 @@ class Value(Methods):
     def __repr__(self) -> str:
         grad = "" if self._grad is None else f", grad={self._grad!r}"
         name = "" if self.name is None else f", name={self.name!r}"
-        return f"Value(data={self._data!r}{grad}{name})"
+        op = "" if self._row is None else f", op={self._row.name!r}"
+        return f"Value(data={self._data!r}{grad}{name}{op})"
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
 
-    # -- copying and pickling: flat, for a graph may be a million nodes deep -------------------------------------------
+    # -- copying and pickling: nothing recurses, for a graph may be a million nodes deep -------------------------------
 
     def __copy__(self) -> Value:
-        return _restore([_state(self, lambda operand: operand)])[0]
+        return _revived(None, *_state(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        fresh = [node for node in topological_order(self, everything=True) if id(node) not in memo]
-        place = {node: index for index, node in enumerate(fresh)}
-        copies = _restore([_state(node, lambda v: place.get(v, memo.get(id(v)))) for node in fresh])
-        memo.update(zip(map(id, fresh), copies, strict=True))
+        for node in _history(self, memo):
+            row, data, grad, notes, operands, partials = _state(node)
+            operands = tuple([x if type(x) is float else memo[id(x)] for x in operands])
+            memo[id(node)] = _revived(None, row, data, grad, notes, operands, partials)
         clone: Value = memo[id(self)]
         return clone
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Leaves are pickled as objects, so that what shares them (the parameters of a model) goes on sharing them.
-        computed = [node for node in topological_order(self, everything=True) if node._row is not None or node is self]
-        place = {node: index for index, node in enumerate(computed)}
-        return _last, ([_state(node, lambda v: place.get(v, v)) for node in computed],)
+        return _revived, (_pickled_first(self), *_state(self))
 
     # -- what code written for micrograd looks at ----------------------------------------------------------------------
 
@@ -459,23 +459,73 @@ def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any
     return left, right, dleft, dright
 
 
-def _state(node: Value, refer: Callable[[Value], Any]) -> tuple[Any, ...]:
-    """Everything a node holds, with references for its operands."""
-    operands = tuple([refer(x) if type(x) is Value else x for x in node.operands])
-    return node._row, node._data, node._grad, node._notes, operands, node.partials
+def _state(node: Value) -> tuple[Any, ...]:
+    """Everything a node holds."""
+    return node._row, node._data, node._grad, node._notes, node.operands, node.partials
 
 
-def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:
-    """The nodes of these states; an int among the operands refers to a node restored before."""
-    nodes: list[Value] = []
-    for row, data, grad, notes, references, partials in states:
-        operands = tuple([nodes[x] if type(x) is int else x for x in references])
-        node: Value = _new(Value)
-        node._row, node._data, node._grad, node._notes = row, data, grad, notes
-        node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
-        nodes.append(node)
-    return nodes
+def _revived(
+    first: Any, row: Primitive | None, data: float, grad: float | None, notes: Any, operands: Any, partials: Any
+) -> Value:
+    """The node of a state; `first` has done its work when this is called."""
+    node: Value = _new(Value)
+    node._row, node._data, node._grad, node._notes = row, data, grad, notes
+    node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
+    return node
 
 
-def _last(states: Iterable[tuple[Any, ...]]) -> Value:
-    return _restore(states)[-1]
+def _history(root: Value, known: Container[int]) -> dict[Value, None]:
+    """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
+    order: dict[Value, None] = {}
+    entered: set[Value] = set()
+    path = [root] if id(root) not in known else []
+    while path:
+        node = path[-1]
+        if node in entered:
+            order[path.pop()] = None
+        else:
+            entered.add(node)
+            path += [x for x in node.operands if type(x) is not float and id(x) not in known and x not in entered]
+    return order
+
+
+class _Dump:
+    """The computed nodes that one pickler has pickled, as far as is known.
+
+    Each node is pickled as an object, so that what is shared stays shared; but a pickler recurses into operands that
+    it does not have yet. So a node brings along those, operands first. Nobody tells a node which pickler asks it.
+    Here the pickler tells: only its memo keeps this object, and asks it to reduce itself once. What is believed here
+    decides how far a pickler recurses and how much it writes, never what comes back: a wrong belief shows when a node
+    believed to be pickled is asked again, and then a new `_Dump` begins.
+    """
+
+    __slots__ = ("__weakref__", "nodes")
+
+    def __init__(self) -> None:
+        self.nodes: set[int] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.nodes.clear()  # another pickler, or the first
+        return tuple, ()
+
+
+class _Dumping(threading.local):
+    dump: Callable[[], _Dump | None] = staticmethod(lambda: None)
+
+
+_dumping = _Dumping()
+
+
+def _pickled_first(node: Value) -> Any:
+    """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
+    if node._row is None:
+        return None
+    dump = _dumping.dump()
+    if dump is None or id(node) in dump.nodes:
+        dump = _Dump()
+        _dumping.dump = weakref.ref(dump)
+    computed = [x for x in node.operands if type(x) is not float and x._row is not None]
+    complete = dump.nodes.issuperset(map(id, computed))
+    missing = () if complete else [x for x in _history(node, dump.nodes) if x._row is not None and x is not node]
+    dump.nodes.add(id(node))
+    return (dump, missing) if missing else dump
