@@ -6,89 +6,17 @@ Not here: training (that is `optim`). Read next: `optim`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from autograd_mini import functions
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.primitives import as_number, dot_of
+from autograd_mini.module import Module as Module
+from autograd_mini.primitives import dot_of
 from autograd_mini.scopes import scope
 
 Activation = str | Callable[[Any], Any]
-
-
-class Module:
-    """Something with parameters. Derive from it, and override `parameters` or `named_parameters`.
-
-    >>> Module().parameters()
-    []
-    """
-
-    def named_parameters(self) -> Iterator[tuple[str, Value]]:
-        """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1"."""
-        yield from _named("", vars(self), {id(self)})
-
-    def parameters(self) -> list[Value]:
-        """The `Value`s to train, in the order of `named_parameters`."""
-        return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))  # shared ones once
-
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
-        for parameter in self.parameters():
-            parameter.grad = None
-
-    def state_dict(self) -> dict[str, float]:
-        """The numbers of all parameters by name, as JSON can hold them.
-
-        >>> sorted(Neuron(2, seed=0).state_dict())
-        ['b', 'w.0', 'w.1']
-        """
-        return {name: parameter.data for name, parameter in self.named_parameters()}
-
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Set all parameters to the numbers that `state_dict` returned.
-
-        Args:
-            state: one number a parameter.
-
-        Raises:
-            ArgumentError: a name is missing or unknown. Nothing has changed then.
-            OperandError: an entry is not a number. Nothing has changed then.
-
-        >>> small, other = Neuron(2, seed=0), Neuron(2, seed=1)
-        >>> other.load_state_dict(small.state_dict())
-        >>> other.w[0].data == small.w[0].data
-        True
-        """
-        parameters = dict(self.named_parameters())
-        for problem, names in (
-            ("lacks", parameters.keys() - state.keys()),
-            ("has unknown", state.keys() - parameters.keys()),
-        ):
-            if names:
-                raise ArgumentError(
-                    f"The state {problem} {', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''}.",
-                    "Load it into a network of the same sizes as the one it was saved from.",
-                )
-        for name, number in state.items():
-            if as_number(number) is None:
-                raise OperandError(f"The state of {name} is not a number: {shown(number)}.", "Save it again.")
-        for name, parameter in parameters.items():
-            parameter.data = state[name]
-
-
-def _named(name: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
-    """The leaves in an attribute: in lists, tuples, dicts and other modules, each of those looked into once."""
-    if isinstance(part, Value):
-        if part.op is None:
-            yield name, part
-    elif isinstance(part, (Module, Mapping, list, tuple)) and id(part) not in seen:
-        seen = seen | {id(part)}  # on the way here: what is shared has several names, a cycle ends
-        parts = vars(part) if isinstance(part, Module) else part
-        items = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
-        for key, inner in items:
-            yield from _named(f"{name}.{key}" if name else str(key), inner, seen)
 
 
 def _inputs(what: str, x: Any) -> tuple[Any, ...]:
