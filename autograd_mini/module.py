@@ -19,7 +19,7 @@ from typing import Any
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.primitives import as_number
+from autograd_mini.states import real_number
 from autograd_mini.trees import is_array
 
 Named = tuple[str, Any]
@@ -94,7 +94,7 @@ class Module:
                 )
         numbers: dict[Value, tuple[str, float]] = {}
         for name, parameter in parameters.items():
-            number = as_number(state[name])
+            number = real_number(state[name])
             if number is None:
                 raise OperandError(f"The state of {name} is not a number: {shown(state[name])}.", "Save it again.")
             first, other = numbers.setdefault(parameter, (name, number))

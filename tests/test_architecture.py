@@ -29,7 +29,7 @@ LAYERS = [
     ["engine", "tracing"], ["dual", "trees"], ["sparsity"], ["functions", "transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
-    ["states", "module"], ["schedules"],
+    ["states"], ["module", "schedules"],
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],
     ["draw.render", "draw.document", "draw.gradients", "draw.parts"],
     ["draw.boxes", "draw.names", "draw.page"], ["draw.picture"], ["draw"], ["demo", "script"],
