@@ -26,7 +26,7 @@ Named = tuple[str, Any]
 
 
 class Module:
-    """Something with parameters. Derive from it; override `named_parameters` or `parameters` where that finds too much.
+    """Something with parameters. Derive from it; override `named_parameters` or `parameters` to choose others.
 
     >>> Module().parameters()
     []

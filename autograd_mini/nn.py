@@ -170,9 +170,7 @@ class Sequential(Module):
     def __init__(self, *parts: Module | Activation) -> None:
         if not parts:
             raise ArgumentError("Sequential() of nothing computes nothing.", "Pass modules: Sequential(Linear(2, 1)).")
-        self.parts: list[Callable[[Any], Any]] = [
-            part if isinstance(part, Module) else _activation(part) for part in parts
-        ]
+        self.parts: list[Any] = [part if isinstance(part, Module) else _activation(part) for part in parts]
 
     def __call__(self, x: Any) -> Any:
         """The outputs of the last part."""

@@ -149,14 +149,14 @@ def load(
         text = Path(path).read_text("utf-8")
         states = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _unusable(path, error.lineno, f"{error.msg} in column {error.colno}") from None
+        raise _unusable(path, error.lineno, f"{error.msg} in column {error.colno}.") from None
     except (UnicodeDecodeError, RecursionError) as error:
-        raise _unusable(path, 1, f"this is not JSON, {error}") from None
+        raise _unusable(path, 1, f"this is not JSON, {error}.") from None
     before: list[tuple[Stateful, dict[str, Any]]] = []
     try:
         for name, thing in things.items():
             if not isinstance(states, dict) or name not in states:
-                raise _unusable(path, 1, f"there is no {name} in it")
+                raise _unusable(path, 1, f"there is no {name} in it.")
             now = thing.state_dict()
             try:
                 thing.load_state_dict(states[name])
@@ -176,6 +176,4 @@ def _named(model: Stateful, optimizer: Stateful | None, schedule: Stateful | Non
 
 
 def _unusable(path: str | Path, line: int, what: str) -> DataError:
-    return DataError(
-        f"{path}, line {line}: {what}.".replace("..", "."), "Load a file that save() wrote for this model."
-    )
+    return DataError(f"{path}, line {line}: {what}", "Load a file that save() wrote for this model.")
