@@ -176,8 +176,9 @@ class Sequential(Module):
         """The outputs of the last part."""
         for index, part in enumerate(self.parts):
             if isinstance(part, Module):
+                module: Any = part
                 with scope(f"{type(part).__name__}{index}"):
-                    x = part(_listed(x, index))
+                    x = module(_listed(x, index))
             elif any(part is own for own in _OWN) and isinstance(x, Iterable):
                 x = [part(output) for output in x]
             else:
