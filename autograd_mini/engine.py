@@ -493,10 +493,10 @@ class _Dump:
     """The computed nodes that one pickler has pickled, as far as is known.
 
     Each node is pickled as an object, so that what is shared stays shared; but a pickler recurses into operands that
-    it does not have yet. So a node brings along those, operands first. Nobody tells a node which pickler asks it.
-    Here the pickler tells: only its memo keeps this object, and asks it to reduce itself once. What is believed here
-    decides how far a pickler recurses and how much it writes, never what comes back: a wrong belief shows when a node
-    believed to be pickled is asked again, and then a new `_Dump` begins.
+    it does not have yet. So a node brings along those, operands first. Which pickler asks, a node is not told: only
+    the memo of the pickler keeps this object, so that it is gone with it; and a node that is asked although it is in
+    here is asked by another one, for which a new `_Dump` begins. What is believed here decides how far a pickler
+    recurses and how much it writes, never what comes back.
     """
 
     __slots__ = ("__weakref__", "nodes")
@@ -505,8 +505,7 @@ class _Dump:
         self.nodes: set[int] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self.nodes.clear()  # another pickler, or the first
-        return tuple, ()
+        return tuple, ()  # nothing of it is needed later
 
 
 class _Dumping(threading.local):

@@ -312,7 +312,7 @@ def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
         raise OperandError(f"{who} takes a list of Values, not {shown(parameters)}.", "Pass model.parameters().")
     found = list(parameters)
     for parameter in found:
-        if type(parameter) is not Value:
+        if not isinstance(parameter, Value):
             raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
         if parameter.op is not None:
             raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")

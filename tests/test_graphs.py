@@ -4,6 +4,7 @@ copies and pickles of them.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import io
@@ -316,6 +317,17 @@ def test_pickles_are_linear(dumps, monkeypatch):
         assert longer <= 2.1 * walk < 100 * 400
 
 
+@contextlib.contextmanager
+def few_frames():
+    """Let the program call no deeper than 120 frames from here."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 120)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 @pytest.mark.parametrize("order", [lambda roots: roots, lambda roots: roots[::-1]])
 def test_depth_does_not_matter_to_pickles(order):
     """A pickler written in Python needs the same few frames whatever the depth, and whatever is pickled first."""
@@ -326,14 +338,8 @@ def test_depth_does_not_matter_to_pickles(order):
         if i % 100 == 0:
             roots.append(y)
     roots = order([*roots, y])
-    limit = sys.getrecursionlimit()
-    depth = len(inspect.stack())
-    sys.setrecursionlimit(depth + 120)
-    try:
-        data = python_pickle(roots)
-    finally:
-        sys.setrecursionlimit(limit)
-    again = pickle.loads(data)
+    with few_frames():
+        again = pickle.loads(python_pickle(roots))
     assert [root.data for root in again] == [root.data for root in roots]
     deepest = max(again, key=lambda root: len(topological_order(root)))
     assert set(again) <= set(topological_order(deepest))
@@ -351,6 +357,19 @@ def test_picklers_that_take_turns():
         file.seek(0)
         unpickler = pickle.Unpickler(file)
         same_graph(states, [unpickler.load() for _ in states])
+
+    deep = [am.exp(Value(0.0))]
+    for _ in range(3000):
+        deep.append(deep[-1] * 1.5)
+    for second in ([deep[3], deep[-1]], [deep[-2], deep[-1]]):
+        files = [io.BytesIO(), io.BytesIO()]
+        first, other = map(pickle._Pickler, files)
+        with few_frames():
+            for pickler, node in ((first, deep[0]), (other, deep[1]), (first, second[0]), (other, second[1])):
+                pickler.dump(node)
+        files[1].seek(0)
+        unpickler = pickle.Unpickler(files[1])
+        same_graph([deep[1], second[1]], [unpickler.load(), unpickler.load()])
 
     class Inner:
         def __init__(self, value):

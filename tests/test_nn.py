@@ -368,6 +368,9 @@ def test_slots_and_class_attributes():
     names = ["_Slots__private.0", "ordinary", "shared", "table.t", "v", "w"]
     assert sorted(MoreSlots().state_dict()) == names
     assert len(MoreSlots().parameters()) == 5
+    own = MoreSlots()
+    own.shared = leaf(6.0)  # hides that of the class
+    assert own.state_dict()["shared"] == 6.0
 
 
 trees = st.recursive(
@@ -513,7 +516,7 @@ def test_cycles_and_nets_of_modules():
     """Modules that all know each other, and themselves, are each looked into; deep lists do not recurse."""
     modules = [module_with(w=leaf(), number=i) for i in range(30)]
     for module in modules:
-        module.others = modules
+        module.others = list(modules)
     assert len(modules[0].parameters()) == 30
     child = module_with(w=leaf())
     parent = module_with(children={child})
@@ -587,6 +590,20 @@ def test_overridden_methods_decide():
             p.grad = 1.0
         outer.zero_grad()
         assert {p.grad for p in outer.inner[0].parameters()} == {0.0}
+
+
+def test_overriding_parameters_answers_the_alarm():
+    """A class that says by `parameters` what to train may hold any Values it likes, also inside of another module."""
+
+    class Chooses(nn.Module):
+        def __init__(self):
+            self.w, self.data = leaf(), Plain([leaf(), leaf()])
+
+        def parameters(self):
+            return [self.w]
+
+    assert list(Chooses().state_dict()) == ["w"]
+    assert len(module_with(inner=[Chooses()]).parameters()) == 1
 
 
 # -- states and files --------------------------------------------------------------------------------------------------
