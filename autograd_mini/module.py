@@ -8,6 +8,7 @@ Not here: the modules of a network. Read next: `nn`.
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Iterator, Mapping, MappingView, Sequence, Set
@@ -20,7 +21,6 @@ from typing import Any
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.states import real_number
-from autograd_mini.trees import is_array
 
 Named = tuple[str, Any]
 
@@ -207,9 +207,9 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
         return zip(part._fields, part, strict=True)
     if isinstance(part, (list, tuple, deque)):
         return ((str(index), x) for index, x in enumerate(part))
-    if is_array(part):
-        places = product(*map(range, part.shape)) if part.dtype.hasobject else ()
-        return ((".".join(map(str, place)), part.item(*place)) for place in places)
+    if (array := _array(part)) is not None:
+        places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
+        return ((".".join(map(str, place)), array.item(*place)) for place in places)
     if isinstance(part, Mapping):
         return ((str(index if isinstance(key, Value) else key), x) for index, (key, x) in enumerate(part.items()))
     if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
@@ -241,7 +241,7 @@ def _attributes(thing: Any) -> Iterator[Named]:
                     member = member.__get__(thing)
                 except AttributeError:  # a slot that nothing was put into
                     continue
-            elif key.startswith("__") or not (isinstance(member, _IN_CLASSES) or is_array(member)):
+            elif key.startswith("__") or not (isinstance(member, _IN_CLASSES) or _array(member) is not None):
                 continue
             own[key] = member
             yield key, member
@@ -295,11 +295,17 @@ def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
             behind += [thing.__closure__, thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
         elif isinstance(thing, weakref.ref):
             behind.append(thing())
-        elif is_array(thing):
-            behind += thing.ravel().tolist() if thing.dtype.hasobject else []
+        elif (array := _array(thing)) is not None:
+            behind += array.ravel().tolist() if array.dtype.hasobject else []
         elif isinstance(thing, Module) or not any(map(_is_machinery, type(thing).__mro__)):
             behind += gc.get_referents(thing)
     return False
+
+
+def _array(thing: Any) -> Any:
+    """A NumPy array, without a mask; None where something is not one."""
+    numpy = sys.modules.get("numpy")
+    return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None
 
 
 def _is_machinery(kind: type) -> bool:

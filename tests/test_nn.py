@@ -307,6 +307,7 @@ READABLE = {
     "array of lists": (lambda: np.array([[leaf()], None], dtype=object), ["a.0.0"]),
     "view of an array": (lambda: np.array([[leaf(), leaf()]]).T[::-1], ["a.0.0", "a.1.0"]),
     "structured array": (lambda: np.array([(1.0, leaf())], dtype=[("x", float), ("w", object)]), ["a.0.1"]),
+    "masked array": (lambda: np.ma.array([leaf(), leaf(2.0)], mask=[True, False]), ["a.0", "a.1"]),
     "numbers": (lambda: np.array([1.0, 2.0]), []),
     "set": (lambda: {leaf()}, ["a.0"]),
     "set of two": (lambda: {leaf(2.0), leaf(1.0)}, ["a.0", "a.1"]),
