@@ -11,6 +11,8 @@ This module holds the public names, and nothing else. Read next: `primitives` (t
 (`Value` and the sweep), `functions` (what is composed from them).
 """
 
+import typing as _typing
+
 from autograd_mini import debug, nn, optim, symbolic
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value
@@ -98,8 +100,6 @@ from autograd_mini.primitives import (
 )
 from autograd_mini.scopes import composite, scope
 from autograd_mini.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
-
-__version__ = "0.2.0"
 
 __all__ = [
     "ArgumentError",
@@ -199,5 +199,17 @@ __all__ = [
 ]
 
 
+__version__: str
+
+if not _typing.TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> str:
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from autograd_mini.release import version  # here: looking it up takes longer than all the rest
+
+        return version()
+
+
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

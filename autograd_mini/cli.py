@@ -7,24 +7,83 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from autograd_mini.draw import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
+from autograd_mini.release import version
+from autograd_mini.script import SharedInputError
+from autograd_mini.streams import STANDARD_OUTPUT, abandon, complain, prepare, printable, reason, say, write
 from autograd_mini.symbolic.lessons import LESSONS, explain_proof
 
 _WIDEST = 8  # classes shown in a table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, 1 for an error in data or surroundings, 2 for bad usage."""
+    """Run the command line; return the exit status.
+
+    It is 0, 1 for an error in data or surroundings, 2 for bad usage, 130 after Ctrl-C, 141 if the reader of the output
+    has gone.
+    """
+    prepare()
+    status = _status_of(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
+    return _status_of(lambda: write(sys.stdout, "") if sys.stdout is not None else None) or status
+
+
+def _status_of(work: Callable[[], int | None]) -> int:
+    """Do something; its exit status, or that of its error, which is told in a sentence."""
+    try:
+        return work() or 0
+    except SystemExit as end:  # of argparse
+        return int(end.code or 0)
+    except AutogradError as error:
+        lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # that is this program
+        complain("\n".join(lines))
+        return 2 if isinstance(error, SharedInputError) else 1
+    except BrokenPipeError as error:
+        if error.filename is None:  # the reader has gone, as in `| head`
+            abandon(sys.stdout)
+            return 141
+        complain(reason(error))
+        return 1
+    except OSError as error:
+        if error.filename == STANDARD_OUTPUT:
+            abandon(sys.stdout)
+        if error.filename is None and isinstance(error, FileNotFoundError):  # of os.getcwd(), which names nothing
+            error.filename = "the current folder"
+        complain(reason(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+
+
+def _run(arguments: list[str]) -> int | None:
+    rest: list[str] = []
+    if arguments[:1] == ["draw"] and "--" in arguments:
+        place = arguments.index("--")
+        arguments, rest = arguments[:place], arguments[place + 1 :]
+    parser = _parser()
+    try:
+        options, unknown = parser.parse_known_args(arguments)
+    except SystemExit as end:
+        if not end.code:
+            write(sys.stdout, "")  # argparse says nothing when it cannot print its help
+        raise
+    if unknown:
+        advice = "; the arguments of the program stand behind --" * (options.run is _draw)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
+    options.arguments = getattr(options, "arguments", rest)
+    return options.run(options)  # type: ignore[no-any-return]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('autograd-mini')}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
@@ -55,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="run a program and draw its graph",
         description="Run a Python program and draw the graph behind the value on which it last called backward(), or "
         "behind a global variable. Graphs of more than 150 nodes are drawn by scopes, such as neurons and layers.",
+        usage="%(prog)s [options] [-m] SCRIPT.py[:NAME] [options] [-- ARGUMENTS OF THE PROGRAM]",
     )
+    picture.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
     picture.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to draw")
     picture.add_argument(
         "-o", "--output", type=Path, default=Path("graph.svg"), metavar="FILE", help="the picture (default: graph.svg)"
@@ -69,29 +130,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "debug",
         help="run a program and step through its backward(), forwards and backwards in time",
         description="Run a Python program; whenever it calls backward(), stop there, and go through the chain rule "
-        "step by step, on the lines of the program. The commands are those of pdb; help lists them.",
+        "step by step, on the lines of the program. The commands are those of pdb; help lists them. They come from "
+        "standard input. At a terminal the program can read that too, in turns; through a pipe it cannot, and needs "
+        "--input. If the commands end before the program does, the exit status is 1; q leaves it with 0.",
     )
     debug.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
     debug.add_argument(
         "--page", type=Path, metavar="FILE.html", help="write a page that steps through it, instead of asking here"
     )
+    debug.add_argument(
+        "--input",
+        metavar="FILE",
+        help="what the program reads as its standard input; -: what is piped in, and commands are typed",
+    )
+    debug.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
     debug.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to go back from")
     debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
     debug.set_defaults(run=_debug)
     _add_dap(commands)
-    options = parser.parse_args(arguments)
-    try:
-        return int(options.run(options) or 0)
-    except AutogradError as error:
-        lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # that is this program
-        print("autograd-mini: " + "\n".join(lines), file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"autograd-mini: {error.filename or ''}: {error.strerror}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("autograd-mini: interrupted", file=sys.stderr)
-        return 130
+    return parser
 
 
 def _add_dap(commands: Any) -> None:
@@ -127,6 +184,8 @@ def _dap(options: argparse.Namespace) -> None:
         path_and_name(options.program)
         given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
     if options.port is None:
+        if sys.stdin is None:
+            raise ArgumentError("Standard input is closed, and the messages of the editor come from there.")
         serve_streams(given)
     else:
         serve_port(options.port, given)
@@ -169,18 +228,23 @@ def _draw(options: argparse.Namespace) -> None:
 
     _check_picture(options.output)
     output = options.output.absolute()  # the program may change the directory
-    root = graph_of(options.program)
+    root = graph_of(options.program, options.arguments, options.module)
     drawing = draw(root, depth=options.depth, focus=options.focus, title=options.title, direction=options.direction)
-    print(f"{repr(drawing)[8:-1]}: {drawing.save(output)}")
+    say(f"{repr(drawing)[8:-1]}: {drawing.save(output)}")
 
 
 def _debug(options: argparse.Namespace) -> None:
     from autograd_mini.debug import pages, terminal
+    from autograd_mini.debug.terminal.turns import Turns
 
     if options.page is not None:
-        print(pages.page_of_program(options.program, options.arguments, options.page, options.at or 1))
+        with Turns(options.input, commands=False).program():
+            written = pages.page_of_program(
+                options.program, options.arguments, options.page, options.at or 1, options.module
+            )
+        say(str(written))
     else:
-        terminal.debug(options.program, options.arguments, options.at)
+        terminal.debug(options.program, options.arguments, options.at, options.module, options.input)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -193,7 +257,7 @@ def _demo(options: argparse.Namespace) -> None:
     data = iris() if options.data is None else read_csv(options.data)
     training, testing = data.split(seed=options.seed)
     model = SoftmaxClassifier(training, options.seed)
-    print(
+    say(
         f"{options.data or 'iris'}: {len(data)} samples, {len(data.columns)} numbers each, "
         f"{len(data.classes)} classes; {len(training)} to train on, {len(testing)} to test on"
     )
@@ -203,24 +267,25 @@ def _demo(options: argparse.Namespace) -> None:
     row, label = testing.rows[index], testing.labels[index]
     found = compare([z.data for z in model.logits(row)], label)
     shown = range(min(len(data.classes), _WIDEST))
-    width = max(12, *(len(data.classes[i]) for i in shown))
-    print(f"\nThe test sample the classifier is least sure of, a {data.classes[label]}: what falls out of the graph\n")
-    print(f"{'':{width}}  {'z':>9}  {'a':>9}  {'t':>3}  {'dL/dz derived':>22}  {'a - t':>22}")
+    names = [printable(name) for name in data.classes]
+    width = max(12, *(len(names[i]) for i in shown))
+    say(f"\nThe test sample the classifier is least sure of, a {names[label]}: what falls out of the graph\n")
+    say(f"{'':{width}}  {'z':>9}  {'a':>9}  {'t':>3}  {'dL/dz derived':>22}  {'a - t':>22}")
     for i in shown:
-        print(
-            f"{data.classes[i]:{width}}  {found.logits[i]:9.4f}  {found.probabilities[i]:9.6f}  {found.targets[i]:3.0f}"
+        say(
+            f"{names[i]:{width}}  {found.logits[i]:9.4f}  {found.probabilities[i]:9.6f}  {found.targets[i]:3.0f}"
             f"  {found.slopes[i]:22.17f}  {found.closed_slopes[i]:22.17f}"
         )
-    print(f"largest difference: {found.slope_error:.2g} ulp (units in the last place of the larger of a and t)\n")
-    print("The Jacobian of softmax, da_i/dz_j: derived, and a_i(δ_ij - a_j) below it\n")
+    say(f"largest difference: {found.slope_error:.2g} ulp (units in the last place of the larger of a and t)\n")
+    say("The Jacobian of softmax, da_i/dz_j: derived, and a_i(δ_ij - a_j) below it\n")
     for i in shown:
         for title, matrix in ((f"row {i}", found.jacobian), ("", found.closed_jacobian)):
-            print(f"{title:{width}}  " + "  ".join(f"{matrix[i][j]:22.17f}" for j in shown))
-    print(f"largest difference: {found.jacobian_error:.2g} ulp (units in the last place of a_i)")
+            say(f"{title:{width}}  " + "  ".join(f"{matrix[i][j]:22.17f}" for j in shown))
+    say(f"largest difference: {found.jacobian_error:.2g} ulp (units in the last place of a_i)")
     if len(data.classes) > _WIDEST:
-        print(f"({len(data.classes) - _WIDEST} more classes are compared and not shown)")
+        say(f"({len(data.classes) - _WIDEST} more classes are compared and not shown)")
 
-    print(f"\naccuracy: {model.accuracy(training):.1%} in training, {model.accuracy(testing):.1%} on the test samples")
+    say(f"\naccuracy: {model.accuracy(training):.1%} in training, {model.accuracy(testing):.1%} on the test samples")
 
     logits = model.logits(row)
     if len(data.columns) * len(data.classes) > 60:  # too many weights for one picture: begin at the logits
@@ -232,15 +297,15 @@ def _demo(options: argparse.Namespace) -> None:
     loss = cross_entropy(logits, label)
     loss.name = "loss"
     loss.backward()
-    written = draw(loss, title=f"cross-entropy of one sample, a {data.classes[label]}").save(options.output)
-    print(f"the graph of this sample's loss: {Path(written).resolve()}")
+    written = draw(loss, title=f"cross-entropy of one sample, a {names[label]}").save(options.output)
+    say(f"the graph of this sample's loss: {Path(written).resolve()}")
 
 
 def _prove(options: argparse.Namespace) -> int:
     if options.name is None:
         width = max(map(len, LESSONS))
-        print("\n".join(f"{name:{width}}  {lesson.about}" for name, lesson in LESSONS.items()))
+        say("\n".join(f"{name:{width}}  {lesson.about}" for name, lesson in LESSONS.items()))
         return 0
     text, proved = explain_proof(options.name, options.classes)
-    print(text)
+    say(text)
     return 0 if proved else 1

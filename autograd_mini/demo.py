@@ -6,15 +6,18 @@ Not here: command-line arguments (`cli`), derivatives. Read next: `functions`.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, fsum, hypot, sqrt, ulp
+from typing import Any
 
 from autograd_mini.data import Dataset
 from autograd_mini.engine import Value
 from autograd_mini.functions import cross_entropy, dot, mean, softmax
 from autograd_mini.optim import Adam
 from autograd_mini.scopes import scope
+from autograd_mini.streams import abandon, write
 
 
 class SoftmaxClassifier:
@@ -58,13 +61,26 @@ class SoftmaxClassifier:
         return sum(self.predict(row) == label for row, label in zip(data.rows, data.labels, strict=True)) / len(data)
 
 
+class _Progress:
+    """Standard error; if that is closed or full, a progress bar is not worth an end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> None:
+        try:
+            write(sys.stderr, text)
+        except OSError:
+            abandon(sys.stderr)
+
+
 def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int = 32, seed: int = 0) -> None:
     """Minimise the mean cross-entropy with Adam, on random batches, with a progress bar on standard error."""
     from tqdm import trange  # here, so that importing the package loads the standard library alone
 
     descent = Adam(model.parameters(), lr=0.1)
     generator = random.Random(seed)
-    progress = trange(steps, desc="training", unit="step")
+    progress = trange(steps, desc="training", unit="step", file=_Progress())
     for step in progress:
         chosen = generator.sample(range(len(data)), min(batch, len(data)))
         loss = mean([cross_entropy(model.logits(data.rows[i]), data.labels[i]) for i in chosen])

@@ -2,20 +2,47 @@
 
 A dual number is a + b ε with ε² = 0: every operation computes its result from the a's, and its slope from the local
 partials and the b's. Nothing is recorded, so it takes the memory of the program itself. What a and b are is open:
-floats, `Value`s, SymPy expressions, dual numbers of another derivative.
+floats, `Value`s, SymPy expressions, dual numbers of another derivative. When its derivative has ended, a dual number
+that the program kept is the number a.
 Not here: any rule (`primitives`). Read next: `transforms`, where `jvp` uses them.
 """
 
 from __future__ import annotations
 
+import copy
+from itertools import count
 from typing import Any, final
 
+from autograd_mini.arrays import is_array
+from autograd_mini.errors import OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters
+from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
 from autograd_mini.scopes import unobserved
 
 _WHERE = TABLE["where"]
+_numbers = count(1)
+
+
+class Level:
+    """One derivative in forward mode, which has an ε of its own from its beginning to its end.
+
+    Attributes:
+        number: what begins later is further inside, and has the higher number.
+        is_over: whether the derivative has ended. What is left of its dual numbers acts as their primal then.
+    """
+
+    __slots__ = ("is_over", "number")
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+        self.is_over = False
+
+    def __enter__(self) -> Level:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over = True
 
 
 @final
@@ -27,15 +54,18 @@ class Dual(Methods):
         tangent: its derivative along the direction of `jvp`.
         level: which ε. A derivative inside another has the higher one, so that they are not confused.
 
-    >>> y = Dual(3.0, 1.0, level=1) ** 2
-    >>> y.primal, y.tangent
+    >>> with Level() as level:
+    ...     y = Dual(3.0, 1.0, level) ** 2
+    ...     y.primal, y.tangent
     (9.0, 6.0)
+    >>> y, y + 1.0
+    (9.0, 10.0)
     """
 
     __slots__ = ("level", "primal", "tangent")
     contains_others = True
 
-    def __init__(self, primal: Any, tangent: Any, level: int) -> None:
+    def __init__(self, primal: Any, tangent: Any, level: Level) -> None:
         self.primal = primal
         self.tangent = tangent
         self.level = level
@@ -49,45 +79,133 @@ class Dual(Methods):
     def _data(self) -> Any:
         return self.primal  # of a traced number, a comparison is a condition
 
-    # Sums and products are inlined: forward over reverse consists of them (1.7 times as fast). A test holds them to
-    # the table's rules.
+    def as_float(self) -> float | None:
+        """The number itself, once all derivatives that it belongs to have ended; None before, and of a node."""
+        number = settled(self)
+        return number if isinstance(number, float) else None
+
+    # Arithmetic is inlined: second derivatives consist of it (twice as fast). A test holds it to the table's rules.
 
     def __add__(self, other: Any) -> Any:
-        if type(other) is Dual and other.level == self.level:
-            return Dual(self.primal + other.primal, self.tangent + other.tangent, self.level)
-        if type(other) is float:
-            return Dual(self.primal + other, self.tangent, self.level)
+        level = self.level
+        if not level.is_over:
+            if type(other) is Dual and other.level is level:
+                return Dual(self.primal + other.primal, self.tangent + other.tangent, level)
+            if isinstance(other, float):
+                return Dual(self.primal + other, self.tangent, level)
         return Methods.__add__(self, other)
 
+    def __radd__(self, other: Any) -> Any:
+        if isinstance(other, float) and not self.level.is_over:
+            return Dual(other + self.primal, self.tangent, self.level)
+        return Methods.__radd__(self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        level = self.level
+        if not level.is_over:
+            if type(other) is Dual and other.level is level:
+                return Dual(self.primal - other.primal, self.tangent - other.tangent, level)
+            if isinstance(other, float):
+                return Dual(self.primal - other, self.tangent, level)
+        return Methods.__sub__(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        if isinstance(other, float) and not self.level.is_over:
+            return Dual(other - self.primal, -self.tangent, self.level)
+        return Methods.__rsub__(self, other)
+
     def __mul__(self, other: Any) -> Any:
-        if type(other) is Dual and other.level == self.level:
-            tangent = self.tangent * other.primal + other.tangent * self.primal
-            return Dual(self.primal * other.primal, tangent, self.level)
-        if type(other) is float:
-            return Dual(self.primal * other, self.tangent * other, self.level)
+        level = self.level
+        if not level.is_over:
+            if type(other) is Dual and other.level is level:
+                tangent = self.tangent * other.primal + other.tangent * self.primal
+                return Dual(self.primal * other.primal, tangent, level)
+            if isinstance(other, float):
+                return Dual(self.primal * other, self.tangent * other, level)
         return Methods.__mul__(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        if type(other) is float:
+        if isinstance(other, float) and not self.level.is_over:
             return Dual(other * self.primal, self.tangent * other, self.level)
         return Methods.__rmul__(self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        if isinstance(other, float) and other != 0.0 and not self.level.is_over:
+            return Dual(self.primal / other, self.tangent * (1.0 / other), self.level)
+        return Methods.__truediv__(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        x = self.primal
+        if type(x) is float and x != 0.0 and isinstance(other, float) and not self.level.is_over:
+            quotient = other / x
+            return Dual(quotient, self.tangent * -(quotient / x), self.level)
+        return Methods.__rtruediv__(self, other)
+
+    def __neg__(self) -> Any:
+        return Methods.__neg__(self) if self.level.is_over else Dual(-self.primal, -self.tangent, self.level)
 
     def __bool__(self) -> bool:
         return bool(self.data != 0.0)
 
+    def __float__(self) -> Any:
+        number = settled(self)
+        return Methods.__float__(self) if type(number) is Dual else float(number)
+
+    def __int__(self) -> Any:
+        number = settled(self)
+        return Methods.__int__(self) if type(number) is Dual else int(number)
+
     def __repr__(self) -> str:
-        return f"Dual({self.primal!r}, {self.tangent!r})"
+        number = settled(self)
+        return f"Dual({number.primal!r}, {number.tangent!r})" if type(number) is Dual else repr(number)
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
 
+    def __copy__(self) -> Any:
+        return settled(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        number = settled(self)
+        if type(number) is not Dual:
+            return copy.deepcopy(number, memo)
+        return Dual(copy.deepcopy(number.primal, memo), copy.deepcopy(number.tangent, memo), number.level)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        number = settled(self)
+        if type(number) is Dual:
+            raise OperandError(
+                f"{shown(self)} belongs to a derivative in forward mode that goes on; it cannot be pickled.",
+                "Pickle .data, the bare number, or wait until jvp has returned.",
+            )
+        return settled, (number,)
+
+
+def settled(number: Any) -> Any:
+    """A number without the ε of derivatives that have ended: of those that live it keeps all.
+
+    >>> with Level() as level:
+    ...     y = Dual(3.0, 1.0, level)
+    >>> settled(y), settled(3.0)
+    (3.0, 3.0)
+    """
+    while type(number) is Dual and number.level.is_over:
+        number = number.primal
+    return number
+
 
 def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """One operation: the chain rule, forwards. What does not depend on ε is no dual number."""
-    level = max([x.level for x in operands if type(x) is Dual])
+    if not _USUAL.issuperset(map(type, operands)) and any(map(is_array, operands)):
+        return on_arrays(row, operands)
+    operands = tuple([settled(x) if type(x) is Dual else x for x in operands])
+    levels = [x.level for x in operands if type(x) is Dual]
+    if not levels:
+        return evaluate(row, operands)
+    level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
         operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
-    primals = tuple([x.primal if type(x) is Dual and x.level == level else _number(x) for x in operands])
+    primals = tuple([x.primal if type(x) is Dual and x.level is level else _number(x) for x in operands])
     result = evaluate(row, primals)
     if isinstance(result, Methods):
         with unobserved():  # `checked()` is about results; a partial that nobody needs may well be infinite
@@ -100,12 +218,16 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     return result if tangent is ZERO else Dual(result, tangent, level)
 
 
-def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...], result: Any, level: int) -> Any:
+def _number_of(level: Level) -> int:
+    return level.number
+
+
+def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...], result: Any, level: Level) -> Any:
     tangent: Any = ZERO
     if len(operands) == 2:
         primals = tuple([Constant(p) if type(x) is float else p for x, p in zip(operands, primals, strict=True)])
     for x, partial in zip(operands, row.partials(result, primals), strict=True):
-        if type(x) is Dual and x.level == level and partial is not ZERO:
+        if type(x) is Dual and x.level is level and partial is not ZERO:
             term = x.tangent * partial
             tangent = term if tangent is ZERO else tangent + term
     return tangent
@@ -119,30 +241,36 @@ def _number(x: Any) -> Any:
 
 
 interpreters[Dual] = _push
+_USUAL = {Dual, float}
 
 
-def primal_at(number: Any, level: int) -> Any:
+def primal_at(number: Any, level: Level) -> Any:
     """The number without the ε of a level.
 
-    >>> primal_at(Dual(3.0, 1.0, level=1), 1), primal_at(3.0, 1)
+    >>> with Level() as level:
+    ...     primal_at(Dual(3.0, 1.0, level), level), primal_at(3.0, level)
     (3.0, 3.0)
     """
-    return number.primal if type(number) is Dual and number.level == level else number
+    number = settled(number)
+    return number.primal if type(number) is Dual and number.level is level else number
 
 
-def tangent_at(number: Any, level: int) -> Any:
+def tangent_at(number: Any, level: Level) -> Any:
     """The factor of the ε of a level; 0.0 where there is none.
 
-    >>> tangent_at(Dual(3.0, 1.0, level=1), 1), tangent_at(3.0, 1)
+    >>> with Level() as level:
+    ...     tangent_at(Dual(3.0, 1.0, level), level), tangent_at(3.0, level)
     (1.0, 0.0)
     """
-    return number.tangent if type(number) is Dual and number.level == level else 0.0
+    number = settled(number)
+    return number.tangent if type(number) is Dual and number.level is level else 0.0
 
 
-def perturbed(primal: Any, tangent: Any, level: int) -> Any:
+def perturbed(primal: Any, tangent: Any, level: Level) -> Any:
     """`primal + tangent * ε`, for parts that may have levels of their own, or be `ZERO`.
 
-    >>> perturbed(Dual(3.0, 1.0, level=1), 5.0, 1)
+    >>> with Level() as outer, Level() as inner:
+    ...     perturbed(Dual(3.0, 1.0, inner), 5.0, inner)
     Dual(3.0, 6.0)
     """
     if tangent is ZERO:
@@ -151,9 +279,10 @@ def perturbed(primal: Any, tangent: Any, level: int) -> Any:
     return tangent if primal is ZERO else primal + tangent
 
 
-def _times_epsilon(number: Any, level: int) -> Any:
-    if type(number) is not Dual or number.level < level:
+def _times_epsilon(number: Any, level: Level) -> Any:
+    number = settled(number)
+    if type(number) is not Dual or number.level.number < level.number:
         return Dual(0.0, number, level)
-    if number.level == level:  # ε² = 0
+    if number.level is level:  # ε² = 0
         return Dual(0.0, number.primal, level)
     return Dual(_times_epsilon(number.primal, level), _times_epsilon(number.tangent, level), number.level)

@@ -11,19 +11,31 @@ import importlib
 import operator
 import threading
 import weakref
-from collections.abc import Callable, Container
-from typing import Any, NamedTuple, NoReturn, final
+from collections.abc import Callable, Container, Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple, NoReturn, TypeGuard, final
 
-from autograd_mini.errors import ArgumentError, OperandError
+from autograd_mini.arrays import is_array
+from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.observers import at_backward, is_checked, last_root
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
+from autograd_mini.primitives import (
+    TABLE,
+    ZERO,
+    Constant,
+    Primitive,
+    as_number,
+    float_of,
+    interpreters,
+    on_arrays,
+    operand_error,
+)
 from autograd_mini.scopes import Scope, recording
 from autograd_mini.source import Site
 from autograd_mini.sweep import propagate, sweep, topological_order
 
 _ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
-_DOT, _WHERE = TABLE["dot"], TABLE["where"]
+_DOT, _SUM, _WHERE = TABLE["dot"], TABLE["sum"], TABLE["where"]
 _new = object.__new__
 
 
@@ -44,26 +56,8 @@ class Notes(NamedTuple):
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
 
 
-@final
-class Value(Methods):
-    """A real number that records the operations it takes part in.
-
-    Args:
-        data: a real number (int, bool, float, Fraction or NumPy scalar), stored as a float.
-        name: what pictures and debuggers call it.
-
-    Raises:
-        OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`.
-        OverflowError: data is an integer beyond the range of floats.
-
-    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
-    >>> c = a * b + a
-    >>> c.data
-    -4.0
-    >>> c.backward()
-    >>> a.grad, b.grad
-    (-2.0, 2.0)
-    """
+class Node(Methods):
+    """What every node of a graph is and can do but arithmetic: `Value`, and the one of `micrograd`."""
 
     # `_left` and `_right` are the operands (a Value, a float, or None), `_dleft` and `_dright` the local partials, ZERO
     # where there is no edge: a constant, or a branch not taken. An operation of three or more operands keeps two
@@ -81,22 +75,6 @@ class Value(Methods):
     _dleft: Any
     _dright: Any
     _notes: Scope | Notes | None
-
-    def __init__(self, data: float, name: str | None = None) -> None:
-        self._data = data if type(data) is float else _real(data, "Value()")
-        self._row = self._left = self._right = self._grad = None
-        self._dleft = self._dright = ZERO
-        now = recording()
-        self._notes = now.scope
-        if name is not None:
-            self.name = name
-        if now.observe is not None:
-            now.observe(self)
-
-    def __init_subclass__(cls) -> NoReturn:
-        raise OperandError(
-            "Value cannot be a base class.", "Write functions of Values, or hold a Value as an attribute."
-        )
 
     # -- what a node knows ---------------------------------------------------------------------------------------------
 
@@ -165,6 +143,15 @@ class Value(Methods):
         self._notes = Notes(self.scope, name, self.origin)
 
     @property
+    def label(self) -> str | None:
+        """Another word for `name`."""
+        return self.name
+
+    @label.setter
+    def label(self, label: str | None) -> None:
+        self.name = label
+
+    @property
     def origin(self) -> Site | None:
         """The source expression that made it; None unless `provenance` was on."""
         return self._notes.origin if type(self._notes) is Notes else None
@@ -193,7 +180,7 @@ class Value(Methods):
         >>> x.grad
         6.0
         """
-        if type(self) is not Value:
+        if not isinstance(self, Node):
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
         if (debugger := at_backward.get()) is not None:
@@ -212,6 +199,132 @@ class Value(Methods):
         """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
         # By name, for the debugger is made of values, not values of it: nothing here may import it.
         importlib.import_module("autograd_mini.debug").shell(self)
+
+    # -- a number among numbers ----------------------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        return self._data != 0.0
+
+    def __repr__(self) -> str:
+        grad = "" if self._grad is None else f", grad={self._grad!r}"
+        name = "" if self.name is None else f", name={self.name!r}"
+        op = "" if self._row is None else f", op={self._row.name!r}"
+        return f"Value(data={self._data!r}{grad}{name}{op})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else str(self)
+
+    # -- copying and pickling: nothing recurses, for a graph may be a million nodes deep -------------------------------
+
+    def __copy__(self) -> Value:
+        clone = _revived(None, *_state(self))
+        if (attributes := self._attributes()) is not None:
+            vars(clone).update(attributes)
+        return clone
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        fresh = _history(self, memo)
+        for node in fresh:
+            kind, row, data, grad, notes, operands, partials = _state(node)
+            operands = tuple([memo[id(x)] if is_node(x) else x for x in operands])
+            memo[id(node)] = _revived(None, kind, row, data, grad, notes, operands, partials)
+        for node in fresh:
+            if (attributes := node._attributes()) is not None:  # they may refer to any of the copies
+                vars(memo[id(node)]).update(deepcopy(attributes, memo))
+        clone: Value = memo[id(self)]
+        return clone
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        attributes = self._attributes()  # they may lead back to the node
+        return _revived, (_pickled_first(self), *_state(self)), attributes
+
+    def _attributes(self) -> dict[str, Any] | None:
+        """What a program hung on a node, to be copied with it."""
+        return None
+
+    # -- what code written for micrograd looks at ----------------------------------------------------------------------
+
+    @property
+    def _prev(self) -> tuple[Value, ...]:
+        return tuple(dict.fromkeys([operand for operand in self.operands if is_node(operand)]))
+
+    @property
+    def _op(self) -> str:
+        if self._row is _WHERE and self.scope is not None and self.scope.name == "relu":
+            return "ReLU"
+        return "" if self._row is None else self._row.symbol
+
+
+def is_node(x: object) -> TypeGuard[Value]:
+    """Whether something is a node of a graph: a `Value`, of this module or of `micrograd`.
+
+    >>> is_node(Value(3.0)), is_node(3.0)
+    (True, False)
+    """
+    return isinstance(x, Node)
+
+
+_MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
+
+
+class _Missing:
+    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: object, owner: type) -> NoReturn:
+        raise AttributeError(f"A Value has no attribute {self.name!r}. {_MICROGRAD}: it takes any attribute.")
+
+    def __set__(self, node: object, value: object) -> NoReturn:
+        self.__get__(node, type(node))
+
+
+@final
+class Value(Node):
+    """A real number that records the operations it takes part in.
+
+    Args:
+        data: a real number (int, bool, float, Fraction, NumPy scalar or array without dimensions), stored as a float.
+        name: what pictures and debuggers call it.
+        label: another word for name.
+
+    Raises:
+        OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`; the name is
+            not text; or operands are passed, as to micrograd's Value: see `autograd_mini.micrograd`.
+        ArgumentError: there are both a name and a label.
+        OverflowError: data is an integer beyond the range of floats.
+
+    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    >>> c = a * b + a
+    >>> c.data
+    -4.0
+    >>> c.backward()
+    >>> a.grad, b.grad
+    (-2.0, 2.0)
+    """
+
+    __slots__ = ()
+
+    # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
+    _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
+
+    def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
+        self._data = data if type(data) is float else _real(data, "Value()")
+        self._row = self._left = self._right = self._grad = None
+        self._dleft = self._dright = ZERO
+        now = recording()
+        self._notes = now.scope
+        if name is not None or label is not None:
+            self.name = _one_name(name, label)
+        if now.observe is not None:
+            now.observe(self)
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise OperandError(
+            "Value cannot be a base class.",
+            "Write functions of Values, hold a Value as an attribute, or derive from autograd_mini.micrograd.Value.",
+        )
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
@@ -298,45 +411,22 @@ class Value(Methods):
     def __pos__(self) -> Value:
         return self
 
-    # -- a number among numbers ----------------------------------------------------------------------------------------
 
-    def __bool__(self) -> bool:
-        return self._data != 0.0
+def _one_name(name: Any, label: Any) -> str:
+    """The name that a leaf was given in one of two words.
 
-    def __repr__(self) -> str:
-        grad = "" if self._grad is None else f", grad={self._grad!r}"
-        name = "" if self.name is None else f", name={self.name!r}"
-        op = "" if self._row is None else f", op={self._row.name!r}"
-        return f"Value(data={self._data!r}{grad}{name}{op})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else str(self)
-
-    # -- copying and pickling: nothing recurses, for a graph may be a million nodes deep -------------------------------
-
-    def __copy__(self) -> Value:
-        return _revived(None, *_state(self))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        for node in _history(self, memo):
-            row, data, grad, notes, operands, partials = _state(node)
-            operands = tuple([x if type(x) is float else memo[id(x)] for x in operands])
-            memo[id(node)] = _revived(None, row, data, grad, notes, operands, partials)
-        clone: Value = memo[id(self)]
-        return clone
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _revived, (_pickled_first(self), *_state(self))
-
-    # -- what code written for micrograd looks at ----------------------------------------------------------------------
-
-    @property
-    def _prev(self) -> tuple[Value, ...]:
-        return tuple(dict.fromkeys([operand for operand in self.operands if type(operand) is Value]))
-
-    @property
-    def _op(self) -> str:
-        return "" if self._row is None else self._row.symbol
+    Raises:
+        OperandError: it is not text, such as the operands that micrograd's Value takes there.
+        ArgumentError: it was given twice.
+    """
+    if isinstance(name, (tuple, list, set, frozenset)):
+        raise OperandError("Value() makes leaves, which have no operands.", f"{_MICROGRAD}.")
+    if name is not None and label is not None:
+        raise ArgumentError(f"Value() got name={shown(name)} and label={shown(label)}.", "Pass one of them.")
+    text = label if name is None else name
+    if not isinstance(text, str):
+        raise OperandError(f"The name of a Value is text, not {shown(text)}.", "Pass name='...', or none.")
+    return text
 
 
 def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Value:
@@ -357,9 +447,10 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
 
 
 def retire(leaf: Value) -> None:
-    """Turn a leaf that was a variable into a constant: a node with no edge to it, `pos` of a number."""
+    """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
     if leaf._row is None:
-        leaf._row, leaf._left = TABLE["pos"], leaf._data
+        leaf._left = leaf._data
+    leaf._row = TABLE["pos"]
 
 
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -382,8 +473,11 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
         partials = row.partials(data, numbers)
     else:
         for x in operands:
-            if type(x) is not Value and type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
-                return interpreters[type(x)](row, operands)
+            if type(x) not in _PLAIN:
+                if type(x) in interpreters:  # a dual number of Values, not a Value of dual numbers
+                    return interpreters[type(x)](row, operands)
+                if is_array(x):
+                    return on_arrays(row, operands)
         if row is _WHERE:
             return record_where(*operands)
         operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])
@@ -425,6 +519,17 @@ def _record_dot(operands: tuple[Value, ...]) -> Value:
     return record(_DOT, total, operands, None, (*ys, *xs), ZERO)
 
 
+def record_sum(operands: Sequence[Value]) -> Value:
+    """The row "sum" of `Value`s alone, inlined: as fast as adding them up one by one where there are few."""
+    total = operands[0]._data
+    for x in operands[1:]:
+        total += x._data
+    if len(operands) > 2:
+        return record(_SUM, total, tuple(operands), None, (1.0,) * len(operands), ZERO)
+    left, right = operands[0], operands[-1] if len(operands) == 2 else None
+    return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
+
+
 def name_scope(name: str, node: Value) -> Value:
     """Put a single node into a scope of its own: what `composite` does, for compositions of one operation."""
     notes = node._notes
@@ -436,6 +541,7 @@ def name_scope(name: str, node: Value) -> Value:
 
 
 _DATA = operator.attrgetter("_data")
+_PLAIN = frozenset({Value, float, int, bool})
 interpreters[Value] = apply
 
 
@@ -459,25 +565,32 @@ def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any
     return left, right, dleft, dright
 
 
-def _state(node: Value) -> tuple[Any, ...]:
+def _state(node: Node) -> tuple[Any, ...]:
     """Everything a node holds."""
-    return node._row, node._data, node._grad, node._notes, node.operands, node.partials
+    return type(node), node._row, node._data, node._grad, node._notes, node.operands, node.partials
 
 
 def _revived(
-    first: Any, row: Primitive | None, data: float, grad: float | None, notes: Any, operands: Any, partials: Any
+    first: Any,
+    kind: type[Value],
+    row: Primitive | None,
+    data: float,
+    grad: float | None,
+    notes: Any,
+    operands: tuple[Any, ...],
+    partials: tuple[Any, ...],
 ) -> Value:
     """The node of a state; `first` has done its work when this is called."""
-    node: Value = _new(Value)
+    node: Value = _new(kind)
     node._row, node._data, node._grad, node._notes = row, data, grad, notes
     node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
     return node
 
 
-def _history(root: Value, known: Container[int]) -> dict[Value, None]:
+def _history(root: Node, known: Container[int]) -> dict[Node, None]:
     """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
-    order: dict[Value, None] = {}
-    entered: set[Value] = set()
+    order: dict[Node, None] = {}
+    entered: set[Node] = set()
     path = [root] if id(root) not in known else []
     while path:
         node = path[-1]
@@ -485,7 +598,7 @@ def _history(root: Value, known: Container[int]) -> dict[Value, None]:
             order[path.pop()] = None
         else:
             entered.add(node)
-            path += [x for x in node.operands if type(x) is not float and id(x) not in known and x not in entered]
+            path += [x for x in node.operands if is_node(x) and id(x) not in known and x not in entered]
     return order
 
 
@@ -515,7 +628,7 @@ class _Dumping(threading.local):
 _dumping = _Dumping()
 
 
-def _pickled_first(node: Value) -> Any:
+def _pickled_first(node: Node) -> Any:
     """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
     if node._row is None:
         return None
@@ -523,7 +636,7 @@ def _pickled_first(node: Value) -> Any:
     if dump is None or id(node) in dump.nodes:
         dump = _Dump()
         _dumping.dump = weakref.ref(dump)
-    computed = [x for x in node.operands if type(x) is not float and x._row is not None]
+    computed = [x for x in node.operands if is_node(x) and x._row is not None]
     complete = dump.nodes.issuperset(map(id, computed))
     missing = () if complete else [x for x in _history(node, dump.nodes) if x._row is not None and x is not node]
     dump.nodes.add(id(node))

@@ -15,6 +15,7 @@ Not here: any decision when to raise. Read next: `ieee`.
 from __future__ import annotations
 
 from autograd_mini.source import user_site
+from autograd_mini.streams import printable_lines
 
 
 class AutogradError(Exception):
@@ -33,7 +34,7 @@ class AutogradError(Exception):
         if do is not None:  # an error that is unpickled comes with its finished message and no advice
             site = user_site()
             what = f"{what}\n  where: {site}\n  do:    {do}" if site else f"{what}\n  do:    {do}"
-        super().__init__(what)
+        super().__init__(printable_lines(what))
 
 
 class OperandError(AutogradError, TypeError):

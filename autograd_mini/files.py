@@ -51,7 +51,8 @@ def _replace(target: Path, data: bytes) -> None:
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_UMASK
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, os.strerror(13), str(target))  # a rename would not ask
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    # A name may have 255 bytes, and that of the file aside is longer.
+    handle, aside = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
     try:
         with open(handle, "wb") as file:
             file.write(data)

@@ -1,7 +1,8 @@
 """Activations, the softmax family and losses, composed from primitives: no derivative in sight, they fall out.
 
 Each composition is chosen so that the derivative that falls out keeps its digits in both tails. Where two forms are
-analytically equal, each is used where it is accurate; derivatives of every order agree at the switch.
+analytically equal, each is used where it is accurate; derivatives of every order agree at the switch. Functions of
+single numbers work on NumPy arrays element by element; functions of a list take any one-dimensional iterable.
 Not here: derivatives. Read next: `nn`, or `transforms`.
 """
 
@@ -14,7 +15,8 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from autograd_mini.engine import Value, name_scope, record_where
+from autograd_mini.arrays import elementwise, is_array
+from autograd_mini.engine import Value, is_node, name_scope, record_sum, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, attach
 from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
@@ -25,14 +27,16 @@ from autograd_mini.primitives import (
     branch,
     clip,
     dot_of,
+    elements,
     exp,
     expm1,
     hypot,
-    is_operand,
     log1p,
     maximum,
     ndtr,
+    numbers_in,
     operand_error,
+    operand_of,
     sum_of,
     where,
 )
@@ -40,14 +44,6 @@ from autograd_mini.scopes import composite, unobserved
 from autograd_mini.sweep import propagate, topological_order
 
 Scalar = Any  # a number, a Value, a SymPy expression or a traced value: what comes in, comes out
-
-
-def _operand(x: Any, where: str) -> Any:
-    """A number as a float, anything else that operations take as it is."""
-    number = as_number(x)
-    if number is None and not is_operand(x):
-        raise operand_error(where, x)
-    return x if number is None else number
 
 
 def _known(x: Scalar) -> float | None:
@@ -59,34 +55,41 @@ def _known(x: Scalar) -> float | None:
 
 
 def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A composite of one number, with an error for what is none, and a method of `Value`."""
+    """A composite of one number, or of each in an array, with an error for what is none; and a method of `Value`."""
     name, scoped = function.__name__, composite(function)
 
     @functools.wraps(function)
     def activation(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
         if type(x) is not Value and type(x) is not float:
-            x = _operand(x, f"{name}()")
+            if is_array(x):
+                return elementwise(activation, x, *settings, **named)
+            x = operand_of(x, f"{name}()")
+        if (settings or named) and any(map(is_array, (*settings, *named.values()))):
+            return elementwise(activation, x, *settings, **named)
         return scoped(x, *settings, **named)
 
     attach(name, activation)
     return activation
 
 
-def _slope(function: Callable[[Any], Any], number: float) -> float:
-    """The derivative of a function of one number, out of the sweep."""
+def slope(function: Callable[[Any], Any], number: float) -> Any:
+    """The derivative of a function of one number, out of the sweep; `ZERO` where there is no edge.
+
+    >>> slope(tanh, 0.0)
+    1.0
+    """
     leaf = Value(number)
     y = function(leaf)
     adjoints = topological_order(y, (leaf,))
     propagate(y, 1.0, adjoints)
-    return 0.0 if adjoints[leaf] is ZERO else float(adjoints[leaf])
+    return adjoints[leaf]
 
 
 def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> Kink | None:
     """The kink of an activation that switches between two forms at x; None where their slopes agree."""
     with unobserved():
-        left, chosen, right = (
-            _slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))
-        )
+        slopes = [slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))]
+        left, chosen, right = [0.0 if found is ZERO else found for found in slopes]
     if left == right:
         return None
     return Kink(y, name, (x.data,), (chosen,), place_of(y), lambda side: (left if side < 0.0 else right,))
@@ -105,7 +108,7 @@ def _switching(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def switching(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
         y = function(x, *settings, **named)
-        if type(x) is Value and x._data == 0.0:
+        if is_node(x) and x._data == 0.0:
             _switched(function.__name__, lambda z: function(z, *settings, **named), x, y)
         return y
 
@@ -164,12 +167,14 @@ def relu(x: Scalar) -> Scalar:
     (0.0, 3.0)
     """
     # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
-    if type(x) is Value:
-        y = name_scope("relu", record_where(x._data <= 0.0, 0.0, x))
+    if is_node(x):
+        y = name_scope("relu", (record_where if type(x) is Value else where)(x._data <= 0.0, 0.0, x))
         if x._data == 0.0:
             _switched("relu", relu, x, y)
         return y
-    x = _operand(x, "relu()")
+    if is_array(x):
+        return elementwise(relu, x)
+    x = operand_of(x, "relu()")
     return where(x <= 0.0, 0.0, x)
 
 
@@ -358,19 +363,6 @@ def hard_tanh(x: Scalar) -> Scalar:
 # -- sums --------------------------------------------------------------------------------------------------------------
 
 
-def _numbers(name: str, xs: Iterable[Scalar], least: int = 1) -> list[Scalar]:
-    """The elements of an iterable argument as a list of its own, so that the caller may change his."""
-    if isinstance(xs, (str, bytes, Value)) or not isinstance(xs, Iterable) or getattr(xs, "shape", None) == ():
-        raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
-    numbers = list(xs)
-    if len(numbers) < least:
-        raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
-    for index, x in enumerate(numbers):
-        if type(x) is not Value and type(x) is not float:
-            numbers[index] = _operand(x, f"{name}(), element {index},")
-    return numbers
-
-
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     """The sum from left to right, as one node; of whole numbers a whole number, as from the builtin `sum`.
@@ -390,13 +382,15 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     >>> sum([1.0, 2.0, 3.0])
     6.0
     """
-    if isinstance(xs, Value) or not isinstance(xs, Iterable):
-        raise OperandError(f"sum() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
-    terms = list(xs)
+    terms = elements("sum", xs)
     if type(start) is not int or start != 0:
         terms.insert(0, start)
+    if set(map(type, terms)) == {Value}:
+        return record_sum(terms)
     if any(type(term) is Value or isinstance(term, float) for term in terms):
         return sum_of(*terms)
+    if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # of few bits, which would overflow
+        return sum([term.item() if type(term).__module__ == "numpy" and not term.ndim else term for term in terms])
     return builtins.sum(terms[1:], terms[0]) if terms else 0  # `from autograd_mini import *` does no harm
 
 
@@ -420,7 +414,7 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0
     """
-    xs, ys = _numbers("dot", xs, least=0), _numbers("dot", ys, least=0)
+    xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of one length.")
     return dot_of(*xs, *ys)
@@ -445,7 +439,7 @@ def mean(xs: Iterable[Scalar]) -> Scalar:
     >>> mean([1.0, 2.0, 6.0])
     3.0
     """
-    numbers = _numbers("mean", xs)
+    numbers = numbers_in("mean", xs)
     return sum_of(*numbers) / float(len(numbers))
 
 
@@ -468,7 +462,7 @@ def norm(xs: Iterable[Scalar]) -> Scalar:
     >>> norm([3.0, 4.0])
     5.0
     """
-    return hypot(*_numbers("norm", xs))
+    return hypot(*numbers_in("norm", xs))
 
 
 # -- softmax and its logarithms ----------------------------------------------------------------------------------------
@@ -482,7 +476,7 @@ def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[
 
     Any k gives the same function and derivatives; the largest one gives them without overflow.
     """
-    zs = _numbers(name, zs)
+    zs = numbers_in(name, zs, ordered=name != "logsumexp")
     known = all(_known(z) is not None for z in zs)
     k = max(range(len(zs)), key=zs.__getitem__) if known else 0
     gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
@@ -588,7 +582,12 @@ def logaddexp(a: Scalar, b: Scalar) -> Scalar:
     >>> logaddexp(0.0, 0.0)
     0.6931471805599453
     """
+    if is_array(a) or is_array(b):
+        return elementwise(logaddexp, a, b)
     return logsumexp([a, b])
+
+
+attach("logaddexp", logaddexp)
 
 
 # -- losses ------------------------------------------------------------------------------------------------------------
@@ -609,7 +608,7 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
                 "Pass one probability a class, or the index of the right class.",
             )
         for j, weight in enumerate(weights):
-            number = _known(_operand(weight, f"{name}(), target[{j}]"))
+            number = _known(operand_of(weight, f"{name}(), target[{j}]"))
             if number is not None and not 0.0 <= number < math.inf:
                 raise ArgumentError(f"{name}() got target[{j}] = {number!r}.", "Probabilities are not negative.")
         return [(j, w) for j, w in enumerate(weights) if as_number(w) != 0.0]
@@ -636,7 +635,7 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
 
 def _like(operands: list[Scalar], result: Scalar) -> Scalar:
     """The result, as a `Value` if there is one among the operands, even if it depends on none of them."""
-    values = [x for x in operands if type(x) is Value]
+    values = [x for x in operands if is_node(x)]
     return _constant(result, values[0]) if values and type(result) is float else result
 
 
@@ -687,18 +686,22 @@ def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
     >>> nll([-0.5, -1.5], 1)
     1.5
     """
-    logs = _numbers("nll", log_probabilities)
+    logs = numbers_in("nll", log_probabilities, ordered=True)
     return _like(logs, -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))]))
+
+
+def _are_several(xs: Any) -> bool:
+    return isinstance(xs, Iterable) and not isinstance(xs, (str, bytes)) and getattr(xs, "shape", None) != ()
 
 
 def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
     """The loss of one prediction, or the mean loss of a list of them."""
-    if type(predictions) is Value or not isinstance(predictions, Iterable) or isinstance(predictions, (str, bytes)):
-        if isinstance(targets, Iterable):
+    if not _are_several(predictions):
+        if _are_several(targets):
             raise ArgumentError(f"{name}() got one prediction and a list of targets.", "Pass one target a prediction.")
-        return loss(_operand(predictions, f"{name}(), prediction,"), _operand(targets, f"{name}(), target,"))
-    predictions = _numbers(name, predictions)
-    targets = _numbers(name, targets)
+        return loss(operand_of(predictions, f"{name}(), prediction,"), operand_of(targets, f"{name}(), target,"))
+    predictions = numbers_in(name, predictions, ordered=True)
+    targets = numbers_in(name, targets, ordered=True)
     if len(predictions) != len(targets):
         raise ArgumentError(
             f"{name}() got {len(predictions)} predictions and {len(targets)} targets.", "Pass one target a prediction."
@@ -728,7 +731,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
     """
 
     def loss(x: Scalar, t: Scalar) -> Scalar:
-        number = _known(_operand(t, "binary_cross_entropy(), target"))
+        number = _known(operand_of(t, "binary_cross_entropy(), target"))
         if number is not None and not 0.0 <= number <= 1.0:
             raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
         # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.

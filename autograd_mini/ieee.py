@@ -11,6 +11,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
+from fractions import Fraction
 from math import copysign, inf, isfinite, isnan, nan
 from typing import Any
 
@@ -134,6 +135,24 @@ def power(x: float, y: float) -> float:
 def floor(x: float) -> float:
     """The largest whole number not above x, as a float; keeps -0.0, infinities and nan."""
     return x // 1.0 if isfinite(x) else x
+
+
+def rounded(x: float, digits: float = 0.0) -> float:
+    """Python's `round(x, digits)`, exact, ties to even; keeps -0.0, infinities and nan."""
+    if not (isfinite(x) and isfinite(digits)):
+        return x if isfinite(digits) else nan
+    try:
+        return round(x, math.floor(digits))
+    except OverflowError:
+        return copysign(inf, x)
+
+
+def is_halfway(y: float, x: float, digits: float = 0.0) -> bool:
+    """Whether x, which is rounded to y, lies exactly between two numbers of so many digits."""
+    if not (isfinite(x) and abs(digits) < 400.0):
+        return False
+    doubled = 2 * Fraction(x) * Fraction(10) ** math.floor(digits)
+    return doubled.denominator == 1 and doubled.numerator % 2 == 1
 
 
 def floor_divide(a: float, b: float) -> float:

@@ -18,7 +18,7 @@ from operator import itemgetter
 from types import CodeType, FrameType, FunctionType, MemberDescriptorType, ModuleType, TracebackType
 from typing import Any
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Node, Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.states import real_number
 
@@ -140,7 +140,7 @@ _BOUNDARIES = (*_ATOMS, CodeType, FrameType, TracebackType, BaseException)
 _MACHINERY = {"autograd_mini", "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"}
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
-_IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
+_IN_CLASSES = (Node, Module, list, tuple, dict, Set, deque)
 
 
 def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple[str, Value]]:
@@ -167,7 +167,7 @@ def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple
         prefix = "".join([f"{key}." for key, _, _ in path.values() if key])
         for key, part in remaining:
             name = prefix + key if key else prefix[:-1]
-            if isinstance(part, Value):
+            if is_node(part):
                 if part.op is None:
                     found.append((name, part))
                 continue
@@ -211,7 +211,7 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
         places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
         return ((".".join(map(str, place)), array.item(*place)) for place in places)
     if isinstance(part, Mapping):
-        return ((str(index if isinstance(key, Value) else key), x) for index, (key, x) in enumerate(part.items()))
+        return ((str(index if is_node(key) else key), x) for index, (key, x) in enumerate(part.items()))
     if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
         return ((str(index), x) for index, x in enumerate(part))
     return _attributes(part) if is_dataclass(part) and not _is_machinery(type(part)) else None
@@ -264,10 +264,10 @@ def _members(
             elif not leaves:
                 yield "", member
     holders.sort(key=itemgetter(0))
-    names = Counter(member.name for _, member in holders if isinstance(member, Value))
+    names = Counter(member.name for _, member in holders if is_node(member))
     unnamed = 0
     for _, member in holders:
-        if isinstance(member, Value) and member.name and names[member.name] == 1:
+        if is_node(member) and member.name and names[member.name] == 1:
             yield member.name, member
         else:
             if in_state and unnamed:
@@ -288,7 +288,7 @@ def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
         if isinstance(thing, _BOUNDARIES) or id(thing) in met:
             continue
         met.add(id(thing))
-        if isinstance(thing, Value):
+        if is_node(thing):
             if thing.op is None and thing not in known:
                 return True
         elif isinstance(thing, FunctionType):  # not its globals

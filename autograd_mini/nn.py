@@ -13,10 +13,10 @@ import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd_mini import functions
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.module import Module as Module
 from autograd_mini.primitives import dot_of
@@ -56,6 +56,8 @@ class Neuron(Module):
     'div'
     """
 
+    _leaf: ClassVar[type] = Value  # what parameters are; `micrograd.nn` has others
+
     def __init__(
         self,
         nin: int,
@@ -68,8 +70,8 @@ class Neuron(Module):
     ) -> None:
         nin = _count("A neuron with {} inputs", nin, "nin")
         draw, generator = _chosen("init", init, _INITIALISATIONS, _INITIALISATIONS.__getitem__), _generator(seed)
-        self.w = [Value(draw(nin, nout, generator)) for _ in range(nin)]
-        self.b = Value(0.0) if bias else None
+        self.w = [self._leaf(draw(nin, nout, generator)) for _ in range(nin)]
+        self.b = self._leaf(0.0) if bias else None
         self.nonlin = nonlin and activation is not None
         self.activation = activation
         self._activate = _activation(activation) if activation is not None else None
@@ -85,10 +87,12 @@ class Neuron(Module):
             raise ArgumentError(
                 f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
             )
-        weighted = dot_of(*self.w, *inputs)
-        if self.b is not None:
-            weighted = weighted + self.b
+        weighted = self._weighted(inputs)
         return self._activate(weighted) if self.nonlin and self._activate else weighted
+
+    def _weighted(self, inputs: tuple[Any, ...]) -> Any:
+        weighted = dot_of(*self.w, *inputs)
+        return weighted if self.b is None else weighted + self.b
 
     def __repr__(self) -> str:
         return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
@@ -109,10 +113,12 @@ class Layer(Module):
     2
     """
 
+    _neuron: ClassVar[type[Neuron]] = Neuron
+
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
         nout = _count("A layer of {} neurons", nout, "nout")
         kwargs["seed"] = _generator(kwargs.get("seed"))
-        self.neurons = [Neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
+        self.neurons = [self._neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
@@ -214,6 +220,8 @@ class MLP(Module):
     MLP of [Layer of [ReLUNeuron(1)], Layer of [TanhNeuron(1)], Layer of [LinearNeuron(1)]]
     """
 
+    _layer: ClassVar[type[Layer]] = Layer
+
     def __init__(
         self,
         nin: int,
@@ -238,7 +246,7 @@ class MLP(Module):
                 raise ArgumentError(f"MLP() of {n} layers got {len(given)} of {what}.", "Pass one for each layer.")
         generator = _generator(seed)
         self.layers = [
-            Layer(
+            self._layer(
                 sizes[i], sizes[i + 1], nonlin=listed or i < n - 1, activation=activations[i], init=inits[i],
                 seed=generator,
             )
@@ -266,7 +274,7 @@ def _inputs(what: str, x: Any) -> tuple[Any, ...]:
 
 def _listed(x: Any, index: int) -> Any:
     """The single output of the layer before as a list."""
-    return [x] if isinstance(x, Value) or (index > 0 and not isinstance(x, Iterable)) else x
+    return [x] if is_node(x) or (index > 0 and not isinstance(x, Iterable)) else x
 
 
 # -- activations, initialisations, sizes, seeds ------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.methods import on_boundary
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import Observer, Scope, observe_everywhere, observing, recording
 from autograd_mini.source import Site, site_of, user_site
 
@@ -26,7 +26,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What lies between an operation in the user's program and the observer: nobody looks for a node's origin there.
 _MACHINERY = frozenset(
-    f"autograd_mini.{name}" for name in ("engine", "methods", "primitives", "scopes", "sweep", "transforms", "trees")
+    f"autograd_mini.{name}"
+    for name in [
+        *("arrays", "curvature", "dual", "engine", "methods", "micrograd.engine", "primitives"),
+        *("recorded", "scopes", "sweep", "transforms", "trees"),
+    ]
 )
 RUNNER = "autograd_mini.script"  # what called it has nothing to do with the user's program
 _TRANSPARENT: set[CodeType] = set()
@@ -280,7 +284,7 @@ def _listed(slopes: tuple[float, ...]) -> str:
 
 def kink_of(node: Any) -> Kink | None:
     """The kink that a recorded node sits on, or None; nan is no kink."""
-    row = TABLE[node.op]
+    row = node._row
     operands, result = node.operands, node.data
     numbers = tuple([getattr(operand, "data", operand) for operand in operands])
     if isnan(result) or not row.kink(result, *numbers):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.schedules import CosineAnnealingLR as CosineAnnealingLR
 from autograd_mini.schedules import LambdaLR as LambdaLR
@@ -312,7 +312,7 @@ def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
         raise OperandError(f"{who} takes a list of Values, not {shown(parameters)}.", "Pass model.parameters().")
     found = list(parameters)
     for parameter in found:
-        if not isinstance(parameter, Value):
+        if not is_node(parameter):
             raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
         if parameter.op is not None:
             raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")

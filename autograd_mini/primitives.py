@@ -13,23 +13,38 @@ import inspect
 import math
 import operator
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
 
 from autograd_mini import ieee
+from autograd_mini.arrays import elements as array_elements
+from autograd_mini.arrays import elementwise, is_array
 from autograd_mini.errors import ArgumentError, OperandError, RangeError, shown
 
 Interval = tuple[float, float]
+Interpreter = Callable[["Primitive", tuple[Any, ...]], Any]
 Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and traced values
 
 
 class Zero:
-    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied."""
+    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied.
+
+    >>> ZERO * math.inf, 2.0 + ZERO
+    (ZERO, 2.0)
+    """
 
     __slots__ = ()
+
+    def __mul__(self, other: Any) -> Zero:
+        return self
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
 
     def __repr__(self) -> str:
         return "ZERO"
@@ -110,28 +125,35 @@ TABLE: dict[str, Primitive] = {}
 
 # Who evaluates an operation on operands of which type: interpreters[type](row, operands). A library's types appear
 # here when the module named below is imported, which happens when the first operand of that library arrives.
-interpreters: dict[type, Callable[[Primitive, tuple[Any, ...]], Any]] = {}
+interpreters: dict[type, Interpreter] = {}
 _INTERPRETED_BY = {"sympy": "autograd_mini.symbolic.table"}
 
 
 def as_number(operand: object) -> float | None:
-    """A real number (int, bool, float, Fraction, NumPy scalar) as a float; None for anything else.
+    """A real number (int, bool, float, Fraction, NumPy scalar or array without dimensions) as a float, else None.
 
     Raises:
-        RangeError: an integer or Fraction beyond the range of floats.
+        RangeError: an integer, Fraction or long double beyond the range of floats.
     """
-    if isinstance(operand, (float, int, Real)):  # in this order: asking an abstract class takes long
-        try:
+    try:
+        if isinstance(operand, (float, int)):  # in this order: asking an abstract class takes long
             return float(operand)
-        except TypeError:  # NumPy counts time spans among the integers
-            return None
-        except OverflowError:
-            raise RangeError(
-                f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
-            ) from None
+        if isinstance(operand, Real) and type(operand).__name__ != "timedelta64":  # which NumPy counts among integers
+            number = float(operand)
+            if math.isinf(number) and number != operand:
+                raise OverflowError
+            return number
+    except OverflowError:
+        raise RangeError(
+            f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
+        ) from None
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
-    return None
+    # What is left of a dual number after its derivative: asked of its class, for an object may have any attribute.
+    as_float: Callable[[Any], float | None] | None = getattr(type(operand), "as_float", None)
+    if as_float is not None:
+        return as_float(operand)
+    return as_number(operand[()]) if is_array(operand) and operand.ndim == 0 else None
 
 
 def is_operand(operand: object) -> bool:
@@ -150,6 +172,8 @@ def is_hopeless(operand: object) -> bool:
 
 def operand_error(where: str, operand: object) -> OperandError:
     """The error for an operand of a type that no interpreter takes, with advice for the usual suspects."""
+    if is_array(operand) and operand.ndim == 0:
+        return operand_error(where, operand[()])
     kind = type(operand).__name__
     if isinstance(operand, str):
         advice = "Convert text first: float(text)."
@@ -161,26 +185,85 @@ def operand_error(where: str, operand: object) -> OperandError:
         advice = "Python does not mix Decimal and float either; write float(x)."
     elif kind == "Value":
         advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
+    elif kind.startswith("Masked"):
+        advice = "Derivatives know no masks: pass the elements that count, array.compressed()."
     elif where.startswith("Value"):
         advice = "A Value is one number; make a list: [Value(x) for x in xs]."
         if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
             advice = "Pass an int, float, Fraction or NumPy scalar."
     elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
         advice = "Pass one number at a time."
-        if " by " in where:
+        if hasattr(operand, "__array__") and not is_array(operand) and getattr(operand, "shape", None) != ():
+            advice = "Make it a NumPy array first: numpy.asarray(x)."
+        elif " by " in where:
             advice = "Pass a number, or a list, tuple, dict or NumPy array of numbers."
+        elif ", element " in where:
+            advice = "Pass one list of numbers; for several, call it once for each."
         elif where.startswith("The operator"):
             advice = "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
         elif where.endswith("()"):
             call = where[:-2]
             count = _count(TABLE[call].rule) if call in TABLE else 2
             if count is None:
-                advice = f"Pass as many numbers as there are: {call}(*xs)."
+                advice = f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
             elif count == 2:  # the result and one operand
-                advice = f"Pass one number at a time: [{call}(x) for x in xs]."
+                advice = f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
     else:
         advice = "Pass an int, float, Fraction, NumPy scalar or Value."
     return OperandError(f"{where} takes real numbers and Values, not {kind}: {shown(operand)}.", advice)
+
+
+def operand_of(x: Any, where: str) -> Any:
+    """A number as a float, anything else that operations take as it is.
+
+    Raises:
+        OperandError: it is neither; the message says where.
+    """
+    number = as_number(x)
+    if number is None and is_array(x) and x.ndim == 0:
+        return operand_of(x[()], where)  # a `Value` in an array without dimensions
+    if number is None and not is_operand(x):
+        raise operand_error(where, x)
+    return x if number is None else number
+
+
+def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
+    """What is in the one-dimensional iterable that a function takes, as a list of its own.
+
+    Raises:
+        OperandError: it is not iterable, has no order where that matters, or has more than one dimension.
+    """
+    if type(xs) is list or type(xs) is tuple:
+        return list(xs)
+    shape = getattr(xs, "shape", None)
+    if isinstance(xs, (str, bytes)) or not isinstance(xs, Iterable) or shape == ():
+        raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
+    if isinstance(xs, Mapping):
+        raise OperandError(f"{name}() takes a list of numbers or Values, not the dict {shown(xs)}.",
+                           f"Pass what is in it: {name}(d.values()).")  # fmt: skip
+    if ordered and isinstance(xs, (set, frozenset)):
+        raise OperandError(f"{name}() takes a list of numbers or Values, and a set has no order.", "Pass a list.")
+    if isinstance(shape, tuple) and len(shape) != 1:
+        raise OperandError(
+            f"{name}() takes one dimension, not {len(shape)}: it got an array of shape {tuple(shape)}.",
+            f"For each row write numpy.apply_along_axis(autograd_mini.{name}, 1, a); for all elements, a.ravel().",
+        )
+    return array_elements(xs) if is_array(xs) else list(xs)
+
+
+def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> list[Any]:
+    """The numbers in the one-dimensional iterable that a function takes, as a list of its own.
+
+    Raises:
+        OperandError: as from `elements`, or an element is not a number.
+        ArgumentError: there are fewer than the least.
+    """
+    numbers = elements(name, xs, ordered)
+    if len(numbers) < least:
+        raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
+    if not set(map(type, numbers)) - {float} <= interpreters.keys():
+        numbers = [operand_of(x, f"{name}(), element {index},") for index, x in enumerate(numbers)]
+    return numbers
 
 
 def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -214,8 +297,15 @@ def float_of(row: Primitive, result: Any) -> float:
     return number
 
 
+def on_arrays(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """The interpreter of arrays, to which every other one leaves operands with an array among them."""
+    return elementwise(lambda *elements: evaluate(row, elements), *operands)
+
+
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """Evaluate a row on numbers that are not all floats, or on operands of a library that is met for the first time."""
+    """Evaluate a row on numbers that are not all floats, on arrays, or on operands of a library that is met first."""
+    if any(map(is_array, operands)):
+        return on_arrays(row, operands)
     for operand in operands:
         for kind in type(operand).__mro__:
             if kind in interpreters:
@@ -299,6 +389,7 @@ def _add(
     ulp: tuple[float, ...],
     kink: Callable[..., bool],
     doc: str,
+    complete: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
 ) -> Operation:
     if not isinstance(name, str):
         raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
@@ -307,7 +398,7 @@ def _add(
     if rule is None or not callable(function) or not callable(rule):
         raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
     try:
-        _, *parameters = inspect.signature(rule).parameters.values()
+        parameters = _operands(rule)
     except ValueError:
         raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
     wanted = _count(function)
@@ -321,10 +412,12 @@ def _add(
 
     defaults = getattr(function, "__defaults__", None) or ()
     most = len(inspect.signature(function).parameters) if defaults else 0
+    # Fewer operands than this are completed before: by defaults, or by what is in an iterable.
+    least, completed = complete or (most, lambda *operands: operands + defaults[len(operands) - most :])
 
     def operation(*operands: Any) -> Any:
-        if len(operands) < most:
-            operands += defaults[len(operands) - most :]
+        if len(operands) < least:
+            operands = completed(*operands)
         return evaluate(row, operands)
 
     operation.__name__ = operation.__qualname__ = name
@@ -338,6 +431,12 @@ def _add(
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
     """Whether a function is the same once more, as when a cell of a notebook runs again."""
     return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
+
+
+def _operands(rule: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a rule behind the result, as `help` shows them: without types."""
+    _, *operands = inspect.signature(rule).parameters.values()
+    return [operand.replace(annotation=operand.empty) for operand in operands]
 
 
 def _count(function: Callable[..., Any]) -> int | None:
@@ -495,6 +594,19 @@ def _xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return log(y), select(x == 0.0, select(y > 0.0, slope, ZERO), slope)
 
 
+def _of_one_iterable(name: str) -> tuple[int, Callable[..., tuple[Any, ...]]]:
+    """What completes fewer than two operands: one iterable stands for the numbers in it, as of the builtin `max`."""
+
+    def completed(*operands: Any) -> tuple[Any, ...]:
+        if not operands:
+            raise ArgumentError(f"{name}() got nothing.", "Pass numbers, or one list of them.")
+        if isinstance(operands[0], Iterable) and as_number(operands[0]) is None:
+            return tuple(numbers_in(name, operands[0]))
+        return operands
+
+    return 2, completed
+
+
 def _dot_rule(y: Any, *operands: Any) -> tuple[Any, ...]:
     half = len(operands) // 2
     return operands[half:] + operands[:half]
@@ -512,10 +624,11 @@ _ROUNDED = (0.5, 0.5, 0.5, 0.5)
 _DOCUMENTATION = """{meaning}
 
 Args:
-    {operands}: numbers, `Value`s, SymPy expressions or traced values.
+    {operands}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them.
 
 Returns:
-    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception.
+    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
+    array, element by element.
 
 Raises:
     OperandError: an operand is none of these.
@@ -538,11 +651,12 @@ def _row(
     example: str,
     symbol: str | None = None,
     kink: Callable[..., bool] = _smooth,
+    complete: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
 ) -> Operation:
-    operands = ", ".join(str(p) for p in list(inspect.signature(rule).parameters.values())[1:])
+    operands = ", ".join(map(str, _operands(rule)))
     call, _, result = example.partition(" -> ")
     doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
-    return _add(name, function, rule, symbol, domain, ulp, kink, doc)
+    return _add(name, function, rule, symbol, domain, ulp, kink, doc, complete)
 
 
 # Rules speak of these rows before they are defined.
@@ -650,11 +764,16 @@ sign  = _row("sign", ieee.sign, lambda y, x: (ZERO,), _ANY, (),
 floor = _row("floor", ieee.floor, lambda y, x: (ZERO,), _ANY, (),
              "The largest whole number not above x.", "0.", "floor(-1.5) -> -2.0", kink=lambda y, x: y == x)
 maximum = _row("maximum", ieee.maximum, _extremum_rule, _ANY, (),
-             "The largest of two or more; nan if any is nan.", "1 for the largest, no edge for the others; ties share evenly.",
-             "maximum(1.0, 3.0, 2.0) -> 3.0", kink=lambda y, *xs: xs.count(y) > 1)
+             "The largest of several, or of those in one iterable; nan if any is nan.", "1 for the largest, no edge for the others; ties share evenly.",
+             "maximum(1.0, 3.0, 2.0) -> 3.0", kink=lambda y, *xs: xs.count(y) > 1,
+             complete=_of_one_iterable("maximum"))
 minimum = _row("minimum", ieee.minimum, _extremum_rule, _ANY, (),
-             "The smallest of two or more; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
-             "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1)
+             "The smallest of several, or of those in one iterable; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
+             "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1,
+             complete=_of_one_iterable("minimum"))
+round = _row("round", ieee.rounded, lambda y, x, digits: (ZERO, ZERO), (_ANY, (0.0, 0.0)), (),
+             "The nearest number with so many digits behind the point (none by default); of two, the one with the even digit.",
+             "0.", "round(2.5) -> 2.0", kink=ieee.is_halfway)
 clip  = _row("clip", ieee.clip, _clip_rule, _ANY, (),
              "x limited to the interval from low to high.", "1 inside, no edge outside and at the bounds, where the bound has 1.",
              "clip(1.7, 0.0, 1.0) -> 1.0", kink=lambda y, x, low, high: x in (low, high))

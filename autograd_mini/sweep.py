@@ -125,7 +125,7 @@ def sweep(
 
 def propagate(
     root: Node,
-    seed: float,
+    seed: Any,
     adjoints: dict[Node, Any],
     leaves: Sequence[Node] = (),
     partials: Callable[[Node], tuple[Any, Any]] | None = None,

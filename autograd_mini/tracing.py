@@ -11,9 +11,10 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, final
 
+from autograd_mini.arrays import is_array
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.methods import Methods
-from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, evaluate, interpreters, operand_error
+from autograd_mini.primitives import TABLE, ZERO, Primitive, as_number, evaluate, interpreters, on_arrays, operand_error
 from autograd_mini.scopes import Scope, recording
 
 _RELATE: dict[str, Callable[..., Any]] = {
@@ -241,6 +242,8 @@ def _compute(row: Primitive, operands: tuple[Any, ...]) -> Unrecorded:
 
 def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """Make the node of one operation: its result, its operands, its local partials, all as data."""
+    if any(map(is_array, operands)):
+        return on_arrays(row, operands)
     for x in operands:
         if isinstance(x, Methods) and x.contains_others:  # a dual number of traced ones
             return interpreters[type(x)](row, operands)

@@ -1,42 +1,26 @@
 """Functions of functions: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, which nest in any order.
 
-All but `jvp` record the function once and run the same sweep as `backward()` on what was recorded: on the recorded
-floats where nothing outside depends on the answer; otherwise the rules are evaluated again on what the arguments were,
-on `Value`s (a derivative inside a derivative, a penalty on a gradient) or on dual numbers (forward over reverse).
+All but `jvp` record the function once (`recorded`); `jvp` runs it on dual numbers (`dual`).
 Not here: the chain rule (`sweep`, `dual`), derivatives (`primitives`), structures (`trees`) and which sweeps a sparse
-matrix needs (`sparsity`). Read next: `sparsity`, `nn`.
+matrix needs (`sparsity`). Read next: `recorded`, `nn`.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from itertools import count
-from math import isnan
+from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any
 
 from autograd_mini import sparsity, trees
-from autograd_mini.dual import Dual, perturbed, primal_at, tangent_at
-from autograd_mini.engine import Value, layout, retire
+from autograd_mini.dual import Dual, Level, primal_at, settled, tangent_at
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked, transparent
-from autograd_mini.primitives import (
-    TABLE,
-    ZERO,
-    Constant,
-    as_number,
-    dot_of,
-    evaluate,
-    is_operand,
-    operand_error,
-    stop,
-    sum_of,
-)
-from autograd_mini.scopes import unobserved
-from autograd_mini.sweep import propagate, push, topological_order
+from autograd_mini.primitives import as_number, is_operand, operand_error, stop
+from autograd_mini.recorded import Recorded, innermost, variable
 from autograd_mini.tracing import Traced
 from autograd_mini.trees import Tree
 
@@ -96,7 +80,13 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     >>> grad(lambda params: params["w"][0] * params["w"][1] + params["b"])({"w": [2.0, 5.0], "b": 1.0})
     {'w': [5.0, 2.0], 'b': 1.0}
     """
-    return _gradient("grad", f, argnums, has_aux)
+    both = _value_and_grad("grad", f, argnums, has_aux)
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return _transform("grad", f, wrapper)
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
@@ -146,7 +136,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1.0])([2.0, 5.0])
     [[5.0, 2.0], [1.0, 0.0]]
     """
-    return _jacobian("jacobian", f, argnums, has_aux, sparse)
+    return _jacobian("jacobian", f, argnums, has_aux, sparse, lambda found, _: (found.result, found.jacobian()))
 
 
 def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
@@ -173,7 +163,12 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
     >>> hessian(lambda x: x[0] ** 3 * x[1])([2.0, 5.0])
     [[60.0, 12.0], [12.0, 0.0]]
     """
-    return _jacobian("hessian", _gradient("hessian", f, argnums, has_aux), argnums, has_aux, sparse, symmetric=True)
+
+    def rows(recorded: Recorded, argument: Tree) -> tuple[Tree, sparsity.Rows]:
+        _check_one_number("hessian", recorded.result)
+        return argument, recorded.hessian()
+
+    return _jacobian("hessian", f, argnums, has_aux, sparse, rows)
 
 
 def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
@@ -196,13 +191,11 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
-    recorded = _Recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
+    recorded = _recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangent: Tree) -> tuple[Any, ...]:
-        weights = trees.matched(recorded.result, cotangent, "the result", "cotangent")
-        with unobserved():
-            root = dot_of(*recorded.outputs, *weights)
-        slopes = iter(recorded.slopes(root))
+        weights = _matched("vjp", recorded.result, cotangent, "the result", "cotangent")
+        slopes = iter(recorded.slopes(recorded.outputs, weights))
         return tuple([trees.rebuilt(primal, slopes) for primal in primals])
 
     result = recorded.answer(recorded.result)
@@ -229,39 +222,31 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     >>> jvp(lambda x, y: x * y, (2.0, 5.0), (1.0, 0.0))
     (10.0, 5.0)
     """
-    _check_primals("jvp", f, primals)
-    names = names_of(f, len(primals))
-    if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
-        raise ArgumentError(
-            f"primals has {len(primals)} entries, and tangents is {trees.described(tangents)}.",
-            "Pass a tuple with one tangent an argument: jvp(f, (x,), (dx,)).",
+    names = _check_primals("jvp", f, primals, tangents)
+    with Level() as level:
+        duals = iter(
+            [
+                Dual(number, slope, level)
+                for name, primal, tangent in zip(names, primals, tangents, strict=True)
+                for number, slope in zip(
+                    _numbers("jvp", name, primal), _matched("jvp", primal, tangent, name, "tangent"), strict=True
+                )
+            ]
         )
-    level = next(_levels)
-    duals = iter(
-        [
-            Dual(number, slope, level)
-            for name, primal, tangent in zip(names, primals, tangents, strict=True)
-            for number, slope in zip(
-                _numbers("jvp", name, primal),
-                _numbers("jvp", name, trees.matched(primal, tangent, name, "tangent")),
-                strict=True,
-            )
-        ]
-    )
-    result, aux = _split(f(*[trees.rebuilt(primal, duals) for primal in primals]), has_aux)
-    outputs = _outputs("jvp", result)
+        result, outputs, aux = _split("jvp", f(*[trees.rebuilt(primal, duals) for primal in primals]), has_aux)
+        value = [primal_at(y, level) for y in outputs]
+        tangent = [tangent_at(y, level) for y in outputs]
+        aux = trees.mapped(lambda y: primal_at(y, level), aux)
     if is_checked.get():
-        for output in outputs:
-            check_dual(name="jvp's result", primal=primal_at(output, level), tangent=tangent_at(output, level))
-    value = trees.rebuilt(result, iter([primal_at(y, level) for y in outputs]))
-    tangent = trees.rebuilt(result, iter([tangent_at(y, level) for y in outputs]))
-    aux = trees.mapped(lambda y: primal_at(y, level), aux)
-    return (value, tangent, aux) if has_aux else (value, tangent)
+        for numbers in zip(value, tangent, strict=True):
+            check_dual("jvp's result", *numbers)
+    answer = trees.rebuilt(result, iter(value)), trees.rebuilt(result, iter(tangent))
+    return (*answer, aux) if has_aux else answer
 
 
 @_of_formulas
 def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
-    """The Hessian of f times a vector, without the Hessian: forward mode over the reverse sweep, one pass of each.
+    """The Hessian of f times a vector, without the Hessian: the derivative of the sweep along the vector.
 
     Args:
         f: a function to one number.
@@ -278,8 +263,16 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     >>> hvp(lambda x: x[0] ** 3 * x[1], ([2.0, 5.0],), ([1.0, 0.0],))
     [60.0, 12.0]
     """
-    _check_primals("hvp", f, primals)
-    return jvp(_gradient("hvp", f, 0 if len(primals) == 1 else range(len(primals)), False), primals, tangents)[1]
+    names = _check_primals("hvp", f, primals, tangents)
+    positions = range(len(primals))
+    vector = [
+        number
+        for name, primal, tangent in zip(names, primals, tangents, strict=True)
+        for number in _matched("hvp", primal, tangent, name, "tangent")
+    ]
+    recorded = _recorded("hvp", f, primals, {}, positions, False)
+    _check_one_number("hvp", recorded.result)
+    return _arranged(primals, 0 if len(primals) == 1 else positions, recorded.hessian_times(vector))
 
 
 @transparent
@@ -303,195 +296,6 @@ def stop_gradient(x: Tree) -> Tree:
     return trees.rebuilt(x, map(stop, [number for _, number in trees.numbers(x)]))
 
 
-# -- how it works ------------------------------------------------------------------------------------------------------
-
-_levels = count(1)  # of dual numbers: what begins later is further inside
-
-
-class _Recorded:
-    """f, recorded once at its arguments, each number to differentiate by a variable of its own.
-
-    Attributes:
-        variables: the leaves of the graph, in the order of the numbers in the arguments.
-        result: what f returned, with nodes of the graph in it.
-        outputs: the numbers in it.
-        aux: what f returned beside it, as the caller may see it.
-    """
-
-    def __init__(
-        self, name: str, f: Function, args: Sequence[Any], kwargs: Any, positions: Sequence[int], has_aux: bool
-    ) -> None:
-        # What stands for a node where rules are evaluated again: dual numbers, for everything that depends on one.
-        self.lifted: dict[Any, Any] = {}
-        self.edges: dict[Any, tuple[Any, Any]] = {}
-        names = names_of(f, len(args))
-        found = [_numbers(name, names[position], args[position]) for position in positions]
-        traced = any(type(_innermost(number)) is Traced for numbers in found for number in numbers)
-        self._leaf = Traced if traced else Value  # the two do not mix
-        self.variables = [self._variable(number) for numbers in found for number in numbers]
-        self.own = set(self.variables)
-        self.dependents = set(self.variables)
-        # What depends on other variables: on what an argument was computed from, or on what else f uses. A trace does
-        # throughout, if only by a condition.
-        self.outside = {leaf for leaf in self.variables if leaf.operands or type(leaf) is Traced}
-        replacements = iter(self.variables)
-        fresh = list(args)
-        for position in positions:
-            fresh[position] = trees.rebuilt(args[position], replacements)
-        try:
-            self.result, aux = _split(f(*fresh, **kwargs), has_aux)
-        finally:
-            for leaf in self.variables:
-                retire(leaf)
-        self.outputs = _outputs(name, self.result)
-        self.aux = self.answer(aux)
-
-    def _variable(self, number: Any) -> Any:
-        """A node of its own for a number of the arguments: what else uses that number is another variable."""
-        if type(number) is Dual:
-            leaf = self._variable(number.primal)
-            base = leaf if leaf.operands else leaf.data
-            self.lifted[leaf] = Dual(self.lifted.get(leaf, base), number.tangent, number.level)
-            return leaf
-        return evaluate(TABLE["pos"], (number,)) if isinstance(number, Methods) else self._leaf(number)
-
-    def order(self, root: Any) -> tuple[dict[Any, Any], bool]:
-        """The graph behind a root, and whether the recorded floats are all there is to it."""
-        order = topological_order(root, self.variables)
-        if not (self.lifted or self.outside) and all(node.op is not None or node in self.own for node in order):
-            return order, True
-        for node in order:
-            operands = [operand for operand in node.operands if isinstance(operand, Methods)]
-            if node in self.own:
-                continue
-            if node.op is None or type(node) is Traced or any(operand in self.outside for operand in operands):
-                self.outside.add(node)
-            if any(operand in self.dependents for operand in operands):
-                self.dependents.add(node)
-                if node not in self.lifted and any(operand in self.lifted for operand in operands):
-                    with unobserved():
-                        self.lifted[node] = evaluate(node._row, self._numbers(node))
-        return order, False
-
-    def _number(self, node: Any) -> Any:
-        """A node as rules are to see it: a dual number, a node of the graph that the answer belongs to, or a float."""
-        return self.lifted.get(node, node if node in self.outside else node.data)
-
-    def _numbers(self, node: Any) -> tuple[Any, ...]:
-        return tuple([self._number(x) if isinstance(x, Methods) else x for x in node.operands])
-
-    def slopes(self, root: Any) -> list[Any]:
-        """The derivative of one number, which f computed, by each variable: one sweep."""
-        return [0.0 if slope is ZERO else slope for slope in self._slopes(root)]
-
-    def _slopes(self, root: Any) -> list[Any]:
-        if type(root) is Dual:  # f uses dual numbers of an outer derivative; a derivative is linear
-            both = zip(self._slopes(root.primal), self._slopes(root.tangent), strict=True)
-            return [perturbed(primal, tangent, root.level) for primal, tangent in both]
-        if not isinstance(root, Methods):
-            return [ZERO] * len(self.variables)
-        adjoints, plain = self.order(root)
-        propagate(root, 1.0, adjoints, self.variables, None if plain else self._partials)
-        return [adjoints[leaf] for leaf in self.variables]
-
-    def _partials(self, node: Any) -> tuple[Any, Any]:
-        """The local partials of a node by its rule, and only towards what depends on the variables."""
-        if node not in self.dependents:
-            return ZERO, ZERO
-        if node not in self.edges:
-            with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
-                numbers = self._numbers(node)
-                if len(numbers) == 2:
-                    numbers = tuple(
-                        [
-                            Constant(x) if type(x) is float and x is y else x
-                            for x, y in zip(numbers, node.operands, strict=True)
-                        ]
-                    )
-                slopes = node._row.partials(self._number(node), numbers)
-            live = [
-                slope if recorded is not ZERO and isinstance(operand, Methods) and operand in self.dependents else ZERO
-                for operand, recorded, slope in zip(node.operands, node.partials, slopes, strict=True)
-            ]
-            for slope, recorded in zip(live, node.partials, strict=True):
-                _check_unwritten(node, slope, recorded)
-            row = node._row if type(node) is Value else None  # a traced `where` has two live edges
-            self.edges[node] = layout(row, node.operands, tuple(live))[2:]
-        return self.edges[node]
-
-    def answer(self, tree: Tree) -> Tree:
-        """Numbers that f computed as the caller may see them: floats, unless other variables are behind them."""
-        self._everything([number for _, number in trees.numbers(tree)])
-        return trees.mapped(self.answer_of, tree)
-
-    def answer_of(self, number: Any) -> Any:
-        """The same of one number, whose graph has been ordered before."""
-        if type(number) is Dual:
-            return perturbed(self.answer_of(number.primal), self.answer_of(number.tangent), number.level)
-        return self._number(number) if isinstance(number, Methods) else number
-
-    def _everything(self, numbers: Sequence[Any]) -> tuple[dict[Any, Any], bool]:
-        """The graph behind all of several numbers."""
-        nodes = [node for number in numbers for node in _nodes(number)]
-        with unobserved():
-            return self.order(sum_of(*nodes, 0.0)) if nodes else ({}, True)
-
-    def matrix(self, symmetric: bool) -> sparsity.Rows:
-        """The Jacobian: for each output its derivatives by the variables it depends on, by their numbers."""
-        order, plain = self._everything(self.outputs)
-        depends = sparsity.dependence(order, self.variables)
-        patterns = [
-            functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
-        ]
-        columns = sparsity.transposed(patterns, len(self.variables))
-        column_sums = functools.partial(self._column_sums, order)
-        if symmetric:
-            if plain:
-                return sparsity.recover_symmetric(columns, column_sums)
-            return sparsity.recover_symmetric(patterns, self._row_sums)
-        backward = sparsity.groups(patterns)
-        if plain and len(forward := sparsity.groups(columns)) < len(backward):
-            return sparsity.flipped(sparsity.recover(columns, forward, column_sums), len(patterns))
-        return sparsity.recover(patterns, backward, self._row_sums)
-
-    def _column_sums(self, order: Iterable[Any], columns: list[int]) -> list[Any]:
-        """The derivatives of all outputs in one direction: columns that do not overlap, all in one pass forwards."""
-        tangents = dict.fromkeys(self.variables, ZERO) | {self.variables[j]: 1.0 for j in columns}
-        push(order, tangents)
-        found = [tangents[output] if isinstance(output, Methods) else ZERO for output in self.outputs]
-        return [0.0 if tangent is ZERO else tangent for tangent in found]
-
-    def _row_sums(self, rows: list[int]) -> list[Any]:
-        """The derivatives of a sum of outputs: rows that do not overlap, all in one sweep."""
-        outputs = [self.outputs[i] for i in rows]
-        with unobserved():
-            return self.slopes(outputs[0] if len(outputs) == 1 else sum_of(*outputs))
-
-
-def _innermost(number: Any) -> Any:
-    """What a dual number of dual numbers is made of."""
-    while type(number) is Dual:
-        number = number.primal
-    return number
-
-
-def _nodes(number: Any) -> list[Any]:
-    """The nodes that a number consists of: itself, or the parts of a dual number."""
-    if type(number) is Dual:
-        return _nodes(number.primal) + _nodes(number.tangent)
-    return [number] if isinstance(number, Methods) else []
-
-
-def _check_unwritten(node: Any, slope: Any, recorded: Any) -> None:
-    number = getattr(slope, "data", slope)
-    if type(number) is float and number != recorded and not (isnan(number) and isnan(recorded)):
-        raise ArgumentError(
-            f"The data of a leaf was written between recording {node.op} and differentiating it: its local "
-            f"derivative was {recorded!r} and is {number!r} now.",
-            "Write to leaves after the derivative is computed, or inside of the function.",
-        )
-
-
 # -- arguments and results ---------------------------------------------------------------------------------------------
 
 
@@ -501,46 +305,50 @@ def _transform(name: str, f: Function, wrapper: Function) -> Function:
     return functools.wraps(f)(_of_formulas(wrapper))
 
 
+def _recorded(
+    name: str, f: Function, args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int], has_aux: bool
+) -> Recorded:
+    """f, recorded at its arguments, with a variable for every number at these positions."""
+    names = names_of(f, len(args))
+    found = [_numbers(name, names[position], args[position]) for position in positions]
+    leaf = (
+        Traced if any(type(innermost(x)) is Traced for numbers in found for x in numbers) else Value
+    )  # they do not mix
+    variables = [variable(x, leaf) for numbers in found for x in numbers]
+    replacements = iter(variables)
+    arguments = list(args)
+    for position in positions:
+        arguments[position] = trees.rebuilt(args[position], replacements)
+    return Recorded(f, arguments, kwargs, variables, lambda returned: _split(name, returned, has_aux))
+
+
 def _value_and_grad(name: str, f: Function, argnums: int | Sequence[int], has_aux: bool) -> Function:
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        recorded = _Recorded(name, f, args, kwargs, _positions(argnums, args), has_aux)
-        if not trees.is_number(recorded.result):
-            raise OperandError(
-                f"{name}() needs a function that returns one number; this one returned "
-                f"{trees.described(recorded.result)}.",
-                "Return a single Value, or use jacobian(f): the derivative of every number that f returns"
-                + ("; its second derivatives are jacobian(jacobian(f))." if name == "hessian" else "."),
-            )
+        recorded = _recorded(name, f, args, kwargs, _positions(argnums, args), has_aux)
+        _check_one_number(name, recorded.result)
         (output,) = recorded.outputs
-        gradient = _arranged(args, argnums, recorded.slopes(output))
+        gradient = _arranged(args, argnums, recorded.slopes([output]))
         value = recorded.answer_of(output)
         return ((value, recorded.aux) if has_aux else value), gradient
 
     return _transform(name, f, wrapper)
 
 
-def _gradient(name: str, f: Function, argnums: int | Sequence[int], has_aux: bool) -> Function:
-    both = _value_and_grad(name, f, argnums, has_aux)
-
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
-
-    return _transform(name, f, wrapper)
-
-
 def _jacobian(
-    name: str, f: Function, argnums: int | Sequence[int], has_aux: bool, sparse: bool, symmetric: bool = False
+    name: str, f: Function, argnums: int | Sequence[int], has_aux: bool, sparse: bool, rows: Callable[..., Any]
 ) -> Function:
+    """The function that computes a matrix; `rows` gives its structure and its entries."""
+
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        recorded = _Recorded(name, f, args, kwargs, _positions(argnums, args), has_aux)
-        rows, n = recorded.matrix(symmetric), len(recorded.variables)
+        recorded = _recorded(name, f, args, kwargs, _positions(argnums, args), has_aux)
+        argument = tuple([args[i] for i in argnums]) if isinstance(argnums, Sequence) else args[argnums]
+        outer, entries = rows(recorded, argument)
+        n = len(recorded.variables)
         if sparse:
-            matrix = sparsity.coordinates(rows, n)
+            matrix = sparsity.coordinates(entries, n)
         else:
-            layers = [_arranged(args, argnums, [row.get(j, 0.0) for j in range(n)]) for row in rows]
-            argument = tuple([args[i] for i in argnums]) if isinstance(argnums, Sequence) else args[argnums]
-            matrix = trees.outer(recorded.result, argument, iter(layers))
+            layers = [_arranged(args, argnums, [row.get(j, 0.0) for j in range(n)]) for row in entries]
+            matrix = trees.outer(outer, argument, iter(layers))
         return (matrix, recorded.aux) if has_aux else matrix
 
     return _transform(name, f, wrapper)
@@ -589,6 +397,8 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
     """The numbers of an argument."""
     found = []
     for place, leaf in trees.numbers(tree, path):
+        leaf = settled(leaf)
+        _check_kind(name, place, leaf)
         number = leaf if isinstance(leaf, Methods) else as_number(leaf)
         if number is None:
             if is_operand(leaf):
@@ -596,6 +406,15 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
             raise operand_error(f"{name}() by {place}", leaf)
         found.append(number)
     return found
+
+
+def _check_kind(name: str, place: str, leaf: Any) -> None:
+    inner = innermost(leaf)
+    if is_node(inner) and type(inner) is not Value:
+        raise OperandError(
+            f"{name}() takes numbers and Values of autograd_mini; {place} is one of autograd_mini.micrograd.",
+            "Call backward() on those, or import Value from autograd_mini.",
+        )
 
 
 def _outputs(name: str, result: Tree) -> list[Any]:
@@ -606,6 +425,8 @@ def _outputs(name: str, result: Tree) -> list[Any]:
         )
     found = []
     for place, leaf in trees.numbers(result, "result"):
+        leaf = settled(leaf)
+        _check_kind(name, place, leaf)
         number = leaf if isinstance(leaf, Methods) else None if isinstance(leaf, bool) else as_number(leaf)
         if number is None:
             raise OperandError(
@@ -616,18 +437,34 @@ def _outputs(name: str, result: Tree) -> list[Any]:
     return found
 
 
-def _split(returned: Any, has_aux: bool) -> tuple[Any, Any]:
+def _split(name: str, returned: Any, has_aux: bool) -> tuple[Tree, list[Any], Any]:
+    """What f returned: a structure of numbers, the numbers in it, and the rest."""
     if not has_aux:
-        return returned, None
+        return returned, _outputs(name, returned), None
     if not isinstance(returned, tuple) or len(returned) != 2:
         raise ArgumentError(
             f"With has_aux the function must return (result, something else); this one returned {shown(returned)}.",
             "Return a tuple of two, or leave has_aux out.",
         )
-    return returned
+    return returned[0], _outputs(name, returned[0]), returned[1]
 
 
-def _check_primals(name: str, f: Function, primals: Any) -> None:
+def _check_one_number(name: str, result: Tree) -> None:
+    if not trees.is_number(result):
+        raise OperandError(
+            f"{name}() needs a function that returns one number; this one returned {trees.described(result)}.",
+            "Return a single Value, or use jacobian(f): the derivative of every number that f returns"
+            + ("; its second derivatives are jacobian(jacobian(f))." if name == "hessian" else "."),
+        )
+
+
+def _matched(name: str, tree: Tree, other: Tree, path: str, role: str) -> list[Any]:
+    """The numbers of a tangent or cotangent, one for each number of the structure it belongs to."""
+    return _numbers(name, f"the {role}", trees.matched(tree, other, path, role))
+
+
+def _check_primals(name: str, f: Function, primals: Any, tangents: Any) -> list[str]:
+    """Hold the arguments of a forward transform against each other; return what the primals are called."""
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f, (x,), (dx,)).")
     if not isinstance(primals, (tuple, list)):
@@ -642,4 +479,10 @@ def _check_primals(name: str, f: Function, primals: Any) -> None:
             f"Give one entry an argument: {name}(f, (x,), (dx,)) where x itself may be a list.",
         ) from None
     except ValueError:  # some builtins have no signature
-        return
+        pass
+    if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
+        raise ArgumentError(
+            f"primals has {len(primals)} entries, and tangents is {trees.described(tangents)}.",
+            f"Pass a tuple with one tangent an argument: {name}(f, (x,), (dx,)).",
+        )
+    return names_of(f, len(primals))

@@ -7,22 +7,16 @@ Not here: derivatives. Read next: `transforms`, which differentiates by structur
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
 from typing import Any
 
+from autograd_mini.arrays import array_of, is_array
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.methods import Methods
 
 Tree = Any  # a number, or a list, tuple, dict or array of trees
 Path = str  # how a part is written in Python: "['layer1'][3]"
-
-
-def is_array(tree: Tree) -> bool:
-    """Whether it is a NumPy array; without importing NumPy, for where there is an array, NumPy is loaded."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(tree, numpy.ndarray)
 
 
 def _parts(tree: Tree) -> list[tuple[Path, Tree]] | None:
@@ -96,13 +90,7 @@ def _like(tree: Tree, parts: list[Any]) -> Tree:
 
 
 def _array(elements: list[Any], shape: tuple[int, ...]) -> Any:
-    numpy = sys.modules["numpy"]
-    if not shape and isinstance(elements[0], Methods):
-        return elements[0]
-    plain = all(isinstance(element, float) for element in elements)
-    array = numpy.empty(len(elements), dtype=float if plain else object)
-    array[:] = elements
-    return array.reshape(shape)
+    return elements[0] if not shape and isinstance(elements[0], Methods) else array_of(elements, shape)
 
 
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
@@ -154,8 +142,7 @@ def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:
     """
     parts = _parts(tree)
     if parts is None:
-        inner = tree.shape if is_array(tree) else ()
-        return _array([number for layer in layers for _, number in numbers(layer)], shape + inner)
+        return _array([number for layer in layers for _, number in numbers(layer)], shape + _shape(tree))
     inside = [[part for _, part in _parts(layer) or ()] for layer in layers]
     return _like(tree, [stacked(part, [layer[i] for layer in inside], shape) for i, (_, part) in enumerate(parts)])
 
@@ -177,8 +164,7 @@ def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
     """
     parts, others = _parts(tree), _parts(other)
     keys, names = ([step for step, _ in found or ()] for found in (parts, others))
-    same = is_array(tree) == is_array(other) or (is_array(other) and other.ndim == 0 and parts is None)
-    if parts is None and others is None and same and getattr(tree, "shape", ()) == getattr(other, "shape", ()):
+    if parts is None and others is None and _shape(tree) == _shape(other):
         return [number for _, number in numbers(other)]
     if parts is None or others is None or kind(tree) != kind(other) or set(keys) != set(names):
         missing = [key for key in keys if key not in names] if others is not None else []
@@ -190,6 +176,11 @@ def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
         )
     found = dict(others)
     return [number for step, part in parts for number in matched(part, found[step], path + step, role)]
+
+
+def _shape(tree: Tree) -> tuple[int, ...]:
+    """The shape of an array; a number has none, and an array without dimensions is one."""
+    return tree.shape if is_array(tree) else ()
 
 
 def kind(tree: Tree) -> type:

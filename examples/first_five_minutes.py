@@ -1,7 +1,5 @@
 """The first five minutes: numbers that remember how they were computed, and what backward() does with that."""
 
-from pathlib import Path
-
 import autograd_mini as am
 
 # A Value is a number. Compute with it as with any number.
@@ -31,6 +29,4 @@ print(f"by hand, do/dw1 is about {(moved - o.data) / h:+.4f}")
 print("third derivative of tanh at 0:", am.grad(am.grad(am.grad(am.tanh)))(0.0))
 
 # And a picture: open it in a browser.
-path = Path(__file__).parent.parent / "visualizations" / "neuron.svg"
-am.draw(o, title="o = tanh(x1*w1 + x2*w2 + b)").save(path)
-print("drawn:", path.name)
+print("drawn:", am.draw(o, title="o = tanh(x1*w1 + x2*w2 + b)").save("neuron.svg"))

@@ -5,8 +5,6 @@
 3. Compare with what falls out of the composition, for which nobody wrote a derivative.
 """
 
-from pathlib import Path
-
 import autograd_mini as am
 
 logits = [2.0, 1.0, 0.1]
@@ -43,6 +41,5 @@ print("- 1 / 1 + exp(-x) is 1 + exp(-x): at 0 it gives 2, sigmoid gives", am.sig
 h = am.tanh(0.1)
 print("- (1 / t) - t is not the slope of tanh:", f"at 0.1 it is {am.grad(am.tanh)(0.1):.4f}, not {1 / h - h:.4f}")
 
-path = Path(__file__).parent.parent / "visualizations" / "softmax.svg"
-am.draw(loss, title="softmax with cross-entropy: the gradient of z is a - t").save(path)
-print("\ndrawn:", path.name)
+drawing = am.draw(loss, title="softmax with cross-entropy: the gradient of z is a - t")
+print("\ndrawn:", drawing.save("softmax.svg"))

@@ -133,9 +133,18 @@ def test_two_commands_on_a_line(session):
 
 
 def test_the_end_of_input_ends_the_session_and_the_program(session):
-    done = session(NETWORK)
-    assert (done.returncode, done.stderr) == (0, "")
+    """A pipe that is empty leaves the program unfinished, and says so; q, and a named value, are meant."""
+    done = session(NETWORK, "n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "autograd-mini: The commands ended before program.py did. End them with q to leave it, or with as many c as it "
+        "takes.\n",
+    )
     assert "gradient" not in done.stdout
+    left = session(NETWORK, "n", "q")
+    assert (left.returncode, left.stderr, "gradient" in left.stdout) == (0, "", False)
+    named = session(NETWORK, "n", target="program.py:loss")
+    assert (named.returncode, named.stderr) == (0, "")
 
 
 def test_output_that_nobody_reads_ends_the_session(tmp_path):
@@ -148,13 +157,13 @@ def test_output_that_nobody_reads_ends_the_session(tmp_path):
     process.stdout.close()
     _, complaints = process.communicate("n\n" * 3000)
     assert complaints == ""
-    assert process.returncode == 0
+    assert process.returncode == 141
 
 
 def test_a_screen_without_mathematical_letters(session):
     done = session(NETWORK, "n", "c", "c", encoding="ascii")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "?loss/?log(a[1])" in done.stdout
+    assert "dloss/dlog(a[1])" in done.stdout
 
 
 # -- programs ----------------------------------------------------------------------------------------------------------
@@ -242,11 +251,103 @@ def test_a_file_that_is_not_there(session):
     assert (done.returncode, done.stderr) == (1, "autograd-mini: There is no file 'nowhere.py'.\n")
 
 
-def test_the_program_and_the_debugger_share_what_is_typed(session):
-    program = LOOP.replace("x = Value(1.0)", "x = Value(float(input()))") + "print('read', input())\n"
-    done = session(program, "4", "p x", "c", "c", "c", "c", "c", "c", "the rest")
+READS = LOOP.replace("x = Value(1.0)", "x = Value(float(input()))") + "print('read', input())\n"
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "input()",
+        "import sys; sys.stdin.read()",
+        "import sys; next(sys.stdin)",
+        "import sys; sys.stdin.buffer.readline()",
+    ],
+)
+def test_a_program_may_not_read_the_pipe_that_commands_come_from(session, reads):
+    """It would read commands; they stay whole, nothing ends well, and two ways out are told."""
+    for program in (f"x = 1\n{reads}\n" + LOOP, f"x = 1\ntry:\n    {reads}\nexcept Exception:\n    pass\n" + LOOP):
+        done = session(program, "2", "1", "n", "q")
+        assert (done.returncode, done.stdout) == (2, "")
+        line = 2 if program.startswith(f"x = 1\n{reads}") else 3
+        assert done.stderr == (
+            f"autograd-mini: program.py, line {line}, reads standard input, which is where the debugger's commands "
+            "come from. Type them at a terminal, or give the program its input with --input FILE.\n"
+        )
+    late = session(LOOP + reads, "n", "c", "c", "c", "c", "c")
+    assert late.returncode == 2
+    assert "done" in late.stdout
+
+
+def test_what_reads_below_python_gets_nothing_of_the_commands(session):
+    """Children and file descriptors: an error there, not a command lost."""
+    for reads in ("import os; os.read(0, 10)", "import subprocess; subprocess.run(['cat'], check=True)"):
+        done = session(reads + "\n" + LOOP, "q")
+        assert done.returncode == 1
+        assert "the program raised an error" in done.stderr
+    looks = "import sys\nassert not sys.stdin.isatty()\nassert sys.stdin.fileno() == 0\nsys.stdin = None\n"
+    done = session(looks + LOOP + "assert sys.stdin is None\n", *"cccccc")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_input_of_a_program_can_be_a_file(session, tmp_path):
+    """--input FILE: for Python, for descriptors and for children; commands come from the pipe as before."""
+    (tmp_path / "input.txt").write_text("4\nthe rest\n")
+    done = session(READS, "p x", "c", "c", "c", "c", "c", "c", options=["--input", "input.txt"])
+    assert (done.returncode, done.stderr) == (0, "")
     assert "x = 4, grad not yet" in done.stdout
     assert "read the rest" in done.stdout
+    child = "import subprocess\nprint('child', subprocess.run(['cat'], capture_output=True).stdout)\n"
+    done = session(child + LOOP, "q", options=["--input", "input.txt"])
+    assert "child b'4\\nthe rest\\n'" in done.stdout
+    page = session(READS, options=["--input", "input.txt", "--page", "p.html"])
+    assert (page.returncode, page.stdout) == (0, "p.html\n")
+    page = session(READS, "4", "the rest", options=["--page", "p.html"])  # there are no commands, the pipe is its own
+    assert (page.returncode, page.stdout) == (0, "p.html\n")
+
+
+def test_a_session_inside_of_the_program_reads_the_same_commands(session):
+    """`loss.debug()` under `autograd-mini debug`."""
+    done = session(LOOP.replace("y.backward()", "y.debug()"), *["p x", "q"] * 3)
+    assert re.findall("^x = ([123]), grad not yet$", done.stdout, re.MULTILINE) == ["1", "2", "3"]
+    assert done.stderr == "autograd-mini: " + terminal_never("program.py")
+
+
+def terminal_never(program):
+    return (
+        f"{program} never calls backward(). Call it on the value whose derivatives you want, or name that: "
+        f"autograd-mini debug {program}:NAME. What other threads and processes do is not followed.\n"
+    )
+
+
+def test_commands_that_are_not_utf_8(tmp_path):
+    """Bytes that are not UTF-8 are one wrong command."""
+    (tmp_path / "program.py").write_text(NETWORK)
+    done = subprocess.run(
+        [sys.executable, "-m", "autograd_mini", "debug", "program.py"], input=b"p \xff\nn\nq\n",
+        cwd=tmp_path, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"*** ") == 1
+    assert done.stdout.count(b"\nstep ") == 2
+
+
+def test_modules(session, tmp_path):
+    """-m: as python -m does it, with arguments, and a value by its name."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "inner.py").write_text(
+        "import sys\nfrom . import __name__ as name\nprint(name, sys.argv[1:])\n" + LOOP
+    )
+    done = session("", "p x", "c", "c", "q", options=["-m"], target="package.inner", arguments=["--at", "7"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("package ['--at', '7']\n")
+    assert "> package/inner.py:8" in done.stdout
+    named = session("", "q", options=["-m"], target="package.inner:y")
+    assert "call 1. n steps" in named.stdout
+    page = session("", options=["--page", "p.html", "-m"], target="package.inner")
+    assert (page.returncode, page.stdout) == (0, "package []\np.html\n")
+    never = session("x = 1\n", options=["-m"], target="program")
+    assert "-m program never calls backward()" in never.stderr
 
 
 def test_the_end_is_said_where_the_session_was(session):
@@ -694,14 +795,15 @@ def typed(tmp_path):
     (tmp_path / "program.py").write_text(NETWORK)
     children = []
 
-    def start(**environment):
+    def start(*command, prompt=PROMPT, **environment):
+        program, *arguments = command or (sys.executable, "-m", "autograd_mini", "debug", "program.py")
         known = {"XDG_STATE_HOME": str(tmp_path / "state"), "TERM": "xterm", "INPUTRC": "/dev/null", **environment}
         child = pexpect.spawn(
-            sys.executable, ["-m", "autograd_mini", "debug", "program.py"], cwd=str(tmp_path), timeout=60,
+            program, arguments, cwd=str(tmp_path), timeout=60,
             encoding="utf-8", dimensions=(50, 200), env={**os.environ, "NO_COLOR": "", **known},
         )  # fmt: skip
         children.append(child)
-        child.expect(PROMPT)
+        child.expect(prompt)
         return child
 
     yield start
@@ -720,6 +822,41 @@ def test_colours_on_a_terminal_unless_unwanted(typed):
     assert "\x1b[1;36m^^^" in ask(typed(), "n")
     assert "\x1b[1;36m" not in ask(typed(NO_COLOR="1"), "n")
     assert "\x1b[1;36m" not in ask(typed(TERM="dumb"), "n")
+
+
+@on_a_terminal
+def test_at_a_terminal_program_and_debugger_take_turns(typed, tmp_path):
+    """What is typed goes to whoever asks."""
+    (tmp_path / "reads.py").write_text(READS.replace("input()", "input('number? ')"))
+    child = typed(sys.executable, "-m", "autograd_mini", "debug", "reads.py", prompt="number[?] ")
+    assert "step" in ask(child, "4")
+    assert "x = 4, grad not yet" in ask(child, "p x")
+    for _ in range(5):
+        ask(child, "c")
+    child.sendline("c")
+    child.expect("number[?] ")
+    child.sendline("the rest")
+    child.expect("read the rest\r\nreads.py has ended.\r\n")
+    child.expect(pexpect.EOF)
+
+
+@on_a_terminal
+@pytest.mark.parametrize("given", ["-", "input.txt"])
+def test_the_program_reads_a_pipe_or_a_file_and_commands_are_typed(typed, tmp_path, given):
+    """--input - is the pipe; keys edit and complete as ever."""
+    (tmp_path / "reads.py").write_text(READS)
+    (tmp_path / "input.txt").write_text("4\nthe rest\n")
+    line = f"'{sys.executable}' -m autograd_mini debug --input {given} reads.py"
+    child = typed("sh", "-c", f"cat input.txt | {line}" if given == "-" else line)
+    assert "x = 4, grad not yet" in ask(child, "p z\b x")
+    child.send("p x.gr\t")
+    child.expect("x.grad")
+    ask(child, "")
+    for _ in range(5):
+        ask(child, "c")
+    child.sendline("c")
+    child.expect("read the rest\r\nreads.py has ended.\r\n")
+    child.expect(pexpect.EOF)
 
 
 @on_a_terminal

@@ -46,7 +46,7 @@ def test_real_numbers_are_taken_as_floats(number, stored):
     ("wrong", "advice"),
     [("2", "float(text)"), (None, "return"), (1j, ".real"), (Decimal("0.1"), "Decimal"), ([1.0], "one number"),
      ((1.0,), "one number"), ({1.0}, "one number"), (b"2", "Pass"), (object(), "Pass an int"),
-     (np.array([1.0, 2.0]), "one number"), (np.array(1.0), "one number"), (np.complex128(1j), ".real")],
+     (np.array([1.0, 2.0]), "one number"), (np.complex128(1j), ".real")],
 )  # fmt: skip
 def test_wrong_operands_are_refused(wrong, advice):
     """The error says what was wrong, where in the user's program, and what to do."""
@@ -57,9 +57,9 @@ def test_wrong_operands_are_refused(wrong, advice):
     assert "test_engine.py" in message
     assert "Value(wrong)" in message
     assert advice in message or type(wrong) is bytes
-    with pytest.raises(am.OperandError):
-        am.exp(wrong)
     if not isinstance(wrong, np.ndarray):  # arrays of numbers are operands, element by element
+        with pytest.raises(am.OperandError):
+            am.exp(wrong)
         with pytest.raises(TypeError):
             Value(1.0) + wrong
         with pytest.raises(TypeError):

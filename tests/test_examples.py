@@ -1,7 +1,8 @@
-"""Every example runs, alone and in an empty folder; what it draws is the committed picture."""
+"""Every example runs, alone and from any folder; what it draws is the committed picture."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -24,23 +25,33 @@ PROMISES = {  # what a run prints, beside its own asserts
 }
 
 
+DRAWN = {"first_five_minutes": "neuron", "softmax_derivative": "softmax"}  # the committed picture
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path, tmp_path):
-    """It ends well, prints what it promises, and stays under 60 lines."""
-    pictures = {p: p.read_bytes() for p in (ROOT / "visualizations").glob("*.svg")}
-    assert pictures
-    try:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", path], cwd=tmp_path, capture_output=True, text=True, timeout=300
-        )
-        redrawn = {p: contents(p.read_bytes()) for p in (ROOT / "visualizations").glob("*.svg")}
-    finally:
-        for picture, committed in pictures.items():
-            picture.write_bytes(committed)
+    """It ends well, prints what it promises, stays under 60 lines, and writes into the current folder alone."""
+    before = checkout()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert PROMISES[path.stem] in done.stdout
-    assert len(path.read_text().splitlines()) < 60
-    assert redrawn == {picture: contents(committed) for picture, committed in pictures.items()}
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+    assert checkout() == before
+    for drawn in tmp_path.iterdir():
+        assert drawn.name in done.stdout
+    if path.stem in DRAWN:
+        name = f"{DRAWN[path.stem]}.svg"
+        committed, again = (folder / name for folder in (ROOT / "visualizations", tmp_path))
+        assert contents(again.read_bytes()) == contents(committed.read_bytes())
+
+
+def checkout():
+    """The files in the folders that an example might write into, and when they were written."""
+    folders = ROOT, ROOT / "examples", ROOT / "visualizations"
+    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir() if path.is_file()}
 
 
 def contents(svg):

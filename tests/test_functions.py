@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import mpmath
@@ -303,6 +304,15 @@ def test_sum_is_the_builtin_for_whole_numbers():
     assert x.grad == 4.0
 
 
+def test_sum_begins_with_start():
+    """`start` is the first operand, as in the builtin: what cancels depends on it."""
+    a, b, start = Value(1e16), Value(-1e16), Value(1.0)
+    node = am.sum([a, b], start)
+    assert all(operand is wanted for operand, wanted in zip(node.operands, (start, a, b), strict=True))
+    assert node.data == am.sum([1e16, -1e16], 1.0) == (1.0 + 1e16) - 1e16 == 0.0
+    assert list(inspect.signature(am.sum).parameters) == ["xs", "start"]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -315,7 +325,7 @@ def test_sum_is_the_builtin_for_whole_numbers():
         (lambda: am.tanh("x"), am.OperandError, "(?s)not str.*Convert text first"),
         (lambda: am.relu([1.0]), am.OperandError, r"(?s)not list.*\[relu\(x\) for x in xs\]"),
         (lambda: am.sigmoid(None), am.OperandError, "return"),
-        (lambda: am.maximum([1.0, 2.0]), am.OperandError, r"maximum\(\*xs\)"),
+        (lambda: am.hypot([1.0, 2.0]), am.OperandError, r"hypot\(\*xs\)"),
         (lambda: am.cross_entropy([1.0, 2.0], 2), am.ArgumentError, "class 2 of 2"),
         (lambda: am.cross_entropy([1.0, 2.0], -1), am.ArgumentError, "class -1 of 2"),
         (lambda: am.cross_entropy([1.0, 2.0], 0.5), am.OperandError, "target"),

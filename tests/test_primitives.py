@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import pydoc
 import random
 
 import pytest
@@ -380,3 +382,31 @@ if __name__ == "__main__":  # python -m tests.test_primitives: measure the bound
         for (e, by, xs), b in zip(found, row.ulp, strict=True):
             if e > b:
                 print("      ", by, xs, e)
+
+
+# -- help --------------------------------------------------------------------------------------------------------------
+
+PUBLIC = sorted(name for name in am.__all__ if name in TABLE and name not in ("sum", "dot", "stop_gradient"))
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, "add", "sub", "mul", "div", "neg"])
+def test_help_names_the_operands_as_the_rule_does(name):
+    """`help` shows the rule's own words for the operands, without types: pow(x, p), where(condition, a, b)."""
+    operation, rule = getattr(primitives, name), TABLE[name].rule
+    code = rule.__code__
+    names = list(code.co_varnames[1 : code.co_argcount])
+    if code.co_flags & inspect.CO_VARARGS:
+        names.append(f"*{code.co_varnames[code.co_argcount]}")
+    assert str(inspect.signature(operation)) == f"({', '.join(names)})"
+    assert f"    {', '.join(names)}: numbers, `Value`s," in inspect.getdoc(operation)
+
+
+def test_operands_have_the_order_of_mathematics():
+    """Written down once more, independently of the table."""
+    for operation, names in (
+        (am.pow, "(x, p)"), (am.atan2, "(y, x)"), (am.xlogy, "(x, y)"), (am.clip, "(x, low, high)"),
+        (am.where, "(condition, a, b)"), (am.remainder, "(a, b)"), (am.fmod, "(a, b)"), (am.exp, "(x)"),
+        (am.hypot, "(*xs)"), (am.maximum, "(*xs)"),
+    ):  # fmt: skip
+        assert str(inspect.signature(operation)) == names
+        assert f"{operation.__name__}{names}" in pydoc.render_doc(operation, renderer=pydoc.plaintext)

@@ -112,3 +112,98 @@ def test_an_error_shows_the_frames_of_the_program_alone(run):
     assert syntax.returncode == 1
     assert "SyntaxError" in syntax.stderr
     assert "exec" not in syntax.stderr
+
+
+def test_arguments_of_the_program_stand_behind_two_dashes(run):
+    """All of them, options and further dashes too; what stands before is for the command."""
+    done = run("programs/p.py -o g.svg -- --epochs 3 -o x -- file")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("['programs/p.py', '--epochs', '3', '-o', 'x', '--', 'file'] True\n")
+    assert "g.svg" in done.stdout
+    unknown = run("programs/p.py --epochs 3")
+    assert unknown.returncode == 2
+    assert unknown.stderr.endswith(
+        "error: unrecognized arguments: --epochs 3; the arguments of the program stand behind --\n"
+    )
+    assert "usage: autograd-mini draw [options] [-m] SCRIPT.py[:NAME] [options] [-- ARGUMENTS" in run("--help").stdout
+
+
+def test_the_program_is_compiled_on_its_own(run):
+    """Annotations, for one, are what they are under `python`."""
+    program = "def f(x: int): pass\nassert f.__annotations__ == {'x': int}\n"
+    assert run("programs/p.py", program + PROGRAM).returncode == 0
+
+
+def test_streams_that_the_program_replaces_are_its_own_affair(run):
+    done = run("programs/p.py", PROGRAM + "    import io\n    sys.stdout = sys.stderr = io.StringIO()\n")
+    assert "9 nodes" in done.stdout
+
+
+MODULE = """
+import sys
+import autograd_mini as am
+from . import helper
+from package.helper import factor
+x = am.Value(2.0, name="x")
+y = x * factor
+y.backward()
+print(__name__, __package__, __spec__.name, __spec__.origin == __file__ == sys.argv[0], sys.argv[1:], sys.path[0])
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package with a module that imports relatively, a __main__, and one without."""
+    for name in ("package/inner", "bare"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "package" / "__init__.py").write_text("print('imported once')\n")
+    (tmp_path / "package" / "helper.py").write_text("factor = 3.0\n")
+    (tmp_path / "package" / "model.py").write_text(MODULE)
+    (tmp_path / "package" / "__main__.py").write_text(MODULE + "sys.exit(0)\n")
+    (tmp_path / "package" / "inner" / "__init__.py").write_text("")
+    (tmp_path / "package" / "wants.py").write_text("import not_there\n")
+    (tmp_path / "bare" / "__init__.py").write_text("int('x')\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("module", ["package.model", "package"])
+def test_modules_run_as_with_python_m(run, package, module):
+    """The same name, package, spec, arguments and path as `python -m`; also a package by its __main__."""
+    done = run(f"-m {module} -o g.svg -- --epochs 3")
+    assert (done.returncode, done.stderr) == (0, "")
+    python = subprocess.run(
+        [sys.executable, "-m", module, "--epochs", "3"], cwd=package, capture_output=True, text=True, timeout=60
+    )
+    assert python.returncode == 0
+    said, picture = done.stdout.rsplit("\n", 2)[:2]
+    assert said == python.stdout.rstrip("\n")
+    assert picture == f"2 nodes, 1 edge: {package / 'g.svg'}"
+    assert {"x", "y"} <= set(texts(package / "g.svg"))
+
+
+def test_a_variable_of_a_module(run, package):
+    assert "1 node, 0 edges" in run("-m package.model:x").stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("nowhere", "There is no module 'nowhere'; a module is named as in package.module, a file without -m."),
+        ("package.nowhere", "There is no module 'package.nowhere'; a module"),
+        ("package.model.deeper", "There is no module 'package.model.deeper'; a module"),
+        ("programs/p.py", "There is no module 'programs/p.py'; a module"),
+        (".package", "There is no module '.package'; a module"),
+        ("package.inner", "package.inner is a package without __main__, so it cannot be run; name a module of it."),
+        ("package.model:none", "package.model has no global variable 'none' at its end."),
+        ("package.helper", "package.helper never calls backward(); name the value to draw: -m package.helper:NAME."),
+        ("package.wants", "the program raised an error\nTraceback (most recent call last):\n  File"),
+        ("bare.module", "the program raised an error\nTraceback (most recent call last):\n  File"),
+    ],
+)
+def test_modules_that_cannot_be_run(run, package, module, message):
+    """One sentence; an error of what is imported is one of the program, with its frames alone."""
+    done = run(f"-m {module}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"autograd-mini: {message}")
+    for line in done.stderr.splitlines():
+        assert not line.startswith("  File") or str(package) in line

@@ -74,8 +74,8 @@ def pictures() -> dict[str, Callable[[], object]]:
 
 
 def _run(example: str) -> None:
-    """Run an example that saves its picture here."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    """Run an example here, where it saves its picture."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(HERE):
         runpy.run_path(str(HERE.parent / "examples" / f"{example}.py"), run_name="__main__")
 
 

@@ -15,6 +15,7 @@ from math import isfinite
 from pathlib import Path
 
 from autograd_mini.errors import DataError, shown
+from autograd_mini.streams import printable
 
 
 @dataclass(frozen=True)
@@ -149,5 +150,5 @@ def _number(name: str, line: int, column: int, title: str, cell: str) -> float:
     number = float(cell) if _is_number(cell) else None
     if number is None or not isfinite(number):
         problem = "is not a number" if number is None else "is not finite"
-        raise DataError(f"{name}, line {line}, column {column + 1} ({title}): {shown(cell)} {problem}.")
+        raise DataError(f"{name}, line {line}, column {column + 1} ({printable(title)}): {shown(cell)} {problem}.")
     return number

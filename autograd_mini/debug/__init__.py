@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import OperandError, shown
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
 
 
 def _checked(v: Value, what: str) -> Value:
-    if type(v) is not Value:
+    if not is_node(v):
         raise OperandError(
             f"debug.{what}() takes a Value, not {type(v).__name__}: {shown(v)}.",
             "Pass one node: the result, or an element of a list of results. A number has no graph.",

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.primitives import TABLE
 
@@ -163,7 +163,7 @@ def _evaluate(node: ast.expr, names: Names) -> Any:
             owner = _evaluate(value, names)
             if owner is None:
                 return None
-            if type(owner) is not Value:
+            if not is_node(owner):
                 raise ArgumentError(f"{ast.unparse(value)} is no node; it has no {name}.")
             return names.attribute(owner, name)
         case ast.BoolOp(op=op, values=values):
@@ -211,15 +211,15 @@ def _known(names: Names, name: str) -> Any:
 
 
 def _truth(value: Any) -> bool:
-    return bool(value.data if type(value) is Value else value)
+    return bool(value.data if is_node(value) else value)
 
 
 def _number(value: Any, source: ast.expr) -> float | None:
     """A float; None, for what is not there yet, stays."""
     if value is None or isinstance(value, float):
         return value
-    if type(value) is Value or isinstance(value, (bool, int)):
-        return float(value.data if type(value) is Value else value)
+    if is_node(value) or isinstance(value, (bool, int)):
+        return float(value.data if is_node(value) else value)
     raise ArgumentError(f"{ast.unparse(source)} is no number, but {shown(value)}.")
 
 
@@ -229,8 +229,8 @@ def _compared(op: ast.cmpop, first: Any, second: Any, source: ast.expr) -> bool:
             raise ArgumentError(f"In {ast.unparse(source)}, `in` does not stand between two texts.")
         return (first in second) is isinstance(op, ast.In)
     if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):
-        if not (type(first) is Value and type(second) is Value):  # two nodes are equal if they are the same
-            first, second = (x.data if type(x) is Value else x for x in (first, second))
+        if not (is_node(first) and is_node(second)):  # two nodes are equal if they are the same
+            first, second = (x.data if is_node(x) else x for x in (first, second))
             return _COMPARISONS[type(op)](first, second)
         return (first is second) is isinstance(op, (ast.Eq, ast.Is))
     if isinstance(first, str) and isinstance(second, str):

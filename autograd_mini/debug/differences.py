@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from autograd_mini.debug.journal import Journal
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import kink_of
 from autograd_mini.primitives import ZERO
 
@@ -79,10 +79,10 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
     row = node._row
     if row is None:
         return
-    numbers = [journal.value(operand) if type(operand) is Value else operand for operand in node.operands]
+    numbers = [journal.value(operand) if is_node(operand) else operand for operand in node.operands]
     kink = kink_of(node)
     for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
-        if type(operand) is Value:
+        if is_node(operand):
 
             def function(x: float, place: int = place) -> float:
                 return float(row.function(*numbers[:place], x, *numbers[place + 1 :]))
@@ -103,12 +103,10 @@ def total(journal: Journal, node: Value) -> Comparison:
     def function(x: float) -> float:
         moved = {node: x}
         for other in later:
-            if any(operand in moved for operand in other.operands if type(operand) is Value):
+            if any(operand in moved for operand in other.operands if is_node(operand)):
                 row = other._row
                 assert row is not None  # it is no leaf
-                numbers = [
-                    (moved[x] if x in moved else journal.value(x)) if type(x) is Value else x for x in other.operands
-                ]
+                numbers = [(moved[x] if x in moved else journal.value(x)) if is_node(x) else x for x in other.operands]
                 moved[other] = row.function(*numbers)
         return moved.get(journal.root, journal.value(journal.root)) * journal.seed
 

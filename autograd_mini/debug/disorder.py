@@ -20,6 +20,7 @@ from math import isnan
 from autograd_mini.debug.journal import BACKWARD, Step, edges
 from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
+from autograd_mini.streams import printable_lines
 
 _LONGEST = 200_000  # contributions of the wrong order, whose number may grow exponentially
 _SHOWN = 8
@@ -52,7 +53,8 @@ class Disorder:
     def __str__(self) -> str:
         trace, label = self.trace, self.trace.label
         if self.node is None:
-            return f"Depth first, {label(trace.root)} has the right gradients: no node hands on before it is complete."
+            root = printable_lines(label(trace.root))
+            return f"Depth first, {root} has the right gradients: no node hands on before it is complete."
         right = [step for step in trace if step.phase == BACKWARD]
         last = next(i for i, step in enumerate(right) if step.node is self.node)
         columns = [
@@ -81,7 +83,7 @@ class Disorder:
             ]
             more = f", and {len(wrong) - 4} more leaves are wrong" if len(wrong) > 4 else ""
             lines.append("In the end " + (", ".join(wrong[:4]) + more or "the leaves are right by chance") + ".")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
     __repr__ = __str__
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError
 from autograd_mini.source import Site
 
@@ -105,7 +105,7 @@ class Moment:
         """A value as people read it: of a node its name, number and gradient."""
         if value is None:
             return "not yet"
-        if type(value) is not Value:
+        if not is_node(value):
             return f"{value:.6g}" if isinstance(value, float) else str(value)
         gradient = self.trace.journal.gradient(value, self.step.index)
         return f"{self.trace.label(value)} = {self.trace.journal.value(value):.6g}, grad {self.text(gradient)}"

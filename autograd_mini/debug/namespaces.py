@@ -11,7 +11,7 @@ from itertools import islice
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import RUNNER, is_of_library
 from autograd_mini.source import site_of
 
@@ -50,7 +50,7 @@ def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, 
     waiting: deque[tuple[str, Any, int]] = deque((name, thing, 0) for space in spaces for name, thing in users(space))
     while waiting and len(seen) < _MOST and len(found) < len(nodes):
         path, thing, depth = waiting.popleft()
-        if type(thing) is Value:
+        if is_node(thing):
             if thing in nodes:
                 found.setdefault(thing, path)
         elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:

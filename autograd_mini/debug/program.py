@@ -16,7 +16,7 @@ from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.observers import at_backward, is_of_library
 from autograd_mini.scopes import observing
-from autograd_mini.script import path_and_name, run, variable
+from autograd_mini.script import ScriptError, path_and_name, run, variable
 from autograd_mini.source import Site, user_site
 
 
@@ -60,6 +60,7 @@ def debug_program(
     arguments: Sequence[str],
     stop: Callable[[Call], None],
     numbers: Mapping[int, float] | None = None,
+    module: bool = False,
 ) -> int:
     """Run a program and call a function whenever it calls `backward()`, before that does anything.
 
@@ -67,8 +68,9 @@ def debug_program(
         program: the path of a Python file; after it may stand ":" and the name of a global variable: then the program
             runs to its end, and the function is called once, as if it called `backward()` on that.
         arguments: what the program finds in `sys.argv[1:]`.
-        stop: what to do; it may raise `Quit`.
+        stop: what to do; it may raise `Quit`. What else it raises ends the program too, and comes out of here.
         numbers: the data that leaves are to have instead of their own, by their number in the order of making.
+        module: whether the program is the name of a module, as after `python -m`.
 
     Returns:
         how many calls of `backward()` there were.
@@ -77,10 +79,11 @@ def debug_program(
         ArgumentError: there is no such file or variable, or it is no `Value`.
         ScriptError: the program raises an error, or ends with an exit status other than 0.
     """
-    path, name = path_and_name(program)
+    path, name = path_and_name(program, module)
     leaves: list[Value] = []
     changes = numbers or {}
     count, process = 0, os.getpid()
+    failure: Exception | None = None
 
     def remember_leaf(node: Value) -> None:
         if node.op is None:
@@ -89,24 +92,32 @@ def debug_program(
             leaves.append(node)
 
     def stopped(root: Value, seed: float) -> None:
-        nonlocal count
+        nonlocal count, failure
         if os.getpid() != process:  # a fork, as of multiprocessing: nobody can talk to two debuggers at once
             return
         count += 1
         token = at_backward.set(None)
         try:
             stop(Call(count, root, seed, _caller(), leaves, namespaces(sys._getframe(1))))
+        except Exception as error:  # ours, not the program's, which might catch it
+            failure = error
+            raise Quit from None
         finally:
             at_backward.reset(token)
 
     token = at_backward.set(None if name else stopped)
     try:
         with observing(remember_leaf):
-            variables = run(path, arguments, calls=True)
+            variables = run(path, arguments, calls=True, module=module)
     except Quit:
-        return count
+        name = ""
+    except ScriptError:
+        if failure is None:  # else it is what the program made of the end
+            raise
     finally:
         at_backward.reset(token)
+    if failure is not None:
+        raise failure
     if name:
         with suppress(Quit):
             stop(Call(1, variable(variables, path, name), 1.0, None, leaves, (variables,)))

@@ -22,7 +22,7 @@ from autograd_mini.debug.moment import Moment
 from autograd_mini.debug.namespaces import Namespace, namespaces, paths, plain, users
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import outwards
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.observers import is_of_library, place_of
 from autograd_mini.scopes import Scope
@@ -88,7 +88,7 @@ class Trace(Sequence[Step]):
         self._paths = paths(spaces, {*self.journal.order})
         self.called: dict[str, list[Value]] = {}
         self._taken = {name for space in spaces for name, _ in users(space)}
-        self._bound = {(name, thing) for space in spaces for name, thing in users(space) if type(thing) is Value}
+        self._bound = {(name, thing) for space in spaces for name, thing in users(space) if is_node(thing)}
         for node in self.journal.order:
             if name := self._name_of(node):
                 self._name[node] = name
@@ -237,7 +237,7 @@ class Trace(Sequence[Step]):
         """
         if isinstance(target, int):
             return self._move(self._checked(target), target < self.position, to=())
-        if type(target) is Value:
+        if is_node(target):
             self._known(target)
             there = self._breakpoint("node", target)
         else:
@@ -421,10 +421,10 @@ class Trace(Sequence[Step]):
             nodes, entering = self.functions.get(target, set()), True
             _some(nodes, f"No function {shown(target)} computed anything in the graph.", self.functions)
         elif kind == "node":
-            nodes = {target} if type(target) is Value else {*self.nodes(target)}
-            target = self.label(target) if type(target) is Value else target
+            nodes = {target} if is_node(target) else {*self.nodes(target)}
+            target = self.label(target) if is_node(target) else target
         elif kind == "watch":
-            if type(target) is Value:
+            if is_node(target):
                 nodes, target = {target}, Condition(f"{self._written(target)}.grad")
             else:
                 target = self.condition(target)
@@ -636,7 +636,7 @@ class Trace(Sequence[Step]):
             ) from None
 
     def _known(self, node: Value) -> None:
-        if type(node) is not Value:
+        if not is_node(node):
             raise OperandError(f"{shown(node)} is no Value, but {type(node).__name__}.", "Pass a node of the graph.")
         if not self.journal.holds(node):
             raise ArgumentError(f"{shown(node)} is not in the graph of {self.label(self.root)}.", "Pass a node of it.")

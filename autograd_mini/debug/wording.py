@@ -18,11 +18,12 @@ from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.names import made_at
-from autograd_mini.draw.picture import MATHEMATICAL, UNSAFE
-from autograd_mini.engine import Value
+from autograd_mini.draw.picture import MATHEMATICAL
+from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import is_of_library
 from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
+from autograd_mini.streams import printable as printable
 
 Paint = Callable[[str, str], str]
 
@@ -54,11 +55,6 @@ def number(x: float | None) -> str:
     ('0.07815', '0', 'not yet')
     """
     return _NOT_YET if x is None else f"{x + 0.0:.4g}"
-
-
-def printable(text: str) -> str:
-    """Text of the user without what would steer a terminal, break the line or turn its direction."""
-    return UNSAFE.sub("�", text)
 
 
 def width(text: str) -> int:
@@ -236,9 +232,9 @@ class Wording:
         if row is None:
             return number(self.trace.value(node))
         if row.name == "where" and node.scope is not None and node.scope.name == "relu":
-            operands = tuple(operand for operand in operands if type(operand) is Value)
+            operands = tuple(operand for operand in operands if is_node(operand))
             return f"relu({', '.join(_bare(name(operand)) for operand in operands)})"
-        names = [name(operand) if type(operand) is Value else number(operand) for operand in operands]
+        names = [name(operand) if is_node(operand) else number(operand) for operand in operands]
         symbol = MATHEMATICAL.get(row.symbol, row.symbol)
         if row.symbol == row.name:
             return f"{symbol}({', '.join(some([_bare(name) for name in names], _FEW // 2))})"
@@ -347,7 +343,7 @@ class Wording:
         users: dict[Value, list[Value]] = {}
         for user in self.trace.journal.order:
             for node in user.operands:
-                if type(node) is Value:
+                if is_node(node):
                     users.setdefault(node, []).append(user)
         return users
 
@@ -360,7 +356,7 @@ class Wording:
             return node.op is not None and scope in trace.scopes(node)
 
         if steps[0].phase == FORWARD:
-            operands = [x for node in nodes for x in node.operands if type(x) is Value and not is_inside(x)]
+            operands = [x for node in nodes for x in node.operands if is_node(x) and not is_inside(x)]
             results = [
                 node
                 for node in nodes
@@ -441,7 +437,7 @@ class Wording:
         waiting: list[tuple[Value | float, str, str, int]] = [(node, "", "", 0)]
         while waiting and len(rows) <= most:
             operand, branch, indent, level = waiting.pop()
-            if type(operand) is not Value:
+            if isinstance(operand, float):
                 rows.append((f"{branch}{number(operand)}", "", ""))
                 continue
             below = operand.operands if level < depth else ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini import files
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
 from autograd_mini.scopes import Scope
 from autograd_mini.sweep import topological_order
@@ -177,7 +177,7 @@ def draw(
     >>> draw(network([1.0, 2.0, 3.0]), depth=0)
     Drawing(163 nodes in 3 boxes, 2 edges)
     """
-    if type(v) is not Value:
+    if not is_node(v):
         raise OperandError(
             f"draw() takes a Value, not {type(v).__name__}: {shown(v)}.",
             "Pass one node: the result, an element of a list of results, or their sum. A number has no graph.",
@@ -189,7 +189,7 @@ def draw(
     if depth is not None and (type(depth) is not int or depth < 0):
         raise ArgumentError(f"Scopes cannot be {shown(depth)} deep.", "Pass a whole number, 0 or more.")
     expand = [expand] if isinstance(expand, (str, Scope)) else list(expand)
-    for name in [*expand, *([] if focus is None or type(focus) is Value else [focus])]:
+    for name in [*expand, *([] if focus is None or is_node(focus) else [focus])]:
         if not isinstance(name, (str, Scope)):
             raise OperandError(
                 f"{shown(name)} is no scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'

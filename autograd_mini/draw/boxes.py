@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from autograd_mini.draw.parts import Kind, Merging, Part, Tree
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.scopes import Scope
 
@@ -147,7 +147,7 @@ class _Choice:
         users: dict[Value, dict[Box, None]] = {leaf: {} for leaf in leaves}
         for node in order:
             for x in node.operands:
-                if type(x) is Value and x in users:
+                if is_node(x) and x in users:
                     users[x][box[node]] = None
         named = sum(leaf.name is not None for leaf in leaves)
         alike: dict[tuple[Box, ...], list[Value]] = {}
@@ -176,7 +176,7 @@ class _Choice:
         for node in order:
             head = box[node]
             for x in node.operands:
-                if type(x) is Value:
+                if is_node(x):
                     tail = box[x]
                     if tail is not head:
                         tail.outputs[x] = None
@@ -280,19 +280,19 @@ def _found(tree: Tree, name: str | Scope) -> list[Part]:
 def _focused(tree: Tree, order: Sequence[Value], focus: Value | str | Scope | None) -> _Focus:
     if focus is None:
         return _Focus(everything=True)
-    if type(focus) is not Value:
+    if isinstance(focus, (str, Scope)):
         return _Focus(parts=_found(tree, focus))
     if focus not in tree.part:
         raise ArgumentError(f"The node {shown(focus)} is not in the graph.", "Draw the node itself: draw(node).")
     users: dict[Value, list[Value]] = {}
     for node in order:
         for x in node.operands:
-            if type(x) is Value:
+            if is_node(x):
                 users.setdefault(x, []).append(node)
     nodes = {focus: None}
     for _ in range(_HOPS):
         for node in list(nodes):
             for near in (*node.operands, *users.get(node, ())):
-                if type(near) is Value and len(nodes) < _MOST_LOOSE:
+                if is_node(near) and len(nodes) < _MOST_LOOSE:
                     nodes[near] = None
     return _Focus(nodes=nodes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograd_mini.draw.parts import outwards
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import is_of_package
 from autograd_mini.scopes import Scope
 from autograd_mini.variables import variable
@@ -29,7 +29,7 @@ class Names:
             for node in known
             if (site := made_at(node))
             for operand in node.operands
-            if type(operand) is Value and made_at(operand) == site
+            if is_node(operand) and made_at(operand) == site
         ]
         self._manifold = {site for site, _ in steps}
         self._passed_on = {operand for _, operand in steps}
@@ -62,7 +62,7 @@ def _results(order: Sequence[Value]) -> dict[Value, str]:
     """The variables to which calls of functions are assigned, by the only node that leaves the function's scope."""
     leaving: dict[Scope, set[Value]] = {}
     for node in order:
-        elsewhere = [x for x in node.operands if type(x) is Value and x.origin and x.scope is not node.scope]
+        elsewhere = [x for x in node.operands if is_node(x) and x.origin and x.scope is not node.scope]
         around = set(outwards(node.scope)) if elsewhere else ()
         for x in elsewhere:
             for scope in outwards(x.scope):

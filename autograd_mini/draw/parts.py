@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import Primitive
 from autograd_mini.scopes import Scope
 from autograd_mini.source import Site
@@ -118,7 +118,7 @@ class Tree:
         for node in order:
             scope = node.scope if merging is not Merging.OPERATIONS else None
             stage = level = 0
-            operands = [x for x in node.operands if type(x) is Value and x._row is not None] if parallel else []
+            operands = [x for x in node.operands if is_node(x) and x._row is not None] if parallel else []
             for x in operands:  # without max(): graphs are large
                 before = crossings[x] + (x.scope is not scope)
                 if before > stage:

@@ -17,8 +17,9 @@ from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
 from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import Line, Part
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import ZERO
+from autograd_mini.streams import UNSAFE
 
 SCOPE = "#dbe4f5"
 LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
@@ -30,9 +31,6 @@ _FEW = 4  # boxes in a row whose arrows have labels
 MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
 FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
-
-# What XML forbids, what would turn the direction of the text around it, and what breaks lines.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def escaped(text: object, limit: int = 1000) -> str:
@@ -252,9 +250,9 @@ class Picture:
         if row.name == "where" and node.scope and node.scope.name == "relu":
             return "relu"  # which nobody recognises in where(1, 0, □)
         symbol = MATHEMATICAL.get(row.symbol, row.symbol)
-        if all(type(operand) is Value for operand in operands):
+        if all(is_node(operand) for operand in operands):
             return symbol
-        written = [_BOXED if type(x) is Value else f"{x:.{precision}g}" for x in operands]
+        written = [_BOXED if is_node(x) else f"{x:.{precision}g}" for x in operands]
         if len(operands) == 2 and row.symbol != row.name:
             return f"{written[0]} {symbol} {written[1]}"
         return f"{symbol}({', '.join(written)})"
@@ -264,7 +262,7 @@ class Picture:
         flows = self.gradients.flows(node)
         passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
         for operand, partial in zip(node.operands, node.partials, strict=True):
-            if type(operand) is not Value or self.boxes.box[operand].alone is None:
+            if not is_node(operand) or self.boxes.box[operand].alone is None:
                 continue
             key, style, remark = self._key([(operand, node)]), "", ""
             if partial is ZERO or not flows or (self.gradients.numbers and partial == 0.0):
@@ -324,7 +322,7 @@ class Picture:
 
     def _in_order(self, node: Value) -> Iterator[str]:
         """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
-        boxes = [self.boxes.box[x] for x in node.operands if type(x) is Value and x.op is None and not x.scope]
+        boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
         leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
             yield _above(upper, lower)

@@ -1,4 +1,4 @@
-"""Text in the DOT language in, an SVG out, by whichever `dot` program there is.
+"""Text in the DOT language in, an SVG out, by whichever `dot` program there is and works.
 
 Not here: what the picture says. The `graphviz` package does not run the program, for it does so without a time limit,
 finds only `dot`, and takes no output for success. Read next: nothing; this is the end of drawing.
@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Mapping
+from functools import lru_cache
 
 from autograd_mini.errors import MissingError, ProgramError
 
 VARIABLE = "AUTOGRAD_MINI_DOT"
 SECONDS = 30.0
+_VERSION = "0.2"  # of graphviz-pure, as in pyproject.toml
 _SIGNATURES = {"svg": b"</svg>", "png": b"\x89PNG"}
 _FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # none wider than Courier
 _ADVICE = (
@@ -25,8 +27,8 @@ _ADVICE = (
 )
 
 
-def program() -> str:
-    """The path of the program: $AUTOGRAD_MINI_DOT, `graphviz-pure` beside the interpreter, or `dot`.
+def programs() -> list[str]:
+    """The programs to try in turn: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter and `dot`.
 
     Raises:
         MissingError: there is none.
@@ -35,34 +37,57 @@ def program() -> str:
     if named:
         if not shutil.which(named):
             raise MissingError(f"{VARIABLE} is set to {named!r}, which is no program that can be run.", _ADVICE)
-        return named
+        return [named]
     beside = os.path.join(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
-    found = shutil.which(beside) or shutil.which("dot")  # that directory is often not on PATH
-    if found is None:
+    found = [path for path in (shutil.which(beside), shutil.which("dot")) if path]  # that folder is often not on PATH
+    if not found:
         raise MissingError("There is no `dot` program, which turns a drawing into SVG.", _ADVICE)
+    if len(found) > 1 and not _is_known(found[0]):
+        found.reverse()
     return found
 
 
+@lru_cache
+def _is_known(pure: str) -> bool:
+    """Whether this `graphviz-pure` runs, and has a version whose pictures are known."""
+    try:
+        done = subprocess.run([pure, "-V"], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    return done.returncode == 0 and f"graphviz-pure version {_VERSION}." in said
+
+
 def run(dot: str, kind: str) -> bytes:
-    """What the program makes of a text in the DOT language, as "svg" or "png".
+    """What a program makes of a text in the DOT language, as "svg" or "png"; where one fails, the next is tried.
 
     Raises:
         MissingError: there is no program.
-        ProgramError: the program fails, or does not finish.
+        ProgramError: every program fails, or does not finish.
     """
-    command = program()
+    failures = []
+    for command in programs():
+        drawn = _attempt(command, dot, kind)
+        if isinstance(drawn, bytes):
+            return drawn
+        failures.append(drawn)
+    raise ProgramError("\n".join(failures), _ADVICE)
+
+
+def _attempt(command: str, dot: str, kind: str) -> bytes | str:
+    """What a program draws; if it fails, a sentence that says how."""
     try:
         done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise ProgramError(f"{command} did not finish within {SECONDS:g} seconds.", _ADVICE) from error
+    except subprocess.TimeoutExpired:
+        return f"{command} did not finish within {SECONDS:g} seconds."
     except OSError as error:
-        raise ProgramError(f"{command} cannot be run: {error}.", _ADVICE) from error
+        return f"{command} cannot be run: {error}."
     # The exit status is not enough: for some input it is 0 and nothing is printed. The picture neither: a label that
     # dot cannot read gives status 1 and a picture without it.
     if done.returncode != 0 or _SIGNATURES[kind] not in done.stdout:
         complaints = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
         reason = next((line for line in complaints if line.startswith("Error")), complaints[0])
-        raise ProgramError(f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}", _ADVICE)
+        return f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}"
     return done.stdout
 
 

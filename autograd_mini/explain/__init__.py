@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini import trees
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.observers import last_root, provenance
 from autograd_mini.primitives import as_number
@@ -64,7 +64,7 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
         )
     elif args:
         by = args[0]
-    if type(v) is not Value:
+    if not is_node(v):
         raise _no_value("the function returns a" if is_function else "not", v)
     if by is None and v.op is None and not is_function:
         root = last_root.get()
@@ -87,10 +87,10 @@ def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[V
     for name, argument in zip(names_of(f, len(args)), args, strict=True):
         replacements = []
         for path, leaf in trees.numbers(argument, name):
-            number = leaf.data if type(leaf) is Value else as_number(leaf)
+            number = leaf.data if is_node(leaf) else as_number(leaf)
             replacements.append(leaf if number is None else Value(number, name=path))
         fresh.append(trees.rebuilt(argument, iter(replacements)))
-        inputs += [x for x in replacements if type(x) is Value]
+        inputs += [x for x in replacements if is_node(x)]
     with provenance():
         return f(*fresh), inputs
 
@@ -110,7 +110,7 @@ def _no_value(role: str, v: Any) -> OperandError:
 
 def _named(by: Any, name: str) -> Iterator[tuple[Value, str]]:
     """The `Value`s to explain, with what the user calls them."""
-    if type(by) is Value:
+    if is_node(by):
         yield by, by.name or ("" if name == "by" else name)
     elif isinstance(by, Mapping):
         for key, value in by.items():

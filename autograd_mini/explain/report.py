@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.observers import Kink, is_of_package, place_of
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import ZERO
 from autograd_mini.source import Site
+from autograd_mini.streams import printable_lines
 from autograd_mini.variables import variable
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
@@ -121,7 +122,7 @@ class Finding:
             f"  Kink: {kink.op}({', '.join(map(short, kink.numbers))}){at_site(kink.site)}: {kink.meaning}"
             for kink in ends(self.kinks)
         ]
-        return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
+        return printable_lines("\n".join(lines + ([f"  {self.advice}"] if self.advice else [])))
 
     def _whose(self) -> str:
         """The gradient, or what is to be said of many: one number only if it is that of all."""
@@ -170,7 +171,7 @@ class Explanation:
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ def is_relu(node: Value) -> bool:
     if node.op != "where" or node.scope is None or node.scope.name != "relu":
         return False
     _, zero, x = node.operands
-    return zero == 0.0 and type(x) is Value
+    return zero == 0.0 and is_node(x)
 
 
 def name_of(node: Value) -> str:
@@ -225,7 +226,8 @@ def called(node: Value) -> str:
     if is_relu(node):
         return f"relu({short(number_of(node.operands[2]))})"
     numbers = [short(number_of(x)) for x in node.operands]
-    symbol = TABLE[node.op].symbol
+    assert node._row is not None
+    symbol = node._row.symbol
     if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
         return f" {symbol} ".join(numbers)
     if len(numbers) > 4:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_mini import functions
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.functions import (
     cross_entropy,
     dot,
@@ -173,7 +173,7 @@ def inputs_of(scope: Scope, node: Value) -> list[Value]:
     inside, seen = [node], {node}
     while inside:
         for operand in inside.pop().operands:
-            if type(operand) is Value and operand not in seen:
+            if is_node(operand) and operand not in seen:
                 seen.add(operand)
                 if operand.scope is scope and operand.operands:
                     inside.append(operand)
@@ -201,7 +201,7 @@ def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, A
             case "neg":
                 parts = [(-sign, operands[0])]
             case "mul" if -1.0 in [x for x in operands if type(x) is float]:
-                parts = [(-sign, x) for x in operands if type(x) is Value]
+                parts = [(-sign, x) for x in operands if is_node(x)]
             case _:
                 terms.append((sign, term))
                 continue
@@ -242,14 +242,14 @@ def _same(a: Any, b: Any) -> bool:
 
 def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_Match]:
     """All ways in which a graph has the shape of a pattern. It recurses as deep as the pattern, not the graph."""
-    name = form.wildcards.get(pattern) if type(pattern) is Value else None
+    name = form.wildcards.get(pattern) if is_node(pattern) else None
     if name == "xs":
         after = so_far.copy()
         after.bound.setdefault("xs", []).append(node)
         yield after
         return
     if name is not None:
-        if _same(so_far.bound.get(name, node), node) and type(node) is Value:
+        if _same(so_far.bound.get(name, node), node) and is_node(node):
             after = so_far.copy()
             after.bound[name] = node
             yield after

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.explain.report import (
     SHOWN_LINKS,
     Culprit,
@@ -32,7 +32,7 @@ from autograd_mini.explain.report import (
 from autograd_mini.explain.stable import advise, call_of, composite_of, inputs_of
 from autograd_mini.functions import kink_at_switch, relu
 from autograd_mini.observers import Kink, kink_of, place_of
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import Scope, unobserved
 from autograd_mini.sweep import sweep, topological_order
 
@@ -79,7 +79,7 @@ class Study:
         self.users: dict[Value, list[tuple[Value, Any]]] = {node: [] for node in self.order}
         for node in self.order:
             for operand, partial in zip(node.operands, node.partials, strict=True):
-                if type(operand) is Value:
+                if is_node(operand):
                     self.users[operand].append((node, partial))
         self._position = {node: i for i, node in enumerate(self.order)}
         self._slopes: dict[Value, dict[Value, Any]] = {}
@@ -295,7 +295,7 @@ class Study:
             waiting = [node]
             while waiting:
                 for operand in waiting.pop().operands:
-                    if type(operand) is not Value or operand in inside:
+                    if not is_node(operand) or operand in inside:
                         continue
                     if operand.operands and call_of(operand) is call:
                         inside.add(operand)
@@ -306,7 +306,7 @@ class Study:
             for inner in sorted(inside, key=self._position.__getitem__, reverse=True):
                 adjoint = adjoints.get(inner, ZERO)
                 for operand, partial in zip(inner.operands, inner.partials, strict=True):
-                    if type(operand) is Value and partial is not ZERO and adjoint is not ZERO:
+                    if is_node(operand) and partial is not ZERO and adjoint is not ZERO:
                         adjoints[operand] = adjoints.get(operand, 0.0) + adjoint * partial
             self._slopes[node] = {x: adjoints.get(x, ZERO) for x in sorted(inputs, key=self._position.__getitem__)}
         return self._slopes[node]
@@ -448,7 +448,7 @@ class Study:
                 return Verdict("stationary", f"{self.seen(node)} is flat where its operand is 0.", node, (node,))
             message = f"It is multiplied by 0 in {self.seen(node)}."
             trouble: tuple[Value, ...] = (node,)
-            if type(partner) is Value and partner.op is not None:
+            if is_node(partner) and partner.op is not None:
                 message += f" That 0 is {self.seen(partner)}."
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
@@ -457,7 +457,7 @@ class Study:
             return Verdict("underflow", message, node, (node,))
         infinite = next((x for x in node.operands if math.isinf(number_of(x))), None)
         if infinite is not None:
-            reason = self.forward(infinite, "inf") if type(infinite) is Value else None
+            reason = self.forward(infinite, "inf") if is_node(infinite) else None
             message = f"{self.seen(node)} has the slope 0 at an infinite operand."
             if reason is not None:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
@@ -505,7 +505,7 @@ class Study:
 
     @staticmethod
     def _underflowed(operand: Any) -> bool:
-        return type(operand) is Value and operand.op is not None and operand.data == 0.0
+        return is_node(operand) and operand.op is not None and operand.data == 0.0
 
     def _input(self, node: Value, operand: Any) -> tuple[str, str]:
         number = number_of(operand)
@@ -546,13 +546,16 @@ def _is_pole(node: Value, numbers: list[float]) -> bool:
     """Whether a result is infinite at this very point, and not because it grew beyond all floats."""
     if node.op in _WITHOUT_POLE:
         return False
-    function = TABLE[str(node.op)].function
+    assert node._row is not None
+    function = node._row.function
     moved = [
         function(*numbers[:i], math.nextafter(number, side), *numbers[i + 1 :])
         for i, number in enumerate(numbers)
         for side in (-math.inf, math.inf)
     ]
-    return (0.0 in numbers and node.op in ("div", "pow")) or any(number != node.data for number in moved)
+    return (0.0 in numbers and node.op in ("div", "pow")) or any(
+        number != node.data and not math.isnan(number) for number in moved
+    )
 
 
 def _wall(edge: Edge) -> tuple[str, str]:

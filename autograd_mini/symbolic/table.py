@@ -29,6 +29,13 @@ def _cbrt(x: Any) -> Any:
     return sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3)
 
 
+def _round(x: Any, digits: Any = 0) -> Any:
+    """Half to even: the nearest whole number is floor(x + 1/2), or one less where that is odd and a tie."""
+    scale = 10 ** sympy.floor(digits)
+    tie = (2 * x * scale - 1) / 4
+    return (sympy.floor(2 * tie + 1) + sympy.ceiling(tie) - sympy.floor(tie) - 1) / scale
+
+
 def _dot(*operands: Any) -> Any:
     half = len(operands) // 2
     return sympy.Add(*[a * b for a, b in zip(operands[:half], operands[half:], strict=True)])
@@ -64,6 +71,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "maximum": sympy.Max,
     "minimum": sympy.Min,
     "clip": _clip,
+    "round": _round,
     "where": _where,
     "xlogy": lambda x, y: x * sympy.log(y),
     "sum": sympy.Add,

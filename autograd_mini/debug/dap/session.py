@@ -22,7 +22,7 @@ from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.draw.parts import outwards
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.explain import explain
 
@@ -376,7 +376,7 @@ class Session:
 
     def _node(self, expression: str) -> Value:
         found = self.trace.evaluate(expression)
-        if type(found) is not Value:
+        if not is_node(found):
             raise ArgumentError(f"{shown(expression)} is no node of the graph.", "Write the name of a variable.")
         return found
 

@@ -20,7 +20,7 @@ from autograd_mini.debug.moment import Moment
 from autograd_mini.debug.places import place
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.travel import Trace
-from autograd_mini.engine import Value
+from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, AutogradError
 
 FILTERS: dict[str, dict[str, Any]] = {  # where each stops by itself
@@ -115,7 +115,7 @@ class Wanted:
             return place(trace, self.target)
         if self.kind == "data":
             watched = trace.evaluate(self.target)
-            return {"watch": watched if type(watched) is Value else self.target}
+            return {"watch": watched if is_node(watched) else self.target}
         threshold = self._threshold
         return {kind: usual if threshold is None else threshold for kind, usual in FILTERS[self.target].items()}
 

@@ -15,7 +15,7 @@ from autograd_mini.debug.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 
 Row = dict[str, Any]
@@ -99,7 +99,7 @@ class Variables:
 
     def any(self, name: str, found: Any) -> Row:
         """The row of what an expression gave."""
-        if type(found) is Value:
+        if is_node(found):
             return self.node(name, found)
         return {**_text(name, self.trace.names_at(self.trace.step).text(found)), "type": type(found).__name__}
 
@@ -187,7 +187,7 @@ def number(trace: Trace, text: str) -> float:
         ArgumentError: it is none.
     """
     found = trace.evaluate(text)
-    if type(found) is Value:
+    if is_node(found):
         return trace.value(found)
     if not isinstance(found, float):
         raise ArgumentError(f"{shown(text)} is no number.", "Write one, or an expression such as 2 * x.")

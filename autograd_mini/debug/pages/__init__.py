@@ -106,7 +106,9 @@ def write_page(trace: Trace, path: str | Path) -> Path:
     return Page(trace).save(checked_path(path))
 
 
-def page_of_program(program: str, arguments: Sequence[str], path: str | Path, at: int = 1) -> Path:
+def page_of_program(
+    program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False
+) -> Path:
     """Run a program up to a call of `backward()`, and write the page of that call.
 
     Args:
@@ -114,6 +116,7 @@ def page_of_program(program: str, arguments: Sequence[str], path: str | Path, at
         arguments: what the program finds in `sys.argv[1:]`.
         path: of the HTML file to write.
         at: which call of `backward()`, from 1.
+        module: whether the program is the name of a module, as after `python -m`.
 
     Raises:
         ArgumentError: nothing can be written there; there is no such program or variable, or no such call.
@@ -131,12 +134,14 @@ def page_of_program(program: str, arguments: Sequence[str], path: str | Path, at
             write_page(trace, target)
             raise Quit
 
-    count = debug_program(program, arguments, stop)
+    count = debug_program(program, arguments, stop, module=module)
     if count < at:
         calls = f"{count} time{'s' * (count != 1)}" if count else "never"
         raise ArgumentError(
             f"{program} calls backward() {calls}.",
-            f"Pass a number from 1 to {count}." if count else f"Name the value to differentiate: {program}:NAME.",
+            f"Pass a number from 1 to {count}."
+            if count
+            else f"Name the value to differentiate: {'-m ' * module}{program}:NAME.",
         )
     return path
 

@@ -14,7 +14,7 @@ from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.picture import MATHEMATICAL
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 
 Formula = list[Any]  # [tag, *children], where children are texts or formulas
 
@@ -107,8 +107,8 @@ def slopes(trace: Trace, step: Step) -> list[Formula]:
 def _computed(trace: Trace, node: Value, name: Formula) -> list[Formula]:
     if node._row is None:
         return [["mrow", name, ["mo", "="], numeral(trace.value(node))]]
-    names = [variable(called(trace, x)) if type(x) is Value else numeral(float(x)) for x in node.operands]
-    numbers = [trace.value(x) if type(x) is Value else float(x) for x in node.operands]
+    names = [variable(called(trace, x)) if is_node(x) else numeral(float(x)) for x in node.operands]
+    numbers = [trace.value(x) if is_node(x) else float(x) for x in node.operands]
     pieces = [["mrow", name, ["mo", "="], *_applied(node, names)]]
     pieces.append(["mrow", ["mo", "="], *_applied(node, [numeral(number) for number in numbers])])
     return [*pieces, ["mrow", ["mo", "="], numeral(trace.value(node))]]

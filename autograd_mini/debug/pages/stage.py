@@ -16,7 +16,7 @@ from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
 from autograd_mini.draw.picture import COMPUTED, FRAMED, LEAF, SCOPE, Picture, escaped, label
 from autograd_mini.draw.render import prefix, svg
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import ZERO
 from autograd_mini.sweep import topological_order
 
@@ -58,7 +58,7 @@ class Stage(Picture):
         left: dict[Value, list[str]] = {}
         ways = self._ways[node] = []
         for operand, partial in zip(node.operands, node.partials, strict=True):
-            if type(operand) is Value:
+            if is_node(operand):
                 keys = left.setdefault(operand, [*self._along.get((operand, node), ())])
                 way = keys.pop(0) if keys else None
                 if partial is not ZERO:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import cmd
 import glob
 import linecache
-import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,13 +24,16 @@ from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.moment import WORDS
 from autograd_mini.debug.places import files, place
 from autograd_mini.debug.program import Call, Quit, debug_program
+from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.console import line_editing, painter
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
 from autograd_mini.draw import draw
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.explain import explain
+from autograd_mini.script import path_and_name
+from autograd_mini.streams import abandon, reason, write
 from autograd_mini.sweep import topological_order
 
 ALIASES = {
@@ -68,12 +70,15 @@ class Shell(cmd.Cmd):
         self, commands: Sequence[str] = (), stdin: IO[str] | None = None, stdout: IO[str] | None = None
     ) -> None:
         super().__init__("tab", stdin, stdout)
-        self.use_rawinput = self.stdin.isatty() and self.stdout.isatty()
+        if self.stdin is None:
+            raise ArgumentError("Standard input is closed, and commands are read from there.")
+        self.use_rawinput = self.stdin.isatty() and self.stdout is not None and self.stdout.isatty()
         self.prompt = "(backprop) " if self.use_rawinput else ""
         self.cmdqueue = list(commands)
         self.paint = painter(self.stdout)
         self.trace: Trace | None = None
         self.quits = False
+        self.ran_out = False
 
     # -- a session -----------------------------------------------------------------------------------------------------
 
@@ -84,19 +89,19 @@ class Shell(cmd.Cmd):
         self.trace, self.quits = trace, False
         columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
         self.wording = Wording(trace, self.paint, columns)
-        try:
-            with line_editing() if self.use_rawinput else nullcontext():
-                self.say(about)
-                self._show()
-                while True:
-                    try:
-                        self.cmdloop()
-                        return not self.quits
-                    except KeyboardInterrupt:  # at the prompt: another one
-                        self.say("")
-        except BrokenPipeError:  # nobody reads on; nor may the interpreter complain of that when it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
-            return False
+        with line_editing() if self.use_rawinput else nullcontext():
+            self.say(about)
+            self._show()
+            while True:
+                try:
+                    self.cmdloop()
+                    return not self.quits
+                except KeyboardInterrupt:
+                    if not self.prompt:
+                        raise
+                    self.say("")  # another prompt
+                except UnicodeDecodeError as error:
+                    self._complain(f"this cannot be read as text: {error}")
 
     def parseline(self, line: str) -> tuple[str | None, str | None, str]:
         """A verb, spelt out, and the rest; of an expression, which begins with a name too, no verb."""
@@ -120,7 +125,7 @@ class Shell(cmd.Cmd):
         except AutogradError as error:
             self._complain(_in_one_line(error))
         except OSError as error:
-            self._complain(f"{error.filename or ''}: {error.strerror}")
+            self._complain(reason(error))
         except Exception as error:  # the user's place in time is worth more than an end that is clean
             self._complain(f"{type(error).__name__}: {error}")
         return False
@@ -151,10 +156,7 @@ class Shell(cmd.Cmd):
 
     def say(self, *lines: str) -> None:
         """Print lines."""
-        encoding = getattr(self.stdout, "encoding", None) or "utf-8"  # in some there is no ∂
-        for line in lines:
-            self.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
-        self.stdout.flush()
+        write(self.stdout, "".join(f"{line}\n" for line in lines))
 
     def _complain(self, text: str) -> None:
         self.say(self.paint("error", f"*** {printable(text)}"))
@@ -262,8 +264,10 @@ class Shell(cmd.Cmd):
 
     def do_EOF(self, _: str) -> bool:
         """End the session, at the end of what there is to read."""
-        if self.use_rawinput:
+        if self.prompt:
             self.say("")
+        else:
+            self.ran_out = True
         return self.do_quit("")
 
     # -- breakpoints ---------------------------------------------------------------------------------------------------
@@ -368,13 +372,13 @@ class Shell(cmd.Cmd):
         """Print with all digits: pp x.grad; of a node, as in pp x, all that is known of it."""
         self._required(text, "an expression, as in pp x")
         found = self._trace.evaluate(text)
-        if type(found) is not Value:
+        if not is_node(found):
             self.say("not yet" if found is None else repr(found))
             return
         trace = self._trace
         site = trace.place(found)
         operands = [
-            f"{trace.label(operand) if type(operand) is Value else 'a constant'}, derivative {partial!r}"
+            f"{trace.label(operand) if is_node(operand) else 'a constant'}, derivative {partial!r}"
             for operand, partial in zip(found.operands, found.partials, strict=True)
         ]
         rows = [
@@ -529,7 +533,7 @@ class Shell(cmd.Cmd):
             for symbol, found in compared
         ]
         self.say(*aligned(rows))
-        hidden = sum(type(operand) is Value for operand in node.operands) - len(rows) + 1
+        hidden = sum(is_node(operand) for operand in node.operands) - len(rows) + 1
         if hidden:
             self.say(f"… and {hidden:,} more operands, which are not compared")
 
@@ -576,7 +580,7 @@ class Shell(cmd.Cmd):
         if text in trace.vocabulary and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
             return nodes[0]
         found = trace.evaluate(text)
-        if type(found) is not Value:
+        if not is_node(found):
             raise ArgumentError(f"{shown(text)} is no node.")
         return found
 
@@ -670,43 +674,61 @@ def _in_one_line(error: AutogradError) -> str:
 # -- programs ----------------------------------------------------------------------------------------------------------
 
 
-def debug(program: str, arguments: Sequence[str] = (), at: int | None = None) -> None:
+def debug(
+    program: str, arguments: Sequence[str] = (), at: int | None = None, module: bool = False, given: str | None = None
+) -> None:
     """Run a program, and stop in it whenever it calls `backward()`.
 
     Args:
         program: SCRIPT.py, or SCRIPT.py:NAME for a value on which it does not call `backward()`.
         arguments: what the program finds in `sys.argv[1:]`.
         at: stop at the call of this number only, from 1.
+        module: whether the program is the name of a module, as after `python -m`.
+        given: the file that the program reads as its standard input; "-" for standard input itself, and then commands
+            come from the terminal. None for what commands come from: at a terminal they take turns, else the program
+            may not read it.
 
     Raises:
-        ArgumentError: there is no such program, or it calls `backward()` less often.
+        ArgumentError: there is no such program, or it calls `backward()` less often; the commands end before it does.
+        SharedInputError: it reads the pipe that commands come from.
         ScriptError: the program raises an error, or ends with an exit status other than 0.
+        OSError: commands or the program cannot be read, or the answers cannot be written.
     """
-    shell = Shell()
+    shared = turns.Turns(given)
+    with shared.debugger():  # so that it knows whether that is a terminal
+        shell = Shell(stdin=shared.commands)
+    called = f"{'-m ' * module}{program}"
     quits = False
 
     def stop(call: Call) -> None:
         nonlocal quits
         if at is not None and call.number != at:
             return
-        if not shell.interact(call.trace(), _about(call)):
+        with shared.debugger():
+            goes_on = shell.interact(call.trace(), _about(call))
+        if not goes_on:
             quits = True
             raise Quit
 
     try:
-        count = debug_program(program, arguments, stop)
+        with shared.program():
+            count = debug_program(program, arguments, stop, module=module)
     except Quit:  # of a program that has ended already
         return
+    if quits and shell.ran_out and not path_and_name(program, module)[1]:
+        raise ArgumentError(
+            f"The commands ended before {called} did. End them with q to leave it, or with as many c as it takes."
+        )
     if quits:
         return
     if count == 0:
         raise ArgumentError(
-            f"{program} never calls backward(). Call it on the value whose derivatives you want, or name that: "
-            f"autograd-mini debug {program}:NAME. What other threads and processes do is not followed."
+            f"{called} never calls backward(). Call it on the value whose derivatives you want, or name that: "
+            f"autograd-mini debug {called}:NAME. What other threads and processes do is not followed."
         )
     if at is not None and count < at:
-        raise ArgumentError(f"{program} calls backward() {count} time{'s' * (count > 1)}, so there is no call {at}.")
-    shell.say(f"{program} has ended.")  # to where the session was, not to what the program made of sys.stdout
+        raise ArgumentError(f"{called} calls backward() {count} time{'s' * (count > 1)}, so there is no call {at}.")
+    shell.say(f"{printable(called)} has ended.")  # to where the session was, not to what the program made of sys.stdout
 
 
 def _about(call: Call) -> str:
@@ -721,4 +743,9 @@ def shell(v: Value, seed: float, commands: Sequence[str]) -> None:
     about = _HOW
     if not any(node.origin is not None for node in trace.journal.order):
         about += " Record inside `with autograd_mini.provenance(calls=True):` to see your lines."
-    Shell(commands).interact(trace, about)
+    with turns.commands():
+        session = Shell(commands)
+        try:
+            session.interact(trace, about)
+        except BrokenPipeError:  # the interpreter would complain of that once more when it ends
+            abandon(session.stdout)

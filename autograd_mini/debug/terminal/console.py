@@ -18,9 +18,9 @@ _COLOURS = {"header": "1", "mark": "1;36", "result": "32", "faint": "2", "error"
 _REMEMBERED = 1000
 
 
-def painter(output: IO[str]) -> Paint:
+def painter(output: IO[str] | None) -> Paint:
     """Colours, where they are seen and welcome: on a terminal, without NO_COLOR in the environment."""
-    if not output.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if output is None or not output.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return plain
     return lambda role, text: f"\x1b[{_COLOURS[role]}m{text}\x1b[0m" if text else text
 

@@ -1,0 +1,132 @@
+"""Whose turn it is to read standard input: the debugger's, for commands, or the program's, for what it reads itself.
+
+At a terminal both read what is typed, in turns. A pipe holds either commands or the program's input, and nothing tells
+which line is which: there the program may not read. Not here: what commands mean. Read next: `terminal`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+from autograd_mini.debug.program import Quit
+from autograd_mini.errors import ArgumentError
+from autograd_mini.script import SharedInputError
+from autograd_mini.source import Site, user_site
+from autograd_mini.streams import printable
+
+_TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
+
+
+class _Refusal(io.RawIOBase):
+    """What the program has as its standard input where that belongs to the debugger."""
+
+    refused: Site | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def readinto(self, _: Any) -> int:
+        self.refused = user_site()
+        raise Quit
+
+
+# The turns that the running program takes: `loss.debug()` inside of it reads commands too.
+_running: ContextVar[Turns | None] = ContextVar("running", default=None)
+
+
+def commands() -> AbstractContextManager[None]:
+    """Let the debugger read commands, also where a program runs under the debugger already."""
+    turns = _running.get()
+    return nullcontext() if turns is None else turns.debugger()
+
+
+class Turns:
+    """Standard input, which the program and the debugger share.
+
+    Args:
+        given: the file that the program reads as its standard input; "-" for standard input itself, and then commands
+            come from the terminal; None for what commands come from too.
+        commands: whether there will be any.
+
+    Raises:
+        ArgumentError: standard input is closed, or there is no terminal.
+        OSError: the file cannot be read.
+    """
+
+    def __init__(self, given: str | None, commands: bool = True) -> None:
+        self._refusal = _Refusal()
+        self._swapped: tuple[int, int] | None = None  # what is behind descriptor 0 for the program, and for commands
+        self.commands: Any = sys.stdin
+        self._program: Any = sys.stdin
+        if commands and given != "-" and sys.stdin is None:
+            raise ArgumentError("Standard input is closed, and commands are read from there.")
+        if given == "-" and commands:
+            try:
+                terminal = os.open(_TERMINAL, os.O_RDWR)
+            except OSError:
+                raise ArgumentError("There is no terminal to read commands from, as --input - asks for.") from None
+            self._swapped = os.dup(0), terminal
+            self.commands = self._open()
+        elif given not in (None, "-"):
+            self._swapped = os.open(str(given), os.O_RDONLY), os.dup(0)
+            self._program = self._open()
+        elif given is None and commands and _is_descriptor_0(sys.stdin) and not sys.stdin.isatty():
+            self._swapped = os.open(os.devnull, os.O_WRONLY), os.dup(0)
+            self._program = io.TextIOWrapper(io.BufferedReader(self._refusal), encoding=sys.stdin.encoding)
+            sys.stdin.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+    def _open(self) -> io.TextIOWrapper:
+        return open(0, closefd=False)  # it stays until the end
+
+    @contextmanager
+    def program(self) -> Iterator[None]:
+        """Let the program have what is its own.
+
+        Raises:
+            SharedInputError: it reads, and that would take commands away.
+        """
+        before = sys.stdin
+        self._give(0, self._program)
+        token = _running.set(self)
+        try:
+            yield
+        finally:
+            _running.reset(token)
+            self._give(1, before)
+        site = self._refusal.refused
+        if site is not None:
+            raise SharedInputError(
+                f"{printable(site.file)}, line {site.line}, reads standard input, which is where the debugger's "
+                "commands come from. Type them at a terminal, or give the program its input with --input FILE."
+            )
+
+    @contextmanager
+    def debugger(self) -> Iterator[None]:
+        """Let the debugger read commands; the program may have made something else of `sys.stdin`."""
+        before = sys.stdin
+        self._give(1, self.commands)
+        try:
+            yield
+        finally:
+            self._give(0, before)
+
+    def _give(self, whose: int, stream: Any) -> None:
+        if self._swapped is not None:
+            os.dup2(self._swapped[whose], 0)
+        sys.stdin = stream
+
+
+def _is_descriptor_0(stream: Any) -> bool:
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        return bool(stream.fileno() == 0)
+    return False

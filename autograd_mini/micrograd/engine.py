@@ -1,0 +1,456 @@
+"""The `Value` of code written for micrograd: a node with identity, attributes and operations of one's own.
+
+It records micrograd's graph: constants are nodes, `a - b` is `a + b * -1`, `a / b` is `a * b**-1`, and a function such
+as `tanh` is one node. Numbers and local derivatives come from the same table, and the same sweep walks it.
+Not here: any derivative. Read next: `micrograd.nn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from math import nan
+from typing import Any
+
+from autograd_mini import engine, functions
+from autograd_mini.engine import Node, layout
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.methods import Methods, right_operand
+from autograd_mini.primitives import (
+    TABLE,
+    ZERO,
+    Constant,
+    Primitive,
+    as_number,
+    float_of,
+    interpreters,
+    operand_error,
+)
+from autograd_mini.scopes import recording
+from autograd_mini.sweep import topological_order
+
+_POW, _WHERE = TABLE["pow"], TABLE["where"]
+
+
+class Value(Node):
+    """A number that records the operations it takes part in, as code written for micrograd expects it.
+
+    Beside what the plain `Value` does: `==`, `in`, `index` and `remove` compare identity, and every node is true;
+    any attribute can be set; the data of every node can be written; an operation of your own is a node made from its
+    operands whose `_backward` adds to their `.grad`, with `.grad` of the node complete (pictures and debuggers call it
+    too, and put all gradients back); classes can derive from it.
+    What differs from micrograd is what it does wrong: a second `backward()` adds to leaves alone, as it starts afresh
+    on computed nodes; and gradients are those of the recorded computation, though data was written since.
+
+    Args:
+        data: a real number, stored as a float.
+        _children: what it was computed from, by an operation of your own. Assign `_backward` to the result; without
+            one, no gradient gets to the operands.
+        _op: what that operation is called.
+        label: what pictures and debuggers call the number.
+
+    Raises:
+        OperandError: data is not a real number, or something in _children is not such a `Value`.
+
+    >>> x = Value(3.0, label="x")
+    >>> def cube(x):
+    ...     out = Value(x.data**3, (x,), "cube")
+    ...     def _backward():
+    ...         x.grad += 3 * x.data**2 * out.grad
+    ...     out._backward = _backward
+    ...     return out
+    >>> y = cube(2 * x) + x
+    >>> y.backward()
+    >>> x.grad, y in [x, y], y == Value(y.data)
+    (217.0, True, False)
+    """
+
+    # No __slots__: it has a dict, for attributes, and can be referred to weakly.
+
+    def __init__(self, data: float, _children: Iterable[Value] = (), _op: str = "", label: Any = "") -> None:
+        number = data if type(data) is float else as_number(data)
+        if number is None:
+            raise operand_error("Value()", data)
+        children = tuple(dict.fromkeys(_children if isinstance(_children, Iterable) else (_children,)))
+        for child in children:
+            _check_kind(child)
+            if not isinstance(child, Value):
+                raise OperandError(
+                    f"What a Value is computed from are Values, not {type(child).__name__}: {shown(child)}.",
+                    "Pass the operands in a tuple, and a name as label='...'.",
+                )
+        self._row, self._data, self._grad = (_own(_op or "operation") if children else None), number, None
+        self._left, self._right = (children or None), None
+        self._dleft, self._dright = ((ZERO,) * len(children) or ZERO), ZERO
+        if children or _op:
+            self._op = _op
+        now = recording()
+        self._notes = now.scope
+        if label != "":
+            self.label = label
+        if now.observe is not None:
+            now.observe(self)
+
+    def __init_subclass__(cls) -> None:
+        if "_backward" in vars(cls):
+            raise ArgumentError(
+                f"The class {cls.__name__} defines _backward, which every node has for itself.",
+                "Assign it in __init__: self._backward = self.a_method.",
+            )
+        interpreters[cls] = _apply
+
+    # -- identity ------------------------------------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+    __ne__ = object.__ne__  # not that of the base class, which compares numbers
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"Value(data={self.data}, grad={self.grad})"
+
+    # -- what micrograd's nodes have -----------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> float:
+        """The number. Graphs recorded before it is written keep the number that they were recorded with."""
+        return self._data
+
+    @data.setter
+    def data(self, data: float) -> None:
+        number = as_number(data)
+        if number is None:
+            raise operand_error("Value.data", data)
+        self._data = number
+
+    @property
+    def label(self) -> Any:
+        """What pictures and debuggers call it; "" where nobody gave it a name. Other things than text are kept too."""
+        label = vars(self).get("label")
+        return label if label is not None and str(label) == self.name else self.name or ""
+
+    @label.setter
+    def label(self, label: Any) -> None:
+        self.name = str(label) or None
+        if not isinstance(label, str):
+            vars(self)["label"] = label
+
+    @property
+    def _prev(self) -> tuple[Any, ...]:
+        return tuple([x for x in self.operands if isinstance(x, Value)])
+
+    @property
+    def _op(self) -> str:
+        op: str | None = vars(self).get("_op")
+        return super()._op if op is None else op
+
+    @_op.setter
+    def _op(self, op: str) -> None:
+        vars(self)["_op"] = op
+
+    @property
+    def _backward(self) -> Callable[[], object]:
+        function: Callable[[], object] | None = vars(self).get("_backward")
+        return function or partial(_hand_on, self, self.operands, self.partials)
+
+    @_backward.setter
+    def _backward(self, function: Callable[[], object]) -> None:
+        if not callable(function):
+            raise OperandError(f"_backward must be a function, not {shown(function)}.", "Write out._backward = f.")
+        vars(self)["_backward"] = function
+        children = tuple(dict.fromkeys(self._prev))
+        if children:
+            share = _Shares(self, children, function)
+            self._op, self._row = self._op, _own(self._op or "operation")
+            self._left, self._right, self._dright = children, None, ZERO
+            self._dleft = tuple([_Share(share, place) for place in range(len(children))])
+
+    @property
+    def partials(self) -> tuple[Any, ...]:
+        """The local partial derivative for each operand; of an operation of your own, what `_backward` adds for 1."""
+        edges = super().partials
+        if edges and type(edges[0]) is _Share:
+            return tuple([_Slope(part, share) for part, share in zip(edges[0].shares(1.0), edges, strict=True)])
+        return edges
+
+    def backward(self, seed: float = 1.0) -> None:
+        """Add the derivative of this value by every leaf to the leaf's `.grad`; see `autograd_mini.Value.backward`.
+
+        Args:
+            seed: the derivative to start with, a factor on all gradients.
+
+        Raises:
+            OperandError: the seed is not a real number.
+            NonFiniteError: under `checked()`, a contribution is nan or infinite. After this error, and after one of a
+                `_backward` of your own, all gradients are what they were.
+
+        >>> x = Value(3.0)
+        >>> (x * x).backward()
+        >>> x.grad
+        6.0
+        """
+        before = [(node, node._grad) for node in topological_order(self)]
+        try:
+            super().backward(seed)
+            for node, _ in reversed(before):
+                if not node._prev and "_backward" in vars(node):
+                    node._backward()
+        except BaseException:
+            for node, gradient in before:
+                node._grad = gradient
+            raise
+
+    def _attributes(self) -> dict[str, Any]:
+        if "_backward" in vars(self):
+            raise ArgumentError(
+                f"{self._op or 'A node'} with a _backward of your own cannot be copied or pickled: "
+                "that function adds to the nodes it was written for, not to copies of them.",
+                "Copy the leaves and compute again.",
+            )
+        return dict(vars(self))
+
+    # -- arithmetic, in micrograd's terms ------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Any:
+        return _with_node("add", self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return _with_node("mul", self, other)
+
+    def __pow__(self, other: Any) -> Any:
+        power = super().__pow__(other)
+        if power is not NotImplemented and not isinstance(other, Value):
+            power._op = f"**{other}"
+        return power
+
+    def __neg__(self) -> Any:
+        return self * -1.0
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other
+
+    def __rmul__(self, other: Any) -> Any:
+        return self * other
+
+    def __sub__(self, other: Any) -> Any:
+        operand = _operand("sub", other)
+        return NotImplemented if operand is None else self + -operand
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __truediv__(self, other: Any) -> Any:
+        divisor = _operand("div", other)
+        if divisor is None:
+            return NotImplemented
+        return self * (_POW.function(divisor, -1.0) if type(divisor) is float else divisor**-1)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self**-1 * other
+
+
+def _hand_on(node: Value, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> None:
+    """What `_backward` does where the table knows the operation: add to the gradients of the operands."""
+    for operand, slope in zip(operands, partials, strict=True):
+        if slope is not ZERO:
+            operand.grad += node.grad * slope
+
+
+def _operand(name: str, other: Any) -> Any:
+    """The right-hand side of an operator; None where its own class may have an answer."""
+    operand = right_operand(TABLE[name], other)
+    _check_kind(operand)
+    return operand
+
+
+def _with_node(name: str, self: Value, other: Any) -> Any:
+    """A sum or product, with a constant as a node of its own."""
+    operand = _operand(name, other)
+    if operand is None:
+        return NotImplemented
+    return _apply(TABLE[name], (self, _node(Value, None, operand, (), ()) if type(operand) is float else operand))
+
+
+def _node(kind: type[Value], row: Primitive | None, data: float, operands: Any, partials: Any) -> Value:
+    node = object.__new__(kind)
+    node._row, node._data, node._grad = row, data, None
+    node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
+    now = recording()
+    node._notes = now.scope
+    if now.observe is not None and row is not None:  # a constant comes from no expression of its own
+        now.observe(node)
+    return node
+
+
+def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
+    """Record one operation on numbers and these `Value`s.
+
+    Raises:
+        OperandError: an operand is neither.
+    """
+    kind, kept = Value, []
+    for x in operands:
+        if isinstance(x, Value):
+            kind = type(x) if issubclass(type(x), kind) else kind
+        elif type(x) is not float:
+            _check_kind(x)
+            number = as_number(x)
+            if number is None:
+                raise operand_error(f"{row.name}()", x)
+            x = number
+        kept.append(x)
+    if row is _WHERE:  # what the condition was computed from has no part in the gradient
+        kept[0] = 1.0 if getattr(kept[0], "data", kept[0]) else 0.0
+    numbers = [x._data if isinstance(x, Value) else x for x in kept]
+    data = float_of(row, row.function(*numbers))
+    if len(kept) == 2:  # as in `engine.apply`
+        numbers = [x._data if isinstance(x, Value) else Constant(x) for x in kept]
+    partials = row.partials(data, numbers)
+    edges = tuple([p if isinstance(x, Value) else ZERO for p, x in zip(partials, kept, strict=True)])
+    return _node(kind, row, data, tuple(kept), edges)
+
+
+interpreters[Value] = _apply
+
+
+def _check_kind(x: Any) -> None:
+    if isinstance(x, Methods) and not isinstance(x, Value):
+        what = "a Value of autograd_mini" if type(x) is engine.Value else f"a {type(x).__name__}"
+        raise OperandError(
+            f"{shown(x)} is {what}: it and a Value of autograd_mini.micrograd do not mix.",
+            "Import Value and nn from one of the two; grad, jacobian and the like take functions of the first.",
+        )
+
+
+# -- rows that are not in the table ------------------------------------------------------------------------------------
+
+
+class _Row(Primitive):
+    """An operation that the table need not have: a composed function as one node, or one of the user's own."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_own if self.function is _unknown else _composed), (self.name,)
+
+
+def _smooth(result: float, *operands: float) -> bool:
+    return False  # kinks inside of a composed function are seen as it is evaluated
+
+
+@cache
+def _composed(name: str) -> Primitive:
+    """A function that is composed from primitives, as one operation; its derivative is what falls out."""
+    function: Callable[[Any], Any] = getattr(functions, name)
+    return _Row(name, function, lambda y, x: (functions.slope(function, x),), name, (), (), _smooth)
+
+
+@cache
+def _own(op: str) -> Primitive:
+    """An operation that the user's program evaluates and differentiates itself."""
+    return _Row(op, _unknown, _without_rule, op, (), (), _smooth)
+
+
+def _unknown(*numbers: float) -> float:
+    return nan
+
+
+def _without_rule(result: Any, *operands: Any) -> Any:
+    raise OperandError("An operation with a _backward of its own has no formula.", "Write it with this package.")
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function, row = getattr(functions, name), _composed(name)
+
+    def method(self: Value, *settings: Any, **named: Any) -> Any:
+        return function(self, *settings, **named) if settings or named else _apply(row, (self,))
+
+    method.__name__, method.__doc__ = name, f"`autograd_mini.{name}` of this number, as one node."
+    return method
+
+
+for _name in (
+    "elu", "gelu", "hard_tanh", "leaky_relu", "log_sigmoid", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
+):  # fmt: skip
+    setattr(Value, _name, _method(_name))
+
+
+# -- operations of one's own -------------------------------------------------------------------------------------------
+#
+# Their local derivatives are inside of a function that adds to gradients. The sweep multiplies adjoints with partials,
+# so the partial of such an edge is a `_Share`: multiplied with an adjoint, it asks the function. There is one sweep.
+
+
+class _Shares:
+    """What the `_backward` of a node adds to its operands, for an adjoint."""
+
+    __slots__ = ("_adjoint", "_children", "_found", "_function", "_node")
+
+    def __init__(self, node: Value, children: tuple[Value, ...], function: Callable[[], object]) -> None:
+        self._node, self._children, self._function = node, children, function
+        self._adjoint: Any = None
+        self._found: list[float] = []
+
+    def __call__(self, adjoint: float) -> list[float]:
+        """Call the function, with this gradient of the node, and leave all gradients as they were."""
+        node, children = self._node, self._children
+        cells = [cell.cell_contents for cell in getattr(self._function, "__closure__", None) or ()]
+        others = [(x, x._grad) for x in cells if isinstance(x, Value) and x is not node and x not in children]
+        touched = [(x, x._grad) for x in (node, *children)]
+        node._grad = adjoint
+        for x in children:
+            x._grad = None
+        try:
+            self._function()
+            for x, gradient in others:
+                if x._grad is not gradient:
+                    raise ArgumentError(
+                        f"The _backward of {node._op or 'a node'} adds to the gradient of {x.label or shown(x)}, which "
+                        "is not among its operands.",
+                        "Pass all operands: Value(data, (a, b), 'op').",
+                    )
+            self._adjoint, self._found = adjoint, [x.grad for x in children]
+        finally:
+            for x, gradient in (*touched, *others):
+                x._grad = gradient
+        return self._found
+
+    def share(self, place: int, adjoint: Any) -> float:
+        """What one operand gets: the function is called once for all of them."""
+        if not isinstance(adjoint, float):
+            raise OperandError(
+                "An operation with a _backward of its own has first derivatives alone.", "Write it with this package."
+            )
+        if place == 0 or adjoint is not self._adjoint:
+            self(adjoint)
+        return self._found[place]
+
+
+class _Share:
+    """The partial of an edge to one operand of such an operation: `adjoint * share` is the contribution."""
+
+    __slots__ = ("place", "shares")
+
+    def __init__(self, shares: _Shares, place: int) -> None:
+        self.shares, self.place = shares, place
+
+    def __rmul__(self, adjoint: Any) -> float:
+        return self.shares.share(self.place, adjoint)
+
+
+class _Slope(float):
+    """The same with a number to look at: what the operand gets for an adjoint of 1."""
+
+    _share: _Share
+
+    def __new__(cls, number: float, share: _Share) -> _Slope:
+        slope = super().__new__(cls, number)
+        slope._share = share
+        return slope
+
+    def __rmul__(self, adjoint: Any) -> float:
+        return self._share.__rmul__(adjoint)
