@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Callable, Iterable, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Container, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple, NoReturn, TypeGuard, final
 
@@ -218,36 +220,35 @@ class Node(Methods):
     def __repr__(self) -> str:
         grad = "" if self._grad is None else f", grad={self._grad!r}"
         name = "" if self.name is None else f", name={self.name!r}"
-        return f"Value(data={self._data!r}{grad}{name})"
+        op = "" if self._row is None else f", op={self._row.name!r}"
+        return f"Value(data={self._data!r}{grad}{name}{op})"
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
 
-    # -- copying and pickling: flat, for a graph may be a million nodes deep -------------------------------------------
+    # -- copying and pickling: nothing recurses, for a graph may be a million nodes deep -------------------------------
 
     def __copy__(self) -> Value:
-        return _restore([_state(self, lambda operand: operand, self._attributes())])[0]
+        clone = _revived(None, *_state(self))
+        if (attributes := self._attributes()) is not None:
+            vars(clone).update(attributes)
+        return clone
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        fresh = [node for node in topological_order(self, everything=True) if id(node) not in memo]
-        place = {node: index for index, node in enumerate(fresh)}
-        copies = _restore([_state(node, lambda v: place.get(v, memo.get(id(v)))) for node in fresh])
-        memo.update(zip(map(id, fresh), copies, strict=True))
-        for node, copied in zip(fresh, copies, strict=True):
+        fresh = _history(self, memo)
+        for node in fresh:
+            kind, row, data, grad, notes, operands, partials = _state(node)
+            operands = tuple([memo[id(x)] if is_node(x) else x for x in operands])
+            memo[id(node)] = _revived(None, kind, row, data, grad, notes, operands, partials)
+        for node in fresh:
             if (attributes := node._attributes()) is not None:  # they may refer to any of the copies
-                vars(copied).update(deepcopy(attributes, memo))
+                vars(memo[id(node)]).update(deepcopy(attributes, memo))
         clone: Value = memo[id(self)]
         return clone
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Leaves are pickled as objects, so that what shares them (the parameters of a model) goes on sharing them.
-        computed = [node for node in topological_order(self, everything=True) if node._row is not None or node is self]
-        place = {node: index for index, node in enumerate(computed)}
-        attributes = [None if node is self else node._attributes() for node in computed]
-        states = [
-            _state(node, lambda v: place.get(v, v), hung) for node, hung in zip(computed, attributes, strict=True)
-        ]
-        return _last, (states,), self._attributes()  # what is hung on it may lead back to it
+        attributes = self._attributes()  # they may lead back to the node
+        return _revived, (_pickled_first(self), *_state(self)), attributes
 
     def _attributes(self) -> dict[str, Any] | None:
         """What a program hung on a node, to be copied with it."""
@@ -582,25 +583,79 @@ def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any
     return left, right, dleft, dright
 
 
-def _state(node: Node, refer: Callable[[Value], Any], attributes: dict[str, Any] | None = None) -> tuple[Any, ...]:
-    """Everything a node holds, with references for its operands."""
-    operands = tuple([refer(x) if is_node(x) else x for x in node.operands])
-    return type(node), node._row, node._data, node._grad, node._notes, operands, node.partials, attributes
+def _state(node: Node) -> tuple[Any, ...]:
+    """Everything a node holds."""
+    return type(node), node._row, node._data, node._grad, node._notes, node.operands, node.partials
 
 
-def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:
-    """The nodes of these states; an int among the operands refers to a node restored before."""
-    nodes: list[Value] = []
-    for kind, row, data, grad, notes, references, partials, attributes in states:
-        operands = tuple([nodes[x] if type(x) is int else x for x in references])
-        node: Value = _new(kind)
-        node._row, node._data, node._grad, node._notes = row, data, grad, notes
-        node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
-        if attributes:
-            vars(node).update(attributes)
-        nodes.append(node)
-    return nodes
+def _revived(
+    first: Any,
+    kind: type[Value],
+    row: Primitive | None,
+    data: float,
+    grad: float | None,
+    notes: Any,
+    operands: tuple[Any, ...],
+    partials: tuple[Any, ...],
+) -> Value:
+    """The node of a state; `first` has done its work when this is called."""
+    node: Value = _new(kind)
+    node._row, node._data, node._grad, node._notes = row, data, grad, notes
+    node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
+    return node
 
 
-def _last(states: Iterable[tuple[Any, ...]]) -> Value:
-    return _restore(states)[-1]
+def _history(root: Node, known: Container[int]) -> dict[Node, None]:
+    """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
+    order: dict[Node, None] = {}
+    entered: set[Node] = set()
+    path = [root] if id(root) not in known else []
+    while path:
+        node = path[-1]
+        if node in entered:
+            order[path.pop()] = None
+        else:
+            entered.add(node)
+            path += [x for x in node.operands if is_node(x) and id(x) not in known and x not in entered]
+    return order
+
+
+class _Dump:
+    """The computed nodes that one pickler has pickled, as far as is known.
+
+    Each node is pickled as an object, so that what is shared stays shared; but a pickler recurses into operands that
+    it does not have yet. So a node brings along those, operands first. Which pickler asks, a node is not told: only
+    the memo of the pickler keeps this object, so that it is gone with it; and a node that is asked although it is in
+    here is asked by another one, for which a new `_Dump` begins. What is believed here decides how far a pickler
+    recurses and how much it writes, never what comes back.
+    """
+
+    __slots__ = ("__weakref__", "nodes")
+
+    def __init__(self) -> None:
+        self.nodes: set[int] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, ()  # nothing of it is needed later
+
+
+class _Dumping(threading.local):
+    dump: Callable[[], _Dump | None] = staticmethod(lambda: None)
+
+
+_dumping = _Dumping()
+
+
+def _pickled_first(node: Node) -> Any:
+    """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
+    if node._row is None:
+        return None
+    dump = _dumping.dump()
+    if dump is None or id(node) in dump.nodes:
+        dump = _Dump()
+        _dumping.dump = weakref.ref(dump)
+    computed = [x for x in node.operands if is_node(x) and x._row is not None]
+    complete = dump.nodes.issuperset(map(id, computed))
+    missing = () if complete else [x for x in _history(node, dump.nodes) if x._row is not None and x is not node]
+    dump.nodes.add(id(node))
+    return (dump, missing) if missing else dump

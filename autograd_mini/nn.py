@@ -1,103 +1,32 @@
 """Neurons, layers, networks: lists of `Value`s with a function. Code written for micrograd's `nn` runs unchanged.
 
-Not here: training (that is `optim`). Read next: `optim`.
+    >>> model = Sequential(Linear(2, 16, init="kaiming_normal", seed=0), "relu", Linear(16, 3, seed=1))
+    >>> len(model([1.0, -2.0]))
+    3
+
+Not here: finding the parameters (that is `module`), saving (`states`), training (`optim`). Read next: `module`.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from autograd_mini import functions
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.primitives import as_number, dot_of
+from autograd_mini.module import Module as Module
+from autograd_mini.primitives import dot_of
 from autograd_mini.scopes import scope
+from autograd_mini.states import load as load
+from autograd_mini.states import save as save
 
-Activation = str | Callable[[Any], Any]
-
-
-class Module:
-    """Something with parameters. Derive from it, and override `parameters` or `named_parameters`.
-
-    >>> Module().parameters()
-    []
-    """
-
-    def named_parameters(self) -> Iterator[tuple[str, Value]]:
-        """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1"."""
-        yield from _named("", vars(self), {id(self)})
-
-    def parameters(self) -> list[Value]:
-        """The `Value`s to train, in the order of `named_parameters`."""
-        return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))  # shared ones once
-
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
-        for parameter in self.parameters():
-            parameter.grad = None
-
-    def state_dict(self) -> dict[str, float]:
-        """The numbers of all parameters by name, as JSON can hold them.
-
-        >>> sorted(Neuron(2, seed=0).state_dict())
-        ['b', 'w.0', 'w.1']
-        """
-        return {name: parameter.data for name, parameter in self.named_parameters()}
-
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Set all parameters to the numbers that `state_dict` returned.
-
-        Args:
-            state: one number a parameter.
-
-        Raises:
-            ArgumentError: a name is missing or unknown. Nothing has changed then.
-            OperandError: an entry is not a number. Nothing has changed then.
-
-        >>> small, other = Neuron(2, seed=0), Neuron(2, seed=1)
-        >>> other.load_state_dict(small.state_dict())
-        >>> other.w[0].data == small.w[0].data
-        True
-        """
-        parameters = dict(self.named_parameters())
-        for problem, names in (
-            ("lacks", parameters.keys() - state.keys()),
-            ("has unknown", state.keys() - parameters.keys()),
-        ):
-            if names:
-                raise ArgumentError(
-                    f"The state {problem} {', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''}.",
-                    "Load it into a network of the same sizes as the one it was saved from.",
-                )
-        for name, number in state.items():
-            if as_number(number) is None:
-                raise OperandError(f"The state of {name} is not a number: {shown(number)}.", "Save it again.")
-        for name, parameter in parameters.items():
-            parameter.data = state[name]
-
-
-def _named(name: str, part: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
-    """The leaves in an attribute: in lists, tuples, dicts and other modules, each of those looked into once."""
-    if is_node(part):
-        if part.op is None:
-            yield name, part
-    elif isinstance(part, (Module, Mapping, list, tuple)) and id(part) not in seen:
-        seen = seen | {id(part)}  # on the way here: what is shared has several names, a cycle ends
-        parts = vars(part) if isinstance(part, Module) else part
-        items = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
-        for key, inner in items:
-            yield from _named(f"{name}.{key}" if name else str(key), inner, seen)
-
-
-def _inputs(what: str, x: Any) -> tuple[Any, ...]:
-    if type(x) is tuple:  # as from a layer to its neurons
-        return x
-    if not isinstance(x, Iterable):
-        raise OperandError(f"A {what} takes a list of inputs, not {shown(x)}.", "Put it into a list.")
-    return tuple(x)
+Activation = str | Callable[[Any], Any] | None
+Init = str | Callable[[int, int, Any], float]
+Seed = int | random.Random | None
 
 
 class Neuron(Module):
@@ -106,12 +35,19 @@ class Neuron(Module):
     Args:
         nin: the number of inputs.
         nonlin: False for no activation.
-        activation: the name of one ("relu", "tanh", "sigmoid", ...) or any function of one `Value`.
-        seed: an int or a `random.Random`, from which the weights are drawn, uniformly from -1 to 1. Without it they
-            come from Python's global generator, so that `random.seed` decides.
+        activation: the name of one ("relu", "tanh", "sigmoid", ...), any function of one `Value`, or None.
+        seed: an int or a `random.Random`, from which the weights are drawn. Without it they come from Python's global
+            generator, so that `random.seed` decides.
+        bias: False for none.
+        init: how weights are drawn: "uniform" (from -1 to 1, as in micrograd), "xavier_uniform", "xavier_normal",
+            "kaiming_uniform", "kaiming_normal", "zeros", or a function of (nin, nout, generator).
+        nout: how many neurons have the same inputs, which Xavier's methods ask.
 
     Raises:
-        ArgumentError: nin is not positive, or there is no activation of that name.
+        ArgumentError: nin is not positive, or there is no activation or initialisation of that name.
+        OperandError: a number or the seed is not a whole number.
+
+    Sources: Glorot, Bengio, 2010; He et al., 2015, arXiv:1502.01852.
 
     >>> neuron = Neuron(2, activation="tanh", seed=1)
     >>> neuron
@@ -127,17 +63,18 @@ class Neuron(Module):
         nin: int,
         nonlin: bool = True,
         activation: Activation = "relu",
-        seed: int | random.Random | None = None,
+        seed: Seed = None,
+        bias: bool = True,
+        init: Init = "uniform",
+        nout: int = 1,
     ) -> None:
-        nin = _size(nin)
-        if nin < 1:
-            raise ArgumentError(f"A neuron with {nin} inputs computes nothing.", "Pass nin >= 1.")
-        uniform = _generator(seed).uniform
-        self.w = [self._leaf(uniform(-1, 1)) for _ in range(nin)]
-        self.b = self._leaf(0.0)
-        self.nonlin = nonlin
+        nin = _count("A neuron with {} inputs", nin, "nin")
+        draw, generator = _chosen("init", init, _INITIALISATIONS, _INITIALISATIONS.__getitem__), _generator(seed)
+        self.w = [self._leaf(draw(nin, nout, generator)) for _ in range(nin)]
+        self.b = self._leaf(0.0) if bias else None
+        self.nonlin = nonlin and activation is not None
         self.activation = activation
-        self._activate = _activation(activation)
+        self._activate = _activation(activation) if activation is not None else None
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The output for one list of inputs.
@@ -151,10 +88,11 @@ class Neuron(Module):
                 f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
             )
         weighted = self._weighted(inputs)
-        return self._activate(weighted) if self.nonlin else weighted
+        return self._activate(weighted) if self.nonlin and self._activate else weighted
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
-        return dot_of(*self.w, *inputs) + self.b
+        weighted = dot_of(*self.w, *inputs)
+        return weighted if self.b is None else weighted + self.b
 
     def __repr__(self) -> str:
         return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
@@ -169,7 +107,7 @@ class Layer(Module):
         kwargs: as for `Neuron`.
 
     Raises:
-        ArgumentError: nin or nout is not positive, or there is no activation of that name.
+        ArgumentError: nin or nout is not positive, or there is no activation or initialisation of that name.
 
     >>> len(Layer(3, 2, seed=0)([1.0, 2.0, 3.0]))
     2
@@ -178,11 +116,9 @@ class Layer(Module):
     _neuron: ClassVar[type[Neuron]] = Neuron
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        nout = _size(nout)
-        if nout < 1:
-            raise ArgumentError(f"A layer of {nout} neurons computes nothing.", "Pass nout >= 1.")
+        nout = _count("A layer of {} neurons", nout, "nout")
         kwargs["seed"] = _generator(kwargs.get("seed"))
-        self.neurons = [self._neuron(nin, **kwargs) for _ in range(nout)]
+        self.neurons = [self._neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
@@ -197,23 +133,91 @@ class Layer(Module):
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
 
 
+class Linear(Layer):
+    """A layer without activation: weighted sums of the inputs, plus a bias each.
+
+    Args:
+        nin: the number of inputs.
+        nout: the number of outputs; a single one comes without a list around it, as from every `Layer`.
+        bias: False for none.
+        init: as for `Neuron`.
+        seed: as for `Neuron`.
+
+    Raises:
+        ArgumentError: nin or nout is not positive, or there is no initialisation of that name.
+
+    >>> len(Linear(3, 2, bias=False).parameters())
+    6
+    """
+
+    def __init__(self, nin: int, nout: int, bias: bool = True, init: Init = "uniform", seed: Seed = None) -> None:
+        super().__init__(nin, nout, activation=None, bias=bias, init=init, seed=seed)
+
+    def __repr__(self) -> str:
+        return f"Linear({len(self.neurons[0].w)}, {len(self.neurons)})"
+
+
+class Sequential(Module):
+    """Modules and functions, one after the other.
+
+    Args:
+        parts: modules, which take the outputs so far as a list; names of activations and the package's own activations,
+            which act on each output; other functions, which take what there is: a list, or the single output.
+
+    Raises:
+        ArgumentError: there is no part, or no activation of a name.
+        OperandError: a part cannot be called.
+
+    >>> model = Sequential(Linear(2, 3, seed=0), "tanh", Linear(3, 2, seed=1), functions.softmax)
+    >>> model
+    Sequential of [Linear(2, 3), tanh, Linear(3, 2), softmax]
+    """
+
+    def __init__(self, *parts: Module | Activation) -> None:
+        if not parts:
+            raise ArgumentError("Sequential() of nothing computes nothing.", "Pass modules: Sequential(Linear(2, 1)).")
+        self.parts: list[Any] = [part if isinstance(part, Module) else _activation(part) for part in parts]
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs of the last part."""
+        for index, part in enumerate(self.parts):
+            if isinstance(part, Module):
+                module: Any = part
+                with scope(f"{type(part).__name__}{index}"):
+                    x = module(_listed(x, index))
+            elif any(part is own for own in _OWN) and isinstance(x, Iterable):
+                x = [part(output) for output in x]
+            else:
+                x = part(x)
+        return x
+
+    def __repr__(self) -> str:
+        shown = [str(part) if isinstance(part, Module) else getattr(part, "__name__", str(part)) for part in self.parts]
+        return f"Sequential of [{', '.join(shown)}]"
+
+
 class MLP(Module):
     """A multilayer perceptron: layers one after the other, the last one without activation.
 
     Args:
         nin: the number of inputs.
         nouts: the number of neurons of each layer.
-        activation: as for `Neuron`.
+        activation: as for `Neuron`; or a list, one for each hidden layer, or one for each layer.
         seed: as for `Neuron`.
+        init: as for `Neuron`; or a list, one for each layer.
 
     Raises:
-        ArgumentError: a size is not positive, or there is no activation of that name.
+        ArgumentError: a size is not positive, a list has another length, or there is no activation or initialisation
+            of that name.
+        OperandError: a size or the seed is not a whole number.
 
     >>> model = MLP(2, [16, 16, 1], seed=1)
     >>> len(model.parameters())
     337
     >>> model([1.0, -2.0]).scope.path
     ('Layer2', 'Neuron0')
+    >>> MLP(1, [1, 1, 1], activation=["relu", "tanh"])
+    MLP of [Layer of [ReLUNeuron(1)], Layer of [TanhNeuron(1)], Layer of [LinearNeuron(1)]]
     """
 
     _layer: ClassVar[type[Layer]] = Layer
@@ -222,47 +226,90 @@ class MLP(Module):
         self,
         nin: int,
         nouts: Sequence[int],
-        activation: Activation = "relu",
-        seed: int | random.Random | None = None,
+        activation: Activation | Sequence[Activation] = "relu",
+        seed: Seed = None,
+        init: Init | Sequence[Init] = "uniform",
     ) -> None:
-        if not isinstance(nouts, Iterable) or not (nouts := list(nouts)):
+        sizes = [nin, *nouts] if isinstance(nouts, Iterable) else []
+        if len(sizes) < 2:
             raise ArgumentError(
                 f"MLP() got nouts = {shown(nouts)}.", "Pass the sizes of the layers: MLP(2, [16, 16, 1])."
             )
-        sizes = [nin, *nouts]
+        n = len(sizes) - 1
+        listed = isinstance(activation, (list, tuple))
+        activations: list[Any] = list(activation) if listed else [activation] * n  # type: ignore[arg-type]
+        if len(activations) == n - 1:
+            activations.append(None)
+        inits = init if isinstance(init, (list, tuple)) else [init] * n
+        for what, given in (("activation", activations), ("init", inits)):
+            if len(given) != n:
+                raise ArgumentError(f"MLP() of {n} layers got {len(given)} of {what}.", "Pass one for each layer.")
         generator = _generator(seed)
         self.layers = [
-            self._layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation, seed=generator)
-            for i in range(len(nouts))
-        ]
+            self._layer(
+                sizes[i], sizes[i + 1], nonlin=listed or i < n - 1, activation=activations[i], init=inits[i],
+                seed=generator,
+            )
+            for i in range(n)
+        ]  # fmt: skip
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
         for index, layer in enumerate(self.layers):
             with scope(f"Layer{index}"):
-                x = layer([x] if is_node(x) else x)
+                x = layer(_listed(x, index))
         return x
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
 
 
+def _inputs(what: str, x: Any) -> tuple[Any, ...]:
+    if type(x) is tuple:  # as from a layer to its neurons
+        return x
+    if not isinstance(x, Iterable):
+        raise OperandError(f"A {what} takes a list of inputs, not {shown(x)}.", "Put it into a list.")
+    return tuple(x)
+
+
+def _listed(x: Any, index: int) -> Any:
+    """The single output of the layer before as a list."""
+    return [x] if is_node(x) or (index > 0 and not isinstance(x, Iterable)) else x
+
+
+# -- activations, initialisations, sizes, seeds ------------------------------------------------------------------------
+
 _TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
 _ACTIVATIONS = [
     "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
     "hard_tanh",
 ]  # fmt: skip
+_OWN = [getattr(functions, name) for name in _ACTIVATIONS]
+_INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
+    "uniform": lambda nin, nout, random: random.uniform(-1, 1),
+    "xavier_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),
+    "xavier_normal": lambda nin, nout, random: random.gauss(0, math.sqrt(2 / (nin + nout))),
+    "kaiming_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / nin),
+    "kaiming_normal": lambda nin, nout, random: random.gauss(0, math.sqrt(2 / nin)),
+    "zeros": lambda nin, nout, random: 0.0,
+}
+
+
+def _chosen(what: str, given: Any, choices: Iterable[str], of: Callable[[str], Any]) -> Any:
+    """A function, given as such or by its name."""
+    if callable(given):
+        return given
+    if not isinstance(given, str) or given not in choices:
+        raise ArgumentError(
+            f"There is no {what} {shown(given)}.", f"Choose one of {', '.join(choices)}, or pass a function."
+        )
+    return of(given)
 
 
 def _activation(activation: Activation) -> Callable[[Any], Any]:
-    if callable(activation):
-        return activation
-    if activation not in _ACTIVATIONS:
-        raise ArgumentError(
-            f"There is no activation {shown(activation)}.",
-            f"Choose one of {', '.join(_ACTIVATIONS)}, or pass a function.",
-        )
-    chosen: Callable[[Any], Any] = getattr(functions, activation)
+    chosen: Callable[[Any], Any] = _chosen(
+        "activation", activation, _ACTIVATIONS, lambda name: getattr(functions, name)
+    )
     return chosen
 
 
@@ -271,20 +318,24 @@ def _title(activation: Activation) -> str:
     return _TITLES.get(name, name.title().replace("_", ""))
 
 
-def _size(number: Any) -> int:
+def _count(what: str, number: Any, name: str) -> int:
+    """A size: a whole number, at least 1."""
     try:
-        return operator.index(number)
+        count = operator.index(number)
     except TypeError:
-        raise OperandError(f"The size {shown(number)} is no whole number.", "Pass an int.") from None
+        raise OperandError(f"{name} = {shown(number)} is not a whole number.", f"Pass {name} as an int.") from None
+    if count < 1:
+        raise ArgumentError(f"{what.format(count)} computes nothing.", f"Pass {name} >= 1.")
+    return count
 
 
 def _generator(seed: Any) -> Any:
     """The generator of a seed; Python's global one where there is none."""
-    if seed is None:
+    if seed is None or seed is random:
         return random
-    if isinstance(seed, random.Random) or seed is random:
+    if isinstance(seed, random.Random):
         return seed
     try:
-        return random.Random(operator.index(seed))  # NumPy's integers too
+        return random.Random(operator.index(seed))
     except TypeError:
         raise OperandError(f"The seed {shown(seed)} is no whole number.", "Pass an int or a random.Random.") from None

@@ -30,6 +30,7 @@ LAYERS = [
     ["transforms"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
+    ["states"], ["module", "schedules"],
     ["nn", "optim", "data", "explain.report"], ["micrograd.engine"], ["micrograd.nn"],
     ["micrograd"], ["explain.stable"], ["explain.study"], ["explain"],
     ["draw.render", "draw.document", "draw.gradients", "draw.parts"],

@@ -133,6 +133,11 @@ def test_formats():
     assert repr(x) == "Value(data=0.3333333333333333, name='x')"
     x.backward()
     assert repr(x) == "Value(data=0.3333333333333333, grad=1.0, name='x')"
+    assert repr(Value(1.5) ** 3) == "Value(data=3.375, op='pow')"
+    y = x.exp()
+    y.name = "y"
+    y.backward()
+    assert repr(y) == f"Value(data={y.data!r}, grad=1.0, name='y', op='exp')"
     assert f"{x:.3f}" == "0.333"
     assert f"{x}" == repr(x)
 
@@ -326,12 +331,13 @@ def test_deep_graphs_copy_pickle_and_print():
 
 
 def test_copies_keep_what_was_shared():
-    """deepcopy keeps identities among everything copied; pickle keeps those of leaves."""
+    """deepcopy and pickle keep identities among everything copied."""
     x = Value(2.0)
     h = am.dot([x, x, 3.0], [x, 1.0, 2.0])
     y, z = h * x, h - x
     for cx, ch, cy, cz in (copy.deepcopy([x, h, y, z]), pickle.loads(pickle.dumps([x, h, y, z]))):
         assert (ch.data, ch.op, ch.partials) == (h.data, h.op, h.partials)
+        assert cy.operands[0] is cz.operands[0] is ch
         cy.backward()
         cz.backward()
         assert cx.grad == 12.0 + 2.0 * 5.0 + 5.0 - 1.0

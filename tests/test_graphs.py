@@ -1,15 +1,25 @@
-"""Random graphs against an independent evaluator: forward-mode dual numbers, written here from textbook rules."""
+"""Random graphs against an independent evaluator, forward-mode dual numbers, written here from textbook rules; then
+copies and pickles of them.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import inspect
+import io
 import math
+import pickle
 import random
+import sys
+import threading
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini import Value
+from autograd_mini import Value, engine, nn
 from autograd_mini.sweep import sweep, topological_order
 
 # Numbers that uniform random ones never hit: kinks, ties, signed zeros, the smallest and the largest.
@@ -214,3 +224,196 @@ def test_exponentially_many_paths():
         y = y + y if generator.random() < 0.5 else am.dot([y], [2.0])
     y.backward()
     assert x.grad == 2.0**60
+
+
+# -- copies and pickles ------------------------------------------------------------------------------------------------
+
+
+def python_pickle(thing, protocol=None):
+    """The pickler of the standard library that is written in Python: it recurses on Python's own stack."""
+    return pickle._dumps(thing, protocol)
+
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    **{f"C, {p}": lambda x, p=p: pickle.loads(pickle.dumps(x, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)},
+    **{f"Python, {p}": lambda x, p=p: pickle.loads(python_pickle(x, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)},
+}
+each_copy = pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
+
+
+def same_graph(roots, copies):
+    """Whether two lists of nodes are two graphs of one shape: each node has one partner, with the same state."""
+    partner = {}
+    pairs = list(zip(roots, copies, strict=True))
+    while pairs:
+        a, b = pairs.pop()
+        if type(a) is not Value:
+            assert repr(a) == repr(b)
+        elif a in partner:
+            assert partner[a] is b
+        else:
+            partner[a] = b
+            assert a is not b
+            assert repr((a.op, a.data, a._grad, a.name, a.partials)) == repr(
+                (b.op, b.data, b._grad, b.name, b.partials)
+            )
+            assert (a.scope is None) == (b.scope is None)
+            pairs += zip(a.operands, b.operands, strict=True)
+    assert len(set(map(id, partner.values()))) == len(partner)
+
+
+def recurrent(steps):
+    """The hidden states of a network with two neurons, which share history and parameters."""
+    u, v = Value(0.5, name="u"), Value(-0.25, name="v")
+    states = [(Value(1.0), Value(0.5))]
+    for _ in range(steps):
+        a, b = states[-1]
+        states.append((am.tanh(am.dot([a, b], [u, v])), am.sigmoid(a * v + b)))
+    return states
+
+
+@settings(max_examples=40)
+@given(st.lists(ordinary, min_size=1, max_size=3), steps, st.randoms(use_true_random=False))
+def test_copies_of_random_graphs(numbers, program, shuffle):
+    """Any selection of nodes in any order, some twice, comes back as the same graph, with its gradients."""
+    nodes = [n for n in build([Value(x, name=f"x{i}") for i, x in enumerate(numbers)], program, 0) if type(n) is Value]
+    nodes[-1].backward()
+    chosen = shuffle.choices(nodes, k=len(nodes))
+    for duplicate in COPIES.values():
+        same_graph(chosen, duplicate(chosen))
+
+
+@each_copy
+def test_shared_history_stays_shared(duplicate):
+    """Hidden states, a model that holds some, and dicts of them are one graph afterwards too."""
+    states = recurrent(50)
+    model = nn.MLP(2, [3, 1], seed=0)
+    model.last = model(states[-1])
+    everything = [states, {"last": states[-1], "loss": model.last**2}, model]
+    again = duplicate(everything)
+    flat = [x for pair in states for x in pair] + [everything[1]["loss"], *model.parameters(), model.last]
+    same_graph(flat, [x for pair in again[0] for x in pair] + [again[1]["loss"], *again[2].parameters(), again[2].last])
+    again[1]["loss"].backward()
+    everything[1]["loss"].backward()
+    assert [p.grad for p in again[2].parameters()] == [p.grad for p in model.parameters()]
+
+
+@pytest.mark.parametrize("dumps", [pickle.dumps, python_pickle])
+def test_pickles_are_linear(dumps, monkeypatch):
+    """Twice as many states take twice as many bytes and twice as much walking; a copy too."""
+    walked = []
+    history = engine._history
+    monkeypatch.setattr(engine, "_history", lambda *args: walked.append(len(found := history(*args))) or found)
+
+    def cost(work, steps):
+        walked.clear()
+        made = work(recurrent(steps))
+        return len(made), sum(walked)
+
+    for work in (dumps, lambda states: dumps(states[::-1]), copy.deepcopy):
+        (size, walk), (double, longer) = cost(work, 400), cost(work, 800)
+        assert double < 2.2 * size
+        assert longer <= 2.1 * walk < 100 * 400
+
+
+@contextlib.contextmanager
+def few_frames():
+    """Let the program call no deeper than 120 frames from here."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 120)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("order", [lambda roots: roots, lambda roots: roots[::-1]])
+def test_depth_does_not_matter_to_pickles(order):
+    """A pickler written in Python needs the same few frames whatever the depth, and whatever is pickled first."""
+    x = y = Value(1.0)
+    roots = []
+    for i in range(20_000):
+        y = y * x if i % 2 else y + 0.5
+        if i % 100 == 0:
+            roots.append(y)
+    roots = order([*roots, y])
+    with few_frames():
+        again = pickle.loads(python_pickle(roots))
+    assert [root.data for root in again] == [root.data for root in roots]
+    deepest = max(again, key=lambda root: len(topological_order(root)))
+    assert set(again) <= set(topological_order(deepest))
+
+
+def test_picklers_that_take_turns():
+    """Two picklers fed in turns, one inside of another, and one that failed: each has its own graph, whole."""
+    states = [b for _, b in recurrent(60)]
+    files = [io.BytesIO(), io.BytesIO()]
+    picklers = [pickle.Pickler(files[0]), pickle._Pickler(files[1])]
+    for state in states:
+        for pickler in picklers:
+            pickler.dump(state)
+    for file in files:
+        file.seek(0)
+        unpickler = pickle.Unpickler(file)
+        same_graph(states, [unpickler.load() for _ in states])
+
+    deep = [am.exp(Value(0.0))]
+    for _ in range(3000):
+        deep.append(deep[-1] * 1.5)
+    for second in ([deep[3], deep[-1]], [deep[-2], deep[-1]]):
+        files = [io.BytesIO(), io.BytesIO()]
+        first, other = map(pickle._Pickler, files)
+        with few_frames():
+            for pickler, node in ((first, deep[0]), (other, deep[1]), (first, second[0]), (other, second[1])):
+                pickler.dump(node)
+        files[1].seek(0)
+        unpickler = pickle.Unpickler(files[1])
+        same_graph([deep[1], second[1]], [unpickler.load(), unpickler.load()])
+
+    class Inner:
+        def __init__(self, value):
+            self.value = value
+
+        def __reduce__(self):
+            return pickle.loads, (pickle.dumps(self.value),)
+
+    mixed = pickle.loads(pickle.dumps([(state, Inner([state, states[-1]])) for state in states]))
+    same_graph(states, [state for state, _ in mixed])
+    same_graph([states[7], states[-1]], mixed[7][1])
+
+    class Refuses:
+        def __reduce__(self):
+            raise ValueError("not this")
+
+    for dumps in (pickle.dumps, python_pickle):
+        with pytest.raises(ValueError, match="not this"):
+            dumps([states, Refuses()])
+        same_graph(states, pickle.loads(dumps(states)))
+
+
+def test_pickling_leaves_nothing_behind():
+    """Once a pickler is gone, nothing knows what it pickled; a later node of the graph is pickled whole."""
+    states = [b for _, b in recurrent(30)]
+    pickle.dumps(states)
+    assert engine._dumping.dump() is None
+    after = states[-1] * 2.0
+    same_graph([after], [pickle.loads(pickle.dumps(after))])
+
+
+def test_threads_pickle_at_the_same_time():
+    """Four threads pickle one graph again and again; each gets all of it."""
+    states = [b for _, b in recurrent(80)]
+    results = []
+
+    def work():
+        results.extend(pickle.loads(python_pickle(states)) for _ in range(5))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 20
+    for result in results:
+        same_graph(states, result)

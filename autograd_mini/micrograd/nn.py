@@ -30,7 +30,7 @@ class Neuron(nn.Neuron):
             self._activate = methodcaller(self.activation)
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
-        return sum((w * x for w, x in zip(self.w, inputs, strict=True)), self.b)
+        return sum((w * x for w, x in zip(self.w, inputs, strict=True)), 0.0 if self.b is None else self.b)
 
 
 class Layer(nn.Layer):
