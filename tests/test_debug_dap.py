@@ -162,10 +162,10 @@ def test_microsofts_client(scenario, program, tmp_path):
 def test_microsofts_client_attaches(program, tmp_path):
     """`--port N SCRIPT.py` waits for editors, one after another; a vanished one does not end it."""
     path = program(CHAIN)
-    with listening("--port", "0", path) as port:
-        drive("attach", path, tmp_path / "first", port)
+    with listening("--port", "0", path) as (port, token):
+        drive("attach", path, tmp_path / "first", port, token)
         socket.create_connection(("127.0.0.1", port)).close()
-        drive("attach", path, tmp_path / "second", port)
+        drive("attach", path, tmp_path / "second", port, token)
 
 
 # -- a client of our own -----------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 class listening:  # noqa: N801  # a context manager is used like a function
-    """An adapter that listens on a port, which this gives."""
+    """An adapter that listens on a port, which this gives, and the token."""
 
     def __init__(self, *arguments):
         command = [sys.executable, "-m", "autograd_mini", "dap", *arguments]
@@ -349,7 +349,10 @@ class listening:  # noqa: N801  # a context manager is used like a function
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
-        return int(self.process.stderr.readline().rpartition(":")[2])
+        port = int(self.process.stderr.readline().rpartition(":")[2])
+        self.configuration = json.loads(self.process.stderr.readline())
+        assert self.configuration["debugServer"] == port
+        return port, self.configuration["token"]
 
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGINT)
@@ -1058,7 +1061,7 @@ def test_a_port_that_is_taken_is_an_error_in_words():
 
 
 def test_only_this_machine_is_listened_to():
-    with listening("--port", "0") as port:
+    with listening("--port", "0") as (port, _):
         listeners = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else f"0100007F:{port:04X}"
         assert f"0100007F:{port:04X}" in listeners
         assert f"00000000:{port:04X}" not in listeners

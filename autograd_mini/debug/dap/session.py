@@ -391,10 +391,11 @@ class Session:
         if not met:
             raise ArgumentError("Nothing exceptional has happened here.")
         name, step = met[0].target, self.trace.step
-        cause = str(explain(self.trace.root, by=step.operand)) if step.operand is not None else ""
-        return {
-            "exceptionId": name, "breakMode": "always", "description": _exception(self._wording),
-            "details": {"message": cause or _exception(self._wording), "typeName": name},
+        what = _exception(self._wording)
+        cause = str(explain(self.trace.root, by=step.node if step.operand is None else step.operand))
+        return {  # the place for a stack trace is the one for long texts that editors show
+            "exceptionId": name, "breakMode": "always", "description": what,
+            "details": {"message": what, "typeName": name, "stackTrace": cause},
         }  # fmt: skip
 
     # -- changing ------------------------------------------------------------------------------------------------------
