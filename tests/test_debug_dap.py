@@ -999,8 +999,17 @@ def test_utf16_counts_code_units(tmp_path):
 # -- in this process ---------------------------------------------------------------------------------------------------
 
 
-def attached(v):
-    """A client attached to `debug.serve(v)`, which waits in a thread; that thread."""
+SECRET = "0123456789abcdef"
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    """A token that is chosen, not drawn."""
+    monkeypatch.setenv("AUTOGRAD_MINI_DAP_TOKEN", SECRET)
+
+
+def waiting(v):
+    """A connection to `debug.serve(v)`, which waits in a thread; that thread, and the port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     serving = threading.Thread(target=debug.serve, args=(v, port), daemon=True)
@@ -1013,16 +1022,22 @@ def attached(v):
         except OSError:
             assert time.monotonic() < end
             time.sleep(0.01)
+    return connection, serving, port
+
+
+def attached(v):
+    """A client attached to `debug.serve(v)`, which waits in a thread; that thread."""
+    connection, serving, _ = waiting(v)
     client = connected(connection)
     client.ask("initialize", adapterID="test")
-    assert client.ask("attach")["success"]
+    assert client.ask("attach", token=SECRET)["success"]
     client.ask("configurationDone")
     assert client.event("stopped")["reason"] == "entry"
     return client, serving
 
 
 @pytest.mark.parametrize("leave", ["continue", "disconnect", "vanish"])
-def test_serve_lets_an_editor_step_through_a_value(leave):
+def test_serve_lets_an_editor_step_through_a_value(secret, leave):
     """The program waits meanwhile, and goes on afterwards, however the editor goes."""
     x = Value(3.0, name="x")
     client, serving = attached(x * x)
@@ -1044,7 +1059,7 @@ def test_serve_lets_an_editor_step_through_a_value(leave):
     hang_up(client)
 
 
-def test_serve_cannot_run_the_program_again():
+def test_serve_cannot_run_the_program_again(secret):
     client, serving = attached(Value(3.0, name="x") * 2.0)
     why = client.refused("setVariable", **leaf_value(client), value="1")
     assert "runs once" in why

@@ -391,11 +391,12 @@ class Session:
         if not met:
             raise ArgumentError("Nothing exceptional has happened here.")
         name, step = met[0].target, self.trace.step
-        what = _exception(self._wording)
-        cause = str(explain(self.trace.root, by=step.node if step.operand is None else step.operand))
+        what, cause = _exception(self._wording), None
+        if step.operand is not None:
+            cause = explain(self.trace.root, by=step.operand, **met[0].limits)
         return {  # the place for a stack trace is the one for long texts that editors show
             "exceptionId": name, "breakMode": "always", "description": what,
-            "details": {"message": what, "typeName": name, "stackTrace": cause},
+            "details": {"message": what, "typeName": name, "stackTrace": str(cause or "\n".join(self._wording.stop()))},
         }  # fmt: skip
 
     # -- changing ------------------------------------------------------------------------------------------------------
