@@ -742,6 +742,146 @@ def test_the_program_does_not_see_the_token(client, program):
     assert client.output("stdout") == "[] 1\n"
 
 
+# -- after the end, and what is shown where ----------------------------------------------------------------------------
+
+
+def is_shown(client, command, **arguments):
+    """Whether the refusal of a request opens a window of its own."""
+    response = client.ask(command, **arguments)
+    assert not response["success"]
+    return response["body"]["error"]["showUser"]
+
+
+def test_requests_that_come_after_the_end_are_answered_quietly(client, program):
+    """Editors learn of the end later, and ask meanwhile: nothing is there, which is no error. A restart may follow."""
+    path = program("print('done')")
+    client.launch(path)
+    client.event("terminated")
+    source = {"path": path}
+    for command, arguments, body in [
+        ("threads", {}, {"threads": []}), ("stackTrace", {"threadId": 1}, {"stackFrames": [], "totalFrames": 0}),
+        ("scopes", {"frameId": 1}, {"scopes": []}), ("variables", {"variablesReference": 18}, {"variables": []}),
+        ("loadedSources", {}, {"sources": []}), ("completions", {"text": "x", "column": 2}, {"targets": []}),
+        ("breakpointLocations", {"source": source, "line": 1}, {"breakpoints": []}),
+        ("gotoTargets", {"source": source, "line": 1}, {"targets": []}),
+        ("continue", {"threadId": 1}, {}), ("next", {"threadId": 1}, None), ("stepIn", {"threadId": 1}, None),
+        ("stepOut", {"threadId": 1}, None), ("stepBack", {"threadId": 1}, None), ("pause", {"threadId": 1}, None),
+        ("reverseContinue", {"threadId": 1}, None), ("setExceptionBreakpoints", {"filters": []}, None),
+    ]:  # fmt: skip
+        response = client.ask(command, **arguments)
+        assert response["success"], command
+        assert response.get("body") == body
+    asked = client.ask("setBreakpoints", source=source, breakpoints=[{"line": 1}, {"line": 2}])
+    assert [breakpoint["verified"] for breakpoint in asked["body"]["breakpoints"]] == [False, False]
+    for command, arguments in [("evaluate", {"expression": "x"}), ("exceptionInfo", {"threadId": 1}), ("source", {})]:
+        assert not is_shown(client, command, **arguments)
+    client.seen.clear()
+    assert client.ask("restart")["success"]
+    client.event("terminated")
+    assert client.printed() == "done\n"
+
+
+def test_a_request_that_the_end_overtakes_is_answered_quietly(client, program):
+    """The program is gone before it has read the request."""
+    path = program("import os, signal, time\nprint('begun')\ntime.sleep(0.2)\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    client.launch(path)
+    client.printed()
+    numbers = {client.send("loadedSources") for _ in range(2000)}
+    client.event("terminated")
+    client.ask("threads")
+    answers = [message for message in client.seen if message.get("request_seq") in numbers]
+    assert len(answers) == len(numbers)
+    assert all(answer["success"] for answer in answers)
+
+
+def test_only_what_the_user_waits_for_is_shown_in_a_window(client, program):
+    """Launch, attach and set; an error of anything else, as of stepping too fast, stays where it was asked for."""
+    client.ask("initialize", adapterID="test")
+    assert not is_shown(client, "threads")
+    assert not is_shown(client, "restart")
+    assert is_shown(client, "attach")
+    assert is_shown(client, "launch", program="nowhere.py")
+    path = program(CHAIN)
+    assert client.ask("launch", program=path)["success"]
+    client.event("initialized")
+    assert client.ask("configurationDone")["success"]
+    client.event("stopped")
+    assert is_shown(client, "setVariable", variablesReference=1, name="x", value="?")
+    assert not is_shown(client, "variables", variablesReference=10**6)
+    assert not is_shown(client, "evaluate", expression="nobody")
+    client.go("continue")
+    client.send("continue", threadId=1)
+    response = client.ask("next", threadId=1)  # a step too many
+    assert response["success"] or not response["body"]["error"]["showUser"]
+
+
+def test_why_a_restart_fails_is_said_in_the_console(client, program):
+    """The refusal itself is not shown by editors."""
+    path = program(CHAIN)
+    client.launch(path)
+    client.event("stopped")
+    os.remove(path)
+    assert not is_shown(client, "restart")
+    client.ask("threads")
+    assert "no file" in client.output("important")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", ["first", "last", "alone", "twice"])
+def test_an_editor_may_say_good_bye_with_a_signal(alone, program, ending, how):
+    """Before or after it closes standard input: the status is 0, nothing is written, nothing is left behind."""
+    alone.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
+    process = int(alone.printed())
+    if how == "first":
+        alone.writer.close()
+    for _ in range(2 if how == "twice" else 1):
+        alone.process.send_signal(ending)
+    if how == "last":
+        with contextlib.suppress(OSError):  # it is faster
+            alone.writer.close()
+    assert alone.ended() == ""
+    assert alone.process.returncode == 0
+    if Path("/proc/self/stat").exists():
+        wait_until_gone(process)
+
+
+def test_an_idle_adapter_ends_with_a_signal(alone):
+    alone.ask("initialize", adapterID="test")
+    alone.process.send_signal(signal.SIGTERM)
+    assert alone.ended() == ""
+    assert alone.process.returncode == 0
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_tilde_is_the_home_folder(client, program, tmp_path, monkeypatch):
+    """In `program`, `cwd` and `python`, as some editors pass it; not in the arguments of the program."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    program("import os, sys; print(os.getcwd() == os.path.expanduser('~'), sys.argv[1:])", "program.py")
+    for python in ("~/bin/python", ["~/bin/python", "-B"]):
+        with served() as client:
+            client.launch("~/program.py", cwd="~", python=python, args=["~/x"])
+            client.event("terminated")
+            assert client.output("stdout") == "True ['~/x']\n"
+
+
+@pytest.mark.parametrize(
+    "options", [{"program": "${file}"}, {"cwd": "${workspaceFolder}"}, {"python": ["${command:python.path}", "-B"]}]
+)
+def test_a_variable_that_the_editor_does_not_know_is_named(client, program, options):
+    """Others than VS Code pass on what they cannot replace; a folder may be called like that all the same."""
+    client.ask("initialize", adapterID="test")
+    (name, value), *_ = options.items()
+    why = client.refused("launch", **{"program": program(CHAIN), **options})
+    assert f"has not replaced {value if isinstance(value, str) else value[0]} in {name}" in why
+    assert client.ask("launch", program=program(CHAIN, "${file}.py"))["success"]
+
+
 # -- several calls of backward() ---------------------------------------------------------------------------------------
 
 TRAINING = """\
