@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import itertools
 import json
 import os
@@ -24,6 +25,8 @@ import jsonschema
 import pytest
 
 from autograd_mini import Value, debug
+from autograd_mini.debug import dap
+from autograd_mini.debug.dap import _Port
 from autograd_mini.debug.dap.adapter import Adapter
 from autograd_mini.debug.dap.install import EXTENSION, install
 from autograd_mini.debug.dap.protocol import LONGEST, SocketChannel
@@ -479,6 +482,7 @@ def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
         ({"cwd": "/nowhere"}, "no folder"), ({"program": "x" * 5000}, "cannot be used"),
         ({"python": "/nowhere/python"}, "cannot be started"), ({"python": 7}, "python is the path"),
         ({"python": "/bin/false"}, "ended before the program began"),
+        ({"console": "terminal"}, "console is one of"), ({"console": ["x"]}, "console is one of"),
     ],
 )  # fmt: skip
 def test_a_launch_that_makes_no_sense_is_refused_in_words(client, program, options, complaint):
@@ -718,12 +722,13 @@ def test_a_client_that_vanishes_while_the_program_starts_again_leaves_nothing_be
 
 
 def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypatch):
-    """The port between adapter and program is open for the one who knows the token, even if another is there first."""
+    """The port between adapter and program is open for the one who knows the token, even if others are there first."""
     impostors = []
 
     def start(command, **options):
-        impostors.append(socket.create_connection(("127.0.0.1", int(command[-1]))))
-        impostors[-1].sendall(b"0" * 32 + b"\n")
+        for data in [b"0" * 32 + b"\n", b"", b"0"]:
+            impostors.append(socket.create_connection(("127.0.0.1", int(command[-1]))))
+            impostors[-1].sendall(data)
         return popen(command, **options)
 
     popen = subprocess.Popen
@@ -731,9 +736,9 @@ def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypa
     client.launch(program("print('it runs')"))
     client.event("terminated")
     assert client.output("stdout") == "it runs\n"
-    (impostor,) = impostors
-    assert impostor.recv(1) == b""
-    impostor.close()
+    for impostor in impostors:
+        assert impostor.recv(1) == b""
+        impostor.close()
 
 
 def test_the_program_does_not_see_the_token(client, program):
@@ -880,6 +885,217 @@ def test_a_variable_that_the_editor_does_not_know_is_named(client, program, opti
     why = client.refused("launch", **{"program": program(CHAIN), **options})
     assert f"has not replaced {value if isinstance(value, str) else value[0]} in {name}" in why
     assert client.ask("launch", program=program(CHAIN, "${file}.py"))["success"]
+
+
+# -- programs that read input ------------------------------------------------------------------------------------------
+
+ASKING = """\
+import os, sys
+import autograd_mini as am
+x = am.Value(float(input("x? ")), name="x")
+y = x * x
+y.backward()
+print("slope", x.grad, sys.stdin.isatty(), os.environ.get("GREETING"), os.path.basename(os.getcwd()))
+"""
+
+
+class Terminal:
+    """What an editor opens when it is asked for a terminal; somebody types there."""
+
+    def __init__(self, client, types=b""):
+        request = client.until(lambda message: message["type"] == "request")
+        asked = request["arguments"]
+        self.kind, self.args = asked["kind"], asked["args"]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
+        self.fd, inner = pty.openpty()
+        environment = {name: value for name, value in {**os.environ, **asked["env"]}.items() if value is not None}
+        self.process = subprocess.Popen(
+            self.args, cwd=asked["cwd"], env=environment, stdin=inner, stdout=inner, stderr=inner,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(inner)
+        os.write(self.fd, types)
+        reply = {"seq": next(client.numbers), "type": "response", "request_seq": request["seq"], "success": True}
+        client.body(json.dumps({**reply, "command": "runInTerminal", "body": {}}).encode())
+
+    def close(self):
+        """What was on the screen, and the status."""
+        status, screen = self.process.wait(PATIENCE), b""
+        with contextlib.suppress(OSError):  # so Linux says that the other side is gone
+            while data := os.read(self.fd, 1 << 16):
+                screen += data
+        os.close(self.fd)
+        return screen.decode().replace("\r\n", "\n"), status
+
+
+pty = pytest.importorskip("pty") if os.name == "posix" else None
+unix_only = pytest.mark.skipif(pty is None, reason="this system has no pseudo-terminals")
+
+
+def launch_in_terminal(client, path, types=b"", console="integratedTerminal", **options):
+    client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
+    number = client.send("launch", program=path, console=console, **options)
+    terminal = Terminal(client, types)
+    assert client.until(lambda message: message.get("request_seq") == number)["success"]
+    assert client.ask("configurationDone")["success"]
+    return terminal
+
+
+@unix_only
+@pytest.mark.parametrize(("console", "kind"), [("integratedTerminal", "integrated"), ("externalTerminal", "external")])
+def test_a_program_that_reads_input_runs_in_a_terminal(client, program, tmp_path, console, kind):
+    """Its input and output are there, in the launched folder and environment; the editor steps through it as ever."""
+    (tmp_path / "here ü").mkdir()
+    options = {"cwd": str(tmp_path / "here ü"), "env": {"GREETING": "hello"}}
+    terminal = launch_in_terminal(client, program(ASKING), b"3\n", console, **options)
+    assert terminal.kind == kind
+    assert client.event("stopped")["reason"] == "entry"
+    assert client.value("x") == "3, grad not yet"
+    client.go("continue")
+    client.send("continue", threadId=1)
+    client.event("terminated")
+    screen, status = terminal.close()
+    assert "slope 6.0 True hello here ü" in screen
+    assert status == 0
+    assert client.output("stdout") == ""
+    assert not Path(terminal.args[-1]).exists()  # the secret
+    assert (client.ask("threads")["body"], client.ask("disconnect")["success"]) == ({"threads": []}, True)
+
+
+@unix_only
+def test_the_secret_of_a_terminal_is_in_no_command(client, program):
+    """All users of a machine can read those, and a shell may remember them; nobody else can read the file."""
+    client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
+    client.send("launch", program=program(ASKING), console="integratedTerminal")
+    asked = client.until(lambda message: message["type"] == "request")["arguments"]
+    path = Path(asked["args"][-1])
+    assert path.stat().st_mode & 0o077 == 0
+    assert re.fullmatch("[0-9a-f]{32}", path.read_text(encoding="ascii"))
+    assert path.read_text(encoding="ascii") not in json.dumps(asked)
+    client.send("terminate")
+    client.until(lambda message: message.get("command") == "terminate")
+    assert not path.exists()
+
+
+@unix_only
+@pytest.mark.parametrize(
+    ("rest", "status", "seen"),
+    [
+        ("raise SystemExit(3)", 3, ""), ("1 / 0", 1, "ZeroDivisionError"), ("import os; os._exit(7)", 7, ""),
+        ("import atexit; atexit.register(print, 'bye')", 0, "bye"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGINT); input()", 130, "KeyboardInterrupt"),
+        ("import os, time\nif not os.fork(): time.sleep(1); os._exit(0)", 0, ""),
+    ],
+)  # fmt: skip
+def test_a_program_in_a_terminal_ends_as_it_does_alone(client, program, rest, status, seen):
+    """Its status is that of its command, and what it says at the end is to be seen."""
+    terminal = launch_in_terminal(client, program(f"print(input())\n{rest}\n"), b"typed\n")
+    client.event("terminated")
+    screen, found = terminal.close()
+    assert found == status
+    assert screen.count("typed") == 2  # as it was typed, and printed
+    assert seen in screen
+    assert "autograd_mini/debug" not in screen
+
+
+@unix_only
+@linux_only
+@pytest.mark.parametrize("how", ["terminate", "disconnect", "vanish"])
+def test_a_program_in_a_terminal_is_ended_with_what_it_has_started(client, program, how):
+    terminal = launch_in_terminal(client, program(f"input()\n{TWO_PROCESSES}"), b"\n")
+    screen = b""
+    while not (numbers := re.search(rb"(\d+) (\d+)\r\n", screen)):
+        screen += os.read(terminal.fd, 100)
+    if how == "vanish":
+        client.connection.shutdown(socket.SHUT_RDWR)
+    else:
+        client.send(how)
+        client.event("terminated")
+    wait_until_gone(*map(int, numbers.groups()))
+    terminal.close()
+
+
+@unix_only
+def test_control_c_ends_a_program_in_a_terminal_at_a_stop(client, program):
+    terminal = launch_in_terminal(client, program(TRAINING))
+    client.event("stopped")
+    terminal.process.send_signal(signal.SIGINT)
+    client.event("terminated")
+    screen, status = terminal.close()
+    assert (screen, status) == ("KeyboardInterrupt\n", 130)
+
+
+@unix_only
+def test_a_program_in_a_terminal_runs_again_with_another_number(client, program):
+    """In a terminal again, for it reads its input again."""
+    terminal = launch_in_terminal(client, program("import autograd_mini as am\ninput()\n" + TRAINING), b"\n")
+    client.event("stopped")
+    client.send("setVariable", **leaf_value(client), value="8")
+    another = Terminal(client, b"\n")
+    client.event("stopped")
+    assert client.value("w.value") == "8"
+    client.send("terminate")
+    client.event("terminated")
+    assert [t.close()[1] for t in (terminal, another)] == [-signal.SIGKILL] * 2
+
+
+def test_an_editor_that_opens_no_terminal_says_why(client, program):
+    """And another launch can follow, also when it never answers and gives up."""
+    client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
+    path = program(ASKING)
+    number = client.send("launch", program=path, console="integratedTerminal")
+    request = client.until(lambda message: message["type"] == "request")
+    reply = {"seq": next(client.numbers), "type": "response", "request_seq": request["seq"], "success": False}
+    client.body(json.dumps({**reply, "command": "runInTerminal", "message": "no terminal here"}).encode())
+    refusal = client.until(lambda message: message.get("request_seq") == number)
+    assert "no terminal here" in refusal["message"]
+    number = client.send("launch", program=path, console="externalTerminal")
+    client.until(lambda message: message["type"] == "request")
+    client.send("terminate")
+    assert "ended before" in client.until(lambda message: message.get("request_seq") == number)["message"]
+    assert client.ask("launch", program=program(CHAIN))["success"]
+
+
+def test_without_terminals_the_program_runs_without_input(client, program):
+    """It is told; and the reason for the program's error is there, too."""
+    client.launch(program(ASKING), console="integratedTerminal")
+    assert client.event("exited") == {"exitCode": 1}
+    client.event("terminated")
+    assert "opens no terminals" in client.output("important")
+    assert "EOFError" in client.output("stderr")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "input()", "sys.stdin.read()", "sys.stdin.readline()", "next(sys.stdin, '')", "[*sys.stdin]",
+        "sys.stdin.buffer.read()",
+    ],
+)  # fmt: skip
+def test_a_program_that_finds_no_input_is_told_what_to_write(client, program, read):
+    """Once, however it reads; and it does not wait."""
+    text = f"""\
+import sys
+for _ in range(2):
+    try:
+        print(repr({read}))
+    except EOFError:
+        print("''")
+print(sys.stdin.fileno(), sys.stdin.isatty())
+"""
+    client.launch(program(text))
+    client.event("terminated")
+    first, second, last = client.output("stdout").splitlines()
+    assert first == second
+    assert first in ("''", "[]", "b''")
+    assert last == "0 False"
+    assert client.output("console").count('"console": "integratedTerminal"') == 1
+
+
+def test_who_does_not_read_input_is_told_nothing_of_it(client, program):
+    client.launch(program("print('done')"))
+    client.event("terminated")
+    assert "asks for input" not in client.output("console")
 
 
 # -- several calls of backward() ---------------------------------------------------------------------------------------
@@ -1220,6 +1436,215 @@ def test_only_this_machine_is_listened_to():
         listeners = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else f"0100007F:{port:04X}"
         assert f"0100007F:{port:04X}" in listeners
         assert f"00000000:{port:04X}" not in listeners
+
+
+# -- on a port: who may have what done ---------------------------------------------------------------------------------
+
+
+class door:  # noqa: N801  # a context manager is used like a function
+    """A port served by a thread of ours, which gives its number and the token."""
+
+    def __init__(self, given=None):
+        self.given, self.is_over = given or {}, threading.Event()
+
+    def __enter__(self):
+        output = io.StringIO()
+        with contextlib.redirect_stderr(output):
+            self.port = _Port(0, self.given)
+        self.serving = threading.Thread(target=self.port.serve, args=(self.is_over.is_set,))
+        self.serving.start()
+        self.printed = output.getvalue()
+        configuration = json.loads(self.printed.splitlines()[1])
+        return configuration["debugServer"], configuration["token"]
+
+    def __exit__(self, *error):
+        self.is_over.set()
+        self.serving.join(PATIENCE)
+        self.port.close()
+        assert not self.serving.is_alive()
+
+
+@contextlib.contextmanager
+def guest(port):
+    client = connected(socket.create_connection(("127.0.0.1", port)))
+    yield client
+    hang_up(client)
+
+
+IMPOSTOR = """\
+import encodings.idna, json, os, socket, sys  # the other user may not read the library
+port, target, witness, *who = sys.argv[1:]
+if who:
+    os.setgroups([]), os.setgid(int(who[0])), os.setuid(int(who[0]))
+requests = [("initialize", {"adapterID": "x"})]
+for token in ({}, *({"token": guess} for guess in ("", "0" * 32, None, 7, ["x"], "\\ud800"))):
+    for command in ("launch", "attach"):
+        shell = {"program": target, "python": ["/bin/sh", "-c", f"id > {witness}"], **token}
+        requests.append((command, shell))
+        requests.append((command, {**shell, "program": "/nowhere/at/all"}))
+    requests += [("restart", {"arguments": shell}), ("configurationDone", {}), ("evaluate", {"expression": "1"})]
+    requests += [("setVariable", {"variablesReference": 1, "name": "x", "value": "1"}), ("runInTerminal", {})]
+with socket.create_connection(("127.0.0.1", int(port))) as connection:
+    for number, (command, arguments) in enumerate(requests, 1):
+        body = json.dumps({"seq": number, "type": "request", "command": command, "arguments": arguments}).encode()
+        connection.sendall(b"Content-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    stream = connection.makefile("rb")
+    for _ in requests:
+        length = int(stream.readline().split(b":")[1])
+        stream.readline()
+        print(stream.read(length).decode())
+"""
+
+
+@pytest.mark.parametrize("names_program", [False, True], ids=["launch", "attach"])
+def test_who_does_not_know_the_token_has_nothing_done(program, tmp_path, names_program):
+    """Another user of this machine can connect: nothing runs, no file is looked for, and all is refused in words."""
+    impostor, target, witness = program(IMPOSTOR, "impostor.py"), program(CHAIN), tmp_path / "ran"
+    tmp_path.chmod(0o777)
+    who = ["65534"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with listening("--port", "0", *([target] if names_program else [])) as (port, token):
+        assert re.fullmatch("[0-9a-f]{32}", token)
+        with open(impostor, encoding="utf-8") as text:  # it can perhaps not read that file
+            command = [sys.executable, "-", str(port), target, str(witness), *who]
+            done = subprocess.run(command, stdin=text, capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        introduction, *answers = map(json.loads, done.stdout.splitlines())
+        assert introduction["success"]
+        for answer in answers:
+            check_message(answer) if answer["command"] != "runInTerminal" else None
+            assert not answer["success"]
+            error = answer["body"]["error"]
+            if answer["command"] in ("launch", "attach"):
+                assert re.search("The token is (missing|wrong)", error["format"])
+                assert error["showUser"]
+        assert not witness.exists()
+        with guest(port) as client:  # and who knows it is served
+            client.ask("initialize", adapterID="test")
+            request = {} if names_program else {"program": target}
+            assert client.ask("attach" if names_program else "launch", token=token, **request)["success"]
+            client.ask("configurationDone")
+            client.event("stopped")
+
+
+def test_the_token_can_be_chosen_and_is_then_not_printed(secret):
+    """By the environment, which an editor that starts the adapter knows too; the program does not see it."""
+    place = door()
+    with place as (port, printed), guest(port) as client:
+        assert SECRET not in place.printed
+        assert printed == "${env:AUTOGRAD_MINI_DAP_TOKEN}"  # VS Code reads this
+        client.ask("initialize", adapterID="test")
+        assert "wrong" in client.refused("launch", program=__file__, token=printed)
+        assert "no file" in client.refused("launch", program="/nowhere", token=SECRET)
+
+
+def test_a_silent_connection_keeps_nobody_waiting(program):
+    """Nor half a header, nor half a body, nor many of them; several editors are served at once."""
+    path = program(CHAIN)
+    with door() as (port, token), contextlib.ExitStack() as stack:
+        for data in [b"", b"Content-Le", b"Content-Length: 100\r\n\r\n{", b"GET / HTTP/1.1\r\n"] * 5:
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            silent.sendall(data)
+        clients = [stack.enter_context(guest(port)) for _ in range(2)]
+        for client in clients:
+            client.launch(path, token=token)
+        for client in clients:
+            client.event("stopped")
+            assert client.value("out") == "-5, grad not yet"
+
+
+@pytest.mark.parametrize("drip", [False, True])
+def test_who_does_not_launch_in_time_is_sent_away(monkeypatch, program, drip):
+    """However often something comes; who has launched may take all time."""
+    monkeypatch.setattr(dap, "_PATIENCE", 0.5)
+    with door() as (port, token), guest(port) as client:
+        client.launch(program(CHAIN), token=token)
+        client.event("stopped")
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.settimeout(PATIENCE if not drip else 0.05)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    try:
+                        assert silent.recv(1) == b""
+                        break
+                    except TimeoutError:
+                        silent.sendall(b"a")
+        assert client.value("out") == "-5, grad not yet"
+
+
+def test_no_more_strangers_are_let_in_than_can_be_watched(monkeypatch, program):
+    """Who has launched is none of them."""
+    monkeypatch.setattr(dap, "_STRANGERS", 2)
+    path = program(CHAIN)
+    with door() as (port, token), contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(guest(port)).launch(path, token=token)
+        for _ in range(2):
+            assert stack.enter_context(guest(port)).ask("initialize", adapterID="test")["success"]
+        with socket.create_connection(("127.0.0.1", port)) as another:
+            another.settimeout(PATIENCE)
+            assert another.recv(1) == b""
+
+
+def test_before_the_token_messages_are_short(program):
+    """A stranger must not fill the memory; after it they may be as long as elsewhere."""
+    with door() as (port, token):
+        with guest(port) as client:
+            client.raw(b"Content-Length: %d\r\n\r\n" % (1 << 24))
+            (complaint,) = client.rest()
+            assert "Content-Length" in complaint["body"]["output"]
+        with guest(port) as client:
+            client.launch(program(CHAIN), token=token)
+            client.event("stopped")
+            assert "too long" in client.refused("evaluate", expression="1" * (1 << 22))
+
+
+def test_what_is_no_message_ends_its_connection_alone(program):
+    with door() as (port, token):
+        for data in [b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"Content-Length: -1\r\n\r\n", b"\x00" * 10_000]:
+            with guest(port) as client:
+                client.raw(data)
+                assert all(message["event"] == "output" for message in client.rest())
+        with guest(port) as client:
+            client.launch(program(CHAIN), token=token)
+            client.event("stopped")
+
+
+@linux_only
+def test_a_port_that_is_closed_leaves_nothing_behind(program):
+    """Neither the programs of its editors, nor what those have started."""
+    path = program(TWO_PROCESSES)
+    with listening("--port", "0") as (port, token):
+        clients = [connected(socket.create_connection(("127.0.0.1", port))) for _ in range(2)]
+        processes = []
+        for client in clients:
+            client.launch(path, token=token)
+            processes += map(int, client.printed().split())
+    wait_until_gone(*processes)
+    for client in clients:
+        hang_up(client)
+
+
+def test_serve_waits_for_the_one_who_knows_the_token(secret):
+    """The first who connects is not the one who counts; a second editor is told that there is another already."""
+    x = Value(3.0, name="x")
+    connection, serving, port = waiting(x * x)
+    silent = socket.create_connection(("127.0.0.1", port))
+    impostor = connected(connection)
+    impostor.ask("initialize", adapterID="test")
+    assert "missing" in impostor.refused("attach")
+    assert "wrong" in impostor.refused("attach", token=f"{SECRET}0")
+    with guest(port) as client:
+        client.ask("initialize", adapterID="test")
+        assert client.ask("attach", token=SECRET)["success"]
+        assert "already" in impostor.refused("attach", token=SECRET)
+        client.ask("configurationDone")
+        client.event("stopped")
+        assert client.value("x") == "3, grad not yet"
+        client.send("disconnect")
+        serving.join(PATIENCE)
+        assert not serving.is_alive()
+    silent.close()
+    hang_up(impostor)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -150,8 +150,9 @@ class _Port:
     def close(self, lingering: float = 0.0) -> None:
         """Listen no more, and end what was started; editors have some seconds to say good-bye."""
         self._server.close()
+        end = time.monotonic() + lingering
         for guest in self._guests:
             if guest.adapter.is_trusted:
-                guest.serving.join(lingering)
+                guest.serving.join(max(0.0, end - time.monotonic()))
                 guest.adapter.end()
             guest.channel.hang_up()

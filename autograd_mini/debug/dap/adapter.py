@@ -113,7 +113,7 @@ class Adapter:
                     self._pass_on(request)
         except AutogradError as error:
             self._channel.refuse(request, sentences(error))
-            if command == "restart":  # editors show this where it was asked for, if at all
+            if command == "restart" and self._options is not None:  # its refusal is shown by no editor
                 self._channel.say(f"{sentences(error)}\n", "important")
         except UNUSABLE as error:
             self._channel.refuse(request, f"The arguments of {command} cannot be used: {shown(error)}.")

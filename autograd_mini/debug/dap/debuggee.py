@@ -42,8 +42,6 @@ def main(port: int, secret: str | None = None) -> int:
     if secret:
         try:
             return _run(options, session)
-        except KeyboardInterrupt:  # typed into the terminal
-            return 128 + signal.SIGINT
         finally:  # what is left of the program, such as a process that it has started, has nothing to tell
             is_over = True
             session.channel.close()
@@ -61,6 +59,9 @@ def _run(options: dict[str, Any], session: Session) -> int:
             sys.exit(error.__cause__.code)
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # typed into a terminal
+        print("KeyboardInterrupt", file=sys.stderr)
+        return 128 + signal.SIGINT
     except AutogradError as error:
         print(sentences(error), file=sys.stderr)
         return 1
