@@ -1680,11 +1680,147 @@ def test_the_extension_is_installed_in_place_of_an_older_one(tmp_path):
     assert done.returncode == 0, done.stderr
     (target,) = tmp_path.glob("autograd-mini.backprop-*")
     assert str(target) in done.stdout
+    assert json.loads((target / "package.json").read_bytes())["interpreter"] == sys.executable
     assert {path.name for path in target.iterdir()} == {path.name for path in EXTENSION.iterdir()}
     listed = json.loads((tmp_path / "extensions.json").read_text())
     assert listed[0] == other
     assert [entry["relativeLocation"] for entry in listed[1:]] == [target.name]
     assert json.loads((tmp_path / ".obsolete").read_text()) == {"other-1": True}
+
+
+OURS = "autograd-mini.backprop"
+REGISTERS = {  # by name: a text, the part of it that stays, and whether it goes on after the extension's entry
+    "compact": '[{"identifier":{"id":"ms-python.python"},"location":{"path":"/c:/Users/Jürgen/x"}}]',
+    "odd": '[7,null,"x",{},{"identifier":"y"},{"identifier":{"id":null}},[],1e400,{"a":1,"a":2},"\\ud800",1.50]',
+    "spaced": '[\n  {"identifier": {"id": "ü"}},\n  {"identifier": {"id": "数"} , "n": 1.0}\n]\n',
+    "empty": "[ ]", "ours only": f'[{{"identifier":{{"id":"{OURS.upper()}"}}}}]',
+    "ours between": f'["a", {{"identifier":{{"id":"{OURS}"}},"version":"0.0.1"}}, "b"]',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REGISTERS)
+def test_the_list_of_all_extensions_keeps_what_it_says_of_others(tmp_path, name):
+    """To the byte, in its order, whatever the locale; and it is JSON, with one entry of ours at its end."""
+    register = tmp_path / "extensions.json"
+    register.write_bytes(REGISTERS[name].encode())
+    locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = command("--install-vscode", "--extensions-dir", str(tmp_path), env=locale)
+    assert done.returncode == 0, done.stderr
+    before, after = json.loads(REGISTERS[name]), json.loads(register.read_bytes())
+    is_ours = [isinstance(entry, dict) and OURS in str(entry.get("identifier")).lower() for entry in before]
+    assert after[:-1] == [entry for entry, ours in zip(before, is_ours, strict=True) if not ours]
+    assert after[-1]["identifier"] == {"id": OURS}
+    assert after[-1]["location"]["path"] == (tmp_path / after[-1]["relativeLocation"]).as_posix()
+    if not any(is_ours):
+        text = REGISTERS[name].rstrip().removesuffix("]").rstrip()
+        assert register.read_bytes().startswith(text.encode())
+    once = register.read_bytes()
+    install(tmp_path)
+    assert register.read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("extensions.json", b"[{"), ("extensions.json", b"{}"), ("extensions.json", b'["\xfc"]'),
+        ("extensions.json", b"[NaN]"), ("extensions.json", b"[" * 100_000), (".obsolete", b"[]"), (".obsolete", b"{"),
+        (".obsolete", b"null"), ("extensions.json", b"\xef\xbb\xbf[]"),
+    ],
+)  # fmt: skip
+def test_a_list_that_is_broken_is_left_as_it_is(tmp_path, file, text):
+    """One sentence says so, and nothing is installed, nothing removed."""
+    (tmp_path / f"{OURS}-0.0.1").mkdir()
+    (tmp_path / file).write_bytes(text)
+    before = sorted(tmp_path.rglob("*"))
+    done = command("--install-vscode", "--extensions-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(f"{re.escape(file)}.* is left as it is", done.stderr)
+    assert (tmp_path / file).read_bytes() == text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("full_at", range(1, 6))
+@pytest.mark.parametrize("old", ["0.0.1", version("autograd-mini")])
+def test_a_disk_that_is_full_leaves_the_old_version(tmp_path, monkeypatch, full_at, old):
+    """Wherever it becomes full: in the extension, in either list."""
+    (tmp_path / f"{OURS}-{old}").mkdir()
+    (tmp_path / f"{OURS}-{old}" / "package.json").write_text("old", encoding="utf-8")
+    (tmp_path / "extensions.json").write_text(REGISTERS["ours between"], encoding="utf-8")
+    (tmp_path / ".obsolete").write_text(f'{{"{OURS}-0.0.2":true}}', encoding="utf-8")
+
+    def contents():
+        return {path: path.is_file() and path.read_bytes() for path in sorted(tmp_path.rglob("*"))}
+
+    writes = itertools.count(1)
+
+    def fsync(handle):
+        if next(writes) == full_at:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    before = contents()
+    if full_at == 5:  # there are four files
+        install(tmp_path)
+        assert len(before) != len(contents()) or before != contents()
+        return
+    with pytest.raises(OSError, match="No space left"):
+        install(tmp_path)
+    after = contents()
+    del before[tmp_path / ".obsolete"], after[tmp_path / ".obsolete"]  # it may have been first, which does no harm
+    assert after == before
+
+
+def test_another_extension_whose_name_begins_alike_is_left_alone(tmp_path):
+    """Folders, links, and what is to be removed."""
+    for name in ("extra-1.0.0", "1", "next"):
+        (tmp_path / f"{OURS}-{name}").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (tmp_path / f"{OURS}-0.0.1").symlink_to(tmp_path / "mine")
+    (tmp_path / ".obsolete").write_text(f'{{"{OURS}-extra-1.0.0": true, "{OURS}-0.1.0": true}}', encoding="utf-8")
+    (target,) = install(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"{OURS}-extra-1.0.0", f"{OURS}-1", f"{OURS}-next", "mine", ".obsolete", target.name}
+    assert (tmp_path / "mine" / "file").exists()
+    assert json.loads((tmp_path / ".obsolete").read_bytes()) == {f"{OURS}-extra-1.0.0": True}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
+@unix_only
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({}, [sys.executable]),  # the interpreter that has installed the extension
+        ({"chosen": None}, [sys.executable]),  # the Python extension is there, and nothing is chosen in it
+        ({"chosen": [sys.executable, "-B"]}, [sys.executable, "-B"]),
+        ({"setting": sys.executable, "chosen": ["/nowhere"]}, [sys.executable]),
+        ({"configuration": {"python": [sys.executable, "-B"]}, "setting": "/nowhere"}, [sys.executable, "-B"]),
+        ({"configuration": {"python": "~/python", "cwd": "~"}}, ["~/python"]),
+        ({"setting": "/nowhere/python"}, "There is no such interpreter: /nowhere/python"),
+        ({"gone": True}, "There is no such interpreter: /nowhere/old/python"),
+        ({"configuration": {"python": "false"}}, "autograd-mini is not installed there: false"),
+        ({"configuration": {"cwd": "/nowhere"}}, [sys.executable]),  # the adapter complains
+    ],
+)
+def test_the_extension_finds_an_interpreter(tmp_path, answers, expected):
+    """The configuration's, the setting's, the chosen one, that which has installed it; what is gone is said to be."""
+    (target,) = install(tmp_path)
+    if answers.get("gone"):
+        manifest = json.loads((target / "package.json").read_bytes())
+        (target / "package.json").write_text(json.dumps({**manifest, "interpreter": "/nowhere/old/python"}))
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    found = subprocess.run(
+        ["node", str(EDITORS / "host.js"), str(target), json.dumps(answers)], check=True, capture_output=True,
+        text=True, timeout=PATIENCE, env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    descriptor = json.loads(found.stdout)
+    if isinstance(expected, str):
+        assert descriptor.startswith(expected)
+        return
+    expected = [word.replace("~", str(tmp_path)) for word in expected]
+    assert [descriptor["command"], *descriptor["args"]] == [*expected, "-m", "autograd_mini", "dap"]
 
 
 def test_editors_are_found_at_home(tmp_path, monkeypatch):
@@ -1703,7 +1839,7 @@ def test_the_extension_names_the_options_that_the_adapter_reads():
     manifest = json.loads((EXTENSION / "package.json").read_text())
     (debugger,) = manifest["contributes"]["debuggers"]
     options = debugger["configurationAttributes"]["launch"]["properties"]
-    assert set(options) == {"program", "args", "cwd", "env", "at", "stopOnEntry", "python"}
+    assert set(options) == {"program", "args", "cwd", "env", "at", "stopOnEntry", "console", "python", "token"}
     assert all(option["description"] for option in options.values())
     assert debugger["type"] in manifest["activationEvents"][0]
     if shutil.which("node"):
