@@ -35,7 +35,7 @@ from autograd_mini.errors import ArgumentError
 
 EDITORS = Path(__file__).parent / "editors"
 PATIENCE = 60.0  # seconds; nothing waits longer, and no test asserts a time
-SCENARIOS = re.findall(r"^  async (\w+)\(editor\)", (EDITORS / "drive.js").read_text(), re.MULTILINE)
+SCENARIOS = re.findall(r"^  async (\w+)\(editor\)", (EDITORS / "drive.js").read_text(encoding="utf-8"), re.MULTILINE)
 SCENARIOS = [name for name in SCENARIOS if name not in ("attach",)]  # that one needs a port
 
 CHAIN = """\
@@ -77,7 +77,7 @@ def program(tmp_path):
 @functools.cache
 def schema():
     """Microsoft's schema; what describes a thing, such as a breakpoint, allows nothing that it does not name."""
-    protocol = json.loads((EDITORS / "debugAdapterProtocol.json").read_text())
+    protocol = json.loads((EDITORS / "debugAdapterProtocol.json").read_text(encoding="utf-8"))
     for name, definition in protocol["definitions"].items():
         if "properties" in definition and not name.endswith(("Arguments", "ProtocolMessage")):
             definition["additionalProperties"] = False
@@ -147,7 +147,7 @@ needs_node = pytest.mark.skipif(
 
 def drive(scenario, program, record, *port):
     command = ["node", str(EDITORS / "drive.js"), scenario, sys.executable, program, str(record), *map(str, port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     sent, received = ([*frames(Path(f"{record}.{direction}").read_bytes())] for direction in ("sent", "received"))
@@ -316,7 +316,7 @@ def client():
 def stopped(tmp_path_factory):
     """A client that has stopped; for tests that leave it so."""
     path = tmp_path_factory.mktemp("stopped") / "program.py"
-    path.write_text(CHAIN)
+    path.write_text(CHAIN, encoding="utf-8")
     with served() as client:
         client.launch(str(path))
         client.event("stopped")
@@ -349,7 +349,7 @@ class listening:  # noqa: N801  # a context manager is used like a function
     def __init__(self, *arguments):
         command = [sys.executable, "-m", "autograd_mini", "dap", *arguments]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8")
 
     def __enter__(self):
         port = int(self.process.stderr.readline().rpartition(":")[2])
@@ -670,7 +670,7 @@ time.sleep(1000)
 
 def is_alive(process):
     try:
-        status = Path(f"/proc/{process}/stat").read_text()
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
@@ -1433,7 +1433,11 @@ def test_a_port_that_is_taken_is_an_error_in_words():
 
 def test_only_this_machine_is_listened_to():
     with listening("--port", "0") as (port, _):
-        listeners = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else f"0100007F:{port:04X}"
+        listeners = (
+            Path("/proc/net/tcp").read_text(encoding="utf-8")
+            if Path("/proc/net/tcp").exists()
+            else f"0100007F:{port:04X}"
+        )
         assert f"0100007F:{port:04X}" in listeners
         assert f"00000000:{port:04X}" not in listeners
 
@@ -1506,7 +1510,7 @@ def test_who_does_not_know_the_token_has_nothing_done(program, tmp_path, names_p
         assert re.fullmatch("[0-9a-f]{32}", token)
         with open(impostor, encoding="utf-8") as text:  # it can perhaps not read that file
             command = [sys.executable, "-", str(port), target, str(witness), *who]
-            done = subprocess.run(command, stdin=text, capture_output=True, text=True, timeout=PATIENCE)
+            done = subprocess.run(command, stdin=text, capture_output=True, encoding="utf-8", timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         introduction, *answers = map(json.loads, done.stdout.splitlines())
         assert introduction["success"]
@@ -1653,7 +1657,7 @@ def test_serve_waits_for_the_one_who_knows_the_token(secret):
 def command(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "autograd_mini", "dap", *arguments],
-        capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, **options,
+        capture_output=True, encoding="utf-8", timeout=PATIENCE, stdin=subprocess.DEVNULL, **options,
     )  # fmt: skip
 
 
@@ -1674,18 +1678,20 @@ def test_the_extension_is_installed_in_place_of_an_older_one(tmp_path):
     old.mkdir()
     other = {"identifier": {"id": "ms-python.python"}, "version": "1"}
     ours = {"identifier": {"id": "autograd-mini.backprop"}, "version": "0.0.1"}
-    (tmp_path / "extensions.json").write_text(json.dumps([other, ours]))
-    (tmp_path / ".obsolete").write_text(json.dumps({"autograd-mini.backprop-0.2.0": True, "other-1": True}))
+    (tmp_path / "extensions.json").write_text(json.dumps([other, ours]), encoding="utf-8")
+    (tmp_path / ".obsolete").write_text(
+        json.dumps({"autograd-mini.backprop-0.2.0": True, "other-1": True}), encoding="utf-8"
+    )
     done = command("--install-vscode", "--extensions-dir", str(tmp_path))
     assert done.returncode == 0, done.stderr
     (target,) = tmp_path.glob("autograd-mini.backprop-*")
     assert str(target) in done.stdout
     assert json.loads((target / "package.json").read_bytes())["interpreter"] == sys.executable
     assert {path.name for path in target.iterdir()} == {path.name for path in EXTENSION.iterdir()}
-    listed = json.loads((tmp_path / "extensions.json").read_text())
+    listed = json.loads((tmp_path / "extensions.json").read_text(encoding="utf-8"))
     assert listed[0] == other
     assert [entry["relativeLocation"] for entry in listed[1:]] == [target.name]
-    assert json.loads((tmp_path / ".obsolete").read_text()) == {"other-1": True}
+    assert json.loads((tmp_path / ".obsolete").read_text(encoding="utf-8")) == {"other-1": True}
 
 
 OURS = "autograd-mini.backprop"
@@ -1808,12 +1814,14 @@ def test_the_extension_finds_an_interpreter(tmp_path, answers, expected):
     (target,) = install(tmp_path)
     if answers.get("gone"):
         manifest = json.loads((target / "package.json").read_bytes())
-        (target / "package.json").write_text(json.dumps({**manifest, "interpreter": "/nowhere/old/python"}))
+        (target / "package.json").write_text(
+            json.dumps({**manifest, "interpreter": "/nowhere/old/python"}), encoding="utf-8"
+        )
     (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     (tmp_path / "python").chmod(0o755)
     found = subprocess.run(
         ["node", str(EDITORS / "host.js"), str(target), json.dumps(answers)], check=True, capture_output=True,
-        text=True, timeout=PATIENCE, env={**os.environ, "HOME": str(tmp_path)},
+        encoding="utf-8", timeout=PATIENCE, env={**os.environ, "HOME": str(tmp_path)},
     )  # fmt: skip
     descriptor = json.loads(found.stdout)
     if isinstance(expected, str):
@@ -1836,7 +1844,7 @@ def test_editors_are_found_at_home(tmp_path, monkeypatch):
 
 def test_the_extension_names_the_options_that_the_adapter_reads():
     """And every option of its configuration is documented."""
-    manifest = json.loads((EXTENSION / "package.json").read_text())
+    manifest = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     (debugger,) = manifest["contributes"]["debuggers"]
     options = debugger["configurationAttributes"]["launch"]["properties"]
     assert set(options) == {"program", "args", "cwd", "env", "at", "stopOnEntry", "console", "python", "token"}

@@ -41,9 +41,19 @@ def serve_streams(given: Mapping[str, Any]) -> None:
     incoming, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed by mistake must not get between the messages
     adapter = Adapter(Channel(incoming, output), given=given)
+    woken, waker = socket.socketpair()  # a handler would not wake a thread that is just about to wait
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno())
+
+    def stop() -> None:
+        woken.recv(1)
+        adapter.editor.stop()
+
+    in_background(stop)
     for ending in (signal.SIGINT, signal.SIGTERM):  # this is how some editors say good-bye
-        signal.signal(ending, lambda *_: adapter.editor.stop())
+        signal.signal(ending, lambda *_: None)
     adapter.serve()
+    signal.set_wakeup_fd(-1)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)
 

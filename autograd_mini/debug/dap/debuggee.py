@@ -46,7 +46,8 @@ def main(port: int, secret: str | None = None) -> int:
             is_over = True
             session.channel.close()
     if sys.stdin is not None:
-        sys.stdin = io.TextIOWrapper(io.BufferedReader(_NoInput(session.channel.say)))
+        empty = io.BufferedReader(_NoInput(session.channel.say))
+        sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
     return _run(options, session)
 
 

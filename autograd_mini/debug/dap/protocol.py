@@ -201,7 +201,7 @@ class Editor:
             self._room.release(_AHEAD)  # the reader may go on, to its end
 
     def stop(self) -> None:
-        """End its requests, as if it were gone; a signal handler may call this."""
+        """End its requests, as if it were gone."""
         self.is_leaving = True
         self._requests.put(None)
 
