@@ -1095,7 +1095,7 @@ print(sys.stdin.fileno(), sys.stdin.isatty())
 def test_who_does_not_read_input_is_told_nothing_of_it(client, program):
     client.launch(program("print('done')"))
     client.event("terminated")
-    assert "asks for input" not in client.output("console")
+    assert "reads standard input" not in client.output("console")
 
 
 # -- several calls of backward() ---------------------------------------------------------------------------------------
@@ -1611,6 +1611,18 @@ def test_what_is_no_message_ends_its_connection_alone(program):
         with guest(port) as client:
             client.launch(program(CHAIN), token=token)
             client.event("stopped")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells of Unix")
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_without_standard_streams_it_says_so(closed):
+    """Or ends, as without an editor."""
+    shell = f'"{sys.executable}" -m autograd_mini dap {closed}'
+    done = subprocess.run(
+        ["sh", "-c", shell], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=PATIENCE
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "one of them is closed" in done.stderr
 
 
 @linux_only

@@ -37,7 +37,15 @@ def serve_streams(given: Mapping[str, Any]) -> None:
 
     Args:
         given: options of every launch, such as `at`.
+
+    Raises:
+        ArgumentError: one of the streams is closed.
     """
+    if sys.stdin is None or sys.stdout is None:
+        raise ArgumentError(
+            "An editor speaks over standard input and output, and one of them is closed.",
+            "Let an editor start this command, or add --port N.",
+        )
     incoming, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed by mistake must not get between the messages
     adapter = Adapter(Channel(incoming, output), given=given)
@@ -59,7 +67,7 @@ def serve_streams(given: Mapping[str, Any]) -> None:
 
 
 def serve_port(port: int, given: Mapping[str, Any]) -> None:
-    """Serve editors on a port of this machine, several at a time, those that know the token that is printed.
+    """Serve the editors that know the printed token on a port of this machine, several at a time.
 
     Args:
         port: 0 for any that is free.
@@ -91,7 +99,7 @@ def serve_call(call: Call, port: int) -> None:
 
 @dataclass(frozen=True)
 class _Guest:
-    """One who has connected."""
+    """An editor, or a stranger, that has connected."""
 
     adapter: Adapter
     channel: SocketChannel
@@ -100,7 +108,7 @@ class _Guest:
 
 
 class _Port:
-    """A port of this machine on which editors are served, each in a thread: a silent one keeps no other waiting.
+    """A port of this machine. Each editor is served in a thread of its own: a silent one does not block the others.
 
     Args:
         port: 0 for any that is free.
@@ -135,7 +143,7 @@ class _Port:
         print(f"{waiting}\n{json.dumps(configuration)}", file=sys.stderr, flush=True)
 
     def serve(self, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Let editors in until it is over."""
+        """Accept connections until it is over, and drop those that do not launch or attach in time."""
         while not is_over():
             try:
                 self._admit(self._server.accept()[0])
@@ -158,7 +166,7 @@ class _Port:
         self._guests.append(_Guest(adapter, channel, serving, time.monotonic() + _PATIENCE))
 
     def close(self, lingering: float = 0.0) -> None:
-        """Listen no more, and end what was started; editors have some seconds to say good-bye."""
+        """Stop listening and end what was started, after some seconds in which editors may say good-bye."""
         self._server.close()
         end = time.monotonic() + lingering
         for guest in self._guests:

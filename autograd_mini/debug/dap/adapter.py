@@ -47,10 +47,10 @@ class Adapter:
         channel: to it.
         start: starts what is debugged, given the options of a launch and the editor.
         given: options that were given before any editor came; with a program it can be attached to, and launched not.
-        token: the secret that launching and attaching need, as on a port everybody on this machine can connect.
+        token: the secret that launch and attach must send; None if only the editor can reach the channel.
 
     Attributes:
-        is_trusted: whether the editor may have something done.
+        is_trusted: whether the editor has sent the token, or needs none.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Adapter:
     # -- running -------------------------------------------------------------------------------------------------------
 
     def _trust(self, token: object) -> None:
-        """Refuse who does not know the secret, before anything else is looked at."""
+        """Check the token, before anything else of the request is looked at."""
         if not self.is_trusted:
             known = str(self._token).encode()
             if not isinstance(token, str) or not secrets.compare_digest(token.encode(errors="replace"), known):
@@ -224,7 +224,11 @@ class Adapter:
             self._channel.respond(request, _NOTHING[command])
         elif command in _REMEMBERED:
             asked = (request.get("arguments") or {}).get("breakpoints") or []
-            why = {"verified": False, "reason": "pending", "message": "It waits for the next run."}
+            why = {
+                "verified": False,
+                "reason": "pending",
+                "message": "The program has ended; this breakpoint waits for the next run.",
+            }
             self._channel.respond(request, {"breakpoints": [{"id": b["id"], **why} for b in asked]})
         else:
             self._channel.refuse(request, _OVER)

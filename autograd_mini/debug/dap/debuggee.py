@@ -74,14 +74,14 @@ def _run(options: dict[str, Any], session: Session) -> int:
 
 
 def _end() -> NoReturn:
-    """End this process and those that it has started: without an adapter nobody else would."""
+    """End this process and those that it has started, as there is no adapter left to do so."""
     if os.name == "posix" and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
 class _NoInput(io.FileIO):
-    """Standard input where there is none: it is empty, and says so to who expects more."""
+    """An empty standard input that says so when the program reads from it."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(0, closefd=False)
@@ -90,7 +90,7 @@ class _NoInput(io.FileIO):
     def _tell(self) -> None:
         if self._say is not None:
             self._say(
-                "The program asks for input, and there is none here. To type it, add "
+                "The program reads standard input, which is empty here. To type into it, add "
                 '"console": "integratedTerminal" to the configuration.\n'
             )
             self._say = None

@@ -48,7 +48,7 @@ class Debuggee(Protocol):
 
 
 class Connected:
-    """A debuggee that ends, or goes on alone, when its connection is closed.
+    """A debuggee that runs elsewhere, and ends or goes on alone when its connection is closed.
 
     Args:
         channel: to it.
@@ -177,7 +177,7 @@ def _alone(command: list[str], options: Mapping[str, Any], editor: Editor, serve
 def _in_terminal(command: list[str], options: Mapping[str, Any], editor: Editor, server: socket.socket) -> Debuggee:
     token = secrets.token_hex(16)
     try:
-        handle, secret = tempfile.mkstemp(prefix="autograd-mini-")  # all users can read what a terminal is told to run
+        handle, secret = tempfile.mkstemp(prefix="autograd-mini-")  # a command line is visible to all users
         with open(handle, "w", encoding="ascii") as file:
             file.write(token)
     except OSError as error:
@@ -199,7 +199,7 @@ def _in_terminal(command: list[str], options: Mapping[str, Any], editor: Editor,
 
 
 def _accept(server: socket.socket, token: str, editor: Editor, look: Callable[[], None]) -> socket.socket:
-    """The connection from the program, and from nobody else; `look` raises when waiting has become pointless."""
+    """The connection that sends the token, among any others; `look` raises when waiting has become pointless."""
     wanted = token.encode() + b"\n"
     end = time.monotonic() + _PATIENCE
     with selectors.DefaultSelector() as selector:
@@ -209,7 +209,7 @@ def _accept(server: socket.socket, token: str, editor: Editor, look: Callable[[]
                 look()
                 if editor.is_leaving:
                     raise ProgramError("It was ended before the program began.")
-                for key, _ in selector.select(0.05):  # all at once: one that is silent must not keep the others waiting
+                for key, _ in selector.select(0.05):  # all at once: a silent one must not block the others
                     if key.fileobj is server:
                         with suppress(OSError):
                             connection, _ = server.accept()
@@ -244,7 +244,7 @@ def _known(key: selectors.SelectorKey, wanted: bytes, selector: selectors.BaseSe
 
 
 def completed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a launch, with ~ as shells read it, for not all editors do; the token has done its work.
+    """The options of a launch, with ~ expanded, which some editors leave to us, and without the token.
 
     >>> completed({"program": "example.py", "token": "secret"})
     {'program': 'example.py'}

@@ -171,7 +171,7 @@ class SocketChannel(Channel):
 
 
 class Editor:
-    """Who sends requests: they are read in the background, and wait in order; what it says meanwhile is noticed.
+    """The editor's side of a conversation, read in the background so that it is heard while a request is carried out.
 
     Args:
         channel: to the editor.
