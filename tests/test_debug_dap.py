@@ -695,10 +695,11 @@ def test_a_client_that_vanishes_leaves_nothing_behind(alone, program):
 
 @linux_only
 def test_an_adapter_that_is_killed_leaves_no_program_behind(alone, program):
-    alone.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
-    process = int(alone.printed())
+    """Nor the processes that the program has started."""
+    alone.launch(program(TWO_PROCESSES))
+    processes = [*map(int, alone.printed().split())]
     alone.process.kill()
-    wait_until_gone(process)
+    wait_until_gone(*processes)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1])
