@@ -157,6 +157,10 @@ def _add_dap(commands: Any) -> None:
         help="step through backprop in an editor (VS Code, Neovim, Emacs, Helix)",
         description="Speak the Debug Adapter Protocol with an editor, which starts this command: over standard input "
         "and output, or on a port of this machine. With --port, a program can be named: editors attach to it.",
+        epilog="On a port, launch and attach need the token that is printed: any user of this machine can connect. "
+        "Set AUTOGRAD_MINI_DAP_TOKEN to choose the token yourself; then it is not printed. A launch configuration "
+        'takes "program", "args", "cwd", "env", "python", "at", "stopOnEntry" and "console"; with "console": '
+        '"integratedTerminal" or "externalTerminal" the program can read input.',
     )
     dap.add_argument("--port", type=_depth, metavar="N", help="listen on 127.0.0.1 (0: on any free port)")
     dap.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
@@ -175,7 +179,7 @@ def _dap(options: argparse.Namespace) -> None:
     if options.install_vscode:
         for folder in install(options.extensions_dir):
             print(f"installed: {folder}")
-        print("Restart the editor; open a Python file, press F5, choose “Step through backprop”.")
+        print('Restart the editor; open a Python file, press F5, choose "Step through backprop".')
         return
     given = {} if options.at is None else {"at": options.at}
     if options.program:

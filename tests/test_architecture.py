@@ -41,7 +41,8 @@ LAYERS = [
     ["debug.pages.listing"], ["debug.pages.formulas"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],
     ["debug.terminal.console", "debug.terminal.turns"], ["debug.terminal"],
     ["debug.dap.protocol", "debug.dap.sources", "debug.dap.variables", "debug.dap.install"], ["debug.dap.stops"],
-    ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.adapter", "debug.dap.__main__"], ["debug.dap"],
+    ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.launch", "debug.dap.__main__"], ["debug.dap.adapter"],
+    ["debug.dap"],
     ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import itertools
 import json
 import os
@@ -24,6 +25,8 @@ import jsonschema
 import pytest
 
 from autograd_mini import Value, debug
+from autograd_mini.debug import dap
+from autograd_mini.debug.dap import _Port
 from autograd_mini.debug.dap.adapter import Adapter
 from autograd_mini.debug.dap.install import EXTENSION, install
 from autograd_mini.debug.dap.protocol import LONGEST, SocketChannel
@@ -32,7 +35,7 @@ from autograd_mini.errors import ArgumentError
 
 EDITORS = Path(__file__).parent / "editors"
 PATIENCE = 60.0  # seconds; nothing waits longer, and no test asserts a time
-SCENARIOS = re.findall(r"^  async (\w+)\(editor\)", (EDITORS / "drive.js").read_text(), re.MULTILINE)
+SCENARIOS = re.findall(r"^  async (\w+)\(editor\)", (EDITORS / "drive.js").read_text(encoding="utf-8"), re.MULTILINE)
 SCENARIOS = [name for name in SCENARIOS if name not in ("attach",)]  # that one needs a port
 
 CHAIN = """\
@@ -74,7 +77,7 @@ def program(tmp_path):
 @functools.cache
 def schema():
     """Microsoft's schema; what describes a thing, such as a breakpoint, allows nothing that it does not name."""
-    protocol = json.loads((EDITORS / "debugAdapterProtocol.json").read_text())
+    protocol = json.loads((EDITORS / "debugAdapterProtocol.json").read_text(encoding="utf-8"))
     for name, definition in protocol["definitions"].items():
         if "properties" in definition and not name.endswith(("Arguments", "ProtocolMessage")):
             definition["additionalProperties"] = False
@@ -144,7 +147,7 @@ needs_node = pytest.mark.skipif(
 
 def drive(scenario, program, record, *port):
     command = ["node", str(EDITORS / "drive.js"), scenario, sys.executable, program, str(record), *map(str, port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     sent, received = ([*frames(Path(f"{record}.{direction}").read_bytes())] for direction in ("sent", "received"))
@@ -162,10 +165,10 @@ def test_microsofts_client(scenario, program, tmp_path):
 def test_microsofts_client_attaches(program, tmp_path):
     """`--port N SCRIPT.py` waits for editors, one after another; a vanished one does not end it."""
     path = program(CHAIN)
-    with listening("--port", "0", path) as port:
-        drive("attach", path, tmp_path / "first", port)
+    with listening("--port", "0", path) as (port, token):
+        drive("attach", path, tmp_path / "first", port, token)
         socket.create_connection(("127.0.0.1", port)).close()
-        drive("attach", path, tmp_path / "second", port)
+        drive("attach", path, tmp_path / "second", port, token)
 
 
 # -- a client of our own -----------------------------------------------------------------------------------------------
@@ -313,7 +316,7 @@ def client():
 def stopped(tmp_path_factory):
     """A client that has stopped; for tests that leave it so."""
     path = tmp_path_factory.mktemp("stopped") / "program.py"
-    path.write_text(CHAIN)
+    path.write_text(CHAIN, encoding="utf-8")
     with served() as client:
         client.launch(str(path))
         client.event("stopped")
@@ -341,15 +344,18 @@ linux_only = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 class listening:  # noqa: N801  # a context manager is used like a function
-    """An adapter that listens on a port, which this gives."""
+    """An adapter that listens on a port, which this gives, and the token."""
 
     def __init__(self, *arguments):
         command = [sys.executable, "-m", "autograd_mini", "dap", *arguments]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8")
 
     def __enter__(self):
-        return int(self.process.stderr.readline().rpartition(":")[2])
+        port = int(self.process.stderr.readline().rpartition(":")[2])
+        self.configuration = json.loads(self.process.stderr.readline())
+        assert self.configuration["debugServer"] == port
+        return port, self.configuration["token"]
 
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGINT)
@@ -476,6 +482,7 @@ def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
         ({"cwd": "/nowhere"}, "no folder"), ({"program": "x" * 5000}, "cannot be used"),
         ({"python": "/nowhere/python"}, "cannot be started"), ({"python": 7}, "python is the path"),
         ({"python": "/bin/false"}, "ended before the program began"),
+        ({"console": "terminal"}, "console is one of"), ({"console": ["x"]}, "console is one of"),
     ],
 )  # fmt: skip
 def test_a_launch_that_makes_no_sense_is_refused_in_words(client, program, options, complaint):
@@ -663,7 +670,7 @@ time.sleep(1000)
 
 def is_alive(process):
     try:
-        status = Path(f"/proc/{process}/stat").read_text()
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
@@ -688,10 +695,11 @@ def test_a_client_that_vanishes_leaves_nothing_behind(alone, program):
 
 @linux_only
 def test_an_adapter_that_is_killed_leaves_no_program_behind(alone, program):
-    alone.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
-    process = int(alone.printed())
+    """Nor the processes that the program has started."""
+    alone.launch(program(TWO_PROCESSES))
+    processes = [*map(int, alone.printed().split())]
     alone.process.kill()
-    wait_until_gone(process)
+    wait_until_gone(*processes)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1])
@@ -715,12 +723,13 @@ def test_a_client_that_vanishes_while_the_program_starts_again_leaves_nothing_be
 
 
 def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypatch):
-    """The port between adapter and program is open for the one who knows the token, even if another is there first."""
+    """The port between adapter and program is open for the one who knows the token, even if others are there first."""
     impostors = []
 
     def start(command, **options):
-        impostors.append(socket.create_connection(("127.0.0.1", int(command[-1]))))
-        impostors[-1].sendall(b"0" * 32 + b"\n")
+        for data in [b"0" * 32 + b"\n", b"", b"0"]:
+            impostors.append(socket.create_connection(("127.0.0.1", int(command[-1]))))
+            impostors[-1].sendall(data)
         return popen(command, **options)
 
     popen = subprocess.Popen
@@ -728,15 +737,366 @@ def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypa
     client.launch(program("print('it runs')"))
     client.event("terminated")
     assert client.output("stdout") == "it runs\n"
-    (impostor,) = impostors
-    assert impostor.recv(1) == b""
-    impostor.close()
+    for impostor in impostors:
+        assert impostor.recv(1) == b""
+        impostor.close()
 
 
 def test_the_program_does_not_see_the_token(client, program):
     client.launch(program("import os, sys; print([n for n in os.environ if 'TOKEN' in n], len(sys.argv))"))
     client.event("terminated")
     assert client.output("stdout") == "[] 1\n"
+
+
+# -- after the end, and what is shown where ----------------------------------------------------------------------------
+
+
+def is_shown(client, command, **arguments):
+    """Whether the refusal of a request opens a window of its own."""
+    response = client.ask(command, **arguments)
+    assert not response["success"]
+    return response["body"]["error"]["showUser"]
+
+
+def test_requests_that_come_after_the_end_are_answered_quietly(client, program):
+    """Editors learn of the end later, and ask meanwhile: nothing is there, which is no error. A restart may follow."""
+    path = program("print('done')")
+    client.launch(path)
+    client.event("terminated")
+    source = {"path": path}
+    for command, arguments, body in [
+        ("threads", {}, {"threads": []}), ("stackTrace", {"threadId": 1}, {"stackFrames": [], "totalFrames": 0}),
+        ("scopes", {"frameId": 1}, {"scopes": []}), ("variables", {"variablesReference": 18}, {"variables": []}),
+        ("loadedSources", {}, {"sources": []}), ("completions", {"text": "x", "column": 2}, {"targets": []}),
+        ("breakpointLocations", {"source": source, "line": 1}, {"breakpoints": []}),
+        ("gotoTargets", {"source": source, "line": 1}, {"targets": []}),
+        ("continue", {"threadId": 1}, {}), ("next", {"threadId": 1}, None), ("stepIn", {"threadId": 1}, None),
+        ("stepOut", {"threadId": 1}, None), ("stepBack", {"threadId": 1}, None), ("pause", {"threadId": 1}, None),
+        ("reverseContinue", {"threadId": 1}, None), ("setExceptionBreakpoints", {"filters": []}, None),
+    ]:  # fmt: skip
+        response = client.ask(command, **arguments)
+        assert response["success"], command
+        assert response.get("body") == body
+    asked = client.ask("setBreakpoints", source=source, breakpoints=[{"line": 1}, {"line": 2}])
+    assert [breakpoint["verified"] for breakpoint in asked["body"]["breakpoints"]] == [False, False]
+    for command, arguments in [("evaluate", {"expression": "x"}), ("exceptionInfo", {"threadId": 1}), ("source", {})]:
+        assert not is_shown(client, command, **arguments)
+    client.seen.clear()
+    assert client.ask("restart")["success"]
+    client.event("terminated")
+    assert client.printed() == "done\n"
+
+
+def test_a_request_that_the_end_overtakes_is_answered_quietly(client, program):
+    """The program is gone before it has read the request."""
+    path = program("import os, signal, time\nprint('begun')\ntime.sleep(0.2)\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    client.launch(path)
+    client.printed()
+    numbers = {client.send("loadedSources") for _ in range(2000)}
+    client.event("terminated")
+    client.ask("threads")
+    answers = [message for message in client.seen if message.get("request_seq") in numbers]
+    assert len(answers) == len(numbers)
+    assert all(answer["success"] for answer in answers)
+
+
+def test_only_what_the_user_waits_for_is_shown_in_a_window(client, program):
+    """Launch, attach and set; an error of anything else, as of stepping too fast, stays where it was asked for."""
+    client.ask("initialize", adapterID="test")
+    assert not is_shown(client, "threads")
+    assert not is_shown(client, "restart")
+    assert is_shown(client, "attach")
+    assert is_shown(client, "launch", program="nowhere.py")
+    path = program(CHAIN)
+    assert client.ask("launch", program=path)["success"]
+    client.event("initialized")
+    assert client.ask("configurationDone")["success"]
+    client.event("stopped")
+    assert is_shown(client, "setVariable", variablesReference=1, name="x", value="?")
+    assert not is_shown(client, "variables", variablesReference=10**6)
+    assert not is_shown(client, "evaluate", expression="nobody")
+    client.go("continue")
+    client.send("continue", threadId=1)
+    response = client.ask("next", threadId=1)  # a step too many
+    assert response["success"] or not response["body"]["error"]["showUser"]
+
+
+def test_why_a_restart_fails_is_said_in_the_console(client, program):
+    """The refusal itself is not shown by editors."""
+    path = program(CHAIN)
+    client.launch(path)
+    client.event("stopped")
+    os.remove(path)
+    assert not is_shown(client, "restart")
+    client.ask("threads")
+    assert "no file" in client.output("important")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", ["first", "last", "alone", "twice"])
+def test_an_editor_may_say_good_bye_with_a_signal(alone, program, ending, how):
+    """Before or after it closes standard input: the status is 0, nothing is written, nothing is left behind."""
+    alone.launch(program("import os\nprint(os.getpid())\nwhile True: pass\n"))
+    process = int(alone.printed())
+    if how == "first":
+        alone.writer.close()
+    for _ in range(2 if how == "twice" else 1):
+        alone.process.send_signal(ending)
+    if how == "last":
+        with contextlib.suppress(OSError):  # it is faster
+            alone.writer.close()
+    assert alone.ended() == ""
+    assert alone.process.returncode == 0
+    if Path("/proc/self/stat").exists():
+        wait_until_gone(process)
+
+
+def test_an_idle_adapter_ends_with_a_signal(alone):
+    alone.ask("initialize", adapterID="test")
+    alone.process.send_signal(signal.SIGTERM)
+    assert alone.ended() == ""
+    assert alone.process.returncode == 0
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_tilde_is_the_home_folder(client, program, tmp_path, monkeypatch):
+    """In `program`, `cwd` and `python`, as some editors pass it; not in the arguments of the program."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    program("import os, sys; print(os.getcwd() == os.path.expanduser('~'), sys.argv[1:])", "program.py")
+    for python in ("~/bin/python", ["~/bin/python", "-B"]):
+        with served() as client:
+            client.launch("~/program.py", cwd="~", python=python, args=["~/x"])
+            client.event("terminated")
+            assert client.output("stdout") == "True ['~/x']\n"
+
+
+@pytest.mark.parametrize(
+    "options", [{"program": "${file}"}, {"cwd": "${workspaceFolder}"}, {"python": ["${command:python.path}", "-B"]}]
+)
+def test_a_variable_that_the_editor_does_not_know_is_named(client, program, options):
+    """Others than VS Code pass on what they cannot replace; a folder may be called like that all the same."""
+    client.ask("initialize", adapterID="test")
+    (name, value), *_ = options.items()
+    why = client.refused("launch", **{"program": program(CHAIN), **options})
+    assert f"has not replaced {value if isinstance(value, str) else value[0]} in {name}" in why
+    assert client.ask("launch", program=program(CHAIN, "${file}.py"))["success"]
+
+
+# -- programs that read input ------------------------------------------------------------------------------------------
+
+ASKING = """\
+import os, sys
+import autograd_mini as am
+x = am.Value(float(input("x? ")), name="x")
+y = x * x
+y.backward()
+print("slope", x.grad, sys.stdin.isatty(), os.environ.get("GREETING"), os.path.basename(os.getcwd()))
+"""
+
+
+class Terminal:
+    """What an editor opens when it is asked for a terminal; somebody types there."""
+
+    def __init__(self, client, types=b""):
+        request = client.until(lambda message: message["type"] == "request")
+        asked = request["arguments"]
+        self.kind, self.args = asked["kind"], asked["args"]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
+        self.fd, inner = pty.openpty()
+        environment = {name: value for name, value in {**os.environ, **asked["env"]}.items() if value is not None}
+        self.process = subprocess.Popen(
+            self.args, cwd=asked["cwd"], env=environment, stdin=inner, stdout=inner, stderr=inner,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(inner)
+        os.write(self.fd, types)
+        reply = {"seq": next(client.numbers), "type": "response", "request_seq": request["seq"], "success": True}
+        client.body(json.dumps({**reply, "command": "runInTerminal", "body": {}}).encode())
+
+    def close(self):
+        """What was on the screen, and the status."""
+        status, screen = self.process.wait(PATIENCE), b""
+        with contextlib.suppress(OSError):  # so Linux says that the other side is gone
+            while data := os.read(self.fd, 1 << 16):
+                screen += data
+        os.close(self.fd)
+        return screen.decode().replace("\r\n", "\n"), status
+
+
+pty = pytest.importorskip("pty") if os.name == "posix" else None
+unix_only = pytest.mark.skipif(pty is None, reason="this system has no pseudo-terminals")
+
+
+def launch_in_terminal(client, path, types=b"", console="integratedTerminal", **options):
+    client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
+    number = client.send("launch", program=path, console=console, **options)
+    terminal = Terminal(client, types)
+    assert client.until(lambda message: message.get("request_seq") == number)["success"]
+    assert client.ask("configurationDone")["success"]
+    return terminal
+
+
+@unix_only
+@pytest.mark.parametrize(("console", "kind"), [("integratedTerminal", "integrated"), ("externalTerminal", "external")])
+def test_a_program_that_reads_input_runs_in_a_terminal(client, program, tmp_path, console, kind):
+    """Its input and output are there, in the launched folder and environment; the editor steps through it as ever."""
+    (tmp_path / "here ü").mkdir()
+    options = {"cwd": str(tmp_path / "here ü"), "env": {"GREETING": "hello"}}
+    terminal = launch_in_terminal(client, program(ASKING), b"3\n", console, **options)
+    assert terminal.kind == kind
+    assert client.event("stopped")["reason"] == "entry"
+    assert client.value("x") == "3, grad not yet"
+    client.go("continue")
+    client.send("continue", threadId=1)
+    client.event("terminated")
+    screen, status = terminal.close()
+    assert "slope 6.0 True hello here ü" in screen
+    assert status == 0
+    assert client.output("stdout") == ""
+    assert not Path(terminal.args[-1]).exists()  # the secret
+    assert (client.ask("threads")["body"], client.ask("disconnect")["success"]) == ({"threads": []}, True)
+
+
+@unix_only
+def test_the_secret_of_a_terminal_is_in_no_command(client, program):
+    """All users of a machine can read those, and a shell may remember them; nobody else can read the file."""
+    client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
+    client.send("launch", program=program(ASKING), console="integratedTerminal")
+    asked = client.until(lambda message: message["type"] == "request")["arguments"]
+    path = Path(asked["args"][-1])
+    assert path.stat().st_mode & 0o077 == 0
+    assert re.fullmatch("[0-9a-f]{32}", path.read_text(encoding="ascii"))
+    assert path.read_text(encoding="ascii") not in json.dumps(asked)
+    client.send("terminate")
+    client.until(lambda message: message.get("command") == "terminate")
+    assert not path.exists()
+
+
+@unix_only
+@pytest.mark.parametrize(
+    ("rest", "status", "seen"),
+    [
+        ("raise SystemExit(3)", 3, ""), ("1 / 0", 1, "ZeroDivisionError"), ("import os; os._exit(7)", 7, ""),
+        ("import atexit; atexit.register(print, 'bye')", 0, "bye"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGINT); input()", 130, "KeyboardInterrupt"),
+        ("import os, time\nif not os.fork(): time.sleep(1); os._exit(0)", 0, ""),
+    ],
+)  # fmt: skip
+def test_a_program_in_a_terminal_ends_as_it_does_alone(client, program, rest, status, seen):
+    """Its status is that of its command, and what it says at the end is to be seen."""
+    terminal = launch_in_terminal(client, program(f"print(input())\n{rest}\n"), b"typed\n")
+    client.event("terminated")
+    screen, found = terminal.close()
+    assert found == status
+    assert screen.count("typed") == 2  # as it was typed, and printed
+    assert seen in screen
+    assert "autograd_mini/debug" not in screen
+
+
+@unix_only
+@linux_only
+@pytest.mark.parametrize("how", ["terminate", "disconnect", "vanish"])
+def test_a_program_in_a_terminal_is_ended_with_what_it_has_started(client, program, how):
+    terminal = launch_in_terminal(client, program(f"input()\n{TWO_PROCESSES}"), b"\n")
+    screen = b""
+    while not (numbers := re.search(rb"(\d+) (\d+)\r\n", screen)):
+        screen += os.read(terminal.fd, 100)
+    if how == "vanish":
+        client.connection.shutdown(socket.SHUT_RDWR)
+    else:
+        client.send(how)
+        client.event("terminated")
+    wait_until_gone(*map(int, numbers.groups()))
+    terminal.close()
+
+
+@unix_only
+def test_control_c_ends_a_program_in_a_terminal_at_a_stop(client, program):
+    terminal = launch_in_terminal(client, program(TRAINING))
+    client.event("stopped")
+    terminal.process.send_signal(signal.SIGINT)
+    client.event("terminated")
+    screen, status = terminal.close()
+    assert (screen, status) == ("KeyboardInterrupt\n", 130)
+
+
+@unix_only
+def test_a_program_in_a_terminal_runs_again_with_another_number(client, program):
+    """In a terminal again, for it reads its input again."""
+    terminal = launch_in_terminal(client, program("import autograd_mini as am\ninput()\n" + TRAINING), b"\n")
+    client.event("stopped")
+    client.send("setVariable", **leaf_value(client), value="8")
+    another = Terminal(client, b"\n")
+    client.event("stopped")
+    assert client.value("w.value") == "8"
+    client.send("terminate")
+    client.event("terminated")
+    assert [t.close()[1] for t in (terminal, another)] == [-signal.SIGKILL] * 2
+
+
+def test_an_editor_that_opens_no_terminal_says_why(client, program):
+    """And another launch can follow, also when it never answers and gives up."""
+    client.ask("initialize", adapterID="test", supportsRunInTerminalRequest=True)
+    path = program(ASKING)
+    number = client.send("launch", program=path, console="integratedTerminal")
+    request = client.until(lambda message: message["type"] == "request")
+    reply = {"seq": next(client.numbers), "type": "response", "request_seq": request["seq"], "success": False}
+    client.body(json.dumps({**reply, "command": "runInTerminal", "message": "no terminal here"}).encode())
+    refusal = client.until(lambda message: message.get("request_seq") == number)
+    assert "no terminal here" in refusal["message"]
+    number = client.send("launch", program=path, console="externalTerminal")
+    client.until(lambda message: message["type"] == "request")
+    client.send("terminate")
+    assert "ended before" in client.until(lambda message: message.get("request_seq") == number)["message"]
+    assert client.ask("launch", program=program(CHAIN))["success"]
+
+
+def test_without_terminals_the_program_runs_without_input(client, program):
+    """It is told; and the reason for the program's error is there, too."""
+    client.launch(program(ASKING), console="integratedTerminal")
+    assert client.event("exited") == {"exitCode": 1}
+    client.event("terminated")
+    assert "opens no terminals" in client.output("important")
+    assert "EOFError" in client.output("stderr")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "input()", "sys.stdin.read()", "sys.stdin.readline()", "next(sys.stdin, '')", "[*sys.stdin]",
+        "sys.stdin.buffer.read()",
+    ],
+)  # fmt: skip
+def test_a_program_that_finds_no_input_is_told_what_to_write(client, program, read):
+    """Once, however it reads; and it does not wait."""
+    text = f"""\
+import sys
+for _ in range(2):
+    try:
+        print(repr({read}))
+    except EOFError:
+        print("''")
+print(sys.stdin.fileno(), sys.stdin.isatty())
+"""
+    client.launch(program(text))
+    client.event("terminated")
+    first, second, last = client.output("stdout").splitlines()
+    assert first == second
+    assert first in ("''", "[]", "b''")
+    assert last == "0 False"
+    assert client.output("console").count('"console": "integratedTerminal"') == 1
+
+
+def test_who_does_not_read_input_is_told_nothing_of_it(client, program):
+    client.launch(program("print('done')"))
+    client.event("terminated")
+    assert "reads standard input" not in client.output("console")
 
 
 # -- several calls of backward() ---------------------------------------------------------------------------------------
@@ -996,8 +1356,17 @@ def test_utf16_counts_code_units(tmp_path):
 # -- in this process ---------------------------------------------------------------------------------------------------
 
 
-def attached(v):
-    """A client attached to `debug.serve(v)`, which waits in a thread; that thread."""
+SECRET = "0123456789abcdef"
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    """A token that is chosen, not drawn."""
+    monkeypatch.setenv("AUTOGRAD_MINI_DAP_TOKEN", SECRET)
+
+
+def waiting(v):
+    """A connection to `debug.serve(v)`, which waits in a thread; that thread, and the port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     serving = threading.Thread(target=debug.serve, args=(v, port), daemon=True)
@@ -1010,16 +1379,22 @@ def attached(v):
         except OSError:
             assert time.monotonic() < end
             time.sleep(0.01)
+    return connection, serving, port
+
+
+def attached(v):
+    """A client attached to `debug.serve(v)`, which waits in a thread; that thread."""
+    connection, serving, _ = waiting(v)
     client = connected(connection)
     client.ask("initialize", adapterID="test")
-    assert client.ask("attach")["success"]
+    assert client.ask("attach", token=SECRET)["success"]
     client.ask("configurationDone")
     assert client.event("stopped")["reason"] == "entry"
     return client, serving
 
 
 @pytest.mark.parametrize("leave", ["continue", "disconnect", "vanish"])
-def test_serve_lets_an_editor_step_through_a_value(leave):
+def test_serve_lets_an_editor_step_through_a_value(secret, leave):
     """The program waits meanwhile, and goes on afterwards, however the editor goes."""
     x = Value(3.0, name="x")
     client, serving = attached(x * x)
@@ -1041,7 +1416,7 @@ def test_serve_lets_an_editor_step_through_a_value(leave):
     hang_up(client)
 
 
-def test_serve_cannot_run_the_program_again():
+def test_serve_cannot_run_the_program_again(secret):
     client, serving = attached(Value(3.0, name="x") * 2.0)
     why = client.refused("setVariable", **leaf_value(client), value="1")
     assert "runs once" in why
@@ -1058,10 +1433,235 @@ def test_a_port_that_is_taken_is_an_error_in_words():
 
 
 def test_only_this_machine_is_listened_to():
-    with listening("--port", "0") as port:
-        listeners = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else f"0100007F:{port:04X}"
+    with listening("--port", "0") as (port, _):
+        listeners = (
+            Path("/proc/net/tcp").read_text(encoding="utf-8")
+            if Path("/proc/net/tcp").exists()
+            else f"0100007F:{port:04X}"
+        )
         assert f"0100007F:{port:04X}" in listeners
         assert f"00000000:{port:04X}" not in listeners
+
+
+# -- on a port: who may have what done ---------------------------------------------------------------------------------
+
+
+class door:  # noqa: N801  # a context manager is used like a function
+    """A port served by a thread of ours, which gives its number and the token."""
+
+    def __init__(self, given=None):
+        self.given, self.is_over = given or {}, threading.Event()
+
+    def __enter__(self):
+        output = io.StringIO()
+        with contextlib.redirect_stderr(output):
+            self.port = _Port(0, self.given)
+        self.serving = threading.Thread(target=self.port.serve, args=(self.is_over.is_set,))
+        self.serving.start()
+        self.printed = output.getvalue()
+        configuration = json.loads(self.printed.splitlines()[1])
+        return configuration["debugServer"], configuration["token"]
+
+    def __exit__(self, *error):
+        self.is_over.set()
+        self.serving.join(PATIENCE)
+        self.port.close()
+        assert not self.serving.is_alive()
+
+
+@contextlib.contextmanager
+def guest(port):
+    client = connected(socket.create_connection(("127.0.0.1", port)))
+    yield client
+    hang_up(client)
+
+
+IMPOSTOR = """\
+import encodings.idna, json, os, socket, sys  # the other user may not read the library
+port, target, witness, *who = sys.argv[1:]
+if who:
+    os.setgroups([]), os.setgid(int(who[0])), os.setuid(int(who[0]))
+requests = [("initialize", {"adapterID": "x"})]
+for token in ({}, *({"token": guess} for guess in ("", "0" * 32, None, 7, ["x"], "\\ud800"))):
+    for command in ("launch", "attach"):
+        shell = {"program": target, "python": ["/bin/sh", "-c", f"id > {witness}"], **token}
+        requests.append((command, shell))
+        requests.append((command, {**shell, "program": "/nowhere/at/all"}))
+    requests += [("restart", {"arguments": shell}), ("configurationDone", {}), ("evaluate", {"expression": "1"})]
+    requests += [("setVariable", {"variablesReference": 1, "name": "x", "value": "1"}), ("runInTerminal", {})]
+with socket.create_connection(("127.0.0.1", int(port))) as connection:
+    for number, (command, arguments) in enumerate(requests, 1):
+        body = json.dumps({"seq": number, "type": "request", "command": command, "arguments": arguments}).encode()
+        connection.sendall(b"Content-Length: %d\\r\\n\\r\\n%s" % (len(body), body))
+    stream = connection.makefile("rb")
+    for _ in requests:
+        length = int(stream.readline().split(b":")[1])
+        stream.readline()
+        print(stream.read(length).decode())
+"""
+
+
+@pytest.mark.parametrize("names_program", [False, True], ids=["launch", "attach"])
+def test_who_does_not_know_the_token_has_nothing_done(program, tmp_path, names_program):
+    """Another user of this machine can connect: nothing runs, no file is looked for, and all is refused in words."""
+    impostor, target, witness = program(IMPOSTOR, "impostor.py"), program(CHAIN), tmp_path / "ran"
+    tmp_path.chmod(0o777)
+    who = ["65534"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with listening("--port", "0", *([target] if names_program else [])) as (port, token):
+        assert re.fullmatch("[0-9a-f]{32}", token)
+        with open(impostor, encoding="utf-8") as text:  # it can perhaps not read that file
+            command = [sys.executable, "-", str(port), target, str(witness), *who]
+            done = subprocess.run(command, stdin=text, capture_output=True, encoding="utf-8", timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        introduction, *answers = map(json.loads, done.stdout.splitlines())
+        assert introduction["success"]
+        for answer in answers:
+            check_message(answer) if answer["command"] != "runInTerminal" else None
+            assert not answer["success"]
+            error = answer["body"]["error"]
+            if answer["command"] in ("launch", "attach"):
+                assert re.search("The token is (missing|wrong)", error["format"])
+                assert error["showUser"]
+        assert not witness.exists()
+        with guest(port) as client:  # and who knows it is served
+            client.ask("initialize", adapterID="test")
+            request = {} if names_program else {"program": target}
+            assert client.ask("attach" if names_program else "launch", token=token, **request)["success"]
+            client.ask("configurationDone")
+            client.event("stopped")
+
+
+def test_the_token_can_be_chosen_and_is_then_not_printed(secret):
+    """By the environment, which an editor that starts the adapter knows too; the program does not see it."""
+    place = door()
+    with place as (port, printed), guest(port) as client:
+        assert SECRET not in place.printed
+        assert printed == "${env:AUTOGRAD_MINI_DAP_TOKEN}"  # VS Code reads this
+        client.ask("initialize", adapterID="test")
+        assert "wrong" in client.refused("launch", program=__file__, token=printed)
+        assert "no file" in client.refused("launch", program="/nowhere", token=SECRET)
+
+
+def test_a_silent_connection_keeps_nobody_waiting(program):
+    """Nor half a header, nor half a body, nor many of them; several editors are served at once."""
+    path = program(CHAIN)
+    with door() as (port, token), contextlib.ExitStack() as stack:
+        for data in [b"", b"Content-Le", b"Content-Length: 100\r\n\r\n{", b"GET / HTTP/1.1\r\n"] * 5:
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            silent.sendall(data)
+        clients = [stack.enter_context(guest(port)) for _ in range(2)]
+        for client in clients:
+            client.launch(path, token=token)
+        for client in clients:
+            client.event("stopped")
+            assert client.value("out") == "-5, grad not yet"
+
+
+@pytest.mark.parametrize("drip", [False, True])
+def test_who_does_not_launch_in_time_is_sent_away(monkeypatch, program, drip):
+    """However often something comes; who has launched may take all time."""
+    monkeypatch.setattr(dap, "_PATIENCE", 0.5)
+    with door() as (port, token), guest(port) as client:
+        client.launch(program(CHAIN), token=token)
+        client.event("stopped")
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.settimeout(PATIENCE if not drip else 0.05)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    try:
+                        assert silent.recv(1) == b""
+                        break
+                    except TimeoutError:
+                        silent.sendall(b"a")
+        assert client.value("out") == "-5, grad not yet"
+
+
+def test_no_more_strangers_are_let_in_than_can_be_watched(monkeypatch, program):
+    """Who has launched is none of them."""
+    monkeypatch.setattr(dap, "_STRANGERS", 2)
+    path = program(CHAIN)
+    with door() as (port, token), contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(guest(port)).launch(path, token=token)
+        for _ in range(2):
+            assert stack.enter_context(guest(port)).ask("initialize", adapterID="test")["success"]
+        with socket.create_connection(("127.0.0.1", port)) as another:
+            another.settimeout(PATIENCE)
+            assert another.recv(1) == b""
+
+
+def test_before_the_token_messages_are_short(program):
+    """A stranger must not fill the memory; after it they may be as long as elsewhere."""
+    with door() as (port, token):
+        with guest(port) as client:
+            client.raw(b"Content-Length: %d\r\n\r\n" % (1 << 24))
+            (complaint,) = client.rest()
+            assert "Content-Length" in complaint["body"]["output"]
+        with guest(port) as client:
+            client.launch(program(CHAIN), token=token)
+            client.event("stopped")
+            assert "too long" in client.refused("evaluate", expression="1" * (1 << 22))
+
+
+def test_what_is_no_message_ends_its_connection_alone(program):
+    with door() as (port, token):
+        for data in [b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"Content-Length: -1\r\n\r\n", b"\x00" * 10_000]:
+            with guest(port) as client:
+                client.raw(data)
+                assert all(message["event"] == "output" for message in client.rest())
+        with guest(port) as client:
+            client.launch(program(CHAIN), token=token)
+            client.event("stopped")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells of Unix")
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_without_standard_streams_it_says_so(closed):
+    """Or ends, as without an editor."""
+    shell = f'"{sys.executable}" -m autograd_mini dap {closed}'
+    done = subprocess.run(
+        ["sh", "-c", shell], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=PATIENCE
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "one of them is closed" in done.stderr
+
+
+@linux_only
+def test_a_port_that_is_closed_leaves_nothing_behind(program):
+    """Neither the programs of its editors, nor what those have started."""
+    path = program(TWO_PROCESSES)
+    with listening("--port", "0") as (port, token):
+        clients = [connected(socket.create_connection(("127.0.0.1", port))) for _ in range(2)]
+        processes = []
+        for client in clients:
+            client.launch(path, token=token)
+            processes += map(int, client.printed().split())
+    wait_until_gone(*processes)
+    for client in clients:
+        hang_up(client)
+
+
+def test_serve_waits_for_the_one_who_knows_the_token(secret):
+    """The first who connects is not the one who counts; a second editor is told that there is another already."""
+    x = Value(3.0, name="x")
+    connection, serving, port = waiting(x * x)
+    silent = socket.create_connection(("127.0.0.1", port))
+    impostor = connected(connection)
+    impostor.ask("initialize", adapterID="test")
+    assert "missing" in impostor.refused("attach")
+    assert "wrong" in impostor.refused("attach", token=f"{SECRET}0")
+    with guest(port) as client:
+        client.ask("initialize", adapterID="test")
+        assert client.ask("attach", token=SECRET)["success"]
+        assert "already" in impostor.refused("attach", token=SECRET)
+        client.ask("configurationDone")
+        client.event("stopped")
+        assert client.value("x") == "3, grad not yet"
+        client.send("disconnect")
+        serving.join(PATIENCE)
+        assert not serving.is_alive()
+    silent.close()
+    hang_up(impostor)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -1070,7 +1670,7 @@ def test_only_this_machine_is_listened_to():
 def command(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "autograd_mini", "dap", *arguments],
-        capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, **options,
+        capture_output=True, encoding="utf-8", timeout=PATIENCE, stdin=subprocess.DEVNULL, **options,
     )  # fmt: skip
 
 
@@ -1091,17 +1691,157 @@ def test_the_extension_is_installed_in_place_of_an_older_one(tmp_path):
     old.mkdir()
     other = {"identifier": {"id": "ms-python.python"}, "version": "1"}
     ours = {"identifier": {"id": "autograd-mini.backprop"}, "version": "0.0.1"}
-    (tmp_path / "extensions.json").write_text(json.dumps([other, ours]))
-    (tmp_path / ".obsolete").write_text(json.dumps({"autograd-mini.backprop-0.2.0": True, "other-1": True}))
+    (tmp_path / "extensions.json").write_text(json.dumps([other, ours]), encoding="utf-8")
+    (tmp_path / ".obsolete").write_text(
+        json.dumps({"autograd-mini.backprop-0.2.0": True, "other-1": True}), encoding="utf-8"
+    )
     done = command("--install-vscode", "--extensions-dir", str(tmp_path))
     assert done.returncode == 0, done.stderr
     (target,) = tmp_path.glob("autograd-mini.backprop-*")
     assert str(target) in done.stdout
+    assert json.loads((target / "package.json").read_bytes())["interpreter"] == sys.executable
     assert {path.name for path in target.iterdir()} == {path.name for path in EXTENSION.iterdir()}
-    listed = json.loads((tmp_path / "extensions.json").read_text())
+    listed = json.loads((tmp_path / "extensions.json").read_text(encoding="utf-8"))
     assert listed[0] == other
     assert [entry["relativeLocation"] for entry in listed[1:]] == [target.name]
-    assert json.loads((tmp_path / ".obsolete").read_text()) == {"other-1": True}
+    assert json.loads((tmp_path / ".obsolete").read_text(encoding="utf-8")) == {"other-1": True}
+
+
+OURS = "autograd-mini.backprop"
+REGISTERS = {  # by name: a text, the part of it that stays, and whether it goes on after the extension's entry
+    "compact": '[{"identifier":{"id":"ms-python.python"},"location":{"path":"/c:/Users/Jürgen/x"}}]',
+    "odd": '[7,null,"x",{},{"identifier":"y"},{"identifier":{"id":null}},[],1e400,{"a":1,"a":2},"\\ud800",1.50]',
+    "spaced": '[\n  {"identifier": {"id": "ü"}},\n  {"identifier": {"id": "数"} , "n": 1.0}\n]\n',
+    "empty": "[ ]", "ours only": f'[{{"identifier":{{"id":"{OURS.upper()}"}}}}]',
+    "ours between": f'["a", {{"identifier":{{"id":"{OURS}"}},"version":"0.0.1"}}, "b"]',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REGISTERS)
+def test_the_list_of_all_extensions_keeps_what_it_says_of_others(tmp_path, name):
+    """To the byte, in its order, whatever the locale; and it is JSON, with one entry of ours at its end."""
+    register = tmp_path / "extensions.json"
+    register.write_bytes(REGISTERS[name].encode())
+    locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = command("--install-vscode", "--extensions-dir", str(tmp_path), env=locale)
+    assert done.returncode == 0, done.stderr
+    before, after = json.loads(REGISTERS[name]), json.loads(register.read_bytes())
+    is_ours = [isinstance(entry, dict) and OURS in str(entry.get("identifier")).lower() for entry in before]
+    assert after[:-1] == [entry for entry, ours in zip(before, is_ours, strict=True) if not ours]
+    assert after[-1]["identifier"] == {"id": OURS}
+    assert after[-1]["location"]["path"] == (tmp_path / after[-1]["relativeLocation"]).as_posix()
+    if not any(is_ours):
+        text = REGISTERS[name].rstrip().removesuffix("]").rstrip()
+        assert register.read_bytes().startswith(text.encode())
+    once = register.read_bytes()
+    install(tmp_path)
+    assert register.read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("extensions.json", b"[{"), ("extensions.json", b"{}"), ("extensions.json", b'["\xfc"]'),
+        ("extensions.json", b"[NaN]"), ("extensions.json", b"[" * 100_000), (".obsolete", b"[]"), (".obsolete", b"{"),
+        (".obsolete", b"null"), ("extensions.json", b"\xef\xbb\xbf[]"),
+    ],
+)  # fmt: skip
+def test_a_list_that_is_broken_is_left_as_it_is(tmp_path, file, text):
+    """One sentence says so, and nothing is installed, nothing removed."""
+    (tmp_path / f"{OURS}-0.0.1").mkdir()
+    (tmp_path / file).write_bytes(text)
+    before = sorted(tmp_path.rglob("*"))
+    done = command("--install-vscode", "--extensions-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(f"{re.escape(file)}.* is left as it is", done.stderr)
+    assert (tmp_path / file).read_bytes() == text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("full_at", range(1, 6))
+@pytest.mark.parametrize("old", ["0.0.1", version("autograd-mini")])
+def test_a_disk_that_is_full_leaves_the_old_version(tmp_path, monkeypatch, full_at, old):
+    """Wherever it becomes full: in the extension, in either list."""
+    (tmp_path / f"{OURS}-{old}").mkdir()
+    (tmp_path / f"{OURS}-{old}" / "package.json").write_text("old", encoding="utf-8")
+    (tmp_path / "extensions.json").write_text(REGISTERS["ours between"], encoding="utf-8")
+    (tmp_path / ".obsolete").write_text(f'{{"{OURS}-0.0.2":true}}', encoding="utf-8")
+
+    def contents():
+        return {path: path.is_file() and path.read_bytes() for path in sorted(tmp_path.rglob("*"))}
+
+    writes = itertools.count(1)
+
+    def fsync(handle):
+        if next(writes) == full_at:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    before = contents()
+    if full_at == 5:  # there are four files
+        install(tmp_path)
+        assert len(before) != len(contents()) or before != contents()
+        return
+    with pytest.raises(OSError, match="No space left"):
+        install(tmp_path)
+    after = contents()
+    del before[tmp_path / ".obsolete"], after[tmp_path / ".obsolete"]  # it may have been first, which does no harm
+    assert after == before
+
+
+def test_another_extension_whose_name_begins_alike_is_left_alone(tmp_path):
+    """Folders, links, and what is to be removed."""
+    for name in ("extra-1.0.0", "1", "next"):
+        (tmp_path / f"{OURS}-{name}").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (tmp_path / f"{OURS}-0.0.1").symlink_to(tmp_path / "mine")
+    (tmp_path / ".obsolete").write_text(f'{{"{OURS}-extra-1.0.0": true, "{OURS}-0.1.0": true}}', encoding="utf-8")
+    (target,) = install(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"{OURS}-extra-1.0.0", f"{OURS}-1", f"{OURS}-next", "mine", ".obsolete", target.name}
+    assert (tmp_path / "mine" / "file").exists()
+    assert json.loads((tmp_path / ".obsolete").read_bytes()) == {f"{OURS}-extra-1.0.0": True}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
+@unix_only
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({}, [sys.executable]),  # the interpreter that has installed the extension
+        ({"chosen": None}, [sys.executable]),  # the Python extension is there, and nothing is chosen in it
+        ({"chosen": [sys.executable, "-B"]}, [sys.executable, "-B"]),
+        ({"setting": sys.executable, "chosen": ["/nowhere"]}, [sys.executable]),
+        ({"configuration": {"python": [sys.executable, "-B"]}, "setting": "/nowhere"}, [sys.executable, "-B"]),
+        ({"configuration": {"python": "~/python", "cwd": "~"}}, ["~/python"]),
+        ({"setting": "/nowhere/python"}, "There is no such interpreter: /nowhere/python"),
+        ({"gone": True}, "There is no such interpreter: /nowhere/old/python"),
+        ({"configuration": {"python": "false"}}, "autograd-mini is not installed there: false"),
+        ({"configuration": {"cwd": "/nowhere"}}, [sys.executable]),  # the adapter complains
+    ],
+)
+def test_the_extension_finds_an_interpreter(tmp_path, answers, expected):
+    """The configuration's, the setting's, the chosen one, that which has installed it; what is gone is said to be."""
+    (target,) = install(tmp_path)
+    if answers.get("gone"):
+        manifest = json.loads((target / "package.json").read_bytes())
+        (target / "package.json").write_text(
+            json.dumps({**manifest, "interpreter": "/nowhere/old/python"}), encoding="utf-8"
+        )
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    found = subprocess.run(
+        ["node", str(EDITORS / "host.js"), str(target), json.dumps(answers)], check=True, capture_output=True,
+        encoding="utf-8", timeout=PATIENCE, env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    descriptor = json.loads(found.stdout)
+    if isinstance(expected, str):
+        assert descriptor.startswith(expected)
+        return
+    expected = [word.replace("~", str(tmp_path)) for word in expected]
+    assert [descriptor["command"], *descriptor["args"]] == [*expected, "-m", "autograd_mini", "dap"]
 
 
 def test_editors_are_found_at_home(tmp_path, monkeypatch):
@@ -1117,10 +1857,10 @@ def test_editors_are_found_at_home(tmp_path, monkeypatch):
 
 def test_the_extension_names_the_options_that_the_adapter_reads():
     """And every option of its configuration is documented."""
-    manifest = json.loads((EXTENSION / "package.json").read_text())
+    manifest = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     (debugger,) = manifest["contributes"]["debuggers"]
     options = debugger["configurationAttributes"]["launch"]["properties"]
-    assert set(options) == {"program", "args", "cwd", "env", "at", "stopOnEntry", "python"}
+    assert set(options) == {"program", "args", "cwd", "env", "at", "stopOnEntry", "console", "python", "token"}
     assert all(option["description"] for option in options.values())
     assert debugger["type"] in manifest["activationEvents"][0]
     if shutil.which("node"):

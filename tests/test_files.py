@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,16 @@ def test_errors_name_the_file(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         files.write(tmp_path / "none" / "a.svg", "x")
     assert caught.value.filename == str(tmp_path / "none" / "a.svg")
+
+
+@pytest.mark.parametrize("module", sorted(Path(files.__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_no_text_is_read_in_the_encoding_of_the_locale(module):
+    """Whoever opens a file as text says how it is encoded."""
+    for call in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call):
+            name = ast.unparse(call.func)
+            is_text = name in ("open", "os.fdopen") and not any(
+                isinstance(argument, ast.Constant) and "b" in str(argument.value) for argument in call.args
+            )
+            if is_text or name.endswith((".read_text", ".write_text", "TemporaryFile", "TextIOWrapper")):
+                assert "encoding" in [keyword.arg for keyword in call.keywords], ast.unparse(call)

@@ -175,8 +175,8 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
     """Wait for an editor, and let it step through `v.backward()` in both directions in time.
 
-    The editor attaches to 127.0.0.1, on this machine; see README. The program goes on when the editor continues at the
-    end of the sweep, or goes away. Neither the graph nor any `.grad` changes.
+    The editor attaches to 127.0.0.1, on this machine, with the token that is printed; see README. The program goes on
+    when the editor continues at the end of the sweep, or goes away. Neither the graph nor any `.grad` changes.
 
     Args:
         v: the value whose derivatives are computed.

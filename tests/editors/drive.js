@@ -1,5 +1,5 @@
 // Drives the adapter as VS Code does, with Microsoft's client, through one scenario:
-//   node drive.js SCENARIO PYTHON PROGRAM RECORD [PORT]
+//   node drive.js SCENARIO PYTHON PROGRAM RECORD [PORT TOKEN]
 // All bytes in both directions go to RECORD.sent and RECORD.received. The exit status is 0 if all is as it should be.
 const assert = require("node:assert");
 const { spawn } = require("node:child_process");
@@ -8,7 +8,7 @@ const net = require("node:net");
 const { once } = require("node:events");
 const { DebugClient } = require("@vscode/debugadapter-testsupport");
 
-const [scenario, python, program, record, port] = process.argv.slice(2);
+const [scenario, python, program, record, port, token] = process.argv.slice(2);
 const PATIENCE = 60000; // milliseconds
 
 class Editor extends DebugClient {
@@ -278,6 +278,7 @@ const scenarios = {
     const info = (await editor.exceptionInfoRequest({ threadId: 1 })).body;
     assert.equal(info.exceptionId, "nonfinite");
     assert.equal(info.description, "zero gets 0 × inf = nan; its gradient is nan");
+    assert.match(info.details.stackTrace, /zero = nan \(0 \* inf\)[^]*program.py:16/); // this, and the description, are shown
     await editor.go("reverseContinue");
     const options = [{ filterId: "exploding", condition: "1e3" }, { filterId: "vanishing", condition: "open('x')" }];
     const set = await editor.send("setExceptionBreakpoints", { filters: [], filterOptions: options });
@@ -296,7 +297,7 @@ const scenarios = {
     assert.equal(await editor.finish("terminate"), 137);
   },
   async attach(editor) {
-    await editor.run({}, undefined, "attach");
+    await editor.run({ token }, undefined, "attach");
     await editor.goToOut();
     assert.equal(await editor.value("out.grad"), "-10");
   },

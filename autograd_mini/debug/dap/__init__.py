@@ -5,81 +5,172 @@ Not here: the protocol's messages (`protocol`), the processes (`adapter`), the s
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
+import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.debug.dap.adapter import Adapter
-from autograd_mini.debug.dap.protocol import Channel, SocketChannel
+from autograd_mini.debug.dap.debuggee import TOKEN
+from autograd_mini.debug.dap.launch import LINGERING, Connected, Debuggee, in_background, start
+from autograd_mini.debug.dap.protocol import Channel, Editor, SocketChannel
 from autograd_mini.debug.dap.session import Session
 from autograd_mini.debug.program import Call
 from autograd_mini.errors import ArgumentError
 
+_TICK = 0.2  # seconds
+_PATIENCE = 30.0  # seconds for an editor to launch or attach
+_STRANGERS = 50  # connections that have not launched or attached yet; another one is sent away
+_SHORT = 1 << 20  # bytes of a message from one of them
+
 
 def serve_streams(given: Mapping[str, Any]) -> None:
-    """Serve the editor that has started this process, over standard input and output.
+    """Serve the editor that has started this process, over standard input and output; the process ends with it.
 
     Args:
         given: options of every launch, such as `at`.
+
+    Raises:
+        ArgumentError: one of the streams is closed.
     """
-    output = os.fdopen(os.dup(1), "wb")
+    if sys.stdin is None or sys.stdout is None:
+        raise ArgumentError(
+            "An editor speaks over standard input and output, and one of them is closed.",
+            "Let an editor start this command, or add --port N.",
+        )
+    incoming, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed by mistake must not get between the messages
-    Adapter(Channel(sys.stdin.buffer, output), given=given).serve()
+    adapter = Adapter(Channel(incoming, output), given=given)
+    woken, waker = socket.socketpair()  # a handler would not wake a thread that is just about to wait
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno())
+
+    def stop() -> None:
+        woken.recv(1)
+        adapter.editor.stop()
+
+    in_background(stop)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # this is how some editors say good-bye
+        signal.signal(ending, lambda *_: None)
+    adapter.serve()
+    signal.set_wakeup_fd(-1)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
 
 
 def serve_port(port: int, given: Mapping[str, Any]) -> None:
-    """Serve one editor after another on a port of this machine.
+    """Serve the editors that know the printed token on a port of this machine, several at a time.
 
     Args:
-        port: 0 for any that is free; it is printed.
+        port: 0 for any that is free.
         given: options of every launch, such as `at`; with a `program`, that is what editors attach to.
     """
-    with _server(port) as server:
-        while True:
-            Adapter(SocketChannel(server.accept()[0]), given=given).serve()
+    with closing(_Port(port, given)) as door:
+        door.serve()
 
 
 def serve_call(call: Call, port: int) -> None:
     """Wait for an editor on a port of this machine, and let it look around in this process before a `backward()`."""
-    with _server(port) as server:
-        connection = server.accept()[0]
     ours, theirs = socket.socketpair()
+    here = Connected(SocketChannel(theirs))
+    taken = threading.Lock()
+
+    def attach(options: Mapping[str, Any], editor: Editor) -> Debuggee:
+        if not taken.acquire(blocking=False):
+            raise ArgumentError("Another editor has attached already.")
+        return here
+
     session = Session(SocketChannel(ours), gone=lambda: None, repeatable=False)
-    adapter = Adapter(SocketChannel(connection), lambda options, say: _Here(SocketChannel(theirs)), {"program": ""})
-    serving = threading.Thread(target=adapter.serve, daemon=True)
-    serving.start()
-    session.options()
-    session.stop(call)
-    session.channel.close()
-    serving.join(_LINGERING)
+    with closing(session.channel), closing(here.channel), closing(_Port(port, {"program": ""}, attach)) as door:
+        door.serve(taken.locked)
+        session.options()
+        session.stop(call)
+        session.channel.close()
+        door.close(LINGERING)
 
 
-_LINGERING = 2.0  # seconds that an editor has to say good-bye
+@dataclass(frozen=True)
+class _Guest:
+    """An editor, or a stranger, that has connected."""
+
+    adapter: Adapter
+    channel: SocketChannel
+    serving: threading.Thread
+    deadline: float
 
 
-class _Here:
-    """A debuggee in this process."""
+class _Port:
+    """A port of this machine. Each editor is served in a thread of its own: a silent one does not block the others.
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    Args:
+        port: 0 for any that is free.
+        given: options of every launch.
+        begin: starts what is debugged.
 
-    def wait(self) -> None:
-        """There is nothing to wait for: the program goes on."""
+    Raises:
+        ArgumentError: it is in use.
+    """
 
-    def end(self) -> None:
-        """Let the program go on."""
-        self.channel.close()
+    def __init__(
+        self, port: int, given: Mapping[str, Any], begin: Callable[[dict[str, Any], Editor], Debuggee] = start
+    ) -> None:
+        try:
+            self._server = socket.create_server(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise ArgumentError(
+                f"Nobody can listen on port {port}: {str(error).rstrip('.')}.", "Choose another, or 0 for any."
+            ) from None
+        self._server.settimeout(_TICK)
+        self._given, self._begin = given, begin
+        self._guests: list[_Guest] = []
+        chosen = os.environ.get(TOKEN)
+        self._token = chosen or secrets.token_hex(16)
+        number = self._server.getsockname()[1]
+        configuration = {
+            "type": "node", "request": "attach" if "program" in given else "launch", "name": "Step through backprop",
+            **({} if "program" in given else {"program": "${file}"}), "debugServer": number,
+            "token": f"${{env:{TOKEN}}}" if chosen else self._token,
+        }  # fmt: skip
+        waiting = f"autograd-mini: waiting for an editor on 127.0.0.1:{number}"
+        print(f"{waiting}\n{json.dumps(configuration)}", file=sys.stderr, flush=True)
 
+    def serve(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Accept connections until it is over, and drop those that do not launch or attach in time."""
+        while not is_over():
+            try:
+                self._admit(self._server.accept()[0])
+            except TimeoutError:
+                pass
+            except OSError:  # such as too many open files
+                time.sleep(_TICK)
+            self._guests = [guest for guest in self._guests if guest.serving.is_alive()]
+            for guest in self._guests:
+                if not guest.adapter.is_trusted and time.monotonic() > guest.deadline:
+                    guest.channel.hang_up()
 
-def _server(port: int) -> socket.socket:
-    try:
-        server = socket.create_server(("127.0.0.1", port))
-    except (OSError, OverflowError) as error:
-        raise ArgumentError(
-            f"Nobody can listen on port {port}: {str(error).rstrip('.')}.", "Choose another, or 0 for any."
-        ) from None
-    print(f"autograd-mini: waiting for an editor on 127.0.0.1:{server.getsockname()[1]}", file=sys.stderr, flush=True)
-    return server
+    def _admit(self, connection: socket.socket) -> None:
+        if sum(not guest.adapter.is_trusted for guest in self._guests) >= _STRANGERS:
+            connection.close()
+            return
+        channel = SocketChannel(connection, _SHORT)
+        adapter = Adapter(channel, self._begin, self._given, self._token)
+        serving = in_background(adapter.serve)
+        self._guests.append(_Guest(adapter, channel, serving, time.monotonic() + _PATIENCE))
+
+    def close(self, lingering: float = 0.0) -> None:
+        """Stop listening and end what was started, after some seconds in which editors may say good-bye."""
+        self._server.close()
+        end = time.monotonic() + lingering
+        for guest in self._guests:
+            if guest.adapter.is_trusted:
+                guest.serving.join(max(0.0, end - time.monotonic()))
+                guest.adapter.end()
+            guest.channel.hang_up()

@@ -1,4 +1,4 @@
-"""The file that the adapter lets an interpreter run, by its path: `python autograd_mini/debug/dap PORT`."""
+"""The file that the adapter lets an interpreter run, by its path: `python …/debug/dap PORT [FILE_OF_SECRET]`."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ def _start() -> int:
     from autograd_mini.debug.dap.debuggee import main
 
     sys.path.pop()
-    return main(int(sys.argv[1]))
+    return main(int(sys.argv[1]), *sys.argv[2:])
 
 
 sys.exit(_start())

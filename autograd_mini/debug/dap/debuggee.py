@@ -1,14 +1,18 @@
 """The process in which the user's program runs; its output is its own, it talks with the adapter over a socket.
 
-Not here: what happens at a stop (that is `session`), and who starts this (that is `adapter`). Read next: `program`.
+Not here: what happens at a stop (that is `session`), and who starts this (that is `launch`). Read next: `program`.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import socket
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
 from autograd_mini.debug.dap.protocol import SocketChannel, sentences
 from autograd_mini.debug.dap.session import Session
@@ -19,15 +23,35 @@ from autograd_mini.script import ScriptError
 TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
 
 
-def main(port: int) -> int:
-    """Connect to the adapter, run the program that it names, and return the exit status."""
+def main(port: int, secret: str | None = None) -> int:
+    """Connect to the adapter, run the program that it names, and return the exit status.
+
+    Args:
+        port: of the adapter.
+        secret: the file with what proves who we are, in a terminal; elsewhere it is in the environment.
+    """
+    token = os.environ.pop(TOKEN, "")
     connection = socket.create_connection(("127.0.0.1", port))
-    connection.sendall(os.environ.pop(TOKEN).encode() + b"\n")
-    session = Session(SocketChannel(connection), gone=lambda: os._exit(1))  # without an adapter nobody would end us
+    connection.sendall((Path(secret).read_text(encoding="ascii") if secret else token).encode() + b"\n")
+    is_over = False
+    session = Session(SocketChannel(connection), gone=lambda: None if is_over else _end())
     options = session.options()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            stream.reconfigure(encoding=None if secret else "utf-8", errors="backslashreplace")
+    if secret:
+        try:
+            return _run(options, session)
+        finally:  # what is left of the program, such as a process that it has started, has nothing to tell
+            is_over = True
+            session.channel.close()
+    if sys.stdin is not None:
+        empty = io.BufferedReader(_NoInput(session.channel.say))
+        sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
+    return _run(options, session)
+
+
+def _run(options: dict[str, Any], session: Session) -> int:
     numbers = {int(leaf): float(number) for leaf, number in options.get("numbers", {}).items()}
     try:
         calls = debug_program(os.path.abspath(options["program"]), options.get("args") or [], session.stop, numbers)
@@ -36,6 +60,9 @@ def main(port: int) -> int:
             sys.exit(error.__cause__.code)
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # typed into a terminal
+        print("KeyboardInterrupt", file=sys.stderr)
+        return 128 + signal.SIGINT
     except AutogradError as error:
         print(sentences(error), file=sys.stderr)
         return 1
@@ -44,3 +71,36 @@ def main(port: int) -> int:
         hint = f"To look at its variable NAME, debug {name}:NAME."
         session.channel.say(f"{name} never called backward(). {hint}\n", "important")
     return 0
+
+
+def _end() -> NoReturn:
+    """End this process and those that it has started, as there is no adapter left to do so."""
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+class _NoInput(io.FileIO):
+    """An empty standard input that says so when the program reads from it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(0, closefd=False)
+        self._say: Callable[[str], None] | None = say
+
+    def _tell(self) -> None:
+        if self._say is not None:
+            self._say(
+                "The program reads standard input, which is empty here. To type into it, add "
+                '"console": "integratedTerminal" to the configuration.\n'
+            )
+            self._say = None
+
+    def readinto(self, buffer: Any) -> int:
+        """Nothing."""
+        self._tell()
+        return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        """Nothing."""
+        self._tell()
+        return super().readall()

@@ -1,16 +1,21 @@
 """Installing the VS Code extension, which is a folder of this package, by copying it to where editors look.
 
+The editor's own lists belong to the editor: what they say of other extensions stays as it is, to the byte.
 Not here: the extension itself (`../vscode`). Read next: `adapter`, which it starts.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.errors import ArgumentError
+from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.files import write
 
 EXTENSION = Path(__file__).parents[1] / "vscode"
 _EDITORS = {
@@ -21,7 +26,7 @@ _EDITORS = {
 
 
 def install(folder: Path | None = None) -> list[Path]:
-    """Copy the extension to every editor of this user, in place of older ones.
+    """Copy the extension to every editor of this user, in place of older ones; it remembers this interpreter.
 
     Args:
         folder: where an editor keeps its extensions; by default those of all editors that are found.
@@ -30,7 +35,8 @@ def install(folder: Path | None = None) -> list[Path]:
         the folders that were written.
 
     Raises:
-        ArgumentError: no editor is found, or there is no such folder.
+        ArgumentError: no editor is found, or there is no such folder; or a list of an editor is broken.
+        OSError: something cannot be written; what was there is there.
     """
     if folder is not None and not folder.is_dir():
         raise ArgumentError(f"There is no folder {str(folder)!r}.", "Create it, or pass another as --extensions-dir.")
@@ -45,33 +51,116 @@ def install(folder: Path | None = None) -> list[Path]:
 
 
 def _copy(folder: Path) -> Path:
-    manifest = json.loads((EXTENSION / "package.json").read_text())
+    manifest = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     name = f"{manifest['publisher']}.{manifest['name']}"
     target = folder / f"{name}-{manifest['version']}"
     folder.mkdir(exist_ok=True)
-    for old in folder.glob(f"{name}-*"):
-        shutil.rmtree(old)
-    shutil.copytree(EXTENSION, target)
-    _register(folder / "extensions.json", name, manifest["version"], target)
-    _forget_removal(folder / ".obsolete", name)
+    removed, register = folder / ".obsolete", folder / "extensions.json"
+    edited = {  # before anything is written, for one may be broken
+        removed: _without_removal(removed, name),
+        register: _with_extension(register, name, manifest["version"], target),
+    }
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as aside:
+        fresh, before = Path(aside, "fresh"), Path(aside, "before")
+        fresh.mkdir()
+        for file in EXTENSION.iterdir():
+            if file.is_file() and file.name != "package.json":
+                write(fresh / file.name, file.read_bytes())
+        write(fresh / "package.json", json.dumps({**manifest, "interpreter": sys.executable}, indent=2))
+        was_there = target.exists() or target.is_symlink()
+        if was_there:
+            target.rename(before)
+        try:
+            fresh.rename(target)
+            for path, text in edited.items():
+                if text is not None:
+                    write(path, text)
+        except BaseException:
+            if target.exists():
+                target.rename(fresh)
+            if was_there:
+                before.rename(target)
+            raise
+        for number, old in enumerate([*folder.glob(f"{name}-*")]):
+            if old != target and _is_ours(old.name, name):
+                old.rename(Path(aside, str(number)))
     return target
 
 
-def _register(register: Path, name: str, version: str, target: Path) -> None:
-    """Write the extension into the list that VS Code keeps of those it has; if there is none it looks for itself."""
-    if not register.is_file():
-        return
-    known: list[dict[str, Any]] = json.loads(register.read_text() or "[]")
-    known = [entry for entry in known if entry["identifier"]["id"].lower() != name]
-    known.append({
+def _is_ours(folder: str, name: str) -> bool:
+    """Whether this is some version of an extension, and not another one whose name begins alike."""
+    return re.fullmatch(rf"{re.escape(name)}-\d+\.\d.*", folder, re.IGNORECASE) is not None
+
+
+def _with_extension(register: Path, name: str, version: str, target: Path) -> str | None:
+    """The list that VS Code keeps of what it has, with the extension at its end; None if it keeps none.
+
+    The other entries are cut out of the text, whatever they are.
+    """
+    if (text := _read(register, "[]", list)) is None:
+        return None
+    entries = [*_elements(text)]
+    start, end = (entries[0][1], entries[-1][2]) if entries else (text.index("[") + 1, text.rindex("]"))
+    between = text[entries[0][2] : entries[1][1]] if len(entries) > 1 else ","
+    ours = {
         "identifier": {"id": name}, "version": version, "relativeLocation": target.name,
         "location": {"$mid": 1, "path": target.as_posix(), "scheme": "file"},
-    })  # fmt: skip
-    register.write_text(json.dumps(known))
+    }  # fmt: skip
+    others = [text[first:last] for entry, first, last in entries if _identifier(entry) != name]
+    return text[:start] + between.join([*others, json.dumps(ours, separators=(",", ":"))]) + text[end:]
 
 
-def _forget_removal(register: Path, name: str) -> None:
-    """An extension that was removed earlier would be removed again at the next start."""
-    if register.is_file():
-        removed = json.loads(register.read_text() or "{}")
-        register.write_text(json.dumps({key: removed[key] for key in removed if not key.startswith(f"{name}-")}))
+def _identifier(entry: Any) -> str | None:
+    """Of which extension an entry is; None for an odd one."""
+    try:
+        return str(entry["identifier"]["id"]).lower()
+    except (LookupError, TypeError):
+        return None
+
+
+def _elements(text: str) -> Iterator[tuple[Any, int, int]]:
+    """The elements of a list in JSON, and where in the text each begins and ends."""
+
+    def after(position: int) -> int:
+        return len(text) - len(text[position:].lstrip(" \t\r\n,"))
+
+    position = after(text.index("[") + 1)
+    while text[position] != "]":
+        element, end = json.JSONDecoder().raw_decode(text, position)
+        yield element, position, end
+        position = after(end)
+
+
+def _without_removal(register: Path, name: str) -> str | None:
+    """What VS Code is to remove at its next start, without the extension; None if it is not in there."""
+    removed = json.loads(_read(register, "{}", dict) or "{}")
+    kept = {key: removed[key] for key in removed if not _is_ours(key, name)}
+    return None if kept == removed else json.dumps(kept, separators=(",", ":"))
+
+
+def _read(register: Path, empty: str, kind: type) -> str | None:
+    """The text of a list of the editor's; None if there is no such file.
+
+    Raises:
+        ArgumentError: the editor could not read it either.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"there is no {constant} in JSON")
+
+    if not register.is_file():
+        return None
+    try:
+        text = register.read_bytes().decode()
+        text = text if text.strip() else empty
+        found = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        what = f"cannot be read ({error})"
+    else:
+        if isinstance(found, kind):
+            return text
+        what = f"is not what VS Code writes, but {shown(found)}"
+    raise ArgumentError(
+        f"{str(register)!r} {what}; it is left as it is, and nothing is installed there.",
+        "Repair it; or delete it, and VS Code looks for its extensions anew.",
+    )

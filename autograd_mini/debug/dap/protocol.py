@@ -9,8 +9,10 @@ import json
 import re
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from autograd_mini.errors import AutogradError, shown
@@ -18,6 +20,9 @@ from autograd_mini.errors import AutogradError, shown
 Message = dict[str, Any]
 
 LONGEST = 64 << 20  # bytes of a message
+_AHEAD = 1000  # requests that wait to be answered; the next one is read when one of them is
+_SHOWN = {"launch", "attach", "setVariable", "setExpression"}
+"""Requests whose refusal editors show in a window of its own: the user asked for something, and waits for it."""
 UNUSABLE = (AttributeError, LookupError, OSError, OverflowError, RecursionError, TypeError, ValueError)
 """What arguments of a request lead to that are not as the protocol says."""
 _LONGEST_HEADER = 4096
@@ -35,6 +40,7 @@ class Channel:
     Args:
         reader: where messages come from.
         writer: where messages go to.
+        longest: how many bytes a message may have.
 
     >>> import io
     >>> sent = io.BytesIO()
@@ -44,8 +50,8 @@ class Channel:
     b'Content-Length: 46\\r\\n\\r\\n{"seq":1,"type":"event","event":"initialized"}'
     """
 
-    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(self, reader: BinaryIO, writer: BinaryIO, longest: int = LONGEST) -> None:
+        self._reader, self._writer, self.longest = reader, writer, longest
         self._sending = threading.Lock()
         self._sent = 0
 
@@ -87,8 +93,8 @@ class Channel:
                 break
             if name.strip().lower() == b"content-length":
                 text = value.strip()
-                if not text.isdigit() or int(text) > LONGEST:
-                    raise FramingError(f"Content-Length is a whole number up to {LONGEST:,}, not {shown(text)}.")
+                if not text.isdigit() or int(text) > self.longest:
+                    raise FramingError(f"Content-Length is a whole number up to {self.longest:,}, not {shown(text)}.")
                 length = int(text)
         if length is None:
             raise FramingError("The header of a message has no Content-Length.")
@@ -120,9 +126,11 @@ class Channel:
 
     def refuse(self, request: Message, why: str, short: str | None = None) -> None:
         """Say that a request cannot be carried out; `short` is a word that the protocol knows."""
+        command = request["command"]
         self.send({
-            "type": "response", "request_seq": request["seq"], "success": False, "command": request["command"],
-            "message": short or why, "body": {"error": {"id": _ERROR, "format": why, "showUser": True}},
+            "type": "response", "request_seq": request["seq"], "success": False, "command": command,
+            "message": short or why,
+            "body": {"error": {"id": _ERROR, "format": why, "showUser": command in _SHOWN}},
         })  # fmt: skip
 
     def event(self, name: str, body: Any = None) -> int:
@@ -134,27 +142,80 @@ class Channel:
         self.event("output", {"category": category, "output": text})
 
     def close(self) -> None:
-        """End the conversation; whoever waits for a message gets the end."""
-        for stream in (self._writer, self._reader):
-            with suppress(OSError):
-                stream.close()
+        """Say nothing more. What the peer still says can be received: closing a pipe waits for who reads from it."""
+        with suppress(OSError):
+            self._writer.close()
 
 
 class SocketChannel(Channel):
     """Messages over a connected socket, which is closed with it."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, longest: int = LONGEST) -> None:
         with suppress(OSError):  # it is no TCP
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message would wait for the one before
-        super().__init__(connection.makefile("rb"), connection.makefile("wb"))
+        super().__init__(connection.makefile("rb"), connection.makefile("wb"), longest)
         self._connection = connection
+
+    def hang_up(self) -> None:
+        """End the conversation; whoever waits for a message, or to send one, gets the end."""
+        with suppress(OSError):  # the other side was faster
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the conversation."""
-        with suppress(OSError):  # the other side was faster
-            self._connection.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
         self._connection.close()
         super().close()
+        with suppress(OSError):
+            self._reader.close()
+
+
+class Editor:
+    """The editor's side of a conversation, read in the background so that it is heard while a request is carried out.
+
+    Args:
+        channel: to the editor.
+
+    Attributes:
+        client: what it says of itself, None before it does.
+        is_leaving: whether it has asked for an end since, or is gone: what is being started need not be.
+        refusals: its answers to our requests that it does not carry out, the last ones.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.client: Message | None = None
+        self.is_leaving = False
+        self.refusals: deque[Message] = deque(maxlen=10)
+        self._requests: SimpleQueue[Message | None] = SimpleQueue()
+        self._room = threading.Semaphore(_AHEAD)
+
+    def requests(self) -> Iterator[Message]:
+        """The requests until the editor is gone."""
+        threading.Thread(target=self._read, daemon=True).start()
+        try:
+            while (request := self._requests.get()) is not None:
+                yield request
+                self._room.release()
+        finally:
+            self._room.release(_AHEAD)  # the reader may go on, to its end
+
+    def stop(self) -> None:
+        """End its requests, as if it were gone."""
+        self.is_leaving = True
+        self._requests.put(None)
+
+    def _read(self) -> None:
+        for message in self.channel:
+            if is_request(message):
+                self._room.acquire()
+                self.is_leaving = self.is_leaving or message["command"] in ("disconnect", "terminate")
+                self._requests.put(message)
+            elif message.get("type") != "response":
+                self.channel.say(f"A message is no request: {shown(message)}\n", "important")
+            elif not message.get("success"):
+                self.refusals.append(message)
+        self.stop()
 
 
 def _refuse_constant(name: str) -> None:

@@ -391,10 +391,12 @@ class Session:
         if not met:
             raise ArgumentError("Nothing exceptional has happened here.")
         name, step = met[0].target, self.trace.step
-        cause = str(explain(self.trace.root, by=step.operand)) if step.operand is not None else ""
-        return {
-            "exceptionId": name, "breakMode": "always", "description": _exception(self._wording),
-            "details": {"message": cause or _exception(self._wording), "typeName": name},
+        what, cause = _exception(self._wording), None
+        if step.operand is not None:
+            cause = explain(self.trace.root, by=step.operand, **met[0].limits)
+        return {  # the place for a stack trace is the one for long texts that editors show
+            "exceptionId": name, "breakMode": "always", "description": what,
+            "details": {"message": what, "typeName": name, "stackTrace": str(cause or "\n".join(self._wording.stop()))},
         }  # fmt: skip
 
     # -- changing ------------------------------------------------------------------------------------------------------

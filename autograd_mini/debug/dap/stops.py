@@ -108,6 +108,12 @@ class Wanted:
         except AutogradError as error:
             self.problem = sentences(error)
 
+    @property
+    def limits(self) -> dict[str, float]:
+        """What `explain` is to find too large or too small, of filters with a number of their own."""
+        threshold = self._threshold
+        return {} if threshold is None else {"large" if self.target == "exploding" else "small": threshold}
+
     def _where(self, trace: Trace) -> dict[str, Any]:
         if self.kind == "line":
             return {"line": self.target, "file": self.file}

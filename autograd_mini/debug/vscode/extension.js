@@ -1,17 +1,28 @@
 // Starts `python -m autograd_mini dap` with the interpreter that the user has chosen. Everything else is in there.
 const { execFile } = require("node:child_process");
+const { existsSync } = require("node:fs");
+const { homedir } = require("node:os");
 const { promisify } = require("node:util");
 const vscode = require("vscode");
 
 const TYPE = "autograd-mini";
 const launch = { type: TYPE, request: "launch", name: "Step through backprop", program: "${file}" };
 
-async function interpreter(folder) {
+const expanded = (path) => path?.replace(/^~(?=$|[/\\])/, () => homedir());
+
+// The setting, else the choice in the Python extension, else the one that has installed this extension.
+async function interpreter(folder, installer) {
   const setting = vscode.workspace.getConfiguration(TYPE, folder).get("python");
+  if (setting) return setting;
   const python = vscode.extensions.getExtension("ms-python.python");
-  if (setting || !python) return setting || (process.platform === "win32" ? "python" : "python3");
-  await python.activate();
-  return python.exports.settings.getExecutionDetails(folder).execCommand[0];
+  await python?.activate();
+  const chosen = python?.exports?.settings?.getExecutionDetails(folder).execCommand;
+  return chosen || installer || (process.platform === "win32" ? "python" : "python3");
+}
+
+function complaint(command, error) {
+  const what = error.code === "ENOENT" ? "There is no such interpreter" : "autograd-mini is not installed there";
+  return new Error(`${what}: ${command.join(" ")}. Choose another in the setting ${TYPE}.python, or install again what is gone.`);
 }
 
 exports.activate = (context) => {
@@ -23,12 +34,14 @@ exports.activate = (context) => {
   const factory = {
     async createDebugAdapterDescriptor({ configuration, workspaceFolder }) {
       if (configuration.request === "attach") return new vscode.DebugAdapterServer(configuration.port, "127.0.0.1");
-      const chosen = [].concat(configuration.python || (await interpreter(workspaceFolder?.uri)));
-      const cwd = configuration.cwd || workspaceFolder?.uri.fsPath;
-      await promisify(execFile)(chosen[0], [...chosen.slice(1), "-m", "autograd_mini", "--version"], { cwd }).catch(() => {
-        throw new Error(`autograd-mini is not installed there: ${chosen.join(" ")}. Choose another interpreter, or install it.`);
+      const installer = context.extension.packageJSON.interpreter;
+      const command = [].concat(configuration.python || (await interpreter(workspaceFolder?.uri, installer)));
+      const [python, ...options] = [expanded(command[0]), ...command.slice(1), "-m", "autograd_mini"];
+      const cwd = [expanded(configuration.cwd), workspaceFolder?.uri.fsPath].find((path) => path && existsSync(path));
+      await promisify(execFile)(python, [...options, "--version"], { cwd }).catch((error) => {
+        throw complaint(command, error);
       });
-      return new vscode.DebugAdapterExecutable(chosen[0], [...chosen.slice(1), "-m", "autograd_mini", "dap"], { cwd });
+      return new vscode.DebugAdapterExecutable(python, [...options, "dap"], { cwd });
     },
   };
   context.subscriptions.push(
