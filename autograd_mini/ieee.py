@@ -11,7 +11,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from math import copysign, inf, isfinite, isnan, nan
+from math import copysign, inf, isfinite, isinf, isnan, nan
 from typing import Any
 
 
@@ -129,6 +129,18 @@ def power(x: float, y: float) -> float:
         if x != 0.0:
             return nan
         return copysign(inf, x) if y % 2.0 == 1.0 else inf
+
+
+def power_term(x: float, p: float, less: float, logs: float) -> float:
+    """`x**(p - less) * log(x)**logs`, where there is 0 * inf the limit; less and logs are whole numbers."""
+    exponent = p - less
+    if exponent + less == p or x == 0.0 or isinf(x):
+        term = power(x, exponent)
+    else:  # the rounding of the exponent would cost log(x) times as much
+        term = functools.reduce(divide, [x] * int(less), power(x, p))
+    if logs == 0.0 or (exponent > 0.0 and x == 0.0) or (exponent < 0.0 and x == inf):
+        return term
+    return term * log(x) ** int(logs)
 
 
 def floor(x: float) -> float:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from autograd_mini.errors import OperandError, shown
-from autograd_mini.primitives import TABLE, Primitive, as_number, interpreters, is_hopeless, operand_error
+from autograd_mini.primitives import FLAT, TABLE, Primitive, as_number, interpreters, is_hopeless, operand_error
 
 # NumPy's names for functions that `math` calls otherwise.
 _NUMPY_NAMES = {
@@ -31,7 +31,7 @@ def right_operand(row: Primitive, other: Any) -> Any:
     """The right-hand side of an operator; None where its own class may have an answer."""
     if isinstance(other, Methods):
         return other
-    number = as_number(other)
+    number = None if other is FLAT else as_number(other)
     if number is None and is_hopeless(other):
         raise operand_error(f"The operator {row.symbol}", other)
     return number
