@@ -31,7 +31,7 @@ def right_operand(row: Primitive, other: Any) -> Any:
     """The right-hand side of an operator; None where its own class may have an answer."""
     if isinstance(other, Methods):
         return other
-    number = None if other is FLAT else as_number(other)
+    number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # it answers for itself
     if number is None and is_hopeless(other):
         raise operand_error(f"The operator {row.symbol}", other)
     return number

@@ -277,7 +277,12 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
     return float_of(row, row.function(*numbers))
 
 
-interpreters[ieee.Total] = lambda row, operands: ieee.Total(row.function(*operands))
+def _totally(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    result = row.function(*operands)
+    return result if result is FLAT else ieee.Total(result)
+
+
+interpreters[ieee.Total] = _totally
 
 
 def _smooth(result: float, *operands: float) -> bool:
@@ -535,6 +540,8 @@ def _atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
     h = hypot(x, y)
     if (h == 0.0) is True:
         return (_undefined(y, x),) * 2
+    if (h == math.inf) is True and (angle == angle) is True:
+        return 0.0, 0.0
     return (
         ZERO if isinstance(y, Constant) else x / h / h,
         ZERO if isinstance(x, Constant) else -(y / h) / h,
@@ -566,42 +573,41 @@ def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
     """The slope in x is p x^(p-1), that of x itself for p = 2; in p it is 0 at x = 0 = p, where 0^p jumps."""
     if isinstance(p, float) and p == 2.0:
         return 2.0 * x, ZERO if isinstance(p, Constant) else power_term(x, p, 0.0, 1.0)
-    by_x = ZERO if isinstance(x, Constant) else _power_slope(y, x, p, 0.0)
+    by_x = ZERO if isinstance(x, Constant) else _power_slope(y, x, p, 0.0, 0.0)
     if isinstance(p, Constant):
         return by_x, ZERO
-    if (x == 0.0) is True and (p == 0.0) is True:
-        return by_x, slope_at_kink(x, p)
-    return by_x, power_term(x, p, 0.0, 1.0)
+    by_p = power_term(x, p, 0.0, 1.0)
+    return by_x, flat(by_p) if (x == 0.0) is True and (p == 0.0) is True else by_p
 
 
-def _power_slope(y: Any, x: Any, p: Any, less: float) -> Any:
-    """The slope of y = x^(p-less) in x; whatever is multiplied is not 0 times infinity."""
+def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
+    """(p - less) * x^(p-less-1) * log(x)^logs for y = x^(p-less) * log(x)^logs, without 0 * inf."""
     factor = p - less
-    if isinstance(factor, float) and factor == 0.0:
+    if logs == 0.0 and isinstance(factor, float) and factor == 0.0:
         return 0.0
-    if less == 0.0 and isinstance(p, float) and (p - 1.0) + 1.0 == p:
+    if less == logs == 0.0 and isinstance(p, float) and (p - 1.0) + 1.0 == p:
         lower = pow(x, p - 1.0)
     else:
-        lower = power_term(x, p, less + 1.0, 0.0)
-    if (x == 0.0) is True:  # stop: in p, the logarithm outweighs what comes of the factor
-        return flat(factor) * lower if (factor == 0.0) is True else stop(factor) * lower
-    if (abs(lower) == math.inf) is True and (abs(y) < math.inf) is True:
-        return factor * y / x
-    return factor * lower
+        lower = power_term(x, p, less + 1.0, logs)
+    if (abs(lower) < math.inf) is not False:
+        return factor * lower
+    if (factor == 0.0) is True and (logs == 0.0 or (lower == lower) is True):
+        return flat(factor) * lower
+    if (x == 0.0) is True:
+        return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
+    return factor / x * y if (abs(y) < math.inf) is True else factor * lower
 
 
 def _power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[Any, ...]:
-    """At x = 0 the higher power of the logarithm outweighs the other."""
-    by_p = power_term(x, p, less, logs + 1.0)
-    if logs == 0.0:
-        return _power_slope(y, x, p, less), by_p, ZERO, ZERO
-    factor = p - less
-    by_x = logs * power_term(x, p, less + 1.0, logs - 1.0)
-    if (x == 0.0) is not True:
-        by_x = factor * power_term(x, p, less + 1.0, logs) + by_x
-    elif (factor == 0.0) is not True:
-        by_x = stop(factor) * power_term(x, p, less + 1.0, logs)
-    return by_x, by_p, ZERO, ZERO
+    """At x = 0 the highest power of the logarithm outweighs the others."""
+    by_x = _power_slope(y, x, p, less, logs)
+    if logs > 0.0:
+        other = logs * power_term(x, p, less + 1.0, logs - 1.0)
+        if (x == 0.0) is not True:
+            by_x = by_x + other
+        elif (p - less == 0.0) is True:
+            by_x = other
+    return by_x, power_term(x, p, less, logs + 1.0), ZERO, ZERO
 
 
 def _xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
@@ -610,8 +616,8 @@ def _xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
         slope = _undefined(x, y)
         return slope, flat(slope) if (x == 0.0) is True else slope
     slope = _log_slope(y, x)
-    if (x == 0.0) is True and (y > 0.0) is not True:
-        slope = flat(x) / y
+    if (x == 0.0) is True and (y == 0.0) is True:
+        slope = flat(x) * _log_slope(y)
     return log(y), slope
 
 
@@ -672,6 +678,7 @@ cos: Operation
 cosh: Operation
 flat: Operation
 hypot: Operation
+one_power_less: Operation
 power_term: Operation
 sign: Operation
 slope_at_kink: Operation
@@ -697,6 +704,9 @@ pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8
             "x to the power p, `x ** p`; x ** 2 is x * x to the bit, x ** 0 is 1, a negative x needs a whole p.",
             "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0.",
             "pow(2.0, 3.0) -> 8.0", "**", kink=lambda y, x, p: x == 0.0 < p < 1.0)
+one_power_less = _row("one_power_less", lambda y, x, p: ieee.divide(y, x), lambda q, y, x, p: (ZERO, (p - 1.0) * one_power_less(q, x, p - 1.0), ZERO), _WIDE, (),
+             "y / x, where y is x ** p, maybe times a constant: for rules; its derivative in x is one product, for two terms may be inf - inf.",
+             "(p - 1) * y / x / x.", "one_power_less(9.0, 3.0, 2.0) -> 3.0")
 power_term = _row("power_term", ieee.power_term, _power_term_rule, _WIDE, (),
             "x ** (p - less) * log(x) ** logs, what derivatives of powers consist of, for rules; with its limits at 0 and infinity.",
             "the same with one more `less`, and in p with one more of `logs`.", "power_term(2.0, 4.0, 1.0, 0.0) -> 8.0")
@@ -726,7 +736,7 @@ log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 
              "log1p(1e-20) -> 1e-20")
 sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 8),
              "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951", kink=lambda y, x: x == 0.0)
-cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (1.0 / y / y / 3.0 if (x == y) is True else 1.0 / (x / y) / 3.0,), _ANY, (3, 4, 8, 12),
+cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (1.0 / y / y / 3.0 if (x == y) is True else one_power_less(y, x, 1.0 / 3.0) / 3.0,), _ANY, (3, 4, 8, 12),
              "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0", kink=lambda y, x: x == 0.0)
 
 # -- circles and hyperbolas --------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "one_minus_square": lambda x: 1 - x**2,
     "stop_gradient": lambda x: x,
     "pow": sympy.Pow,
+    "one_power_less": lambda y, x, p: y / x,
     "power_term": lambda x, p, less, logs: x ** (p - less) * sympy.log(x) ** logs,
     "floor_divide": lambda a, b: sympy.floor(a / b),
     "remainder": sympy.Mod,
