@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from autograd_mini.errors import NonFiniteError, shown
 from autograd_mini.methods import on_boundary
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import TABLE, ZERO, kinks_are_curved
 from autograd_mini.scopes import Observer, Scope, observe_everywhere, observing, recording
 from autograd_mini.source import Site, site_of, user_site
 
@@ -128,12 +128,13 @@ def checked() -> Iterator[None]:
     autograd_mini.errors.NonFiniteError: log(-1.0) is nan.
     ...
     """
-    token = is_checked.set(True)
+    tokens = is_checked.set(True), kinks_are_curved.set(True)
     try:
         with observing(_remember_origin), observing(_check_result):
             yield
     finally:
-        is_checked.reset(token)
+        is_checked.reset(tokens[0])
+        kinks_are_curved.reset(tokens[1])
 
 
 def _check_result(node: Any) -> None:
@@ -148,10 +149,29 @@ def _check_result(node: Any) -> None:
         raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {'; '.join(sources[:3]) or 'it'}.")
 
 
+_KINK = "slope_at_kink"  # the row whose derivative is nan
+
+
+def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
+    place = place_of(operand) if getattr(operand, "origin", None) else None
+    return NonFiniteError(
+        f"A second derivative was taken at a kink, of an operation at {numbers}: its slope is not differentiable there.",
+        f"Look at {place}, which is {operand.data!r}." if place else "Look at what has these operands; `kinks` lists all.",
+    )
+
+
+def check_tangent(node: Any, tangent: Any) -> None:
+    """Raise if the derivative of a node in forward mode is nan or infinite."""
+    if node.op is not None and tangent is not ZERO:
+        check_dual(f"{node.op}({shown([getattr(x, 'data', x) for x in node.operands])[1:-1]})", 0.0, tangent)
+
+
 def check_dual(name: str, primal: Any, tangent: Any) -> None:
     """Raise if a number or its derivative in forward mode is nan or infinite."""
     for what, number in (("", primal), ("The derivative of ", tangent)):
         number = getattr(number, "data", number)
+        if name.startswith(_KINK) and isnan(number):
+            raise _kink_error(name.removeprefix(_KINK)[1:-1])
         if type(number) is float and not isfinite(number):
             raise NonFiniteError(f"{what}{name} is {number}.", "Look at the numbers that go into it.")
 
@@ -164,6 +184,8 @@ def check_contributions(node: Any, adjoint: Any) -> None:
     for operand, partial in zip(node.operands, node.partials, strict=True):
         if partial is ZERO or isfinite(adjoint * partial):
             continue
+        if node.op == _KINK:
+            raise _kink_error(shown([getattr(x, "data", x) for x in node.operands])[1:-1], operand)
         raise NonFiniteError(
             f"The gradient that {node.op} hands to its operand {operand.name or repr(operand.data)} is not finite: "
             f"adjoint {adjoint!r} times local derivative {partial!r} is {adjoint * partial!r}.",

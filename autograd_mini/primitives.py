@@ -103,17 +103,18 @@ class Primitive:
 
         At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
         """
-        partials = self._c99_partials(result, operands)
-        if self.curvature is not None and self._is_curved(result, operands):
-            slope = slope_at_kink(*operands)
-            partials = tuple([slope if partial is ZERO else partial + slope for partial in partials])
-        return partials
+        if self.curvature is None or not self._is_curved(result, operands):
+            return self._c99_partials(result, operands)
+        slope = slope_at_kink(*operands)
+        if self.curvature != 0.0:
+            return (slope,) * len(operands)
+        return tuple([slope if p is ZERO else p + slope for p in self._c99_partials(result, operands)])
 
-    def _is_curved(self, *numbers: Any) -> bool:
+    def _is_curved(self, result: Any, operands: Sequence[Any]) -> bool:
         """Whether the slopes have nan as their derivatives here."""
         if self.curvature == 0.0 and not kinks_are_curved.get():
             return False
-        numbers = tuple([getattr(number, "data", number) for number in (numbers[0], *numbers[1])])
+        numbers = [getattr(number, "data", number) for number in (result, *operands)]
         return all(isinstance(number, float) for number in numbers) and self.kink(*numbers)
 
     def _c99_partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress, islice
 from typing import Any
 
-from autograd_mini.observers import check_contributions, is_checked
+from autograd_mini.observers import check_contributions, check_tangent, is_checked
 from autograd_mini.primitives import ZERO
 
 Node = Any  # a Value, which this module need not know
@@ -154,6 +154,9 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
     Returns:
         the tangents; `ZERO` where nothing arrived.
 
+    Raises:
+        NonFiniteError: under `checked()`, a tangent is nan or infinite.
+
     >>> from autograd_mini import Value
     >>> x = Value(3.0)
     >>> y = x * x + 1.0
@@ -181,4 +184,6 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
                 if inner is not ZERO:
                     tangent = inner * dright if tangent is ZERO else tangent + inner * dright
         tangents[node] = tangent
+        if is_checked.get():
+            check_tangent(node, tangent)
     return tangents
