@@ -148,6 +148,13 @@ def _switching(function: Callable[..., Any]) -> Callable[..., Any]:
     return switching
 
 
+def _sigmoid(x: Scalar) -> Scalar:
+    if _between(-1.0, x, 1.0):
+        half = 0.5 * x
+        return 0.5 + 0.5 * (sinh(half) / cosh(half))
+    return branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
+
+
 @_activation
 def sigmoid(x: Scalar) -> Scalar:
     """The logistic function 1 / (1 + exp(-x)), which maps all numbers to (0, 1).
@@ -164,10 +171,7 @@ def sigmoid(x: Scalar) -> Scalar:
     >>> sigmoid(0.0)
     0.5
     """
-    if _between(-1.0, x, 1.0):
-        half = 0.5 * x
-        return 0.5 + 0.5 * (sinh(half) / cosh(half))
-    return branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
+    return _sigmoid(x)
 
 
 @_activation
@@ -346,6 +350,13 @@ def silu(x: Scalar) -> Scalar:
     return _constant(-0.0, x) if _known(x) == -math.inf else x * sigmoid(x)
 
 
+def _softplus(x: Scalar) -> Scalar:
+    if _between(-0.7, x, 0.7):  # x/2 + log(2 cosh(x/2))
+        root = sinh(0.25 * x)
+        return (0.5 * x + log1p(2.0 * root * root)) + _LN2
+    return branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
+
+
 @_activation
 def softplus(x: Scalar) -> Scalar:
     """log(1 + exp(x)), a smooth rectifier.
@@ -361,10 +372,7 @@ def softplus(x: Scalar) -> Scalar:
     >>> softplus(1000.0), softplus(-1000.0)
     (1000.0, 0.0)
     """
-    if _between(-0.7, x, 0.7):  # x/2 + log(2 cosh(x/2))
-        root = sinh(0.25 * x)
-        return (0.5 * x + log1p(2.0 * root * root)) + _LN2
-    return branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
+    return _softplus(x)
 
 
 @_activation
@@ -566,7 +574,7 @@ def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[
 
 def _tail(gaps: list[Scalar], k: int, rest: Scalar) -> Scalar:
     """log(1 + rest), the logarithm of the sum relative to its largest term."""
-    return softplus(gaps[1 - k]) if len(gaps) == 2 and _between(-0.7, gaps[1 - k], 0.7) else log1p(rest)
+    return _softplus(gaps[1 - k]) if len(gaps) == 2 and _between(-0.7, gaps[1 - k], 0.7) else log1p(rest)
 
 
 def _constant(number: float, like: Scalar) -> Scalar:
@@ -596,7 +604,7 @@ def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
     """
     _, _, gaps, terms, rest = _relative("softmax", zs)
     if len(gaps) == 2 and _between(-1.0, sum_of(*gaps), 1.0):  # whose second derivative changes sign at a tie
-        return [sigmoid(gaps[0] - gaps[1]), sigmoid(gaps[1] - gaps[0])]
+        return [_sigmoid(gaps[0] - gaps[1]), _sigmoid(gaps[1] - gaps[0])]
     total = 1.0 + rest
     return [term / total for term in terms]
 
