@@ -12,7 +12,7 @@ from itertools import compress, islice
 from typing import Any
 
 from autograd_mini.observers import check_contributions, check_tangent, is_checked
-from autograd_mini.primitives import ZERO
+from autograd_mini.primitives import FLAT, ZERO
 
 Node = Any  # a Value, which this module need not know
 
@@ -142,6 +142,9 @@ def propagate(
         for node, adjoint in walk:
             check_contributions(node, adjoint)
     deque(walk, maxlen=0)
+    for leaf in leaves:
+        if adjoints[leaf] is FLAT:
+            adjoints[leaf] = ZERO
 
 
 def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
