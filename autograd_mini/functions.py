@@ -148,6 +148,10 @@ def _switching(function: Callable[..., Any]) -> Callable[..., Any]:
     return switching
 
 
+# Near 0 second derivatives of sigmoid and tanh, and the third one of softplus, change sign. What falls out keeps their
+# digits only if the form is even or odd in x as the function is; from there on the exponentials are more accurate.
+
+
 def _sigmoid(x: Scalar) -> Scalar:
     if _between(-1.0, x, 1.0):
         half = 0.5 * x
@@ -544,7 +548,7 @@ def norm(xs: Iterable[Scalar]) -> Scalar:
         OperandError: xs is not iterable, or an element is not a number.
         ArgumentError: xs is empty.
 
-    Derivative: x / norm by each x; 0 at the kink, the zero vector.
+    Derivative: x / norm by each x; 0 at the kink, the zero vector, where second derivatives are nan: the tip of a cone.
 
     >>> norm([3.0, 4.0])
     5.0

@@ -115,7 +115,8 @@ def checked() -> Iterator[None]:
 
     The error names the operands, or the adjoint and the local derivative, and the expression in the user's program.
     Everything that is recorded inside is checked, also in a branch that is not taken; plain numbers and the data of
-    leaves are not.
+    leaves are not. A second derivative that goes through a kink, of `abs`, `relu`, `maximum` or `clip`, raises too:
+    outside of `checked` it is 0 there.
 
     Returns:
         a context manager.

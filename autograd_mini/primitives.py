@@ -114,6 +114,8 @@ class Primitive:
         """Whether the slopes have nan as their derivatives here."""
         if self.curvature == 0.0 and not kinks_are_curved.get():
             return False
+        if {type(result), *map(type, operands)} == {float}:
+            return self.kink(result, *operands)
         numbers = [getattr(number, "data", number) for number in (result, *operands)]
         return all(isinstance(number, float) for number in numbers) and self.kink(*numbers)
 
@@ -325,6 +327,9 @@ def primitive(
 
     Raises:
         ArgumentError: the name is taken; the rule is missing, or takes another number of operands than the function.
+
+    Python's operators give what C99 gives in both, so 1 / 0 is inf. Functions of `math` raise at a pole, outside of
+    their domain and on overflow; that is an ArgumentError which names the operation and the numbers.
 
     >>> import autograd_mini as am
     >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
@@ -703,7 +708,7 @@ pos  = _row("pos", operator.pos, lambda y, x: (1.0,), _ANY, _ROUNDED,
             "The number itself, as a node of its own.", "1.", "pos(2.0) -> 2.0", "+")
 pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
             "x to the power p, `x ** p`; x ** 2 is x * x to the bit, x ** 0 is 1, a negative x needs a whole p.",
-            "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0.",
+            "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0; second derivatives at x = 0 are the limits from the right.",
             "pow(2.0, 3.0) -> 8.0", "**", kink=lambda y, x, p: x == 0.0 < p < 1.0)
 one_power_less = _row("one_power_less", lambda y, x, p: ieee.divide(y, x), lambda q, y, x, p: (ZERO, (p - 1.0) * one_power_less(q, x, p - 1.0), ZERO), _WIDE, (),
              "y / x, where y is x ** p, maybe times a constant: for rules; its derivative in x is one product, for two terms may be inf - inf.",
@@ -715,7 +720,7 @@ floor_divide = _row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZE
             "The whole number below the quotient, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//", kink=lambda y, a, b: a / b == y if b else False)
 remainder = _row("remainder", ieee.remainder, lambda y, a, b: (select(y == y, 1.0, y), select(y == y, -floor_divide(a, b), y)), _WIDE, (),
             "What is left after `a // b`, `a % b`; it has the sign of b.", "1, -(a // b).", "remainder(-7.0, 3.0) -> 2.0", "%", kink=lambda y, a, b: y == 0.0)
-fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(abs(a), abs(b)) * sign(a) * sign(b)),
+fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), select(y == y, -floor_divide(abs(a), abs(b)) * sign(a) * sign(b), y)),
             _WIDE, (), "What is left after dividing towards zero, as C's `fmod`; it has the sign of a.",
             "1, minus the quotient rounded towards zero.", "fmod(-7.0, 3.0) -> -1.0", kink=lambda y, a, b: y == 0.0 != a)
 
@@ -767,7 +772,7 @@ acosh = _row("acosh", ieee.acosh, lambda y, x: (1.0 / sqrt(x - 1.0) / sqrt(x + 1
 atanh = _row("atanh", ieee.atanh, lambda y, x: (select(abs(x) > 1.0, math.nan, 1.0) / one_minus_square(x),), _UNIT, (2, 2, 6, 12),
              "The number whose hyperbolic tangent is x.", "1 / (1 - x**2); inf at ±1.", "atanh(0.5) -> 0.5493061443340548")
 hypot = _row("hypot", ieee.hypot, _hypot_rule, _WIDE, (1, 3, 6, 12),
-             "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin.",
+             "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin, where second derivatives are nan: the tip of a cone.",
              "hypot(3.0, 4.0) -> 5.0", kink=lambda h, *xs: h == 0.0, curvature=math.nan)
 
 # -- the normal distribution -------------------------------------------------------------------------------------------
@@ -782,7 +787,7 @@ ndtr  = _row("ndtr", ieee.ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5),), (-
 
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
 abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, branch(x == x, lambda: sign(x), lambda: x / x)),), _ANY, (),
-             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1.", "abs(-2.0) -> 2.0", kink=lambda y, x: x == 0.0, curvature=0.0)
+             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1, and so are second derivatives.", "abs(-2.0) -> 2.0", kink=lambda y, x: x == 0.0, curvature=0.0)
 flat  = _row("flat", lambda x: FLAT, lambda y, x: (1.0,), _ANY, (),
              "0, whatever it is multiplied by, with the derivative of x: for rules.", "1.", "flat(2.0) * float('inf') -> 0.0")
 slope_at_kink = _row("slope_at_kink", lambda *xs: FLAT, lambda y, *xs: (_undefined(*xs),) * len(xs), _ANY, (),
