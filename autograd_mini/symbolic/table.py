@@ -49,6 +49,8 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "one_minus_square": lambda x: 1 - x**2,
     "stop_gradient": lambda x: x,
     "pow": sympy.Pow,
+    "flat": lambda x: sympy.Integer(0),
+    "slope_at_kink": lambda *xs: sympy.Integer(0),
     "one_power_less": lambda y, x, p: y / x,
     "power_term": lambda x, p, less, logs: x ** (p - less) * sympy.log(x) ** logs,
     "floor_divide": lambda a, b: sympy.floor(a / b),
