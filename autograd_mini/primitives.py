@@ -595,12 +595,12 @@ def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
         lower = pow(x, p - 1.0)
     else:
         lower = power_term(x, p, less + 1.0, logs)
+    if (x == 0.0) is True and (factor == 0.0) is not True:
+        return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
     if (abs(lower) < math.inf) is not False:
         return factor * lower
     if (factor == 0.0) is True and (logs == 0.0 or (lower == lower) is True):
         return flat(factor) * lower
-    if (x == 0.0) is True:
-        return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
     return factor / x * y if (abs(y) < math.inf) is True else factor * lower
 
 
