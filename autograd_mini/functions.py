@@ -31,6 +31,7 @@ from autograd_mini.primitives import (
     hypot,
     is_operand,
     kinks_are_curved,
+    lifted_ndtr,
     log1p,
     maximum,
     ndtr,
@@ -316,21 +317,8 @@ def gelu(x: Scalar) -> Scalar:
     0.0
     """
     if _between(-40.0, x, -37.0):  # Φ(x) has few digits left, and x times those
-        return _gelu_far_left(x)
+        return (x * math.exp(-70.0)) * lifted_ndtr(x)
     return _constant(-0.0, x) if _known(x) == -math.inf else x * ndtr(x)
-
-
-def _gelu_far_left(x: Scalar) -> Scalar:
-    """x Φ(x) as -φ(x) / (1 + 1/(x² + 2/(1 + 3/(x² + ...)))); what is smaller than all floats has a factor of its own.
-
-    Source: Laplace's continued fraction, DLMF 7.9.3.
-    """
-    fraction = -x
-    for n in range(8, 0, -1):
-        fraction = n / fraction - x
-    h = math.floor((_known(x) or 0.0) * 4096.0 + 0.5) / 4096.0  # as in the rule of ndtr
-    density = exp(-0.5 * (x - h) * (x + h)) * (math.exp(70.0 - 0.5 * h * h) / math.sqrt(2.0 * math.pi))
-    return (x / fraction * density) * math.exp(-70.0)
 
 
 @_activation

@@ -98,6 +98,17 @@ def ndtr(x: float) -> float:
     return 0.5 * (math.erfc(-product) + slope * (error + x * _ROOT_REST))
 
 
+def lifted_ndtr(x: float) -> float:
+    """exp(70) * ndtr(x). Source for the left tail: Laplace's continued fraction, DLMF 7.9.3."""
+    if not -60.0 < x < -30.0:
+        return math.exp(70.0) * ndtr(x)
+    fraction = -x
+    for n in range(8, 0, -1):
+        fraction = n / fraction - x
+    h = math.floor(x * 4096.0) / 4096.0  # h * h is exact
+    return math.exp(70.0 - 0.5 * h * h) * math.exp(-0.5 * (x - h) * (x + h)) / math.sqrt(2.0 * math.pi) / fraction
+
+
 def _halves(x: float) -> tuple[float, float]:
     """x as a sum of two numbers of 26 bits each, whose products are exact."""
     high = 134217729.0 * x  # 2**27 + 1

@@ -513,8 +513,8 @@ def _log_slope(x: Any, scale: Any = 1.0) -> Any:
     return select(x < 0.0, math.nan, scale) / (x + 0.0)
 
 
-def _gaussian(x: Any, scale: float = 1.0) -> Any:
-    """exp(-scale x²) for a scale of 1 or 0.5, by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
+def _gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
+    """exp(lift - scale x²) for a scale of 1 or 0.5, by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
 
     h is a step function of x, so it has no derivative, and the identity holds for every h. It is the nearest multiple,
     so that a small x has h = 0 and (x - h) + (x + h), which comes up in the next derivative, is 2x.
@@ -523,7 +523,7 @@ def _gaussian(x: Any, scale: float = 1.0) -> Any:
     if (abs(x) > 64.0) is True:
         x = clip(x, -64.0, 64.0)
     h = floor(x * 4096.0 + 0.5) / 4096.0
-    return exp(-scale * h * h) * exp(-scale * (x - h) * (x + h))
+    return exp(lift - scale * h * h) * exp(-scale * (x - h) * (x + h))
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
@@ -784,6 +784,10 @@ erfc  = _row("erfc", ieee.erfc, lambda y, x: (-_GAUSS * _gaussian(x),), (-26.0, 
 
 ndtr  = _row("ndtr", ieee.ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5),), (-37.0, 37.0), (4, 4, 6, 8),
              "The probability that a standard normal number is below x.", "exp(-x**2 / 2) / sqrt(2π).", "ndtr(0.0) -> 0.5")
+
+lifted_ndtr = _row("lifted_ndtr", ieee.lifted_ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5, 70.0),), (-40.0, -37.0), (4, 4, 6, 8),
+             "exp(70) * ndtr(x): on the far left, where ndtr(x) is so small that it has few digits, this has all.",
+             "exp(70 - x**2 / 2) / sqrt(2π).", "lifted_ndtr(-50.0) < 1e-300 -> True")
 
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
 abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, branch(x == x, lambda: sign(x), lambda: x / x)),), _ANY, (),

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy
 
 import autograd_mini as am
 from autograd_mini import Value, grad, jvp
@@ -351,12 +352,12 @@ def test_c3_the_error_at_a_kink_names_the_operand():
 # -- C4: accurate in the tails, closed under differentiation -----------------------------------------------------------
 
 SWITCHES = {  # compositions of two analytically equal forms: what they mean, and where they switch
-    "sigmoid": ("1 / (1 + exp(-x))", 0.0),
-    "tanh": ("tanh(x)", 0.0),
-    "softplus": ("log(1 + exp(x))", 0.0),
-    "log_sigmoid": ("-log(1 + exp(-x))", 0.0),
-    "silu": ("x / (1 + exp(-x))", 0.0),
-    "gelu": ("x * erfc(-x / sqrt(2)) / 2", 0.0),
+    "sigmoid": ("1 / (1 + exp(-x))", (1.0, -1.0)),
+    "tanh": ("tanh(x)", (0.5, -0.5)),
+    "softplus": ("log(1 + exp(x))", (0.7, -0.7)),
+    "log_sigmoid": ("-log(1 + exp(-x))", (0.7, -0.7)),
+    "silu": ("x / (1 + exp(-x))", (-700.0, 1.0, -1.0)),
+    "gelu": ("x * erfc(-x / sqrt(2)) / 2", (-37.0,)),
 }
 
 
@@ -364,16 +365,83 @@ SWITCHES = {  # compositions of two analytically equal forms: what they mean, an
 @pytest.mark.parametrize("name", SWITCHES)
 def test_c4_the_switch_cannot_be_seen(name, order):
     """At the switch of a composition and on both sides of it every derivative is right, against mpmath."""
-    import sympy
-
-    text, switch = SWITCHES[name]
+    text, switches = SWITCHES[name]
     meaning = sympy.sympify(text, locals={"x": X})
     f = getattr(am, name)
-    for x in (switch, -switch, 5e-324, -5e-324, 1e-300, -1e-300, 2.0**-20, -(2.0**-20), 0.25, -0.25):
+    beside = [float(np.nextafter(switch, to)) for switch in switches for to in (inf, -inf)]
+    for x in (*switches, *beside, 0.0, -0.0, 5e-324, -5e-324, 1e-300, -1e-300, 2.0**-20, -(2.0**-20), 0.25, -0.25):
         exact = exactly(derivative(meaning, (0,) * order), x)
         for found in (derivatives(f, x, order)[order], forwards(f, x, order)[order]):
-            # Derivatives that change sign at the switch cancel close to it: the error is that of the next one's scale.
-            assert ulps(found, exact) <= 4.0 * (order + 1) or abs(found - float(exact)) <= 4e-16
+            assert ulps(found, exact) <= 4.0 * (order + 1), x
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_c4_derivatives_that_change_sign_at_0_keep_their_digits(name):
+    """The second of tanh and sigmoid, the third of softplus and the like, at any distance from their zero."""
+    meaning = sympy.sympify(SWITCHES[name][0], locals={"x": X})
+    f = getattr(am, name)
+    for order in (2, 3):
+        for size in (3e-1, 1e-1, 1e-3, 1e-5, 1e-8, 1e-12, 1e-20, 1e-160, 1e-300):
+            for x in (size, -size):
+                exact = exactly(derivative(meaning, (0,) * order), x)
+                for found in (derivatives(f, x, order)[order], forwards(f, x, order)[order]):
+                    assert ulps(found, exact) <= 16.0, (order, x)
+
+
+@pytest.mark.parametrize("gap", [3e-1, 1e-4, 1e-9, 1e-20, -1e-5])
+def test_c4_two_logits_near_a_tie(gap):
+    """Second derivatives of softmax, and third ones of logsumexp, change sign there and keep their digits."""
+    for f, meaning, order in (
+        (lambda x: am.softmax([x, 0.0])[0], "1 / (1 + exp(-x))", 2),
+        (lambda x: am.softmax([0.0, x])[0], "1 / (1 + exp(x))", 2),
+        (lambda x: am.logsumexp([x, 0.0]), "log(1 + exp(x))", 3),
+        (lambda x: am.logaddexp(0.0, x), "log(1 + exp(x))", 3),
+        (lambda x: am.log_softmax([x, 0.0])[1], "-log(1 + exp(x))", 3),
+        (lambda x: am.cross_entropy([x, 0.0], 0), "log(1 + exp(-x))", 3),
+        (lambda x: am.binary_cross_entropy(x, 1.0), "log(1 + exp(-x))", 3),
+    ):
+        exact = exactly(derivative(sympy.sympify(meaning, locals={"x": X}), (0,) * order), gap)
+        for found in (derivatives(f, gap, order)[order], forwards(f, gap, order)[order]):
+            assert ulps(found, exact) <= 16.0, (meaning, gap)
+
+
+NAN_STAYS = {
+    name: getattr(am, name)
+    for name in (
+        "sigmoid tanh relu leaky_relu elu selu gelu silu softplus log_sigmoid softsign hard_tanh abs sqrt cbrt exp exp2 "
+        "expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh asinh acosh atanh erf erfc"
+    ).split()
+} | {
+    "softmax": lambda x: am.softmax([x, 1.0])[1], "softmax of three": lambda x: am.softmax([1.0, x, 0.2])[2],
+    "log_softmax": lambda x: am.log_softmax([1.0, x])[0], "logsumexp": lambda x: am.logsumexp([x, 2.0, 1.0]),
+    "logaddexp": lambda x: am.logaddexp(1.0, x), "cross_entropy": lambda x: am.cross_entropy([x, 1.0], 1),
+    "binary_cross_entropy": lambda x: am.binary_cross_entropy(x, 0.3), "mae": lambda x: am.mae(x, 1.0),
+    "huber": lambda x: am.huber(x, 1.0), "hinge": lambda x: am.hinge(x, 1), "norm": lambda x: am.norm([x, 1.0]),
+    "norm of one": lambda x: am.norm([x]), "maximum": lambda x: am.maximum(1.0, x), "minimum": lambda x: am.minimum(x, 1.0),
+    "clip": lambda x: am.clip(x, 0.0, 1.0), "atan2": lambda x: am.atan2(1.0, x), "pow": lambda x: x**2.5,
+    "power": lambda x: 2.0**x, "remainder": lambda x: x % 2.0, "fmod": lambda x: am.fmod(2.0, x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAN_STAYS)
+def test_c1_nan_stays_nan_on_the_way_back(name):
+    """The value and the derivatives of every order are nan, for all that is not a straight line or a step."""
+    f = NAN_STAYS[name]
+    for found in (derivatives(f, nan), forwards(f, nan)):
+        assert all(map(math.isnan, found)), found
+    leaf = Value(nan)
+    f(leaf).backward()
+    assert math.isnan(leaf.grad)
+
+
+def test_c1_nan_of_straight_lines_and_steps():
+    """A slope that does not depend on x is what it is at nan too; x**0 is 1."""
+    for f, slope in (
+        (lambda x: 2.0 * x, 2.0), (lambda x: am.sum([x, 1.0]), 1.0), (lambda x: am.mean([x, 1.0]), 0.5),
+        (am.floor, 0.0), (am.sign, 0.0), (lambda x: am.where(x > 0.0, x, 3.0 * x), 3.0), (lambda x: x**0, 0.0),
+        (lambda x: am.xlogy(x, math.e), 1.0),
+    ):  # fmt: skip
+        assert derivatives(f, nan)[1:] == [slope, 0.0, 0.0] == forwards(f, nan)[1:]
 
 
 def test_c4_softsign_at_its_switches():

@@ -387,7 +387,12 @@ def test_c99_in_a_users_function(name, function, x, value):
     operation = am.primitive(name, function, lambda y, x: (y / x,))
     try:
         np = pytest.importorskip("numpy")
-        found = [operation(x), operation(am.Value(x)).data, am.jvp(operation, (x,), (1.0,))[0], operation(np.float64(x))]
+        found = [
+            operation(x),
+            operation(am.Value(x)).data,
+            am.jvp(operation, (x,), (1.0,))[0],
+            operation(np.float64(x)),
+        ]
         found += [am.jvp(lambda z: am.jvp(operation, (z,), (1.0,))[0], (x,), (1.0,))[0]]
         found += [am.value_and_grad(operation)(x)[0], am.value_and_grad(operation)(am.Value(x))[0].data]
         assert all(got == value or (math.isnan(got) and math.isnan(value)) for got in found)

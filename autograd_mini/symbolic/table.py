@@ -64,6 +64,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "cbrt": _cbrt,
     "hypot": lambda *xs: sympy.sqrt(sympy.Add(*[x**2 for x in xs])),
     "ndtr": lambda x: (1 + sympy.erf(x / sympy.sqrt(2))) / 2,
+    "lifted_ndtr": lambda x: sympy.exp(70) * (1 + sympy.erf(x / sympy.sqrt(2))) / 2,
     "abs": sympy.Abs,
     "maximum": sympy.Max,
     "minimum": sympy.Min,
