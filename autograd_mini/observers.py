@@ -156,8 +156,10 @@ _KINK = "slope_at_kink"  # the row whose derivative is nan
 def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
     place = place_of(operand) if getattr(operand, "origin", None) else None
     return NonFiniteError(
-        f"A second derivative was taken at a kink, of an operation at {numbers}: its slope is not differentiable there.",
-        f"Look at {place}, which is {operand.data!r}." if place else "Look at what has these operands; `kinks` lists all.",
+        f"A second derivative was taken at a kink, of an operation at {numbers}: its slope has no derivative there.",
+        f"Look at {place}, which is {operand.data!r}."
+        if place
+        else "Look at what has these operands; `kinks` lists all.",
     )
 
 

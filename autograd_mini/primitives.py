@@ -401,7 +401,7 @@ def _add(
 ) -> Operation:
     if not isinstance(name, str):
         raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
-    if name in TABLE and not _is_redefined(getattr(TABLE[name].function, "__wrapped__", None), function):
+    if name in TABLE and not _is_redefined(TABLE[name].function, function):
         raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
     if rule is None or not callable(function) or not callable(rule):
         raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
@@ -436,6 +436,7 @@ def _add(
 
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
     """Whether a function is the same once more, as when a cell of a notebook runs again."""
+    old = getattr(old, "__wrapped__", old)  # what `_completed` was given
     return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
 
 
@@ -682,6 +683,7 @@ def _row(
 abs: Operation
 cos: Operation
 cosh: Operation
+exp2: Operation
 flat: Operation
 hypot: Operation
 one_power_less: Operation

@@ -111,6 +111,65 @@ def test_rule_is_proved(row):
             assert sympy.simplify(arm - expected) == 0 or settled(arm, expected), (arm, expected)
 
 
+EXTREME = [
+    1e-310,
+    1e-300,
+    1e-200,
+    1e-155,
+    1e-100,
+    1e-30,
+    1e-8,
+    0.99,
+    26.5,
+    64.0,
+    700.0,
+    745.0,
+    1e6,
+    1e30,
+    1e155,
+    1e200,
+    1e300,
+]
+DOMAINS = {
+    **dict.fromkeys(("log", "log2", "log10", "sqrt"), (0.0, math.inf)),
+    **dict.fromkeys(("asin", "acos", "atanh"), (-1.0, 1.0)),
+    "log1p": (-1.0, math.inf), "acosh": (1.0, math.inf),
+}  # fmt: skip
+
+
+def truth_at(row, order, x):
+    """A derivative at a number far out: infinite where it is beyond the largest float, nan outside of the domain."""
+    low, high = DOMAINS.get(row.name, (-math.inf, math.inf))
+    if not low <= x <= high:
+        return math.nan
+    if row.name in ("erf", "erfc", "ndtr") and abs(x) > 100.0 and order:
+        return 0.0
+    sign = -1.0 if row.name == "cbrt" and x < 0.0 and order % 2 == 0 else 1.0
+    exact = exactly(derivative(MEANING[row.name], (0,) * order), abs(x) if row.name == "cbrt" else x)
+    return sign * float(exact)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("row", [row for row in SMOOTH if arity(MEANING[row.name]) == 1], ids=lambda row: row.name)
+def test_extremes(row, order):
+    """At 1e±300, at subnormal numbers and far out: infinite where a derivative overflows, never inf - inf."""
+    exponential = row.name in ("exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", "tan", "lifted_ndtr")
+    for x in [sign * x for x in EXTREME for sign in (1.0, -1.0) if x <= 1e3 or not exponential]:
+        if row.name == "lifted_ndtr" and not -40.0 < x < -37.0:
+            continue
+        expected = truth_at(row, order, x)
+        derivative_of = OPERATION[row.name]
+        for _ in range(order):
+            derivative_of = (lambda g: lambda z: am.jvp(g, (z,), (1.0,))[1])(derivative_of)
+        for got in (nested(OPERATION[row.name], (0,) * order)(x), derivative_of(x)):
+            if math.isnan(expected):
+                assert math.isnan(got), x
+            elif math.isinf(expected):
+                assert got == expected, x
+            else:
+                assert got == pytest.approx(expected, rel=1e-12, abs=1e-320), x
+
+
 def arms(expression):
     """The finite alternatives of a piecewise formula: at special points rules give 0, inf or nan."""
     if not expression.has(sympy.Piecewise):
@@ -159,6 +218,7 @@ inf, nan = math.inf, math.nan
         (am.acos, (-1.0,), math.pi, (-inf,)),
         (am.atan, (inf,), math.pi / 2, (0.0,)),
         (am.acosh, (1.0,), 0.0, (inf,)),
+        (am.cbrt, (1e-300,), math.cbrt(1e-300), (math.cbrt(1e-300) / 1e-300 / 3.0,)),
         (am.acosh, (0.5,), nan, (nan,)),
         (am.acosh, (-2.0,), nan, (nan,)),
         (am.atanh, (1.0,), inf, (inf,)),
