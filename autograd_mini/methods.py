@@ -192,6 +192,8 @@ def attach(name: str, function: Callable[..., Any]) -> None:
         setattr(Methods, alias, function)
 
 
+_FOR_RULES = ("flat", "lifted_ndtr", "one_power_less", "power_term", "slope_at_kink")
+
 for _row in TABLE.values():
-    if _row.symbol == _row.name:  # written as a function, not as an operator
+    if _row.symbol == _row.name and _row.name not in _FOR_RULES:  # written as a function, not as an operator
         attach(_row.name, _method(_row.name))

@@ -506,6 +506,12 @@ class Constant(float):
 # Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
 
 
+def _known(x: Any) -> float:
+    """The number behind an operand, to find a special point; nan for formulas, which keep to the general form."""
+    number = getattr(x, "data", x)
+    return number if isinstance(number, float) else math.nan
+
+
 def _log_slope(x: Any, scale: Any = 1.0) -> Any:
     """scale / x for x >= 0, +inf at both zeros (x + 0.0 turns -0.0 into 0.0).
 
@@ -521,10 +527,11 @@ def _gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
     so that a small x has h = 0 and (x - h) + (x + h), which comes up in the next derivative, is 2x.
     Far out it is 0 with all its derivatives, where its factors would be 0 and inf.
     """
-    if (abs(x) > 64.0) is True:
+    if math.fabs(_known(x)) > 64.0:
         x = clip(x, -64.0, 64.0)
     h = floor(x * 4096.0 + 0.5) / 4096.0
-    return exp(lift - scale * h * h) * exp(-scale * (x - h) * (x + h))
+    square = -scale * h * h
+    return exp(square + lift if lift else square) * exp(-scale * (x - h) * (x + h))
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
@@ -545,9 +552,9 @@ def _undefined(*xs: Any) -> Any:
 
 def _atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
     h = hypot(x, y)
-    if (h == 0.0) is True:
+    if _known(h) == 0.0:
         return (_undefined(y, x),) * 2
-    if (h == math.inf) is True and (angle == angle) is True:
+    if _known(h) == math.inf and not math.isnan(_known(angle)):
         return 0.0, 0.0
     return (
         ZERO if isinstance(y, Constant) else x / h / h,
@@ -584,7 +591,7 @@ def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
     if isinstance(p, Constant):
         return by_x, ZERO
     by_p = power_term(x, p, 0.0, 1.0)
-    return by_x, flat(by_p) if (x == 0.0) is True and (p == 0.0) is True else by_p
+    return by_x, flat(by_p) if _known(x) == 0.0 == _known(p) else by_p
 
 
 def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
@@ -596,13 +603,11 @@ def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
         lower = pow(x, p - 1.0)
     else:
         lower = power_term(x, p, less + 1.0, logs)
-    if (x == 0.0) is True and (factor == 0.0) is not True:
+    if _known(x) == 0.0 != _known(factor):
         return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
-    if (abs(lower) < math.inf) is not False:
-        return factor * lower
-    if (factor == 0.0) is True and (logs == 0.0 or (lower == lower) is True):
+    if _known(factor) == 0.0 and (math.isinf(_known(lower)) or (logs == 0.0 and math.isnan(_known(lower)))):
         return flat(factor) * lower
-    return factor / x * y if (abs(y) < math.inf) is True else factor * lower
+    return factor / x * y if math.isinf(_known(lower)) and math.isfinite(_known(y)) else factor * lower
 
 
 def _power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[Any, ...]:
@@ -610,20 +615,20 @@ def _power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[
     by_x = _power_slope(y, x, p, less, logs)
     if logs > 0.0:
         other = logs * power_term(x, p, less + 1.0, logs - 1.0)
-        if (x == 0.0) is not True:
+        if _known(x) != 0.0:
             by_x = by_x + other
-        elif (p - less == 0.0) is True:
+        elif _known(p) == less:
             by_x = other
     return by_x, power_term(x, p, less, logs + 1.0), ZERO, ZERO
 
 
 def _xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     """At x = 0 the term is kept out, where its slope in y is no number: it is 0, and changes with x."""
-    if (y < 0.0) is True:
+    if _known(y) < 0.0:
         slope = _undefined(x, y)
-        return slope, flat(slope) if (x == 0.0) is True else slope
+        return slope, flat(slope) if _known(x) == 0.0 else slope
     slope = _log_slope(y, x)
-    if (x == 0.0) is True and (y == 0.0) is True:
+    if _known(x) == 0.0 == _known(y):
         slope = flat(x) * _log_slope(y)
     return log(y), slope
 
@@ -729,7 +734,7 @@ fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), select(y
 # -- exponentials, logarithms, roots -----------------------------------------------------------------------------------
 exp   = _row("exp", ieee.exp, lambda y, x: (y,), (-708.0, 709.0), (1, 1, 1, 1),
              "e to the power x.", "exp(x), the result itself.", "exp(1.0) -> 2.718281828459045")
-exp2  = _row("exp2", ieee.exp2, lambda y, x: (exp2(x - 1.0) * (2.0 * _LN2) if (y == math.inf) is True else y * _LN2,), (-1021.0, 1023.0), (1, 2, 3, 4),
+exp2  = _row("exp2", ieee.exp2, lambda y, x: (exp2(x - 1.0) * (2.0 * _LN2) if _known(y) == math.inf else y * _LN2,), (-1021.0, 1023.0), (1, 2, 3, 4),
              "2 to the power x.", "exp2(x) * log(2).", "exp2(3.0) -> 8.0")
 expm1 = _row("expm1", ieee.expm1, lambda y, x: (exp(x),), (-700.0, 709.0), (1, 1, 1, 1),
              "exp(x) - 1, without losing the digits of a small x.", "exp(x).", "expm1(1e-20) -> 1e-20")
@@ -744,7 +749,7 @@ log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 
              "log1p(1e-20) -> 1e-20")
 sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 8),
              "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951", kink=lambda y, x: x == 0.0)
-cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (1.0 / y / y / 3.0 if (x == y) is True else one_power_less(y, x, 1.0 / 3.0) / 3.0,), _ANY, (3, 4, 8, 12),
+cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (1.0 / y / y / 3.0 if _known(x) == _known(y) else one_power_less(y, x, 1.0 / 3.0) / 3.0,), _ANY, (3, 4, 8, 12),
              "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0", kink=lambda y, x: x == 0.0)
 
 # -- circles and hyperbolas --------------------------------------------------------------------------------------------
