@@ -106,7 +106,8 @@ last_root: ContextVar[Any] = ContextVar("last_root", default=None)
 # What a debugger does when `backward()` begins, with the root and its seed.
 at_backward: ContextVar[Callable[[Any, float], None] | None] = ContextVar("at_backward", default=None)
 
-is_checked: ContextVar[bool] = ContextVar("is_checked", default=False)
+# Whether `checked` is on: the same switch, for a second derivative at a kink is then nan, and so it is found.
+is_checked = kinks_are_curved
 
 
 @contextmanager
@@ -129,13 +130,12 @@ def checked() -> Iterator[None]:
     autograd_mini.errors.NonFiniteError: log(-1.0) is nan.
     ...
     """
-    tokens = is_checked.set(True), kinks_are_curved.set(True)
+    token = is_checked.set(True)
     try:
         with observing(_remember_origin), observing(_check_result):
             yield
     finally:
-        is_checked.reset(tokens[0])
-        kinks_are_curved.reset(tokens[1])
+        is_checked.reset(token)
 
 
 def _check_result(node: Any) -> None:
