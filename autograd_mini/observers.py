@@ -165,8 +165,12 @@ def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
 
 def check_tangent(node: Any, tangent: Any) -> None:
     """Raise if the derivative of a node in forward mode is nan or infinite."""
-    if node.op is not None and tangent is not ZERO:
-        check_dual(f"{node.op}({shown([getattr(x, 'data', x) for x in node.operands])[1:-1]})", 0.0, tangent)
+    if node.op is None or tangent is ZERO:
+        return
+    numbers = shown([getattr(x, "data", x) for x in node.operands])[1:-1]
+    if node.op == _KINK:
+        raise _kink_error(numbers, node.operands[0])
+    check_dual(f"{node.op}({numbers})", 0.0, tangent)
 
 
 def check_dual(name: str, primal: Any, tangent: Any) -> None:
