@@ -20,7 +20,7 @@ from autograd_mini.sparsity import Set, dependence, members
 from autograd_mini.sweep import propagate, push
 
 # Rows whose local partials are constants, and rows whose local partials are other operands: nothing to evaluate.
-_FLAT = frozenset(TABLE[name] for name in ("add", "sub", "neg", "pos", "sum", "where", "stop_gradient"))
+_STRAIGHT = frozenset(TABLE[name] for name in ("add", "sub", "neg", "pos", "sum", "where", "stop_gradient"))
 _BILINEAR = frozenset(TABLE[name] for name in ("mul", "dot"))
 
 
@@ -43,7 +43,7 @@ class Curvature:
         propagate(root, 1.0, adjoints, variables)
         for node, adjoint in adjoints.items():
             row = node._row
-            if adjoint is ZERO or row in _FLAT:
+            if adjoint is ZERO or row in _STRAIGHT:
                 continue
             if row in _BILINEAR:
                 for x, other in zip(node.operands, row.rule(None, *node.operands), strict=True):

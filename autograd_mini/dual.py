@@ -17,7 +17,17 @@ from autograd_mini.arrays import is_array
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked
-from autograd_mini.primitives import TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
+from autograd_mini.primitives import (
+    FLAT,
+    TABLE,
+    ZERO,
+    Constant,
+    Primitive,
+    as_number,
+    evaluate,
+    interpreters,
+    on_arrays,
+)
 from autograd_mini.scopes import unobserved
 from autograd_mini.stack import recording
 
@@ -282,7 +292,8 @@ def tangent_at(number: Any, level: Level) -> Any:
     (1.0, 0.0)
     """
     number = settled(number)
-    return number.tangent if type(number) is Dual and number.level is level else 0.0
+    tangent = number.tangent if type(number) is Dual and number.level is level else 0.0
+    return 0.0 if tangent is FLAT else tangent
 
 
 def perturbed(primal: Any, tangent: Any, level: Level) -> Any:

@@ -96,7 +96,7 @@ class Node(Methods):
     @property
     def grad(self) -> float:
         """The gradient: on leaves the sum over all sweeps, on computed nodes that of the last; 0.0 before any."""
-        return 0.0 if self._grad is None else self._grad
+        return 0.0 if self._grad is None else float(self._grad)  # not FLAT
 
     @grad.setter
     def grad(self, grad: float | None) -> None:

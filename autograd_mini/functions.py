@@ -19,36 +19,49 @@ from autograd_mini.arrays import elementwise, is_array
 from autograd_mini.engine import Value, is_node, name_scope, record_sum, record_where
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, attach
-from autograd_mini.observers import Kink, is_watched, note_kink, place_of, transparent
+from autograd_mini.observers import Kink, is_checked, is_watched, note_kink, place_of, transparent
 from autograd_mini.primitives import (
     ZERO,
     abs,
     as_number,
     branch,
     clip,
+    cosh,
     dot_of,
     elements,
     exp,
     expm1,
     hypot,
+    lifted_ndtr,
     log1p,
     maximum,
     ndtr,
     numbers_in,
     operand_error,
     operand_of,
+    sinh,
     sum_of,
     where,
 )
 from autograd_mini.scopes import composite, unobserved
 from autograd_mini.sweep import propagate, topological_order
 
+_LN2 = math.log(2.0)
+
 Scalar = Any  # a number, a Value, a SymPy expression or a traced value: what comes in, comes out
 
 
 def _known(x: Scalar) -> float | None:
     """The number behind a number; None for formulas and traces, whose number is not known yet."""
+    if type(x) is Value:
+        return x._data
     return as_number(x.data if isinstance(x, Methods) else x)
+
+
+def _between(low: float, x: Scalar, high: float) -> bool:
+    """Whether a number is known and lies there; formulas and traces keep to the form that holds everywhere."""
+    number = _known(x)
+    return number is not None and low < number < high
 
 
 # -- activations -------------------------------------------------------------------------------------------------------
@@ -85,11 +98,16 @@ def slope(function: Callable[[Any], Any], number: float) -> Any:
     return adjoints[leaf]
 
 
+def _slopes_beside(function: Callable[[Any], Any], number: float) -> list[float]:
+    """The derivative just below a number, there, and just above."""
+    with unobserved():
+        found = [slope(function, n) for n in (math.nextafter(number, -1.0), number, math.nextafter(number, 1.0))]
+    return [0.0 if slope is ZERO else float(slope) for slope in found]
+
+
 def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> Kink | None:
     """The kink of an activation that switches between two forms at x; None where their slopes agree."""
-    with unobserved():
-        slopes = [slope(function, n) for n in (math.nextafter(x.data, -1.0), x.data, math.nextafter(x.data, 1.0))]
-        left, chosen, right = [0.0 if found is ZERO else found for found in slopes]
+    left, chosen, right = _slopes_beside(function, x.data)
     if left == right:
         return None
     return Kink(y, name, (x.data,), (chosen,), place_of(y), lambda side: (left if side < 0.0 else right,))
@@ -102,17 +120,48 @@ def _switched(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> 
         note_kink(kink)
 
 
+def _bent(x: Scalar, y: Scalar) -> Scalar:
+    """The result of a function with a kink where it is; under `checked` with a node that has one, as `clip` has."""
+    if not is_checked():
+        return y
+    with unobserved():
+        bent = y + clip(x, 0.0, math.inf)
+    if is_node(bent):
+        bent.origin = getattr(y, "origin", None)
+    return bent
+
+
 def _switching(function: Callable[..., Any]) -> Callable[..., Any]:
     """An activation of two forms that meet at 0, which is a kink where their slopes differ: `kinks` hears of it."""
 
     @functools.wraps(function)
     def switching(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
+        if (x != x) is True:
+            return x / x  # nan, with nan as all its derivatives
         y = function(x, *settings, **named)
-        if is_node(x) and x._data == 0.0:
-            _switched(function.__name__, lambda z: function(z, *settings, **named), x, y)
+        if (x == 0.0) is True and isinstance(x, Methods):
+
+            def same(z: Scalar) -> Scalar:
+                return function(z, *settings, **named)
+
+            if is_node(x):
+                _switched(function.__name__, same, x, y)
+            if is_checked() and len(set(_slopes_beside(same, x.data))) > 1:
+                y = _bent(x, y)
         return y
 
     return switching
+
+
+# Near 0 second derivatives of sigmoid and tanh, and the third one of softplus, change sign. What falls out keeps their
+# digits only if the form is even or odd in x as the function is; from there on the exponentials are more accurate.
+
+
+def _sigmoid(x: Scalar) -> Scalar:
+    if _between(-1.0, x, 1.0):
+        half = 0.5 * x
+        return 0.5 + 0.5 * (sinh(half) / cosh(half))
+    return branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
 
 
 @_activation
@@ -126,11 +175,12 @@ def sigmoid(x: Scalar) -> Scalar:
         The same kind; 1.4 ulp, and its derivative 2.6 ulp, in both tails.
 
     Derivative: a * (1 - a) with a = sigmoid(x), and 0.25 at 0; what falls out keeps its digits where 1 - a has none.
+    The second derivative keeps them near 0, where it changes sign.
 
     >>> sigmoid(0.0)
     0.5
     """
-    return branch(x >= 0.0, lambda: 1.0 / (1.0 + exp(-x)), lambda: (e := exp(x)) / (1.0 + e))
+    return _sigmoid(x)
 
 
 @_activation
@@ -144,10 +194,13 @@ def tanh(x: Scalar) -> Scalar:
         The same kind; 2.5 ulp, and its derivative 2.7 ulp, in both tails.
 
     Derivative: 1 - a**2 with a = tanh(x), and 1 at 0; what falls out keeps its digits where a**2 is nearly 1.
+    The second derivative keeps them near 0, where it changes sign.
 
     >>> tanh(1.0)
     0.7615941559557649
     """
+    if _between(-0.5, x, 0.5):
+        return sinh(x) / cosh(x)
     return branch(x >= 0.0, lambda: -(u := expm1(-2.0 * x)) / (2.0 + u), lambda: (u := expm1(2.0 * x)) / (2.0 + u))
 
 
@@ -167,15 +220,22 @@ def relu(x: Scalar) -> Scalar:
     (0.0, 3.0)
     """
     # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
-    if is_node(x):
-        y = name_scope("relu", (record_where if type(x) is Value else where)(x._data <= 0.0, 0.0, x))
-        if x._data == 0.0:
+    if type(x) is Value or is_node(x):
+        number = x._data
+        if number != number:
+            return name_scope("relu", x / x)
+        y = name_scope("relu", (record_where if type(x) is Value else where)(number <= 0.0, 0.0, x))
+        if number == 0.0:
             _switched("relu", relu, x, y)
+            return _bent(x, y)
         return y
     if is_array(x):
         return elementwise(relu, x)
     x = operand_of(x, "relu()")
-    return where(x <= 0.0, 0.0, x)
+    if (x != x) is True:
+        return x / x  # nan, with nan as all its derivatives
+    y = where(x <= 0.0, 0.0, x)
+    return _bent(x, y) if (x == 0.0) is True else y
 
 
 attach("relu", relu)
@@ -262,7 +322,9 @@ def gelu(x: Scalar) -> Scalar:
     >>> gelu(0.0)
     0.0
     """
-    return x * ndtr(x)
+    if _between(-40.0, x, -37.0):  # Φ(x) has few digits left, and x times those
+        return (x * math.exp(-70.0)) * lifted_ndtr(x)
+    return _constant(-0.0, x) if _known(x) == -math.inf else x * ndtr(x)
 
 
 @_activation
@@ -280,7 +342,17 @@ def silu(x: Scalar) -> Scalar:
     >>> silu(1.0)
     0.7310585786300049
     """
-    return x * sigmoid(x)
+    if _between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
+        root = exp(0.5 * x)
+        return (x * root) * (root / (1.0 + root * root))
+    return _constant(-0.0, x) if _known(x) == -math.inf else x * sigmoid(x)
+
+
+def _softplus(x: Scalar) -> Scalar:
+    if _between(-0.7, x, 0.7):  # x/2 + log(2 cosh(x/2))
+        root = sinh(0.25 * x)
+        return (0.5 * x + log1p(2.0 * root * root)) + _LN2
+    return branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
 
 
 @_activation
@@ -291,14 +363,14 @@ def softplus(x: Scalar) -> Scalar:
         x: a number or `Value`.
 
     Returns:
-        The same kind; 1.1 ulp, and its derivative 1.7 ulp, in both tails.
+        The same kind; 1.3 ulp, and its derivative 1.7 ulp, in both tails.
 
-    Derivative: sigmoid(x); 0.5 at 0.
+    Derivative: sigmoid(x); 0.5 at 0. The third derivative keeps its digits near 0, where it changes sign.
 
     >>> softplus(1000.0), softplus(-1000.0)
     (1000.0, 0.0)
     """
-    return branch(x > 0.0, lambda: x + log1p(exp(-x)), lambda: log1p(exp(x)))
+    return _softplus(x)
 
 
 @_activation
@@ -334,6 +406,8 @@ def softsign(x: Scalar) -> Scalar:
     >>> softsign(3.0)
     0.75
     """
+    if (x != x) is True:
+        return x / x  # nan, with nan as all its derivatives
     size = branch(x > 0.0, lambda: x, lambda: branch(x < 0.0, lambda: -x, lambda: 0.0))  # abs(x), but this is no kink
     return branch(
         x > 1.0,
@@ -457,7 +531,7 @@ def norm(xs: Iterable[Scalar]) -> Scalar:
         OperandError: xs is not iterable, or an element is not a number.
         ArgumentError: xs is empty.
 
-    Derivative: x / norm by each x; 0 at the kink, the zero vector.
+    Derivative: x / norm by each x; 0 at the kink, the zero vector, where second derivatives are nan: the tip of a cone.
 
     >>> norm([3.0, 4.0])
     5.0
@@ -485,6 +559,11 @@ def _relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[
     return zs, k, gaps, terms, sum_of(*others) if others else _constant(0.0, zs[0])
 
 
+def _tail(gaps: list[Scalar], k: int, rest: Scalar) -> Scalar:
+    """log(1 + rest), the logarithm of the sum relative to its largest term."""
+    return _softplus(gaps[1 - k]) if len(gaps) == 2 and _between(-0.7, gaps[1 - k], 0.7) else log1p(rest)
+
+
 def _constant(number: float, like: Scalar) -> Scalar:
     """A number of the same kind as another, with no edge to it: what does not depend on it is still a `Value`."""
     return where(False, like, number)
@@ -510,7 +589,9 @@ def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    _, _, _, terms, rest = _relative("softmax", zs)
+    _, _, gaps, terms, rest = _relative("softmax", zs)
+    if len(gaps) == 2 and _between(-1.0, sum_of(*gaps), 1.0):  # whose second derivative changes sign at a tie
+        return [_sigmoid(gaps[0] - gaps[1]), _sigmoid(gaps[1] - gaps[0])]
     total = 1.0 + rest
     return [term / total for term in terms]
 
@@ -535,7 +616,7 @@ def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
     [-0.0, -1000.0]
     """
     _, k, gaps, _, rest = _relative("log_softmax", zs)
-    tail = log1p(rest)
+    tail = _tail(gaps, k, rest)
     return [-tail if j == k else gap - tail for j, gap in enumerate(gaps)]
 
 
@@ -558,10 +639,10 @@ def logsumexp(zs: Iterable[Scalar]) -> Scalar:
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
     """
-    zs, k, _, _, rest = _relative("logsumexp", zs)
+    zs, k, gaps, _, rest = _relative("logsumexp", zs)
     if _known(zs[k]) in (math.inf, -math.inf):
         return maximum(*zs)
-    return zs[k] + log1p(rest)
+    return zs[k] + _tail(gaps, k, rest)
 
 
 def logaddexp(a: Scalar, b: Scalar) -> Scalar:
@@ -662,7 +743,7 @@ def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
     """
     zs, k, gaps, _, rest = _relative("cross_entropy", logits)
     weights = _weights("cross_entropy", target, len(zs))
-    tail = log1p(rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
+    tail = _tail(gaps, k, rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
     return _like(zs, _weighted([(w, tail if j == k else tail - gaps[j]) for j, w in weights]))
 
 

@@ -12,7 +12,7 @@ import math
 import operator
 from collections.abc import Callable
 from fractions import Fraction
-from math import copysign, inf, isfinite, isnan, nan
+from math import copysign, inf, isfinite, isinf, isnan, nan
 from typing import Any
 
 
@@ -99,6 +99,17 @@ def ndtr(x: float) -> float:
     return 0.5 * (math.erfc(-product) + slope * (error + x * _ROOT_REST))
 
 
+def lifted_ndtr(x: float) -> float:
+    """exp(70) * ndtr(x). Source for the left tail: Laplace's continued fraction, DLMF 7.9.3."""
+    if not -60.0 < x < -30.0:
+        return math.exp(70.0) * ndtr(x)
+    fraction = -x
+    for n in range(8, 0, -1):
+        fraction = n / fraction - x
+    h = math.floor(x * 4096.0) / 4096.0  # h * h is exact
+    return math.exp(70.0 - 0.5 * h * h) * math.exp(-0.5 * (x - h) * (x + h)) / math.sqrt(2.0 * math.pi) / fraction
+
+
 def _halves(x: float) -> tuple[float, float]:
     """x as a sum of two numbers of 26 bits each, whose products are exact."""
     high = 134217729.0 * x  # 2**27 + 1
@@ -130,6 +141,18 @@ def power(x: float, y: float) -> float:
         if x != 0.0:
             return nan
         return copysign(inf, x) if y % 2.0 == 1.0 else inf
+
+
+def power_term(x: float, p: float, less: float, logs: float) -> float:
+    """`x**(p - less) * log(x)**logs`, where there is 0 * inf the limit; less and logs are whole numbers."""
+    exponent = p - less
+    if exponent + less == p or x == 0.0 or isinf(x):
+        term = power(x, exponent)
+    else:  # the rounding of the exponent would cost log(x) times as much
+        term = functools.reduce(divide, [x] * int(less), power(x, p))
+    if logs == 0.0 or (exponent > 0.0 and x == 0.0) or (exponent < 0.0 and x == inf):
+        return term
+    return term * log(x) ** int(logs)
 
 
 def floor(x: float) -> float:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from autograd_mini.arrays import boxed, elementwise
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.primitives import (
+    FLAT,
     TABLE,
     Primitive,
     as_number,
@@ -80,7 +81,7 @@ def right_operand(row: Primitive, other: Any) -> Any:
     """The right-hand side of an operator; None where its own class may have an answer."""
     if isinstance(other, Methods):
         return other
-    number = as_number(other)
+    number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # it answers for itself
     if number is None and is_hopeless(other):
         raise operand_error(f"The operator {row.symbol}", other)
     return number
@@ -370,6 +371,9 @@ def attach(name: str, function: Callable[..., Any]) -> None:
         _ANSWERS[name] = function
 
 
+_FOR_RULES = ("flat", "lifted_ndtr", "one_power_less", "power_term", "slope_at_kink")
+
 for _row in TABLE.values():
-    if _row.symbol == _row.name and not hasattr(Methods, _row.name):  # written as a function, not as an operator
+    # written as a function, not as an operator
+    if _row.symbol == _row.name and _row.name not in _FOR_RULES and not hasattr(Methods, _row.name):
         attach(_row.name, _method(_row.name))

@@ -146,7 +146,8 @@ def checked() -> Watch[None]:
 
     The error names the operands, or the adjoint and the local derivative, and the expression in the user's program.
     Everything that is recorded inside is checked, also in a branch that is not taken; plain numbers and the data of
-    leaves are not.
+    leaves are not. A second derivative that goes through a kink, of `abs`, `relu`, `maximum` or `clip`, raises too:
+    outside of `checked` it is 0 there.
 
     Returns:
         a context manager.
@@ -178,10 +179,35 @@ def _check_result(node: Any) -> None:
         raise NonFiniteError(f"{node.op}({numbers}) is {node.data}.", f"Look at {'; '.join(sources[:3]) or 'it'}.")
 
 
+_KINK = "slope_at_kink"  # the row whose derivative is nan
+
+
+def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
+    place = place_of(operand) if getattr(operand, "origin", None) else None
+    return NonFiniteError(
+        f"A second derivative was taken at a kink, of an operation at {numbers}: its slope has no derivative there.",
+        f"Look at {place}, which is {operand.data!r}."
+        if place
+        else "Look at what has these operands; `kinks` lists all.",
+    )
+
+
+def check_tangent(node: Any, tangent: Any) -> None:
+    """Raise if the derivative of a node in forward mode is nan or infinite."""
+    if node.op is None or tangent is ZERO:
+        return
+    numbers = shown([getattr(x, "data", x) for x in node.operands])[1:-1]
+    if node.op == _KINK:
+        raise _kink_error(numbers, node.operands[0])
+    check_dual(f"{node.op}({numbers})", 0.0, tangent)
+
+
 def check_dual(name: str, primal: Any, tangent: Any) -> None:
     """Raise if a number or its derivative in forward mode is nan or infinite."""
     for what, number in (("", primal), ("The derivative of ", tangent)):
         number = getattr(number, "data", number)
+        if name.startswith(_KINK) and isnan(number):
+            raise _kink_error(name.removeprefix(_KINK)[1:-1])
         if type(number) is float and not isfinite(number):
             raise NonFiniteError(f"{what}{name} is {number}.", "Look at the numbers that go into it.")
 
@@ -194,6 +220,8 @@ def check_contributions(node: Any, adjoint: Any) -> None:
     for operand, partial in zip(node.operands, node.partials, strict=True):
         if partial is ZERO or isfinite(adjoint * partial):
             continue
+        if node.op == _KINK:
+            raise _kink_error(shown([getattr(x, "data", x) for x in node.operands])[1:-1], operand)
         raise NonFiniteError(
             f"The gradient that {node.op} hands to its operand {operand.name or repr(operand.data)} is not finite: "
             f"adjoint {adjoint!r} times local derivative {partial!r} is {adjoint * partial!r}.",

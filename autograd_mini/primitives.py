@@ -8,6 +8,7 @@ Not here: `Value`; an operand of another type finds its interpreter in `interpre
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import math
@@ -22,7 +23,8 @@ from typing import Any, Final
 from autograd_mini import ieee
 from autograd_mini.arrays import elements as array_elements
 from autograd_mini.arrays import elementwise, is_array
-from autograd_mini.errors import ArgumentError, OperandError, RangeError, shown
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, RangeError, shown
+from autograd_mini.stack import recording
 
 Interval = tuple[float, float]
 Interpreter = Callable[["Primitive", tuple[Any, ...]], Any]
@@ -56,6 +58,32 @@ class Zero:
 ZERO: Final = Zero()
 
 
+class Flat(float):
+    """The type of `FLAT`, a zero slope with an edge: to first order as if there were none, whatever it is multiplied by.
+
+    Along the edge goes the second derivative, which sees that the slope is 0 at this one point alone.
+    """
+
+    __slots__ = ()
+
+    def __mul__(self, other: Any) -> Any:
+        return self if isinstance(other, (float, int)) or type(other) in interpreters else NotImplemented
+
+    def __add__(self, other: Any) -> Any:
+        return other if isinstance(other, (float, int)) or type(other) in interpreters else NotImplemented
+
+    __rmul__, __radd__ = __mul__, __add__
+
+    def __neg__(self) -> Flat:
+        return self
+
+    def __reduce__(self) -> str:
+        return "FLAT"
+
+
+FLAT: Final = Flat()
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Primitive:
     """A row of the table.
@@ -69,6 +97,8 @@ class Primitive:
         ulp: the largest errors allowed there of the value and of the first, second and third derivative, in units in
             the last place; empty for operations that are not smooth.
         kink: `kink(result, *operands)` says whether the operation, at these floats, is defined and not differentiable.
+        curvature: what its second derivatives are at a kink where slopes jump: 0.0 between straight lines, nan at the
+            tip of a cone; None if there is no such kink.
     """
 
     name: str
@@ -78,12 +108,30 @@ class Primitive:
     domain: tuple[Interval, ...]
     ulp: tuple[float, ...]
     kink: Callable[..., bool]
+    curvature: float | None = None
 
     def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
 
         At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
         """
+        if self.curvature is None or not self._is_curved(result, operands):
+            return self._c99_partials(result, operands)
+        slope = slope_at_kink(*operands)
+        if self.curvature != 0.0:
+            return (slope,) * len(operands)
+        return tuple([slope if p is ZERO else p + slope for p in self._c99_partials(result, operands)])
+
+    def _is_curved(self, result: Any, operands: Sequence[Any]) -> bool:
+        """Whether the slopes have nan as their derivatives here."""
+        if self.curvature == 0.0 and not recording().hooks.checked:
+            return False
+        if {type(result), *map(type, operands)} == {float}:
+            return self.kink(result, *operands)
+        numbers = [getattr(number, "data", number) for number in (result, *operands)]
+        return all(isinstance(number, float) for number in numbers) and self.kink(*numbers)
+
+    def _c99_partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         try:
             partials = self.rule(result, *operands)
             if not isinstance(partials, (tuple, list)):
@@ -97,8 +145,11 @@ class Primitive:
                     "Return a tuple with one entry an operand, ZERO where there is no edge.",
                 )
             return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
-        except ArithmeticError:
-            return tuple([self._partial(p, result) for p in self.rule(*map(_c99, (result, *operands)))])
+        except AutogradError:
+            raise
+        except (ArithmeticError, ValueError):
+            partials = _by_c99(f"The rule of {self.name!r}", self.rule, (result, *operands))
+            return tuple([self._partial(p, result) for p in partials])
 
     def _partial(self, partial: Any, result: Any) -> Any:
         if partial is ZERO:
@@ -115,10 +166,6 @@ class Primitive:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _row_named, (self.name,)
-
-
-def _c99(operand: Any) -> Any:
-    return ieee.Total(operand) if isinstance(operand, float) else operand
 
 
 TABLE: dict[str, Primitive] = {}
@@ -275,7 +322,7 @@ def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
     plain = True
     for operand in operands:
         kind = type(operand)
-        if kind is not float:
+        if kind is not float and kind is not Flat:
             if kind in interpreters:
                 return interpreters[kind](row, operands)
             plain = False
@@ -288,7 +335,7 @@ def float_of(row: Primitive, result: Any) -> float:
     Raises:
         ArgumentError: it is no number.
     """
-    number = result if type(result) is float else as_number(result)
+    number = result if type(result) is float or result is FLAT else as_number(result)
     if number is None:
         raise ArgumentError(
             f"The function of {row.name!r} returned {shown(result)} for numbers.",
@@ -320,7 +367,12 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
     return float_of(row, row.function(*numbers))
 
 
-interpreters[ieee.Total] = lambda row, operands: ieee.Total(row.function(*operands))
+def _totally(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    result = row.function(*operands)
+    return result if result is FLAT else ieee.Total(result)
+
+
+interpreters[ieee.Total] = _totally
 
 
 def _smooth(result: float, *operands: float) -> bool:
@@ -336,6 +388,7 @@ def primitive(
     domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
     ulp: tuple[float, ...] = (),
     kink: Callable[..., bool] = _smooth,
+    curvature: float | None = None,
     doc: str = "",
 ) -> Any:
     """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
@@ -352,6 +405,8 @@ def primitive(
         domain: the interval from which tests draw an operand, or one interval an operand.
         ulp: the accuracy tests hold it to: of the value and the first, second and third derivative.
         kink: `kink(result, *operands)` says whether the operation is not differentiable at these floats.
+        curvature: its second derivatives at a kink where its slopes jump: 0.0 between straight lines, `math.nan` at the
+            tip of a cone, as of `hypot`.
         doc: the docstring of the result; that of the function by default.
 
     Returns:
@@ -359,6 +414,9 @@ def primitive(
 
     Raises:
         ArgumentError: the name is taken; the rule is missing, or takes another number of operands than the function.
+
+    Python's operators give what C99 gives in both, so 1 / 0 is inf. Functions of `math` raise at a pole, outside of
+    their domain and on overflow; that is an ArgumentError which names the operation and the numbers.
 
     >>> import autograd_mini as am
     >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
@@ -368,6 +426,7 @@ def primitive(
     (12.0, 12.0)
     """
     settings: dict[str, Any] = {"symbol": symbol, "domain": domain, "ulp": ulp, "kink": kink}
+    settings |= {"curvature": curvature, "complete": _completed}
     if function is not None:
         return _add(name, function, rule, doc=doc, **settings)
     if name is not None and not isinstance(name, str):
@@ -380,6 +439,41 @@ def primitive(
     )
 
 
+def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's function with C99's answers where Python's operators raise for 1/0 or turn complex for (-8)**0.5."""
+
+    @functools.wraps(function)
+    def completed(*operands: Any) -> Any:
+        try:
+            result = function(*operands)
+            if not isinstance(result, complex):
+                return result
+        except AutogradError:
+            raise
+        except (ArithmeticError, ValueError):
+            pass
+        return _by_c99(f"The function of {name!r}", function, operands)
+
+    return completed
+
+
+def _by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """The result for operands whose own arithmetic does not raise.
+
+    Raises:
+        ArgumentError: it was not their arithmetic.
+    """
+    try:
+        return function(*[ieee.Total(x) if isinstance(x, float) else x for x in operands])
+    except AutogradError:
+        raise
+    except (ArithmeticError, ValueError) as error:
+        raise ArgumentError(
+            f"{what} raised {type(error).__name__}: {error} (at {shown([getattr(x, 'data', x) for x in operands])[1:-1]}).",
+            "Write it with this package's functions (am.log, not math.log): they return inf or nan where `math` raises.",
+        ) from error
+
+
 def _add(
     name: Any,
     function: Callable[..., float],
@@ -389,7 +483,9 @@ def _add(
     ulp: tuple[float, ...],
     kink: Callable[..., bool],
     doc: str,
-    complete: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
+    spread: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
+    curvature: float | None = None,
+    complete: Callable[[str, Callable[..., float]], Callable[..., float]] = lambda name, function: function,
 ) -> Operation:
     if not isinstance(name, str):
         raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
@@ -408,12 +504,12 @@ def _add(
             "The rule takes the result and the operands: rule(result, *operands).",
         )
     intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
-    row = Primitive(name, function, rule, symbol or name, intervals, ulp, kink)
+    row = Primitive(name, complete(name, function), rule, symbol or name, intervals, ulp, kink, curvature)
 
     defaults = getattr(function, "__defaults__", None) or ()
     most = len(inspect.signature(function).parameters) if defaults else 0
     # Fewer operands than this are completed before: by defaults, or by what is in an iterable.
-    least, completed = complete or (most, lambda *operands: operands + defaults[len(operands) - most :])
+    least, completed = spread or (most, lambda *operands: operands + defaults[len(operands) - most :])
 
     def operation(*operands: Any) -> Any:
         if len(operands) < least:
@@ -430,6 +526,7 @@ def _add(
 
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
     """Whether a function is the same once more, as when a cell of a notebook runs again."""
+    old = getattr(old, "__wrapped__", old)  # what `_completed` was given
     return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
 
 
@@ -505,6 +602,12 @@ class Constant(float):
 # Pieces that several rules share. Each is chosen so that its own derivatives keep their digits as well.
 
 
+def _known(x: Any) -> float:
+    """The number behind an operand, to find a special point; nan for formulas, which keep to the general form."""
+    number = getattr(x, "data", x)
+    return number if isinstance(number, float) else math.nan
+
+
 def _log_slope(x: Any, scale: Any = 1.0) -> Any:
     """scale / x for x >= 0, +inf at both zeros (x + 0.0 turns -0.0 into 0.0).
 
@@ -513,14 +616,18 @@ def _log_slope(x: Any, scale: Any = 1.0) -> Any:
     return select(x < 0.0, math.nan, scale) / (x + 0.0)
 
 
-def _gaussian(x: Any, scale: float = 1.0) -> Any:
-    """exp(-scale x²) for a scale of 1 or 0.5, by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
+def _gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
+    """exp(lift - scale x²) for a scale of 1 or 0.5, by splitting x = h + rest with h*h exact; the rounding of x*x would cost x² ulp (trap T16).
 
     h is a step function of x, so it has no derivative, and the identity holds for every h. It is the nearest multiple,
     so that a small x has h = 0 and (x - h) + (x + h), which comes up in the next derivative, is 2x.
+    Far out it is 0 with all its derivatives, where its factors would be 0 and inf.
     """
-    h = floor(clip(x, -64.0, 64.0) * 4096.0 + 0.5) / 4096.0
-    return exp(-scale * h * h) * exp(-scale * (x - h) * (x + h))
+    if math.fabs(_known(x)) > 64.0:
+        x = clip(x, -64.0, 64.0)
+    h = floor(x * 4096.0 + 0.5) / 4096.0
+    square = -scale * h * h
+    return exp(square + lift if lift else square) * exp(-scale * (x - h) * (x + h))
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
@@ -534,8 +641,17 @@ def _hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
     return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
 
 
+def _undefined(*xs: Any) -> Any:
+    """nan, with nan as all its derivatives by all operands."""
+    return math.nan / sum_of(*xs)
+
+
 def _atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
     h = hypot(x, y)
+    if _known(h) == 0.0:
+        return (_undefined(y, x),) * 2
+    if _known(h) == math.inf and not math.isnan(_known(angle)):
+        return 0.0, 0.0
     return (
         ZERO if isinstance(y, Constant) else x / h / h,
         ZERO if isinstance(x, Constant) else -(y / h) / h,
@@ -564,34 +680,53 @@ def _clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
 
 
 def _pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
-    """The slope in x is p x^(p-1), and 0 for p = 0 where that is 0 * inf or nan; in p it is 0 at x = 0 <= p."""
-
-    def by_x() -> Any:
-        lower = _one_power_less(y, x, p)
-        slope = p * lower
-        return branch(p == 0.0, lambda: select(abs(lower) < math.inf, slope, 0.0), lambda: slope)
-
-    def by_p() -> Any:
-        slope = y * log(x)
-        return branch(x == 0.0, lambda: select(p >= 0.0, 0.0, slope), lambda: slope)
-
-    return ZERO if isinstance(x, Constant) else by_x(), ZERO if isinstance(p, Constant) else by_p()
+    """The slope in x is p x^(p-1), that of x itself for p = 2; in p it is 0 at x = 0 = p, where 0^p jumps."""
+    if isinstance(p, float) and p == 2.0:
+        return 2.0 * x, ZERO if isinstance(p, Constant) else power_term(x, p, 0.0, 1.0)
+    by_x = ZERO if isinstance(x, Constant) else _power_slope(y, x, p, 0.0, 0.0)
+    if isinstance(p, Constant):
+        return by_x, ZERO
+    by_p = power_term(x, p, 0.0, 1.0)
+    return by_x, flat(by_p) if _known(x) == 0.0 == _known(p) else by_p
 
 
-def _one_power_less(y: Any, x: Any, p: Any) -> Any:
-    """x^(p-1); where p - 1 is rounded, that would be off by log(x) times the rounding error, and y / x is not."""
-    lower = x if isinstance(p, float) and p == 2.0 else pow(x, p - 1.0)
-    return branch(
-        (p - 1.0) + 1.0 == p,
-        lambda: lower,
-        lambda: select(x == 0.0, lower, select(abs(x) == math.inf, lower, y / x)),
-    )
+def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
+    """(p - less) * x^(p-less-1) * log(x)^logs for y = x^(p-less) * log(x)^logs, without 0 * inf."""
+    factor = p - less
+    if logs == 0.0 and isinstance(factor, float) and factor == 0.0:
+        return 0.0
+    if less == logs == 0.0 and isinstance(p, float) and (p - 1.0) + 1.0 == p:
+        lower = pow(x, p - 1.0)
+    else:
+        lower = power_term(x, p, less + 1.0, logs)
+    if _known(x) == 0.0 != _known(factor):
+        return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
+    if _known(factor) == 0.0 and (math.isinf(_known(lower)) or (logs == 0.0 and math.isnan(_known(lower)))):
+        return flat(factor) * lower
+    return factor / x * y if math.isinf(_known(lower)) and math.isfinite(_known(y)) else factor * lower
+
+
+def _power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[Any, ...]:
+    """At x = 0 the highest power of the logarithm outweighs the others."""
+    by_x = _power_slope(y, x, p, less, logs)
+    if logs > 0.0:
+        other = logs * power_term(x, p, less + 1.0, logs - 1.0)
+        if _known(x) != 0.0:
+            by_x = by_x + other
+        elif _known(p) == less:
+            by_x = other
+    return by_x, power_term(x, p, less, logs + 1.0), ZERO, ZERO
 
 
 def _xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    """Where log(y) is no number, x = 0 keeps the term out; elsewhere its slope in y is 0 by value, and x can change."""
+    """At x = 0 the term is kept out, where its slope in y is no number: it is 0, and changes with x."""
+    if _known(y) < 0.0:
+        slope = _undefined(x, y)
+        return slope, flat(slope) if _known(x) == 0.0 else slope
     slope = _log_slope(y, x)
-    return log(y), select(x == 0.0, select(y > 0.0, slope, ZERO), slope)
+    if _known(x) == 0.0 == _known(y):
+        slope = flat(x) * _log_slope(y)
+    return log(y), slope
 
 
 def _of_one_iterable(name: str) -> tuple[int, Callable[..., tuple[Any, ...]]]:
@@ -651,20 +786,26 @@ def _row(
     example: str,
     symbol: str | None = None,
     kink: Callable[..., bool] = _smooth,
-    complete: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
+    spread: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
+    curvature: float | None = None,
 ) -> Operation:
     operands = ", ".join(map(str, _operands(rule)))
     call, _, result = example.partition(" -> ")
     doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
-    return _add(name, function, rule, symbol, domain, ulp, kink, doc, complete)
+    return _add(name, function, rule, symbol, domain, ulp, kink, doc, spread, curvature)
 
 
 # Rules speak of these rows before they are defined.
 abs: Operation
 cos: Operation
 cosh: Operation
+exp2: Operation
+flat: Operation
 hypot: Operation
+one_power_less: Operation
+power_term: Operation
 sign: Operation
+slope_at_kink: Operation
 
 # fmt: off
 # -- the operators -----------------------------------------------------------------------------------------------------
@@ -685,20 +826,26 @@ pos  = _row("pos", operator.pos, lambda y, x: (1.0,), _ANY, _ROUNDED,
             "The number itself, as a node of its own.", "1.", "pos(2.0) -> 2.0", "+")
 pow  = _row("pow", ieee.power, _pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
             "x to the power p, `x ** p`; x ** 2 is x * x to the bit, x ** 0 is 1, a negative x needs a whole p.",
-            "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0.",
+            "p * x ** (p - 1), x ** p * log(x); in x it is 0 for p = 0, in p it is 0 at x = 0 <= p and nan for x < 0; second derivatives at x = 0 are the limits from the right.",
             "pow(2.0, 3.0) -> 8.0", "**", kink=lambda y, x, p: x == 0.0 < p < 1.0)
+one_power_less = _row("one_power_less", lambda y, x, p: ieee.divide(y, x), lambda q, y, x, p: (ZERO, (p - 1.0) * one_power_less(q, x, p - 1.0), ZERO), _WIDE, (),
+             "y / x, where y is x ** p, maybe times a constant: for rules; its derivative in x is one product, for two terms may be inf - inf.",
+             "(p - 1) * y / x / x.", "one_power_less(9.0, 3.0, 2.0) -> 3.0")
+power_term = _row("power_term", ieee.power_term, _power_term_rule, _WIDE, (),
+            "x ** (p - less) * log(x) ** logs, what derivatives of powers consist of, for rules; with its limits at 0 and infinity.",
+            "the same with one more `less`, and in p with one more of `logs`.", "power_term(2.0, 4.0, 1.0, 0.0) -> 8.0")
 floor_divide = _row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZERO), _WIDE, (),
             "The whole number below the quotient, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//", kink=lambda y, a, b: a / b == y if b else False)
 remainder = _row("remainder", ieee.remainder, lambda y, a, b: (select(y == y, 1.0, y), select(y == y, -floor_divide(a, b), y)), _WIDE, (),
             "What is left after `a // b`, `a % b`; it has the sign of b.", "1, -(a // b).", "remainder(-7.0, 3.0) -> 2.0", "%", kink=lambda y, a, b: y == 0.0)
-fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), -floor_divide(abs(a), abs(b)) * sign(a) * sign(b)),
+fmod = _row("fmod", ieee.fmod, lambda y, a, b: (select(y == y, 1.0, y), select(y == y, -floor_divide(abs(a), abs(b)) * sign(a) * sign(b), y)),
             _WIDE, (), "What is left after dividing towards zero, as C's `fmod`; it has the sign of a.",
             "1, minus the quotient rounded towards zero.", "fmod(-7.0, 3.0) -> -1.0", kink=lambda y, a, b: y == 0.0 != a)
 
 # -- exponentials, logarithms, roots -----------------------------------------------------------------------------------
 exp   = _row("exp", ieee.exp, lambda y, x: (y,), (-708.0, 709.0), (1, 1, 1, 1),
              "e to the power x.", "exp(x), the result itself.", "exp(1.0) -> 2.718281828459045")
-exp2  = _row("exp2", ieee.exp2, lambda y, x: (y * _LN2,), (-1021.0, 1023.0), (1, 2, 3, 4),
+exp2  = _row("exp2", ieee.exp2, lambda y, x: (exp2(x - 1.0) * (2.0 * _LN2) if _known(y) == math.inf else y * _LN2,), (-1021.0, 1023.0), (1, 2, 3, 4),
              "2 to the power x.", "exp2(x) * log(2).", "exp2(3.0) -> 8.0")
 expm1 = _row("expm1", ieee.expm1, lambda y, x: (exp(x),), (-700.0, 709.0), (1, 1, 1, 1),
              "exp(x) - 1, without losing the digits of a small x.", "exp(x).", "expm1(1e-20) -> 1e-20")
@@ -713,7 +860,7 @@ log1p = _row("log1p", ieee.log1p, lambda y, x: (_log_slope(1.0 + x),), (-0.999, 
              "log1p(1e-20) -> 1e-20")
 sqrt  = _row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), _POSITIVE, (0.5, 2, 4, 8),
              "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951", kink=lambda y, x: x == 0.0)
-cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (select(x == y, 1.0 / y / y / 3.0, y / x / 3.0),), _ANY, (3, 4, 8, 12),
+cbrt  = _row("cbrt", ieee.cbrt, lambda y, x: (1.0 / y / y / 3.0 if _known(x) == _known(y) else one_power_less(y, x, 1.0 / 3.0) / 3.0,), _ANY, (3, 4, 8, 12),
              "The cube root, of negative numbers too.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0", kink=lambda y, x: x == 0.0)
 
 # -- circles and hyperbolas --------------------------------------------------------------------------------------------
@@ -743,8 +890,8 @@ acosh = _row("acosh", ieee.acosh, lambda y, x: (1.0 / sqrt(x - 1.0) / sqrt(x + 1
 atanh = _row("atanh", ieee.atanh, lambda y, x: (select(abs(x) > 1.0, math.nan, 1.0) / one_minus_square(x),), _UNIT, (2, 2, 6, 12),
              "The number whose hyperbolic tangent is x.", "1 / (1 - x**2); inf at ±1.", "atanh(0.5) -> 0.5493061443340548")
 hypot = _row("hypot", ieee.hypot, _hypot_rule, _WIDE, (1, 3, 6, 12),
-             "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin.",
-             "hypot(3.0, 4.0) -> 5.0", kink=lambda h, *xs: h == 0.0)
+             "The length of a vector, without overflow: sqrt(x1**2 + x2**2 + ...).", "x / hypot for each x; 0 at the origin, where second derivatives are nan: the tip of a cone.",
+             "hypot(3.0, 4.0) -> 5.0", kink=lambda h, *xs: h == 0.0, curvature=math.nan)
 
 # -- the normal distribution -------------------------------------------------------------------------------------------
 erf   = _row("erf", ieee.erf, lambda y, x: (_GAUSS * _gaussian(x),), (-26.0, 26.0), (1, 4, 6, 8),
@@ -756,9 +903,17 @@ erfc  = _row("erfc", ieee.erfc, lambda y, x: (-_GAUSS * _gaussian(x),), (-26.0, 
 ndtr  = _row("ndtr", ieee.ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5),), (-37.0, 37.0), (4, 4, 6, 8),
              "The probability that a standard normal number is below x.", "exp(-x**2 / 2) / sqrt(2π).", "ndtr(0.0) -> 0.5")
 
+lifted_ndtr = _row("lifted_ndtr", ieee.lifted_ndtr, lambda y, x: (_DENSITY * _gaussian(x, 0.5, 70.0),), (-40.0, -37.0), (4, 4, 6, 8),
+             "exp(70) * ndtr(x): on the far left, where ndtr(x) is so small that it has few digits, this has all.",
+             "exp(70 - x**2 / 2) / sqrt(2π).", "lifted_ndtr(-50.0) < 1e-300 -> True")
+
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
-abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, sign(x)),), _ANY, (),
-             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1.", "abs(-2.0) -> 2.0", kink=lambda y, x: x == 0.0)
+abs   = _row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, branch(x == x, lambda: sign(x), lambda: x / x)),), _ANY, (),
+             "The absolute value.", "sign(x); 0 at 0, the smallest of the slopes between -1 and 1, and so are second derivatives.", "abs(-2.0) -> 2.0", kink=lambda y, x: x == 0.0, curvature=0.0)
+flat  = _row("flat", lambda x: FLAT, lambda y, x: (1.0,), _ANY, (),
+             "0, whatever it is multiplied by, with the derivative of x: for rules.", "1.", "flat(2.0) * float('inf') -> 0.0")
+slope_at_kink = _row("slope_at_kink", lambda *xs: FLAT, lambda y, *xs: (_undefined(*xs),) * len(xs), _ANY, (),
+             "0, whatever it is multiplied by: the slope of a cone at its tip, for rules.", "nan.", "slope_at_kink(0.0, 0.0) -> 0.0")
 sign  = _row("sign", ieee.sign, lambda y, x: (ZERO,), _ANY, (),
              "-1, 0 or 1; nan for nan.", "0.", "sign(-2.0) -> -1.0", kink=lambda y, x: x == 0.0)
 floor = _row("floor", ieee.floor, lambda y, x: (ZERO,), _ANY, (),
@@ -766,17 +921,17 @@ floor = _row("floor", ieee.floor, lambda y, x: (ZERO,), _ANY, (),
 maximum = _row("maximum", ieee.maximum, _extremum_rule, _ANY, (),
              "The largest of several, or of those in one iterable; nan if any is nan.", "1 for the largest, no edge for the others; ties share evenly.",
              "maximum(1.0, 3.0, 2.0) -> 3.0", kink=lambda y, *xs: xs.count(y) > 1,
-             complete=_of_one_iterable("maximum"))
+             spread=_of_one_iterable("maximum"), curvature=0.0)
 minimum = _row("minimum", ieee.minimum, _extremum_rule, _ANY, (),
              "The smallest of several, or of those in one iterable; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
              "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1,
-             complete=_of_one_iterable("minimum"))
+             spread=_of_one_iterable("minimum"), curvature=0.0)
 round = _row("round", ieee.rounded, lambda y, x, digits: (ZERO, ZERO), (_ANY, (0.0, 0.0)), (),
              "The nearest number with so many digits behind the point (none by default); of two, the one with the even digit.",
              "0.", "round(2.5) -> 2.0", kink=ieee.is_halfway)
 clip  = _row("clip", ieee.clip, _clip_rule, _ANY, (),
              "x limited to the interval from low to high.", "1 inside, no edge outside and at the bounds, where the bound has 1.",
-             "clip(1.7, 0.0, 1.0) -> 1.0", kink=lambda y, x, low, high: x in (low, high))
+             "clip(1.7, 0.0, 1.0) -> 1.0", kink=lambda y, x, low, high: x in (low, high), curvature=0.0)
 where = _row("where", ieee.where, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)),
              _ANY, (), "a if the condition holds, else b.", "1 for the arm taken, no edge for the other and for the condition.",
              "where(2.0 > 1.0, 5.0, 6.0) -> 5.0")

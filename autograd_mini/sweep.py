@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress, islice
 from typing import Any
 
-from autograd_mini.observers import check_contributions, is_checked
-from autograd_mini.primitives import ZERO
+from autograd_mini.observers import check_contributions, check_tangent, is_checked
+from autograd_mini.primitives import FLAT, ZERO
 
 Node = Any  # a Value, which this module need not know
 
@@ -142,6 +142,9 @@ def propagate(
         for node, adjoint in walk:
             check_contributions(node, adjoint)
     deque(walk, maxlen=0)
+    for leaf in leaves:
+        if adjoints[leaf] is FLAT:
+            adjoints[leaf] = ZERO
 
 
 def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
@@ -154,12 +157,16 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
     Returns:
         the tangents; `ZERO` where nothing arrived.
 
+    Raises:
+        NonFiniteError: under `checked()`, a tangent is nan or infinite.
+
     >>> from autograd_mini import Value
     >>> x = Value(3.0)
     >>> y = x * x + 1.0
     >>> push(topological_order(y), {x: 1.0})[y]
     6.0
     """
+    checked = is_checked()
     for node in order:
         if node in tangents:
             continue
@@ -181,4 +188,6 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
                 if inner is not ZERO:
                     tangent = inner * dright if tangent is ZERO else tangent + inner * dright
         tangents[node] = tangent
+        if checked:
+            check_tangent(node, tangent)
     return tangents

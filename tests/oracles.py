@@ -51,6 +51,7 @@ MEANING: dict[str, Any] = {
     "erf": sympy.erf(X),
     "erfc": sympy.erfc(X),
     "ndtr": sympy.erfc(-X / sympy.sqrt(2)) / 2,
+    "lifted_ndtr": sympy.exp(70) * sympy.erfc(-X / sympy.sqrt(2)) / 2,
     "xlogy": X * sympy.log(Y),
 }
 

@@ -24,7 +24,7 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files", "streams", "release"], ["errors", "variables"], ["ieee", "arrays"], ["primitives"], ["stack"],
+    ["source", "files", "streams", "release"], ["errors", "variables", "stack"], ["ieee", "arrays"], ["primitives"],
     ["methods", "scopes"], ["observers"], ["sweep"],
     ["engine", "tracing"], ["dual", "trees"], ["sparsity", "detached"], ["curvature"], ["functions", "recorded"],
     ["transforms"],

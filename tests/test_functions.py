@@ -167,6 +167,40 @@ def test_accuracy_in_both_tails(name):
                 assert ulps(ours(x), truth) <= bound * (100 if near_zero else 1), (x, ours(x), truth)
 
 
+@pytest.mark.parametrize("name", [*TAILS, "x**x", "exp2"])
+def test_accuracy_at_subnormal_numbers(name):
+    """Value and derivative within 4 units of the smallest float, where results or arguments are subnormal."""
+    meaning = {"x**x": X**X, "exp2": 2**X}.get(name) or TAILS[name][0]
+    f = {"x**x": lambda x: x**x}.get(name) or getattr(am, name)
+    left = {"gelu": np.linspace(-40.0, -36.9, 63), "exp2": np.linspace(-1076.0, -1020.0, 57), "x**x": []}.get(
+        name, np.linspace(-746.0, -699.0, 95)
+    )
+    small = [sign * x for x in (5e-324, 1.5e-323, 1e-315, 3.3e-310, 2e-308) for sign in (1.0, -1.0)]
+    for x in [x for x in small if name != "x**x" or x > 0.0] + list(map(float, left)):
+        for order, g in enumerate((f, am.grad(f), lambda z: am.jvp(f, (z,), (1.0,))[1])):
+            truth = exactly(derivative(meaning, (0,) * min(order, 1)), x)
+            assert ulps(g(x), truth) <= 4.0, (x, g(x), float(truth))
+
+
+def test_the_slope_where_the_value_overflows():
+    """exp2 is beyond the largest float from 1024 on; log(2) times that is not, up to 1024.5."""
+    for x in (1023.99, 1024.0, 1024.2, 1024.5):
+        for order in (1, 2, 3):
+            f = am.exp2
+            for _ in range(order):
+                f = am.grad(f)
+            assert ulps(f(x), exactly(derivative(2**X, (0,) * order), x)) <= 4.0
+
+
+@pytest.mark.parametrize(("name", "value"), [("silu", -0.0), ("gelu", -0.0), ("softplus", 0.0), ("sigmoid", 0.0)])
+def test_far_left(name, value):
+    """The limit, with derivatives 0, also at minus infinity."""
+    for x in (-inf, -1e300, -1e3):
+        f = getattr(am, name)
+        assert repr(f(x)) == repr(f(Value(x)).data) == repr(value)
+        assert am.grad(f)(x) == am.grad(am.grad(f))(x) == am.jvp(f, (x,), (1.0,))[1] == 0.0
+
+
 @pytest.mark.parametrize(
     ("name", "x", "value", "slope"),
     [

@@ -34,7 +34,7 @@ EVENTS = KINK, EDGE, OUTSIDE, RANGE = "kink", "edge of the domain", "outside the
 
 A, B, C = SYMBOLS = sympy.symbols("a b c", real=True)
 _RENAMED = {oracles.X: A, oracles.Y: B}
-_LEFT_OUT = "pos", "cbrt", "one_minus_square"  # nobody else has the first and the last; cbrt is in PIECES
+_LEFT_OUT = "pos", "cbrt", "one_minus_square", "lifted_ndtr"  # nobody else has these but cbrt, which is in PIECES
 SMOOTH = {  # name: meaning
     **{name: meaning.xreplace(_RENAMED) for name, meaning in oracles.MEANING.items() if name not in _LEFT_OUT},
     "square": A**2,
@@ -342,7 +342,7 @@ def applied(name, operands, numbers, nudge):
         form, event = chosen if isinstance(chosen, tuple) else (chosen, None)
     places, pairs, function = taylor(form)
     jets, n = [operands[i] for i in places], len(operands[0].gradient)
-    live = [any(slope is not None for slope in jet.gradient) for jet in jets]
+    live = [any(slope is not None for slope in itertools.chain(jet.gradient, *jet.hessian)) for jet in jets]
     used = [True, *live, *[live[p] and live[q] for p, q in pairs]]
     events: set = {(event, name)} if event else set()
     lost = any(mpmath.isnan(jet.value) for jet in (jets if name == "where" else operands))
@@ -353,6 +353,9 @@ def applied(name, operands, numbers, nudge):
         results[i] = None if results[i] is None else results[i] * nudge()
     if mpmath.isnan(results[0]):  # what has no value has no derivative, whatever formulas say
         results = [None if result is None else mpmath.nan for result in results]
+    if name == "hypot" and event == KINK:  # the tip of a cone has no second derivatives; nan is "no opinion"
+        jets, pairs = operands, [(0, 0), (0, 1), (1, 1)]
+        results = [results[0], None, None, mpmath.nan, mpmath.nan, mpmath.nan]
     value, slopes, curves = results[0], results[1 : 1 + len(jets)], results[1 + len(jets) :]
     gradient = [total(*[(s, jet.gradient[i]) for s, jet in zip(slopes, jets, strict=True)]) for i in range(n)]
     hessian = [

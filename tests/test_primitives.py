@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
+import pickle
 import pydoc
 import random
 
@@ -111,6 +113,65 @@ def test_rule_is_proved(row):
             assert sympy.simplify(arm - expected) == 0 or settled(arm, expected), (arm, expected)
 
 
+EXTREME = [
+    1e-310,
+    1e-300,
+    1e-200,
+    1e-155,
+    1e-100,
+    1e-30,
+    1e-8,
+    0.99,
+    26.5,
+    64.0,
+    700.0,
+    745.0,
+    1e6,
+    1e30,
+    1e155,
+    1e200,
+    1e300,
+]
+DOMAINS = {
+    **dict.fromkeys(("log", "log2", "log10", "sqrt"), (0.0, math.inf)),
+    **dict.fromkeys(("asin", "acos", "atanh"), (-1.0, 1.0)),
+    "log1p": (-1.0, math.inf), "acosh": (1.0, math.inf),
+}  # fmt: skip
+
+
+def truth_at(row, order, x):
+    """A derivative at a number far out: infinite where it is beyond the largest float, nan outside of the domain."""
+    low, high = DOMAINS.get(row.name, (-math.inf, math.inf))
+    if not low <= x <= high:
+        return math.nan
+    if row.name in ("erf", "erfc", "ndtr") and abs(x) > 100.0 and order:
+        return 0.0
+    sign = -1.0 if row.name == "cbrt" and x < 0.0 and order % 2 == 0 else 1.0
+    exact = exactly(derivative(MEANING[row.name], (0,) * order), abs(x) if row.name == "cbrt" else x)
+    return sign * float(exact)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("row", [row for row in SMOOTH if arity(MEANING[row.name]) == 1], ids=lambda row: row.name)
+def test_extremes(row, order):
+    """At 1e±300, at subnormal numbers and far out: infinite where a derivative overflows, never inf - inf."""
+    exponential = row.name in ("exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", "tan", "lifted_ndtr")
+    for x in [sign * x for x in EXTREME for sign in (1.0, -1.0) if x <= 1e3 or not exponential]:
+        if row.name == "lifted_ndtr" and not -40.0 < x < -37.0:
+            continue
+        expected = truth_at(row, order, x)
+        derivative_of = OPERATION[row.name]
+        for _ in range(order):
+            derivative_of = (lambda g: lambda z: am.jvp(g, (z,), (1.0,))[1])(derivative_of)
+        for got in (nested(OPERATION[row.name], (0,) * order)(x), derivative_of(x)):
+            if math.isnan(expected):
+                assert math.isnan(got), x
+            elif math.isinf(expected):
+                assert got == expected, x
+            else:
+                assert got == pytest.approx(expected, rel=1e-12, abs=1e-320), x
+
+
 def arms(expression):
     """The finite alternatives of a piecewise formula: at special points rules give 0, inf or nan."""
     if not expression.has(sympy.Piecewise):
@@ -159,6 +220,7 @@ inf, nan = math.inf, math.nan
         (am.acos, (-1.0,), math.pi, (-inf,)),
         (am.atan, (inf,), math.pi / 2, (0.0,)),
         (am.acosh, (1.0,), 0.0, (inf,)),
+        (am.cbrt, (1e-300,), math.cbrt(1e-300), (math.cbrt(1e-300) / 1e-300 / 3.0,)),
         (am.acosh, (0.5,), nan, (nan,)),
         (am.acosh, (-2.0,), nan, (nan,)),
         (am.atanh, (1.0,), inf, (inf,)),
@@ -174,9 +236,9 @@ inf, nan = math.inf, math.nan
         (am.floor, (-0.5,), -1.0, (ZERO,)),
         (am.floor, (inf,), inf, (ZERO,)),
         (am.atan2, (0.0, 0.0), 0.0, (nan, nan)),
-        (am.hypot, (0.0, 0.0), 0.0, (ZERO, ZERO)),
+        (am.hypot, (0.0, 0.0), 0.0, (0.0, 0.0)),
         (am.hypot, (inf, 1.0), inf, (1.0, 0.0)),
-        (am.hypot, (0.0, 0.0, 0.0), 0.0, (ZERO, ZERO, ZERO)),
+        (am.hypot, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0)),
         (am.hypot, (2.0, 3.0, 6.0), 7.0, (2 / 7, 3 / 7, 6 / 7)),
         (am.hypot, (3e200, 4e200), 5e200, (0.6, 0.8)),
         (am.pow, (0.0, 2.0), 0.0, (0.0, 0.0)),
@@ -199,13 +261,18 @@ inf, nan = math.inf, math.nan
         (am.clip, (1.0, 0.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
         (am.clip, (0.5, 0.0, 1.0), 0.5, (1.0, ZERO, ZERO)),
         (am.clip, (0.5, 2.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
-        (am.xlogy, (0.0, 0.0), 0.0, (-inf, ZERO)),
+        (am.xlogy, (0.0, 0.0), 0.0, (-inf, 0.0)),
+        (am.xlogy, (0.0, nan), nan, (nan, nan)),
         (am.xlogy, (2.0, 0.0), -inf, (-inf, inf)),
         (am.remainder, (-7.0, 3.0), 2.0, (1.0, 3.0)),
         (am.remainder, (-5.0, inf), inf, (1.0, 1.0)),
         (am.remainder, (1.0, 0.0), nan, (nan, nan)),
         (am.clip, (nan, 0.0, 1.0), nan, (nan, ZERO, ZERO)),
         (am.pow, (inf, 0.1), inf, (0.0, inf)),
+        (am.pow, (inf, -1.0), 0.0, (-0.0, 0.0)),
+        (am.atan2, (1.0, inf), 0.0, (0.0, 0.0)),
+        (am.atan2, (-inf, 1.0), -math.pi / 2, (0.0, 0.0)),
+        (am.exp2, (1024.0,), inf, (2.0**1023 * (2.0 * math.log(2.0)),)),
         (am.ndtr, (-50.0,), 0.0, (0.0,)),
         (am.ndtr, (inf,), 1.0, (0.0,)),
         (am.ndtr, (nan,), nan, (nan,)),
@@ -284,9 +351,9 @@ def test_rows_are_total():
             generator = random.Random(row.name)
             xs = [generator.choice(numbers) for _ in range(max(n, 2 if n == 0 else n))]
             value = row.function(*xs)
-            assert type(value) is float
+            assert isinstance(value, float)
             for partial in row.partials(value, xs):
-                assert partial is ZERO or type(partial) is float
+                assert partial is ZERO or isinstance(partial, float)
 
 
 def test_a_primitive_of_the_users():
@@ -363,6 +430,92 @@ def test_wrong_primitives_say_so():
     finally:
         for name in ("test_few", "test_nothing", "test_whole", "test_default"):
             TABLE.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "x", "value"),
+    [
+        ("test_sinc", lambda x: am.sin(x) / x, 0.0, nan),
+        ("test_sinc", lambda x: math.sin(x) / x, 0.0, nan),
+        ("test_reciprocal", lambda x: 1 / x, -0.0, -inf),
+        ("test_reciprocal", lambda x: 1 // x, 0.0, inf),
+        ("test_root", lambda x: x**0.5, -1.0, nan),
+        ("test_power", lambda x: x**-2.0, 0.0, inf),
+        ("test_big", lambda x: x**2.0, 1e200, inf),
+    ],
+)
+def test_c99_in_a_users_function(name, function, x, value):
+    """At a singular point a primitive of the user's gives what C99 gives: of floats, Values, dual numbers, nested."""
+    operation = am.primitive(name, function, lambda y, x: (y / x,))
+    try:
+        np = pytest.importorskip("numpy")
+        found = [
+            operation(x),
+            operation(am.Value(x)).data,
+            am.jvp(operation, (x,), (1.0,))[0],
+            operation(np.float64(x)),
+        ]
+        found += [am.jvp(lambda z: am.jvp(operation, (z,), (1.0,))[0], (x,), (1.0,))[0]]
+        found += [am.value_and_grad(operation)(x)[0], am.value_and_grad(operation)(am.Value(x))[0].data]
+        assert all(got == value or (math.isnan(got) and math.isnan(value)) for got in found)
+        am.grad(am.grad(operation))(x)  # nothing raises
+        operation(am.Value(x)).backward()
+    finally:
+        del TABLE[name]
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "message"),
+    [
+        (lambda x: math.log(x), 0.0, r"'test_math' raised ValueError: .* \(at 0.0\)"),
+        (lambda x: math.exp(x), 1000.0, r"'test_math' raised OverflowError: .* \(at 1000.0\)"),
+        (lambda x: math.sqrt(x), -1.0, r"(?s)ValueError: .*do: .*am.log, not math.log"),
+    ],
+)
+def test_functions_of_math_raise(function, x, message):
+    """`math` does not say what C99 gives: the error says which operation, where, and what to write instead."""
+    operation = am.primitive("test_math", function, lambda y, x: (y,))
+    through_rule = am.primitive("test_math_rule", lambda x: x, lambda y, x: (function(x),))
+    try:
+        for call in (lambda: operation(x), lambda: operation(am.Value(x)), lambda: am.jvp(operation, (x,), (1.0,))):
+            with pytest.raises(am.ArgumentError, match=message) as caught:
+                call()
+            assert "test_primitives.py" in str(caught.value)
+        with pytest.raises(am.ArgumentError, match="rule of 'test_math_rule' raised"):
+            through_rule(am.Value(x))
+    finally:
+        del TABLE["test_math"], TABLE["test_math_rule"]
+
+
+def test_a_users_cone_and_kink():
+    """A row says whether it is curved at its kink: there its second derivative is nan, else 0."""
+    settings = {"rule": lambda y, x: (am.sign(x),), "kink": lambda y, x: x == 0.0}
+    size = am.primitive("test_size", abs, **settings, curvature=0.0)
+    cone = am.primitive("test_cone", abs, **settings, curvature=nan)
+    try:
+        for order, expected in ((1, (0.0, 0.0)), (2, (0.0, nan)), (3, (0.0, nan))):
+            for operation, wanted in zip((size, cone), expected, strict=True):
+                assert am.grad(lambda x, f=operation: f(x) * 2.0)(0.0) == 0.0
+                got = nested(operation, (0,) * order)(0.0)
+                assert got == wanted or (math.isnan(got) and math.isnan(wanted))
+        with am.checked(), pytest.raises(am.NonFiniteError, match="kink"):
+            am.grad(am.grad(size))(0.0)
+    finally:
+        del TABLE["test_size"], TABLE["test_cone"]
+
+
+def test_a_flat_slope_is_a_float():
+    """0.0 for all purposes but two: no number that it is multiplied by changes it, nor does it change a sum."""
+    flat = primitives.FLAT
+    x = am.Value(inf)
+    assert (flat, repr(flat), f"{flat:.1f}", -flat) == (0.0, "0.0", "0.0", flat)
+    for number in (inf, nan, 3.0, 2, x):
+        assert flat * number is number * flat is flat
+        assert flat + number is number
+        assert number + flat is number
+    assert copy.deepcopy(flat) is pickle.loads(pickle.dumps(flat)) is flat
+    np = pytest.importorskip("numpy")
+    assert (flat * np.ones(2)).tolist() == [0.0, 0.0]
 
 
 def test_a_users_rule_may_divide_by_zero():

@@ -31,8 +31,9 @@ def test_every_operation_has_a_formula():
         )
         if operation is None or row.name == "where":
             continue
-        arity = 1 if row.rule.__code__.co_argcount == 2 and not row.rule.__code__.co_flags & inspect.CO_VARARGS else 2
-        symbols = (x, y)[:arity] if row.name != "clip" else (x, sympy.Rational(1, 2), y)
+        arity = 2 if row.rule.__code__.co_flags & inspect.CO_VARARGS else row.rule.__code__.co_argcount - 1
+        symbols = (x, y, sympy.Integer(1), sympy.Integer(2))[:arity]
+        symbols = symbols if row.name != "clip" else (x, sympy.Rational(1, 2), y)
         values = tuple(float(s.subs(numbers)) for s in symbols)
         if row.name == "acosh":
             continue  # outside of its domain there
