@@ -15,6 +15,7 @@ from typing import Any
 
 from autograd_mini.dual import Dual, Level
 from autograd_mini.errors import ArgumentError
+from autograd_mini.observers import check_kink, is_checked
 from autograd_mini.primitives import TABLE, ZERO, Constant
 from autograd_mini.sparsity import Set, dependence, members
 from autograd_mini.sweep import propagate, push
@@ -37,7 +38,8 @@ class Curvature:
         self._root, self._order, self._variables = root, order, variables
         # (operand, other, factor): along a vector, the operand gets the factor times the tangent of the other.
         self._bends: list[tuple[Any, Any, float]] = []
-        # Other nodes that may bend, with their adjoints: their rules are asked for each vector.
+        # Other nodes that may bend, with their adjoints: their rules are asked for each vector. What is not in the order
+        # has no edge to them, and no part in their slopes.
         self._others: list[tuple[Any, float]] = []
         adjoints = dict(order)
         propagate(root, 1.0, adjoints, variables)
@@ -63,11 +65,13 @@ class Curvature:
                 if len(operands) > 2:  # n² second partials are not listed
                     if _changes(node, [1.0] * len(operands), level):
                         self._others.append((node, adjoint))
-                        inside = functools.reduce(int.__or__, [depends[x] for x in operands if type(x) is not float])
+                        inside = functools.reduce(
+                            int.__or__, [depends.get(x, 0) for x in operands if type(x) is not float]
+                        )
                         blocks.add((inside, inside))
                     continue
                 for position, other in enumerate(operands):
-                    if type(other) is not float:
+                    if type(other) is not float and other in depends:
                         along = [1.0 if i == position else ZERO for i in range(len(operands))]
                         for x, change in _changes(node, along, level):
                             self._bends.append((x, other, adjoint * change))
@@ -95,7 +99,7 @@ class Curvature:
                 adjoints[operand] = factor * tangent if before is ZERO else before + factor * tangent
         with Level() as level:
             for node, adjoint in self._others:
-                along = [ZERO if type(x) is float else tangents[x] for x in node.operands]
+                along = [ZERO if type(x) is float else tangents.get(x, ZERO) for x in node.operands]
                 for operand, change in _changes(node, along, level):
                     before = adjoints[operand]
                     adjoints[operand] = adjoint * change if before is ZERO else before + adjoint * change
@@ -105,6 +109,8 @@ class Curvature:
 
 def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, float]]:
     """How the local partials of a node change along a direction of its operands: (operand, change), where they do."""
+    if is_checked():
+        check_kink(node)
     numbers: list[Any] = []
     result: Any = ZERO
     for x, partial, tangent in zip(node.operands, node.partials, along, strict=True):

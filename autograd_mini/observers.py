@@ -192,6 +192,12 @@ def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
     )
 
 
+def check_kink(node: Any) -> None:
+    """Raise if a node whose slopes are differentiated again is at a kink of its own."""
+    if node._row.curvature is not None and node._row.is_at_kink(node.data, node.operands):
+        raise _kink_error(shown([getattr(x, "data", x) for x in node.operands])[1:-1], node.operands[0])
+
+
 def check_tangent(node: Any, tangent: Any) -> None:
     """Raise if the derivative of a node in forward mode is nan or infinite."""
     if node.op is None or tangent is ZERO:

@@ -115,17 +115,18 @@ class Primitive:
 
         At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
         """
-        if self.curvature is None or not self._is_curved(result, operands):
+        if self.curvature is None:
+            return self._c99_partials(result, operands)
+        is_cone = math.isnan(self.curvature)  # not by ==: a comparison with nan leaves an alarm that NumPy finds
+        if not (is_cone or recording().hooks.checked) or not self.is_at_kink(result, operands):
             return self._c99_partials(result, operands)
         slope = slope_at_kink(*operands)
-        if self.curvature != 0.0:
+        if is_cone:
             return (slope,) * len(operands)
         return tuple([slope if p is ZERO else p + slope for p in self._c99_partials(result, operands)])
 
-    def _is_curved(self, result: Any, operands: Sequence[Any]) -> bool:
-        """Whether the slopes have nan as their derivatives here."""
-        if self.curvature == 0.0 and not recording().hooks.checked:
-            return False
+    def is_at_kink(self, result: Any, operands: Sequence[Any]) -> bool:
+        """Whether these are numbers, and the operation is not differentiable there."""
         if {type(result), *map(type, operands)} == {float}:
             return self.kink(result, *operands)
         numbers = [getattr(number, "data", number) for number in (result, *operands)]
