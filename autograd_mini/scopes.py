@@ -54,6 +54,13 @@ class Scope:
         return Scope, (self.name, self.parent)  # without the site: code objects cannot be pickled
 
 
+def outwards(scope: Scope | None) -> Iterator[Scope]:
+    """A scope and those it is in."""
+    while scope is not None:
+        yield scope
+        scope = scope.parent
+
+
 @dataclass(eq=False, slots=True)
 class Recording:
     """The circumstances of recording: the scope of new nodes, and a function to call with each of them (or None).

@@ -6,6 +6,7 @@ SVG (`render`). Read next: `boxes`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autograd_mini import files
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.namespaces import namespaces
 from autograd_mini.scopes import Scope
 from autograd_mini.sweep import topological_order
 
@@ -197,13 +199,15 @@ def draw(
     from autograd_mini.draw.boxes import arrange
     from autograd_mini.draw.gradients import interrupted, recorded
     from autograd_mini.draw.picture import Picture
+    from autograd_mini.names import Names
 
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
     trees: dict[Any, Any] = {}
+    names = Names(order, namespaces(sys._getframe(1)))
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
-        picture = Picture(order, boxes, gradients, precision)
+        picture = Picture(boxes, gradients, precision, names)
         lines = tuple(picture.lines(direction, legend, title))
         nodes = sum(len(box.nodes) for box in boxes.boxes)
         return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips, picture.scopes, inside)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import Value
+from autograd_mini.names import is_relu
 from autograd_mini.observers import Kink, is_of_package, place_of
 from autograd_mini.primitives import TABLE, ZERO
-from autograd_mini.source import Site
+from autograd_mini.source import Site, cell, located
 from autograd_mini.variables import variable
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
@@ -204,13 +205,6 @@ def number_of(operand: Any) -> float:
     return operand if type(operand) is float else operand.data
 
 
-def is_relu(node: Value) -> bool:
-    if node.op != "where" or node.scope is None or node.scope.name != "relu":
-        return False
-    _, zero, x = node.operands
-    return zero == 0.0 and type(x) is Value
-
-
 def name_of(node: Value) -> str:
     """The name that the user gave; of a leaf whose place is known, its variable; else ""."""
     if node.name or node.op is not None or node.origin is None or is_of_package(node.origin):
@@ -244,7 +238,10 @@ def at(node: Value) -> str:
 
 
 def at_site(site: Site | None) -> str:
-    return f" ({os.path.basename(site.file)}:{site.line}: {site.expression})" if site is not None else ""
+    if site is None:
+        return ""
+    file = site.file if cell(site.file) else os.path.basename(site.file)
+    return f" ({located(file, site.line)}: {site.expression})"
 
 
 def seen(node: Value) -> str:

@@ -21,7 +21,6 @@ from autograd_mini.explain.report import (
     at,
     called,
     ends,
-    is_relu,
     label,
     number_of,
     seen,
@@ -29,8 +28,9 @@ from autograd_mini.explain.report import (
     short,
     slope_text,
 )
-from autograd_mini.explain.stable import advise, call_of, composite_of, inputs_of
+from autograd_mini.explain.stable import advise, inputs_of
 from autograd_mini.functions import kink_at_switch, relu
+from autograd_mini.names import call_of, composite_of, is_relu
 from autograd_mini.observers import Kink, kink_of, place_of
 from autograd_mini.primitives import TABLE, ZERO
 from autograd_mini.scopes import Scope, unobserved

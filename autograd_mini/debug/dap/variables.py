@@ -115,7 +115,7 @@ class Variables:
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
-            "evaluateName": label if "#" not in label else f"#{self.trace.number(node)}",
+            "evaluateName": self.trace.written(node),
             "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
             "namedVariables": len(rows),
         }

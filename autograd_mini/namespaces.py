@@ -1,6 +1,6 @@
 """What a running program calls its values: by variables, and through lists, dicts and objects in them.
 
-Not here: names that follow from the source alone (that is `draw.names`). Read next: `travel`.
+Not here: names that follow from the source alone, and which name a node gets (that is `names`). Read next: `names`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, 
 
 def users(space: Namespace) -> Iterator[tuple[str, Any]]:
     """The variables of a namespace that a user made: none that begins with an underscore."""
-    return ((name, thing) for name, thing in space.items() if name[:1] != "_" and name not in _NOT_THE_USERS)
+    return (
+        (name, thing)
+        for name, thing in space.items()
+        if name[:1] != "_" and name not in _NOT_THE_USERS and name.isidentifier()  # pytest has others
+    )
 
 
 def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:
@@ -74,8 +78,16 @@ def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:
     }
 
 
+def _is_tool(thing: Any) -> bool:
+    """Whether something is an object of this package that is not a part of a model: a trace, an optimiser, a report."""
+    package, *rest = type(thing).__module__.split(".")
+    return package == __name__.partition(".")[0] and "nn" not in rest
+
+
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     """What is in something, and how one writes that; nothing of the program is called."""
+    if _is_tool(thing):
+        return iter(())
     if type(thing).__module__ == "numpy" and getattr(getattr(thing, "dtype", None), "kind", "") == "O":
         thing = thing.tolist()
     parts: Iterable[tuple[str, Any]]

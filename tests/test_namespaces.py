@@ -8,9 +8,9 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.namespaces import namespaces, paths, plain
 from autograd_mini.debug.places import place
 from autograd_mini.debug.program import debug_program
+from autograd_mini.namespaces import namespaces, paths, plain
 
 PROGRAM = """
 import autograd_mini as am

@@ -1,0 +1,351 @@
+"""What the nodes of a graph are called, in pictures, pages, terminals, editors and explanations: one naming for all.
+
+A node is called by its name, by its variable (now or when it was made), by the user's expression, or by its operation,
+the first of these that is known; never through an object of this package, nor by a variable inside of a library.
+Not here: what the running program can write (that is `namespaces`), and how a window shows a name. Read next: `travel`.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+from autograd_mini import functions
+from autograd_mini.engine import Value
+from autograd_mini.namespaces import Namespace, paths, users
+from autograd_mini.observers import is_of_library, is_of_package, place_of
+from autograd_mini.scopes import Scope, outwards
+from autograd_mini.source import Site
+from autograd_mini.variables import element, listed, variable
+
+LONGEST = 32  # characters of an expression that a node is called by
+_NEAR = 100  # nodes between one pass of a loop and the next
+_UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*(#\d+)?|\([^()]*\)#\d+")  # needs no parentheses behind a ∂
+_SYMBOLS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
+
+
+class Names:
+    """What the nodes of a graph are called.
+
+    Args:
+        order: all of them, operands before results.
+        spaces: the variables of the running program, the innermost function's first.
+
+    Attributes:
+        order: the nodes, leaves first, operands before results: the place of a node there is its number.
+        number: these numbers.
+        called: the nodes by what the program can write for them now: names, and variables that mean them.
+
+    >>> x = Value(2.0, name="x")
+    >>> y = functions.tanh(x * x)
+    >>> names = Names([x, y])
+    >>> names.label(x), names.label(y)
+    ('x', 'tanh#1')
+    """
+
+    def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace] = ()) -> None:
+        self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
+        self.number = {node: number for number, node in enumerate(self.order)}
+        self._paths = paths(spaces, self.number.keys()) if spaces else {}
+        self._taken = {name for space in spaces for name, _ in users(space)}
+        self._bound = {(name, thing) for space in spaces for name, thing in users(space) if type(thing) is Value}
+        self._calls = _calls(self.order)
+        self._users: dict[Value, list[Value]] = {}
+        self._passed_on: set[Value] = set()
+        self._variables: dict[Value, str] = {}
+        if any(node.origin for node in self.order):
+            self._study()
+        self._names = {node: name for node in self.order if (name := self._name_of(node))}
+        self._count_passes()
+        self.called: dict[str, list[Value]] = {}
+        for node, name in self._names.items():
+            if name not in self._taken or name == node.name or (name, node) in self._bound:
+                self.called.setdefault(name, []).append(node)
+
+    # -- what there is to say ------------------------------------------------------------------------------------------
+
+    def name(self, node: Value) -> str:
+        """What the user calls a node: its name, its variable now or when it was made, or how it can be written now.
+
+        Returns:
+            the name; "" where none is known. It may have been given to something else since.
+        """
+        return self._names.get(node, "")
+
+    def expression(self, node: Value) -> str:
+        """The user's expression whose result a node is; "" if that is not known, or if others came of it too."""
+        site = self._site(node)
+        return site.expression if site is not None else ""
+
+    def operation(self, node: Value) -> str:
+        """What computed a node, as people call it: "tanh" of the result of a composition, else the primitive."""
+        if node.op is None:
+            return "leaf"
+        call = self._calls.get(node)
+        return "relu" if is_relu(node) else call.name if call is not None else node.op
+
+    def label(self, node: Value) -> str:
+        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, "x * w", or "exp#7"."""
+        name, number = self.name(node), self.number[node]
+        if name:
+            return name if self.called.get(name) == [node] else f"{name}#{number}"
+        text = elided(self.expression(node))
+        if text:
+            return text if len(self.expressed[text]) == 1 and text not in self.called else f"{bracketed(text)}#{number}"
+        return f"{self.operation(node)}#{number}"
+
+    def step_of(self, node: Value) -> str:
+        """The expression of which a node is an intermediate result, as those of `sum(xs)`; "" if it is none."""
+        return node.origin.expression if node in self._passed_on and node.origin is not None else ""
+
+    @cached_property
+    def expressed(self) -> dict[str, list[Value]]:
+        """The nodes that have no name, by their expressions, shortened as in labels."""
+        found: dict[str, list[Value]] = {}
+        for node in self.order:
+            if not self.name(node) and (text := elided(self.expression(node))):
+                found.setdefault(text, []).append(node)
+        return found
+
+    # -- how it is found -----------------------------------------------------------------------------------------------
+
+    def _study(self) -> None:
+        """What the program's text says: which nodes its expressions made, and to which variables they were assigned."""
+        steps = []
+        for node in self.order:
+            for operand in node.operands:
+                if type(operand) is Value:
+                    self._users.setdefault(operand, []).append(node)
+                    # An expression that made nodes from one another, as sum(xs) does: only the last is its result.
+                    if (site := made_at(node)) and made_at(operand) == site and not self._is_one(node):
+                        steps.append(operand)
+        self._passed_on = {node for node in steps if node.origin and not is_of_package(node.origin)}
+        results = _results(self.order)
+        elements = self._elements()
+        for node in self.order:
+            if node.origin is None or node in self._passed_on:
+                continue
+            if is_of_package(node.origin):
+                known = results.get(node, "") if self._site(node) is not None else ""
+            else:
+                known = variable(node.origin) or element(node.origin) or elements.get(node) or results.get(node, "")
+            if known:
+                self._variables[node] = known
+
+    def _is_one(self, node: Value) -> bool:
+        """Whether a node is all that its expression makes: the operator or the function that is written there."""
+        written = _applied(node.origin.expression) if node.origin is not None else ""
+        return written != "" and written in (self.operation(node), node.op, node._row and node._row.symbol)
+
+    def _site(self, node: Value) -> Site | None:
+        """Where the user wrote the expression whose result a node is."""
+        origin = node.origin
+        if node.op is None or origin is None or node in self._passed_on:
+            return None
+        if not is_of_package(origin):
+            found = place(node)
+            return found if found is not None and not is_of_library(found) else None
+        call, found = self._calls.get(node), place_of(node)
+        if found is None or is_of_package(found):
+            return None
+        if call is not None and call.site is not None:
+            around = call.parent.site if call.parent is not None else None
+            if around is None or around.place != call.site.place:
+                return found
+        # What a module of this package made, such as a neuron: only what leaves the expression is its result.
+        leaves = [user for user in self._users.get(node, ()) if (site := place_of(user)) and site.place != found.place]
+        return found if leaves or node not in self._users else None
+
+    def _name_of(self, node: Value) -> str:
+        path, former = self._paths.get(node, ""), self._variables.get(node, "")
+        if node.name or (former and (former, node) in self._bound):
+            return node.name or former
+        return (path or former) if path.isidentifier() or former in self._taken else (former or path)
+
+    def _elements(self) -> dict[Value, str]:
+        """Elements of lists that comprehensions made: "e[0]", where a call such as sum(e) has them in their order."""
+        made: dict[tuple[str, tuple[int, int] | None], list[Value]] = {}
+        for node in self.order:
+            if node.origin is not None and (site := self._site(node)) and (name := listed(site)):
+                made.setdefault((name, made_at(node)), []).append(node)
+        found: dict[Value, str] = {}
+        for (name, _), nodes in made.items():
+            members = {*nodes}
+            for user in dict.fromkeys(user for node in nodes for user in self._users.get(node, ())):
+                inside = [x for x in user.operands if type(x) is Value and x in members]
+                if len({*inside}) == len(inside) > 1 and name in _arguments(self.expression(user)):
+                    found |= {x: f"{name}[{index}]" for index, x in enumerate(inside)}
+        return found
+
+    def _count_passes(self) -> None:
+        """Number the results of a loop that have one name, "h[0]", "h[1]", where each needs the one before."""
+        passes: dict[tuple[str, tuple[int, int] | None], list[Value]] = {}
+        for node, name in self._names.items():
+            if self._variables.get(node) == name != node.name and name.isidentifier() and node.op is not None:
+                passes.setdefault((name, made_at(node)), []).append(node)
+        known = {*self._names.values()}
+        for (name, _), nodes in passes.items():
+            if len(nodes) > 1 and all(_reaches(later, node) for node, later in pairwise(nodes)):
+                indexed = {node: f"{name}[{index}]" for index, node in enumerate(nodes)}
+                if not known & {*indexed.values()}:
+                    self._names |= {node: text for node, text in indexed.items() if (name, node) not in self._bound}
+
+
+# -- texts -------------------------------------------------------------------------------------------------------------
+
+
+def elided(text: str, longest: int = LONGEST) -> str:
+    """A text without its middle, if it is long.
+
+    >>> elided("network.layers[0].neurons[1].w[0]", 21)
+    'network.la…ns[1].w[0]'
+    """
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[len(text) - (longest - 1 - longest // 2) :]}"
+
+
+def bracketed(text: str) -> str:
+    """A text as it can stand in a formula: an expression with an operator in parentheses.
+
+    >>> bracketed("x * w"), bracketed("am.log(a[1])"), bracketed("mul#2")
+    ('(x * w)', 'am.log(a[1])', 'mul#2')
+    """
+    return text if _UNAMBIGUOUS.fullmatch(text) else f"({text})"
+
+
+@functools.lru_cache(maxsize=1000)
+def _applied(expression: str) -> str:
+    """The function or operator that an expression applies last: "exp" of am.exp(x), "*" of x * w; "" of others."""
+    match _parsed(expression):
+        case ast.BinOp(op=op) | ast.AugAssign(op=op):
+            return _SYMBOLS.get(type(op), "")
+        case ast.UnaryOp(op=ast.USub()):
+            return "neg"
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            return name
+    return ""
+
+
+@functools.lru_cache(maxsize=1000)
+def _arguments(expression: str) -> tuple[str, ...]:
+    """The variables that a call is given as they are."""
+    match _parsed(expression):
+        case ast.Call(args=arguments):
+            return tuple([argument.id for argument in arguments if isinstance(argument, ast.Name)])
+    return ()
+
+
+def _parsed(expression: str) -> ast.AST | None:
+    try:
+        (statement,) = ast.parse(expression).body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    return statement.value if isinstance(statement, ast.Expr) else statement
+
+
+# -- nodes and what made them ------------------------------------------------------------------------------------------
+
+
+def place(node: Value) -> Site | None:
+    """The expression in the user's program that made a node; of one made by a library, the call that led there."""
+    site = node.origin
+    while site is not None and site.caller is not None and is_of_library(site):
+        site = site.caller
+    return site if site is not None and not is_of_library(site) else place_of(node)
+
+
+def made_at(node: Value) -> tuple[int, int] | None:
+    """Where in the program a node was made."""
+    origin = node.origin
+    return (id(origin.code), origin.instruction) if origin else None
+
+
+def is_relu(node: Value) -> bool:
+    """Whether a node is a relu, which nobody recognises in where(1, 0, x)."""
+    if node.op != "where" or node.scope is None or node.scope.name != "relu":
+        return False
+    _, zero, x = node.operands
+    return zero == 0.0 and type(x) is Value
+
+
+def composite_of(node: Value) -> Scope | None:
+    """The innermost scope of a node, if it is one of this package's compositions and not the user's own."""
+    scope = node.scope
+    if scope is None or not _is_composition(scope.name):
+        return None
+    return scope if node.origin is None or is_of_package(node.origin) else None
+
+
+def call_of(node: Value) -> Scope | None:
+    """The call of a composition of this package that the user wrote and the node is a part of; None if there is none.
+
+    Compositions are made of others: of the calls around a node this is the outermost.
+    """
+    scope = composite_of(node)
+    while scope is not None and scope.parent is not None and _is_composition(scope.parent.name):
+        scope = scope.parent
+    return scope
+
+
+@functools.cache
+def _is_composition(name: str) -> bool:
+    return hasattr(getattr(functions, name, None), "__wrapped__")
+
+
+def _calls(order: Sequence[Value]) -> dict[Value, Scope]:
+    """The nodes that leave a call of a composition: its results."""
+    calls = {node: call for node in order if node.scope is not None and (call := call_of(node)) is not None}
+    if not calls:
+        return {}
+    results = {
+        x: calls[x] for node in order for x in node.operands
+        if type(x) is Value and x in calls and calls[x] is not calls.get(node)
+    }  # fmt: skip
+    return results | {order[-1]: calls[order[-1]]} if order[-1] in calls else results
+
+
+def _results(order: Sequence[Value]) -> dict[Value, str]:
+    """The variables to which calls of functions are assigned, by the only node that leaves the function's scope."""
+    leaving: dict[Scope, set[Value]] = {}
+    for node in order:
+        elsewhere = [x for x in node.operands if type(x) is Value and x.origin and x.scope is not node.scope]
+        around = set(outwards(node.scope)) if elsewhere else ()
+        for x in elsewhere:
+            for scope in outwards(x.scope):
+                if scope in around:
+                    break
+                leaving.setdefault(scope, set()).add(x)
+    for scope in outwards(order[-1].scope):
+        leaving.setdefault(scope, set()).add(order[-1])
+    return {
+        node: variable(scope.site)
+        for scope, nodes in leaving.items()
+        if scope.site and len(nodes) == 1
+        for node in nodes
+    }
+
+
+def _reaches(node: Value, earlier: Value) -> bool:
+    """Whether a node was computed from another one, not far before."""
+    seen = {node}
+    for near in _walk(node, seen):
+        if near is earlier:
+            return True
+        if len(seen) > _NEAR:
+            break
+    return False
+
+
+def _walk(node: Value, seen: set[Value]) -> Iterator[Value]:
+    waiting = [node]
+    for inner in waiting:  # it grows
+        for x in inner.operands:
+            if type(x) is Value and x not in seen:
+                seen.add(x)
+                waiting.append(x)
+                yield x
