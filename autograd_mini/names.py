@@ -39,6 +39,7 @@ class Names:
         order: the nodes, leaves first, operands before results: the place of a node there is its number.
         number: these numbers.
         called: the nodes by what the program can write for them now: names, and variables that mean them.
+        bound: the nodes by the variables that hold them now, whatever they are called.
 
     >>> x = Value(2.0, name="x")
     >>> y = functions.tanh(x * x)
@@ -53,6 +54,8 @@ class Names:
         self._paths = paths(spaces, self.number.keys()) if spaces else {}
         self._taken = {name for space in spaces for name, _ in users(space)}
         self._bound = {(name, thing) for space in spaces for name, thing in users(space) if type(thing) is Value}
+        values = {name: thing for space in reversed(spaces) for name, thing in users(space) if type(thing) is Value}
+        self.bound = {name: node for name, node in values.items() if node in self.number}
         self._calls = _calls(self.order)
         self._users: dict[Value, list[Value]] = {}
         self._passed_on: set[Value] = set()

@@ -5,10 +5,14 @@ Not here: names that follow from the source alone, and which name a node gets (t
 
 from __future__ import annotations
 
+import ast
+import dis
+import linecache
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
-from types import FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from autograd_mini.engine import Value
@@ -24,6 +28,14 @@ _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionTyp
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
 
 
+class _Locals(dict[str, Any]):
+    """The variables of a function."""
+
+    def __init__(self, variables: Mapping[str, Any], code: CodeType) -> None:
+        super().__init__(variables)
+        self.code = code
+
+
 def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
     """The variables of the functions of the program that are running, the innermost first, and then of its files."""
     found: list[Namespace] = []
@@ -31,7 +43,7 @@ def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
     while frame is not None and frame.f_globals.get("__name__") != RUNNER:
         if not is_of_library(site_of(frame)):
             if frame.f_locals is not frame.f_globals:
-                found.append(frame.f_locals)
+                found.append(_Locals(frame.f_locals, frame.f_code))
             if all(frame.f_globals is not file for file in files):
                 files.append(frame.f_globals)
         frame = frame.f_back
@@ -41,22 +53,70 @@ def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:
     """How the program can write the nodes, each in the shortest way: "x", "w[0][1]", "net.layers[0].neurons[1].b".
 
+    What a loop runs over has an index; the variable of the loop itself is used for want of anything else.
+
     >>> x, y = Value(1.0), Value(2.0)
     >>> list(paths([{"x": x, "data": [3.0, {"y": y, "x": x}]}], {x, y}).values())
     ['x', "data[1]['y']"]
     """
     found: dict[Value, str] = {}
     seen: set[int] = set()
-    waiting: deque[tuple[str, Any, int]] = deque((name, thing, 0) for space in spaces for name, thing in users(space))
-    while waiting and len(seen) < _MOST and len(found) < len(nodes):
-        path, thing, depth = waiting.popleft()
-        if type(thing) is Value:
-            if thing in nodes:
-                found.setdefault(thing, path)
-        elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
-            seen.add(id(thing))
-            waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
+    loops = [_of_loops(space) for space in spaces]
+    for of_loops in False, True:
+        waiting: deque[tuple[str, Any, int]] = deque(
+            (name, thing, 0)
+            for space, names in zip(spaces, loops, strict=True)
+            for name, thing in users(space)
+            if (name in names) is of_loops
+        )
+        while waiting and len(seen) < _MOST and len(found) < len(nodes):
+            path, thing, depth = waiting.popleft()
+            if type(thing) is Value:
+                if thing in nodes:
+                    found.setdefault(thing, path)
+            elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
+                seen.add(id(thing))
+                waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
     return found
+
+
+@lru_cache(maxsize=1000)
+def _stored_by_loops(code: CodeType) -> frozenset[str]:
+    """The variables that take the elements of what a function runs over."""
+    found: set[str] = set()
+    previous = ""
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name.startswith("STORE_") and previous == "FOR_ITER":
+            found |= {*instruction.argval} if isinstance(instruction.argval, tuple) else {instruction.argval}
+        elif name == "FOR_ITER" or (name != "UNPACK_SEQUENCE" and name not in ("CACHE", "EXTENDED_ARG")):
+            previous = name
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1000)
+def _written_in_loops(program: str) -> frozenset[str]:
+    """The same of the lines of a file, outside of its functions."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(program)]
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    found: set[str] = set()
+    for node in waiting:  # it grows
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            found |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        if not isinstance(node, (ast.expr, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
+
+
+def _of_loops(space: Namespace) -> frozenset[str]:
+    if isinstance(space, _Locals):
+        return _stored_by_loops(space.code)
+    file, cells = space.get("__file__"), space.get("In")  # of a notebook, the texts of its cells
+    texts = ["".join(linecache.getlines(file))] if type(file) is str else []
+    texts += [text for text in cells if type(text) is str] if isinstance(cells, list) else []
+    return frozenset().union(*map(_written_in_loops, texts))
 
 
 def users(space: Namespace) -> Iterator[tuple[str, Any]]:

@@ -92,12 +92,12 @@ def test_too_many_neurons_become_layers():
 
 def test_depth():
     loss = network()
-    top = ["Layer0", "Layer1", "Layer2", "cross_entropy", "x0", "x1", "x2", "x3"]
+    top = ["Layer0", "Layer1", "Layer2", "loss = cross_entropy", "x0", "x1", "x2", "x3"]
     assert sorted(titles(draw(loss, depth=0))) == top
     assert titles(draw(loss, depth=1)).count("Neuron0") == 3
     assert scopes(draw(loss, depth=1)) == ["Layer0", "Layer1", "Layer2", "cross_entropy"]
     small = am.softmax([Value(1.0, name="a"), Value(2.0, name="b")])[0]
-    assert sorted(titles(draw(small, depth=0))) == ["a", "b", "softmax"]
+    assert sorted(titles(draw(small, depth=0))) == ["a", "b", "small = softmax"]
     assert repr(draw(small, depth=0)) == f"Drawing({len(topological_order(small))} nodes in 3 boxes, 2 edges)"
 
 

@@ -499,6 +499,8 @@ class Trace(Sequence[Step]):
         """
         if name in self.called:
             return self.called[name]
+        if name in self.names.bound:
+            return [self.names.bound[name]]
         for called, nodes in self.called.items():  # as Python's parser, and with it conditions, write them
             if unicodedata.normalize("NFKC", called) == name:
                 return nodes
