@@ -32,11 +32,12 @@ def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Val
 
 
 class Notes(NamedTuple):
-    """What only some nodes have."""
+    """What only some nodes have; `swept`: the seed of the last `backward()`, and (data, grad) of each leaf after it."""
 
     scope: Scope | None
     name: str | None = None
     origin: Site | None = None
+    swept: tuple[float, dict[Any, tuple[float, float]]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
@@ -160,7 +161,7 @@ class Value(Methods):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._notes = Notes(self.scope, name, self.origin)
+        self._note(name=name)
 
     @property
     def origin(self) -> Site | None:
@@ -169,7 +170,11 @@ class Value(Methods):
 
     @origin.setter
     def origin(self, origin: Site | None) -> None:
-        self._notes = Notes(self.scope, self.name, origin)
+        self._note(origin=origin)
+
+    def _note(self, **changes: Any) -> None:
+        notes = self._notes if type(self._notes) is Notes else Notes(self.scope)
+        self._notes = notes._replace(**changes)
 
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
@@ -205,6 +210,10 @@ class Value(Methods):
                 node._grad = adjoint
         if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
             last_root.set(self)
+            if self._row is not None:
+                leaves = [node for node in topological_order(self, everything=True) if node._row is None]
+                held = {leaf: (leaf._data, leaf.grad) for leaf in leaves}
+                self._note(swept=(seed, held))  # the program may write both later
 
     def debug(self) -> None:
         """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
@@ -462,7 +471,8 @@ def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any
 def _state(node: Value, refer: Callable[[Value], Any]) -> tuple[Any, ...]:
     """Everything a node holds, with references for its operands."""
     operands = tuple([refer(x) if type(x) is Value else x for x in node.operands])
-    return node._row, node._data, node._grad, node._notes, operands, node.partials
+    notes = node._notes._replace(swept=None) if type(node._notes) is Notes else node._notes  # whose leaves are others
+    return node._row, node._data, node._grad, notes, operands, node.partials
 
 
 def _restore(states: Iterable[tuple[Any, ...]]) -> list[Value]:

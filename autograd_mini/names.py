@@ -63,10 +63,13 @@ class Names:
         if any(node.origin for node in self.order):
             self._study()
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
-        self._count_passes()
+        self._passes = self._counted()
+        self._names |= self._passes
         self.called: dict[str, list[Value]] = {}
         for node, name in self._names.items():
-            if name not in self._taken or name == node.name or (name, node) in self._bound:
+            if name in (node.name, self._paths.get(node), self._passes.get(node)) or (
+                (name, node) in self._bound or not self._is_taken(name)
+            ):
                 self.called.setdefault(name, []).append(node)
 
     # -- what there is to say ------------------------------------------------------------------------------------------
@@ -167,7 +170,11 @@ class Names:
         path, former = self._paths.get(node, ""), self._variables.get(node, "")
         if node.name or (former and (former, node) in self._bound):
             return node.name or former
-        return (path or former) if path.isidentifier() or former in self._taken else (former or path)
+        return (path or former) if path.isidentifier() or self._is_taken(former) else (former or path)
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a variable at the beginning of a name exists now: it may hold something else than it did."""
+        return name.partition("[")[0] in self._taken
 
     def _elements(self) -> dict[Value, str]:
         """Elements of lists that comprehensions made: "e[0]", where a call such as sum(e) has them in their order."""
@@ -184,18 +191,20 @@ class Names:
                     found |= {x: f"{name}[{index}]" for index, x in enumerate(inside)}
         return found
 
-    def _count_passes(self) -> None:
+    def _counted(self) -> dict[Value, str]:
         """Number the results of a loop that have one name, "h[0]", "h[1]", where each needs the one before."""
         passes: dict[tuple[str, tuple[int, int] | None], list[Value]] = {}
         for node, name in self._names.items():
             if self._variables.get(node) == name != node.name and name.isidentifier() and node.op is not None:
                 passes.setdefault((name, made_at(node)), []).append(node)
         known = {*self._names.values()}
+        found: dict[Value, str] = {}
         for (name, _), nodes in passes.items():
             if len(nodes) > 1 and all(_reaches(later, node) for node, later in pairwise(nodes)):
                 indexed = {node: f"{name}[{index}]" for index, node in enumerate(nodes)}
                 if not known & {*indexed.values()}:
-                    self._names |= {node: text for node, text in indexed.items() if (name, node) not in self._bound}
+                    found |= {node: text for node, text in indexed.items() if (name, node) not in self._bound}
+        return found
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------

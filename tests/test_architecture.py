@@ -26,7 +26,8 @@ MODULES = sorted(
 LAYERS = [
     ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["methods", "scopes"], ["observers"],
     ["sweep"],
-    ["engine", "tracing"], ["dual", "trees", "namespaces"], ["sparsity"], ["functions", "transforms"], ["names"],
+    ["engine", "tracing"], ["dual", "trees", "namespaces"], ["sparsity"], ["functions", "transforms"],
+    ["names", "recorded"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["nn", "optim", "data", "explain.report"], ["explain.stable"], ["explain.study"], ["explain"],

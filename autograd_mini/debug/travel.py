@@ -134,13 +134,17 @@ class Trace(Sequence[Step]):
         return self.journal.gradient(node, self.position if at is None else self._checked(at))
 
     def value(self, node: Value) -> float:
-        """The number of a node; of a leaf that which it had when the trace was made.
+        """The number of a node in the recorded computation; of a leaf that which it has now, if no other is known.
 
         Raises:
             ArgumentError: the node is not in the graph.
         """
         self._known(node)
         return self.journal.value(node)
+
+    def remark(self, node: Value) -> str:
+        """What there is to say of the number of a leaf that was written since, else ""."""
+        return self.journal.recorded.remark(node)
 
     @property
     def gradients(self) -> dict[Value, float]:

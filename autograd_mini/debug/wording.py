@@ -246,7 +246,8 @@ class Wording:
         """How a node was computed: "y = x * w = 2 × -3 = -6"."""
         result = number(self.trace.value(node))
         if node.op is None:
-            return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf"
+            remark = self.trace.remark(node)
+            return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf{', ' * bool(remark)}{remark}"
         symbols = self.expression(node) or self.operation(node, self.symbol)
         name = self.symbol(node)
         names = [] if _bare(name) == symbols else [name]
@@ -395,7 +396,8 @@ class Wording:
         rows = [("node", "value", "gradient", "")]
         for node in nodes[:most]:
             place = self.trace.place(node)
-            where = f"  {line(place)}" if place is not None else ""
+            facts = [line(place)] if place is not None else []
+            where = "  ".join(["", *facts, *filter(None, [self.trace.remark(node)])])
             name, value = self.symbol(node), number(self.trace.value(node))
             rows.append((name, f"  {value}", f"  {self.now(node)}", where))
         heading, *lines = aligned(rows, right=(1, 2))

@@ -1,6 +1,6 @@
 """What a picture says: a graph in, text in the DOT language and tooltips out.
 
-Not here: running a program (that is `render`). Numbers and gradients are those the nodes hold; nothing is computed.
+Not here: running a program (that is `render`). Nothing is computed.
 Read next: `render`, which makes an SVG of the text.
 """
 
@@ -19,6 +19,7 @@ from autograd_mini.draw.parts import Line, Part
 from autograd_mini.engine import Value
 from autograd_mini.names import Names, elided, is_relu
 from autograd_mini.primitives import ZERO
+from autograd_mini.recorded import Recorded
 
 SCOPE = "#dbe4f5"
 LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
@@ -61,6 +62,7 @@ class Picture:
         gradients: their gradients.
         precision: how many digits numbers have.
         names: what the nodes are called.
+        numbers: what the leaves were.
 
     Attributes:
         tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
@@ -69,8 +71,9 @@ class Picture:
         ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
     """
 
-    def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names) -> None:
-        self.boxes, self.gradients, self.precision, self.names = boxes, gradients, precision, names
+    def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Recorded) -> None:
+        self.boxes, self.gradients, self.precision = boxes, gradients, precision
+        self.names, self.numbers = names, numbers
         self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
         self.collapsed = any(box.alone is None for box in boxes.boxes)
@@ -163,19 +166,22 @@ class Picture:
         so_far = " so far" if node in self.gradients.unfinished else ""
         facts = [
             " = ".join(str(part) for part in (self._called(node), operation) if part) or "leaf",
-            f"value {node.data!r}",
+            f"value {self.numbers.value(node)!r}",
             f"gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}",
         ]
+        if node in self.numbers.written:
+            facts.append(f"written since: {node.data!r} now")
         if node not in self.gradients.reached and node._grad:
             facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
         self.tooltips[key] = "\n".join(map(escaped, facts))
         shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
+        remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
         return (
             f'<TABLE {FRAMED} CELLPADDING="4">'
             f'<TR><TD COLSPAN="2" BGCOLOR="{COMPUTED if node.op else LEAF}">{self._header(node)}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(node.data)}</TD>'
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(self.numbers.value(node))}{remark}</TD>'
             f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
 
@@ -184,7 +190,7 @@ class Picture:
         key, gradient = self.place[box], self.gradients.largest(box.nodes)
         name, often = self._title(box)
         content = _content(box)
-        values = [node.data for node in box.outputs if node.op] or [node.data for node in box.nodes]
+        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
         low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
         so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
         facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]

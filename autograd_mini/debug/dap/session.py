@@ -21,7 +21,6 @@ from autograd_mini.debug.program import Call
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
-from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.explain import explain

@@ -112,6 +112,7 @@ class Variables:
         """The row of a node, to be opened."""
         label, rows = self.trace.label(node), self._properties(node)
         text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
+        text += f", {remark}" if (remark := self.trace.remark(node)) else ""
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",

@@ -143,7 +143,8 @@ def words(trace: Trace, step: Step) -> str:
     name = called(trace, step.node)
     if step.phase == FORWARD:
         if step.node.op is None:
-            return f"{name} is {short(step.total)}, a number that is given."
+            remark = trace.remark(step.node)
+            return f"{name} is {short(step.total)}, a number that is given{', ' * bool(remark)}{remark}."
         return f"{name} is computed: {short(step.total)}."
     if step.phase == SEED:
         return f"Backward begins at {name}: its derivative by itself is {short(step.total)}."

@@ -31,7 +31,9 @@ class Stage(Picture):
     """
 
     def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
-        super().__init__(boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names)
+        super().__init__(
+            boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names, trace.journal.recorded
+        )
         self.trace, self.tracks = trace, tracks
         dot = "digraph stage {\n" + "".join(self.lines("LR", legend=False, title=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
