@@ -81,9 +81,12 @@ def _read(program: str) -> _Assigned:
     except (SyntaxError, ValueError, RecursionError):
         return found
     for node in ast.walk(tree):
-        for target in node.targets if isinstance(node, ast.Assign) else ():
-            match target, node.value:
-                case ast.Tuple() | ast.List(), ast.Tuple() | ast.List() as values if _are_alike(target, values):
+        pairs = [(target, node.value) for target in node.targets] if isinstance(node, ast.Assign) else []
+        for pair in pairs:
+            match pair:
+                case (ast.Tuple() | ast.List()) as target, (ast.Tuple() | ast.List()) as values if _alike(
+                    target, values
+                ):
                     for name, value in zip(target.elts, values.elts, strict=True):
                         if isinstance(name, ast.Name):
                             found.unpacked.setdefault(_span(value), name.id)
@@ -97,7 +100,7 @@ def _read(program: str) -> _Assigned:
     return found
 
 
-def _are_alike(target: ast.Tuple | ast.List, values: ast.Tuple | ast.List) -> bool:
+def _alike(target: ast.Tuple | ast.List, values: ast.Tuple | ast.List) -> bool:
     return len(target.elts) == len(values.elts) and not any(isinstance(part, ast.Starred) for part in values.elts)
 
 

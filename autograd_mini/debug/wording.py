@@ -18,6 +18,7 @@ from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.picture import MATHEMATICAL, UNSAFE
 from autograd_mini.engine import Value
+from autograd_mini.explain import explained
 from autograd_mini.names import bracketed, elided, is_relu
 from autograd_mini.scopes import Scope
 from autograd_mini.source import Site, cell
@@ -403,6 +404,12 @@ class Wording:
         heading, *lines = aligned(rows, right=(1, 2))
         rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
+
+    def explanation(self, node: Value | None = None) -> str:
+        """Why the gradient of a node is what it is; of none, what is wrong with any."""
+        trace = self.trace
+        asked = None if node is None else {node: trace.name(node)}
+        return str(explained(trace.root, trace.names, trace.journal.recorded, asked))
 
     def is_reached(self, node: Value) -> bool:
         """Whether any gradient arrives at a node, sooner or later."""

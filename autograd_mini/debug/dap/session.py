@@ -23,7 +23,7 @@ from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.explain import explain
+from autograd_mini.scopes import outwards
 
 Body = dict[str, Any] | None
 
@@ -352,7 +352,7 @@ class Session:
         word, _, rest = expression.partition(" ")
         if arguments.get("context") == "repl":
             if word == "explain":
-                return _result(str(explain(self.trace.root, by=self._node(rest) if rest else None)))
+                return _result(self._wording.explanation(self._node(rest) if rest else None))
             if word == "goto":
                 step = number(self.trace, rest)
                 if not step.is_integer():
@@ -390,7 +390,7 @@ class Session:
         if not met:
             raise ArgumentError("Nothing exceptional has happened here.")
         name, step = met[0].target, self.trace.step
-        cause = str(explain(self.trace.root, by=step.operand)) if step.operand is not None else ""
+        cause = self._wording.explanation(step.operand) if step.operand is not None else ""
         return {
             "exceptionId": name, "breakMode": "always", "description": _exception(self._wording),
             "details": {"message": cause or _exception(self._wording), "typeName": name},

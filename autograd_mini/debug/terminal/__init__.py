@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +32,6 @@ from autograd_mini.debug.wording import Wording, aligned, location, number, path
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.explain import explain
 from autograd_mini.sweep import topological_order
 
 ALIASES = {
@@ -73,6 +73,7 @@ class Shell(cmd.Cmd):
         self.cmdqueue = list(commands)
         self.paint = painter(self.stdout)
         self.trace: Trace | None = None
+        self.met: tuple[Breakpoint, ...] = ()  # at this stop
         self.quits = False
 
     # -- a session -----------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ class Shell(cmd.Cmd):
         """Show a trace until the user goes on; whether that is meant, not the end of everything."""
         if self.trace is not None:
             trace.inherit(self.trace)
-        self.trace, self.quits = trace, False
+        self.trace, self.quits, self.met = trace, False, ()
         columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
         self.wording = Wording(trace, self.paint, columns)
         try:
@@ -177,7 +178,7 @@ class Shell(cmd.Cmd):
         if times and not (times.isdecimal() and int(times) > 0):
             raise ArgumentError(f"{shown(times)} is no number of times.")
         trace = self._trace
-        before = trace.position
+        before, self.met = trace.position, ()
         for _ in range(int(times or 1)):
             stop = motion(back)
             self.say(*map(printable, stop.messages))
@@ -192,6 +193,7 @@ class Shell(cmd.Cmd):
             return
         if stop.reason == "interrupted":
             self.say("interrupted here")
+        self.met = stop.breakpoints
         for breakpoint in stop.breakpoints:
             self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
         self._show()
@@ -253,6 +255,7 @@ class Shell(cmd.Cmd):
         if not 0 <= target < len(trace):
             raise ArgumentError(f"There is no step {target}: they go from 0 to {len(trace) - 1}.")
         trace.seek(target)
+        self.met = ()
         self._show()
 
     def do_quit(self, _: str) -> bool:
@@ -509,11 +512,16 @@ class Shell(cmd.Cmd):
         self.say(*self.wording.tree(self._node(name), int(depth)))
 
     def do_explain(self, text: str) -> None:
-        """Say why a gradient is what it is: explain (of this node), explain x, explain all (what is wrong anywhere)."""
-        node = None if text == "all" else self._node(text)
-        by = node if node is None else {self._trace.name(node): node}
-        self.say(*map(printable, str(explain(self._trace.root, by=by)).splitlines()))
+        """Say why a gradient is what it is: explain (at this step), explain x, explain all (what is wrong anywhere)."""
+        node = None if text == "all" else self._node(text) if text else self._subject()
+        self.say(*map(printable, self.wording.explanation(node).splitlines()))
         self._say_without_changes("This explains")
+
+    def _subject(self) -> Value:
+        """What there is to explain at a step: the node, or who received from it what is not finite or made us stop."""
+        step = self._trace.step
+        is_met = any(breakpoint.kind in ("nonfinite", "above", "below") for breakpoint in self.met)
+        return step.operand if step.operand is not None and (is_met or not isfinite(step.total)) else step.node
 
     def do_check(self, text: str) -> None:
         """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
@@ -573,7 +581,8 @@ class Shell(cmd.Cmd):
         if not text.strip():
             return self._trace.step.node
         trace, text = self._trace, text.strip()
-        if text in trace.vocabulary and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
+        known = text in trace.vocabulary or text in trace.names.expressed or "#" in text
+        if known and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
             return nodes[0]
         found = trace.evaluate(text)
         if type(found) is not Value:
