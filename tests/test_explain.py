@@ -380,8 +380,7 @@ def test_a_group_has_no_gradient_in_common():
     head = str(finding).splitlines()[0]
     assert head.startswith(f"Gradients of x, w, from {first:.6g} to {second:.6g} in size, for example of x = {first!r}")
     assert "For x, from the output down" in str(finding)
-    leaves = [Value(1.0) for _ in range(140)]
-    (finding,) = explain(am.sum([leaf * 1e-9 for leaf in leaves]))
+    (finding,) = explain(am.sum([Value(1.0) * 1e-9 for _ in range(140)]))
     assert str(finding).startswith("Gradients of 140 inputs, each = 1e-09 (vanishing")
     (finding,) = explain(am.relu(-(x + w)))
     assert str(finding).startswith("Gradients of x, w, each = 0.0 (dead branch)")

@@ -177,8 +177,8 @@ class Explanation:
         lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
         if not self:
             broken = any(not math.isfinite(node.data) for node in (self.root, *[f.node for f in self.findings]))
-            what = "No gradient is wrong, but a number is" if broken else "Nothing is wrong"
-            lines.append(f"{what}: no gradient is zero, nan, infinite, tiny or huge.")
+            fine = "no gradient is zero, nan, infinite, tiny or huge"
+            lines.append(f"A number is not finite; {fine}." if broken else f"Nothing is wrong: {fine}.")
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")

@@ -34,7 +34,10 @@ from autograd_mini.sweep import sweep, topological_order
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
-_MOST_OF_IT = 0.5  # of the logarithm of a product: a factor with more is the cause
+_MOST, _NEARLY_ALL = (
+    0.5,
+    0.67,
+)  # of the logarithm of a product: the factor is the cause if the others do nothing, or anyway
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 _WITHOUT_POLE = ("add", "sub", "mul", "sum", "dot", "hypot")  # they are infinite only where they grow beyond all floats
 _WITH_POLE = ("div", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "pow", "atanh", "asin", "acos", "acosh")
@@ -535,7 +538,9 @@ class Study:
         sizes = {id(link): -sign * _size(link.local) for link in steps}  # how much each does to make it so
         doing = sum(size for size in sizes.values() if size > 0.0)
         alone = sizes[id(worst)] > (-math.log(self.small) if kind == "vanishing" else math.log(self.large))
-        if alone or sizes[id(worst)] > _MOST_OF_IT * doing:
+        rest = abs(self.adjoint(node)) / abs(worst.local or 1.0)
+        share = sizes[id(worst)] / doing if doing else 0.0
+        if share > _NEARLY_ALL or (self.small <= rest <= self.large and (alone or share > _MOST)):
             message = f"The slope {slope_text(worst.local)} of {self.words.seen_step(worst)} alone makes it so."
             if kind == "exploding":
                 return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)

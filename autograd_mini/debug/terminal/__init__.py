@@ -519,9 +519,12 @@ class Shell(cmd.Cmd):
 
     def _subject(self) -> Value:
         """What there is to explain at a step: the node, or who received from it what is not finite or made us stop."""
-        step = self._trace.step
-        is_met = any(breakpoint.kind in ("nonfinite", "above", "below") for breakpoint in self.met)
-        return step.operand if step.operand is not None and (is_met or not isfinite(step.total)) else step.node
+        trace, step = self._trace, self._trace.step
+        if step.operand is not None and any(b.kind in ("nonfinite", "above", "below") for b in self.met):
+            return step.operand
+        steps = trace.passed_steps if trace.passed is not None else trace.contributions()
+        broken = (step.operand for step in steps if step.operand is not None and not isfinite(step.total))
+        return next(broken, step.node)
 
     def do_check(self, text: str) -> None:
         """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
