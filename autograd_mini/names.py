@@ -60,6 +60,7 @@ class Names:
         self._users: dict[Value, list[Value]] = {}
         self._passed_on: set[Value] = set()
         self._variables: dict[Value, str] = {}
+        self._written: dict[Value, str] = {}
         if any(node.origin for node in self.order):
             self._study()
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
@@ -141,6 +142,9 @@ class Names:
                 known = variable(node.origin) or element(node.origin) or elements.get(node) or results.get(node, "")
             if known:
                 self._variables[node] = known
+            if not is_of_package(node.origin) and self._is_one(node):
+                for operand, text in _subscripts(node, node.origin.expression):
+                    self._written.setdefault(operand, text)
 
     def _is_one(self, node: Value) -> bool:
         """Whether a node is all that its expression makes: the operator or the function that is written there."""
@@ -170,7 +174,8 @@ class Names:
         path, former = self._paths.get(node, ""), self._variables.get(node, "")
         if node.name or (former and (former, node) in self._bound):
             return node.name or former
-        return (path or former) if path.isidentifier() or self._is_taken(former) else (former or path)
+        name = (path or former) if path.isidentifier() or self._is_taken(former) else (former or path)
+        return name or self._written.get(node, "")
 
     def _is_taken(self, name: str) -> bool:
         """Whether a variable at the beginning of a name exists now: it may hold something else than it did."""
@@ -252,6 +257,24 @@ def _arguments(expression: str) -> tuple[str, ...]:
     return ()
 
 
+def _subscripts(node: Value, expression: str) -> list[tuple[Value, str]]:
+    """The operands of a node that its expression takes from a list, as in `e[0] + e[1]`, with how they are written."""
+    match _parsed(expression):
+        case ast.BinOp(left=left, right=right):
+            written = [left, right]
+        case ast.Call(args=[argument], keywords=[]):
+            written = [argument]
+        case _:
+            return []
+    return [
+        (operand, ast.unparse(part))
+        for operand, part in zip(node.operands, written, strict=False)
+        if type(operand) is Value and len(written) == len(node.operands) and isinstance(part, ast.Subscript)
+        and isinstance(part.value, ast.Name) and isinstance(part.slice, ast.Constant)
+    ]  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1000)
 def _parsed(expression: str) -> ast.AST | None:
     try:
         (statement,) = ast.parse(expression).body
