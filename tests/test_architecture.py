@@ -24,8 +24,8 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files"], ["errors", "variables"], ["ieee"], ["primitives"], ["methods", "scopes"], ["observers"],
-    ["sweep"],
+    ["source", "files", "screen"], ["errors", "variables"], ["ieee"], ["primitives"], ["methods", "scopes"],
+    ["observers"], ["sweep"],
     ["engine", "tracing"], ["dual", "trees", "namespaces"], ["sparsity"], ["functions", "transforms"],
     ["names", "recorded"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],

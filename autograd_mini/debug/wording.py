@@ -9,7 +9,6 @@ from __future__ import annotations
 import linecache
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
@@ -21,6 +20,7 @@ from autograd_mini.engine import Value
 from autograd_mini.explain import explained
 from autograd_mini.names import bracketed, elided, is_relu
 from autograd_mini.scopes import Scope
+from autograd_mini.screen import columns_of, width
 from autograd_mini.source import Site, cell
 
 Paint = Callable[[str, str], str]
@@ -57,21 +57,6 @@ def number(x: float | None) -> str:
 def printable(text: str) -> str:
     """Text of the user without what would steer a terminal, break the line or turn its direction."""
     return UNSAFE.sub("�", text)
-
-
-def width(text: str) -> int:
-    """How many columns a text takes on a screen.
-
-    >>> width("x"), width("数"), width("e\u0301")
-    (1, 2, 1)
-    """
-    return sum(_columns(character) for character in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # accents, joiners
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _without_tabs(text: str) -> str:
@@ -170,7 +155,7 @@ def _between(text: str, first: int, last: int | None = None) -> str:
     """The part of a text that stands in some columns; what takes none stays with the character before it."""
     found, column = "", 0
     for character in text:
-        wide = _columns(character)
+        wide = columns_of(character)
         if column - (not wide) >= first and (last is None or column - (not wide) < last):
             found += character
         column += wide

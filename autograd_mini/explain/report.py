@@ -16,6 +16,7 @@ from autograd_mini.names import Names, is_relu
 from autograd_mini.observers import Kink, place_of
 from autograd_mini.primitives import TABLE, ZERO
 from autograd_mini.recorded import Recorded
+from autograd_mini.screen import columns, wrapped
 from autograd_mini.source import Site, cell, located
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
@@ -182,7 +183,8 @@ class Explanation:
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")
-        return "\n".join(lines)
+        most = columns()
+        return "\n".join(part for line in "\n".join(lines).split("\n") for part in wrapped(line, most))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from autograd_mini.debug.wording import Wording, aligned, location, number, path
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.screen import wrapped
 from autograd_mini.sweep import topological_order
 
 ALIASES = {
@@ -72,6 +73,7 @@ class Shell(cmd.Cmd):
         self.prompt = "(backprop) " if self.use_rawinput else ""
         self.cmdqueue = list(commands)
         self.paint = painter(self.stdout)
+        self.columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
         self.trace: Trace | None = None
         self.met: tuple[Breakpoint, ...] = ()  # at this stop
         self.quits = False
@@ -83,8 +85,8 @@ class Shell(cmd.Cmd):
         if self.trace is not None:
             trace.inherit(self.trace)
         self.trace, self.quits, self.met = trace, False, ()
-        columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
-        self.wording = Wording(trace, self.paint, columns)
+        self.columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
+        self.wording = Wording(trace, self.paint, self.columns)
         try:
             with line_editing() if self.use_rawinput else nullcontext():
                 self.say(about)
@@ -151,9 +153,9 @@ class Shell(cmd.Cmd):
         return self.trace
 
     def say(self, *lines: str) -> None:
-        """Print lines."""
+        """Print lines, broken at words on a screen."""
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"  # in some there is no ∂
-        for line in lines:
+        for line in [part for whole in lines for part in wrapped(whole, self.columns)]:
             self.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
         self.stdout.flush()
 
@@ -616,7 +618,10 @@ class Shell(cmd.Cmd):
         for title, verbs in HELP.items():
             rows.append((title, "", ""))
             rows += [(f"  {verb}", short.get(verb, ""), f"  {self._about(verb)}") for verb in verbs]
-        self.say(*[self.paint("header", line) if line in HELP else line for line in aligned(rows)])
+        lines = aligned(rows)
+        below = lines[1].index(rows[1][2].strip())
+        lines = [self.paint("header", line) if line in HELP else line for line in lines]
+        self.say(*[part for line in lines for part in wrapped(line, self.columns, below)])
         self.say(
             "A stop shows what has just happened. An empty line does the same again. Verbs can be shortened; "
             "anything else is an expression."
