@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
+from types import CodeType
+from typing import NamedTuple
 
 from autograd_mini import functions
 from autograd_mini.engine import Value
@@ -26,6 +28,17 @@ LONGEST = 32  # characters of an expression that a node is called by
 _NEAR = 100  # nodes between one pass of a loop and the next
 _UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*(#\d+)?|\([^()]*\)#\d+")  # needs no parentheses behind a ∂
 _SYMBOLS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
+
+
+class _Text(NamedTuple):
+    """What is written at a place in the program: see the functions of these names."""
+
+    expression: str
+    applied: str
+    subscripts: tuple[str, ...]
+    variable: str
+    listed: str
+    of_package: bool
 
 
 class Names:
@@ -61,6 +74,7 @@ class Names:
         self._passed_on: set[Value] = set()
         self._variables: dict[Value, str] = {}
         self._written: dict[Value, str] = {}
+        self._texts: dict[tuple[CodeType, int], _Text] = {}
         if any(node.origin for node in self.order):
             self._study()
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
@@ -86,7 +100,7 @@ class Names:
     def expression(self, node: Value) -> str:
         """The user's expression whose result a node is; "" if that is not known, or if others came of it too."""
         site = self._site(node)
-        return site.expression if site is not None else ""
+        return self._read(site).expression if site is not None else ""
 
     def operation(self, node: Value) -> str:
         """What computed a node, as people call it: "tanh" of the result of a composition, else the primitive."""
@@ -122,41 +136,58 @@ class Names:
 
     def _study(self) -> None:
         """What the program's text says: which nodes its expressions made, and to which variables they were assigned."""
+        made = {node: made_at(node) for node in self.order}
         steps = []
         for node in self.order:
+            place_ = made[node]
             for operand in node.operands:
                 if type(operand) is Value:
                     self._users.setdefault(operand, []).append(node)
                     # An expression that made nodes from one another, as sum(xs) does: only the last is its result.
-                    if (site := made_at(node)) and made_at(operand) == site and not self._is_one(node):
+                    if place_ is not None and made[operand] == place_ and not self._is_one(node):
                         steps.append(operand)
-        self._passed_on = {node for node in steps if node.origin and not is_of_package(node.origin)}
+        self._passed_on = {node for node in steps if node.origin and not self._read(node.origin).of_package}
         results = _results(self.order)
         elements = self._elements()
         for node in self.order:
             if node.origin is None or node in self._passed_on:
                 continue
-            if is_of_package(node.origin):
+            said = self._read(node.origin)
+            if said.of_package:
                 known = results.get(node, "") if self._site(node) is not None else ""
             else:
-                known = variable(node.origin) or element(node.origin) or elements.get(node) or results.get(node, "")
+                known = said.variable or elements.get(node) or results.get(node, "")
+                if said.subscripts and self._is_one(node) and len(said.subscripts) == len(node.operands):
+                    for operand, text in zip(node.operands, said.subscripts, strict=True):
+                        if type(operand) is Value and text:
+                            self._written.setdefault(operand, text)
             if known:
                 self._variables[node] = known
-            if not is_of_package(node.origin) and self._is_one(node):
-                for operand, text in _subscripts(node, node.origin.expression):
-                    self._written.setdefault(operand, text)
+
+    def _read(self, site: Site) -> _Text:
+        """What is written at a place: looked up once, for many nodes may be from there."""
+        key = site.code, site.instruction
+        found = self._texts.get(key)
+        if found is None:
+            written, assigned = site.expression, variable(site) or element(site)
+            found = self._texts[key] = _Text(
+                written, _applied(written), _subscripts(written), assigned, listed(site), is_of_package(site)
+            )
+        return found
 
     def _is_one(self, node: Value) -> bool:
         """Whether a node is all that its expression makes: the operator or the function that is written there."""
-        written = _applied(node.origin.expression) if node.origin is not None else ""
-        return written != "" and written in (self.operation(node), node.op, node._row and node._row.symbol)
+        written = self._read(node.origin).applied if node.origin is not None else ""
+        return written != "" and (
+            written in (node.op, node._row and node._row.symbol) or written == self.operation(node)
+        )
 
     def _site(self, node: Value) -> Site | None:
         """Where the user wrote the expression whose result a node is."""
         origin = node.origin
         if node.op is None or origin is None or node in self._passed_on:
             return None
-        if not is_of_package(origin):
+        if not self._read(origin).of_package:
             found = place(node)
             return found if found is not None and not is_of_library(found) else None
         call, found = self._calls.get(node), place_of(node)
@@ -183,17 +214,22 @@ class Names:
 
     def _elements(self) -> dict[Value, str]:
         """Elements of lists that comprehensions made: "e[0]", where a call such as sum(e) has them in their order."""
-        made: dict[tuple[str, tuple[int, int] | None], list[Value]] = {}
+        made: dict[str, set[Value]] = {}
         for node in self.order:
-            if node.origin is not None and (site := self._site(node)) and (name := listed(site)):
-                made.setdefault((name, made_at(node)), []).append(node)
+            if node.origin is None:
+                continue
+            site = self._site(node) if node in self._calls else node.origin
+            if site is not None and (name := self._read(site).listed):
+                made.setdefault(name, set()).add(node)
         found: dict[Value, str] = {}
-        for (name, _), nodes in made.items():
-            members = {*nodes}
+        for name, nodes in made.items():
             for user in dict.fromkeys(user for node in nodes for user in self._users.get(node, ())):
-                inside = [x for x in user.operands if type(x) is Value and x in members]
-                if len({*inside}) == len(inside) > 1 and name in _arguments(self.expression(user)):
-                    found |= {x: f"{name}[{index}]" for index, x in enumerate(inside)}
+                arguments, operands = _arguments(self.expression(user)), user.operands
+                size = len(operands) // len(arguments) if arguments else 0
+                for place_, argument in enumerate(arguments):
+                    elements = operands[place_ * size : (place_ + 1) * size]
+                    if argument == name and size > 1 and all(type(x) is Value and x in nodes for x in elements):
+                        found |= {x: f"{name}[{index}]" for index, x in enumerate(elements)}
         return found
 
     def _counted(self) -> dict[Value, str]:
@@ -250,28 +286,29 @@ def _applied(expression: str) -> str:
 
 @functools.lru_cache(maxsize=1000)
 def _arguments(expression: str) -> tuple[str, ...]:
-    """The variables that a call is given as they are."""
+    """What a call is given: variables, "" for anything else."""
     match _parsed(expression):
-        case ast.Call(args=arguments):
-            return tuple([argument.id for argument in arguments if isinstance(argument, ast.Name)])
+        case ast.Call(args=arguments, keywords=[]):
+            return tuple([argument.id if isinstance(argument, ast.Name) else "" for argument in arguments])
     return ()
 
 
-def _subscripts(node: Value, expression: str) -> list[tuple[Value, str]]:
-    """The operands of a node that its expression takes from a list, as in `e[0] + e[1]`, with how they are written."""
+@functools.lru_cache(maxsize=1000)
+def _subscripts(expression: str) -> tuple[str, ...]:
+    """What an operation takes from lists, as in `e[0] + e[1]`: how its operands are written, "" for anything else."""
     match _parsed(expression):
         case ast.BinOp(left=left, right=right):
             written = [left, right]
         case ast.Call(args=[argument], keywords=[]):
             written = [argument]
         case _:
-            return []
-    return [
-        (operand, ast.unparse(part))
-        for operand, part in zip(node.operands, written, strict=False)
-        if type(operand) is Value and len(written) == len(node.operands) and isinstance(part, ast.Subscript)
-        and isinstance(part.value, ast.Name) and isinstance(part.slice, ast.Constant)
+            return ()
+    found = [
+        ast.unparse(part) if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)
+        and isinstance(part.slice, ast.Constant) else ""
+        for part in written
     ]  # fmt: skip
+    return tuple(found) if any(found) else ()
 
 
 @functools.lru_cache(maxsize=1000)

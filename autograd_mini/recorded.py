@@ -114,8 +114,11 @@ def gradients(order: Sequence[Value]) -> dict[Value, float]:
     swept = _swept(root)
     if swept is None and root._grad is None:
         return {}
+    reached = topological_order(root)
+    if swept is None and all(node._grad for node in reached):  # none was cleared
+        return {node: node.grad if node in reached else 0.0 for node in order}
     seed, held = swept or (root.grad, {})
-    adjoints = topological_order(root)
+    adjoints = reached
     for _ in sweep(root, seed, adjoints):
         pass
     found = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dis
 import linecache
+from collections import Counter
 from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
@@ -95,8 +96,27 @@ def _read(program: str) -> _Assigned:
                         if isinstance(value, ast.Starred):
                             break
                         found.elements.setdefault(_span(value), f"{name}[{index}]")
-                case ast.Name(id=name), ast.ListComp(elt=value):
-                    found.listed.setdefault(_span(value), name)
+    for scope in ast.walk(tree):  # of functions in functions, the inner ones come later
+        if isinstance(scope, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.listed.update(_kept_lists([*ast.walk(scope)]))
+    return found
+
+
+def _kept_lists(nodes: list[ast.AST]) -> dict[Span, str]:
+    """The elements of comprehensions whose variable is written once, by its name; of others, "": no order is known."""
+    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    stored = Counter(name.id for name in names)
+    parts = [node for node in nodes if isinstance(node, (ast.Attribute, ast.Subscript))]
+    changed = {  # a method is called, or an element is stored
+        part.value.id
+        for part in parts
+        if isinstance(part.value, ast.Name) and (isinstance(part, ast.Attribute) or not isinstance(part.ctx, ast.Load))
+    }
+    found = {}
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=str(name))], value=ast.ListComp(elt=value)):
+                found[_span(value)] = name if stored[name] == 1 and name not in changed else ""
     return found
 
 
