@@ -10,6 +10,7 @@ import dis
 import linecache
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -26,6 +27,10 @@ _LONGEST = 20_000  # of one list
 _DEEPEST = 6
 _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, type(None))
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
+
+
+# The variables of the program that was run last, for whoever looks at its graph when it has ended.
+of_program: ContextVar[Namespace | None] = ContextVar("of_program", default=None)
 
 
 class _Locals(dict[str, Any]):
@@ -47,7 +52,8 @@ def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
             if all(frame.f_globals is not file for file in files):
                 files.append(frame.f_globals)
         frame = frame.f_back
-    return (*found, *files)
+    program = of_program.get()
+    return (*found, *files) if found or files or program is None else (program,)
 
 
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.namespaces import of_program
 from autograd_mini.observers import last_root, provenance
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -98,6 +99,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False) -> dict[s
         [str(Path(path).resolve().parent), *sys.path[1:]],
     )
     last_root.set(None)
+    of_program.set(vars(module))
     linecache.getlines(path)  # now, for the program may change the directory
     try:
         with provenance(calls):

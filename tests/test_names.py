@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import re
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -266,3 +269,44 @@ def test_columns_that_a_notebook_shifts_are_shifted_back(shift):
     assert y.origin.expression == "x * am.exp(x) + 1.0"
     assert y.operands[0].origin.expression == "x * am.exp(x)"
     assert y.operands[0].operands[1].origin.expression == "am.exp(x)"
+
+
+def test_the_picture_of_a_program_knows_its_variables(tmp_path):
+    """`autograd-mini draw`: as the debugger does, although the program has ended."""
+    (tmp_path / "net.py").write_text(
+        "import autograd_mini as am\nmodel = am.nn.MLP(1, [1], seed=0)\nxs = [am.Value(2.0)]\n"
+        "for x in xs:\n    loss = model([x]) ** 2\nloss.backward()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "autograd_mini", "draw", "net.py", "-o", "net.dot"], cwd=tmp_path, check=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(am.__file__).parent.parent)},
+    )  # fmt: skip
+    names = set(re.findall("<B>([^<]*)</B>", (tmp_path / "net.dot").read_text(encoding="utf-8")))
+    assert {"xs[0]", "loss", "model.layers[0].neurons[0].b"} <= names
+
+
+def test_an_index_is_never_guessed():
+    """Of a list that was sorted, or that has constants in it, no place is known from the program's text."""
+
+    def sorted_list(zs):
+        e = [am.exp(z) for z in zs]
+        e.sort(key=lambda v: -v.data)
+        return am.sum(e)
+
+    def mixed(zs):
+        e = [am.exp(z) for z in (1.0, *zs)]
+        return am.sum(e)
+
+    def kept(zs):
+        e = [am.exp(z) for z in zs]
+        return am.sum(e)
+
+    zs = [Value(1.0), Value(2.0), Value(3.0)]
+    for make, expected in ((sorted_list, set()), (mixed, set()), (kept, {"e[0]", "e[1]", "e[2]"})):
+        with am.provenance():
+            total = make(zs)
+        found = labels({}, total)
+        assert {name for name in found.values() if name.startswith("e[")} == expected
+        for node, name in found.items():
+            if name in expected:
+                assert node.operands[0] is zs[int(name[2])]
