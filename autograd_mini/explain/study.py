@@ -34,10 +34,8 @@ from autograd_mini.sweep import sweep, topological_order
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
-_MOST, _NEARLY_ALL = (
-    0.5,
-    0.67,
-)  # of the logarithm of a product: the factor is the cause if the others do nothing, or anyway
+_MOST = 0.5  # of the logarithm of a product: a factor with more of it is the cause, if the others alone do no harm
+_NEARLY_ALL = 0.67  # a factor with more is the cause in any case
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 _WITHOUT_POLE = ("add", "sub", "mul", "sum", "dot", "hypot")  # they are infinite only where they grow beyond all floats
 _WITH_POLE = ("div", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "pow", "atanh", "asin", "acos", "acosh")
