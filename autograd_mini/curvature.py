@@ -38,8 +38,8 @@ class Curvature:
         self._root, self._order, self._variables = root, order, variables
         # (operand, other, factor): along a vector, the operand gets the factor times the tangent of the other.
         self._bends: list[tuple[Any, Any, float]] = []
-        # Other nodes that may bend, with their adjoints: their rules are asked for each vector. What is not in the order
-        # has no edge to them, and no part in their slopes.
+        # Other nodes that may bend, with their adjoints: their rules are asked for each vector. An operand that is not
+        # in the order has no edge to them, and no part in their slopes.
         self._others: list[tuple[Any, float]] = []
         adjoints = dict(order)
         propagate(root, 1.0, adjoints, variables)

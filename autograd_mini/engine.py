@@ -205,7 +205,9 @@ class Node(Methods):
             else:
                 node._grad = adjoint
         if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
-            self._notes = self._all_notes()._replace(mark=new_mark(self))
+            behind = topological_order(self, everything=True) if self._row is not None else ()
+            held = {node: (node._data, node.grad) for node in behind if node._row is None}
+            self._notes = self._all_notes()._replace(mark=new_mark(self, seed, held))
 
     def debug(self) -> None:
         """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""

@@ -110,14 +110,16 @@ class Mark:
     """What a node that `backward()` was called on keeps in its notes: as long as that node lives, this does."""
 
     node: int  # its id, for copies of the node have the same notes
+    seed: float
+    held: dict[Any, tuple[float, float]]  # number and gradient of each leaf, which the program may write later
 
 
 _last_mark: ContextVar[weakref.ref[Mark] | None] = ContextVar("last_mark", default=None)
 
 
-def new_mark(node: Any) -> Mark:
+def new_mark(node: Any, seed: float, held: dict[Any, tuple[float, float]]) -> Mark:
     """The mark of the node that `backward()` was called on last, while provenance was on."""
-    mark = Mark(id(node))
+    mark = Mark(id(node), seed, held)
     _last_mark.set(weakref.ref(mark))
     return mark
 

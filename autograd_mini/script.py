@@ -17,6 +17,7 @@ from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.namespaces import of_program
 from autograd_mini.observers import provenance
 from autograd_mini.scopes import hooked
 
@@ -120,6 +121,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
         main.__file__ = path
     before = sys.modules["__main__"], sys.argv, sys.path
     streams = sys.stdin, sys.stdout, sys.stderr
+    of_program.set(vars(main))
     sys.modules["__main__"], sys.argv, sys.path = main, ["-m" if module else path, *arguments], [folder, *sys.path[1:]]
     try:
         with provenance(calls):

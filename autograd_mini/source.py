@@ -5,6 +5,7 @@ Not here: which nodes remember their place (that is `observers`). Read next: `er
 
 from __future__ import annotations
 
+import ast
 import dis
 import itertools
 import linecache
@@ -16,6 +17,8 @@ from types import CodeType, FrameType
 
 _NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators, as in `array.sum()`
 
+_CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
+_SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
 _COMPREHENSION = re.compile(r"(\.<locals>\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
 
 
@@ -77,7 +80,27 @@ class Site:
 
     def __str__(self) -> str:
         expression = self.expression
-        return f"{self.file}:{self.line} in {self.function}" + (f": {expression}" if expression else "")
+        return f"{located(self.file, self.line)} in {self.function}" + (f": {expression}" if expression else "")
+
+
+def cell(file: str) -> str:
+    """What a notebook calls the cell that a file name stands for: "cell [6]"; "" for files.
+
+    >>> cell("<ipython-input-6-0123456789ab>"), cell("model.py")
+    ('cell [6]', '')
+    """
+    found = _CELL.fullmatch(file)
+    if not found:
+        return ""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    numbers = getattr(getattr(shell, "compile", None), "_filename_map", {})  # by the text, so of the last time it ran
+    number = numbers.get(file) or found[1]
+    return f"cell [{number}]" if number else "notebook cell"
+
+
+def located(file: str, line: int) -> str:
+    """A line as people write it: "model.py:4", or "cell [6], line 4"."""
+    return f"{name}, line {line}" if (name := cell(file)) else f"{file}:{line}"
 
 
 @lru_cache(maxsize=10_000)
@@ -85,7 +108,26 @@ def _span(code: CodeType, instruction: int) -> tuple[int, int, int, int]:
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     line, end_line, column, end_column = position
     line = line or code.co_firstlineno
-    return line, column or 0, end_line or line, end_column or 0
+    span = line, column or 0, end_line or line, end_column or 0
+    known = _expressions("".join(linecache.getlines(code.co_filename))) if end_column else frozenset()
+    if known and span not in known:
+        shifted = [(line, span[1] + by, span[2], span[3] + by) for by in _SHIFTS]
+        return next((other for other in shifted if other in known), span)
+    return span
+
+
+@lru_cache(maxsize=100)
+def _expressions(program: str) -> frozenset[tuple[int, ...]]:
+    """The spans of all that a program consists of; empty where it cannot be parsed."""
+    try:
+        nodes = [*ast.walk(ast.parse(program))]
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    return frozenset(
+        (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        for node in nodes
+        if isinstance(node, (ast.expr, ast.stmt))
+    )
 
 
 def site_of(frame: FrameType) -> Site:

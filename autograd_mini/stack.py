@@ -8,7 +8,7 @@ what the watchers do (`observers`). Read next: `scopes`.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,15 +42,17 @@ class Scope:
         >>> Scope("exp", Scope("softmax")).path
         ('softmax', 'exp')
         """
-        names: list[str] = []
-        scope: Scope | None = self
-        while scope is not None:
-            names.append(scope.name)
-            scope = scope.parent
-        return tuple(reversed(names))
+        return tuple([scope.name for scope in outwards(self)][::-1])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Scope, (self.name, self.parent)  # without the site: code objects cannot be pickled
+
+
+def outwards(scope: Scope | None) -> Iterator[Scope]:
+    """A scope and those it is in."""
+    while scope is not None:
+        yield scope
+        scope = scope.parent
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -233,10 +233,10 @@ def test_boxes_have_room_for_every_number(softmax, tmp_path, visit):
 def test_the_boxes_say_numbers_with_four_digits(softmax, tmp_path, visit):
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
     texts = shown.texts()
-    assert texts["exp#3"] == ["7.389", "−0.04615"]
-    assert texts["exp#4"] == ["2.718", ""]  # nothing has arrived: blank, not 0
+    assert texts["e[0]"] == ["7.389", "−0.04615"]
+    assert texts["e[1]"] == ["2.718", ""]  # nothing has arrived: blank, not 0
     assert shown.text(".formula.now").count("∂") == 6
-    assert "exp#3" in shown.text("#words")
+    assert "e[0]" in shown.text("#words")
 
 
 @in_browser
@@ -270,9 +270,9 @@ def test_the_picture_marks_where_something_happens(softmax, tmp_path, visit):
     """The box of the step, the box that receives, and the one arrow between them, also where two are alike."""
     page = debug.page(softmax, tmp_path / "page.html")
     shown = visit(page, "#step=19")
-    assert shown.page.locator(".box.at").get_attribute("aria-label").startswith("add#5:")
+    assert shown.page.locator(".box.at").get_attribute("aria-label").startswith("e[0] + e[1]:")
     assert shown.page.locator(".box.at").get_attribute("aria-current") == "step"
-    assert shown.page.locator(".box.to").get_attribute("aria-label").startswith("exp#3:")
+    assert shown.page.locator(".box.to").get_attribute("aria-label").startswith("e[0]:")
     assert shown.page.locator(".edge.going").count() == 1
     passed = shown.page.locator(".edge.passed").count()
     assert passed == 8
@@ -395,7 +395,7 @@ def test_a_changed_gradient_is_shown(softmax, tmp_path, visit):
     assert shown.step == softmax.position
     assert shown.text("#phase") == "what if"
     assert shown.exact() == ["7.0"]
-    assert shown.labels()["log#9"][1] == "7.0"
+    assert shown.labels()["a[t].log()"][1] == "7.0"
 
 
 # -- how it moves ------------------------------------------------------------------------------------------------------
@@ -452,7 +452,9 @@ def test_the_slider_goes_anywhere_and_says_where(softmax, tmp_path, visit):
     slider = shown.page.get_by_role("slider", name="step")
     slider.fill("20")
     assert shown.step == 20
-    assert slider.get_attribute("aria-valuetext").startswith("step 20 of 22, backward: add#5 hands 0.08919 on to exp#4")
+    assert slider.get_attribute("aria-valuetext").startswith(
+        "step 20 of 22, backward: e[0] + e[1] hands 0.08919 on to e[1]"
+    )
     slider.focus()
     shown.keys("ArrowRight", "End", "PageUp", "Home")
     assert shown.step == 0
@@ -515,7 +517,7 @@ def test_buttons(softmax, tmp_path, visit):
 def test_a_click_on_a_box_goes_to_its_step(softmax, tmp_path, visit):
     """In the forward phase to where it is computed; in the backward phase to where it hands on, or receives."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
-    box = {trace_name: shown.page.locator(f'.box[aria-label^="{trace_name}:"]') for trace_name in ("S", "z1", "exp#3")}
+    box = {trace_name: shown.page.locator(f'.box[aria-label^="{trace_name}:"]') for trace_name in ("S", "z1", "e[0]")}
     box["S"].click()
     assert shown.step == softmax.number(softmax.nodes("S")[0]) == 7
     shown.keys("f")
@@ -527,7 +529,7 @@ def test_a_click_on_a_box_goes_to_its_step(softmax, tmp_path, visit):
     box["z1"].focus()
     shown.keys("Enter")
     assert shown.step == softmax.journal.arrivals(softmax.nodes("z1")[0])[-1] == 21
-    box["exp#3"].focus()
+    box["e[0]"].focus()
     shown.keys(" ")
     assert shown.step == 22
     assert shown.text("#play").strip() == "play"
@@ -570,7 +572,7 @@ def test_landmarks_names_and_roles(softmax, tmp_path, visit):
         ("region", "Source"), ("region", "Gradients now"), ("group", "phases"), ("slider", "step"), ("status", None),
         ("combobox", "speed"), ("checkbox", "all digits"), ("button", "keys"), ("link", "skip the picture"),
         ("heading", "Backpropagation of loss"), ("columnheader", "gradient"), ("rowheader", "z0"),
-        ("button", "add#5: value 10.107337927389695, gradient 0.0891861057843828"),
+        ("button", "e[0] + e[1]: value 10.107337927389695, gradient 0.0891861057843828"),
         ("list", "where this comes from"), ("list", "colours of gradients"),
     ]:  # fmt: skip
         found = shown.get_by_role(role, name=name, exact=True) if name else shown.get_by_role(role)

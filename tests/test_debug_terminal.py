@@ -988,3 +988,25 @@ def test_plain_pdb_finds_readable_code(tmp_path):
     assert "backward()\n-> def backward(self, seed: float = 1.0)" in done.stdout
     assert "-> adjoints[operand] = contribution if before is ZERO else before + contribution" in done.stdout
     assert "(Pdb) -3.0\n(Pdb) 'x'\n(Pdb) (1.0, ZERO)\n" in done.stdout
+
+
+BROKEN = """
+import autograd_mini as am
+x, w = am.Value(0.0), am.Value(2.0)
+y = am.sqrt(x) * w
+y.backward()
+z = am.log(w - 2.0)
+z.backward()
+"""
+
+
+def test_explain_is_about_who_received_what_is_not_finite(session):
+    """Where a breakpoint stopped, and where one step on led to it; in the forward phase, about the number."""
+    for way in (["b nonfinite", "c"], ["n", "n"], ["jump end"]):
+        done = session(BROKEN, *way, "explain", "q", options=("--at", "1"))
+        assert "total inf" in done.stdout
+        assert "Nothing is wrong" not in done.stdout
+        assert "Gradient of x = inf (infinite slope)" in done.stdout
+    done = session(BROKEN, "jump 0", "b nonfinite", "c", "explain", "q", options=("--at", "2"))
+    assert "Nothing is wrong" not in done.stdout
+    assert "log(0) is -inf" in done.stdout

@@ -148,7 +148,7 @@ def test_a_branch_not_taken_has_gradient_zero_and_dashed_faint_edges():
     result = am.where(x > 0.0, x, dead)
     result.backward()
     seen = Seen(draw(result))
-    head = "where(1, □, □)"
+    head = "result = where(1, □, □)"
     assert (seen.gradient("x"), seen.gradient("dead = □ × 3"), seen.gradient("y")) == ("1", "0", "0")
     assert seen.colour("dead = □ × 3") == seen.colour("y") == GREY != seen.colour("x")
     assert ".grad is 7.0" in seen.tooltips[seen.node("y")]
@@ -166,13 +166,13 @@ def test_an_edge_that_carried_nothing_is_faint():
     before = Seen(draw(y))
     y.backward()
     after = Seen(draw(y))
-    edges = before.edge("x", "×"), before.edge("w", "×")
+    edges = before.edge("x", "y = ×"), before.edge("w", "y = ×")
     assert len({before.strokes[edge] for edge in edges}) == 1
     assert len({after.strokes[edge] for edge in edges}) == 2
     stopped = am.exp(am.sin(w) * 0.0)
     stopped.backward()
     seen = Seen(draw(stopped))
-    edges = seen.edge("□ × 0", "exp"), seen.edge("sin", "□ × 0"), seen.edge("w", "sin")  # derivatives 1, 0 and cos(1)
+    edges = seen.edge("□ × 0", "stopped = exp"), seen.edge("sin", "□ × 0"), seen.edge("w", "sin")  # 1, 0 and cos(1)
     assert seen.strokes[edges[0]] != seen.strokes[edges[1]] == seen.strokes[edges[2]]
 
 
@@ -216,7 +216,7 @@ def test_constants_stand_in_the_box_that_uses_them():
     ]:
         drawing = draw(value)
         assert drawing.nodes == 2
-        assert Seen(drawing).header("n1") == header
+        assert Seen(drawing).header("n1") == f"value = {header}"
     assert "0.1234567" in Seen(draw(am.maximum(x, 0.1234567))).tooltips["n1"]
 
 
@@ -329,7 +329,7 @@ HOSTILE = {
     "\x00\ud800\u202e!": "���!",
     "漢字 é 👩‍👧": "漢字 é 👩‍👧",
     "שלום עולם": "שלום עולם",
-    "x" * 10_000: "x" * 31 + "…",
+    "x" * 10_000: "x" * 16 + "…" + "x" * 15,
     '<g id="n0">': '<g id="n0">',
     '<text font-family="': '<text font-family="',
     "%s {0} \\1": "%s {0} \\1",
@@ -348,8 +348,8 @@ def test_user_text_comes_out_as_it_went_in(text):
     assert seen.header("n1") == f"{shown} = □ × 2"
     assert seen.texts["s0"] == [shown]
     title = seen.texts["graph"][0]
-    assert title == (shown if len(text) < 100 else "x" * 99 + "…")
-    assert seen.tooltips["n0"].startswith(shown.removesuffix("…"))
+    assert title == (shown if len(text) < 100 else "x" * 50 + "…" + "x" * 49)
+    assert seen.tooltips["n0"].startswith(shown.partition("…")[0])
     assert seen.value(shown) == "1"
 
 
@@ -392,8 +392,13 @@ def test_ids_are_unique_in_and_between_pictures():
     o = neuron()
     before = draw(o)
     o.backward()
-    x = Value(1 / 3)
-    pictures = [before, draw(o), draw(o, title="other"), draw(x), draw(Value(0.33333333))]  # the last: same labels
+    pictures = [
+        before,
+        draw(o),
+        draw(o, title="other"),
+        draw(Value(1 / 3)),
+        draw(Value(0.33333333)),
+    ]  # the last two: same labels
     everything = [key for picture in pictures for key in ids(picture)]
     assert len(everything) == len(set(everything)) >= 5 * 2
     assert re.sub("digraph.*", "", pictures[-1].dot) == re.sub("digraph.*", "", pictures[-2].dot)

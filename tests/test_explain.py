@@ -406,8 +406,7 @@ def test_a_group_has_no_gradient_in_common():
     head = str(finding).splitlines()[0]
     assert head.startswith(f"Gradients of x, w, from {first:.6g} to {second:.6g} in size, for example of x = {first!r}")
     assert "For x, from the output down" in str(finding)
-    leaves = [Value(1.0) for _ in range(140)]
-    (finding,) = explain(am.sum([leaf * 1e-9 for leaf in leaves]))
+    (finding,) = explain(am.sum([Value(1.0) * 1e-9 for _ in range(140)]))
     assert str(finding).startswith("Gradients of 140 inputs, each = 1e-09 (vanishing")
     (finding,) = explain(am.relu(-(x + w)))
     assert str(finding).startswith("Gradients of x, w, each = 0.0 (dead branch)")
@@ -612,3 +611,50 @@ def test_leaves_are_called_by_their_variables(tmp_path):
         exec(compile(program, str(file), "exec"), variables)
     assert "Gradient of w = 0.0" in str(explain(variables["y"]))
     assert "Gradients of 5 inputs, each = 0.0" in str(explain(variables["z"]))
+
+
+def test_ten_equal_factors_are_ten_causes():
+    """None of them is blamed: small is only what they are together."""
+    (finding,) = explained(lambda x: chain(x, 10, am.sigmoid), 0.5)
+    assert (finding.kind, finding.cause) == ("vanishing", "product of many factors")
+    assert "It is a product of 10 factors; 10 of about 0.23 each make it small." in finding.message
+    assert "alone" not in str(finding)
+    assert "saturated" not in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("function", "cause"),
+    [
+        (lambda x: x * 1e-8, "small factor"),  # small by itself
+        (lambda x: chain(x * 1e-5, 3, lambda v: v * 0.4), "small factor"),  # most of the product
+        (lambda x: chain(x * 1e-20, 30, lambda v: v * 0.5), "small factor"),
+        (lambda x: x * 1e-4 * 1e-4, "product of many factors"),
+        (lambda x: chain(x * 1e-3, 20, lambda v: v * 0.5), "product of many factors"),
+        (lambda x: x * 1e4 * 1e4, "product of many factors"),
+        (lambda x: chain(x * 1e8, 3, lambda v: v * 2.0), "large factor"),
+        (lambda x: am.sigmoid(x * 20.0 + 20.0), "saturated"),
+    ],
+)
+def test_one_factor_is_the_cause_where_it_outweighs_the_others(function, cause):
+    """In logarithms."""
+    (finding,) = explained(function, 0.5)
+    assert finding.cause == cause
+
+
+def test_a_number_that_is_not_finite_is_explained_where_the_gradient_is_fine():
+    with am.provenance():
+        x = Value(0.0, name="x")
+        y = am.log(x)
+    text = str(explain(y, y))
+    assert "Nothing is wrong" not in text
+    assert "log(0) is -inf" in text
+
+
+def test_variables_name_what_is_explained():
+    """Without provenance too: those of the program, as in all windows; never the name of a parameter of ours."""
+    weights = [Value(1.0), Value(-2.0)]
+    hidden = weights[0] * weights[1]
+    text = str(explain(am.relu(hidden), [*weights, hidden]))
+    assert "Gradient of weights[0] = 0.0" in text
+    assert "Gradient of hidden = 0.0" in text
+    assert "by[" not in text

@@ -46,6 +46,7 @@ def train_iris(steps: int = 60) -> Training:
         loss.backward()
         descent.step()
         losses.append(loss.data)
+    loss.name = "loss"
     return Training(model, losses, loss, points, data.labels)
 
 
@@ -67,4 +68,5 @@ def train_moons(steps: int = 60) -> Training:
         for p in model.parameters():
             p.data -= (1.0 - 0.9 * step / steps) * p.grad
         losses.append(loss.data)
+    loss.name = "loss"
     return Training(model, losses, loss, points, labels)

@@ -20,10 +20,14 @@ from math import isnan
 from autograd_mini.debug.journal import BACKWARD, Step, edges
 from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
+from autograd_mini.names import elided
+from autograd_mini.screen import columns, width, wrapped
 from autograd_mini.streams import printable_lines
 
 _LONGEST = 200_000  # contributions of the wrong order, whose number may grow exponentially
 _SHOWN = 8
+_WIDEST = 80  # columns, where no terminal says how many there are
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,21 +55,24 @@ class Disorder:
         return self.node is not None
 
     def __str__(self) -> str:
-        trace, label = self.trace, self.trace.label
+        trace, label, most = self.trace, self._label, columns(_WIDEST)
         if self.node is None:
             root = printable_lines(label(trace.root))
             return f"Depth first, {root} has the right gradients: no node hands on before it is complete."
         right = [step for step in trace if step.phase == BACKWARD]
         last = next(i for i, step in enumerate(right) if step.node is self.node)
-        columns = [
+        both = [
             ["depth first", *self._lines(self.steps[:-1]), "▶ " + self._line(self.steps[-1])],
             ["in topological order", *self._lines(right[:last]), "▶ " + self._line(right[last])],
         ]
-        width = max(map(len, columns[0])) + 4
-        rows = max(map(len, columns))
-        for column in columns:  # the two last lines stand side by side
-            column[-1:-1] = [""] * (rows - len(column))
-        lines = [f"{left:{width}}{right}".rstrip() for left, right in zip(*columns, strict=True)]
+        left = max(map(width, both[0])) + 4
+        if left + max(map(width, both[1])) <= most:
+            rows = max(map(len, both))
+            for column in both:  # the two last lines stand side by side
+                column[-1:-1] = [""] * (rows - len(column))
+            lines = [f"{one}{' ' * (left - width(one))}{other}".rstrip() for one, other in zip(*both, strict=True)]
+        else:
+            lines = [*both[0], "", *both[1]]
         arrivals = trace.journal.arrivals(self.node)
         arrived = sum(step.operand is self.node for step in self.steps) + (self.node is trace.root)
         lines += [
@@ -83,7 +90,7 @@ class Disorder:
             ]
             more = f", and {len(wrong) - 4} more leaves are wrong" if len(wrong) > 4 else ""
             lines.append("In the end " + (", ".join(wrong[:4]) + more or "the leaves are right by chance") + ".")
-        return printable_lines("\n".join(lines))
+        return printable_lines("\n".join(part for line in lines for part in wrapped(line, most)))
 
     __repr__ = __str__
 
@@ -92,11 +99,14 @@ class Disorder:
         lines = ["  " + self._line(step) for step in steps[max(hidden, 0) :]]
         return [f"  … {hidden:,} before", *lines] if hidden > 0 else lines
 
+    def _label(self, node: Value) -> str:
+        return elided(self.trace.label(node), _LONGEST_NAME)
+
     def _line(self, step: Step) -> str:
         assert step.operand is not None
-        receiver = self.trace.label(step.operand)
+        receiver = self._label(step.operand)
         return (
-            f"{self.trace.label(step.node)} → {receiver}: {step.upstream:.4g} × {step.local:.4g} = "
+            f"{self._label(step.node)} → {receiver}: {step.upstream:.4g} × {step.local:.4g} = "
             f"{step.contribution:.4g}, {receiver} has {step.total:.4g}"
         )
 

@@ -17,6 +17,7 @@ from typing import overload
 
 from autograd_mini.engine import Value
 from autograd_mini.primitives import ZERO
+from autograd_mini.snapshot import Snapshot
 from autograd_mini.sweep import sweep, topological_order
 
 FORWARD, SEED, BACKWARD, WHAT_IF = "forward", "seed", "backward", "what if"
@@ -68,6 +69,7 @@ class Journal(Sequence[Step]):
         changes: gradients that are changed on the way, in the order of time.
         order: the nodes, leaves first, operands before results, also those behind branches not taken.
         start: the index of the step in which the sweep begins.
+        recorded: what the leaves were, and which of them were written since.
     """
 
     def __init__(self, root: Value, seed: float = 1.0) -> None:
@@ -76,7 +78,8 @@ class Journal(Sequence[Step]):
         self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
         self.start = len(self.order)
         self._number = {node: number for number, node in enumerate(self.order)}
-        self._values = array("d", [node.data for node in self.order])  # now: the data of leaves can be written later
+        self.recorded = Snapshot(self.order)  # now: the data of leaves can be written later
+        self._values = array("d", map(self.recorded.value, self.order))
         self._record(())
 
     def changed(self, changes: Sequence[WhatIf]) -> Journal:
@@ -197,7 +200,7 @@ class Journal(Sequence[Step]):
         return self._number[node]
 
     def value(self, node: Value) -> float:
-        """The number that was computed, or that a leaf had."""
+        """The number that was computed, or that a leaf had in the recorded computation, as far as that is known."""
         return float(self._values[self._number[node]])
 
     def gradient(self, node: Value, at: int) -> float | None:

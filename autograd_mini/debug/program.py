@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from autograd_mini.debug.namespaces import Namespace, namespaces
 from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
+from autograd_mini.namespaces import Namespace, namespaces
 from autograd_mini.observers import is_of_library
 from autograd_mini.scopes import hooked, observing
 from autograd_mini.script import ScriptError, path_and_name, run, variable

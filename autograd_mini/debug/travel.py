@@ -19,14 +19,13 @@ from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.journal import Journal, Step, WhatIf
 from autograd_mini.debug.lines import Frame, Lines
 from autograd_mini.debug.moment import Moment
-from autograd_mini.debug.namespaces import Namespace, namespaces, paths, plain, users
-from autograd_mini.draw.names import Names
-from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.observers import is_of_library, place_of
+from autograd_mini.names import Names, place
+from autograd_mini.namespaces import Namespace, namespaces, plain
+from autograd_mini.observers import is_of_library
 from autograd_mini.source import Site
-from autograd_mini.stack import Scope
+from autograd_mini.stack import Scope, outwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Trace(Sequence[Step]):
         passed: the scope that the last motion went over as a whole, or None.
         breakpoints: where `run` stops.
         watches: expressions to be shown at every stop.
+        names: what the nodes are called.
         called: the nodes that have names, by them.
         variables: those of the program that are numbers, texts or truths, for conditions.
 
@@ -80,20 +80,11 @@ class Trace(Sequence[Step]):
         self.watches: list[Condition] = []
         self._numbers = 0
         self._extents: dict[tuple[Scope, bool], tuple[int, int]] = {}
-        self._names = Names(self.journal.order)
-        self._name: dict[Value, str] = {}  # now, as with numbers: the program can write node.name later
         self._lines = Lines(self)
         spaces = namespaces(sys._getframe(1)) if spaces is None else spaces
         self.variables = plain(spaces)
-        self._paths = paths(spaces, {*self.journal.order})
-        self.called: dict[str, list[Value]] = {}
-        self._taken = {name for space in spaces for name, _ in users(space)}
-        self._bound = {(name, thing) for space in spaces for name, thing in users(space) if is_node(thing)}
-        for node in self.journal.order:
-            if name := self._name_of(node):
-                self._name[node] = name
-                if name not in self._taken or name == node.name or (name, node) in self._bound:
-                    self.called.setdefault(name, []).append(node)
+        self.names = Names(self.journal.order, spaces)  # now, as with numbers: the program can write node.name later
+        self.called = self.names.called
 
     @property
     def root(self) -> Value:
@@ -143,13 +134,17 @@ class Trace(Sequence[Step]):
         return self.journal.gradient(node, self.position if at is None else self._checked(at))
 
     def value(self, node: Value) -> float:
-        """The number of a node; of a leaf that which it had when the trace was made.
+        """The number of a node in the recorded computation; of a leaf that which it has now, if no other is known.
 
         Raises:
             ArgumentError: the node is not in the graph.
         """
         self._known(node)
         return self.journal.value(node)
+
+    def remark(self, node: Value) -> str:
+        """What there is to say of the number of a leaf that was written since, else ""."""
+        return self.journal.recorded.remark(node)
 
     @property
     def gradients(self) -> dict[Value, float]:
@@ -425,7 +420,7 @@ class Trace(Sequence[Step]):
             target = self.label(target) if is_node(target) else target
         elif kind == "watch":
             if is_node(target):
-                nodes, target = {target}, Condition(f"{self._written(target)}.grad")
+                nodes, target = {target}, Condition(f"{self.written(target)}.grad")
             else:
                 target = self.condition(target)
         elif kind == "when" and not callable(target):
@@ -479,31 +474,18 @@ class Trace(Sequence[Step]):
         Returns:
             the name; "" where none is known. It may have been given to something else since.
         """
-        return self._name.get(node, "")
-
-    def _name_of(self, node: Value) -> str:
-        path, former = self._paths.get(node, ""), self._names.own_name(node)
-        if node.name or (former, node) in self._bound:
-            return node.name or former
-        return (path or former) if path.isidentifier() or former in self._taken else (former or path)
-
-    def is_part(self, node: Value) -> bool:
-        """Whether a node is one of several that one expression made from one another, as `sum(xs)` does."""
-        return self._names.is_step(node)
+        return self.names.name(node)
 
     def label(self, node: Value) -> str:
-        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, or "exp#7".
+        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, "x * w", or "exp#7".
 
         Raises:
             ArgumentError: the node is not in the graph.
         """
         self._known(node)
-        name = self.name(node)
-        if name and self.called.get(name) == [node]:
-            return name
-        return f"{name or node.op or 'leaf'}#{self.journal.number(node)}"
+        return self.names.label(node)
 
-    def _written(self, node: Value) -> str:
+    def written(self, node: Value) -> str:
         """A node as an expression can write it: its label, or, where that is no expression, its number."""
         label = self.label(node)
         try:
@@ -512,19 +494,25 @@ class Trace(Sequence[Step]):
             return f"#{self.number(node)}"
 
     def nodes(self, name: str) -> list[Value]:
-        """The nodes of a name; of a list, dict or object those in it; "#7" and "e#7" mean the node of that number.
+        """The nodes of a name; of a list, dict or object those in it; of an expression, as labels have it, its results.
+
+        "#7" and "e#7" mean the node of that number.
 
         Raises:
             ArgumentError: there is none.
         """
         if name in self.called:
             return self.called[name]
+        if name in self.names.bound:
+            return [self.names.bound[name]]
         for called, nodes in self.called.items():  # as Python's parser, and with it conditions, write them
             if unicodedata.normalize("NFKC", called) == name:
                 return nodes
         inside = [nodes for called, nodes in self.called.items() if called.startswith((f"{name}[", f"{name}."))]
         if inside:
             return [node for nodes in inside for node in nodes]
+        if name in self.names.expressed:
+            return self.names.expressed[name]
         _, sharp, digits = str(name).rpartition("#")
         if sharp and digits.isdecimal() and int(digits) < self.start:
             return [self.journal.order[int(digits)]]
@@ -546,10 +534,7 @@ class Trace(Sequence[Step]):
 
     def place(self, node: Value) -> Site | None:
         """The expression in the user's program that made a node."""
-        site = node.origin
-        while site is not None and site.caller is not None and is_of_library(site):
-            site = site.caller
-        return site if site is not None and not is_of_library(site) else place_of(node)
+        return place(node)
 
     def frames(self, node: Value) -> list[Frame]:
         """Where a node came from: its expression, then the scopes and the calls that led there, the innermost first."""

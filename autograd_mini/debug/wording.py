@@ -9,29 +9,28 @@ from __future__ import annotations
 import linecache
 import os
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.names import made_at
 from autograd_mini.draw.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
-from autograd_mini.observers import is_of_library
-from autograd_mini.source import Site
+from autograd_mini.explain import explained
+from autograd_mini.explain.report import Explanation
+from autograd_mini.names import bracketed, elided, is_relu
+from autograd_mini.screen import columns_of, width
+from autograd_mini.source import Site, cell
 from autograd_mini.stack import Scope
 from autograd_mini.streams import printable as printable
 
 Paint = Callable[[str, str], str]
 
 ROLES = "header", "mark", "result", "faint", "error"
-_SHORT = 24  # columns that an expression may take in a formula
 _FEW = 12  # terms, operands or lines shown of many
 _TAB = 8
-_UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*")  # needs no parentheses behind a ∂
+_LONGEST = 60  # characters of a name in a formula
 _NOT_YET = "not yet"
 _NOTHING = "nothing ever arrives"
 
@@ -55,21 +54,6 @@ def number(x: float | None) -> str:
     ('0.07815', '0', 'not yet')
     """
     return _NOT_YET if x is None else f"{x + 0.0:.4g}"
-
-
-def width(text: str) -> int:
-    """How many columns a text takes on a screen.
-
-    >>> width("x"), width("数"), width("e\u0301")
-    (1, 2, 1)
-    """
-    return sum(_columns(character) for character in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # accents, joiners
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _without_tabs(text: str) -> str:
@@ -108,13 +92,20 @@ def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
 
 def path(file: str) -> str:
     """The path of a file from the working directory, if it is inside of it."""
+    if found := cell(file):
+        return found
     inside = os.path.abspath(file).startswith(os.path.join(os.getcwd(), ""))
     return printable(os.path.relpath(file) if inside else file)
 
 
+def line(site: Site) -> str:
+    """File and line: "model.py:4", or "cell [6], line 4"."""
+    return f"{path(site.file)}{', line ' if cell(site.file) else ':'}{site.line}"
+
+
 def location(site: Site) -> str:
     """File, line, and function."""
-    return f"{path(site.file)}:{site.line}" + (f" in {printable(site.function)}" if site.function != "<module>" else "")
+    return line(site) + (f" in {printable(site.function)}" if site.function != "<module>" else "")
 
 
 def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
@@ -161,7 +152,7 @@ def _between(text: str, first: int, last: int | None = None) -> str:
     """The part of a text that stands in some columns; what takes none stays with the character before it."""
     found, column = "", 0
     for character in text:
-        wide = _columns(character)
+        wide = columns_of(character)
         if column - (not wide) >= first and (last is None or column - (not wide) < last):
             found += character
         column += wide
@@ -199,25 +190,17 @@ class Wording:
         self.trace = trace
         self.paint = paint
         self.columns = columns
-        places = {place: node.origin for node in trace.journal.order if (place := made_at(node)) and node.origin}
-        self._nodes_at = Counter(map(made_at, trace.journal.order))
-        self._places_of = Counter(site.expression for site in places.values())
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
     def expression(self, node: Value) -> str:
         """The user's expression that is this operation; "" if that is not known, or if others came of it too."""
-        if node.op is None or node.origin is None or is_of_library(node.origin) or self.trace.is_part(node):
-            return ""
-        return printable(node.origin.expression)
+        return printable(self.trace.names.expression(node))
 
     def symbol(self, node: Value) -> str:
-        """What a node is called in formulas: its name, or its expression where only this one has it, or its number."""
-        expression = self.expression(node)
-        alone = self._nodes_at[made_at(node)] == 1 == self._places_of[expression]
-        if self.trace.name(node) or not alone or not 0 < width(expression) <= _SHORT:
-            return printable(self.trace.label(node))
-        return expression if _UNAMBIGUOUS.fullmatch(expression) else f"({expression})"
+        """What a node is called in formulas: its label, in parentheses where it is an expression with an operator."""
+        label = printable(elided(self.trace.label(node), _LONGEST))
+        return label if self.trace.name(node) else bracketed(label)
 
     def operation(self, node: Value, name: Callable[[Value], str]) -> str:
         """An operation as mathematics writes it, with these names for its operands.
@@ -231,7 +214,7 @@ class Wording:
         row, operands = node._row, node.operands
         if row is None:
             return number(self.trace.value(node))
-        if row.name == "where" and node.scope is not None and node.scope.name == "relu":
+        if is_relu(node):
             operands = tuple(operand for operand in operands if is_node(operand))
             return f"relu({', '.join(_bare(name(operand)) for operand in operands)})"
         names = [name(operand) if is_node(operand) else number(operand) for operand in operands]
@@ -246,7 +229,8 @@ class Wording:
         """How a node was computed: "y = x * w = 2 × -3 = -6"."""
         result = number(self.trace.value(node))
         if node.op is None:
-            return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf"
+            remark = self.trace.remark(node)
+            return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf{', ' * bool(remark)}{remark}"
         symbols = self.expression(node) or self.operation(node, self.symbol)
         name = self.symbol(node)
         names = [] if _bare(name) == symbols else [name]
@@ -395,12 +379,19 @@ class Wording:
         rows = [("node", "value", "gradient", "")]
         for node in nodes[:most]:
             place = self.trace.place(node)
-            where = f"  {path(place.file)}:{place.line}" if place is not None else ""
+            facts = [line(place)] if place is not None else []
+            where = "  ".join(["", *facts, *filter(None, [self.trace.remark(node)])])
             name, value = self.symbol(node), number(self.trace.value(node))
             rows.append((name, f"  {value}", f"  {self.now(node)}", where))
         heading, *lines = aligned(rows, right=(1, 2))
         rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
+
+    def explanation(self, node: Value | None = None, **limits: Any) -> Explanation:
+        """Why the gradient of a node is what it is; of none, what is wrong with any; limits as for `explain`."""
+        trace = self.trace
+        asked = None if node is None else {node: trace.name(node)}
+        return explained(trace.root, trace.names, trace.journal.recorded, asked, **limits)
 
     def is_reached(self, node: Value) -> bool:
         """Whether any gradient arrives at a node, sooner or later."""

@@ -6,6 +6,7 @@ SVG (`render`). Read next: `boxes`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autograd_mini import files
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.namespaces import namespaces
 from autograd_mini.stack import Scope
 from autograd_mini.sweep import topological_order
 
@@ -38,7 +40,7 @@ class Drawing:
         edges: the number of arrows.
         tooltips: what the SVG says of each box, arrow and scope under the mouse, by its id in the body.
         scopes: the path of the scope that a box or a frame shows, by its id in the body.
-        inside: draws the scope of a path, as draw(v, focus=path) does; numbers of leaves are those of that moment.
+        inside: draws the scope of a path, as draw(v, focus=path) does.
 
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
@@ -149,7 +151,9 @@ def draw(
     one, "Neuron3", or by a `Scope`, such as `node.scope`, which is one pass of a loop.
 
     Args:
-        v: the last node of the graph, the one to call `backward()` on. Gradients are what `.grad` holds now.
+        v: the last node of the graph, the one to call `backward()` on. What is shown is the recorded computation and
+            the last sweep, although a program may have written leaves and cleared gradients since: under
+            `provenance()` all of it is known; else such leaves say "written since", such gradients "cleared".
         depth: show scopes down to this depth open, each one further inside as a box; 0 for all as boxes.
         focus: draw only this scope, or only what is near this node, with its surroundings as small boxes.
         expand: one or several scopes to show open although others are not.
@@ -197,13 +201,17 @@ def draw(
     from autograd_mini.draw.boxes import arrange
     from autograd_mini.draw.gradients import interrupted, recorded
     from autograd_mini.draw.picture import Picture
+    from autograd_mini.names import Names
+    from autograd_mini.snapshot import Snapshot
 
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
     trees: dict[Any, Any] = {}
+    numbers = Snapshot(order)
+    names = Names(order, namespaces(sys._getframe(1)))
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
-        picture = Picture(order, boxes, gradients, precision)
+        picture = Picture(boxes, gradients, precision, names, numbers)
         lines = tuple(picture.lines(direction, legend, title))
         nodes = sum(len(box.nodes) for box in boxes.boxes)
         return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips, picture.scopes, inside)

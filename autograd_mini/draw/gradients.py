@@ -13,6 +13,7 @@ from itertools import islice
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.primitives import ZERO
+from autograd_mini.snapshot import gradients
 from autograd_mini.sweep import sweep, topological_order
 
 
@@ -45,16 +46,9 @@ class Gradients:
 
 
 def recorded(order: Sequence[Value]) -> Gradients:
-    """What `.grad` holds; 0 where none arrives from the root, whatever a sweep of another root left there."""
-    root, reached = order[-1], topological_order(order[-1])
-    if root._grad is None:
-        return Gradients({}, "no backward yet", reached)
-    numbers = {}
-    for node in order:
-        gradient = node._grad if node in reached else 0.0
-        if gradient is not None:
-            numbers[node] = gradient
-    return Gradients(numbers, "cleared", reached)
+    """Those of the last sweep; 0 where none arrives from the root, whatever a sweep of another root left there."""
+    numbers = gradients(order)
+    return Gradients(numbers, "cleared" if numbers else "no backward yet", topological_order(order[-1]))
 
 
 def interrupted(order: Sequence[Value], after: int) -> Gradients:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autograd_mini.engine import Value, is_node
 from autograd_mini.primitives import Primitive
 from autograd_mini.source import Site
-from autograd_mini.stack import Scope
+from autograd_mini.stack import Scope, outwards
 
 
 class Merging(IntEnum):
@@ -176,13 +176,6 @@ class Tree:
             if part.parent is not None:
                 ends[part] = (ends[part.parent] + "/" + part.name)[-len(wanted) :]
         return [part for part, end in ends.items() if end == wanted]
-
-
-def outwards(scope: Scope | None) -> Iterator[Scope]:
-    """A scope and those it is in."""
-    while scope is not None:
-        yield scope
-        scope = scope.parent
 
 
 def _line(site: Site, known: dict[tuple[int, int], Line | None]) -> Line | None:

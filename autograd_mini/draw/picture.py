@@ -1,6 +1,6 @@
 """What a picture says: a graph in, text in the DOT language and tooltips out.
 
-Not here: running a program (that is `render`). Numbers and gradients are those the nodes hold; nothing is computed.
+Not here: running a program (that is `render`). Nothing is computed.
 Read next: `render`, which makes an SVG of the text.
 """
 
@@ -10,15 +10,16 @@ import html
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 from autograd_mini.draw.boxes import Box, Boxes
 from autograd_mini.draw.gradients import Gradients
-from autograd_mini.draw.names import Names
 from autograd_mini.draw.parts import Line, Part
 from autograd_mini.engine import Value, is_node
+from autograd_mini.names import Names, elided, is_relu
 from autograd_mini.primitives import ZERO
+from autograd_mini.snapshot import Snapshot
 from autograd_mini.streams import UNSAFE
 
 SCOPE = "#dbe4f5"
@@ -41,8 +42,8 @@ def escaped(text: object, limit: int = 1000) -> str:
 
 
 def label(text: object, limit: int = 32) -> str:
-    r"""Text of the user for a label: XML again, but there dot would replace \N by the name of the node."""
-    return escaped(text, limit).replace("\\", "\\\\")
+    r"""Text of the user for a label, without its middle if it is long: XML, where dot would replace \N by an id."""
+    return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
 
 
 def colour_depth(gradient: float, largest: float) -> float:
@@ -55,10 +56,11 @@ class Picture:
     """A graph as text in the DOT language.
 
     Args:
-        order: all nodes, operands before results; the last one is the root.
         boxes: what is shown of them.
         gradients: their gradients.
         precision: how many digits numbers have.
+        names: what the nodes are called.
+        numbers: what the leaves were.
 
     Attributes:
         tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
@@ -67,9 +69,9 @@ class Picture:
         ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
     """
 
-    def __init__(self, order: Sequence[Value], boxes: Boxes, gradients: Gradients, precision: int) -> None:
+    def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
         self.boxes, self.gradients, self.precision = boxes, gradients, precision
-        self.names = Names(order)
+        self.names, self.numbers = names, numbers
         self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
         self.collapsed = any(box.alone is None for box in boxes.boxes)
@@ -161,20 +163,23 @@ class Picture:
         operation = self._operation(node, 17) if node.op else None
         so_far = " so far" if node in self.gradients.unfinished else ""
         facts = [
-            " = ".join(str(part) for part in (self.names.name(node), operation) if part) or "leaf",
-            f"value {node.data!r}",
+            " = ".join(str(part) for part in (self._called(node), operation) if part) or "leaf",
+            f"value {self.numbers.value(node)!r}",
             f"gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}",
         ]
+        if node in self.numbers.written:
+            facts.append(f"written since: {node.data!r} now")
         if node not in self.gradients.reached and node._grad:
             facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
-        if self.names.source(node):
-            facts.append(f"source {self.names.source(node)}")
+        if source := self.names.expression(node) or self.names.step_of(node):
+            facts.append(f"source {source}")
         self.tooltips[key] = "\n".join(map(escaped, facts))
         shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
+        remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
         return (
             f'<TABLE {FRAMED} CELLPADDING="4">'
             f'<TR><TD COLSPAN="2" BGCOLOR="{COMPUTED if node.op else LEAF}">{self._header(node)}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(node.data)}</TD>'
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(self.numbers.value(node))}{remark}</TD>'
             f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
         )
 
@@ -183,7 +188,7 @@ class Picture:
         key, gradient = self.place[box], self.gradients.largest(box.nodes)
         name, often = self._title(box)
         content = _content(box)
-        values = [node.data for node in box.outputs if node.op] or [node.data for node in box.nodes]
+        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
         low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
         so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
         facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
@@ -222,33 +227,46 @@ class Picture:
     def _title(self, box: Box) -> tuple[str, str]:
         """What a group is called, and how often it is there."""
         if box.part is not None:
-            return box.part.name, _times(box.part)
+            return self._part(box), _times(box.part)
         operations = [node for node in box.nodes if node.op]
         if not operations:
             named = [node.name for node in box.nodes if node.name]
             return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else _content(box)), ""
         if len(operations) == 1:
-            return self.names.name(operations[0]) or self._operation(operations[0], self.precision), ""
+            return self._called(operations[0]) or self._operation(operations[0], self.precision), ""
         assert box.kind is not None
         what = box.kind[1]
         return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
 
+    def _called(self, node: Value) -> str:
+        """What a node is called by the user; "" where only its operation is known."""
+        if node.name:
+            return node.name
+        return self.names.label(node) if self.names.name(node) or self.names.expression(node) else ""
+
     def _header(self, node: Value) -> str:
-        operation = self._operation(node, self.precision) if node.op else ""
-        name = self.names.name(node)
-        if name:
-            return f"<B>{label(name)}</B>" + (f" = {label(operation)}" if operation else "")
-        source = self.names.source(node)
-        if source and self.names.is_step(node):
-            source = f"{operation} in {source}"
-        return label(source or operation or "leaf")
+        operation = self._operation(node, self.precision) if node.op else "leaf"
+        if self.names.name(node):
+            return f"<B>{label(self._called(node))}</B>" + (f" = {label(operation)}" if node.op else "")
+        whole = self.names.step_of(node)
+        return label(self._called(node) or (f"{operation} in {whole}" if whole else operation))
+
+    def _part(self, box: Box) -> str:
+        """What a part is called: one call of tanh, say, as its result is."""
+        assert box.part is not None
+        results = [*box.outputs]
+        if len(results) == len(box.part.scopes) == 1 and self.names.operation(results[0]) == box.part.name:
+            if name := self.names.name(results[0]):
+                return f"{name} = {box.part.name}"
+            return self._called(results[0]) or box.part.name
+        return box.part.name
 
     def _operation(self, node: Value, precision: int) -> str:
         """The operation, with the operands that are constants."""
         row, operands = node._row, node.operands
         assert row is not None
-        if row.name == "where" and node.scope and node.scope.name == "relu":
-            return "relu"  # which nobody recognises in where(1, 0, □)
+        if is_relu(node):
+            return "relu"
         symbol = MATHEMATICAL.get(row.symbol, row.symbol)
         if all(is_node(operand) for operand in operands):
             return symbol

@@ -6,15 +6,20 @@ by the first question: `import autograd_mini` must stay fast. Read next: `study`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini import trees
 from autograd_mini.detached import recorded
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.names import Names
+from autograd_mini.namespaces import namespaces
 from autograd_mini.observers import last_root, provenance
 from autograd_mini.primitives import as_number
+from autograd_mini.snapshot import Snapshot
+from autograd_mini.sweep import topological_order
 from autograd_mini.transforms import names_of
 
 if TYPE_CHECKING:
@@ -76,11 +81,37 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
                 "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
             )
         v, by = root, v
-    names = None if by is None else dict(_named(by, "by"))
-    from autograd_mini.explain.report import Explanation
+    asked = None if by is None else dict(_named(by, ""))
+    order = tuple(topological_order(v, everything=True))
+    names = Names(order, () if is_function else namespaces(sys._getframe(1)))
+    return explained(v, names, Snapshot(order), asked, inputs, small, large)
+
+
+def explained(
+    root: Value,
+    names: Names,
+    recorded: Snapshot,
+    asked: dict[Value, str] | None,
+    inputs: Iterable[Value] = (),
+    small: float = 1e-6,
+    large: float = 1e6,
+) -> Explanation:
+    """The same of a graph whose names and numbers are known.
+
+    Args:
+        root: the output.
+        names: what its nodes are called.
+        recorded: the numbers of its leaves.
+        asked: the nodes whose gradients to explain, with names for them, "" for their own; None for all.
+        inputs: leaves that may not be in the graph.
+        small: as above.
+        large: as above.
+    """
+    from autograd_mini.explain.report import Explanation, Words
     from autograd_mini.explain.study import Study
 
-    return Explanation(v, tuple(Study(v, small, large).findings(names, inputs)))
+    words = Words(names, recorded)
+    return Explanation(root, tuple(Study(root, small, large, words).findings(asked, inputs)), words)
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:
@@ -113,13 +144,13 @@ def _no_value(role: str, v: Any) -> OperandError:
 def _named(by: Any, name: str) -> Iterator[tuple[Value, str]]:
     """The `Value`s to explain, with what the user calls them."""
     if is_node(by):
-        yield by, by.name or ("" if name == "by" else name)
+        yield by, by.name or name
     elif isinstance(by, Mapping):
         for key, value in by.items():
             yield from _named(value, str(key))
     elif isinstance(by, (list, tuple)):
         for index, value in enumerate(by):
-            yield from _named(value, f"{name}[{index}]")
+            yield from _named(value, f"{name}[{index}]" if name else "")
     else:
         raise OperandError(
             f"explain(by) takes Values, not {type(by).__name__}: {shown(by)}.", "Pass a Value, or a list of them."

@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import Value, is_node
-from autograd_mini.observers import Kink, is_of_package, place_of
-from autograd_mini.primitives import ZERO
-from autograd_mini.source import Site
+from autograd_mini.engine import Value
+from autograd_mini.names import Names, is_relu
+from autograd_mini.observers import Kink, place_of
+from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.screen import columns, wrapped
+from autograd_mini.snapshot import Snapshot
+from autograd_mini.source import Site, cell, located
 from autograd_mini.streams import printable_lines
-from autograd_mini.variables import variable
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 
@@ -96,8 +98,10 @@ class Finding:
     gradients: tuple[float, ...] = ()
     arrivals: int = 1
     _name: str = ""
+    _words: Words | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
+        words = self._known_words
         cause = self.cause
         if cause == "pole":
             cause = "close to an infinite slope" if self.kind == "exploding" else "infinite slope"
@@ -109,7 +113,7 @@ class Finding:
             rows = ends(tuple(zip(self.steps, (None, *self.steps), strict=False)))
             links = [
                 f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
-                f"{short(link.contribution)}  by {seen_step(link)}"
+                f"{short(link.contribution)}  by {words.seen_step(link)}"
                 for link, before in rows
             ]
             if len(self.steps) > len(links):
@@ -124,13 +128,19 @@ class Finding:
         ]
         return printable_lines("\n".join(lines + ([f"  {self.advice}"] if self.advice else [])))
 
+    @property
+    def _known_words(self) -> Words:
+        assert self._words is not None  # whoever finds something knows what it is called
+        return self._words
+
     def _whose(self) -> str:
         """The gradient, or what is to be said of many: one number only if it is that of all."""
         if not self.others:
             return f"Gradient of {self._name} = {self.gradient!r}"
         count = len(self.others) + 1
-        names = [self._name, *[label(node) for node in self.others[:2]]]
-        known = {name_of(node) for node in (self.node, *self.others[:2])}  # a loop makes many of one name
+        words = self._known_words
+        names = [self._name, *[words.label(node) for node in self.others[:2]]]
+        known = {words.name(node) for node in (self.node, *self.others[:2])}  # a loop makes many of one name
         if count > 3 and ("" in known or len(known) < 3):
             also = f"{count:,} inputs"
         else:
@@ -153,6 +163,7 @@ class Explanation:
 
     root: Value
     findings: tuple[Finding, ...]
+    _words: Words
 
     def __bool__(self) -> bool:
         return any(finding.kind != "ordinary" for finding in self.findings)
@@ -165,13 +176,16 @@ class Explanation:
 
     def __repr__(self) -> str:
         top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
-        lines = [f"Derivatives of {seen_step(top) if top else seen(self.root)}"]
+        lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
         if not self:
-            lines.append("Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
+            broken = any(not math.isfinite(node.data) for node in (self.root, *[f.node for f in self.findings]))
+            fine = "no gradient is zero, nan, infinite, tiny or huge"
+            lines.append(f"A number is not finite; {fine}." if broken else f"Nothing is wrong: {fine}.")
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")
-        return printable_lines("\n".join(lines))
+        most, text = columns(), printable_lines("\n".join(lines))
+        return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -201,43 +215,53 @@ def _arriving(number: float, arrivals: int, before: Link | None) -> str:
     return f"{short(number)} ({f'the sum of {arrivals:,} paths' if arrivals > 1 else 'a sum'})"
 
 
-def number_of(operand: Any) -> float:
-    return operand if type(operand) is float else operand.data
+class Words:
+    """What the parts of a graph are called, with the numbers that it was recorded with.
 
+    Args:
+        names: of the nodes.
+        recorded: the numbers of the leaves.
+    """
 
-def is_relu(node: Value) -> bool:
-    if node.op != "where" or node.scope is None or node.scope.name != "relu":
-        return False
-    _, zero, x = node.operands
-    return zero == 0.0 and is_node(x)
+    def __init__(self, names: Names, recorded: Snapshot) -> None:
+        self.names, self.recorded = names, recorded
 
+    def number(self, operand: Any) -> float:
+        """The number of an operand: a constant, or a node."""
+        return operand if type(operand) is float else self.recorded.value(operand)
 
-def name_of(node: Value) -> str:
-    """The name that the user gave; of a leaf whose place is known, its variable; else ""."""
-    if node.name or node.op is not None or node.origin is None or is_of_package(node.origin):
-        return node.name or ""
-    return variable(node.origin)
+    def name(self, node: Value) -> str:
+        """What the user calls a node; "" where that is not known."""
+        return self.names.name(node) if node in self.names.number else node.name or ""
 
+    def called(self, node: Value) -> str:
+        """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
+        if node.op is None:
+            number, remark = short(self.number(node)), self.recorded.remark(node)
+            text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
+            return f"{text}, {remark}," if remark else text
+        if is_relu(node):
+            return f"relu({short(self.number(node.operands[2]))})"
+        numbers = [short(self.number(x)) for x in node.operands]
+        symbol = TABLE[node.op].symbol
+        if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
+            return f" {symbol} ".join(numbers)
+        if len(numbers) > 4:
+            numbers[2:-1] = ["..."]
+        return f"{node.op}({', '.join(numbers)})"
 
-def called(node: Value) -> str:
-    """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
-    if node.op is None:
-        return f"{name} = {short(node.data)}" if (name := name_of(node)) else f"the input {short(node.data)}"
-    if is_relu(node):
-        return f"relu({short(number_of(node.operands[2]))})"
-    numbers = [short(number_of(x)) for x in node.operands]
-    assert node._row is not None
-    symbol = node._row.symbol
-    if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
-        return f" {symbol} ".join(numbers)
-    if len(numbers) > 4:
-        numbers[2:-1] = ["..."]
-    return f"{node.op}({', '.join(numbers)})"
+    def label(self, node: Value) -> str:
+        """What a node whose gradient is explained is called."""
+        number = short(self.number(node))
+        return self.name(node) or (f"{self.called(node)}{at(node)}" if node.op else f"the input {number}")
 
+    def seen(self, node: Value) -> str:
+        """A node, its number and its place."""
+        return f"{self.called(node)}{f' = {short(node.data)}' if node.op else ''}{at(node)}"
 
-def label(node: Value) -> str:
-    """What a node whose gradient is explained is called."""
-    return name_of(node) or (f"{called(node)}{at(node)}" if node.op else f"the input {short(node.data)}")
+    def seen_step(self, link: Link) -> str:
+        """The same of a link."""
+        return f"{link.text} = {short(link.node.data)}{at(link.node)}" if link.text else self.seen(link.node)
 
 
 def at(node: Value) -> str:
@@ -246,12 +270,7 @@ def at(node: Value) -> str:
 
 
 def at_site(site: Site | None) -> str:
-    return f" ({os.path.basename(site.file)}:{site.line}: {site.expression})" if site is not None else ""
-
-
-def seen(node: Value) -> str:
-    return f"{called(node)}{f' = {short(node.data)}' if node.op else ''}{at(node)}"
-
-
-def seen_step(link: Link) -> str:
-    return f"{link.text} = {short(link.node.data)}{at(link.node)}" if link.text else seen(link.node)
+    if site is None:
+        return ""
+    file = site.file if cell(site.file) else os.path.basename(site.file)
+    return f" ({located(file, site.line)}: {site.expression})"

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograd_mini import functions
 from autograd_mini.engine import Value, is_node
 from autograd_mini.functions import (
     cross_entropy,
@@ -30,7 +29,7 @@ from autograd_mini.functions import (
     sum,
     tanh,
 )
-from autograd_mini.observers import is_of_package
+from autograd_mini.names import composite_of
 from autograd_mini.primitives import ZERO, abs, exp, expm1, hypot, log, log1p, sqrt, xlogy
 from autograd_mini.scopes import unobserved
 from autograd_mini.stack import Scope
@@ -142,30 +141,6 @@ class _Match:
             set(self.nodes),
             set(self.scopes),
         )
-
-
-def composite_of(node: Value) -> Scope | None:
-    """The innermost scope of a node, if it is one of this package's compositions and not the user's own."""
-    scope = node.scope
-    if scope is None or not _is_composition(scope.name):
-        return None
-    return scope if node.origin is None or is_of_package(node.origin) else None
-
-
-def call_of(node: Value) -> Scope | None:
-    """The call of a composition of this package that the user wrote and the node is a part of; None if there is none.
-
-    Compositions are made of others: of the calls around a node this is the outermost.
-    """
-    scope = composite_of(node)
-    while scope is not None and scope.parent is not None and _is_composition(scope.parent.name):
-        scope = scope.parent
-    return scope
-
-
-@functools.cache
-def _is_composition(name: str) -> bool:
-    return hasattr(getattr(functions, name, None), "__wrapped__")
 
 
 def inputs_of(scope: Scope, node: Value) -> list[Value]:

@@ -18,19 +18,15 @@ from autograd_mini.explain.report import (
     Culprit,
     Finding,
     Link,
+    Words,
     at,
-    called,
     ends,
-    is_relu,
-    label,
-    number_of,
-    seen,
-    seen_step,
     short,
     slope_text,
 )
-from autograd_mini.explain.stable import advise, call_of, composite_of, inputs_of
+from autograd_mini.explain.stable import advise, inputs_of
 from autograd_mini.functions import kink_at_switch, relu
+from autograd_mini.names import call_of, composite_of, is_relu
 from autograd_mini.observers import Kink, kink_of, place_of
 from autograd_mini.primitives import ZERO
 from autograd_mini.scopes import unobserved
@@ -39,6 +35,8 @@ from autograd_mini.sweep import sweep, topological_order
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
+_MOST = 0.5  # of the logarithm of a product: a factor with more of it is the cause, if the others alone do no harm
+_NEARLY_ALL = 0.67  # a factor with more is the cause in any case
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 _WITHOUT_POLE = ("add", "sub", "mul", "sum", "dot", "hypot")  # they are infinite only where they grow beyond all floats
 _WITH_POLE = ("div", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "pow", "atanh", "asin", "acos", "acosh")
@@ -71,8 +69,8 @@ def _class(number: float) -> str:
 class Study:
     """A graph and its adjoints, and the way up from any node."""
 
-    def __init__(self, root: Value, small: float, large: float) -> None:
-        self.root, self.small, self.large = root, small, large
+    def __init__(self, root: Value, small: float, large: float, words: Words) -> None:
+        self.root, self.small, self.large, self.words = root, small, large, words
         self.adjoints = topological_order(root)
         for _ in sweep(root, 1.0, self.adjoints):
             pass
@@ -164,10 +162,10 @@ class Study:
             roots = [*trouble, *above, *(user for node in above for user, _ in self.users[node][:SHOWN_LINKS])]
             roots += [link.node for link in path[-2 * SHOWN_LINKS :]]
             advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
-            advice = advice or _habit(verdict, kind)
+            advice = advice or _habit(verdict, kind, self.words)
         if verdict.cause == "never reaches":
             advice = "Did you use .data, a new Value, or another variable of the same name?"
-        kinks = [kink for link in path if (kink := _kink(link.node)) is not None]
+        kinks = [kink for link in path if (kink := _kink(link.node, self.words)) is not None]
         return Finding(
             node,
             self.adjoint(node),
@@ -182,7 +180,8 @@ class Study:
             steps,
             tuple([self.adjoint(n) for n in (node, *others)]),
             self.arrivals(node),
-            name or label(node),
+            name or self.words.label(node),
+            self.words,
         )
 
     # -- the way up ----------------------------------------------------------------------------------------------------
@@ -280,13 +279,14 @@ class Study:
     def called(self, node: Value, call: Scope) -> str:
         """A call of a composition with what it was called with: "tanh(0.5)"."""
         inputs = list(self.slopes(node, call))
-        return f"{call.name}({', '.join([short(x.data) for x in inputs[:3]])}{', ...' * (len(inputs) > 3)})"
+        numbers = [short(self.words.number(x)) for x in inputs[:3]]
+        return f"{call.name}({', '.join(numbers)}{', ...' * (len(inputs) > 3)})"
 
     def seen(self, node: Value) -> str:
         """A node, its number and its place; the result of a composition as what was called."""
         call = call_of(node)
         if call is None or any(call_of(user) is call for user, _ in self.users.get(node, ())):
-            return seen(node)
+            return self.words.seen(node)
         return f"{self.called(node, call)} = {short(node.data)}{at(node)}"
 
     def slopes(self, node: Value, call: Scope) -> dict[Value, Any]:
@@ -350,6 +350,9 @@ class Study:
         if kind == "unreached":
             return Verdict("never reaches", f"It has no part in the computation of {self.seen(self.root)}.", node, ())
         if kind == "ordinary":
+            if not math.isfinite(node.data):
+                reason = self.forward(node, _class(node.data))
+                return Verdict("ordinary", f"Its gradient is fine, its number is not. {reason.message}", node, ())
             return Verdict("ordinary", "Nothing is wrong; this is the strongest path.", node, ())
         if kind in ("vanishing", "exploding"):
             return self.product(node, kind)
@@ -386,7 +389,7 @@ class Study:
         walls = self.blockers(node)
         if not walls:
             return Verdict("never reaches", f"Nothing that it is used for reaches {self.seen(self.root)}.", node, ())
-        told = [_wall(edge) for edge in walls]
+        told = [_wall(edge, self.words) for edge in walls]
         cause, message = told[0]
         more = list(dict.fromkeys([text for _, text in told[1:] if text != message]))
         if more:
@@ -437,10 +440,10 @@ class Study:
         if partial != 0.0:
             return self.forward(node, _class(partial))
         scope, op = composite_of(node), node.op
-        partners = [x for x in node.operands if number_of(x) == 0.0]
+        partners = [x for x in node.operands if self.words.number(x) == 0.0]
         if scope is not None and op in ("exp", "expm1", "div", "log1p"):
             inputs = inputs_of(scope, node)
-            numbers = ", ".join(short(x.data) for x in inputs[:3])
+            numbers = ", ".join(short(self.words.number(x)) for x in inputs[:3])
             message = f"{scope.name} is saturated at {numbers}: its slope is 0 in floating point{at(node)}."
             return Verdict("saturated", message, node, (node,))
         if op in ("mul", "dot", "div") and partners:
@@ -454,9 +457,9 @@ class Study:
                 trouble = node, partner
             return Verdict("multiplied by 0", message, node, trouble)
         if node.data == 0.0 and op in ("exp", "exp2", "pow") and not partners:
-            message = f"{called(node)} is below the smallest float, so it is 0, and its slope too{at(node)}."
+            message = f"{self.words.called(node)} is below the smallest float, so it is 0, and its slope too{at(node)}."
             return Verdict("underflow", message, node, (node,))
-        infinite = next((x for x in node.operands if math.isinf(number_of(x))), None)
+        infinite = next((x for x in node.operands if math.isinf(self.words.number(x))), None)
         if infinite is not None:
             reason = self.forward(infinite, "inf") if is_node(infinite) else None
             message = f"{self.seen(node)} has the slope 0 at an infinite operand."
@@ -464,16 +467,18 @@ class Study:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
             return Verdict("saturated", message, node, (node,))
         if op in _WITH_FLAT_TAILS and node.data != 0.0:
-            message = f"{called(node)} is so flat there that its slope is 0 in floating point{at(node)}."
+            message = f"{self.words.called(node)} is so flat there that its slope is 0 in floating point{at(node)}."
             return Verdict("saturated", message, node, (node,))
-        return Verdict("stationary", f"The slope of {called(node)} is 0 at that point{at(node)}.", node, (node,))
+        return Verdict(
+            "stationary", f"The slope of {self.words.called(node)} is 0 at that point{at(node)}.", node, (node,)
+        )
 
     def forward(self, node: Value, kind: str) -> Verdict:
         """Where, in computing, a number or a slope became nan or infinite: at finite operands, or in the input."""
         trail = [node]
         while True:
-            operands = [x for x in node.operands if not math.isfinite(number_of(x))]
-            operands.sort(key=lambda x: math.isinf(number_of(x)))  # nan first
+            operands = [x for x in node.operands if not math.isfinite(self.words.number(x))]
+            operands.sort(key=lambda x: math.isinf(self.words.number(x)))  # nan first
             if not operands or (math.isfinite(node.data) and len(trail) > 1):
                 break
             operand = operands[0]
@@ -483,25 +488,29 @@ class Study:
             trail.append(node)
         if node.op is None:
             return Verdict(*self._input(node, node), node, tuple(trail))
-        numbers = [number_of(x) for x in node.operands]
+        numbers = [self.words.number(x) for x in node.operands]
         if math.isnan(node.data) or (math.isfinite(node.data) and kind == "nan"):
             cause = "outside domain"
             what = "result" if math.isnan(node.data) else "slope"
-            message = f"{called(node)} is outside the domain of {node.op}: the {what} is nan{at(node)}."
+            message = f"{self.words.called(node)} is outside the domain of {node.op}: the {what} is nan{at(node)}."
         elif math.isfinite(node.data):
-            cause, message = "pole", f"The slope of {called(node)} is infinite{at(node)}."
+            cause, message = "pole", f"The slope of {self.words.called(node)} is infinite{at(node)}."
         elif _is_pole(node, numbers):
-            cause, message = "pole", f"{called(node)} is {short(node.data)}{at(node)}; its slope is infinite there."
+            cause, message = (
+                "pole",
+                f"{self.words.called(node)} is {short(node.data)}{at(node)}; its slope is infinite there.",
+            )
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
                 message += f" The 0 is {self.seen(zero)}."
                 trail.append(zero)
         else:
             cause = "overflow"
-            message = f"{called(node)} is beyond the largest float, 1.8e308, so it is {short(node.data)}{at(node)}."
+            message = f"{self.words.called(node)} is beyond the largest float, 1.8e308, so it is {short(node.data)}"
+            message += f"{at(node)}."
         first_nan = next((n for n in reversed(trail) if math.isnan(n.data)), None)
         if cause != "outside domain" and first_nan is not None:
-            message += f" Then {called(first_nan)} is nan{at(first_nan)}."
+            message += f" Then {self.words.called(first_nan)} is nan{at(first_nan)}."
         return Verdict(cause, message, node, tuple(trail))
 
     @staticmethod
@@ -509,8 +518,8 @@ class Study:
         return is_node(operand) and operand.op is not None and operand.data == 0.0
 
     def _input(self, node: Value, operand: Any) -> tuple[str, str]:
-        number = number_of(operand)
-        name = f"The constant {short(number)}" if type(operand) is float else f"The input {called(operand)}"
+        number = self.words.number(operand)
+        name = f"The constant {short(number)}" if type(operand) is float else f"The input {self.words.called(operand)}"
         name = name.replace("The input the input", "The input")
         return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {self.seen(node)}."
 
@@ -523,24 +532,40 @@ class Study:
         sign = 1.0 if kind == "vanishing" else -1.0
         steps = self.steps(path, node)
         factors = sorted(steps, key=lambda link: sign * abs(link.local))
-        worst, rest = factors[0], abs(self.adjoint(node)) / abs(factors[0].local or 1.0)
+        worst = factors[0]
         trouble = tuple(link.node for link in factors[:3])
-        if self.small <= rest <= self.large:
-            message = f"The slope {slope_text(worst.local)} of {seen_step(worst)} alone makes it so."
+        sizes = {id(link): -sign * _size(link.local) for link in steps}  # how much each does to make it so
+        doing = sum(size for size in sizes.values() if size > 0.0)
+        alone = sizes[id(worst)] > (-math.log(self.small) if kind == "vanishing" else math.log(self.large))
+        rest = abs(self.adjoint(node)) / abs(worst.local or 1.0)
+        share = sizes[id(worst)] / doing if doing else 0.0
+        if share > _NEARLY_ALL or (self.small <= rest <= self.large and (alone or share > _MOST)):
+            message = f"The slope {slope_text(worst.local)} of {self.words.seen_step(worst)} alone makes it so."
             if kind == "exploding":
                 return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)
             if worst.text:
                 name, _, inputs = worst.text.removesuffix(")").partition("(")
                 return Verdict("saturated", f"{name} is saturated at {inputs}. {message}", worst.node, trouble)
             return Verdict("small factor", message, worst.node, trouble)
-        size = "smallest" if kind == "vanishing" else "largest"
+        size, so = ("smallest", "small") if kind == "vanishing" else ("largest", "large")
         telling = [link for link in factors if sign * abs(link.local) < sign] or factors
         places: dict[Any, Link] = {}  # each place once, with its worst factor
         for link in telling:
             places.setdefault(link.origin.place if link.origin else link.node, link)
-        listed = "; ".join([f"{slope_text(link.local)} by {seen_step(link)}" for link in [*places.values()][:3]])
-        message = f"It is a product of {len(steps):,} factors. The {size}: {listed}."
+        listed = "; ".join(
+            [f"{slope_text(link.local)} by {self.words.seen_step(link)}" for link in [*places.values()][:3]]
+        )
+        many = [sizes[id(link)] for link in telling if sizes[id(link)] >= 0.5 * sizes[id(worst)]]
+        about = math.exp(-sign * sum(many) / len(many))
+        message = f"It is a product of {len(steps):,} factors; {len(many):,} of about {about:.2g} each make it {so}. "
+        message += f"The {size}: {listed}."
         return Verdict("product of many factors", message, worst.node, trouble)
+
+
+def _size(partial: Any) -> float:
+    """The logarithm of a factor; of one that is 0 or infinite, what counts more than all others."""
+    size = 0.0 if partial is ZERO else abs(partial)
+    return -1e9 if size == 0.0 else 1e9 if math.isinf(size) else math.log(size)
 
 
 def _is_pole(node: Value, numbers: list[float]) -> bool:
@@ -559,10 +584,10 @@ def _is_pole(node: Value, numbers: list[float]) -> bool:
     )
 
 
-def _wall(edge: Edge) -> tuple[str, str]:
+def _wall(edge: Edge, words: Words) -> tuple[str, str]:
     """Why an operation hands nothing on to an operand: a code, and a sentence."""
     node, op = edge.node, edge.node.op
-    this = f"{called(node)}{at(node)}"
+    this = f"{words.called(node)}{at(node)}"
     if op == "stop_gradient":
         return "stopped", f"The program asked for it: {this} is a constant for all derivatives."
     if op in ("floor", "sign", "floor_divide"):
@@ -572,13 +597,16 @@ def _wall(edge: Edge) -> tuple[str, str]:
     if op == "where":
         return "dead branch", f"{this} took the other branch."
     if op in ("maximum", "minimum"):
-        return "dead branch", f"{this} chose another operand, {short(node.data)}, not {short(edge.below.data)}."
+        return (
+            "dead branch",
+            f"{this} chose another operand, {short(node.data)}, not {short(words.number(edge.below))}.",
+        )
     if op == "clip":
         return (
             "dead branch",
             f"{this} is limited to {short(node.data)}: outside the bounds, and on them, it is constant.",
         )
-    if _kink(node) is not None:
+    if _kink(node, words) is not None:
         return "kink", f"{this} is a kink, and the slope chosen there is 0."
     return "dead branch", f"{this} does not depend on this operand here."
 
@@ -592,7 +620,7 @@ _DOMAINS: dict[str | None, tuple[str, Callable[[float], bool]]] = {
 }
 
 
-def _habit(verdict: Verdict, kind: str) -> str | None:
+def _habit(verdict: Verdict, kind: str, words: Words) -> str | None:
     """What helps against a trouble that no single formula makes; None if nothing is known."""
     if verdict.cause == "dead branch" and is_relu(verdict.node):
         return (
@@ -609,19 +637,19 @@ def _habit(verdict: Verdict, kind: str) -> str | None:
         logits = f"; with a loss on top, use one that takes the logits, such as {loss}" if loss else ""
         return f"Scale the inputs of {call.name}, or initialise smaller{logits}."
     for node in verdict.trouble:
-        numbers = [number_of(x) for x in node.operands]
-        words, is_outside = _DOMAINS.get(node.op, ("", bool))
-        if words and is_outside(numbers[0]):
-            return f"Keep the argument of {node.op} {words}: clip it, or use a form that cannot get there."
+        numbers = [words.number(x) for x in node.operands]
+        domain, is_outside = _DOMAINS.get(node.op, ("", bool))
+        if domain and is_outside(numbers[0]):
+            return f"Keep the argument of {node.op} {domain}: clip it, or use a form that cannot get there."
         if node.op == "div" and numbers[1] == 0.0:
             return "Keep the denominator away from 0: clip it, or use a form that cannot get there."
     return None
 
 
-def _kink(node: Value) -> Kink | None:
+def _kink(node: Value, words: Words) -> Kink | None:
     """The kink that a node of a path sits on."""
     kink = kink_of(node)
-    if kink is None and is_relu(node) and number_of(node.operands[2]) == 0.0:
+    if kink is None and is_relu(node) and words.number(node.operands[2]) == 0.0:
         with unobserved():
             kink = kink_at_switch("relu", relu, node.operands[2], node)
     return kink

@@ -21,10 +21,9 @@ from autograd_mini.debug.program import Call
 from autograd_mini.debug.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
-from autograd_mini.draw.parts import outwards
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.explain import explain
+from autograd_mini.stack import outwards
 
 Body = dict[str, Any] | None
 
@@ -353,7 +352,7 @@ class Session:
         word, _, rest = expression.partition(" ")
         if arguments.get("context") == "repl":
             if word == "explain":
-                return _result(str(explain(self.trace.root, by=self._node(rest) if rest else None)))
+                return _result(str(self._wording.explanation(self._node(rest) if rest else None)))
             if word == "goto":
                 step = number(self.trace, rest)
                 if not step.is_integer():
@@ -393,7 +392,7 @@ class Session:
         name, step = met[0].target, self.trace.step
         what, cause = _exception(self._wording), None
         if step.operand is not None:
-            cause = explain(self.trace.root, by=step.operand, **met[0].limits)
+            cause = self._wording.explanation(step.operand, **met[0].limits)
         return {  # the place for a stack trace is the one for long texts that editors show
             "exceptionId": name, "breakMode": "always", "description": what,
             "details": {"message": what, "typeName": name, "stackTrace": str(cause or "\n".join(self._wording.stop()))},

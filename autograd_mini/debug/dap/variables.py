@@ -112,10 +112,11 @@ class Variables:
         """The row of a node, to be opened."""
         label, rows = self.trace.label(node), self._properties(node)
         text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
+        text += f", {remark}" if (remark := self.trace.remark(node)) else ""
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
-            "evaluateName": label if "#" not in label else f"#{self.trace.number(node)}",
+            "evaluateName": self.trace.written(node),
             "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
             "namedVariables": len(rows),
         }

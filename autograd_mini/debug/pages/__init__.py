@@ -295,12 +295,15 @@ class _Contents:
         return [(written(number), *self._colour(number)) for number in numbers]
 
     def _note(self) -> str:
-        """What to say of a graph that is not shown node by node, or step by step."""
+        """What to say of a graph that is not shown node by node, or step by step; and of leaves written since."""
         nodes, boxes = len(self.trace.journal.order), len(self.tracks)
         said = [] if boxes == nodes else [f"{nodes:,} nodes are in {boxes:,} boxes"]
         if not self.single:
             said.append(f"{len(self.trace):,} steps are shown in {len(self.scenes):,} groups")
-        return f"A large graph: {' and '.join(said)}." if said else ""
+        large = [f"A large graph: {' and '.join(said)}."] if said else []
+        unknown = [called(self.trace, node) for node, was in self.trace.journal.recorded.written.items() if was is None]
+        more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
+        return " ".join([*large, *([f"Written since: {', '.join(unknown[:3])}{more}."] if unknown else [])])
 
 
 def _path(node: Value) -> str:

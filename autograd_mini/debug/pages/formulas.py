@@ -15,10 +15,10 @@ from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.travel import Trace
 from autograd_mini.draw.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
+from autograd_mini.names import bracketed, elided
 
 Formula = list[Any]  # [tag, *children], where children are texts or formulas
 
-_LONGEST = 32  # characters of a name
 _MOST_OPERANDS = 6
 _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 
@@ -34,11 +34,7 @@ def short(number: float) -> str:
 
 def called(trace: Trace, node: Value) -> str:
     """What a page calls a node."""
-    name = readable(trace.label(node)).replace("\t", " ")
-    if len(name) <= _LONGEST:
-        return name
-    # Of "network.layers[0].neurons[1].w[0]" the end tells more; of a name that the user gave, the beginning.
-    return name[: _LONGEST - 1] + "…" if node.name else "…" + name[1 - _LONGEST :]
+    return elided(readable(trace.label(node)).replace("\t", " "))
 
 
 def numeral(number: float) -> Formula:
@@ -54,7 +50,7 @@ def variable(name: str) -> Formula:
     """
     found = _INDEXED.fullmatch(name)
     if not found:
-        return ["mi", name]
+        return ["mi", bracketed(name)]
     letter, index = (found[1], found[2]) if found[1] else (found[3], found[4])
     return ["msub", ["mi", letter], ["mn" if index.isdecimal() else "mi", index]]
 
@@ -147,7 +143,8 @@ def words(trace: Trace, step: Step) -> str:
     name = called(trace, step.node)
     if step.phase == FORWARD:
         if step.node.op is None:
-            return f"{name} is {short(step.total)}, a number that is given."
+            remark = trace.remark(step.node)
+            return f"{name} is {short(step.total)}, a number that is given{', ' * bool(remark)}{remark}."
         return f"{name} is computed: {short(step.total)}."
     if step.phase == SEED:
         return f"Backward begins at {name}: its derivative by itself is {short(step.total)}."

@@ -14,7 +14,7 @@ from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.observers import is_of_library
-from autograd_mini.source import Site
+from autograd_mini.source import Site, cell
 from autograd_mini.streams import UNSAFE
 
 _SHORT = 400  # lines of a file that is shown whole
@@ -74,7 +74,7 @@ def _words(frame: Frame, depth: int) -> str:
 
 
 def _title(file: str) -> str:
-    return "notebook cell" if "ipykernel_" in file else readable(os.path.basename(file))
+    return cell(file) or readable(os.path.basename(file))
 
 
 def _lines(file: str) -> list[str]:

@@ -31,8 +31,9 @@ class Stage(Picture):
     """
 
     def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
-        order = tuple(topological_order(trace.root, everything=True))
-        super().__init__(order, boxes, Gradients({}, "", topological_order(trace.root)), 4)
+        super().__init__(
+            boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names, trace.journal.recorded
+        )
         self.trace, self.tracks = trace, tracks
         dot = "digraph stage {\n" + "".join(self.lines("LR", legend=False, title=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
@@ -65,15 +66,17 @@ class Stage(Picture):
                     ways.append(way)
         return ways
 
+    def _called(self, node: Value) -> str:  # as the texts beside the picture do
+        return called(self.trace, node) if self.names.name(node) or self.names.expression(node) else ""
+
     def _box(self, box: Box, node: Value) -> str:
         name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
-        source = self.names.source(node)
+        whole = self.names.step_of(node)
+        source = self.names.expression(node) or whole
         self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
-        if self.trace.name(node):
-            header = f"<B>{label(name)}</B>" + (f" = {label(operation)}" if operation else "")
-        else:
-            about = f"{operation} in {source}" if source and self.names.is_step(node) else source or operation
-            header = f"{label(name)} {self._small(about)}"
+        header = self._header(node)
+        if not self._called(node):  # the texts beside the picture call it by number
+            header = f"{label(name)} {self._small(f'{operation} in {whole}' if whole else operation)}"
         return self._cells(box, header, LEAF if node.op is None else COMPUTED)
 
     def _group(self, box: Box) -> str:

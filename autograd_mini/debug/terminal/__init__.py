@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +32,7 @@ from autograd_mini.debug.wording import Wording, aligned, location, number, path
 from autograd_mini.draw import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.explain import explain
+from autograd_mini.screen import wrapped
 from autograd_mini.script import path_and_name
 from autograd_mini.streams import abandon, reason, write
 from autograd_mini.sweep import topological_order
@@ -76,7 +77,9 @@ class Shell(cmd.Cmd):
         self.prompt = "(backprop) " if self.use_rawinput else ""
         self.cmdqueue = list(commands)
         self.paint = painter(self.stdout)
+        self.columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
         self.trace: Trace | None = None
+        self.met: tuple[Breakpoint, ...] = ()  # at this stop
         self.quits = False
         self.ran_out = False
 
@@ -86,9 +89,9 @@ class Shell(cmd.Cmd):
         """Show a trace until the user goes on; whether that is meant, not the end of everything."""
         if self.trace is not None:
             trace.inherit(self.trace)
-        self.trace, self.quits = trace, False
-        columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
-        self.wording = Wording(trace, self.paint, columns)
+        self.trace, self.quits, self.met = trace, False, ()
+        self.columns = shutil.get_terminal_size().columns if self.use_rawinput else 0
+        self.wording = Wording(trace, self.paint, self.columns)
         with line_editing() if self.use_rawinput else nullcontext():
             self.say(about)
             self._show()
@@ -155,8 +158,8 @@ class Shell(cmd.Cmd):
         return self.trace
 
     def say(self, *lines: str) -> None:
-        """Print lines."""
-        write(self.stdout, "".join(f"{line}\n" for line in lines))
+        """Print lines, broken at words on a screen."""
+        write(self.stdout, "".join(f"{part}\n" for line in lines for part in wrapped(line, self.columns)))
 
     def _complain(self, text: str) -> None:
         self.say(self.paint("error", f"*** {printable(text)}"))
@@ -179,7 +182,7 @@ class Shell(cmd.Cmd):
         if times and not (times.isdecimal() and int(times) > 0):
             raise ArgumentError(f"{shown(times)} is no number of times.")
         trace = self._trace
-        before = trace.position
+        before, self.met = trace.position, ()
         for _ in range(int(times or 1)):
             stop = motion(back)
             self.say(*map(printable, stop.messages))
@@ -194,6 +197,7 @@ class Shell(cmd.Cmd):
             return
         if stop.reason == "interrupted":
             self.say("interrupted here")
+        self.met = stop.breakpoints
         for breakpoint in stop.breakpoints:
             self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
         self._show()
@@ -255,6 +259,7 @@ class Shell(cmd.Cmd):
         if not 0 <= target < len(trace):
             raise ArgumentError(f"There is no step {target}: they go from 0 to {len(trace) - 1}.")
         trace.seek(target)
+        self.met = ()
         self._show()
 
     def do_quit(self, _: str) -> bool:
@@ -513,11 +518,19 @@ class Shell(cmd.Cmd):
         self.say(*self.wording.tree(self._node(name), int(depth)))
 
     def do_explain(self, text: str) -> None:
-        """Say why a gradient is what it is: explain (of this node), explain x, explain all (what is wrong anywhere)."""
-        node = None if text == "all" else self._node(text)
-        by = node if node is None else {self._trace.name(node): node}
-        self.say(*map(printable, str(explain(self._trace.root, by=by)).splitlines()))
+        """Say why a gradient is what it is: explain (at this step), explain x, explain all (what is wrong anywhere)."""
+        node = None if text == "all" else self._node(text) if text else self._subject()
+        self.say(*map(printable, str(self.wording.explanation(node)).splitlines()))
         self._say_without_changes("This explains")
+
+    def _subject(self) -> Value:
+        """What there is to explain at a step: the node, or who received from it what is not finite or made us stop."""
+        trace, step = self._trace, self._trace.step
+        if step.operand is not None and any(b.kind in ("nonfinite", "above", "below") for b in self.met):
+            return step.operand
+        steps = trace.passed_steps if trace.passed is not None else trace.contributions()
+        broken = (step.operand for step in steps if step.operand is not None and not isfinite(step.total))
+        return next(broken, step.node)
 
     def do_check(self, text: str) -> None:
         """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
@@ -577,7 +590,8 @@ class Shell(cmd.Cmd):
         if not text.strip():
             return self._trace.step.node
         trace, text = self._trace, text.strip()
-        if text in trace.vocabulary and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
+        known = text in trace.vocabulary or text in trace.names.expressed or "#" in text
+        if known and len(nodes := trace.nodes(text)) == 1:  # also of a name that is no expression
             return nodes[0]
         found = trace.evaluate(text)
         if not is_node(found):
@@ -608,7 +622,10 @@ class Shell(cmd.Cmd):
         for title, verbs in HELP.items():
             rows.append((title, "", ""))
             rows += [(f"  {verb}", short.get(verb, ""), f"  {self._about(verb)}") for verb in verbs]
-        self.say(*[self.paint("header", line) if line in HELP else line for line in aligned(rows)])
+        lines = aligned(rows)
+        below = lines[1].index(rows[1][2].strip())
+        lines = [self.paint("header", line) if line in HELP else line for line in lines]
+        self.say(*[part for line in lines for part in wrapped(line, self.columns, below)])
         self.say(
             "A stop shows what has just happened. An empty line does the same again. Verbs can be shortened; "
             "anything else is an expression."

@@ -8,9 +8,9 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.namespaces import namespaces, paths, plain
 from autograd_mini.debug.places import place
 from autograd_mini.debug.program import debug_program
+from autograd_mini.namespaces import namespaces, paths, plain
 
 PROGRAM = """
 import autograd_mini as am
@@ -145,7 +145,7 @@ def test_the_frames_of_the_program_are_looked_at_not_ours():
 
     spaces = function(inside)
     assert spaces[0] == {"inside": inside}
-    assert "Value" in spaces[-1]
+    assert any("Value" in space for space in spaces[1:])
     assert all("pytest" not in space.get("__name__", "") for space in spaces)
     assert plain([{"n": 1, "x": 2.5, "t": "text", "b": True, "huge": 10**400, "v": inside}, {"n": 2}]) == {
         "n": 1.0, "x": 2.5, "t": "text", "b": True,
