@@ -146,7 +146,7 @@ def load(
     """
     things = _named(model, optimizer, schedule)
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text(encoding="utf-8")
         states = json.loads(text)
     except json.JSONDecodeError as error:
         raise _unusable(path, error.lineno, f"{error.msg} in column {error.colno}.") from None

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from typing import Any
 
 from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.lines import Frame

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from autograd_mini.engine import Value
 from autograd_mini.names import Names, is_relu
 from autograd_mini.observers import Kink, place_of
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import ZERO
 from autograd_mini.screen import columns, wrapped
 from autograd_mini.snapshot import Snapshot
 from autograd_mini.source import Site, cell, located
@@ -243,7 +243,8 @@ class Words:
         if is_relu(node):
             return f"relu({short(self.number(node.operands[2]))})"
         numbers = [short(self.number(x)) for x in node.operands]
-        symbol = TABLE[node.op].symbol
+        assert node._row is not None
+        symbol = node._row.symbol
         if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
             return f" {symbol} ".join(numbers)
         if len(numbers) > 4:

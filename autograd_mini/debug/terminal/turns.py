@@ -86,7 +86,8 @@ class Turns:
             sys.stdin.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
     def _open(self) -> io.TextIOWrapper:
-        return open(0, closefd=False)  # it stays until the end
+        encoding = getattr(sys.stdin, "encoding", None) or "utf-8"
+        return open(0, encoding=encoding, closefd=False)  # it stays until the end
 
     @contextmanager
     def program(self) -> Iterator[None]:
