@@ -56,7 +56,7 @@ def test_every_line_fits_a_terminal(tmp_path, wide):
     child = pexpect.spawn(
         sys.executable, ["-m", "autograd_mini", "debug", "program.py"], cwd=str(tmp_path), encoding="utf-8",
         dimensions=(200, wide), timeout=60,
-        env={key: os.environ[key] for key in os.environ if key != "COLUMNS"} | {"NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+        env={k: v for k, v in os.environ.items() if k != "COLUMNS"} | {"NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     said = ""
     for command in (
