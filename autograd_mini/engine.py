@@ -34,7 +34,7 @@ from autograd_mini.source import Site
 from autograd_mini.stack import Scope, recording
 from autograd_mini.sweep import propagate, sweep, topological_order
 
-_ADD, _SUB, _MUL, _DIV = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"]
+_ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]
 _new = object.__new__
 
@@ -418,6 +418,13 @@ class Value(Node):
             return record(_DIV, x / other, self, other, 1.0 / other, ZERO)
         quotient: Value = Methods.__truediv__(self, other)  # also a zero divisor
         return quotient
+
+    def __pow__(self, other: Value | float) -> Value:
+        if type(other) in (int, float) and other == 2:  # a square, of which losses consist
+            x = self._data
+            return record(_POW, x * x, self, 2.0, 2.0 * x, ZERO)
+        power: Value = Methods.__pow__(self, other)
+        return power
 
     def __neg__(self) -> Value:
         return record(TABLE["neg"], -self._data, self, None, -1.0, ZERO)

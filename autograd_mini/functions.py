@@ -221,10 +221,12 @@ def relu(x: Scalar) -> Scalar:
     """
     # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
     if type(x) is Value or is_node(x):
-        number = x._data
+        number, choose = x._data, record_where if type(x) is Value else where
+        if number > 0.0:
+            return name_scope("relu", choose(False, 0.0, x))
         if number != number:
             return name_scope("relu", x / x)
-        y = name_scope("relu", (record_where if type(x) is Value else where)(number <= 0.0, 0.0, x))
+        y = name_scope("relu", choose(True, 0.0, x))
         if number == 0.0:
             _switched("relu", relu, x, y)
             return _bent(x, y)
@@ -514,7 +516,7 @@ def mean(xs: Iterable[Scalar]) -> Scalar:
     3.0
     """
     numbers = numbers_in("mean", xs)
-    return sum_of(*numbers) / float(len(numbers))
+    return sum(numbers) / float(len(numbers))
 
 
 @transparent
@@ -777,6 +779,8 @@ def _are_several(xs: Any) -> bool:
 
 def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
     """The loss of one prediction, or the mean loss of a list of them."""
+    if type(predictions) is Value and type(targets) in (float, int):
+        return loss(predictions, float(targets))
     if not _are_several(predictions):
         if _are_several(targets):
             raise ArgumentError(f"{name}() got one prediction and a list of targets.", "Pass one target a prediction.")

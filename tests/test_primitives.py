@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import math
 import pickle
 import pydoc
@@ -14,7 +15,7 @@ import sympy
 
 import autograd_mini as am
 from autograd_mini import primitives
-from autograd_mini.primitives import TABLE, ZERO
+from autograd_mini.primitives import TABLE, ZERO, interpreters
 from autograd_mini.symbolic import exact
 from tests.oracles import MEANING, X, Y, arity, derivative, derivatives, exactly, ulps
 
@@ -296,6 +297,26 @@ def same(got, expected):
     if isinstance(expected, float) and math.isnan(expected):
         return math.isnan(got)
     return got == pytest.approx(expected, rel=1e-15) and math.copysign(1.0, got) == math.copysign(1.0, expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_inlined_sums_follow_the_table(n):
+    """`sum` of Values alone has the value and partials of its row, to the bit."""
+    row = TABLE["sum"]
+    for numbers in itertools.product([0.1, -0.0, 1e300, nan], repeat=n):
+        node = am.sum(map(am.Value, numbers))
+        assert (repr(node.data), node.op) == (repr(row.function(*numbers)), "sum")
+        assert node.partials == row.partials(node.data, numbers)
+        assert [x.data for x in node.operands] == pytest.approx(list(numbers), nan_ok=True)
+
+
+def test_inlined_squares_follow_the_table():
+    """`x**2` has the value and partials of the row of pow, to the bit."""
+    for a in [0.0, -0.0, 1.0, -1.0, 0.1, 3.0, 5e-324, 1e300, -1e300, inf, nan]:
+        expected = interpreters[am.Value](TABLE["pow"], (am.Value(a), 2.0))
+        for square in (am.Value(a) ** 2, am.Value(a) ** 2.0):
+            assert (repr(square.data), repr(square.partials)) == (repr(expected.data), repr(expected.partials))
+            assert (square.op, square.operands[1]) == ("pow", 2.0)
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "neg", "pos", "where", "dot"])
