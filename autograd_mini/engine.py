@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Container, Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple, NoReturn, TypeGuard, final
+from typing import Any, NamedTuple, TypeGuard
 
 from autograd_mini.arrays import is_array
 from autograd_mini.errors import ArgumentError, OperandError, shown
@@ -57,8 +57,52 @@ class Notes(NamedTuple):
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
 
 
-class Node(Methods):
-    """What every node of a graph is and can do but arithmetic: `Value`, and the one of `micrograd`."""
+_MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
+
+
+class _Missing:
+    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: object, owner: type) -> Any:
+        if self.name in getattr(node, "__dict__", ()):  # of the class for micrograd's code, which has room
+            return vars(node)[self.name]
+        raise AttributeError(f"A Value has no attribute {self.name!r}. {_MICROGRAD}: it takes any attribute.")
+
+    def __set__(self, node: object, value: object) -> None:
+        if not hasattr(node, "__dict__"):
+            self.__get__(node, type(node))
+        vars(node)[self.name] = value
+
+    def __delete__(self, node: object) -> None:
+        self.__get__(node, type(node))
+        del vars(node)[self.name]
+
+
+class Value(Methods):
+    """A real number that records the operations it takes part in.
+
+    Args:
+        data: a real number (int, bool, float, Fraction, NumPy scalar or array without dimensions), stored as a float.
+        name: what pictures and debuggers call it.
+        label: another word for name.
+
+    Raises:
+        OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`; the name is
+            not text; or operands are passed, as to micrograd's Value: see `autograd_mini.micrograd`.
+        ArgumentError: there are both a name and a label.
+        OverflowError: data is an integer beyond the range of floats.
+
+    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    >>> c = a * b + a
+    >>> c.data
+    -4.0
+    >>> c.backward()
+    >>> a.grad, b.grad
+    (-2.0, 2.0)
+    """
 
     # `_left` and `_right` are the operands (a Value, a float, or None), `_dleft` and `_dright` the local partials, ZERO
     # where there is no edge: a constant, or a branch not taken. An operation of three or more operands keeps two
@@ -76,6 +120,27 @@ class Node(Methods):
     _dleft: Any
     _dright: Any
     _notes: Scope | Notes | None
+
+    # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
+    _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
+
+    def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
+        self._data = data if type(data) is float else _real(data, "Value()")
+        self._row = self._left = self._right = self._grad = None
+        self._dleft = self._dright = ZERO
+        now = recording()
+        self._notes = now.scope
+        if name is not None or label is not None:
+            self.name = _one_name(name, label)
+        if now.observe is not None:
+            now.observe(self)
+
+    def __init_subclass__(cls, tracked: bool = False) -> None:
+        if not tracked:  # as the class for micrograd's code is; no other may have operators of its own
+            raise OperandError(
+                "Value cannot be a base class.",
+                "Write functions of Values, hold one as an attribute, or derive from autograd_mini.micrograd.Value.",
+            )
 
     # -- what a node knows ---------------------------------------------------------------------------------------------
 
@@ -185,7 +250,7 @@ class Node(Methods):
         >>> x.grad
         6.0
         """
-        if not isinstance(self, Node):
+        if not isinstance(self, Value):
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
         if self._row is _STOP and type(self._left) is float:
@@ -267,78 +332,6 @@ class Node(Methods):
         if self._row is _WHERE and self.scope is not None and self.scope.name == "relu":
             return "ReLU"
         return "" if self._row is None else self._row.symbol
-
-
-def is_node(x: object) -> TypeGuard[Value]:
-    """Whether something is a node of a graph: a `Value`, of this module or of `micrograd`.
-
-    >>> is_node(Value(3.0)), is_node(3.0)
-    (True, False)
-    """
-    return isinstance(x, Node)
-
-
-_MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
-
-
-class _Missing:
-    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, node: object, owner: type) -> NoReturn:
-        raise AttributeError(f"A Value has no attribute {self.name!r}. {_MICROGRAD}: it takes any attribute.")
-
-    def __set__(self, node: object, value: object) -> NoReturn:
-        self.__get__(node, type(node))
-
-
-@final
-class Value(Node):
-    """A real number that records the operations it takes part in.
-
-    Args:
-        data: a real number (int, bool, float, Fraction, NumPy scalar or array without dimensions), stored as a float.
-        name: what pictures and debuggers call it.
-        label: another word for name.
-
-    Raises:
-        OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`; the name is
-            not text; or operands are passed, as to micrograd's Value: see `autograd_mini.micrograd`.
-        ArgumentError: there are both a name and a label.
-        OverflowError: data is an integer beyond the range of floats.
-
-    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
-    >>> c = a * b + a
-    >>> c.data
-    -4.0
-    >>> c.backward()
-    >>> a.grad, b.grad
-    (-2.0, 2.0)
-    """
-
-    __slots__ = ()
-
-    # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
-    _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
-
-    def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
-        self._data = data if type(data) is float else _real(data, "Value()")
-        self._row = self._left = self._right = self._grad = None
-        self._dleft = self._dright = ZERO
-        now = recording()
-        self._notes = now.scope
-        if name is not None or label is not None:
-            self.name = _one_name(name, label)
-        if now.observe is not None:
-            now.observe(self)
-
-    def __init_subclass__(cls) -> NoReturn:
-        raise OperandError(
-            "Value cannot be a base class.",
-            "Write functions of Values, hold a Value as an attribute, or derive from autograd_mini.micrograd.Value.",
-        )
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
@@ -448,6 +441,15 @@ def _one_name(name: Any, label: Any) -> str:
     if not isinstance(text, str):
         raise OperandError(f"The name of a Value is text, not {shown(text)}.", "Pass name='...', or none.")
     return text
+
+
+def is_node(x: object) -> TypeGuard[Value]:
+    """Whether something is a node of a graph: a `Value`, of this module or of `micrograd`.
+
+    >>> is_node(Value(3.0)), is_node(3.0)
+    (True, False)
+    """
+    return isinstance(x, Value)
 
 
 def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Value:
@@ -592,7 +594,7 @@ def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any
     return left, right, dleft, dright
 
 
-def _state(node: Node) -> tuple[Any, ...]:
+def _state(node: Value) -> tuple[Any, ...]:
     """Everything a node holds."""
     return type(node), node._row, node._data, node._grad, node._notes, node.operands, node.partials
 
@@ -614,10 +616,10 @@ def _revived(
     return node
 
 
-def _history(root: Node, known: Container[int]) -> dict[Node, None]:
+def _history(root: Value, known: Container[int]) -> dict[Value, None]:
     """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
-    order: dict[Node, None] = {}
-    entered: set[Node] = set()
+    order: dict[Value, None] = {}
+    entered: set[Value] = set()
     path = [root] if id(root) not in known else []
     while path:
         node = path[-1]
@@ -655,7 +657,7 @@ class _Dumping(threading.local):
 _dumping = _Dumping()
 
 
-def _pickled_first(node: Node) -> Any:
+def _pickled_first(node: Value) -> Any:
     """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
     if node._row is None:
         return None

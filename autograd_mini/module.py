@@ -18,7 +18,7 @@ from operator import itemgetter
 from types import CodeType, FrameType, FunctionType, MemberDescriptorType, ModuleType, TracebackType
 from typing import Any
 
-from autograd_mini.engine import Node, Value, is_node
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.states import real_number
 
@@ -140,7 +140,7 @@ _BOUNDARIES = (*_ATOMS, CodeType, FrameType, TracebackType, BaseException)
 _MACHINERY = {"autograd_mini", "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"}
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
-_IN_CLASSES = (Node, Module, list, tuple, dict, Set, deque)
+_IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
 
 
 def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple[str, Value]]:

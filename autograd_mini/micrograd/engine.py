@@ -13,7 +13,7 @@ from math import nan
 from typing import Any
 
 from autograd_mini import engine, functions
-from autograd_mini.engine import Node, layout
+from autograd_mini.engine import layout
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.methods import Methods, right_operand
 from autograd_mini.primitives import (
@@ -32,7 +32,7 @@ from autograd_mini.sweep import topological_order
 _POW, _WHERE = TABLE["pow"], TABLE["where"]
 
 
-class Value(Node):
+class Value(engine.Value, tracked=True):
     """A number that records the operations it takes part in, as code written for micrograd expects it.
 
     Beside what the plain `Value` does: `==`, `in`, `index` and `remove` compare identity, and every node is true;
@@ -222,7 +222,7 @@ class Value(Node):
         return _with_node("mul", self, other)
 
     def __pow__(self, other: Any) -> Any:
-        power = super().__pow__(other)
+        power = Methods.__pow__(self, other)  # not the shorter ways of the plain Value
         if power is not NotImplemented and not isinstance(other, Value):
             power._op = f"**{other}"
         return power
