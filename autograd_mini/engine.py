@@ -496,7 +496,7 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
         return record(row, data, x, None, partial, ZERO)
     if set(map(type, operands)) == {Value} and row is not _WHERE:
         if row is _DOT and len(operands) > 2:
-            return _record_dot(operands)
+            return record_dot(operands)
         numbers = tuple(map(_DATA, operands))
         data = float_of(row, row.function(*numbers))
         partials = row.partials(data, numbers)
@@ -536,7 +536,7 @@ def record_where(condition: Any, a: Any, b: Any) -> Value:
     return record(_WHERE, taken, taken, (condition, a, b), ZERO, ZERO)
 
 
-def _record_dot(operands: tuple[Value, ...]) -> Value:
+def record_dot(operands: tuple[Value, ...]) -> Value:
     """The row "dot" of `Value`s alone, inlined: every neuron is one."""
     numbers = [x._data for x in operands]
     half = len(numbers) // 2
@@ -545,6 +545,8 @@ def _record_dot(operands: tuple[Value, ...]) -> Value:
     total = next(products)
     for product in products:
         total += product
+    if half == 1:
+        return record(_DOT, total, *operands, *ys, *xs)
     return record(_DOT, total, operands, None, (*ys, *xs), ZERO)
 
 

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from autograd_mini import functions
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import Value, is_node, record_dot
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.module import Module as Module
 from autograd_mini.primitives import dot_of
-from autograd_mini.scopes import scope
+from autograd_mini.stack import Recording, enter, leave
 from autograd_mini.states import load as load
 from autograd_mini.states import save as save
 
@@ -91,7 +91,9 @@ class Neuron(Module):
         return self._activate(weighted) if self.nonlin and self._activate else weighted
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
-        weighted = dot_of(*self.w, *inputs)
+        operands = (*self.w, *inputs)
+        # The short way to the same node, where nothing has to be found out about the inputs: every hidden neuron.
+        weighted = record_dot(operands) if set(map(type, operands)) == {Value} else dot_of(*operands)
         return weighted if self.b is None else weighted + self.b
 
     def __repr__(self) -> str:
@@ -125,8 +127,7 @@ class Layer(Module):
         inputs = _inputs("layer", x)
         outputs = []
         for index, neuron in enumerate(self.neurons):
-            with scope(f"Neuron{index}"):
-                outputs.append(neuron(inputs))
+            outputs.append(_inside(f"Neuron{index}", neuron, inputs))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
@@ -183,8 +184,7 @@ class Sequential(Module):
         for index, part in enumerate(self.parts):
             if isinstance(part, Module):
                 module: Any = part
-                with scope(f"{type(part).__name__}{index}"):
-                    x = module(_listed(x, index))
+                x = _inside(f"{type(part).__name__}{index}", module, _listed(x, index))
             elif any(part is own for own in _OWN) and isinstance(x, Iterable):
                 x = [part(output) for output in x]
             else:
@@ -256,12 +256,20 @@ class MLP(Module):
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
         for index, layer in enumerate(self.layers):
-            with scope(f"Layer{index}"):
-                x = layer(_listed(x, index))
+            x = _inside(f"Layer{index}", layer, _listed(x, index))
         return x
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
+    """What a module returns, computed in a scope: `composite` for a name that is made at every call."""
+    entry = enter(name, Recording())
+    try:
+        return module(x)
+    finally:
+        leave(entry)
 
 
 def _inputs(what: str, x: Any) -> tuple[Any, ...]:
