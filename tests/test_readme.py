@@ -17,19 +17,31 @@ import autograd_mini as am
 from autograd_mini.primitives import TABLE
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-SESSIONS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, re.DOTALL)
-PROGRAMS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {ROOT / "README.md": README} | {
+    path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "autograd_mini").rglob("README.md"))
+}
+SESSIONS = [
+    (text, *found)
+    for text in DOCUMENTS.values()
+    for found in re.findall(r"```console\n\$ (.*?)\n(.*?)```", text, re.DOTALL)
+]
+PROGRAMS = [
+    found
+    for text in DOCUMENTS.values()
+    for found in re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+]
 
 
 def test_every_program_has_its_output():
     """No python block without a text block behind it."""
-    assert README.count("```python") == len(PROGRAMS) > 5
+    assert sum(text.count("```python") for text in DOCUMENTS.values()) == len(PROGRAMS) > 5
 
 
 @pytest.mark.parametrize(("program", "output"), PROGRAMS, ids=range(len(PROGRAMS)))
-def test_program(program, output):
+def test_program(program, output, tmp_path, monkeypatch):
     """It prints exactly that, saved as example.py."""
+    monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     rows = set(TABLE)
     linecache.cache["example.py"] = len(program), None, program.splitlines(keepends=True), "example.py"
@@ -43,10 +55,10 @@ def test_program(program, output):
     assert printed.getvalue() == output
 
 
-@pytest.mark.parametrize(("command", "session"), SESSIONS, ids=range(len(SESSIONS)))
-def test_session(command, session, tmp_path):
+@pytest.mark.parametrize(("text", "command", "session"), SESSIONS, ids=range(len(SESSIONS)))
+def test_session(text, command, session, tmp_path):
     """A session in a terminal says exactly that, about the program that was shown last."""
-    before = README[: README.index(session)]
+    before = text[: text.index(session)]
     (tmp_path / "example.py").write_text(re.findall(r"```python\n(.*?)```", before, re.DOTALL)[-1], encoding="utf-8")
     typed = re.findall(r"^\(backprop\) (.*\n)", session, re.MULTILINE)
     name, *arguments = command.split()
@@ -73,8 +85,9 @@ def test_the_table_of_digits():
 
 def test_links_and_pictures_exist():
     """Every relative link points at a file of the repository."""
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert "://" in target or (ROOT / target).exists(), target
+    for path, text in DOCUMENTS.items():
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert "://" in target or (path.parent / target).exists(), target
 
 
 def test_ci_runs_the_commands_of_the_readme():
