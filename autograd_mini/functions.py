@@ -516,7 +516,8 @@ def mean(xs: Iterable[Scalar]) -> Scalar:
     3.0
     """
     numbers = numbers_in("mean", xs)
-    return sum(numbers) / float(len(numbers))
+    total = record_sum(numbers) if set(map(type, numbers)) == {Value} else sum_of(*numbers)
+    return total / float(len(numbers))
 
 
 @transparent
