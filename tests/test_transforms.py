@@ -512,6 +512,28 @@ def test_methods_of_a_model_and_partials():
     assert grad(max, argnums=1)(2.0, 3.0) == 1.0
 
 
+def test_pullbacks_of_formulas():
+    """`vjp` takes formulas as arguments and as cotangents, and gives formulas."""
+    value, pullback, also = vjp(lambda x, ys: ([x**3, ys[0] * x], x), x_, [y_], has_aux=True)
+    assert (value, also) == ([x_**3, x_ * y_], x_)
+    by_x, (by_y,) = pullback([1.0, y_])
+    assert sympy.simplify(by_x - (3 * x_**2 + y_**2)) == 0
+    assert by_y == x_ * y_
+    assert vjp(lambda x: x * x, 2.0)[1](x_) == (4 * x_,)
+    assert grad(lambda x: vjp(lambda y: y * y * x, x)[1](1.0)[0])(x_) == 4 * x_
+    assert grad(lambda y: vjp(lambda x: x * x, x_)[1](y)[0])(y_) == 2 * x_
+    assert grad(lambda y: hvp(lambda x: x**3, (x_,), (y,)))(y_) == 6 * x_
+    assert jvp(lambda y: jvp(lambda x: x**3, (x_,), (y,))[1], (y_,), (1.0,)) == (3 * x_**2 * y_, 3 * x_**2)
+
+
+def test_formulas_are_not_checked():
+    """`checked()` looks at numbers; formulas pass."""
+    with am.checked():
+        assert grad(lambda x: x * x)(x_) == 2 * x_
+        assert hessian(am.sin)(x_) == -sympy.sin(x_)
+        assert vjp(am.exp, x_)[1](1.0) == (sympy.exp(x_),)
+
+
 def test_checked_forwards():
     """Under `checked()` forward mode raises too, at the first result or derivative that is not finite."""
     with am.checked():
