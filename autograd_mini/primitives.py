@@ -34,8 +34,8 @@ Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and tra
 class Zero:
     """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied.
 
-    >>> ZERO * math.inf, 2.0 + ZERO
-    (ZERO, 2.0)
+    >>> ZERO * math.inf, 2.0 + ZERO, ZERO - 2.0
+    (ZERO, 2.0, -2.0)
     """
 
     __slots__ = ()
@@ -46,7 +46,13 @@ class Zero:
     def __add__(self, other: Any) -> Any:
         return other
 
-    __radd__ = __add__
+    __radd__ = __rsub__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return -other
+
+    def __neg__(self) -> Zero:
+        return self
 
     def __repr__(self) -> str:
         return "ZERO"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import copy
 import itertools
 import math
 import operator
+import pickle
 
 import numpy as np
 import pytest
@@ -510,6 +512,50 @@ def test_methods_of_a_model_and_partials():
         hessian(model)([0.5, -0.5])[0][0].data, rel=1e-13
     )
     assert grad(max, argnums=1)(2.0, 3.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.relu().exp() * x,
+        lambda x: x.detach().exp() * x,
+        lambda x: stop_gradient(x).exp() * x,
+        lambda x: am.no_grad()(lambda: x * x)().exp() * x,
+        lambda x: x / am.floor(x + 1.5),
+        lambda x: x + am.floor(x + 1.5) / am.floor(x + 1.5),
+        lambda x: (am.floor(x) - 1.0) ** 0.5 * x,
+        lambda x: (am.floor(x) - 1e300) ** 2 * x,
+        lambda x: -am.floor(x) - x - (x - am.floor(x)) - (am.floor(x) - am.relu(x)),
+        lambda x: am.sum([am.relu(x), am.floor(x), 3]).exp() * x,
+        lambda x: x ** -am.floor(x),
+        lambda x: am.hypot(am.floor(x), x.relu()) * x,
+    ],
+)
+def test_constants_in_forward_mode_are_numbers_as_others(f):
+    """What does not depend on the direction has methods and C99's answers in `jvp`, as it has in `grad`."""
+    x = -1.25
+    value, slope = value_and_grad(f)(x)
+    curvature = hessian(f)(x)
+    assert jvp(f, (x,), (1.0,)) == pytest.approx((value, slope), rel=1e-14, nan_ok=True)
+    assert jvp(grad(f), (x,), (1.0,))[1] == pytest.approx(curvature, rel=1e-14, nan_ok=True)
+    assert grad(lambda x: jvp(f, (x,), (1.0,))[1])(x) == pytest.approx(curvature, rel=1e-14, nan_ok=True)
+    twice = jvp(lambda x: jvp(f, (x,), (1.0,))[1], (x,), (1.0,))[1]
+    assert twice == pytest.approx(curvature, rel=1e-14, nan_ok=True)
+
+
+def test_a_constant_in_forward_mode_is_a_float_where_one_is_asked_for():
+    """`float`, `int`, `math`, `Value` and pickle take what lost its derivative on purpose, and nothing else."""
+
+    def f(x):
+        step = am.floor(x)
+        leaf = Value(x.detach())
+        assert (pickle.loads(pickle.dumps(step)), leaf.data) == (2.0, 2.5)
+        assert copy.deepcopy([step])[0].data == 2.0
+        with pytest.raises(am.OperandError):
+            float(x)
+        return x * math.sqrt(step) * int(step) * float(step)
+
+    assert jvp(f, (2.5,), (1.0,)) == (2.5 * 4.0 * math.sqrt(2.0), 4.0 * math.sqrt(2.0))
 
 
 def test_pullbacks_of_formulas():
