@@ -273,6 +273,8 @@ def operand_of(x: Any, where: str) -> Any:
     Raises:
         OperandError: it is neither; the message says where.
     """
+    if type(x) in interpreters:  # in forward mode a constant too, which is a number to all who ask for one
+        return x
     number = as_number(x)
     if number is None and is_array(x) and x.ndim == 0:
         return operand_of(x[()], where)  # a `Value` in an array without dimensions

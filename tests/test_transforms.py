@@ -529,6 +529,15 @@ def test_methods_of_a_model_and_partials():
         lambda x: am.sum([am.relu(x), am.floor(x), 3]).exp() * x,
         lambda x: x ** -am.floor(x),
         lambda x: am.hypot(am.floor(x), x.relu()) * x,
+        lambda x: am.tanh(x.relu()).exp() * x,
+        lambda x: am.leaky_relu(am.relu(x.relu())).exp() * x,
+        lambda x: am.mean([x.relu(), 1]).exp() * x,
+        lambda x: am.maximum([x.relu(), 1]).exp() * x,
+        lambda x: am.logsumexp([x.relu(), 1]).exp() * x,
+        lambda x: am.softmax([x.relu(), 1])[0].exp() * x,
+        lambda x: am.dot([x.relu(), 1], [1, 2]).exp() * x,
+        lambda x: am.cross_entropy([x.relu(), 1], 0).exp() * x,
+        lambda x: am.where(x > 0.0, x, 1.0).exp() * x,
     ],
 )
 def test_constants_in_forward_mode_are_numbers_as_others(f):
