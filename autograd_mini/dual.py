@@ -234,10 +234,11 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     levels = [x.level for x in operands if type(x) is Dual]
     if not levels:
         return evaluate(row, operands)
-    level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if recording().hooks.finish is not None:  # inside of `no_grad`: no ε of any level
-        return _constant(evaluate(row, tuple([_bare(x) for x in operands])), level)
+        return _constant(evaluate(row, tuple([_bare(x) for x in operands])), max(levels, key=_number_of))
     operands = tuple([x.primal if type(x) is Dual and x.tangent is ZERO else x for x in operands])
+    levels = [x.level for x in operands if type(x) is Dual] or levels
+    level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
         operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
     primals = tuple([x.primal if type(x) is Dual and x.level is level else _number(x) for x in operands])

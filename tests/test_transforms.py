@@ -560,11 +560,15 @@ def test_a_constant_in_forward_mode_is_a_float_where_one_is_asked_for():
         leaf = Value(x.detach())
         assert (pickle.loads(pickle.dumps(step)), leaf.data) == (2.0, 2.5)
         assert copy.deepcopy([step])[0].data == 2.0
+        kept.append(step)
         with pytest.raises(am.OperandError):
             float(x)
         return x * math.sqrt(step) * int(step) * float(step)
 
+    kept = []
     assert jvp(f, (2.5,), (1.0,)) == (2.5 * 4.0 * math.sqrt(2.0), 4.0 * math.sqrt(2.0))
+    assert grad(lambda x: x * kept[0])(3.0) == 2.0
+    assert type(kept[0] + 1.0) is float
 
 
 def test_pullbacks_of_formulas():
