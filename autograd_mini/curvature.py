@@ -127,7 +127,7 @@ def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, f
     for x, recorded, slope in zip(node.operands, node.partials, node._row.partials(y, numbers), strict=True):
         if type(x) is not float and slope is not ZERO:
             check_unwritten(node, slope, recorded)
-            if type(slope) is Dual:
+            if type(slope) is Dual and slope.tangent is not ZERO:
                 found.append((x, slope.tangent))
     return found
 

@@ -62,7 +62,7 @@ class Dual(Methods):
 
     Args:
         primal: the number itself.
-        tangent: its derivative along the direction of `jvp`.
+        tangent: its derivative along the direction of `jvp`; `ZERO` for a result that does not depend on it.
         level: which ε. A derivative inside another has the higher one, so that they are not confused.
 
     >>> with Level() as level:
@@ -91,8 +91,8 @@ class Dual(Methods):
         return self.primal  # of a traced number, a comparison is a condition
 
     def as_float(self) -> float | None:
-        """The number itself, once all derivatives that it belongs to have ended; None before, and of a node."""
-        number = settled(self)
+        """The number itself, where no derivative that goes on is lost; None otherwise, and of a node."""
+        number = _constant_of(self)
         return number if isinstance(number, float) else None
 
     # Arithmetic is inlined: second derivatives consist of it (twice as fast). A test holds it to the table's rules.
@@ -168,11 +168,11 @@ class Dual(Methods):
         return bool(self.data != 0.0)
 
     def __float__(self) -> Any:
-        number = settled(self)
+        number = _constant_of(self)
         return Methods.__float__(self) if type(number) is Dual else float(number)
 
     def __int__(self) -> Any:
-        number = settled(self)
+        number = _constant_of(self)
         return Methods.__int__(self) if type(number) is Dual else int(number)
 
     def __repr__(self) -> str:
@@ -192,7 +192,7 @@ class Dual(Methods):
         return Dual(copy.deepcopy(number.primal, memo), copy.deepcopy(number.tangent, memo), number.level)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        number = settled(self)
+        number = _constant_of(self)
         if type(number) is Dual:
             raise OperandError(
                 f"{shown(self)} belongs to a derivative in forward mode that goes on; it cannot be pickled.",
@@ -214,8 +214,20 @@ def settled(number: Any) -> Any:
     return number
 
 
+def _constant_of(number: Any) -> Any:
+    """The float that a dual number is, where nothing is lost; a dual number otherwise."""
+    number = settled(number)
+    while type(number) is Dual and number.tangent is ZERO:
+        number = settled(number.primal)
+    return number
+
+
 def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """One operation: the chain rule, forwards. What does not depend on ε is no dual number."""
+    """One operation: the chain rule, forwards.
+
+    A float that does not depend on ε stays a dual number: it has the methods and the arithmetic of one, whether the
+    program came to a kink or not. To operations it is a constant.
+    """
     if not _USUAL.issuperset(map(type, operands)) and any(map(is_array, operands)):
         return on_arrays(row, operands)
     operands = tuple([settled(x) if type(x) is Dual else x for x in operands])
@@ -223,7 +235,9 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     if not levels:
         return evaluate(row, operands)
     if recording().hooks.finish is not None:  # inside of `no_grad`: no ε of any level
-        return evaluate(row, tuple([_bare(x) for x in operands]))
+        return _constant(evaluate(row, tuple([_bare(x) for x in operands])), max(levels, key=_number_of))
+    operands = tuple([x.primal if type(x) is Dual and x.tangent is ZERO else x for x in operands])
+    levels = [x.level for x in operands if type(x) is Dual] or levels
     level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
         operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
@@ -237,7 +251,12 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     if is_checked():
         numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
         check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
-    return result if tangent is ZERO else Dual(result, tangent, level)
+    return _constant(result, level) if tangent is ZERO else Dual(result, tangent, level)
+
+
+def _constant(result: Any, level: Level) -> Any:
+    """A result without ε: a node has its methods, a float gets those of dual numbers."""
+    return Dual(result, ZERO, level) if type(result) is float else result
 
 
 def _number_of(level: Level) -> int:
@@ -293,7 +312,7 @@ def tangent_at(number: Any, level: Level) -> Any:
     """
     number = settled(number)
     tangent = number.tangent if type(number) is Dual and number.level is level else 0.0
-    return 0.0 if tangent is FLAT else tangent
+    return 0.0 if tangent is FLAT or tangent is ZERO else tangent
 
 
 def perturbed(primal: Any, tangent: Any, level: Level) -> Any:

@@ -222,9 +222,9 @@ def check_dual(name: str, primal: Any, tangent: Any) -> None:
 
 def check_contributions(node: Any, adjoint: Any) -> None:
     """Raise if anything that a node hands on to its operands in a sweep is nan or infinite."""
-    if adjoint is ZERO:
-        return
     adjoint = getattr(adjoint, "data", adjoint)  # a Value in sweeps of higher order
+    if type(adjoint) is not float or not isinstance(node.data, float):
+        return  # `ZERO`, or a formula
     for operand, partial in zip(node.operands, node.partials, strict=True):
         if partial is ZERO or isfinite(adjoint * partial):
             continue

@@ -34,8 +34,8 @@ Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and tra
 class Zero:
     """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied.
 
-    >>> ZERO * math.inf, 2.0 + ZERO
-    (ZERO, 2.0)
+    >>> ZERO * math.inf, 2.0 + ZERO, ZERO - 2.0
+    (ZERO, 2.0, -2.0)
     """
 
     __slots__ = ()
@@ -46,7 +46,13 @@ class Zero:
     def __add__(self, other: Any) -> Any:
         return other
 
-    __radd__ = __add__
+    __radd__ = __rsub__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return -other
+
+    def __neg__(self) -> Zero:
+        return self
 
     def __repr__(self) -> str:
         return "ZERO"
@@ -267,6 +273,8 @@ def operand_of(x: Any, where: str) -> Any:
     Raises:
         OperandError: it is neither; the message says where.
     """
+    if type(x) in interpreters:  # in forward mode a constant too, which is a number to all who ask for one
+        return x
     number = as_number(x)
     if number is None and is_array(x) and x.ndim == 0:
         return operand_of(x[()], where)  # a `Value` in an array without dimensions

@@ -35,18 +35,28 @@ class _FormulaError(Exception):
     """An argument is a formula, such as a SymPy symbol."""
 
 
-def _of_formulas(function: Function) -> Function:
-    """A transform that takes formulas too: it runs on traced numbers then, and returns formulas."""
-    function = isolated(function)
+def _of_formulas(function: Function, always: bool = False, cut: bool = False) -> Function:
+    """A transform that takes formulas too: it runs on traced numbers then, and returns formulas.
+
+    Args:
+        function: a function of trees.
+        always: whether what it returns are formulas although its own arguments are not.
+        cut: whether it returns constants outside of `no_grad` too.
+    """
+    function = isolated(function, cut)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            if not always:
+                return result
         except _FormulaError:
             leaves = [Traced(leaf) if _is_formula(leaf) else leaf for _, leaf in trees.numbers(args)]
             result = function(*trees.rebuilt(args, iter(leaves)), **kwargs)
-            return trees.mapped(lambda number: number.data if type(number) is Traced else number, result)
+        if any(type(innermost(leaf)) is Traced for _, leaf in trees.numbers(args)):
+            return result  # inside of another transform of formulas
+        return trees.mapped(lambda number: number.data if type(number) is Traced else number, result)
 
     return call
 
@@ -193,8 +203,9 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
-    result, pullback, aux = isolated(_vjp)(f, primals, has_aux)
-    pullback = isolated(pullback, always=is_cut())  # what was outside of it stays constant for the pullback
+    result, pullback, aux = _of_formulas(_vjp)(f, primals, has_aux)
+    of_formulas = any(_is_formula(leaf) for _, leaf in trees.numbers(primals))
+    pullback = _of_formulas(pullback, of_formulas, is_cut())  # what was outside of `no_grad` stays constant for it
     return (result, pullback, aux) if has_aux else (result, pullback)
 
 

@@ -20,6 +20,7 @@ from autograd_mini.symbolic.formulas import simplified, text
 from autograd_mini.symbolic.normal import _single_value, arms_of, vanishes
 
 x, y = sympy.symbols("x y", positive=True)
+anything = sympy.Symbol("anything")  # of no known sign
 
 
 def test_every_operation_has_a_formula():
@@ -52,6 +53,25 @@ def test_compositions_over_symbols():
     for name in ("sigmoid", "tanh", "relu", "softplus", "silu", "gelu", "elu", "leaky_relu"):
         formula = getattr(am, name)(x)
         assert float(formula.subs(x, 0.3)) == pytest.approx(getattr(am, name)(0.3), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [am.softplus, am.log_sigmoid, am.atanh, lambda x: am.xlogy(x, x), lambda x: am.relu(x) * am.log(x)],
+    ids=["softplus", "log_sigmoid", "atanh", "xlogy", "relu_log"],
+)
+def test_derivatives_can_be_printed(f):
+    """First and second derivatives are formulas that SymPy can print, and read as the numbers that they stand for."""
+    for derivative in (am.grad(f), am.hessian(f)):
+        read = sympy.sympify(str(derivative(anything)))
+        assert float(read.subs(anything, 0.3)) == pytest.approx(derivative(0.3), rel=1e-12)
+
+
+def test_a_slope_outside_of_the_domain_is_undefined():
+    """The formula of the slope of log is nan at -1, as the slope is, and so is its derivative."""
+    for derivative in (am.grad(am.log), am.hessian(am.log)):
+        assert derivative(anything).subs(anything, -1.0) is sympy.nan
+        assert derivative(anything).subs(anything, 2.0) == derivative(2.0)
 
 
 def test_exact_numbers():

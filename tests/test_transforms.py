@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import copy
 import itertools
 import math
 import operator
+import pickle
 
 import numpy as np
 import pytest
@@ -510,6 +512,85 @@ def test_methods_of_a_model_and_partials():
         hessian(model)([0.5, -0.5])[0][0].data, rel=1e-13
     )
     assert grad(max, argnums=1)(2.0, 3.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.relu().exp() * x,
+        lambda x: x.detach().exp() * x,
+        lambda x: stop_gradient(x).exp() * x,
+        lambda x: am.no_grad()(lambda: x * x)().exp() * x,
+        lambda x: x / am.floor(x + 1.5),
+        lambda x: x + am.floor(x + 1.5) / am.floor(x + 1.5),
+        lambda x: (am.floor(x) - 1.0) ** 0.5 * x,
+        lambda x: (am.floor(x) - 1e300) ** 2 * x,
+        lambda x: -am.floor(x) - x - (x - am.floor(x)) - (am.floor(x) - am.relu(x)),
+        lambda x: am.sum([am.relu(x), am.floor(x), 3]).exp() * x,
+        lambda x: x ** -am.floor(x),
+        lambda x: am.hypot(am.floor(x), x.relu()) * x,
+        lambda x: am.tanh(x.relu()).exp() * x,
+        lambda x: am.leaky_relu(am.relu(x.relu())).exp() * x,
+        lambda x: am.mean([x.relu(), 1]).exp() * x,
+        lambda x: am.maximum([x.relu(), 1]).exp() * x,
+        lambda x: am.logsumexp([x.relu(), 1]).exp() * x,
+        lambda x: am.softmax([x.relu(), 1])[0].exp() * x,
+        lambda x: am.dot([x.relu(), 1], [1, 2]).exp() * x,
+        lambda x: am.cross_entropy([x.relu(), 1], 0).exp() * x,
+        lambda x: am.where(x > 0.0, x, 1.0).exp() * x,
+    ],
+)
+def test_constants_in_forward_mode_are_numbers_as_others(f):
+    """What does not depend on the direction has methods and C99's answers in `jvp`, as it has in `grad`."""
+    x = -1.25
+    value, slope = value_and_grad(f)(x)
+    curvature = hessian(f)(x)
+    assert jvp(f, (x,), (1.0,)) == pytest.approx((value, slope), rel=1e-14, nan_ok=True)
+    assert jvp(grad(f), (x,), (1.0,))[1] == pytest.approx(curvature, rel=1e-14, nan_ok=True)
+    assert grad(lambda x: jvp(f, (x,), (1.0,))[1])(x) == pytest.approx(curvature, rel=1e-14, nan_ok=True)
+    twice = jvp(lambda x: jvp(f, (x,), (1.0,))[1], (x,), (1.0,))[1]
+    assert twice == pytest.approx(curvature, rel=1e-14, nan_ok=True)
+
+
+def test_a_constant_in_forward_mode_is_a_float_where_one_is_asked_for():
+    """`float`, `int`, `math`, `Value` and pickle take what lost its derivative on purpose, and nothing else."""
+
+    def f(x):
+        step = am.floor(x)
+        leaf = Value(x.detach())
+        assert (pickle.loads(pickle.dumps(step)), leaf.data) == (2.0, 2.5)
+        assert copy.deepcopy([step])[0].data == 2.0
+        kept.append(step)
+        with pytest.raises(am.OperandError):
+            float(x)
+        return x * math.sqrt(step) * int(step) * float(step)
+
+    kept = []
+    assert jvp(f, (2.5,), (1.0,)) == (2.5 * 4.0 * math.sqrt(2.0), 4.0 * math.sqrt(2.0))
+    assert grad(lambda x: x * kept[0])(3.0) == 2.0
+    assert type(kept[0] + 1.0) is float
+
+
+def test_pullbacks_of_formulas():
+    """`vjp` takes formulas as arguments and as cotangents, and gives formulas."""
+    value, pullback, also = vjp(lambda x, ys: ([x**3, ys[0] * x], x), x_, [y_], has_aux=True)
+    assert (value, also) == ([x_**3, x_ * y_], x_)
+    by_x, (by_y,) = pullback([1.0, y_])
+    assert sympy.simplify(by_x - (3 * x_**2 + y_**2)) == 0
+    assert by_y == x_ * y_
+    assert vjp(lambda x: x * x, 2.0)[1](x_) == (4 * x_,)
+    assert grad(lambda x: vjp(lambda y: y * y * x, x)[1](1.0)[0])(x_) == 4 * x_
+    assert grad(lambda y: vjp(lambda x: x * x, x_)[1](y)[0])(y_) == 2 * x_
+    assert grad(lambda y: hvp(lambda x: x**3, (x_,), (y,)))(y_) == 6 * x_
+    assert jvp(lambda y: jvp(lambda x: x**3, (x_,), (y,))[1], (y_,), (1.0,)) == (3 * x_**2 * y_, 3 * x_**2)
+
+
+def test_formulas_are_not_checked():
+    """`checked()` looks at numbers; formulas pass."""
+    with am.checked():
+        assert grad(lambda x: x * x)(x_) == 2 * x_
+        assert hessian(am.sin)(x_) == -sympy.sin(x_)
+        assert vjp(am.exp, x_)[1](1.0) == (sympy.exp(x_),)
 
 
 def test_checked_forwards():

@@ -22,6 +22,8 @@ from autograd_mini.tracing import Unrecorded, local_partials, relations
 def _where(condition: Any, a: Any, b: Any) -> Any:
     if condition.is_number and not condition.is_Boolean:
         return a if condition != 0 else b
+    if a is sympy.nan or b is sympy.nan:  # undefined, not nan: SymPy cannot print a sum with nan in its pieces
+        return sympy.Piecewise((b, ~condition) if a is sympy.nan else (a, condition))
     return sympy.Piecewise((a, condition), (b, True))
 
 
