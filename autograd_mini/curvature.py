@@ -23,6 +23,7 @@ from autograd_mini.sweep import propagate, push
 # Rows whose local partials are constants, and rows whose local partials are other operands: nothing to evaluate.
 _STRAIGHT = frozenset(TABLE[name] for name in ("add", "sub", "neg", "pos", "sum", "where", "stop_gradient"))
 _BILINEAR = frozenset(TABLE[name] for name in ("mul", "dot"))
+_POW = TABLE["pow"]
 
 
 class Curvature:
@@ -51,6 +52,9 @@ class Curvature:
                 for x, other in zip(node.operands, row.rule(None, *node.operands), strict=True):
                     if type(x) is not float and type(other) is not float:
                         self._bends.append((x, other, adjoint))
+            elif row is _POW and type(node.operands[1]) is float and node.operands[1] == 2.0:  # x * x (C5)
+                x = node.operands[0]
+                self._bends.append((x, x, 2.0 * adjoint))
             else:
                 self._others.append((node, adjoint))
 

@@ -161,6 +161,8 @@ class Primitive:
     def _partial(self, partial: Any, result: Any) -> Any:
         if partial is ZERO:
             return ZERO
+        if type(partial) in interpreters and not isinstance(partial, float):
+            return partial
         if isinstance(partial, complex):
             raise ArithmeticError
         number = as_number(partial)
