@@ -29,8 +29,9 @@ _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionTyp
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
 
 
-# The variables of the program that was run last, for whoever looks at its graph when it has ended.
-of_program: ContextVar[Namespace | None] = ContextVar("of_program", default=None)
+# The variables of the program that was run last, for whoever looks at its graph when it has ended; those of functions
+# that called backward() before those of its files.
+of_program: ContextVar[tuple[Namespace, ...]] = ContextVar("of_program", default=())
 
 
 class _Locals(dict[str, Any]):
@@ -52,8 +53,7 @@ def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
             if all(frame.f_globals is not file for file in files):
                 files.append(frame.f_globals)
         frame = frame.f_back
-    program = of_program.get()
-    return (*found, *files) if found or files or program is None else (program,)
+    return (*found, *files) or of_program.get()
 
 
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:

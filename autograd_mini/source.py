@@ -19,7 +19,7 @@ _NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators,
 
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
 _SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
-_COMPREHENSION = re.compile(r"(\.<locals>\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
+_COMPREHENSION = re.compile(r"(\.<locals>)?(\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,7 +42,7 @@ class Site:
     @property
     def function(self) -> str:
         """The function's qualified name; `<module>` at the top level of a file. A comprehension is no function."""
-        return _COMPREHENSION.sub("", self.code.co_qualname) or "<module>"
+        return _COMPREHENSION.sub("", self.code.co_qualname).removeprefix(".") or "<module>"
 
     @property
     def span(self) -> tuple[int, int, int, int]:

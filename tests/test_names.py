@@ -285,6 +285,36 @@ def test_the_picture_of_a_program_knows_its_variables(tmp_path):
     assert {"xs[0]", "loss", "model.layers[0].neurons[0].b"} <= names
 
 
+def test_the_picture_of_a_program_knows_the_variables_of_its_functions(tmp_path):
+    """As they were when `backward()` was called, although the functions have returned."""
+    (tmp_path / "net.py").write_text(
+        "import autograd_mini as am\nclass Model:\n    def __init__(self):\n"
+        "        self.b, self.ws = am.Value(1.0), [am.Value(2.0)]\n"
+        "def main():\n    model = Model()\n    loss = model.b + model.ws[0] * 3.0\n    loss.backward()\nmain()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "autograd_mini", "draw", "net.py", "-o", "net.dot"], cwd=tmp_path, check=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(am.__file__).parent.parent)},
+    )  # fmt: skip
+    names = set(re.findall("<B>([^<]*)</B>", (tmp_path / "net.dot").read_text(encoding="utf-8")))
+    assert {"model.ws[0]", "model.b", "loss"} <= names
+
+
+def test_a_comprehension_is_no_function(tmp_path):
+    """Nor is one inside of another: what is said is the function around them."""
+    file = tmp_path / "nested.py"
+    file.write_text(
+        "import autograd_mini as am\nx = am.Value(2.0)\n"
+        "def f():\n    return [sum(x * i for i in range(2)) for _ in '1']\n"
+        "with am.provenance():\n    ys = [sum(x * i for i in range(2)) for _ in '1'] + f()\n"
+        "    ys += [(lambda: x * 2.0)() for _ in '1']\n"
+    )
+    variables = {}
+    exec(compile(file.read_text(), str(file), "exec"), variables)
+    products = [y.operands[1].origin.function for y in variables["ys"][:2]]
+    assert [*products, variables["ys"][2].origin.function] == ["<module>", "f", "<lambda>"]
+
+
 def test_an_index_is_never_guessed():
     """Of a list that was sorted, or that has constants in it, no place is known from the program's text."""
 
