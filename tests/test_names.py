@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -298,6 +299,20 @@ def test_the_picture_of_a_program_knows_the_variables_of_its_functions(tmp_path)
     )  # fmt: skip
     names = set(re.findall("<B>([^<]*)</B>", (tmp_path / "net.dot").read_text(encoding="utf-8")))
     assert {"model.ws[0]", "model.b", "loss"} <= names
+
+
+def test_slots_and_queues_are_looked_into():
+    """As for the parameters of a module: what holds a node is how the program can write it."""
+
+    class Slotted:
+        __slots__ = ("__weakref__", "empty", "w")
+
+        def __init__(self):
+            self.w = Value(1.0)
+
+    cell, queue = Slotted(), deque([Value(2.0)])
+    names = Names(topological_order(y := cell.w * queue[0]), [{"cell": cell, "queue": queue}])
+    assert [names.label(v) for v in y.operands] == ["cell.w", "queue[0]"]
 
 
 def test_a_comprehension_is_no_function(tmp_path):
