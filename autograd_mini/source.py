@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import ast
 import dis
+import io
 import itertools
 import linecache
 import re
 import sys
+import tokenize
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
@@ -20,6 +23,26 @@ _NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators,
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
 _SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
 _COMPREHENSION = re.compile(r"(\.<locals>)?(\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
+
+
+def _joined(lines: list[str]) -> str:
+    """The lines of an expression in one, without comments and what breaks lines.
+
+    >>> _joined(["f(  # of both", "a + \\\\", "b", ")"])
+    'f(a + b)'
+    """
+    if len(lines) == 1:
+        return lines[0]
+    text = "(" + "\n".join(lines) + "\n)"  # in parentheses, where indentation means nothing
+    with suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                number, column = token.start
+                lines[number - 1] = lines[number - 1][: column - (number == 1)].rstrip()
+    joined, *rest = filter(None, (line.removesuffix("\\").rstrip() for line in lines))
+    for line in rest:
+        joined += line if joined[-1] in "([{" or line[0] in ")]}" else f" {line}"
+    return joined
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +84,7 @@ class Site:
 
     @property
     def expression(self) -> str:
-        """The source text of the expression, on one line; empty where there is no source to read."""
+        """The source text of the expression, on one line, without comments; empty where there is no source to read."""
         line, column, end_line, end_column = self.span
         lines = [linecache.getline(self.file, number).encode() for number in range(line, end_line + 1)]
         if not any(lines):
@@ -70,7 +93,7 @@ class Site:
             return lines[0].decode().strip()
         lines[-1] = lines[-1][:end_column]  # before the start is cut off, for they may be the same line
         lines[0] = lines[0][column:]
-        return " ".join(text.decode(errors="replace").strip() for text in lines)
+        return _joined([text.decode(errors="replace").strip() for text in lines])
 
     @property
     def is_assignment(self) -> bool:

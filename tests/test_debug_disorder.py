@@ -75,7 +75,9 @@ def test_rounding_is_not_a_wrong_gradient():
     assert "x gets 6 instead of 3" in str(found)  # 1 + 2 + 3
     nearly = debug.wrong_order(y + y * 1e-8)
     assert "hands on 1, but its gradient is 1.00000001" in str(nearly)
-    for a, b in re.findall(r"(?:gets|hands on) (\S+?),? (?:instead of|but its gradient is) (\S+)", f"{found}\n{nearly}"):
+    for a, b in re.findall(
+        r"(?:gets|hands on) (\S+?),? (?:instead of|but its gradient is) (\S+)", f"{found}\n{nearly}"
+    ):
         assert float(a) != float(b.rstrip(".,:"))
 
 

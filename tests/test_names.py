@@ -301,6 +301,24 @@ def test_the_picture_of_a_program_knows_the_variables_of_its_functions(tmp_path)
     assert {"model.ws[0]", "model.b", "loss"} <= names
 
 
+def test_an_expression_of_several_lines_is_read_without_comments(tmp_path):
+    """Nor line breaks: it is named and understood as if it stood on one line."""
+    file = tmp_path / "lines.py"
+    file.write_text(
+        "import autograd_mini as am\na, b = am.Value(2.0), am.Value(3.0)\nwith am.provenance():\n"
+        "    s = sum(  # of '(both)'\n        w * 2  # doubled\n\n        for w in [a, b]\n    )\n"
+        "    y = (a +  # first\n         # a line\n         b) \\\n        * am.exp(\n            a\n        ) * s\n"
+        "    z = [\n        a\n        - b\n    ][0] + am.maximum('# no comment'  # one\n        .count('#'), a)\n"
+    )
+    variables = {}
+    exec(compile(file.read_text(), str(file), "exec"), variables)
+    s, y, z = (variables[name] for name in "syz")
+    assert s.origin.expression == "sum(w * 2 for w in [a, b])"
+    assert y.origin.expression == "(a + b) * am.exp(a) * s"
+    assert y.operands[0].operands[0].origin.expression == "a + b"
+    assert z.operands[1].origin.expression == "am.maximum('# no comment' .count('#'), a)"
+
+
 def test_slots_and_queues_are_looked_into():
     """As for the parameters of a module: what holds a node is how the program can write it."""
 
