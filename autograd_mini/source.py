@@ -39,9 +39,9 @@ def _joined(lines: list[str]) -> str:
             if token.type == tokenize.COMMENT:
                 number, column = token.start
                 lines[number - 1] = lines[number - 1][: column - (number == 1)].rstrip()
-    joined, *rest = filter(None, (line.removesuffix("\\").rstrip() for line in lines))
-    for line in rest:
-        joined += line if joined[-1] in "([{" or line[0] in ")]}" else f" {line}"
+    joined = ""
+    for line in filter(None, (line.removesuffix("\\").rstrip() for line in lines)):
+        joined += line if joined[-1:] in ("", *"([{") or line[0] in ")]}" else f" {line}"
     return joined
 
 

@@ -317,6 +317,11 @@ def test_an_expression_of_several_lines_is_read_without_comments(tmp_path):
     assert y.origin.expression == "(a + b) * am.exp(a) * s"
     assert y.operands[0].operands[0].origin.expression == "a + b"
     assert z.operands[1].origin.expression == "am.maximum('# no comment' .count('#'), a)"
+    file.write_text("# edited\n" * 4 + '\n#\n"""\n\n' + "#\n" * 20)  # since the program began
+    linecache.checkcache(str(file))
+    for v in (s, y, z):
+        assert "#" not in v.origin.expression
+        assert "Derivatives of" in str(am.explain(v))
 
 
 def test_slots_and_queues_are_looked_into():
