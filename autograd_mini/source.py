@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-_NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators, as in `array.sum()`
+# NumPy calls operators, as in `array.sum()`; `copy` calls what copies.
+_NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy", "copy"
 
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
 _SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
@@ -159,7 +160,7 @@ def site_of(frame: FrameType) -> Site:
 
 
 def user_site() -> Site | None:
-    """The innermost place in the running program that is not inside this package or NumPy, or None."""
+    """The innermost place in the running program that is not inside this package, NumPy or `copy`, or None."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_PROGRAM:
         frame = frame.f_back
