@@ -82,8 +82,6 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
             )
         v, by = root, v
     asked = None if by is None else dict(_named(by, ""))
-    if asked == {}:
-        raise ArgumentError(f"There is nothing to explain in {shown(by)}.", "Name Values, or nothing to look at all.")
     order = tuple(topological_order(v, everything=True))
     names = Names(order, () if is_function else namespaces(sys._getframe(1)))
     return explained(v, names, Snapshot(order), asked, inputs, small, large)
