@@ -10,10 +10,11 @@ import dis
 import linecache
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import islice
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from autograd_mini.engine import Value, is_node
@@ -29,8 +30,9 @@ _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionTyp
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
 
 
-# The variables of the program that was run last, for whoever looks at its graph when it has ended.
-of_program: ContextVar[Namespace | None] = ContextVar("of_program", default=None)
+# The variables of the program that was run last, for whoever looks at its graph when it has ended; those of functions
+# that called backward() before those of its files.
+of_program: ContextVar[tuple[Namespace, ...]] = ContextVar("of_program", default=())
 
 
 class _Locals(dict[str, Any]):
@@ -52,8 +54,7 @@ def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
             if all(frame.f_globals is not file for file in files):
                 files.append(frame.f_globals)
         frame = frame.f_back
-    program = of_program.get()
-    return (*found, *files) if found or files or program is None else (program,)
+    return (*found, *files) or of_program.get()
 
 
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:
@@ -150,6 +151,18 @@ def _is_tool(thing: Any) -> bool:
     return package == __name__.partition(".")[0] and "nn" not in rest
 
 
+def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Those in `__dict__`, and those in slots."""
+    with suppress(AttributeError):
+        yield from dict.items(object.__getattribute__(thing, "__dict__"))
+    for kind in type(thing).__mro__:
+        if kind.__module__ != "builtins":
+            for name, member in vars(kind).items():
+                if type(member) is MemberDescriptorType:
+                    with suppress(AttributeError):  # a slot that nothing was put into
+                        yield name, member.__get__(thing)
+
+
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     """What is in something, and how one writes that; nothing of the program is called."""
     if _is_tool(thing):
@@ -157,15 +170,12 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     if type(thing).__module__ == "numpy" and getattr(getattr(thing, "dtype", None), "kind", "") == "O":
         thing = thing.tolist()
     parts: Iterable[tuple[str, Any]]
-    if isinstance(thing, (list, tuple)):
-        elements = list.__iter__(thing) if isinstance(thing, list) else tuple.__iter__(thing)
+    if isinstance(thing, (list, tuple, deque)):
+        kind: Any = next(kind for kind in (list, tuple, deque) if isinstance(thing, kind))
+        elements: Iterator[Any] = kind.__iter__(thing)
         parts = ((f"[{index}]", part) for index, part in enumerate(islice(elements, _LONGEST)))
     elif isinstance(thing, dict):
         parts = [(f"[{key!r}]", part) for key, part in dict.items(thing) if type(key) in (str, int)]
     else:
-        try:
-            attributes = object.__getattribute__(thing, "__dict__")
-        except AttributeError:
-            return iter(())
-        parts = [(f".{name}", part) for name, part in dict.items(attributes) if name[:1] != "_"]
+        parts = [(f".{name}", part) for name, part in _attributes(thing) if name[:1] != "_"]
     return ((end, part) for end, part in parts if type(part) is not float)

@@ -5,6 +5,7 @@ Not here: what is done with the graph (that is `cli`). Read next: `cli`.
 
 from __future__ import annotations
 
+import errno
 import linecache
 import os
 import sys
@@ -17,9 +18,10 @@ from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.namespaces import of_program
+from autograd_mini.namespaces import namespaces, of_program
 from autograd_mini.observers import provenance
 from autograd_mini.scopes import hooked
+from autograd_mini.streams import write
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
@@ -58,6 +60,7 @@ def graph_of(program: str, arguments: Sequence[str] = (), module: bool = False) 
 
     def remember(root: Value, _: float) -> None:
         roots[:] = [root]
+        of_program.set(namespaces(sys._getframe(1)))  # while the functions run that have them
 
     with hooked(at_backward=remember):
         variables = run(path, arguments, module=module)
@@ -110,7 +113,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
 
     Raises:
         ScriptError: it raises an error, or ends with an exit status other than 0; it cannot be found or parsed.
-        OSError: the file cannot be read.
+        OSError: the file cannot be read; standard output is full, or its reader has gone.
     """
     main = ModuleType("__main__")
     if module:
@@ -121,7 +124,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
         main.__file__ = path
     before = sys.modules["__main__"], sys.argv, sys.path
     streams = sys.stdin, sys.stdout, sys.stderr
-    of_program.set(vars(main))
+    of_program.set((vars(main),))
     sys.modules["__main__"], sys.argv, sys.path = main, ["-m" if module else path, *arguments], [folder, *sys.path[1:]]
     try:
         with provenance(calls):
@@ -133,6 +136,12 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
     except ScriptError:
         raise
     except Exception as error:
+        if (
+            isinstance(error, OSError)
+            and error.filename is None
+            and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO)
+        ):
+            write(streams[1], "\n")  # raises if that is what the program could not write to
         raise ScriptError("the program raised an error\n" + _report(error)) from error
     finally:
         sys.modules["__main__"], sys.argv, sys.path = before

@@ -7,19 +7,43 @@ from __future__ import annotations
 
 import ast
 import dis
+import io
 import itertools
 import linecache
 import re
 import sys
+import tokenize
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-_NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy"  # NumPy calls operators, as in `array.sum()`
+# NumPy calls operators, as in `array.sum()`; `copy` calls what copies.
+_NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy", "copy"
 
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
 _SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
-_COMPREHENSION = re.compile(r"(\.<locals>\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
+_COMPREHENSION = re.compile(r"(\.<locals>)?(\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
+
+
+def _joined(lines: list[str]) -> str:
+    """The lines of an expression in one, without comments and what breaks lines.
+
+    >>> _joined(["f(  # of both", "a + \\\\", "b", ")"])
+    'f(a + b)'
+    """
+    if len(lines) == 1:
+        return lines[0]
+    text = "(" + "\n".join(lines) + "\n)"  # in parentheses, where indentation means nothing
+    with suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                number, column = token.start
+                lines[number - 1] = lines[number - 1][: column - (number == 1)].rstrip()
+    joined = ""
+    for line in filter(None, (line.removesuffix("\\").rstrip() for line in lines)):
+        joined += line if joined[-1:] in ("", *"([{") or line[0] in ")]}" else f" {line}"
+    return joined
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,7 +66,7 @@ class Site:
     @property
     def function(self) -> str:
         """The function's qualified name; `<module>` at the top level of a file. A comprehension is no function."""
-        return _COMPREHENSION.sub("", self.code.co_qualname) or "<module>"
+        return _COMPREHENSION.sub("", self.code.co_qualname).removeprefix(".") or "<module>"
 
     @property
     def span(self) -> tuple[int, int, int, int]:
@@ -61,7 +85,7 @@ class Site:
 
     @property
     def expression(self) -> str:
-        """The source text of the expression, on one line; empty where there is no source to read."""
+        """The source text of the expression, on one line, without comments; empty where there is no source to read."""
         line, column, end_line, end_column = self.span
         lines = [linecache.getline(self.file, number).encode() for number in range(line, end_line + 1)]
         if not any(lines):
@@ -70,7 +94,7 @@ class Site:
             return lines[0].decode().strip()
         lines[-1] = lines[-1][:end_column]  # before the start is cut off, for they may be the same line
         lines[0] = lines[0][column:]
-        return " ".join(text.decode(errors="replace").strip() for text in lines)
+        return _joined([text.decode(errors="replace").strip() for text in lines])
 
     @property
     def is_assignment(self) -> bool:
@@ -136,7 +160,7 @@ def site_of(frame: FrameType) -> Site:
 
 
 def user_site() -> Site | None:
-    """The innermost place in the running program that is not inside this package or NumPy, or None."""
+    """The innermost place in the running program that is not inside this package, NumPy or `copy`, or None."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_PROGRAM:
         frame = frame.f_back

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +62,23 @@ def test_a_chain_has_no_wrong_order():
     found = debug.wrong_order(am.exp(x * 3.0))
     assert not found
     assert "right gradients" in str(found)
+
+
+def test_rounding_is_not_a_wrong_gradient():
+    """Another order of a sum rounds differently: what is called wrong can be seen to differ in its digits."""
+    x, w = Value(1.0, name="x"), Value(1.0, name="w")
+    y = x * 1.0
+    found = debug.wrong_order(w * 0.1 + (w * 0.2 + w * 0.3) + (y + y * y))
+    assert found.gradients[w] == pytest.approx(w_gradient := found.trace.grad(w, -1), rel=1e-15)
+    assert found.gradients[w] != w_gradient
+    assert "w gets" not in str(found)
+    assert "x gets 6 instead of 3" in str(found)  # 1 + 2 + 3
+    nearly = debug.wrong_order(y + y * 1e-8)
+    assert "hands on 1, but its gradient is 1.00000001" in str(nearly)
+    for a, b in re.findall(
+        r"(?:gets|hands on) (\S+?),? (?:instead of|but its gradient is) (\S+)", f"{found}\n{nearly}"
+    ):
+        assert float(a) != float(b.rstrip(".,:"))
 
 
 def test_exponentially_many_paths_are_not_walked(monkeypatch):

@@ -31,6 +31,16 @@ def explained(compute, *numbers, **options):
     return explanation
 
 
+def test_what_was_not_looked_at_is_not_called_fine():
+    """Asked for one gradient, the text says nothing of the others."""
+    x, y = Value(2.0, name="x"), Value(3.0, name="y")
+    z = x * 0.0 + y
+    assert "no gradient is zero" not in str(explain(z, y))
+    assert "Nothing is wrong" in str(explain(z, y))
+    assert explain(z)
+    assert "no gradient is zero" in str(explain(x * y))
+
+
 def hand_made_softmax(zs):
     exps = [am.exp(z) for z in zs]
     return [e / sum(exps) for e in exps]

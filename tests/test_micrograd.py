@@ -8,6 +8,7 @@ import json
 import math
 import pickle
 import random
+import re
 import subprocess
 import sys
 import weakref
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import debug
+from autograd_mini.debug import differences
 from autograd_mini.micrograd import Value, nn
 from autograd_mini.script import graph_of
 from autograd_mini.sweep import topological_order
@@ -599,8 +601,22 @@ def test_own_operations_cannot_be_copied(copied):
     x = Value(1.0)
     with pytest.raises(am.ArgumentError, match="sin with a _backward of your own"):
         copied(own_sin(x) if copied is copy.copy else own_sin(x) * 2)
+    with pytest.raises(am.ArgumentError, match=re.escape(f"{__file__}:")):  # not a place in the module copy
+        copied(own_sin(x))
     cut = copy.deepcopy(Value(1.0, (x,), "cut"))
     assert (cut._op, cut._prev[0].data) == ("cut", 1.0)
+
+
+def test_own_operations_are_not_compared_with_differences():
+    """Only the program can compute them: `check` in the debugger says so, of each and of what passes one."""
+    x = Value(1.0)
+    z = x * 3
+    y = own_sin(z)
+    trace = debug.trace(y + z)
+    ((_, local),) = differences.local(trace.journal, y)
+    whole = differences.total(trace.journal, x)
+    assert local.verdict == whole.verdict == "cannot be compared: only your program can compute sin"
+    assert differences.total(trace.journal, y).verdict == "agrees"
 
 
 def test_depth_does_not_matter():

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -283,6 +284,73 @@ def test_the_picture_of_a_program_knows_its_variables(tmp_path):
     )  # fmt: skip
     names = set(re.findall("<B>([^<]*)</B>", (tmp_path / "net.dot").read_text(encoding="utf-8")))
     assert {"xs[0]", "loss", "model.layers[0].neurons[0].b"} <= names
+
+
+def test_the_picture_of_a_program_knows_the_variables_of_its_functions(tmp_path):
+    """As they were when `backward()` was called, although the functions have returned."""
+    (tmp_path / "net.py").write_text(
+        "import autograd_mini as am\nclass Model:\n    def __init__(self):\n"
+        "        self.b, self.ws = am.Value(1.0), [am.Value(2.0)]\n"
+        "def main():\n    model = Model()\n    loss = model.b + model.ws[0] * 3.0\n    loss.backward()\nmain()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "autograd_mini", "draw", "net.py", "-o", "net.dot"], cwd=tmp_path, check=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(am.__file__).parent.parent)},
+    )  # fmt: skip
+    names = set(re.findall("<B>([^<]*)</B>", (tmp_path / "net.dot").read_text(encoding="utf-8")))
+    assert {"model.ws[0]", "model.b", "loss"} <= names
+
+
+def test_an_expression_of_several_lines_is_read_without_comments(tmp_path):
+    """Nor line breaks: it is named and understood as if it stood on one line."""
+    file = tmp_path / "lines.py"
+    file.write_text(
+        "import autograd_mini as am\na, b = am.Value(2.0), am.Value(3.0)\nwith am.provenance():\n"
+        "    s = sum(  # of '(both)'\n        w * 2  # doubled\n\n        for w in [a, b]\n    )\n"
+        "    y = (a +  # first\n         # a line\n         b) \\\n        * am.exp(\n            a\n        ) * s\n"
+        "    z = [\n        a\n        - b\n    ][0] + am.maximum('# no comment'  # one\n        .count('#'), a)\n"
+    )
+    variables = {}
+    exec(compile(file.read_text(), str(file), "exec"), variables)
+    s, y, z = (variables[name] for name in "syz")
+    assert s.origin.expression == "sum(w * 2 for w in [a, b])"
+    assert y.origin.expression == "(a + b) * am.exp(a) * s"
+    assert y.operands[0].operands[0].origin.expression == "a + b"
+    assert z.operands[1].origin.expression == "am.maximum('# no comment' .count('#'), a)"
+    file.write_text("# edited\n" * 4 + '\n#\n"""\n\n' + "#\n" * 20)  # since the program began
+    linecache.checkcache(str(file))
+    for v in (s, y, z):
+        assert "#" not in v.origin.expression
+        assert "Derivatives of" in str(am.explain(v))
+
+
+def test_slots_and_queues_are_looked_into():
+    """As for the parameters of a module: what holds a node is how the program can write it."""
+
+    class Slotted:
+        __slots__ = ("__weakref__", "empty", "w")
+
+        def __init__(self):
+            self.w = Value(1.0)
+
+    cell, queue = Slotted(), deque([Value(2.0)])
+    names = Names(topological_order(y := cell.w * queue[0]), [{"cell": cell, "queue": queue}])
+    assert [names.label(v) for v in y.operands] == ["cell.w", "queue[0]"]
+
+
+def test_a_comprehension_is_no_function(tmp_path):
+    """Nor is one inside of another: what is said is the function around them."""
+    file = tmp_path / "nested.py"
+    file.write_text(
+        "import autograd_mini as am\nx = am.Value(2.0)\n"
+        "def f():\n    return [sum(x * i for i in range(2)) for _ in '1']\n"
+        "with am.provenance():\n    ys = [sum(x * i for i in range(2)) for _ in '1'] + f()\n"
+        "    ys += [(lambda: x * 2.0)() for _ in '1']\n"
+    )
+    variables = {}
+    exec(compile(file.read_text(), str(file), "exec"), variables)
+    products = [y.operands[1].origin.function for y in variables["ys"][:2]]
+    assert [*products, variables["ys"][2].origin.function] == ["<module>", "f", "<lambda>"]
 
 
 def test_an_index_is_never_guessed():

@@ -162,6 +162,21 @@ def test_output_whose_reader_has_gone(tmp_path):
 
 
 @posix
+@pytest.mark.parametrize("command", ["draw", "debug --page p.html"])
+def test_the_program_is_not_blamed_for_standard_output(shell, tmp_path, command):
+    """It prints more than a buffer holds, or flushes: then the error comes out of a line of its own."""
+    (tmp_path / "talks.py").write_text("for i in range(9999):\n    print(i, flush=True)\n")
+    gone = shell(f"{{ am {command} talks.py; echo $? >status; }} 2>errors | head -1")
+    assert ((tmp_path / "errors").read_text(), (tmp_path / "status").read_text()) == ("", "141\n"), gone
+    if os.path.exists("/dev/full"):
+        sentence(shell(f"am {command} talks.py >/dev/full"), "standard output: No space left on device")
+    (tmp_path / "talks.py").write_text("raise BrokenPipeError(32, 'Broken pipe')\n")
+    own = shell(f"am {command} talks.py")
+    assert own.returncode == 1
+    assert "the program raised an error" in own.stderr
+
+
+@posix
 @pytest.mark.parametrize("command", ["prove", "draw ex.py", "demo --steps 2", "debug --page p.html ex.py"])
 @pytest.mark.parametrize("where", ["&-", pytest.param("/dev/full", marks=full)])
 def test_standard_error_that_is_closed_or_full(shell, tmp_path, command, where):

@@ -7,7 +7,7 @@ in `if x > 0`, stays. Not here: how they are shown (that is `terminal`). Read ne
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from autograd_mini.debug.journal import Journal
@@ -74,6 +74,15 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
     return best, smallest
 
 
+def _of_the_user(journal: Journal, nodes: Iterable[Value]) -> str:
+    """Why nodes cannot be computed again: an operation that is not in the table, as code for micrograd has; else ""."""
+    for node in nodes:
+        numbers = [journal.value(x) if is_node(x) else x for x in node.operands]
+        if node._row is not None and math.isnan(node._row.function(*numbers)) and not math.isnan(journal.value(node)):
+            return f"cannot be compared: only your program can compute {node.op}"
+    return ""
+
+
 def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
     """The local derivatives of a node by its operands, beside differences: computed when asked for."""
     row = node._row
@@ -88,7 +97,7 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
                 return float(row.function(*numbers[:place], x, *numbers[place + 1 :]))
 
             derivative = 0.0 if partial is ZERO else partial
-            remark = "" if kink is None else f"is a choice: {kink.meaning}"
+            remark = _of_the_user(journal, [node]) or ("" if kink is None else f"is a choice: {kink.meaning}")
             yield operand, Comparison(derivative, *slope(function, numbers[place]), remark)
 
 
@@ -99,19 +108,23 @@ def total(journal: Journal, node: Value) -> Comparison:
     place = journal.number(node)
     later = [other for other in journal.order[place + 1 :] if other.op is not None]
     kinks = [kink for other in later if (kink := kink_of(other)) is not None]
+    above = {node: None}
+    for other in later:
+        if any(x in above for x in other.operands if is_node(x)):
+            above[other] = None
+    del above[node]
 
     def function(x: float) -> float:
         moved = {node: x}
-        for other in later:
-            if any(operand in moved for operand in other.operands if is_node(operand)):
-                row = other._row
-                assert row is not None  # it is no leaf
-                numbers = [(moved[x] if x in moved else journal.value(x)) if is_node(x) else x for x in other.operands]
-                moved[other] = row.function(*numbers)
+        for other in above:
+            row = other._row
+            assert row is not None  # it is no leaf
+            numbers = [(moved[x] if x in moved else journal.value(x)) if is_node(x) else x for x in other.operands]
+            moved[other] = row.function(*numbers)
         return moved.get(journal.root, journal.value(journal.root)) * journal.seed
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
-    compared = Comparison(derivative, *slope(function, journal.value(node)))
+    compared = Comparison(derivative, *slope(function, journal.value(node)), _of_the_user(journal, above))
     if compared.verdict == "differs" and kinks:
         return Comparison(derivative, compared.estimate, compared.error, f"passes a kink: {kinks[0]}")
     return compared

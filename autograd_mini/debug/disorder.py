@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from math import isnan
+from math import isclose, isnan
 
 from autograd_mini.debug.journal import BACKWARD, Step, edges
 from autograd_mini.debug.travel import Trace
@@ -74,17 +74,20 @@ class Disorder:
         else:
             lines = [*both[0], "", *both[1]]
         arrivals = trace.journal.arrivals(self.node)
+        assert self.used is not None
+        assert self.complete is not None
+        used, complete = _instead(self.used, self.complete)
         arrived = sum(step.operand is self.node for step in self.steps) + (self.node is trace.root)
         lines += [
             "",
-            f"{label(self.node)} hands on {self.used:.6g}, but its gradient is {self.complete:.6g}: "
+            f"{label(self.node)} hands on {used}, but its gradient is {complete}: "
             f"{arrived} of {len(arrivals)} contributions had arrived.",
         ]
         if self.gradients is None:
             lines.append(f"Even after {_LONGEST:,} contributions it has not come to its end: every path is walked.")
         else:
             wrong = [
-                f"{label(leaf)} gets {gradient:.6g} instead of {right_one:.6g}"
+                "{} gets {} instead of {}".format(label(leaf), *_instead(gradient, right_one))
                 for leaf, gradient in self.gradients.items()
                 if not _same(gradient, right_one := trace.grad(leaf, -1) or 0.0)
             ]
@@ -166,4 +169,10 @@ def _depth_first(trace: Trace) -> Iterator[Step]:
 
 
 def _same(a: float, b: float) -> bool:
-    return a == b or (isnan(a) and isnan(b))
+    """Whether gradients are equal but for rounding, which differs with the order of a sum."""
+    return isclose(a, b, rel_tol=1e-12) or (isnan(a) and isnan(b))
+
+
+def _instead(a: float, b: float) -> tuple[str, str]:
+    """Two numbers that differ, with as many digits as it takes to see that."""
+    return next(pair for digits in range(6, 18) if len({*(pair := (f"{a:.{digits}g}", f"{b:.{digits}g}"))}) == 2)

@@ -177,10 +177,11 @@ class Explanation:
     def __repr__(self) -> str:
         top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
         lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
-        if not self:
-            broken = any(not math.isfinite(node.data) for node in (self.root, *[f.node for f in self.findings]))
+        if not self.findings:  # of all: what was asked for has findings
             fine = "no gradient is zero, nan, infinite, tiny or huge"
-            lines.append(f"A number is not finite; {fine}." if broken else f"Nothing is wrong: {fine}.")
+            lines.append(
+                f"Nothing is wrong: {fine}." if math.isfinite(self.root.data) else f"A number is not finite; {fine}."
+            )
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")

@@ -353,7 +353,8 @@ class Study:
             if not math.isfinite(node.data):
                 reason = self.forward(node, _class(node.data))
                 return Verdict("ordinary", f"Its gradient is fine, its number is not. {reason.message}", node, ())
-            return Verdict("ordinary", "Nothing is wrong; this is the strongest path.", node, ())
+            way = "the sweep begins here" if node is self.root else "this is the strongest path"
+            return Verdict("ordinary", f"Nothing is wrong; {way}.", node, ())
         if kind in ("vanishing", "exploding"):
             return self.product(node, kind)
         if node not in self.adjoints:

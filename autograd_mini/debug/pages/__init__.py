@@ -136,9 +136,9 @@ def page_of_program(
 
     count = debug_program(program, arguments, stop, module=module)
     if count < at:
-        calls = f"{count} time{'s' * (count != 1)}" if count else "never"
+        calls = f"calls backward() {count} time{'s' * (count != 1)}" if count else "never calls backward()"
         raise ArgumentError(
-            f"{program} calls backward() {calls}.",
+            f"{program} {calls}.",
             f"Pass a number from 1 to {count}."
             if count
             else f"Name the value to differentiate: {'-m ' * module}{program}:NAME.",
