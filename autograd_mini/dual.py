@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from itertools import count
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 from autograd_mini.arrays import is_array
 from autograd_mini.errors import OperandError, shown
@@ -163,6 +163,13 @@ class Dual(Methods):
         if self.level.is_over or recording().hooks.finish is not None:
             return Methods.__neg__(self)
         return Dual(-self.primal, -self.tangent, self.level)
+
+    def backward(self, seed: float = 1.0) -> NoReturn:
+        """There is nothing to go back through: forward mode records nothing."""
+        raise OperandError(
+            f"backward() was called on {shown(self)}, a number in forward mode, which has no graph.",
+            "Differentiate the function with grad instead of jvp, or call backward() on what does not depend on it.",
+        )
 
     def __bool__(self) -> bool:
         return bool(self.data != 0.0)

@@ -302,6 +302,19 @@ def test_a_living_dual_number_cannot_be_pickled():
     assert jvp(f, (3.0,), (1.0,)) == (9.0, 6.0)
 
 
+def test_forward_mode_has_nothing_to_go_back_through():
+    """A function that calls backward() itself works in reverse mode; in forward mode it is told so."""
+
+    def f(x):
+        y = x * x
+        y.backward()
+        return y
+
+    assert grad(f)(3.0) == 6.0
+    with pytest.raises(am.OperandError, match=r"no graph[\s\S]*grad instead of jvp"):
+        jvp(f, (3.0,), (1.0,))
+
+
 def test_a_jvp_that_fails_leaves_constants():
     """What was kept before an error is its primal too."""
     box = []
