@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import inspect
 import json
 import math
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, nn, optim
 
-needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+needs_torch = pytest.mark.peer("torch")
 SETTINGS = [
     ("SGD", {"lr": 0.01}),
     ("SGD", {"lr": 0.01, "weight_decay": 0.1}),
