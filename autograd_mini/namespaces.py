@@ -58,9 +58,11 @@ def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
 
 
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:
-    """How the program can write the nodes, each in the shortest way: "x", "w[0][1]", "net.layers[0].neurons[1].b".
+    """How the program can write the nodes: "x", "w[0][1]", "net.layers[0].neurons[1].b".
 
-    What a loop runs over has an index; the variable of the loop itself is used for want of anything else.
+    A variable that is the node itself comes first, then what the program made first, in the shortest way: a list of all
+    parameters is made of a model, not the other way round. What a loop runs over has an index; the variable of the loop
+    itself is used for want of anything else.
 
     >>> x, y = Value(1.0), Value(2.0)
     >>> list(paths([{"x": x, "data": [3.0, {"y": y, "x": x}]}], {x, y}).values())
@@ -70,20 +72,22 @@ def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, 
     seen: set[int] = set()
     loops = [_of_loops(space) for space in spaces]
     for of_loops in False, True:
-        waiting: deque[tuple[str, Any, int]] = deque(
-            (name, thing, 0)
+        variables = [
+            (name, thing)
             for space, names in zip(spaces, loops, strict=True)
             for name, thing in users(space)
             if (name in names) is of_loops
-        )
-        while waiting and len(seen) < _MOST and len(found) < len(nodes):
-            path, thing, depth = waiting.popleft()
-            if is_node(thing):
-                if thing in nodes:
-                    found.setdefault(thing, path)
-            elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
-                seen.add(id(thing))
-                waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
+        ]
+        for variable in sorted(variables, key=lambda variable: not is_node(variable[1])):
+            waiting: deque[tuple[str, Any, int]] = deque([(*variable, 0)])
+            while waiting and len(seen) < _MOST and len(found) < len(nodes):
+                path, thing, depth = waiting.popleft()
+                if is_node(thing):
+                    if thing in nodes:
+                        found.setdefault(thing, path)
+                elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
+                    seen.add(id(thing))
+                    waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
     return found
 
 

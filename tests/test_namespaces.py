@@ -168,3 +168,11 @@ def test_a_helper_that_is_given_a_value_does_not_rename_it():
     with am.provenance():
         loss = Value(2.0) * 3.0
     assert show(loss).label(loss) == "loss"
+
+
+def test_what_was_made_first_names_what_is_in_a_list_of_everything():
+    """A parameter is called by the model, not by the flat list made of it; a variable of its own goes before both."""
+    w, b, x = Value(1.0), Value(2.0), Value(3.0)
+    state = {"wte": [[w]], "bias": b}
+    space = {"state": state, "params": [w, b, x], "lonely": x}
+    assert paths([space], {w, b, x}) == {x: "lonely", w: "state['wte'][0][0]", b: "state['bias']"}
