@@ -683,3 +683,26 @@ def test_a_point_without_a_derivative_refutes_nothing():
     """exp(log(x)) has none at 0, whatever SymPy makes of it."""
     proof = prove(lambda x: am.exp(am.log(x)), lambda x: am.where(x > 0.0, 1.0, 5.0))
     assert proof.counterexample is None or proof.counterexample["x"] != 0.0
+
+
+@pytest.mark.parametrize(
+    ("f", "claim"),
+    [
+        (lambda x: x**2, lambda x: 2.000000000000001 * x),
+        (lambda x: x**2, lambda x: 2.0000000000000004 * x),
+        (lambda x: 3 * x, lambda x: 3.000000000000001),
+        (lambda x: 0.1 * x, lambda x: 0.10000000000000002),
+    ],
+)
+def test_a_float_beside_a_number_is_another_number(f, claim):
+    """A claim that is off in the last digit is not proved, and what was compared is said."""
+    proof = prove(f, claim)
+    assert proof.verdict is not Verdict.PROVED
+    assert "by more than 1e-07" in str(proof)
+
+
+def test_floats_stand_for_the_numbers_that_round_to_them():
+    """0.1 is 1/10 and 0.3333333333333333 is 1/3; math.pi is π."""
+    assert prove(lambda x: 0.1 * x * 3, lambda x: 0.3)
+    assert prove(lambda x: x / 3, lambda x: 1 / 3)
+    assert prove(am.erf, lambda x: 2 / am.sqrt(math.pi) * am.exp(-x * x))

@@ -20,7 +20,7 @@ from autograd_mini.errors import ArgumentError, AutogradError, OperandError, sho
 from autograd_mini.primitives import as_number
 from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, trace
 from autograd_mini.symbolic.normal import is_equal
-from autograd_mini.symbolic.search import DIGITS, Evaluation, candidates
+from autograd_mini.symbolic.search import DIGITS, ROUNDED, Evaluation, candidates
 from autograd_mini.symbolic.table import exact
 from autograd_mini.tracing import Traced
 from autograd_mini.transforms import jacobian
@@ -48,6 +48,7 @@ class Proof:
         derived: what falls out there.
         claimed: what was claimed; nan where the claim is not defined.
         difference: by how much the two differ, also where that is less than floats can show.
+        tolerance: relative differences below this did not count, as a number in the formulas has 16 digits only.
     """
 
     verdict: Verdict
@@ -57,6 +58,7 @@ class Proof:
     derived: float = math.nan
     claimed: float = math.nan
     difference: float = math.nan
+    tolerance: float = 0.0
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.PROVED
@@ -65,7 +67,8 @@ class Proof:
         if self.verdict is Verdict.PROVED:
             return f"PROVED for all inputs, algebraically; {self.points} points agree"
         if self.counterexample is None:
-            return f"UNDECIDED: no proof found; {self.points} points compared, none differs"
+            by_much = f" by more than {self.tolerance:g} of it" if self.tolerance else ""
+            return f"UNDECIDED: no proof found; {self.points} points compared, none differs{by_much}"
         where = ", ".join(f"{name} = {number:g}" for name, number in self.counterexample.items())
         entry = "".join(f"[{index!r}]" for index in self.entry)
         return (
@@ -83,7 +86,8 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
     Points are compared first, many digits each: random ones, 0, ±1, ties, tails, the edges of conditions; one that
     differs refutes the claim.
     Then both sides are brought to a normal form, branch by branch, where equal functions look equal. Inputs for
-    which f or its gradient is not defined do not count.
+    which f or its gradient is not defined do not count. A float is read as the number that rounds to it: 0.1 as 1/10,
+    math.pi as π.
 
     Args:
         f: as for `formula`: a number or a list of numbers, whose Jacobian is meant then.
@@ -152,7 +156,7 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
         return hardly
     if points and all(is_equal(derived, expected) for derived, expected in pairs):
         return Proof(Verdict.PROVED, points)
-    return Proof(Verdict.UNDECIDED, points)
+    return Proof(Verdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0)
 
 
 def _at(function: Callable[..., Any], arguments: list[Any], point: dict[Any, Fraction]) -> list[float] | None:

@@ -17,6 +17,7 @@ import mpmath
 import sympy
 
 DIGITS = 60
+ROUNDED = 1e-7  # relative differences that do not count, where a number is known to 16 digits only
 _MOST_EDGES = 64
 _SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
 
@@ -181,7 +182,7 @@ class Evaluation:
         if not mpmath.isfinite(claimed):
             return False
         with mpmath.workdps(digits):
-            relative = mpmath.mpf("1e-7") if self.rounded else mpmath.mpf(10) ** (-digits // 3)
+            relative = mpmath.mpf(ROUNDED) if self.rounded else mpmath.mpf(10) ** (-digits // 3)
             least = mpmath.mpf(10) ** (-digits // 2)  # a difference of large numbers that cancel is not quite 0
             return bool(abs(derived - claimed) <= max(relative * max(abs(derived), abs(claimed)), least))
 

@@ -103,7 +103,7 @@ _CONSTANTS = {
 
 
 def exact(expression: Any) -> Any:
-    """The expression with every float replaced by the number it stands for: 0.5 by 1/2, 0.693147... by log(2)."""
+    """The expression with every float replaced by the number that rounds to it: 0.5 by 1/2, 0.693147... by log(2)."""
     if expression is ZERO:
         return sympy.Integer(0)
     expression = sympy.sympify(expression)
@@ -120,7 +120,7 @@ def _exact_number(number: float) -> Any:
     if binary.denominator <= 2**40:
         return sympy.Rational(binary)
     near = binary.limit_denominator(1_000_000)  # SymPy turns x / 3.0 into 0.333333333333333 * x
-    return sympy.Rational(near if abs(float(near) - number) <= 4.0 * math.ulp(number) else repr(number))
+    return sympy.Rational(near if float(near) == number else repr(number))  # another float is another number
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
