@@ -40,9 +40,8 @@ def write(path: str | Path, content: str | bytes) -> Path:
             target.write_bytes(data)
         else:
             _replace(target, data)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None  # the name that the user knows, not that of the file aside
-        raise
+    except OSError as error:  # with the name that the user knows, not that of the file aside
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     return path
 
 

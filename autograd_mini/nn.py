@@ -18,15 +18,21 @@ from typing import Any, ClassVar
 from autograd_mini import functions
 from autograd_mini.engine import Value, is_node, record_dot
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.module import Module as Module
+from autograd_mini.module import Module
 from autograd_mini.primitives import dot_of
 from autograd_mini.stack import Recording, enter, leave
-from autograd_mini.states import load as load
-from autograd_mini.states import save as save
+from autograd_mini.states import load
+from autograd_mini.states import save
+
+__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
 
 Activation = str | Callable[[Any], Any] | None
 Init = str | Callable[[int, int, Any], float]
 Seed = int | random.Random | None
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Neuron(Module):

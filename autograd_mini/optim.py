@@ -12,10 +12,26 @@ from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.schedules import CosineAnnealingLR as CosineAnnealingLR
-from autograd_mini.schedules import LambdaLR as LambdaLR
-from autograd_mini.schedules import StepLR as StepLR
+from autograd_mini.schedules import CosineAnnealingLR
+from autograd_mini.schedules import LambdaLR
+from autograd_mini.schedules import StepLR
 from autograd_mini.states import checked_state, setting
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "LambdaLR",
+    "Optimizer",
+    "RMSprop",
+    "StepLR",
+    "clip_grad_norm",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Optimizer:

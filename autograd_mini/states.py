@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autograd_mini import files
-from autograd_mini.errors import ArgumentError, AutogradError, DataError, RangeError, shown
+from autograd_mini.errors import ArgumentError, AutogradError, DataError, OperandError, RangeError, shown
 from autograd_mini.primitives import as_number
 
 
@@ -115,6 +115,7 @@ def save(
 
     Raises:
         OSError: it cannot be written.
+        OperandError: the model is no module, or the other two are no such things.
 
     >>> import tempfile
     >>> from autograd_mini import nn
@@ -132,6 +133,8 @@ def load(
     path: str | Path, model: Stateful, optimizer: Stateful | None = None, schedule: Stateful | None = None
 ) -> None:
     """Go on from what `save` wrote: set the parameters, and what the optimizer and the schedule remember.
+
+    Settings, such as the learning rate, are those of the optimizer that it is loaded into.
 
     Args:
         path: where from.
@@ -172,7 +175,14 @@ def load(
 
 def _named(model: Stateful, optimizer: Stateful | None, schedule: Stateful | None) -> dict[str, Stateful]:
     given = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    return {name: thing for name, thing in given.items() if thing is not None}
+    things: dict[str, Any] = {name: thing for name, thing in given.items() if thing is not None}
+    for name, thing in things.items():
+        if not hasattr(thing, "load_state_dict"):
+            raise OperandError(
+                f"The {name} is {shown(thing)}, which has no state.",
+                'Pass the path first, then an nn.Module: save("model.json", model, optimizer).',
+            )
+    return things
 
 
 def _unusable(path: str | Path, line: int, what: str) -> DataError:
