@@ -21,8 +21,7 @@ from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.module import Module
 from autograd_mini.primitives import dot_of
 from autograd_mini.stack import Recording, enter, leave
-from autograd_mini.states import load
-from autograd_mini.states import save
+from autograd_mini.states import load, save
 
 __all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
 

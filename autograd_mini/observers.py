@@ -184,10 +184,10 @@ def _check_result(node: Any) -> None:
 _KINK = "slope_at_kink"  # the row whose derivative is nan
 
 
-def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
+def _kink_error(numbers: str, operand: Any = None, operation: str = "an operation at ") -> NonFiniteError:
     place = place_of(operand) if getattr(operand, "origin", None) else None
     return NonFiniteError(
-        f"A second derivative was taken at a kink, of an operation at {numbers}: its slope has no derivative there.",
+        f"A second derivative was taken at a kink, of {operation}{numbers}: its slope has no derivative there.",
         f"Look at {place}, which is {operand.data!r}."
         if place
         else "Look at what has these operands; `kinks` lists all.",
@@ -197,7 +197,8 @@ def _kink_error(numbers: str, operand: Any = None) -> NonFiniteError:
 def check_kink(node: Any) -> None:
     """Raise if a node whose slopes are differentiated again is at a kink of its own."""
     if node._row.curvature is not None and node._row.is_at_kink(node.data, node.operands):
-        raise _kink_error(shown([getattr(x, "data", x) for x in node.operands])[1:-1], node.operands[0])
+        numbers = shown([getattr(x, "data", x) for x in node.operands])[1:-1]
+        raise _kink_error(numbers, node.operands[0], f"{node.op} at ")
 
 
 def check_tangent(node: Any, tangent: Any) -> None:

@@ -12,9 +12,7 @@ from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.schedules import CosineAnnealingLR
-from autograd_mini.schedules import LambdaLR
-from autograd_mini.schedules import StepLR
+from autograd_mini.schedules import CosineAnnealingLR, LambdaLR, StepLR
 from autograd_mini.states import checked_state, setting
 
 __all__ = [
