@@ -262,6 +262,24 @@ def test_a_fact_a_line():
     assert "The input nan goes into" in text
 
 
+def test_the_path_stops_where_nothing_flows():
+    """Behind a branch not taken no product is shown: 0 times an infinite slope is not what happens there."""
+    for compute, number in (
+        (lambda x: am.where(x > 0.0, am.log(x), 0.0) * 1.0, 0.0),
+        (lambda x: am.where(x > 0.0, am.tanh(am.log(x) * 2.0), 0.0) * 1.0, 0.0),
+        (lambda x: am.maximum(am.sqrt(x), 5.0) * 1.0, 0.0),
+        (lambda x: am.where(x > 0.0, am.sqrt(am.relu(x)), 1.0), 0.0),
+    ):
+        (finding,) = explained(compute, number)
+        text = str(finding)
+        assert "none (no connection: nothing flows there) = 0" in text
+        assert "nan" not in text
+        assert "a sum" not in text
+        assert "Kink" not in text
+        assert not any(math.isnan(link.contribution) for link in (*finding.path, *finding.steps))
+        assert text.splitlines()[-1 - bool(finding.advice)].count("none (no connection")
+
+
 def test_all_blockers_are_named():
     """A unit whose ways are blocked at three places."""
     (finding,) = explained(lambda x: am.relu(x - 5.0) + am.floor(x) + am.clip(x, 2.0, 3.0), 1.0)

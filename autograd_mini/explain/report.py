@@ -33,7 +33,7 @@ class Link(NamedTuple):
         origin: where in the user's program it was computed; None without provenance.
         upstream: the adjoint of the node, 0.0 where nothing arrives.
         local: its local partial derivative for the next node down; `ZERO` where there is no edge.
-        contribution: their product, what the next node down gets from here.
+        contribution: their product, what the next node down gets from here; 0.0 where nothing arrives.
         arrivals: how many contributions the adjoint is the sum of.
         text: the operation with its numbers: "tanh(0.5)".
     """
@@ -110,15 +110,17 @@ class Finding:
         if self.steps:
             example = f"For {self._name}, from" if self.others else "From"
             lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
-            rows = ends(tuple(zip(self.steps, (None, *self.steps), strict=False)))
+            last = next((i for i, link in enumerate(self.steps) if link.local is ZERO), len(self.steps))
+            steps = self.steps[: last + 1]  # from where nothing flows, nothing is handed on
+            rows = ends(tuple(zip(steps, (None, *steps), strict=False)))
             links = [
                 f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
                 f"{short(link.contribution)}  by {words.seen_step(link)}"
                 for link, before in rows
             ]
-            if len(self.steps) > len(links):
-                links.insert(len(links) // 2, f"    ... {len(self.steps) - len(links):,} more ...")
-            arrived = _arriving(self.gradient, self.arrivals, self.steps[-1])
+            if len(steps) > len(links):
+                links.insert(len(links) // 2, f"    ... {len(steps) - len(links):,} more ...")
+            arrived = _arriving(self.gradient, self.arrivals, steps[-1])
             if arrived != short(self.gradient):
                 links.append(f"    {arrived} arrives at {self._name}")
             lines += links

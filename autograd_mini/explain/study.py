@@ -165,7 +165,8 @@ class Study:
             advice = advice or _habit(verdict, kind, self.words)
         if verdict.cause == "never reaches":
             advice = "Did you use .data, a new Value, or another variable of the same name?"
-        kinks = [kink for link in path if (kink := _kink(link.node, self.words)) is not None]
+        reached = [link.node for link in path if link.node in self.adjoints]
+        kinks = [kink for user in reached if (kink := _kink(user, self.words)) is not None]
         return Finding(
             node,
             self.adjoint(node),
@@ -250,8 +251,8 @@ class Study:
 
     def link(self, node: Value, partial: Any) -> Link:
         """An edge as the user sees it."""
-        upstream = self.adjoint(node)
-        return Link(node, place_of(node), upstream, partial, 0.0 if partial is ZERO else upstream * partial)
+        upstream, reached = self.adjoint(node), node in self.adjoints
+        return Link(node, place_of(node), upstream, partial, upstream * partial if reached and partial is not ZERO else 0.0)
 
     def arrivals(self, node: Value) -> int:
         """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
@@ -271,7 +272,7 @@ class Study:
             (link, _), (_, bottom) = inside[0], inside[-1]
             if isinstance(call, Scope):
                 slope = self.slopes(link.node, call).get(bottom, ZERO)
-                handed = 0.0 if slope is ZERO else link.upstream * slope
+                handed = 0.0 if slope is ZERO or link.node not in self.adjoints else link.upstream * slope
                 link = link._replace(local=slope, contribution=handed, text=self.called(link.node, call))
             steps.append(link)
         return tuple(steps)
