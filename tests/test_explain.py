@@ -678,6 +678,39 @@ def test_a_number_that_is_not_finite_is_explained_where_the_gradient_is_fine():
     assert "log(0) is -inf" in text
 
 
+def test_a_result_that_is_not_finite_is_traced_to_the_first_such_number():
+    """Where no gradient is at fault, too; and something is wrong then."""
+    with am.provenance():
+        explanations = explain(Value(nan, name="x") * 2.0), explain(am.log(Value(0.0, name="x")) * 0.0 + 1.0, [])
+    for explanation, words in zip(
+        explanations,
+        ("The input x = nan goes into nan * 2 = nan (test_explain.py:", "log(0) is -inf (test_explain.py:"),
+        strict=True,
+    ):
+        assert explanation
+        assert len(explanation) == 0
+        assert words in str(explanation)
+        assert "Nothing is wrong" not in str(explanation)
+
+
+def test_what_was_computed_without_a_graph_says_so():
+    """As `backward()` does: of the output itself, of what is computed from it alone, of a Value that it hides."""
+    x = Value(3.0, name="x")
+    with am.no_grad():
+        y = x * 2.0
+    recorded = "was made inside no_grad() or by detach(): nothing is recorded behind it"
+    with pytest.raises(am.ArgumentError) as raised:
+        y.backward()
+    assert recorded in str(raised.value)
+    for root, by in ((y, None), (x.detach(), None), (y * 2.0, None), (y, x), (y + Value(1.0), x), (y, y)):
+        explanation = explain(root, by=by)
+        assert recorded in str(explanation)
+        assert "Nothing is wrong" not in str(explanation)
+        assert explanation
+    assert not explain(y * x)
+    assert "Did you use .data" in str(explain(Value(1.0) * 2.0, x))
+
+
 def test_variables_name_what_is_explained():
     """Without provenance too: those of the program, as in all windows; never the name of a parameter of ours."""
     weights = [Value(1.0), Value(-2.0)]

@@ -166,9 +166,10 @@ class Explanation:
     root: Value
     findings: tuple[Finding, ...]
     _words: Words
+    _besides: str = ""  # what is wrong although no gradient is
 
     def __bool__(self) -> bool:
-        return any(finding.kind != "ordinary" for finding in self.findings)
+        return bool(self._besides) or any(finding.kind != "ordinary" for finding in self.findings)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -180,10 +181,7 @@ class Explanation:
         top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
         lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
         if not self.findings:  # of all: what was asked for has findings
-            fine = "no gradient is zero, nan, infinite, tiny or huge"
-            lines.append(
-                f"Nothing is wrong: {fine}." if math.isfinite(self.root.data) else f"A number is not finite; {fine}."
-            )
+            lines.append(self._besides or "Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")

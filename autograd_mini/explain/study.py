@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
 from autograd_mini.explain.report import (
     SHOWN_LINKS,
     Culprit,
@@ -163,7 +163,9 @@ class Study:
             roots += [link.node for link in path[-2 * SHOWN_LINKS :]]
             advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
             advice = advice or _habit(verdict, kind, self.words)
-        if verdict.cause == "never reaches":
+        if verdict.cause == "never reaches" and (cut := self.cut_off()):
+            advice = cut
+        elif verdict.cause == "never reaches":
             advice = "Did you use .data, a new Value, or another variable of the same name?"
         reached = [link.node for link in path if link.node in self.adjoints]
         kinks = [kink for user in reached if (kink := _kink(user, self.words)) is not None]
@@ -252,7 +254,9 @@ class Study:
     def link(self, node: Value, partial: Any) -> Link:
         """An edge as the user sees it."""
         upstream, reached = self.adjoint(node), node in self.adjoints
-        return Link(node, place_of(node), upstream, partial, upstream * partial if reached and partial is not ZERO else 0.0)
+        return Link(
+            node, place_of(node), upstream, partial, upstream * partial if reached and partial is not ZERO else 0.0
+        )
 
     def arrivals(self, node: Value) -> int:
         """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
@@ -338,6 +342,23 @@ class Study:
         self._blocked.update(dict.fromkeys(way, self._blocked[node]))
         return self._blocked[node]
 
+    def cut_off(self) -> str:
+        """What to say of the first number whose computation was not recorded; "" if there is none."""
+        node = next(filter(is_cut_off, self.order), None)
+        if node is None:
+            return ""
+        return f"{self.words.seen(node)} {CUT_OFF}. Compute it outside of no_grad(), or use what it was detached from."
+
+    def without_gradients(self) -> str:
+        """What is wrong although no gradient is: there is none, or the result is not finite; "" if nothing is."""
+        if not any(node.op is None for node in self.order) and (cut := self.cut_off()):
+            return cut
+        if math.isfinite(self.root.data):
+            return ""
+        reason = self.forward(self.root, _class(self.root.data))
+        fine = f"No gradient is zero, nan, infinite, tiny or huge, but the result is {short(self.root.data)}."
+        return f"{fine} {reason.message}"
+
     # -- verdicts ------------------------------------------------------------------------------------------------------
 
     def is_cancelled(self, node: Value) -> bool:
@@ -354,6 +375,8 @@ class Study:
             if not math.isfinite(node.data):
                 reason = self.forward(node, _class(node.data))
                 return Verdict("ordinary", f"Its gradient is fine, its number is not. {reason.message}", node, ())
+            if node is self.root and is_cut_off(node):
+                return Verdict("ordinary", self.cut_off(), node, ())
             way = "the sweep begins here" if node is self.root else "this is the strongest path"
             return Verdict("ordinary", f"Nothing is wrong; {way}.", node, ())
         if kind in ("vanishing", "exploding"):
