@@ -650,6 +650,21 @@ def test_ten_equal_factors_are_ten_causes():
     assert "saturated" not in str(finding)
 
 
+def test_equal_factors_are_listed_once():
+    """With how many there are, without places and with them; the others follow."""
+    (finding,) = explain(chain(Value(0.5, name="x"), 100, am.sigmoid))
+    most, *others = finding.message.partition("The smallest: ")[2].rstrip(".").split("; ")
+    times = sum(step.text == finding.steps[0].text for step in finding.steps)
+    assert most.startswith("0.224704 by sigmoid(0.659046) = 0.659046, ")
+    assert 70 < int(most.split(", ")[1].removesuffix(" times")) <= times
+    assert len({most, *others}) == len(others) + 1 == 3
+    (finding,) = explained(lambda x: chain(x, 100, am.sigmoid), 0.5)
+    assert finding.message.count("0.224704 by") == 1
+    assert " times." in finding.message
+    (finding,) = explain(Value(1.0, name="x") * 1e-4 * 1e-5)
+    assert "times" not in finding.message
+
+
 @pytest.mark.parametrize(
     ("function", "cause"),
     [

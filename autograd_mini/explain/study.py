@@ -574,12 +574,14 @@ class Study:
             return Verdict("small factor", message, worst.node, trouble)
         size, so = ("smallest", "small") if kind == "vanishing" else ("largest", "large")
         telling = [link for link in factors if sign * abs(link.local) < sign] or factors
-        places: dict[Any, Link] = {}  # each place once, with its worst factor
+        counts: dict[str, int] = {}
+        places: dict[Any, str] = {}  # each place once, with its worst factor; where none is known, each factor once
         for link in telling:
-            places.setdefault(link.origin.place if link.origin else link.node, link)
-        listed = "; ".join(
-            [f"{slope_text(link.local)} by {self.words.seen_step(link)}" for link in [*places.values()][:3]]
-        )
+            text = f"{slope_text(link.local)} by {self.words.seen_step(link)}"
+            counts[text] = counts.get(text, 0) + 1
+            places.setdefault(link.origin.place if link.origin else text, text)
+        worsts = [*places.values()][:3]
+        listed = "; ".join([text + (f", {counts[text]:,} times" if counts[text] > 1 else "") for text in worsts])
         many = [sizes[id(link)] for link in telling if sizes[id(link)] >= 0.5 * sizes[id(worst)]]
         about = math.exp(-sign * sum(many) / len(many))
         message = f"It is a product of {len(steps):,} factors; {len(many):,} of about {about:.2g} each make it {so}. "
