@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
+from autograd_mini.explain.digits import without_digits
 from autograd_mini.explain.report import (
     SHOWN_LINKS,
     Culprit,
@@ -386,7 +387,8 @@ class Study:
         began = self.began(node)
         if isinstance(began, Edge):
             return {"nan": self.nan, "inf": self.infinite, "zero": self.zero}[kind](began)
-        return self.total(began, kind)
+        lost = self.lost_digits(self.path(node), node) if kind == "zero" else None
+        return lost or self.total(began, kind)
 
     def total(self, node: Value, kind: str) -> Verdict:
         """A sum of contributions that is worse than each of them."""
@@ -527,7 +529,8 @@ class Study:
             )
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
-                message += f" The 0 is {self.seen(zero)}."
+                lost = ", which has lost all its digits" if without_digits(zero, self.words.number) else ""
+                message += f" The 0 is {self.seen(zero)}{lost}."
                 trail.append(zero)
         else:
             cause = "overflow"
@@ -548,12 +551,32 @@ class Study:
         name = name.replace("The input the input", "The input")
         return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {self.seen(node)}."
 
+    def lost_digits(self, path: tuple[Link, ...], node: Value) -> Verdict | None:
+        """A number without a correct digit that meets another one, which the same node decides, on the path."""
+        for user in [link.node for link in path if link.node.op in ("mul", "div")]:
+            for operand in user.operands:
+                others = [x for x in user.operands if x is not operand and is_node(x)]
+                lost = without_digits(operand, self.words.number) if others else None
+                if lost is None or node not in topological_order(lost):
+                    continue
+                if any(node in topological_order(x) for x in others):
+                    message = f"{self.seen(lost)} has lost all its digits: "
+                    if len(lost.operands) == 1:
+                        message += f"{self.seen(lost.operands[0])} was rounded."
+                    else:
+                        message += "its terms cancel but for the errors that they were rounded with."
+                    message += f" {self.seen(user)} is made of it, so the gradient is wrong."
+                    return Verdict("cancelled", message, lost, (lost, *filter(is_node, lost.operands), user))
+        return None
+
     def product(self, node: Value, kind: str) -> Verdict:
         """A gradient that is tiny or huge: one factor, many of them, or a sum that cancelled."""
         path = self.path(node)
         for place in [*(link.node for link in path), node]:
             if self.is_cancelled(place):
                 return self.total(place, "cancelled")
+        if kind == "exploding" and (lost := self.lost_digits(path, node)) is not None:
+            return lost
         sign = 1.0 if kind == "vanishing" else -1.0
         steps = self.steps(path, node)
         factors = sorted(steps, key=lambda link: sign * abs(link.local))
