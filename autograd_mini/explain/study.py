@@ -529,8 +529,8 @@ class Study:
             )
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
-                lost = ", which has lost all its digits" if without_digits(zero, self.words.number) else ""
-                message += f" The 0 is {self.seen(zero)}{lost}."
+                is_lost = without_digits(zero, self.words.number) is not None
+                message += f" The 0 is {self.seen(zero)}{', which has lost all its digits' if is_lost else ''}."
                 trail.append(zero)
         else:
             cause = "overflow"
