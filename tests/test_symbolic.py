@@ -219,8 +219,9 @@ def test_numbers_are_exact():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("x x", "twice"), ("", "no names"), ([], "no names"), (3, "no names"), ([None], "no name of a number"),
-        ([[" "]], "no name of a number"), ([sympy.pi], "no name of a number"),
+        ("x x", "twice"), ("", "does not name"), ([], "does not name"), (3, "does not name"),
+        ([None], "does not name a number"),
+        ([[" "]], "does not name a number"), ([sympy.pi], "does not name a number"),
     ],
 )  # fmt: skip
 def test_bad_names(names, message):
