@@ -688,7 +688,8 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
         weights = list(target)
         if len(weights) != classes:
             raise ArgumentError(
-                f"{name}() got {classes} logit{'s' * (classes != 1)} and a target of length {len(weights)}.",
+                f"{name}() got {classes} class{'es' * (classes != 1)} and a target of {len(weights)} "
+                f"{'probability' if len(weights) == 1 else 'probabilities'}.",
                 "Pass one probability for each class, or the index of the right class.",
             )
         for j, weight in enumerate(weights):
