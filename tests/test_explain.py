@@ -723,6 +723,7 @@ def test_a_result_that_is_not_finite_is_traced_to_the_first_such_number():
         assert len(explanation) == 0
         assert words in str(explanation)
         assert "Nothing is wrong" not in str(explanation)
+    assert "The input x = nan is where it begins." in str(explain(lambda x: x, nan))
 
 
 def test_what_was_computed_without_a_graph_says_so():

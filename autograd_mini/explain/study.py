@@ -549,7 +549,8 @@ class Study:
         number = self.words.number(operand)
         name = f"The constant {short(number)}" if type(operand) is float else f"The input {self.words.called(operand)}"
         name = name.replace("The input the input", "The input")
-        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {self.seen(node)}."
+        what = "is where it begins" if node is operand else f"goes into {self.seen(node)}"
+        return ("nan input" if math.isnan(number) else "inf input"), f"{name} {what}."
 
     def lost_digits(self, path: tuple[Link, ...], node: Value) -> Verdict | None:
         """A number without a correct digit that meets another one, which the same node decides, on the path."""
