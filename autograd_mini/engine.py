@@ -57,6 +57,7 @@ class Notes(NamedTuple):
         return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
 
 
+CUT_OFF = "was made inside no_grad() or by detach(): nothing is recorded behind it"
 _MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
 
 
@@ -253,10 +254,9 @@ class Value(Methods):
         if not isinstance(self, Value):
             raise operand_error("Value.backward()", self)
         seed = _real(seed, "backward(seed)")
-        if self._row is _STOP and type(self._left) is float:
+        if is_cut_off(self):
             raise ArgumentError(
-                f"backward() was called on {self!r}, which was made inside no_grad() or by detach(): nothing is "
-                "recorded behind it.",
+                f"backward() was called on {self!r}, which {CUT_OFF}.",
                 "Compute it outside of no_grad(), or call backward() on what it was detached from.",
             )
         hooks = recording().hooks
@@ -450,6 +450,11 @@ def is_node(x: object) -> TypeGuard[Value]:
     (True, False)
     """
     return isinstance(x, Value)
+
+
+def is_cut_off(node: Value) -> bool:
+    """Whether a node is a constant that holds nothing of what it was computed from, as `cut` makes them."""
+    return node._row is _STOP and type(node._left) is float
 
 
 def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Value:

@@ -65,6 +65,11 @@ class MissingError(AutogradError, ImportError):
     """An optional package or program is missing; the message is the command that installs it."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 operand", "2 operands"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def shown(value: object, limit: int = 60) -> str:
     """A value as an error message quotes it: its repr, shortened."""
     text = repr(value)

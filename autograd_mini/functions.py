@@ -17,7 +17,7 @@ from typing import Any
 
 from autograd_mini.arrays import elementwise, is_array
 from autograd_mini.engine import Value, is_node, name_scope, record_sum, record_where
-from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.methods import Methods, attach
 from autograd_mini.observers import Kink, is_checked, is_watched, note_kink, place_of, transparent
 from autograd_mini.primitives import (
@@ -688,8 +688,9 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
         weights = list(target)
         if len(weights) != classes:
             raise ArgumentError(
-                f"{name}() got {classes} classes and a target of {len(weights)} probabilities.",
-                "Pass one probability a class, or the index of the right class.",
+                f"{name}() got {classes} class{'es' * (classes != 1)} and a target of {len(weights)} "
+                f"{'probability' if len(weights) == 1 else 'probabilities'}.",
+                "Pass one probability for each class, or the index of the right class.",
             )
         for j, weight in enumerate(weights):
             number = _known(operand_of(weight, f"{name}(), target[{j}]"))
@@ -708,6 +709,15 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
             f"{name}() got class {index} of {classes}.", f"Classes are counted from 0 to {classes - 1}."
         )
     return [(index, 1.0)]
+
+
+def _check_order(name: str, first: str, given: Any, target: Any) -> None:
+    """That the target does not come first."""
+    if type(given) is not list and not _are_several(given) and _are_several(target):
+        raise OperandError(
+            f"{name}() got {shown(given)} as its {first} and {shown(target)} as its target.",
+            f"The target comes last: {name}({first}, target).",
+        )
 
 
 def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
@@ -744,6 +754,7 @@ def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
     >>> cross_entropy([0.0, 0.0], 1)
     0.6931471805599453
     """
+    _check_order("cross_entropy", "logits", logits, target)
     zs, k, gaps, _, rest = _relative("cross_entropy", logits)
     weights = _weights("cross_entropy", target, len(zs))
     tail = _tail(gaps, k, rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
@@ -770,6 +781,7 @@ def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
     >>> nll([-0.5, -1.5], 1)
     1.5
     """
+    _check_order("nll", "log_probabilities", log_probabilities, target)
     logs = numbers_in("nll", log_probabilities, ordered=True)
     return _like(logs, -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))]))
 
@@ -784,13 +796,16 @@ def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar,
         return loss(predictions, float(targets))
     if not _are_several(predictions):
         if _are_several(targets):
-            raise ArgumentError(f"{name}() got one prediction and a list of targets.", "Pass one target a prediction.")
+            raise ArgumentError(
+                f"{name}() got one prediction and a list of targets.", "Pass one target for each prediction."
+            )
         return loss(operand_of(predictions, f"{name}(), prediction,"), operand_of(targets, f"{name}(), target,"))
     predictions = numbers_in(name, predictions, ordered=True)
     targets = numbers_in(name, targets, ordered=True)
     if len(predictions) != len(targets):
         raise ArgumentError(
-            f"{name}() got {len(predictions)} predictions and {len(targets)} targets.", "Pass one target a prediction."
+            f"{name}() got {counted(len(predictions), 'prediction')} and {counted(len(targets), 'target')}.",
+            "Pass one target for each prediction.",
         )
     return mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
 

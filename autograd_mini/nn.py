@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 
 from autograd_mini import functions
 from autograd_mini.engine import Value, is_node, record_dot
-from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.module import Module
 from autograd_mini.primitives import dot_of
-from autograd_mini.stack import Recording, enter, leave
+from autograd_mini.stack import Recording, enter, leave, recording
 from autograd_mini.states import load, save
 
 __all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
@@ -89,8 +89,12 @@ class Neuron(Module):
         """
         inputs = _inputs("neuron", x)
         if len(inputs) != len(self.w):
+            scope = recording().scope
+            *layers, neuron = scope.path if scope is not None else ("",)
+            place = f"In {'/'.join(layers)}, a" if layers and neuron.startswith("Neuron") else "A"
             raise ArgumentError(
-                f"A neuron with {len(self.w)} weights got {len(inputs)} inputs.", "Pass one input for each weight."
+                f"{place} neuron with {counted(len(self.w), 'weight')} got {counted(len(inputs), 'input')}.",
+                "Pass one input for each weight.",
             )
         weighted = self._weighted(inputs)
         return self._activate(weighted) if self.nonlin and self._activate else weighted
@@ -182,6 +186,10 @@ class Sequential(Module):
     def __init__(self, *parts: Module | Activation) -> None:
         if not parts:
             raise ArgumentError("Sequential() of nothing computes nothing.", "Pass modules: Sequential(Linear(2, 1)).")
+        if any(isinstance(part, (list, tuple)) for part in parts):
+            raise OperandError(
+                f"Sequential() takes its parts one by one, not {shown(parts[0])}.", "Write Sequential(*layers)."
+            )
         self.parts: list[Any] = [part if isinstance(part, Module) else _activation(part) for part in parts]
 
     def __call__(self, x: Any) -> Any:
@@ -313,9 +321,10 @@ def _chosen(what: str, given: Any, choices: Iterable[str], of: Callable[[str], A
     if callable(given):
         return given
     if not isinstance(given, str) or given not in choices:
-        raise ArgumentError(
-            f"There is no {what} {shown(given)}.", f"Choose one of {', '.join(choices)}, or pass a function."
-        )
+        do = f"Choose one of {', '.join(choices)}, or pass a function."
+        if isinstance(given, str) and given in ("softmax", "log_softmax"):
+            do = f"End with the logits, which cross_entropy takes; for probabilities, call {given}(model(x))."
+        raise ArgumentError(f"There is no {what} {shown(given)}.", do)
     return of(given)
 
 

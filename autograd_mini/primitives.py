@@ -23,7 +23,7 @@ from typing import Any, Final
 from autograd_mini import ieee
 from autograd_mini.arrays import elements as array_elements
 from autograd_mini.arrays import elementwise, is_array
-from autograd_mini.errors import ArgumentError, AutogradError, OperandError, RangeError, shown
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, RangeError, counted, shown
 from autograd_mini.stack import recording
 
 Interval = tuple[float, float]
@@ -144,12 +144,13 @@ class Primitive:
             if not isinstance(partials, (tuple, list)):
                 raise ArgumentError(
                     f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
-                    "Return one partial derivative an operand; a tuple of one is written (p,).",
+                    "Return one partial derivative for each operand; a tuple of one is written (p,).",
                 )
             if len(partials) != len(operands):
                 raise ArgumentError(
-                    f"The rule of {self.name!r} gives {len(partials)} partial derivatives for {len(operands)} operands.",
-                    "Return a tuple with one entry an operand, ZERO where there is no edge.",
+                    f"The rule of {self.name!r} gives {counted(len(partials), 'partial derivative')} for "
+                    f"{counted(len(operands), 'operand')}.",
+                    "Return a tuple with one entry for each operand, ZERO where there is no edge.",
                 )
             return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
         except AutogradError:
@@ -226,11 +227,15 @@ def is_hopeless(operand: object) -> bool:
     return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
 
 
+_BARE = ("backward(seed)", "Value.data", "Value.grad")  # numbers alone: what is written to them records nothing
+
+
 def operand_error(where: str, operand: object) -> OperandError:
     """The error for an operand of a type that no interpreter takes, with advice for the usual suspects."""
     if is_array(operand) and operand.ndim == 0:
         return operand_error(where, operand[()])
     kind = type(operand).__name__
+    bare = where in _BARE
     if isinstance(operand, str):
         advice = "Convert text first: float(text)."
     elif operand is None:
@@ -239,6 +244,8 @@ def operand_error(where: str, operand: object) -> OperandError:
         advice = "Values are real; take .real and .imag and compute with the two."
     elif kind == "Decimal":
         advice = "Python does not mix Decimal and float either; write float(x)."
+    elif kind == "Value" and bare:
+        advice = "Pass its number, which is .data."
     elif kind == "Value":
         advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
     elif kind.startswith("Masked"):
@@ -266,7 +273,8 @@ def operand_error(where: str, operand: object) -> OperandError:
                 advice = f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
     else:
         advice = "Pass an int, float, Fraction, NumPy scalar or Value."
-    return OperandError(f"{where} takes real numbers and Values, not {kind}: {shown(operand)}.", advice)
+    takes = "a real number" if bare or where == "Value()" else "real numbers and Values"
+    return OperandError(f"{where} takes {takes}, not {kind}: {shown(operand)}.", advice)
 
 
 def operand_of(x: Any, where: str) -> Any:
@@ -511,7 +519,8 @@ def _add(
     wanted = _count(function)
     if wanted is not None and _count(rule) not in (None, wanted + 1):
         raise ArgumentError(
-            f"The function of {name!r} takes {wanted} operands, so its rule must take {wanted + 1} arguments.",
+            f"The function of {name!r} takes {counted(wanted, 'operand')}, so its rule must take "
+            f"{counted(wanted + 1, 'argument')}.",
             "The rule takes the result and the operands: rule(result, *operands).",
         )
     intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain

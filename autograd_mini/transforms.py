@@ -17,7 +17,7 @@ from autograd_mini import sparsity, trees
 from autograd_mini.detached import is_cut, isolated
 from autograd_mini.dual import Dual, Level, primal_at, settled, tangent_at
 from autograd_mini.engine import Value, is_node
-from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.methods import Methods
 from autograd_mini.observers import check_dual, is_checked, transparent
 from autograd_mini.primitives import as_number, is_operand, operand_error, stop
@@ -384,8 +384,9 @@ def _positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     for position in positions:
         if not -len(args) <= position < len(args):
             raise ArgumentError(
-                f"There is no argument {position} to differentiate by: {len(args)} were given.",
-                "Choose argnums among the positional arguments, counted from 0.",
+                f"There is no argument {position} to differentiate by: {counted(len(args), 'positional argument')} "
+                f"{'was' if len(args) == 1 else 'were'} given.",
+                "Derivatives are by positional arguments: write f(2.0), not f(x=2.0); argnums counts them from 0.",
             )
     positions = [position % len(args) for position in positions]
     if len(set(positions)) < len(positions):

@@ -32,7 +32,7 @@ LAYERS = [
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["states"], ["module", "schedules"],
     ["nn", "optim", "data", "explain.report"], ["micrograd.engine"], ["micrograd.nn"],
-    ["micrograd"], ["explain.stable"], ["explain.study"], ["explain"],
+    ["micrograd"], ["explain.stable", "explain.digits"], ["explain.study"], ["explain"],
     ["draw.render", "draw.document", "draw.gradients", "draw.parts"],
     ["draw.boxes", "draw.page"], ["draw.picture"], ["draw"], ["demo", "script"],
     ["debug.journal", "debug.conditions"], ["debug.moment", "debug.lines"], ["debug.breakpoints"],

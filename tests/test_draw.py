@@ -176,6 +176,23 @@ def test_an_edge_that_carried_nothing_is_faint():
     assert seen.strokes[edges[0]] != seen.strokes[edges[1]] == seen.strokes[edges[2]]
 
 
+def test_an_edge_that_hands_on_nan_is_not_faint():
+    """0 times inf is nan, and nan times 0 too: between single operations, and at a whole scope."""
+    x, w = Value(0.0, name="x"), Value(2.0, name="w")
+    with am.scope("inner"):
+        logarithm = am.log(x * w)
+    y = logarithm * 0.0
+    y.backward()
+    seen = Seen(draw(y, expand="inner"))
+    assert (seen.gradient("x"), seen.gradient("w"), seen.gradient("logarithm = log")) == ("nan", "nan", "0")
+    for tail, head in (("×", "logarithm = log"), ("x", "×"), ("w", "×")):  # 0 × inf, nan × 2, nan × 0
+        assert seen.strokes[seen.edge(tail, head)] != "#bdbdbd"
+    assert seen.strokes[seen.edge("logarithm = log", "y = □ × 0")] == "#bdbdbd"
+    bundles = re.findall(r"^n\d+ -> n\d+:w \[id=e\d+(.*)\]", draw(y, depth=0).dot, re.M)
+    assert len(bundles) == 2
+    assert not any("#bdbdbd" in style for style in bundles)
+
+
 def test_colours_tell_sign_size_zero_and_nan():
     names = {"p": 1000.0, "q": 10.0, "r": 1e-9, "m": -1000.0, "n": -10.0, "z": 0.0}
     leaves = [Value(1.0, name=name) for name in names]

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 import autograd_mini as am
-from autograd_mini import errors
+from autograd_mini import Value, errors
 
 TREE = {
     "OperandError": TypeError,
@@ -47,3 +47,52 @@ def test_long_values_are_shortened():
     with pytest.raises(am.OperandError) as caught:
         am.exp([0.0] * 1000)
     assert len(str(caught.value)) < 500
+
+
+def _set(name, number):
+    setattr(Value(1.0), name, number)
+
+
+def _in_scope():
+    with am.scope("part"):
+        return am.draw(Value(1.0) * 2.0, focus="whole")
+
+
+@pytest.mark.parametrize(
+    ("call", "what", "do"),
+    [
+        (lambda: Value(1.0).backward(Value(1.0)), "takes a real number, not Value", "which is .data"),
+        (lambda: _set("grad", Value(1.0)), "takes a real number, not Value", "which is .data"),
+        (lambda: _set("data", Value(1.0)), "takes a real number, not Value", "which is .data"),
+        (lambda: _set("grad", "1"), "takes a real number, not str", "float(text)"),
+        (lambda: Value(Value(1.0)), "takes a real number, not Value", "It is a Value already"),
+        (lambda: am.cross_entropy(0, [1.0, 2.0]), "got 0 as its logits", "cross_entropy(logits, target)"),
+        (lambda: am.nll(0, (1.0, 2.0)), "got 0 as its log_prob", "nll(log_probabilities, target)"),
+        (lambda: am.cross_entropy(0, 1), "takes a list of numbers", "into a list"),
+        (lambda: am.nn.Sequential([am.nn.Linear(2, 3)]), "one by one", "Sequential(*layers)"),
+        (lambda: am.nn.Sequential(am.nn.Linear(2, 2), "softmax"), "no activation 'softmax'", "cross_entropy takes"),
+        (lambda: am.nn.MLP(2, [2, 2], activation="log_softmax"), "no activation", "call log_softmax(model(x))"),
+        (lambda: am.nn.MLP(2, [3, 1])([1.0]), "In Layer0, a neuron with 2 weights got 1 input.", "each weight"),
+        (lambda: am.nn.Sequential(am.nn.Linear(2, 3), am.nn.Linear(4, 1))([1.0, 2.0]), "In Linear1, a neuron", "each"),
+        (lambda: am.nn.Neuron(2)([1.0]), "A neuron with 2 weights got 1 input.", "each weight"),
+        (lambda: am.grad(lambda x, y: x * y)(x=2.0, y=3.0), "0 positional arguments were", "not f(x=2.0)"),
+        (lambda: am.grad(lambda x: x, argnums=1)(2.0), "1 positional argument was given", "counts them from 0"),
+        (lambda: am.mse([1.0], [1.0, 2.0]), "1 prediction and 2 targets", "one target for each prediction"),
+        (lambda: am.mse(1.0, [1.0]), "one prediction and a list", "one target for each prediction"),
+        (lambda: _in_scope(), "no scope 'whole'", "Name one that it has, such as part."),
+    ],
+)
+def test_frequent_slips_are_told_from_others(call, what, do):
+    """What was passed by mistake, and what to write."""
+    with pytest.raises(am.AutogradError) as raised:
+        call()
+    wrong, _, advice = str(raised.value).partition("do:")
+    assert what in wrong
+    assert do in advice
+
+
+def test_a_condition_is_not_a_formula():
+    """The claim is written with where()."""
+    pytest.importorskip("sympy")
+    with pytest.raises(am.OperandError, match=r"Write where\(x > 0, 1, 0\)"):
+        am.symbolic.prove(am.relu, lambda x: x > 0.0)

@@ -116,6 +116,23 @@ DIAGNOSES = [
      "am.tanh(2.0 * v)", "100 factors", None),
     (lambda x: chain(x, 50, lambda v: v * 3.0), (0.5,), "exploding", "product of many factors", "v * 3.0", "50 factors",
      None),
+    # -- digits that were lost before
+    (lambda x: (1 - am.cos(x)) / x**2, (1e-9,), "exploding", "cancelled", "1 - am.cos(x)", "1 - 1 = 0",
+     "2 * sin(x / 2)**2"),
+    (lambda x: x**-2 * (am.cos(x) - 1), (1e-9,), "exploding", "cancelled", "am.cos(x) - 1", "lost all its digits",
+     "-2 * sin(x / 2)**2"),
+    (lambda x: (am.exp(x) - 1) / x, (1e-20,), "exploding", "cancelled", "am.exp(x) - 1", "1 - 1 = 0", "expm1(x)"),
+    (lambda x: am.log(1 + x) / x, (1e-20,), "exploding", "cancelled", "am.log(1 + x)", "1 + 1e-20 = 1", "log1p(x)"),
+    (lambda x: (am.sqrt(1 + x) - 1) / x, (1e-17,), "exploding", "cancelled", "am.sqrt(1 + x) - 1", "cancel", None),
+    (lambda x: 1e10 * (1 - am.cos(x)) / x, (1e-9,), "exploding", "cancelled", "1 - am.cos(x)", "lost",
+     "2 * sin(x / 2)**2"),
+    (lambda x: (am.sin(x) - x) / x**3, (1e-9,), "zero", "cancelled", "am.sin(x) - x", "lost all its digits", None),
+    (lambda x: 1 / (1 - am.cos(x)), (1e-9,), "inf", "pole", "1 / (1 - am.cos(x))", "which has lost all its digits.",
+     "2 * sin(x / 2)**2"),
+    (lambda x: 1 / (1 - x), (1.0,), "inf", "pole", "1 / (1 - x)", "The 0 is 1 - 1 = 0 (", None),
+    (lambda x: (x * x - 4.0) * x * 1e9, (2.0,), "exploding", "large factor", "(x * x - 4.0) * x * 1e9", "1e+09", None),
+    (lambda x: (am.exp(x) - math.e) * 1e9, (1.0,), "exploding", "large factor", "(am.exp(x) - math.e) * 1e9", "1e+09",
+     None),
     (lambda x: 1.0 / x, (1e-5,), "exploding", "pole", "1.0 / x", "alone makes it so", None),
     (lambda x: x * 1e8, (1.0,), "exploding", "large factor", "x * 1e8", "1e+08", None),
     (lambda x: x * 1e-8, (1.0,), "vanishing", "small factor", "x * 1e-8", "1e-08", None),
@@ -260,6 +277,24 @@ def test_a_fact_a_line():
     assert "(exploding: close to an infinite slope)" in str(finding)
     text = str(explain(Value(nan) * Value(nan)))
     assert "The input nan goes into" in text
+
+
+def test_the_path_stops_where_nothing_flows():
+    """Behind a branch not taken no product is shown: 0 times an infinite slope is not what happens there."""
+    for compute, number in (
+        (lambda x: am.where(x > 0.0, am.log(x), 0.0) * 1.0, 0.0),
+        (lambda x: am.where(x > 0.0, am.tanh(am.log(x) * 2.0), 0.0) * 1.0, 0.0),
+        (lambda x: am.maximum(am.sqrt(x), 5.0) * 1.0, 0.0),
+        (lambda x: am.where(x > 0.0, am.sqrt(am.relu(x)), 1.0), 0.0),
+    ):
+        (finding,) = explained(compute, number)
+        text = str(finding)
+        assert "none (no connection: nothing flows there) = 0" in text
+        assert "nan" not in text
+        assert "a sum" not in text
+        assert "Kink" not in text
+        assert not any(math.isnan(link.contribution) for link in (*finding.path, *finding.steps))
+        assert text.splitlines()[-1 - bool(finding.advice)].count("none (no connection")
 
 
 def test_all_blockers_are_named():
@@ -632,6 +667,21 @@ def test_ten_equal_factors_are_ten_causes():
     assert "saturated" not in str(finding)
 
 
+def test_equal_factors_are_listed_once():
+    """With how many there are, without places and with them; the others follow."""
+    (finding,) = explain(chain(Value(0.5, name="x"), 100, am.sigmoid))
+    most, *others = finding.message.partition("The smallest: ")[2].rstrip(".").split("; ")
+    times = sum(step.text == finding.steps[0].text for step in finding.steps)
+    assert most.startswith("0.224704 by sigmoid(0.659046) = 0.659046, ")
+    assert 70 < int(most.split(", ")[1].removesuffix(" times")) <= times
+    assert len({most, *others}) == len(others) + 1 == 3
+    (finding,) = explained(lambda x: chain(x, 100, am.sigmoid), 0.5)
+    assert finding.message.count("0.224704 by") == 1
+    assert " times." in finding.message
+    (finding,) = explain(Value(1.0, name="x") * 1e-4 * 1e-5)
+    assert "times" not in finding.message
+
+
 @pytest.mark.parametrize(
     ("function", "cause"),
     [
@@ -658,6 +708,40 @@ def test_a_number_that_is_not_finite_is_explained_where_the_gradient_is_fine():
     text = str(explain(y, y))
     assert "Nothing is wrong" not in text
     assert "log(0) is -inf" in text
+
+
+def test_a_result_that_is_not_finite_is_traced_to_the_first_such_number():
+    """Where no gradient is at fault, too; and something is wrong then."""
+    with am.provenance():
+        explanations = explain(Value(nan, name="x") * 2.0), explain(am.log(Value(0.0, name="x")) * 0.0 + 1.0, [])
+    for explanation, words in zip(
+        explanations,
+        ("The input x = nan goes into nan * 2 = nan (test_explain.py:", "log(0) is -inf (test_explain.py:"),
+        strict=True,
+    ):
+        assert explanation
+        assert len(explanation) == 0
+        assert words in str(explanation)
+        assert "Nothing is wrong" not in str(explanation)
+    assert "The input x = nan is where it begins." in str(explain(lambda x: x, nan))
+
+
+def test_what_was_computed_without_a_graph_says_so():
+    """As `backward()` does: of the output itself, of what is computed from it alone, of a Value that it hides."""
+    x = Value(3.0, name="x")
+    with am.no_grad():
+        y = x * 2.0
+    recorded = "was made inside no_grad() or by detach(): nothing is recorded behind it"
+    with pytest.raises(am.ArgumentError) as raised:
+        y.backward()
+    assert recorded in str(raised.value)
+    for root, by in ((y, None), (x.detach(), None), (y * 2.0, None), (y, x), (y + Value(1.0), x), (y, y)):
+        explanation = explain(root, by=by)
+        assert recorded in str(explanation)
+        assert "Nothing is wrong" not in str(explanation)
+        assert explanation
+    assert not explain(y * x)
+    assert "Did you use .data" in str(explain(Value(1.0) * 2.0, x))
 
 
 def test_variables_name_what_is_explained():

@@ -369,7 +369,7 @@ def test_sum_begins_with_start():
         (lambda: am.cross_entropy([1.0, 2.0], ["a", 0.5]), am.OperandError, "target"),
         (lambda: am.cross_entropy([], 0), am.ArgumentError, "empty"),
         (lambda: am.binary_cross_entropy(1.0, 1.5), am.ArgumentError, "1.5"),
-        (lambda: am.binary_cross_entropy([1.0], [1.0, 0.0]), am.ArgumentError, "1 predictions and 2 targets"),
+        (lambda: am.binary_cross_entropy([1.0], [1.0, 0.0]), am.ArgumentError, "1 prediction and 2 targets"),
         (lambda: am.mse([1.0], []), am.ArgumentError, "empty"),
         (lambda: am.huber(1.0, 2.0, delta=0.0), am.ArgumentError, "delta"),
         (lambda: am.hinge(1.0, 0), am.ArgumentError, "label"),

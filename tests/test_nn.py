@@ -173,7 +173,7 @@ def test_a_layer_of_one_neuron_may_be_hidden():
         (lambda: nn.MLP(2, [3], activation="rleu"), "no activation 'rleu'"),
         (lambda: nn.MLP(3, 4), "nouts = 4"),
         (lambda: nn.MLP(3, []), "nouts = "),
-        (lambda: nn.Neuron(2)([1.0]), "2 weights got 1 inputs"),
+        (lambda: nn.Neuron(2)([1.0]), "2 weights got 1 input\\."),
         (lambda: nn.MLP(2, [3, 1])([1.0, 2.0, 3.0]), "2 weights got 3 inputs"),
         (lambda: nn.MLP(2, [3, 1])(1.0), "takes a list of inputs"),
         (lambda: nn.Neuron(1)(Value(1.0)), "takes a list of inputs"),

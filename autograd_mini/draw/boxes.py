@@ -272,7 +272,9 @@ def _found(tree: Tree, name: str | Scope) -> list[Part]:
         names = [*difflib.get_close_matches(wanted, known, 3, 0.4), *known[:3]]
         raise ArgumentError(
             f"The graph has no scope {shown(wanted)}.",
-            f"Name one of it, such as {', '.join(dict.fromkeys(names))}." if known else "It has no scopes at all.",
+            f"Name one that it has, such as {', '.join(dict.fromkeys(names))}."
+            if known
+            else "It has no scopes at all.",
         )
     return parts
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
@@ -40,9 +41,11 @@ class Gradients:
         numbers = [self.numbers[node] for node in nodes if node in self.numbers]
         return max(numbers, key=lambda g: math.inf if math.isnan(g) else abs(g), default=None)
 
-    def flows(self, node: Value) -> bool:
-        """Whether a node hands anything on; before a sweep, whether it can."""
-        return node in self.reached and self.numbers.get(node) != 0.0
+    def flows(self, node: Value, partial: Any) -> bool:
+        """Whether a node hands anything on by such a local derivative, as 0 does by inf; before a sweep, if it can."""
+        if partial is ZERO or node not in self.reached:
+            return False
+        return not self.numbers or self.numbers.get(node, 1.0) * partial != 0.0
 
 
 def recorded(order: Sequence[Value]) -> Gradients:

@@ -277,13 +277,12 @@ class Picture:
 
     def _arrows(self, box: Box, node: Value) -> Iterator[str]:
         """From the operands of a node, where both have boxes of their own, with the local derivatives."""
-        flows = self.gradients.flows(node)
         passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
         for operand, partial in zip(node.operands, node.partials, strict=True):
             if not is_node(operand) or self.boxes.box[operand].alone is None:
                 continue
             key, style, remark = self._key([(operand, node)]), "", ""
-            if partial is ZERO or not flows or (self.gradients.numbers and partial == 0.0):
+            if not self.gradients.flows(node, partial):
                 style = _FAINT
             elif passed:
                 style = _PASSED
@@ -327,8 +326,8 @@ class Picture:
 
     def _carries(self, operand: Value, node: Value) -> bool:
         """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
-        return self.gradients.flows(node) and any(
-            x is operand and partial is not ZERO and (partial != 0.0 or not self.gradients.numbers)
+        return any(
+            x is operand and self.gradients.flows(node, partial)
             for x, partial in zip(node.operands, node.partials, strict=True)
         )
 

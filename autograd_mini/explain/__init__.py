@@ -111,7 +111,8 @@ def explained(
     from autograd_mini.explain.study import Study
 
     words = Words(names, recorded)
-    return Explanation(root, tuple(Study(root, small, large, words).findings(asked, inputs)), words)
+    study = Study(root, small, large, words)
+    return Explanation(root, tuple(study.findings(asked, inputs)), words, study.without_gradients())
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:

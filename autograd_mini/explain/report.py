@@ -33,7 +33,7 @@ class Link(NamedTuple):
         origin: where in the user's program it was computed; None without provenance.
         upstream: the adjoint of the node, 0.0 where nothing arrives.
         local: its local partial derivative for the next node down; `ZERO` where there is no edge.
-        contribution: their product, what the next node down gets from here.
+        contribution: their product, what the next node down gets from here; 0.0 where nothing arrives.
         arrivals: how many contributions the adjoint is the sum of.
         text: the operation with its numbers: "tanh(0.5)".
     """
@@ -110,15 +110,17 @@ class Finding:
         if self.steps:
             example = f"For {self._name}, from" if self.others else "From"
             lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
-            rows = ends(tuple(zip(self.steps, (None, *self.steps), strict=False)))
+            last = next((i for i, link in enumerate(self.steps) if link.local is ZERO), len(self.steps))
+            steps = self.steps[: last + 1]  # from where nothing flows, nothing is handed on
+            rows = ends(tuple(zip(steps, (None, *steps), strict=False)))
             links = [
                 f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
                 f"{short(link.contribution)}  by {words.seen_step(link)}"
                 for link, before in rows
             ]
-            if len(self.steps) > len(links):
-                links.insert(len(links) // 2, f"    ... {len(self.steps) - len(links):,} more ...")
-            arrived = _arriving(self.gradient, self.arrivals, self.steps[-1])
+            if len(steps) > len(links):
+                links.insert(len(links) // 2, f"    ... {len(steps) - len(links):,} more ...")
+            arrived = _arriving(self.gradient, self.arrivals, steps[-1])
             if arrived != short(self.gradient):
                 links.append(f"    {arrived} arrives at {self._name}")
             lines += links
@@ -164,9 +166,10 @@ class Explanation:
     root: Value
     findings: tuple[Finding, ...]
     _words: Words
+    _besides: str = ""  # what is wrong although no gradient is
 
     def __bool__(self) -> bool:
-        return any(finding.kind != "ordinary" for finding in self.findings)
+        return bool(self._besides) or any(finding.kind != "ordinary" for finding in self.findings)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -178,10 +181,7 @@ class Explanation:
         top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
         lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
         if not self.findings:  # of all: what was asked for has findings
-            fine = "no gradient is zero, nan, infinite, tiny or huge"
-            lines.append(
-                f"Nothing is wrong: {fine}." if math.isfinite(self.root.data) else f"A number is not finite; {fine}."
-            )
+            lines.append(self._besides or "Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
         if self and self.root.origin is None:
             lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")

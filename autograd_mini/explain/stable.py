@@ -30,7 +30,7 @@ from autograd_mini.functions import (
     tanh,
 )
 from autograd_mini.names import composite_of
-from autograd_mini.primitives import ZERO, abs, exp, expm1, hypot, log, log1p, sqrt, xlogy
+from autograd_mini.primitives import ZERO, abs, cos, exp, expm1, hypot, log, log1p, sin, sqrt, xlogy
 from autograd_mini.scopes import unobserved
 from autograd_mini.stack import Scope
 from autograd_mini.sweep import sweep, topological_order
@@ -91,6 +91,10 @@ FORMS: tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]], ...] = (
      "expm1(x)",                      lambda x: expm1(x)),
     ("log(1 + x)",                    lambda x: log(1.0 + x),
      "log1p(x)",                      lambda x: log1p(x)),
+    ("1 - cos(x)",                    lambda x: 1.0 - cos(x),
+     "2 * sin(x / 2)**2",             lambda x: 2.0 * sin(x / 2.0) ** 2),
+    ("cos(x) - 1",                    lambda x: cos(x) - 1.0,
+     "-2 * sin(x / 2)**2",            lambda x: -2.0 * sin(x / 2.0) ** 2),
     ("x * log(x)",                    lambda x: x * log(x),
      "xlogy(x, x)",                   lambda x: xlogy(x, x)),
     ("x * log(y)",                    lambda x, y: x * log(y),

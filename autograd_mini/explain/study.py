@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
+from autograd_mini.explain.digits import without_digits
 from autograd_mini.explain.report import (
     SHOWN_LINKS,
     Culprit,
@@ -163,9 +164,12 @@ class Study:
             roots += [link.node for link in path[-2 * SHOWN_LINKS :]]
             advice = advise([root for root in dict.fromkeys(roots) if root.op is not None], set(trouble))
             advice = advice or _habit(verdict, kind, self.words)
-        if verdict.cause == "never reaches":
+        if verdict.cause == "never reaches" and (cut := self.cut_off()):
+            advice = cut
+        elif verdict.cause == "never reaches":
             advice = "Did you use .data, a new Value, or another variable of the same name?"
-        kinks = [kink for link in path if (kink := _kink(link.node, self.words)) is not None]
+        reached = [link.node for link in path if link.node in self.adjoints]
+        kinks = [kink for user in reached if (kink := _kink(user, self.words)) is not None]
         return Finding(
             node,
             self.adjoint(node),
@@ -250,8 +254,10 @@ class Study:
 
     def link(self, node: Value, partial: Any) -> Link:
         """An edge as the user sees it."""
-        upstream = self.adjoint(node)
-        return Link(node, place_of(node), upstream, partial, 0.0 if partial is ZERO else upstream * partial)
+        upstream, reached = self.adjoint(node), node in self.adjoints
+        return Link(
+            node, place_of(node), upstream, partial, upstream * partial if reached and partial is not ZERO else 0.0
+        )
 
     def arrivals(self, node: Value) -> int:
         """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
@@ -271,7 +277,7 @@ class Study:
             (link, _), (_, bottom) = inside[0], inside[-1]
             if isinstance(call, Scope):
                 slope = self.slopes(link.node, call).get(bottom, ZERO)
-                handed = 0.0 if slope is ZERO else link.upstream * slope
+                handed = 0.0 if slope is ZERO or link.node not in self.adjoints else link.upstream * slope
                 link = link._replace(local=slope, contribution=handed, text=self.called(link.node, call))
             steps.append(link)
         return tuple(steps)
@@ -337,6 +343,23 @@ class Study:
         self._blocked.update(dict.fromkeys(way, self._blocked[node]))
         return self._blocked[node]
 
+    def cut_off(self) -> str:
+        """What to say of the first number whose computation was not recorded; "" if there is none."""
+        node = next(filter(is_cut_off, self.order), None)
+        if node is None:
+            return ""
+        return f"{self.words.seen(node)} {CUT_OFF}. Compute it outside of no_grad(), or use what it was detached from."
+
+    def without_gradients(self) -> str:
+        """What is wrong although no gradient is: there is none, or the result is not finite; "" if nothing is."""
+        if not any(node.op is None for node in self.order) and (cut := self.cut_off()):
+            return cut
+        if math.isfinite(self.root.data):
+            return ""
+        reason = self.forward(self.root, _class(self.root.data))
+        fine = f"No gradient is zero, nan, infinite, tiny or huge, but the result is {short(self.root.data)}."
+        return f"{fine} {reason.message}"
+
     # -- verdicts ------------------------------------------------------------------------------------------------------
 
     def is_cancelled(self, node: Value) -> bool:
@@ -353,6 +376,8 @@ class Study:
             if not math.isfinite(node.data):
                 reason = self.forward(node, _class(node.data))
                 return Verdict("ordinary", f"Its gradient is fine, its number is not. {reason.message}", node, ())
+            if node is self.root and is_cut_off(node):
+                return Verdict("ordinary", self.cut_off(), node, ())
             way = "the sweep begins here" if node is self.root else "this is the strongest path"
             return Verdict("ordinary", f"Nothing is wrong; {way}.", node, ())
         if kind in ("vanishing", "exploding"):
@@ -362,7 +387,8 @@ class Study:
         began = self.began(node)
         if isinstance(began, Edge):
             return {"nan": self.nan, "inf": self.infinite, "zero": self.zero}[kind](began)
-        return self.total(began, kind)
+        lost = self.lost_digits(self.path(node), node) if kind == "zero" else None
+        return lost or self.total(began, kind)
 
     def total(self, node: Value, kind: str) -> Verdict:
         """A sum of contributions that is worse than each of them."""
@@ -503,7 +529,8 @@ class Study:
             )
             if any(x == 0.0 and self._underflowed(operand) for x, operand in zip(numbers, node.operands, strict=True)):
                 zero = next(operand for operand in node.operands if self._underflowed(operand))
-                message += f" The 0 is {self.seen(zero)}."
+                is_lost = without_digits(zero, self.words.number) is not None
+                message += f" The 0 is {self.seen(zero)}{', which has lost all its digits' if is_lost else ''}."
                 trail.append(zero)
         else:
             cause = "overflow"
@@ -522,7 +549,26 @@ class Study:
         number = self.words.number(operand)
         name = f"The constant {short(number)}" if type(operand) is float else f"The input {self.words.called(operand)}"
         name = name.replace("The input the input", "The input")
-        return ("nan input" if math.isnan(number) else "inf input"), f"{name} goes into {self.seen(node)}."
+        what = "is where it begins" if node is operand else f"goes into {self.seen(node)}"
+        return ("nan input" if math.isnan(number) else "inf input"), f"{name} {what}."
+
+    def lost_digits(self, path: tuple[Link, ...], node: Value) -> Verdict | None:
+        """A number without a correct digit that meets another one, which the same node decides, on the path."""
+        for user in [link.node for link in path if link.node.op in ("mul", "div")]:
+            for operand in user.operands:
+                others = [x for x in user.operands if x is not operand and is_node(x)]
+                lost = without_digits(operand, self.words.number) if others else None
+                if lost is None or node not in topological_order(lost):
+                    continue
+                if any(node in topological_order(x) for x in others):
+                    message = f"{self.seen(lost)} has lost all its digits: "
+                    if len(lost.operands) == 1:
+                        message += f"{self.seen(lost.operands[0])} was rounded."
+                    else:
+                        message += "its terms cancel but for the errors that they were rounded with."
+                    message += f" {self.seen(user)} is made of it, so the gradient is wrong."
+                    return Verdict("cancelled", message, lost, (lost, *filter(is_node, lost.operands), user))
+        return None
 
     def product(self, node: Value, kind: str) -> Verdict:
         """A gradient that is tiny or huge: one factor, many of them, or a sum that cancelled."""
@@ -530,6 +576,8 @@ class Study:
         for place in [*(link.node for link in path), node]:
             if self.is_cancelled(place):
                 return self.total(place, "cancelled")
+        if kind == "exploding" and (lost := self.lost_digits(path, node)) is not None:
+            return lost
         sign = 1.0 if kind == "vanishing" else -1.0
         steps = self.steps(path, node)
         factors = sorted(steps, key=lambda link: sign * abs(link.local))
@@ -550,12 +598,14 @@ class Study:
             return Verdict("small factor", message, worst.node, trouble)
         size, so = ("smallest", "small") if kind == "vanishing" else ("largest", "large")
         telling = [link for link in factors if sign * abs(link.local) < sign] or factors
-        places: dict[Any, Link] = {}  # each place once, with its worst factor
+        counts: dict[str, int] = {}
+        places: dict[Any, str] = {}  # each place once, with its worst factor; where none is known, each factor once
         for link in telling:
-            places.setdefault(link.origin.place if link.origin else link.node, link)
-        listed = "; ".join(
-            [f"{slope_text(link.local)} by {self.words.seen_step(link)}" for link in [*places.values()][:3]]
-        )
+            text = f"{slope_text(link.local)} by {self.words.seen_step(link)}"
+            counts[text] = counts.get(text, 0) + 1
+            places.setdefault(link.origin.place if link.origin else text, text)
+        worsts = [*places.values()][:3]
+        listed = "; ".join([text + (f", {counts[text]:,} times" if counts[text] > 1 else "") for text in worsts])
         many = [sizes[id(link)] for link in telling if sizes[id(link)] >= 0.5 * sizes[id(worst)]]
         about = math.exp(-sign * sum(many) / len(many))
         message = f"It is a product of {len(steps):,} factors; {len(many):,} of about {about:.2g} each make it {so}. "

@@ -230,7 +230,7 @@ def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
     if isinstance(names, str):
         names = names.replace(",", " ").split()
     if not isinstance(names, (list, tuple)) or not names:
-        raise ArgumentError(f"{shown(names)} are no names of arguments.", 'Pass a list, or a text such as "x y".')
+        raise ArgumentError(f"{shown(names)} does not name the arguments.", 'Pass a list, or a text such as "x y".')
     arguments = [mapped(_argument, name) if name is not None else _argument(name) for name in names]
     symbols = [entry.name for entry in flat(arguments) if isinstance(entry, sympy.Symbol)]
     for symbol in symbols:
@@ -246,7 +246,7 @@ def _argument(entry: Any) -> Any:
         return entry
     number = as_number(entry)
     if number is None:
-        raise ArgumentError(f"{shown(entry)} is no name of a number.", "Pass a text, a SymPy symbol or a number.")
+        raise ArgumentError(f"{shown(entry)} does not name a number.", "Pass a text, a SymPy symbol or a number.")
     return entry
 
 
@@ -255,7 +255,7 @@ def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int
     several = [argnums] if argnums is None or isinstance(argnums, int) else argnums
     if isinstance(argnums, str) or not all(n is None or isinstance(n, int) for n in several):
         raise ArgumentError(
-            f"{shown(argnums)} is no position of an argument.", 'All names are one argument: formula(f, "x y").'
+            f"{shown(argnums)} is not the position of an argument.", 'All names are one argument: formula(f, "x y").'
         )
     can = [all(isinstance(entry, sympy.Symbol) for entry in flat(argument)) for argument in arguments]
     if argnums is None:

@@ -22,7 +22,7 @@ from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_argu
 from autograd_mini.symbolic.normal import is_equal
 from autograd_mini.symbolic.search import DIGITS, ROUNDED, Evaluation, candidates
 from autograd_mini.symbolic.table import exact
-from autograd_mini.tracing import Traced
+from autograd_mini.tracing import Condition, Traced
 from autograd_mini.transforms import jacobian
 
 _NO_OVERFLOW = 30.0  # up to here exponentials, and squares of them, are floats: a claim that is nan is not defined
@@ -187,6 +187,8 @@ def _outline(structure: Any) -> str:
 
 
 def _expression(entry: Any) -> Any:
+    if isinstance(entry, Condition):
+        raise OperandError(f"The claim {entry.data} is a condition, not a number.", f"Write where({entry.data}, 1, 0).")
     entry = entry.data if isinstance(entry, Traced) else entry
     if not isinstance(entry, sympy.Expr) and as_number(entry) is None:
         raise OperandError(f"The claim {shown(entry)} is no formula.", "Return numbers, made of the arguments.")

@@ -1,0 +1,76 @@
+"""Which sums have no correct digit: their terms are equal up to the errors that they were rounded with.
+
+Not here: what such a sum does to a gradient (that is `study`). Read next: `study`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from autograd_mini.engine import Value, is_node
+
+_EPSILON = sys.float_info.epsilon
+_SUMS = ("add", "sub", "sum")
+_CHOOSING = ("neg", "pos", "abs", "where", "maximum", "minimum", "clip", "stop_gradient", "floor", "sign")
+_MOST_NODES = 100  # looked at behind a sum for one that is not exact
+
+
+def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
+    """The sum that cancelled, or the logarithm of 1 + x that is 1, where all digits of a number are rounding errors.
+
+    Args:
+        node: an operand: a `Value`, or a float.
+        number: the number of an operand.
+
+    Returns:
+        the node, which may be behind a constant factor; None if there is none.
+    """
+    while is_node(node) and node.op in ("mul", "div", "neg") and sum(map(is_node, node.operands)) == 1:
+        node = next(filter(is_node, node.operands))  # a constant factor changes nothing
+    if not is_node(node) or node.op is None:
+        return None
+    if node.op in ("log", "log2", "log10") and node.data == 0.0:
+        (inner,) = node.operands
+        return node if is_node(inner) and inner.op in _SUMS and not _is_exact(inner, number) else None
+    if node.op not in _SUMS:
+        return None
+    terms = [abs(number(x)) for x in node.operands]
+    largest = max(terms)
+    if not math.isfinite(largest) or abs(node.data) > len(terms) * _EPSILON * largest:
+        return None
+    waiting, seen = [x for x in node.operands if is_node(x)], 0
+    while waiting and seen < _MOST_NODES:
+        term = waiting.pop()
+        seen += 1
+        if not _is_exact(term, number):
+            return node
+        waiting += [x for x in term.operands if is_node(x)]
+    return None
+
+
+def _is_exact(node: Value, number: Callable[[Any], float]) -> bool:
+    """Whether an operation had nothing to round; of functions without a test of it, only some values at 0 and 1."""
+    if node.op is None or node.op in _CHOOSING:
+        return True
+    numbers = [number(x) for x in node.operands]
+    if not all(map(math.isfinite, (*numbers, node.data))):
+        return True  # nothing was rounded: that is another trouble
+    terms, result = list(map(Fraction, numbers)), Fraction(node.data)
+    match node.op, terms:
+        case (("add" | "sum"), _):
+            return sum(terms) == result
+        case "sub", [a, b]:
+            return a - b == result
+        case "mul", [a, b]:
+            return a * b == result
+        case "div", [a, b]:
+            return result * b == a
+        case "sqrt", [a]:
+            return result * result == a
+        case "pow", [a, b] if b == 2:
+            return a * a == result
+    return node.data in (-1.0, 0.0, 1.0) and all(x in (0.0, 1.0) for x in numbers)
