@@ -1805,6 +1805,34 @@ def test_another_extension_whose_name_begins_alike_is_left_alone(tmp_path):
     assert json.loads((tmp_path / ".obsolete").read_bytes()) == {f"{OURS}-extra-1.0.0": True}
 
 
+def in_host(extension, answers, **environment):
+    """What the extension says when VS Code asks it."""
+    found = subprocess.run(
+        ["node", str(EDITORS / "host.js"), str(extension), json.dumps(answers)], check=True, capture_output=True,
+        encoding="utf-8", timeout=PATIENCE, env={**os.environ, **environment},
+    )  # fmt: skip
+    return json.loads(found.stdout)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
+@pytest.mark.parametrize(
+    ("given", "becomes"),
+    [
+        ({}, {"type": "autograd-mini", "request": "launch", "name": "Step through backprop", "program": "${file}"}),
+        ({"type": "autograd-mini", "console": "internalConsole"}, {}),
+        ({"type": "autograd-mini", "console": "integratedTerminal"}, {"internalConsoleOptions": "neverOpen"}),
+        ({"type": "autograd-mini", "console": "externalTerminal"}, {"internalConsoleOptions": "neverOpen"}),
+        (
+            {"type": "autograd-mini", "console": "integratedTerminal", "internalConsoleOptions": "openOnSessionStart"},
+            {},
+        ),
+    ],
+)
+def test_the_console_of_the_debugger_does_not_hide_the_terminal(given, becomes):
+    """The terminal that waits for input is to be seen, unless the user wants otherwise; F5 alone launches the file."""
+    assert in_host(EXTENSION, {"resolve": given}) == {**becomes, **given}
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
 @unix_only
 @pytest.mark.parametrize(
@@ -1832,11 +1860,7 @@ def test_the_extension_finds_an_interpreter(tmp_path, answers, expected):
         )
     (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     (tmp_path / "python").chmod(0o755)
-    found = subprocess.run(
-        ["node", str(EDITORS / "host.js"), str(target), json.dumps(answers)], check=True, capture_output=True,
-        encoding="utf-8", timeout=PATIENCE, env={**os.environ, "HOME": str(tmp_path)},
-    )  # fmt: skip
-    descriptor = json.loads(found.stdout)
+    descriptor = in_host(target, answers, HOME=str(tmp_path))
     if isinstance(expected, str):
         assert descriptor.startswith(expected)
         return

@@ -27,8 +27,11 @@ function complaint(command, error) {
 
 exports.activate = (context) => {
   const provider = {
-    // F5 without a launch.json comes with an empty configuration
-    resolveDebugConfiguration: (folder, config) => (config.type ? config : { ...launch, ...config }),
+    resolveDebugConfiguration: (folder, config) => ({
+      ...(config.type ? {} : launch), // F5 without a launch.json comes with an empty configuration
+      ...(/Terminal$/.test(config.console) && { internalConsoleOptions: "neverOpen" }), // it would hide the terminal
+      ...config,
+    }),
     provideDebugConfigurations: () => [launch],
   };
   const factory = {
