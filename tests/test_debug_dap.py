@@ -1542,6 +1542,17 @@ def test_the_token_can_be_chosen_and_is_then_not_printed(secret):
         assert "no file" in client.refused("launch", program="/nowhere", token=SECRET)
 
 
+def test_what_is_printed_stops_also_where_another_debugger_completes_it(program):
+    """VS Code has its own debugger complete a configuration of type "node", and that does not stop on entry."""
+    place = door()
+    with place as (port, token), guest(port) as client:
+        printed = json.loads(place.printed.splitlines()[1])
+        node = {"stopOnEntry": False, "console": "internalConsole", "args": [], "env": {}}
+        options = {**node, **printed, "token": token}
+        client.launch(program(CHAIN), **{name: options[name] for name in options if name != "program"})
+        client.event("stopped")
+
+
 def test_a_silent_connection_keeps_nobody_waiting(program):
     """Nor half a header, nor half a body, nor many of them; several editors are served at once."""
     path = program(CHAIN)
@@ -1844,9 +1855,15 @@ def test_the_console_of_the_debugger_does_not_hide_the_terminal(given, becomes):
         ({"setting": sys.executable, "chosen": ["/nowhere"]}, [sys.executable]),
         ({"configuration": {"python": [sys.executable, "-B"]}, "setting": "/nowhere"}, [sys.executable, "-B"]),
         ({"configuration": {"python": "~/python", "cwd": "~"}}, ["~/python"]),
-        ({"setting": "/nowhere/python"}, "There is no such interpreter: /nowhere/python"),
+        (
+            {"setting": "/nowhere/python"},
+            "There is no such interpreter: /nowhere/python. Choose another in the setting autograd-mini.python",
+        ),
         ({"gone": True}, "There is no such interpreter: /nowhere/old/python"),
-        ({"configuration": {"python": "false"}}, "autograd-mini is not installed there: false"),
+        (
+            {"configuration": {"python": "false"}},
+            'autograd-mini is not installed there: false. Choose another in "python" of the configuration',
+        ),
         ({"configuration": {"cwd": "/nowhere"}}, [sys.executable]),  # the adapter complains
     ],
 )
