@@ -1542,6 +1542,17 @@ def test_the_token_can_be_chosen_and_is_then_not_printed(secret):
         assert "no file" in client.refused("launch", program="/nowhere", token=SECRET)
 
 
+def test_what_is_printed_stops_also_where_another_debugger_completes_it(program):
+    """VS Code has its own debugger complete a configuration of type "node", and that does not stop on entry."""
+    place = door()
+    with place as (port, token), guest(port) as client:
+        printed = json.loads(place.printed.splitlines()[1])
+        node = {"stopOnEntry": False, "console": "internalConsole", "args": [], "env": {}}
+        options = {**node, **printed, "token": token}
+        client.launch(program(CHAIN), **{name: options[name] for name in options if name != "program"})
+        client.event("stopped")
+
+
 def test_a_silent_connection_keeps_nobody_waiting(program):
     """Nor half a header, nor half a body, nor many of them; several editors are served at once."""
     path = program(CHAIN)
@@ -1805,6 +1816,34 @@ def test_another_extension_whose_name_begins_alike_is_left_alone(tmp_path):
     assert json.loads((tmp_path / ".obsolete").read_bytes()) == {f"{OURS}-extra-1.0.0": True}
 
 
+def in_host(extension, answers, **environment):
+    """What the extension says when VS Code asks it."""
+    found = subprocess.run(
+        ["node", str(EDITORS / "host.js"), str(extension), json.dumps(answers)], check=True, capture_output=True,
+        encoding="utf-8", timeout=PATIENCE, env={**os.environ, **environment},
+    )  # fmt: skip
+    return json.loads(found.stdout)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
+@pytest.mark.parametrize(
+    ("given", "becomes"),
+    [
+        ({}, {"type": "autograd-mini", "request": "launch", "name": "Step through backprop", "program": "${file}"}),
+        ({"type": "autograd-mini", "console": "internalConsole"}, {}),
+        ({"type": "autograd-mini", "console": "integratedTerminal"}, {"internalConsoleOptions": "neverOpen"}),
+        ({"type": "autograd-mini", "console": "externalTerminal"}, {"internalConsoleOptions": "neverOpen"}),
+        (
+            {"type": "autograd-mini", "console": "integratedTerminal", "internalConsoleOptions": "openOnSessionStart"},
+            {},
+        ),
+    ],
+)
+def test_the_console_of_the_debugger_does_not_hide_the_terminal(given, becomes):
+    """The terminal that waits for input is to be seen, unless the user wants otherwise; F5 alone launches the file."""
+    assert in_host(EXTENSION, {"resolve": given}) == {**becomes, **given}
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
 @unix_only
 @pytest.mark.parametrize(
@@ -1816,9 +1855,15 @@ def test_another_extension_whose_name_begins_alike_is_left_alone(tmp_path):
         ({"setting": sys.executable, "chosen": ["/nowhere"]}, [sys.executable]),
         ({"configuration": {"python": [sys.executable, "-B"]}, "setting": "/nowhere"}, [sys.executable, "-B"]),
         ({"configuration": {"python": "~/python", "cwd": "~"}}, ["~/python"]),
-        ({"setting": "/nowhere/python"}, "There is no such interpreter: /nowhere/python"),
+        (
+            {"setting": "/nowhere/python"},
+            "There is no such interpreter: /nowhere/python. Choose another in the setting autograd-mini.python",
+        ),
         ({"gone": True}, "There is no such interpreter: /nowhere/old/python"),
-        ({"configuration": {"python": "false"}}, "autograd-mini is not installed there: false"),
+        (
+            {"configuration": {"python": "false"}},
+            'autograd-mini is not installed there: false. Choose another in "python" of the configuration',
+        ),
         ({"configuration": {"cwd": "/nowhere"}}, [sys.executable]),  # the adapter complains
     ],
 )
@@ -1832,11 +1877,7 @@ def test_the_extension_finds_an_interpreter(tmp_path, answers, expected):
         )
     (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
     (tmp_path / "python").chmod(0o755)
-    found = subprocess.run(
-        ["node", str(EDITORS / "host.js"), str(target), json.dumps(answers)], check=True, capture_output=True,
-        encoding="utf-8", timeout=PATIENCE, env={**os.environ, "HOME": str(tmp_path)},
-    )  # fmt: skip
-    descriptor = json.loads(found.stdout)
+    descriptor = in_host(target, answers, HOME=str(tmp_path))
     if isinstance(expected, str):
         assert descriptor.startswith(expected)
         return

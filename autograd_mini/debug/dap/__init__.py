@@ -134,9 +134,10 @@ class _Port:
         chosen = os.environ.get(TOKEN)
         self._token = chosen or secrets.token_hex(16)
         number = self._server.getsockname()[1]
+        launch = {"program": "${file}", "stopOnEntry": True}  # whoever completes "node" would say false
         configuration = {
             "type": "node", "request": "attach" if "program" in given else "launch", "name": "Step through backprop",
-            **({} if "program" in given else {"program": "${file}"}), "debugServer": number,
+            **({} if "program" in given else launch), "debugServer": number,
             "token": f"${{env:{TOKEN}}}" if chosen else self._token,
         }  # fmt: skip
         waiting = f"autograd-mini: waiting for an editor on 127.0.0.1:{number}"

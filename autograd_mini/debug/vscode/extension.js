@@ -20,15 +20,19 @@ async function interpreter(folder, installer) {
   return chosen || installer || (process.platform === "win32" ? "python" : "python3");
 }
 
-function complaint(command, error) {
+function complaint(command, error, configuration) {
   const what = error.code === "ENOENT" ? "There is no such interpreter" : "autograd-mini is not installed there";
-  return new Error(`${what}: ${command.join(" ")}. Choose another in the setting ${TYPE}.python, or install again what is gone.`);
+  const where = configuration.python ? '"python" of the configuration' : `the setting ${TYPE}.python`;
+  return new Error(`${what}: ${command.join(" ")}. Choose another in ${where}, or install again what is gone.`);
 }
 
 exports.activate = (context) => {
   const provider = {
-    // F5 without a launch.json comes with an empty configuration
-    resolveDebugConfiguration: (folder, config) => (config.type ? config : { ...launch, ...config }),
+    resolveDebugConfiguration: (folder, config) => ({
+      ...(config.type ? {} : launch), // F5 without a launch.json comes with an empty configuration
+      ...(/Terminal$/.test(config.console) && { internalConsoleOptions: "neverOpen" }), // it would hide the terminal
+      ...config,
+    }),
     provideDebugConfigurations: () => [launch],
   };
   const factory = {
@@ -39,7 +43,7 @@ exports.activate = (context) => {
       const [python, ...options] = [expanded(command[0]), ...command.slice(1), "-m", "autograd_mini"];
       const cwd = [expanded(configuration.cwd), workspaceFolder?.uri.fsPath].find((path) => path && existsSync(path));
       await promisify(execFile)(python, [...options, "--version"], { cwd }).catch((error) => {
-        throw complaint(command, error);
+        throw complaint(command, error, configuration);
       });
       return new vscode.DebugAdapterExecutable(python, [...options, "dap"], { cwd });
     },
