@@ -419,7 +419,8 @@ def primitive(
             default.
         function: the operation on floats, one argument an operand (`*xs` for any number).
         rule: `rule(result, *operands)` returns a tuple with one local partial derivative an operand, written with
-            this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again.
+            this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again. `ZERO` means
+            that there is no edge; then no other slope should depend on that operand either.
         symbol: how pictures and formulas write it, where that differs from the name.
         domain: the interval from which tests draw an operand, or one interval an operand.
         ulp: the accuracy tests hold it to: of the value and the first, second and third derivative.
