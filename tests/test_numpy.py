@@ -248,7 +248,7 @@ ARRAYS = {
     "abs": np.abs, "fabs": np.fabs, "square": np.square, "reciprocal": np.reciprocal, "degrees": np.degrees,
     "radians": np.radians, "conj": np.conj, "real": np.real, "sign": lambda v: np.sign(v) * v,
     "floor": lambda v: np.floor(v) * v, "ceil": lambda v: np.ceil(v) * v, "trunc": lambda v: np.trunc(v) * v,
-    "rint": lambda v: np.rint(v) * v, "round": lambda v: np.round(v, 1) * v, "fix": lambda v: np.fix(v) * v,
+    "rint": lambda v: np.rint(v) * v, "round": lambda v: np.round(v, 1) * v,
     "maximum": lambda v: np.maximum(v, Y), "minimum": lambda v: np.minimum(v, Y),
     "clip": lambda v: np.clip(v, -1.0, 1.0),
     "arctan2": lambda v: np.arctan2(v, Y), "hypot": lambda v: np.hypot(v, Y), "fmod": lambda v: np.fmod(v, Y),
