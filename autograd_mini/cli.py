@@ -76,7 +76,8 @@ def _run(arguments: list[str]) -> int | None:
         advice = "; the arguments of the program stand behind --" * (options.run is _draw)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     options.arguments = getattr(options, "arguments", rest)
-    return options.run(options)  # type: ignore[no-any-return]
+    status: int = options.run(options)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

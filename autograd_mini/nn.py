@@ -250,7 +250,7 @@ class MLP(Module):
             )
         n = len(sizes) - 1
         listed = isinstance(activation, (list, tuple))
-        activations: list[Any] = list(activation) if listed else [activation] * n  # type: ignore[arg-type]
+        activations: list[Any] = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n
         if len(activations) == n - 1:
             activations.append(None)
         inits = init if isinstance(init, (list, tuple)) else [init] * n

@@ -199,7 +199,7 @@ def leave(entry: Recording) -> None:
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
-            _recording.reset(entry.token)  # type: ignore[arg-type]
+            _recording.reset(entry.token)  # type: ignore[arg-type]  # none only once it has ended
         except ValueError:  # this context is a copy of the one where it was entered
             _end(entry)
         else:
@@ -282,7 +282,7 @@ def _settle(entry: Recording, exits: int) -> None:
     """
     while exits != _exits:
         before, exits = exits, _exits
-        below: Any = entry.token.old_value  # type: ignore[union-attr]
+        below: Any = entry.token.old_value  # type: ignore[union-attr]  # it was put a moment ago
         below = _bottom if below is Token.MISSING else below
         outer = _still_below(below, before)
         if outer is not below:  # it was left in the middle of `_put`
@@ -328,7 +328,7 @@ class Block(Recording):
         self.entry = entry.twin
         if recording() is entry:  # `leave`, inlined
             try:
-                _recording.reset(entry.token)  # type: ignore[arg-type]
+                _recording.reset(entry.token)  # type: ignore[arg-type]  # none only once it has ended
             except ValueError:
                 _end(entry)
             if entry.relatives:

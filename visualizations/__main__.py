@@ -36,7 +36,7 @@ CAPTIONS = {
     "iris": "A network that tells three species of iris apart, 4-8-3, in its last training step. The 24 flowers of the "
     "batch go the same way, so they share their boxes.",
     "moons": "micrograd's network for the two moons, 2-16-16-1: about 11,000 nodes. Neurons with `out 0` are dead: "
-    "their relu is 0 for all hundred points, and arrows through them are faint.",
+    "their relu is 0 for all hundred points, so no gradient gets through it.",
     "transformer": "One training step of a transformer that spells, letter by letter: 57,102 nodes. `draw(loss, "
     'focus="head0")` shows what is in a box.',
     "training": "The loss of the two networks, step by step.",

@@ -83,7 +83,8 @@ class Turns:
         elif given is None and commands and _is_descriptor_0(sys.stdin) and not sys.stdin.isatty():
             self._swapped = os.open(os.devnull, os.O_WRONLY), os.dup(0)
             self._program = io.TextIOWrapper(io.BufferedReader(self._refusal), encoding=sys.stdin.encoding)
-            sys.stdin.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="backslashreplace")
 
     def _open(self) -> io.TextIOWrapper:
         encoding = getattr(sys.stdin, "encoding", None) or "utf-8"
