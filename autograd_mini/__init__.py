@@ -14,52 +14,8 @@ This module holds the public names, and nothing else. Read next: `primitives` (t
 import typing as _typing
 
 from autograd_mini import debug, nn, optim, symbolic
-from autograd_mini.detached import no_grad
-from autograd_mini.draw import draw
-from autograd_mini.engine import Value
-from autograd_mini.errors import (
-    ArgumentError,
-    AutogradError,
-    DataError,
-    MissingError,
-    NonFiniteError,
-    OperandError,
-    ProgramError,
-    RangeError,
-)
-from autograd_mini.explain import explain
-from autograd_mini.functions import (
-    binary_cross_entropy,
-    cross_entropy,
-    dot,
-    elu,
-    gelu,
-    hard_tanh,
-    hinge,
-    huber,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    logaddexp,
-    logsumexp,
-    mae,
-    mean,
-    mse,
-    nll,
-    norm,
-    relu,
-    selu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-    softsign,
-    sum,
-    tanh,
-)
-from autograd_mini.observers import checked, kinks, provenance
-from autograd_mini.primitives import (
-    ZERO,
+from autograd_mini.core.row import ZERO, primitive, select
+from autograd_mini.core.table import (
     abs,
     acos,
     acosh,
@@ -88,9 +44,7 @@ from autograd_mini.primitives import (
     minimum,
     ndtr,
     pow,
-    primitive,
     remainder,
-    select,
     sign,
     sin,
     sinh,
@@ -99,8 +53,40 @@ from autograd_mini.primitives import (
     where,
     xlogy,
 )
-from autograd_mini.scopes import composite, scope
-from autograd_mini.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
+from autograd_mini.drawing import draw
+from autograd_mini.engine import Value
+from autograd_mini.errors import (
+    ArgumentError,
+    AutogradError,
+    DataError,
+    MissingError,
+    NonFiniteError,
+    OperandError,
+    ProgramError,
+    RangeError,
+)
+from autograd_mini.explanation import explain
+from autograd_mini.functions.activations import (
+    elu,
+    gelu,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    tanh,
+)
+from autograd_mini.functions.logits import log_softmax, logaddexp, logsumexp, softmax
+from autograd_mini.functions.losses import binary_cross_entropy, cross_entropy, hinge, huber, mae, mse, nll
+from autograd_mini.functions.sums import dot, mean, norm, sum
+from autograd_mini.program.scopes import composite, scope
+from autograd_mini.transforms.derivatives import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
+from autograd_mini.transforms.detached import no_grad
+from autograd_mini.watch.observers import checked, kinks, provenance
 
 __all__ = [
     "ArgumentError",
@@ -208,7 +194,7 @@ if not _typing.TYPE_CHECKING:  # a type checker would take every name for one th
     def __getattr__(name: str) -> str:
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from autograd_mini.release import version  # here: looking it up takes longer than all the rest
+        from autograd_mini.program.release import version  # here: looking it up takes longer than all the rest
 
         return version()
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.draw import DIRECTIONS, KINDS, draw
+from autograd_mini.drawing import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
-from autograd_mini.release import version
-from autograd_mini.script import SharedInputError
-from autograd_mini.streams import STANDARD_OUTPUT, abandon, complain, prepare, printable, reason, say, write
+from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, printable, reason, say, write
+from autograd_mini.program.release import version
+from autograd_mini.program.script import SharedInputError
 from autograd_mini.symbolic.lessons import LESSONS, explain_proof
 
 _WIDEST = 8  # classes shown in a table
@@ -175,7 +175,7 @@ def _add_dap(commands: Any) -> None:
 def _dap(options: argparse.Namespace) -> None:
     from autograd_mini.debug.dap import serve_port, serve_streams
     from autograd_mini.debug.dap.install import install
-    from autograd_mini.script import path_and_name
+    from autograd_mini.program.script import path_and_name
 
     if options.install_vscode:
         for folder in install(options.extensions_dir):
@@ -229,7 +229,7 @@ def _check_picture(path: Path) -> None:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    from autograd_mini.script import graph_of
+    from autograd_mini.program.script import graph_of
 
     _check_picture(options.output)
     output = options.output.absolute()  # the program may change the directory
@@ -253,10 +253,10 @@ def _debug(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from autograd_mini.data import iris, read_csv
-    from autograd_mini.demo import SoftmaxClassifier, compare, least_certain, train
+    from autograd_mini.demo.data import iris, read_csv
+    from autograd_mini.demo.job import SoftmaxClassifier, compare, least_certain, train
     from autograd_mini.engine import Value
-    from autograd_mini.functions import cross_entropy
+    from autograd_mini.functions.losses import cross_entropy
 
     _check_picture(options.output)
     data = iris() if options.data is None else read_csv(options.data)

@@ -15,11 +15,9 @@ from collections.abc import Callable, Container, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple, TypeGuard
 
-from autograd_mini.arrays import is_array
-from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.methods import Methods, right_operand
-from autograd_mini.observers import Mark, new_mark
-from autograd_mini.primitives import (
+from autograd_mini.core.arrays import is_array
+from autograd_mini.core.methods import Methods, right_operand
+from autograd_mini.core.row import (
     TABLE,
     ZERO,
     Constant,
@@ -30,9 +28,11 @@ from autograd_mini.primitives import (
     on_arrays,
     operand_error,
 )
-from autograd_mini.source import Site
-from autograd_mini.stack import Scope, recording
-from autograd_mini.sweep import propagate, sweep, topological_order
+from autograd_mini.core.sweep import propagate, sweep, topological_order
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.program.source import Site
+from autograd_mini.program.stack import Scope, recording
+from autograd_mini.watch.observers import Mark, new_mark
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]

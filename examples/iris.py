@@ -3,7 +3,7 @@
 import random
 
 import autograd_mini as am
-from autograd_mini.data import iris
+from autograd_mini.demo.data import iris
 
 train, test = iris().split()
 model = am.nn.MLP(4, [8, 3], activation="tanh", seed=0)

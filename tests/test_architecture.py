@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from autograd_mini.methods import Methods
+from autograd_mini.core.methods import Methods
 
 PACKAGE = Path(am.__file__).parent
 MODULES = sorted(
@@ -24,29 +24,33 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["source", "files", "screen", "streams", "release"], ["errors", "variables", "stack"], ["ieee", "arrays"],
-    ["primitives"], ["methods", "scopes"], ["observers"], ["sweep"],
-    ["engine", "tracing"], ["dual", "trees", "namespaces"], ["sparsity", "detached"], ["curvature"],
-    ["functions", "recorded"], ["transforms"], ["names", "snapshot"],
+    ["program.source", "output.files", "output.screen", "output.streams", "program.release"],
+    ["errors", "program.variables", "program.stack"], ["core.ieee", "core.arrays"],
+    ["core.row"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.sweep"],
+    ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
+    ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
+    ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
+    ["functions", "transforms.recorded"], ["transforms.derivatives"], ["notation.names", "notation.snapshot"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
-    ["states"], ["module", "schedules"],
-    ["nn", "optim", "data", "explain.report"], ["micrograd.engine"], ["micrograd.nn"],
-    ["micrograd"], ["explain.stable", "explain.digits"], ["explain.study"], ["explain"],
-    ["draw.render", "draw.document", "draw.gradients", "draw.parts"],
-    ["draw.boxes", "draw.page"], ["draw.picture"], ["draw"], ["demo", "script"],
-    ["debug.journal", "debug.conditions"], ["debug.moment", "debug.lines"], ["debug.breakpoints"],
-    ["debug.travel"],
-    ["debug.program", "debug.disorder", "debug.differences", "debug.places", "debug.wording"],
+    ["optim.states"], ["nn.module", "optim.schedules"],
+    ["nn", "optim", "demo.data", "explanation.report"], ["micrograd.engine"], ["micrograd.nn"],
+    ["micrograd"], ["explanation.stable", "explanation.digits"], ["explanation.study"], ["explanation"],
+    ["drawing.render", "drawing.document", "drawing.gradients", "drawing.parts"],
+    ["drawing.boxes", "drawing.page"], ["drawing.picture"], ["drawing"], ["demo.job", "program.script"],
+    ["debug.timeline.journal", "debug.timeline.conditions"], ["debug.timeline.moment", "debug.timeline.lines"],
+    ["debug.timeline.breakpoints"], ["debug.timeline.travel"],
+    ["debug.program", "debug.disorder", "debug.timeline.differences", "debug.timeline.places", "debug.wording"],
     ["debug.pages.listing"], ["debug.pages.formulas"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],
     ["debug.terminal.console", "debug.terminal.turns"], ["debug.terminal"],
     ["debug.dap.protocol", "debug.dap.sources", "debug.dap.variables", "debug.dap.install"], ["debug.dap.stops"],
     ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.launch", "debug.dap.__main__"], ["debug.dap.adapter"],
     ["debug.dap"],
+    ["core", "program", "output", "watch", "transforms", "notation", "demo", "debug.timeline"],
     ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
-    "graphviz": "draw", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "sparsity",
+    "graphviz": "drawing", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
 }  # fmt: skip
 
 

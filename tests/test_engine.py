@@ -18,8 +18,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.primitives import TABLE
-from autograd_mini.sweep import topological_order
+from autograd_mini.core.row import TABLE
+from autograd_mini.core.sweep import topological_order
 
 # -- numbers in --------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from autograd_mini.primitives import TABLE
+from autograd_mini.core.row import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini import streams
+from autograd_mini.output import streams
 
 PROGRAM = 'import autograd_mini as am\nx = am.Value(2.0)\ny = x * x\ny.backward()\nprint("ran", end="")\n'
 PACKAGE = Path(am.__file__).parent

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import autograd_mini as am
-from autograd_mini.data import iris
+from autograd_mini.demo.data import iris
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,11 @@ from autograd_mini.errors import OperandError, shown
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from autograd_mini.debug.breakpoints import Breakpoint
     from autograd_mini.debug.disorder import Disorder
-    from autograd_mini.debug.journal import Step
     from autograd_mini.debug.pages import Page
-    from autograd_mini.debug.travel import Stop, Trace
+    from autograd_mini.debug.timeline.breakpoints import Breakpoint
+    from autograd_mini.debug.timeline.journal import Step
+    from autograd_mini.debug.timeline.travel import Stop, Trace
 
 _HOME = {
     "Breakpoint": "breakpoints", "Disorder": "disorder", "Page": "pages", "Step": "journal", "Stop": "travel",
@@ -64,7 +64,7 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
     >>> [(step.upstream, step.local, step.contribution, step.total) for step in steps if step.operand is x]
     [(1.0, 1.0, 1.0, 1.0), (1.0, 3.0, 3.0, 4.0), (1.0, 3.0, 3.0, 7.0)]
     """
-    from autograd_mini.debug.travel import Trace
+    from autograd_mini.debug.timeline.travel import Trace
 
     return Trace(_checked(v, "trace"), Value(seed).data)
 
@@ -164,7 +164,7 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
     'square.html'
     """
     from autograd_mini.debug.pages import Page, checked_path, write_page
-    from autograd_mini.debug.travel import Trace
+    from autograd_mini.debug.timeline.travel import Trace
 
     if path is not None:
         checked_path(path)
@@ -189,7 +189,7 @@ def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
     """
     from autograd_mini.debug.dap import serve_call
     from autograd_mini.debug.program import Call
-    from autograd_mini.source import user_site
+    from autograd_mini.program.source import user_site
 
     serve_call(Call(1, _checked(v, "serve"), Value(seed).data, user_site()), port)
 

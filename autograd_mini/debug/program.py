@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from autograd_mini.debug.travel import Trace
+from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
-from autograd_mini.namespaces import Namespace, namespaces
-from autograd_mini.observers import is_of_library
-from autograd_mini.scopes import hooked, observing
-from autograd_mini.script import ScriptError, path_and_name, run, variable
-from autograd_mini.source import Site, user_site
+from autograd_mini.notation.namespaces import Namespace, namespaces
+from autograd_mini.program.scopes import hooked, observing
+from autograd_mini.program.script import ScriptError, path_and_name, run, variable
+from autograd_mini.program.source import Site, user_site
+from autograd_mini.watch.observers import is_of_library
 
 
 class Quit(BaseException):

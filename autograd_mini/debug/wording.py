@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
-from autograd_mini.debug.lines import Frame
-from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.picture import MATHEMATICAL
+from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.timeline.lines import Frame
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
-from autograd_mini.explain import explained
-from autograd_mini.explain.report import Explanation
-from autograd_mini.names import bracketed, elided, is_relu
-from autograd_mini.screen import columns_of, width
-from autograd_mini.source import Site, cell
-from autograd_mini.stack import Scope
-from autograd_mini.streams import printable as printable
+from autograd_mini.explanation import explained
+from autograd_mini.explanation.report import Explanation
+from autograd_mini.notation.names import bracketed, elided, is_relu
+from autograd_mini.output.screen import columns_of, width
+from autograd_mini.output.streams import printable as printable
+from autograd_mini.program.source import Site, cell
+from autograd_mini.program.stack import Scope
 
 Paint = Callable[[str, str], str]
 

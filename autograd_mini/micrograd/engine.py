@@ -13,21 +13,12 @@ from math import nan
 from typing import Any
 
 from autograd_mini import engine, functions
+from autograd_mini.core.methods import Methods, right_operand
+from autograd_mini.core.row import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.engine import layout
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.methods import Methods, right_operand
-from autograd_mini.primitives import (
-    TABLE,
-    ZERO,
-    Constant,
-    Primitive,
-    as_number,
-    float_of,
-    interpreters,
-    operand_error,
-)
-from autograd_mini.stack import recording
-from autograd_mini.sweep import topological_order
+from autograd_mini.program.stack import recording
 
 _POW, _WHERE = TABLE["pow"], TABLE["where"]
 

@@ -15,14 +15,14 @@ from typing import Any
 import sympy
 from sympy.printing.str import StrPrinter
 
-from autograd_mini import trees
-from autograd_mini.detached import recorded
+from autograd_mini.core.row import ZERO, as_number
+from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.primitives import ZERO, as_number
-from autograd_mini.sweep import sweep, topological_order
 from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
 from autograd_mini.symbolic.table import exact
-from autograd_mini.tracing import Traced
+from autograd_mini.transforms import trees
+from autograd_mini.transforms.detached import recorded
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini import functions
-from autograd_mini.functions import sigmoid, softmax
-from autograd_mini.primitives import ZERO, evaluate, exp, ndtr
-from autograd_mini.sweep import sweep, topological_order
-from autograd_mini.tracing import Condition, Traced, Unrecorded, local_partials
+from autograd_mini.core.row import ZERO, evaluate
+from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.table import exp, ndtr
+from autograd_mini.core.traced import Condition, Traced, Unrecorded, local_partials
+from autograd_mini.functions.activations import sigmoid
+from autograd_mini.functions.logits import softmax
 
 if TYPE_CHECKING:
     from autograd_mini.symbolic import Proof

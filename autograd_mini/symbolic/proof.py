@@ -15,15 +15,15 @@ from typing import Any
 import mpmath
 import sympy
 
+from autograd_mini.core.row import as_number
+from autograd_mini.core.traced import Condition, Traced
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, shown
-from autograd_mini.primitives import as_number
 from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, trace
 from autograd_mini.symbolic.normal import is_equal
 from autograd_mini.symbolic.search import DIGITS, ROUNDED, Evaluation, candidates
 from autograd_mini.symbolic.table import exact
-from autograd_mini.tracing import Condition, Traced
-from autograd_mini.transforms import jacobian
+from autograd_mini.transforms.derivatives import jacobian
 
 _NO_OVERFLOW = 30.0  # up to here exponentials, and squares of them, are floats: a claim that is nan is not defined
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import sympy
 
-from autograd_mini.methods import Methods
-from autograd_mini.primitives import ZERO, Primitive, interpreters
-from autograd_mini.tracing import Unrecorded, local_partials, relations
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import ZERO, Primitive, interpreters
+from autograd_mini.core.traced import Unrecorded, local_partials, relations
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:

@@ -14,9 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 import autograd_mini as am
-from autograd_mini import Value, curvature, primitives, recorded
-from autograd_mini.primitives import TABLE
-from autograd_mini.sweep import topological_order
+from autograd_mini import Value
+from autograd_mini.core import table as primitives
+from autograd_mini.core.row import TABLE
+from autograd_mini.core.sweep import topological_order
+from autograd_mini.transforms import curvature, recorded
 
 WALKS = ("propagate", "push")  # backwards, forwards
 Program = tuple[Callable[[list[Any]], Any], list[float]]  # a function of a list of numbers, and where

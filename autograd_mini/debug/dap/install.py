@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.errors import ArgumentError, shown
-from autograd_mini.files import write
+from autograd_mini.output.files import write
 
 EXTENSION = Path(__file__).parents[1] / "vscode"
 _EDITORS = {

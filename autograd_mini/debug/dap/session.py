@@ -15,15 +15,15 @@ from autograd_mini.debug.dap.protocol import UNUSABLE, Channel, Message, sentenc
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
-from autograd_mini.debug.journal import FORWARD, WHAT_IF
-from autograd_mini.debug.lines import Frame
 from autograd_mini.debug.program import Call
-from autograd_mini.debug.travel import Stop, Trace
+from autograd_mini.debug.timeline.journal import FORWARD, WHAT_IF
+from autograd_mini.debug.timeline.lines import Frame
+from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.stack import outwards
+from autograd_mini.program.stack import outwards
 
 Body = dict[str, Any] | None
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autograd_mini.errors import ArgumentError
-from autograd_mini.source import Site
+from autograd_mini.program.source import Site
 
 
 class Sources:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from autograd_mini.debug.breakpoints import Breakpoint
-from autograd_mini.debug.conditions import Condition
 from autograd_mini.debug.dap.protocol import sentences
 from autograd_mini.debug.dap.sources import Sources
-from autograd_mini.debug.moment import Moment
-from autograd_mini.debug.places import place
 from autograd_mini.debug.program import Call
-from autograd_mini.debug.travel import Trace
+from autograd_mini.debug.timeline.breakpoints import Breakpoint
+from autograd_mini.debug.timeline.conditions import Condition
+from autograd_mini.debug.timeline.moment import Moment
+from autograd_mini.debug.timeline.places import place
+from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, AutogradError
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from autograd_mini.debug.journal import BACKWARD, FORWARD, SEED, Step
-from autograd_mini.debug.travel import Trace
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
+from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node

@@ -13,20 +13,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from autograd_mini import files
-from autograd_mini.debug.journal import BACKWARD, FORWARD, Step
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.pages.formulas import called, formula, size, slopes, words
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.scenes import Number, Scenes, Track, written
 from autograd_mini.debug.pages.stage import Stage, before_numbers
 from autograd_mini.debug.program import Call, Quit, debug_program
-from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.boxes import Box, arrange
-from autograd_mini.draw.document import document
-from autograd_mini.draw.picture import colour_depth
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.boxes import Box, arrange
+from autograd_mini.drawing.document import document
+from autograd_mini.drawing.picture import colour_depth
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
-from autograd_mini.sweep import topological_order
+from autograd_mini.output import files
 
 KINDS = (".html", ".htm")
 _MOST_ROWS = 100  # of the table of gradients

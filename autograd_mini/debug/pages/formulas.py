@@ -10,12 +10,12 @@ import math
 import re
 from typing import Any
 
-from autograd_mini.debug.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.pages.listing import readable
-from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.picture import MATHEMATICAL
+from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
-from autograd_mini.names import bracketed, elided
+from autograd_mini.notation.names import bracketed, elided
 
 Formula = list[Any]  # [tag, *children], where children are texts or formulas
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
-from autograd_mini.debug.journal import Step
 from autograd_mini.debug.pages.formulas import short, size
-from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.boxes import Box, Boxes
+from autograd_mini.debug.timeline.journal import Step
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.engine import Value
 
 MOST = 2000  # scenes of a page

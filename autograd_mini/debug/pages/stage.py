@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.pages.formulas import called
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.pages.scenes import Track
-from autograd_mini.debug.travel import Trace
-from autograd_mini.draw.boxes import Box, Boxes
-from autograd_mini.draw.gradients import Gradients
-from autograd_mini.draw.picture import COMPUTED, FRAMED, LEAF, SCOPE, Picture, escaped, label
-from autograd_mini.draw.render import prefix, svg
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.boxes import Box, Boxes
+from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.picture import COMPUTED, FRAMED, LEAF, SCOPE, Picture, escaped, label
+from autograd_mini.drawing.render import prefix, svg
 from autograd_mini.engine import Value, is_node
-from autograd_mini.primitives import ZERO
-from autograd_mini.sweep import topological_order
 
 
 class Stage(Picture):

@@ -18,24 +18,24 @@ from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
-from autograd_mini.debug import differences
-from autograd_mini.debug.breakpoints import Breakpoint
-from autograd_mini.debug.conditions import ATTRIBUTES, FUNCTIONS
-from autograd_mini.debug.lines import Frame
-from autograd_mini.debug.moment import WORDS
-from autograd_mini.debug.places import files, place
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.console import line_editing, painter
-from autograd_mini.debug.travel import Stop, Trace
+from autograd_mini.debug.timeline import differences
+from autograd_mini.debug.timeline.breakpoints import Breakpoint
+from autograd_mini.debug.timeline.conditions import ATTRIBUTES, FUNCTIONS
+from autograd_mini.debug.timeline.lines import Frame
+from autograd_mini.debug.timeline.moment import WORDS
+from autograd_mini.debug.timeline.places import files, place
+from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
-from autograd_mini.draw import draw
+from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-from autograd_mini.screen import wrapped
-from autograd_mini.script import path_and_name
-from autograd_mini.streams import abandon, reason, write
-from autograd_mini.sweep import topological_order
+from autograd_mini.output.screen import wrapped
+from autograd_mini.output.streams import abandon, reason, write
+from autograd_mini.program.script import path_and_name
 
 ALIASES = {
     "n": "next", "s": "step", "r": "return", "c": "continue", "cont": "continue",

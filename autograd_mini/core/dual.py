@@ -1,0 +1,334 @@
+"""Forward mode: numbers that carry a derivative along, over the same rules of the table.
+
+A dual number is a + b ε with ε² = 0: every operation computes its result from the a's, and its slope from the local
+partials and the b's. Nothing is recorded, so it takes the memory of the program itself. What a and b are is open:
+floats, `Value`s, SymPy expressions, dual numbers of another derivative. When its derivative has ended, a dual number
+that the program kept is the number a.
+Not here: any rule (`primitives`). Read next: `transforms`, where `jvp` uses them.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import count
+from typing import Any, NoReturn, final
+
+from autograd_mini.core.arrays import is_array
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import FLAT, TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
+from autograd_mini.errors import OperandError, shown
+from autograd_mini.program.scopes import unobserved
+from autograd_mini.program.stack import recording
+from autograd_mini.watch.observers import check_dual, is_checked
+
+_WHERE = TABLE["where"]
+_numbers = count(1)
+
+
+class Level:
+    """One derivative in forward mode, which has an ε of its own from its beginning to its end.
+
+    Attributes:
+        number: what begins later is further inside, and has the higher number.
+        is_over: whether the derivative has ended. What is left of its dual numbers acts as their primal then.
+    """
+
+    __slots__ = ("is_over", "number")
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+        self.is_over = False
+
+    def __enter__(self) -> Level:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over = True
+
+
+@final
+class Dual(Methods):
+    """The number `primal + tangent * ε`.
+
+    Args:
+        primal: the number itself.
+        tangent: its derivative along the direction of `jvp`; `ZERO` for a result that does not depend on it.
+        level: which ε. A derivative inside another has the higher one, so that they are not confused.
+
+    >>> with Level() as level:
+    ...     y = Dual(3.0, 1.0, level) ** 2
+    ...     y.primal, y.tangent
+    (9.0, 6.0)
+    >>> y, y + 1.0
+    (9.0, 10.0)
+    """
+
+    __slots__ = ("level", "primal", "tangent")
+    contains_others = True
+
+    def __init__(self, primal: Any, tangent: Any, level: Level) -> None:
+        self.primal = primal
+        self.tangent = tangent
+        self.level = level
+
+    @property
+    def data(self) -> Any:
+        """The bare number."""
+        return getattr(self.primal, "data", self.primal)
+
+    @property
+    def _data(self) -> Any:
+        return self.primal  # of a traced number, a comparison is a condition
+
+    def as_float(self) -> float | None:
+        """The number itself, where no derivative that goes on is lost; None otherwise, and of a node."""
+        number = _constant_of(self)
+        return number if isinstance(number, float) else None
+
+    # Arithmetic is inlined: second derivatives consist of it (twice as fast). A test holds it to the table's rules.
+    # Where the derivative has ended, and inside of `no_grad` (which has something to finish), it goes the general way.
+
+    def __add__(self, other: Any) -> Any:
+        level = self.level
+        if not level.is_over and recording().hooks.finish is None:
+            if type(other) is Dual and other.level is level:
+                return Dual(self.primal + other.primal, self.tangent + other.tangent, level)
+            if isinstance(other, float):
+                return Dual(self.primal + other, self.tangent, level)
+        return Methods.__add__(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        if isinstance(other, float) and not self.level.is_over and recording().hooks.finish is None:
+            return Dual(other + self.primal, self.tangent, self.level)
+        return Methods.__radd__(self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        level = self.level
+        if not level.is_over and recording().hooks.finish is None:
+            if type(other) is Dual and other.level is level:
+                return Dual(self.primal - other.primal, self.tangent - other.tangent, level)
+            if isinstance(other, float):
+                return Dual(self.primal - other, self.tangent, level)
+        return Methods.__sub__(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        if isinstance(other, float) and not self.level.is_over and recording().hooks.finish is None:
+            return Dual(other - self.primal, -self.tangent, self.level)
+        return Methods.__rsub__(self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        level = self.level
+        if not level.is_over and recording().hooks.finish is None:
+            if type(other) is Dual and other.level is level:
+                tangent = self.tangent * other.primal + other.tangent * self.primal
+                return Dual(self.primal * other.primal, tangent, level)
+            if isinstance(other, float):
+                return Dual(self.primal * other, self.tangent * other, level)
+        return Methods.__mul__(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        if isinstance(other, float) and not self.level.is_over and recording().hooks.finish is None:
+            return Dual(other * self.primal, self.tangent * other, self.level)
+        return Methods.__rmul__(self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        if isinstance(other, float) and other != 0.0 and not self.level.is_over and recording().hooks.finish is None:
+            return Dual(self.primal / other, self.tangent * (1.0 / other), self.level)
+        return Methods.__truediv__(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        x = self.primal
+        if (
+            type(x) is float
+            and x != 0.0
+            and isinstance(other, float)
+            and not self.level.is_over
+            and recording().hooks.finish is None
+        ):
+            quotient = other / x
+            return Dual(quotient, self.tangent * -(quotient / x), self.level)
+        return Methods.__rtruediv__(self, other)
+
+    def __neg__(self) -> Any:
+        if self.level.is_over or recording().hooks.finish is not None:
+            return Methods.__neg__(self)
+        return Dual(-self.primal, -self.tangent, self.level)
+
+    def backward(self, seed: float = 1.0) -> NoReturn:
+        """There is nothing to go back through: forward mode records nothing."""
+        raise OperandError(
+            f"backward() was called on {shown(self)}, a number in forward mode, which has no graph.",
+            "Differentiate the function with grad instead of jvp, or call backward() on what does not depend on it.",
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.data != 0.0)
+
+    def __float__(self) -> Any:
+        number = _constant_of(self)
+        return Methods.__float__(self) if type(number) is Dual else float(number)
+
+    def __int__(self) -> Any:
+        number = _constant_of(self)
+        return Methods.__int__(self) if type(number) is Dual else int(number)
+
+    def __repr__(self) -> str:
+        number = settled(self)
+        return f"Dual({number.primal!r}, {number.tangent!r})" if type(number) is Dual else repr(number)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def __copy__(self) -> Any:
+        return settled(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        number = settled(self)
+        if type(number) is not Dual:
+            return copy.deepcopy(number, memo)
+        return Dual(copy.deepcopy(number.primal, memo), copy.deepcopy(number.tangent, memo), number.level)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        number = _constant_of(self)
+        if type(number) is Dual:
+            raise OperandError(
+                f"{shown(self)} belongs to a derivative in forward mode that goes on; it cannot be pickled.",
+                "Pickle .data, the bare number, or wait until jvp has returned.",
+            )
+        return settled, (number,)
+
+
+def settled(number: Any) -> Any:
+    """A number without the ε of derivatives that have ended: of those that live it keeps all.
+
+    >>> with Level() as level:
+    ...     y = Dual(3.0, 1.0, level)
+    >>> settled(y), settled(3.0)
+    (3.0, 3.0)
+    """
+    while type(number) is Dual and number.level.is_over:
+        number = number.primal
+    return number
+
+
+def _constant_of(number: Any) -> Any:
+    """The float that a dual number is, where nothing is lost; a dual number otherwise."""
+    number = settled(number)
+    while type(number) is Dual and number.tangent is ZERO:
+        number = settled(number.primal)
+    return number
+
+
+def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """One operation: the chain rule, forwards.
+
+    A float that does not depend on ε stays a dual number: it has the methods and the arithmetic of one, whether the
+    program came to a kink or not. To operations it is a constant.
+    """
+    if not _USUAL.issuperset(map(type, operands)) and any(map(is_array, operands)):
+        return on_arrays(row, operands)
+    operands = tuple([settled(x) if type(x) is Dual else x for x in operands])
+    levels = [x.level for x in operands if type(x) is Dual]
+    if not levels:
+        return evaluate(row, operands)
+    if recording().hooks.finish is not None:  # inside of `no_grad`: no ε of any level
+        return _constant(evaluate(row, tuple([_bare(x) for x in operands])), max(levels, key=_number_of))
+    operands = tuple([x.primal if type(x) is Dual and x.tangent is ZERO else x for x in operands])
+    levels = [x.level for x in operands if type(x) is Dual] or levels
+    level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
+    if row is _WHERE and isinstance(operands[0], (bool, Methods)):
+        operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
+    primals = tuple([x.primal if type(x) is Dual and x.level is level else _number(x) for x in operands])
+    result = evaluate(row, primals)
+    if isinstance(result, Methods):
+        with unobserved():  # `checked()` is about results; a partial that nobody needs may well be infinite
+            tangent = _tangent(row, operands, primals, result, level)
+    else:
+        tangent = _tangent(row, operands, primals, result, level)
+    if is_checked():
+        numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
+        check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
+    return _constant(result, level) if tangent is ZERO else Dual(result, tangent, level)
+
+
+def _constant(result: Any, level: Level) -> Any:
+    """A result without ε: a node has its methods, a float gets those of dual numbers."""
+    return Dual(result, ZERO, level) if type(result) is float else result
+
+
+def _number_of(level: Level) -> int:
+    return level.number
+
+
+def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...], result: Any, level: Level) -> Any:
+    tangent: Any = ZERO
+    if len(operands) == 2:
+        primals = tuple([Constant(p) if type(x) is float else p for x, p in zip(operands, primals, strict=True)])
+    for x, partial in zip(operands, row.partials(result, primals), strict=True):
+        if type(x) is Dual and x.level is level and partial is not ZERO:
+            term = x.tangent * partial
+            tangent = term if tangent is ZERO else tangent + term
+    return tangent
+
+
+def _bare(x: Any) -> Any:
+    """A number without its ε of all levels."""
+    while type(x) is Dual:
+        x = x.primal
+    return _number(x)
+
+
+def _number(x: Any) -> Any:
+    if type(x) is float or isinstance(x, Methods):
+        return x
+    number = as_number(x)
+    return x if number is None else number
+
+
+interpreters[Dual] = _push
+_USUAL = {Dual, float}
+
+
+def primal_at(number: Any, level: Level) -> Any:
+    """The number without the ε of a level.
+
+    >>> with Level() as level:
+    ...     primal_at(Dual(3.0, 1.0, level), level), primal_at(3.0, level)
+    (3.0, 3.0)
+    """
+    number = settled(number)
+    return number.primal if type(number) is Dual and number.level is level else number
+
+
+def tangent_at(number: Any, level: Level) -> Any:
+    """The factor of the ε of a level; 0.0 where there is none.
+
+    >>> with Level() as level:
+    ...     tangent_at(Dual(3.0, 1.0, level), level), tangent_at(3.0, level)
+    (1.0, 0.0)
+    """
+    number = settled(number)
+    tangent = number.tangent if type(number) is Dual and number.level is level else 0.0
+    return 0.0 if tangent is FLAT or tangent is ZERO else tangent
+
+
+def perturbed(primal: Any, tangent: Any, level: Level) -> Any:
+    """`primal + tangent * ε`, for parts that may have levels of their own, or be `ZERO`.
+
+    >>> with Level() as outer, Level() as inner:
+    ...     perturbed(Dual(3.0, 1.0, inner), 5.0, inner)
+    Dual(3.0, 6.0)
+    """
+    if tangent is ZERO:
+        return primal
+    tangent = _times_epsilon(tangent, level)
+    return tangent if primal is ZERO else primal + tangent
+
+
+def _times_epsilon(number: Any, level: Level) -> Any:
+    number = settled(number)
+    if type(number) is not Dual or number.level.number < level.number:
+        return Dual(0.0, number, level)
+    if number.level is level:  # ε² = 0
+        return Dual(0.0, number.primal, level)
+    return Dual(_times_epsilon(number.primal, level), _times_epsilon(number.tangent, level), number.level)

@@ -1,0 +1,380 @@
+"""What every number that records can do: the operators, and the functions as methods, so that NumPy finds them too.
+
+`v.exp()` is `exp(v)`, and `np.exp` of an array of such numbers asks for it. All go through the table, and from there to
+the interpreter of the number's class. Not here: any such class. Read next: `engine`, which has the first, `Value`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import autograd_mini.core.table  # noqa: F401  # fills TABLE
+from autograd_mini.core.arrays import boxed, elementwise
+from autograd_mini.core.row import (
+    FLAT,
+    TABLE,
+    Primitive,
+    as_number,
+    branch,
+    evaluate,
+    interpreters,
+    is_hopeless,
+    operand_error,
+)
+from autograd_mini.errors import OperandError, shown
+from autograd_mini.program.stack import recording
+
+# NumPy's names for functions that are called otherwise here.
+_NUMPY_NAMES = {
+    "abs": "fabs",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "atan2": "arctan2",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+}
+
+
+def _operation(name: str) -> Callable[..., Any]:
+    row = TABLE[name]
+    return lambda *operands: evaluate(row, operands)
+
+
+_where, _maximum, _minimum = map(_operation, ("where", "maximum", "minimum"))
+
+# What NumPy's and SciPy's functions mean on these numbers where their own loops over objects have no answer, or lose
+# nan and ties. All others NumPy computes by operators and methods.
+_PREDICATES: dict[str, Callable[..., Any]] = {
+    "isnan": lambda x: x != x,
+    "isinf": lambda x: (x == math.inf) | (x == -math.inf),
+    "isfinite": lambda x: (x == x) & (x != math.inf) & (x != -math.inf),
+    "logical_and": lambda a, b: bool(a) and bool(b),
+    "logical_or": lambda a, b: bool(a) or bool(b),
+    "logical_xor": lambda a, b: bool(a) != bool(b),
+    "logical_not": operator.not_,
+}
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    **_PREDICATES,
+    "maximum": _maximum,
+    "minimum": _minimum,
+    "fmax": lambda a, b: _where(a != a, b, _where(b != b, a, _maximum(a, b))),
+    "fmin": lambda a, b: _where(a != a, b, _where(b != b, a, _minimum(a, b))),
+    "clip": _operation("clip"),
+    "sign": _operation("sign"),
+    "heaviside": lambda x, half: _where(x < 0.0, 0.0, _where(x == 0.0, half, _where(x > 0.0, 1.0, x))),
+    "arctan2": _operation("atan2"),
+    "hypot": _operation("hypot"),
+    "fmod": _operation("fmod"),
+    "divmod": divmod,
+    "float_power": _operation("pow"),
+    **{name: _operation(name) for name in ("erf", "erfc", "ndtr", "xlogy")},
+}
+
+
+def right_operand(row: Primitive, other: Any) -> Any:
+    """The right-hand side of an operator; None where its own class may have an answer."""
+    if isinstance(other, Methods):
+        return other
+    number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # it answers for itself
+    if number is None and is_hopeless(other):
+        raise operand_error(f"The operator {row.symbol}", other)
+    return number
+
+
+def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """An operator and its reflection."""
+    row = TABLE[name]
+
+    def forward(self: Any, other: Any) -> Any:
+        operand = right_operand(row, other)
+        return NotImplemented if operand is None else interpreters[type(self)](row, (self, operand))
+
+    def reflected(self: Any, other: Any) -> Any:
+        operand = right_operand(row, other)
+        return NotImplemented if operand is None else interpreters[type(self)](row, (operand, self))
+
+    return forward, reflected
+
+
+def _comparison(compare: Callable[[Any, Any], Any], has_boundary: bool = True) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
+            other = other._data if isinstance(other, Methods) else as_number(other)
+        answer = NotImplemented if other is None else compare(self._data, other)
+        if has_boundary and type(answer) is bool and self._data == other:
+            watch = recording().hooks.at_boundary
+            if watch is not None:
+                watch(self, other)
+        return answer
+
+    return method
+
+
+def _method(name: str) -> Callable[..., Any]:
+    row = TABLE[name]
+
+    def method(self: Any, *others: Any) -> Any:
+        return interpreters[type(self)](row, (self, *others))
+
+    method.__name__, method.__doc__ = name, f"`autograd_mini.{name}` of this number."
+    return method
+
+
+def _put(number: Any, out: Any) -> Any:
+    """A result, where NumPy's `out=` wants it."""
+    if out is None:
+        return number
+    out[...] = number
+    return out
+
+
+def _input(name: str, x: Any) -> Any:
+    """An operand of a function of NumPy's such that its elements, as objects, are Python's numbers or ours."""
+    if isinstance(x, Methods):
+        return boxed(x)
+    if isinstance(x, (list, tuple)):
+        x = sys.modules["numpy"].asarray(x)
+    dtype: Any = getattr(x, "dtype", None)
+    kind = getattr(dtype, "kind", "O")
+    if kind in "cmMSUV" and name not in ("equal", "not_equal"):  # dates in nanoseconds would become whole numbers
+        raise operand_error(f"NumPy's {name} of Values", x)
+    if kind == "f" and dtype.itemsize > 8:  # a long double remains one as an object, and asks again, for ever
+        return elementwise(as_number, sys.modules["numpy"].asarray(x))
+    return x
+
+
+def _answering(ufunc: Any) -> Any:
+    """A function of NumPy's or SciPy's as it is to be computed on objects, with all of its methods, as `reduce`."""
+    name, homes = ufunc.__name__, map(sys.modules.get, ("numpy._core.umath", "numpy.core.umath", "scipy.special"))
+    if name not in _ANSWERS or all(getattr(home, name, None) is not ufunc for home in homes):
+        return ufunc  # also one of the user's that bears the same name
+    return _ufunc(name, ufunc.nin, ufunc.nout, ufunc.identity)
+
+
+@functools.cache
+def _ufunc(name: str, nin: int, nout: int, identity: Any) -> Any:
+    def function(*operands: Any) -> Any:
+        return _ANSWERS[name](*operands)
+
+    function.__name__ = name
+    return sys.modules["numpy"].frompyfunc(function, nin, nout, identity=identity)
+
+
+class Methods:
+    """The base class of numbers that record: operators, and methods with the names of functions."""
+
+    __slots__ = ()
+
+    _data: Any  # what comparisons look at
+    contains_others: ClassVar[bool] = False  # whether such a number is made of numbers of the other classes
+
+    __add__, __radd__ = _operator("add")
+    __sub__, __rsub__ = _operator("sub")
+    __mul__, __rmul__ = _operator("mul")
+    __truediv__, __rtruediv__ = _operator("div")
+    __pow__, __rpow__ = _operator("pow")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide")
+    __mod__, __rmod__ = _operator("remainder")
+    __neg__, __abs__, __floor__ = map(_method, ("neg", "abs", "floor"))  # NumPy's floor asks for the last
+
+    def __pos__(self) -> Any:
+        return self
+
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+    __eq__ = _comparison(operator.eq, has_boundary=False)
+    __eq__.__doc__ = """Whether the numbers are equal, as of floats; `hash`, sets and the keys of dicts go by identity.
+
+    So `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` of a list take any node with that number for v. For lists
+    of nodes, as code written for micrograd has them, use the `Value` of `autograd_mini.micrograd`, where `==` is
+    identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
+    """
+    __ne__ = _comparison(operator.ne, has_boundary=False)
+    __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
+
+    def __float__(self) -> NoReturn:
+        raise OperandError(
+            f"A plain number, as float() and `math` make it, would lose the gradient of {shown(self)}.",
+            "Use this package's function of the same name (autograd_mini.exp, ...); .data is the bare number.",
+        )
+
+    __int__ = __float__
+
+    # -- what Python's own functions and NumPy's loops over objects ask for -----------------------------------------
+
+    def __ceil__(self) -> Any:
+        return -math.floor(-self)
+
+    def __trunc__(self) -> Any:
+        return branch(
+            self >= 1.0,
+            lambda: math.floor(self),
+            # The last keeps -0.0 and nan.
+            lambda: branch(self <= -1.0, lambda: math.ceil(self), lambda: 0.0 * self.stop_gradient()),
+        )
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return self.round(digits or 0)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def round(self, decimals: int = 0, out: Any = None) -> Any:
+        """The nearest number with so many decimals; ties to even."""
+        return _put(interpreters[type(self)](TABLE["round"], (self, operator.index(decimals))), out)
+
+    def clip(self, low: Any = None, high: Any = None, out: Any = None) -> Any:
+        """`autograd_mini.clip` of this number; None is no bound, as in NumPy."""
+        bounds = -math.inf if low is None else low, math.inf if high is None else high
+        return _put(interpreters[type(self)](TABLE["clip"], (self, *bounds)), out)
+
+    def rint(self) -> Any:
+        """The nearest whole number; of two, the even one."""
+        return self.round()
+
+    def conjugate(self) -> Any:
+        """The number itself, for it is real."""
+        return self
+
+    conj = conjugate
+
+    @property
+    def real(self) -> Any:
+        """The number itself."""
+        return self
+
+    @property
+    def imag(self) -> float:
+        """0.0, for the number is real."""
+        return 0.0
+
+    def square(self) -> Any:
+        """The number times itself."""
+        return self * self
+
+    def reciprocal(self) -> Any:
+        """1 / the number."""
+        return 1.0 / self
+
+    def degrees(self) -> Any:
+        """An angle in radians, in degrees."""
+        return self * (180.0 / math.pi)
+
+    def radians(self) -> Any:
+        """An angle in degrees, in radians."""
+        return self * (math.pi / 180.0)
+
+    rad2deg, deg2rad = degrees, radians
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """NumPy's functions of such numbers, and of arrays and such numbers: element by element, dtype object."""
+        numpy, is_mask = sys.modules["numpy"], ufunc.__name__ in _PREDICATES  # NumPy called: it is there
+        inputs = tuple([_input(ufunc.__name__, x) for x in inputs])
+        if is_mask and "out" in options:
+            options.setdefault("casting", "unsafe")
+        try:
+            answering = _answering(ufunc)
+            dtype = numpy.dtype(options.pop("dtype", None) or object) if answering is not ufunc else None
+            if dtype is not None and dtype.kind != "O" and not is_mask:
+                raise TypeError("the results are objects, whatever dtype is asked for")
+            with numpy.errstate(all="ignore"):  # Python's comparisons with nan leave alarms for NumPy to find
+                answer = getattr(answering, method)(*inputs, **options)
+        except TypeError as error:
+            if isinstance(error, OperandError):
+                raise
+            raise OperandError(
+                f"NumPy cannot compute {ufunc.__name__} of {shown(self)}: {error}.",
+                "Use this package's functions, and arrays of dtype object to hold the results.",
+            ) from error
+        return answer.astype(bool) if is_mask and isinstance(answer, numpy.ndarray) and "out" not in options else answer
+
+    if TYPE_CHECKING:
+
+        @property
+        def data(self) -> Any: ...  # the bare number
+
+        abs: Callable[..., Any]
+        acos: Callable[..., Any]
+        acosh: Callable[..., Any]
+        arccos: Callable[..., Any]
+        arccosh: Callable[..., Any]
+        arcsin: Callable[..., Any]
+        arcsinh: Callable[..., Any]
+        arctan: Callable[..., Any]
+        arctan2: Callable[..., Any]
+        arctanh: Callable[..., Any]
+        asin: Callable[..., Any]
+        asinh: Callable[..., Any]
+        atan: Callable[..., Any]
+        atan2: Callable[..., Any]
+        atanh: Callable[..., Any]
+        cbrt: Callable[..., Any]
+        cos: Callable[..., Any]
+        cosh: Callable[..., Any]
+        detach: Callable[..., Any]
+        elu: Callable[..., Any]
+        erf: Callable[..., Any]
+        erfc: Callable[..., Any]
+        exp: Callable[..., Any]
+        exp2: Callable[..., Any]
+        expm1: Callable[..., Any]
+        fabs: Callable[..., Any]
+        floor: Callable[..., Any]
+        fmod: Callable[..., Any]
+        gelu: Callable[..., Any]
+        hard_tanh: Callable[..., Any]
+        hypot: Callable[..., Any]
+        leaky_relu: Callable[..., Any]
+        log: Callable[..., Any]
+        log10: Callable[..., Any]
+        log1p: Callable[..., Any]
+        log2: Callable[..., Any]
+        log_sigmoid: Callable[..., Any]
+        logaddexp: Callable[..., Any]
+        maximum: Callable[..., Any]
+        minimum: Callable[..., Any]
+        ndtr: Callable[..., Any]
+        one_minus_square: Callable[..., Any]
+        relu: Callable[..., Any]
+        selu: Callable[..., Any]
+        sigmoid: Callable[..., Any]
+        sign: Callable[..., Any]
+        silu: Callable[..., Any]
+        sin: Callable[..., Any]
+        sinh: Callable[..., Any]
+        softplus: Callable[..., Any]
+        softsign: Callable[..., Any]
+        sqrt: Callable[..., Any]
+        stop_gradient: Callable[..., Any]
+        tan: Callable[..., Any]
+        tanh: Callable[..., Any]
+        where: Callable[..., Any]
+        xlogy: Callable[..., Any]
+
+
+def attach(name: str, function: Callable[..., Any]) -> None:
+    """Make a function of a recording number one of its methods, also under NumPy's name for it."""
+    for alias in {name, _NUMPY_NAMES.get(name, name)}:
+        setattr(Methods, alias, function)
+    if name == "logaddexp":
+        _ANSWERS[name] = function
+
+
+_FOR_RULES = ("flat", "lifted_ndtr", "one_power_less", "power_term", "slope_at_kink")
+
+for _row in TABLE.values():
+    # written as a function, not as an operator
+    if _row.symbol == _row.name and _row.name not in _FOR_RULES and not hasattr(Methods, _row.name):
+        attach(_row.name, _method(_row.name))

@@ -1,0 +1,619 @@
+"""A row of the table: what one primitive operation is, and who evaluates it on operands of which type.
+
+Not here: the rows (`table`), and `Value`: an operand of another type finds its interpreter in `interpreters`.
+Read next: `table`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final
+
+from autograd_mini.core import ieee
+from autograd_mini.core.arrays import elements as array_elements
+from autograd_mini.core.arrays import elementwise, is_array
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, RangeError, counted, shown
+from autograd_mini.program.stack import recording
+
+Interval = tuple[float, float]
+Interpreter = Callable[["Primitive", tuple[Any, ...]], Any]
+Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and traced values
+
+
+class Zero:
+    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied.
+
+    >>> ZERO * math.inf, 2.0 + ZERO, ZERO - 2.0
+    (ZERO, 2.0, -2.0)
+    """
+
+    __slots__ = ()
+
+    def __mul__(self, other: Any) -> Zero:
+        return self
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __rsub__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return -other
+
+    def __neg__(self) -> Zero:
+        return self
+
+    def __repr__(self) -> str:
+        return "ZERO"
+
+    def __reduce__(self) -> str:
+        return "ZERO"  # pickled by name: there is one
+
+
+ZERO: Final = Zero()
+
+
+class Flat(float):
+    """The type of `FLAT`, a zero slope with an edge: to first order none, whatever it is multiplied by.
+
+    Along the edge goes the second derivative, which sees that the slope is 0 at this one point alone.
+    """
+
+    __slots__ = ()
+
+    def __mul__(self, other: Any) -> Any:
+        return self if isinstance(other, (float, int)) or type(other) in interpreters else NotImplemented
+
+    def __add__(self, other: Any) -> Any:
+        return other if isinstance(other, (float, int)) or type(other) in interpreters else NotImplemented
+
+    __rmul__, __radd__ = __mul__, __add__
+
+    def __neg__(self) -> Flat:
+        return self
+
+    def __reduce__(self) -> str:
+        return "FLAT"
+
+
+FLAT: Final = Flat()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Primitive:
+    """A row of the table.
+
+    Attributes:
+        name: its key in `TABLE`, and what `Value.op` says.
+        function: the operation on floats; returns inf and nan where others raise.
+        rule: `rule(result, *operands)` gives one local partial derivative an operand, each a number or `ZERO`.
+        symbol: how it is written in formulas and pictures: "+" for "add"; otherwise the name.
+        domain: an interval an operand; the last one repeats for operations of any number of operands.
+        ulp: the largest errors allowed there of the value and of the first, second and third derivative, in units in
+            the last place; empty for operations that are not smooth.
+        kink: `kink(result, *operands)` says whether the operation, at these floats, is defined and not differentiable.
+        curvature: what its second derivatives are at a kink where slopes jump: 0.0 between straight lines, nan at the
+            tip of a cone; None if there is no such kink.
+    """
+
+    name: str
+    function: Callable[..., float]
+    rule: Callable[..., tuple[Any, ...]]
+    symbol: str
+    domain: tuple[Interval, ...]
+    ulp: tuple[float, ...]
+    kink: Callable[..., bool]
+    curvature: float | None = None
+
+    def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+        """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
+
+        At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
+        """
+        if self.curvature is None:
+            return self._c99_partials(result, operands)
+        is_cone = math.isnan(self.curvature)  # not by ==: a comparison with nan leaves an alarm that NumPy finds
+        if not (is_cone or recording().hooks.checked) or not self.is_at_kink(result, operands):
+            return self._c99_partials(result, operands)
+        slope = evaluate(TABLE["slope_at_kink"], tuple(operands))
+        if is_cone:
+            return (slope,) * len(operands)
+        return tuple([slope if p is ZERO else p + slope for p in self._c99_partials(result, operands)])
+
+    def is_at_kink(self, result: Any, operands: Sequence[Any]) -> bool:
+        """Whether these are numbers, and the operation is not differentiable there."""
+        if {type(result), *map(type, operands)} == {float}:
+            return self.kink(result, *operands)
+        numbers = [getattr(number, "data", number) for number in (result, *operands)]
+        return all(isinstance(number, float) for number in numbers) and self.kink(*numbers)
+
+    def _c99_partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+        try:
+            partials = self.rule(result, *operands)
+            if not isinstance(partials, (tuple, list)):
+                raise ArgumentError(
+                    f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
+                    "Return one partial derivative for each operand; a tuple of one is written (p,).",
+                )
+            if len(partials) != len(operands):
+                raise ArgumentError(
+                    f"The rule of {self.name!r} gives {counted(len(partials), 'partial derivative')} for "
+                    f"{counted(len(operands), 'operand')}.",
+                    "Return a tuple with one entry for each operand, ZERO where there is no edge.",
+                )
+            return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
+        except AutogradError:
+            raise
+        except (ArithmeticError, ValueError):
+            partials = _by_c99(f"The rule of {self.name!r}", self.rule, (result, *operands))
+            return tuple([self._partial(p, result) for p in partials])
+
+    def _partial(self, partial: Any, result: Any) -> Any:
+        if partial is ZERO:
+            return ZERO
+        if type(partial) in interpreters and not isinstance(partial, float):
+            return partial
+        if isinstance(partial, complex):
+            raise ArithmeticError
+        number = as_number(partial)
+        if number is None and isinstance(result, float) and type(partial) not in interpreters:
+            raise ArgumentError(
+                f"The rule of {self.name!r} gave {shown(partial)} at numbers.",
+                "Compute each partial from the result and the operands; it must be a number or ZERO.",
+            )
+        return partial if number is None else number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _row_named, (self.name,)
+
+
+TABLE: dict[str, Primitive] = {}
+
+# Who evaluates an operation on operands of which type: interpreters[type](row, operands). A library's types appear
+# here when the module named below is imported, which happens when the first operand of that library arrives.
+interpreters: dict[type, Interpreter] = {}
+_INTERPRETED_BY = {"sympy": "autograd_mini.symbolic.table"}
+
+
+def as_number(operand: object) -> float | None:
+    """A real number (int, bool, float, Fraction, NumPy scalar or array without dimensions) as a float, else None.
+
+    Raises:
+        RangeError: an integer, Fraction or long double beyond the range of floats.
+    """
+    try:
+        if isinstance(operand, (float, int)):  # in this order: asking an abstract class takes long
+            return float(operand)
+        if isinstance(operand, Real) and type(operand).__name__ != "timedelta64":  # which NumPy counts among integers
+            number = float(operand)
+            if math.isinf(number) and number != operand:
+                raise OverflowError
+            return number
+    except OverflowError:
+        raise RangeError(
+            f"{shown(operand)} is beyond the range of floats, 1.8e308.", "Scale the problem, or use a logarithm."
+        ) from None
+    if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
+        return float(bool(operand))  # the one NumPy scalar that is not registered as a number
+    # What is left of a dual number after its derivative: asked of its class, for an object may have any attribute.
+    as_float: Callable[[Any], float | None] | None = getattr(type(operand), "as_float", None)
+    if as_float is not None:
+        return as_float(operand)
+    return as_number(operand[()]) if is_array(operand) and operand.ndim == 0 else None
+
+
+def is_operand(operand: object) -> bool:
+    """Whether operations take it: a number, or something of a type that has an interpreter."""
+    if as_number(operand) is not None or any(kind in interpreters for kind in type(operand).__mro__):
+        return True
+    return type(operand).__module__.partition(".")[0] in _INTERPRETED_BY
+
+
+def is_hopeless(operand: object) -> bool:
+    """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
+    if type(operand).__module__.partition(".")[0] in _INTERPRETED_BY:
+        return True  # a formula: it and a number with a graph do not mix
+    return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
+
+
+_BARE = ("backward(seed)", "Value.data", "Value.grad")  # numbers alone: what is written to them records nothing
+
+
+def operand_error(where: str, operand: object) -> OperandError:
+    """The error for an operand of a type that no interpreter takes, with advice for the usual suspects."""
+    if is_array(operand) and operand.ndim == 0:
+        return operand_error(where, operand[()])
+    kind = type(operand).__name__
+    bare = where in _BARE
+    if isinstance(operand, str):
+        advice = "Convert text first: float(text)."
+    elif operand is None:
+        advice = "Look for a function that forgot its `return`, or a name that was never assigned."
+    elif isinstance(operand, complex):
+        advice = "Values are real; take .real and .imag and compute with the two."
+    elif kind == "Decimal":
+        advice = "Python does not mix Decimal and float either; write float(x)."
+    elif kind == "Value" and bare:
+        advice = "Pass its number, which is .data."
+    elif kind == "Value":
+        advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
+    elif kind.startswith("Masked"):
+        advice = "Derivatives know no masks: pass the elements that count, array.compressed()."
+    elif where.startswith("Value"):
+        advice = "A Value is one number; make a list: [Value(x) for x in xs]."
+        if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
+            advice = "Pass an int, float, Fraction or NumPy scalar."
+    elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
+        advice = "Pass one number at a time."
+        if hasattr(operand, "__array__") and not is_array(operand) and getattr(operand, "shape", None) != ():
+            advice = "Make it a NumPy array first: numpy.asarray(x)."
+        elif " by " in where:
+            advice = "Pass a number, or a list, tuple, dict or NumPy array of numbers."
+        elif ", element " in where:
+            advice = "Pass one list of numbers; for several, call it once for each."
+        elif where.startswith("The operator"):
+            advice = "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
+        elif where.endswith("()"):
+            call = where[:-2]
+            count = _count(TABLE[call].rule) if call in TABLE else 2
+            if count is None:
+                advice = f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
+            elif count == 2:  # the result and one operand
+                advice = f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
+    else:
+        advice = "Pass an int, float, Fraction, NumPy scalar or Value."
+    takes = "a real number" if bare or where == "Value()" else "real numbers and Values"
+    return OperandError(f"{where} takes {takes}, not {kind}: {shown(operand)}.", advice)
+
+
+def operand_of(x: Any, where: str) -> Any:
+    """A number as a float, anything else that operations take as it is.
+
+    Raises:
+        OperandError: it is neither; the message says where.
+    """
+    if type(x) in interpreters:  # in forward mode a constant too, which is a number to all who ask for one
+        return x
+    number = as_number(x)
+    if number is None and is_array(x) and x.ndim == 0:
+        return operand_of(x[()], where)  # a `Value` in an array without dimensions
+    if number is None and not is_operand(x):
+        raise operand_error(where, x)
+    return x if number is None else number
+
+
+def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
+    """What is in the one-dimensional iterable that a function takes, as a list of its own.
+
+    Raises:
+        OperandError: it is not iterable, has no order where that matters, or has more than one dimension.
+    """
+    if type(xs) is list or type(xs) is tuple:
+        return list(xs)
+    shape = getattr(xs, "shape", None)
+    if isinstance(xs, (str, bytes)) or not isinstance(xs, Iterable) or shape == ():
+        raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
+    if isinstance(xs, Mapping):
+        raise OperandError(f"{name}() takes a list of numbers or Values, not the dict {shown(xs)}.",
+                           f"Pass what is in it: {name}(d.values()).")  # fmt: skip
+    if ordered and isinstance(xs, (set, frozenset)):
+        raise OperandError(f"{name}() takes a list of numbers or Values, and a set has no order.", "Pass a list.")
+    if isinstance(shape, tuple) and len(shape) != 1:
+        raise OperandError(
+            f"{name}() takes one dimension, not {len(shape)}: it got an array of shape {tuple(shape)}.",
+            f"For each row write numpy.apply_along_axis(autograd_mini.{name}, 1, a); for all elements, a.ravel().",
+        )
+    return array_elements(xs) if is_array(xs) else list(xs)
+
+
+def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> list[Any]:
+    """The numbers in the one-dimensional iterable that a function takes, as a list of its own.
+
+    Raises:
+        OperandError: as from `elements`, or an element is not a number.
+        ArgumentError: there are fewer than the least.
+    """
+    numbers = elements(name, xs, ordered)
+    if len(numbers) < least:
+        raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
+    if not set(map(type, numbers)) - {float} <= interpreters.keys():
+        numbers = [operand_of(x, f"{name}(), element {index},") for index, x in enumerate(numbers)]
+    return numbers
+
+
+def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """The result of a row: of floats a float, otherwise what the interpreter of the first other operand makes of them.
+
+    Raises:
+        OperandError: an operand is neither a number nor of a type that has an interpreter.
+    """
+    plain = True
+    for operand in operands:
+        kind = type(operand)
+        if kind is not float and kind is not Flat:
+            if kind in interpreters:
+                return interpreters[kind](row, operands)
+            plain = False
+    return float_of(row, row.function(*operands)) if plain else _interpret(row, operands)
+
+
+def float_of(row: Primitive, result: Any) -> float:
+    """What the function of a row returned, as a float.
+
+    Raises:
+        ArgumentError: it is no number.
+    """
+    number = result if type(result) is float or result is FLAT else as_number(result)
+    if number is None:
+        raise ArgumentError(
+            f"The function of {row.name!r} returned {shown(result)} for numbers.",
+            "It must return one number; look for a forgotten `return`.",
+        )
+    return number
+
+
+def on_arrays(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """The interpreter of arrays, to which every other one leaves operands with an array among them."""
+    return elementwise(lambda *elements: evaluate(row, elements), *operands)
+
+
+def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    """Evaluate a row on numbers that are not all floats, on arrays, or on operands of a library that is met first."""
+    if any(map(is_array, operands)):
+        return on_arrays(row, operands)
+    for operand in operands:
+        for kind in type(operand).__mro__:
+            if kind in interpreters:
+                return interpreters[kind](row, operands)
+        library = type(operand).__module__.partition(".")[0]
+        if library in _INTERPRETED_BY and _INTERPRETED_BY[library] not in sys.modules:
+            importlib.import_module(_INTERPRETED_BY[library])
+            return _interpret(row, operands)
+    numbers = [as_number(operand) for operand in operands]
+    if None in numbers:
+        raise operand_error(f"{row.name}()", operands[numbers.index(None)])
+    return float_of(row, row.function(*numbers))
+
+
+def _totally(row: Primitive, operands: tuple[Any, ...]) -> Any:
+    result = row.function(*operands)
+    return result if result is FLAT else ieee.Total(result)
+
+
+interpreters[ieee.Total] = _totally
+
+
+def _smooth(result: float, *operands: float) -> bool:
+    return False
+
+
+def primitive(
+    name: str | Callable[..., float] | None = None,
+    function: Callable[..., float] | None = None,
+    rule: Callable[..., tuple[Any, ...]] | None = None,
+    *,
+    symbol: str | None = None,
+    domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
+    ulp: tuple[float, ...] = (),
+    kink: Callable[..., bool] = _smooth,
+    curvature: float | None = None,
+    doc: str = "",
+) -> Any:
+    """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
+
+    A decorator of the function on floats, or called with name, function and rule.
+
+    Args:
+        name: a name that is not taken yet, unless by this very function, as in a notebook; that of the function by
+            default.
+        function: the operation on floats, one argument an operand (`*xs` for any number).
+        rule: `rule(result, *operands)` returns a tuple with one local partial derivative an operand, written with
+            this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again. `ZERO` means
+            that there is no edge; then no other slope should depend on that operand either.
+        symbol: how pictures and formulas write it, where that differs from the name.
+        domain: the interval from which tests draw an operand, or one interval an operand.
+        ulp: the accuracy tests hold it to: of the value and the first, second and third derivative.
+        kink: `kink(result, *operands)` says whether the operation is not differentiable at these floats.
+        curvature: its second derivatives at a kink where its slopes jump: 0.0 between straight lines, `math.nan` at the
+            tip of a cone, as of `hypot`.
+        doc: the docstring of the result; that of the function by default.
+
+    Returns:
+        the operation, a function of floats, `Value`s, SymPy expressions and traced values.
+
+    Raises:
+        ArgumentError: the name is taken; the rule is missing, or takes another number of operands than the function.
+
+    Python's operators give what C99 gives in both, so 1 / 0 is inf. Functions of `math` raise at a pole, outside of
+    their domain and on overflow; that is an ArgumentError which names the operation and the numbers.
+
+    >>> import autograd_mini as am
+    >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
+    ... def cube(x):
+    ...     return x * x * x
+    >>> am.grad(cube)(2.0), am.grad(am.grad(cube))(2.0)
+    (12.0, 12.0)
+    """
+    settings: dict[str, Any] = {"symbol": symbol, "domain": domain, "ulp": ulp, "kink": kink}
+    settings |= {"curvature": curvature, "complete": _completed}
+    if function is not None:
+        return _add(name, function, rule, doc=doc, **settings)
+    if name is not None and not isinstance(name, str):
+        raise ArgumentError(
+            f"The primitive {shown(name)} has no rule.",
+            "Decorate with @primitive(rule=lambda y, x: (...,)): one partial derivative an operand.",
+        )
+    return lambda function: _add(
+        name or getattr(function, "__name__", None), function, rule, doc=doc or function.__doc__ or "", **settings
+    )
+
+
+def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's function with C99's answers where Python's operators raise for 1/0 or turn complex for (-8)**0.5."""
+
+    @functools.wraps(function)
+    def completed(*operands: Any) -> Any:
+        try:
+            result = function(*operands)
+            if not isinstance(result, complex):
+                return result
+        except AutogradError:
+            raise
+        except (ArithmeticError, ValueError):
+            pass
+        return _by_c99(f"The function of {name!r}", function, operands)
+
+    return completed
+
+
+def _by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """The result for operands whose own arithmetic does not raise.
+
+    Raises:
+        ArgumentError: it was not their arithmetic.
+    """
+    try:
+        return function(*[ieee.Total(x) if isinstance(x, float) else x for x in operands])
+    except AutogradError:
+        raise
+    except (ArithmeticError, ValueError) as error:
+        raise ArgumentError(
+            f"{what} raised {type(error).__name__}: {error} (at "
+            f"{shown([getattr(x, 'data', x) for x in operands])[1:-1]}).",
+            "Write it with this package's functions (am.log, not math.log): they return inf or nan where `math` "
+            "raises.",
+        ) from error
+
+
+def _add(
+    name: Any,
+    function: Callable[..., float],
+    rule: Callable[..., tuple[Any, ...]] | None,
+    symbol: str | None,
+    domain: Any,
+    ulp: tuple[float, ...],
+    kink: Callable[..., bool],
+    doc: str,
+    spread: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
+    curvature: float | None = None,
+    complete: Callable[[str, Callable[..., float]], Callable[..., float]] = lambda name, function: function,
+) -> Operation:
+    if not isinstance(name, str):
+        raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
+    if name in TABLE and not _is_redefined(TABLE[name].function, function):
+        raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
+    if rule is None or not callable(function) or not callable(rule):
+        raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
+    try:
+        parameters = _operands(rule)
+    except ValueError:
+        raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
+    wanted = _count(function)
+    if wanted is not None and _count(rule) not in (None, wanted + 1):
+        raise ArgumentError(
+            f"The function of {name!r} takes {counted(wanted, 'operand')}, so its rule must take "
+            f"{counted(wanted + 1, 'argument')}.",
+            "The rule takes the result and the operands: rule(result, *operands).",
+        )
+    intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
+    row = Primitive(name, complete(name, function), rule, symbol or name, intervals, ulp, kink, curvature)
+
+    defaults = getattr(function, "__defaults__", None) or ()
+    most = len(inspect.signature(function).parameters) if defaults else 0
+    # Fewer operands than this are completed before: by defaults, or by what is in an iterable.
+    least, completed = spread or (most, lambda *operands: operands + defaults[len(operands) - most :])
+
+    def operation(*operands: Any) -> Any:
+        if len(operands) < least:
+            operands = completed(*operands)
+        return evaluate(row, operands)
+
+    operation.__name__ = operation.__qualname__ = name
+    operation.__doc__ = inspect.cleandoc(doc)
+    operation.__module__ = rule.__module__
+    operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what help() shows; typeshed has no name for it
+    TABLE[name] = row  # last: an error above leaves the name free
+    return operation
+
+
+def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Whether a function is the same once more, as when a cell of a notebook runs again."""
+    old = getattr(old, "__wrapped__", old)  # what `_completed` was given
+    return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
+
+
+def _operands(rule: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a rule behind the result, as `help` shows them: without types."""
+    _, *operands = inspect.signature(rule).parameters.values()
+    return [operand.replace(annotation=operand.empty) for operand in operands]
+
+
+def _count(function: Callable[..., Any]) -> int | None:
+    """How many arguments a function takes; None where that is not fixed, or not known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some builtins
+        return None
+    fixed = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)
+    return len(parameters) if fixed else None
+
+
+def _row_named(name: str) -> Primitive:
+    if name not in TABLE:
+        raise ArgumentError(
+            f"A pickled graph uses the primitive {name!r}, which is not in the table.", "Define it first."
+        )
+    return TABLE[name]
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """`a if condition else b` for rules of primitives: it records nothing where the condition is known.
+
+    Args:
+        condition: a bool or float; anything else is the condition of a formula or a trace, and `where` decides.
+        a: a number, or `ZERO` for "no edge".
+        b: the other one.
+
+    Returns:
+        a or b themselves; both are computed, so a rule may write 0/0 in the one that is not taken.
+
+    >>> select(2.0 > 1.0, 5.0, ZERO)
+    5.0
+    """
+    if isinstance(condition, (bool, float)):
+        return a if condition else b
+    return evaluate(TABLE["where"], (condition, a, b))
+
+
+def branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """`select` of two forms of which only the one that is needed is computed, where the condition is known.
+
+    Args:
+        condition: a bool; anything else is the condition of a formula or a trace, and `where` joins both forms.
+        then: gives the one.
+        otherwise: gives the other.
+
+    >>> branch(2.0 > 1.0, lambda: 5.0, lambda: 1 / 0)
+    5.0
+    """
+    if isinstance(condition, bool):
+        return then() if condition else otherwise()
+    return evaluate(TABLE["where"], (condition, then(), otherwise()))
+
+
+class Constant(float):
+    """A number that nobody differentiates by, as rules are told: its partial need not be formed (C5).
+
+    >>> Constant(2.0) + 1.0
+    3.0
+    """
+
+    __slots__ = ()

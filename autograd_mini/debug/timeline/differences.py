@@ -1,0 +1,130 @@
+"""Derivatives by finite differences, to check those of a recorded graph: each step of the chain rule, and the whole.
+
+They are computed from the recorded operations, so that nothing of the program runs again: every choice that it made, as
+in `if x > 0`, stays. Not here: how they are shown (that is `terminal`). Read next: `terminal`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from autograd_mini.core.row import ZERO
+from autograd_mini.debug.timeline.journal import Journal
+from autograd_mini.engine import Value, is_node
+from autograd_mini.watch.observers import kink_of
+
+_HALVINGS = 12
+_CLOSE = 1e-5  # a difference relative to the derivative that needs no explanation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A derivative, and the same by finite differences.
+
+    Attributes:
+        derivative: of the graph.
+        estimate: by differences.
+        error: how far off the estimate may be.
+        remark: what is known of a point where there is no derivative; else "".
+    """
+
+    derivative: float
+    estimate: float
+    error: float
+    remark: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether they agree: "agrees", "differs", or why that cannot be said."""
+        if self.remark:
+            return self.remark
+        if not (math.isfinite(self.derivative) and math.isfinite(self.estimate)):
+            return "agrees" if repr(self.derivative) == repr(self.estimate) else "cannot be compared: not finite"
+        if abs(self.derivative - self.estimate) <= 4.0 * self.error + _CLOSE * abs(self.derivative):
+            return "agrees"
+        return "differs"
+
+
+def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
+    """The derivative of a function on floats by central differences, and how far off it may be.
+
+    Steps are halved and the results extrapolated to a step of zero; of the table that this makes, the entry counts that
+    changed least. Source: C. J. F. Ridders, Advances in Engineering Software 4 (1982) 75-76.
+
+    >>> estimate, error = slope(math.exp, 1.0)
+    >>> abs(estimate - math.e) < 1e-9, error < 1e-9
+    (True, True)
+    """
+    step = max(abs(x), 1e-3) * 2.0**-5
+    best, smallest, grain = math.nan, math.inf, math.ulp(function(x))
+    row: list[float] = []
+    for _ in range(_HALVINGS):
+        above, below = x + step, x - step
+        before, row = row, [(function(above) - function(below)) / (above - below)]
+        factor = 4.0
+        for former in before:
+            row.append((factor * row[-1] - former) / (factor - 1.0))
+            factor *= 4.0
+            error = max(abs(row[-1] - row[-2]), abs(row[-1] - former)) + grain / step  # neighbours may agree by luck
+            if error <= smallest:
+                best, smallest = row[-1], error
+        step /= 2.0
+    return best, smallest
+
+
+def _of_the_user(journal: Journal, nodes: Iterable[Value]) -> str:
+    """Why nodes cannot be computed again: an operation that is not in the table, as code for micrograd has; else ""."""
+    for node in nodes:
+        numbers = [journal.value(x) if is_node(x) else x for x in node.operands]
+        if node._row is not None and math.isnan(node._row.function(*numbers)) and not math.isnan(journal.value(node)):
+            return f"cannot be compared: only your program can compute {node.op}"
+    return ""
+
+
+def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
+    """The local derivatives of a node by its operands, beside differences: computed when asked for."""
+    row = node._row
+    if row is None:
+        return
+    numbers = [journal.value(operand) if is_node(operand) else operand for operand in node.operands]
+    kink = kink_of(node)
+    for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
+        if is_node(operand):
+
+            def function(x: float, place: int = place) -> float:
+                return float(row.function(*numbers[:place], x, *numbers[place + 1 :]))
+
+            derivative = 0.0 if partial is ZERO else partial
+            remark = _of_the_user(journal, [node]) or ("" if kink is None else f"is a choice: {kink.meaning}")
+            yield operand, Comparison(derivative, *slope(function, numbers[place]), remark)
+
+
+def total(journal: Journal, node: Value) -> Comparison:
+    """The gradient of a node at the end of the sweep, beside its differences through all of the recorded graph."""
+    if journal.changes:
+        journal = Journal(journal.root, journal.seed)
+    place = journal.number(node)
+    later = [other for other in journal.order[place + 1 :] if other.op is not None]
+    kinks = [kink for other in later if (kink := kink_of(other)) is not None]
+    above = {node: None}
+    for other in later:
+        if any(x in above for x in other.operands if is_node(x)):
+            above[other] = None
+    del above[node]
+
+    def function(x: float) -> float:
+        moved = {node: x}
+        for other in above:
+            row = other._row
+            assert row is not None  # it is no leaf
+            numbers = [(moved[x] if x in moved else journal.value(x)) if is_node(x) else x for x in other.operands]
+            moved[other] = row.function(*numbers)
+        return moved.get(journal.root, journal.value(journal.root)) * journal.seed
+
+    derivative = journal.gradient(node, len(journal) - 1) or 0.0
+    compared = Comparison(derivative, *slope(function, journal.value(node)), _of_the_user(journal, above))
+    if compared.verdict == "differs" and kinks:
+        return Comparison(derivative, compared.estimate, compared.error, f"passes a kink: {kinks[0]}")
+    return compared

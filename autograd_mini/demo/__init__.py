@@ -1,0 +1,4 @@
+"""The main job of the package, with its data.
+
+Read next: `job`.
+"""

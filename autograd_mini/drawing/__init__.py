@@ -1,0 +1,222 @@
+"""Drawing a graph: `draw(v)` makes a `Drawing`, which notebooks show and `save` writes.
+
+Not here: which nodes share a box (`parts`, `boxes`), what the picture says (`picture`), and which program turns it into
+SVG (`render`). Read next: `boxes`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from autograd_mini.core.sweep import topological_order
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.notation.namespaces import namespaces
+from autograd_mini.output import files
+from autograd_mini.program.stack import Scope
+
+if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `import autograd_mini` must stay fast
+    from pathlib import Path
+
+    import graphviz
+
+    from autograd_mini.drawing.boxes import Boxes
+
+DIRECTIONS = ("LR", "RL", "TB", "BT")
+KINDS = (".svg", ".dot", ".png", ".html")
+
+
+@dataclass(eq=False, repr=False)
+class Drawing:
+    """A picture of a graph as it was when `draw` was called.
+
+    Attributes:
+        body: the picture in the DOT language, line by line, without the braces around it.
+        nodes: the number of nodes shown.
+        boxes: the number of boxes they are in; where it is smaller, some of them share a box.
+        edges: the number of arrows.
+        tooltips: what the SVG says of each box, arrow and scope under the mouse, by its id in the body.
+        scopes: the path of the scope that a box or a frame shows, by its id in the body.
+        inside: draws the scope of a path, as draw(v, focus=path) does.
+
+    >>> import autograd_mini as am
+    >>> x = am.Value(3.0, name="x")
+    >>> am.draw(x * x)
+    Drawing(2 nodes, 2 edges)
+    """
+
+    body: tuple[str, ...]
+    nodes: int
+    boxes: int
+    edges: int
+    tooltips: Mapping[str, str]
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    inside: Callable[[str], Drawing] | None = None
+    _svg: str = field(default="", init=False)
+
+    @property
+    def dot(self) -> str:
+        """The picture in the DOT language."""
+        return "digraph autograd_mini {\n" + "".join(self.body) + "}\n"
+
+    @property
+    def svg(self) -> str:
+        """The picture as an `<svg>` element, which can be written to a file or into an HTML page."""
+        if not self._svg:
+            from autograd_mini.drawing.render import svg
+
+            self._svg = svg(self.dot, self.tooltips)
+        return self._svg
+
+    @property
+    def digraph(self) -> graphviz.Digraph:
+        """The picture as an object of the `graphviz` package, to change and render as one pleases."""
+        try:
+            import graphviz
+        except ImportError as error:
+            raise MissingError("Drawing.digraph needs the package graphviz: pip install graphviz") from error
+        return graphviz.Digraph("autograd_mini", body=self.body)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture to a file.
+
+        Args:
+            path: where to; its ending, .svg, .dot, .png or .html, decides what is written. The page has the pictures of
+                all scopes, to be opened by a click; it needs no network.
+
+        Returns:
+            the path.
+
+        Raises:
+            ArgumentError: another ending, or a folder that does not exist.
+            MissingError: no dot program can be found.
+            ProgramError: the program found fails, or cannot draw that.
+
+        >>> import autograd_mini as am, os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     am.draw(am.Value(3.0)).save(os.path.join(folder, "three.dot")).name
+        'three.dot'
+        """
+        from pathlib import Path
+
+        path = Path(path)
+        kind = path.suffix.lower()
+        if kind not in KINDS:
+            raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
+        if not path.parent.is_dir():
+            raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
+        if kind == ".png":
+            from autograd_mini.drawing.render import run
+
+            files.write(path, run(self.dot, "png"))
+        elif kind == ".html":
+            from autograd_mini.drawing.page import page
+
+            files.write(path, page(self))
+        else:  # as bytes, so that lines end alike everywhere
+            files.write(path, self.svg if kind == ".svg" else self.dot)
+        return path
+
+    def __repr__(self) -> str:
+        def count(number: int, noun: str, plural: str) -> str:
+            return f"{number:,} {noun if number == 1 else plural}"
+
+        boxes = "" if self.boxes == self.nodes else f" in {count(self.boxes, 'box', 'boxes')}"
+        return f"Drawing({count(self.nodes, 'node', 'nodes')}{boxes}, {count(self.edges, 'edge', 'edges')})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+
+
+def draw(
+    v: Value,
+    *,
+    depth: int | None = None,
+    focus: Value | str | Scope | None = None,
+    expand: str | Scope | Sequence[str | Scope] = (),
+    after: int | None = None,
+    direction: str = "LR",
+    precision: int = 4,
+    legend: bool = True,
+    title: str | None = None,
+    force: bool = False,
+) -> Drawing:
+    """Draw the graph behind a value: a box a value with number and gradient, local derivatives on the arrows.
+
+    A graph of more than 150 nodes collapses by itself: one box a scope, such as a neuron or a layer; the passes of a
+    loop, such as the samples of a batch, share their boxes. Scopes are called by path, "Layer1/Neuron3", by the end of
+    one, "Neuron3", or by a `Scope`, such as `node.scope`, which is one pass of a loop.
+
+    Args:
+        v: the last node of the graph, the one to call `backward()` on. What is shown is the recorded computation and
+            the last sweep, although a program may have written leaves and cleared gradients since: under
+            `provenance()` all of it is known; else such leaves say "written since", such gradients "cleared".
+        depth: show scopes down to this depth open, each one further inside as a box; 0 for all as boxes.
+        focus: draw only this scope, or only what is near this node, with its surroundings as small boxes.
+        expand: one or several scopes to show open although others are not.
+        after: show the gradients as they are in the middle of `v.backward()`, when it has handed on those of so many
+            nodes.
+        direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT".
+        precision: how many digits numbers have, 1 to 17; the tooltips have all.
+        legend: whether to explain colours and lines.
+        title: any text to stand above the picture.
+        force: collapse nothing by itself, and draw even more than 1,000 boxes.
+
+    Returns:
+        A `Drawing`, which notebooks show; it has `.svg`, `.dot`, `.digraph` and `.save(path)`.
+
+    Raises:
+        OperandError: v is not a `Value`.
+        ArgumentError: an impossible depth, direction, precision or number of nodes in after; a scope or node that is
+            not in the graph; more than 1,000 boxes.
+
+    >>> import autograd_mini as am
+    >>> a, b = am.Value(2.0, name="a"), am.Value(-3.0, name="b")
+    >>> draw(a * b + a)
+    Drawing(4 nodes, 4 edges)
+    >>> network = am.nn.MLP(3, [8, 8, 1], seed=0)
+    >>> draw(network([1.0, 2.0, 3.0]), depth=0)
+    Drawing(163 nodes in 3 boxes, 2 edges)
+    """
+    if not is_node(v):
+        raise OperandError(
+            f"draw() takes a Value, not {type(v).__name__}: {shown(v)}.",
+            "Pass one node: the result, an element of a list of results, or their sum. A number has no graph.",
+        )
+    if direction not in DIRECTIONS:
+        raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(DIRECTIONS)}.")
+    if type(precision) is not int or not 1 <= precision <= 17:
+        raise ArgumentError(f"Numbers cannot have {shown(precision)} digits.", "Pass a precision from 1 to 17.")
+    if depth is not None and (type(depth) is not int or depth < 0):
+        raise ArgumentError(f"Scopes cannot be {shown(depth)} deep.", "Pass a whole number, 0 or more.")
+    expand = [expand] if isinstance(expand, (str, Scope)) else list(expand)
+    for name in [*expand, *([] if focus is None or is_node(focus) else [focus])]:
+        if not isinstance(name, (str, Scope)):
+            raise OperandError(
+                f"{shown(name)} is no scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
+            )
+    from autograd_mini.drawing.boxes import arrange
+    from autograd_mini.drawing.gradients import interrupted, recorded
+    from autograd_mini.drawing.picture import Picture
+    from autograd_mini.notation.names import Names
+    from autograd_mini.notation.snapshot import Snapshot
+
+    order = tuple(topological_order(v, everything=True))
+    gradients = recorded(order) if after is None else interrupted(order, after)
+    trees: dict[Any, Any] = {}
+    numbers = Snapshot(order)
+    names = Names(order, namespaces(sys._getframe(1)))
+
+    def drawing(boxes: Boxes, title: str | None) -> Drawing:
+        picture = Picture(boxes, gradients, precision, names, numbers)
+        lines = tuple(picture.lines(direction, legend, title))
+        nodes = sum(len(box.nodes) for box in boxes.boxes)
+        return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips, picture.scopes, inside)
+
+    def inside(path: str) -> Drawing:
+        return drawing(arrange(order, focus=path, trees=trees), " > ".join(filter(None, (title, path))))
+
+    return drawing(arrange(order, depth, focus, expand, force, trees), title)

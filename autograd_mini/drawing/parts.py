@@ -1,0 +1,188 @@
+"""The named parts of a graph: its scopes as a tree, in which the passes of a loop are one part.
+
+Not here: which parts a picture shows open or closed (that is `boxes`). Read next: `boxes`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from autograd_mini.core.row import Primitive
+from autograd_mini.engine import Value, is_node
+from autograd_mini.program.source import Site
+from autograd_mini.program.stack import Scope, outwards
+
+
+class Merging(IntEnum):
+    """How alike two scopes, or two operations outside of them, must be to become one; from fine to coarse."""
+
+    NEVER = 0
+    PARALLEL = 1  # of one name and side by side, like the samples of a batch: neither follows from the other
+    NAMED = 2  # of one name, like the steps of a recurrent network
+    NUMBERED = 3  # of names that differ in digits alone
+    OPERATIONS = 4  # no scopes at all
+
+
+@dataclass(eq=False, slots=True)
+class Part:
+    """A scope, or several scopes that are the same part of a program: the passes of a loop.
+
+    Attributes:
+        name: what it is called; "" for the part that is the whole graph.
+        parent: the part around it.
+        depth: how many named parts it is in, itself included.
+        scopes: what it consists of.
+        parts: the parts directly inside.
+        loose: the operations directly inside.
+        kinds: which kinds of operations these are.
+        operations: how many operations it has, those of the parts inside included.
+    """
+
+    name: str
+    parent: Part | None = None
+    depth: int = 0
+    scopes: list[Scope] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    loose: list[Value] = field(default_factory=list)
+    kinds: set[Kind] = field(default_factory=set)
+    operations: int = 0
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names from the outermost part to this one."""
+        return tuple(part.name for part in reversed([*self.around()]))
+
+    def around(self) -> Iterator[Part]:
+        """This part and those it is in, from the inside out; without the whole graph."""
+        part: Part | None = self
+        while part is not None and part.depth:
+            yield part
+            part = part.parent
+
+    def inside(self) -> Iterator[Part]:
+        """This part and all parts in it, outer ones first."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            yield part
+            waiting += reversed(part.parts)
+
+
+class Line(NamedTuple):
+    """A line of the user's program."""
+
+    file: str
+    number: int
+    text: str
+
+
+Kind = tuple[
+    Part, Primitive | Line, int
+]  # operations alike: where, what, and a number to tell those apart that follow from others
+
+
+class Tree:
+    """The parts of a graph.
+
+    Args:
+        order: all nodes, operands before results.
+        merging: which scopes become one part.
+        pinned: scopes that stay parts of their own.
+
+    Attributes:
+        whole: the part that everything is in.
+        part: where each node is.
+        kind: which operations are alike, in a part that is too large to show each of them.
+    """
+
+    def __init__(self, order: Sequence[Value], merging: Merging, pinned: Collection[Scope] = ()) -> None:
+        self.merging = merging
+        self.whole = Part("")
+        self.part: dict[Value, Part] = {}
+        self.kind: dict[Value, Kind] = {}
+        self._alone = {scope for inner in pinned for scope in outwards(inner)}
+        self._known: dict[Scope | None, Part] = {None: self.whole}
+        self._alike: dict[object, Part] = {}
+        # How many times a path to a node crosses from one scope into another: equal for the samples of a batch, even
+        # where one of them takes another branch inside a function.
+        crossings: dict[Value, int] = {}
+        levels: dict[Value, int] = {}  # the same for operations of different kinds
+        turns: dict[tuple[Scope | None, Primitive | Line], dict[int, int]] = {}
+        parallel = merging is Merging.PARALLEL
+        lines: dict[tuple[int, int], Line | None] = {}
+        for node in order:
+            scope = node.scope if merging is not Merging.OPERATIONS else None
+            stage = level = 0
+            operands = [x for x in node.operands if is_node(x) and x._row is not None] if parallel else []
+            for x in operands:  # without max(): graphs are large
+                before = crossings[x] + (x.scope is not scope)
+                if before > stage:
+                    stage = before
+            crossings[node] = stage
+            part = self._known.get(scope) or self._enter(scope, stage)
+            self.part[node] = part
+            if node._row is not None:
+                part.loose.append(node)
+                what: Primitive | Line = node._row
+                if part is self.whole and merging is not Merging.OPERATIONS and node.origin:
+                    what = _line(node.origin, lines) or what
+                for x in operands:
+                    place, other, _ = self.kind[x]
+                    before = levels[x] + (place is not part or other != what)
+                    if before > level:
+                        level = before
+                levels[node] = level
+                # The first, second, ... of its sort in this pass of a loop: absolute levels may differ between passes.
+                seen = turns.setdefault((scope, what), {})
+                self.kind[node] = kind = part, what, seen.setdefault(level, len(seen))
+                part.kinds.add(kind)
+        for part in reversed([*self.whole.inside()]):
+            part.operations += len(part.loose)
+            if part.parent is not None:
+                part.parent.operations += part.operations
+
+    def _enter(self, scope: Scope | None, stage: int) -> Part:
+        """The part of a scope seen for the first time, and those around it."""
+        unknown = []
+        while scope not in self._known:
+            assert scope is not None
+            unknown.append(scope)
+            scope = scope.parent
+        part = self._known[scope]
+        for scope in reversed(unknown):
+            name = re.sub(r"\d+", "…", scope.name) if self.merging is Merging.NUMBERED else scope.name
+            alone = self.merging is Merging.NEVER or scope in self._alone
+            alike = scope if alone else (part, name, stage if self.merging is Merging.PARALLEL else 0)
+            inner = self._alike.get(alike)
+            if inner is None:
+                inner = self._alike[alike] = Part(name, part, part.depth + 1)
+                part.parts.append(inner)
+            inner.scopes.append(scope)
+            part = self._known[scope] = inner
+        return part
+
+    def named(self, name: str | Scope) -> list[Part]:
+        """The parts that a scope means, or a path such as "Layer1/Neuron3", or the end of one, such as "Neuron3"."""
+        if isinstance(name, Scope):
+            return [self._known[name]] if name in self._known else []
+        wanted = "/" + name.strip("/")
+        ends = {self.whole: ""}  # of the paths, which may be long, in one walk from the outside in
+        for part in self.whole.inside():
+            if part.parent is not None:
+                ends[part] = (ends[part.parent] + "/" + part.name)[-len(wanted) :]
+        return [part for part, end in ends.items() if end == wanted]
+
+
+def _line(site: Site, known: dict[tuple[int, int], Line | None]) -> Line | None:
+    """The line where something was made; None where it cannot be read."""
+    key = id(site.code), site.instruction
+    if key not in known:
+        number = site.line
+        text = linecache.getline(site.file, number).strip()
+        known[key] = Line(site.file, number, text) if text else None
+    return known[key]

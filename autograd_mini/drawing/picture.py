@@ -1,0 +1,445 @@
+"""What a picture says: a graph in, text in the DOT language and tooltips out.
+
+Not here: running a program (that is `render`). Nothing is computed.
+Read next: `render`, which makes an SVG of the text.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from autograd_mini.core.row import ZERO
+from autograd_mini.drawing.boxes import Box, Boxes
+from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.parts import Line, Part
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.names import Names, elided, is_relu
+from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.output.streams import UNSAFE
+
+SCOPE = "#dbe4f5"
+LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
+_PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
+_FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
+_THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
+_DECADES = 3
+_FEW = 4  # boxes in a row whose arrows have labels
+MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
+_BOXED = "□"  # an operand that has its own box, beside one that is a constant
+FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+
+
+def escaped(text: object, limit: int = 1000) -> str:
+    """Text of the user, shortened, for XML: the one place where it is escaped."""
+    text = str(text)
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return html.escape(UNSAFE.sub(lambda match: "↵" if match[0] == "\n" else "�", text))
+
+
+def label(text: object, limit: int = 32) -> str:
+    r"""Text of the user for a label, without its middle if it is long: XML, where dot would replace \N by an id."""
+    return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
+
+
+def colour_depth(gradient: float, largest: float) -> float:
+    """How strong the colour of a gradient is, from 0 to 1: three decades below the largest it is pale."""
+    depth = 1.0 + (math.log10(abs(gradient)) - math.log10(largest)) / _DECADES
+    return 0.15 + 0.85 * max(depth, 0.0)  # never quite white, so that a small gradient has a sign
+
+
+class Picture:
+    """A graph as text in the DOT language.
+
+    Args:
+        boxes: what is shown of them.
+        gradients: their gradients.
+        precision: how many digits numbers have.
+        names: what the nodes are called.
+        numbers: what the leaves were.
+
+    Attributes:
+        tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
+        scopes: the path of the scope that a box or a frame stands for, by its id in the text.
+        arrows: the number of arrows written so far.
+        ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
+    """
+
+    def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
+        self.boxes, self.gradients, self.precision = boxes, gradients, precision
+        self.names, self.numbers = names, numbers
+        self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
+        self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
+        self.collapsed = any(box.alone is None for box in boxes.boxes)
+        self.tooltips: dict[str, str] = {}
+        self.scopes: dict[str, str] = {}
+        self.clusters: dict[Part, str] = {}
+        self.levels = dict.fromkeys(boxes.boxes, 0)  # the longest ways to the boxes
+        self.stacks: dict[Box, list[Box]] = {}  # the row in which a box stands
+        self.ports: dict[Box, str] = {}  # where in the node of its row
+        self.crowds: dict[str, int] = {}  # how many stand there
+        self.fans = False  # whether arrows go from row to row
+        self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
+        self.arrows = 0
+        self.ways: dict[str, list[tuple[Value, Value]]] = {}
+
+    def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
+        """The text between the braces of a digraph."""
+        self._stack(direction)
+        # `ordering` keeps operands in their order, as far as dot can. One edge a line: a long chain in one statement
+        # exhausts dot's memory. Between rows straight lines are clearest, with room for them, and under the boxes.
+        style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {style}]\n'
+        yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
+        yield "node [fontname=Courier fontsize=12 shape=plain]\n"
+        yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
+        self.tooltips["graph"] = escaped(title or "gradient graph")
+        above = [f"<B>{label(title, 100)}</B>"] if title else []
+        above += [self._legend()] if legend else []
+        if above:
+            rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
+            yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
+        yield from self._boxes()
+        for (tail, head), uses in self._bundles().items():
+            yield self._bundle(tail, head, uses)
+        for box in self.boxes.boxes:
+            if box.alone is not None:
+                yield from self._arrows(box, box.alone)
+                yield from self._in_order(box.alone)
+
+    def _boxes(self) -> Iterator[str]:
+        """The boxes in their scopes. Earlier ones stand higher, so scopes open and close as their boxes come up."""
+        path: list[Part] = []  # those open
+        for box in self.boxes.boxes:
+            wanted = [*box.place.around()][::-1]
+            while path != wanted[: len(path)]:
+                path.pop()
+                yield "}\n"
+            for part in wanted[len(path) :]:
+                path.append(part)
+                known = part in self.clusters
+                key = self.clusters.setdefault(part, f"s{len(self.clusters)}")
+                yield f"subgraph cluster_{key} {{\n"
+                if not known:
+                    self.tooltips[key] = escaped(" > ".join(part.path) + _times(part))
+                    self._opens(key, part)
+                    yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
+                    yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
+            if box not in self.stacks:
+                table = self._box(box, box.alone) if box.alone is not None else self._group(box)
+                yield f"{self.place[box]} [id={self.place[box]} label=<{table}>]\n"
+            elif box is self.stacks[box][0]:
+                yield self._column(self.stacks[box])
+        yield "}\n" * len(path)
+
+    def _stack(self, direction: str) -> None:
+        """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
+        self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
+        self.across = direction in ("TB", "BT")
+        for number, row in enumerate(self._rows() if self.collapsed else ()):
+            self.crowds[f"c{number}"] = len(row)
+            for box in row:
+                self.stacks[box] = row
+                self.ports[box] = f"c{number}:{self.place[box]}"
+        self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
+
+    def _column(self, row: list[Box]) -> str:
+        cells = []
+        for box in row:
+            key = self.place[box]  # without the link, which `render` takes out again, old versions of dot drop the id
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
+        rows = "".join(cells) if self.across else "</TR><TR>".join(cells)
+        name = self.ports[row[0]].partition(":")[0]
+        table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        return f"{name} [id={name} label=<{table}<TR>{rows}</TR></TABLE>>]\n"
+
+    def _box(self, box: Box, node: Value) -> str:
+        """One node: its name and operation, its value and its gradient."""
+        key, gradient = self.place[box], self.gradients.numbers.get(node)
+        operation = self._operation(node, 17) if node.op else None
+        so_far = " so far" if node in self.gradients.unfinished else ""
+        facts = [
+            " = ".join(str(part) for part in (self._called(node), operation) if part) or "leaf",
+            f"value {self.numbers.value(node)!r}",
+            f"gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}",
+        ]
+        if node in self.numbers.written:
+            facts.append(f"written since: {node.data!r} now")
+        if node not in self.gradients.reached and node._grad:
+            facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
+        if source := self.names.expression(node) or self.names.step_of(node):
+            facts.append(f"source {source}")
+        self.tooltips[key] = "\n".join(map(escaped, facts))
+        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
+        remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
+        return (
+            f'<TABLE {FRAMED} CELLPADDING="4">'
+            f'<TR><TD COLSPAN="2" BGCOLOR="{COMPUTED if node.op else LEAF}">{self._header(node)}</TD></TR>'
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(self.numbers.value(node))}{remark}</TD>'
+            f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
+        )
+
+    def _group(self, box: Box) -> str:
+        """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
+        key, gradient = self.place[box], self.gradients.largest(box.nodes)
+        name, often = self._title(box)
+        content = _content(box)
+        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
+        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
+        so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
+        facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
+        if len(box.outputs) == 1:
+            facts.append(f"output {low!r}")
+        else:
+            facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
+        facts.append(f"largest gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}")
+        if box.part is not None:
+            facts += self._opens(key, box.part)
+        self.tooltips[key] = "\n".join(map(escaped, facts))
+        tint = LEAF if not any(node.op for node in box.nodes) else SCOPE if box.part is not None else COMPUTED
+        header = (
+            f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content not in ('', name) else '')}"
+        )
+        if box.around:
+            frame = FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
+            return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
+        out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
+        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
+        what = "" if gradient is None else self._small("max|g| ")
+        return (
+            f'<TABLE {FRAMED} CELLPADDING="4">'
+            f'<TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
+            f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != LEAF else "")}{out}</TD>'
+            f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
+        )
+
+    def _opens(self, key: str, part: Part) -> list[str]:
+        """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
+        if part.scopes[0].path != part.path:
+            return []
+        self.scopes[key] = "/".join(part.path)
+        return [f'open it: draw(…, focus="{self.scopes[key]}")']
+
+    def _title(self, box: Box) -> tuple[str, str]:
+        """What a group is called, and how often it is there."""
+        if box.part is not None:
+            return self._part(box), _times(box.part)
+        operations = [node for node in box.nodes if node.op]
+        if not operations:
+            named = [node.name for node in box.nodes if node.name]
+            return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else _content(box)), ""
+        if len(operations) == 1:
+            return self._called(operations[0]) or self._operation(operations[0], self.precision), ""
+        assert box.kind is not None
+        what = box.kind[1]
+        return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
+
+    def _called(self, node: Value) -> str:
+        """What a node is called by the user; "" where only its operation is known."""
+        if node.name:
+            return node.name
+        return self.names.label(node) if self.names.name(node) or self.names.expression(node) else ""
+
+    def _header(self, node: Value) -> str:
+        operation = self._operation(node, self.precision) if node.op else "leaf"
+        if self.names.name(node):
+            return f"<B>{label(self._called(node))}</B>" + (f" = {label(operation)}" if node.op else "")
+        whole = self.names.step_of(node)
+        return label(self._called(node) or (f"{operation} in {whole}" if whole else operation))
+
+    def _part(self, box: Box) -> str:
+        """What a part is called: one call of tanh, say, as its result is."""
+        assert box.part is not None
+        results = [*box.outputs]
+        if len(results) == len(box.part.scopes) == 1 and self.names.operation(results[0]) == box.part.name:
+            if name := self.names.name(results[0]):
+                return f"{name} = {box.part.name}"
+            return self._called(results[0]) or box.part.name
+        return box.part.name
+
+    def _operation(self, node: Value, precision: int) -> str:
+        """The operation, with the operands that are constants."""
+        row, operands = node._row, node.operands
+        assert row is not None
+        if is_relu(node):
+            return "relu"
+        symbol = MATHEMATICAL.get(row.symbol, row.symbol)
+        if all(is_node(operand) for operand in operands):
+            return symbol
+        written = [_BOXED if is_node(x) else f"{x:.{precision}g}" for x in operands]
+        if len(operands) == 2 and row.symbol != row.name:
+            return f"{written[0]} {symbol} {written[1]}"
+        return f"{symbol}({', '.join(written)})"
+
+    def _arrows(self, box: Box, node: Value) -> Iterator[str]:
+        """From the operands of a node, where both have boxes of their own, with the local derivatives."""
+        passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
+        for operand, partial in zip(node.operands, node.partials, strict=True):
+            if not is_node(operand) or self.boxes.box[operand].alone is None:
+                continue
+            key, style, remark = self._key([(operand, node)]), "", ""
+            if not self.gradients.flows(node, partial):
+                style = _FAINT
+            elif passed:
+                style = _PASSED
+            if partial is ZERO:
+                partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
+            self.tooltips[key] = f"local derivative {partial!r}{remark}"
+            tail = self.place[self.boxes.box[operand]]
+            yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
+
+    def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
+        """The arrows at groups, from port to port.
+
+        Those that skip something start and end at whole rows, and so do all where no arrow goes from row to row: where
+        there is no network of neurons to show.
+        """
+        bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
+        for (tail, head), uses in self.boxes.arrows.items():
+            if tail.alone is not None and head.alone is not None:
+                continue
+            whole = not self.fans or self.levels[head] - self.levels[tail] > 1
+            ends = []
+            for box, side in (tail, self.leave), (head, self.enter):
+                port = self.ports.get(box, self.place[box])
+                side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
+                ends.append((port.partition(":")[0] if whole else port) + side)
+            bundles.setdefault((ends[0], ends[1]), []).extend(uses)
+        return bundles
+
+    def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
+        """From port to port: how many values go that way."""
+        key = self._key(uses)
+        passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for _, node in uses)
+        style = _FAINT if not any(self._carries(*use) for use in uses) else _PASSED if passed else ""
+        self.tooltips[key] = _count(len(uses), "operand")
+        crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
+        if all(crowds) and not style:
+            style = _THIN
+        if len(uses) > 1 and max(crowds) <= _FEW:
+            style += f' label=" × {len(uses):,} "'
+        return f"{tail} -> {head} [id={key}{style}]\n"
+
+    def _carries(self, operand: Value, node: Value) -> bool:
+        """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
+        return any(
+            x is operand and self.gradients.flows(node, partial)
+            for x, partial in zip(node.operands, node.partials, strict=True)
+        )
+
+    def _key(self, uses: list[tuple[Value, Value]]) -> str:
+        key = f"e{self.arrows}"
+        self.ways[key] = uses
+        self.arrows += 1
+        return key
+
+    def _in_order(self, node: Value) -> Iterator[str]:
+        """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
+        boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
+        leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
+        for upper, lower in pairwise(leaves):
+            yield _above(upper, lower)
+
+    def _rows(self) -> Iterator[list[Box]]:
+        """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
+        index = {box: i for i, box in enumerate(self.boxes.boxes)}
+        for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
+            if index[tail] < index[head]:  # there may be cycles
+                self.levels[head] = max(self.levels[head], self.levels[tail] + 1)
+        rows: dict[object, list[Box]] = {}
+        for box in self.boxes.boxes:
+            if box.part is not None and not box.around:
+                row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
+                rows.setdefault(row, []).append(box)
+        return (sorted(row, key=_numbers) for row in rows.values() if len(row) > 1)
+
+    def _number(self, number: float) -> str:
+        return f"{number + 0.0:.{self.precision}g}"  # -0.0 would raise questions; the tooltip has it
+
+    def _small(self, text: str) -> str:
+        return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""
+
+    def _colour(self, gradient: float | None) -> str:
+        if gradient is None:
+            return _BLANK
+        if not math.isfinite(gradient):
+            return _NOT_FINITE
+        if gradient == 0.0:
+            return _ZERO
+        depth = colour_depth(gradient, self.largest)
+        full = _BLUE if gradient < 0.0 else _RED
+        return "#" + "".join(f"{round(pale + depth * (c - pale)):02x}" for pale, c in zip(_PALE, full, strict=True))
+
+    def _legend(self) -> str:
+        def row(*cells: tuple[str, str]) -> str:
+            start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
+            return "".join(f'{start}"{tint}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, tint in cells)
+
+        swept, halfway = bool(self.gradients.numbers), self.gradients.handed_on is not None
+        gradient = "gradient" if swept else f"gradient: {self.gradients.absent}"
+        if halfway:
+            gradient = "gradient so far" if self.gradients.unfinished else "gradient"
+        rows = [
+            row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
+            row(("value", _BLANK), (gradient, _BLANK)),
+        ]
+        if self.collapsed:
+            rows = [
+                row(("<B>scope × how often</B>", SCOPE), ("<B>leaves</B>", LEAF)),
+                row(("out: what leaves it", _BLANK), ("max|g|: largest gradient", _BLANK)),
+            ]
+        if swept:
+            scale = [self.largest / 10.0**i for i in range(_DECADES)] if self.largest else []
+            steps = [-x for x in scale] + [0.0] + scale[::-1]
+            rows.append(row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
+        if self.collapsed:
+            rows.append(row(("on an arrow × 3: three values", _BLANK)))
+            if any(box.part for box in self.boxes.boxes):
+                rows.append(row(("draw(…, focus=&quot;name&quot;) opens a scope", _BLANK)))
+        if any(box.alone is not None and box.alone.op for box in self.boxes.boxes):
+            rows.append(row(("on an arrow: local derivative", _BLANK)))
+            rows.append(row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)))
+        if halfway:
+            rows.append(row(("thick: the gradient has gone this way", _BLANK)))
+        rows.append(row(("faint: no gradient flows", _BLANK)))
+        if any(box.around for box in self.boxes.boxes):
+            rows.append(row(("dashed box: around what is shown", _BLANK)))
+        if not self.collapsed:
+            rows.append(row(("dashed: branch not taken, or a step", _BLANK)))
+        return f"<TABLE {FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
+
+
+def _times(part: Part) -> str:
+    return f" × {len(part.scopes):,}" if len(part.scopes) > 1 else ""
+
+
+def _content(box: Box) -> str:
+    """How many operations and leaves a group has."""
+    operations = sum(node.op is not None for node in box.nodes)
+    leaves = len(box.nodes) - operations
+    counts = [_count(operations, "operation")] if box.part is not None and operations else []
+    counts += [_count(leaves, "parameter" if operations else "leaf")] if leaves else []
+    return ", ".join(counts)
+
+
+def _count(number: int, noun: str) -> str:
+    plural = "leaves" if noun == "leaf" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _tally(box: Box) -> list[str]:
+    """The operations of a group, the most frequent first."""
+    counted = Counter(node.op for node in box.nodes if node.op)
+    return [", ".join(f"{name} × {number:,}" for name, number in counted.most_common(8))] if counted else []
+
+
+def _numbers(box: Box) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", box.part.name if box.part else "")]
+
+
+def _above(upper: str, lower: str) -> str:
+    return f"{{rank=same {upper} -> {lower} [style=invis]}}\n"

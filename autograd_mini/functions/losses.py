@@ -1,0 +1,300 @@
+"""Losses, of logits and predictions, written so that they are stable.
+
+Not here: networks. Read next: `nn`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any
+
+from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
+from autograd_mini.core.table import (
+    abs,
+    dot_of,
+)
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.functions.activations import relu, softplus
+from autograd_mini.functions.logits import relative, tail_of
+from autograd_mini.functions.scalars import Scalar, known, like
+from autograd_mini.functions.sums import mean
+from autograd_mini.program.scopes import composite
+
+# -- losses ------------------------------------------------------------------------------------------------------------
+
+
+def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
+    """A target as (class, weight) pairs; a class of weight zero has no pair, hence no edge (convention C2)."""
+    if isinstance(target, (Mapping, Set, str, bytes)):
+        raise OperandError(
+            f"{name}() got {shown(target)} as its target.",
+            "Pass the index of the right class, or a list of probabilities.",
+        )
+    if isinstance(target, Iterable) and getattr(target, "shape", None) != ():
+        weights = list(target)
+        if len(weights) != classes:
+            raise ArgumentError(
+                f"{name}() got {classes} class{'es' * (classes != 1)} and a target of {len(weights)} "
+                f"{'probability' if len(weights) == 1 else 'probabilities'}.",
+                "Pass one probability for each class, or the index of the right class.",
+            )
+        for j, weight in enumerate(weights):
+            number = known(operand_of(weight, f"{name}(), target[{j}]"))
+            if number is not None and not 0.0 <= number < math.inf:
+                raise ArgumentError(f"{name}() got target[{j}] = {number!r}.", "Probabilities are not negative.")
+        return [(j, w) for j, w in enumerate(weights) if as_number(w) != 0.0]
+    try:
+        index = operator.index(target)
+    except TypeError:
+        raise OperandError(
+            f"{name}() got {shown(target)} as its target.",
+            "Pass the index of the right class, or a list of probabilities.",
+        ) from None
+    if not 0 <= index < classes:
+        raise ArgumentError(
+            f"{name}() got class {index} of {classes}.", f"Classes are counted from 0 to {classes - 1}."
+        )
+    return [(index, 1.0)]
+
+
+def _check_order(name: str, first: str, given: Any, target: Any) -> None:
+    """That the target does not come first."""
+    if type(given) is not list and not _are_several(given) and _are_several(target):
+        raise OperandError(
+            f"{name}() got {shown(given)} as its {first} and {shown(target)} as its target.",
+            f"The target comes last: {name}({first}, target).",
+        )
+
+
+def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
+    """The sum of weight * term; a single term of weight 1, the usual case, as it is."""
+    if len(pairs) == 1 and as_number(pairs[0][0]) == 1.0:
+        return pairs[0][1]
+    return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
+
+
+@composite
+def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
+    """The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.
+
+    Args:
+        logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample; for several, take
+            `mean([cross_entropy(z, t) for z, t in ...])`.
+        target: the index of the right class, or a list with the probability of each class. Its sum may differ from 1.
+
+    Returns:
+        The loss, at least 0 where the target sums to 1; a `Value` if there is one among the logits.
+
+    Raises:
+        OperandError: logits is not a list, or an element is not a number; target is neither.
+        ArgumentError: logits is empty; the index is out of range; the target has another length or is negative.
+
+    Derivative: a * sum(t) - t with a = softmax(logits), which is a - t where the target sums to 1.
+
+    >>> cross_entropy([0.0, 0.0], 1)
+    0.6931471805599453
+    """
+    _check_order("cross_entropy", "logits", logits, target)
+    zs, k, gaps, _, rest = relative("cross_entropy", logits)
+    weights = _weights("cross_entropy", target, len(zs))
+    tail = tail_of(gaps, k, rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
+    return like(zs, _weighted([(w, tail if j == k else tail - gaps[j]) for j, w in weights]))
+
+
+@composite
+def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
+    """The negative log-likelihood: minus the sum of target * log-probability.
+
+    Args:
+        log_probabilities: one or more numbers and `Value`s, such as `log_softmax` returns.
+        target: the index of the right class, or a list with the probability of each class.
+
+    Returns:
+        A `Value` if there is one among them, else a float.
+
+    Raises:
+        OperandError: log_probabilities is not a list, or an element is not a number; target is neither.
+        ArgumentError: the list is empty; the index is out of range; the target has another length or is negative.
+
+    Derivative: -t by each log-probability; no edge to classes of target 0.
+
+    >>> nll([-0.5, -1.5], 1)
+    1.5
+    """
+    _check_order("nll", "log_probabilities", log_probabilities, target)
+    logs = numbers_in("nll", log_probabilities, ordered=True)
+    return like(logs, -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))]))
+
+
+def _are_several(xs: Any) -> bool:
+    return isinstance(xs, Iterable) and not isinstance(xs, (str, bytes)) and getattr(xs, "shape", None) != ()
+
+
+def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
+    """The loss of one prediction, or the mean loss of a list of them."""
+    if type(predictions) is Value and type(targets) in (float, int):
+        return loss(predictions, float(targets))
+    if not _are_several(predictions):
+        if _are_several(targets):
+            raise ArgumentError(
+                f"{name}() got one prediction and a list of targets.", "Pass one target for each prediction."
+            )
+        return loss(operand_of(predictions, f"{name}(), prediction,"), operand_of(targets, f"{name}(), target,"))
+    predictions = numbers_in(name, predictions, ordered=True)
+    targets = numbers_in(name, targets, ordered=True)
+    if len(predictions) != len(targets):
+        raise ArgumentError(
+            f"{name}() got {counted(len(predictions), 'prediction')} and {counted(len(targets), 'target')}.",
+            "Pass one target for each prediction.",
+        )
+    return mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
+
+
+@composite
+def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
+    """The cross-entropy of sigmoid(logit) against the probability of the positive class.
+
+    Args:
+        logit: a number or `Value`, before the sigmoid; or a list of them.
+        target: a probability from 0 to 1; or a list of as many.
+
+    Returns:
+        The loss; of lists, the mean loss.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: a target is outside of [0, 1]; the lists are empty or differ in length.
+
+    Derivative: sigmoid(logit) - target.
+
+    >>> binary_cross_entropy(0.0, 1.0)
+    0.6931471805599453
+    """
+
+    def loss(x: Scalar, t: Scalar) -> Scalar:
+        number = known(operand_of(t, "binary_cross_entropy(), target"))
+        if number is not None and not 0.0 <= number <= 1.0:
+            raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
+        # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.
+        parts = [(w, softplus(z)) for w, z in ((1.0 - t, x), (t, -x)) if as_number(w) != 0.0]
+        return like([x], _weighted(parts))
+
+    return _averaged("binary_cross_entropy", logit, target, loss)
+
+
+@composite
+def mse(predictions: Any, targets: Any) -> Scalar:
+    """The mean squared error.
+
+    Args:
+        predictions: a number or `Value`, or a list of them.
+        targets: as many.
+
+    Returns:
+        The squared difference; of lists, its mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: the lists are empty or differ in length.
+
+    Derivative: 2 * (prediction - target) / n.
+
+    >>> mse([1.0, 2.0], [1.0, 4.0])
+    2.0
+    """
+
+    def loss(p: Scalar, t: Scalar) -> Scalar:
+        difference = p - t
+        return difference * difference
+
+    return _averaged("mse", predictions, targets, loss)
+
+
+@composite
+def mae(predictions: Any, targets: Any) -> Scalar:
+    """The mean absolute error.
+
+    Args:
+        predictions: a number or `Value`, or a list of them.
+        targets: as many.
+
+    Returns:
+        The absolute difference; of lists, its mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: the lists are empty or differ in length.
+
+    Derivative: sign(prediction - target) / n; 0 at the kink, where they are equal.
+
+    >>> mae([1.0, 2.0], [1.0, 4.0])
+    1.0
+    """
+    return _averaged("mae", predictions, targets, lambda p, t: abs(p - t))
+
+
+@composite
+def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
+    """The Huber loss: quadratic for small errors, linear beyond delta.
+
+    Args:
+        predictions: a number or `Value`, or a list of them.
+        targets: as many.
+        delta: where it becomes linear, a number > 0.
+
+    Returns:
+        e**2 / 2 for an error |e| <= delta, else delta * (|e| - delta / 2); of lists, the mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: the lists are empty or differ in length; delta is not positive.
+
+    Derivative: e limited to [-delta, delta], divided by n; continuous.
+    Source: Huber, 1964, Annals of Mathematical Statistics 35.
+
+    >>> huber(3.0, 0.0)
+    2.5
+    """
+    if as_number(delta) is None:
+        raise operand_error("huber(delta)", delta)
+    if not delta > 0.0:
+        raise ArgumentError(f"huber() got delta = {shown(delta)}.", "Pass a positive number.")
+
+    def loss(p: Scalar, t: Scalar) -> Scalar:
+        e = p - t
+        return branch((-delta <= e) & (e <= delta), lambda: 0.5 * e * e, lambda: delta * (abs(e) - 0.5 * delta))
+
+    return _averaged("huber", predictions, targets, loss)
+
+
+@composite
+def hinge(scores: Any, labels: Any) -> Scalar:
+    """The hinge loss of a classifier with a margin: relu(1 - label * score).
+
+    Args:
+        scores: a number or `Value`, or a list of them.
+        labels: 1 or -1, or a list of as many.
+
+    Returns:
+        The loss; of lists, its mean.
+
+    Raises:
+        OperandError: an element is not a number.
+        ArgumentError: a label is neither 1 nor -1; the lists are empty or differ in length.
+
+    Derivative: -label / n where the margin is violated, no edge where it is not; 0 at the kink.
+    Source: Cortes, Vapnik, 1995, Machine Learning 20.
+
+    >>> hinge([0.5, 2.0], [1, 1])
+    0.25
+    """
+
+    def loss(score: Scalar, label: Any) -> Scalar:
+        if label != 1 and label != -1:
+            raise ArgumentError(f"hinge() got the label {shown(label)}.", "Labels are 1 and -1.")
+        return relu(1.0 - label * score)
+
+    return _averaged("hinge", scores, labels, loss)

@@ -1,0 +1,363 @@
+"""Neurons, layers, networks: lists of `Value`s with a function. Code written for micrograd's `nn` runs unchanged.
+
+    >>> model = Sequential(Linear(2, 16, init="kaiming_normal", seed=0), "relu", Linear(16, 3, seed=1))
+    >>> len(model([1.0, -2.0]))
+    3
+
+Not here: finding the parameters (that is `module`), saving (`states`), training (`optim`). Read next: `module`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from autograd_mini import functions
+from autograd_mini.core.table import dot_of
+from autograd_mini.engine import Value, is_node, record_dot
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.nn.module import Module
+from autograd_mini.optim.states import load, save
+from autograd_mini.program.stack import Recording, enter, leave, recording
+
+__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
+
+Activation = str | Callable[[Any], Any] | None
+Init = str | Callable[[int, int, Any], float]
+Seed = int | random.Random | None
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class Neuron(Module):
+    """A weighted sum of the inputs plus a bias, passed through an activation.
+
+    Args:
+        nin: the number of inputs.
+        nonlin: False for no activation.
+        activation: the name of one ("relu", "tanh", "sigmoid", ...), any function of one `Value`, or None.
+        seed: an int or a `random.Random`, from which the weights are drawn. Without it they come from Python's global
+            generator, so that `random.seed` decides.
+        bias: False for none.
+        init: how weights are drawn: "uniform" (from -1 to 1, as in micrograd), "xavier_uniform", "xavier_normal",
+            "kaiming_uniform", "kaiming_normal", "zeros", or a function of (nin, nout, generator).
+        nout: how many neurons have the same inputs, which Xavier's methods ask.
+
+    Raises:
+        ArgumentError: nin is not positive, or there is no activation or initialisation of that name.
+        OperandError: a number or the seed is not a whole number.
+
+    Sources: Glorot, Bengio, 2010; He et al., 2015, arXiv:1502.01852.
+
+    >>> neuron = Neuron(2, activation="tanh", seed=1)
+    >>> neuron
+    TanhNeuron(2)
+    >>> neuron([1.0, 2.0]).op
+    'div'
+    """
+
+    _leaf: ClassVar[type] = Value  # what parameters are; `micrograd.nn` has others
+
+    def __init__(
+        self,
+        nin: int,
+        nonlin: bool = True,
+        activation: Activation = "relu",
+        seed: Seed = None,
+        bias: bool = True,
+        init: Init = "uniform",
+        nout: int = 1,
+    ) -> None:
+        nin = _count("A neuron with {} inputs", nin, "nin")
+        draw, generator = _chosen("init", init, _INITIALISATIONS, _INITIALISATIONS.__getitem__), _generator(seed)
+        self.w = [self._leaf(draw(nin, nout, generator)) for _ in range(nin)]
+        self.b = self._leaf(0.0) if bias else None
+        self.nonlin = nonlin and activation is not None
+        self.activation = activation
+        self._activate = _activation(activation) if activation is not None else None
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        """The output for one list of inputs.
+
+        Raises:
+            ArgumentError: there are more or fewer inputs than weights.
+        """
+        inputs = _inputs("neuron", x)
+        if len(inputs) != len(self.w):
+            scope = recording().scope
+            *layers, neuron = scope.path if scope is not None else ("",)
+            place = f"In {'/'.join(layers)}, a" if layers and neuron.startswith("Neuron") else "A"
+            raise ArgumentError(
+                f"{place} neuron with {counted(len(self.w), 'weight')} got {counted(len(inputs), 'input')}.",
+                "Pass one input for each weight.",
+            )
+        weighted = self._weighted(inputs)
+        return self._activate(weighted) if self.nonlin and self._activate else weighted
+
+    def _weighted(self, inputs: tuple[Any, ...]) -> Any:
+        operands = (*self.w, *inputs)
+        # The short way to the same node, where nothing has to be found out about the inputs: every hidden neuron.
+        weighted = record_dot(operands) if set(map(type, operands)) == {Value} else dot_of(*operands)
+        return weighted if self.b is None else weighted + self.b
+
+    def __repr__(self) -> str:
+        return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """Neurons side by side, all with the same inputs.
+
+    Args:
+        nin: the number of inputs.
+        nout: the number of neurons.
+        kwargs: as for `Neuron`.
+
+    Raises:
+        ArgumentError: nin or nout is not positive, or there is no activation or initialisation of that name.
+
+    >>> len(Layer(3, 2, seed=0)([1.0, 2.0, 3.0]))
+    2
+    """
+
+    _neuron: ClassVar[type[Neuron]] = Neuron
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        nout = _count("A layer of {} neurons", nout, "nout")
+        kwargs["seed"] = _generator(kwargs.get("seed"))
+        self.neurons = [self._neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
+        inputs = _inputs("layer", x)
+        outputs = []
+        for index, neuron in enumerate(self.neurons):
+            outputs.append(_inside(f"Neuron{index}", neuron, inputs))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+class Linear(Layer):
+    """A layer without activation: weighted sums of the inputs, plus a bias each.
+
+    Args:
+        nin: the number of inputs.
+        nout: the number of outputs; a single one comes without a list around it, as from every `Layer`.
+        bias: False for none.
+        init: as for `Neuron`.
+        seed: as for `Neuron`.
+
+    Raises:
+        ArgumentError: nin or nout is not positive, or there is no initialisation of that name.
+
+    >>> len(Linear(3, 2, bias=False).parameters())
+    6
+    """
+
+    def __init__(self, nin: int, nout: int, bias: bool = True, init: Init = "uniform", seed: Seed = None) -> None:
+        super().__init__(nin, nout, activation=None, bias=bias, init=init, seed=seed)
+
+    def __repr__(self) -> str:
+        return f"Linear({len(self.neurons[0].w)}, {len(self.neurons)})"
+
+
+class Sequential(Module):
+    """Modules and functions, one after the other.
+
+    Args:
+        parts: modules, which take the outputs so far as a list; names of activations and the package's own activations,
+            which act on each output; other functions, which take what there is: a list, or the single output.
+
+    Raises:
+        ArgumentError: there is no part, or no activation of a name.
+        OperandError: a part cannot be called.
+
+    >>> model = Sequential(Linear(2, 3, seed=0), "tanh", Linear(3, 2, seed=1), functions.softmax)
+    >>> model
+    Sequential of [Linear(2, 3), tanh, Linear(3, 2), softmax]
+    """
+
+    def __init__(self, *parts: Module | Activation) -> None:
+        if not parts:
+            raise ArgumentError("Sequential() of nothing computes nothing.", "Pass modules: Sequential(Linear(2, 1)).")
+        if any(isinstance(part, (list, tuple)) for part in parts):
+            raise OperandError(
+                f"Sequential() takes its parts one by one, not {shown(parts[0])}.", "Write Sequential(*layers)."
+            )
+        self.parts: list[Any] = [part if isinstance(part, Module) else _activation(part) for part in parts]
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs of the last part."""
+        for index, part in enumerate(self.parts):
+            if isinstance(part, Module):
+                module: Any = part
+                x = _inside(f"{type(part).__name__}{index}", module, _listed(x, index))
+            elif any(part is own for own in _OWN) and isinstance(x, Iterable):
+                x = [part(output) for output in x]
+            else:
+                x = part(x)
+        return x
+
+    def __repr__(self) -> str:
+        shown = [str(part) if isinstance(part, Module) else getattr(part, "__name__", str(part)) for part in self.parts]
+        return f"Sequential of [{', '.join(shown)}]"
+
+
+class MLP(Module):
+    """A multilayer perceptron: layers one after the other, the last one without activation.
+
+    Args:
+        nin: the number of inputs.
+        nouts: the number of neurons of each layer.
+        activation: as for `Neuron`; or a list, one for each hidden layer, or one for each layer.
+        seed: as for `Neuron`.
+        init: as for `Neuron`; or a list, one for each layer.
+
+    Raises:
+        ArgumentError: a size is not positive, a list has another length, or there is no activation or initialisation
+            of that name.
+        OperandError: a size or the seed is not a whole number.
+
+    >>> model = MLP(2, [16, 16, 1], seed=1)
+    >>> len(model.parameters())
+    337
+    >>> model([1.0, -2.0]).scope.path
+    ('Layer2', 'Neuron0')
+    >>> MLP(1, [1, 1, 1], activation=["relu", "tanh"])
+    MLP of [Layer of [ReLUNeuron(1)], Layer of [TanhNeuron(1)], Layer of [LinearNeuron(1)]]
+    """
+
+    _layer: ClassVar[type[Layer]] = Layer
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: Activation | Sequence[Activation] = "relu",
+        seed: Seed = None,
+        init: Init | Sequence[Init] = "uniform",
+    ) -> None:
+        sizes = [nin, *nouts] if isinstance(nouts, Iterable) else []
+        if len(sizes) < 2:
+            raise ArgumentError(
+                f"MLP() got nouts = {shown(nouts)}.", "Pass the sizes of the layers: MLP(2, [16, 16, 1])."
+            )
+        n = len(sizes) - 1
+        listed = isinstance(activation, (list, tuple))
+        activations: list[Any] = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n
+        if len(activations) == n - 1:
+            activations.append(None)
+        inits = init if isinstance(init, (list, tuple)) else [init] * n
+        for what, given in (("activation", activations), ("init", inits)):
+            if len(given) != n:
+                raise ArgumentError(f"MLP() of {n} layers got {len(given)} of {what}.", "Pass one for each layer.")
+        generator = _generator(seed)
+        self.layers = [
+            self._layer(
+                sizes[i], sizes[i + 1], nonlin=listed or i < n - 1, activation=activations[i], init=inits[i],
+                seed=generator,
+            )
+            for i in range(n)
+        ]  # fmt: skip
+
+    def __call__(self, x: Iterable[Any]) -> Any:
+        """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
+        for index, layer in enumerate(self.layers):
+            x = _inside(f"Layer{index}", layer, _listed(x, index))
+        return x
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
+    """What a module returns, computed in a scope: `composite` for a name that is made at every call."""
+    entry = enter(name, Recording())
+    try:
+        return module(x)
+    finally:
+        leave(entry)
+
+
+def _inputs(what: str, x: Any) -> tuple[Any, ...]:
+    if type(x) is tuple:  # as from a layer to its neurons
+        return x
+    if not isinstance(x, Iterable):
+        raise OperandError(f"A {what} takes a list of inputs, not {shown(x)}.", "Put it into a list.")
+    return tuple(x)
+
+
+def _listed(x: Any, index: int) -> Any:
+    """The single output of the layer before as a list."""
+    return [x] if is_node(x) or (index > 0 and not isinstance(x, Iterable)) else x
+
+
+# -- activations, initialisations, sizes, seeds ------------------------------------------------------------------------
+
+_TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
+_ACTIVATIONS = [
+    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
+    "hard_tanh",
+]  # fmt: skip
+_OWN = [getattr(functions, name) for name in _ACTIVATIONS]
+_INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
+    "uniform": lambda nin, nout, random: random.uniform(-1, 1),
+    "xavier_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),
+    "xavier_normal": lambda nin, nout, random: random.gauss(0, math.sqrt(2 / (nin + nout))),
+    "kaiming_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / nin),
+    "kaiming_normal": lambda nin, nout, random: random.gauss(0, math.sqrt(2 / nin)),
+    "zeros": lambda nin, nout, random: 0.0,
+}
+
+
+def _chosen(what: str, given: Any, choices: Iterable[str], of: Callable[[str], Any]) -> Any:
+    """A function, given as such or by its name."""
+    if callable(given):
+        return given
+    if not isinstance(given, str) or given not in choices:
+        do = f"Choose one of {', '.join(choices)}, or pass a function."
+        if isinstance(given, str) and given in ("softmax", "log_softmax"):
+            do = f"End with the logits, which cross_entropy takes; for probabilities, call {given}(model(x))."
+        raise ArgumentError(f"There is no {what} {shown(given)}.", do)
+    return of(given)
+
+
+def _activation(activation: Activation) -> Callable[[Any], Any]:
+    chosen: Callable[[Any], Any] = _chosen(
+        "activation", activation, _ACTIVATIONS, lambda name: getattr(functions, name)
+    )
+    return chosen
+
+
+def _title(activation: Activation) -> str:
+    name = activation if isinstance(activation, str) else getattr(activation, "__name__", "Custom")
+    return _TITLES.get(name, name.title().replace("_", ""))
+
+
+def _count(what: str, number: Any, name: str) -> int:
+    """A size: a whole number, at least 1."""
+    try:
+        count = operator.index(number)
+    except TypeError:
+        raise OperandError(f"{name} = {shown(number)} is not a whole number.", f"Pass {name} as an int.") from None
+    if count < 1:
+        raise ArgumentError(f"{what.format(count)} computes nothing.", f"Pass {name} >= 1.")
+    return count
+
+
+def _generator(seed: Any) -> Any:
+    """The generator of a seed; Python's global one where there is none."""
+    if seed is None or seed is random:
+        return random
+    if isinstance(seed, random.Random):
+        return seed
+    try:
+        return random.Random(operator.index(seed))
+    except TypeError:
+        raise OperandError(f"The seed {shown(seed)} is no whole number.", "Pass an int or a random.Random.") from None

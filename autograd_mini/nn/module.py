@@ -1,0 +1,312 @@
+"""`Module`: something with parameters, which are the leaves found in its attributes.
+
+Looked into are modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. Where
+anything else holds a leaf, that is an error: half of a model must not stay untrained in silence.
+Not here: the modules of a network. Read next: `nn`.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Iterator, Mapping, MappingView, Sequence, Set
+from dataclasses import is_dataclass
+from itertools import chain, product
+from operator import itemgetter
+from types import CodeType, FrameType, FunctionType, MemberDescriptorType, ModuleType, TracebackType
+from typing import Any
+
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.optim.states import real_number
+
+Named = tuple[str, Any]
+
+
+class Module:
+    """Something with parameters. Derive from it; override `named_parameters` or `parameters` to choose others.
+
+    >>> Module().parameters()
+    []
+    """
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1".
+
+        A parameter in several places has several names.
+
+        Raises:
+            ArgumentError: an attribute is nothing that is looked into, and holds a `Value`.
+        """
+        yield from _leaves(self, in_state=False)
+
+    def parameters(self) -> list[Value]:
+        """The `Value`s to train, in the order of `named_parameters`."""
+        return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))  # shared ones once
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, float]:
+        """The numbers of all parameters by name, as JSON can hold them.
+
+        Raises:
+            ArgumentError: two parameters have one name, or a set gives them no order.
+
+        >>> from autograd_mini import nn
+        >>> sorted(nn.Neuron(2, seed=0).state_dict())
+        ['b', 'w.0', 'w.1']
+        """
+        return {name: parameter.data for name, parameter in self._by_name().items()}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Set all parameters to the numbers that `state_dict` returned, nan and infinities included.
+
+        Args:
+            state: one number for each name.
+
+        Raises:
+            ArgumentError: it is not a dict, a name is missing or unknown, or a parameter with two names gets two
+                numbers. Nothing has changed then.
+            OperandError: an entry is not a number. Nothing has changed then.
+
+        >>> from autograd_mini import nn
+        >>> small, other = nn.Neuron(2, seed=0), nn.Neuron(2, seed=1)
+        >>> other.load_state_dict(small.state_dict())
+        >>> other.w[0].data == small.w[0].data
+        True
+        """
+        if not isinstance(state, Mapping):
+            raise ArgumentError(f"The state is {shown(state)}, not a dict.", "Pass what state_dict() returned.")
+        parameters = self._by_name()
+        for problem, names in (
+            ("lacks", parameters.keys() - state.keys()),
+            ("has unknown", state.keys() - parameters.keys()),
+        ):
+            if names:
+                raise ArgumentError(
+                    f"The state {problem} {', '.join(sorted(map(str, names))[:3])}{' …' if len(names) > 3 else ''}.",
+                    "Load it into a network of the same sizes as the one it was saved from.",
+                )
+        numbers: dict[Value, tuple[str, float]] = {}
+        for name, parameter in parameters.items():
+            number = real_number(state[name])
+            if number is None:
+                raise OperandError(f"The state of {name} is not a number: {shown(state[name])}.", "Save it again.")
+            first, other = numbers.setdefault(parameter, (name, number))
+            if repr(other) != repr(number):
+                raise ArgumentError(
+                    f"{first} and {name} are one parameter, and the state has {other!r} and {number!r} for it.",
+                    "Load it into a network that shares the same parameters as the one it was saved from.",
+                )
+        for parameter, (_, number) in numbers.items():
+            parameter.data = number
+
+    def _by_name(self) -> dict[str, Value]:
+        """All parameters by name, also those that only an overridden `parameters` knows."""
+        found = _leaves(self, in_state=True) if not _overrides(self, "named_parameters") else [*self.named_parameters()]
+        by_name: dict[str, Value] = {}
+        for name, parameter in chain(found, _further(self, found)):
+            if by_name.setdefault(name, parameter) is not parameter:
+                raise ArgumentError(
+                    f"Two parameters are called {name}, and a state could not tell them apart.",
+                    "Rename an attribute or a key.",
+                )
+        return by_name
+
+
+def _overrides(module: Module, method: str) -> bool:
+    return getattr(module.__class__, method) is not getattr(Module, method)
+
+
+def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
+    """The parameters that only an overridden `parameters` knows."""
+    if _overrides(module, "parameters"):
+        known = {leaf for _, leaf in found}
+        for index, parameter in enumerate(module.parameters()):
+            if parameter not in known:
+                yield f"parameters.{index}", parameter
+
+
+# -- looking for leaves ------------------------------------------------------------------------------------------------
+
+_ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
+# From these the whole program can be reached, so nothing behind them is taken for a part of a model.
+_BOUNDARIES = (*_ATOMS, CodeType, FrameType, TracebackType, BaseException)
+_MACHINERY = {"autograd_mini", "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"}
+_SEARCHED = 10_000  # objects behind an attribute
+_COMMON = {float, int, str, bool, type(None)}
+_IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
+
+
+def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple[str, Value]]:
+    """The leaves in the attributes of a module, or in a list, with all their names; nothing recurses but sets.
+
+    Args:
+        root: the module or list.
+        in_state: whether the names must mean the same in another run.
+        above: the ids of what is not looked into again.
+    """
+    found: list[tuple[str, Value]] = []
+    opaque: list[Named] = []
+    seen: dict[int, Any] = {}
+    cyclic: set[int] = set()  # looked into once: the number of ways through a net of modules grows without bounds
+    inside: Iterator[Named] | None
+    # What the walk is inside of: its key, its remaining parts, and whether what it holds must be understood.
+    path: dict[int, tuple[str, Iterator[Named], bool]] = {}
+    if isinstance(root, Module):
+        path[id(root)] = "", _attributes(root), not _overrides(root, "parameters")
+    else:
+        path[id(root)] = "", iter([("", part) for part in root]), False
+    while path:
+        _, remaining, strict = path[next(reversed(path))]
+        prefix = "".join([f"{key}." for key, _, _ in path.values() if key])
+        for key, part in remaining:
+            name = prefix + key if key else prefix[:-1]
+            if is_node(part):
+                if part.op is None:
+                    found.append((name, part))
+                continue
+            if type(part) in _COMMON or isinstance(part, _ATOMS):
+                continue
+            if isinstance(part, Set) and not isinstance(part, MappingView):
+                inside = _members(name, part, found, in_state, {*path, id(part)})
+            else:
+                inside = _parts(part, found)
+            if strict and (inside is None or isinstance(part, Mapping)):
+                opaque += [(name, x) for x in ([part] if inside is None else part) if type(x) not in _COMMON]
+            if id(part) in path:
+                places = [*path]
+                cyclic.update(places[places.index(id(part)) :])
+            elif inside and id(part) not in cyclic and id(part) not in above:
+                seen[id(part)] = part  # which keeps it, and so its id, until the end
+                lenient = isinstance(part, Module) and _overrides(part, "parameters")
+                path[id(part)] = key, inside, strict and not lenient
+                break
+        else:
+            path.popitem()
+    known, met = {leaf for _, leaf in found}, set(seen)
+    for name, part in opaque:
+        if _reaches_a_leaf(part, known, met):
+            raise ArgumentError(
+                f"{type(root).__name__}.{name} is {shown(part)}, which is not looked into, and a Value is behind it.",
+                "Hold the Value in an attribute, list, dict, array or nn.Module, or override parameters(): it decides.",
+            )
+    return found
+
+
+def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
+    """What something consists of, with keys; None where that is not known."""
+    if isinstance(part, Module):
+        return _module_parts(part, found)
+    if isinstance(part, tuple) and hasattr(part, "_fields"):
+        return zip(part._fields, part, strict=True)
+    if isinstance(part, (list, tuple, deque)):
+        return ((str(index), x) for index, x in enumerate(part))
+    if (array := _array(part)) is not None:
+        places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
+        return ((".".join(map(str, place)), array.item(*place)) for place in places)
+    if isinstance(part, Mapping):
+        return ((str(index if is_node(key) else key), x) for index, (key, x) in enumerate(part.items()))
+    if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
+        return ((str(index), x) for index, x in enumerate(part))
+    return _attributes(part) if is_dataclass(part) and not _is_machinery(type(part)) else None
+
+
+def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Named]:
+    """What a module inside of another one consists of, which its own methods decide where it has them."""
+    if _overrides(module, "named_parameters"):
+        yield from module.named_parameters()
+    else:
+        yield from _attributes(module)
+        yield from _further(module, found)
+
+
+def _attributes(thing: Any) -> Iterator[Named]:
+    """The attributes: in `__dict__`, in slots, and the leaves and containers that a class has for all its instances."""
+    own = dict(getattr(thing, "__dict__", ()))
+    yield from own.items()
+    for kind in thing.__class__.__mro__:
+        if kind.__module__ == "builtins" or _is_machinery(kind):
+            continue
+        for key, member in vars(kind).items():
+            if key in own:
+                continue
+            if type(member) is MemberDescriptorType:
+                try:
+                    member = member.__get__(thing)
+                except AttributeError:  # a slot that nothing was put into
+                    continue
+            elif key.startswith("__") or not (isinstance(member, _IN_CLASSES) or _array(member) is not None):
+                continue
+            own[key] = member
+            yield key, member
+
+
+def _members(
+    name: str, part: Set[Any], found: list[tuple[str, Value]], in_state: bool, above: Container[int]
+) -> Iterator[Named]:
+    """The members of a set: those with names of their own by name, others by the numbers they hold.
+
+    Leaves that have been found elsewhere have better names than an index in a set.
+    """
+    known = {leaf for _, leaf in found}
+    holders = []
+    for member in part:
+        if not isinstance(member, _ATOMS):
+            leaves = _leaves([member], False, above)
+            if any(leaf not in known for _, leaf in leaves):
+                holders.append((repr([(inner, leaf.name, leaf.data) for inner, leaf in leaves]), member))
+            elif not leaves:
+                yield "", member
+    holders.sort(key=itemgetter(0))
+    names = Counter(member.name for _, member in holders if is_node(member))
+    unnamed = 0
+    for _, member in holders:
+        if is_node(member) and member.name and names[member.name] == 1:
+            yield member.name, member
+        else:
+            if in_state and unnamed:
+                raise ArgumentError(
+                    f"{name} is a set, whose members have no order, so a state could not tell its parameters apart.",
+                    "Use a list or a dict, or give each Value a name of its own: Value(1.0, name='w').",
+                )
+            yield str(unnamed), member
+            unnamed += 1
+
+
+def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
+    """Whether a leaf that is not known is behind something; a computed `Value` is where the search ends."""
+    behind = [part]
+    for count, thing in enumerate(behind):  # it grows
+        if count > _SEARCHED:
+            return False
+        if isinstance(thing, _BOUNDARIES) or id(thing) in met:
+            continue
+        met.add(id(thing))
+        if is_node(thing):
+            if thing.op is None and thing not in known:
+                return True
+        elif isinstance(thing, FunctionType):  # not its globals
+            behind += [thing.__closure__, thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
+        elif isinstance(thing, weakref.ref):
+            behind.append(thing())
+        elif (array := _array(thing)) is not None:
+            behind += array.ravel().tolist() if array.dtype.hasobject else []
+        elif isinstance(thing, Module) or not any(map(_is_machinery, type(thing).__mro__)):
+            behind += gc.get_referents(thing)
+    return False
+
+
+def _array(thing: Any) -> Any:
+    """A NumPy array, without a mask; None where something is not one."""
+    numpy = sys.modules.get("numpy")
+    return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None
+
+
+def _is_machinery(kind: type) -> bool:
+    return str(kind.__module__).partition(".")[0] in _MACHINERY

@@ -1,0 +1,4 @@
+"""How a node, a number, an operation is written.
+
+Read next: `names`.
+"""

@@ -1,0 +1,185 @@
+"""What a running program calls its values: by variables, and through lists, dicts and objects in them.
+
+Not here: names that follow from the source alone, and which name a node gets (that is `names`). Read next: `names`.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import linecache
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import lru_cache
+from itertools import islice
+from types import CodeType, FrameType, FunctionType, MemberDescriptorType, ModuleType
+from typing import Any
+
+from autograd_mini.engine import Value, is_node
+from autograd_mini.program.source import site_of
+from autograd_mini.watch.observers import RUNNER, is_of_library
+
+Namespace = Mapping[str, Any]
+
+_MOST = 200_000  # things looked at
+_LONGEST = 20_000  # of one list
+_DEEPEST = 6
+_NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, type(None))
+_NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
+
+
+# The variables of the program that was run last, for whoever looks at its graph when it has ended; those of functions
+# that called backward() before those of its files.
+of_program: ContextVar[tuple[Namespace, ...]] = ContextVar("of_program", default=())
+
+
+class _Locals(dict[str, Any]):
+    """The variables of a function."""
+
+    def __init__(self, variables: Mapping[str, Any], code: CodeType) -> None:
+        super().__init__(variables)
+        self.code = code
+
+
+def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
+    """The variables of the functions of the program that are running, the innermost first, and then of its files."""
+    found: list[Namespace] = []
+    files: list[Namespace] = []
+    while frame is not None and frame.f_globals.get("__name__") != RUNNER:
+        if not is_of_library(site_of(frame)):
+            if frame.f_locals is not frame.f_globals:
+                found.append(_Locals(frame.f_locals, frame.f_code))
+            if all(frame.f_globals is not file for file in files):
+                files.append(frame.f_globals)
+        frame = frame.f_back
+    return (*found, *files) or of_program.get()
+
+
+def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:
+    """How the program can write the nodes: "x", "w[0][1]", "net.layers[0].neurons[1].b".
+
+    A variable that is the node itself comes first, then what the program made first, in the shortest way: a list of all
+    parameters is made of a model, not the other way round. What a loop runs over has an index; the variable of the loop
+    itself is used for want of anything else.
+
+    >>> x, y = Value(1.0), Value(2.0)
+    >>> list(paths([{"x": x, "data": [3.0, {"y": y, "x": x}]}], {x, y}).values())
+    ['x', "data[1]['y']"]
+    """
+    found: dict[Value, str] = {}
+    seen: set[int] = set()
+    loops = [_of_loops(space) for space in spaces]
+    for of_loops in False, True:
+        variables = [
+            (name, thing)
+            for space, names in zip(spaces, loops, strict=True)
+            for name, thing in users(space)
+            if (name in names) is of_loops
+        ]
+        for variable in sorted(variables, key=lambda variable: not is_node(variable[1])):
+            waiting: deque[tuple[str, Any, int]] = deque([(*variable, 0)])
+            while waiting and len(seen) < _MOST and len(found) < len(nodes):
+                path, thing, depth = waiting.popleft()
+                if is_node(thing):
+                    if thing in nodes:
+                        found.setdefault(thing, path)
+                elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
+                    seen.add(id(thing))
+                    waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
+    return found
+
+
+@lru_cache(maxsize=1000)
+def _stored_by_loops(code: CodeType) -> frozenset[str]:
+    """The variables that take the elements of what a function runs over."""
+    found: set[str] = set()
+    previous = ""
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name.startswith("STORE_") and previous == "FOR_ITER":
+            found |= {*instruction.argval} if isinstance(instruction.argval, tuple) else {instruction.argval}
+        elif name == "FOR_ITER" or (name != "UNPACK_SEQUENCE" and name not in ("CACHE", "EXTENDED_ARG")):
+            previous = name
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1000)
+def _written_in_loops(program: str) -> frozenset[str]:
+    """The same of the lines of a file, outside of its functions."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(program)]
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    found: set[str] = set()
+    for node in waiting:  # it grows
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            found |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        if not isinstance(node, (ast.expr, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
+
+
+def _of_loops(space: Namespace) -> frozenset[str]:
+    if isinstance(space, _Locals):
+        return _stored_by_loops(space.code)
+    file, cells = space.get("__file__"), space.get("In")  # of a notebook, the texts of its cells
+    texts = ["".join(linecache.getlines(file))] if type(file) is str else []
+    texts += [text for text in cells if type(text) is str] if isinstance(cells, list) else []
+    return frozenset().union(*map(_written_in_loops, texts))
+
+
+def users(space: Namespace) -> Iterator[tuple[str, Any]]:
+    """The variables of a namespace that a user made: none that begins with an underscore."""
+    return (
+        (name, thing)
+        for name, thing in space.items()
+        if name[:1] != "_" and name not in _NOT_THE_USERS and name.isidentifier()  # pytest has others
+    )
+
+
+def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:
+    """The variables that are numbers, texts or truths; of several of one name the innermost."""
+    return {
+        name: float(thing) if type(thing) is int and abs(thing) < 1 << 1000 else thing
+        for space in reversed(spaces)
+        for name, thing in users(space)
+        if type(thing) in (float, str, bool) or (type(thing) is int and abs(thing) < 1 << 1000)
+    }
+
+
+def _is_tool(thing: Any) -> bool:
+    """Whether something is an object of this package that is not a part of a model: a trace, an optimiser, a report."""
+    package, *rest = type(thing).__module__.split(".")
+    return package == __name__.partition(".")[0] and "nn" not in rest
+
+
+def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Those in `__dict__`, and those in slots."""
+    with suppress(AttributeError):
+        yield from dict.items(object.__getattribute__(thing, "__dict__"))
+    for kind in type(thing).__mro__:
+        if kind.__module__ != "builtins":
+            for name, member in vars(kind).items():
+                if type(member) is MemberDescriptorType:
+                    with suppress(AttributeError):  # a slot that nothing was put into
+                        yield name, member.__get__(thing)
+
+
+def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
+    """What is in something, and how one writes that; nothing of the program is called."""
+    if _is_tool(thing):
+        return iter(())
+    if type(thing).__module__ == "numpy" and getattr(getattr(thing, "dtype", None), "kind", "") == "O":
+        thing = thing.tolist()
+    parts: Iterable[tuple[str, Any]]
+    if isinstance(thing, (list, tuple, deque)):
+        kind: Any = next(kind for kind in (list, tuple, deque) if isinstance(thing, kind))
+        elements: Iterator[Any] = kind.__iter__(thing)
+        parts = ((f"[{index}]", part) for index, part in enumerate(islice(elements, _LONGEST)))
+    elif isinstance(thing, dict):
+        parts = [(f"[{key!r}]", part) for key, part in dict.items(thing) if type(key) in (str, int)]
+    else:
+        parts = [(f".{name}", part) for name, part in _attributes(thing) if name[:1] != "_"]
+    return ((end, part) for end, part in parts if type(part) is not float)

@@ -1,0 +1,333 @@
+"""Gradient descent as PyTorch computes it: `SGD`, `RMSprop`, `Adam`, `AdamW`, and clipping.
+
+The schedules of `schedules` are here too: `LambdaLR`, `StepLR`, `CosineAnnealingLR`.
+Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `schedules`, `examples/`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.optim.schedules import CosineAnnealingLR, LambdaLR, StepLR
+from autograd_mini.optim.states import checked_state, setting
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "LambdaLR",
+    "Optimizer",
+    "RMSprop",
+    "StepLR",
+    "clip_grad_norm",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class Optimizer:
+    """What optimizers share: the parameters, `zero_grad`, `step`, and a state that can be saved.
+
+    Args:
+        parameters: the `Value`s to change, all of them leaves.
+        lr: the learning rate, > 0; it may be changed between steps.
+        weight_decay: added to each gradient, times the parameter; >= 0.
+
+    Raises:
+        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
+        OperandError: a parameter is not a `Value`.
+    """
+
+    def __init__(self, parameters: Iterable[Value], lr: float, weight_decay: float = 0.0) -> None:
+        self.parameters = _leaves(parameters, "An optimizer")
+        if not self.parameters:
+            raise ArgumentError("An optimizer got no parameters.", "Pass model.parameters().")
+        self.lr = setting("lr", lr, lambda x: x > 0.0, "> 0")
+        self.weight_decay = setting("weight_decay", weight_decay, lambda x: x >= 0.0, ">= 0")
+        self.state: dict[str, list[float]] = {}  # what is remembered, a number for each parameter
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Change every parameter that has had a gradient since `zero_grad()`, once, by that gradient.
+
+        A parameter without one stays as it is, and so does what is remembered about it.
+        """
+        for index, parameter in enumerate(self.parameters):
+            if parameter._grad is not None:
+                gradient = self._decayed(parameter, parameter._grad) if self.weight_decay else parameter._grad
+                parameter.data -= self.lr * self._change(index, gradient)
+
+    def _decayed(self, parameter: Value, gradient: float) -> float:
+        return gradient + self.weight_decay * parameter.data
+
+    def _change(self, index: int, gradient: float) -> float:
+        """How far a parameter goes against its gradient, in units of the learning rate."""
+        raise NotImplementedError  # each optimizer is this one method
+
+    def _remember(self, *names: str) -> None:
+        self.state = {name: [0.0] * len(self.parameters) for name in names}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimizer remembers between steps, as JSON can hold it; settings such as `lr` are not part of it."""
+        return {name: list(numbers) for name, numbers in self.state.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, nan and infinities of a run that diverged included.
+
+        Raises:
+            ArgumentError: it is broken, or belongs to another optimizer or to other parameters. Nothing has changed
+                then.
+        """
+        self.state = checked_state(state, self.state)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent.
+
+    Args:
+        parameters: the `Value`s to change.
+        lr: the learning rate, > 0.
+        momentum: how much of the last change is kept, in [0, 1).
+        weight_decay: added to each gradient, times the parameter; >= 0.
+        nesterov: whether to look ahead by the momentum.
+
+    Raises:
+        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
+        OperandError: a parameter is not a `Value`.
+
+    >>> x = Value(3.0)
+    >>> descent = SGD([x], lr=0.1)
+    >>> (x * x).backward()
+    >>> descent.step()
+    >>> x.data
+    2.4
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 0.01,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        self.momentum = setting("momentum", momentum, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
+        if nesterov and not self.momentum:
+            raise ArgumentError("nesterov = True looks ahead by the momentum, which is 0.", "Pass momentum = 0.9.")
+        self.nesterov = nesterov
+        self._remember("velocity")
+
+    def _change(self, index: int, gradient: float) -> float:
+        if not self.momentum:
+            return gradient
+        velocity = self.state["velocity"]
+        velocity[index] = self.momentum * velocity[index] + gradient
+        return gradient + self.momentum * velocity[index] if self.nesterov else velocity[index]
+
+
+class RMSprop(Optimizer):
+    """Steps in units of the gradient's recent size.
+
+    Args:
+        parameters: the `Value`s to change.
+        lr: the learning rate, > 0.
+        alpha: how much of the running mean of the squared gradient is kept, in [0, 1).
+        eps: added to the size, > 0.
+        weight_decay: added to each gradient, times the parameter; >= 0.
+        momentum: how much of the last change is kept, in [0, 1).
+
+    Raises:
+        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
+        OperandError: a parameter is not a `Value`.
+
+    Source: Hinton, 2012, Neural Networks for Machine Learning, lecture 6e.
+
+    >>> x = Value(3.0)
+    >>> descent = RMSprop([x], lr=0.1)
+    >>> (x * x).backward()
+    >>> descent.step()
+    >>> round(x.data, 6)
+    2.0
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        self.alpha = setting("alpha", alpha, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
+        self.eps = setting("eps", eps, lambda x: x > 0.0, "> 0")
+        self.momentum = setting("momentum", momentum, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
+        self._remember("size", "velocity")
+
+    def _change(self, index: int, gradient: float) -> float:
+        size, velocity = self.state["size"], self.state["velocity"]
+        size[index] = _running_size(self.alpha, size[index], gradient)
+        change = gradient / (size[index] + self.eps)
+        if self.momentum:
+            change = velocity[index] = self.momentum * velocity[index] + change
+        return change
+
+
+class Adam(Optimizer):
+    """Adam: steps against the running mean of the gradient, in units of its recent size, parameter by parameter.
+
+    Args:
+        parameters: the `Value`s to change.
+        lr: the learning rate, > 0.
+        betas: how much of the running mean of the gradient and of its square is kept, each in [0, 1).
+        eps: added to the size, > 0.
+        weight_decay: added to each gradient, times the parameter; >= 0.
+
+    Raises:
+        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
+        OperandError: a parameter is not a `Value`.
+
+    Source: Kingma, Ba, 2015, arXiv:1412.6980.
+
+    >>> x = Value(3.0)
+    >>> descent = Adam([x], lr=0.1)
+    >>> (x * x).backward()
+    >>> descent.step()
+    >>> round(x.data, 6)
+    2.9
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        if not isinstance(betas, Iterable) or len(pair := tuple(betas)) != 2:
+            raise ArgumentError(f"betas = {shown(betas)} is not a pair.", "Pass two numbers in [0, 1).")
+        first, second = (setting("betas", x, lambda x: 0.0 <= x < 1.0, "two numbers in [0, 1)") for x in pair)
+        self.betas = first, second
+        self.eps = setting("eps", eps, lambda x: x > 0.0, "> 0")
+        self._remember("steps", "mean", "size")
+
+    def _change(self, index: int, gradient: float) -> float:
+        (b1, b2), (steps, mean, size) = self.betas, self.state.values()
+        steps[index] += 1
+        mean[index] = b1 * mean[index] + (1.0 - b1) * gradient
+        size[index] = _running_size(b2, size[index], gradient)
+        # The running means start at 0; these take that bias out. They are applied last, so that nothing overflows.
+        c1, c2 = 1.0 - math.pow(b1, steps[index]), math.sqrt(1.0 - math.pow(b2, steps[index]))
+        return mean[index] / (size[index] + self.eps * c2) * (c2 / c1)
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameter itself, by `lr * weight_decay` of it, and not by its gradient.
+
+    Args:
+        parameters: the `Value`s to change.
+        lr: the learning rate, > 0.
+        betas: as for `Adam`.
+        eps: as for `Adam`.
+        weight_decay: the share of a parameter that it loses in a step, times the learning rate; >= 0.
+
+    Raises:
+        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
+        OperandError: a parameter is not a `Value`.
+
+    Source: Loshchilov, Hutter, 2019, arXiv:1711.05101.
+
+    >>> x = Value(3.0)
+    >>> descent = AdamW([x], lr=0.1, weight_decay=0.5)
+    >>> (x * x).backward()
+    >>> descent.step()
+    >>> round(x.data, 6)
+    2.75
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+    def _decayed(self, parameter: Value, gradient: float) -> float:
+        parameter.data *= 1.0 - self.lr * self.weight_decay
+        return gradient
+
+
+def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
+    """Scale all gradients down together, so that their norm is at most `max_norm`: before a step, against an explosion.
+
+    As in PyTorch, the factor is `max_norm / (norm + 1e-6)`, where that is below 1; a norm that is nan makes all
+    gradients nan, and an infinite gradient makes itself nan and all others 0.
+
+    Args:
+        parameters: the `Value`s whose gradients to scale; those that have had none since `zero_grad()` are left alone.
+        max_norm: the largest norm to allow, > 0; `math.inf` only measures.
+
+    Returns:
+        the norm of all gradients before.
+
+    Raises:
+        ArgumentError: a parameter is not a leaf, or max_norm is out of range.
+        OperandError: a parameter is not a `Value`.
+
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> (x * x / 2 + y * y / 2).backward()
+    >>> clip_grad_norm([x, y], 1.0)
+    5.0
+    >>> round(x.grad, 6), round(y.grad, 6)
+    (0.6, 0.8)
+    """
+    if max_norm != math.inf:
+        max_norm = setting("max_norm", max_norm, lambda x: x > 0.0, "> 0")
+    moved = [p for p in _leaves(parameters, "clip_grad_norm()") if p._grad is not None]
+    largest = max((abs(p.grad) for p in moved), default=0.0)
+    unit = 2.0**600 if 2.0**500 < largest < math.inf else 1.0  # the norm of floats may be beyond the range of floats
+    gradients = [p.grad / unit for p in moved]
+    norm = math.nan if any(map(math.isnan, gradients)) else math.hypot(*gradients)
+    factor = max_norm / (norm + 1e-6 / unit)
+    if max_norm != math.inf and not factor >= unit:
+        for parameter, gradient in zip(moved, gradients, strict=True):
+            parameter.grad = gradient * factor
+    return norm * unit
+
+
+def _running_size(kept: float, size: float, gradient: float) -> float:
+    """The root of the running mean of the squared gradient. No square overflows: the unit is a power of two nearby."""
+    unit = math.ldexp(1.0, math.frexp(max(size, abs(gradient)))[1] - 1)
+    size, gradient = size / unit, gradient / unit
+    return unit * math.sqrt(kept * (size * size) + (1.0 - kept) * (gradient * gradient))
+
+
+def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
+    """The parameters, each once, or an error."""
+    if not isinstance(parameters, Iterable):
+        raise OperandError(f"{who} takes a list of Values, not {shown(parameters)}.", "Pass model.parameters().")
+    found = list(parameters)
+    for parameter in found:
+        if not is_node(parameter):
+            raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
+        if parameter.op is not None:
+            raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")
+    return list(dict.fromkeys(found))

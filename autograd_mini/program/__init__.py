@@ -1,0 +1,4 @@
+"""The user's program: what holds while it records, and where in it something happened.
+
+Read next: `stack`.
+"""

@@ -1,0 +1,128 @@
+"""The variable that an expression is assigned to: what the user calls its result.
+
+Not here: which node an expression made (that is `scopes`). Read next: `names`.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import linecache
+from collections import Counter
+from functools import lru_cache
+from types import CodeType
+from typing import NamedTuple
+
+from autograd_mini.program.source import Site
+
+Span = tuple[int, int, int, int]
+
+_STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
+_BETWEEN = ("CACHE", "EXTENDED_ARG", "COPY")  # COPY: of several targets, as in a = b = x * y, the first
+
+
+@lru_cache(maxsize=1000)
+def _variables(code: CodeType) -> dict[int, str]:
+    """The variable in which the result of an instruction is stored at once, by the offset of the instruction."""
+    found: dict[int, str] = {}
+    start = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _STORES:  # a call that is running stands at one of its caches, not at its start
+            names = instruction.argval
+            name = names[0] if isinstance(names, tuple) else names
+            if name.isidentifier():  # pytest has others
+                found |= {offset: name for offset in range(start, instruction.offset, 2) if offset not in found}
+        if instruction.opname not in _BETWEEN:
+            start = instruction.offset
+    return found
+
+
+def variable(site: Site) -> str:
+    """The variable to which an expression is assigned as a whole; "" if it is to none.
+
+    >>> import sys
+    >>> def program():
+    ...     y = sys._getframe()
+    ...     return y
+    >>> frame = program()
+    >>> variable(Site(frame.f_code, frame.f_lasti))
+    ''
+    """
+    found = _variables(site.code).get(site.instruction, "")
+    return found or _assigned(site.file).unpacked.get(site.span, "")
+
+
+def element(site: Site) -> str:
+    """The place in a list that an expression is written at, as in `z = [w * x, v * x]`: "z[0]"; "" if it is in none."""
+    return _assigned(site.file).elements.get(site.span, "")
+
+
+def listed(site: Site) -> str:
+    """The variable of the list that a comprehension makes of an expression, as in `e = [exp(v) for v in z]`, or ""."""
+    return _assigned(site.file).listed.get(site.span, "")
+
+
+class _Assigned(NamedTuple):
+    """What assignments say of the expressions in them, by the places of these."""
+
+    unpacked: dict[Span, str]
+    elements: dict[Span, str]
+    listed: dict[Span, str]
+
+
+def _assigned(file: str) -> _Assigned:
+    return _read("".join(linecache.getlines(file)))
+
+
+@lru_cache(maxsize=100)
+def _read(program: str) -> _Assigned:
+    found = _Assigned({}, {}, {})
+    try:
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError):
+        return found
+    for node in ast.walk(tree):
+        pairs = [(target, node.value) for target in node.targets] if isinstance(node, ast.Assign) else []
+        for pair in pairs:
+            match pair:
+                case (ast.Tuple() | ast.List()) as target, (ast.Tuple() | ast.List()) as values if _alike(
+                    target, values
+                ):
+                    for name, value in zip(target.elts, values.elts, strict=True):
+                        if isinstance(name, ast.Name):
+                            found.unpacked.setdefault(_span(value), name.id)
+                case ast.Name(id=name), ast.Tuple() | ast.List() as values:
+                    for index, value in enumerate(values.elts):
+                        if isinstance(value, ast.Starred):
+                            break
+                        found.elements.setdefault(_span(value), f"{name}[{index}]")
+    for scope in ast.walk(tree):  # of functions in functions, the inner ones come later
+        if isinstance(scope, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.listed.update(_kept_lists([*ast.walk(scope)]))
+    return found
+
+
+def _kept_lists(nodes: list[ast.AST]) -> dict[Span, str]:
+    """The elements of comprehensions whose variable is written once, by its name; of others, "": no order is known."""
+    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    stored = Counter(name.id for name in names)
+    parts = [node for node in nodes if isinstance(node, (ast.Attribute, ast.Subscript))]
+    changed = {  # a method is called, or an element is stored
+        part.value.id
+        for part in parts
+        if isinstance(part.value, ast.Name) and (isinstance(part, ast.Attribute) or not isinstance(part.ctx, ast.Load))
+    }
+    found = {}
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=str(name))], value=ast.ListComp(elt=value)):
+                found[_span(value)] = name if stored[name] == 1 and name not in changed else ""
+    return found
+
+
+def _alike(target: ast.Tuple | ast.List, values: ast.Tuple | ast.List) -> bool:
+    return len(target.elts) == len(values.elts) and not any(isinstance(part, ast.Starred) for part in values.elts)
+
+
+def _span(node: ast.expr) -> Span:
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0

@@ -1,0 +1,122 @@
+"""Numbers without a past: `no_grad` for all that is computed inside, `detach` for one number.
+
+Not here: `stop_gradient`, which keeps what it was given in the graph. Read next: `transforms`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar, overload
+
+from autograd_mini.core.methods import attach
+from autograd_mini.core.row import TABLE
+from autograd_mini.core.table import stop
+from autograd_mini.engine import Value, cut
+from autograd_mini.errors import ArgumentError
+from autograd_mini.program.scopes import Watch, hooked
+from autograd_mini.program.source import user_site
+from autograd_mini.program.stack import recording
+from autograd_mini.transforms import trees
+
+_ADD, _SUB = TABLE["add"], TABLE["sub"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def no_grad(function: None = None) -> Watch[None]: ...
+@overload
+def no_grad(function: Callable[P, R]) -> Callable[P, R]: ...
+def no_grad(function: Any = None) -> Any:
+    """Compute without a graph: every result inside is a constant, and keeps nothing of what it was computed from.
+
+    A context manager, and a decorator of functions, with and without parentheses. Leaves made inside are leaves. As in
+    PyTorch, `grad` and its relatives work inside: they see their own variables, and everything around them is constant.
+    Forward mode obeys too. To train, write `p.data -= step`: `p -= step` makes a new number, here as anywhere.
+
+    Args:
+        function: what to decorate.
+
+    Returns:
+        a context manager; of a function, the same function that computes without a graph.
+
+    Raises:
+        ArgumentError: a leaf that has a gradient stands to the left of `-=` or `+=`.
+
+    Derivative: no edge.
+
+    >>> import autograd_mini as am
+    >>> w = am.Value(3.0)
+    >>> with am.no_grad():
+    ...     y = w * w
+    >>> (y * w).backward()
+    >>> y.data, w.grad
+    (9.0, 9.0)
+    """
+    watch = Watch(lambda hooks: replace(hooks, finish=_finish), None)
+    return watch if function is None else watch(function)
+
+
+def _finish(node: Value) -> None:
+    leaf = node._left
+    if (node._row is _SUB or node._row is _ADD) and type(leaf) is Value and leaf._row is None:
+        _check_step(node, leaf)
+    cut(node)
+
+
+def _check_step(node: Value, leaf: Value) -> None:
+    """Raise where the program writes `p -= step` and means a step of training."""
+    site = None if leaf._grad is None else user_site()
+    if site is not None and site.is_assignment:
+        sign = "-" if node._row is _SUB else "+"
+        raise ArgumentError(
+            f"{site.expression or sign + '='} makes a new number, and leaves {leaf!r} as it was.",
+            f"Write {leaf.name or 'p'}.data {sign}= step to change a leaf in place.",
+        )
+
+
+def is_cut() -> bool:
+    """Whether `no_grad` is on."""
+    return recording().hooks.finish is not None
+
+
+def recorded() -> Watch[None]:
+    """A block in which a graph is made, also inside of `no_grad`."""
+    return hooked(finish=None)
+
+
+def isolated(transform: Callable[P, R], always: bool = False) -> Callable[P, R]:
+    """A transform that works inside of `no_grad`: it has a graph of its own, and takes and returns constants.
+
+    Args:
+        transform: a function of trees.
+        always: whether it returns constants outside of `no_grad` too.
+    """
+
+    @functools.wraps(transform)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not (always or is_cut()):
+            return transform(*args, **kwargs)
+        args, kwargs = trees.mapped(detach, (args, kwargs))
+        with recorded():
+            result: Any = transform(*args, **kwargs)
+        return trees.mapped(detach, result)
+
+    return call
+
+
+def detach(number: Any) -> Any:
+    """The same number as a constant, which does not keep alive what it was computed from.
+
+    Of a `Value`, that is a `Value`; of a number in forward mode, the number without its derivative.
+    """
+    constant = stop(number)
+    if type(constant) is Value:
+        cut(constant)
+    return constant
+
+
+attach("detach", detach)

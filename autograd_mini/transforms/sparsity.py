@@ -1,0 +1,194 @@
+"""Which entries of a Jacobian can differ from zero, and how few sweeps give them all.
+
+Sets of rows and columns are integers, one bit each: unions and overlaps are single operations, for any size.
+Not here: derivatives, and sweeps. Read next: `transforms`, which calls it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import ZERO
+
+Set = int  # of rows or columns
+Rows = list[dict[int, Any]]  # for each row of a matrix its entries by their columns
+
+
+class Coordinates(NamedTuple):
+    """A sparse matrix: its entries, each with its row and column.
+
+    Attributes:
+        rows: the row of each entry, counted from 0.
+        columns: the column of each.
+        values: the entries.
+    """
+
+    rows: list[int]
+    columns: list[int]
+    values: list[Any]
+
+
+def dependence(order: Iterable[Any], variables: Sequence[Any]) -> dict[Any, Set]:
+    """The variables that each node of a graph depends on; edges that are not there do not count.
+
+    Args:
+        order: the nodes, operands before results.
+        variables: the leaves.
+
+    >>> from autograd_mini import Value
+    >>> x, y = Value(2.0), Value(3.0)
+    >>> dependence([x, y, z := x * y], [x, y])[z]
+    3
+    """
+    found: dict[Any, Set] = {variable: 1 << i for i, variable in enumerate(variables)}
+    for node in order:
+        if node not in found:
+            pattern = 0
+            for operand, partial in zip(node.operands, node.partials, strict=True):
+                if partial is not ZERO:
+                    pattern |= found[operand]
+            found[node] = pattern
+    return found
+
+
+def members(pattern: Set) -> list[int]:
+    """The elements of a set.
+
+    >>> members(0b101)
+    [0, 2]
+    """
+    found = []
+    while pattern:
+        lowest = pattern & -pattern
+        found.append(lowest.bit_length() - 1)
+        pattern ^= lowest
+    return found
+
+
+def transposed(patterns: Sequence[Set], n: int) -> list[Set]:
+    """For each of n columns, the rows that have an entry there.
+
+    >>> transposed([0b01, 0b11], 2)
+    [3, 2]
+    """
+    found = [0] * n
+    for row, pattern in enumerate(patterns):
+        for column in members(pattern):
+            found[column] |= 1 << row
+    return found
+
+
+def flipped(columns: Rows, height: int) -> Rows:
+    """A matrix by its rows, from the same by its columns.
+
+    >>> flipped([{0: 5.0}, {}, {0: 6.0, 1: 7.0}], 2)
+    [{0: 5.0, 2: 6.0}, {2: 7.0}]
+    """
+    found: Rows = [{} for _ in range(height)]
+    for column, entries in enumerate(columns):
+        for row, entry in entries.items():
+            found[row][column] = entry
+    return found
+
+
+def groups(patterns: Sequence[Set]) -> list[list[int]]:
+    """Rows that have no column in common, together: greedy colouring, the fullest rows first.
+
+    Source: Curtis, Powell, Reid, 1974, IMA Journal of Applied Mathematics 13.
+
+    >>> groups([0b011, 0b110, 0b100])
+    [[0, 2], [1]]
+    """
+    found: list[list[int]] = []
+    covered: list[Set] = []
+    for row in sorted(range(len(patterns)), key=lambda i: (-patterns[i].bit_count(), i)):
+        if not patterns[row]:
+            continue
+        for place, columns in enumerate(covered):
+            if not columns & patterns[row]:
+                found[place].append(row)
+                covered[place] |= patterns[row]
+                break
+        else:
+            found.append([row])
+            covered.append(patterns[row])
+    return found
+
+
+def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
+    """The entries of a matrix from sums of rows that do not overlap.
+
+    Args:
+        patterns: the columns that each row may have entries in.
+        rows: the groups that are summed.
+        sums: gives the sum of some rows, one number a column.
+    """
+    found: Rows = [{} for _ in patterns]
+    for group in rows:
+        row_sum = sums(group)
+        for row in group:
+            found[row] = {column: row_sum[column] for column in members(patterns[row])}
+    return found
+
+
+def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
+    """The entries of a symmetric matrix, each computed once for both its places.
+
+    Rows that are nearly full get a sum each. Their columns are known by symmetry then, so that the other rows may
+    overlap there: an arrow, one full row and column beside the diagonal, takes two sums.
+
+    Args:
+        entries: the columns that each row may have entries in. Outside of a domain, or at a kink, that may not be
+            symmetric; then an entry that is there stands for one that is not.
+        sums: gives the sum of some rows, one number a column.
+    """
+    patterns = [entry | mirrored for entry, mirrored in zip(entries, transposed(entries, len(entries)), strict=True)]
+    fullest = sorted(range(len(patterns)), key=lambda i: (-patterns[i].bit_count(), i))
+    best: tuple[list[int], list[Set], list[list[int]]] | None = None
+    for size in itertools.chain([0], (2**k for k in range(len(patterns).bit_length()))):
+        full = fullest[:size]
+        hidden = ~sum(1 << row for row in full)
+        rest = [0 if not hidden >> row & 1 else pattern & hidden for row, pattern in enumerate(patterns)]
+        rows = groups(rest)
+        if best is None or len(full) + len(rows) < len(best[0]) + len(best[2]):
+            best = full, rest, rows
+    full, rest, rows = best or ([], [], [])
+    for row in full:
+        rest[row] = patterns[row]
+    found: Rows = [{} for _ in patterns]
+    for group in [[row] for row in full] + rows:
+        row_sum = sums(group)
+        for row in group:
+            for column in members(rest[row]):
+                if column not in found[row] and entries[row] >> column & 1:
+                    found[row][column] = found[column][row] = row_sum[column]
+    return found
+
+
+def coordinates(rows: Rows, width: int) -> Any:
+    """A matrix given by its rows, as SciPy's `coo_array`, or as `Coordinates` where SciPy is not installed.
+
+    Args:
+        rows: its entries.
+        width: the number of columns.
+
+    >>> coordinates([{1: 5.0}, {}], 2).nnz if _scipy() else 1
+    1
+    """
+    entries = [(i, j, row[j]) for i, row in enumerate(rows) for j in sorted(row)]
+    found = Coordinates(*map(list, zip(*entries, strict=True))) if entries else Coordinates([], [], [])
+    sparse = _scipy()
+    if sparse is None or any(isinstance(value, Methods) for value in found.values):
+        return found
+    return sparse.coo_array((found.values, (found.rows, found.columns)), shape=(len(rows), width), dtype=float)
+
+
+def _scipy() -> Any:
+    try:
+        import scipy.sparse
+    except ImportError:
+        return None
+    return scipy.sparse

@@ -1,0 +1,4 @@
+"""What can be watched while a graph is recorded.
+
+Read next: `observers`.
+"""

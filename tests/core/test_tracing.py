@@ -1,0 +1,247 @@
+"""Traced nodes: the graph is the one that numbers record, the sweep walks it, and no branch is taken silently."""
+
+from __future__ import annotations
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as am
+from autograd_mini import Value
+from autograd_mini.core.row import TABLE, ZERO
+from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.traced import Condition, Traced, Unrecorded
+from autograd_mini.symbolic import exact
+
+X, Y = sympy.symbols("x y", real=True)
+
+
+def leaves():
+    return Traced(X, name="x"), Traced(Y, name="y")
+
+
+def ops(root):
+    return [node.op for node in topological_order(root)]
+
+
+SMOOTH = [
+    lambda x, y: x * y + am.exp(x) / (1.0 + y * y),
+    lambda x, y: am.hypot(x, y, 2.0) ** 3 - x,
+    lambda x, y: am.dot([x, y, 1.0], [y, 2.0, x]),
+    lambda x, y: am.cbrt(x * x) * am.tan(y / 4.0),
+    lambda x, y: -am.sin(x) * am.log1p(y * y) + am.atan2(x, 2.0),
+    lambda x, y: am.mean([x, y, am.erf(x)]) % 7.0,
+]
+
+
+@pytest.mark.parametrize("f", SMOOTH, ids=range(len(SMOOTH)))
+def test_the_graph_is_that_of_numbers(f):
+    """The same nodes in the same order, with the same operands, whether traced or recorded."""
+    traced, recorded = f(*leaves()), f(Value(2.0), Value(0.5))
+    assert ops(traced) == ops(recorded)
+    for ours, theirs in zip(topological_order(traced), topological_order(recorded), strict=True):
+        assert len(ours.operands) == len(theirs.operands) == len(ours.partials)
+        assert [type(x) is float for x in ours.operands] == [type(x) is float for x in theirs.operands]
+        assert [p is ZERO for p in ours.partials] == [p is ZERO for p in theirs.partials]
+
+
+@pytest.mark.parametrize("f", SMOOTH, ids=range(len(SMOOTH)))
+@settings(max_examples=25)
+@given(a=st.floats(0.25, 3.0), b=st.floats(0.25, 3.0))
+def test_the_sweep_agrees_with_numbers(f, a, b):
+    """The adjoint of every node, as an expression, has the value that numbers give."""
+    x, y = leaves()
+    traced, recorded = f(x, y), f(Value(a), Value(b))
+    here, there = topological_order(traced), topological_order(recorded)
+    for _ in sweep(traced, sympy.Integer(1), here):
+        pass
+    for _ in sweep(recorded, 1.0, there):
+        pass
+    for (node, adjoint), (number, slope) in zip(here.items(), there.items(), strict=True):
+        point = {X: a, Y: b}
+        assert float(sympy.sympify(node.data).subs(point)) == pytest.approx(number.data, rel=1e-9, abs=1e-9)
+        assert float(sympy.sympify(adjoint).subs(point)) == pytest.approx(slope, rel=1e-9, abs=1e-9)
+
+
+def test_constants_have_no_edge():
+    """Numbers become floats and carry no gradient; a name and a scope belong to a node."""
+    x, _ = leaves()
+    with am.scope("part"):
+        y = 3 * x
+    assert y.operands == (3.0, x)
+    assert y.partials == (ZERO, 3.0)
+    assert y.scope.path == ("part",)
+    assert (x.name, x.op, x.operands, x.partials) == ("x", None, (), ())
+    assert repr(y) == "Traced(3*x)"
+    assert +x is x
+    assert (-x).partials == (-1.0,)
+
+
+def test_a_graph_of_any_depth():
+    """Nothing recurses where the graph is deep."""
+    x = node = Traced(sympy.Integer(1))
+    for _ in range(20_000):
+        node = node + 0.0
+    assert len(topological_order(node)) == 20_001
+    assert next(iter(topological_order(node, everything=True))) is x
+
+
+# -- comparisons -------------------------------------------------------------------------------------------------------
+
+
+def test_comparisons_are_conditions():
+    """Of the data's own relation; reflected ones, and joined ones too."""
+    x, y = leaves()
+    two = 2.0
+    assert (x < y).data == (X < Y)
+    assert (two >= x).data == (X <= 2)
+    assert (x == y).data == sympy.Eq(X, Y)
+    assert (x != 1).data == sympy.Ne(X, 1)
+    assert ((x < y) & (y < 1)).data == ((X < Y) & (Y < 1))
+    assert ((x < y) | (y < 1)).data == ((X < Y) | (Y < 1))
+    assert (~(x < y)).data == (X >= Y)
+    assert ((x < y) & True).data == (X < Y)
+    assert ((x < y) & False) is False
+    assert ((x < y) | True) is True
+    assert (True & (x < y)).op == "&"
+    assert (x < y).operands == (x, y)
+
+
+def test_what_is_known_is_a_bool():
+    """A comparison with one answer for all inputs is that answer, and a branch takes it."""
+    x = Traced(sympy.Symbol("p", positive=True))
+    assert (x > 0.0) is True
+    assert (x == x) is True
+    assert (Traced(X) * 0.0 == 0.0) is True
+    assert ((x > 0.0) & (x < 0.0)) is False
+    assert "where" not in ops(am.sigmoid(x))
+
+
+def test_joined_conditions_are_not_true():
+    """SymPy counts every `And` as true; a condition must not."""
+    x, _ = leaves()
+    with pytest.raises(am.OperandError, match="where"):
+        bool((x > 0.0) & (x < 1.0))
+    assert "where" in ops(am.huber(x, 0.0))
+
+
+@pytest.mark.parametrize("branch", [lambda x: 1.0 if x > 0 else x, lambda x: x and 1.0, lambda x: max(x, 1.0)])
+def test_python_cannot_branch(branch):
+    """The error names `where` and the user's own line."""
+    with pytest.raises(am.OperandError, match="where") as raised:
+        branch(Traced(X))
+    assert f"{__file__}:" in str(raised.value)
+    assert "where(condition, a, b)" in str(raised.value)
+
+
+def test_where_keeps_both_arms():
+    """Two live edges for an open condition, each with its share; one for a condition that is known."""
+    x, y = leaves()
+    both = am.where(x > 0.0, x * x, y)
+    condition, _, _ = both.operands
+    assert isinstance(condition, Condition)
+    assert both.partials[0] is ZERO
+    assert exact(both.partials[1]) == sympy.Piecewise((1, X > 0), (0, True))
+    assert exact(both.partials[2]) == sympy.Piecewise((0, X > 0), (1, True))
+    assert ops(both) == [None, "mul", None, "where"]
+    assert len(topological_order(both, everything=True)) == 5  # the condition too
+    one = am.where(True, x, y)
+    assert one.partials == (ZERO, 1.0, ZERO)
+    assert one.data == X
+    assert am.where(x, y, 2.0).operands[0].data == sympy.Ne(X, 0)
+
+
+def test_where_of_numbers():
+    """A step is a node of its own, without edges."""
+    x, _ = leaves()
+    step = am.where(x > 0.0, 1.0, 0.0)
+    assert type(step) is Traced
+    assert step.partials == (ZERO, ZERO, ZERO)
+    assert am.where(x > 0.0, am.where(x > 1.0, 2.0, 1.0), 0.0).op == "where"
+
+
+def test_a_condition_is_no_number():
+    """Operations refuse it and say what to write."""
+    x, _ = leaves()
+    for wrong in (lambda: am.exp(x > 0.0), lambda: am.where(x > 0.0, x > 1.0, x), lambda: am.hypot(x > 0.0, x)):
+        with pytest.raises(am.OperandError, match="where"):
+            wrong()
+    with pytest.raises(TypeError):
+        (x > 0.0) * x
+    with pytest.raises(TypeError):
+        (x > 0.0) & 1.0
+
+
+def test_equality_in_rules_is_numeric():
+    """Rules that ask `x == y` get an equation: ties of `maximum` share, which SymPy's own == would deny."""
+    x, y = leaves()
+    slope = exact(am.maximum(x, y).partials[0])
+    assert [slope.subs({X: a, Y: 1}) for a in (0, 1, 2)] == [0, sympy.Rational(1, 2), 1]
+    assert exact(abs(x).partials[0]).subs(X, 0) == 0
+    assert exact(am.hypot(x, y).partials[0]).subs({X: 0, Y: 0}) == 0
+
+
+# -- what does not mix -------------------------------------------------------------------------------------------------
+
+
+def test_numbers_that_record_do_not_mix():
+    """A `Value` among traced numbers is an error, from either side."""
+    x, v = Traced(X), Value(2.0)
+    for mixed in (
+        lambda: x + v, lambda: v + x, lambda: v / x, lambda: am.hypot(x, v), lambda: am.hypot(v, x), lambda: x < v,
+        lambda: am.where(x > 0.0, v, v), lambda: am.dot([x, v], [v, x]), lambda: am.hypot(X, v), lambda: X * x,
+    ):  # fmt: skip
+        with pytest.raises(am.OperandError):
+            mixed()
+
+
+@pytest.mark.parametrize("wrong", ["2", None, [1.0], 1j])
+def test_other_operands(wrong):
+    """What is no number is refused as everywhere."""
+    x, _ = leaves()
+    with pytest.raises(am.OperandError):
+        x * wrong
+    with pytest.raises(am.OperandError):
+        am.hypot(x, wrong)
+
+
+def test_no_silent_detach():
+    """float() and math would lose the graph; a class derived from it too."""
+    with pytest.raises(am.OperandError):
+        float(Traced(X))
+    with pytest.raises(am.OperandError):
+        type("Mine", (Traced,), {})
+
+
+def test_rules_record_nothing():
+    """They are evaluated on bare data: every row, to every order, makes one node."""
+    x = Traced(sympy.Symbol("u", positive=True))
+    assert ops(am.tan(x)) == [None, "tan"]
+    assert type(am.exp(Unrecorded(X))) is Unrecorded
+    assert TABLE["exp"].partials(Unrecorded(X), [Unrecorded(X)])[0].data == X
+
+
+def test_transforms_of_traces_and_formulas():
+    """Derivatives of every kind take traced numbers and SymPy expressions, and give what they were given."""
+    x = sympy.Symbol("x", real=True)
+    at = {x: 0.6}
+    for f, meaning in ((am.tanh, sympy.tanh(x)), (am.sigmoid, 1 / (1 + sympy.exp(-x))), (am.relu, x)):
+        for transform, order in (
+            (am.grad, 1),
+            (lambda f: lambda z: am.jvp(f, (z,), (1.0,))[1], 1),
+            (lambda f: lambda z: am.jacobian(lambda y: [f(y[0])])([z])[0][0], 1),
+            (am.hessian, 2),
+            (lambda f: lambda z: am.hvp(f, (z,), (1.0,)), 2),
+            (lambda f: am.grad(am.grad(f)), 2),
+            (lambda f: am.grad(am.grad(am.grad(f))), 3),
+        ):
+            truth = float(sympy.diff(meaning, x, order).subs(at))
+            formula, traced = transform(f)(x), transform(f)(Traced(x))
+            assert float(exact(formula).subs(at)) == pytest.approx(truth, rel=1e-12)
+            assert not isinstance(formula, Traced)
+            number = getattr(traced, "data", traced)  # a constant derivative is a plain number
+            assert float(exact(number).subs(at)) == pytest.approx(truth, rel=1e-12)
+    value, gradient = am.value_and_grad(lambda p: p["a"] * p["b"][0] ** 2)({"a": x, "b": [2.0]})
+    assert value == 4 * x
+    assert gradient == {"a": 4, "b": [4 * x]}

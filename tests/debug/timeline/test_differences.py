@@ -1,0 +1,81 @@
+"""Finite differences agree with right derivatives, and find wrong ones."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd_mini as am
+from autograd_mini import Value, debug
+from autograd_mini.core.row import TABLE
+from autograd_mini.debug.timeline import differences
+from autograd_mini.engine import apply
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=5), st.floats(-10.0, 10.0))
+def test_the_slope_of_a_polynomial(coefficients, x):
+    """Differences are as close to the derivative as they say."""
+
+    def polynomial(x):
+        return math.fsum(c * x**n for n, c in enumerate(coefficients))
+
+    estimate, error = differences.slope(polynomial, x)
+    right = math.fsum(n * c * x ** (n - 1) for n, c in enumerate(coefficients) if n)
+    assert abs(estimate - right) <= 4.0 * error + 1e-5 * abs(right) + 1e-9
+    assert error <= 1e-3 * (1.0 + abs(right))
+
+
+@pytest.mark.parametrize("function", [am.softmax, lambda xs: [am.tanh(xs[0]) * xs[1] + am.hypot(*xs)]])
+def test_right_derivatives_agree_with_differences(function):
+    xs = [Value(0.3), Value(-1.2)]
+    journal = debug.trace(function(xs)[0]).journal
+    for node in journal.order:
+        for _, compared in differences.local(journal, node):
+            assert compared.verdict == "agrees"
+        assert differences.total(journal, node).verdict == "agrees"
+
+
+def test_a_wrong_rule_is_found():
+    """An operation of the user with a wrong derivative: in its own step, and in all behind it."""
+    am.primitive("wrong_square", lambda x: x * x, lambda y, x: (x,), domain=[(-2.0, 2.0)])
+    try:
+        x = Value(3.0)
+        y = apply(TABLE["wrong_square"], (x * 2.0,))
+        journal = debug.trace(y).journal
+        ((_, compared),) = differences.local(journal, y)
+        assert (compared.verdict, compared.derivative) == ("differs", 6.0)
+        assert compared.estimate == pytest.approx(12.0)
+        assert differences.total(journal, x).verdict == "differs"
+        assert differences.total(journal, y).verdict == "agrees"
+    finally:
+        del TABLE["wrong_square"]
+
+
+def test_choices_of_the_program_stay_as_they_were():
+    """Where a branch was taken, the other one is not looked at."""
+    x = Value(1e-9)
+    y = am.relu(x) if x > 0 else x * 5.0
+    journal = debug.trace(y).journal
+    assert differences.total(journal, x) == differences.total(journal, x)
+    assert differences.total(journal, x).verdict == "agrees"
+
+
+def test_a_seed_is_a_factor_and_what_was_changed_by_hand_does_not_count():
+    x = Value(3.0, name="x")
+    y = x * 2.0
+    trace = debug.trace(am.exp(y), seed=-2.0)
+    trace.seek(trace.start)
+    trace.into()
+    trace.what_if(y, 7.0)
+    compared = differences.total(trace.journal, x)
+    assert compared.derivative == pytest.approx(-4.0 * math.exp(6.0))
+    assert compared.verdict == "agrees"
+
+
+def test_at_a_kink_the_derivative_is_a_choice():
+    journal = debug.trace(abs(Value(0.0))).journal
+    ((_, compared),) = differences.local(journal, journal.root)
+    assert compared.verdict == "is a choice: slope 0.0 was chosen; it is -1.0 on the left, 1.0 on the right"
