@@ -29,7 +29,7 @@ from autograd_mini.core.table import (
     where,
 )
 from autograd_mini.engine import Value, is_node, name_scope, record_where
-from autograd_mini.functions.scalars import Scalar, between, constant, known
+from autograd_mini.functions.scalars import Scalar, between, constant, number_of
 from autograd_mini.program.scopes import composite, unobserved
 from autograd_mini.watch.observers import Kink, is_checked, is_watched, note_kink, place_of, transparent
 
@@ -298,7 +298,7 @@ def gelu(x: Scalar) -> Scalar:
     """
     if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and x times those
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
-    return constant(-0.0, x) if known(x) == -math.inf else x * ndtr(x)
+    return constant(-0.0, x) if number_of(x) == -math.inf else x * ndtr(x)
 
 
 @_activation
@@ -319,7 +319,7 @@ def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
         root = exp(0.5 * x)
         return (x * root) * (root / (1.0 + root * root))
-    return constant(-0.0, x) if known(x) == -math.inf else x * sigmoid(x)
+    return constant(-0.0, x) if number_of(x) == -math.inf else x * sigmoid(x)
 
 
 def stable_softplus(x: Scalar) -> Scalar:

@@ -18,7 +18,7 @@ from autograd_mini.core.table import (
     sum_of,
 )
 from autograd_mini.functions.activations import stable_sigmoid, stable_softplus
-from autograd_mini.functions.scalars import Scalar, between, constant, known
+from autograd_mini.functions.scalars import Scalar, between, constant, number_of
 from autograd_mini.program.scopes import composite
 
 # -- softmax and its logarithms ----------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[S
     Any k gives the same function and derivatives; the largest one gives them without overflow.
     """
     zs = numbers_in(name, zs, ordered=name != "logsumexp")
-    known = all(known(z) is not None for z in zs)
+    known = all(number_of(z) is not None for z in zs)
     k = max(range(len(zs)), key=zs.__getitem__) if known else 0
     gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
     terms = [1.0 if j == k else exp(gap) for j, gap in enumerate(gaps)]
@@ -117,7 +117,7 @@ def logsumexp(zs: Iterable[Scalar]) -> Scalar:
     1000.6931471805599
     """
     zs, k, gaps, _, rest = relative("logsumexp", zs)
-    if known(zs[k]) in (math.inf, -math.inf):
+    if number_of(zs[k]) in (math.inf, -math.inf):
         return maximum(*zs)
     return zs[k] + tail_of(gaps, k, rest)
 

@@ -19,7 +19,7 @@ from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.activations import relu, softplus
 from autograd_mini.functions.logits import relative, tail_of
-from autograd_mini.functions.scalars import Scalar, known, like
+from autograd_mini.functions.scalars import Scalar, like, number_of
 from autograd_mini.functions.sums import mean
 from autograd_mini.program.scopes import composite
 
@@ -42,7 +42,7 @@ def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
                 "Pass one probability for each class, or the index of the right class.",
             )
         for j, weight in enumerate(weights):
-            number = known(operand_of(weight, f"{name}(), target[{j}]"))
+            number = number_of(operand_of(weight, f"{name}(), target[{j}]"))
             if number is not None and not 0.0 <= number < math.inf:
                 raise ArgumentError(f"{name}() got target[{j}] = {number!r}.", "Probabilities are not negative.")
         return [(j, w) for j, w in enumerate(weights) if as_number(w) != 0.0]
@@ -175,7 +175,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
     """
 
     def loss(x: Scalar, t: Scalar) -> Scalar:
-        number = known(operand_of(t, "binary_cross_entropy(), target"))
+        number = number_of(operand_of(t, "binary_cross_entropy(), target"))
         if number is not None and not 0.0 <= number <= 1.0:
             raise ArgumentError(f"binary_cross_entropy() got a target of {number!r}.", "Pass a probability.")
         # Both parts are >= 0, and one of weight zero has no edge: nothing cancels and nothing is 0 * inf.

@@ -17,7 +17,7 @@ from autograd_mini.engine import Value, is_node
 Scalar = Any  # a number, a Value, a SymPy expression or a traced value: what comes in, comes out
 
 
-def known(x: Scalar) -> float | None:
+def number_of(x: Scalar) -> float | None:
     """The number behind a number; None for formulas and traces, whose number is not known yet."""
     if type(x) is Value:
         return x._data
@@ -26,7 +26,7 @@ def known(x: Scalar) -> float | None:
 
 def between(low: float, x: Scalar, high: float) -> bool:
     """Whether a number is known and lies there; formulas and traces keep to the form that holds everywhere."""
-    number = known(x)
+    number = number_of(x)
     return number is not None and low < number < high
 
 

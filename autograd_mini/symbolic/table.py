@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy
 
+from autograd_mini.core import table as core_table
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO, Primitive, interpreters
 from autograd_mini.core.traced import Unrecorded, local_partials, relations
@@ -128,7 +129,7 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
         if isinstance(operand, Methods):  # a number that records: its interpreter says that formulas do not mix with it
             return interpreters[type(operand)](row, operands)
     expressions = [exact(operand) for operand in operands]
-    if row.rule.__module__ != Primitive.__module__:  # the user's own, whatever SymPy may have of the same name
+    if row.rule.__module__ != core_table.__name__:  # the user's own, whatever SymPy may have of the same name
         return _user_formula(row, expressions)
     return (_SPELLING.get(row.name) or getattr(sympy, row.name))(*expressions)
 
