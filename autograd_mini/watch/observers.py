@@ -29,8 +29,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _MACHINERY = frozenset(
     f"autograd_mini.{name}"
     for name in [
-        *("arrays", "curvature", "dual", "engine", "methods", "micrograd.engine", "primitives"),
-        *("detached", "recorded", "scopes", "stack", "sweep", "transforms", "trees"),
+        *("engine", "micrograd.engine", "program.scopes", "program.stack"),
+        *("core.arrays", "core.dual", "core.methods", "core.row", "core.sweep", "core.table"),
+        *("transforms.curvature", "transforms.derivatives", "transforms.detached", "transforms.recorded"),
+        "transforms.trees",
     ]
 )
 RUNNER = "autograd_mini.program.script"  # what called it has nothing to do with the user's program

@@ -15,7 +15,7 @@ import sympy
 
 import autograd_mini as am
 from autograd_mini.core import table as primitives
-from autograd_mini.core.row import TABLE, ZERO, interpreters
+from autograd_mini.core.row import FLAT, TABLE, ZERO, interpreters
 from autograd_mini.symbolic import exact
 from tests.oracles import MEANING, X, Y, arity, derivative, derivatives, exactly, ulps
 
@@ -527,7 +527,7 @@ def test_a_users_cone_and_kink():
 
 def test_a_flat_slope_is_a_float():
     """0.0 for all purposes but two: no number that it is multiplied by changes it, nor does it change a sum."""
-    flat = primitives.FLAT
+    flat = FLAT
     x = am.Value(inf)
     assert (flat, repr(flat), f"{flat:.1f}", -flat) == (0.0, "0.0", "0.0", flat)
     for number in (inf, nan, 3.0, 2, x):

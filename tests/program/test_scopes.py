@@ -90,7 +90,7 @@ def test_provenance_names_the_expression():
     assert a.origin.file == __file__
     assert a.origin.function == "test_provenance_names_the_expression"
     assert a.origin.line == inspect.getsourcelines(test_provenance_names_the_expression)[1] + 4
-    assert c.origin.file.endswith("functions.py")
+    assert c.origin.file.endswith("activations.py")
     assert c.scope.site.expression == "x.tanh()"
     assert (x + 1.0).origin is None
     a.name = "a"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 from autograd_mini.core.dual import Dual, Level
-from autograd_mini.core.row import interpreters
+from autograd_mini.core.row import TABLE, interpreters
 
 x_, y_ = sympy.symbols("x y")
 
@@ -406,7 +406,7 @@ def test_inlined_operations_of_dual_numbers_follow_the_table():
     duals = [Dual(a, b, level) for a, b in itertools.product(numbers, repeat=2)]
     for name in ("add", "sub", "mul", "truediv"):
         operate = getattr(operator, name)
-        row = am.primitives.TABLE[name.removeprefix("true")]
+        row = TABLE[name.removeprefix("true")]
         for x, y in itertools.product(duals, [*duals, *numbers]):
             for a, b in ((x, y), (y, x)):
                 assert repr(operate(a, b)) == repr(interpreters[Dual](row, (a, b)))
@@ -466,7 +466,7 @@ def test_a_primitive_by_decorator_has_all_rights():
         assert named.__name__ == "test_named"
     finally:
         for name in ("test_bell", "test_named"):
-            am.primitives.TABLE.pop(name, None)
+            TABLE.pop(name, None)
 
 
 @pytest.mark.parametrize(

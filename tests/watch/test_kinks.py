@@ -10,8 +10,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.core import table as primitives
-from autograd_mini.core.row import TABLE
+from autograd_mini.core.row import TABLE, evaluate
 
 SMOOTH = TABLE["add"].kink
 
@@ -53,7 +52,7 @@ def test_rows_report_at_their_kink_and_not_beside_it(name):
     """One entry with the operands, the slopes chosen and those on both sides; none at moved operands."""
     numbers, *slopes = AT_KINKS[name]
     with am.kinks() as report:
-        node = primitives.evaluate(TABLE[name], tuple(map(Value, numbers)))
+        node = evaluate(TABLE[name], tuple(map(Value, numbers)))
     (kink,) = report
     assert kink.node is node
     assert (kink.op, kink.numbers) == (name, numbers)
@@ -61,7 +60,7 @@ def test_rows_report_at_their_kink_and_not_beside_it(name):
         assert repr(got) == repr(expected)
     with am.kinks() as report:
         apart = [n * 0.9 + 0.05 * (i + 1) for i, n in enumerate(numbers)]
-        primitives.evaluate(TABLE[name], tuple(map(Value, apart)))
+        evaluate(TABLE[name], tuple(map(Value, apart)))
     assert not report
 
 
