@@ -26,8 +26,9 @@ MODULES = sorted(
 LAYERS = [
     ["program.source", "output.files", "output.screen", "output.streams", "program.release"],
     ["errors", "program.variables", "program.stack"], ["core.ieee", "core.arrays"],
-    ["core.row"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.sweep"],
-    ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
+    ["core.row"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.node"],
+    ["core.traced", "core.copies"], ["core.sweep"], ["engine"],
+    ["core.dual", "transforms.trees", "notation.namespaces"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
     ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
     ["functions", "transforms.recorded"], ["transforms.derivatives"], ["notation.names", "notation.snapshot"],

@@ -18,7 +18,6 @@ from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
 from autograd_mini.core.traced import Traced
-from autograd_mini.engine import retire
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
@@ -146,11 +145,13 @@ class _Graph:
                         for x, operand in zip(numbers, node.operands, strict=True)
                     ]
                 slopes = node._row.partials(self.number(node), numbers)
-            live = []
-            for operand, recorded, slope in zip(node.operands, node.partials, slopes, strict=True):
-                leads = recorded is not ZERO and isinstance(operand, Methods) and operand in self._dependents
-                live.append(slope if leads else ZERO)
-                check_unwritten(node, live[-1], recorded)
+            leads = [isinstance(x, Methods) and x in self._dependents for x in node.operands]
+            live = [slope if lead else ZERO for slope, lead in zip(slopes, leads, strict=True)]
+            if node.keeps_pairs:  # a traced node would only now compute what was not recorded
+                recorded = node.partials
+                live = [ZERO if known is ZERO else slope for slope, known in zip(live, recorded, strict=True)]
+                for slope, known in zip(live, recorded, strict=True):
+                    check_unwritten(node, slope, known)
             self._edges[node] = live
         return self._edges[node]
 
@@ -188,7 +189,7 @@ class Recorded(_Graph):
             self.result, self.outputs, aux = split(f(*arguments, **named))
         finally:
             for leaf in self.variables:
-                retire(leaf)
+                leaf._retire()
         self.aux = self.answer(aux)
 
     def answer(self, tree: Tree) -> Tree:

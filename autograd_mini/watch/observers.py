@@ -30,7 +30,7 @@ _MACHINERY = frozenset(
     f"autograd_mini.{name}"
     for name in [
         *("engine", "micrograd.engine", "program.scopes", "program.stack"),
-        *("core.arrays", "core.dual", "core.methods", "core.row", "core.sweep", "core.table"),
+        *("core.arrays", "core.dual", "core.methods", "core.row", "core.sweep", "core.table", "core.traced"),
         *("transforms.curvature", "transforms.derivatives", "transforms.detached", "transforms.recorded"),
         "transforms.trees",
     ]
@@ -172,7 +172,7 @@ def checked() -> Watch[None]:
 
 
 def _check_result(node: Any) -> None:
-    if node.op is not None and not isfinite(node.data):
+    if node.op is not None and type(node.data) is float and not isfinite(node.data):
         numbers = shown([getattr(operand, "data", operand) for operand in node.operands])[1:-1]
         sources = [
             f"{operand.name or 'the operand'} = {operand.data!r}"
@@ -392,7 +392,7 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    kink = kink_of(node) if node.op is not None and is_watched() else None
+    kink = kink_of(node) if node.op is not None and type(node.data) is float and is_watched() else None
     if kink is not None:
         note_kink(kink)
 
