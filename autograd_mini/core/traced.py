@@ -358,7 +358,7 @@ def _computing(kind: type[Unrecorded]) -> Callable[[Primitive, tuple[Any, ...]],
 
 def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """Make the node of one operation: its result and its operands."""
-    data = []
+    data, is_kept = [], True
     for x in operands:
         kind = type(x)
         if kind is Traced:
@@ -371,12 +371,13 @@ def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
             return interpreters[kind](row, operands)
         else:
             data.append(_bare(x, f"{row.name}()"))
+            is_kept = is_kept and kind is Condition
     if row is _WHERE and type(operands[0]) is Traced:
         return evaluate(row, (operands[0] != 0.0, *operands[1:]))
     node = _new(Traced)
     node._row = row
     node._data = evaluate(row, tuple(data))
-    if not _USUAL.issuperset(map(type, operands)):
+    if not is_kept:
         operands = tuple([x if isinstance(x, (Traced, Condition)) else d for x, d in zip(operands, data, strict=True)])
     node._operands, node._partials = operands, None
     now = recording()
@@ -400,7 +401,6 @@ def _chosen(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 
 _WHERE = TABLE["where"]
-_USUAL = {Traced, float}
 _new = object.__new__
 interpreters[Unrecorded], interpreters[_Dressed] = _computing(Unrecorded), _computing(_Dressed)
 interpreters[Traced] = _record

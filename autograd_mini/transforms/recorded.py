@@ -134,19 +134,21 @@ class _Graph:
 
     def _partials(self, node: Any) -> Sequence[Any]:
         """The local partials of a node by its rule, and only towards what depends on the variables."""
+        operands = node.operands
         if node not in self._dependents:
-            return (ZERO,) * len(node.operands)
+            return (ZERO,) * len(operands)
         if node not in self._edges:
             with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
-                numbers = [self.number(x) if isinstance(x, Methods) else x for x in node.operands]
-                if len(numbers) == 2:
-                    numbers = [
-                        Constant(x) if type(x) is float and x is operand else x
-                        for x, operand in zip(numbers, node.operands, strict=True)
-                    ]
+                constant = Constant if len(operands) == 2 else float
+                numbers = [
+                    self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
+                    for x in operands
+                ]
                 slopes = node._row.partials(self.number(node), numbers)
-            leads = [isinstance(x, Methods) and x in self._dependents for x in node.operands]
-            live = [slope if lead else ZERO for slope, lead in zip(slopes, leads, strict=True)]
+            live = [
+                slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
+                for slope, x in zip(slopes, operands, strict=True)
+            ]
             if node.keeps_pairs:  # a traced node would only now compute what was not recorded
                 recorded = node.partials
                 live = [ZERO if known is ZERO else slope for slope, known in zip(live, recorded, strict=True)]
