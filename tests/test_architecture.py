@@ -27,7 +27,7 @@ LAYERS = [
     ["program.source", "output.files", "output.screen", "output.streams", "program.release"],
     ["errors", "program.variables", "program.stack"], ["core.ieee", "core.arrays"],
     ["core.row"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.node"],
-    ["core.traced", "core.copies"], ["core.sweep"], ["engine"],
+    ["core.traced", "core.copies"], ["core.sweep", "core.replay"], ["engine"],
     ["core.dual", "transforms.trees", "notation.namespaces"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
     ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],

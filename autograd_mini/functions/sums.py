@@ -14,6 +14,7 @@ from autograd_mini.core.table import (
     hypot,
     sum_of,
 )
+from autograd_mini.core.traced import Unrecorded
 from autograd_mini.engine import Value, record_sum
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.scalars import Scalar
@@ -46,7 +47,7 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
         terms.insert(0, start)
     if set(map(type, terms)) == {Value}:
         return record_sum(terms)
-    if any(type(term) is Value or isinstance(term, float) for term in terms):
+    if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
     if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # of few bits, which would overflow
         return sum([term.item() if type(term).__module__ == "numpy" and not term.ndim else term for term in terms])

@@ -166,7 +166,7 @@ def observing(observe: Observer) -> Watch[None]:
 
 
 _nothing = nullcontext()
-_unobserved = hooked(observers=())
+_unobserved = hooked(observers=(), comparisons=())
 
 
 def unobserved() -> AbstractContextManager[None]:

@@ -64,7 +64,7 @@ class Hooks:
         finish: called with each new node after them, watched or not: `no_grad` cuts its edges.
         checked: whether sweeps and forward mode raise at nan and infinity.
         reports: the lists that kinks are put on.
-        at_boundary: called with both operands where `< <= > >=` finds them equal.
+        comparisons: called with each comparison of numbers: left, symbol, right, answer.
         at_backward: called with the root and the seed when `backward()` begins.
     """
 
@@ -72,7 +72,7 @@ class Hooks:
     finish: Observer | None = None
     checked: bool = False
     reports: tuple[Any, ...] = ()
-    at_boundary: Callable[[Any, Any], None] | None = None
+    comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()
     at_backward: Callable[[Any, float], None] | None = None
 
     def observe(self) -> Observer | None:
@@ -150,10 +150,10 @@ _exits = 0  # of `with` blocks, in all threads, ever
 nobody: set[Any] = set()
 
 
-def observe_everywhere(observe: Observer) -> None:
-    """Call a function with every node recorded from now on, in every thread."""
-    _bottom.hooks = _unset.hooks = Hooks(observers=(observe,))
-    _bottom.observe = _unset.observe = observe
+def watch_everywhere(hooks: Hooks) -> None:
+    """Let these hooks hold from now on, in every thread."""
+    _bottom.hooks = _unset.hooks = hooks
+    _bottom.observe = _unset.observe = hooks.observe()
 
 
 # -- the stack ---------------------------------------------------------------------------------------------------------

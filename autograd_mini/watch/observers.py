@@ -6,10 +6,11 @@ Nodes are looked at through their public attributes only. Not here: recording it
 from __future__ import annotations
 
 import gc
+import operator
 import os
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,9 +20,9 @@ from typing import Any, TypeVar
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.errors import NonFiniteError, shown
-from autograd_mini.program.scopes import Watch, observing
+from autograd_mini.program.scopes import Watch
 from autograd_mini.program.source import Site, site_of, user_site
-from autograd_mini.program.stack import Hooks, Observer, Scope, observe_everywhere, recording
+from autograd_mini.program.stack import Hooks, Observer, Scope, recording, watch_everywhere
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -81,8 +82,68 @@ def _remember_calls() -> Observer:
     return remember
 
 
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """A comparison that was made while a graph was recorded, on which the rest of the graph may depend.
+
+    Attributes:
+        left: a node, or a number.
+        op: the comparison, such as "<".
+        right: a node, or a number.
+        answer: what came of it.
+        site: where in the user's program; None if that is not known.
+    """
+
+    left: Any
+    op: str
+    right: Any
+    answer: bool
+    site: Site | None
+
+    def answer_at(self, numbers: Mapping[Any, float]) -> bool:
+        """The answer where nodes have other numbers."""
+        return bool(_COMPARE[self.op](*[self._number(x, numbers) for x in (self.left, self.right)]))
+
+    @property
+    def is_of_program(self) -> bool:
+        """Whether it is in the user's program, such as `if x > 0`, and not in a function of this package."""
+        return self.site is not None and not is_of_package(self.site)
+
+    @staticmethod
+    def _number(x: Any, numbers: Mapping[Any, float]) -> Any:
+        return numbers.get(x, x.data) if hasattr(x, "decisions") else x
+
+    def __str__(self) -> str:
+        numbers = f"{getattr(self.left, 'data', self.left)!r} {self.op} {getattr(self.right, 'data', self.right)!r}"
+        return f"{self.site.expression or numbers} at {self.site}" if self.site else numbers
+
+
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_MOST_DECISIONS = 100  # of one node: a leaf may be compared again in every step of a training
+
+
+def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
+    nodes = [x for x in (left, right) if hasattr(x, "decisions")]
+    if nodes:
+        node = next((x for x in nodes if x.op is not None), nodes[0])  # a computed one is gone with its graph
+        decision = Decision(left, op, right, answer, site_of(_program(sys._getframe(2))))
+        node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
+
+
+def _remembering(hooks: Hooks, observe: Observer) -> Hooks:
+    others = [watch for watch in hooks.comparisons if watch is not _remember_decision]
+    return replace(hooks, observers=(*hooks.observers, observe), comparisons=(*others, _remember_decision))
+
+
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
-    observe_everywhere(_remember_calls())
+    watch_everywhere(_remembering(Hooks(), _remember_calls()))
 
 
 def provenance(calls: bool = False) -> Watch[None]:
@@ -104,7 +165,8 @@ def provenance(calls: bool = False) -> Watch[None]:
     >>> y.origin.expression
     '(x + 1.0) * (x - 1.0)'
     """
-    return observing(_remember_calls() if calls else _remember_origin)
+    observe = _remember_calls() if calls else _remember_origin
+    return Watch(lambda hooks: _remembering(hooks, observe), None)
 
 
 @dataclass(frozen=True, eq=False)  # not slotted, for it must take weak references
@@ -384,7 +446,9 @@ def note_kink(kink: Kink) -> None:
         report.append(kink)
 
 
-def _note_comparison(left: Any, right: Any) -> None:
+def _note_comparison(left: Any, op: str, right: Any, answer: bool) -> None:
+    if op in ("==", "!=") or left._data != getattr(right, "_data", right):
+        return
     frame = sys._getframe(2)  # past the operator; a decision of this package is between two equal forms
     if is_watched() and frame.f_globals.get("__name__", "").partition(".")[0] != __name__.partition(".")[0]:
         numbers = left.data, float(getattr(right, "data", right))
@@ -423,6 +487,8 @@ def kinks() -> Watch[Kinks]:
         observers = hooks.observers
         if _note_row not in observers:  # it puts a kink on all lists
             observers = (*observers, _remember_origin, _note_row)
-        return replace(hooks, observers=observers, reports=(*hooks.reports, report), at_boundary=_note_comparison)
+        others = [watch for watch in hooks.comparisons if watch is not _note_comparison]
+        comparisons = (*others, _note_comparison)
+        return replace(hooks, observers=observers, reports=(*hooks.reports, report), comparisons=comparisons)
 
     return Watch(change, report)

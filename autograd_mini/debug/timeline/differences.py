@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from autograd_mini.core.replay import replay
 from autograd_mini.core.row import ZERO
 from autograd_mini.debug.timeline.journal import Journal
 from autograd_mini.engine import Value, is_node
@@ -114,14 +115,10 @@ def total(journal: Journal, node: Value) -> Comparison:
             above[other] = None
     del above[node]
 
+    recorded = {other: journal.value(other) for other in journal.order if other not in above}
+
     def function(x: float) -> float:
-        moved = {node: x}
-        for other in above:
-            row = other._row
-            assert row is not None  # it is no leaf
-            numbers = [(moved[x] if x in moved else journal.value(x)) if is_node(x) else x for x in other.operands]
-            moved[other] = row.function(*numbers)
-        return moved.get(journal.root, journal.value(journal.root)) * journal.seed
+        return replay(above, recorded | {node: x})[journal.root] * journal.seed
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
     compared = Comparison(derivative, *slope(function, journal.value(node)), _of_the_user(journal, above))
