@@ -28,7 +28,7 @@ from autograd_mini.core.table import (
     sinh,
     where,
 )
-from autograd_mini.engine import Value, is_node, name_scope, record_where
+from autograd_mini.engine import Value, is_node, name_scope, record_relu
 from autograd_mini.functions.scalars import Scalar, between, constant, number_of
 from autograd_mini.program.scopes import composite, unobserved
 from autograd_mini.watch.observers import Kink, is_checked, is_watched, note_kink, place_of, transparent
@@ -190,12 +190,10 @@ def relu(x: Scalar) -> Scalar:
     """
     # Not x > 0: nan must stay nan. One node, which half of all networks consist of: the short way to record it.
     if type(x) is Value or is_node(x):
-        number, choose = x._data, record_where if type(x) is Value else where
-        if number > 0.0:
-            return name_scope("relu", choose(False, 0.0, x))
+        number = x._data
         if number != number:
             return name_scope("relu", x / x)
-        y = name_scope("relu", choose(True, 0.0, x))
+        y = record_relu(x) if type(x) is Value else name_scope("relu", where(number <= 0.0, 0.0, x))
         if number == 0.0:
             _switched("relu", relu, x, y)
             return _bent(x, y)
