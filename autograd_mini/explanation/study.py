@@ -22,7 +22,8 @@ from autograd_mini.functions.activations import kink_at_switch, relu
 from autograd_mini.notation.names import call_of, composite_of, is_relu
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import Scope
-from autograd_mini.watch.observers import Kink, kink_of, place_of
+from autograd_mini.watch.boundaries import Kink, kink_of
+from autograd_mini.watch.origins import place_of
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each

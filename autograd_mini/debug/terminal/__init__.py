@@ -35,7 +35,7 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.output.screen import wrapped
 from autograd_mini.output.streams import abandon, reason, write
-from autograd_mini.program.script import path_and_name
+from autograd_mini.script import path_and_name
 
 ALIASES = {
     "n": "next", "s": "step", "r": "return", "c": "continue", "cont": "continue",
