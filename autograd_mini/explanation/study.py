@@ -649,13 +649,7 @@ def _wall(edge: Edge, words: Words) -> tuple[str, str]:
 
 def _inside(low: float, high: float) -> str:
     """An interval of numbers in words."""
-    return (
-        "positive"
-        if (low, high) == (0.0, math.inf)
-        else f"above {low:g}"
-        if high == math.inf
-        else f"between {low:g} and {high:g}"
-    )
+    return "positive" if (low, high) == (0.0, math.inf) else f"above {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
 
 
 def _habit(verdict: Verdict, kind: str, words: Words) -> str | None:
