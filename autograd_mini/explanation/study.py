@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
@@ -649,7 +649,13 @@ def _wall(edge: Edge, words: Words) -> tuple[str, str]:
 
 def _inside(low: float, high: float) -> str:
     """An interval of numbers in words."""
-    return "positive" if (low, high) == (0.0, math.inf) else f"above {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+    return (
+        "positive"
+        if (low, high) == (0.0, math.inf)
+        else f"above {low:g}"
+        if high == math.inf
+        else f"between {low:g} and {high:g}"
+    )
 
 
 def _habit(verdict: Verdict, kind: str, words: Words) -> str | None:

@@ -21,7 +21,7 @@ from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.notation.spelling import RELATIONS
 from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
-from autograd_mini.symbolic.table import exact
+from autograd_mini.symbolic.table import exact, exact_slope
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.detached import recorded
 
@@ -182,7 +182,7 @@ def adjoints_of(output: Any) -> dict[Traced, Any]:
             f"A formula needs a function that returns one number or a list of them; this one returned {shown(output)}.",
             "Compute with the arguments alone, and return numbers.",
         )
-    return adjoints(output, sympy.Integer(1), lambda node: [p if p is ZERO else exact(p) for p in node.partials])
+    return adjoints(output, sympy.Integer(1), lambda node: [exact_slope(partial) for partial in node.partials])
 
 
 def _slope(found: dict[Traced, Any], leaf: Traced) -> Any:
