@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
@@ -18,7 +18,8 @@ from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.report import SHOWN_LINKS, Culprit, Finding, Link, Words, at, ends, short, slope_text
 from autograd_mini.explanation.stable import advise, inputs_of
-from autograd_mini.functions.activations import kink_at_switch, relu
+from autograd_mini.functions.activations import relu
+from autograd_mini.functions.switches import kink_at_switch
 from autograd_mini.notation.names import call_of, composite_of, is_relu
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import Scope
@@ -650,7 +651,13 @@ def _wall(edge: Edge, words: Words) -> tuple[str, str]:
 
 def _inside(low: float, high: float) -> str:
     """An interval of numbers in words."""
-    return "positive" if (low, high) == (0.0, math.inf) else f"above {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+    return (
+        "positive"
+        if (low, high) == (0.0, math.inf)
+        else f"above {low:g}"
+        if high == math.inf
+        else f"between {low:g} and {high:g}"
+    )
 
 
 def _habit(verdict: Verdict, kind: str, words: Words) -> str | None:
