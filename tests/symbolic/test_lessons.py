@@ -120,8 +120,9 @@ def test_sentences_for_beginners():
     assert "branches" not in page
     page, _ = explain_proof("tanh")
     assert "Two branches" in page
-    assert "Both branches are the same, for u2 = -1 + 1/(u1 + 1)." in page
     assert "target" not in page
+    page, _ = explain_proof("sigmoid")
+    assert "Both branches are the same, for e2 = 1/e1." in page
 
 
 def test_classes():
@@ -140,7 +141,7 @@ def test_classes():
 def test_the_derivation_is_not_canned(monkeypatch):
     """A rule that is wrong shows on the page, and the verdict changes, and the status."""
     row = TABLE["exp"]
-    wrong = am.primitive("wrong_exp", lambda x: am.exp(x), lambda y, x: (2.0 * y,))
+    wrong = am.primitive("wrong_exp", lambda x: am.exp(x), lambda y, x: (2.0 * y,), check=False)
     try:
         lesson = proofs.Lesson(
             "nothing", lambda x: wrong(x) * x, lambda n: ["x"], lambda x: [am.exp(x)], lambda n: ["a"], "a = exp(x)",
