@@ -32,7 +32,7 @@ LAYERS = [
     ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
     ["functions", "transforms.recorded"], ["transforms.derivatives"], ["notation.names", "notation.snapshot"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
-    ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
+    ["symbolic.assumptions"], ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
     ["optim.states"], ["nn.module", "optim.schedules"],
     ["nn", "optim", "demo.data", "explanation.report"], ["micrograd.engine"], ["micrograd.nn"],
     ["micrograd"], ["explanation.stable", "explanation.digits"], ["explanation.study"], ["explanation"],

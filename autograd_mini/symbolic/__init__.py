@@ -20,19 +20,19 @@ if TYPE_CHECKING:
         solved,
         symbolic_arguments,
         text,
-        trace,
+        traced,
     )
     from autograd_mini.symbolic.proof import Proof, Verdict, prove
     from autograd_mini.symbolic.table import exact
 
 _HOME = {
-    "formulas": ("Formula", "formula", "named_symbol", "simplified", "solved", "symbolic_arguments", "text", "trace"),
+    "formulas": ("Formula", "formula", "named_symbol", "simplified", "solved", "symbolic_arguments", "text", "traced"),
     "proof": ("Proof", "Verdict", "prove"),
     "table": ("exact",),
 }
 __all__ = [
     "Formula", "Proof", "Verdict",
-    "exact", "formula", "named_symbol", "prove", "simplified", "solved", "symbolic_arguments", "text", "trace",
+    "exact", "formula", "named_symbol", "prove", "simplified", "solved", "symbolic_arguments", "text", "traced",
 ]  # fmt: skip
 
 

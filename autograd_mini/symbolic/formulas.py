@@ -117,7 +117,7 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     """
     arguments = symbolic_arguments(f, names)
     positions = _positions(arguments, argnums)
-    result, leaves = trace(f, arguments)
+    result, leaves = traced(f, arguments)
     by = leaves[positions] if isinstance(positions, int) else tuple([leaves[position] for position in positions])
     rows = [
         mapped(functools.partial(_slope, adjoints_of(output)), by)
@@ -127,7 +127,7 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     return Formula(value, rows if isinstance(result, list) else rows[0], tuple([leaf.data for leaf in flat(by)]))
 
 
-def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
+def traced(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
     """The graph of a function.
 
     Args:
@@ -140,7 +140,7 @@ def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[An
     Raises:
         ArgumentError: f takes another number of arguments.
 
-    >>> trace(lambda x: 2.0 * x, [sympy.Symbol("x")])
+    >>> traced(lambda x: 2.0 * x, [sympy.Symbol("x")])
     (Traced(2*x), [Traced(x)])
     """
     leaves = [mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, entry) for entry in arguments]
@@ -286,7 +286,7 @@ def simplified(expression: Any) -> Any:
     expression = exact(expression)
     steps = {step: sympy.Dummy("step", real=True) for step in outermost(expression, sympy.floor)}
     back = {step: floor for floor, step in steps.items()}
-    arms = arms_of(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), False)
+    arms = arms_of(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), put_in=False)
     if arms is None:
         return expression
     forms: list[tuple[Any, Any]] = []
@@ -359,6 +359,15 @@ class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     def _print_Relational(self, relation: Any) -> str:
         symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(relation.rel_op, relation.rel_op)
         return f"{self._print(relation.lhs)} {symbol} {self._print(relation.rhs)}"
+
+    def _print_And(self, expression: Any) -> str:
+        return " and ".join(f"({part})" if " or " in part else part for part in self._parts(expression))
+
+    def _print_Or(self, expression: Any) -> str:
+        return " or ".join(self._parts(expression))
+
+    def _parts(self, expression: Any) -> list[str]:
+        return [self._print(part) for part in sorted(expression.args, key=sympy.default_sort_key)]
 
 
 def text(expression: Any) -> str:

@@ -246,9 +246,9 @@ class _Graph:
     """The graph of a function of symbols, with a name for every node."""
 
     def __init__(self, lesson: Lesson, arguments: list[Any]) -> None:
-        from autograd_mini.symbolic import named_symbol, trace
+        from autograd_mini.symbolic import named_symbol, traced
 
-        result, leaves = trace(lesson.function, arguments)
+        result, leaves = traced(lesson.function, arguments)
         self.outputs: list[Any] = result if isinstance(result, list) else [result]
         self.inputs = list(_flat(leaves[:1]))
         self.nodes: dict[Any, Any] = {}
