@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.report import SHOWN_LINKS, Culprit, Finding, Link, Words, at, ends, short, slope_text
@@ -62,9 +62,7 @@ class Study:
 
     def __init__(self, root: Value, small: float, large: float, words: Words) -> None:
         self.root, self.small, self.large, self.words = root, small, large, words
-        self.adjoints = topological_order(root)
-        for _ in sweep(root, 1.0, self.adjoints):
-            pass
+        self.adjoints = adjoints(root)
         self.order = topological_order(root, everything=True)
         self.users: dict[Value, list[tuple[Value, Any]]] = {node: [] for node in self.order}
         for node in self.order:

@@ -405,17 +405,16 @@ class _Graph:
         inputs = [node.data for node in self.inputs]
         contributions: dict[Any, list[str]] = {}
 
-        def partials(node: Any) -> tuple[Any, Any]:
+        def partials(node: Any) -> list[Any]:
             if node.op is None:
-                return ZERO, ZERO
+                return []
             slopes = self._slopes(node)
             for operand, slope in zip(node.operands, slopes, strict=True):
                 if slope is not ZERO:
                     factor = text(slope)
                     factor = f"({factor})" if factor.startswith("-") or " " in factor or "/" in factor else factor
                     contributions.setdefault(operand, []).append(f"∂{top}/∂{self.names[node]} · {factor}")
-            left, right, *_ = *slopes, ZERO
-            return (tuple(slopes), ZERO) if len(slopes) > 2 else (left, right)
+            return slopes
 
         for node, adjoint in sweep(output, simplified(1.0), topological_order(output), partials):
             if node is output:
