@@ -26,7 +26,7 @@ MODULES = sorted(
 LAYERS = [
     ["program.source", "output.files", "output.screen", "output.streams", "program.release"],
     ["errors", "program.variables", "program.stack"], ["core.ieee", "core.arrays"],
-    ["core.row"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.sweep"],
+    ["core.row"], ["core.rules", "core.custom"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.sweep"],
     ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
     ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],

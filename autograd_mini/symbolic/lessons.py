@@ -237,11 +237,6 @@ def _aligned(equations: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-# How nodes of an operation are called; others by the first letter of the operation.
-_LETTERS = {"sub": "d", "add": "s", "sum": "r", "exp": "e", "expm1": "u", "log1p": "l", "mul": "p", "div": "q",
-            "neg": "n", "dot": "h", "ndtr": "Φ", "where": "w"}  # fmt: skip
-
-
 class _Graph:
     """The graph of a function of symbols, with a name for every node."""
 
@@ -258,7 +253,7 @@ class _Graph:
         numbered = isinstance(result, list)
         for index, output in enumerate(self.outputs):
             self.names[output] = f"{lesson.result}{index + 1}" if numbered else lesson.result
-        unnamed = {node: _LETTERS.get(node.op, node.op[0]) for node in self.nodes if node not in self.names}
+        unnamed = {node: (node._row.letter or node.op[0]) for node in self.nodes if node not in self.names}
         totals, counts = Counter(unnamed.values()), Counter[str]()
         for node, letter in unnamed.items():
             counts[letter] += 1
