@@ -1,7 +1,7 @@
 """`explain`: why is this gradient zero, nan, infinite, tiny or huge?
 
-Not here: how that is found (`study`), how it reads (`report`) and what to write instead (`stable`), which are imported
-by the first question: `import autograd_mini` must stay fast. Read next: `study`.
+Not here: how that is found, how it reads and what to write instead; those modules are imported by the first question,
+because `import autograd_mini` must stay fast. Read next: `report`.
 """
 
 from __future__ import annotations
@@ -96,23 +96,15 @@ def explained(
     small: float = 1e-6,
     large: float = 1e6,
 ) -> Explanation:
-    """The same of a graph whose names and numbers are known.
-
-    Args:
-        root: the output.
-        names: what its nodes are called.
-        recorded: the numbers of its leaves.
-        asked: the nodes whose gradients to explain, with names for them, "" for their own; None for all.
-        inputs: leaves that may not be in the graph.
-        small: as above.
-        large: as above.
-    """
-    from autograd_mini.explanation.report import Explanation, Words
-    from autograd_mini.explanation.study import Study
+    """The same of a graph whose names and numbers are known; the nodes that are asked about have names, or ""."""
+    from autograd_mini.explanation.causes import Causes
+    from autograd_mini.explanation.graph import Graph
+    from autograd_mini.explanation.report import Explanation, findings
+    from autograd_mini.explanation.words import Words
 
     words = Words(names, recorded)
-    study = Study(root, small, large, words)
-    return Explanation(root, tuple(study.findings(asked, inputs)), words, study.without_gradients())
+    causes = Causes(Graph(root, words), small, large)
+    return Explanation(root, tuple(findings(causes, asked, inputs)), words, causes.without_gradients())
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:

@@ -1,50 +1,28 @@
-"""What `explain` returns: findings, and how they read.
+"""What `explain` returns: findings, one for each gradient or for many with the same trouble, and how they read.
 
-Not here: how they are found (that is `study`). Read next: `study`.
+Not here: how the causes are found (that is `causes`). Read next: `graph`.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
-from autograd_mini.notation.names import Names, is_relu
-from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.explanation.advice import advice
+from autograd_mini.explanation.causes import Causes
+from autograd_mini.explanation.graph import Edge, Link
+from autograd_mini.explanation.words import Words, at_site, ends, short, slope_text
 from autograd_mini.output.screen import columns, wrapped
 from autograd_mini.output.streams import printable_lines
-from autograd_mini.program.source import Site, cell, located
+from autograd_mini.program.source import Site
 from autograd_mini.watch.observers import Kink, place_of
 
-SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
-
-
-class Link(NamedTuple):
-    """One factor of a path: an operation that hands its adjoint on to one of its operands.
-
-    Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
-
-    Attributes:
-        node: the operation's result.
-        origin: where in the user's program it was computed; None without provenance.
-        upstream: the adjoint of the node, 0.0 where nothing arrives.
-        local: its local partial derivative for the next node down; `ZERO` where there is no edge.
-        contribution: their product, what the next node down gets from here; 0.0 where nothing arrives.
-        arrivals: how many contributions the adjoint is the sum of.
-        text: the operation with its numbers: "tanh(0.5)".
-    """
-
-    node: Value
-    origin: Site | None
-    upstream: float
-    local: Any
-    contribution: float
-    arrivals: int = 1
-    text: str = ""
+_MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
+_STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 
 
 class Culprit(NamedTuple):
@@ -115,7 +93,7 @@ class Finding:
             rows = ends(tuple(zip(steps, (None, *steps), strict=False)))
             links = [
                 f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
-                f"{short(link.contribution)}  by {words.seen_step(link)}"
+                f"{short(link.contribution)}  by {words.seen(link.node, link.text)}"
                 for link, before in rows
             ]
             if len(steps) > len(links):
@@ -179,7 +157,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
-        lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
+        lines = [f"Derivatives of {self._words.seen(self.root, top.text if top else '')}"]
         if not self.findings:  # of all: what was asked for has findings
             lines.append(self._besides or "Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
@@ -189,90 +167,76 @@ class Explanation:
         return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def ends(things: tuple[Any, ...]) -> list[Any]:
-    """All of a few, the first and the last of many."""
-    if len(things) <= 2 * SHOWN_LINKS:
-        return list(things)
-    return [*things[:SHOWN_LINKS], *things[-SHOWN_LINKS:]]
-
-
-def short(number: float) -> str:
-    """Six digits, unless that makes a whole number of one that is none: acos(1.00000005) is no acos(1)."""
-    text = f"{number + 0.0:.6g}"  # without the sign of -0.0
-    return text if float(text) == number or not text.lstrip("-").isdigit() else repr(number)
-
-
-def slope_text(partial: Any) -> str:
-    return "none (no connection: nothing flows there)" if partial is ZERO else short(partial)
-
-
 def _arriving(number: float, arrivals: int, before: Link | None) -> str:
-    """What arrives at a node; with a note if the link above handed on something else, for other paths join there."""
+    """What arrives at a node; with a note if the link above handed on something else because other paths join there."""
     if before is None or math.isclose(before.contribution, number, rel_tol=1e-6) or number != number:
         return short(number)
     return f"{short(number)} ({f'the sum of {arrivals:,} paths' if arrivals > 1 else 'a sum'})"
 
 
-class Words:
-    """What the parts of a graph are called, with the numbers that it was recorded with.
-
-    Args:
-        names: of the nodes.
-        recorded: the numbers of the leaves.
-    """
-
-    def __init__(self, names: Names, recorded: Snapshot) -> None:
-        self.names, self.recorded = names, recorded
-
-    def number(self, operand: Any) -> float:
-        """The number of an operand: a constant, or a node."""
-        return operand if type(operand) is float else self.recorded.value(operand)
-
-    def name(self, node: Value) -> str:
-        """What the user calls a node; "" where that is not known."""
-        return self.names.name(node) if node in self.names.number else node.name or ""
-
-    def called(self, node: Value) -> str:
-        """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
-        if node.op is None:
-            number, remark = short(self.number(node)), self.recorded.remark(node)
-            text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
-            return f"{text}, {remark}," if remark else text
-        if is_relu(node):
-            return f"relu({short(self.number(node.operands[2]))})"
-        numbers = [short(self.number(x)) for x in node.operands]
-        assert node._row is not None
-        symbol = node._row.symbol
-        if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
-            return f" {symbol} ".join(numbers)
-        if len(numbers) > 4:
-            numbers[2:-1] = ["..."]
-        return f"{node.op}({', '.join(numbers)})"
-
-    def label(self, node: Value) -> str:
-        """What a node whose gradient is explained is called."""
-        number = short(self.number(node))
-        return self.name(node) or (f"{self.called(node)}{at(node)}" if node.op else f"the input {number}")
-
-    def seen(self, node: Value) -> str:
-        """A node, its number and its place."""
-        return f"{self.called(node)}{f' = {short(node.data)}' if node.op else ''}{at(node)}"
-
-    def seen_step(self, link: Link) -> str:
-        """The same of a link."""
-        return f"{link.text} = {short(link.node.data)}{at(link.node)}" if link.text else self.seen(link.node)
+# -- what is found -----------------------------------------------------------------------------------------------------
 
 
-def at(node: Value) -> str:
-    """The place of a node: " (model.py:12: x * x)", or nothing where it is not known."""
-    return at_site(place_of(node) if node.op is not None else None)
+def findings(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[Value]) -> Iterator[Finding]:
+    """One for each node that was asked for; of all leaves and inputs, what is wrong, equal troubles together."""
+    if asked is not None:
+        for node, name in asked.items():
+            yield _finding(causes, node, name)
+        return
+    graph = causes.graph
+    targets = [node for node in graph.order if node.op is None and node is not graph.root]
+    targets += [node for node in inputs if node not in graph.users]
+    kinds = {node: causes.kind(node) for node in targets}
+    sized = [node for node in kinds if kinds[node] in ("vanishing", "exploding")]
+    sized.sort(key=lambda node: abs(math.log(abs(graph.adjoint(node)))), reverse=True)
+    studied = dict.fromkeys(sized[:_STUDIED])
+    groups: dict[Any, list[Value]] = {}
+    for node in dict.fromkeys([*studied, *kinds]):
+        kind = kinds[node]
+        if kind == "ordinary":
+            continue
+        key: Any = next((key for key in groups if key[0] == kind), None)
+        if kind not in ("vanishing", "exploding"):
+            cause = causes.cause(node)
+            site = place_of(cause.node) if cause.node.op else None
+            key = kind, cause.code, None if kind == "unreached" else site.place if site else id(cause.node)
+        elif node in studied or key is None:
+            key = kind, causes.cause(node).code
+        groups.setdefault(key, []).append(node)
+    if len(groups) > _MOST_FINDINGS:  # more than you would read: by cause alone
+        merged: dict[Any, list[Value]] = {}
+        for key, nodes in groups.items():
+            merged.setdefault(key[:2], []).extend(nodes)
+        groups = merged
+    for first, *others in groups.values():
+        yield _finding(causes, first, "", tuple(others))
 
 
-def at_site(site: Site | None) -> str:
-    if site is None:
-        return ""
-    file = site.file if cell(site.file) else os.path.basename(site.file)
-    return f" ({located(file, site.line)}: {site.expression})"
+def _finding(causes: Causes, node: Value, name: str, others: tuple[Value, ...] = ()) -> Finding:
+    """Everything about one gradient."""
+    graph, words = causes.graph, causes.words
+    kind, cause, path = causes.kind(node), causes.cause(node), graph.path(node)
+    steps = graph.steps(path, node)
+    culprit = None
+    if kind not in ("ordinary", "unreached"):
+        factors = next(((k.upstream, k.local) for k in (*steps, *path) if k.node is cause.node), (None, None))
+        if factors == (None, None) and isinstance(edge := graph.began(node), Edge):
+            factors = graph.adjoint(edge.node), edge.partial
+        culprit = Culprit(cause.node, *factors, place_of(cause.node) if cause.node.op else None)
+    return Finding(
+        node=node,
+        gradient=graph.adjoint(node),
+        kind=kind,
+        cause=cause.code,
+        message=cause.message,
+        path=path,
+        culprit=culprit,
+        kinks=tuple([k for x in path if x.node in graph.adjoints and (k := causes.kink(x.node)) is not None]),
+        advice=advice(causes, cause, kind, path),
+        others=others,
+        steps=steps,
+        gradients=tuple(map(graph.adjoint, (node, *others))),
+        arrivals=graph.arrivals(node),
+        _name=name or words.label(node),
+        _words=words,
+    )

@@ -19,6 +19,7 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.core.table import abs, cos, exp, expm1, hypot, log, log1p, sin, sqrt, xlogy
 from autograd_mini.engine import Value, is_node
+from autograd_mini.explanation.graph import inputs_of
 from autograd_mini.functions.activations import log_sigmoid, sigmoid, softplus, tanh
 from autograd_mini.functions.logits import log_softmax, logsumexp, softmax
 from autograd_mini.functions.losses import cross_entropy
@@ -139,21 +140,6 @@ class _Match:
         )
 
 
-def inputs_of(scope: Scope, node: Value) -> list[Value]:
-    """What the nodes of a scope behind a node were computed from, each once."""
-    found: dict[Value, None] = {}
-    inside, seen = [node], {node}
-    while inside:
-        for operand in inside.pop().operands:
-            if is_node(operand) and operand not in seen:
-                seen.add(operand)
-                if operand.scope is scope and operand.operands:
-                    inside.append(operand)
-                else:
-                    found[operand] = None
-    return list(found)
-
-
 def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, Any]], float] | None:
     """A sum as signed terms and a constant, however it is put together; None for too many terms."""
     terms: list[tuple[float, Any]] = []
@@ -257,7 +243,7 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
 
 def _arguments(scope: Scope, node: Value) -> Any:
     """What a composition was called with: one number, or a list whose element in front is that of the result."""
-    inputs = inputs_of(scope, node)
+    inputs = inputs_of(node, scope)
     if scope.name != "softmax":
         return inputs[0] if inputs else 0.0
     probabilities = softmax([z.data for z in inputs])

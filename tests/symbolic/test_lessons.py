@@ -140,7 +140,7 @@ def test_classes():
 def test_the_derivation_is_not_canned(monkeypatch):
     """A rule that is wrong shows on the page, and the verdict changes, and the status."""
     row = TABLE["exp"]
-    wrong = am.primitive("wrong_exp", lambda x: am.exp(x), lambda y, x: (2.0 * y,))
+    wrong = am.primitive("wrong_exp", lambda x: am.exp(x), lambda y, x: (2.0 * y,), check=False)
     try:
         lesson = proofs.Lesson(
             "nothing", lambda x: wrong(x) * x, lambda n: ["x"], lambda x: [am.exp(x)], lambda n: ["a"], "a = exp(x)",
