@@ -294,8 +294,8 @@ def test_simplified():
     [
         (lambda: formula(am.maximum, "x", "y"), am.ArgumentError, r'formula\(f, "x y"\)'),
         (lambda: formula(am.softmax, ["a", "b"]), am.ArgumentError, r'\[\["a", "b"\]\]'),
-        (lambda: formula(3, "x"), am.OperandError, "3 is no function"),
-        (lambda: formula(3), am.OperandError, "3 is no function"),
+        (lambda: formula(3, "x"), am.OperandError, "3 is not a function"),
+        (lambda: formula(3), am.OperandError, "3 is not a function"),
         (lambda: formula(am.exp, "2x"), am.ArgumentError, "'2x' does not name a number"),
         (lambda: formula(am.exp, [None]), am.ArgumentError, "None"),
         (lambda: formula(lambda x: {"a": x}), am.OperandError, "a list of them"),
