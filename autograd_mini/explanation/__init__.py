@@ -99,12 +99,10 @@ def explained(
     """The same of a graph whose names and numbers are known; the nodes that are asked about have names, or ""."""
     from autograd_mini.explanation.causes import Causes
     from autograd_mini.explanation.graph import Graph
-    from autograd_mini.explanation.report import Explanation, findings
+    from autograd_mini.explanation.report import report
     from autograd_mini.explanation.words import Words
 
-    words = Words(names, recorded)
-    causes = Causes(Graph(root, words), small, large)
-    return Explanation(root, tuple(findings(causes, asked, inputs)), words, causes.without_gradients())
+    return report(Causes(Graph(root, Words(names, recorded)), small, large), asked, inputs)
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:

@@ -26,24 +26,15 @@ class Link(NamedTuple):
     """One factor of a path: an operation that hands its adjoint on to one of its operands.
 
     Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
-
-    Attributes:
-        node: the operation's result.
-        origin: where in the user's program it was computed; None without provenance.
-        upstream: the adjoint of the node, 0.0 where nothing arrives.
-        local: its local partial derivative for the next node down; `ZERO` where there is no edge.
-        contribution: their product, what the next node down gets from here; 0.0 where nothing arrives.
-        arrivals: how many contributions the adjoint is the sum of.
-        text: the operation with its numbers: "tanh(0.5)".
     """
 
-    node: Value
-    origin: Site | None
-    upstream: float
-    local: Any
-    contribution: float
-    arrivals: int = 1
-    text: str = ""
+    node: Value  # the operation's result
+    origin: Site | None  # where in the user's program it was computed; None without provenance
+    upstream: float  # the adjoint of the node, 0.0 where nothing arrives
+    local: Any  # its local partial derivative for the next node down; `ZERO` where there is no edge
+    contribution: float  # their product, what the next node down gets from here; 0.0 where nothing arrives
+    arrivals: int = 1  # how many contributions the adjoint is the sum of
+    text: str = ""  # a composition with what it was called with: "tanh(0.5)"
 
 
 class Edge(NamedTuple):
