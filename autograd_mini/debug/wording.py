@@ -18,8 +18,7 @@ from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
-from autograd_mini.explanation import explained
-from autograd_mini.explanation.report import Explanation
+from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import bracketed, elided, is_relu
 from autograd_mini.output.screen import columns_of, width
 from autograd_mini.output.streams import printable as printable

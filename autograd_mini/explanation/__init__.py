@@ -7,7 +7,7 @@ because `import autograd_mini` must stay fast. Read next: `report`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini.core.row import as_number
@@ -81,28 +81,12 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
                 "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
             )
         v, by = root, v
+    from autograd_mini.explanation.report import explained
+
     asked = None if by is None else dict(_named(by, ""))
     order = tuple(topological_order(v, everything=True))
     names = Names(order, () if is_function else namespaces(sys._getframe(1)))
     return explained(v, names, Snapshot(order), asked, inputs, small, large)
-
-
-def explained(
-    root: Value,
-    names: Names,
-    recorded: Snapshot,
-    asked: dict[Value, str] | None,
-    inputs: Iterable[Value] = (),
-    small: float = 1e-6,
-    large: float = 1e6,
-) -> Explanation:
-    """The same of a graph whose names and numbers are known; the nodes that are asked about have names, or ""."""
-    from autograd_mini.explanation.causes import Causes
-    from autograd_mini.explanation.graph import Graph
-    from autograd_mini.explanation.report import report
-    from autograd_mini.explanation.words import Words
-
-    return report(Causes(Graph(root, Words(names, recorded)), small, large), asked, inputs)
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:
@@ -120,14 +104,12 @@ def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[V
 
 
 def _no_value(role: str, v: Any) -> OperandError:
+    what = f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}."
     if as_number(v) is None:
-        return OperandError(
-            f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}.",
-            "Pass the node whose derivatives to explain, such as the loss.",
-        )
+        return OperandError(what, "Pass the node whose derivatives to explain, such as the loss.")
     return OperandError(
-        f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}. The result is a plain number: no Value took "
-        "part, or the graph was lost (.data, float(), np.maximum of constants).",
+        f"{what} The result is a plain number: no Value took part, or the graph was lost (.data, float(), np.maximum "
+        "of constants).",
         "Compute it from Values, and with functions of this package; or write explain(f, x).",
     )
 

@@ -14,8 +14,10 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
 from autograd_mini.explanation.advice import advice
 from autograd_mini.explanation.causes import Causes
-from autograd_mini.explanation.graph import Edge, Link
+from autograd_mini.explanation.graph import Edge, Graph, Link
 from autograd_mini.explanation.words import Words, at_site, ends, short, slope_text
+from autograd_mini.notation.names import Names
+from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.output.screen import columns, wrapped
 from autograd_mini.output.streams import printable_lines
 from autograd_mini.program.source import Site
@@ -91,12 +93,21 @@ class Explanation:
         return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
 
-def report(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[Value]) -> Explanation:
-    """What is wrong with the gradients that were asked for, or with any."""
-    graph = causes.graph
+def explained(
+    root: Value,
+    names: Names,
+    recorded: Snapshot,
+    asked: dict[Value, str] | None,
+    inputs: Iterable[Value] = (),
+    small: float = 1e-6,
+    large: float = 1e6,
+) -> Explanation:
+    """Explain a graph whose names and numbers are known; the nodes that are asked about have names, or ""."""
+    graph = Graph(root, Words(names, recorded))
+    causes = Causes(graph, small, large)
     found = tuple(_findings(causes, asked, inputs))
-    top = next((f.steps[0].text for f in found if f.steps and f.steps[0].node is graph.root), "")
-    return Explanation(graph.root, found, causes.words.seen(graph.root, top), causes.without_gradients())
+    top = next((f.steps[0].text for f in found if f.steps and f.steps[0].node is root), "")
+    return Explanation(root, found, graph.words.seen(root, top), causes.without_gradients())
 
 
 def _findings(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[Value]) -> Iterator[Finding]:
