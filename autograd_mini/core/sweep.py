@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from autograd_mini.core.row import FLAT, ZERO
-from autograd_mini.watch.observers import check_contributions, check_tangent, is_checked
+from autograd_mini.program.stack import recording
 
 Node = Any  # a Value, which this module need not know
 Partials = Callable[[Node], Sequence[Any]]
@@ -103,9 +103,9 @@ def propagate(
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
-    if is_checked():
+    if (checks := recording().hooks.checked) is not None:
         for node, adjoint in walk:
-            check_contributions(node, adjoint)
+            checks.contributions(node, adjoint)
     deque(walk, maxlen=0)
     for leaf in leaves:
         if adjoints[leaf] is FLAT:
@@ -120,7 +120,7 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
     Raises:
         NonFiniteError: under `checked()`, a tangent is nan or infinite.
     """
-    checked = is_checked()
+    checks = recording().hooks.checked
     for node in order:
         if node in tangents:
             continue
@@ -131,8 +131,8 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
             if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
                 tangent = inner * partial if tangent is ZERO else tangent + inner * partial
         tangents[node] = tangent
-        if checked:
-            check_tangent(node, tangent)
+        if checks is not None:
+            checks.tangent(node, tangent)
     return tangents
 
 

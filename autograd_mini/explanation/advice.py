@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 
+from autograd_mini.engine import is_relu
 from autograd_mini.explanation.causes import Cause, Causes
 from autograd_mini.explanation.graph import Link
 from autograd_mini.explanation.stable import advise
 from autograd_mini.explanation.words import SHOWN, ends
-from autograd_mini.notation.names import call_of, is_relu
+from autograd_mini.notation.names import call_of
 
 
 def advice(causes: Causes, cause: Cause, kind: str, path: tuple[Link, ...]) -> str | None:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
+from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node, is_relu
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.graph import Edge, Graph, Link, badness, inputs_of
 from autograd_mini.explanation.words import SHOWN, at, short, slope_text
 from autograd_mini.functions.activations import kink_at_switch, relu
-from autograd_mini.notation.names import composite_of, is_relu
+from autograd_mini.notation.names import composite_of
 from autograd_mini.program.scopes import unobserved
-from autograd_mini.watch.observers import Kink, kink_of
+from autograd_mini.watch.boundaries import Kink, kink_of
 
 _MOST = 0.5  # of the logarithm of a product: a factor with more of it is the cause, if the others alone do no harm
 _NEARLY_ALL = 0.67  # a factor with more is the cause in any case

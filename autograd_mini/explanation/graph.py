@@ -17,7 +17,7 @@ from autograd_mini.explanation.words import Words
 from autograd_mini.notation.names import call_of
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
-from autograd_mini.watch.observers import place_of
+from autograd_mini.watch.origins import place_of
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 

@@ -21,7 +21,8 @@ from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.output.screen import columns, wrapped
 from autograd_mini.output.streams import printable_lines
 from autograd_mini.program.source import Site
-from autograd_mini.watch.observers import Kink, place_of
+from autograd_mini.watch.boundaries import Kink
+from autograd_mini.watch.origins import place_of
 
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these

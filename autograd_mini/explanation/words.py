@@ -11,10 +11,12 @@ from typing import Any
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
-from autograd_mini.notation.names import Names, is_relu
+from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.notation.spelling import PYTHON, spelling
+from autograd_mini.notation.text import number as written
 from autograd_mini.program.source import Site, cell, located
-from autograd_mini.watch.observers import place_of
+from autograd_mini.watch.origins import place_of
 
 SHOWN = 6  # of a longer list, a text has this many of the first things and of the last
 
@@ -25,9 +27,8 @@ def ends(things: tuple[Any, ...]) -> list[Any]:
 
 
 def short(number: float) -> str:
-    """Six digits, unless they make a non-integer look whole: acos(1.00000005) is not acos(1)."""
-    text = f"{number + 0.0:.6g}"  # without the sign of -0.0
-    return text if float(text) == number or not text.lstrip("-").isdigit() else repr(number)
+    """A number in six digits, or in all where those would make a non-integer look whole."""
+    return written(number, 6, faithful=True)
 
 
 def slope_text(partial: Any) -> str:
@@ -62,19 +63,12 @@ class Words:
 
     def called(self, node: Value) -> str:
         """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
-        if node._row is None:
+        if node.op is None:
             number, remark = short(self.number(node)), self.recorded.remark(node)
             text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
             return f"{text}, {remark}," if remark else text
-        if is_relu(node):
-            return f"relu({short(self.number(node.operands[2]))})"
-        numbers = [short(self.number(x)) for x in node.operands]
-        symbol = node._row.symbol
-        if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
-            return f" {symbol} ".join(numbers)
-        if len(numbers) > 4:
-            numbers[2:-1] = ["..."]
-        return f"{node.op}({', '.join(numbers)})"
+        spelled = spelling(node)
+        return spelled.text([short(self.number(x)) for x in spelled.operands], PYTHON, most=4)
 
     def call(self, name: str, inputs: Iterable[Value]) -> str:
         """A call of a composition with what it was called with: "tanh(0.5)"."""

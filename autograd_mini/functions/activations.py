@@ -30,8 +30,11 @@ from autograd_mini.core.table import (
 )
 from autograd_mini.engine import Value, is_node, name_scope, record_where
 from autograd_mini.functions.scalars import Scalar, between, constant, number_of
+from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite, unobserved
-from autograd_mini.watch.observers import Kink, is_checked, is_watched, note_kink, place_of, transparent
+from autograd_mini.watch.boundaries import Kink, is_watched, note_kink
+from autograd_mini.watch.finiteness import is_checked
+from autograd_mini.watch.origins import place_of
 
 _LN2 = math.log(2.0)
 

@@ -17,6 +17,8 @@ from autograd_mini.core.row import ZERO, evaluate
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.core.table import exp
 from autograd_mini.core.traced import Condition, Traced, Unrecorded, local_partials
+from autograd_mini.notation.spelling import ALGEBRA, RELATIONS, spelling
+from autograd_mini.notation.text import number
 from autograd_mini.symbolic.formulas import flat, simplified, symbolic_arguments, text, traced
 from autograd_mini.symbolic.lessons import LESSONS, Lesson
 from autograd_mini.symbolic.proof import prove
@@ -136,31 +138,16 @@ class _Derivation:
         """(name, how it is computed from other names), operands first."""
         for node in self.nodes:
             if node.op is not None:
-                yield self.names[node], self._spelled(node)
-
-    def _spelled(self, node: Traced) -> str:
-        row: Any = node._row
-        operands = [self._called(operand) for operand in node.operands]
-        if row.name == "where":
-            return f"{operands[1]} if {operands[0]} else {operands[2]}"
-        if row.name == "dot":
-            half = len(operands) // 2
-            return " + ".join(f"{a}·{b}" for a, b in zip(operands[:half], operands[half:], strict=True))
-        if row.name == "sum":
-            return " + ".join(operands)
-        if row.symbol == row.name:
-            return f"{row.name}({', '.join(operands)})"
-        if len(operands) == 1:
-            return f"{row.symbol}{operands[0]}"
-        return {"*": "·", "/": "/"}.get(row.symbol, f" {row.symbol} ").join(operands)
+                operands = [self._called(operand) for operand in node.operands]
+                yield self.names[node], spelling(node, written_out=True).text(operands, ALGEBRA)
 
     def _called(self, operand: Any) -> str:
         if isinstance(operand, Condition):
-            symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠", "&": "and", "|": "or", "~": "not"}
+            symbol = {**RELATIONS, "&": "and", "|": "or", "~": "not"}
             names = [self._called(x) for x in operand.operands]
             names = names if len(names) == 2 else ["", *names]
             return f" {symbol.get(operand.op, operand.op)} ".join(names).strip()
-        return self.names[operand] if type(operand) is Traced else f"{float(operand):g}"
+        return self.names[operand] if type(operand) is Traced else number(float(operand), 6)
 
     # -- the chain rule ------------------------------------------------------------------------------------------------
 

@@ -29,13 +29,14 @@ from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.moment import WORDS
 from autograd_mini.debug.timeline.places import files, place
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
+from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.notation.text import number
 from autograd_mini.output.screen import wrapped
 from autograd_mini.output.streams import abandon, reason, write
-from autograd_mini.program.script import path_and_name
+from autograd_mini.script import path_and_name
 
 ALIASES = {
     "n": "next", "s": "step", "r": "return", "c": "continue", "cont": "continue",

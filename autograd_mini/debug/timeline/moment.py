@@ -13,6 +13,7 @@ from autograd_mini.debug.timeline.conditions import Condition
 from autograd_mini.debug.timeline.journal import Journal, Step
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError
+from autograd_mini.notation.text import number
 from autograd_mini.program.source import Site
 
 WORDS = {
@@ -106,6 +107,6 @@ class Moment:
         if value is None:
             return "not yet"
         if not is_node(value):
-            return f"{value:.6g}" if isinstance(value, float) else str(value)
+            return number(value, 6) if isinstance(value, float) else str(value)
         gradient = self.trace.journal.gradient(value, self.step.index)
-        return f"{self.trace.label(value)} = {self.trace.journal.value(value):.6g}, grad {self.text(gradient)}"
+        return f"{self.trace.label(value)} = {number(self.trace.journal.value(value), 6)}, grad {self.text(gradient)}"
