@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
-from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
@@ -353,7 +353,7 @@ class Wording:
             results = [
                 node
                 for node in nodes
-                if any(scope not in trace.around(arrival) for arrival in trace.journal.arrivals(node))
+                if any(scope not in trace.journal.around(arrival) for arrival in trace.journal.arrivals(node))
             ]
             came = [f"{self.gradient(node)} = {number(trace.grad(node))}" for node in results]
             sums: dict[Value, float] = {}

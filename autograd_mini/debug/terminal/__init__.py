@@ -23,11 +23,9 @@ from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.console import line_editing, painter
 from autograd_mini.debug.timeline import differences
-from autograd_mini.debug.timeline.breakpoints import Breakpoint
-from autograd_mini.debug.timeline.conditions import ATTRIBUTES, FUNCTIONS
-from autograd_mini.debug.timeline.lines import Frame
-from autograd_mini.debug.timeline.moment import WORDS
-from autograd_mini.debug.timeline.places import files, place
+from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
+from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
 from autograd_mini.drawing import draw
@@ -294,7 +292,7 @@ class Shell(cmd.Cmd):
             return
         where, condition = _at_condition(text)
         site = self._frames()[self.frame].site
-        arguments = place(self._trace, where, site.file if site is not None else None)
+        arguments = meant(self._trace, where, site.file if site is not None else None)
         found = self._trace.break_at(**arguments, condition=condition or None, temporary=temporary)
         self.say(f"breakpoint {found.number}: {_described(found)}")
 
@@ -335,7 +333,7 @@ class Shell(cmd.Cmd):
     def do_clear(self, text: str) -> None:
         """Remove breakpoints: clear 1 2, clear net.py:12; without anything, all."""
         if re.fullmatch(r".+:\d+", text):
-            file, line = place(self._trace, text)["file"], text.rpartition(":")[2]
+            file, line = meant(self._trace, text)["file"], text.rpartition(":")[2]
             found = [
                 b for b in self._trace.breakpoints if b.file and str(b.target) == line and path(b.file) == path(file)
             ]
@@ -649,7 +647,7 @@ class Shell(cmd.Cmd):
             return [f"{owner}.{name}" for name in ATTRIBUTES if name.startswith(start)]
         known: list[str] = [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]]
         if verb in ("break", "tbreak"):
-            known = [*trace.vocabulary, "nonfinite", "above ", "below ", *[f"{path(file)}:" for file in files(trace)]]
+            known = [*trace.vocabulary, "nonfinite", "above ", "below ", *[f"{path(file)}:" for file in trace.files]]
             known += [node.op for node in trace.journal.order if node.op]
             known += [scope.name for node in trace.journal.order for scope in trace.scopes(node)]
         elif verb == "info":

@@ -105,7 +105,7 @@ def total(journal: Journal, node: Value) -> Comparison:
     """The gradient of a node at the end of the sweep, beside its differences through all of the recorded graph."""
     if journal.changes:
         journal = Journal(journal.root, journal.seed)
-    place = journal.number(node)
+    place = journal.numbers[node]
     later = [other for other in journal.order[place + 1 :] if other.op is not None]
     kinks = [kink for other in later if (kink := kink_of(other)) is not None]
     above = {node: None}

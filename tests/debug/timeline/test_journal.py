@@ -86,7 +86,7 @@ def test_turns_are_what_a_node_hands_on(graph_):
         index = turn[-1] + 1
     for node in journal.order:
         assert journal.arrivals(node) == [step.index for step in journal if step.operand is node]
-        assert journal[journal.number(node)].node is node
+        assert journal[journal.numbers[node]].node is node
 
 
 @settings(max_examples=200)
