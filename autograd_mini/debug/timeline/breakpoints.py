@@ -9,7 +9,8 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from autograd_mini.debug.timeline.expressions import Expression, Moment
@@ -18,6 +19,7 @@ from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 
+_SIGNS = {">": gt, ">=": ge, "<": lt, "<=": le, "==": eq, "=": eq}
 _HITS = re.compile(r"\s*(>=|<=|==|=|>|<|%)?\s*(\d+)\s*")
 _LINE = re.compile(r"(?:(.+):)?(\d+)")
 _LIMIT = re.compile(r"(above|below)\s+(\S+)")
@@ -58,11 +60,9 @@ class Breakpoint:
     log: str | None = None
     hits: int = 0
     absent: bool = False
-    _counts: Callable[[int], bool] = field(default=lambda hits: True, repr=False)
 
     def __post_init__(self) -> None:
-        if self.hit_condition:
-            self._counts = _counter(self.hit_condition)
+        _is_enough(self.hit_condition, 1)  # to complain now
 
     def is_met(self, now: Moment, before: int) -> bool:
         """Whether it happens, coming from the step `before`, and its condition holds, often enough; counts the hits."""
@@ -71,12 +71,11 @@ class Breakpoint:
         if self.condition is not None and not self.condition(now):
             return False
         self.hits += 1
-        return self._counts(self.hits)
+        return _is_enough(self.hit_condition, self.hits)
 
     def ignore(self, times: int) -> None:
         """Do not count as met so many times from now on."""
         self.hit_condition = f"> {self.hits + times}" if times > 0 else ""
-        self._counts = _counter(self.hit_condition or ">= 1")
 
     def moved(self, now: Moment) -> Breakpoint:
         """The same breakpoint in another graph; absent where that has no such place."""
@@ -101,15 +100,12 @@ class Breakpoint:
         return ", ".join(words) + (f" ({self.hits} hit{'s' * (self.hits > 1)})" if self.hits else "")
 
 
-def _counter(text: str) -> Callable[[int], bool]:
-    found = _HITS.fullmatch(text)
+def _is_enough(condition: str, hits: int) -> bool:
+    found = _HITS.fullmatch(condition or ">= 1")
     if not found or int(found[2]) == 0:
-        raise ArgumentError(f"{shown(text)} does not count hits.", 'Write "3", ">= 3", "== 3" or "% 3".')
-    number = int(found[2])
-    return {
-        ">": number.__lt__, "<": number.__gt__, "<=": number.__ge__, "==": number.__eq__, "=": number.__eq__,
-        "%": lambda hits: hits % number == 0,
-    }.get(found[1], number.__le__)  # fmt: skip
+        raise ArgumentError(f"{shown(condition)} does not count hits.", 'Write "3", ">= 3", "== 3" or "% 3".')
+    sign, number = found[1] or ">=", int(found[2])
+    return hits % number == 0 if sign == "%" else _SIGNS[sign](hits, number)
 
 
 # -- the kinds ---------------------------------------------------------------------------------------------------------
@@ -144,20 +140,18 @@ def _changes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
 def _not_finite(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Where nan or an infinity is computed, handed on, or comes out of a sum."""
     step = now.step
-    return not all(math.isfinite(number) for number in (step.local or 0.0, step.contribution or 0.0, step.total))
+    return not all(map(math.isfinite, (step.local or 0.0, step.contribution or 0.0, step.total)))
 
 
 def _above(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Where a gradient is larger in size."""
-    return now.step.phase != FORWARD and not abs(now.step.total) <= float(breakpoint.target)
+    """Where a gradient is larger in size, or nan."""
+    return now.step.phase != FORWARD and not abs(now.step.total) <= breakpoint.target
 
 
 def _below(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Where a gradient that is not zero is handed on as one so small, or zero."""
     step = now.step
-    if step.phase != BACKWARD or step.contribution is None or not step.upstream:
-        return False
-    return abs(step.contribution) <= float(breakpoint.target)
+    return step.phase == BACKWARD and bool(step.upstream) and abs(step.contribution or 0.0) <= breakpoint.target
 
 
 def _when(breakpoint: Breakpoint, now: Moment, before: int) -> bool:

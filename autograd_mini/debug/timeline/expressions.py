@@ -35,9 +35,9 @@ ATTRIBUTES: dict[str, Callable[[Moment, Value], Any]] = {
     "grad": lambda now, node: now.journal.gradient(node, now.step.index),  # None where nothing has arrived
     "op": lambda now, node: node.op,
     "name": lambda now, node: now.index.label(node),
-    "number": lambda now, node: float(now.index.number(node)),
-    "scope": lambda now, node: "/".join(node.scope.path) if node.scope is not None else "",
     "line": lambda now, node: float(site.line) if (site := now.index.place(node)) is not None else None,
+    "scope": lambda now, node: "/".join(node.scope.path) if node.scope is not None else "",
+    "number": lambda now, node: float(now.index.number(node)),
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs, "max": max, "min": min, "log10": TABLE["log10"].function, "sqrt": TABLE["sqrt"].function,
