@@ -329,9 +329,7 @@ class Value(Methods):
 
     @property
     def _op(self) -> str:
-        if self._row is _WHERE and self.scope is not None and self.scope.name == "relu":
-            return "ReLU"
-        return "" if self._row is None else self._row.symbol
+        return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
@@ -450,6 +448,14 @@ def is_node(x: object) -> TypeGuard[Value]:
     (True, False)
     """
     return isinstance(x, Value)
+
+
+def is_relu(node: Value) -> bool:
+    """Whether a node is a relu, which is recorded as where(…, 0, x) in a scope of that name."""
+    if node._row is not _WHERE or node.scope is None or node.scope.name != "relu":
+        return False
+    _, zero, x = node.operands
+    return zero == 0.0 and is_node(x)
 
 
 def is_cut_off(node: Value) -> bool:

@@ -20,7 +20,7 @@ from math import isclose, isnan
 from autograd_mini.debug.timeline.journal import BACKWARD, Step, edges
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
-from autograd_mini.notation.names import elided
+from autograd_mini.notation.text import elided, number
 from autograd_mini.output.screen import columns, width, wrapped
 from autograd_mini.output.streams import printable_lines
 
@@ -109,8 +109,8 @@ class Disorder:
         assert step.operand is not None
         receiver = self._label(step.operand)
         return (
-            f"{self._label(step.node)} → {receiver}: {step.upstream:.4g} × {step.local:.4g} = "
-            f"{step.contribution:.4g}, {receiver} has {step.total:.4g}"
+            f"{self._label(step.node)} → {receiver}: {number(step.upstream)} × {number(step.local)} = "
+            f"{number(step.contribution)}, {receiver} has {number(step.total)}"
         )
 
 

@@ -16,11 +16,11 @@ from typing import Any
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
 from autograd_mini.explanation import explained
 from autograd_mini.explanation.report import Explanation
-from autograd_mini.notation.names import bracketed, elided, is_relu
+from autograd_mini.notation.spelling import spelling
+from autograd_mini.notation.text import bare, bracketed, elided, number
 from autograd_mini.output.screen import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
@@ -32,7 +32,6 @@ ROLES = "header", "mark", "result", "faint", "error"
 _FEW = 12  # terms, operands or lines shown of many
 _TAB = 8
 _LONGEST = 60  # characters of a name in a formula
-_NOT_YET = "not yet"
 _NOTHING = "nothing ever arrives"
 
 
@@ -46,15 +45,6 @@ def plain(role: str, text: str) -> str:
 
 
 # -- text --------------------------------------------------------------------------------------------------------------
-
-
-def number(x: float | None) -> str:
-    """A number as pictures show it; of a gradient that is not there yet, that.
-
-    >>> number(0.07814756), number(-0.0), number(None)
-    ('0.07815', '0', 'not yet')
-    """
-    return _NOT_YET if x is None else f"{x + 0.0:.4g}"
 
 
 def _without_tabs(text: str) -> str:
@@ -212,19 +202,11 @@ class Wording:
         >>> wording.operation(y, wording.symbol), wording.operation(y.operands[0], wording.symbol)
         ('exp(mul#1)', 'x × 0.5')
         """
-        row, operands = node._row, node.operands
-        if row is None:
+        if node._row is None:
             return number(self.trace.value(node))
-        if is_relu(node):
-            operands = tuple(operand for operand in operands if is_node(operand))
-            return f"relu({', '.join(_bare(name(operand)) for operand in operands)})"
-        names = [name(operand) if is_node(operand) else number(operand) for operand in operands]
-        symbol = MATHEMATICAL.get(row.symbol, row.symbol)
-        if row.symbol == row.name:
-            return f"{symbol}({', '.join(some([_bare(name) for name in names], _FEW // 2))})"
-        if len(names) == 1:
-            return f"{symbol}({names[0]})" if names[0][0] in "-−(" else f"{symbol}{names[0]}"
-        return f" {symbol} ".join(names)
+        spelled = spelling(node)
+        names = [name(operand) if is_node(operand) else number(operand) for operand in spelled.operands]
+        return spelled.text(names, most=_FEW // 2)
 
     def computed(self, node: Value) -> str:
         """How a node was computed: "y = x * w = 2 × -3 = -6"."""
@@ -234,7 +216,7 @@ class Wording:
             return f"{self.symbol(node)} = {self.paint('result', result)}   a leaf{', ' * bool(remark)}{remark}"
         symbols = self.expression(node) or self.operation(node, self.symbol)
         name = self.symbol(node)
-        names = [] if _bare(name) == symbols else [name]
+        names = [] if bare(name) == symbols else [name]
         numbers = self.operation(node, lambda operand: number(self.trace.value(operand)))
         return " = ".join([*names, symbols, numbers, self.paint("result", result)])
 
@@ -442,11 +424,6 @@ class Wording:
                 waiting.append((inner, indent + corner, indent + further, level + 1))
         heading, *lines = aligned(rows, right=(1, 2))
         return [self.paint("header", heading), *lines, *(["…"] if waiting else [])]
-
-
-def _bare(symbol: str) -> str:
-    """A symbol without the parentheses around all of it."""
-    return symbol[1:-1] if symbol.startswith("(") else symbol
 
 
 def _scopes(scope: Scope) -> str:

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
-from autograd_mini.notation.names import Names, is_relu
+from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.notation.spelling import PYTHON, spelling
+from autograd_mini.notation.text import number as written
 from autograd_mini.output.screen import columns, wrapped
 from autograd_mini.output.streams import printable_lines
 from autograd_mini.program.source import Site, cell, located
@@ -200,9 +202,8 @@ def ends(things: tuple[Any, ...]) -> list[Any]:
 
 
 def short(number: float) -> str:
-    """Six digits, unless that makes a whole number of one that is none: acos(1.00000005) is no acos(1)."""
-    text = f"{number + 0.0:.6g}"  # without the sign of -0.0
-    return text if float(text) == number or not text.lstrip("-").isdigit() else repr(number)
+    """A number in six digits, or in all where those would make a non-integer look whole."""
+    return written(number, 6, faithful=True)
 
 
 def slope_text(partial: Any) -> str:
@@ -241,16 +242,8 @@ class Words:
             number, remark = short(self.number(node)), self.recorded.remark(node)
             text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
             return f"{text}, {remark}," if remark else text
-        if is_relu(node):
-            return f"relu({short(self.number(node.operands[2]))})"
-        numbers = [short(self.number(x)) for x in node.operands]
-        assert node._row is not None
-        symbol = node._row.symbol
-        if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
-            return f" {symbol} ".join(numbers)
-        if len(numbers) > 4:
-            numbers[2:-1] = ["..."]
-        return f"{node.op}({', '.join(numbers)})"
+        spelled = spelling(node)
+        return spelled.text([short(self.number(x)) for x in spelled.operands], PYTHON, most=4)
 
     def label(self, node: Value) -> str:
         """What a node whose gradient is explained is called."""

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import sweep, topological_order
-from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
+from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node, is_relu
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.report import SHOWN_LINKS, Culprit, Finding, Link, Words, at, ends, short, slope_text
 from autograd_mini.explanation.stable import advise, inputs_of
 from autograd_mini.functions.activations import kink_at_switch, relu
-from autograd_mini.notation.names import call_of, composite_of, is_relu
+from autograd_mini.notation.names import call_of, composite_of
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import Scope
 from autograd_mini.watch.observers import Kink, kink_of, place_of

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -17,16 +16,15 @@ from types import CodeType
 from typing import NamedTuple
 
 from autograd_mini import functions
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import Value, is_node, is_relu
 from autograd_mini.notation.namespaces import Namespace, paths, users
+from autograd_mini.notation.text import bracketed, elided
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
 from autograd_mini.program.variables import element, listed, variable
 from autograd_mini.watch.observers import is_of_library, is_of_package, place_of
 
-LONGEST = 32  # characters of an expression that a node is called by
 _NEAR = 100  # nodes between one pass of a loop and the next
-_UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*(#\d+)?|\([^()]*\)#\d+")  # needs no parentheses behind a ∂
 _SYMBOLS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
 
 
@@ -251,26 +249,6 @@ class Names:
 # -- texts -------------------------------------------------------------------------------------------------------------
 
 
-def elided(text: str, longest: int = LONGEST) -> str:
-    """A text without its middle, if it is long.
-
-    >>> elided("network.layers[0].neurons[1].w[0]", 21)
-    'network.la…ns[1].w[0]'
-    """
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest // 2]}…{text[len(text) - (longest - 1 - longest // 2) :]}"
-
-
-def bracketed(text: str) -> str:
-    """A text as it can stand in a formula: an expression with an operator in parentheses.
-
-    >>> bracketed("x * w"), bracketed("am.log(a[1])"), bracketed("mul#2")
-    ('(x * w)', 'am.log(a[1])', 'mul#2')
-    """
-    return text if _UNAMBIGUOUS.fullmatch(text) else f"({text})"
-
-
 @functools.lru_cache(maxsize=1000)
 def _applied(expression: str) -> str:
     """The function or operator that an expression applies last: "exp" of am.exp(x), "*" of x * w; "" of others."""
@@ -335,14 +313,6 @@ def made_at(node: Value) -> tuple[int, int] | None:
     """Where in the program a node was made."""
     origin = node.origin
     return (id(origin.code), origin.instruction) if origin else None
-
-
-def is_relu(node: Value) -> bool:
-    """Whether a node is a relu, which nobody recognises in where(1, 0, x)."""
-    if node.op != "where" or node.scope is None or node.scope.name != "relu":
-        return False
-    _, zero, x = node.operands
-    return zero == 0.0 and is_node(x)
 
 
 def composite_of(node: Value) -> Scope | None:

@@ -13,6 +13,7 @@ from typing import Any
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.engine import Notes, Value, is_node
+from autograd_mini.notation.text import number
 
 _TELLING = ("add", "sub", "mul", "div", "neg", "sum", "dot")  # operands that give the same result are the same
 _PRODUCTS = ("mul", "dot")  # whose partial derivatives are the other operands
@@ -52,7 +53,7 @@ class Snapshot:
         """What there is to say of a leaf that was written since, else ""."""
         if node not in self.written:
             return ""
-        return "written since" if self.written[node] is None else f"written since: {node.data + 0.0:.4g} now"
+        return "written since" if self.written[node] is None else f"written since: {number(node.data)} now"
 
     def _number(self, operand: Any) -> float:
         return operand if type(operand) is float else self._noted.get(operand, operand.data)

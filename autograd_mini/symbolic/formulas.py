@@ -19,6 +19,7 @@ from autograd_mini.core.row import ZERO, as_number
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.notation.spelling import RELATIONS
 from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
 from autograd_mini.symbolic.table import exact
 from autograd_mini.transforms import trees
@@ -357,7 +358,7 @@ class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         return ", ".join([f"{self._print(a)} if {self._print(c)}" for a, c in arms] + [f"else {self._print(last)}"])
 
     def _print_Relational(self, relation: Any) -> str:
-        symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(relation.rel_op, relation.rel_op)
+        symbol = RELATIONS.get(relation.rel_op, relation.rel_op)
         return f"{self._print(relation.lhs)} {symbol} {self._print(relation.rhs)}"
 
 

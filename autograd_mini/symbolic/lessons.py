@@ -20,6 +20,8 @@ from autograd_mini.core.table import exp, ndtr
 from autograd_mini.core.traced import Condition, Traced, Unrecorded, local_partials
 from autograd_mini.functions.activations import sigmoid
 from autograd_mini.functions.logits import softmax
+from autograd_mini.notation.spelling import ALGEBRA, RELATIONS, spelling
+from autograd_mini.notation.text import number as digits
 
 if TYPE_CHECKING:
     from autograd_mini.symbolic import Proof
@@ -366,28 +368,15 @@ class _Graph:
                 yield self.names[node], self._spelled(node)
 
     def _spelled(self, node: Traced) -> str:
-        row: Any = node._row
-        operands = [self._called(operand) for operand in node.operands]
-        if row.name == "where":
-            return f"{operands[1]} if {operands[0]} else {operands[2]}"
-        if row.name == "dot":
-            half = len(operands) // 2
-            return " + ".join(f"{a}·{b}" for a, b in zip(operands[:half], operands[half:], strict=True))
-        if row.name == "sum":
-            return " + ".join(operands)
-        if row.symbol == row.name:
-            return f"{row.name}({', '.join(operands)})"
-        if len(operands) == 1:
-            return f"{row.symbol}{operands[0]}"
-        return {"*": "·", "/": "/"}.get(row.symbol, f" {row.symbol} ").join(operands)
+        return spelling(node, written_out=True).text([self._called(operand) for operand in node.operands], ALGEBRA)
 
     def _called(self, operand: Any) -> str:
         if isinstance(operand, Condition):
-            symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠", "&": "and", "|": "or", "~": "not"}
+            symbol = {**RELATIONS, "&": "and", "|": "or", "~": "not"}
             names = [self._called(x) for x in operand.operands]
             names = names if len(names) == 2 else ["", *names]
             return f" {symbol.get(operand.op, operand.op)} ".join(names).strip()
-        return self.names[operand] if type(operand) is Traced else f"{float(operand):g}"
+        return self.names[operand] if type(operand) is Traced else digits(float(operand), 6)
 
     def _slopes(self, node: Any) -> list[Any]:
         """The rule of the row in the names of the nodes, for every operand; `ZERO` where there is no edge."""

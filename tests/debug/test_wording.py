@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.wording import Wording, aligned, marked, number, path, plain, printable, some, width
+from autograd_mini.debug.wording import Wording, aligned, marked, path, plain, printable, some, width
+from autograd_mini.notation.text import number
 
 
 @pytest.fixture

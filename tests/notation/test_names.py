@@ -13,8 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value, debug, nn, optim
@@ -23,7 +21,7 @@ from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.dap.variables import Variables
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
-from autograd_mini.notation.names import Names, bracketed, elided
+from autograd_mini.notation.names import Names
 from autograd_mini.program.source import cell, located
 
 PROGRAM = """
@@ -173,25 +171,6 @@ def test_long_expressions_lose_their_middle():
     assert all(len(name) <= 40 for name in found.values())
     assert len({*found.values()}) == len(found)
     assert any("…" in name for name in found.values())
-
-
-@given(st.text(), st.integers(3, 40))
-def test_elided_texts_fit_and_keep_both_ends(text, longest):
-    short = elided(text, longest)
-    assert len(short) <= longest
-    assert (short == text) is (len(text) <= longest)
-    assert text.startswith(short.partition("…")[0]) or "…" in text
-    if len(text) > longest:
-        assert short[-1] == text[-1] or longest == 3
-
-
-@pytest.mark.parametrize(
-    ("text", "symbol"),
-    [("x * w", "(x * w)"), ("am.log(a[1])", "am.log(a[1])"), ("mul#2", "mul#2"), ("(x * w)#2", "(x * w)#2"),
-     ("-x", "(-x)"), ("w[0]", "w[0]"), ("am.exp(v)#4", "am.exp(v)#4")],
-)  # fmt: skip
-def test_what_needs_parentheses_in_a_formula_has_them(text, symbol):
-    assert bracketed(text) == symbol
 
 
 def test_variables_of_loops_give_way_to_elements():

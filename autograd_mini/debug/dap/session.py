@@ -20,9 +20,9 @@ from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, WHAT_IF
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
-from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.notation.text import number as in_digits
 from autograd_mini.program.stack import outwards
 
 Body = dict[str, Any] | None

@@ -14,9 +14,9 @@ from typing import Any
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
-from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.text import number as in_digits
 
 Row = dict[str, Any]
 

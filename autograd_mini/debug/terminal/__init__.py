@@ -27,10 +27,11 @@ from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
+from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.notation.text import number
 from autograd_mini.output.screen import wrapped
 from autograd_mini.output.streams import abandon, reason, write
 from autograd_mini.program.script import path_and_name

@@ -21,6 +21,7 @@ from autograd_mini.debug.timeline.index import Index
 from autograd_mini.debug.timeline.journal import Journal, Step
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.text import number
 
 WORDS = {
     "index": "the number of the step", "phase": '"forward", "seed" or "backward"',
@@ -127,9 +128,9 @@ class Moment:
         if value is None:
             return "not yet"
         if not is_node(value):
-            return f"{value:.6g}" if isinstance(value, float) else str(value)
+            return number(value, 6) if isinstance(value, float) else str(value)
         gradient = self.text(self.journal.gradient(value, self.step.index))
-        return f"{self.index.label(value)} = {self.journal.value(value):.6g}, grad {gradient}"
+        return f"{self.index.label(value)} = {number(self.journal.value(value), 6)}, grad {gradient}"
 
 
 Meaning = Callable[[Moment], Any]
