@@ -40,7 +40,7 @@ LAYERS = [
     ["drawing.render", "drawing.document", "drawing.gradients", "drawing.parts"],
     ["drawing.boxes", "drawing.page"], ["drawing.picture"], ["drawing"], ["demo.job", "program.script"],
     ["debug.timeline.journal", "debug.timeline.index"], ["debug.timeline.expressions"],
-    ["debug.timeline.breakpoints"], ["debug.timeline.travel"],
+    ["debug.timeline.breakpoints", "debug.timeline.timeline"], ["debug.timeline.travel"],
     ["debug.program", "debug.disorder", "debug.timeline.differences", "debug.wording"],
     ["debug.pages.listing"], ["debug.pages.formulas"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],
     ["debug.terminal.console", "debug.terminal.turns"], ["debug.terminal"],

@@ -139,9 +139,9 @@ class Session:
         """Whether a breakpoint on the line of a call stops there; what cannot be computed does."""
         assert wanted.armed is not None  # it is known to be one
         try:
-            is_met = wanted.armed.is_met(trace.names_at(trace.step), trace.position)
+            is_met = wanted.armed.is_met(trace.now, trace.position)
             if is_met and wanted.log is not None:
-                self._say(trace.names_at(trace.step).filled(wanted.log))
+                self._say(trace.now.filled(wanted.log))
         except AutogradError as error:
             self._say(sentences(error))
             return True

@@ -100,7 +100,7 @@ class Wanted:
         try:
             condition = self.condition if self._threshold is None else ""
             if condition:
-                trace.condition(condition)  # to complain now
+                trace.now.read(condition)  # to complain now
             self.armed = trace.break_at(**self._where(trace), condition=condition, hits=self.hits, log=self.log)
             self.armed.hits = hits
         except AutogradError as error:

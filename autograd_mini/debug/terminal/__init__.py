@@ -172,7 +172,7 @@ class Shell(cmd.Cmd):
         self.say(*self.wording.stop())
         for place_, watch in enumerate(self._trace.watches, start=1):
             try:
-                self.say(f"   {place_}: {watch} = {self._text(watch(self._trace.names_at(self._trace.step)))}")
+                self.say(f"   {place_}: {watch} = {self._text(watch(self._trace.now))}")
             except AutogradError as error:
                 self.say(f"   {place_}: {watch}: {_in_one_line(error)}")
 
@@ -310,7 +310,7 @@ class Shell(cmd.Cmd):
         """Stop at a breakpoint only where an expression is true: condition 1 grad > 2; without one, always."""
         which, _, condition = text.partition(" ")
         breakpoint = self._breakpoints(which)[0]
-        read = self._trace.condition(condition) if condition.strip() else None
+        read = self._trace.now.read(condition) if condition.strip() else None
         breakpoint.condition = read
         self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
@@ -399,12 +399,7 @@ class Shell(cmd.Cmd):
     def do_display(self, text: str) -> None:
         """Print an expression at every stop: display x.grad; without one, list them."""
         if text:
-            watch = self._trace.watch(text)
-            try:
-                watch(self._trace.names_at(self._trace.step))
-            except AutogradError:
-                self._trace.watches.pop()
-                raise
+            self._trace.watches.append(self._trace.now.read(text))
         self._watches(f"{len(self._trace.watches)}" if text else "")
 
     def do_undisplay(self, text: str) -> None:
@@ -416,7 +411,7 @@ class Shell(cmd.Cmd):
         watches[:] = [watch for watch in watches if watch not in found]
 
     def _watches(self, only: str = "") -> None:
-        names = self._trace.names_at(self._trace.step)
+        names = self._trace.now
         for place_, watch in enumerate(self._trace.watches, start=1):
             if only in ("", str(place_)):
                 self.say(f"{place_}: {watch} = {self._text(watch(names))}")
@@ -598,7 +593,7 @@ class Shell(cmd.Cmd):
         return found
 
     def _text(self, value: Any) -> str:
-        return printable(self._trace.names_at(self._trace.step).text(value))
+        return printable(self._trace.now.text(value))
 
     def _required(self, text: str, what: str) -> None:
         if not text:

@@ -104,11 +104,11 @@ class Moment:
 
     def written(self, node: Value) -> str:
         """A node as an expression can write it: its label, or its number where the label means something else."""
-        label, number = self.index.label(node), f"#{self.index.number(node)}"
+        label, numbered = self.index.label(node), f"#{self.index.number(node)}"
         try:
-            return label if Expression(label)(self) is node else number
+            return label if Expression(label)(self) is node else numbered
         except ArgumentError:
-            return number
+            return numbered
 
     @staticmethod
     def pieces(message: str) -> list[str | Expression]:
@@ -187,8 +187,8 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
             return lambda now: found
         case ast.Name(id=name):
             return lambda now: _constant_or_name(now, name)
-        case ast.Subscript(value=ast.Name(id="_number_"), slice=ast.Constant(value=int() as number)):
-            return lambda now: now.find(f"#{number}")
+        case ast.Subscript(value=ast.Name(id="_number_"), slice=ast.Constant(value=int() as place)):
+            return lambda now: now.find(f"#{place}")
         case ast.Subscript(
             value=ast.Name() | ast.Subscript() | ast.Attribute() as owner, slice=ast.Constant(value=int() | str())
         ):

@@ -1,23 +1,21 @@
-"""Time travel through backpropagation: a `Trace` is a journal, an index of its nodes, and a position in time.
+"""Time travel through backpropagation: motions forwards and back, which stop at breakpoints, and gradients by hand.
 
-The step of the position has just happened; moving changes that number and nothing else. Not here: what happened
-(`journal`), where to stop (`breakpoints`), and how it looks (`wording`). Read next: `differences`.
+Not here: what is so at a moment (`timeline`), where to stop (`breakpoints`), and how it looks (`wording`).
+Read next: `differences`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
 
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, located
-from autograd_mini.debug.timeline.expressions import Expression, Moment
-from autograd_mini.debug.timeline.index import Index
-from autograd_mini.debug.timeline.journal import Journal, Step
+from autograd_mini.debug.timeline.expressions import Expression
+from autograd_mini.debug.timeline.journal import Step
+from autograd_mini.debug.timeline.timeline import Timeline
 from autograd_mini.engine import Value, is_node
-from autograd_mini.errors import ArgumentError, shown
-from autograd_mini.notation.namespaces import Namespace, namespaces
+from autograd_mini.errors import ArgumentError
+from autograd_mini.notation.namespaces import Namespace
 from autograd_mini.program.stack import Scope, outwards
 
 
@@ -36,7 +34,7 @@ class Stop:
     messages: tuple[str, ...] = ()
 
 
-class Trace(Index, Sequence[Step]):
+class Trace(Timeline):
     """Every step of a computation and of its `backward()`, and a position among them.
 
     `debug.trace(v)` makes it; it changes neither the graph nor any `.grad`.
@@ -65,131 +63,12 @@ class Trace(Index, Sequence[Step]):
     """
 
     def __init__(self, root: Value, seed: float = 1.0, spaces: Sequence[Namespace] | None = None) -> None:
-        self.journal = Journal(root, seed)
-        # Names of now, as numbers are: the program can write to `node.name` later.
-        super().__init__(self.journal.order, namespaces(sys._getframe(1)) if spaces is None else spaces)
-        self.root, self.seed, self.start = root, seed, self.journal.start
-        self.position = 0
-        self.passed: Scope | None = None
+        super().__init__(root, seed, spaces)
         self.breakpoints: list[Breakpoint] = []
         self.watches: list[Expression] = []
         self._made = 0  # breakpoints, ever
 
-    def __len__(self) -> int:
-        return len(self.journal)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Step]: ...
-    def __getitem__(self, index: int | slice) -> Step | list[Step]:
-        return self.journal[index]
-
-    def __iter__(self) -> Iterator[Step]:
-        return (self.journal[index] for index in range(len(self)))
-
-    def __repr__(self) -> str:
-        return f"Trace({self.label(self.root)}, step {self.position} of {len(self) - 1})"
-
-    # -- now -----------------------------------------------------------------------------------------------------------
-
-    @property
-    def step(self) -> Step:
-        """The step that has just happened."""
-        return self[self.position]
-
-    def grad(self, node: Value, at: int | None = None) -> float | None:
-        """The gradient of a node now, or after a step; None where nothing has arrived yet.
-
-        Raises:
-            ArgumentError: the node is not in the graph, or there is no such step.
-        """
-        self.number(node)
-        return self.journal.gradient(node, self.position if at is None else self._checked(at))
-
-    def value(self, node: Value) -> float:
-        """The number of a node in the recorded computation; of a leaf that which it has now, if no other is known.
-
-        Raises:
-            ArgumentError: the node is not in the graph.
-        """
-        self.number(node)
-        return self.journal.value(node)
-
-    def remark(self, node: Value) -> str:
-        """What there is to say of the number of a leaf that was written since, else ""."""
-        return self.journal.recorded.remark(node)
-
-    @property
-    def gradients(self) -> dict[Value, float]:
-        """The gradients that there are now, of all nodes."""
-        pairs = ((node, self.journal.gradient(node, self.position)) for node in self.journal.order)
-        return {node: gradient for node, gradient in pairs if gradient is not None}
-
-    @property
-    def leaves(self) -> list[Value]:
-        """The leaves of the graph, in the engine's order."""
-        return [node for node in self.journal.order if node.op is None]
-
-    def contributions(self, index: int | None = None) -> list[Step]:
-        """What the node of a step, by default of this one, has handed on up to then: the chain rule, term by term."""
-        index = self.position if index is None else self._checked(index)
-        return self[self.journal.turn(index)[0] : index + 1]
-
-    def names_at(self, step: Step) -> Moment:
-        """What names mean when a step has just happened."""
-        return Moment(self, self.journal, step)
-
-    def evaluate(self, expression: str) -> Any:
-        """What an expression is now: names of nodes, `x.grad`, words about the step, arithmetic, comparisons.
-
-        Returns:
-            a number, a text, a bool, a `Value`, or None for what is not there yet.
-
-        Raises:
-            ArgumentError: it cannot be read, contains something that could do harm, or a name means nothing.
-
-        >>> from autograd_mini import Value, debug
-        >>> x = Value(3.0, name="x")
-        >>> debug.trace(x * x).evaluate("x + 1 if phase == 'forward' else x.grad")
-        4.0
-        """
-        return Expression(expression)(self.names_at(self.step))
-
-    def condition(self, expression: str) -> Expression:
-        """An expression that has been read, and whose names mean something here; raises as `evaluate` does."""
-        return self.names_at(self.step).read(expression)
-
-    def watch(self, expression: str) -> Expression:
-        """Show an expression at every stop from now on: it joins `watches`; raises as `evaluate` does."""
-        self.watches.append(self.condition(expression))
-        return self.watches[-1]
-
-    def written(self, node: Value) -> str:
-        """A node as an expression can write it now."""
-        return self.names_at(self.step).written(node)
-
     # -- moving --------------------------------------------------------------------------------------------------------
-
-    def seek(self, index: int) -> Step:
-        """Go to a moment: when the step of this index has just happened.
-
-        Args:
-            index: from 0 to len(trace) - 1; negative ones count from the end.
-
-        Raises:
-            ArgumentError: there is no such step.
-        """
-        self.position, self.passed = self._checked(index), None
-        return self.step
-
-    def next(self) -> Step | None:
-        """Go one step forwards; None, and nothing happens, at the end."""
-        return self.seek(self.position + 1) if self.position + 1 < len(self) else None
-
-    def back(self) -> Step | None:
-        """Go one step back; None, and nothing happens, at the beginning."""
-        return self.seek(self.position - 1) if self.position else None
 
     def into(self, back: bool = False) -> Stop:
         """Go to the next node, wherever it is: all that it hands on has then happened. `back` goes the other way."""
@@ -233,23 +112,8 @@ class Trace(Index, Sequence[Step]):
             return self._move(self._checked(target), target < self.position, to=())
         if is_node(target):
             self.number(target)
-        there = located(self.names_at(self.step), "node" if is_node(target) else "when", target)
+        there = located(self.now, "node" if is_node(target) else "when", target)
         return self._move(-1 if back else len(self), back, to=(there,))
-
-    @property
-    def level(self) -> Scope | None:
-        """The scope in which we are: around the one that was passed, or that of the node."""
-        if self.passed is not None:
-            return self.passed.parent
-        return next(iter(self.journal.around(self.position)), None)
-
-    @property
-    def passed_steps(self) -> list[Step]:
-        """The steps of the scope that the last motion went over; those of others that lie between them are not."""
-        if self.passed is None:
-            return []
-        first, _ = self.journal.extent(self.passed, self.position)
-        return [self[i] for i in range(first, self.position + 1) if self.passed in self.journal.around(i)]
 
     def _beside(self, back: bool) -> int:
         """The end of this turn, or if it has come, of the next turn; going back, of the turn before."""
@@ -275,7 +139,7 @@ class Trace(Index, Sequence[Step]):
         index = self.position
         try:
             for index in range(self.position + direction, end + direction, direction) if active else ():
-                now = self.names_at(self[index])
+                now = self.moment(index)
                 met = [breakpoint for breakpoint in active if breakpoint.is_met(now, index - direction)]
                 messages += [now.filled(breakpoint.log) for breakpoint in met if breakpoint.log is not None]
                 met = [breakpoint for breakpoint in met if breakpoint.log is None]
@@ -346,7 +210,7 @@ class Trace(Index, Sequence[Step]):
                 f"A breakpoint says one thing, not {len(kinds)}: {', '.join(kinds) or 'nothing'}.",
                 f"Pass one of {', '.join(given)}.",
             )
-        now = self.names_at(self.step)
+        now = self.now
         found = replace(
             located(now, kinds[0], given[kinds[0]], file),
             condition=now.read(condition) if condition else None,
@@ -364,7 +228,7 @@ class Trace(Index, Sequence[Step]):
     def inherit(self, earlier: Trace) -> None:
         """Take over the breakpoints and watches of the trace of an earlier sweep; what is not in this graph waits."""
         self.watches, self._made = earlier.watches, earlier._made
-        self.breakpoints += [former.moved(self.names_at(self.step)) for former in earlier.breakpoints]
+        self.breakpoints += [former.moved(self.now) for former in earlier.breakpoints]
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
@@ -388,11 +252,3 @@ class Trace(Index, Sequence[Step]):
             raise ArgumentError(f"{label} has handed its gradient on already.", f"Go back to before step {turn[0]}.")
         self.journal = journal.changed(self.position, node, Value(gradient).data)
         return self.seek(journal.turn(self.position)[-1] + 1)
-
-    def _checked(self, index: int) -> int:
-        try:
-            return range(len(self))[index]
-        except (IndexError, TypeError):
-            raise ArgumentError(
-                f"There is no step {shown(index)}.", f"Pass a whole number from 0 to {len(self) - 1}."
-            ) from None
