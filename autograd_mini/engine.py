@@ -7,13 +7,12 @@ leaves. Not here: any derivative (that is `primitives`), and the sweep (`sweep`)
 
 from __future__ import annotations
 
-import importlib
 import operator
 import threading
 import weakref
 from collections.abc import Callable, Container, Sequence
 from copy import deepcopy
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods, right_operand
@@ -121,6 +120,7 @@ class Value(Methods):
     _dleft: Any
     _dright: Any
     _notes: Scope | Notes | None
+    debug: ClassVar[Callable[[Value], None]]  # the debugger attaches it
 
     # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
     _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
@@ -273,11 +273,6 @@ class Value(Methods):
             behind = topological_order(self, everything=True) if self._row is not None else ()
             held = {node: (node._data, node.grad) for node in behind if node._row is None}
             self._notes = self._all_notes()._replace(mark=new_mark(self, seed, held))
-
-    def debug(self) -> None:
-        """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
-        # By name, for the debugger is made of values, not values of it: nothing here may import it.
-        importlib.import_module("autograd_mini.debug").shell(self)
 
     # -- a number among numbers ----------------------------------------------------------------------------------------
 
