@@ -117,19 +117,19 @@ class Disorder:
 def disorder(trace: Trace) -> Disorder:
     """Run depth-first backpropagation to its end, and find the first gradient handed on before it is complete."""
     steps: list[Step] = []
-    gradients: dict[Value, float] | None = dict.fromkeys(trace.leaves, 0.0)
-    node, used, complete = None, 0.0, 0.0
+    gradients = dict.fromkeys(trace.leaves, 0.0)
+    node, used, complete, ends = None, 0.0, 0.0, True
     for step in _depth_first(trace):
         if step.index == _LONGEST:
-            gradients = None
+            ends = False
             break
-        if step.operand in gradients:
+        if step.operand is not None and step.operand in gradients:
             gradients[step.operand] = step.total
         if node is None:
             steps.append(step)
             used, complete = step.upstream or 0.0, trace.grad(step.node, -1) or 0.0
             node = None if _same(used, complete) else step.node
-    return Disorder(trace, steps, node, used, complete, gradients)
+    return Disorder(trace, steps, node, used, complete, gradients if ends else None)
 
 
 def _depth_first(trace: Trace) -> Iterator[Step]:

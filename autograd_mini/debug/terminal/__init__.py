@@ -34,7 +34,7 @@ from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.notation.text import number
 from autograd_mini.output.screen import wrapped
 from autograd_mini.output.streams import abandon, reason, write
-from autograd_mini.program.script import path_and_name
+from autograd_mini.script import path_and_name
 
 ALIASES = {
     "n": "next", "s": "step", "r": "return", "c": "continue", "cont": "continue",
