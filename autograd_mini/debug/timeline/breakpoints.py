@@ -185,12 +185,7 @@ def named(index: Index, kind: str) -> dict[str, set[Value]]:
 
 
 def located(now: Moment, kind: str, target: Any, file: str | None = None) -> Breakpoint:
-    """A breakpoint of a kind, with the nodes that it means in this graph.
-
-    Raises:
-        ArgumentError: the graph has no such place, or the expression cannot be read.
-        OperandError: a limit is not a number.
-    """
+    """A breakpoint of a kind, with the nodes that it means in this graph."""
     index, nodes, entering = now.index, None, kind == "function"
     if kind == "line":
         file, target, nodes, entering = index.at_line(target, file)

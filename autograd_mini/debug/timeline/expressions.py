@@ -70,11 +70,7 @@ class Moment:
     step: Step
 
     def find(self, name: str) -> Any:
-        """What a name means now.
-
-        Raises:
-            ArgumentError: nothing, or several nodes.
-        """
+        """What a name means now."""
         word = name.removeprefix("step.")
         if name not in self.index.called:
             if name == "step":
@@ -93,11 +89,7 @@ class Moment:
         return nodes[0]
 
     def read(self, text: str) -> Expression:
-        """An expression whose names mean something now: what is wrong with it shows before it is needed.
-
-        Raises:
-            ArgumentError: it cannot be read or computed.
-        """
+        """An expression whose names mean something now: what is wrong with it shows before it is needed."""
         expression = Expression(text)
         expression(self)
         return expression
@@ -112,11 +104,7 @@ class Moment:
 
     @staticmethod
     def pieces(message: str) -> list[str | Expression]:
-        """The texts of a message and the expressions in its braces, in turns.
-
-        Raises:
-            ArgumentError: an expression cannot be read.
-        """
+        """The texts of a message and the expressions in its braces, in turns."""
         return [Expression(text) if place % 2 else text for place, text in enumerate(_BRACES.split(message))]
 
     def filled(self, message: str) -> str:
@@ -137,11 +125,7 @@ Meaning = Callable[[Moment], Any]
 
 
 class Expression:
-    """An expression that has been read and found harmless; call it with a moment to compute it.
-
-    Raises:
-        ArgumentError: it cannot be read, or it contains something that this language lacks.
-    """
+    """An expression that has been read and found harmless; call it with a moment to compute it."""
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
@@ -160,11 +144,7 @@ class Expression:
         self._meaning = _read(tree.body)
 
     def __call__(self, now: Moment) -> Any:
-        """What the expression is now.
-
-        Raises:
-            ArgumentError: a name means nothing, or an operation makes no sense for what it is given.
-        """
+        """What the expression is now."""
         return self._meaning(now)
 
     def __str__(self) -> str:

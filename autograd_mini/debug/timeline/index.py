@@ -24,42 +24,25 @@ from autograd_mini.program.stack import Scope, outwards
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A place in the program that led to a node.
-
-    Attributes:
-        name: what runs there: a function, or a scope that was entered there.
-        site: where; None if that is not known.
-        scope: the scope, if it is one.
-    """
+    """A place in the program that led to a node: in a function, or where a scope was entered."""
 
     name: str
-    site: Site | None
+    site: Site | None  # None if that is not known
     scope: Scope | None = None
 
 
 class Index:
-    """What the nodes of a graph are called, and where they come from.
-
-    Attributes:
-        names: what the nodes are called.
-        called: the nodes by the names that the program can write now.
-        variables: the program's numbers, texts and truths, which conditions can mention.
-    """
+    """What the nodes of a graph are called, and where they come from."""
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace]) -> None:
         self.names = Names(order, spaces)
-        self.called = self.names.called
-        self.variables = plain(spaces)
+        self.called = self.names.called  # the nodes by the names that the program can write now
+        self.variables = plain(spaces)  # the program's numbers, texts and truths
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
     def number(self, node: Value) -> int:
-        """The number of a node, which is that of the step that computes it.
-
-        Raises:
-            OperandError: it is not a node.
-            ArgumentError: the node is not in the graph.
-        """
+        """The number of a node, which is that of the step that computes it."""
         if not is_node(node):
             raise OperandError(
                 f"{shown(node)} is of type {type(node).__name__}, not a Value.", "Pass a node of the graph."
@@ -190,14 +173,7 @@ class Index:
         return sorted({site.line for site, _ in self._sites.get(os.path.realpath(file) if file else self._main, {})})
 
     def at_line(self, line: int, file: str | None = None) -> tuple[str, int, set[Value], bool]:
-        """What a breakpoint on a line means.
-
-        Returns:
-            the file; the line, or the next one that has something; its nodes; whether only calls are there.
-
-        Raises:
-            ArgumentError: nothing in the graph comes from there.
-        """
+        """The file, line (the next that has something), and nodes of a breakpoint; and whether only calls are there."""
         expressions: dict[int, set[Value]] = {}
         calls: dict[int, set[Value]] = {}
         for (site, is_expression), nodes in self._sites.get(os.path.realpath(file or self._main), {}).items():

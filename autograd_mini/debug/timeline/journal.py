@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import sweep, topological_order
@@ -75,29 +75,20 @@ class _Noted:
         return _Noted(total, self.sums)
 
 
-class Journal(Sequence[Step]):
-    """All steps of a computation and of the sweep back through it, in their order.
-
-    Attributes:
-        order: the nodes, leaves first, operands before results, also those behind branches not taken.
-        numbers: the place of each node in that order, which is the step that computes it.
-        start: the step in which the sweep begins.
-        recorded: what the leaves were, and which of them were written since.
-        changes: the gradients changed by hand, in the order of time.
-    """
+class Journal:
+    """All steps of a computation and of the sweep back through it, in their order."""
 
     def __init__(self, root: Value, seed: float = 1.0) -> None:
         self.root, self.seed = root, seed
-        order = topological_order(root, everything=True)
-        self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
-        self.start = len(self.order)
+        self.order = tuple(sorted(topological_order(root, everything=True), key=lambda node: node.op is not None))
+        self.start = len(self.order)  # the step in which the sweep begins; before it, each node is computed
         self.numbers = {node: number for number, node in enumerate(self.order)}
         self.recorded = Snapshot(self.order)  # now: the program may write to leaves later
         self._values = array("d", map(self.recorded.value, self.order))
         self._record(())
 
     def _record(self, changes: Sequence[WhatIf]) -> None:
-        self.changes = tuple(changes)
+        self.changes = tuple(changes)  # in the order of time
         # A turn is what one node hands on, or a change by hand; the first is the seed, from which steps count here.
         self._turns: list[Value | WhatIf] = []
         self._firsts = array("q")  # the first step of each turn
@@ -138,13 +129,10 @@ class Journal(Sequence[Step]):
     def __len__(self) -> int:
         return self.start + len(self._sums)
 
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Step]: ...
-    def __getitem__(self, index: int | slice) -> Step | list[Step]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def __iter__(self) -> Iterator[Step]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, index: int) -> Step:
         index = range(len(self))[index]
         if index < self.start:
             return Step(index, FORWARD, self.order[index], None, None, None, None, self._values[index])

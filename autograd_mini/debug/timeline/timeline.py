@@ -38,7 +38,7 @@ class Timeline(Index, Sequence[Step]):
     @overload
     def __getitem__(self, index: slice) -> list[Step]: ...
     def __getitem__(self, index: int | slice) -> Step | list[Step]:
-        return self.journal[index]
+        return [self[i] for i in range(len(self))[index]] if isinstance(index, slice) else self.journal[index]
 
     def __repr__(self) -> str:
         return f"Trace({self.label(self.root)}, step {self.position} of {len(self) - 1})"
