@@ -6,10 +6,9 @@ them on the way back. Not here: any derivative (that is `table`), and the sweep 
 
 from __future__ import annotations
 
-import importlib
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.copies import Copied
@@ -97,6 +96,7 @@ class Value(Copied):
 
     _data: float
     _grad: float | None
+    debug: ClassVar[Callable[[Value], None]]  # the debugger attaches it
 
     # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
     _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
@@ -187,11 +187,6 @@ class Value(Copied):
             behind = topological_order(self, everything=True) if self._row is not None else ()
             held = {node: (node._data, node.grad) for node in behind if node._row is None}
             self._note(mark=new_mark(self, seed, held))
-
-    def debug(self) -> None:
-        """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
-        # By name, for the debugger is made of values, not values of it: nothing here may import it.
-        importlib.import_module("autograd_mini.debug").shell(self)
 
     # -- a number among numbers ----------------------------------------------------------------------------------------
 
