@@ -19,11 +19,12 @@ from autograd_mini import functions
 from autograd_mini.core.table import dot_of
 from autograd_mini.engine import Value, is_node, record_dot
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.nn.binding import functional_call
 from autograd_mini.nn.module import Module
 from autograd_mini.optim.states import load, save
 from autograd_mini.program.stack import Recording, enter, leave, recording
 
-__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
+__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "functional_call", "load", "save"]
 
 Activation = str | Callable[[Any], Any] | None
 Init = str | Callable[[int, int, Any], float]

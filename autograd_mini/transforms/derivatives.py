@@ -32,11 +32,11 @@ Function = Callable[..., Any]
 # -- formulas among the arguments --------------------------------------------------------------------------------------
 
 
-class _FormulaError(Exception):
+class FormulaError(Exception):
     """An argument is a formula, such as a SymPy symbol."""
 
 
-def _of_formulas(function: Function, always: bool = False, cut: bool = False) -> Function:
+def of_formulas(function: Function, always: bool = False, cut: bool = False) -> Function:
     """A transform that takes formulas too: it runs on traced numbers then, and returns formulas.
 
     Args:
@@ -52,8 +52,8 @@ def _of_formulas(function: Function, always: bool = False, cut: bool = False) ->
             result = function(*args, **kwargs)
             if not always:
                 return result
-        except _FormulaError:
-            leaves = [Traced(leaf) if _is_formula(leaf) else leaf for _, leaf in trees.numbers(args)]
+        except FormulaError:
+            leaves = [Traced(leaf) if is_formula(leaf) else leaf for _, leaf in trees.numbers(args)]
             result = function(*trees.rebuilt(args, iter(leaves)), **kwargs)
         if any(type(innermost(leaf)) is Traced for _, leaf in trees.numbers(args)):
             return result  # inside of another transform of formulas
@@ -62,7 +62,7 @@ def _of_formulas(function: Function, always: bool = False, cut: bool = False) ->
     return call
 
 
-def _is_formula(leaf: Any) -> bool:
+def is_formula(leaf: Any) -> bool:
     return not isinstance(leaf, Methods) and as_number(leaf) is None and is_operand(leaf)
 
 
@@ -204,9 +204,9 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     >>> y, pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
-    result, pullback, aux = _of_formulas(_vjp)(f, primals, has_aux)
-    of_formulas = any(_is_formula(leaf) for _, leaf in trees.numbers(primals))
-    pullback = _of_formulas(pullback, of_formulas, is_cut())  # what was outside of `no_grad` stays constant for it
+    result, pullback, aux = of_formulas(_vjp)(f, primals, has_aux)
+    gives_formulas = any(is_formula(leaf) for _, leaf in trees.numbers(primals))
+    pullback = of_formulas(pullback, gives_formulas, is_cut())  # what was outside of `no_grad` stays constant for it
     return (result, pullback, aux) if has_aux else (result, pullback)
 
 
@@ -221,7 +221,7 @@ def _vjp(f: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[Tree, Fun
     return recorded.answer(recorded.result), pullback, recorded.aux
 
 
-@_of_formulas
+@of_formulas
 def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> tuple[Any, ...]:
     """The value of f and its derivative in one direction, in one pass: forward mode, products Jacobian times vector.
 
@@ -263,7 +263,7 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
     return (*answer, aux) if has_aux else answer
 
 
-@_of_formulas
+@of_formulas
 def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     """The Hessian of f times a vector, without the Hessian: the derivative of the sweep along the vector.
 
@@ -321,7 +321,7 @@ def stop_gradient(x: Tree) -> Tree:
 def _transform(name: str, f: Function, wrapper: Function) -> Function:
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f)(x), not {name}(f(x)).")
-    return functools.wraps(f)(_of_formulas(wrapper))
+    return functools.wraps(f)(of_formulas(wrapper))
 
 
 def _recorded(
@@ -422,7 +422,7 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
         number = leaf if isinstance(leaf, Methods) else as_number(leaf)
         if number is None:
             if is_operand(leaf):
-                raise _FormulaError
+                raise FormulaError
             raise operand_error(f"{name}() by {place}", leaf)
         found.append(number)
     return found
