@@ -33,7 +33,7 @@ LAYERS = [
     ["functions", "transforms.recorded"], ["transforms.derivatives"], ["notation.names", "notation.snapshot"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
-    ["optim.states"], ["nn.module", "optim.schedules"], ["nn.binding"],
+    ["optim.states"], ["nn.module"], ["nn.binding"],
     ["nn", "optim", "demo.data", "explanation.report"], ["micrograd.engine"], ["micrograd.nn"],
     ["micrograd"], ["explanation.stable", "explanation.digits"], ["explanation.study"], ["explanation"],
     ["drawing.render", "drawing.document", "drawing.gradients", "drawing.parts"],

@@ -6,12 +6,12 @@ Not here: which parameters a model has, and what they are called (`module`). Rea
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import product
 from types import MappingProxyType, MethodType
-from typing import Any
+from typing import Any, cast
 
 from autograd_mini.core.dual import Dual, settled
 from autograd_mini.core.methods import Methods
@@ -147,10 +147,9 @@ def _copied(thing: Any, copies: Copies) -> Any:
     made: Any
     put: Callable[[Any, Any], None] | None = None
     if isinstance(thing, (tuple, Set, MappingView)):
-        parts: Any = [_copied(part, copies) for part in thing]
-        made = parts
-        if not isinstance(thing, MappingView):
-            made = type(thing)(*parts) if hasattr(thing, "_fields") else type(thing)(parts)
+        kind: Any = list if isinstance(thing, MappingView) else type(thing)
+        parts: Any = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
+        made = kind(*parts) if hasattr(thing, "_fields") else kind(parts)
     elif isinstance(thing, MappingProxyType):
         made = MappingProxyType({key: _copied(part, copies) for key, part in thing.items()})
     elif isinstance(thing, MethodType):
