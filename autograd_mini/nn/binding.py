@@ -6,7 +6,17 @@ Not here: which parameters a model has, and what they are called (`module`). Rea
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MappingView,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+    Set,
+)
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import product
@@ -19,7 +29,7 @@ from autograd_mini.core.row import as_number, is_operand, operand_error
 from autograd_mini.core.traced import Traced
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
-from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, is_machinery
+from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, is_machinery, once_each
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_formulas
 from autograd_mini.transforms.recorded import innermost
@@ -115,20 +125,18 @@ def _bound(model: Module, params: Any) -> Bound:
             f"functional_call() takes params as a dict, not {shown(params)}.",
             "Pass dict(model.named_parameters()), model.state_dict(), or a list like model.parameters().",
         )
-    bound: Bound = {}
-    for name, parameter, entry in given:
-        number = settled(entry)
-        if not isinstance(number, Methods) and (real := as_number(number)) is not None:
-            number = real
-        elif not is_operand(number):
-            raise operand_error(f"functional_call() with params[{name!r}]", number)
-        first, other = bound.setdefault(parameter, (name, number))
-        if other is not number and not (type(other) is type(number) is float and repr(other) == repr(number)):
-            raise ArgumentError(
-                f"{first} and {name} are one parameter, and params has a number for each.",
-                "Leave out all of its names but one, or pass a list like model.parameters(), which has it once.",
-            )
-    return bound
+    return once_each((name, parameter, _number(name, entry)) for name, parameter, entry in given)
+
+
+def _number(name: str, entry: Any) -> Any:
+    """A number that records or a formula as it is, any other as a float."""
+    number = settled(entry)
+    if isinstance(number, Methods):
+        return number
+    real = as_number(number)
+    if real is None and not is_operand(number):
+        raise operand_error(f"functional_call() with params[{name!r}]", number)
+    return number if real is None else real
 
 
 def _leaf(parameter: Value, number: float) -> Value:

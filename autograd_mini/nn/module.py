@@ -27,7 +27,7 @@ Bound = Mapping[int, Any]
 
 
 class Module:
-    """Something with parameters. Derive from it; override `named_parameters` or `parameters` to choose others.
+    """Something with parameters; derive from it, and override `named_parameters` or `parameters` to choose others.
 
     >>> Module().parameters()
     []
@@ -95,19 +95,25 @@ class Module:
                     f"The state {problem} {', '.join(sorted(map(str, names))[:3])}{' …' if len(names) > 3 else ''}.",
                     "Load it into a network of the same sizes as the one it was saved from.",
                 )
-        numbers: dict[Value, tuple[str, float]] = {}
-        for name, parameter in parameters.items():
-            number = real_number(state[name])
+        numbers = {name: real_number(state[name]) for name in parameters}
+        for name, number in numbers.items():
             if number is None:
                 raise OperandError(f"The state of {name} is not a number: {shown(state[name])}.", "Save it again.")
-            first, other = numbers.setdefault(parameter, (name, number))
-            if repr(other) != repr(number):
-                raise ArgumentError(
-                    f"{first} and {name} are one parameter, and the state has {other!r} and {number!r} for it.",
-                    "Load it into a network that shares the same parameters as the one it was saved from.",
-                )
-        for parameter, (_, number) in numbers.items():
+        for parameter, (_, number) in once_each((name, p, numbers[name]) for name, p in parameters.items()).items():
             parameter.data = number
+
+
+def once_each(given: Iterable[tuple[str, Value, Any]]) -> dict[Value, tuple[str, Any]]:
+    """The number for each parameter, with a name; an error where several names of one parameter have several."""
+    found: dict[Value, tuple[str, Any]] = {}
+    for name, parameter, number in given:
+        first, other = found.setdefault(parameter, (name, number))
+        if other is not number and not (type(other) is type(number) is float and repr(other) == repr(number)):
+            raise ArgumentError(
+                f"{first} and {name} are one parameter, and there are two numbers for it: {other!r} and {number!r}.",
+                "Give the same number under all of its names, or use only one of them where names may be left out.",
+            )
+    return found
 
 
 def by_name(module: Module) -> dict[str, Value]:
