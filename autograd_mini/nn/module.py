@@ -33,7 +33,8 @@ class Module:
     []
     """
 
-    _bound: ClassVar[Bound] = {}  # of the copy that `functional_call` makes: what stands for parameters, by its id
+    # In the copies that `functional_call` makes: what stands for parameters, by its id.
+    _functional_call_bound: ClassVar[Bound] = {}
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1".
@@ -43,7 +44,7 @@ class Module:
         Raises:
             ArgumentError: an attribute is nothing that is looked into, and holds a `Value`.
         """
-        yield from _leaves(self, self._bound)
+        yield from _leaves(self, self._functional_call_bound)
 
     def parameters(self) -> list[Value]:
         """The `Value`s to train, in the order of `named_parameters`."""
@@ -121,7 +122,7 @@ def by_name(module: Module) -> dict[str, Value]:
     found = (
         [*module.named_parameters()]
         if _overrides(module, "named_parameters")
-        else _leaves(module, module._bound, in_state=True)
+        else _leaves(module, module._functional_call_bound, in_state=True)
     )
     named: dict[str, Value] = {}
     for name, parameter in chain(found, _further(module, found)):
@@ -241,7 +242,7 @@ def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Na
 def attributes(thing: Any) -> Iterator[Named]:
     """The attributes: in `__dict__`, in slots, and the leaves and containers that a class has for all its instances."""
     own = dict(getattr(thing, "__dict__", ()))
-    own.pop("_bound", None)
+    own.pop("_functional_call_bound", None)
     yield from own.items()
     for kind in thing.__class__.__mro__:
         if kind.__module__ == "builtins" or is_machinery(kind):
