@@ -6,24 +6,14 @@ Not here: which parameters a model has, and what they are called (`module`). Rea
 from __future__ import annotations
 
 import copy
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    MappingView,
-    MutableMapping,
-    MutableSequence,
-    Sequence,
-    Set,
-)
+from collections.abc import Callable, Iterable, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
 from dataclasses import is_dataclass
 from functools import partial
 from itertools import product
 from types import MappingProxyType, MethodType
 from typing import Any, cast
 
-from autograd_mini.core.dual import Dual, settled
+from autograd_mini.core.dual import settled
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number, is_operand, operand_error
 from autograd_mini.core.traced import Traced
@@ -32,7 +22,7 @@ from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, is_machinery, once_each
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_formulas
-from autograd_mini.transforms.recorded import innermost
+from autograd_mini.transforms.recorded import innermost, nodes_of
 
 Bound = dict[Value, tuple[str, Any]]  # the name by which a parameter was given, and what stands for it
 Copies = dict[int, tuple[Any, Any]]  # what has been copied, by its id, which it keeps; and the copy
@@ -80,11 +70,11 @@ def functional_call(
 @of_formulas  # inside of no_grad too there is a graph, which shows on what the result depends
 def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     bound = _bound(model, params)
-    given = [number for _, number in bound.values()], args, kwargs
-    leaves = [leaf for _, leaf in trees.numbers(given)]
-    if any(map(is_formula, leaves)):
+    given = [number for _, number in bound.values() if type(number) is not float]
+    given += [leaf for _, leaf in trees.numbers((args, kwargs)) if type(leaf) is not float]
+    if any(map(is_formula, given)):
         raise FormulaError
-    is_traced = any(type(innermost(leaf)) is Traced for leaf in leaves)
+    is_traced = any(type(innermost(leaf)) is Traced for leaf in given)
     copies: Copies = {}
     for parameter, (_, number) in bound.items():
         if type(number) is float:  # as a leaf, with the methods and the name that the model expects
@@ -92,7 +82,7 @@ def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str
         copies[id(parameter)] = parameter, number
     standing = {id(number): number for _, number in copies.values()}
     copied = _copied(model, copies)
-    for thing, made in [*copies.values()]:
+    for thing, made in copies.values():
         if isinstance(thing, Module):
             object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound, **standing})
     result = copied(*args, **kwargs)
@@ -188,8 +178,8 @@ def _copied(thing: Any, copies: Copies) -> Any:
 
 def _check_dependence(model: Module, result: Any, bound: Bound, given: Any) -> None:
     """Raise if the result depends on a parameter itself, not on what stands for it."""
-    behind = [*_nodes(result)]
-    met = set(_nodes(given))
+    behind = [node for _, number in trees.numbers(result) for node in nodes_of(number)]
+    met = {node for number in given for node in nodes_of(number)}
     while behind:
         node = behind.pop()
         if node not in met:
@@ -201,12 +191,3 @@ def _check_dependence(model: Module, result: Any, bound: Bound, given: Any) -> N
                     "Let the model find it in an attribute, list, dict, array or nn.Module when it is called.",
                 )
             behind += [x for x in node.operands if isinstance(x, Methods)]
-
-
-def _nodes(tree: Any) -> Iterator[Any]:
-    """The nodes in a structure; of a dual number those that it consists of."""
-    for _, number in trees.numbers(tree):
-        if type(number) is Dual:
-            yield from _nodes((number.primal, number.tangent))
-        elif isinstance(number, Methods):
-            yield number

@@ -180,7 +180,7 @@ def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[in
         prefix = "".join([f"{key}." for key, _, _ in path.values() if key])
         for key, part in remaining:
             name = prefix + key if key else prefix[:-1]
-            if is_node(part) or id(part) in bound:
+            if type(part) is Value or is_node(part) or id(part) in bound:
                 if id(part) in bound or part.op is None:
                     found.append((name, part))
                 continue

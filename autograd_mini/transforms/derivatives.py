@@ -20,7 +20,7 @@ from autograd_mini.core.traced import Traced
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.transforms import sparsity, trees
-from autograd_mini.transforms.detached import is_cut, isolated
+from autograd_mini.transforms.detached import detach, is_cut, no_grad, recorded
 from autograd_mini.transforms.recorded import Recorded, innermost, variable
 from autograd_mini.transforms.trees import Tree
 from autograd_mini.watch.observers import check_dual, is_checked, transparent
@@ -36,16 +36,19 @@ class FormulaError(Exception):
     """An argument is a formula, such as a SymPy symbol."""
 
 
-def of_formulas(function: Function, always: bool = False, cut: bool = False) -> Function:
+def of_formulas(function: Function, always: bool = False) -> Function:
     """A function of trees, such that it takes formulas too: it runs on traced numbers then, and returns formulas.
 
-    It returns formulas `always` where they come from elsewhere than its arguments, and, inside of `no_grad` or where it
-    is `cut`, constants.
+    It returns formulas `always` where they come from elsewhere than its arguments. Inside of `no_grad` it has a graph of
+    its own, and takes and returns constants.
     """
-    function = isolated(function, cut)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if is_cut():
+            args, kwargs = trees.mapped(detach, (args, kwargs))
+            with recorded():
+                return trees.mapped(detach, call(*args, **kwargs))
         try:
             result = function(*args, **kwargs)
             if not always:
@@ -92,7 +95,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     >>> grad(lambda params: params["w"][0] * params["w"][1] + params["b"])({"w": [2.0, 5.0], "b": 1.0})
     {'w': [5.0, 2.0], 'b': 1.0}
     """
-    return _transform("grad", f, argnums, has_aux, lambda recorded: _value_and_gradient("grad", recorded)[1])
+    return _transform("grad", f, argnums, has_aux, lambda record: _value_and_gradient("grad", record)[1])
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -143,8 +146,8 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse
     [[5.0, 2.0], [1.0, 0.0]]
     """
 
-    def finish(recorded: Recorded) -> Any:
-        return _matrix(recorded, recorded.result, recorded.jacobian(), sparse)
+    def finish(record: Recorded) -> Any:
+        return _matrix(record, record.result, record.jacobian(), sparse)
 
     return _transform("jacobian", f, argnums, has_aux, finish)
 
@@ -172,9 +175,9 @@ def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse:
     [[60.0, 12.0], [12.0, 0.0]]
     """
 
-    def finish(recorded: Recorded) -> Any:
-        _output("hessian", recorded)
-        return _matrix(recorded, recorded.argument, recorded.hessian(), sparse)
+    def finish(record: Recorded) -> Any:
+        _output("hessian", record)
+        return _matrix(record, record.argument, record.hessian(), sparse)
 
     return _transform("hessian", f, argnums, has_aux, finish)
 
@@ -200,19 +203,21 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     ([10.0, 7.0], (5.0, 2.0), (1.0, 1.0))
     """
     result, pullback, aux = of_formulas(_vjp)(f, primals, has_aux)
-    gives_formulas = any(is_formula(leaf) for _, leaf in trees.numbers(primals))
-    pullback = of_formulas(pullback, gives_formulas, is_cut())  # what was outside of `no_grad` stays constant for it
+    pullback = of_formulas(pullback, always=any(is_formula(leaf) for _, leaf in trees.numbers(primals)))
+    if is_cut():  # what was outside of `no_grad` stays constant for it
+        pullback = no_grad(pullback)
     return (result, pullback, aux) if has_aux else (result, pullback)
 
 
 def _vjp(f: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[Tree, Function, Tree]:
-    recorded = _recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
+    record = _recorded("vjp", f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangent: Tree) -> Any:
-        weights = _matched("vjp", recorded.result, cotangent, "the result", "cotangent")
-        return recorded.arranged(recorded.slopes(recorded.outputs, weights))
+        matched = trees.matched(record.result, cotangent, "the result", "cotangent")
+        weights = _numbers("vjp", "the cotangent", matched)
+        return record.arranged(record.slopes(record.outputs, weights))
 
-    return recorded.answer(recorded.result), pullback, recorded.aux
+    return record.answer(record.result), pullback, record.aux
 
 
 @of_formulas
@@ -269,9 +274,9 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
     [60.0, 12.0]
     """
     _, vector = _directed("hvp", f, primals, tangents)
-    recorded = _recorded("hvp", f, primals, {}, 0 if len(primals) == 1 else range(len(primals)), False)
-    _output("hvp", recorded)
-    return recorded.arranged(recorded.hessian_times(vector))
+    record = _recorded("hvp", f, primals, {}, 0 if len(primals) == 1 else range(len(primals)), False)
+    _output("hvp", record)
+    return record.arranged(record.hessian_times(vector))
 
 
 @transparent
@@ -311,9 +316,9 @@ def _transform(
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f)(x), not {name}(f(x)).")
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        recorded = _recorded(name, f, args, kwargs, argnums, has_aux)
-        answer = finish(recorded)
-        return join(answer, recorded.aux) if has_aux else answer
+        record = _recorded(name, f, args, kwargs, argnums, has_aux)
+        answer = finish(record)
+        return join(answer, record.aux) if has_aux else answer
 
     return functools.wraps(f)(of_formulas(wrapper))
 
@@ -334,18 +339,18 @@ def _recorded(
     return Recorded(f, arguments, kwargs, argument, variables, lambda returned: _split(name, returned, has_aux))
 
 
-def _value_and_gradient(name: str, recorded: Recorded) -> tuple[Any, Tree]:
-    output = _output(name, recorded)
-    gradient = recorded.arranged(recorded.slopes([output]))
-    return recorded.answer_of(output), gradient
+def _value_and_gradient(name: str, record: Recorded) -> tuple[Any, Tree]:
+    output = _output(name, record)
+    gradient = record.arranged(record.slopes([output]))
+    return record.answer_of(output), gradient
 
 
-def _matrix(recorded: Recorded, outer: Tree, rows: sparsity.Rows, sparse: bool) -> Any:
-    width = len(recorded.variables)
+def _matrix(record: Recorded, outer: Tree, rows: sparsity.Rows, sparse: bool) -> Any:
+    width = len(record.variables)
     if sparse:
         return sparsity.coordinates(rows, width)
-    layers = [recorded.arranged([row.get(j, 0.0) for j in range(width)]) for row in rows]
-    return trees.outer(outer, recorded.argument, iter(layers))
+    layers = [record.arranged([row.get(j, 0.0) for j in range(width)]) for row in rows]
+    return trees.outer(outer, record.argument, iter(layers))
 
 
 def _positions(argnums: Argnums, args: Sequence[Any]) -> list[int]:
@@ -429,20 +434,15 @@ def _split(name: str, returned: Any, has_aux: bool) -> tuple[Tree, list[Any], An
     return result, outputs, aux
 
 
-def _output(name: str, recorded: Recorded) -> Any:
+def _output(name: str, record: Recorded) -> Any:
     """The one number that f returned."""
-    if not trees.is_number(recorded.result):
+    if not trees.is_number(record.result):
         raise OperandError(
-            f"{name}() needs a function that returns one number; this one returned {trees.described(recorded.result)}.",
+            f"{name}() needs a function that returns one number; this one returned {trees.described(record.result)}.",
             "Return a single Value, or use jacobian(f): the derivative of every number that f returns"
             + ("; its second derivatives are jacobian(jacobian(f))." if name == "hessian" else "."),
         )
-    return recorded.outputs[0]
-
-
-def _matched(name: str, tree: Tree, other: Tree, path: str, role: str) -> list[Any]:
-    """The numbers of a tangent or cotangent, one for each number of the structure it belongs to."""
-    return _numbers(name, f"the {role}", trees.matched(tree, other, path, role))
+    return record.outputs[0]
 
 
 def _directed(name: str, f: Function, primals: Any, tangents: Any) -> tuple[list[Any], list[Any]]:
@@ -469,5 +469,5 @@ def _directed(name: str, f: Function, primals: Any, tangents: Any) -> tuple[list
     numbers, slopes = [], []
     for path, primal, tangent in zip(names_of(f, len(primals)), primals, tangents, strict=True):
         numbers += _numbers(name, path, primal)
-        slopes += _matched(name, primal, tangent, path, "tangent")
+        slopes += _numbers(name, "the tangent", trees.matched(primal, tangent, path, "tangent"))
     return numbers, slopes

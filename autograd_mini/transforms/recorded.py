@@ -45,10 +45,10 @@ def innermost(number: Any) -> Any:
     return number
 
 
-def _nodes(number: Any) -> list[Any]:
+def nodes_of(number: Any) -> list[Any]:
     """The nodes that a number consists of: itself, or the parts of a dual number."""
     if type(number) is Dual:
-        return _nodes(number.primal) + _nodes(number.tangent)
+        return nodes_of(number.primal) + nodes_of(number.tangent)
     return [number] if isinstance(number, Methods) else []
 
 
@@ -87,7 +87,7 @@ class _Graph:
 
     def order_of(self, numbers: Sequence[Any]) -> tuple[dict[Any, Any], bool]:
         """The graph behind all of several numbers."""
-        nodes = [node for number in numbers for node in _nodes(number)]
+        nodes = [node for number in numbers for node in nodes_of(number)]
         if len(nodes) < 2:
             return self.order(nodes[0]) if nodes else ({}, True)
         with unobserved():
@@ -195,7 +195,7 @@ class Recorded(_Graph):
         order, plain = self.order_of(self.outputs)
         depends = sparsity.dependence(order, self.variables)
         patterns = [
-            functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
+            functools.reduce(int.__or__, [depends[node] for node in nodes_of(output)], 0) for output in self.outputs
         ]
         if symmetric:
             return sparsity.recover_symmetric(patterns, self._row_sums)
