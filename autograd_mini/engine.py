@@ -6,10 +6,9 @@ them on the way back. Not here: any derivative (that is `table`), and the sweep 
 
 from __future__ import annotations
 
-import importlib
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.copies import Copied
@@ -29,7 +28,7 @@ from autograd_mini.core.row import (
 from autograd_mini.core.sweep import propagate, sweep, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.stack import Scope, recording
-from autograd_mini.watch.observers import new_mark
+from autograd_mini.watch.origins import new_mark
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]
@@ -97,6 +96,7 @@ class Value(Copied):
 
     _data: float
     _grad: float | None
+    debug: ClassVar[Callable[[Value], None]]  # the debugger attaches it
 
     # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
     _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
@@ -188,11 +188,6 @@ class Value(Copied):
             held = {node: (node._data, node.grad) for node in behind if node._row is None}
             self._note(mark=new_mark(self, seed, held))
 
-    def debug(self) -> None:
-        """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
-        # By name, for the debugger is made of values, not values of it: nothing here may import it.
-        importlib.import_module("autograd_mini.debug").shell(self)
-
     # -- a number among numbers ----------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
@@ -215,9 +210,7 @@ class Value(Copied):
 
     @property
     def _op(self) -> str:
-        if self._row is _WHERE and self.scope is not None and self.scope.name == "relu":
-            return "ReLU"
-        return "" if self._row is None else self._row.symbol
+        return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
@@ -336,6 +329,14 @@ def is_node(x: object) -> TypeGuard[Value]:
     (True, False)
     """
     return isinstance(x, Value)
+
+
+def is_relu(node: Value) -> bool:
+    """Whether a node is a relu, which is recorded as where(…, 0, x) in a scope of that name."""
+    if node._row is not _WHERE or node.scope is None or node.scope.name != "relu":
+        return False
+    _, zero, x = node.operands
+    return zero == 0.0 and is_node(x)
 
 
 def is_cut_off(node: Value) -> bool:

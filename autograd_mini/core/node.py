@@ -12,7 +12,6 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Primitive
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope
-from autograd_mini.watch.observers import Mark
 
 _WHERE, _STOP = TABLE["where"], TABLE["stop_gradient"]
 
@@ -23,7 +22,7 @@ class Notes(NamedTuple):
     scope: Scope | None
     name: str | None = None
     origin: Site | None = None
-    mark: Mark | None = None  # of a node that `backward()` was called on
+    mark: Any = None  # of a node that `backward()` was called on
     decisions: tuple[Any, ...] = ()  # comparisons of this node, under `provenance`
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -6,13 +6,57 @@ Not here: derivatives. Read next: `engine`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from autograd_mini.core.node import Node
 from autograd_mini.core.row import TABLE
-from autograd_mini.watch.observers import Decision
+from autograd_mini.program.owner import is_of_package
+from autograd_mini.program.source import Site
 
 _WHERE = TABLE["where"]
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """A comparison that was made while a graph was recorded: what was recorded later may depend on its answer.
+
+    Attributes:
+        left: a node, or a number.
+        op: the comparison, such as "<".
+        right: a node, or a number.
+        answer: what came of it.
+        site: where it was made; None if that is not known.
+    """
+
+    left: Any
+    op: str
+    right: Any
+    answer: bool
+    site: Site | None
+
+    def answer_at(self, numbers: Mapping[Any, float]) -> bool:
+        """The answer where nodes have other numbers."""
+        return bool(_COMPARE[self.op](*_numbers((self.left, self.right), numbers)))
+
+    @property
+    def is_of_program(self) -> bool:
+        """Whether the user's program made it, as in `if x > 0`, and not a function of this package."""
+        return self.site is not None and not is_of_package(self.site)
+
+    def __str__(self) -> str:
+        numbers = f"{getattr(self.left, 'data', self.left)!r} {self.op} {getattr(self.right, 'data', self.right)!r}"
+        return f"{numbers} at {self.site}" if self.site else numbers
 
 
 def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, float]:
@@ -45,4 +89,4 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
 
 
 def _numbers(operands: Iterable[Any], found: Mapping[Any, float]) -> list[float]:
-    return [x if type(x) is float else found.get(x, x.data) for x in operands]
+    return [found.get(x, x.data) if isinstance(x, Node) else x for x in operands]

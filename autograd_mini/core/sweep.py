@@ -15,7 +15,7 @@ from typing import Any
 from autograd_mini.core.node import Node
 from autograd_mini.core.row import FLAT, ZERO
 from autograd_mini.core.traced import resolved
-from autograd_mini.watch.observers import check_contributions, check_tangent, is_checked
+from autograd_mini.program.stack import recording
 
 Partials = Callable[[Any], Sequence[Any]]
 
@@ -129,9 +129,9 @@ def propagate(
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
-    if is_checked():
+    if (checks := recording().hooks.checked) is not None:
         for node, adjoint in walk:
-            check_contributions(node, adjoint)
+            checks.contributions(node, adjoint)
     deque(walk, maxlen=0)
     for leaf in leaves:
         adjoints[leaf] = ZERO if adjoints[leaf] is FLAT else resolved(adjoints[leaf])
@@ -145,7 +145,7 @@ def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
     Raises:
         NonFiniteError: under `checked()`, a tangent is nan or infinite.
     """
-    checked = is_checked()
+    checks = recording().hooks.checked
     for node in order:
         if node in tangents:
             continue
@@ -156,8 +156,8 @@ def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
             if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
                 tangent = inner * partial if tangent is ZERO else tangent + inner * partial
         tangents[node] = tangent
-        if checked:
-            check_tangent(node, tangent)
+        if checks is not None:
+            checks.tangent(node, tangent)
     return tangents
 
 
