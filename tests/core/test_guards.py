@@ -43,6 +43,7 @@ FUNCTIONS = {
     "one point": lambda x: am.where(x == 0.0, 1.0, am.sin(x) / x),
     "joined": lambda x: am.where((x > 0.0) & (x < 1.0), am.sqrt(x * (1.0 - x)), -0.0),
     "remainder": lambda x: x % 2.0,
+    "a negative zero": lambda x: am.where(x > 0.0, x * x, 1.0) + x * -0.0,
     "a step": lambda x: am.floor(x) * x,
 }
 # Compositions that look for nan with `(x != x) is True`, which is not known while tracing.

@@ -64,8 +64,8 @@ def test_a_python_if_is_reported():
 
 
 @pytest.mark.parametrize(("compare", "left", "right"), [
-    (lambda a, b: a < b, 3.0, 1.0), (lambda a, b: a <= b, 3.0, 1.0), (lambda a, b: a > b, 0.0, 1.0),
-    (lambda a, b: a >= b, 0.0, 1.0), (lambda a, b: a == b, 1.0, 1.0), (lambda a, b: a != b, 1.0, 1.0),
+    (lambda a, b: a < b, 3.0, 1.0), (lambda a, b: a <= b, 3.0, 1.0), (lambda a, b: a > b, 3.0, 1.0),
+    (lambda a, b: a >= b, 3.0, 1.0), (lambda a, b: a == b, 1.0, 1.0), (lambda a, b: a != b, 1.0, 1.0),
 ])  # fmt: skip
 def test_every_comparison_counts(compare, left, right):
     """Between two nodes, with a number on either side, and reflected."""
