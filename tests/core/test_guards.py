@@ -53,7 +53,7 @@ LOSE_NAN = {"relu", "relu of relu", "a sum of relus", "leaky_relu", "softsign"}
 def agree(a, b):
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
-    return (a == b and math.copysign(1.0, a) == math.copysign(1.0, b)) or math.isclose(a, b, rel_tol=1e-13)
+    return math.isclose(a, b, rel_tol=1e-13) and math.copysign(1.0, a) == math.copysign(1.0, b)
 
 
 def number(x):
