@@ -2,7 +2,7 @@
 
 Looked into are modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. Where
 anything else holds a leaf, that is an error: half of a model must not stay untrained in silence.
-Not here: the modules of a network. Read next: `nn`.
+Not here: the modules of a network. Read next: `binding`.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class FormulaError(Exception):
 def of_formulas(function: Function, always: bool = False) -> Function:
     """A function of trees, such that it takes formulas too: it runs on traced numbers then, and returns formulas.
 
-    It returns formulas `always` where they come from elsewhere than its arguments. Inside of `no_grad` it has a graph of
-    its own, and takes and returns constants.
+    It returns formulas `always` where they come from elsewhere than its arguments. Inside of `no_grad` it has a graph
+    of its own, and takes and returns constants.
     """
 
     @functools.wraps(function)
