@@ -90,9 +90,8 @@ class SGD(Optimizer):
         AutogradError: as `Optimizer` does.
 
     >>> x = Value(3.0)
-    >>> descent = SGD([x], lr=0.1)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> SGD([x], lr=0.1).step()
     >>> x.data
     2.4
     """
@@ -134,9 +133,8 @@ class RMSprop(Optimizer):
     Source: Hinton, 2012, Neural Networks for Machine Learning, lecture 6e.
 
     >>> x = Value(3.0)
-    >>> descent = RMSprop([x], lr=0.1)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> RMSprop([x], lr=0.1).step()
     >>> round(x.data, 6)
     2.0
     """
@@ -178,9 +176,8 @@ class Adam(Optimizer):
     Source: Kingma, Ba, 2015, arXiv:1412.6980.
 
     >>> x = Value(3.0)
-    >>> descent = Adam([x], lr=0.1)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> Adam([x], lr=0.1).step()
     >>> round(x.data, 6)
     2.9
     """
@@ -223,9 +220,8 @@ class AdamW(Adam):
     Source: Loshchilov, Hutter, 2019, arXiv:1711.05101.
 
     >>> x = Value(3.0)
-    >>> descent = AdamW([x], lr=0.1, weight_decay=0.5)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> AdamW([x], lr=0.1, weight_decay=0.5).step()
     >>> round(x.data, 6)
     2.75
     """
@@ -316,7 +312,6 @@ class Schedule:
         self._go(self.start, 0)
 
     def _rate(self, start: float, steps: int) -> float:
-        """The learning rate after a number of steps."""
         raise NotImplementedError  # each schedule is this one method
 
     def _go(self, start: float, steps: int) -> None:
