@@ -1,6 +1,6 @@
 """Which sums have no correct digit: their terms are equal up to the errors that they were rounded with.
 
-Not here: what such a sum does to a gradient (that is `study`). Read next: `study`.
+Not here: what such a sum does to a gradient (that is `causes`). Read next: `causes`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,13 @@ from autograd_mini.engine import Value, is_node
 
 _EPSILON = sys.float_info.epsilon
 _SUMS = ("add", "sub", "sum")
-_CHOOSING = ("neg", "pos", "abs", "where", "maximum", "minimum", "clip", "stop_gradient", "floor", "sign")
 _MOST_NODES = 100  # looked at behind a sum for one that is not exact
 
 
 def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
     """The sum that cancelled, or the logarithm of 1 + x that is 1, where all digits of a number are rounding errors.
 
-    Args:
-        node: an operand: a `Value`, or a float.
-        number: the number of an operand.
-
-    Returns:
-        the node, which may be behind a constant factor; None if there is none.
+    It may be behind a constant factor. Numbers of operands come from the function, which knows what was recorded.
     """
     while is_node(node) and node.op in ("mul", "div", "neg") and sum(map(is_node, node.operands)) == 1:
         node = next(filter(is_node, node.operands))  # a constant factor changes nothing
@@ -54,7 +48,7 @@ def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
 
 def _is_exact(node: Value, number: Callable[[Any], float]) -> bool:
     """Whether an operation had nothing to round; of functions without a test of it, only some values at 0 and 1."""
-    if node.op is None or node.op in _CHOOSING:
+    if node._row is None or node._row.is_exact:
         return True
     numbers = [number(x) for x in node.operands]
     if not all(map(math.isfinite, (*numbers, node.data))):

@@ -22,7 +22,7 @@ from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.nn.binding import functional_call
 from autograd_mini.nn.module import Module
 from autograd_mini.optim.states import load, save
-from autograd_mini.program.stack import Recording, enter, leave, recording
+from autograd_mini.program.stack import enter, leave, recording
 
 __all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "functional_call", "load", "save"]
 
@@ -272,7 +272,7 @@ def _passed(parts: Iterable[Any], x: Any) -> Any:
 
 def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
     """What a module returns, computed in a scope: `composite` for a name that is made at every call."""
-    entry = enter(name, Recording())
+    entry = enter(name)
     try:
         return module(x)
     finally:

@@ -18,7 +18,8 @@ from autograd_mini.core.row import as_number, is_operand, operand_error
 from autograd_mini.core.traced import Traced
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
-from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, is_machinery, once_each
+from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, once_each
+from autograd_mini.program.owner import is_machinery
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_formulas
 from autograd_mini.transforms.recorded import innermost, nodes_of

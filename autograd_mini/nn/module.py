@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.optim.states import real_number
+from autograd_mini.program.owner import is_machinery
 
 Named = tuple[str, Any]
 Bound = Mapping[int, Any]
@@ -149,7 +150,6 @@ def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
 ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
 # From these the whole program can be reached, so nothing behind them is taken for a part of a model.
 _BOUNDARIES = (*ATOMS, CodeType, FrameType, TracebackType, BaseException)
-_MACHINERY = {"autograd_mini", "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"}
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
 _IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
@@ -318,7 +318,3 @@ def array_within(thing: Any) -> Any:
     """A NumPy array, without a mask; None where something is not one."""
     numpy = sys.modules.get("numpy")
     return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None
-
-
-def is_machinery(kind: type) -> bool:
-    return str(kind.__module__).partition(".")[0] in _MACHINERY
