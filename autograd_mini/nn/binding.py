@@ -84,7 +84,7 @@ def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str
     copied = _copied(model, copies)
     for thing, made in copies.values():
         if isinstance(thing, Module):
-            object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound, **standing})
+            object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound(), **standing}.copy)
     result = copied(*args, **kwargs)
     _check_dependence(model, result, bound, given)
     return result

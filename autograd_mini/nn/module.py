@@ -34,8 +34,9 @@ class Module:
     []
     """
 
-    # In the copies that `functional_call` makes: what stands for parameters, by its id.
-    _functional_call_bound: ClassVar[Bound] = {}
+    # Gives, in the copies that `functional_call` makes, what stands for parameters, by its id. It is a function, so
+    # that a class that looks through its own attributes does not find the numbers twice.
+    _functional_call_bound: ClassVar[Any] = dict
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1".
@@ -45,7 +46,7 @@ class Module:
         Raises:
             ArgumentError: a `Value` is in an attribute that is not looked into.
         """
-        yield from _leaves(self, self._functional_call_bound)
+        yield from _leaves(self, self._functional_call_bound())
 
     def parameters(self) -> list[Value]:
         """The `Value`s to train, in the order of `named_parameters`."""
@@ -121,7 +122,7 @@ def by_name(module: Module) -> dict[str, Value]:
     if _overrides(module, "named_parameters"):
         found = [*module.named_parameters()]
     else:
-        found = _leaves(module, module._functional_call_bound, in_state=True)
+        found = _leaves(module, module._functional_call_bound(), in_state=True)
     named: dict[str, Value] = {}
     for name, parameter in chain(found, _further(module, found)):
         if named.setdefault(name, parameter) is not parameter:

@@ -82,12 +82,9 @@ class SGD(Optimizer):
     """Stochastic gradient descent.
 
     Args:
-        parameters: as for `Optimizer`; so are lr and weight_decay.
+        parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
         momentum: how much of the last change is kept, in [0, 1).
         nesterov: whether to look ahead by the momentum.
-
-    Raises:
-        AutogradError: as `Optimizer` does.
 
     >>> x = Value(3.0)
     >>> (x * x).backward()
@@ -122,13 +119,10 @@ class RMSprop(Optimizer):
     """Steps in units of the gradient's recent size.
 
     Args:
-        parameters: as for `Optimizer`; so are lr and weight_decay.
+        parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
         alpha: how much of the running mean of the squared gradient is kept, in [0, 1).
         eps: added to the size, > 0.
         momentum: how much of the last change is kept, in [0, 1).
-
-    Raises:
-        AutogradError: as `Optimizer` does.
 
     Source: Hinton, 2012, Neural Networks for Machine Learning, lecture 6e.
 
@@ -166,12 +160,9 @@ class Adam(Optimizer):
     """Steps against the running mean of the gradient, in units of its recent size, parameter by parameter.
 
     Args:
-        parameters: as for `Optimizer`; so are lr and weight_decay.
+        parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
         betas: how much of the running mean of the gradient and of its square is kept, each in [0, 1).
         eps: added to the size, > 0.
-
-    Raises:
-        AutogradError: as `Optimizer` does.
 
     Source: Kingma, Ba, 2015, arXiv:1412.6980.
 
@@ -211,11 +202,8 @@ class AdamW(Adam):
     """Adam whose weight decay shrinks the parameter itself, by `lr * weight_decay` of it, and not by its gradient.
 
     Args:
-        parameters: as for `Adam`; so are lr, betas and eps.
+        parameters: as for `Adam`; so are lr, betas, eps and the errors.
         weight_decay: the share of a parameter that it loses in a step, times the learning rate; >= 0.
-
-    Raises:
-        AutogradError: as `Optimizer` does.
 
     Source: Loshchilov, Hutter, 2019, arXiv:1711.05101.
 

@@ -340,6 +340,7 @@ def test_names_and_copies():
 
     class Watched(Summing):
         def __call__(self):
+            assert sum(isinstance(member, (Value, dict)) for member in vars(self).values()) == 1
             self.watch((self.w.name, copy.deepcopy(self).state_dict()))
             return self.w
 
