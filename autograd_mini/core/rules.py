@@ -64,7 +64,7 @@ def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
 
 
 def erfinv_rule(y: Any, x: Any) -> tuple[Any, ...]:
-    """exp(y**2) * sqrt(pi) / 2. The rounding of y would cost 2 * y**2 ulp, so Newton's next step goes into the scale."""
+    """exp(y**2) * sqrt(pi) / 2. The rounding of y would cost 2 * y**2 ulp: the scale has Newton's next step in it."""
     if math.isinf(known(y)):
         return (exp(y * y),)
     step = ieee.erfinv_step(known(y), known(x))

@@ -198,7 +198,7 @@ class Sequential(Module):
             if isinstance(part, Module):
                 module: Any = part
                 x = _inside(f"{type(part).__name__}{index}", module, _listed(x, index))
-            elif any(part is own for own in _OWN) and isinstance(x, Iterable):
+            elif any(part is own for own in functions.ACTIVATIONS.values()) and isinstance(x, Iterable):
                 x = [part(output) for output in x]
             else:
                 x = part(x)
@@ -301,11 +301,6 @@ def _listed(x: Any, index: int) -> Any:
 # -- activations, initialisations, sizes, seeds ------------------------------------------------------------------------
 
 _TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
-_ACTIVATIONS = [
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
-    "hard_tanh",
-]  # fmt: skip
-_OWN = [getattr(functions, name) for name in _ACTIVATIONS]
 _INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
     "uniform": lambda nin, nout, random: random.uniform(-1, 1),
     "xavier_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),
@@ -330,7 +325,7 @@ def _chosen(what: str, given: Any, choices: Iterable[str], of: Callable[[str], A
 
 def _activation(activation: Activation) -> Callable[[Any], Any]:
     chosen: Callable[[Any], Any] = _chosen(
-        "activation", activation, _ACTIVATIONS, lambda name: getattr(functions, name)
+        "activation", activation, functions.ACTIVATIONS, functions.ACTIVATIONS.__getitem__
     )
     return chosen
 
