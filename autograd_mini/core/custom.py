@@ -156,11 +156,12 @@ def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 # -- does the rule fit the function? -----------------------------------------------------------------------------------
 #
-# Slopes at a few points, by central differences of three sizes. Where these do not agree with each other, there is a
-# kink, a step or noise, and nothing is concluded; one point alone convicts nobody.
+# Slopes at a few points, by central differences. Where those of the first three sizes do not agree with each other,
+# there is a kink, a step or noise, and nothing is concluded; the others may see a slope of 0 between small steps.
+# One point alone is not enough for an error.
 
-_POINTS, _SECONDS = 8, 0.1
-_STEPS = (1e-3, 2.5e-4, 6.25e-5)  # of the width of an interval
+_POINTS, _SECONDS = 24, 0.1
+_STEPS = (1e-3, 2.5e-4, 6.25e-5, 1e-6, 1e-8)  # of the width of an interval
 _TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
 
 
@@ -213,13 +214,15 @@ def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[
         if partial is ZERO or not (math.isfinite(result) and math.isfinite(partial)):
             continue
         try:
-            rough, middle, fine = (_difference(row, point, i, step * sizes[i]) for step in _STEPS)
+            differences = [_difference(row, point, i, step * sizes[i]) for step in _STEPS]
         except Exception:
             continue
-        noise = 1e-13 * abs(result) / (_STEPS[-1] * sizes[i] or 1.0)
-        size = max(abs(fine), noise)
-        agrees = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
-        if agrees and abs(partial - fine) > 0.05 * max(abs(partial), size) + noise:
+        rough, middle, fine, *_ = differences
+        noises = [1e-13 * abs(result) / (step * sizes[i] or 1.0) for step in _STEPS]
+        size = max(abs(fine), noises[2])
+        is_sure = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
+        far = [abs(partial - d) > 0.05 * max(abs(partial), abs(d)) + n for d, n in zip(differences, noises, strict=True)]
+        if is_sure and all(far[2:]):
             yield i, (float(partial), fine)
 
 
