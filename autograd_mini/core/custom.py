@@ -162,6 +162,7 @@ def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 _POINTS, _SECONDS = 24, 0.1
 _STEPS = (1e-3, 2.5e-4, 6.25e-5, 1e-6, 1e-8)  # of the width of an interval
+_IRRATIONAL = (0.6180339887, 0.7548776662, 0.8191725134, 0.8566748838)  # multiples are spread evenly
 _TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
 
 
@@ -197,7 +198,7 @@ def _points(row: Primitive, count: int) -> Iterator[tuple[list[float], list[floa
             low, high = row.domain[min(j, len(row.domain) - 1)]
             if max(low, -_TELLING) < min(high, _TELLING):
                 low, high = max(low, -_TELLING), min(high, _TELLING)
-            part = (0.5 + 0.6180339887 * k + 0.7548776662 * j) % 1.0
+            part = (0.5 + 0.1 * j + k * _IRRATIONAL[j % 4]) % 1.0
             point.append(low + (0.02 + 0.96 * part) * (high - low))
             sizes.append(high - low)
         yield point, sizes
@@ -222,7 +223,7 @@ def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[
         size = max(abs(fine), noises[2])
         is_sure = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
         far = [abs(partial - d) > 0.05 * max(abs(partial), abs(d)) + n for d, n in zip(differences, noises, strict=True)]
-        if is_sure and all(far[2:]):
+        if is_sure and all(far):
             yield i, (float(partial), fine)
 
 

@@ -121,7 +121,9 @@ class Counter:
 
 RIGHT = {
     "kink": (abs, lambda y, x: (am.sign(x),), (-10.0, 10.0)),
-    "kinks everywhere": (lambda x: abs(math.sin(50.0 * x)), lambda y, x: (50.0 * am.cos(50.0 * x) * am.sin(50.0 * x) / y,), (-10.0, 10.0)),
+    "kinks everywhere": (
+        lambda x: abs(math.sin(50.0 * x)), lambda y, x: (25.0 * am.sin(100.0 * x) / y,), (-10.0, 10.0),
+    ),
     "pole": (lambda x: 1.0 / x, lambda y, x: (-y / x,), (-1.0, 1.0)),
     "a pole in reach": (lambda x: 1.0 / (x - 0.123), lambda y, x: (-y * y,), (0.0, 0.25)),
     "nan outside": (am.log, lambda y, x: (1.0 / x,), (-10.0, 10.0)),
