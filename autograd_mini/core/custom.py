@@ -222,8 +222,8 @@ def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[
         noises = [1e-13 * abs(result) / (step * sizes[i] or 1.0) for step in _STEPS]
         size = max(abs(fine), noises[2])
         is_sure = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
-        far = [abs(partial - d) > 0.05 * max(abs(partial), abs(d)) + n for d, n in zip(differences, noises, strict=True)]
-        if is_sure and all(far):
+        both = zip(differences, noises, strict=True)
+        if is_sure and all(abs(partial - d) > 0.05 * max(abs(partial), abs(d)) + noise for d, noise in both):
             yield i, (float(partial), fine)
 
 
