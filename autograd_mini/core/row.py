@@ -38,6 +38,8 @@ class Zero:
     def __mul__(self, other: Any) -> Zero:
         return self
 
+    __rmul__ = __mul__
+
     def __add__(self, other: Any) -> Any:
         return other
 

@@ -284,7 +284,6 @@ SPECIAL = [
     (am.erfinv, (0.0,), 0.0, (math.sqrt(math.pi) / 2.0,)),
     (am.erfinv, (-0.0,), -0.0, (math.sqrt(math.pi) / 2.0,)),
     (am.erfinv, (5e-324,), 5e-324, (math.sqrt(math.pi) / 2.0,)),
-    (am.erfinv, (1.0 - 2.0**-53,), 5.8635847487551676, (757014725402463.9,)),
     (am.cos, (inf,), nan, (nan,)),
     (am.cos, (0.0,), 1.0, (-0.0,)),
     (am.where, (0.0, 2.0, inf), inf, (ZERO, ZERO, 1.0)),
