@@ -149,7 +149,7 @@ def divide(a: float, b: float) -> float:
 
 
 def power(x: float, y: float) -> float:
-    """C99 `pow`, except that `power(x, 2.0)` is `x * x` to the bit (trap T03)."""
+    """C99 `pow`, except that `power(x, 2.0)` is `x * x` to the bit (C5)."""
     if y == 2.0:
         return x * x
     try:

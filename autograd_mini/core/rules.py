@@ -50,7 +50,7 @@ def log_slope(x: Any, scale: Any = 1.0) -> Any:
 
 
 def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
-    """exp(lift - scale * x**2) for a scale of 1 or 0.5; the rounding of x * x would cost x**2 ulp (T16).
+    """exp(lift - scale * x**2) for a scale of 1 or 0.5; the rounding of x * x would cost x**2 ulp (T11).
 
     x is split into h + rest, with h * h exact. h is a step function of x, so it has no derivative, and the identity
     holds for every h. It is the nearest multiple, so that a small x has h = 0, and (x - h) + (x + h), which comes up
