@@ -26,7 +26,8 @@ MODULES = sorted(
 LAYERS = [
     ["program.source", "output.files", "output.screen", "output.streams", "program.release"],
     ["errors", "program.variables", "program.stack"], ["core.ieee", "core.arrays"],
-    ["core.row", "core.attached"], ["core.rules", "core.custom"], ["core.table"], ["core.methods", "program.scopes"],
+    ["core.row", "core.attached"], ["core.operation", "core.rules"], ["core.custom"], ["core.table"],
+    ["core.methods", "program.scopes"],
     ["watch.observers"], ["core.sweep"],
     ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],

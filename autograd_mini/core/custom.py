@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograd_mini.core.row import TABLE, ZERO, Interval, Primitive, by_c99, nowhere, operation_of
+from autograd_mini.core.operation import operation_of
+from autograd_mini.core.row import TABLE, ZERO, Interval, Primitive, by_c99, nowhere
 from autograd_mini.errors import ArgumentError, AutogradError, counted, shown
 
 

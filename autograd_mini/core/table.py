@@ -15,8 +15,8 @@ from typing import Any
 
 from autograd_mini.core import ieee
 from autograd_mini.core import rules as of
+from autograd_mini.core.operation import define as row
 from autograd_mini.core.row import FLAT, ZERO, Operation, branch, select
-from autograd_mini.core.row import define as row
 from autograd_mini.core.rules import ANY, DENSITY, GAUSS, LN2, LOG2E, LOG10E, POSITIVE, ROUNDED, UNIT, WIDE, known
 
 # Rules speak of these rows before they are defined.
