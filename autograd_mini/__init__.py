@@ -36,7 +36,9 @@ _HOMES = {  # the module that each name comes from
             "program.scopes": "composite scope",
             "transforms.derivatives": "grad hessian hvp jacobian jvp stop_gradient value_and_grad vjp",
             "transforms.detached": "no_grad",
-            "watch.observers": "checked kinks provenance",
+            "watch.boundaries": "kinks",
+            "watch.finiteness": "checked",
+            "watch.origins": "provenance",
         }.items()
         for name in names.split()
     },
@@ -46,7 +48,7 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> _typing.Any:
     if name == "__version__":
-        from autograd_mini.program.release import version  # here: looking it up takes longer than all the rest
+        from autograd_mini.program.owner import version  # here: looking it up takes longer than all the rest
 
         return version()
     if name not in _HOMES:

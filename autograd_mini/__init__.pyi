@@ -20,7 +20,7 @@ from autograd_mini.core.table import atan2 as atan2
 from autograd_mini.core.table import atanh as atanh
 from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_entropy
 from autograd_mini.core.table import cbrt as cbrt
-from autograd_mini.watch.observers import checked as checked
+from autograd_mini.watch.finiteness import checked as checked
 from autograd_mini.core.table import clip as clip
 from autograd_mini.program.scopes import composite as composite
 from autograd_mini.core.table import cos as cos
@@ -49,7 +49,7 @@ from autograd_mini.transforms.derivatives import hvp as hvp
 from autograd_mini.core.table import hypot as hypot
 from autograd_mini.transforms.derivatives import jacobian as jacobian
 from autograd_mini.transforms.derivatives import jvp as jvp
-from autograd_mini.watch.observers import kinks as kinks
+from autograd_mini.watch.boundaries import kinks as kinks
 from autograd_mini.functions.activations import leaky_relu as leaky_relu
 from autograd_mini.core.table import log as log
 from autograd_mini.core.table import log10 as log10
@@ -72,7 +72,7 @@ from autograd_mini.functions.sums import norm as norm
 from autograd_mini import optim as optim
 from autograd_mini.core.table import pow as pow
 from autograd_mini.core.custom import primitive as primitive
-from autograd_mini.watch.observers import provenance as provenance
+from autograd_mini.watch.origins import provenance as provenance
 from autograd_mini.functions.activations import relu as relu
 from autograd_mini.core.table import remainder as remainder
 from autograd_mini.program.scopes import scope as scope

@@ -19,8 +19,8 @@ from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p,
 from autograd_mini.engine import Value, is_node, name_scope, record_where
 from autograd_mini.functions.composed import Scalar, between, composition, constant, number_of
 from autograd_mini.functions.switches import bent, note_switch, switching
+from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite
-from autograd_mini.watch.observers import transparent
 
 _LN2 = math.log(2.0)
 ACTIVATIONS: dict[str, Callable[..., Any]] = {}  # in the order of their definition

@@ -13,7 +13,7 @@ from autograd_mini.core.table import dot_of, hypot, sum_of
 from autograd_mini.engine import Value, record_sum
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
-from autograd_mini.watch.observers import transparent
+from autograd_mini.program.owner import transparent
 
 _SOME = "xs: one or more numbers and `Value`s."
 _ONE = "A `Value` if there is one among them, else a float."

@@ -12,21 +12,20 @@ from typing import Any
 
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import propagate, topological_order
+from autograd_mini.core.sweep import adjoints
 from autograd_mini.core.table import clip
 from autograd_mini.engine import Value, is_node
 from autograd_mini.functions.composed import Scalar
 from autograd_mini.program.scopes import unobserved
-from autograd_mini.watch.observers import Kink, is_checked, is_watched, note_kink, place_of
+from autograd_mini.watch.boundaries import Kink, is_watched, note_kink
+from autograd_mini.watch.finiteness import is_checked
+from autograd_mini.watch.origins import place_of
 
 
 def slope(function: Callable[[Any], Any], number: float) -> Any:
     """The derivative of a function of one number, out of the sweep; `ZERO` where there is no edge."""
     leaf = Value(number)
-    y = function(leaf)
-    adjoints = topological_order(y, (leaf,))
-    propagate(y, 1.0, adjoints)
-    return adjoints[leaf]
+    return adjoints(function(leaf)).get(leaf, ZERO)
 
 
 def _slopes_beside(function: Callable[[Any], Any], number: float) -> list[float]:

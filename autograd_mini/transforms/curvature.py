@@ -17,8 +17,8 @@ from autograd_mini.core.dual import Dual, Level
 from autograd_mini.core.row import TABLE, ZERO, Constant
 from autograd_mini.core.sweep import propagate, push
 from autograd_mini.errors import ArgumentError
+from autograd_mini.program.stack import recording
 from autograd_mini.transforms.sparsity import Set, dependence, members
-from autograd_mini.watch.observers import check_kink, is_checked
 
 # Rows whose local partials are constants, and rows whose local partials are other operands: nothing to evaluate.
 _STRAIGHT = frozenset(row for row in TABLE.values() if row.is_straight)
@@ -27,13 +27,7 @@ _POW = TABLE["pow"]
 
 
 class Curvature:
-    """The Hessian of a node by its variables, as a product with vectors.
-
-    Args:
-        root: a computed node, with nothing but the variables behind it.
-        order: its topological order, which begins with the variables.
-        variables: the leaves.
-    """
+    """The Hessian of a computed node by variables, alone behind it and first in its order: products with vectors."""
 
     def __init__(self, root: Any, order: dict[Any, Any], variables: Sequence[Any]) -> None:
         self._root, self._order, self._variables = root, order, variables
@@ -89,11 +83,7 @@ class Curvature:
         return found
 
     def times(self, vector: Sequence[Any]) -> list[Any]:
-        """The Hessian times a vector.
-
-        Args:
-            vector: one number a variable; `ZERO` where it has no part.
-        """
+        """The Hessian times a vector: a number for each variable, `ZERO` where it has no part."""
         tangents = push(self._order, dict(zip(self._variables, vector, strict=True)))
         adjoints: dict[Any, Any] = dict.fromkeys(self._order, ZERO)
         for operand, other, factor in self._bends:
@@ -113,8 +103,8 @@ class Curvature:
 
 def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, float]]:
     """How the local partials of a node change along a direction of its operands: (operand, change), where they do."""
-    if is_checked():
-        check_kink(node)
+    if (checks := recording().hooks.checked) is not None:
+        checks.slopes(node)
     numbers: list[Any] = []
     result: Any = ZERO
     for x, partial, tangent in zip(node.operands, node.partials, along, strict=True):
