@@ -12,7 +12,7 @@ import autograd_mini as am
 from autograd_mini.core import traced
 from autograd_mini.core.row import TABLE, ZERO, interpreters
 from autograd_mini.core.sweep import sweep, topological_order
-from autograd_mini.core.traced import Traced
+from autograd_mini.core.traced import Traced, resolved
 
 
 class Later:
@@ -22,10 +22,10 @@ class Later:
         self.run = run
 
     def __mul__(self, other):
-        return later(operator.mul, (self, other))
+        return later(operator.mul, (self, other)) if isinstance(other, (Later, float)) else NotImplemented
 
     def __add__(self, other):
-        return later(operator.add, (self, other))
+        return later(operator.add, (self, other)) if isinstance(other, (Later, float)) else NotImplemented
 
     __rmul__, __radd__ = __mul__, __add__
 
@@ -62,7 +62,7 @@ def recorded(f, n):
         order = topological_order(result)
         for _ in sweep(result, 1.0, order):
             pass
-        gradients.append([order.get(leaf, ZERO) for leaf in leaves])
+        gradients.append([resolved(order.get(leaf, ZERO)) for leaf in leaves])
 
     def number(x, inputs):
         x = x.run(inputs) if isinstance(x, Later) else x
