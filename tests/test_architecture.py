@@ -26,10 +26,9 @@ MODULES = sorted(
 LAYERS = [
     ["program.source", "output.files", "output.screen", "output.streams"], ["program.owner"],
     ["errors", "program.assignments", "program.stack"], ["core.ieee", "core.arrays", "program.scopes"],
-    ["core.row", "core.attached", "watch"], ["core.operation", "core.rules"], ["core.custom"],
-    ["core.table", "watch.origins"],
-    ["core.methods", "watch.finiteness", "watch.boundaries"], ["core.node"],
-    ["core.traced", "core.copies"], ["core.sweep"], ["engine", "notation.text"],
+    ["core.row", "core.attached"], ["core.operation", "core.rules"], ["core.custom"], ["core.table"],
+    ["core.methods", "watch"], ["core.node"], ["core.traced", "core.copies"], ["core.sweep", "core.replay"],
+    ["watch.origins"], ["watch.finiteness", "watch.boundaries"], ["engine", "notation.text"],
     ["core.dual", "transforms.trees", "notation.namespaces", "notation.spelling"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
     ["functions.composed"], ["functions.sums", "functions.switches"], ["functions.activations"],

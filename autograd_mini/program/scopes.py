@@ -95,7 +95,7 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
 
 _nothing = nullcontext()
-_unobserved = Block(lambda outside: replace(outside, observers=()))
+_unobserved = Block(lambda outside: replace(outside, observers=(), comparisons=()))
 
 
 def unobserved() -> AbstractContextManager[Any]:

@@ -68,7 +68,7 @@ class Hooks:
         finish: called with each new node after them, watched or not: `no_grad` cuts its edges.
         checked: what raises at nan and infinity, or None.
         reports: the lists that kinks are put on.
-        at_boundary: called with both operands where `< <= > >=` finds them equal.
+        comparisons: called with each comparison of numbers: left, symbol, right, answer.
         at_backward: called with the root and the seed when `backward()` begins.
     """
 
@@ -76,7 +76,7 @@ class Hooks:
     finish: Observer | None = None
     checked: Checks | None = None
     reports: tuple[Any, ...] = ()
-    at_boundary: Callable[[Any, Any], None] | None = None
+    comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()
     at_backward: Callable[[Any, float], None] | None = None
 
     def observe(self) -> Observer | None:
@@ -145,10 +145,10 @@ _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may 
 _exits = 0  # of `with` blocks, in all threads, ever
 
 
-def observe_everywhere(observe: Observer) -> None:
-    """Call a function with every node recorded from now on, in every thread."""
-    _bottom.hooks = _unset.hooks = Hooks(observers=(observe,))
-    _bottom.observe = _unset.observe = observe
+def watch_everywhere(hooks: Hooks) -> None:
+    """Let these hooks hold from now on, in every thread."""
+    _bottom.hooks = _unset.hooks = hooks
+    _bottom.observe = _unset.observe = hooks.observe()
 
 
 def is_inside(entry: Recording, entries: list[Recording]) -> Recording | None:
