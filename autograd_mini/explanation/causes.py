@@ -46,6 +46,7 @@ class Causes:
     def __init__(self, graph: Graph, small: float, large: float) -> None:
         self.graph, self.words = graph, graph.words
         self.small, self.large = small, large
+        self._found: dict[Value, Cause] = {}
 
     def kind(self, node: Value) -> str:
         """What is wrong with the gradient of a node."""
@@ -62,6 +63,11 @@ class Causes:
 
     def cause(self, node: Value) -> Cause:
         """Why the gradient of a node is what it is."""
+        if node not in self._found:
+            self._found[node] = self._find(node)
+        return self._found[node]
+
+    def _find(self, node: Value) -> Cause:
         graph, kind = self.graph, self.kind(node)
         if kind == "unreached":
             return Cause("never reaches", f"It has no part in the computation of {graph.seen(graph.root)}.", node)
