@@ -17,7 +17,8 @@ from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node, is_relu
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.graph import Edge, Graph, Link, badness, inputs_of
 from autograd_mini.explanation.words import SHOWN, at, short, slope_text
-from autograd_mini.functions.activations import kink_at_switch, relu
+from autograd_mini.functions.activations import relu
+from autograd_mini.functions.switches import kink_at_switch
 from autograd_mini.notation.names import composite_of
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.watch.boundaries import Kink, kink_of

@@ -21,7 +21,7 @@ from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.notation.spelling import RELATIONS
 from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
-from autograd_mini.symbolic.table import exact
+from autograd_mini.symbolic.table import exact, exact_slope
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.detached import recorded
 
@@ -149,7 +149,7 @@ def _gradient(output: Any, by: Any) -> Any:
             f"A formula needs a function that returns one number or a list of them; this one returned {shown(output)}.",
             "Compute with the arguments alone, and return numbers.",
         )
-    found = adjoints(output, sympy.Integer(1), lambda node: [p if p is ZERO else exact(p) for p in node.partials])
+    found = adjoints(output, sympy.Integer(1), lambda node: [exact_slope(partial) for partial in node.partials])
     return mapped(lambda leaf: exact(found.get(leaf, ZERO)), by)
 
 
