@@ -1,6 +1,6 @@
 """What `explain` returns: findings, one for each gradient or for many with the same trouble, and how they read.
 
-Not here: how the causes are found (that is `causes`). Read next: `graph`.
+Not here: how the causes are found (that is `causes`). Read next: `drawing`.
 """
 
 from __future__ import annotations

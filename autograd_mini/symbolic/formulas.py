@@ -1,6 +1,6 @@
 """What falls out, as formulas: a function recorded on symbols, and the package's own sweep through it.
 
-SymPy is never asked for a derivative: the rules of the table are what is shown. Read next: `proof`.
+SymPy is never asked for a derivative: the rules of the table are what is shown. Not here: proofs. Read next: `normal`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The numeric search for a counterexample: expressions at points, with many digits, real numbers only.
 
-Not here: what is compared (that is `proof`). Read next: `normal`.
+Not here: what is compared. Read next: `assumptions`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The table over SymPy: `am.exp(x)` of an expression is an expression, and so is every rule and composition.
 
-Imported when the first SymPy operand arrives. Not here: derivatives of what users write (`formulas`). Read next:
-`formulas`.
+Imported when the first SymPy operand arrives. Not here: derivatives of functions. Read next: `formulas`.
 """
 
 from __future__ import annotations
