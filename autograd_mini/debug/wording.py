@@ -17,8 +17,7 @@ from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
-from autograd_mini.explanation import explained
-from autograd_mini.explanation.report import Explanation
+from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, elided, number
 from autograd_mini.output.screen import columns_of, width

@@ -357,3 +357,20 @@ def test_an_index_is_never_guessed():
         for node, name in found.items():
             if name in expected:
                 assert node.operands[0] is zs[int(name[2])]
+
+
+def test_every_pass_of_a_loop_has_the_name_of_its_result():
+    """Calls of a function at one place are told apart, though the place is the same."""
+
+    @am.composite
+    def doubled(x):
+        return x * 2.0
+
+    x, kept = Value(1.0), []
+    with am.provenance():
+        for _ in range(2):
+            y = doubled(x)
+            kept.append(y)
+        total = kept[0] * kept[1]
+    names = Names(tuple(topological_order(total)))
+    assert [names.name(node) for node in kept] == ["y", "y"]
