@@ -23,13 +23,10 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.text import number
 
-WORDS = {
-    "index": "the number of the step", "phase": '"forward", "seed" or "backward"',
-    "node": "the node that is computed, or hands on its gradient", "operand": "the node that receives",
-    "upstream": "what arrived at the node", "local": "the local derivative", "contribution": "upstream times local",
-    "total": "what it led to", "value": "the number of the node", "grad": "the gradient of the node",
-    "op": "the operation of the node", "scope": "its scope, as in Layer0/Neuron1", "line": "its line",
-}  # fmt: skip
+WORDS = (  # about the step, in the words of `Step` and of the attributes of its node
+    "index", "phase", "node", "operand", "upstream", "local", "contribution", "total",
+    "value", "grad", "op", "scope", "line",
+)  # fmt: skip
 ATTRIBUTES: dict[str, Callable[[Moment, Value], Any]] = {
     "data": lambda now, node: now.journal.value(node),
     "value": lambda now, node: now.journal.value(node),
