@@ -1,7 +1,7 @@
 """What a stop says, as text, for terminals and editors: the place with its expression marked, the chain rule, tables.
 
 Numbers are short, as in pictures; a function paints a text by its role where there are colours.
-Not here: what happened (`timeline`), and who prints it. Read next: `program`.
+Not here: what happened (`timeline`), and who prints it. Read next: `disorder`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards
 
-Paint = Callable[[str, str], str]
+Paint = Callable[[str, str], str]  # of a role ("header", "mark", "result", "faint", "error") and a text
 
-ROLES = "header", "mark", "result", "faint", "error"
 _FEW = 12  # terms, operands or lines shown of many
 _TAB = 8
 _LONGEST = 60  # characters of a name in a formula
