@@ -1,7 +1,6 @@
 """What a picture says: a graph in, text in the DOT language and tooltips out.
 
-Not here: running a program (that is `render`). Nothing is computed.
-Read next: `render`, which makes an SVG of the text.
+Not here: which nodes share a box (that is `boxes`), and an SVG of the text. Read next: `drawing.render`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.notation.spelling import spelling
@@ -29,10 +29,11 @@ LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
-_DECADES = 3
 _FEW = 4  # boxes in a row whose arrows have labels
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
-FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+_DECADES = 3  # below the largest gradient, of which the colours tell apart
+_FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+_FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
 
 
 def escaped(text: object, limit: int = 1000) -> str:
@@ -53,20 +54,32 @@ def colour_depth(gradient: float, largest: float) -> float:
     return 0.15 + 0.85 * max(depth, 0.0)  # never quite white, so that a small gradient has a sign
 
 
+def scale(largest: float) -> list[float]:
+    """The gradients that a legend shows, from the most negative to the most positive."""
+    sizes = [largest / 10.0**decade for decade in range(_DECADES)] if largest else []
+    return [-size for size in sizes] + [0.0] + sizes[::-1]
+
+
+def table(header: str, tint: str, *cells: tuple[str, str]) -> str:
+    """A box: its header with a background, and below it cells, each with its own."""
+    below = "".join(f'<TD BGCOLOR="{background}">{text}</TD>' for text, background in cells)
+    return (
+        f'<TABLE {_FRAMED} CELLPADDING="4"><TR><TD COLSPAN="{len(cells)}" BGCOLOR="{tint}">{header}</TD></TR>'
+        f"<TR>{below}</TR></TABLE>"
+    )
+
+
+def tint(box: Box) -> str:
+    """The background of a header."""
+    return LEAF if not box.computes else SCOPE if box.part is not None else COMPUTED
+
+
 class Picture:
     """A graph as text in the DOT language.
-
-    Args:
-        boxes: what is shown of them.
-        gradients: their gradients.
-        precision: how many digits numbers have.
-        names: what the nodes are called.
-        numbers: what the leaves were.
 
     Attributes:
         tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
-        arrows: the number of arrows written so far.
         ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
     """
 
@@ -85,7 +98,6 @@ class Picture:
         self.crowds: dict[str, int] = {}  # how many stand there
         self.fans = False  # whether arrows go from row to row
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
-        self.arrows = 0
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
@@ -175,24 +187,24 @@ class Picture:
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
         self.tooltips[key] = "\n".join(map(escaped, facts))
-        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
         remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
-        return (
-            f'<TABLE {FRAMED} CELLPADDING="4">'
-            f'<TR><TD COLSPAN="2" BGCOLOR="{COMPUTED if node.op else LEAF}">{self._header(node)}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(self.numbers.value(node))}{remark}</TD>'
-            f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
-        )
+        value = self._number(self.numbers.value(node)) + remark
+        return table(self._header(node), tint(box), (value, _BLANK), self._gradient(gradient, so_far))
+
+    def _gradient(self, gradient: float | None, so_far: str, what: str = "") -> tuple[str, str]:
+        """The cell of a gradient: its text and its colour."""
+        shown = self._small(self.gradients.absent) if gradient is None else self._small(what) + self._number(gradient)
+        return shown + self._small(so_far), self._colour(gradient)
 
     def _group(self, box: Box) -> str:
         """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
         key, gradient = self.place[box], self.gradients.largest(box.nodes)
         name, often = self._title(box)
-        content = _content(box)
+        content = _content(box) or name
         values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
         low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
         so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
-        facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
+        facts = [name + often, *([content] if content != name else []), *_tally(box)]
         if len(box.outputs) == 1:
             facts.append(f"output {low!r}")
         else:
@@ -201,22 +213,12 @@ class Picture:
         if box.part is not None:
             facts += self._opens(key, box.part)
         self.tooltips[key] = "\n".join(map(escaped, facts))
-        tint = LEAF if not any(node.op for node in box.nodes) else SCOPE if box.part is not None else COMPUTED
-        header = (
-            f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content not in ('', name) else '')}"
-        )
+        header = f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content != name else '')}"
         if box.around:
-            frame = FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
-            return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
         out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
-        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
-        what = "" if gradient is None else self._small("max|g| ")
-        return (
-            f'<TABLE {FRAMED} CELLPADDING="4">'
-            f'<TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != LEAF else "")}{out}</TD>'
-            f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
-        )
+        out = self._small("out " if box.computes else "") + out
+        return table(header, tint(box), (out, _BLANK), self._gradient(gradient, so_far, "max|g| "))
 
     def _opens(self, key: str, part: Part) -> list[str]:
         """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
@@ -271,15 +273,11 @@ class Picture:
 
     def _arrows(self, box: Box, node: Value) -> Iterator[str]:
         """From the operands of a node, where both have boxes of their own, with the local derivatives."""
-        passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
         for operand, partial in zip(node.operands, node.partials, strict=True):
             if not is_node(operand) or self.boxes.box[operand].alone is None:
                 continue
-            key, style, remark = self._key([(operand, node)]), "", ""
-            if not self.gradients.flows(node, partial):
-                style = _FAINT
-            elif passed:
-                style = _PASSED
+            style, remark = self._style(self.gradients.flows(node, partial), [node]), ""
+            key = self._key([(operand, node)])
             if partial is ZERO:
                 partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
             self.tooltips[key] = f"local derivative {partial!r}{remark}"
@@ -308,15 +306,19 @@ class Picture:
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """From port to port: how many values go that way."""
         key = self._key(uses)
-        passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for _, node in uses)
-        style = _FAINT if not any(self._carries(*use) for use in uses) else _PASSED if passed else ""
-        self.tooltips[key] = _count(len(uses), "operand")
+        style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
+        self.tooltips[key] = counted(len(uses), "operand")
         crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
         if all(crowds) and not style:
             style = _THIN
         if len(uses) > 1 and max(crowds) <= _FEW:
             style += f' label=" × {len(uses):,} "'
         return f"{tail} -> {head} [id={key}{style}]\n"
+
+    def _style(self, flows: bool, nodes: list[Value]) -> str:
+        """How the arrows to some nodes look: whether a gradient flows there, or has gone that way already."""
+        handed_on = self.gradients.handed_on or ()
+        return _FAINT if not flows else _PASSED if any(node in handed_on for node in nodes) else ""
 
     def _carries(self, operand: Value, node: Value) -> bool:
         """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
@@ -326,9 +328,8 @@ class Picture:
         )
 
     def _key(self, uses: list[tuple[Value, Value]]) -> str:
-        key = f"e{self.arrows}"
+        key = f"e{len(self.ways)}"
         self.ways[key] = uses
-        self.arrows += 1
         return key
 
     def _in_order(self, node: Value) -> Iterator[str]:
@@ -371,40 +372,37 @@ class Picture:
     def _legend(self) -> str:
         def row(*cells: tuple[str, str]) -> str:
             start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
-            return "".join(f'{start}"{tint}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, tint in cells)
+            return "".join(f'{start}"{below}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, below in cells)
 
-        swept, halfway = bool(self.gradients.numbers), self.gradients.handed_on is not None
-        gradient = "gradient" if swept else f"gradient: {self.gradients.absent}"
-        if halfway:
-            gradient = "gradient so far" if self.gradients.unfinished else "gradient"
-        rows = [
-            row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
-            row(("value", _BLANK), (gradient, _BLANK)),
-        ]
+        swept, so_far = bool(self.gradients.numbers), " so far" if self.gradients.unfinished else ""
         if self.collapsed:
             rows = [
                 row(("<B>scope × how often</B>", SCOPE), ("<B>leaves</B>", LEAF)),
                 row(("out: what leaves it", _BLANK), ("max|g|: largest gradient", _BLANK)),
             ]
+        else:
+            gradient = f"gradient{so_far}" if swept else f"gradient: {self.gradients.absent}"
+            rows = [
+                row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
+                row(("value", _BLANK), (gradient, _BLANK)),
+            ]
         if swept:
-            scale = [self.largest / 10.0**i for i in range(_DECADES)] if self.largest else []
-            steps = [-x for x in scale] + [0.0] + scale[::-1]
-            rows.append(row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
-        if self.collapsed:
-            rows.append(row(("on an arrow × 3: three values", _BLANK)))
-            if any(box.part for box in self.boxes.boxes):
-                rows.append(row(("draw(…, focus=&quot;name&quot;) opens a scope", _BLANK)))
-        if any(box.alone is not None and box.alone.op for box in self.boxes.boxes):
-            rows.append(row(("on an arrow: local derivative", _BLANK)))
-            rows.append(row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)))
-        if halfway:
-            rows.append(row(("thick: the gradient has gone this way", _BLANK)))
-        rows.append(row(("faint: no gradient flows", _BLANK)))
-        if any(box.around for box in self.boxes.boxes):
-            rows.append(row(("dashed box: around what is shown", _BLANK)))
-        if not self.collapsed:
-            rows.append(row(("dashed: branch not taken, or a step", _BLANK)))
-        return f"<TABLE {FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
+            steps = [(self._number(x), self._colour(x)) for x in scale(self.largest)]
+            rows.append(row(*steps, ("nan, inf", _NOT_FINITE)))
+        boxes = self.boxes.boxes
+        single = any(box.alone is not None and box.alone.op for box in boxes)
+        notes = {
+            "on an arrow × 3: three values": self.collapsed,
+            "draw(…, focus=&quot;name&quot;) opens a scope": any(box.part for box in boxes),
+            "on an arrow: local derivative": single,
+            f"{_BOXED} × 2: the constant 2 times the operand": single,
+            "thick: the gradient has gone this way": self.gradients.handed_on is not None,
+            "faint: no gradient flows": True,
+            "dashed box: around what is shown": any(box.around for box in boxes),
+            "dashed: branch not taken, or a step": not self.collapsed,
+        }
+        rows += [row((note, _BLANK)) for note, applies in notes.items() if applies]
+        return f"<TABLE {_FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
 
 
 def _times(part: Part) -> str:
@@ -415,20 +413,15 @@ def _content(box: Box) -> str:
     """How many operations and leaves a group has."""
     operations = sum(node.op is not None for node in box.nodes)
     leaves = len(box.nodes) - operations
-    counts = [_count(operations, "operation")] if box.part is not None and operations else []
-    counts += [_count(leaves, "parameter" if operations else "leaf")] if leaves else []
+    counts = [counted(operations, "operation")] if box.part is not None and operations else []
+    counts += [counted(leaves, "parameter") if operations else counted(leaves, "leaf", "leaves")] if leaves else []
     return ", ".join(counts)
-
-
-def _count(number: int, noun: str) -> str:
-    plural = "leaves" if noun == "leaf" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _tally(box: Box) -> list[str]:
     """The operations of a group, the most frequent first."""
-    counted = Counter(node.op for node in box.nodes if node.op)
-    return [", ".join(f"{name} × {number:,}" for name, number in counted.most_common(8))] if counted else []
+    tally = Counter(node.op for node in box.nodes if node.op)
+    return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
 
 
 def _numbers(box: Box) -> list[int]:
