@@ -36,28 +36,19 @@ _MOST_BYTES = 6_000_000
 class Drawing:
     """A picture of a graph as it was when `draw` was called.
 
-    Attributes:
-        body: the picture in the DOT language, line by line, without the braces around it.
-        nodes: the number of nodes shown.
-        boxes: the number of boxes they are in; where it is smaller, some of them share a box.
-        edges: the number of arrows.
-        tooltips: what the SVG says of each box, arrow and scope under the mouse, by its id in the body.
-        scopes: the path of the scope that a box or a frame shows, by its id in the body.
-        inside: draws the scope of a path, as draw(v, focus=path) does.
-
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
     >>> am.draw(x * x)
     Drawing(2 nodes, 2 edges)
     """
 
-    body: tuple[str, ...]
-    nodes: int
-    boxes: int
-    edges: int
-    tooltips: Mapping[str, str]
-    scopes: Mapping[str, str] = field(default_factory=dict)
-    inside: Callable[[str], Drawing] | None = None
+    body: tuple[str, ...]  # in the DOT language, line by line, without the braces around it
+    nodes: int  # that are shown
+    boxes: int  # that they are in; where these are fewer, some nodes share a box
+    edges: int  # arrows
+    tooltips: Mapping[str, str]  # what the SVG says of a box, arrow or scope under the mouse, by its id in the body
+    scopes: Mapping[str, str] = field(default_factory=dict)  # the path of what a box or a frame shows, by its id
+    inside: Callable[[str], Drawing] | None = None  # draws the scope of a path, as draw(v, focus=path) does
     _svg: str = field(default="", init=False)
 
     @property

@@ -187,9 +187,6 @@ def arrange(
     """The boxes of a picture, in the finest form that is readable or was asked for, with the arguments of `draw`.
 
     The outlines are those known already; others are added.
-
-    Raises:
-        ArgumentError: there is no such scope or node, or more than 1,000 boxes.
     """
     pinned = [scope for scope in (focus, *expand) if isinstance(scope, Scope)]
     outlines = {} if outlines is None or pinned else outlines

@@ -51,11 +51,7 @@ def recorded(order: Sequence[Value]) -> Gradients:
 
 
 def interrupted(order: Sequence[Value], after: int) -> Gradients:
-    """The gradients when a sweep has handed on those of so many nodes.
-
-    Raises:
-        ArgumentError: there are fewer nodes.
-    """
+    """The gradients when a sweep has handed on those of so many nodes."""
     root = order[-1]
     adjoints = topological_order(root)
     if type(after) is not int or not 0 <= after <= len(adjoints):
@@ -66,8 +62,6 @@ def interrupted(order: Sequence[Value], after: int) -> Gradients:
     handed_on = {node for node, _ in [*islice(sweep(root, 1.0, adjoints), after + 1)][:after]}
     numbers = {node: adjoint for node, adjoint in adjoints.items() if adjoint is not ZERO}
     numbers |= {node: 0.0 for node in order if node not in adjoints}
-    edges = (
-        edge for node in adjoints if node not in handed_on for edge in zip(node.operands, node.partials, strict=True)
-    )
-    waiting = {operand for operand, partial in edges if partial is not ZERO}
+    others = (zip(node.operands, node.partials, strict=True) for node in adjoints if node not in handed_on)
+    waiting = {operand for edges in others for operand, partial in edges if partial is not ZERO}
     return Gradients(numbers, "not yet", adjoints, waiting & numbers.keys(), handed_on)

@@ -93,9 +93,8 @@ class Picture:
         self.scopes: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
         self.levels = dict.fromkeys(boxes.boxes, 0)  # the longest ways to the boxes
-        self.stacks: dict[Box, list[Box]] = {}  # the row in which a box stands
-        self.ports: dict[Box, str] = {}  # where in the node of its row
-        self.crowds: dict[str, int] = {}  # how many stand there
+        self.rows: dict[str, list[Box]] = {}  # what stands side by side in one node of dot
+        self.ports: dict[Box, str] = {}  # where a box stands there
         self.fans = False  # whether arrows go from row to row
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
@@ -142,43 +141,39 @@ class Picture:
                     self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
-            if box not in self.stacks:
-                table = self._box(box, box.alone) if box.alone is not None else self._group(box)
-                yield f"{self.place[box]} [id={self.place[box]} label=<{table}>]\n"
-            elif box is self.stacks[box][0]:
-                yield self._column(self.stacks[box])
+            name = _node(self.ports.get(box, ""))
+            if not name:
+                drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
+                yield f"{self.place[box]} [id={self.place[box]} label=<{drawn}>]\n"
+            elif box is self.rows[name][0]:
+                yield self._row(name)
         yield "}\n" * len(path)
 
     def _stack(self, direction: str) -> None:
         """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
-        for column, row in enumerate(self._rows() if self.collapsed else ()):
-            self.crowds[f"c{column}"] = len(row)
-            for box in row:
-                self.stacks[box] = row
-                self.ports[box] = f"c{column}:{self.place[box]}"
-        self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
+        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
+        self.ports = {box: f"{name}:{self.place[box]}" for name, row in self.rows.items() for box in row}
+        self.fans = any(tail in self.ports and head in self.ports for tail, head in self.boxes.arrows)
 
-    def _column(self, row: list[Box]) -> str:
+    def _row(self, name: str) -> str:
         cells = []
-        for box in row:
+        for box in self.rows[name]:
             key = self.place[box]  # without the link, which `render` takes out again, old versions of dot drop the id
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
-        rows = "".join(cells) if self.across else "</TR><TR>".join(cells)
-        name = self.ports[row[0]].partition(":")[0]
-        table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
-        return f"{name} [id={name} label=<{table}<TR>{rows}</TR></TABLE>>]\n"
+        rows = ("" if self.across else "</TR><TR>").join(cells)
+        start = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
     def _box(self, box: Box, node: Value) -> str:
         """One node: its name and operation, its value and its gradient."""
-        key, gradient = self.place[box], self.gradients.numbers.get(node)
-        operation = self._operation(node, ALL_DIGITS) if node.op else None
-        so_far = " so far" if node in self.gradients.unfinished else ""
+        told, cell = self._gradient([node])
+        operation = self._operation(node, ALL_DIGITS) if node.op else ""
         facts = [
-            " = ".join(str(part) for part in (self._called(node), operation) if part) or "leaf",
+            " = ".join(filter(None, (self._called(node), operation))) or "leaf",
             f"value {self.numbers.value(node)!r}",
-            f"gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}",
+            f"gradient {told}",
         ]
         if node in self.numbers.written:
             facts.append(f"written since: {node.data!r} now")
@@ -186,39 +181,41 @@ class Picture:
             facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
-        self.tooltips[key] = "\n".join(map(escaped, facts))
+        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
         remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
         value = self._number(self.numbers.value(node)) + remark
-        return table(self._header(node), tint(box), (value, _BLANK), self._gradient(gradient, so_far))
+        return table(self._header(node), tint(box), (value, _BLANK), cell)
 
-    def _gradient(self, gradient: float | None, so_far: str, what: str = "") -> tuple[str, str]:
-        """The cell of a gradient: its text and its colour."""
-        shown = self._small(self.gradients.absent) if gradient is None else self._small(what) + self._number(gradient)
-        return shown + self._small(so_far), self._colour(gradient)
+    def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
+        """The largest gradient of some nodes: what a tooltip says of it, and its cell, a text and a colour."""
+        gradient, absent = self.gradients.largest(nodes), self.gradients.absent
+        so_far = " so far" if any(node in self.gradients.unfinished for node in nodes) else ""
+        shown = self._small(absent) if gradient is None else self._small(what) + self._number(gradient)
+        told = absent if gradient is None else repr(gradient)
+        return told + so_far, (shown + self._small(so_far), self._colour(gradient))
 
     def _group(self, box: Box) -> str:
         """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
-        key, gradient = self.place[box], self.gradients.largest(box.nodes)
+        told, cell = self._gradient(box.nodes, "max|g| ")
         name, often = self._title(box)
         content = _content(box) or name
         values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
         low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
-        so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
         facts = [name + often, *([content] if content != name else []), *_tally(box)]
         if len(box.outputs) == 1:
             facts.append(f"output {low!r}")
         else:
             facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
-        facts.append(f"largest gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}")
+        facts.append(f"largest gradient {told}")
         if box.part is not None:
-            facts += self._opens(key, box.part)
-        self.tooltips[key] = "\n".join(map(escaped, facts))
+            facts += self._opens(self.place[box], box.part)
+        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
         header = f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content != name else '')}"
         if box.around:
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
         out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
         out = self._small("out " if box.computes else "") + out
-        return table(header, tint(box), (out, _BLANK), self._gradient(gradient, so_far, "max|g| "))
+        return table(header, tint(box), (out, _BLANK), cell)
 
     def _opens(self, key: str, part: Part) -> list[str]:
         """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
@@ -299,7 +296,7 @@ class Picture:
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.place[box])
                 side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
-                ends.append((port.partition(":")[0] if whole else port) + side)
+                ends.append((_node(port) if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
 
@@ -308,7 +305,7 @@ class Picture:
         key = self._key(uses)
         style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
+        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 0 for port in (tail, head)]
         if all(crowds) and not style:
             style = _THIN
         if len(uses) > 1 and max(crowds) <= _FEW:
@@ -322,10 +319,8 @@ class Picture:
 
     def _carries(self, operand: Value, node: Value) -> bool:
         """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
-        return any(
-            x is operand and self.gradients.flows(node, partial)
-            for x, partial in zip(node.operands, node.partials, strict=True)
-        )
+        edges = zip(node.operands, node.partials, strict=True)
+        return any(x is operand and self.gradients.flows(node, partial) for x, partial in edges)
 
     def _key(self, uses: list[tuple[Value, Value]]) -> str:
         key = f"e{len(self.ways)}"
@@ -337,9 +332,9 @@ class Picture:
         boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
         leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
-            yield _above(upper, lower)
+            yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
 
-    def _rows(self) -> Iterator[list[Box]]:
+    def _numbered(self) -> Iterator[list[Box]]:
         """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
         index = {box: i for i, box in enumerate(self.boxes.boxes)}
         for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
@@ -350,7 +345,7 @@ class Picture:
             if box.part is not None and not box.around:
                 row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
                 rows.setdefault(row, []).append(box)
-        return (sorted(row, key=_numbers) for row in rows.values() if len(row) > 1)
+        return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 
     def _number(self, x: float) -> str:
         return number(x, self.precision)  # the tooltip has all digits
@@ -424,9 +419,9 @@ def _tally(box: Box) -> list[str]:
     return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
 
 
-def _numbers(box: Box) -> list[int]:
+def _digits(box: Box) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", box.part.name if box.part else "")]
 
 
-def _above(upper: str, lower: str) -> str:
-    return f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
+def _node(port: str) -> str:
+    return port.partition(":")[0]
