@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from autograd_mini.core.node import Notes
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, topological_order
-from autograd_mini.engine import Notes, Value, is_node
+from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.text import number
 
 _TELLING = ("add", "sub", "mul", "div", "neg", "sum", "dot")  # operands that give the same result are the same

@@ -5,7 +5,6 @@ Not here: `stop_gradient`, which keeps what it was given in the graph. Read next
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
@@ -13,11 +12,10 @@ from typing import Any, ParamSpec, TypeVar, overload
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import TABLE
 from autograd_mini.core.table import stop
-from autograd_mini.engine import Value, cut
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import recording
-from autograd_mini.transforms import trees
 from autograd_mini.watch import Watch, hooked
 
 _ADD, _SUB = TABLE["add"], TABLE["sub"]
@@ -61,10 +59,11 @@ def no_grad(function: Any = None) -> Any:
 
 
 def _finish(node: Value) -> None:
-    leaf = node._left
-    if (node._row is _SUB or node._row is _ADD) and type(leaf) is Value and leaf._row is None:
-        _check_step(node, leaf)
-    cut(node)
+    if node._row is _SUB or node._row is _ADD:
+        leaf = node.operands[0]
+        if type(leaf) is Value and leaf._row is None:
+            _check_step(node, leaf)
+    node._cut()
 
 
 def _check_step(node: Value, leaf: Value) -> None:
@@ -88,26 +87,6 @@ def recorded() -> Watch[None]:
     return hooked(finish=None)
 
 
-def isolated(transform: Callable[P, R], always: bool = False) -> Callable[P, R]:
-    """A transform that works inside of `no_grad`: it has a graph of its own, and takes and returns constants.
-
-    Args:
-        transform: a function of trees.
-        always: whether it returns constants outside of `no_grad` too.
-    """
-
-    @functools.wraps(transform)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if not (always or is_cut()):
-            return transform(*args, **kwargs)
-        args, kwargs = trees.mapped(detach, (args, kwargs))
-        with recorded():
-            result: Any = transform(*args, **kwargs)
-        return trees.mapped(detach, result)
-
-    return call
-
-
 def detach(number: Any) -> Any:
     """The same number as a constant, which does not keep alive what it was computed from.
 
@@ -115,7 +94,7 @@ def detach(number: Any) -> Any:
     """
     constant = stop(number)
     if type(constant) is Value:
-        cut(constant)
+        constant._cut()
     return constant
 
 

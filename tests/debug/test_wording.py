@@ -251,7 +251,7 @@ def test_the_numbers_of_a_passed_scope_add_up(seed):
             passed += 1
             changes = {}
             for arrival in range(trace.start + 1, trace.position + 1):
-                step, inner = trace[arrival], trace.around(arrival)
+                step, inner = trace[arrival], trace.journal.around(arrival)
                 if trace.passed in inner and (
                     step.operand.op is None or trace.passed not in trace.scopes(step.operand)
                 ):

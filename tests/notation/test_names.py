@@ -126,7 +126,7 @@ def test_what_is_typed_may_be_any_name_of_a_node(program):
     assert len(trace.nodes("w * x")) == 3
     for node in trace.journal.order:
         assert trace.nodes(trace.label(node)) == [node]
-        assert trace.evaluate(trace.written(node)) is node
+        assert trace.evaluate(trace.now.written(node)) is node
 
 
 def test_without_provenance_the_operation_is_what_the_user_called():
