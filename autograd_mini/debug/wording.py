@@ -18,6 +18,7 @@ from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.explanation.report import Explanation, explained
+from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, elided, number
 from autograd_mini.output.screen import columns_of, width
@@ -244,13 +245,7 @@ class Wording:
 
     @cached_property
     def _users(self) -> dict[Value, list[Value]]:
-        """Which nodes were computed from a node."""
-        users: dict[Value, list[Value]] = {}
-        for user in self.trace.journal.order:
-            for node in user.operands:
-                if is_node(node):
-                    users.setdefault(node, []).append(user)
-        return users
+        return users_of(self.trace.journal.order)
 
     def _whole(self, scope: Scope) -> list[str]:
         """What a scope that was passed did: what came in from elsewhere, and what it led to there."""
