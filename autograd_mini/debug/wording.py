@@ -21,7 +21,7 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.explanation import explained
 from autograd_mini.explanation.report import Explanation
 from autograd_mini.notation.names import bracketed, elided, is_relu
-from autograd_mini.output.screen import columns_of, width
+from autograd_mini.output.streams import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope

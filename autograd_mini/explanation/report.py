@@ -15,8 +15,7 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
 from autograd_mini.notation.names import Names, is_relu
 from autograd_mini.notation.snapshot import Snapshot
-from autograd_mini.output.screen import columns, wrapped
-from autograd_mini.output.streams import printable_lines
+from autograd_mini.output.streams import columns, printable_lines, wrapped
 from autograd_mini.program.source import Site, cell, located
 from autograd_mini.watch.boundaries import Kink
 from autograd_mini.watch.origins import place_of
