@@ -118,8 +118,9 @@ def is_watched() -> bool:
 
 def note_kink(kink: Kink) -> None:
     """Put a kink on the lists of all who watch."""
+    kink = replace(kink, site=user_site())
     for report in recording().hooks.reports:
-        report.append(replace(kink, site=user_site()))
+        report.append(kink)
 
 
 def _note_comparison(left: Any, right: Any) -> None:
