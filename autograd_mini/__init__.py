@@ -14,7 +14,8 @@ This module holds the public names, and nothing else. Read next: `primitives` (t
 import typing as _typing
 
 from autograd_mini import debug, nn, optim, symbolic
-from autograd_mini.core.row import ZERO, primitive, select
+from autograd_mini.core.custom import primitive
+from autograd_mini.core.row import ZERO, select
 from autograd_mini.core.table import (
     abs,
     acos,
@@ -30,6 +31,7 @@ from autograd_mini.core.table import (
     cosh,
     erf,
     erfc,
+    erfinv,
     exp,
     exp2,
     expm1,
@@ -123,6 +125,7 @@ __all__ = [
     "elu",
     "erf",
     "erfc",
+    "erfinv",
     "exp",
     "exp2",
     "explain",

@@ -26,7 +26,8 @@ MODULES = sorted(
 LAYERS = [
     ["program.source", "output.files", "output.streams"], ["program.owner"],
     ["errors", "program.assignments", "program.stack"], ["core.ieee", "core.arrays", "program.scopes"],
-    ["core.row", "watch"], ["core.table", "watch.origins"], ["core.methods", "watch.finiteness", "watch.boundaries"],
+    ["core.row", "watch"], ["core.rules", "core.custom"], ["core.table", "watch.origins"],
+    ["core.methods", "watch.finiteness", "watch.boundaries"],
     ["core.sweep"],
     ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],

@@ -16,7 +16,7 @@ from typing import Any
 from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import Methods, attach
 from autograd_mini.core.row import ZERO, branch, operand_of
-from autograd_mini.core.sweep import propagate, topological_order
+from autograd_mini.core.sweep import adjoints
 from autograd_mini.core.table import (
     clip,
     cosh,
@@ -67,10 +67,7 @@ def slope(function: Callable[[Any], Any], number: float) -> Any:
     1.0
     """
     leaf = Value(number)
-    y = function(leaf)
-    adjoints = topological_order(y, (leaf,))
-    propagate(y, 1.0, adjoints)
-    return adjoints[leaf]
+    return adjoints(function(leaf)).get(leaf, ZERO)
 
 
 def _slopes_beside(function: Callable[[Any], Any], number: float) -> list[float]:

@@ -21,7 +21,7 @@ from autograd_mini.program.stack import recording
 from autograd_mini.transforms.sparsity import Set, dependence, members
 
 # Rows whose local partials are constants, and rows whose local partials are other operands: nothing to evaluate.
-_STRAIGHT = frozenset(TABLE[name] for name in ("add", "sub", "neg", "pos", "sum", "where", "stop_gradient"))
+_STRAIGHT = frozenset(row for row in TABLE.values() if row.is_straight)
 _BILINEAR = frozenset(TABLE[name] for name in ("mul", "dot"))
 _POW = TABLE["pow"]
 
