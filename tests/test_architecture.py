@@ -24,7 +24,7 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["program.source", "output.files", "output.streams"], ["program.owner"],
+    ["program.source", "program.marks", "output.files", "output.streams"], ["program.owner"],
     ["errors", "program.assignments", "program.stack"], ["core.ieee", "core.arrays", "program.scopes"],
     ["core.row", "watch"], ["core.rules", "core.custom"], ["core.table", "watch.origins"],
     ["core.methods", "watch.finiteness", "watch.boundaries"],

@@ -1,6 +1,6 @@
 """What users write around code: a `with` block and a decorator that name a part of the graph.
 
-A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `output`.
+A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `program.marks`.
 """
 
 from __future__ import annotations

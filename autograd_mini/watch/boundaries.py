@@ -131,7 +131,7 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    if node.op is not None and is_watched() and (kink := kink_of(node)) is not None:
+    if node.op is not None and type(node.data) is float and is_watched() and (kink := kink_of(node)) is not None:
         note_kink(kink)
 
 

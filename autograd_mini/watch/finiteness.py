@@ -1,7 +1,7 @@
 """`checked`: raise at the first nan or infinity, wherever it arises, and say from what.
 
 Nodes are looked at through their public attributes. Not here: which slopes a kink has (`boundaries`).
-Read next: `boundaries`.
+Read next: `watch.boundaries`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _numbers(node: Any) -> str:
 
 
 def _check_result(node: Any) -> None:
-    if node.op is not None and not isfinite(node.data):
+    if node.op is not None and type(node.data) is float and not isfinite(node.data):
         sources = [
             f"{operand.name or 'the operand'} = {operand.data!r}"
             + (f" from {place_of(operand)}" if operand.origin else "")
