@@ -1,6 +1,6 @@
 """The command `autograd-mini`: the arguments of its subcommands; errors of the user's data end in one sentence.
 
-Not here: what the commands do. Read next: `script`.
+Not here: what the commands do. Read next: the tests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Neurons, layers and networks of micrograd's `Value`: sums of products node by node, as micrograd makes them.
 
-Not here: anything that `autograd_mini.nn` has already. Read next: `transforms`.
+Not here: anything that `autograd_mini.nn` has already. Read next: `program`.
 """
 
 from __future__ import annotations

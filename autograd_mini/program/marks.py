@@ -1,6 +1,6 @@
 """Which node `backward()` was called on last: the root that `explain(leaf)` means.
 
-Not here: the other notes of a node (`core`). Read next: `output`.
+Not here: the other notes of a node (`core`). Read next: `watch`.
 """
 
 from __future__ import annotations
