@@ -163,7 +163,9 @@ def test_comparisons_of_equal_numbers():
 
 def test_nothing_is_seen_in_the_rules():
     """Second derivatives evaluate rules on Values; the decisions of a rule are not the program's."""
-    cube = am.primitive("cube_of_test_kinks", lambda x: x**3, lambda y, x: (3.0 * x * x if x >= 0.0 else 3.0 * (x * x),))
+    cube = am.primitive(
+        "cube_of_test_kinks", lambda x: x**3, lambda y, x: (3.0 * x * x if x >= 0.0 else x,), check=False
+    )
     try:
         with am.kinks() as report:
             assert am.grad(am.grad(cube))(0.0) == 0.0

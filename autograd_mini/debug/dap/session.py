@@ -16,13 +16,13 @@ from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
 from autograd_mini.debug.program import Call
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, WHAT_IF
-from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
-from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.notation.text import number as in_digits
 from autograd_mini.program.stack import outwards
 
 Body = dict[str, Any] | None
@@ -139,9 +139,9 @@ class Session:
         """Whether a breakpoint on the line of a call stops there; what cannot be computed does."""
         assert wanted.armed is not None  # it is known to be one
         try:
-            is_met = wanted.armed.is_met(trace, trace.step, trace.position)
+            is_met = wanted.armed.is_met(trace.now, trace.position)
             if is_met and wanted.log is not None:
-                self._say(trace.names_at(trace.step).filled(wanted.log))
+                self._say(trace.now.filled(wanted.log))
         except AutogradError as error:
             self._say(sentences(error))
             return True

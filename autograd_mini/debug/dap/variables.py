@@ -14,9 +14,9 @@ from typing import Any
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
-from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.text import number as in_digits
 
 Row = dict[str, Any]
 
@@ -83,7 +83,7 @@ class Variables:
             self._scope("Leaves", len(leaves), self._labelled(leaves)),
         ]
         watches = trace.watches
-        names = trace.names_at(trace.step)
+        names = trace.now
         if watches:
             scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
         return scopes
@@ -101,7 +101,7 @@ class Variables:
         """The row of what an expression gave."""
         if is_node(found):
             return self.node(name, found)
-        return {**_text(name, self.trace.names_at(self.trace.step).text(found)), "type": type(found).__name__}
+        return {**_text(name, self.trace.now.text(found)), "type": type(found).__name__}
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
         """The row of several nodes of one name."""
@@ -116,7 +116,7 @@ class Variables:
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
-            "evaluateName": self.trace.written(node),
+            "evaluateName": self.trace.now.written(node),
             "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
             "namedVariables": len(rows),
         }

@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.names import bracketed, elided
-
-Formula = list[Any]  # [tag, *children], where children are texts or formulas
+from autograd_mini.notation.spelling import Markup as Formula
+from autograd_mini.notation.spelling import parenthesised, spelling
+from autograd_mini.notation.text import bracketed, elided, guarded
+from autograd_mini.notation.text import number as short
 
 _MOST_OPERANDS = 6
 _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
-
-
-def short(number: float) -> str:
-    """A number with four digits; of zeros the sign is dropped, which would raise questions.
-
-    >>> short(-0.0), short(-2 / 3)
-    ('0', '-0.6667')
-    """
-    return f"{number + 0.0:.4g}"
 
 
 def called(trace: Trace, node: Value) -> str:
@@ -103,39 +93,16 @@ def slopes(trace: Trace, step: Step) -> list[Formula]:
 def _computed(trace: Trace, node: Value, name: Formula) -> list[Formula]:
     if node._row is None:
         return [["mrow", name, ["mo", "="], numeral(trace.value(node))]]
-    names = [variable(called(trace, x)) if is_node(x) else numeral(float(x)) for x in node.operands]
-    numbers = [trace.value(x) if is_node(x) else float(x) for x in node.operands]
-    pieces = [["mrow", name, ["mo", "="], *_applied(node, names)]]
-    pieces.append(["mrow", ["mo", "="], *_applied(node, [numeral(number) for number in numbers])])
+    spelled = spelling(node)
+    names = [variable(called(trace, x)) if is_node(x) else numeral(float(x)) for x in spelled.operands]
+    numbers = [numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
+    pieces = [["mrow", name, ["mo", "="], *spelled.mathml(names, _MOST_OPERANDS)]]
+    pieces.append(["mrow", ["mo", "="], *spelled.mathml(numbers, _MOST_OPERANDS)])
     return [*pieces, ["mrow", ["mo", "="], numeral(trace.value(node))]]
 
 
-def _applied(node: Value, arguments: list[Formula]) -> list[Formula]:
-    """An operation with its operands, as people write it."""
-    assert node._row is not None
-    symbol, name = node._row.symbol, node._row.name
-    if symbol != name and len(arguments) == 2:
-        if name == "pow":
-            return [["msup", ["mrow", _guarded(arguments[0])], ["mrow", arguments[1]]]]
-        sign = ["mo", MATHEMATICAL.get(symbol, symbol)]
-        return [arguments[0], sign, _guarded(arguments[1])]
-    if name == "neg":
-        return [["mo", "−"], _guarded(arguments[0])]
-    if len(arguments) > _MOST_OPERANDS:
-        arguments = [*arguments[: _MOST_OPERANDS - 2], ["mo", "…"], arguments[-1]]
-    listed = [piece for argument in arguments for piece in (["mo", ","], argument)][1:]
-    return [["mi", name], ["mrow", ["mo", "("], *listed, ["mo", ")"]]]
-
-
-def _guarded(argument: Formula) -> Formula:
-    """An operand that stands behind a sign: a negative number is put in parentheses."""
-    if argument[0] == "mn" and argument[1].startswith("-"):
-        return ["mrow", ["mo", "("], argument, ["mo", ")"]]
-    return argument
-
-
 def _factor(number: float) -> Formula:
-    return _guarded(numeral(number))
+    return parenthesised(numeral(number))
 
 
 def words(trace: Trace, step: Step) -> str:
@@ -156,16 +123,11 @@ def words(trace: Trace, step: Step) -> str:
     assert step.contribution is not None
     operand = called(trace, step.operand)
     before = trace.grad(step.operand, step.index - 1)
-    passed = (
-        f"{name} hands {short(step.contribution)} on to {operand}: {short(step.upstream)} × {_bracketed(step.local)}."
-    )
+    product = f"{short(step.upstream)} × {guarded(short(step.local))}"
+    passed = f"{name} hands {short(step.contribution)} on to {operand}: {product}."
     if before is None:
         return f"{passed} That is the gradient of {operand}{' so far' if _more(trace, step) else ''}."
     return f"{passed} Added to {short(before)}, the gradient of {operand} is {short(step.total)} now."
-
-
-def _bracketed(number: float) -> str:
-    return f"({short(number)})" if short(number).startswith("-") else short(number)
 
 
 def _more(trace: Trace, step: Step) -> bool:

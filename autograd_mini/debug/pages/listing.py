@@ -10,7 +10,7 @@ import linecache
 import os
 from typing import Any
 
-from autograd_mini.debug.timeline.lines import Frame
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.output.streams import UNSAFE

@@ -23,16 +23,15 @@ from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.console import line_editing, painter
 from autograd_mini.debug.timeline import differences
-from autograd_mini.debug.timeline.breakpoints import Breakpoint
-from autograd_mini.debug.timeline.conditions import ATTRIBUTES, FUNCTIONS
-from autograd_mini.debug.timeline.lines import Frame
-from autograd_mini.debug.timeline.moment import WORDS
-from autograd_mini.debug.timeline.places import files, place
+from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
+from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
+from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.notation.text import number
 from autograd_mini.output.streams import abandon, reason, wrapped, write
 from autograd_mini.script import path_and_name
 
@@ -172,7 +171,7 @@ class Shell(cmd.Cmd):
         self.say(*self.wording.stop())
         for place_, watch in enumerate(self._trace.watches, start=1):
             try:
-                self.say(f"   {place_}: {watch} = {self._text(watch(self._trace.names_at(self._trace.step)))}")
+                self.say(f"   {place_}: {watch} = {self._text(watch(self._trace.now))}")
             except AutogradError as error:
                 self.say(f"   {place_}: {watch}: {_in_one_line(error)}")
 
@@ -293,7 +292,7 @@ class Shell(cmd.Cmd):
             return
         where, condition = _at_condition(text)
         site = self._frames()[self.frame].site
-        arguments = place(self._trace, where, site.file if site is not None else None)
+        arguments = meant(self._trace, where, site.file if site is not None else None)
         found = self._trace.break_at(**arguments, condition=condition or None, temporary=temporary)
         self.say(f"breakpoint {found.number}: {_described(found)}")
 
@@ -310,7 +309,7 @@ class Shell(cmd.Cmd):
         """Stop at a breakpoint only where an expression is true: condition 1 grad > 2; without one, always."""
         which, _, condition = text.partition(" ")
         breakpoint = self._breakpoints(which)[0]
-        read = self._trace.condition(condition) if condition.strip() else None
+        read = self._trace.now.read(condition) if condition.strip() else None
         breakpoint.condition = read
         self.say(f"breakpoint {breakpoint.number}: {_described(breakpoint)}")
 
@@ -334,7 +333,7 @@ class Shell(cmd.Cmd):
     def do_clear(self, text: str) -> None:
         """Remove breakpoints: clear 1 2, clear net.py:12; without anything, all."""
         if re.fullmatch(r".+:\d+", text):
-            file, line = place(self._trace, text)["file"], text.rpartition(":")[2]
+            file, line = meant(self._trace, text)["file"], text.rpartition(":")[2]
             found = [
                 b for b in self._trace.breakpoints if b.file and str(b.target) == line and path(b.file) == path(file)
             ]
@@ -399,12 +398,7 @@ class Shell(cmd.Cmd):
     def do_display(self, text: str) -> None:
         """Print an expression at every stop: display x.grad; without one, list them."""
         if text:
-            watch = self._trace.watch(text)
-            try:
-                watch(self._trace.names_at(self._trace.step))
-            except AutogradError:
-                self._trace.watches.pop()
-                raise
+            self._trace.watches.append(self._trace.now.read(text))
         self._watches(f"{len(self._trace.watches)}" if text else "")
 
     def do_undisplay(self, text: str) -> None:
@@ -416,7 +410,7 @@ class Shell(cmd.Cmd):
         watches[:] = [watch for watch in watches if watch not in found]
 
     def _watches(self, only: str = "") -> None:
-        names = self._trace.names_at(self._trace.step)
+        names = self._trace.now
         for place_, watch in enumerate(self._trace.watches, start=1):
             if only in ("", str(place_)):
                 self.say(f"{place_}: {watch} = {self._text(watch(names))}")
@@ -598,7 +592,7 @@ class Shell(cmd.Cmd):
         return found
 
     def _text(self, value: Any) -> str:
-        return printable(self._trace.names_at(self._trace.step).text(value))
+        return printable(self._trace.now.text(value))
 
     def _required(self, text: str, what: str) -> None:
         if not text:
@@ -648,7 +642,7 @@ class Shell(cmd.Cmd):
             return [f"{owner}.{name}" for name in ATTRIBUTES if name.startswith(start)]
         known: list[str] = [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]]
         if verb in ("break", "tbreak"):
-            known = [*trace.vocabulary, "nonfinite", "above ", "below ", *[f"{path(file)}:" for file in files(trace)]]
+            known = [*trace.vocabulary, "nonfinite", "above ", "below ", *[f"{path(file)}:" for file in trace.files]]
             known += [node.op for node in trace.journal.order if node.op]
             known += [scope.name for node in trace.journal.order for scope in trace.scopes(node)]
         elif verb == "info":
