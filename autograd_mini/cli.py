@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from autograd_mini import symbolic
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
@@ -102,12 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_prove, _add_draw, _add_debug, _add_dap):
-        add(commands)
-    return parser
 
-
-def _add_demo(commands: Any) -> None:
     demo = commands.add_parser(
         "demo",
         help="train a softmax classifier and check its derivatives against the closed forms",
@@ -121,8 +115,6 @@ def _add_demo(commands: Any) -> None:
     _add_output(demo, "loss.svg")
     demo.set_defaults(run=_demo)
 
-
-def _add_prove(commands: Any) -> None:
     prove = commands.add_parser(
         "prove",
         help="prove a well-known derivative, step by step",
@@ -135,8 +127,6 @@ def _add_prove(commands: Any) -> None:
     prove.add_argument("--classes", type=_whole(2, 12), default=3, metavar="N", help=logits)
     prove.set_defaults(run=_prove)
 
-
-def _add_draw(commands: Any) -> None:
     picture = commands.add_parser(
         "draw",
         help="run a program and draw its graph",
@@ -152,8 +142,6 @@ def _add_draw(commands: Any) -> None:
     picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="where arrows point (default: LR)")
     picture.set_defaults(run=_draw)
 
-
-def _add_debug(commands: Any) -> None:
     debug = commands.add_parser(
         "debug",
         help="run a program and step through its backward(), forwards and backwards in time",
@@ -163,20 +151,14 @@ def _add_debug(commands: Any) -> None:
         "--input. If the commands end before the program does, the exit status is 1; q leaves it with 0.",
     )
     _add_at(debug)
-    debug.add_argument(
-        "--page", type=Path, metavar="FILE.html", help="write a page that steps through it, instead of asking here"
-    )
-    debug.add_argument(
-        "--input",
-        metavar="FILE",
-        help="what the program reads as its standard input; -: what is piped in, and commands are typed",
-    )
+    page = "write a page that steps through it, instead of asking here"
+    debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    source = "what the program reads as its standard input; -: what is piped in, and commands are typed"
+    debug.add_argument("--input", metavar="FILE", help=source)
     _add_program(debug, "the program, and the variable to go back from")
     debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
     debug.set_defaults(run=_debug)
 
-
-def _add_dap(commands: Any) -> None:
     dap = commands.add_parser(
         "dap",
         help="step through backprop in an editor (VS Code, Neovim, Emacs, Helix)",
@@ -194,6 +176,7 @@ def _add_dap(commands: Any) -> None:
     dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
     dap.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the arguments of the program")
     dap.set_defaults(run=_dap)
+    return parser
 
 
 def _add_program(command: argparse.ArgumentParser, meaning: str) -> None:
@@ -214,12 +197,12 @@ def _add_at(command: argparse.ArgumentParser) -> None:
 
 
 def _picture(path: Path) -> Path:
-    """Where the picture goes, found out before the work: it may change the directory."""
+    """Where the picture goes; find out before the work, not after it, that it cannot be saved there."""
     if not path.parent.is_dir():
         raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it, or choose another with -o.")
     if path.suffix.lower() not in KINDS:
         raise ArgumentError(f"No picture can be saved as {str(path)!r}.", f"End it in {', '.join(KINDS)}.")
-    return path.absolute()
+    return path
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -241,7 +224,7 @@ def _prove(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    output = _picture(options.output)
+    output = _picture(options.output).absolute()  # the program may change the directory
     root = graph_of(options.program, options.arguments, options.module)
     drawing = draw(root, depth=options.depth, focus=options.focus, title=options.title, direction=options.direction)
     say(f"{repr(drawing)[8:-1]}: {drawing.save(output)}")
