@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from autograd_mini.program.stack import Recording, downwards, enter, leave, leave_block, recording
+from autograd_mini.program.stack import Hooks, Recording, downwards, enter, leave, leave_block, recording
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -93,9 +93,12 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
 
 _nothing = nullcontext()
-_unobserved = Block(lambda outside: replace(outside, observers=()))
+
+
+def _without_observers(outside: Hooks) -> Hooks:
+    return replace(outside, observers=())
 
 
 def unobserved() -> AbstractContextManager[Any]:
     """Record without showing the nodes to any observer."""
-    return _unobserved if recording().hooks.observers else _nothing
+    return Block(_without_observers) if recording().hooks.observers else _nothing
