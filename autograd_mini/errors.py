@@ -9,7 +9,7 @@
     ├── ProgramError     (RuntimeError)        a program that the package runs, such as dot, that fails
     └── MissingError     (ImportError)         an optional dependency or program that is not installed
 
-Not here: any decision when to raise. Read next: `ieee`.
+Not here: any decision when to raise. Read next: `output`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class AutogradError(Exception):
 
     Args:
         what: what is wrong, a full sentence that quotes the offending value.
-        do: what the user can do about it, a full sentence. With it the message also says where, in the
-            user's own program, the trouble began.
+        do: what you can do about it, a full sentence. With it the message also says where in your program it began.
 
     >>> print(AutogradError("The list is empty."))
     The list is empty.

@@ -21,7 +21,7 @@ from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, elided, number
-from autograd_mini.output.screen import columns_of, width
+from autograd_mini.output.streams import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards

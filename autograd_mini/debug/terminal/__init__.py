@@ -32,8 +32,7 @@ from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.notation.text import number
-from autograd_mini.output.screen import wrapped
-from autograd_mini.output.streams import abandon, reason, write
+from autograd_mini.output.streams import abandon, reason, wrapped, write
 from autograd_mini.script import path_and_name
 
 ALIASES = {
