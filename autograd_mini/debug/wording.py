@@ -385,7 +385,7 @@ class Wording:
             name, value = self.symbol(node), number(self.trace.value(node))
             rows.append((name, f"  {value}", f"  {self.now(node)}", where))
         heading, *lines = aligned(rows, right=(1, 2))
-        rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
+        rest = [f"… {len(nodes) - most:,} more; grad all shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
 
     def explanation(self, node: Value | None = None, **limits: Any) -> Explanation:

@@ -1,7 +1,7 @@
-"""Whose turn it is to read standard input: the debugger's, for commands, or the program's, for what it reads itself.
+"""Whose turn it is to read standard input: the debugger's, or the program's.
 
-At a terminal both read what is typed, in turns. A pipe holds either commands or the program's input, and nothing tells
-which line is which: there the program may not read. Not here: what commands mean. Read next: `terminal`.
+At a terminal both read what is typed, in turns. In a pipe nothing tells commands from the program's input: there the
+program may not read. Not here: what commands mean. Read next: `terminal`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
 
 
 class _Refusal(io.RawIOBase):
-    """What the program has as its standard input where that belongs to the debugger."""
+    """The standard input of a program whose debugger reads the real one."""
 
     refused: Site | None = None
 
@@ -45,7 +45,7 @@ _running: ContextVar[Turns | None] = ContextVar("running", default=None)
 
 
 def commands() -> AbstractContextManager[None]:
-    """Let the debugger read commands, also where a program runs under the debugger already."""
+    """Let the debugger read commands, also inside a program that runs under the debugger."""
     turns = _running.get()
     return nullcontext() if turns is None else turns.debugger()
 
@@ -53,14 +53,8 @@ def commands() -> AbstractContextManager[None]:
 class Turns:
     """Standard input, which the program and the debugger share.
 
-    Args:
-        given: the file that the program reads as its standard input; "-" for standard input itself, and then commands
-            come from the terminal; None for what commands come from too.
-        commands: whether there will be any.
-
-    Raises:
-        ArgumentError: standard input is closed, or there is no terminal.
-        OSError: the file cannot be read.
+    `given` is the file that the program reads as its standard input; "-" is standard input itself, and then commands
+    come from the terminal; None is whatever commands come from.
     """
 
     def __init__(self, given: str | None, commands: bool = True) -> None:
@@ -92,11 +86,7 @@ class Turns:
 
     @contextmanager
     def program(self) -> Iterator[None]:
-        """Let the program have what is its own.
-
-        Raises:
-            SharedInputError: it reads, and that would take commands away.
-        """
+        """Let the program have its own input; SharedInputError if it has read where commands come from."""
         before = sys.stdin
         self._give(0, self._program)
         token = _running.set(self)
