@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.pages import Page, page_of_program
-from autograd_mini.debug.pages.formulas import formula
 from autograd_mini.debug.pages.listing import spans
+from autograd_mini.debug.pages.mathml import formula
 from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autograd_mini.debug.dap.protocol import SocketChannel, sentences
+from autograd_mini.debug.dap.protocol import SocketChannel
 from autograd_mini.debug.dap.session import Session
 from autograd_mini.debug.program import debug_program
-from autograd_mini.errors import AutogradError
+from autograd_mini.errors import AutogradError, sentences
 from autograd_mini.program.script import ScriptError
 
 TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
@@ -26,9 +26,7 @@ TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
 def main(port: int, secret: str | None = None) -> int:
     """Connect to the adapter, run the program that it names, and return the exit status.
 
-    Args:
-        port: of the adapter.
-        secret: the file with what proves who we are, in a terminal; elsewhere it is in the environment.
+    In a terminal, `secret` is the file that holds the token; elsewhere the token is in the environment.
     """
     token = os.environ.pop(TOKEN, "")
     connection = socket.create_connection(("127.0.0.1", port))
@@ -39,16 +37,16 @@ def main(port: int, secret: str | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if secret else "utf-8", errors="backslashreplace")
-    if secret:
-        try:
-            return _run(options, session)
-        finally:  # what is left of the program, such as a process that it has started, has nothing to tell
-            is_over = True
-            session.channel.close()
-    if sys.stdin is not None:
-        empty = io.BufferedReader(_NoInput(session.channel.say))
-        sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
-    return _run(options, session)
+    if not secret:
+        if sys.stdin is not None:
+            empty = io.BufferedReader(_NoInput(session.channel.say))
+            sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
+        return _run(options, session)
+    try:
+        return _run(options, session)
+    finally:  # what is left of the program, such as a process that it has started, has nothing to tell
+        is_over = True
+        session.channel.close()
 
 
 def _run(options: dict[str, Any], session: Session) -> int:

@@ -11,38 +11,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
+from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.program.stack import outwards
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Something in the tree that can be opened.
+    """Something in the tree that can be opened."""
 
-    Attributes:
-        rows: how many things are inside.
-        row: the row of one of them.
-        node: the node whose properties they are, if they are such.
-    """
-
-    rows: int
-    row: Callable[[int], Row]
-    node: Value | None = None
+    rows: int  # how many things are inside
+    row: Callable[[int], Row]  # of one of them
+    node: Value | None = None  # whose properties they are
 
 
 class Variables:
-    """The tree at one stop; its numbers mean nothing at any other.
-
-    Args:
-        wording: of the trace that is shown, as it is whenever somebody looks.
-        first: a number that no earlier tree has used.
-    """
+    """The tree at one stop; its numbers, from the first, mean nothing at any other."""
 
     def __init__(self, wording: Wording, first: int = 1) -> None:
         self.trace, self._first, self._wording = wording.trace, first, wording
@@ -50,15 +42,11 @@ class Variables:
 
     @property
     def next(self) -> int:
-        """A number that is not used."""
+        """A number that is still free."""
         return self._first + len(self._branches)
 
     def branch(self, number: int) -> Branch:
-        """What a number refers to.
-
-        Raises:
-            ArgumentError: nothing, now.
-        """
+        """What a number refers to."""
         if not self._first <= number < self.next:
             raise ArgumentError(f"Variable number {number} belongs to an earlier stop.", "Ask for the scopes again.")
         return self._branches[number - self._first]
@@ -82,20 +70,32 @@ class Variables:
             self._scope(title, len(nodes), nodes_row),
             self._scope("Leaves", len(leaves), self._labelled(leaves)),
         ]
-        watches = trace.watches
-        names = trace.names_at(trace.step)
+        watches, names = trace.watches, trace.names_at(trace.step)
         if watches:
             scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
         return scopes
 
     def title(self) -> str:
         """What this step is about: a derivative, or in the forward phase what is computed."""
-        trace, passed = self.trace, self.trace.passed
+        trace, passed, wording = self.trace, self.trace.passed, self._wording
         if trace.step.phase == FORWARD:
-            return passed.name if passed else self._wording.symbol(trace.step.node)
-        if passed:
-            return f"∂{self._wording.symbol(trace.root)}/∂{passed.name}"
-        return self._wording.gradient(trace.step.node)
+            return passed.name if passed else wording.symbol(trace.step.node)
+        return f"∂{wording.symbol(trace.root)}/∂{passed.name}" if passed else wording.gradient(trace.step.node)
+
+    def frames(self, sources: Sources) -> list[Row]:
+        """The places that led to this step, the innermost first."""
+        passed, frames = self.trace.passed, self.trace.frames(self.trace.step.node)
+        around = {*outwards(passed)}  # a scope without a place of its own is at that of the one around it
+        first = next((i for i, frame in enumerate(frames) if frame.scope in around), 0)
+        rows = []
+        for i, frame in enumerate(frames[first:] or [Frame("", None)]):
+            name, site = frame.name, frame.site
+            if i == 0:
+                name = self.title() + (f" in {name}" if name not in ("", "<module>") and not passed else "")
+            where = {"line": 0, "column": 0} if site is None else sources.span(site)
+            source = {} if site is None else {"source": sources.source(site.file)}
+            rows.append({"id": i + 1, "name": name, **source, **where})
+        return rows
 
     def any(self, name: str, found: Any) -> Row:
         """The row of what an expression gave."""
@@ -133,12 +133,10 @@ class Variables:
             gradient,
         ]
         if place is not None and place.expression:
-            rows.append(lambda: _text("expression", place.expression))
+            rows.append(partial(_text, "expression", place.expression))
         if node.scope is not None:
             rows.append(partial(_text, "scope", "/".join(node.scope.path)))
-        for i, operand in enumerate(node.operands):
-            rows.append(partial(self.any, f"in[{i}]", operand))
-        return rows
+        return rows + [partial(self.any, f"in[{i}]", operand) for i, operand in enumerate(node.operands)]
 
     def _step(self, step: Step) -> Row:
         wording, total = self._wording, in_digits(step.total)
@@ -182,23 +180,16 @@ def handed_on(trace: Trace) -> list[Step]:
 
 
 def number(trace: Trace, text: str) -> float:
-    """The number that somebody typed, maybe as an expression.
-
-    Raises:
-        ArgumentError: it is none.
-    """
+    """The number that was typed, maybe as an expression."""
     found = trace.evaluate(text)
     if is_node(found):
         return trace.value(found)
     if not isinstance(found, float):
-        raise ArgumentError(f"{shown(text)} is no number.", "Write one, or an expression such as 2 * x.")
+        raise ArgumentError(f"{shown(text)} is not a number.", "Write one, or an expression such as 2 * x.")
     return found
 
 
 def _text(name: str, text: str, expression: str | None = None, writable: bool = False) -> Row:
     row: Row = {"name": name, "value": text, "variablesReference": 0}
-    if expression:
-        row["evaluateName"] = expression
-    if not writable:
-        row["presentationHint"] = {"attributes": ["readOnly"]}
-    return row
+    row |= {"evaluateName": expression} if expression else {}
+    return row if writable else row | {"presentationHint": {"attributes": ["readOnly"]}}

@@ -456,7 +456,7 @@ class Shell(Prompt):
         if "." in text:
             owner, _, start = text.rpartition(".")
             return [f"{owner}.{name}" for name in ATTRIBUTES if name.startswith(start)]
-        known = {
+        known: dict[str, Callable[[], list[str]]] = {
             "command": lambda: [*self.follows],
             "moment": lambda: ["start", "end"],
             "node": lambda: trace.vocabulary,
@@ -464,8 +464,9 @@ class Shell(Prompt):
                 *trace.vocabulary, *[f"{path(file)}:" for file in files(trace)], "nonfinite", "above ", "below ",
                 *[node.op for node in order if node.op], *[s.name for node in order for s in trace.scopes(node)],
             ],
-        }.get(follows, lambda: [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]])  # fmt: skip
-        return sorted({name for name in known() if name.startswith(text)})
+            "": lambda: [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]],
+        }  # fmt: skip
+        return sorted({name for name in known[follows]() if name.startswith(text)})
 
 
 def _required(text: str, what: str) -> str:

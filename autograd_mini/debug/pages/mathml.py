@@ -1,0 +1,157 @@
+"""A step as a formula with its numbers, and in words.
+
+A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; a number is written
+short and in full. Not here: what happens when (that is `journal`). Read next: `pages`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from autograd_mini.debug.pages.listing import readable
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.debug.wording import number as short
+from autograd_mini.drawing.picture import MATHEMATICAL
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.names import bracketed, elided
+
+MathML = list[Any]  # [tag, *children], where children are texts or further lists
+
+_MOST_OPERANDS = 6
+_INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
+
+
+def called(trace: Trace, node: Value) -> str:
+    """What a page calls a node."""
+    return elided(readable(trace.label(node)).replace("\t", " "))
+
+
+def size(number: float | None) -> float:
+    """How much a number matters: nan and infinities most, then the largest."""
+    return 0.0 if number is None else math.inf if math.isnan(number) else abs(number)
+
+
+# -- in symbols --------------------------------------------------------------------------------------------------------
+
+
+def _row(*children: Any) -> MathML:
+    """Children in a row; a sign or a word may be written as it is."""
+    return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
+
+
+def _numeral(number: float) -> MathML:
+    return ["mn", short(number), repr(number)]
+
+
+def _variable(trace: Trace, node: Value) -> MathML:
+    """The name of a node; an index at its end, as in z0 or a[1], is set as one."""
+    name = called(trace, node)
+    found = _INDEXED.fullmatch(name)
+    if not found:
+        return ["mi", bracketed(name)]
+    letter, index = (found[1], found[2]) if found[1] else (found[3], found[4])
+    return ["msub", ["mi", letter], ["mn" if index.isdecimal() else "mi", index]]
+
+
+def _derivative(of: MathML, by: MathML) -> MathML:
+    return ["mfrac", _row("∂", of), _row("∂", by)]
+
+
+def formula(trace: Trace, step: Step) -> list[MathML]:
+    """A step in pieces, between which a line may be broken."""
+    root, node = _variable(trace, trace.root), _variable(trace, step.node)
+    if step.phase == FORWARD:
+        return _computed(trace, step.node, node)
+    if step.phase != BACKWARD:
+        return [_row(_derivative(root, node)), _row("=", _numeral(step.total))]
+    receiver, upstream, local, contribution = _contribution(step)
+    operand = _variable(trace, receiver)
+    pieces = [
+        _row(_derivative(root, operand), "+="),
+        _row(_derivative(root, node)),
+        _row("·", _derivative(node, operand)),
+        _row("=", _numeral(upstream)),
+        _row("×", _guarded(_numeral(local))),
+        _row("=", _numeral(contribution)),
+    ]
+    before, total = trace.grad(receiver, step.index - 1), ["mtext", "total"]
+    if before is None:
+        return [*pieces, _row(total, _numeral(step.total))]
+    sum_ = [_row(total, _numeral(before)), _row("+", _guarded(_numeral(contribution)))]
+    return [*pieces, *sum_, _row("=", _numeral(step.total))]
+
+
+def _contribution(step: Step) -> tuple[Value, float, float, float]:
+    """Who receives in a step, and the numbers of the contribution."""
+    assert step.operand is not None  # a contribution has all of them
+    assert step.upstream is not None
+    assert step.local is not None
+    assert step.contribution is not None
+    return step.operand, step.upstream, step.local, step.contribution
+
+
+def slopes(trace: Trace, step: Step) -> list[MathML]:
+    """The local derivatives of a node that has been computed."""
+    if step.phase != FORWARD:
+        return []
+    node = _variable(trace, step.node)
+    handed = [_contribution(trace[index]) for index in trace.journal.turn_of(step.node)[:_MOST_OPERANDS]]
+    return [_row(_derivative(node, _variable(trace, by)), "=", _numeral(local)) for by, _, local, _ in handed]
+
+
+def _computed(trace: Trace, node: Value, name: MathML) -> list[MathML]:
+    result = _row("=", _numeral(trace.value(node)))
+    if node._row is None:
+        return [_row(name, *result[1:])]
+    names = [_variable(trace, x) if is_node(x) else _numeral(float(x)) for x in node.operands]
+    numbers = [_numeral(trace.value(x) if is_node(x) else float(x)) for x in node.operands]
+    return [_row(name, "=", *_applied(node, names)), _row("=", *_applied(node, numbers)), result]
+
+
+def _applied(node: Value, arguments: list[MathML]) -> list[MathML]:
+    """An operation with its operands, as people write it."""
+    assert node._row is not None
+    symbol, name = node._row.symbol, node._row.name
+    if symbol != name and len(arguments) == 2:
+        if name == "pow":
+            return [["msup", _row(_guarded(arguments[0])), _row(arguments[1])]]
+        return [arguments[0], ["mo", MATHEMATICAL.get(symbol, symbol)], _guarded(arguments[1])]
+    if name == "neg":
+        return [["mo", "−"], _guarded(arguments[0])]
+    if len(arguments) > _MOST_OPERANDS:
+        arguments = [*arguments[: _MOST_OPERANDS - 2], ["mo", "…"], arguments[-1]]
+    listed = [piece for argument in arguments for piece in (",", argument)][1:]
+    return [["mi", name], _row("(", *listed, ")")]
+
+
+def _guarded(argument: MathML) -> MathML:
+    """An operand behind a sign: a negative number is put in parentheses."""
+    return _row("(", argument, ")") if argument[0] == "mn" and argument[1].startswith("-") else argument
+
+
+# -- in words ----------------------------------------------------------------------------------------------------------
+
+
+def words(trace: Trace, step: Step) -> str:
+    """A step in words, for those who listen to a page, and for those who see the chain rule for the first time."""
+    name, total = called(trace, step.node), short(step.total)
+    if step.phase == FORWARD:
+        if step.node.op is None:
+            remark = trace.remark(step.node)
+            return f"{name} is {total}, a number that is given{', ' * bool(remark)}{remark}."
+        return f"{name} is computed: {total}."
+    if step.phase == SEED:
+        return f"Backward begins at {name}: its derivative by itself is {total}."
+    if step.phase != BACKWARD:
+        return f"What if the gradient of {name} were {total}?"
+    receiver, upstream, local, contribution = _contribution(step)
+    operand, before = called(trace, receiver), trace.grad(receiver, step.index - 1)
+    factor = f"({short(local)})" if short(local).startswith("-") else short(local)
+    passed = f"{name} hands {short(contribution)} on to {operand}: {short(upstream)} × {factor}."
+    if before is None:
+        more = trace.journal.arrivals(receiver)[-1] > step.index
+        return f"{passed} That is the gradient of {operand}{' so far' if more else ''}."
+    return f"{passed} Added to {short(before)}, the gradient of {operand} is {total} now."
