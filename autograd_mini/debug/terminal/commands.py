@@ -111,11 +111,8 @@ class Shell(Prompt):
             if stop.reason not in ("step", "breakpoint") or (stop.breakpoints and motion is not Trace.run):
                 break
         if stop.reason == "end" and trace.position == before:
-            self.say(
-                "This is the beginning: nothing has been computed before."
-                if back
-                else "The sweep is over. c goes on with the program; rn goes back."
-            )
+            beginning = "This is the beginning: nothing has been computed before."
+            self.say(beginning if back else "The sweep is over. c goes on with the program; rn goes back.")
             return
         if stop.reason == "interrupted":
             self.say("interrupted here")
@@ -190,7 +187,7 @@ class Shell(Prompt):
 
     def do_watch(self, text: str) -> None:
         """Stop where an expression changes: watch x.grad, watch abs(x.grad) > 1."""
-        text = _required(text, "an expression, as in watch x.grad")
+        _required(text, "an expression, as in watch x.grad")
         self.do_break(text if re.fullmatch(r"[\w#]+\.grad", text) else f"watch {text}")
 
     def do_condition(self, text: str) -> None:
@@ -254,42 +251,38 @@ class Shell(Prompt):
 
     def do_p(self, text: str) -> None:
         """Print what an expression is now: p x, p x.grad, p grad * 2, p upstream."""
-        found = self.trace.evaluate(_required(text, "an expression, as in p x.grad"))
-        self.say(printable(self.trace.names_at(self.trace.step).text(found)))
+        _required(text, "an expression, as in p x.grad")
+        self.say(printable(self.trace.names_at(self.trace.step).text(self.trace.evaluate(text))))
 
     def do_pp(self, text: str) -> None:
         """Print with all digits: pp x.grad; pp x, all that is known of a node; pp alone, all of this step."""
-        if text:
-            found = self.trace.evaluate(text)
-            if is_node(found):
-                self._say_node(found)
-            else:
-                self.say("not yet" if found is None else repr(found))
-            return
-        for step in self.trace.contributions():
-            facts = [("step", repr(step.index)), ("phase", step.phase), ("node", self.trace.label(step.node))]
-            facts += [("operand", self.trace.label(step.operand))] if step.operand is not None else []
-            self._say_facts(facts + [(name, repr(x)) for name in _STEP if (x := getattr(step, name)) is not None])
+        found = self.trace.evaluate(text) if text else None
+        if is_node(found):
+            self._say_facts(self._facts(found))
+        elif text:
+            self.say("not yet" if found is None else repr(found))
+        else:
+            for step in self.trace.contributions():
+                facts = [("step", repr(step.index)), ("phase", step.phase), ("node", self.trace.label(step.node))]
+                facts += [("operand", self.trace.label(step.operand))] if step.operand is not None else []
+                self._say_facts(facts + [(name, repr(x)) for name in _STEP if (x := getattr(step, name)) is not None])
 
-    def _say_node(self, node: Value) -> None:
-        trace = self.trace
-        site, gradient = trace.place(node), trace.grad(node)
+    def _say_facts(self, facts: list[tuple[str, str]]) -> None:
+        self.say(*aligned([(word, printable(text)) for word, text in facts if text]))
+
+    def _facts(self, node: Value) -> list[tuple[str, str]]:
+        trace, site, gradient = self.trace, self.trace.place(node), self.trace.grad(node)
         operands = [
             f"{trace.label(operand) if is_node(operand) else 'a constant'}, derivative {partial!r}"
             for operand, partial in zip(node.operands, node.partials, strict=True)
         ]
-        self._say_facts([
-            ("node", trace.label(node)),
-            ("value", repr(trace.value(node))),
-            ("gradient", "not yet" if gradient is None else repr(gradient)),
-            ("operation", node.op or "a leaf"),
+        return [
+            ("node", trace.label(node)), ("value", repr(trace.value(node))),
+            ("gradient", "not yet" if gradient is None else repr(gradient)), ("operation", node.op or "a leaf"),
             *[("operand", text) for text in some(operands)],
             ("scope", "/".join(node.scope.path) if node.scope is not None else ""),
             ("place", location(site) if site is not None else ""),
-        ])  # fmt: skip
-
-    def _say_facts(self, facts: list[tuple[str, str]]) -> None:
-        self.say(*aligned([(word, printable(text)) for word, text in facts if text]))
+        ]  # fmt: skip
 
     def do_display(self, text: str) -> None:
         """Print an expression at every stop: display x.grad; without one, list them."""
@@ -469,20 +462,15 @@ class Shell(Prompt):
         return sorted({name for name in known[follows]() if name.startswith(text)})
 
 
-def _required(text: str, what: str) -> str:
+def _required(text: str, what: str) -> None:
     if not text:
         raise ArgumentError(f"Write {what}.")
-    return text
 
 
 def _at_condition(text: str) -> tuple[str, str]:
-    """A place and its condition: after the first comma outside of parentheses, or after "if", as pdb has it and gdb."""
-    if " if " in text and " else " not in text:
-        place_, _, condition = text.partition(" if ")
-        return place_, condition.strip()
-    depth = 0
-    for index, character in enumerate(text):
-        depth += (character in "([") - (character in ")]")
-        if character == "," and depth == 0:
-            return text[:index], text[index + 1 :].strip()
+    """A place and its condition, after a comma outside of parentheses, or after "if", as other debuggers have it."""
+    for end in re.finditer(",| if " if " else " not in text else ",", text):
+        where = text[: end.start()]
+        if where.count("(") == where.count(")") and where.count("[") == where.count("]"):
+            return where, text[end.end() :].strip()
     return text, ""

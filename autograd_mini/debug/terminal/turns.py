@@ -62,8 +62,6 @@ class Turns:
         self._swapped: tuple[int, int] | None = None  # what is behind descriptor 0 for the program, and for commands
         self.commands: Any = sys.stdin
         self._program: Any = sys.stdin
-        if commands and given != "-" and sys.stdin is None:
-            raise ArgumentError("Standard input is closed, and commands are read from there.")
         if given == "-" and commands:
             try:
                 terminal = os.open(_TERMINAL, os.O_RDWR)
