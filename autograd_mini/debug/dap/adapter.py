@@ -24,14 +24,6 @@ _OVER = "The program has ended."
 _NOTHING_YET = "Nothing is being debugged.", "Launch a program first."
 
 
-class _Run:
-    """One debuggee, and the requests of the editor that it has not answered yet, by our number."""
-
-    def __init__(self, debuggee: Debuggee) -> None:
-        self.debuggee = debuggee
-        self.pending: dict[int, Message] = {}
-
-
 class Adapter:
     """Serves one editor.
 
@@ -53,7 +45,7 @@ class Adapter:
         self._options: dict[str, Any] | None = None  # of the launch
         self._remembered: dict[str, Message] = {}  # the last request of each kind, for the next run
         self._numbers = itertools.count(1)  # of breakpoints
-        self._run: _Run | None = None
+        self._debuggee: Debuggee | None = None
         self._relay: threading.Thread | None = None
         self._is_over = False  # nothing may be started any more
         self._handlers: dict[str, Callable[[Any], Any]] = {
@@ -76,11 +68,8 @@ class Adapter:
         command = request["command"]
 
         def carry_out(arguments: dict[str, Any]) -> Any:
-            if (self.editor.client is None) is not (command == "initialize"):
-                introduced = self.editor.client is not None
-                raise ArgumentError(
-                    "The editor has introduced itself already." if introduced else "The first request is initialize."
-                )
+            if self.editor.client is None and command != "initialize":
+                raise ArgumentError("The first request is initialize.")
             own = self._handlers.get(command)
             return own(arguments) if own is not None else self._pass_on(request, arguments)
 
@@ -92,6 +81,8 @@ class Adapter:
         return command == "disconnect" and not why
 
     def _initialize(self, arguments: Message) -> Any:
+        if self.editor.client is not None:
+            raise ArgumentError("The editor has introduced itself already.")
         self.editor.client = arguments
         return CAPABILITIES
 
@@ -142,19 +133,17 @@ class Adapter:
             if self._is_over:
                 raise ArgumentError("The editor is gone.")
             is_another = self._kill()
-            self._run = None
+            self._debuggee = None
             try:
-                self._run = run = _Run(self._start_debuggee(options, self.editor))
+                self._debuggee = debuggee = self._start_debuggee(options, self.editor)
             except AutogradError:
                 if is_another:
                     self._channel.event("terminated")
                 raise
-            self._relay = in_background(self._listen, run)
-            channel = run.debuggee.channel
-            channel.request("initialize", self.editor.client)
-            channel.request("start", options)
+            self._relay = in_background(self._listen, debuggee)
+            debuggee.channel.request("start", {"client": self.editor.client, "options": options})
             for message in sorted(self._remembered.values(), key=lambda message: message["command"] == _LAST):
-                channel.request(message["command"], message.get("arguments"))
+                debuggee.channel.request(message["command"], message.get("arguments"))
 
     def _terminate(self, _: object) -> None:
         self._kill()
@@ -163,9 +152,9 @@ class Adapter:
     def _kill(self) -> bool:
         """End the debuggee, if there is one; whether there was."""
         with self._lock:  # one may be starting
-            if self._run is not None:
-                self._run.debuggee.end()
-            return self._run is not None
+            if self._debuggee is not None:
+                self._debuggee.end()
+            return self._debuggee is not None
 
     def end(self) -> None:
         """End the debuggee for good, and tell."""
@@ -188,10 +177,10 @@ class Adapter:
             if command.endswith("Breakpoints") or command == _LAST:
                 source = arguments.get("source") or {}
                 self._remembered[f"{command} {source.get('path')} {source.get('sourceReference')}"] = request
-            if self._run is None:
+            if self._debuggee is None:
                 self._answer_late(request)
             else:
-                self._run.pending[self._run.debuggee.channel.request(command, arguments)] = request
+                self._debuggee.pending[self._debuggee.channel.request(command, arguments)] = request
         return PENDING
 
     def _answer_late(self, request: Message) -> None:
@@ -207,12 +196,12 @@ class Adapter:
         else:
             self._channel.respond(request, row.ended)
 
-    def _listen(self, run: _Run) -> None:
+    def _listen(self, debuggee: Debuggee) -> None:
         """Pass on what a debuggee says, until it ends."""
-        for message in run.debuggee.channel:
+        for message in debuggee.channel:
             if message["type"] == "response":
                 with self._lock:
-                    request = run.pending.pop(message["request_seq"], None)
+                    request = debuggee.pending.pop(message["request_seq"], None)
                 if request is not None:
                     answer = {key: message[key] for key in message if key != "seq"}
                     self._channel.send({**answer, "request_seq": request["seq"]})
@@ -224,13 +213,13 @@ class Adapter:
                     self._channel.say(f"{sentences(error)}\n", "important")
             else:
                 self._channel.event(message["event"], message.get("body"))
-        status = run.debuggee.wait()
-        run.debuggee.channel.close()
+        status = debuggee.wait()
+        debuggee.channel.close()
         with self._lock:
-            for request in run.pending.values():
+            for request in debuggee.pending.values():
                 self._answer_late(request)
-            if run is self._run:
-                self._run = None
+            if debuggee is self._debuggee:
+                self._debuggee = None
                 if status is not None:
                     self._channel.event("exited", {"exitCode": status})
                 self._channel.event("terminated")

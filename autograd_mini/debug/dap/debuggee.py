@@ -78,27 +78,24 @@ def _end() -> NoReturn:
     os._exit(1)
 
 
-class _NoInput(io.FileIO):
-    """An empty standard input that says so when the program reads from it."""
+class _NoInput(io.RawIOBase):
+    """An empty standard input that says so, once, when the program reads from it."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__(0, closefd=False)
-        self._say: Callable[[str], None] | None = say
+        self._say = say
+        self._is_told = False
 
-    def _tell(self) -> None:
-        if self._say is not None:
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def readinto(self, _: Any) -> int:
+        if not self._is_told:
             self._say(
                 "The program reads standard input, which is empty here. To type into it, add "
                 '"console": "integratedTerminal" to the configuration.\n'
             )
-            self._say = None
-
-    def readinto(self, buffer: Any) -> int:
-        """Nothing."""
-        self._tell()
-        return super().readinto(buffer)
-
-    def readall(self) -> bytes:
-        """Nothing."""
-        self._tell()
-        return super().readall()
+        self._is_told = True
+        return 0

@@ -9,7 +9,6 @@ import codecs
 import os
 import re
 import secrets
-import selectors
 import signal
 import socket
 import subprocess
@@ -19,15 +18,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from autograd_mini.debug.dap.debuggee import TOKEN
-from autograd_mini.debug.dap.protocol import Channel, Editor, SocketChannel, in_background
+from autograd_mini.debug.dap.protocol import Channel, Editor, Message, SocketChannel, in_background
 from autograd_mini.errors import ArgumentError, ProgramError, shown
 from autograd_mini.program.script import path_and_name
 
 LINGERING = 2.0  # seconds to wait for output when the process has ended, but another one holds its pipes
 _PATIENCE = 30.0  # seconds for an interpreter to start
+_TICK = 0.05  # seconds
 _KINDS = {"internalConsole": None, "integratedTerminal": "integrated", "externalTerminal": "external"}
 _UNFILLED = re.compile(r"\$\{[^}]*\}")
 
@@ -37,6 +38,7 @@ class Debuggee:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.pending: dict[int, Message] = {}  # the editor's requests that it has not answered yet, by our number
 
     def wait(self) -> int | None:
         """Wait for the end; the exit status of a process, None where it is not known."""
@@ -53,6 +55,7 @@ class Process(Debuggee):
     def __init__(
         self, command: list[str], options: Mapping[str, Any], token: str, say: Callable[[str, str], None]
     ) -> None:
+        self.pending = {}
         environment = {**os.environ, **(options.get("env") or {}), TOKEN: token}
         self._interpreter = command[0]
         self._process = subprocess.Popen(
@@ -158,47 +161,40 @@ def _in_terminal(command: list[str], options: Mapping[str, Any], editor: Editor,
 
 def _accept(server: socket.socket, token: str, editor: Editor, check: Callable[[], None]) -> socket.socket:
     """The connection that sends the token, among any others; `check` raises when waiting has become pointless."""
-    wanted = token.encode() + b"\n"
-    end = time.monotonic() + _PATIENCE
-    with selectors.DefaultSelector() as selector:
-        selector.register(server, selectors.EVENT_READ)
-        try:
-            while time.monotonic() < end:
-                check()
-                if editor.is_leaving:
-                    raise ProgramError("It was ended before the program began.")
-                for key, _ in selector.select(0.05):  # all at once: a silent one must not block the others
-                    if key.fileobj is server:
-                        with suppress(OSError):
-                            connection, _ = server.accept()
-                            connection.setblocking(False)
-                            selector.register(connection, selectors.EVENT_READ, bytearray())
-                    elif (known := _known(key, wanted, selector)) is not None:
-                        return known
-        finally:
-            for key in [*selector.get_map().values()]:
-                if isinstance(key.fileobj, socket.socket) and key.fileobj is not server:
-                    key.fileobj.close()
-    raise ProgramError(f"No interpreter came within {_PATIENCE:.0f} seconds.")
+    wanted, guests = token.encode() + b"\n", list[socket.socket]()
+    known = SimpleQueue[socket.socket]()
 
-
-def _known(key: selectors.SelectorKey, wanted: bytes, selector: selectors.BaseSelector) -> socket.socket | None:
-    """The connection behind a key, once it has sent what is wanted; one that sends something else is closed."""
-    connection = key.fileobj
-    assert isinstance(connection, socket.socket)
-    try:
-        received = connection.recv(len(wanted) - len(key.data))
-    except OSError:
+    def read(guest: socket.socket) -> None:
         received = b""
-    key.data.extend(received)
-    if received and len(key.data) < len(wanted):
-        return None
-    selector.unregister(connection)
-    if secrets.compare_digest(bytes(key.data), wanted):
-        connection.setblocking(True)
-        return connection
-    connection.close()
-    return None
+        with suppress(OSError):
+            received = guest.recv(len(wanted), socket.MSG_WAITALL)
+        if secrets.compare_digest(received, wanted):
+            known.put(guest)
+        else:
+            guest.close()
+
+    server.settimeout(_TICK)
+    end = time.monotonic() + _PATIENCE
+    found = None
+    try:
+        while found is None and time.monotonic() < end:
+            check()
+            if editor.is_leaving:
+                raise ProgramError("It was ended before the program began.")
+            with suppress(OSError):  # in a thread of its own: a silent one must not block the others
+                guests.append(server.accept()[0])
+                in_background(read, guests[-1])
+            with suppress(Empty):
+                found = known.get(timeout=_TICK if guests else 0)
+    finally:
+        for guest in guests:
+            if guest is not found:
+                with suppress(OSError):  # gone already
+                    guest.shutdown(socket.SHUT_RDWR)
+                guest.close()
+    if found is None:
+        raise ProgramError(f"No interpreter came within {_PATIENCE:.0f} seconds.")
+    return found
 
 
 def completed(options: Mapping[str, Any]) -> dict[str, Any]:

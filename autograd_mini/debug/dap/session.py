@@ -188,11 +188,9 @@ class Session:
 
     # -- beginning -----------------------------------------------------------------------------------------------------
 
-    def _initialize(self, arguments: Arguments) -> None:
-        self._client, self._sources = arguments, Sources(arguments)
-
     def _start(self, arguments: Arguments) -> None:
-        self._options = arguments
+        self._client, self._options = arguments["client"], arguments["options"]
+        self._sources = Sources(self._client)
 
     def _configuration_done(self, _: Arguments) -> None:
         self._is_configured = True
@@ -451,7 +449,6 @@ REQUESTS = {
     "exceptionInfo": _Request(Session._exception_info, capability="supportsExceptionInfoRequest"),
     "setVariable": _Request(Session._set_variable, capability="supportsSetVariable"),
     "dataBreakpointInfo": _Request(Session._data_breakpoint_info, _NO_DATA),
-    "initialize": _Request(Session._initialize, at_stops=False),
     "start": _Request(Session._start, at_stops=False),
     "configurationDone": _Request(Session._configuration_done, None, "supportsConfigurationDoneRequest", False),
     "threads": _Request(

@@ -27,33 +27,29 @@ from autograd_mini.errors import ArgumentError, AutogradError, sentences
 
 
 class _Filter(NamedTuple):
-    """Where an exception filter stops by itself, what editors show of it, and what `explain` calls its limit."""
+    """Where an exception filter stops by itself, what `explain` calls its limit, and what editors show of it."""
 
-    kind: str
+    place: str
     usual: Any
+    limit: str
     label: str
     description: str
-    limit: str = ""
 
     @property
     def shown(self) -> dict[str, Any]:
         """What the protocol calls an exception breakpoint filter, without its name."""
         example = "Another limit, such as 100; or a condition." if self.limit else "A condition, such as op == 'log'."
-        about = {"label": self.label, "description": self.description}
-        return {**about, "supportsCondition": True, "conditionDescription": example}
+        condition = {"supportsCondition": True, "conditionDescription": example}
+        return {"label": self.label, "description": self.description, **condition}
 
 
 FILTERS = {
-    "nonfinite": _Filter(
-        "nonfinite", True, "nan or infinity", "Stop where nan or an infinity is computed, handed on, or summed up."
-    ),
-    "exploding": _Filter(
-        "above", 1e6, "Exploding gradient", "Stop where a gradient is larger than 1e6 in size.", "large"
-    ),
-    "vanishing": _Filter(
-        "below", 1e-12, "Vanishing gradient",
-        "Stop where something is handed on as 1e-12 or less, though what arrived was not zero.", "small",
-    ),
+    "nonfinite": _Filter("nonfinite", True, "", "nan or infinity",
+                         "Stop where nan or an infinity is computed, handed on, or comes out of a sum."),
+    "exploding": _Filter("above", 1e6, "large", "Exploding gradient",
+                         "Stop where a gradient is larger than 1e6 in size."),
+    "vanishing": _Filter("below", 1e-12, "small", "Vanishing gradient",
+                         "Stop where something is handed on as 1e-12 or less, though what arrived was not zero."),
 }  # fmt: skip
 REASONS = {
     "line": "breakpoint", "function": "function breakpoint", "data": "data breakpoint", "exception": "exception",
@@ -137,7 +133,7 @@ class Wanted:
             watched = trace.evaluate(self.target)
             return {"watch": watched if is_node(watched) else self.target}
         row = FILTERS[self.target]
-        return {row.kind: row.usual if self._threshold is None else self._threshold}
+        return {row.place: row.usual if self._threshold is None else self._threshold}
 
     def answer(self, sources: Sources) -> dict[str, Any]:
         """What the protocol calls a breakpoint."""
