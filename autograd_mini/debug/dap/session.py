@@ -50,7 +50,6 @@ class Session:
         self._call: Call | None = None
         self._trace: Trace | None = None
         self._variables: Variables | None = None
-        self._numbers = 1  # of variables, the next that is free
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
         self._last: list[Wanted] = []  # those that were met at this stop
         in_background(self._read)
@@ -78,7 +77,6 @@ class Session:
                 self._may_go = False
                 self._flush()
                 self._lock.wait_for(lambda: self._may_go or self._is_over)
-                self._variables = None
             self._call = self._trace = None
 
     def _reason(self, call: Call) -> str:
@@ -152,19 +150,14 @@ class Session:
         self._gone()
 
     def _answer(self, request: Message) -> None:
-        row = REQUESTS.get(request["command"])
-
-        def carry_out(arguments: Arguments) -> Body:
-            if row is None:
-                raise ArgumentError(f"There is no request {shown(request['command'])} here.")
-            return row.handler(self, arguments)
-
+        command = request["command"]
         with self._lock:
-            if row is not None and row.at_stops and self._trace is None:
+            if command in _AT_STOPS and self._trace is None:
                 self.channel.refuse(request, "The program is running; it stops at backward().", "notStopped")
-                return
-            if self.channel.answer(request, carry_out):
-                self._later.clear()
+            elif command not in REQUESTS:
+                self.channel.refuse(request, f"There is no request {shown(command)} here.")
+            elif self.channel.answer(request, lambda arguments: REQUESTS[command].handler(self, arguments)):
+                self._later.clear()  # it was refused
             self._flush()
 
     def _flush(self) -> None:
@@ -182,11 +175,9 @@ class Session:
 
     @property
     def trace(self) -> Trace:
-        """The trace of this stop; requests that need one are answered at stops alone."""
-        assert self._trace is not None
+        """The trace of this stop."""
+        assert self._trace is not None  # requests that need one are answered at stops alone
         return self._trace
-
-    # -- beginning -----------------------------------------------------------------------------------------------------
 
     def _start(self, arguments: Arguments) -> None:
         self._client, self._options = arguments["client"], arguments["options"]
@@ -219,14 +210,12 @@ class Session:
 
     def _stopped(self, reason: str, why: str = "") -> None:
         trace = self.trace
-        self._numbers = self._variables.next if self._variables else self._numbers
-        self._variables = Variables(self._wording, self._numbers)
+        self._variables = Variables(self._wording, self._variables.next if self._variables else 1)
         text = f"step {trace.position} of {len(trace) - 1}, {why or trace.step.phase}"
-        ids = [wanted.number for wanted in self._last if wanted.number]
-        met = {"hitBreakpointIds": ids} if self._last and reason in ("breakpoint", *REASONS.values()) else {}
-        self._event(
-            "stopped", reason=reason, threadId=_THREAD, allThreadsStopped=True, description=text, text=text, **met
-        )
+        about: dict[str, Any] = {"reason": reason, "description": text, "text": text}
+        if self._last and reason in REASONS.values():
+            about["hitBreakpointIds"] = [wanted.number for wanted in self._last if wanted.number]
+        self._event("stopped", threadId=_THREAD, allThreadsStopped=True, **about)
 
     def _goto_targets(self, arguments: Arguments) -> Body:
         file, line = self._sources.file(arguments["source"]), self._sources.python_line(arguments["line"])
@@ -245,7 +234,12 @@ class Session:
     def _pause(self, _: Arguments) -> None:
         self._pauses = self._trace is None
 
-    # -- where we are --------------------------------------------------------------------------------------------------
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _tree(self) -> Variables:
+        assert self._variables is not None  # made at each stop
+        return self._variables
 
     def _stack_trace(self, arguments: Arguments) -> Body:
         frames = self._tree.frames(self._sources)
@@ -261,13 +255,6 @@ class Session:
     def _source(self, arguments: Arguments) -> Body:
         reference = (arguments.get("source") or arguments).get("sourceReference") or arguments["sourceReference"]
         return {"content": self._sources.text(int(reference)), "mimeType": "text/x-python"}
-
-    # -- what is so ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _tree(self) -> Variables:
-        assert self._variables is not None  # made at each stop
-        return self._variables
 
     def _rows(self, arguments: Arguments) -> Body:
         start, count = int(arguments.get("start") or 0), int(arguments.get("count") or 0)
@@ -322,9 +309,7 @@ class Session:
         node = self._tree.branch(arguments["variablesReference"]).node
         name, value = arguments["name"], number(self.trace, str(arguments["value"]))
         if node is None or name not in ("value", "grad"):
-            raise ArgumentError(
-                f"{shown(name)} cannot be set.", "Open a node, and set its grad; or the value of a leaf."
-            )
+            raise ArgumentError(f"{shown(name)} cannot be set.", "Open a node and set its grad, or a leaf's value.")
         if name == "value":
             self._run_again(node, value)
         else:
@@ -338,9 +323,7 @@ class Session:
     def _run_again(self, leaf: Value, value: float) -> None:
         """Ask the adapter to run the program again, with another number in a leaf."""
         if not self._repeatable:
-            raise ArgumentError(
-                "The value cannot change here: the program runs once.", "Debug it with autograd-mini dap."
-            )
+            raise ArgumentError("No value can change: the program runs once.", "Debug it with autograd-mini dap.")
         assert self._call is not None  # this is a stop
         which = self._call.leaf_number(leaf)
         if leaf.op is not None or which < 0:
@@ -380,10 +363,15 @@ class Session:
         asked = arguments.get("breakpoints") or []
         return self._replace(f"line {file}", [Wanted.asked("line", line(a["line"]), a, file) for a in asked])
 
-    def _set_named_breakpoints(self, kind: str, key: str, arguments: Arguments) -> Body:
-        return self._replace(kind, [Wanted.asked(kind, str(a[key]), a) for a in arguments["breakpoints"]])
+    def _set_functions(self, arguments: Arguments) -> Body:
+        return self._replace(
+            "function", [Wanted.asked("function", str(a["name"]), a) for a in arguments["breakpoints"]]
+        )
 
-    def _set_exception_breakpoints(self, arguments: Arguments) -> Body:
+    def _set_data(self, arguments: Arguments) -> Body:
+        return self._replace("data", [Wanted.asked("data", str(a["dataId"]), a) for a in arguments["breakpoints"]])
+
+    def _set_exceptions(self, arguments: Arguments) -> Body:
         asked = [{"filterId": name} for name in arguments.get("filters") or []] + (arguments.get("filterOptions") or [])
         unknown = [a["filterId"] for a in asked if a["filterId"] not in FILTERS]
         if unknown:
@@ -402,7 +390,7 @@ class Session:
         label = self.trace.label(node)
         return {"dataId": label, "description": f"the gradient of {label}", "accessTypes": ["write"]}
 
-    def _breakpoint_locations(self, arguments: Arguments) -> Body:
+    def _locations(self, arguments: Arguments) -> Body:
         file, first = self._sources.file(arguments["source"]), self._sources.python_line(arguments["line"])
         last = self._sources.python_line(arguments.get("endLine") or arguments["line"])
         lines = self._trace.lines(file) if self._trace is not None else []
@@ -415,24 +403,21 @@ REFUSED, WAITING = object(), object()  # after the end: the request is refused; 
 
 
 class _Request(NamedTuple):
-    """What answers a request, what is answered after the program's end, its capability, and whether it needs a stop."""
+    """What answers a request, what is answered after the program's end, and the capability that it is."""
 
     handler: Callable[[Session, Any], Body]
     ended: Any = REFUSED
     capability: str = ""
-    at_stops: bool = True
 
 
 def _motion(motion: Callable[[Trace, bool], Stop], back: bool = False, capability: str = "") -> _Request:
     return _Request(lambda session, _: session._moved(motion(session.trace, back)), None, capability)
 
 
-def _named(kind: str, key: str) -> Callable[[Session, Any], Body]:
-    return lambda session, arguments: session._set_named_breakpoints(kind, key, arguments)
-
-
+_THREADS = {"threads": [{"id": _THREAD, "name": "backpropagation"}]}
 _NO_DATA = {"dataId": None, "description": "The program has ended."}
-REQUESTS = {
+_NO_FRAMES = {"stackFrames": [], "totalFrames": 0}
+_AT_STOPS = {
     "continue": _Request(Session._continue, {}),
     "reverseContinue": _motion(Trace.run, back=True),
     "next": _motion(Trace.over),
@@ -441,36 +426,34 @@ REQUESTS = {
     "stepBack": _motion(Trace.over, back=True, capability="supportsStepBack"),
     "gotoTargets": _Request(Session._goto_targets, {"targets": []}, "supportsGotoTargetsRequest"),
     "goto": _Request(Session._goto),
-    "stackTrace": _Request(Session._stack_trace, {"stackFrames": [], "totalFrames": 0}),
+    "stackTrace": _Request(Session._stack_trace, _NO_FRAMES),
     "scopes": _Request(lambda session, _: {"scopes": session._tree.scopes()}, {"scopes": []}),
     "variables": _Request(Session._rows, {"variables": []}),
-    "evaluate": _Request(Session._evaluate, capability="supportsEvaluateForHovers"),
+    "evaluate": _Request(Session._evaluate, REFUSED, "supportsEvaluateForHovers"),
     "completions": _Request(Session._completions, {"targets": []}, "supportsCompletionsRequest"),
-    "exceptionInfo": _Request(Session._exception_info, capability="supportsExceptionInfoRequest"),
-    "setVariable": _Request(Session._set_variable, capability="supportsSetVariable"),
+    "exceptionInfo": _Request(Session._exception_info, REFUSED, "supportsExceptionInfoRequest"),
+    "setVariable": _Request(Session._set_variable, REFUSED, "supportsSetVariable"),
     "dataBreakpointInfo": _Request(Session._data_breakpoint_info, _NO_DATA),
-    "start": _Request(Session._start, at_stops=False),
-    "configurationDone": _Request(Session._configuration_done, None, "supportsConfigurationDoneRequest", False),
-    "threads": _Request(
-        lambda *_: {"threads": [{"id": _THREAD, "name": "backpropagation"}]}, {"threads": []}, at_stops=False
-    ),
-    "pause": _Request(Session._pause, None, at_stops=False),
-    "loadedSources": _Request(Session._loaded_sources, {"sources": []}, "supportsLoadedSourcesRequest", False),
-    "source": _Request(Session._source, at_stops=False),
-    "setBreakpoints": _Request(Session._set_breakpoints, WAITING, "supportsConditionalBreakpoints", False),
-    "setFunctionBreakpoints": _Request(_named("function", "name"), WAITING, "supportsFunctionBreakpoints", False),
-    "setDataBreakpoints": _Request(_named("data", "dataId"), WAITING, "supportsDataBreakpoints", False),
-    "setExceptionBreakpoints": _Request(
-        Session._set_exception_breakpoints, None, "supportsExceptionFilterOptions", False
-    ),
-    "breakpointLocations": _Request(
-        Session._breakpoint_locations, {"breakpoints": []}, "supportsBreakpointLocationsRequest", False
-    ),
 }
-_BY_THE_ADAPTER = "supportsRestartRequest", "supportsTerminateRequest", "supportTerminateDebuggee"
-_OF_BREAKPOINTS = "supportsHitConditionalBreakpoints", "supportsLogPoints"
+REQUESTS = {
+    **_AT_STOPS,
+    "start": _Request(Session._start),
+    "configurationDone": _Request(Session._configuration_done, None, "supportsConfigurationDoneRequest"),
+    "threads": _Request(lambda *_: _THREADS, {"threads": []}),
+    "pause": _Request(Session._pause, None),
+    "loadedSources": _Request(Session._loaded_sources, {"sources": []}, "supportsLoadedSourcesRequest"),
+    "source": _Request(Session._source),
+    "setBreakpoints": _Request(Session._set_breakpoints, WAITING, "supportsConditionalBreakpoints"),
+    "setFunctionBreakpoints": _Request(Session._set_functions, WAITING, "supportsFunctionBreakpoints"),
+    "setDataBreakpoints": _Request(Session._set_data, WAITING, "supportsDataBreakpoints"),
+    "setExceptionBreakpoints": _Request(Session._set_exceptions, None, "supportsExceptionFilterOptions"),
+    "breakpointLocations": _Request(Session._locations, {"breakpoints": []}, "supportsBreakpointLocationsRequest"),
+}
+_FURTHER = {  # of the adapter, and of breakpoints
+    "supportsRestartRequest", "supportsTerminateRequest", "supportTerminateDebuggee",
+    "supportsHitConditionalBreakpoints", "supportsLogPoints",
+}  # fmt: skip
 CAPABILITIES = {
-    **dict.fromkeys([*_BY_THE_ADAPTER, *_OF_BREAKPOINTS], True),
-    **{row.capability: True for row in REQUESTS.values() if row.capability},
+    **dict.fromkeys({row.capability for row in REQUESTS.values() if row.capability} | _FURTHER, True),
     "exceptionBreakpointFilters": [{"filter": name, **row.shown} for name, row in FILTERS.items()],
 }

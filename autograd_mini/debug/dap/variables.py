@@ -7,9 +7,8 @@ What a number of the tree refers to is computed when it is asked for, in pages. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
@@ -22,15 +21,14 @@ from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.program.stack import outwards
 
 Row = dict[str, Any]
+_PARTS = "upstream", "local", "contribution", "total"
 
 
-@dataclass(frozen=True)
-class Branch:
-    """Something in the tree that can be opened."""
+class Branch(NamedTuple):
+    """Something in the tree that can be opened: what makes its rows, and the node whose properties they are."""
 
-    rows: int  # how many things are inside
-    row: Callable[[int], Row]  # of one of them
-    node: Value | None = None  # whose properties they are
+    rows: Sequence[Callable[[], Row]]
+    node: Value | None = None
 
 
 class Variables:
@@ -53,27 +51,26 @@ class Variables:
 
     def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
         """A page of what is inside; all of it if the count is 0."""
-        branch = self.branch(number)
-        end = min(branch.rows, start + count) if count else branch.rows
-        return [branch.row(i) for i in range(start, end)]
+        return [row() for row in self.branch(number).rows[start : start + count if count else None]]
 
     def scopes(self) -> list[Row]:
         """The top of the tree."""
         trace, passed = self.trace, self.trace.passed
         nodes = [*dict.fromkeys(step.node for step in trace.passed_steps)] or [trace.step.node]
-        steps, leaves = handed_on(trace), trace.leaves
-        title = "Node" if passed is None else f"Inside {passed.name}"
-        nodes_row = (lambda i: self.node("this", nodes[i])) if passed is None else self._labelled(nodes)
-        chain = "Forward" if trace.step.phase == FORWARD else "Chain rule"
-        scopes = [  # editors open the first one
-            self._scope(chain, len(steps), lambda i: self._step(steps[i])),
-            self._scope(title, len(nodes), nodes_row),
-            self._scope("Leaves", len(leaves), self._labelled(leaves)),
+        inside = [partial(self.node, "this", nodes[0])] if passed is None else self._labelled(nodes)
+        scopes: dict[str, Sequence[Callable[[], Row]]] = {  # editors open the first one
+            "Forward" if trace.step.phase == FORWARD else "Chain rule": [
+                partial(self._step, step) for step in handed_on(trace)
+            ],
+            "Node" if passed is None else f"Inside {passed.name}": inside,
+            "Leaves": self._labelled(trace.leaves),
+            "Watches": [partial(self._watched, watch) for watch in trace.watches],
+        }
+        return [
+            {"name": name, "expensive": False, **self._opened(rows, "indexed")}
+            for name, rows in scopes.items()
+            if rows or name != "Watches"
         ]
-        watches, names = trace.watches, trace.names_at(trace.step)
-        if watches:
-            scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
-        return scopes
 
     def title(self) -> str:
         """What this step is about: a derivative, or in the forward phase what is computed."""
@@ -105,20 +102,18 @@ class Variables:
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
         """The row of several nodes of one name."""
-        number = self._open(Branch(len(nodes), self._labelled(nodes)))
-        return _text(name, f"{len(nodes)} nodes") | {"variablesReference": number, "indexedVariables": len(nodes)}
+        return _text(name, f"{len(nodes)} nodes") | self._opened(self._labelled(nodes), "indexed")
 
     def node(self, name: str, node: Value) -> Row:
         """The row of a node, to be opened."""
-        label, rows = self.trace.label(node), self._properties(node)
+        label = self.trace.label(node)
         text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
         text += f", {remark}" if (remark := self.trace.remark(node)) else ""
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
             "evaluateName": self.trace.written(node),
-            "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
-            "namedVariables": len(rows),
+            **self._opened(self._properties(node), "named", node),
         }
 
     def _properties(self, node: Value) -> list[Callable[[], Row]]:
@@ -148,23 +143,23 @@ class Variables:
             return _text(name, f"{total}, {'the seed' if step.phase == SEED else 'what if'}")
         before = self.trace.grad(step.operand, step.index - 1)
         product = f"{in_digits(step.upstream)} × {in_digits(step.local)} = {total}"
-        parts = ("upstream", "local", "contribution", "total")
-        branch = Branch(len(parts), lambda i: _text(parts[i], repr(getattr(step, parts[i]))))
-        return {
-            **_text(name, product if before is None else f"{in_digits(before)} + {product}"),
-            "variablesReference": self._open(branch), "namedVariables": len(parts),
-        }  # fmt: skip
+        parts = [partial(_text, part, repr(getattr(step, part))) for part in _PARTS]
+        text = product if before is None else f"{in_digits(before)} + {product}"
+        return _text(name, text) | self._opened(parts, "named")
 
-    def _labelled(self, nodes: Sequence[Value]) -> Callable[[int], Row]:
-        return lambda i: self.node(self.trace.label(nodes[i]), nodes[i])
+    def _labelled(self, nodes: Sequence[Value]) -> list[Callable[[], Row]]:
+        return [partial(self._by_label, node) for node in nodes]
 
-    def _scope(self, name: str, rows: int, row: Callable[[int], Row]) -> Row:
-        number = self._open(Branch(rows, row))
-        return {"name": name, "variablesReference": number, "indexedVariables": rows, "expensive": False}
+    def _by_label(self, node: Value) -> Row:
+        return self.node(self.trace.label(node), node)
 
-    def _open(self, branch: Branch) -> int:
-        self._branches.append(branch)
-        return self.next - 1
+    def _watched(self, watch: Any) -> Row:
+        return self.any(str(watch), watch(self.trace.names_at(self.trace.step)))
+
+    def _opened(self, rows: Sequence[Callable[[], Row]], kind: str, node: Value | None = None) -> Row:
+        """What a row says that can be opened."""
+        self._branches.append(Branch(rows, node))
+        return {"variablesReference": self.next - 1, f"{kind}Variables": len(rows)}
 
 
 def handed_on(trace: Trace) -> list[Step]:
