@@ -14,7 +14,8 @@ This module holds the public names, and nothing else. Read next: `primitives` (t
 import typing as _typing
 
 from autograd_mini import debug, nn, optim, symbolic
-from autograd_mini.core.row import ZERO, primitive, select
+from autograd_mini.core.custom import primitive
+from autograd_mini.core.row import ZERO, select
 from autograd_mini.core.table import (
     abs,
     acos,
@@ -30,6 +31,7 @@ from autograd_mini.core.table import (
     cosh,
     erf,
     erfc,
+    erfinv,
     exp,
     exp2,
     expm1,
@@ -86,7 +88,9 @@ from autograd_mini.functions.sums import dot, mean, norm, sum
 from autograd_mini.program.scopes import composite, scope
 from autograd_mini.transforms.derivatives import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 from autograd_mini.transforms.detached import no_grad
-from autograd_mini.watch.observers import checked, kinks, provenance
+from autograd_mini.watch.boundaries import kinks
+from autograd_mini.watch.finiteness import checked
+from autograd_mini.watch.origins import provenance
 
 __all__ = [
     "ArgumentError",
@@ -121,6 +125,7 @@ __all__ = [
     "elu",
     "erf",
     "erfc",
+    "erfinv",
     "exp",
     "exp2",
     "explain",
@@ -194,7 +199,7 @@ if not _typing.TYPE_CHECKING:  # a type checker would take every name for one th
     def __getattr__(name: str) -> str:
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from autograd_mini.program.release import version  # here: looking it up takes longer than all the rest
+        from autograd_mini.program.owner import version  # here: looking it up takes longer than all the rest
 
         return version()
 

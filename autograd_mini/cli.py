@@ -14,8 +14,8 @@ from typing import Any
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
 from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, printable, reason, say, write
-from autograd_mini.program.release import version
-from autograd_mini.program.script import SharedInputError
+from autograd_mini.program.owner import version
+from autograd_mini.script import SharedInputError
 from autograd_mini.symbolic.lessons import LESSONS, explain_proof
 
 _WIDEST = 8  # classes shown in a table
@@ -175,7 +175,7 @@ def _add_dap(commands: Any) -> None:
 def _dap(options: argparse.Namespace) -> None:
     from autograd_mini.debug.dap import serve_port, serve_streams
     from autograd_mini.debug.dap.install import install
-    from autograd_mini.program.script import path_and_name
+    from autograd_mini.script import path_and_name
 
     if options.install_vscode:
         for folder in install(options.extensions_dir):
@@ -229,7 +229,7 @@ def _check_picture(path: Path) -> None:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    from autograd_mini.program.script import graph_of
+    from autograd_mini.script import graph_of
 
     _check_picture(options.output)
     output = options.output.absolute()  # the program may change the directory

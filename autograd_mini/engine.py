@@ -32,7 +32,7 @@ from autograd_mini.core.sweep import propagate, sweep, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, recording
-from autograd_mini.watch.observers import Mark, new_mark
+from autograd_mini.watch.origins import Mark, new_mark
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]

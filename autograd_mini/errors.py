@@ -15,7 +15,7 @@ Not here: any decision when to raise. Read next: `ieee`.
 from __future__ import annotations
 
 from autograd_mini.output.streams import printable_lines
-from autograd_mini.program.source import user_site
+from autograd_mini.program.owner import user_site
 
 
 class AutogradError(Exception):

@@ -8,9 +8,24 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests import effort
+
 # Machines differ and are noisy: no test asserts a time. Examples are the same in every run.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser):
+    """What is tried in CI beside what everybody waits for."""
+    parser.addoption("--exhaustive", action="store_true", help="try many more points, examples and rounds")
+
+
+def pytest_configure(config):
+    """The choice is made before any test is imported: decorators read it."""
+    effort.exhaustive = config.getoption("--exhaustive")
+    if effort.exhaustive:
+        settings.register_profile("exhaustive", parent=settings.get_profile("steady"), max_examples=1000)
+        settings.load_profile("exhaustive")
 
 
 def pytest_collection_modifyitems(config, items):

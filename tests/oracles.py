@@ -50,6 +50,7 @@ MEANING: dict[str, Any] = {
     "hypot": sympy.sqrt(X**2 + Y**2),
     "erf": sympy.erf(X),
     "erfc": sympy.erfc(X),
+    "erfinv": sympy.erfinv(X),
     "ndtr": sympy.erfc(-X / sympy.sqrt(2)) / 2,
     "lifted_ndtr": sympy.exp(70) * sympy.erfc(-X / sympy.sqrt(2)) / 2,
     "xlogy": X * sympy.log(Y),

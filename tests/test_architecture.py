@@ -24,9 +24,11 @@ MODULES = sorted(
 
 # What each module may import from the package. Arrows point one way: a module never imports a later one.
 LAYERS = [
-    ["program.source", "output.files", "output.screen", "output.streams", "program.release"],
-    ["errors", "program.variables", "program.stack"], ["core.ieee", "core.arrays"],
-    ["core.row"], ["core.table"], ["core.methods", "program.scopes"], ["watch.observers"], ["core.sweep"],
+    ["program.source", "output.files", "output.screen", "output.streams"], ["program.owner"],
+    ["errors", "program.assignments", "program.stack"], ["core.ieee", "core.arrays", "program.scopes"],
+    ["core.row", "watch"], ["core.rules", "core.custom"], ["core.table", "watch.origins"],
+    ["core.methods", "watch.finiteness", "watch.boundaries"],
+    ["core.sweep"],
     ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
     ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
@@ -37,7 +39,7 @@ LAYERS = [
     ["nn", "optim", "demo.data", "explanation.report"], ["micrograd.engine"], ["micrograd.nn"],
     ["micrograd"], ["explanation.stable", "explanation.digits"], ["explanation.study"], ["explanation"],
     ["drawing.render", "drawing.document", "drawing.gradients", "drawing.parts"],
-    ["drawing.boxes", "drawing.page"], ["drawing.picture"], ["drawing"], ["demo.job", "program.script"],
+    ["drawing.boxes", "drawing.page"], ["drawing.picture"], ["drawing"], ["demo.job", "script"],
     ["debug.timeline.journal", "debug.timeline.conditions"], ["debug.timeline.moment", "debug.timeline.lines"],
     ["debug.timeline.breakpoints"], ["debug.timeline.travel"],
     ["debug.program", "debug.disorder", "debug.timeline.differences", "debug.timeline.places", "debug.wording"],
@@ -46,7 +48,7 @@ LAYERS = [
     ["debug.dap.protocol", "debug.dap.sources"], ["debug.dap.install", "debug.dap.variables", "debug.dap.stops"],
     ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.launch", "debug.dap.__main__"], ["debug.dap.adapter"],
     ["debug.dap"],
-    ["core", "program", "output", "watch", "transforms", "notation", "demo", "debug.timeline"],
+    ["core", "program", "output", "transforms", "notation", "demo", "debug.timeline"],
     ["debug"], ["cli"], ["__init__", "__main__"],
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place

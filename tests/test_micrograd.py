@@ -22,7 +22,7 @@ from autograd_mini import debug
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.timeline import differences
 from autograd_mini.micrograd import Value, nn
-from autograd_mini.program.script import graph_of
+from autograd_mini.script import graph_of
 
 ACTIVATIONS = [
     "elu", "gelu", "hard_tanh", "leaky_relu", "log_sigmoid", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",

@@ -19,7 +19,6 @@ from autograd_mini.core.row import FLAT, TABLE, ZERO, Constant, Primitive, as_nu
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import recording
-from autograd_mini.watch.observers import check_dual, is_checked
 
 _WHERE = TABLE["where"]
 _numbers = count(1)
@@ -245,9 +244,9 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)
-    if is_checked():
+    if (checks := recording().hooks.checked) is not None:
         numbers = ", ".join([repr(getattr(x, "data", x)) for x in primals])
-        check_dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
+        checks.dual(f"{row.name}({numbers})", result, 0.0 if tangent is ZERO else tangent)
     return _constant(result, level) if tangent is ZERO else Dual(result, tangent, level)
 
 

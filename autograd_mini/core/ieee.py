@@ -110,6 +110,25 @@ def lifted_ndtr(x: float) -> float:
     return math.exp(70.0 - 0.5 * h * h) * math.exp(-0.5 * (x - h) * (x + h)) / math.sqrt(2.0 * math.pi) / fraction
 
 
+def erfinv(x: float) -> float:
+    """The number whose error function is x; by Halley's method, from Winitzki's approximation in the tails."""
+    if not 1e-8 <= abs(x) < 1.0:
+        return x * 0.886226925452758 if abs(x) < 1.0 else copysign(inf, x) if abs(x) == 1.0 else nan
+    logarithm = math.log1p(-x * x)
+    term = 2.0 / (math.pi * 0.147) + 0.5 * logarithm
+    y = math.copysign(math.sqrt(math.sqrt(term * term - logarithm / 0.147) - term), x) if abs(x) > 0.1 else 0.89 * x
+    for _ in range(3):
+        step = erfinv_step(y, x)
+        y -= step / (1.0 + y * step)
+    return y
+
+
+def erfinv_step(y: float, x: float) -> float:
+    """Newton's step from y towards erfinv(x), (erf(y) - x) / erf'(y); by erfc, where erf(y) has lost its digits."""
+    rest = math.erf(y) - x if abs(x) <= 0.5 else copysign(1.0, x) * ((1.0 - abs(x)) - math.erfc(abs(y)))
+    return rest / (2.0 / math.sqrt(math.pi) * exp(-y * y))
+
+
 def _halves(x: float) -> tuple[float, float]:
     """x as a sum of two numbers of 26 bits each, whose products are exact."""
     high = 134217729.0 * x  # 2**27 + 1

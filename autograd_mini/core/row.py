@@ -1,14 +1,12 @@
 """A row of the table: what one primitive operation is, and who evaluates it on operands of which type.
 
 Not here: the rows (`table`), and `Value`: an operand of another type finds its interpreter in `interpreters`.
-Read next: `table`.
+Read next: `rules`.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
-import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -87,6 +85,10 @@ class Flat(float):
 FLAT: Final = Flat()
 
 
+def nowhere(result: float, *operands: float) -> bool:
+    return False
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Primitive:
     """A row of the table.
@@ -94,14 +96,26 @@ class Primitive:
     Attributes:
         name: its key in `TABLE`, and what `Value.op` says.
         function: the operation on floats; returns inf and nan where others raise.
-        rule: `rule(result, *operands)` gives one local partial derivative an operand, each a number or `ZERO`.
-        symbol: how it is written in formulas and pictures: "+" for "add"; otherwise the name.
-        domain: an interval an operand; the last one repeats for operations of any number of operands.
-        ulp: the largest errors allowed there of the value and of the first, second and third derivative, in units in
-            the last place; empty for operations that are not smooth.
+        rule: `rule(result, *operands)` gives one local partial derivative per operand, each a number or `ZERO`.
+        symbol: how formulas and pictures write it: "+" for "add"; the name where it is a function.
+        domain: one interval per operand, from which tests draw points; the last one repeats.
+        ulp: the largest errors allowed in the value and the first, second and third derivative, in units in the last
+            place; empty for operations that are not smooth.
         kink: `kink(result, *operands)` says whether the operation, at these floats, is defined and not differentiable.
-        curvature: what its second derivatives are at a kink where slopes jump: 0.0 between straight lines, nan at the
-            tip of a cone; None if there is no such kink.
+        curvature: its second derivatives at a kink where slopes jump: 0.0 between straight lines, nan at the tip of a
+            cone; None if there is no such kink.
+        expansion: the same value in simpler rows, for languages that lack it; None for those that all have.
+        numpy: NumPy's name for it, where that differs.
+        letter: what a written proof calls its results.
+        inside: the open interval of operands at which the value and the slope are finite.
+        poles: the operands at which the value or the slope is infinite; None if that is not known.
+        has_flat_tails: whether the slope is 0 in floating point far out, where the value is not.
+        is_step: whether its derivative is 0 wherever it has one.
+        is_exact: whether it rounds nothing.
+        is_straight: whether its partial derivatives are the same for all operands.
+        is_public: whether it is a function of the package.
+        is_method: whether it is a method of numbers that record.
+        is_users: whether a call of `primitive` added it.
     """
 
     name: str
@@ -110,8 +124,26 @@ class Primitive:
     symbol: str
     domain: tuple[Interval, ...]
     ulp: tuple[float, ...]
-    kink: Callable[..., bool]
+    kink: Callable[..., bool] = nowhere
     curvature: float | None = None
+    expansion: Operation | None = None
+    numpy: str = ""
+    letter: str = ""
+    inside: Interval = (-math.inf, math.inf)
+    poles: tuple[float, ...] | None = ()
+    has_flat_tails: bool = False
+    is_step: bool = False
+    is_exact: bool = False
+    is_straight: bool = False
+    is_public: bool = True
+    is_method: bool = True
+    is_users: bool = False
+
+    @property
+    def arity(self) -> int | None:
+        """How many operands it has; None for any number."""
+        code = getattr(self.rule, "__code__", None)
+        return None if code is None or code.co_flags & 4 else code.co_argcount - 1  # 4: inspect.CO_VARARGS
 
     def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
@@ -140,7 +172,7 @@ class Primitive:
             partials = self.rule(result, *operands)
             if not isinstance(partials, (tuple, list)):
                 raise ArgumentError(
-                    f"The rule of {self.name!r} returned {shown(partials)}, which is no tuple.",
+                    f"The rule of {self.name!r} returned {shown(partials)}, which is not a tuple.",
                     "Return one partial derivative for each operand; a tuple of one is written (p,).",
                 )
             if len(partials) != len(operands):
@@ -153,7 +185,7 @@ class Primitive:
         except AutogradError:
             raise
         except (ArithmeticError, ValueError):
-            partials = _by_c99(f"The rule of {self.name!r}", self.rule, (result, *operands))
+            partials = by_c99(f"The rule of {self.name!r}", self.rule, (result, *operands))
             return tuple([self._partial(p, result) for p in partials])
 
     def _partial(self, partial: Any, result: Any) -> Any:
@@ -263,10 +295,10 @@ def operand_error(where: str, operand: object) -> OperandError:
             advice = "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
         elif where.endswith("()"):
             call = where[:-2]
-            count = _count(TABLE[call].rule) if call in TABLE else 2
+            count = TABLE[call].arity if call in TABLE else 1
             if count is None:
                 advice = f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
-            elif count == 2:  # the result and one operand
+            elif count == 1:
                 advice = f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
     else:
         advice = "Pass an int, float, Fraction, NumPy scalar or Value."
@@ -391,90 +423,7 @@ def _totally(row: Primitive, operands: tuple[Any, ...]) -> Any:
 interpreters[ieee.Total] = _totally
 
 
-def _smooth(result: float, *operands: float) -> bool:
-    return False
-
-
-def primitive(
-    name: str | Callable[..., float] | None = None,
-    function: Callable[..., float] | None = None,
-    rule: Callable[..., tuple[Any, ...]] | None = None,
-    *,
-    symbol: str | None = None,
-    domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
-    ulp: tuple[float, ...] = (),
-    kink: Callable[..., bool] = _smooth,
-    curvature: float | None = None,
-    doc: str = "",
-) -> Any:
-    """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
-
-    A decorator of the function on floats, or called with name, function and rule.
-
-    Args:
-        name: a name that is not taken yet, unless by this very function, as in a notebook; that of the function by
-            default.
-        function: the operation on floats, one argument an operand (`*xs` for any number).
-        rule: `rule(result, *operands)` returns a tuple with one local partial derivative an operand, written with
-            this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again. `ZERO` means
-            that there is no edge; then no other slope should depend on that operand either.
-        symbol: how pictures and formulas write it, where that differs from the name.
-        domain: the interval from which tests draw an operand, or one interval an operand.
-        ulp: the accuracy tests hold it to: of the value and the first, second and third derivative.
-        kink: `kink(result, *operands)` says whether the operation is not differentiable at these floats.
-        curvature: its second derivatives at a kink where its slopes jump: 0.0 between straight lines, `math.nan` at the
-            tip of a cone, as of `hypot`.
-        doc: the docstring of the result; that of the function by default.
-
-    Returns:
-        the operation, a function of floats, `Value`s, SymPy expressions and traced values.
-
-    Raises:
-        ArgumentError: the name is taken; the rule is missing, or takes another number of operands than the function.
-
-    Python's operators give what C99 gives in both, so 1 / 0 is inf. Functions of `math` raise at a pole, outside of
-    their domain and on overflow; that is an ArgumentError which names the operation and the numbers.
-
-    >>> import autograd_mini as am
-    >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
-    ... def cube(x):
-    ...     return x * x * x
-    >>> am.grad(cube)(2.0), am.grad(am.grad(cube))(2.0)
-    (12.0, 12.0)
-    """
-    settings: dict[str, Any] = {"symbol": symbol, "domain": domain, "ulp": ulp, "kink": kink}
-    settings |= {"curvature": curvature, "complete": _completed}
-    if function is not None:
-        return _add(name, function, rule, doc=doc, **settings)
-    if name is not None and not isinstance(name, str):
-        raise ArgumentError(
-            f"The primitive {shown(name)} has no rule.",
-            "Decorate with @primitive(rule=lambda y, x: (...,)): one partial derivative an operand.",
-        )
-    return lambda function: _add(
-        name or getattr(function, "__name__", None), function, rule, doc=doc or function.__doc__ or "", **settings
-    )
-
-
-def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's function with C99's answers where Python's operators raise for 1/0 or turn complex for (-8)**0.5."""
-
-    @functools.wraps(function)
-    def completed(*operands: Any) -> Any:
-        try:
-            result = function(*operands)
-            if not isinstance(result, complex):
-                return result
-        except AutogradError:
-            raise
-        except (ArithmeticError, ValueError):
-            pass
-        return _by_c99(f"The function of {name!r}", function, operands)
-
-    return completed
-
-
-def _by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
+def by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
     """The result for operands whose own arithmetic does not raise.
 
     Raises:
@@ -493,77 +442,88 @@ def _by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) ->
         ) from error
 
 
-def _add(
-    name: Any,
+_DOCUMENTATION = """{meaning}
+
+Args:
+    {operands}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them.
+
+Returns:
+    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
+    array, element by element.
+
+Raises:
+    OperandError: an operand is none of these.
+
+Derivative: {derivative}
+
+>>> {call}
+{result}
+"""
+
+
+def define(
+    name: str,
     function: Callable[..., float],
-    rule: Callable[..., tuple[Any, ...]] | None,
-    symbol: str | None,
-    domain: Any,
+    rule: Callable[..., tuple[Any, ...]],
+    domain: Interval | tuple[Interval, ...],
     ulp: tuple[float, ...],
-    kink: Callable[..., bool],
-    doc: str,
-    spread: tuple[int, Callable[..., tuple[Any, ...]]] | None = None,
-    curvature: float | None = None,
-    complete: Callable[[str, Callable[..., float]], Callable[..., float]] = lambda name, function: function,
+    meaning: str,
+    derivative: str,
+    example: str,
+    symbol: str | None = None,
+    takes_iterable: bool = False,
+    **columns: Any,
 ) -> Operation:
-    if not isinstance(name, str):
-        raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
-    if name in TABLE and not _is_redefined(TABLE[name].function, function):
-        raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
-    if rule is None or not callable(function) or not callable(rule):
-        raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
-    try:
-        parameters = _operands(rule)
-    except ValueError:
-        raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
-    wanted = _count(function)
-    if wanted is not None and _count(rule) not in (None, wanted + 1):
-        raise ArgumentError(
-            f"The function of {name!r} takes {counted(wanted, 'operand')}, so its rule must take "
-            f"{counted(wanted + 1, 'argument')}.",
-            "The rule takes the result and the operands: rule(result, *operands).",
-        )
-    intervals = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
-    row = Primitive(name, complete(name, function), rule, symbol or name, intervals, ulp, kink, curvature)
+    """Add a row to the table; the operation has the operands of the rule, and the defaults of the function."""
+    intervals: Any = domain if isinstance(domain[0], tuple) else (domain,)
+    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
+    names, is_variadic = rule.__code__.co_varnames[1:], row.arity is None
+    names = names[:1] if is_variadic else names[: row.arity]
+    call, _, result = example.partition(" -> ")
+    operands = f"*{names[0]}" if is_variadic else ", ".join(names)
+    doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
+    defaults = getattr(function, "__defaults__", None)
+    return operation_of(row, names, is_variadic, "autograd_mini.core.table", doc, defaults, takes_iterable)
 
-    defaults = getattr(function, "__defaults__", None) or ()
-    most = len(inspect.signature(function).parameters) if defaults else 0
-    # Fewer operands than this are completed before: by defaults, or by what is in an iterable.
-    least, completed = spread or (most, lambda *operands: operands + defaults[len(operands) - most :])
 
-    def operation(*operands: Any) -> Any:
-        if len(operands) < least:
-            operands = completed(*operands)
+def operation_of(
+    row: Primitive,
+    names: tuple[str, ...],
+    is_variadic: bool,
+    module: str,
+    doc: str,
+    defaults: tuple[Any, ...] | None = None,
+    takes_iterable: bool = False,
+) -> Operation:
+    """The function that evaluates a row; `help` shows these names of the operands."""
+
+    def one(a: Any) -> Any:
+        return evaluate(row, (a,))
+
+    def two(a: Any, b: Any) -> Any:
+        return evaluate(row, (a, b))
+
+    def three(a: Any, b: Any, c: Any) -> Any:
+        return evaluate(row, (a, b, c))
+
+    def several(*operands: Any) -> Any:
+        if takes_iterable and len(operands) < 2:  # one iterable stands for the numbers in it, as in the builtin `max`
+            if not operands:
+                raise ArgumentError(f"{row.name}() got nothing.", "Pass numbers, or one list of them.")
+            if isinstance(operands[0], Iterable) and as_number(operands[0]) is None:
+                operands = tuple(numbers_in(row.name, operands[0]))
+        elif defaults and len(operands) < len(names):
+            operands += defaults[len(operands) - len(names) :]
         return evaluate(row, operands)
 
-    operation.__name__ = operation.__qualname__ = name
-    operation.__doc__ = inspect.cleandoc(doc)
-    operation.__module__ = rule.__module__
-    operation.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what help() shows; typeshed has no name for it
-    TABLE[name] = row  # last: an error above leaves the name free
-    return operation
-
-
-def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
-    """Whether a function is the same once more, as when a cell of a notebook runs again."""
-    old = getattr(old, "__wrapped__", old)  # what `_completed` was given
-    return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
-
-
-def _operands(rule: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a rule behind the result, as `help` shows them: without types."""
-    _, *operands = inspect.signature(rule).parameters.values()
-    return [operand.replace(annotation=operand.empty) for operand in operands]
-
-
-def _count(function: Callable[..., Any]) -> int | None:
-    """How many arguments a function takes; None where that is not fixed, or not known."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some builtins
-        return None
-    fixed = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)
-    return len(parameters) if fixed else None
+    operation: Any = several if is_variadic or len(names) > 3 else (one, two, three)[len(names) - 1]
+    if operation is not several or is_variadic:
+        operation.__code__ = operation.__code__.replace(co_name=row.name, co_varnames=names)
+    operation.__name__ = operation.__qualname__ = row.name
+    operation.__doc__, operation.__module__, operation.__annotations__ = doc, module, {}
+    if operation is not several:
+        operation.__defaults__ = defaults
+    return operation  # type: ignore[no-any-return]
 
 
 def _row_named(name: str) -> Primitive:
@@ -575,7 +535,7 @@ def _row_named(name: str) -> Primitive:
 
 
 def select(condition: Any, a: Any, b: Any) -> Any:
-    """`a if condition else b` for rules of primitives: it records nothing where the condition is known.
+    """`a if condition else b` in the rules of primitives: it records nothing where the condition is known.
 
     Args:
         condition: a bool or float; anything else is the condition of a formula or a trace, and `where` decides.

@@ -1,6 +1,6 @@
 """The order of a graph and the sweep through it: the chain rule, in the one place where it happens.
 
-Nodes are `Value`s; only their edges matter here (`_left`, `_right`, `_dleft`, `_dright`, described in `engine`).
+Recorded edges are read as `Value`s keep them (`node` describes the pairs); any other node is asked for its partials.
 Not here: recording, and any derivative. Read next: `engine`.
 """
 
@@ -8,119 +8,84 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, islice
+from itertools import islice
 from typing import Any
 
 from autograd_mini.core.row import FLAT, ZERO
-from autograd_mini.watch.observers import check_contributions, check_tangent, is_checked
+from autograd_mini.program.stack import recording
 
 Node = Any  # a Value, which this module need not know
+Partials = Callable[[Node], Sequence[Any]]
 
 
 def topological_order(root: Node, leaves: Iterable[Node] = (), everything: bool = False) -> dict[Node, Any]:
-    """The nodes behind a root, operands before results.
+    """The nodes behind a root, operands before results: a dict in that order, every node with `ZERO`.
 
-    The order follows from the shape of the graph alone, so gradients have the same bits in every run, however the
-    graph was built. Depth does not matter: nothing recurses.
-
-    Args:
-        root: where the order ends.
-        leaves: nodes to start with; the walk does not look behind them.
-        everything: also what is only behind branches not taken, where no gradient flows.
-
-    Returns:
-        a dict in that order, every node with `ZERO`: the adjoints before a sweep.
-
-    >>> from autograd_mini import Value
-    >>> x = Value(3.0)
-    >>> y = x * x + 1.0
-    >>> [node.op for node in topological_order(y)]
-    [None, 'mul', 'add']
+    The order follows from the shape of the graph alone, so gradients have the same bits in every run. The walk does not
+    look behind the leaves it starts with; with everything, it also enters branches where no gradient flows.
     """
     order: dict[Node, Any] = dict.fromkeys(leaves, ZERO)
-    # Nodes whose left operands are done; on top of a node of many operands, the iterator over those still to visit.
-    path: list[Any] = []
-    node = root
-    while True:
-        while node not in order:  # down, along the left operands
-            path.append(node)
+    path: list[Any] = [root]
+    while path:
+        node = path.pop()
+        if node is None:  # what the next one was computed from is in the order by now
+            order[path.pop()] = ZERO
+        elif node not in order:
+            path += node, None
             if everything:
-                path.append(compress(node.operands, [type(operand) is not float for operand in node.operands]))
-                break
-            if node._dleft is ZERO:
-                break
-            left = node._left
-            if type(left) is tuple:
-                path.append(compress(left, [partial is not ZERO for partial in node._dleft]))
-                break
-            node = left
-        while path:  # up, until there is another operand to go down to
-            node = path.pop()
-            if type(node) is compress:
-                operands: Any = node
-                for node in operands:
-                    if node not in order:
-                        path.append(operands)
-                        break
-                else:
-                    continue
-                break
-            if node._dright is not ZERO and node._right not in order:
-                path.append(node)
-                node = node._right
-                break
-            order[node] = ZERO
-        else:
-            return order
+                path += [operand for operand in reversed(node.operands) if type(operand) is not float]
+            elif type(node._dleft) is tuple:
+                edges = zip(reversed(node._left), reversed(node._dleft), strict=True)
+                path += [operand for operand, partial in edges if partial is not ZERO]
+            else:
+                if node._dright is not ZERO:
+                    path.append(node._right)
+                if node._dleft is not ZERO:
+                    path.append(node._left)
+    return order
 
 
 def sweep(
-    root: Node, seed: Any, adjoints: dict[Node, Any], partials: Callable[[Node], tuple[Any, Any]] | None = None
+    root: Node, seed: Any, adjoints: dict[Node, Any], partials: Partials | None = None
 ) -> Iterator[tuple[Node, Any]]:
     """Walk from the root to the leaves, and hand each node's adjoint on to its operands: the chain rule.
 
-    The one place where it happens: `backward()` runs it to the end, `grad` runs it on `Value`s, a debugger pauses it.
-
-    Args:
-        root: the last node of the order.
-        seed: the adjoint of the root.
-        adjoints: the topological order, every node with `ZERO`; filled by the sweep.
-        partials: the local partials of a node, as (left, right); by default the recorded floats.
-
-    Yields:
-        each node with its complete adjoint, before it is handed on; `ZERO` where nothing arrived.
-
-    >>> from autograd_mini import Value
-    >>> x = Value(3.0)
-    >>> y = x * x + 1.0
-    >>> [(node.op, adjoint) for node, adjoint in sweep(y, 1.0, topological_order(y))]
-    [('add', 1.0), ('mul', 1.0), (None, 6.0)]
+    Yields each node with its complete adjoint before it is handed on, and fills the adjoints, which are a topological
+    order at first. `partials` gives one partial for each operand of a node; by default they are the recorded ones.
     """
     adjoints[root] = seed
     for node, adjoint in reversed(adjoints.items()):
         yield node, adjoint
-        if partials is None:
-            dleft, dright = node._dleft, node._dright
-        elif adjoint is not ZERO:
-            dleft, dright = partials(node)
-            adjoint = adjoints[node]  # it may have been changed in the meantime: what if
+        if partials is not None:
+            edges: Any = ()
+            if adjoint is not ZERO:
+                edges = zip(node.operands, partials(node), strict=True)
+                adjoint = adjoints[node]  # it may have been changed in the meantime: what if
         else:
-            continue
-        if dleft is not ZERO:
+            dleft, dright = node._dleft, node._dright
             if type(dleft) is tuple:
-                for operand, partial in zip(node._left, dleft, strict=True):
-                    if partial is not ZERO:
-                        contribution = adjoint * partial
-                        before = adjoints[operand]
-                        adjoints[operand] = contribution if before is ZERO else before + contribution
+                edges = zip(node._left, dleft, strict=True)
+            else:  # one operand or two, as most operations have: the loop below, written out
+                if dleft is not ZERO:
+                    operand, contribution = node._left, adjoint * dleft
+                    before = adjoints[operand]
+                    adjoints[operand] = contribution if before is ZERO else before + contribution
+                if dright is not ZERO:
+                    operand, contribution = node._right, adjoint * dright
+                    before = adjoints[operand]
+                    adjoints[operand] = contribution if before is ZERO else before + contribution
                 continue
-            operand, contribution = node._left, adjoint * dleft
-            before = adjoints[operand]
-            adjoints[operand] = contribution if before is ZERO else before + contribution
-        if dright is not ZERO:
-            operand, contribution = node._right, adjoint * dright
-            before = adjoints[operand]
-            adjoints[operand] = contribution if before is ZERO else before + contribution
+        for operand, partial in edges:
+            if partial is not ZERO:
+                contribution, before = adjoint * partial, adjoints[operand]
+                adjoints[operand] = contribution if before is ZERO else before + contribution
+
+
+def adjoints(root: Node, seed: Any = 1.0, partials: Partials | None = None) -> dict[Node, Any]:
+    """The derivative of a root by every node behind it, times the seed, in topological order; `ZERO` for none."""
+    found = topological_order(root)
+    deque(sweep(root, seed, found, partials), maxlen=0)
+    return found
 
 
 def propagate(
@@ -128,9 +93,9 @@ def propagate(
     seed: Any,
     adjoints: dict[Node, Any],
     leaves: Sequence[Node] = (),
-    partials: Callable[[Node], tuple[Any, Any]] | None = None,
+    partials: Partials | None = None,
 ) -> None:
-    """Run a sweep to its end, or up to the leaves that the order starts with; arguments as for `sweep`.
+    """Run a sweep to its end, or up to the leaves that the order starts with.
 
     Raises:
         NonFiniteError: under `checked()`, a contribution is nan or infinite.
@@ -138,9 +103,9 @@ def propagate(
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
-    if is_checked():
+    if (checks := recording().hooks.checked) is not None:
         for node, adjoint in walk:
-            check_contributions(node, adjoint)
+            checks.contributions(node, adjoint)
     deque(walk, maxlen=0)
     for leaf in leaves:
         if adjoints[leaf] is FLAT:
@@ -150,44 +115,26 @@ def propagate(
 def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
     """Walk from the leaves to the roots and give each node its derivative in one direction: the same edges, forwards.
 
-    Args:
-        order: the nodes, operands before results.
-        tangents: those of the leaves, `ZERO` for none; filled by the walk.
-
-    Returns:
-        the tangents; `ZERO` where nothing arrived.
+    The tangents are those of the leaves at first; `ZERO` where nothing arrives.
 
     Raises:
         NonFiniteError: under `checked()`, a tangent is nan or infinite.
-
-    >>> from autograd_mini import Value
-    >>> x = Value(3.0)
-    >>> y = x * x + 1.0
-    >>> push(topological_order(y), {x: 1.0})[y]
-    6.0
     """
-    checked = is_checked()
+    checks = recording().hooks.checked
     for node in order:
         if node in tangents:
             continue
         tangent: Any = ZERO
-        dleft, dright = node._dleft, node._dright
-        if type(dleft) is tuple:
-            for operand, partial in zip(node._left, dleft, strict=True):
-                if partial is not ZERO:
-                    inner = tangents[operand]
-                    if inner is not ZERO:
-                        tangent = inner * partial if tangent is ZERO else tangent + inner * partial
-        else:
-            if dleft is not ZERO:
-                inner = tangents[node._left]
-                if inner is not ZERO:
-                    tangent = inner * dleft
-            if dright is not ZERO:
-                inner = tangents[node._right]
-                if inner is not ZERO:
-                    tangent = inner * dright if tangent is ZERO else tangent + inner * dright
+        many = type(node._dleft) is tuple
+        edges = zip(node._left, node._dleft, strict=True) if many else _pair(node)
+        for operand, partial in edges:
+            if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
+                tangent = inner * partial if tangent is ZERO else tangent + inner * partial
         tangents[node] = tangent
-        if checked:
-            check_tangent(node, tangent)
+        if checks is not None:
+            checks.tangent(node, tangent)
     return tangents
+
+
+def _pair(node: Node) -> tuple[Any, Any]:
+    return (node._left, node._dleft), (node._right, node._dright)

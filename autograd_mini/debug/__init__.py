@@ -189,7 +189,7 @@ def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
     """
     from autograd_mini.debug.dap import serve_call
     from autograd_mini.debug.program import Call
-    from autograd_mini.program.source import user_site
+    from autograd_mini.program.owner import user_site
 
     serve_call(Call(1, _checked(v, "serve"), Value(seed).data, user_site()), port)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.notation.namespaces import Namespace, namespaces
-from autograd_mini.program.scopes import hooked, observing
-from autograd_mini.program.script import ScriptError, path_and_name, run, variable
-from autograd_mini.program.source import Site, user_site
-from autograd_mini.watch.observers import is_of_library
+from autograd_mini.program.owner import is_of_library, user_site
+from autograd_mini.program.source import Site
+from autograd_mini.script import ScriptError, path_and_name, run, value_called
+from autograd_mini.watch import hooked, observing
 
 
 class Quit(BaseException):
@@ -117,7 +117,7 @@ def debug_program(
         raise failure
     if name:
         with suppress(Quit):
-            stop(Call(1, variable(variables, path, name), 1.0, None, leaves, (variables,)))
+            stop(Call(1, value_called(name, variables, path), 1.0, None, leaves, (variables,)))
         return 1
     return count
 

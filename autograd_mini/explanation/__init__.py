@@ -20,7 +20,7 @@ from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import names_of
 from autograd_mini.transforms.detached import recorded
-from autograd_mini.watch.observers import last_root, provenance
+from autograd_mini.watch.origins import last_root, provenance
 
 if TYPE_CHECKING:
     from autograd_mini.explanation.report import Explanation

@@ -15,7 +15,6 @@ from autograd_mini.engine import Value, is_node
 
 _EPSILON = sys.float_info.epsilon
 _SUMS = ("add", "sub", "sum")
-_CHOOSING = ("neg", "pos", "abs", "where", "maximum", "minimum", "clip", "stop_gradient", "floor", "sign")
 _MOST_NODES = 100  # looked at behind a sum for one that is not exact
 
 
@@ -54,7 +53,7 @@ def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
 
 def _is_exact(node: Value, number: Callable[[Any], float]) -> bool:
     """Whether an operation had nothing to round; of functions without a test of it, only some values at 0 and 1."""
-    if node.op is None or node.op in _CHOOSING:
+    if node._row is None or node._row.is_exact:
         return True
     numbers = [number(x) for x in node.operands]
     if not all(map(math.isfinite, (*numbers, node.data))):

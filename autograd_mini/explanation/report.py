@@ -18,7 +18,8 @@ from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.output.screen import columns, wrapped
 from autograd_mini.output.streams import printable_lines
 from autograd_mini.program.source import Site, cell, located
-from autograd_mini.watch.observers import Kink, place_of
+from autograd_mini.watch.boundaries import Kink
+from autograd_mini.watch.origins import place_of
 
 SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
 

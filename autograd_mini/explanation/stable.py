@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.core.table import abs, cos, exp, expm1, hypot, log, log1p, sin, sqrt, xlogy
 from autograd_mini.engine import Value, is_node
 from autograd_mini.functions.activations import log_sigmoid, sigmoid, softplus, tanh
@@ -327,9 +327,7 @@ def _helps(form: Form, match: _Match) -> bool:
 
 def _quality(result: Value, leaves: list[Value]) -> list[int]:
     """How good a value and its derivatives are: nan, infinite, zero, anything else."""
-    adjoints = topological_order(result)
-    for _ in sweep(result, 1.0, adjoints):
-        pass
-    slopes = [adjoints.get(leaf, ZERO) for leaf in leaves]
+    found = adjoints(result)
+    slopes = [found.get(leaf, ZERO) for leaf in leaves]
     numbers = [result.data, *[0.0 if slope is ZERO else slope for slope in slopes]]
     return [0 if math.isnan(n) else 1 if math.isinf(n) else 2 if n == 0.0 else 3 for n in numbers]

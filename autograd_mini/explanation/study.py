@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.report import SHOWN_LINKS, Culprit, Finding, Link, Words, at, ends, short, slope_text
@@ -22,16 +22,14 @@ from autograd_mini.functions.activations import kink_at_switch, relu
 from autograd_mini.notation.names import call_of, composite_of, is_relu
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import Scope
-from autograd_mini.watch.observers import Kink, kink_of, place_of
+from autograd_mini.watch.boundaries import Kink, kink_of
+from autograd_mini.watch.origins import place_of
 
 _CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
 _MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
 _MOST = 0.5  # of the logarithm of a product: a factor with more of it is the cause, if the others alone do no harm
 _NEARLY_ALL = 0.67  # a factor with more is the cause in any case
 _STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
-_WITHOUT_POLE = ("add", "sub", "mul", "sum", "dot", "hypot")  # they are infinite only where they grow beyond all floats
-_WITH_POLE = ("div", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "pow", "atanh", "asin", "acos", "acosh")
-_WITH_FLAT_TAILS = ("erf", "erfc", "ndtr", "atan", "atan2", "hypot", "div")
 
 
 class Verdict(NamedTuple):
@@ -62,9 +60,7 @@ class Study:
 
     def __init__(self, root: Value, small: float, large: float, words: Words) -> None:
         self.root, self.small, self.large, self.words = root, small, large, words
-        self.adjoints = topological_order(root)
-        for _ in sweep(root, 1.0, self.adjoints):
-            pass
+        self.adjoints = adjoints(root)
         self.order = topological_order(root, everything=True)
         self.users: dict[Value, list[tuple[Value, Any]]] = {node: [] for node in self.order}
         for node in self.order:
@@ -483,7 +479,7 @@ class Study:
             if reason is not None:
                 return Verdict(reason.cause, f"{message} {reason.message}", node, (node, *reason.trouble))
             return Verdict("saturated", message, node, (node,))
-        if op in _WITH_FLAT_TAILS and node.data != 0.0:
+        if node._row is not None and node._row.has_flat_tails and node.data != 0.0:
             message = f"{self.words.called(node)} is so flat there that its slope is 0 in floating point{at(node)}."
             return Verdict("saturated", message, node, (node,))
         return Verdict(
@@ -581,7 +577,8 @@ class Study:
         if share > _NEARLY_ALL or (self.small <= rest <= self.large and (alone or share > _MOST)):
             message = f"The slope {slope_text(worst.local)} of {self.words.seen_step(worst)} alone makes it so."
             if kind == "exploding":
-                return Verdict("pole" if worst.node.op in _WITH_POLE else "large factor", message, worst.node, trouble)
+                cause = "pole" if worst.node._row is not None and worst.node._row.poles else "large factor"
+                return Verdict(cause, message, worst.node, trouble)
             if worst.text:
                 name, _, inputs = worst.text.removesuffix(")").partition("(")
                 return Verdict("saturated", f"{name} is saturated at {inputs}. {message}", worst.node, trouble)
@@ -611,18 +608,16 @@ def _size(partial: Any) -> float:
 
 def _is_pole(node: Value, numbers: list[float]) -> bool:
     """Whether a result is infinite at this very point, and not because it grew beyond all floats."""
-    if node.op in _WITHOUT_POLE:
-        return False
     assert node._row is not None
-    function = node._row.function
+    poles, function = node._row.poles, node._row.function
+    if poles is not None:
+        return any(number in poles for number in numbers)
     moved = [
         function(*numbers[:i], math.nextafter(number, side), *numbers[i + 1 :])
         for i, number in enumerate(numbers)
         for side in (-math.inf, math.inf)
     ]
-    return (0.0 in numbers and node.op in ("div", "pow")) or any(
-        number != node.data and not math.isnan(number) for number in moved
-    )
+    return any(number != node.data and not math.isnan(number) for number in moved)
 
 
 def _wall(edge: Edge, words: Words) -> tuple[str, str]:
@@ -631,7 +626,7 @@ def _wall(edge: Edge, words: Words) -> tuple[str, str]:
     this = f"{words.called(node)}{at(node)}"
     if op == "stop_gradient":
         return "stopped", f"The program asked for it: {this} is a constant for all derivatives."
-    if op in ("floor", "sign", "floor_divide"):
+    if node._row is not None and node._row.is_step:
         return "step", f"{this} is a step function: its derivative is 0 wherever it has one."
     if is_relu(node):
         return "dead branch", f"{this} got a number that is not positive, so it is 0 and hands nothing on."
@@ -652,13 +647,9 @@ def _wall(edge: Edge, words: Words) -> tuple[str, str]:
     return "dead branch", f"{this} does not depend on this operand here."
 
 
-# The numbers that a function takes, in words, and the test of one that is not inside.
-_DOMAINS: dict[str | None, tuple[str, Callable[[float], bool]]] = {
-    **dict.fromkeys(("log", "log2", "log10", "sqrt"), ("positive", lambda x: x <= 0.0)),
-    "log1p": ("above -1", lambda x: x <= -1.0),
-    **dict.fromkeys(("asin", "acos", "atanh"), ("between -1 and 1", lambda x: abs(x) >= 1.0)),
-    "acosh": ("above 1", lambda x: x <= 1.0),
-}
+def _inside(low: float, high: float) -> str:
+    """An interval of numbers in words."""
+    return "positive" if (low, high) == (0.0, math.inf) else f"above {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
 
 
 def _habit(verdict: Verdict, kind: str, words: Words) -> str | None:
@@ -679,9 +670,9 @@ def _habit(verdict: Verdict, kind: str, words: Words) -> str | None:
         return f"Scale the inputs of {call.name}, or initialise smaller{logits}."
     for node in verdict.trouble:
         numbers = [words.number(x) for x in node.operands]
-        domain, is_outside = _DOMAINS.get(node.op, ("", bool))
-        if domain and is_outside(numbers[0]):
-            return f"Keep the argument of {node.op} {domain}: clip it, or use a form that cannot get there."
+        low, high = node._row.inside if node._row is not None else (-math.inf, math.inf)
+        if low > -math.inf and not low < numbers[0] < high:
+            return f"Keep the argument of {node.op} {_inside(low, high)}: clip it, or use a form that cannot get there."
         if node.op == "div" and numbers[1] == 0.0:
             return "Keep the denominator away from 0: clip it, or use a form that cannot get there."
     return None

@@ -16,7 +16,7 @@ from typing import Any
 from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import Methods, attach
 from autograd_mini.core.row import ZERO, branch, operand_of
-from autograd_mini.core.sweep import propagate, topological_order
+from autograd_mini.core.sweep import adjoints
 from autograd_mini.core.table import (
     clip,
     cosh,
@@ -30,8 +30,11 @@ from autograd_mini.core.table import (
 )
 from autograd_mini.engine import Value, is_node, name_scope, record_where
 from autograd_mini.functions.scalars import Scalar, between, constant, number_of
+from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite, unobserved
-from autograd_mini.watch.observers import Kink, is_checked, is_watched, note_kink, place_of, transparent
+from autograd_mini.watch.boundaries import Kink, is_watched, note_kink
+from autograd_mini.watch.finiteness import is_checked
+from autograd_mini.watch.origins import place_of
 
 _LN2 = math.log(2.0)
 
@@ -64,10 +67,7 @@ def slope(function: Callable[[Any], Any], number: float) -> Any:
     1.0
     """
     leaf = Value(number)
-    y = function(leaf)
-    adjoints = topological_order(y, (leaf,))
-    propagate(y, 1.0, adjoints)
-    return adjoints[leaf]
+    return adjoints(function(leaf)).get(leaf, ZERO)
 
 
 def _slopes_beside(function: Callable[[Any], Any], number: float) -> list[float]:

@@ -17,7 +17,7 @@ from autograd_mini.core.table import (
 from autograd_mini.engine import Value, record_sum
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.scalars import Scalar
-from autograd_mini.watch.observers import transparent
+from autograd_mini.program.owner import transparent
 
 # -- sums --------------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from autograd_mini.engine import Value, is_node, record_dot
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.nn.module import Module
 from autograd_mini.optim.states import load, save
-from autograd_mini.program.stack import Recording, enter, leave, recording
+from autograd_mini.program.stack import enter, leave, recording
 
 __all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
 
@@ -278,7 +278,7 @@ class MLP(Module):
 
 def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
     """What a module returns, computed in a scope: `composite` for a name that is made at every call."""
-    entry = enter(name, Recording())
+    entry = enter(name)
     try:
         return module(x)
     finally:

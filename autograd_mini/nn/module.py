@@ -21,6 +21,7 @@ from typing import Any
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.optim.states import real_number
+from autograd_mini.program.owner import is_machinery
 
 Named = tuple[str, Any]
 
@@ -137,7 +138,6 @@ def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
 _ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
 # From these the whole program can be reached, so nothing behind them is taken for a part of a model.
 _BOUNDARIES = (*_ATOMS, CodeType, FrameType, TracebackType, BaseException)
-_MACHINERY = {"autograd_mini", "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"}
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
 _IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
@@ -214,7 +214,7 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
         return ((str(index if is_node(key) else key), x) for index, (key, x) in enumerate(part.items()))
     if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
         return ((str(index), x) for index, x in enumerate(part))
-    return _attributes(part) if is_dataclass(part) and not _is_machinery(type(part)) else None
+    return _attributes(part) if is_dataclass(part) and not is_machinery(type(part)) else None
 
 
 def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Named]:
@@ -231,7 +231,7 @@ def _attributes(thing: Any) -> Iterator[Named]:
     own = dict(getattr(thing, "__dict__", ()))
     yield from own.items()
     for kind in thing.__class__.__mro__:
-        if kind.__module__ == "builtins" or _is_machinery(kind):
+        if kind.__module__ == "builtins" or is_machinery(kind):
             continue
         for key, member in vars(kind).items():
             if key in own:
@@ -297,7 +297,7 @@ def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
             behind.append(thing())
         elif (array := _array(thing)) is not None:
             behind += array.ravel().tolist() if array.dtype.hasobject else []
-        elif isinstance(thing, Module) or not any(map(_is_machinery, type(thing).__mro__)):
+        elif isinstance(thing, Module) or not any(map(is_machinery, type(thing).__mro__)):
             behind += gc.get_referents(thing)
     return False
 
@@ -306,7 +306,3 @@ def _array(thing: Any) -> Any:
     """A NumPy array, without a mask; None where something is not one."""
     numpy = sys.modules.get("numpy")
     return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None
-
-
-def _is_machinery(kind: type) -> bool:
-    return str(kind.__module__).partition(".")[0] in _MACHINERY

@@ -19,10 +19,11 @@ from typing import NamedTuple
 from autograd_mini import functions
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.namespaces import Namespace, paths, users
+from autograd_mini.program.assignments import element, listed, variable
+from autograd_mini.program.owner import is_of_library, is_of_package
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
-from autograd_mini.program.variables import element, listed, variable
-from autograd_mini.watch.observers import is_of_library, is_of_package, place_of
+from autograd_mini.watch.origins import place_of
 
 LONGEST = 32  # characters of an expression that a node is called by
 _NEAR = 100  # nodes between one pass of a loop and the next

@@ -18,8 +18,8 @@ from types import CodeType, FrameType, FunctionType, MemberDescriptorType, Modul
 from typing import Any
 
 from autograd_mini.engine import Value, is_node
+from autograd_mini.program.owner import frames_of_run, is_of_library, is_tool
 from autograd_mini.program.source import site_of
-from autograd_mini.watch.observers import RUNNER, is_of_library
 
 Namespace = Mapping[str, Any]
 
@@ -43,17 +43,16 @@ class _Locals(dict[str, Any]):
         self.code = code
 
 
-def namespaces(frame: FrameType | None) -> tuple[Namespace, ...]:
+def namespaces(innermost: FrameType | None) -> tuple[Namespace, ...]:
     """The variables of the functions of the program that are running, the innermost first, and then of its files."""
     found: list[Namespace] = []
     files: list[Namespace] = []
-    while frame is not None and frame.f_globals.get("__name__") != RUNNER:
+    for frame in frames_of_run(innermost):
         if not is_of_library(site_of(frame)):
             if frame.f_locals is not frame.f_globals:
                 found.append(_Locals(frame.f_locals, frame.f_code))
             if all(frame.f_globals is not file for file in files):
                 files.append(frame.f_globals)
-        frame = frame.f_back
     return (*found, *files) or of_program.get()
 
 
@@ -149,12 +148,6 @@ def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:
     }
 
 
-def _is_tool(thing: Any) -> bool:
-    """Whether something is an object of this package that is not a part of a model: a trace, an optimiser, a report."""
-    package, *rest = type(thing).__module__.split(".")
-    return package == __name__.partition(".")[0] and "nn" not in rest
-
-
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
     """Those in `__dict__`, and those in slots."""
     with suppress(AttributeError):
@@ -169,7 +162,7 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
 
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     """What is in something, and how one writes that; nothing of the program is called."""
-    if _is_tool(thing):
+    if is_tool(type(thing)):
         return iter(())
     if type(thing).__module__ == "numpy" and getattr(getattr(thing, "dtype", None), "kind", "") == "O":
         thing = thing.tolist()

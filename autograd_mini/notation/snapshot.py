@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.engine import Notes, Value, is_node
 
 _TELLING = ("add", "sub", "mul", "div", "neg", "sum", "dot")  # operands that give the same result are the same
@@ -120,13 +120,11 @@ def gradients(order: Sequence[Value]) -> dict[Value, float]:
     if swept is None and all(node._grad for node in reached):  # none was cleared
         return {node: node.grad if node in reached else 0.0 for node in order}
     seed, held = swept or (root.grad, {})
-    adjoints = reached
-    for _ in sweep(root, seed, adjoints):
-        pass
+    swept_again = adjoints(root, seed)
     found = {}
     for node in order:
-        adjoint = 0.0 if (known := adjoints.get(node, ZERO)) is ZERO else known
-        if node not in adjoints:
+        adjoint = 0.0 if (known := swept_again.get(node, ZERO)) is ZERO else known
+        if node not in reached:
             found[node] = 0.0
         elif swept is not None:
             found[node] = held[node][1] if node in held else adjoint

@@ -1,27 +1,48 @@
-"""What users write around code: names for parts of a graph, and who watches it being recorded.
+"""What users write around code: a `with` block and a decorator that name a part of the graph.
 
-A scope ("softmax", "Layer0") costs a node one reference; watching costs nothing while nobody does. Not here: how both
-come and go (that is `stack`), and what the watchers do. Read next: `observers`.
+A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `watch`.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
 
-from autograd_mini.errors import OperandError, shown
-from autograd_mini.program.stack import Block, Hooks, Observer, Recording, enter, leave, nobody, recording
+from autograd_mini.program.stack import Recording, enter, is_inside, leave, leave_block, recording
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 
 
-# -- names -------------------------------------------------------------------------------------------------------------
+class Block:
+    """A context manager that may be entered again inside of itself, or by several threads at once.
+
+    Args:
+        adds: the name of a scope, or a function that makes the hooks inside from those outside.
+    """
+
+    __slots__ = ("adds", "entries")
+
+    def __init__(self, adds: Any) -> None:
+        self.adds = adds
+        self.entries: list[Recording] = []  # those that are open
+
+    def __enter__(self) -> Any:
+        self.entries.append(enter(self.adds, is_block=True))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        entries = self.entries
+        if entries:
+            entry = entries[0] if len(entries) == 1 else is_inside(recording(), entries) or entries[-1]
+            entries.remove(entry)
+            leave_block(entry)
 
 
 class scope(Block):  # noqa: N801  # a context manager is used like a function
@@ -37,24 +58,11 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
     ('energy',)
     """
 
-    __slots__ = ("name",)
+    __slots__ = ()
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.entry = None
-        self.used = False
-
-    def __enter__(self) -> scope:
-        if self.used:
-            self._enter(self.name)
-            return self
-        self.used = True  # the same, inlined
-        enter(self.name, self)
-        if self.relatives is None:
-            self.relatives = nobody
-        self.twin = self.entry
-        self.entry = self
-        return self
+        self.adds = name
+        self.entries = []
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:
@@ -77,7 +85,7 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:
-        entry = enter(name, Recording())
+        entry = enter(name)
         try:
             return function(*args, **kwargs)
         finally:
@@ -86,89 +94,10 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
     return scoped
 
 
-# -- watching ----------------------------------------------------------------------------------------------------------
-
-
-class Watch(Block, Generic[T]):
-    """A block with other hooks: a context manager, and a decorator of functions.
-
-    Args:
-        change: gives the hooks inside, for those outside.
-        result: what `with ... as` gives.
-    """
-
-    __slots__ = ("change", "result")
-
-    def __init__(self, change: Callable[[Hooks], Hooks], result: T) -> None:
-        self.change = change
-        self.result = result
-        self.entry = None
-        self.used = False
-
-    def __enter__(self) -> T:
-        self._enter(self.change)
-        return self.result
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        run: Any
-        if inspect.isasyncgenfunction(function):
-            raise OperandError(
-                f"An asynchronous generator runs in turns with its caller: {shown(function)} cannot be decorated.",
-                "Write the `with` inside of it, around code that neither yields nor awaits.",
-            )
-        if inspect.iscoroutinefunction(function):
-
-            async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with self:
-                    return await function(*args, **kwargs)
-
-        elif inspect.isgeneratorfunction(function):
-
-            def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return self._in_turns(function(*args, **kwargs))
-
-        else:
-
-            def run(*args: P.args, **kwargs: P.kwargs) -> R:
-                with self:
-                    return function(*args, **kwargs)
-
-        return cast("Callable[P, R]", functools.wraps(function)(run))
-
-    def _in_turns(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run a generator inside of the block, and its caller, between its steps, outside."""
-        step: Callable[[Any], Any] = generator.send
-        argument: Any = None
-        while True:
-            with self:
-                try:
-                    item = step(argument)
-                except StopIteration as end:
-                    return end.value
-            try:
-                argument, step = (yield item), generator.send
-            except GeneratorExit:
-                with self:
-                    generator.close()
-                raise
-            except BaseException as error:
-                argument, step = error, generator.throw
-
-
-def hooked(**hooks: Any) -> Watch[None]:
-    """A block with other hooks, whatever they are outside."""
-    return Watch(lambda outside: replace(outside, **hooks), None)
-
-
-def observing(observe: Observer) -> Watch[None]:
-    """Call a function with every node that is recorded inside, after those that watch already."""
-    return Watch(lambda hooks: replace(hooks, observers=(*hooks.observers, observe)), None)
-
-
 _nothing = nullcontext()
-_unobserved = hooked(observers=())
+_unobserved = Block(lambda outside: replace(outside, observers=()))
 
 
-def unobserved() -> AbstractContextManager[None]:
-    """Record without anybody watching."""
+def unobserved() -> AbstractContextManager[Any]:
+    """Record without showing the nodes to any observer."""
     return _unobserved if recording().hooks.observers else _nothing

@@ -18,9 +18,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-# NumPy calls operators, as in `array.sum()`; `copy` calls what copies.
-_NOT_THE_PROGRAM = __name__.partition(".")[0], "numpy", "copy"
-
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
 _SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
 _COMPREHENSION = re.compile(r"(\.<locals>)?(\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
@@ -157,11 +154,3 @@ def _expressions(program: str) -> frozenset[tuple[int, ...]]:
 def site_of(frame: FrameType) -> Site:
     """The place where a frame is right now."""
     return Site(frame.f_code, frame.f_lasti)
-
-
-def user_site() -> Site | None:
-    """The innermost place in the running program that is not inside this package, NumPy or `copy`, or None."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_PROGRAM:
-        frame = frame.f_back
-    return site_of(frame) if frame is not None else None

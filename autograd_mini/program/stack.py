@@ -1,8 +1,7 @@
-"""The stack of what holds while nodes are recorded: scopes and watchers, one stack a context, in one `ContextVar`.
+"""What holds while nodes are recorded: one stack of scopes and hooks for each context, in one `ContextVar`.
 
-Its top is read for every node, so everything is worked out there in advance. An exit undoes its own entry and nothing
-else, in any order, from any thread, task or the garbage collector. Not here: what users write (that is `scopes`), and
-what the watchers do (`observers`). Read next: `scopes`.
+An exit undoes its own entry and nothing else, in any order, from any thread, task or the garbage collector.
+Not here: what users write (`scopes`), and what the hooks do (`watch`). Read next: `scopes`.
 """
 
 from __future__ import annotations
@@ -11,19 +10,19 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from itertools import pairwise
 from threading import get_ident
-from types import FunctionType, TracebackType
-from typing import Any
+from types import FunctionType
+from typing import Any, NamedTuple
 
-from autograd_mini.program.source import Site, user_site
+from autograd_mini.program.owner import user_site
+from autograd_mini.program.source import Site
 
 Observer = Callable[[Any], None]
 
 
-@dataclass(eq=False, slots=True)  # not frozen, for that would make entering a scope three times as slow
+@dataclass(eq=False, slots=True)  # not frozen: that would make entering a scope three times as slow
 class Scope:
-    """One entry into a named part of a program; compared by identity, so that two calls of `softmax` are two scopes.
+    """One entry into a named part of a program; compared by identity, so two calls of `softmax` are two scopes.
 
     Attributes:
         name: what the part is called.
@@ -37,11 +36,7 @@ class Scope:
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The names from the outermost scope to this one.
-
-        >>> Scope("exp", Scope("softmax")).path
-        ('softmax', 'exp')
-        """
+        """The names from the outermost scope to this one."""
         return tuple([scope.name for scope in outwards(self)][::-1])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -49,10 +44,19 @@ class Scope:
 
 
 def outwards(scope: Scope | None) -> Iterator[Scope]:
-    """A scope and those it is in."""
+    """A scope and those around it."""
     while scope is not None:
         yield scope
         scope = scope.parent
+
+
+class Checks(NamedTuple):
+    """What `checked()` asks of a sweep, of forward mode and of slopes that are differentiated again."""
+
+    contributions: Callable[[Any, Any], None]
+    tangent: Callable[[Any, Any], None]
+    dual: Callable[[str, Any, Any], None]
+    slopes: Callable[[Any], None]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,7 +66,7 @@ class Hooks:
     Attributes:
         observers: called with each new node.
         finish: called with each new node after them, watched or not: `no_grad` cuts its edges.
-        checked: whether sweeps and forward mode raise at nan and infinity.
+        checked: what raises at nan and infinity, or None.
         reports: the lists that kinks are put on.
         at_boundary: called with both operands where `< <= > >=` finds them equal.
         at_backward: called with the root and the seed when `backward()` begins.
@@ -70,13 +74,13 @@ class Hooks:
 
     observers: tuple[Observer, ...] = ()
     finish: Observer | None = None
-    checked: bool = False
+    checked: Checks | None = None
     reports: tuple[Any, ...] = ()
     at_boundary: Callable[[Any, Any], None] | None = None
     at_backward: Callable[[Any, float], None] | None = None
 
     def observe(self) -> Observer | None:
-        """One function for all that want to see a new node."""
+        """One function that shows a new node to all who want to see it."""
         functions = self.observers if self.finish is None else (*self.observers, self.finish)
         if len(functions) < 2:
             return functions[0] if functions else None
@@ -89,39 +93,29 @@ class Hooks:
 
 
 class Recording:
-    """The circumstances of recording: an entry of the stack, with everything that it and those below it say.
+    """An entry of the stack. It knows what holds at its height, so that a new node looks at the top entry alone.
 
-    An entry that is left while it is on top, in the context where it was entered, is simply not on top any more: a task
-    that was started inside has the stack of that moment, and keeps it. An entry that is left in any other way (a
-    generator holds it, and ends while others are above it, or in another thread) is *ended*: it says nothing any more,
-    wherever it lies; those above it are worked out again.
+    Most entries are left in order: the entry below is the top again, and nothing else changes. A task that was started
+    inside has a stack of its own with the same entries, and keeps them.
+
+    An entry that is left in any other way has *ended*: a generator that holds it is closed while other entries lie
+    above, in another thread, or by the garbage collector. From then on it adds nothing, in every stack that it is in,
+    and the entries above it are worked out again. They are found in `_above_blocks`, or on top of this context.
 
     Attributes:
         scope: the scope of new nodes.
         observe: a function to call with each of them, or None.
         hooks: what else happens.
         outer: the entry below.
-        adds: what it says itself: the name of a scope, or a function of the hooks outside; or that it is ended.
-        relatives: all entries of any context above the same lowest `with`, and its own; empty while it is alone. Those
-            that are ended are weak references: another context may still have them on top. None if only calls of
-            composites are below, for those end in the context where they began.
-        token: whether this context is that of the entry.
-        left: of that of a `with`, the number of exits when it was left, and `thread` where.
-        twin: an entry of the same block that is open too.
+        adds: the name of a scope, a function that makes its hooks from those outside, or that it has ended.
+        has_block: whether a `with` is here or below. Calls of composites end before whatever called them, so only
+            entries above a `with` have to be found when another one ends.
+        token: gives the context where it was entered its former top back.
+        left: of a `with`, the number of exits when it was left, and `thread` where.
     """
 
     __slots__ = (
-        "__weakref__",
-        "adds",
-        "hooks",
-        "left",
-        "observe",
-        "outer",
-        "relatives",
-        "scope",
-        "thread",
-        "token",
-        "twin",
+        *("__weakref__", "adds", "has_block", "hooks", "left", "observe", "outer", "scope", "thread", "token"),
     )
 
     scope: Scope | None
@@ -129,25 +123,26 @@ class Recording:
     hooks: Hooks
     outer: Recording
     adds: Any
-    relatives: set[Any] | None
+    has_block: bool
+    token: Token[Recording] | None
     left: int
     thread: int
-    token: Token[Recording] | None
-    twin: Recording | None
 
 
 _new = object.__new__
 _ended = object()
-_bottom, _unset = Recording(), Recording()  # what a new context has is an entry that ended long ago
-_bottom.scope = _bottom.observe = _bottom.relatives = _unset.scope = _unset.observe = None
+_bottom, _unset = Recording(), Recording()  # a new context has `_unset`, an entry that ended long ago
+_bottom.scope = _bottom.observe = _unset.scope = _unset.observe = None
 _bottom.hooks = _unset.hooks = Hooks()
 _bottom.adds, _unset.adds, _unset.outer = "", _ended, _bottom
+_bottom.has_block = _unset.has_block = False
 _recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = _recording.get
 _put = _recording.set
 _put(_bottom)  # `recording()` takes two thirds of the time where it is set
+_above_blocks: set[Recording] = set()
+_ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may still have them on top
 _exits = 0  # of `with` blocks, in all threads, ever
-nobody: set[Any] = set()
 
 
 def observe_everywhere(observe: Observer) -> None:
@@ -156,23 +151,25 @@ def observe_everywhere(observe: Observer) -> None:
     _bottom.observe = _unset.observe = observe
 
 
-# -- the stack ---------------------------------------------------------------------------------------------------------
+def is_inside(entry: Recording, entries: list[Recording]) -> Recording | None:
+    """The innermost of some entries that an entry lies on or is; None if it lies on none of them."""
+    while entry is not _bottom and entry is not _unset:
+        if entry in entries:
+            return entry
+        entry = entry.outer
+    return None
 
 
-def enter(adds: str | Callable[[Hooks], Hooks], entry: Recording) -> Recording:
-    """Put an entry on the stack; to be left with `leave`.
-
-    Args:
-        adds: the name of a scope, or a function that gives the hooks inside for those outside.
-        entry: a new object, to be filled.
-    """
+def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recording:
+    """Put an entry on the stack, to be taken off with `leave`; one that `leave_block` takes off is a block."""
     exits = _exits
     outer = recording()
     if outer.adds is _ended:
         outer = _below(outer)
+    entry: Recording = _new(Recording)
     entry.outer = outer
     entry.adds = adds
-    entry.relatives = None
+    entry.has_block = is_block or outer.has_block
     if type(adds) is str:  # `_fill`, inlined
         entry.scope = scope = _new(Scope)
         scope.name = adds
@@ -182,12 +179,8 @@ def enter(adds: str | Callable[[Hooks], Hooks], entry: Recording) -> Recording:
         entry.hooks = outer.hooks
     else:
         _fill(entry, None)
-    relatives = outer.relatives
-    if relatives is not None:  # `_relate`, inlined; not before the entry is filled, for now others may see it
-        if not relatives:
-            relatives = outer.relatives = {outer}
-        entry.relatives = relatives
-        relatives.add(entry)
+    if outer.has_block:
+        _above_blocks.add(entry)  # not before it is filled: from now on other threads may see it
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -199,26 +192,25 @@ def leave(entry: Recording) -> None:
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
-            _recording.reset(entry.token)  # type: ignore[arg-type]  # none only once it has ended
+            _recording.reset(entry.token)  # type: ignore[arg-type]  # None only once it has ended
         except ValueError:  # this context is a copy of the one where it was entered
             _end(entry)
         else:
-            if entry.relatives:
-                entry.relatives.discard(entry)
+            _above_blocks.discard(entry)
     else:
         _end(entry)
 
 
-def _relate(entry: Recording, outer: Recording) -> None:
-    """Let an entry be found where one below it ends."""
-    if not outer.relatives:
-        outer.relatives = {outer}
-    entry.relatives = outer.relatives
-    entry.relatives.add(entry)
+def leave_block(entry: Recording) -> None:
+    """Undo the entry of a `with`, and note that, since an entry may be in the making that takes it as the one below."""
+    global _exits
+    leave(entry)
+    _exits = entry.left = _exits + 1
+    entry.thread = get_ident()
 
 
 def _fill(entry: Recording, site: Site | None) -> None:
-    """Work out what holds in an entry from what holds below it."""
+    """Work out what holds at an entry from what holds below it."""
     outer, adds = entry.outer, entry.adds
     if type(adds) is FunctionType:
         hooks = adds(outer.hooks)
@@ -233,23 +225,21 @@ def _refill(entry: Recording) -> None:
 
 
 def _end(entry: Recording) -> None:
-    """Let an entry say nothing any more, in whatever stacks it lies."""
+    """Let an entry add nothing from now on, in whatever stacks it lies."""
     global _exits
     exits = _exits = _exits + 1
     entry.adds, entry.token = _ended, None  # a token keeps its context, and what was on top before
-    affected = {entry: None}  # in an order in which each comes after those below it
-    for relative in (recording(), *(entry.relatives or ())):
-        above = []
-        at = relative() if type(relative) is weakref.ref else relative
-        while at is not None and at is not _bottom and at is not entry:
+    _above_blocks.discard(entry)
+    if entry.outer.has_block:
+        _ended_above_blocks.add(weakref.ref(entry, _ended_above_blocks.discard))
+    affected = {entry: None}  # each after those below it
+    for top in (recording(), *_above_blocks, *[reference() for reference in tuple(_ended_above_blocks)]):
+        above, at = [], top
+        while at is not None and at is not _bottom and at is not _unset and at is not entry:
             above.append(at)
             at = at.outer
         if at is entry:
             affected |= dict.fromkeys(reversed(above))
-    if entry.relatives:
-        dead = [other for other in tuple(entry.relatives) if type(other) is weakref.ref and other() is None]
-        entry.relatives.difference_update([entry, *dead])
-        entry.relatives.add(weakref.ref(entry))
     while True:
         for other in affected:
             _refill(other)
@@ -259,7 +249,7 @@ def _end(entry: Recording) -> None:
 
 
 def _below(entry: Recording) -> Recording:
-    """The first entry that is not ended."""
+    """The first entry, from this one downwards, that has not ended."""
     if entry is _unset:
         _put(_bottom)
     while entry.adds is _ended:
@@ -267,88 +257,24 @@ def _below(entry: Recording) -> Recording:
     return entry
 
 
-def _still_below(entry: Recording, exits: int) -> Recording:
-    """The first entry that this thread did not leave since a number of exits."""
-    thread = get_ident()
-    while getattr(entry, "left", 0) > exits and entry.thread == thread:
-        entry = entry.outer
-    return _below(entry)
-
-
 def _settle(entry: Recording, exits: int) -> None:
-    """Put a new entry where it belongs: others were left while it was made.
+    """Put a new entry where it belongs: since the count of exits was read, others were left.
 
-    The garbage collector may close a generator at any moment, and other threads may end entries of this one.
+    The garbage collector may close a generator between any two steps of `enter`, even inside `_put`, and other threads
+    may end entries of this one.
     """
+    thread = get_ident()
     while exits != _exits:
         before, exits = exits, _exits
         below: Any = entry.token.old_value  # type: ignore[union-attr]  # it was put a moment ago
-        below = _bottom if below is Token.MISSING else below
-        outer = _still_below(below, before)
-        if outer is not below:  # it was left in the middle of `_put`
+        below = outer = _bottom if below is Token.MISSING else below
+        while getattr(outer, "left", 0) > before and outer.thread == thread:
+            outer = outer.outer
+        outer = _below(outer)
+        if outer is not below:  # it was left inside `_put`
             _put(outer)
             entry.token = _put(entry)
-        if outer is not entry.outer:
-            if entry.relatives:
-                entry.relatives.discard(entry)
-            entry.outer, entry.relatives = outer, None
-            if outer.relatives is not None:
-                _relate(entry, outer)
+        entry.outer = outer
+        if outer.has_block:
+            _above_blocks.add(entry)
         _refill(entry)
-
-
-class Block(Recording):
-    """A context manager, and its own first entry. It may be entered again inside of itself, or by threads."""
-
-    __slots__ = ("entry", "used")
-
-    entry: Recording | None  # the last one that is open; those before it are its twins
-    used: bool
-
-    def _enter(self, adds: Any) -> None:
-        if self.used:
-            entry = enter(adds, Recording())
-        else:
-            self.used = True
-            entry = enter(adds, self)
-        if entry.relatives is None:
-            entry.relatives = nobody
-        entry.twin = self.entry
-        self.entry = entry
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        global _exits
-        entry = self.entry
-        if entry is None:
-            return
-        if entry.twin is not None:
-            entry = self._innermost(entry)
-        self.entry = entry.twin
-        if recording() is entry:  # `leave`, inlined
-            try:
-                _recording.reset(entry.token)  # type: ignore[arg-type]  # none only once it has ended
-            except ValueError:
-                _end(entry)
-            if entry.relatives:
-                entry.relatives.discard(entry)
-        else:
-            leave(entry)
-        _exits = entry.left = _exits + 1
-        entry.thread = get_ident()
-
-    def _innermost(self, entry: Recording) -> Recording:
-        """Of several entries, the innermost in this context, or the last made elsewhere; it becomes the first twin."""
-        twins = [entry]
-        while (twin := twins[-1].twin) is not None:
-            twins.append(twin)
-        at = recording()
-        while at is not _bottom and at not in twins:
-            at = at.outer
-        found = twins[0] if at is _bottom else at
-        twins.remove(found)
-        for entry, twin in pairwise([found, *twins]):
-            entry.twin = twin
-        twins[-1].twin = None
-        return found

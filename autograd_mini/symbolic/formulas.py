@@ -16,7 +16,7 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from autograd_mini.core.row import ZERO, as_number
-from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.sweep import adjoints
 from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
@@ -181,22 +181,11 @@ def adjoints_of(output: Any) -> dict[Traced, Any]:
             f"A formula needs a function that returns one number or a list of them; this one returned {shown(output)}.",
             "Compute with the arguments alone, and return numbers.",
         )
-    adjoints = topological_order(output)
-    for _ in sweep(
-        output, sympy.Integer(1), adjoints, lambda node: (_exact_edge(node._dleft), _exact_edge(node._dright))
-    ):
-        pass
-    return adjoints
+    return adjoints(output, sympy.Integer(1), lambda node: [p if p is ZERO else exact(p) for p in node.partials])
 
 
-def _exact_edge(partial: Any) -> Any:
-    if type(partial) is tuple:
-        return tuple(map(_exact_edge, partial))
-    return partial if partial is ZERO else exact(partial)
-
-
-def _slope(adjoints: dict[Traced, Any], leaf: Traced) -> Any:
-    return exact(adjoints.get(leaf, ZERO))
+def _slope(found: dict[Traced, Any], leaf: Traced) -> Any:
+    return exact(found.get(leaf, ZERO))
 
 
 def mapped(function: Callable[[Any], Any], structure: Any) -> Any:

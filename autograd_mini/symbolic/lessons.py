@@ -237,11 +237,6 @@ def _aligned(equations: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-# How nodes of an operation are called; others by the first letter of the operation.
-_LETTERS = {"sub": "d", "add": "s", "sum": "r", "exp": "e", "expm1": "u", "log1p": "l", "mul": "p", "div": "q",
-            "neg": "n", "dot": "h", "ndtr": "Φ", "where": "w"}  # fmt: skip
-
-
 class _Graph:
     """The graph of a function of symbols, with a name for every node."""
 
@@ -258,7 +253,7 @@ class _Graph:
         numbered = isinstance(result, list)
         for index, output in enumerate(self.outputs):
             self.names[output] = f"{lesson.result}{index + 1}" if numbered else lesson.result
-        unnamed = {node: _LETTERS.get(node.op, node.op[0]) for node in self.nodes if node not in self.names}
+        unnamed = {node: (node._row.letter or node.op[0]) for node in self.nodes if node not in self.names}
         totals, counts = Counter(unnamed.values()), Counter[str]()
         for node, letter in unnamed.items():
             counts[letter] += 1
@@ -405,17 +400,16 @@ class _Graph:
         inputs = [node.data for node in self.inputs]
         contributions: dict[Any, list[str]] = {}
 
-        def partials(node: Any) -> tuple[Any, Any]:
+        def partials(node: Any) -> list[Any]:
             if node.op is None:
-                return ZERO, ZERO
+                return []
             slopes = self._slopes(node)
             for operand, slope in zip(node.operands, slopes, strict=True):
                 if slope is not ZERO:
                     factor = text(slope)
                     factor = f"({factor})" if factor.startswith("-") or " " in factor or "/" in factor else factor
                     contributions.setdefault(operand, []).append(f"∂{top}/∂{self.names[node]} · {factor}")
-            left, right, *_ = *slopes, ZERO
-            return (tuple(slopes), ZERO) if len(slopes) > 2 else (left, right)
+            return slopes
 
         for node, adjoint in sweep(output, simplified(1.0), topological_order(output), partials):
             if node is output:

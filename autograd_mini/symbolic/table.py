@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import sympy
 
-from autograd_mini.core import table as core_table
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO, Primitive, interpreters
 from autograd_mini.core.traced import Unrecorded, local_partials, relations
@@ -28,62 +28,21 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     return sympy.Piecewise((a, condition), (b, True))
 
 
-def _cbrt(x: Any) -> Any:
-    return sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3)
-
-
-def _round(x: Any, digits: Any = 0) -> Any:
-    """Half to even: the nearest whole number is floor(x + 1/2), or one less where that is odd and a tie."""
-    scale = 10 ** sympy.floor(digits)
-    tie = (2 * x * scale - 1) / 4
-    return (sympy.floor(2 * tie + 1) + sympy.ceiling(tie) - sympy.floor(tie) - 1) / scale
-
-
-def _dot(*operands: Any) -> Any:
-    half = len(operands) // 2
-    return sympy.Add(*[a * b for a, b in zip(operands[:half], operands[half:], strict=True)])
-
-
-def _clip(x: Any, low: Any, high: Any) -> Any:
-    return sympy.Min(sympy.Max(x, low), high)
-
-
-# A row that is missing here is spelled in SymPy as in the table.
+# SymPy's own for rows that it calls otherwise; others have its names, or an expansion into simpler rows.
 _SPELLING: dict[str, Callable[..., Any]] = {
     "add": sympy.Add,
-    "sub": lambda a, b: a - b,
+    "sub": operator.sub,
     "mul": sympy.Mul,
-    "div": lambda a, b: a / b,
-    "neg": lambda x: -x,
-    "pos": lambda x: x,
-    "one_minus_square": lambda x: 1 - x**2,
-    "stop_gradient": lambda x: x,
+    "div": operator.truediv,
+    "neg": operator.neg,
+    "pos": operator.pos,
     "pow": sympy.Pow,
-    "flat": lambda x: sympy.Integer(0),
-    "slope_at_kink": lambda *xs: sympy.Integer(0),
-    "one_power_less": lambda y, x, p: y / x,
-    "power_term": lambda x, p, less, logs: x ** (p - less) * sympy.log(x) ** logs,
-    "floor_divide": lambda a, b: sympy.floor(a / b),
     "remainder": sympy.Mod,
-    "fmod": lambda a, b: a - b * sympy.sign(a / b) * sympy.floor(sympy.Abs(a / b)),
-    "exp2": lambda x: 2**x,
-    "expm1": lambda x: sympy.exp(x) - 1,
-    "log2": lambda x: sympy.log(x) / sympy.log(2),
-    "log10": lambda x: sympy.log(x) / sympy.log(10),
-    "log1p": lambda x: sympy.log(1 + x),
-    "cbrt": _cbrt,
-    "hypot": lambda *xs: sympy.sqrt(sympy.Add(*[x**2 for x in xs])),
-    "ndtr": lambda x: (1 + sympy.erf(x / sympy.sqrt(2))) / 2,
-    "lifted_ndtr": lambda x: sympy.exp(70) * (1 + sympy.erf(x / sympy.sqrt(2))) / 2,
     "abs": sympy.Abs,
     "maximum": sympy.Max,
     "minimum": sympy.Min,
-    "clip": _clip,
-    "round": _round,
     "where": _where,
-    "xlogy": lambda x, y: x * sympy.log(y),
     "sum": sympy.Add,
-    "dot": _dot,
 }
 
 # Floats in rules and compositions that stand for these numbers.
@@ -98,6 +57,7 @@ _CONSTANTS = {
     math.sqrt(0.5): 1 / sympy.sqrt(2),
     math.sqrt(math.pi): sympy.sqrt(sympy.pi),
     math.sqrt(2.0 * math.pi): sympy.sqrt(2 * sympy.pi),
+    math.sqrt(math.pi) / 2.0: sympy.sqrt(sympy.pi) / 2,
     2.0 / math.sqrt(math.pi): 2 / sympy.sqrt(sympy.pi),
     1.0 / math.sqrt(2.0 * math.pi): 1 / sympy.sqrt(2 * sympy.pi),
 }
@@ -129,15 +89,17 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
         if isinstance(operand, Methods):  # a number that records: its interpreter says that formulas do not mix with it
             return interpreters[type(operand)](row, operands)
     expressions = [exact(operand) for operand in operands]
-    if row.rule.__module__ != core_table.__name__:  # the user's own, whatever SymPy may have of the same name
-        return _user_formula(row, expressions)
+    if row.is_users:  # whatever SymPy may have of the same name
+        return _formula_of(row, row.function, expressions)
+    if row.expansion is not None:
+        return _formula_of(row, row.expansion, expressions)
     return (_SPELLING.get(row.name) or getattr(sympy, row.name))(*expressions)
 
 
-def _user_formula(row: Primitive, expressions: list[Any]) -> Any:
-    """What the function of a row makes of formulas; if it can only take floats, a SymPy function of its name."""
+def _formula_of(row: Primitive, function: Callable[..., Any], expressions: list[Any]) -> Any:
+    """What a function makes of formulas; if it can only take floats, a SymPy function with the name of the row."""
     try:
-        result = row.function(*map(Unrecorded, expressions))
+        result = function(*map(Unrecorded, expressions))
         return exact(result.data if isinstance(result, Unrecorded) else result)
     except Exception:  # it is the user's code, made for floats: whatever it raises, it is no formula
         return _opaque(row)(*expressions)

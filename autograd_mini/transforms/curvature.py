@@ -17,11 +17,11 @@ from autograd_mini.core.dual import Dual, Level
 from autograd_mini.core.row import TABLE, ZERO, Constant
 from autograd_mini.core.sweep import propagate, push
 from autograd_mini.errors import ArgumentError
+from autograd_mini.program.stack import recording
 from autograd_mini.transforms.sparsity import Set, dependence, members
-from autograd_mini.watch.observers import check_kink, is_checked
 
 # Rows whose local partials are constants, and rows whose local partials are other operands: nothing to evaluate.
-_STRAIGHT = frozenset(TABLE[name] for name in ("add", "sub", "neg", "pos", "sum", "where", "stop_gradient"))
+_STRAIGHT = frozenset(row for row in TABLE.values() if row.is_straight)
 _BILINEAR = frozenset(TABLE[name] for name in ("mul", "dot"))
 _POW = TABLE["pow"]
 
@@ -113,8 +113,8 @@ class Curvature:
 
 def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, float]]:
     """How the local partials of a node change along a direction of its operands: (operand, change), where they do."""
-    if is_checked():
-        check_kink(node)
+    if (checks := recording().hooks.checked) is not None:
+        checks.slopes(node)
     numbers: list[Any] = []
     result: Any = ZERO
     for x, partial, tangent in zip(node.operands, node.partials, along, strict=True):

@@ -20,11 +20,12 @@ from autograd_mini.core.table import stop
 from autograd_mini.core.traced import Traced
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.program.owner import transparent
+from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.detached import is_cut, isolated
 from autograd_mini.transforms.recorded import Recorded, innermost, variable
 from autograd_mini.transforms.trees import Tree
-from autograd_mini.watch.observers import check_dual, is_checked, transparent
 
 Function = Callable[..., Any]
 
@@ -256,9 +257,9 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
         value = [primal_at(y, level) for y in outputs]
         tangent = [tangent_at(y, level) for y in outputs]
         aux = trees.mapped(lambda y: primal_at(y, level), aux)
-    if is_checked():
+    if (checks := recording().hooks.checked) is not None:
         for numbers in zip(value, tangent, strict=True):
-            check_dual("jvp's result", *numbers)
+            checks.dual("jvp's result", *numbers)
     answer = trees.rebuilt(result, iter(value)), trees.rebuilt(result, iter(tangent))
     return (*answer, aux) if has_aux else answer
 

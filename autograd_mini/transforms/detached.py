@@ -15,10 +15,10 @@ from autograd_mini.core.row import TABLE
 from autograd_mini.core.table import stop
 from autograd_mini.engine import Value, cut
 from autograd_mini.errors import ArgumentError
-from autograd_mini.program.scopes import Watch, hooked
-from autograd_mini.program.source import user_site
+from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import trees
+from autograd_mini.watch import Watch, hooked
 
 _ADD, _SUB = TABLE["add"], TABLE["sub"]
 

@@ -18,7 +18,7 @@ from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
 from autograd_mini.core.traced import Traced
-from autograd_mini.engine import Value, layout, retire
+from autograd_mini.engine import retire
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
@@ -74,7 +74,7 @@ class _Graph:
         self._outside = {
             v for v in variables if free or type(v) is Traced or any(isinstance(x, Methods) for x in v.operands)
         }
-        self._edges: dict[Any, tuple[Any, Any]] = {}
+        self._edges: dict[Any, list[Any]] = {}
 
     def order(self, root: Any) -> tuple[dict[Any, Any], bool]:
         """The graph behind a root, and whether the recorded floats are all there is to it."""
@@ -133,10 +133,10 @@ class _Graph:
         propagate(last, adjoints[last], adjoints, self.variables, None if plain else self._partials)
         return [adjoints[leaf] for leaf in self.variables]
 
-    def _partials(self, node: Any) -> tuple[Any, Any]:
+    def _partials(self, node: Any) -> Sequence[Any]:
         """The local partials of a node by its rule, and only towards what depends on the variables."""
         if node not in self._dependents:
-            return ZERO, ZERO
+            return (ZERO,) * len(node.operands)
         if node not in self._edges:
             with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
                 numbers = [self.number(x) if isinstance(x, Methods) else x for x in node.operands]
@@ -151,8 +151,7 @@ class _Graph:
                 leads = recorded is not ZERO and isinstance(operand, Methods) and operand in self._dependents
                 live.append(slope if leads else ZERO)
                 check_unwritten(node, live[-1], recorded)
-            row = node._row if type(node) is Value else None  # a traced `where` has two live edges
-            self._edges[node] = layout(row, node.operands, tuple(live))[2:]
+            self._edges[node] = live
         return self._edges[node]
 
     def number(self, node: Any) -> Any:

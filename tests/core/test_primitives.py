@@ -397,7 +397,7 @@ def test_a_primitive_of_the_users():
             am.primitive("exp", math.exp, lambda y, x: (y,))
         broken = am.primitive("test_broken", lambda x: x, lambda y, x: (1.0, 1.0))
         comma = am.primitive("test_comma", lambda x: x, lambda y, x: 1.0)
-        with pytest.raises(am.ArgumentError, match=r"(?s)no tuple.*\(p,\)"):
+        with pytest.raises(am.ArgumentError, match=r"(?s)not a tuple.*\(p,\)"):
             comma(am.Value(1.0))
         with pytest.raises(am.ArgumentError, match="2 partial derivatives for 1 operand"):
             broken(am.Value(1.0))

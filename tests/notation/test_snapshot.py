@@ -16,7 +16,7 @@ from autograd_mini.core.row import TABLE
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.wording import Wording
 from autograd_mini.notation.snapshot import Snapshot, gradients
-from autograd_mini.program.script import graph_of
+from autograd_mini.script import graph_of
 from tests.drawing.test_draw import Seen
 
 STEP = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from autograd_mini.program import release
+from autograd_mini.program import owner
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -74,7 +74,7 @@ def test_a_checkout_that_is_not_installed_has_its_version(monkeypatch, tmp_path)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
     assert am.__version__ == PROJECT["version"]
-    monkeypatch.setattr(release, "__file__", str(tmp_path / "autograd_mini" / "program" / "release.py"))
+    monkeypatch.setattr(owner, "FOLDER", str(tmp_path / "autograd_mini"))
     assert am.__version__ == "unknown"
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'another'\n")
     assert am.__version__ == "unknown"

@@ -13,8 +13,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.program.scopes import observing
 from autograd_mini.program.stack import recording
+from autograd_mini.watch import observing
 
 
 def test_scopes_nest_and_end():

@@ -72,7 +72,7 @@ def test_sys_exit_after_the_work_is_no_error(run):
     ("arguments", "more", "status", "message"),
     [
         ("nowhere.py", "", 1, "There is no file 'nowhere.py'."),
-        ("programs/p.py:number", "", 1, "number in programs/p.py is no Value, but int: 3."),
+        ("programs/p.py:number", "", 1, "number in programs/p.py is not a Value but int: 3."),
         ("programs/p.py:none", "", 1, "programs/p.py has no global variable 'none' at its end."),
         ("programs/p.py", "x = loss = None; import sys; sys.exit(3)", 1, "programs/p.py ended with sys.exit(3)."),
         ("programs/p.py --focus Z", "", 1, "The graph has no scope 'Z'.\n  do:    Name one that it has, such as tanh."),

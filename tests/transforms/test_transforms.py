@@ -351,7 +351,7 @@ def test_what_an_inner_derivative_does_not_touch_stays_connected():
 def test_forward_mode_records_nothing():
     """jvp runs f on dual numbers: no graph, and branches, loops and kinks as on floats."""
     nodes = []
-    from autograd_mini.program.scopes import observing
+    from autograd_mini.watch import observing
 
     def f(x):
         y = x

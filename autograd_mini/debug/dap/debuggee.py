@@ -18,7 +18,7 @@ from autograd_mini.debug.dap.protocol import SocketChannel
 from autograd_mini.debug.dap.session import Session
 from autograd_mini.debug.program import debug_program
 from autograd_mini.errors import AutogradError, sentences
-from autograd_mini.program.script import ScriptError
+from autograd_mini.script import ScriptError
 
 TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
 

@@ -24,7 +24,7 @@ from typing import IO, Any
 from autograd_mini.debug.dap.debuggee import TOKEN
 from autograd_mini.debug.dap.protocol import Channel, Editor, Message, SocketChannel, in_background
 from autograd_mini.errors import ArgumentError, ProgramError, shown
-from autograd_mini.program.script import path_and_name
+from autograd_mini.script import path_and_name
 
 LINGERING = 2.0  # seconds to wait for output when the process has ended, but another one holds its pipes
 _PATIENCE = 30.0  # seconds for an interpreter to start

@@ -14,8 +14,8 @@ from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.output.streams import UNSAFE
+from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site, cell
-from autograd_mini.watch.observers import is_of_library
 
 _SHORT = 400  # lines of a file that is shown whole
 _NEAR = 15  # lines around a mark in a longer one

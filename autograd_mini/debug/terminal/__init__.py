@@ -15,7 +15,7 @@ from autograd_mini.debug.wording import path, printable
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output.streams import abandon
-from autograd_mini.program.script import path_and_name
+from autograd_mini.script import path_and_name
 
 _HOW = "n steps, rn steps back, help lists more."
 

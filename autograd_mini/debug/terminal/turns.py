@@ -18,8 +18,9 @@ from typing import Any
 from autograd_mini.debug.program import Quit
 from autograd_mini.errors import ArgumentError
 from autograd_mini.output.streams import printable
-from autograd_mini.program.script import SharedInputError
-from autograd_mini.program.source import Site, user_site
+from autograd_mini.program.owner import user_site
+from autograd_mini.program.source import Site
+from autograd_mini.script import SharedInputError
 
 _TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autograd_mini.core.row import ZERO
 from autograd_mini.debug.timeline.journal import Journal
 from autograd_mini.engine import Value, is_node
-from autograd_mini.watch.observers import kink_of
+from autograd_mini.watch.boundaries import kink_of
 
 _HALVINGS = 12
 _CLOSE = 1e-5  # a difference relative to the derivative that needs no explanation

@@ -103,7 +103,7 @@ class Journal(Sequence[Step]):
 
     def _sweep(self) -> None:
         adjoints = topological_order(self.root)
-        for node, _ in sweep(self.root, self.seed, adjoints, lambda node: (node._dleft, node._dright)):
+        for node, _ in sweep(self.root, self.seed, adjoints, lambda node: node.partials):
             self._change(adjoints)
             # The sweep pauses before it hands on. What it is going to do, contribution by contribution:
             first, upstream = len(self._totals), adjoints[node]

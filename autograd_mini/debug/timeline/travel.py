@@ -23,9 +23,9 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.notation.names import Names, place
 from autograd_mini.notation.namespaces import Namespace, namespaces, plain
+from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
-from autograd_mini.watch.observers import is_of_library
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Running the user's program as Python would, to look at its graph afterwards.
+"""Running the user's program as Python would, to look at its graph.
 
-Not here: what is done with the graph (that is `cli`). Read next: `cli`.
+Not here: what is done with the graph (a command of `cli`, or a window of `debug`). Read next: `debug.program`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 from autograd_mini.notation.namespaces import namespaces, of_program
 from autograd_mini.output.streams import write
-from autograd_mini.program.scopes import hooked
-from autograd_mini.watch.observers import provenance
-
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+from autograd_mini.program.owner import FOLDER
+from autograd_mini.watch import hooked
+from autograd_mini.watch.origins import provenance
 
 
 class ScriptError(AutogradError):
@@ -35,48 +34,28 @@ class SharedInputError(ArgumentError):
 
 
 def graph_of(program: str, arguments: Sequence[str] = (), module: bool = False) -> Value:
-    """Run a program, remembering the source of every node, and find the root of its graph.
+    """Run `FILE.py[:NAME]` or, as `python -m` does, `MODULE[:NAME]`, and find the root of its graph.
 
-    Args:
-        program: the path of a Python file, or the name of a module; after it may stand ":" and the name of a global
-            variable.
-        arguments: what the program finds in `sys.argv[1:]`.
-        module: whether it is the name of a module, as after `python -m`.
-
-    Returns:
-        the value of that variable, or else the last node on which the program called `backward()`.
-
-    Raises:
-        ArgumentError: there is no such file or variable, it is no `Value`, or `backward()` is never called.
-        ScriptError: the program raises an error, or ends with an exit status other than 0; there is no such module.
-        OSError: the file cannot be read.
-
-    >>> graph_of("nowhere.py")
-    Traceback (most recent call last):
-    autograd_mini.errors.ArgumentError: There is no file 'nowhere.py'.
+    That is the value of the global variable, or else the last node on which the program called `backward()`.
     """
     path, name = path_and_name(program, module)
     roots: list[Value] = []
 
     def remember(root: Value, _: float) -> None:
         roots[:] = [root]
-        of_program.set(namespaces(sys._getframe(1)))  # while the functions run that have them
+        of_program.set(namespaces(sys._getframe(1)))  # while the functions that have them run
 
     with hooked(at_backward=remember):
         variables = run(path, arguments, module=module)
     if name:
-        return variable(variables, path, name)
+        return value_called(name, variables, path)
     if not roots:
         raise ArgumentError(f"{path} never calls backward(); name the value to draw: {'-m ' * module}{path}:NAME.")
     return roots[0]
 
 
 def path_and_name(program: str, module: bool = False) -> tuple[str, str]:
-    """The file or module that SCRIPT.py:NAME means, and the name, "" if there is none.
-
-    Raises:
-        ArgumentError: there is no such file. Modules are looked for when they are run.
-    """
+    """The file or module that SCRIPT.py:NAME means, and the name, "" if there is none; modules are found on running."""
     named = ":" in program and (module or not Path(program).exists())
     path, _, name = program.rpartition(":") if named else (program, "", "")
     if module:
@@ -88,31 +67,21 @@ def path_and_name(program: str, module: bool = False) -> tuple[str, str]:
     return path, name
 
 
-def variable(variables: dict[str, Any], path: str, name: str) -> Value:
-    """The `Value` that a program called by a name.
-
-    Raises:
-        ArgumentError: there is no such variable, or it is no `Value`.
-    """
+def value_called(name: str, variables: dict[str, Any], path: str) -> Value:
+    """The `Value` that a program gave a name."""
     if name not in variables:
         raise ArgumentError(f"{path} has no global variable {name!r} at its end.")
     found = variables[name]
     if not is_node(found):
-        raise ArgumentError(f"{name} in {path} is no Value, but {type(found).__name__}: {shown(found)}.")
+        raise ArgumentError(f"{name} in {path} is not a Value but {type(found).__name__}: {shown(found)}.")
     return found
 
 
 def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: bool = False) -> dict[str, Any]:
-    """Run a program as `python FILE ARGUMENTS` does, with provenance; return its global variables.
-
-    Args:
-        path: of the file.
-        arguments: what the program finds in `sys.argv[1:]`.
-        calls: whether to remember the calls that lead to each expression too.
-        module: whether the path is the name of a module, to be run as `python -m NAME ARGUMENTS` does.
+    """Run a program as `python [-m] PATH ARGUMENTS` does, with provenance; return its global variables.
 
     Raises:
-        ScriptError: it raises an error, or ends with an exit status other than 0; it cannot be found or parsed.
+        ScriptError: it raises an error, ends with an exit status other than 0, or cannot be found or parsed.
         OSError: the file cannot be read; standard output is full, or its reader has gone.
     """
     main = ModuleType("__main__")
@@ -120,7 +89,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
         folder, source = os.getcwd(), b""
     else:
         folder, source = str(Path(path).resolve().parent), Path(path).read_bytes()
-        linecache.getlines(path)  # now, for the program may change the directory
+        linecache.getlines(path)  # now: the program may change the directory
         main.__file__ = path
     before = sys.modules["__main__"], sys.argv, sys.path
     streams = sys.stdin, sys.stdout, sys.stderr
@@ -188,9 +157,7 @@ def _report(error: Exception) -> str:
     chain: list[traceback.TracebackException | None] = [report]
     for part in chain:
         if part is not None:
-            own = [frame for frame in part.stack if not os.path.abspath(frame.filename).startswith(_PACKAGE)]
-            part.stack = traceback.StackSummary.from_list(
-                [frame for frame in own if not frame.filename.startswith("<frozen ")]
-            )
+            own = [frame for frame in part.stack if not frame.filename.startswith((FOLDER, "<frozen "))]
+            part.stack = traceback.StackSummary.from_list(own)
             chain += [part.__cause__, part.__context__]
     return "".join(report.format()).rstrip()

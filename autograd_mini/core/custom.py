@@ -1,0 +1,228 @@
+"""Operations of users: one public call adds a row to the table, after a look at whether its rule fits its function.
+
+Not here: what happens to the row then (`row`), and the package's own rows (`table`). Read next: `methods`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograd_mini.core.row import TABLE, ZERO, Interval, Primitive, by_c99, nowhere, operation_of
+from autograd_mini.errors import ArgumentError, AutogradError, counted, shown
+
+
+def primitive(
+    name: str | Callable[..., float] | None = None,
+    function: Callable[..., float] | None = None,
+    rule: Callable[..., tuple[Any, ...]] | None = None,
+    *,
+    symbol: str | None = None,
+    domain: Interval | tuple[Interval, ...] = (-10.0, 10.0),
+    ulp: tuple[float, ...] = (),
+    kink: Callable[..., bool] = nowhere,
+    curvature: float | None = None,
+    doc: str = "",
+    check: bool = True,
+) -> Any:
+    """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
+
+    A decorator of the function on floats, or called with name, function and rule.
+
+    Args:
+        name: a name that is not taken yet, unless by this very function, as in a notebook; that of the function by
+            default.
+        function: the operation on floats, one argument per operand (`*xs` for any number).
+        rule: `rule(result, *operands)` returns a tuple with one local partial derivative per operand, written with
+            this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again. `ZERO` means
+            that there is no edge; then no other slope should depend on that operand either.
+        symbol: how pictures and formulas write it, where that differs from the name.
+        domain: the interval from which the check and tests draw an operand, or one interval per operand.
+        ulp: the accuracy that tests hold it to: of the value and the first, second and third derivative.
+        kink: `kink(result, *operands)` says whether the operation is not differentiable at these floats.
+        curvature: its second derivatives at a kink where its slopes jump: 0.0 between straight lines, `math.nan` at the
+            tip of a cone, such as that of `hypot`.
+        doc: the docstring of the result; that of the function by default.
+        check: whether to compare the rule with differences of the function at a few points of the domain. Pass False
+            for a slope that is meant to differ, or a function that must not be called now.
+
+    Returns:
+        the operation, a function of floats, `Value`s, SymPy expressions and traced values.
+
+    Raises:
+        ArgumentError: the name is taken; the rule is missing, takes another number of operands than the function, or
+            contradicts it.
+
+    Python's operators give what C99 gives in both, so 1 / 0 is inf. Functions of `math` raise at a pole, outside of
+    their domain and on overflow; that is an ArgumentError which names the operation and the numbers.
+
+    >>> import autograd_mini as am
+    >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
+    ... def cube(x):
+    ...     return x * x * x
+    >>> am.grad(cube)(2.0), am.grad(am.grad(cube))(2.0)
+    (12.0, 12.0)
+    """
+
+    def add(function: Callable[..., float]) -> Any:
+        title = name if isinstance(name, str) else getattr(function, "__name__", name)
+        names, is_variadic, signature = _operands(title, function, rule)
+        intervals: Any = (domain,) if domain and isinstance(domain[0], (int, float)) else domain
+        assert isinstance(title, str)
+        assert rule is not None
+        row = Primitive(title, _completed(title, function), rule, symbol or title, intervals, ulp, kink, curvature,
+                        poles=None, is_users=True)  # fmt: skip
+        if check:
+            _check(row, names, 2 if is_variadic else len(names))
+        text = inspect.cleandoc(doc or (function.__doc__ or "" if decorates else ""))
+        defaults = getattr(function, "__defaults__", None)
+        operation = operation_of(row, names, is_variadic, rule.__module__, text, defaults)
+        operation.__signature__ = signature  # type: ignore[attr-defined]  # what help() shows; typeshed has no name for it
+        TABLE[title] = row  # last: an error above leaves the name free
+        return operation
+
+    decorates = function is None
+    if function is not None:
+        return add(function)
+    if name is not None and not isinstance(name, str):
+        raise ArgumentError(
+            f"The primitive {shown(name)} has no rule.",
+            "Decorate with @primitive(rule=lambda y, x: (...,)): one partial derivative per operand.",
+        )
+    return add
+
+
+def _operands(name: Any, function: Any, rule: Any) -> tuple[tuple[str, ...], bool, inspect.Signature]:
+    """The names of the operands, whether there may be any number of them, and what `help` shows."""
+    if not isinstance(name, str):
+        raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
+    if name in TABLE and not _is_redefined(TABLE[name].function, function):
+        raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
+    if not callable(function) or not callable(rule):
+        raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
+    try:
+        _, *parameters = inspect.signature(rule).parameters.values()
+    except ValueError:
+        raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
+    wanted, given = _count(function), _count(rule)
+    if wanted is not None and given not in (None, wanted + 1):
+        raise ArgumentError(
+            f"The function of {name!r} takes {counted(wanted, 'operand')}, so its rule must take "
+            f"{counted(wanted + 1, 'argument')}.",
+            "The rule takes the result and the operands: rule(result, *operands).",
+        )
+    names = tuple(p.name for p in parameters)
+    shown_as = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+    return names, any(p.kind is p.VAR_POSITIONAL for p in parameters), shown_as
+
+
+def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Whether a function is the same once more, as when a cell of a notebook runs again."""
+    old = getattr(old, "__wrapped__", old)  # what `_completed` was given
+    return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
+
+
+def _count(function: Callable[..., Any]) -> int | None:
+    """How many arguments a function takes; None where that is not fixed, or not known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some builtins
+        return None
+    fixed = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)
+    return len(parameters) if fixed else None
+
+
+def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's function with C99's answers where Python's operators raise for 1/0 or turn complex for (-8)**0.5."""
+
+    @functools.wraps(function)
+    def completed(*operands: Any) -> Any:
+        try:
+            result = function(*operands)
+            if not isinstance(result, complex):
+                return result
+        except AutogradError:
+            raise
+        except (ArithmeticError, ValueError):
+            pass
+        return by_c99(f"The function of {name!r}", function, operands)
+
+    return completed
+
+
+# -- does the rule fit the function? -----------------------------------------------------------------------------------
+#
+# Slopes at a few points, by central differences of three sizes. Where these do not agree with each other, there is a
+# kink, a step or noise, and nothing is concluded; one point alone convicts nobody.
+
+_POINTS, _SECONDS = 8, 0.1
+_STEPS = (1e-3, 2.5e-4, 6.25e-5)  # of the width of an interval
+_TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
+
+
+def _check(row: Primitive, names: tuple[str, ...], count: int) -> None:
+    """Raise where a rule contradicts its function at two points at least.
+
+    Raises:
+        ArgumentError: it does.
+    """
+    found: dict[int, int] = {}
+    end = time.perf_counter() + _SECONDS
+    for point, sizes in _points(row, count):
+        for i, (slope, difference) in _slopes(row, point, sizes):
+            found[i] = found.get(i, 0) + 1
+            if found[i] > 1:
+                at = ", ".join([f"{x:.4g}" for x in point])
+                by = f" by {names[i]}" if len(names) > 1 else ""
+                raise ArgumentError(
+                    f"The rule of {row.name!r} contradicts its function: at {row.name}({at}) it gives the slope "
+                    f"{slope:.4g}{by}, and differences of the function give {difference:.4g}.",
+                    "Correct the rule; it gets the result first, then the operands. If the slope is meant to differ, "
+                    "pass check=False.",
+                )
+        if time.perf_counter() > end:
+            return
+
+
+def _points(row: Primitive, count: int) -> Iterator[tuple[list[float], list[float]]]:
+    """Points inside of the domain, and the width of the interval of each operand."""
+    for k in range(_POINTS):
+        point, sizes = [], []
+        for j in range(count):
+            low, high = row.domain[min(j, len(row.domain) - 1)]
+            if max(low, -_TELLING) < min(high, _TELLING):
+                low, high = max(low, -_TELLING), min(high, _TELLING)
+            part = (0.5 + 0.6180339887 * k + 0.7548776662 * j) % 1.0
+            point.append(low + (0.02 + 0.96 * part) * (high - low))
+            sizes.append(high - low)
+        yield point, sizes
+
+
+def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[tuple[int, tuple[float, float]]]:
+    """(operand, its slope by the rule and by differences) where the two contradict each other."""
+    try:
+        result = float(row.function(*point))
+        partials = row.partials(result, point)
+    except Exception:  # it is the user's code; calling the operation there will say what is wrong
+        return
+    for i, partial in enumerate(partials):
+        if partial is ZERO or not (math.isfinite(result) and math.isfinite(partial)):
+            continue
+        try:
+            rough, middle, fine = (_difference(row, point, i, step * sizes[i]) for step in _STEPS)
+        except Exception:
+            continue
+        noise = 1e-13 * abs(result) / (_STEPS[-1] * sizes[i] or 1.0)
+        size = max(abs(fine), noise)
+        agrees = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
+        if agrees and abs(partial - fine) > 0.05 * max(abs(partial), size) + noise:
+            yield i, (float(partial), fine)
+
+
+def _difference(row: Primitive, point: list[float], i: int, step: float) -> float:
+    above, below = ([*point[:i], point[i] + side * step, *point[i + 1 :]] for side in (1.0, -1.0))
+    return (row.function(*above) - row.function(*below)) / (above[i] - below[i])

@@ -1,0 +1,180 @@
+"""Pieces that rules of the table share, each chosen so that its own derivatives keep their digits as well.
+
+They speak of rows by name, so that they can be read after the table, and loaded before it.
+Not here: rules that fit on a line (`table`). Read next: `table`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from autograd_mini.core import ieee
+from autograd_mini.core.row import TABLE, ZERO, Constant, Operation, branch, evaluate, select
+
+LN2, LOG2E, LOG10E = math.log(2.0), math.log2(math.e), math.log10(math.e)
+GAUSS, DENSITY = 2.0 / math.sqrt(math.pi), 1.0 / math.sqrt(2.0 * math.pi)
+ANY = (-1e300, 1e300)
+WIDE = (-1e150, 1e150)  # squares stay finite
+POSITIVE = (1e-300, 1e300)
+UNIT = (-1.0, 1.0)
+ROUNDED = (0.5, 0.5, 0.5, 0.5)
+
+
+def _named(name: str) -> Operation:
+    return lambda *operands: evaluate(TABLE[name], operands)
+
+
+abs, clip, exp, flat, floor, hypot, log, pow, power_term, sign, stop, sum_of = map(_named, (
+    "abs", "clip", "exp", "flat", "floor", "hypot", "log", "pow", "power_term", "sign", "stop_gradient", "sum",
+))  # fmt: skip
+
+
+def known(x: Any) -> float:
+    """The number behind an operand, to find a special point; nan for formulas, which keep to the general form."""
+    number = getattr(x, "data", x)
+    return number if isinstance(number, float) else math.nan
+
+
+def undefined(*xs: Any) -> Any:
+    """nan, with nan as all its derivatives by all operands."""
+    return math.nan / sum_of(*xs)
+
+
+def log_slope(x: Any, scale: Any = 1.0) -> Any:
+    """scale / x for x >= 0, and +inf at both zeros: x + 0.0 turns -0.0 into 0.0.
+
+    Outside the domain it is a quotient of nan: a mere nan would be a constant, with derivative 0.
+    """
+    return select(x < 0.0, math.nan, scale) / (x + 0.0)
+
+
+def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
+    """exp(lift - scale * x**2) for a scale of 1, 0.5 or -1; the rounding of x * x would cost x**2 ulp (T16).
+
+    x is split into h + rest, with h * h exact. h is a step function of x, so it has no derivative, and the identity
+    holds for every h. It is the nearest multiple, so that a small x has h = 0, and (x - h) + (x + h), which comes up
+    in the next derivative, is 2x. Far out the result is 0 with all its derivatives, where its factors are 0 and inf.
+    """
+    if math.fabs(known(x)) > 64.0:
+        x = clip(x, -64.0, 64.0)
+    h = floor(x * 4096.0 + 0.5) / 4096.0
+    square = -scale * h * h
+    return exp(square + lift if lift else square) * exp(-scale * (x - h) * (x + h))
+
+
+def erfinv_rule(y: Any, x: Any) -> tuple[Any, ...]:
+    """exp(y**2) * sqrt(pi) / 2. The rounding of y would cost 2 * y**2 ulp, so Newton's next step goes into the scale."""
+    if math.isinf(known(y)):
+        return (exp(y * y),)
+    step = ieee.erfinv_step(known(y), known(x))
+    scale = math.sqrt(math.pi) / 2.0
+    return (gaussian(y, -1.0) * (scale - 2.0 * scale * known(y) * step if math.isfinite(step) else scale),)
+
+
+def _cosine(x: Any, other: Any, h: Any) -> Any:
+    """x / h for h = hypot(x, other): where x dominates, in the form whose derivative does not cancel."""
+    return branch(abs(x) <= abs(other), lambda: x / h, lambda: sign(x) / hypot(1.0, other / x))
+
+
+def hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
+    """The zero vector has no slope; for h = 0 the others are 0/0, which nothing uses."""
+    slopes = [x / h for x in xs] if len(xs) != 2 else [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
+    return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
+
+
+def atan_rule(y: Any, x: Any) -> tuple[Any, ...]:
+    h = hypot(1.0, x)
+    return (1.0 / h / h,)
+
+
+def atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
+    h = hypot(x, y)
+    if known(h) == 0.0:
+        return (undefined(y, x),) * 2
+    if known(h) == math.inf and not math.isnan(known(angle)):
+        return 0.0, 0.0
+    return ZERO if isinstance(y, Constant) else x / h / h, ZERO if isinstance(x, Constant) else -(y / h) / h
+
+
+def extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
+    """Ties share evenly; losers have no edge; a nan result gives every operand nan."""
+    ties: Any = select(y == y, 0.0, 1.0)
+    for x in xs:
+        ties = ties + select(x == y, 1.0, 0.0)
+    return tuple([select(x == y, 1.0 / ties, select(y == y, ZERO, y)) for x in xs])
+
+
+def clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
+    return (
+        select(y != y, y, select(x <= low, ZERO, select(x >= high, ZERO, 1.0))),
+        select(x <= low, select(low < high, 1.0, ZERO), ZERO),
+        select(x >= high, 1.0, select(low >= high, 1.0, ZERO)),
+    )
+
+
+def remainder_rule(y: Any, quotient: Any) -> tuple[Any, ...]:
+    """1 and minus the whole quotient; nan where the result is nan, such as for a zero divisor."""
+    return select(y == y, 1.0, y), select(y == y, -quotient, y)
+
+
+def pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
+    """The slope in x is p x^(p-1), that of x itself for p = 2; in p it is 0 at x = 0 = p, where 0^p jumps (C5)."""
+    if isinstance(p, float) and p == 2.0:
+        return 2.0 * x, ZERO if isinstance(p, Constant) else power_term(x, p, 0.0, 1.0)
+    by_x = ZERO if isinstance(x, Constant) else _power_slope(y, x, p, 0.0, 0.0)
+    if isinstance(p, Constant):
+        return by_x, ZERO
+    by_p = power_term(x, p, 0.0, 1.0)
+    return by_x, flat(by_p) if known(x) == 0.0 == known(p) else by_p
+
+
+def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
+    """(p - less) * x^(p-less-1) * log(x)^logs for y = x^(p-less) * log(x)^logs, without 0 * inf."""
+    factor = p - less
+    if logs == 0.0 and isinstance(factor, float) and factor == 0.0:
+        return 0.0
+    if less == logs == 0.0 and isinstance(p, float) and (p - 1.0) + 1.0 == p:
+        lower = pow(x, p - 1.0)
+    else:
+        lower = power_term(x, p, less + 1.0, logs)
+    if known(x) == 0.0 != known(factor):
+        return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
+    if known(factor) == 0.0 and (math.isinf(known(lower)) or (logs == 0.0 and math.isnan(known(lower)))):
+        return flat(factor) * lower
+    return factor / x * y if math.isinf(known(lower)) and math.isfinite(known(y)) else factor * lower
+
+
+def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[Any, ...]:
+    """At x = 0 the highest power of the logarithm outweighs the others."""
+    by_x = _power_slope(y, x, p, less, logs)
+    if logs > 0.0:
+        other = logs * power_term(x, p, less + 1.0, logs - 1.0)
+        if known(x) != 0.0:
+            by_x = by_x + other
+        elif known(p) == less:
+            by_x = other
+    return by_x, power_term(x, p, less, logs + 1.0), ZERO, ZERO
+
+
+def xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    """At x = 0 the term is kept out where its slope in y is not a number: it is 0, and changes with x."""
+    if known(y) < 0.0:
+        slope = undefined(x, y)
+        return slope, flat(slope) if known(x) == 0.0 else slope
+    slope = log_slope(y, x)
+    if known(x) == 0.0 == known(y):
+        slope = flat(x) * log_slope(y)
+    return log(y), slope
+
+
+def halves(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    half = len(operands) // 2
+    return operands[:half], operands[half:]
+
+
+def round_half_even(x: Any, digits: Any) -> Any:
+    """The nearest whole number is floor(x + 1/2), or one less where that is odd and x lies halfway."""
+    scale = pow(10.0, floor(digits))
+    tie = (2.0 * x * scale - 1.0) / 4.0
+    return (floor(2.0 * tie + 1.0) - floor(-tie) - floor(tie) - 1.0) / scale

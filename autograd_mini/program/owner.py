@@ -1,0 +1,120 @@
+"""Whose code is this: the user's, a library's, or this package's (and which version)? Asked of frames, places, classes.
+
+Not here: what is done with the answer. Read next: `stack`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, TypeVar
+
+from autograd_mini.program.source import Site, site_of
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PACKAGE = __name__.partition(".")[0]
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+RUNNER = f"{PACKAGE}.script"  # what called it has nothing to do with the user's program
+
+# What operations consist of: no node has its origin there. A composed function, such as `tanh`, is a program itself.
+_OPERATIONS = "core.", "engine", "micrograd.engine", "program.", "transforms."
+_INSIDE_OPERATIONS = ("numpy.", *[f"{PACKAGE}.{name}" for name in _OPERATIONS])
+_TRANSPARENT: set[CodeType] = set()
+_CALLED_BY_PROGRAM = PACKAGE, "numpy", "copy"  # NumPy calls operators, as in `array.sum()`; `copy` calls what copies
+_MACHINERY = PACKAGE, "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"
+
+
+def version() -> str:
+    """The version of this package; "unknown" where it is neither installed nor beside its `pyproject.toml`."""
+    from importlib.metadata import PackageNotFoundError, version  # takes longer to import than all the rest
+
+    try:
+        return version("autograd-mini")
+    except PackageNotFoundError:
+        import tomllib
+
+        try:
+            text = Path(FOLDER).parent.joinpath("pyproject.toml").read_text(encoding="utf-8")
+            return str(tomllib.loads(text)["project"]["version"])
+        except (OSError, KeyError, ValueError):
+            return "unknown"
+
+
+# -- frames ------------------------------------------------------------------------------------------------------------
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def transparent(function: Function) -> Function:
+    """Let nodes made by a function come from where it was called: it is an operation, not a part of the program."""
+    _TRANSPARENT.add(function.__code__)
+    return function
+
+
+def program_frame(frame: FrameType) -> FrameType:
+    """The innermost frame, from this one outwards, that is not a part of an operation."""
+    while frame.f_back is not None and (_module(frame).startswith(_INSIDE_OPERATIONS) or frame.f_code in _TRANSPARENT):
+        frame = frame.f_back
+    return frame
+
+
+def frames_of_run(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame and its callers, up to where this package began to run the user's program."""
+    while frame is not None and _module(frame) != RUNNER:
+        yield frame
+        frame = frame.f_back
+
+
+def is_package_frame(frame: FrameType) -> bool:
+    """Whether a function of this package runs in a frame."""
+    return _module(frame).partition(".")[0] == PACKAGE
+
+
+def user_site() -> Site | None:
+    """The innermost place in the running program that is not inside this package, NumPy or `copy`, or None."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _module(frame).partition(".")[0] in _CALLED_BY_PROGRAM:
+        frame = frame.f_back
+    return site_of(frame) if frame is not None else None
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def is_of_package(site: Site) -> bool:
+    """Whether a place is in this package, not in the user's program."""
+    return site.file.startswith(FOLDER)
+
+
+def is_of_library(site: Site) -> bool:
+    """Whether a place is in this package, the standard library, or an installed package: not in the user's program."""
+    return _is_library(site.file)
+
+
+@lru_cache(maxsize=1000)
+def _is_library(file: str) -> bool:
+    import sysconfig  # here: it takes a while to find out the paths
+
+    names = "stdlib", "platstdlib", "purelib", "platlib", "scripts"
+    return file.startswith(("<frozen ", FOLDER, *[os.path.join(sysconfig.get_path(name), "") for name in names]))
+
+
+# -- classes -----------------------------------------------------------------------------------------------------------
+
+
+def is_machinery(kind: type) -> bool:
+    """Whether a class is this package's, or one whose objects lead everywhere, such as loggers and threads."""
+    return str(kind.__module__).partition(".")[0] in _MACHINERY
+
+
+def is_tool(kind: type) -> bool:
+    """Whether a class is this package's and no part of a model: a trace, an optimiser, a report."""
+    package, *rest = str(kind.__module__).split(".")
+    return package == PACKAGE and "nn" not in rest
