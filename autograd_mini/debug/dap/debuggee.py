@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,8 +18,13 @@ from autograd_mini.debug.dap.protocol import SocketChannel
 from autograd_mini.debug.dap.session import Session
 from autograd_mini.debug.program import debug_program
 from autograd_mini.errors import AutogradError, sentences
+from autograd_mini.output.streams import WatchedInput
 from autograd_mini.script import ScriptError
 
+_NO_INPUT = (
+    "The program reads standard input, which is empty here. To type into it, add "
+    '"console": "integratedTerminal" to the configuration.\n'
+)
 TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
 
 
@@ -39,7 +44,7 @@ def main(port: int, secret: str | None = None) -> int:
             stream.reconfigure(encoding=None if secret else "utf-8", errors="backslashreplace")
     if not secret:
         if sys.stdin is not None:
-            empty = io.BufferedReader(_NoInput(session.channel.say))
+            empty = io.BufferedReader(WatchedInput(cache(partial(session.channel.say, _NO_INPUT))))  # says it once
             sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
         return _run(options, session)
     try:
@@ -76,26 +81,3 @@ def _end() -> NoReturn:
     if os.name == "posix" and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
-
-
-class _NoInput(io.RawIOBase):
-    """An empty standard input that says so, once, when the program reads from it."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._is_told = False
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return 0
-
-    def readinto(self, _: Any) -> int:
-        if not self._is_told:
-            self._say(
-                "The program reads standard input, which is empty here. To type into it, add "
-                '"console": "integratedTerminal" to the configuration.\n'
-            )
-        self._is_told = True
-        return 0

@@ -17,28 +17,12 @@ from typing import Any
 
 from autograd_mini.debug.program import Quit
 from autograd_mini.errors import ArgumentError
-from autograd_mini.output.streams import printable
+from autograd_mini.output.streams import WatchedInput, printable
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.source import Site
 from autograd_mini.script import SharedInputError
 
 _TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
-
-
-class _Refusal(io.RawIOBase):
-    """The standard input of a program whose debugger reads the real one."""
-
-    refused: Site | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return 0
-
-    def readinto(self, _: Any) -> int:
-        self.refused = user_site()
-        raise Quit
 
 
 # The turns that the running program takes: `loss.debug()` inside of it reads commands too.
@@ -59,7 +43,7 @@ class Turns:
     """
 
     def __init__(self, given: str | None, commands: bool = True) -> None:
-        self._refusal = _Refusal()
+        self._refused: Site | None = None  # where the program has read what belongs to the debugger
         self._swapped: tuple[int, int] | None = None  # what is behind descriptor 0 for the program, and for commands
         self.commands: Any = sys.stdin
         self._program: Any = sys.stdin
@@ -75,9 +59,13 @@ class Turns:
             self._program = self._open()
         elif given is None and commands and _is_descriptor_0(sys.stdin) and not sys.stdin.isatty():
             self._swapped = os.open(os.devnull, os.O_WRONLY), os.dup(0)
-            self._program = io.TextIOWrapper(io.BufferedReader(self._refusal), encoding=sys.stdin.encoding)
+            self._program = io.TextIOWrapper(io.BufferedReader(WatchedInput(self._refuse)), encoding=sys.stdin.encoding)
             if isinstance(sys.stdin, io.TextIOWrapper):
                 sys.stdin.reconfigure(errors="backslashreplace")
+
+    def _refuse(self) -> None:
+        self._refused = user_site()
+        raise Quit
 
     def _open(self) -> io.TextIOWrapper:
         encoding = getattr(sys.stdin, "encoding", None) or "utf-8"
@@ -94,8 +82,7 @@ class Turns:
         finally:
             _running.reset(token)
             self._give(1, before)
-        site = self._refusal.refused
-        if site is not None:
+        if (site := self._refused) is not None:
             raise SharedInputError(
                 f"{printable(site.file)}, line {site.line}, reads standard input, which is where the debugger's "
                 "commands come from. Type them at a terminal, or give the program its input with --input FILE."
