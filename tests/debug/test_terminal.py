@@ -767,15 +767,15 @@ def test_even_a_mistake_of_the_debugger_is_one_line(shell, monkeypatch):
 
 def test_every_verb_says_what_it_does(shell):
     said = shell("help")
-    for verb in shell.inner.shorts:
+    for verb in shell.inner.commands:
         assert re.search(rf"^  {verb} ", said, re.MULTILINE), f"{verb} is not in the overview"
         assert shell(f"help {verb}").startswith(verb)
     assert shell("?") == said
     assert shell("h b") == shell("help break")
     documented = {name.removeprefix("do_") for name in shell.inner.get_names() if name.startswith("do_")}
-    assert documented == {*shell.inner.shorts, "EOF"}
-    for verb, shorts in shell.inner.shorts.items():
-        for short in shorts:
+    assert documented == {*shell.inner.commands, "EOF"}
+    for verb, command in shell.inner.commands.items():
+        for short in command.shorts:
             assert shell(f"help {short}") == shell(f"help {verb}")
 
 

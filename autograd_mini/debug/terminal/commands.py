@@ -29,7 +29,7 @@ from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
 
-# By what they are for: each command, its short names, and after a colon what may follow it, for completion.
+# By what they are for: each command, its short names, and after a colon what may follow it.
 COMMANDS = {
     "forwards in time": "next n, step s, return r, continue c cont",
     "backwards": "rnext rn, rstep rs, rreturn rr, rcontinue rc",
@@ -442,7 +442,8 @@ class Shell(Prompt):
     def completedefault(self, *words: Any) -> list[str]:
         """What may follow a command, as the table says; after a dot, attributes of nodes."""
         text, line = str(words[0]), str(words[1])
-        follows = self.follows.get(self.parseline(line)[0] or "", "")
+        command = self.commands.get(self.parseline(line)[0] or "")
+        follows = command.follows if command is not None else ""
         trace, order = self.trace, self.trace.journal.order
         if follows == "file":
             return sorted(glob.glob(f"{glob.escape(text)}*"))
@@ -450,7 +451,7 @@ class Shell(Prompt):
             owner, _, start = text.rpartition(".")
             return [f"{owner}.{name}" for name in ATTRIBUTES if name.startswith(start)]
         known: dict[str, Callable[[], list[str]]] = {
-            "command": lambda: [*self.follows],
+            "command": lambda: [*self.commands],
             "moment": lambda: ["start", "end"],
             "node": lambda: trace.vocabulary,
             "place": lambda: [

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, NamedTuple
 
 from autograd_mini.debug.wording import Paint, plain, printable
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
@@ -24,10 +24,25 @@ _COLOURS = {"header": "1", "mark": "1;36", "result": "32", "faint": "2", "error"
 _REMEMBERED = 1000  # lines of the history
 
 
+class Command(NamedTuple):
+    """A command, its short names, and what may follow it; a row such as "break b: place" says all three."""
+
+    name: str
+    shorts: list[str]
+    follows: str
+
+    @classmethod
+    def read(cls, row: str) -> Command:
+        """The command of a row."""
+        names, _, follows = row.partition(":")
+        name, *shorts = names.split()
+        return cls(name, shorts, follows.strip())
+
+
 class Prompt(cmd.Cmd):
     """Does what lines say: each command of the table is a method `do_…`, whose docstring is its help."""
 
-    table: ClassVar[Mapping[str, str]] = {}  # "name short shorter: what may follow, …" by what the commands are for
+    table: ClassVar[Mapping[str, str]] = {}  # rows with commas between them, by what the commands are for
 
     def __init__(
         self, commands: Sequence[str] = (), stdin: IO[str] | None = None, stdout: IO[str] | None = None
@@ -40,9 +55,8 @@ class Prompt(cmd.Cmd):
         self.cmdqueue = list(commands)
         self.paint = painter(self.stdout)
         self.quits = self.ran_out = False
-        rows = [row.partition(":") for rows in self.table.values() for row in rows.split(",")]
-        self.shorts = {name: shorts for names, _, _ in rows for name, *shorts in [names.split()]}
-        self.follows = {names.split()[0]: follows.strip() for names, _, follows in rows}
+        self.topics = {topic: [Command.read(row) for row in rows.split(",")] for topic, rows in self.table.items()}
+        self.commands = {command.name: command for commands in self.topics.values() for command in commands}
 
     @property
     def columns(self) -> int:
@@ -100,12 +114,12 @@ class Prompt(cmd.Cmd):
     def _command(self, word: str) -> str:
         """The command that has this name or short name, or is the only one that begins so; else the word itself."""
         begun = self.beginning(word)
-        known = [name for name, shorts in self.shorts.items() if word in (name, *shorts)] or begun
+        known = [command.name for command in self.commands.values() if word in (command.name, *command.shorts)] or begun
         return known[0] if len(known) == 1 else word
 
     def beginning(self, word: str) -> list[str]:
         """The commands that begin with a word."""
-        return [name for name in self.shorts if name.startswith(word)]
+        return [name for name in self.commands if name.startswith(word)]
 
     def _complain(self, text: str) -> None:
         self.say(self.paint("error", f"*** {printable(text)}"))
@@ -128,25 +142,26 @@ class Prompt(cmd.Cmd):
     def do_help(self, text: str) -> None:
         """List the commands; help break says more about break."""
         if text:
-            name = self._command(text)
-            if name not in self.shorts:
+            command = self.commands.get(self._command(text))
+            if command is None:
                 raise ArgumentError(f"There is no command {shown(text)}.")
-            names = f"{name} ({', '.join(self.shorts[name])})" if self.shorts[name] else name
-            first, *rest = self._help(name).rstrip().splitlines()
+            names = f"{command.name} ({', '.join(command.shorts)})" if command.shorts else command.name
+            first, *rest = self._help(command).rstrip().splitlines()
             self.say(self.paint("header", names), f"   {first}", *[f"   {line[8:]}".rstrip() for line in rest])
             return
-        for title, rows in self.table.items():
-            self.say(self.paint("header", title))
-            for name in (row.split()[0].rstrip(":") for row in rows.split(",")):
-                line = f"  {name:9} {''.join(self.shorts[name][:1]):2}  {re.split('[:;.]', self._help(name))[0]}"
+        for topic, commands in self.topics.items():
+            self.say(self.paint("header", topic))
+            for command in commands:
+                about = re.split("[:;.]", self._help(command))[0]  # without the examples
+                line = f"  {command.name:9} {''.join(command.shorts[:1]):2}  {about}"
                 self.say(*wrapped(line, self.columns, below=16))
         self.say(
             "A stop shows what has just happened. An empty line repeats the last command. Commands can be shortened; "
             "anything else is an expression."
         )
 
-    def _help(self, name: str) -> str:
-        return getattr(self, f"do_{name}").__doc__ or ""
+    def _help(self, command: Command) -> str:
+        return getattr(self, f"do_{command.name}").__doc__ or ""
 
     def completenames(self, text: str, *_: Any) -> list[str]:
         """The commands that begin so, for the completion of `cmd`."""
