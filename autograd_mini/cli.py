@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from autograd_mini import symbolic
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
 from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, printable, reason, say, write
 from autograd_mini.program.owner import version
 from autograd_mini.script import SharedInputError
-from autograd_mini.symbolic.lessons import LESSONS, explain_proof
+from autograd_mini.symbolic.lessons import LESSONS
 
 _WIDEST = 8  # classes shown in a table
 
@@ -311,6 +312,6 @@ def _prove(options: argparse.Namespace) -> int:
         width = max(map(len, LESSONS))
         say("\n".join(f"{name:{width}}  {lesson.about}" for name, lesson in LESSONS.items()))
         return 0
-    text, proved = explain_proof(options.name, options.classes)
+    text, proved = symbolic.explain_proof(options.name, options.classes)
     say(text)
     return 0 if proved else 1

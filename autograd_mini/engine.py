@@ -1,22 +1,19 @@
-"""`Value`: a number that records, and goes back.
+"""`Value`: a number that records how it was computed, and finds its derivatives by everything it was computed from.
 
-A `Value` is a number that remembers how it was computed. Every operation makes a node that holds its operands and,
-from the same moment, the local partial derivative for each; the sweep multiplies them from the result back to the
-leaves. Not here: any derivative (that is `primitives`), and the sweep (`sweep`). Read next: `functions`.
+Every operation makes a node that holds its operands and the local partial derivative for each; the sweep multiplies
+them on the way back. Not here: any derivative (that is `table`), and the sweep (`sweep`). Read next: `functions`.
 """
 
 from __future__ import annotations
 
-import importlib
 import operator
-import threading
-import weakref
-from collections.abc import Callable, Container, Sequence
-from copy import deepcopy
-from typing import Any, NamedTuple, TypeGuard
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeGuard
 
 from autograd_mini.core.arrays import is_array
+from autograd_mini.core.copies import Copied
 from autograd_mini.core.methods import Methods, right_operand
+from autograd_mini.core.node import Notes
 from autograd_mini.core.row import (
     TABLE,
     ZERO,
@@ -30,12 +27,12 @@ from autograd_mini.core.row import (
 )
 from autograd_mini.core.sweep import propagate, sweep, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, recording
-from autograd_mini.watch.origins import Mark, new_mark
+from autograd_mini.watch.origins import new_mark
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]
+_NEG = TABLE["neg"]
 _new = object.__new__
 
 
@@ -43,18 +40,6 @@ def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Val
     """An inlined operator once more, with the other operand as a float."""
     operand = right_operand(row, other)
     return operate(self, operand) if type(operand) is float else NotImplemented
-
-
-class Notes(NamedTuple):
-    """What only some nodes have."""
-
-    scope: Scope | None
-    name: str | None = None
-    origin: Site | None = None
-    mark: Mark | None = None  # of a node that `backward()` was called on
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Notes, (self.scope, self.name)  # without the origin: code objects cannot be pickled
 
 
 CUT_OFF = "was made inside no_grad() or by detach(): nothing is recorded behind it"
@@ -82,7 +67,7 @@ class _Missing:
         del vars(node)[self.name]
 
 
-class Value(Methods):
+class Value(Copied):
     """A real number that records the operations it takes part in.
 
     Args:
@@ -105,22 +90,13 @@ class Value(Methods):
     (-2.0, 2.0)
     """
 
-    # `_left` and `_right` are the operands (a Value, a float, or None), `_dleft` and `_dright` the local partials, ZERO
-    # where there is no edge: a constant, or a branch not taken. An operation of three or more operands keeps two
-    # tuples in `_left` and `_dleft`; `where`, for every relu is one, keeps its only edge in `_left` and `_dleft`, and
-    # its operands in `_right`. One tracked object a node, with no cycle and no closure, is what makes recording fast
-    # (measured: a tuple of operands in every node doubles the time). Each slot costs time and memory too, so what few
-    # nodes have shares one: `_notes` is the scope (or None), or `Notes`. `_grad` is None until a sweep arrives.
+    # Recording is fast because a node is one tracked object, with no cycle and no closure (measured: with a tuple of
+    # operands in every node it takes twice the time). `_grad` is None until a sweep arrives.
     __slots__ = ("_data", "_dleft", "_dright", "_grad", "_left", "_notes", "_right", "_row")
 
     _data: float
     _grad: float | None
-    _row: Primitive | None
-    _left: Any
-    _right: Any
-    _dleft: Any
-    _dright: Any
-    _notes: Scope | Notes | None
+    debug: ClassVar[Callable[[Value], None]]  # the debugger attaches it
 
     # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
     _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
@@ -168,68 +144,6 @@ class Value(Methods):
     def grad(self, grad: float | None) -> None:
         self._grad = None if grad is None else grad if type(grad) is float else _real(grad, "Value.grad")
 
-    @property
-    def op(self) -> str | None:
-        """The name of the primitive that computed it; None for a leaf."""
-        return None if self._row is None else self._row.name
-
-    @property
-    def operands(self) -> tuple[Any, ...]:
-        """What it was computed from: `Value`s, and floats for constants; () for a leaf."""
-        if isinstance(self._left, tuple):
-            return self._left
-        if type(self._right) is tuple:
-            return self._right
-        if self._right is not None:
-            return self._left, self._right
-        return () if self._row is None else (self._left,)
-
-    @property
-    def partials(self) -> tuple[Any, ...]:
-        """The local partial derivative for each operand; `ZERO` for constants and branches not taken."""
-        if isinstance(self._dleft, tuple):
-            return self._dleft
-        if type(self._right) is tuple:
-            return (ZERO, self._dleft, ZERO) if self._right[0] else (ZERO, ZERO, self._dleft)
-        if self._right is not None:
-            return self._dleft, self._dright
-        return () if self._row is None else (self._dleft,)
-
-    @property
-    def scope(self) -> Scope | None:
-        """The named part of the program that made it, or None."""
-        return self._notes.scope if isinstance(self._notes, Notes) else self._notes
-
-    @property
-    def name(self) -> str | None:
-        """What pictures and debuggers call it; None where nobody gave it a name."""
-        return self._notes.name if type(self._notes) is Notes else None
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        self._notes = self._all_notes()._replace(name=name)
-
-    @property
-    def label(self) -> str | None:
-        """Another word for `name`."""
-        return self.name
-
-    @label.setter
-    def label(self, label: str | None) -> None:
-        self.name = label
-
-    @property
-    def origin(self) -> Site | None:
-        """The source expression that made it; None unless `provenance` was on."""
-        return self._notes.origin if type(self._notes) is Notes else None
-
-    @origin.setter
-    def origin(self, origin: Site | None) -> None:
-        self._notes = self._all_notes()._replace(origin=origin)
-
-    def _all_notes(self) -> Notes:
-        return self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
-
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
     def backward(self, seed: float = 1.0) -> None:
@@ -272,12 +186,7 @@ class Value(Methods):
         if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
             behind = topological_order(self, everything=True) if self._row is not None else ()
             held = {node: (node._data, node.grad) for node in behind if node._row is None}
-            self._notes = self._all_notes()._replace(mark=new_mark(self, seed, held))
-
-    def debug(self) -> None:
-        """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
-        # By name, for the debugger is made of values, not values of it: nothing here may import it.
-        importlib.import_module("autograd_mini.debug").shell(self)
+            self._note(mark=new_mark(self, seed, held))
 
     # -- a number among numbers ----------------------------------------------------------------------------------------
 
@@ -293,34 +202,6 @@ class Value(Methods):
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
 
-    # -- copying and pickling: nothing recurses, for a graph may be a million nodes deep -------------------------------
-
-    def __copy__(self) -> Value:
-        clone = _revived(None, *_state(self))
-        if (attributes := self._attributes()) is not None:
-            vars(clone).update(attributes)
-        return clone
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        fresh = _history(self, memo)
-        for node in fresh:
-            kind, row, data, grad, notes, operands, partials = _state(node)
-            operands = tuple([memo[id(x)] if is_node(x) else x for x in operands])
-            memo[id(node)] = _revived(None, kind, row, data, grad, notes, operands, partials)
-        for node in fresh:
-            if (attributes := node._attributes()) is not None:  # they may refer to any of the copies
-                vars(memo[id(node)]).update(deepcopy(attributes, memo))
-        clone: Value = memo[id(self)]
-        return clone
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        attributes = self._attributes()  # they may lead back to the node
-        return _revived, (_pickled_first(self), *_state(self)), attributes
-
-    def _attributes(self) -> dict[str, Any] | None:
-        """What a program hung on a node, to be copied with it."""
-        return None
-
     # -- what code written for micrograd looks at ----------------------------------------------------------------------
 
     @property
@@ -329,9 +210,7 @@ class Value(Methods):
 
     @property
     def _op(self) -> str:
-        if self._row is _WHERE and self.scope is not None and self.scope.name == "relu":
-            return "ReLU"
-        return "" if self._row is None else self._row.symbol
+        return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
@@ -420,7 +299,7 @@ class Value(Methods):
         return power
 
     def __neg__(self) -> Value:
-        return record(TABLE["neg"], -self._data, self, None, -1.0, ZERO)
+        return record(_NEG, -self._data, self, None, -1.0, ZERO)
 
     def __pos__(self) -> Value:
         return self
@@ -452,6 +331,14 @@ def is_node(x: object) -> TypeGuard[Value]:
     return isinstance(x, Value)
 
 
+def is_relu(node: Value) -> bool:
+    """Whether a node is a relu, which is recorded as where(…, 0, x) in a scope of that name."""
+    if node._row is not _WHERE or node.scope is None or node.scope.name != "relu":
+        return False
+    _, zero, x = node.operands
+    return zero == 0.0 and is_node(x)
+
+
 def is_cut_off(node: Value) -> bool:
     """Whether a node is a constant that holds nothing of what it was computed from, as `cut` makes them."""
     return node._row is _STOP and type(node._left) is float
@@ -472,19 +359,6 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
     if now.observe is not None:
         now.observe(node)
     return node
-
-
-def retire(leaf: Value) -> None:
-    """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
-    if leaf._row is None:
-        leaf._left = leaf._data
-    leaf._row = TABLE["pos"]
-
-
-def cut(node: Value) -> None:
-    """Turn a computed node into a constant that holds nothing of what it was computed from."""
-    if node._row is not None:
-        node._row, node._left, node._right, node._dleft, node._dright = _STOP, node._data, None, ZERO, ZERO
 
 
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -587,93 +461,3 @@ def _real(number: Any, where: str) -> float:
     if real is None:
         raise operand_error(where, number)
     return real
-
-
-def layout(row: Primitive | None, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> tuple[Any, Any, Any, Any]:
-    """The operands and their partials as a node keeps them: (`_left`, `_right`, `_dleft`, `_dright`)."""
-    if row is _WHERE:
-        taken = 1 if operands[0] else 2
-        return operands[taken], operands, partials[taken], ZERO
-    if len(operands) > 2:
-        return operands, None, partials, ZERO
-    left, right, *_ = *operands, None, None
-    dleft, dright, *_ = *partials, ZERO, ZERO
-    return left, right, dleft, dright
-
-
-def _state(node: Value) -> tuple[Any, ...]:
-    """Everything a node holds."""
-    return type(node), node._row, node._data, node._grad, node._notes, node.operands, node.partials
-
-
-def _revived(
-    first: Any,
-    kind: type[Value],
-    row: Primitive | None,
-    data: float,
-    grad: float | None,
-    notes: Any,
-    operands: tuple[Any, ...],
-    partials: tuple[Any, ...],
-) -> Value:
-    """The node of a state; `first` has done its work when this is called."""
-    node: Value = _new(kind)
-    node._row, node._data, node._grad, node._notes = row, data, grad, notes
-    node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
-    return node
-
-
-def _history(root: Value, known: Container[int]) -> dict[Value, None]:
-    """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
-    order: dict[Value, None] = {}
-    entered: set[Value] = set()
-    path = [root] if id(root) not in known else []
-    while path:
-        node = path[-1]
-        if node in entered:
-            order[path.pop()] = None
-        else:
-            entered.add(node)
-            path += [x for x in node.operands if is_node(x) and id(x) not in known and x not in entered]
-    return order
-
-
-class _Dump:
-    """The computed nodes that one pickler has pickled, as far as is known.
-
-    Each node is pickled as an object, so that what is shared stays shared; but a pickler recurses into operands that
-    it does not have yet. So a node brings along those, operands first. Which pickler asks, a node is not told: only
-    the memo of the pickler keeps this object, so that it is gone with it; and a node that is asked although it is in
-    here is asked by another one, for which a new `_Dump` begins. What is believed here decides how far a pickler
-    recurses and how much it writes, never what comes back.
-    """
-
-    __slots__ = ("__weakref__", "nodes")
-
-    def __init__(self) -> None:
-        self.nodes: set[int] = set()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, ()  # nothing of it is needed later
-
-
-class _Dumping(threading.local):
-    dump: Callable[[], _Dump | None] = staticmethod(lambda: None)
-
-
-_dumping = _Dumping()
-
-
-def _pickled_first(node: Value) -> Any:
-    """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
-    if node._row is None:
-        return None
-    dump = _dumping.dump()
-    if dump is None or id(node) in dump.nodes:
-        dump = _Dump()
-        _dumping.dump = weakref.ref(dump)
-    computed = [x for x in node.operands if is_node(x) and x._row is not None]
-    complete = dump.nodes.issuperset(map(id, computed))
-    missing = () if complete else [x for x in _history(node, dump.nodes) if x._row is not None and x is not node]
-    dump.nodes.add(id(node))
-    return (dump, missing) if missing else dump

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from autograd_mini.core.methods import Methods
+from tests import stubs
 
 PACKAGE = Path(am.__file__).parent
 MODULES = sorted(
@@ -26,23 +26,25 @@ MODULES = sorted(
 LAYERS = [
     ["program.source", "output.files", "output.screen", "output.streams"], ["program.owner"],
     ["errors", "program.assignments", "program.stack"], ["core.ieee", "core.arrays", "program.scopes"],
-    ["core.row", "watch"], ["core.rules", "core.custom"], ["core.table", "watch.origins"],
-    ["core.methods", "watch.finiteness", "watch.boundaries"],
-    ["core.sweep"],
-    ["engine", "core.traced"], ["core.dual", "transforms.trees", "notation.namespaces"],
+    ["core.row", "core.attached", "watch"], ["core.rules", "core.custom"], ["core.table", "watch.origins"],
+    ["core.methods", "watch.finiteness", "watch.boundaries"], ["core.node"],
+    ["core.traced", "core.copies"], ["core.sweep"], ["engine", "notation.text"],
+    ["core.dual", "transforms.trees", "notation.namespaces", "notation.spelling"],
     ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
-    ["functions.scalars"], ["functions.sums"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
+    ["functions.composed"], ["functions.sums", "functions.switches"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
     ["functions", "transforms.recorded"], ["transforms.derivatives"], ["notation.names", "notation.snapshot"],
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
-    ["symbolic.proof"], ["symbolic"], ["symbolic.lessons"],
+    ["symbolic.assumptions"], ["symbolic.lessons", "symbolic.proof"],
+    ["symbolic.derivation"], ["symbolic"],
     ["optim.states"], ["nn.module", "optim.schedules"],
-    ["nn", "optim", "demo.data", "explanation.report"], ["micrograd.engine"], ["micrograd.nn"],
-    ["micrograd"], ["explanation.stable", "explanation.digits"], ["explanation.study"], ["explanation"],
+    ["nn", "optim", "demo.data"], ["micrograd.engine"], ["micrograd.nn"],
+    ["micrograd"], ["explanation.words", "explanation.digits"], ["explanation.graph"],
+    ["explanation.causes", "explanation.stable"], ["explanation.advice"], ["explanation.report"], ["explanation"],
     ["drawing.render", "drawing.document", "drawing.gradients", "drawing.parts"],
     ["drawing.boxes", "drawing.page"], ["drawing.picture"], ["drawing"], ["demo.job", "script"],
-    ["debug.timeline.journal", "debug.timeline.conditions"], ["debug.timeline.moment", "debug.timeline.lines"],
-    ["debug.timeline.breakpoints"], ["debug.timeline.travel"],
-    ["debug.program", "debug.disorder", "debug.timeline.differences", "debug.timeline.places", "debug.wording"],
+    ["debug.timeline.journal", "debug.timeline.index"], ["debug.timeline.expressions"],
+    ["debug.timeline.breakpoints", "debug.timeline.timeline"], ["debug.timeline.travel"],
+    ["debug.program", "debug.disorder", "debug.timeline.differences", "debug.wording"],
     ["debug.pages.listing"], ["debug.pages.mathml"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],
     ["debug.terminal.prompt", "debug.terminal.turns"], ["debug.terminal.commands"], ["debug.terminal"],
     ["debug.dap.protocol", "debug.dap.sources"], ["debug.dap.install", "debug.dap.variables", "debug.dap.stops"],
@@ -111,7 +113,11 @@ def test_public_names():
     assert len(set(am.__all__)) == len(am.__all__)
     public = {name for name in vars(am) if not name.startswith("_")}
     submodules = {m.name for m in pkgutil.iter_modules(am.__path__)}
-    assert public - submodules == set(am.__all__) - submodules
+    assert public - submodules <= set(am.__all__)
+    assert dir(am) == sorted([*am.__all__, "__version__"])
+    assert all(getattr(am, name) is getattr(am, name) for name in am.__all__)
+    with pytest.raises(AttributeError, match="exq"):
+        _ = am.exq
     assert {"nn", "optim"} <= set(am.__all__)
 
 
@@ -145,19 +151,24 @@ def test_every_module_opens_with_what_it_is():
             assert "Read next" in doc, module
 
 
-def test_method_declarations_for_type_checkers():
-    """The methods that `Value` declares, beside those that are written out, are those that are attached to it."""
-    tree = ast.parse((PACKAGE / "core" / "methods.py").read_text())
-    declared = {
-        statement.target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for statement in node.body
-        if isinstance(statement, ast.AnnAssign)
-    }
-    attached = {
-        name for name, member in vars(Methods).items()
-        if inspect.isfunction(member) and not name.startswith("_")
-        and not member.__qualname__.startswith("Methods.")
-    }  # fmt: skip
-    assert declared == attached
+@pytest.mark.parametrize("file", stubs.FILES)
+def test_stubs_are_what_the_generator_gives(file):
+    """Type checkers see every public name and every method: run `python -m tests.stubs` after adding one."""
+    assert (PACKAGE / file).read_text() == stubs.FILES[file](), "run: python -m tests.stubs"
+
+
+def test_type_checkers_see_the_names(tmp_path):
+    """mypy, strict, knows functions, methods and submodules, and finds a name that is not there."""
+    api = pytest.importorskip("mypy.api")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import autograd_mini as am\n"
+        "v = am.Value(2.0)\n"
+        "y = am.exp(v) + v.exp() + am.tanh(v) + v.arcsin() + am.debug.CRITICAL\n"
+        "print(y, am.__all__, am.softmax([v, 1.0]), am.nn.MLP)\n"
+        "am.exq(v)\n"
+        "v.exq()\n"
+    )
+    said, _, _ = api.run(["--strict", f"--cache-dir={tmp_path}", "--config-file=", str(program)])
+    found = [line.partition(": error: ")[2] for line in said.splitlines() if ": error: " in line]
+    assert [("exq" in error) for error in found] == [False, True, True], said

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, final
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import FLAT, TABLE, ZERO, Constant, Primitive, as_number, evaluate, interpreters, on_arrays
+from autograd_mini.core.traced import resolved
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import recording
@@ -308,7 +309,7 @@ def tangent_at(number: Any, level: Level) -> Any:
     """
     number = settled(number)
     tangent = number.tangent if type(number) is Dual and number.level is level else 0.0
-    return 0.0 if tangent is FLAT or tangent is ZERO else tangent
+    return 0.0 if tangent is FLAT or tangent is ZERO else resolved(tangent)
 
 
 def perturbed(primal: Any, tangent: Any, level: Level) -> Any:

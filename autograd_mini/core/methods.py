@@ -11,10 +11,11 @@ import math
 import operator
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import autograd_mini.core.table  # noqa: F401  # fills TABLE
 from autograd_mini.core.arrays import boxed, elementwise
+from autograd_mini.core.attached import Attached
 from autograd_mini.core.row import (
     FLAT,
     TABLE,
@@ -29,18 +30,6 @@ from autograd_mini.core.row import (
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.program.stack import recording
 
-# NumPy's names for functions that are called otherwise here.
-_NUMPY_NAMES = {
-    "abs": "fabs",
-    "asin": "arcsin",
-    "acos": "arccos",
-    "atan": "arctan",
-    "atan2": "arctan2",
-    "asinh": "arcsinh",
-    "acosh": "arccosh",
-    "atanh": "arctanh",
-}
-
 
 def _operation(name: str) -> Callable[..., Any]:
     row = TABLE[name]
@@ -49,8 +38,8 @@ def _operation(name: str) -> Callable[..., Any]:
 
 _where, _maximum, _minimum = map(_operation, ("where", "maximum", "minimum"))
 
-# What NumPy's and SciPy's functions mean on these numbers where their own loops over objects have no answer, or lose
-# nan and ties. All others NumPy computes by operators and methods.
+# What NumPy's and SciPy's functions mean on these numbers. NumPy's own loops over objects have no answer for some of
+# them, and lose nan and ties in others; the functions that are missing here it computes by operators and methods.
 _PREDICATES: dict[str, Callable[..., Any]] = {
     "isnan": lambda x: x != x,
     "isinf": lambda x: (x == math.inf) | (x == -math.inf),
@@ -62,19 +51,11 @@ _PREDICATES: dict[str, Callable[..., Any]] = {
 }
 _ANSWERS: dict[str, Callable[..., Any]] = {
     **_PREDICATES,
-    "maximum": _maximum,
-    "minimum": _minimum,
+    **{row.numpy or row.name: _operation(row.name) for row in TABLE.values() if row.is_public},
     "fmax": lambda a, b: _where(a != a, b, _where(b != b, a, _maximum(a, b))),
     "fmin": lambda a, b: _where(a != a, b, _where(b != b, a, _minimum(a, b))),
-    "clip": _operation("clip"),
-    "sign": _operation("sign"),
     "heaviside": lambda x, half: _where(x < 0.0, 0.0, _where(x == 0.0, half, _where(x > 0.0, 1.0, x))),
-    "arctan2": _operation("atan2"),
-    "hypot": _operation("hypot"),
-    "fmod": _operation("fmod"),
     "divmod": divmod,
-    "float_power": _operation("pow"),
-    **{name: _operation(name) for name in ("erf", "erfc", "ndtr", "xlogy")},
 }
 
 
@@ -167,7 +148,7 @@ def _ufunc(name: str, nin: int, nout: int, identity: Any) -> Any:
     return sys.modules["numpy"].frompyfunc(function, nin, nout, identity=identity)
 
 
-class Methods:
+class Methods(Attached):
     """The base class of numbers that record: operators, and methods with the names of functions."""
 
     __slots__ = ()
@@ -300,81 +281,15 @@ class Methods:
             ) from error
         return answer.astype(bool) if is_mask and isinstance(answer, numpy.ndarray) and "out" not in options else answer
 
-    if TYPE_CHECKING:
 
-        @property
-        def data(self) -> Any: ...  # the bare number
-
-        abs: Callable[..., Any]
-        acos: Callable[..., Any]
-        acosh: Callable[..., Any]
-        arccos: Callable[..., Any]
-        arccosh: Callable[..., Any]
-        arcsin: Callable[..., Any]
-        arcsinh: Callable[..., Any]
-        arctan: Callable[..., Any]
-        arctan2: Callable[..., Any]
-        arctanh: Callable[..., Any]
-        asin: Callable[..., Any]
-        asinh: Callable[..., Any]
-        atan: Callable[..., Any]
-        atan2: Callable[..., Any]
-        atanh: Callable[..., Any]
-        cbrt: Callable[..., Any]
-        cos: Callable[..., Any]
-        cosh: Callable[..., Any]
-        detach: Callable[..., Any]
-        elu: Callable[..., Any]
-        erf: Callable[..., Any]
-        erfc: Callable[..., Any]
-        exp: Callable[..., Any]
-        exp2: Callable[..., Any]
-        expm1: Callable[..., Any]
-        fabs: Callable[..., Any]
-        floor: Callable[..., Any]
-        fmod: Callable[..., Any]
-        gelu: Callable[..., Any]
-        hard_tanh: Callable[..., Any]
-        hypot: Callable[..., Any]
-        leaky_relu: Callable[..., Any]
-        log: Callable[..., Any]
-        log10: Callable[..., Any]
-        log1p: Callable[..., Any]
-        log2: Callable[..., Any]
-        log_sigmoid: Callable[..., Any]
-        logaddexp: Callable[..., Any]
-        maximum: Callable[..., Any]
-        minimum: Callable[..., Any]
-        ndtr: Callable[..., Any]
-        one_minus_square: Callable[..., Any]
-        relu: Callable[..., Any]
-        selu: Callable[..., Any]
-        sigmoid: Callable[..., Any]
-        sign: Callable[..., Any]
-        silu: Callable[..., Any]
-        sin: Callable[..., Any]
-        sinh: Callable[..., Any]
-        softplus: Callable[..., Any]
-        softsign: Callable[..., Any]
-        sqrt: Callable[..., Any]
-        stop_gradient: Callable[..., Any]
-        tan: Callable[..., Any]
-        tanh: Callable[..., Any]
-        where: Callable[..., Any]
-        xlogy: Callable[..., Any]
-
-
-def attach(name: str, function: Callable[..., Any]) -> None:
+def attach(name: str, function: Callable[..., Any], alias: str = "") -> None:
     """Make a function of a recording number one of its methods, also under NumPy's name for it."""
-    for alias in {name, _NUMPY_NAMES.get(name, name)}:
-        setattr(Methods, alias, function)
+    for title in {name, alias or name}:
+        setattr(Attached, title, function)
     if name == "logaddexp":
         _ANSWERS[name] = function
 
 
-_FOR_RULES = ("flat", "lifted_ndtr", "one_power_less", "power_term", "slope_at_kink")
-
 for _row in TABLE.values():
-    # written as a function, not as an operator
-    if _row.symbol == _row.name and _row.name not in _FOR_RULES and not hasattr(Methods, _row.name):
-        attach(_row.name, _method(_row.name))
+    if _row.is_method and not hasattr(Methods, _row.name):
+        attach(_row.name, _method(_row.name), _row.numpy)

@@ -242,17 +242,21 @@ def as_number(operand: object) -> float | None:
     return as_number(operand[()]) if is_array(operand) and operand.ndim == 0 else None
 
 
+def is_formula(x: object) -> bool:
+    """Whether it is of a library whose expressions the package interprets."""
+    return any(kind.__module__.partition(".")[0] in _INTERPRETED_BY for kind in type(x).__mro__)
+
+
 def is_operand(operand: object) -> bool:
     """Whether operations take it: a number, or something of a type that has an interpreter."""
-    if as_number(operand) is not None or any(kind in interpreters for kind in type(operand).__mro__):
-        return True
-    return type(operand).__module__.partition(".")[0] in _INTERPRETED_BY
+    is_interpreted = any(kind in interpreters for kind in type(operand).__mro__)
+    return as_number(operand) is not None or is_interpreted or is_formula(operand)
 
 
 def is_hopeless(operand: object) -> bool:
     """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
-    if type(operand).__module__.partition(".")[0] in _INTERPRETED_BY:
-        return True  # a formula: it and a number with a graph do not mix
+    if is_formula(operand):
+        return True  # it and a number with a graph do not mix
     return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
 
 

@@ -1,6 +1,6 @@
 """The order of a graph and the sweep through it: the chain rule, in the one place where it happens.
 
-Recorded edges are read as `Value`s keep them (`node` describes the pairs); any other node is asked for its partials.
+The pairs that `Value`s keep (see `node`) are read directly; all other nodes are asked for operands and partials.
 Not here: recording, and any derivative. Read next: `engine`.
 """
 
@@ -9,51 +9,60 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
+from autograd_mini.core.node import Node
 from autograd_mini.core.row import FLAT, ZERO
+from autograd_mini.core.traced import resolved
 from autograd_mini.program.stack import recording
 
-Node = Any  # a Value, which this module need not know
-Partials = Callable[[Node], Sequence[Any]]
+Partials = Callable[[Any], Sequence[Any]]
 
 
-def topological_order(root: Node, leaves: Iterable[Node] = (), everything: bool = False) -> dict[Node, Any]:
+def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = False) -> dict[Any, Any]:
     """The nodes behind a root, operands before results: a dict in that order, every node with `ZERO`.
 
     The order follows from the shape of the graph alone, so gradients have the same bits in every run. The walk does not
     look behind the leaves it starts with; with everything, it also enters branches where no gradient flows.
     """
-    order: dict[Node, Any] = dict.fromkeys(leaves, ZERO)
-    path: list[Any] = [root]
-    while path:
-        node = path.pop()
-        if node is None:  # what the next one was computed from is in the order by now
+    order: dict[Any, Any] = dict.fromkeys(leaves, ZERO)
+    path, in_pairs = [root], root.keeps_pairs
+    while path:  # its last node is done when no operand of it is missing
+        node = path[-1]
+        if everything or not in_pairs:
+            kind = object if everything else Node
+            missing = [x for x in node.operands if type(x) is not float and isinstance(x, kind) and x not in order]
+        elif type(node._dleft) is tuple:
+            edges = zip(node._left, node._dleft, strict=True)
+            missing = [x for x, partial in edges if partial is not ZERO and x not in order]
+        elif node._dleft is not ZERO and node._left not in order:
+            path.append(node._left)
+            continue
+        elif node._dright is not ZERO and node._right not in order:
+            path.append(node._right)
+            continue
+        else:
             order[path.pop()] = ZERO
-        elif node not in order:
-            path += node, None
-            if everything:
-                path += [operand for operand in reversed(node.operands) if type(operand) is not float]
-            elif type(node._dleft) is tuple:
-                edges = zip(reversed(node._left), reversed(node._dleft), strict=True)
-                path += [operand for operand, partial in edges if partial is not ZERO]
-            else:
-                if node._dright is not ZERO:
-                    path.append(node._right)
-                if node._dleft is not ZERO:
-                    path.append(node._left)
+            continue
+        if missing:
+            path += reversed(missing)
+        else:
+            order[path.pop()] = ZERO
     return order
 
 
 def sweep(
-    root: Node, seed: Any, adjoints: dict[Node, Any], partials: Partials | None = None
-) -> Iterator[tuple[Node, Any]]:
+    root: Any, seed: Any, adjoints: dict[Any, Any], partials: Partials | None = None
+) -> Iterator[tuple[Any, Any]]:
     """Walk from the root to the leaves, and hand each node's adjoint on to its operands: the chain rule.
 
     Yields each node with its complete adjoint before it is handed on, and fills the adjoints, which are a topological
     order at first. `partials` gives one partial for each operand of a node; by default they are the recorded ones.
     """
     adjoints[root] = seed
+    if partials is None and not root.keeps_pairs:
+        partials = attrgetter("partials")
     for node, adjoint in reversed(adjoints.items()):
         yield node, adjoint
         if partials is not None:
@@ -81,18 +90,18 @@ def sweep(
                 adjoints[operand] = contribution if before is ZERO else before + contribution
 
 
-def adjoints(root: Node, seed: Any = 1.0, partials: Partials | None = None) -> dict[Node, Any]:
+def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> dict[Any, Any]:
     """The derivative of a root by every node behind it, times the seed, in topological order; `ZERO` for none."""
     found = topological_order(root)
     deque(sweep(root, seed, found, partials), maxlen=0)
-    return found
+    return found if root.keeps_pairs else {node: resolved(adjoint) for node, adjoint in found.items()}
 
 
 def propagate(
-    root: Node,
+    root: Any,
     seed: Any,
-    adjoints: dict[Node, Any],
-    leaves: Sequence[Node] = (),
+    adjoints: dict[Any, Any],
+    leaves: Sequence[Any] = (),
     partials: Partials | None = None,
 ) -> None:
     """Run a sweep to its end, or up to the leaves that the order starts with.
@@ -108,11 +117,10 @@ def propagate(
             checks.contributions(node, adjoint)
     deque(walk, maxlen=0)
     for leaf in leaves:
-        if adjoints[leaf] is FLAT:
-            adjoints[leaf] = ZERO
+        adjoints[leaf] = ZERO if adjoints[leaf] is FLAT else resolved(adjoints[leaf])
 
 
-def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
+def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
     """Walk from the leaves to the roots and give each node its derivative in one direction: the same edges, forwards.
 
     The tangents are those of the leaves at first; `ZERO` where nothing arrives.
@@ -136,5 +144,5 @@ def push(order: Iterable[Node], tangents: dict[Node, Any]) -> dict[Node, Any]:
     return tangents
 
 
-def _pair(node: Node) -> tuple[Any, Any]:
+def _pair(node: Any) -> tuple[Any, Any]:
     return (node._left, node._dleft), (node._right, node._dright)

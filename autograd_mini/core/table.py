@@ -19,6 +19,18 @@ from autograd_mini.core.row import FLAT, ZERO, Operation, branch, select
 from autograd_mini.core.row import define as row
 from autograd_mini.core.rules import ANY, DENSITY, GAUSS, LN2, LOG2E, LOG10E, POSITIVE, ROUNDED, UNIT, WIDE, known
 
+# Rules speak of these rows before they are defined.
+abs: Operation
+cos: Operation
+cosh: Operation
+exp2: Operation
+floor: Operation
+hypot: Operation
+one_minus_square: Operation
+one_power_less: Operation
+sign: Operation
+sum_of: Operation
+
 _IS_OPERATOR: Any = {"is_public": False, "is_method": False}
 _FOR_RULES: Any = {"is_public": False, "is_method": False}
 _INF = math.inf

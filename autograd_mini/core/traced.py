@@ -1,21 +1,21 @@
 """`Traced`: a node whose data is whatever it is given, such as a SymPy expression: a graph for all inputs at once.
 
-It records what a `Value` records, and the same sweep walks it. What cannot be known while tracing is the answer of a
-comparison: it is a `Condition`, both forms of a branch are computed, and `where` joins them.
-Not here: what the operations mean on the data; the interpreter of its type knows. Read next: `symbolic`.
+The answer of a comparison is not known while tracing: it is a `Condition`, both forms of a branch are computed, and
+`where` joins them. Not here: what operations mean on the data (its type has an interpreter). Read next: `symbolic`.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, final
+from typing import Any, ClassVar, NoReturn, final
 
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods
+from autograd_mini.core.node import Node
 from autograd_mini.core.row import TABLE, ZERO, Primitive, as_number, evaluate, interpreters, on_arrays, operand_error
 from autograd_mini.errors import OperandError, shown
-from autograd_mini.program.stack import Scope, recording
+from autograd_mini.program.stack import recording
 
 _RELATE: dict[str, Callable[..., Any]] = {
     "<": operator.lt,
@@ -29,8 +29,8 @@ _RELATE: dict[str, Callable[..., Any]] = {
     "~": operator.invert,
 }
 
-# Who compares data of which type, and joins what comes of it, where Python's operators mean something else (of SymPy's
-# expressions, == asks whether they are written alike): relations[type](symbol, *operands). A bool is a known answer.
+# Comparison handlers by data type, for types whose operators mean something else (== of SymPy's expressions asks
+# whether they are written alike): relations[type](symbol, *operands). They join conditions too. A bool is known.
 relations: dict[type, Callable[..., Any]] = {}
 
 
@@ -80,7 +80,6 @@ class Condition:
     """
 
     __slots__ = ("_kind", "data", "op", "operands")
-    _dleft = _dright = ZERO  # a node as others, in walks through everything: no gradient flows
 
     def __init__(self, data: Any, op: str, operands: tuple[Any, ...], kind: type) -> None:
         self.data = data
@@ -113,8 +112,8 @@ class Condition:
         data, operand = (other.data, other) if isinstance(other, Condition) else (other, float(other))
         return _related(symbol, (self.data, data), (self, operand), self._kind)
 
-    def _unrecorded(self) -> Condition:
-        return Condition(self.data, self.op, self.operands, Unrecorded)
+    def _dressed(self) -> Condition:
+        return Condition(self.data, self.op, self.operands, _Dressed)
 
     def __repr__(self) -> str:
         return f"Condition({self.data})"
@@ -140,8 +139,8 @@ class Unrecorded(Methods):
     __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = map(_compared, list(_RELATE)[:6])
     __hash__ = object.__hash__
 
-    def _unrecorded(self) -> Unrecorded:
-        return Unrecorded(self._data)
+    def _dressed(self) -> Unrecorded:
+        return _Dressed(self._data)
 
     def __bool__(self) -> bool:
         return bool(self != 0.0)
@@ -154,126 +153,255 @@ class Unrecorded(Methods):
 
     __int__ = __float__
 
-    def _sympy_(self) -> NoReturn:
-        raise OperandError(
-            f"SymPy's functions and expressions do not mix with {shown(self)}: its == is not numeric.",
-            "Use this package's functions (autograd_mini.exp, ...) throughout; `prove` also takes a SymPy expression.",
-        )
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data})"
 
 
+class _Dressed(Unrecorded):
+    """Data while the rule of a row looks at it; what comes of it is taken out again."""
+
+    __slots__ = ()
+
+
 @final
-class Traced(Unrecorded):
-    """A node of a graph for all inputs at once; a leaf of it when made by hand.
+class Traced(Unrecorded, Node):
+    """A node of a graph for all inputs at once; a leaf when you make it yourself.
 
     Args:
         data: what the node stands for, such as a SymPy symbol.
         name: what it is called.
-
-    >>> import sympy
-    >>> from autograd_mini.core.sweep import topological_order
-    >>> x = Traced(sympy.Symbol("x"), name="x")
-    >>> y = x * x + 1.0
-    >>> y.data, [node.op for node in topological_order(y)]
-    (x**2 + 1, [None, 'mul', 'add'])
     """
 
-    # As in a `Value`, but three or more operands are always two tuples: a `where` whose condition is not known has two
-    # edges.
-    __slots__ = ("_dleft", "_dright", "_left", "_right", "_row", "name", "scope")
+    __slots__ = ("_notes", "_operands", "_partials", "_row")
+    keeps_pairs: ClassVar[bool] = False
 
-    _row: Primitive | None
-    _left: Any
-    _right: Any
-    _dleft: Any
-    _dright: Any
-    scope: Scope | None
+    _operands: tuple[Any, ...]
+    _partials: tuple[Any, ...] | None  # None until a sweep asks: rules are dear, and most nodes are never asked
 
     def __init__(self, data: Any, name: str | None = None) -> None:
-        super().__init__(data)
-        self._row = self._left = self._right = None
-        self._dleft = self._dright = ZERO
-        self.name = name
-        self.scope = recording().scope
+        self._data = data
+        self._row, self._operands, self._partials = None, (), ()
+        now = recording()
+        self._notes = now.scope
+        if name is not None:
+            self.name = name
+        if now.observe is not None:
+            now.observe(self)
 
     def __init_subclass__(cls) -> NoReturn:
         raise OperandError("Traced cannot be a base class.", "Write functions of traced numbers.")
 
     @property
-    def op(self) -> str | None:
-        """The name of the primitive that computed it; None for a leaf."""
-        return None if self._row is None else self._row.name
-
-    @property
     def operands(self) -> tuple[Any, ...]:
         """What it was computed from: traced nodes, a `Condition` first in a `where`, and floats for constants."""
-        if type(self._left) is tuple:
-            return self._left
-        if self._right is not None:
-            return self._left, self._right
-        return () if self._row is None else (self._left,)
+        return self._operands
 
     @property
     def partials(self) -> tuple[Any, ...]:
-        """The local partial derivative for each operand, as data; `ZERO` for constants and arms not taken."""
-        return self._dleft if type(self._dleft) is tuple else (self._dleft, self._dright)[: len(self.operands)]
+        """The local partial for each operand, as data; `ZERO` for constants, `Guarded` for an arm that may be taken."""
+        if self._partials is None:
+            assert self._row is not None  # leaves have no partials
+            slopes = zip(self._operands, local_partials(self._row, self._data, self._operands), strict=True)
+            self._partials = tuple([slope if type(x) is Traced else ZERO for x, slope in slopes])
+        return self._partials
+
+    def _cut(self) -> None:
+        """Become `stop_gradient` of what was recorded: a constant whose computation is still needed."""
+        if self._row is not None:
+            computed = _new(Traced)
+            for slot in (*Traced.__slots__, "_data"):
+                setattr(computed, slot, getattr(self, slot))
+            self._row, self._operands, self._partials = TABLE["stop_gradient"], (computed,), (ZERO,)
+
+    def _retire(self) -> None:
+        if self._row is not None:
+            self._row = TABLE["pos"]
+
+
+# -- slopes behind a branch --------------------------------------------------------------------------------------------
+
+
+class Guarded:
+    """A slope that is an edge only where a condition holds; elsewhere it is `ZERO`.
+
+    It stays one through the whole sweep: behind a branch that is not taken nothing is multiplied, so that no 0 * inf
+    comes of it. Where something is added that has an edge anyway, the sum is an ordinary number.
+    """
+
+    __slots__ = ("condition", "value")
+
+    def __init__(self, condition: Condition, value: Any) -> None:
+        self.condition, self.value = condition, value
+
+    def __mul__(self, other: Any) -> Any:
+        if type(other) is Guarded:
+            return _guarded(_both(self.condition, other.condition), self.value * other.value)
+        return ZERO if other is ZERO else Guarded(self.condition, self.value * other)
+
+    def __rmul__(self, other: Any) -> Guarded:
+        return Guarded(self.condition, other * self.value)
+
+    def __truediv__(self, other: Any) -> Guarded:
+        return Guarded(self.condition, self.value / other)
+
+    def __neg__(self) -> Guarded:
+        return Guarded(self.condition, -self.value)
+
+    def __add__(self, other: Any) -> Any:
+        if other is ZERO:
+            return self
+        if type(other) is not Guarded:
+            return self._or_nothing() + other
+        here, there = self.condition, other.condition
+        if here is there:
+            return Guarded(here, self.value + other.value)
+        if _both(here, there) is False:
+            return _guarded(_either(here, there), _where(here, self.value, other.value))
+        return _guarded(_either(here, there), self._or_nothing() + other._or_nothing())
+
+    def __radd__(self, other: Any) -> Any:
+        return other + self._or_nothing()
+
+    def _or_nothing(self) -> Any:
+        return _where(self.condition, self.value, -0.0)  # to which all numbers can be added; 0.0 would change -0.0
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other + -self
+
+    def __repr__(self) -> str:
+        return f"Guarded({self.condition!r}, {self.value!r})"
+
+
+def resolved(slope: Any) -> Any:
+    """A slope as a number: 0.0 behind a branch that is not taken."""
+    return _where(slope.condition, slope.value, 0.0) if type(slope) is Guarded else slope
+
+
+def _guarded(condition: Condition | bool, value: Any) -> Any:
+    return Guarded(condition, value) if isinstance(condition, Condition) else value if condition else ZERO
+
+
+def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
+    """One of two numbers, which may be bare data."""
+    if isinstance(condition, bool):
+        return a if condition else b
+    if condition.op == "~":
+        condition, a, b = condition.operands[0], b, a
+    is_bare = condition._kind is _Dressed and not (isinstance(a, Methods) or isinstance(b, Methods))
+    return evaluate(TABLE["where"], (condition.data if is_bare else condition, a, b))
+
+
+def _selected(condition: Condition, a: Any, b: Any) -> Any:
+    """`where` of two slopes of which one at least may be no edge."""
+    (in_a, a), (in_b, b) = _edge(a), _edge(b)
+    if in_a is True or in_b is True:  # c | (not c & d) is c | d
+        holds = _either(condition, in_b) if in_a is True else _either(_opposite(condition), in_a)
+    else:
+        holds = _either(_both(condition, in_a), _both(_opposite(condition), in_b))
+    return _guarded(holds, b if in_a is False else a if in_b is False else _where(condition, a, b))
+
+
+def _edge(slope: Any) -> tuple[Condition | bool, Any]:
+    """Where there is an edge, and its slope there."""
+    if type(slope) is Guarded:
+        return slope.condition, slope.value
+    return slope is not ZERO, slope
+
+
+def _opposite(condition: Condition | bool) -> Condition | bool:
+    return (
+        not condition if isinstance(condition, bool) else condition.operands[0] if condition.op == "~" else ~condition
+    )
+
+
+def _both(a: Condition | bool, b: Condition | bool) -> Condition | bool:
+    if isinstance(a, bool) or isinstance(b, bool):
+        return (b if a else False) if isinstance(a, bool) else a if b else False
+    return a if a is b else False if _exclude(a, b) else a & b
+
+
+def _either(a: Condition | bool, b: Condition | bool) -> Condition | bool:
+    if isinstance(a, bool) or isinstance(b, bool):
+        return (True if a else b) if isinstance(a, bool) else True if b else a
+    return a if a is b else True if _exclude(a, b) else a | b
+
+
+def _exclude(a: Condition, b: Condition) -> bool:
+    """Whether one is the other's opposite."""
+    return (a.op == "~" and a.operands[0] is b) or (b.op == "~" and b.operands[0] is a)
+
+
+# -- the interpreters --------------------------------------------------------------------------------------------------
 
 
 def local_partials(row: Primitive, result: Any, operands: Iterable[Any]) -> tuple[Any, ...]:
-    """The rule of a row at data.
+    """The rule of a row at data: one local partial for each operand, as data, a float, `ZERO` or `Guarded`.
 
-    Args:
-        row: a row of the table.
-        result: the data of the result.
-        operands: traced nodes, or data as `Unrecorded`; floats for constants; a `Condition` or float for `where`.
-
-    Returns:
-        one local partial derivative an operand: data, a float or `ZERO`.
+    Operands are traced nodes, or data as `Unrecorded`; floats for constants; a `Condition` or float for `where`.
     """
-    dressed = [x._unrecorded() if isinstance(x, (Unrecorded, Condition)) else x for x in operands]
-    return tuple([_bare(p, f"The rule of {row.name!r}") for p in row.partials(Unrecorded(result), dressed)])
+    dressed = [x._dressed() if isinstance(x, (Unrecorded, Condition)) else x for x in operands]
+    where = f"The rule of {row.name!r}"
+    return tuple(
+        [
+            Guarded(p.condition, _bare(p.value, where)) if type(p) is Guarded else p if p is ZERO else _bare(p, where)
+            for p in row.partials(_Dressed(result), dressed)
+        ]
+    )
 
 
-def _compute(row: Primitive, operands: tuple[Any, ...]) -> Unrecorded:
-    return Unrecorded(evaluate(row, tuple([_bare(x, f"{row.name}()") for x in operands])))
+def _computing(kind: type[Unrecorded]) -> Callable[[Primitive, tuple[Any, ...]], Unrecorded]:
+    return lambda row, operands: kind(evaluate(row, tuple([_bare(x, f"{row.name}()") for x in operands])))
 
 
 def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """Make the node of one operation: its result, its operands, its local partials, all as data."""
-    if any(map(is_array, operands)):
-        return on_arrays(row, operands)
+    """Make the node of one operation: its result and its operands."""
+    data, is_kept = [], True
     for x in operands:
-        if isinstance(x, Methods) and x.contains_others:  # a dual number of traced ones
-            return interpreters[type(x)](row, operands)
-    if row is TABLE["where"] and isinstance(operands[0], Traced):
-        operands = (operands[0] != 0.0, *operands[1:])
-    data = tuple([_bare(x, f"{row.name}()") for x in operands])
-    kept = tuple([x if isinstance(x, (Traced, Condition)) else d for x, d in zip(operands, data, strict=True)])
-    node = Traced(evaluate(row, data))
+        kind = type(x)
+        if kind is Traced:
+            data.append(x._data)
+        elif kind is float:
+            data.append(x)
+        elif is_array(x):
+            return on_arrays(row, operands)
+        elif isinstance(x, Methods) and x.contains_others:  # a dual number of traced ones
+            return interpreters[kind](row, operands)
+        else:
+            data.append(_bare(x, f"{row.name}()"))
+            is_kept = is_kept and kind is Condition
+    if row is _WHERE and type(operands[0]) is Traced:
+        return evaluate(row, (operands[0] != 0.0, *operands[1:]))
+    node = _new(Traced)
     node._row = row
-    slopes = local_partials(row, node.data, kept)
-    is_cut = recording().hooks.finish is not None  # inside of `no_grad`
-    edges = tuple([slope if type(x) is Traced and not is_cut else ZERO for x, slope in zip(kept, slopes, strict=True)])
-    if len(kept) > 2:
-        node._left, node._dleft = kept, edges
-    else:
-        node._left, node._right, *_ = *kept, None
-        node._dleft, node._dright, *_ = *edges, ZERO
+    node._data = evaluate(row, tuple(data))
+    if not is_kept:
+        operands = tuple([x if isinstance(x, (Traced, Condition)) else d for x, d in zip(operands, data, strict=True)])
+    node._operands, node._partials = operands, None
+    now = recording()
+    node._notes = now.scope
+    if now.observe is not None:
+        now.observe(node)
     return node
 
 
 def _chosen(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """A row whose first operand is a condition: `where`."""
-    if row is not TABLE["where"] or any(isinstance(x, Condition) for x in operands[1:]):
+    condition, *arms = operands
+    if row is not _WHERE or any(isinstance(x, Condition) for x in arms):
         raise OperandError(
-            f"{row.name}() takes numbers, not the condition {shown(operands[0].data)}.",
+            f"{row.name}() takes numbers, not the condition {shown(condition.data)}.",
             "Turn it into a number with where(condition, 1.0, 0.0).",
         )
-    return interpreters[operands[0]._kind](row, operands)
+    if any(x is ZERO or type(x) is Guarded for x in arms):
+        return _selected(condition, *arms)
+    return interpreters[condition._kind](row, operands)
 
 
-interpreters[Unrecorded] = _compute
+_WHERE = TABLE["where"]
+_new = object.__new__
+interpreters[Unrecorded], interpreters[_Dressed] = _computing(Unrecorded), _computing(_Dressed)
 interpreters[Traced] = _record
 interpreters[Condition] = _chosen

@@ -1,7 +1,7 @@
-"""Stepping through backpropagation, forwards and backwards in time: one `Trace`, four windows that show it.
+"""Stepping through backpropagation, forwards and backwards in time: one `Trace`, and windows that show it.
 
-Not here: the record (`journal`) and time travel (`travel`). The windows: `terminal`, `pages` (HTML, notebooks),
-`dap` (editors). All are imported by the first use: `import autograd_mini` must stay fast. Read next: `travel`.
+Not here: the trace itself (`timeline`) and its windows (`terminal`, `pages` for browsers and notebooks, `dap` for
+editors), which the first use imports: `import autograd_mini` must stay fast. Read next: `travel`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from autograd_mini.debug.timeline.journal import Step
     from autograd_mini.debug.timeline.travel import Stop, Trace
 
-_HOME = {
-    "Breakpoint": "breakpoints", "Disorder": "disorder", "Page": "pages", "Step": "journal", "Stop": "travel",
-    "Trace": "travel",
+_HOMES = {
+    "Breakpoint": "timeline.breakpoints", "Disorder": "disorder", "Page": "pages", "Step": "timeline.journal",
+    "Stop": "timeline.travel", "Trace": "timeline.travel",
 }  # fmt: skip
 __all__ = [
     "Breakpoint", "Disorder", "Page", "Step", "Stop", "Trace",
@@ -33,8 +33,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -43,7 +43,7 @@ def __dir__() -> list[str]:
 
 
 def trace(v: Value, seed: float = 1.0) -> Trace:
-    """Record every step of `v.backward()`, to go through it forwards and backwards in time.
+    """Record every step of `v.backward()`, to step through them forwards and backwards in time.
 
     Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
     step knows its place in your program.
@@ -53,10 +53,10 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
         seed: the derivative to start with, as in `backward(seed)`.
 
     Returns:
-        a `Trace`: a sequence of `Step`s and a position in it.
+        a `Trace`: a sequence of `Step`s and a position among them.
 
     Raises:
-        OperandError: v is not a `Value`, or the seed is no number.
+        OperandError: v is not a `Value`, or the seed is not a number.
 
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
@@ -78,10 +78,10 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
     Args:
         v: the value whose derivatives are computed.
         seed: the derivative to start with, as in `backward(seed)`.
-        commands: what to do first, as if it were typed; then commands are read from the terminal, or from a pipe.
+        commands: what to do first, as if you typed it; then the terminal, or a pipe, says what to do.
 
     Raises:
-        OperandError: v is not a `Value`, or the seed is no number.
+        OperandError: v is not a `Value`, or the seed is not a number.
 
     >>> import autograd_mini as am
     >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
@@ -102,13 +102,13 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
 
 
 def wrong_order(v: Value) -> Disorder:
-    """Run backpropagation depth first, without topological order, beside the right one, to where it goes astray.
+    """Run backpropagation depth first, beside the right order, up to the point where it goes astray.
 
     Args:
         v: the value whose derivatives are computed.
 
     Returns:
-        a `Disorder`: print it; it is true if something goes wrong.
+        a `Disorder`: print it; it is true if a gradient goes wrong.
 
     Raises:
         OperandError: v is not a `Value`.
@@ -140,16 +140,15 @@ def page(v: Value | Trace, path: str | Path) -> Path: ...
 def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
     """Step through backpropagation in a browser or a notebook: picture, chain rule, source and gradients in one page.
 
-    Record the computation under `with am.provenance(calls=True):`, and the page marks in your program the expression
-    of every step. It is one file that needs neither a server nor the network. Large graphs are collapsed as `draw`
-    does, and their steps are grouped.
+    Record the computation under `with am.provenance(calls=True):`, and the page marks the expression of every step in
+    your program. It is one file that needs neither a server nor the network. Large graphs are collapsed, as by `draw`.
 
     Args:
         v: the value whose derivatives are computed, or a `Trace`, at whose position the page begins.
-        path: of the HTML file to write; without it the page is returned, and a notebook shows it.
+        path: the HTML file to write; without it you get the page, which a notebook shows.
 
     Returns:
-        the path; or without one a `Page`, which has `.save(path)` and `.html`.
+        the path; without one a `Page`, which has `.save(path)` and `.html`.
 
     Raises:
         OperandError: v is neither a `Value` nor a `Trace`.
@@ -175,17 +174,17 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
     """Wait for an editor, and let it step through `v.backward()` in both directions in time.
 
-    The editor attaches to 127.0.0.1, on this machine, with the token that is printed; see README. The program goes on
-    when the editor continues at the end of the sweep, or goes away. Neither the graph nor any `.grad` changes.
+    The editor attaches to 127.0.0.1, on this machine, with the token that is printed; see README. Your program goes on
+    when the editor continues at the end of the sweep, or disconnects. Neither the graph nor any `.grad` changes.
 
     Args:
         v: the value whose derivatives are computed.
-        port: where to wait; 0 for any that is free, it is printed.
+        port: where to wait; 0 for any that is free, which is printed.
         seed: the derivative to start with, as in `backward(seed)`.
 
     Raises:
-        OperandError: v is not a `Value`, or the seed is no number.
-        ArgumentError: somebody else uses the port.
+        OperandError: v is not a `Value`, or the seed is not a number.
+        ArgumentError: the port is in use.
     """
     from autograd_mini.debug.dap import serve_call
     from autograd_mini.debug.program import Call
@@ -201,3 +200,12 @@ def _checked(v: Value, what: str) -> Value:
             "Pass one node: the result, or an element of a list of results. A number has no graph.",
         )
     return v
+
+
+def _debug(self: Value) -> None:
+    """Step through `backward()` in the terminal, without changing a gradient; see `autograd_mini.debug.shell`."""
+    shell(self)
+
+
+_debug.__name__, _debug.__qualname__ = "debug", "Value.debug"
+Value.debug = _debug  # here: the debugger is made of values, and values need not know it

@@ -1,6 +1,7 @@
-"""Running the user's program under a debugger: it stops at `backward()`, and may be run again with other leaves.
+"""Running your program under a debugger: it stops at `backward()`, and can be run again with other leaves.
 
-Not here: what happens at a stop (that is a window: `terminal`, `pages`, `dap`). Read next: `script`, which runs files.
+Not here: what happens at a stop (`terminal`, `pages`, `dap`), and how a file is run (`script`).
+Read next: `terminal`.
 """
 
 from __future__ import annotations
@@ -26,23 +27,14 @@ class Quit(BaseException):
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of `backward()`, just before it does anything.
+    """One call of `backward()`, just before it does anything."""
 
-    Attributes:
-        number: which one it is in the run, from 1.
-        root: the value it was called on.
-        seed: its seed.
-        site: where in the program.
-        leaves: the leaves made in the run so far, by which a run can be repeated with other numbers.
-        spaces: the variables of the program, the innermost function's first.
-    """
-
-    number: int
+    number: int  # in the run, from 1
     root: Value
     seed: float
-    site: Site | None
-    leaves: Sequence[Value] = field(default=(), repr=False)
-    spaces: Sequence[Namespace] = field(default=(), repr=False)
+    site: Site | None  # where in the program
+    leaves: Sequence[Value] = field(default=(), repr=False)  # made in the run so far, by which it can be repeated
+    spaces: Sequence[Namespace] = field(default=(), repr=False)  # the program's variables, innermost function first
 
     def trace(self) -> Trace:
         """The trace of this call, at the moment when the sweep begins."""
@@ -51,7 +43,7 @@ class Call:
         return trace
 
     def leaf_number(self, leaf: Value) -> int:
-        """Which of the leaves that the program made this is, from 0: its number in `debug_program`; -1 if none."""
+        """Which leaf of the run this is, from 0: its number in `debug_program`; -1 for any other node."""
         return next((i for i, made in enumerate(self.leaves) if made is leaf), -1)
 
 
@@ -62,45 +54,41 @@ def debug_program(
     numbers: Mapping[int, float] | None = None,
     module: bool = False,
 ) -> int:
-    """Run a program and call a function whenever it calls `backward()`, before that does anything.
+    """Run a program, call a function before each `backward()`, and return how many there were.
 
     Args:
-        program: the path of a Python file; after it may stand ":" and the name of a global variable: then the program
-            runs to its end, and the function is called once, as if it called `backward()` on that.
+        program: a Python file or, for a module, its name. With ":" and the name of a global variable behind it, the
+            program runs to its end, and the function is called once, as if for `backward()` on that variable.
         arguments: what the program finds in `sys.argv[1:]`.
-        stop: what to do; it may raise `Quit`. What else it raises ends the program too, and comes out of here.
-        numbers: the data that leaves are to have instead of their own, by their number in the order of making.
+        stop: what to do; it may raise `Quit`. Any other error ends the program and is raised here.
+        numbers: data that replaces that of leaves, by the order in which the program makes them.
         module: whether the program is the name of a module, as after `python -m`.
 
-    Returns:
-        how many calls of `backward()` there were.
-
     Raises:
-        ArgumentError: there is no such file or variable, or it is no `Value`.
+        ArgumentError: there is no such file or variable, or it is not a `Value`.
         ScriptError: the program raises an error, or ends with an exit status other than 0.
     """
     path, name = path_and_name(program, module)
     leaves: list[Value] = []
-    changes = numbers or {}
     count, process = 0, os.getpid()
     failure: Exception | None = None
 
     def remember_leaf(node: Value) -> None:
         if node.op is None:
-            if len(leaves) in changes:
-                node.data = changes[len(leaves)]
+            if numbers and len(leaves) in numbers:
+                node.data = numbers[len(leaves)]
             leaves.append(node)
 
     def stopped(root: Value, seed: float) -> None:
         nonlocal count, failure
-        if os.getpid() != process:  # a fork, as of multiprocessing: nobody can talk to two debuggers at once
+        if os.getpid() != process:  # a fork, as by multiprocessing: you cannot talk to two debuggers at once
             return
         count += 1
+        site = user_site()
+        site = None if site is None or is_of_library(site) else site
         try:
             with hooked(at_backward=None):
-                stop(Call(count, root, seed, _caller(), leaves, namespaces(sys._getframe(1))))
-        except Quit:
-            raise
+                stop(Call(count, root, seed, site, leaves, namespaces(sys._getframe(1))))
         except Exception as error:  # ours, not the program's, which might catch it
             failure = error
             raise Quit from None
@@ -120,8 +108,3 @@ def debug_program(
             stop(Call(1, value_called(name, variables, path), 1.0, None, leaves, (variables,)))
         return 1
     return count
-
-
-def _caller() -> Site | None:
-    site = user_site()
-    return None if site is None or is_of_library(site) else site

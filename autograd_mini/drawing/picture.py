@@ -18,8 +18,10 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.names import Names, elided, is_relu
+from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.notation.spelling import spelling
+from autograd_mini.notation.text import ALL_DIGITS, elided, number
 from autograd_mini.output.streams import UNSAFE
 
 SCOPE = "#dbe4f5"
@@ -29,7 +31,6 @@ _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
 _DECADES = 3
 _FEW = 4  # boxes in a row whose arrows have labels
-MATHEMATICAL = {"*": "×", "/": "÷", "-": "−"}
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
 FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
 
@@ -140,11 +141,11 @@ class Picture:
         """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
-        for number, row in enumerate(self._rows() if self.collapsed else ()):
-            self.crowds[f"c{number}"] = len(row)
+        for column, row in enumerate(self._rows() if self.collapsed else ()):
+            self.crowds[f"c{column}"] = len(row)
             for box in row:
                 self.stacks[box] = row
-                self.ports[box] = f"c{number}:{self.place[box]}"
+                self.ports[box] = f"c{column}:{self.place[box]}"
         self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
 
     def _column(self, row: list[Box]) -> str:
@@ -160,7 +161,7 @@ class Picture:
     def _box(self, box: Box, node: Value) -> str:
         """One node: its name and operation, its value and its gradient."""
         key, gradient = self.place[box], self.gradients.numbers.get(node)
-        operation = self._operation(node, 17) if node.op else None
+        operation = self._operation(node, ALL_DIGITS) if node.op else None
         so_far = " so far" if node in self.gradients.unfinished else ""
         facts = [
             " = ".join(str(part) for part in (self._called(node), operation) if part) or "leaf",
@@ -263,17 +264,10 @@ class Picture:
 
     def _operation(self, node: Value, precision: int) -> str:
         """The operation, with the operands that are constants."""
-        row, operands = node._row, node.operands
-        assert row is not None
-        if is_relu(node):
-            return "relu"
-        symbol = MATHEMATICAL.get(row.symbol, row.symbol)
-        if all(is_node(operand) for operand in operands):
-            return symbol
-        written = [_BOXED if is_node(x) else f"{x:.{precision}g}" for x in operands]
-        if len(operands) == 2 and row.symbol != row.name:
-            return f"{written[0]} {symbol} {written[1]}"
-        return f"{symbol}({', '.join(written)})"
+        spelled = spelling(node)
+        if all(map(is_node, spelled.operands)):
+            return spelled.sign()
+        return spelled.text([_BOXED if is_node(x) else number(x, precision) for x in spelled.operands])
 
     def _arrows(self, box: Box, node: Value) -> Iterator[str]:
         """From the operands of a node, where both have boxes of their own, with the local derivatives."""
@@ -357,8 +351,8 @@ class Picture:
                 rows.setdefault(row, []).append(box)
         return (sorted(row, key=_numbers) for row in rows.values() if len(row) > 1)
 
-    def _number(self, number: float) -> str:
-        return f"{number + 0.0:.{self.precision}g}"  # -0.0 would raise questions; the tooltip has it
+    def _number(self, x: float) -> str:
+        return number(x, self.precision)  # the tooltip has all digits
 
     def _small(self, text: str) -> str:
         return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""

@@ -1,13 +1,13 @@
 """`explain`: why is this gradient zero, nan, infinite, tiny or huge?
 
-Not here: how that is found (`study`), how it reads (`report`) and what to write instead (`stable`), which are imported
-by the first question: `import autograd_mini` must stay fast. Read next: `study`.
+Not here: how that is found, how it reads and what to write instead; those modules are imported by the first question,
+because `import autograd_mini` must stay fast. Read next: `report`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini.core.row import as_number
@@ -81,38 +81,12 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
                 "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
             )
         v, by = root, v
+    from autograd_mini.explanation.report import explained
+
     asked = None if by is None else dict(_named(by, ""))
     order = tuple(topological_order(v, everything=True))
     names = Names(order, () if is_function else namespaces(sys._getframe(1)))
     return explained(v, names, Snapshot(order), asked, inputs, small, large)
-
-
-def explained(
-    root: Value,
-    names: Names,
-    recorded: Snapshot,
-    asked: dict[Value, str] | None,
-    inputs: Iterable[Value] = (),
-    small: float = 1e-6,
-    large: float = 1e6,
-) -> Explanation:
-    """The same of a graph whose names and numbers are known.
-
-    Args:
-        root: the output.
-        names: what its nodes are called.
-        recorded: the numbers of its leaves.
-        asked: the nodes whose gradients to explain, with names for them, "" for their own; None for all.
-        inputs: leaves that may not be in the graph.
-        small: as above.
-        large: as above.
-    """
-    from autograd_mini.explanation.report import Explanation, Words
-    from autograd_mini.explanation.study import Study
-
-    words = Words(names, recorded)
-    study = Study(root, small, large, words)
-    return Explanation(root, tuple(study.findings(asked, inputs)), words, study.without_gradients())
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:
@@ -130,14 +104,12 @@ def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[V
 
 
 def _no_value(role: str, v: Any) -> OperandError:
+    what = f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}."
     if as_number(v) is None:
-        return OperandError(
-            f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}.",
-            "Pass the node whose derivatives to explain, such as the loss.",
-        )
+        return OperandError(what, "Pass the node whose derivatives to explain, such as the loss.")
     return OperandError(
-        f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}. The result is a plain number: no Value took "
-        "part, or the graph was lost (.data, float(), np.maximum of constants).",
+        f"{what} The result is a plain number: no Value took part, or the graph was lost (.data, float(), np.maximum "
+        "of constants).",
         "Compute it from Values, and with functions of this package; or write explain(f, x).",
     )
 

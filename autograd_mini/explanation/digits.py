@@ -1,6 +1,6 @@
 """Which sums have no correct digit: their terms are equal up to the errors that they were rounded with.
 
-Not here: what such a sum does to a gradient (that is `study`). Read next: `study`.
+Not here: what such a sum does to a gradient (that is `causes`). Read next: `causes`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,7 @@ _MOST_NODES = 100  # looked at behind a sum for one that is not exact
 def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
     """The sum that cancelled, or the logarithm of 1 + x that is 1, where all digits of a number are rounding errors.
 
-    Args:
-        node: an operand: a `Value`, or a float.
-        number: the number of an operand.
-
-    Returns:
-        the node, which may be behind a constant factor; None if there is none.
+    It may be behind a constant factor. Numbers of operands come from the function, which knows what was recorded.
     """
     while is_node(node) and node.op in ("mul", "div", "neg") and sum(map(is_node, node.operands)) == 1:
         node = next(filter(is_node, node.operands))  # a constant factor changes nothing

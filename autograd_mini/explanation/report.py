@@ -1,158 +1,63 @@
-"""What `explain` returns: findings, and how they read.
+"""What `explain` returns: findings, one for each gradient or for many with the same trouble, and how they read.
 
-Not here: how they are found (that is `study`). Read next: `study`.
+Not here: how the causes are found (that is `causes`). Read next: `graph`.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.engine import Value
-from autograd_mini.notation.names import Names, is_relu
+from autograd_mini.explanation.advice import advice
+from autograd_mini.explanation.causes import Causes
+from autograd_mini.explanation.graph import Edge, Graph, Link
+from autograd_mini.explanation.words import Words, at_site, ends, short, slope_text
+from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.output.screen import columns, wrapped
 from autograd_mini.output.streams import printable_lines
-from autograd_mini.program.source import Site, cell, located
+from autograd_mini.program.source import Site
 from autograd_mini.watch.boundaries import Kink
 from autograd_mini.watch.origins import place_of
 
-SHOWN_LINKS = 6  # of a longer path, the text has the first and the last links
-
-
-class Link(NamedTuple):
-    """One factor of a path: an operation that hands its adjoint on to one of its operands.
-
-    Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
-
-    Attributes:
-        node: the operation's result.
-        origin: where in the user's program it was computed; None without provenance.
-        upstream: the adjoint of the node, 0.0 where nothing arrives.
-        local: its local partial derivative for the next node down; `ZERO` where there is no edge.
-        contribution: their product, what the next node down gets from here; 0.0 where nothing arrives.
-        arrivals: how many contributions the adjoint is the sum of.
-        text: the operation with its numbers: "tanh(0.5)".
-    """
-
-    node: Value
-    origin: Site | None
-    upstream: float
-    local: Any
-    contribution: float
-    arrivals: int = 1
-    text: str = ""
+_MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
+_STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
 
 
 class Culprit(NamedTuple):
-    """Where it went wrong.
+    """Where it went wrong."""
 
-    Attributes:
-        node: the operation, or the node whose contributions do not add up.
-        upstream: one factor, the adjoint that arrived; None in a sum.
-        local: the other one, the local partial derivative; `ZERO` where there is no edge; None in a sum.
-        origin: where in the user's program; None without provenance.
-    """
-
-    node: Value
-    upstream: float | None
-    local: Any
-    origin: Site | None
+    node: Value  # the operation, or the node whose contributions do not add up
+    upstream: float | None  # one factor, the adjoint that arrived; None in a sum
+    local: Any  # the other one, the local partial derivative; `ZERO` where there is no edge; None in a sum
+    origin: Site | None  # where in the user's program; None without provenance
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What is to be said about one gradient, or about many that suffer from the same.
+    """What there is to say about one gradient, or about many that suffer from the same."""
 
-    Attributes:
-        node: whose gradient.
-        gradient: the number; 0.0 where nothing arrives.
-        kind: "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine.
-        cause: a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole".
-        message: what happened, with the numbers: a fact a line.
-        path: the factors from the output down to the node, one for each primitive.
-        steps: the same path as the program wrote it: a composition of this package is one link.
-        culprit: where it went wrong; None for an ordinary gradient.
-        kinks: points on the path that are not differentiable, with the slopes chosen and those on both sides.
-        advice: the stable form to write instead, "Write X instead of Y."; where there is none, what usually helps; or
-            None.
-        others: more nodes with the same trouble.
-        gradients: of the node, and of the others.
-        arrivals: how many contributions the gradient is the sum of.
-    """
-
-    node: Value
-    gradient: float
-    kind: str
-    cause: str
-    message: str
-    path: tuple[Link, ...] = ()
-    culprit: Culprit | None = None
-    kinks: tuple[Kink, ...] = ()
-    advice: str | None = None
-    others: tuple[Value, ...] = ()
-    steps: tuple[Link, ...] = ()
-    gradients: tuple[float, ...] = ()
-    arrivals: int = 1
-    _name: str = ""
-    _words: Words | None = field(default=None, repr=False)
+    node: Value  # whose gradient
+    gradient: float  # 0.0 where nothing arrives
+    kind: str  # "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine
+    cause: str  # a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole"
+    message: str  # what happened, with the numbers: a fact on each line
+    path: tuple[Link, ...] = ()  # the factors from the output down to the node, one for each primitive
+    culprit: Culprit | None = None  # where it went wrong; None for an ordinary gradient
+    kinks: tuple[Kink, ...] = ()  # points on the path without a derivative: the slopes chosen, and those on both sides
+    advice: str | None = None  # "Write X instead of Y."; or what usually helps; or None
+    others: tuple[Value, ...] = ()  # more nodes with the same trouble
+    steps: tuple[Link, ...] = ()  # the path as the program wrote it: a composition of this package is one link
+    gradients: tuple[float, ...] = ()  # of the node, and of the others
+    arrivals: int = 1  # how many contributions the gradient is the sum of
+    _text: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        words = self._known_words
-        cause = self.cause
-        if cause == "pole":
-            cause = "close to an infinite slope" if self.kind == "exploding" else "infinite slope"
-        wrong = f" ({self.kind}: {cause})" if self.kind in ("vanishing", "exploding") else f" ({cause})"
-        lines = [f"{self._whose()}{wrong}", *[f"  {fact}" for fact in self.message.split("\n")]]
-        if self.steps:
-            example = f"For {self._name}, from" if self.others else "From"
-            lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
-            last = next((i for i, link in enumerate(self.steps) if link.local is ZERO), len(self.steps))
-            steps = self.steps[: last + 1]  # from where nothing flows, nothing is handed on
-            rows = ends(tuple(zip(steps, (None, *steps), strict=False)))
-            links = [
-                f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
-                f"{short(link.contribution)}  by {words.seen_step(link)}"
-                for link, before in rows
-            ]
-            if len(steps) > len(links):
-                links.insert(len(links) // 2, f"    ... {len(steps) - len(links):,} more ...")
-            arrived = _arriving(self.gradient, self.arrivals, steps[-1])
-            if arrived != short(self.gradient):
-                links.append(f"    {arrived} arrives at {self._name}")
-            lines += links
-        lines += [
-            f"  Kink: {kink.op}({', '.join(map(short, kink.numbers))}){at_site(kink.site)}: {kink.meaning}"
-            for kink in ends(self.kinks)
-        ]
-        return printable_lines("\n".join(lines + ([f"  {self.advice}"] if self.advice else [])))
-
-    @property
-    def _known_words(self) -> Words:
-        assert self._words is not None  # whoever finds something knows what it is called
-        return self._words
-
-    def _whose(self) -> str:
-        """The gradient, or what is to be said of many: one number only if it is that of all."""
-        if not self.others:
-            return f"Gradient of {self._name} = {self.gradient!r}"
-        count = len(self.others) + 1
-        words = self._known_words
-        names = [self._name, *[words.label(node) for node in self.others[:2]]]
-        known = {words.name(node) for node in (self.node, *self.others[:2])}  # a loop makes many of one name
-        if count > 3 and ("" in known or len(known) < 3):
-            also = f"{count:,} inputs"
-        else:
-            also = ", ".join(names) + (f" and {count - 3:,} more" if count > 3 else "")
-        if len(set(map(repr, self.gradients))) == 1:
-            return f"Gradients of {also}, each = {self.gradient!r}"
-        sizes = [abs(gradient) for gradient in self.gradients]
-        between = f"from {short(min(sizes))} to {short(max(sizes))} in size, " if min(sizes) < max(sizes) else ""
-        return f"Gradients of {also}, {between}for example of {self._name} = {self.gradient!r}"
+        return self._text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -166,8 +71,8 @@ class Explanation:
 
     root: Value
     findings: tuple[Finding, ...]
-    _words: Words
-    _besides: str = ""  # what is wrong although no gradient is
+    _result: str  # the output as the text calls it
+    _besides: str  # what is wrong although no gradient is
 
     def __bool__(self) -> bool:
         return bool(self._besides) or any(finding.kind != "ordinary" for finding in self.findings)
@@ -179,8 +84,7 @@ class Explanation:
         return len(self.findings)
 
     def __repr__(self) -> str:
-        top = next((f.steps[0] for f in self.findings if f.steps and f.steps[0].node is self.root), None)
-        lines = [f"Derivatives of {self._words.seen_step(top) if top else self._words.seen(self.root)}"]
+        lines = [f"Derivatives of {self._result}"]
         if not self.findings:  # of all: what was asked for has findings
             lines.append(self._besides or "Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
@@ -190,90 +94,142 @@ class Explanation:
         return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+def explained(
+    root: Value,
+    names: Names,
+    recorded: Snapshot,
+    asked: dict[Value, str] | None,
+    inputs: Iterable[Value] = (),
+    small: float = 1e-6,
+    large: float = 1e6,
+) -> Explanation:
+    """Explain a graph whose names and numbers are known; the nodes that are asked about have names, or ""."""
+    graph = Graph(root, Words(names, recorded))
+    causes = Causes(graph, small, large)
+    found = tuple(_findings(causes, asked, inputs))
+    top = next((f.steps[0].text for f in found if f.steps and f.steps[0].node is root), "")
+    return Explanation(root, found, graph.words.seen(root, top), causes.without_gradients())
 
 
-def ends(things: tuple[Any, ...]) -> list[Any]:
-    """All of a few, the first and the last of many."""
-    if len(things) <= 2 * SHOWN_LINKS:
-        return list(things)
-    return [*things[:SHOWN_LINKS], *things[-SHOWN_LINKS:]]
+def _findings(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[Value]) -> Iterator[Finding]:
+    """One for each node that was asked for; of all leaves and inputs, what is wrong, equal troubles together."""
+    if asked is not None:
+        for node, name in asked.items():
+            yield _finding(causes, node, name)
+        return
+    graph = causes.graph
+    targets = [node for node in graph.order if node.op is None and node is not graph.root]
+    targets += [node for node in inputs if node not in graph.users]
+    kinds = {node: causes.kind(node) for node in targets}
+    sized = [node for node in kinds if kinds[node] in ("vanishing", "exploding")]
+    sized.sort(key=lambda node: abs(math.log(abs(graph.adjoint(node)))), reverse=True)
+    studied = dict.fromkeys(sized[:_STUDIED])
+    groups: dict[Any, list[Value]] = {}
+    for node in dict.fromkeys([*studied, *kinds]):
+        kind = kinds[node]
+        if kind == "ordinary":
+            continue
+        key: Any = next((key for key in groups if key[0] == kind), None)
+        if kind not in ("vanishing", "exploding"):
+            cause = causes.cause(node)
+            site = place_of(cause.node) if cause.node.op else None
+            key = kind, cause.code, None if kind == "unreached" else site.place if site else id(cause.node)
+        elif node in studied or key is None:
+            key = kind, causes.cause(node).code
+        groups.setdefault(key, []).append(node)
+    if len(groups) > _MOST_FINDINGS:  # more than you would read: by cause alone
+        merged: dict[Any, list[Value]] = {}
+        for key, nodes in groups.items():
+            merged.setdefault(key[:2], []).extend(nodes)
+        groups = merged
+    for first, *others in groups.values():
+        yield _finding(causes, first, "", tuple(others))
 
 
-def short(number: float) -> str:
-    """Six digits, unless that makes a whole number of one that is none: acos(1.00000005) is no acos(1)."""
-    text = f"{number + 0.0:.6g}"  # without the sign of -0.0
-    return text if float(text) == number or not text.lstrip("-").isdigit() else repr(number)
+def _finding(causes: Causes, node: Value, name: str, others: tuple[Value, ...] = ()) -> Finding:
+    """Everything about one gradient."""
+    graph, words = causes.graph, causes.words
+    kind, cause, path = causes.kind(node), causes.cause(node), graph.path(node)
+    steps = graph.steps(path, node)
+    culprit = None
+    if kind not in ("ordinary", "unreached"):
+        factors = next(((k.upstream, k.local) for k in (*steps, *path) if k.node is cause.node), (None, None))
+        if factors == (None, None) and isinstance(edge := graph.began(node), Edge):
+            factors = graph.adjoint(edge.node), edge.partial
+        culprit = Culprit(cause.node, *factors, place_of(cause.node) if cause.node.op else None)
+    finding = Finding(
+        node=node,
+        gradient=graph.adjoint(node),
+        kind=kind,
+        cause=cause.code,
+        message=cause.message,
+        path=path,
+        culprit=culprit,
+        kinks=tuple([k for x in path if x.node in graph.adjoints and (k := causes.kink(x.node)) is not None]),
+        advice=advice(causes, cause, kind, path),
+        others=others,
+        steps=steps,
+        gradients=tuple(map(graph.adjoint, (node, *others))),
+        arrivals=graph.arrivals(node),
+    )
+    return replace(finding, _text=_text(finding, name or words.label(node), words))
 
 
-def slope_text(partial: Any) -> str:
-    return "none (no connection: nothing flows there)" if partial is ZERO else short(partial)
+# -- how it reads ------------------------------------------------------------------------------------------------------
+
+
+def _text(finding: Finding, name: str, words: Words) -> str:
+    cause = finding.cause
+    if cause == "pole":
+        cause = "close to an infinite slope" if finding.kind == "exploding" else "infinite slope"
+    wrong = f"{finding.kind}: {cause}" if finding.kind in ("vanishing", "exploding") else cause
+    lines = [f"{_whose(finding, name, words)} ({wrong})", *[f"  {fact}" for fact in finding.message.split("\n")]]
+    if finding.steps:
+        example = f"For {name}, from" if finding.others else "From"
+        lines.append(f"  {example} the output down, what arrives × local slope = what is handed on:")
+        lines += _links(finding, name, words)
+    lines += [
+        f"  Kink: {kink.op}({', '.join(map(short, kink.numbers))}){at_site(kink.site)}: {kink.meaning}"
+        for kink in ends(finding.kinks)
+    ]
+    return printable_lines("\n".join(lines + ([f"  {finding.advice}"] if finding.advice else [])))
+
+
+def _links(finding: Finding, name: str, words: Words) -> list[str]:
+    """The first and the last steps; none from where nothing flows, because nothing is handed on there."""
+    last = next((i for i, link in enumerate(finding.steps) if link.local is ZERO), len(finding.steps))
+    steps = finding.steps[: last + 1]
+    lines = [
+        f"    {_arriving(link.upstream, link.arrivals, before)} × {slope_text(link.local)} = "
+        f"{short(link.contribution)}  by {words.seen(link.node, link.text)}"
+        for link, before in ends(tuple(zip(steps, (None, *steps), strict=False)))
+    ]
+    if len(steps) > len(lines):
+        lines.insert(len(lines) // 2, f"    ... {len(steps) - len(lines):,} more ...")
+    arrived = _arriving(finding.gradient, finding.arrivals, steps[-1])
+    return lines if arrived == short(finding.gradient) else [*lines, f"    {arrived} arrives at {name}"]
 
 
 def _arriving(number: float, arrivals: int, before: Link | None) -> str:
-    """What arrives at a node; with a note if the link above handed on something else, for other paths join there."""
+    """What arrives at a node; with a note if the link above handed on something else because other paths join there."""
     if before is None or math.isclose(before.contribution, number, rel_tol=1e-6) or number != number:
         return short(number)
     return f"{short(number)} ({f'the sum of {arrivals:,} paths' if arrivals > 1 else 'a sum'})"
 
 
-class Words:
-    """What the parts of a graph are called, with the numbers that it was recorded with.
-
-    Args:
-        names: of the nodes.
-        recorded: the numbers of the leaves.
-    """
-
-    def __init__(self, names: Names, recorded: Snapshot) -> None:
-        self.names, self.recorded = names, recorded
-
-    def number(self, operand: Any) -> float:
-        """The number of an operand: a constant, or a node."""
-        return operand if type(operand) is float else self.recorded.value(operand)
-
-    def name(self, node: Value) -> str:
-        """What the user calls a node; "" where that is not known."""
-        return self.names.name(node) if node in self.names.number else node.name or ""
-
-    def called(self, node: Value) -> str:
-        """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
-        if node.op is None:
-            number, remark = short(self.number(node)), self.recorded.remark(node)
-            text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
-            return f"{text}, {remark}," if remark else text
-        if is_relu(node):
-            return f"relu({short(self.number(node.operands[2]))})"
-        numbers = [short(self.number(x)) for x in node.operands]
-        assert node._row is not None
-        symbol = node._row.symbol
-        if len(numbers) == 2 and symbol in ("+", "-", "*", "/", "**", "//", "%"):
-            return f" {symbol} ".join(numbers)
-        if len(numbers) > 4:
-            numbers[2:-1] = ["..."]
-        return f"{node.op}({', '.join(numbers)})"
-
-    def label(self, node: Value) -> str:
-        """What a node whose gradient is explained is called."""
-        number = short(self.number(node))
-        return self.name(node) or (f"{self.called(node)}{at(node)}" if node.op else f"the input {number}")
-
-    def seen(self, node: Value) -> str:
-        """A node, its number and its place."""
-        return f"{self.called(node)}{f' = {short(node.data)}' if node.op else ''}{at(node)}"
-
-    def seen_step(self, link: Link) -> str:
-        """The same of a link."""
-        return f"{link.text} = {short(link.node.data)}{at(link.node)}" if link.text else self.seen(link.node)
-
-
-def at(node: Value) -> str:
-    """The place of a node: " (model.py:12: x * x)", or nothing where it is not known."""
-    return at_site(place_of(node) if node.op is not None else None)
-
-
-def at_site(site: Site | None) -> str:
-    if site is None:
-        return ""
-    file = site.file if cell(site.file) else os.path.basename(site.file)
-    return f" ({located(file, site.line)}: {site.expression})"
+def _whose(finding: Finding, name: str, words: Words) -> str:
+    """The gradient, or what there is to say of many: one number only if all have it."""
+    if not finding.others:
+        return f"Gradient of {name} = {finding.gradient!r}"
+    count = len(finding.others) + 1
+    names = [name, *[words.label(node) for node in finding.others[:2]]]
+    known = {words.name(node) for node in (finding.node, *finding.others[:2])}  # a loop makes many of one name
+    if count > 3 and ("" in known or len(known) < 3):
+        also = f"{count:,} inputs"
+    else:
+        also = ", ".join(names) + (f" and {count - 3:,} more" if count > 3 else "")
+    if len(set(map(repr, finding.gradients))) == 1:
+        return f"Gradients of {also}, each = {finding.gradient!r}"
+    sizes = [abs(gradient) for gradient in finding.gradients]
+    between = f"from {short(min(sizes))} to {short(max(sizes))} in size, " if min(sizes) < max(sizes) else ""
+    return f"Gradients of {also}, {between}for example of {name} = {finding.gradient!r}"

@@ -2,7 +2,7 @@
 
 Both sides of a row are ordinary code. The left one is recorded on wildcards, and a graph matches if it has the same
 shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Whether a row helps at the
-numbers at hand is found by running both sides. Not here: what went wrong (that is `explain`). Read next: `explain`.
+numbers at hand is found by running both sides. Not here: what went wrong (that is `causes`). Read next: `digits`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.core.table import abs, cos, exp, expm1, hypot, log, log1p, sin, sqrt, xlogy
 from autograd_mini.engine import Value, is_node
+from autograd_mini.explanation.graph import inputs_of
 from autograd_mini.functions.activations import log_sigmoid, sigmoid, softplus, tanh
 from autograd_mini.functions.logits import log_softmax, logsumexp, softmax
 from autograd_mini.functions.losses import cross_entropy
@@ -35,68 +35,44 @@ def _first(x: Any, xs: list[Any]) -> list[Any]:
     return [x, *[other for other in xs if other is not x]]
 
 
-# What somebody writes, as code and as text, and what keeps its digits. x is one number, xs a list of any length of
-# which x is an element. The larger form comes first, for the first that matches is the advice.
+# What a program has, as text and as code, and what keeps its digits. x is one number, xs a list of any length of which
+# x is an element. The larger form comes first, because the first that matches is the advice.
 # fmt: off
 FORMS: tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]], ...] = (
-    ("-log(softmax(z)[t])",           lambda xs: -log(softmax(xs)[0]),
-     "cross_entropy(z, t)",           lambda xs: cross_entropy(xs, 0)),
+    ("-log(softmax(z)[t])", lambda xs: -log(softmax(xs)[0]), "cross_entropy(z, t)", lambda xs: cross_entropy(xs, 0)),
     ("-log(exp(z[t]) / sum(exp(z)))", lambda x, xs: -log(exp(x) / sum(map(exp, xs))),
-     "cross_entropy(z, t)",           lambda x, xs: cross_entropy(_first(x, xs), 0)),
-    ("log(softmax(z)[i])",            lambda xs: log(softmax(xs)[0]),
-     "log_softmax(z)[i]",             lambda xs: log_softmax(xs)[0]),
-    ("log(exp(z[i]) / sum(exp(z)))",  lambda x, xs: log(exp(x) / sum(map(exp, xs))),
-     "log_softmax(z)[i]",             lambda x, xs: log_softmax(_first(x, xs))[0]),
-    ("log(1 - sigmoid(x))",           lambda x: log(1.0 - sigmoid(x)),
-     "log_sigmoid(-x)",               lambda x: log_sigmoid(-x)),
-    ("log(sigmoid(x))",               lambda x: log(sigmoid(x)),
-     "log_sigmoid(x)",                lambda x: log_sigmoid(x)),
-    ("log(1 / (1 + exp(-x)))",        lambda x: log(1.0 / (1.0 + exp(-x))),
-     "log_sigmoid(x)",                lambda x: log_sigmoid(x)),
-    ("log(1 + exp(x))",               lambda x: log(1.0 + exp(x)),
-     "softplus(x)",                   lambda x: softplus(x)),
-    ("log1p(exp(x))",                 lambda x: log1p(exp(x)),
-     "softplus(x)",                   lambda x: softplus(x)),
-    ("log(sum(exp(z)))",              lambda xs: log(sum(map(exp, xs))),
-     "logsumexp(z)",                  lambda xs: logsumexp(xs)),
-    ("(exp(x) - exp(-x)) / (exp(x) + exp(-x))", lambda x: (exp(x) - exp(-x)) / (exp(x) + exp(-x)),
-     "tanh(x)",                       lambda x: tanh(x)),
-    ("(exp(2*x) - 1) / (exp(2*x) + 1)", lambda x: (exp(2.0 * x) - 1.0) / (exp(2.0 * x) + 1.0),
-     "tanh(x)",                       lambda x: tanh(x)),
-    ("1 / (1 + exp(-x))",             lambda x: 1.0 / (1.0 + exp(-x)),
-     "sigmoid(x)",                    lambda x: sigmoid(x)),
-    ("exp(x) / (1 + exp(x))",         lambda x: exp(x) / (1.0 + exp(x)),
-     "sigmoid(x)",                    lambda x: sigmoid(x)),
-    ("exp(z[i]) / sum(exp(z))",       lambda x, xs: exp(x) / sum(map(exp, xs)),
-     "softmax(z)[i]",                 lambda x, xs: softmax(_first(x, xs))[0]),
-    ("1 - sigmoid(x)",                lambda x: 1.0 - sigmoid(x),
-     "sigmoid(-x)",                   lambda x: sigmoid(-x)),
-    ("sqrt(x * x)",                   lambda x: sqrt(x * x),
-     "abs(x)",                        lambda x: abs(x)),
-    ("sqrt(x*x + y*y)",               lambda x, y: sqrt(x * x + y * y),
-     "hypot(x, y)",                   lambda x, y: hypot(x, y)),
-    ("sqrt(sum(x * x))",              lambda xs: sqrt(sum([x * x for x in xs])),
-     "norm(xs)",                      lambda xs: norm(xs)),
-    ("sqrt(dot(xs, xs))",             lambda xs: sqrt(dot(xs, xs)),
-     "norm(xs)",                      lambda xs: norm(xs)),
-    ("exp(x) - 1",                    lambda x: exp(x) - 1.0,
-     "expm1(x)",                      lambda x: expm1(x)),
-    ("log(1 + x)",                    lambda x: log(1.0 + x),
-     "log1p(x)",                      lambda x: log1p(x)),
-    ("1 - cos(x)",                    lambda x: 1.0 - cos(x),
-     "2 * sin(x / 2)**2",             lambda x: 2.0 * sin(x / 2.0) ** 2),
-    ("cos(x) - 1",                    lambda x: cos(x) - 1.0,
-     "-2 * sin(x / 2)**2",            lambda x: -2.0 * sin(x / 2.0) ** 2),
-    ("x * log(x)",                    lambda x: x * log(x),
-     "xlogy(x, x)",                   lambda x: xlogy(x, x)),
-    ("x * log(y)",                    lambda x, y: x * log(y),
-     "xlogy(x, y)",                   lambda x, y: xlogy(x, y)),
+     "cross_entropy(z, t)", lambda x, xs: cross_entropy(_first(x, xs), 0)),
+    ("log(softmax(z)[i])", lambda xs: log(softmax(xs)[0]), "log_softmax(z)[i]", lambda xs: log_softmax(xs)[0]),
+    ("log(exp(z[i]) / sum(exp(z)))", lambda x, xs: log(exp(x) / sum(map(exp, xs))),
+     "log_softmax(z)[i]", lambda x, xs: log_softmax(_first(x, xs))[0]),
+    ("log(1 - sigmoid(x))", lambda x: log(1.0 - sigmoid(x)), "log_sigmoid(-x)", lambda x: log_sigmoid(-x)),
+    ("log(sigmoid(x))", lambda x: log(sigmoid(x)), "log_sigmoid(x)", log_sigmoid),
+    ("log(1 / (1 + exp(-x)))", lambda x: log(1.0 / (1.0 + exp(-x))), "log_sigmoid(x)", log_sigmoid),
+    ("log(1 + exp(x))", lambda x: log(1.0 + exp(x)), "softplus(x)", softplus),
+    ("log1p(exp(x))", lambda x: log1p(exp(x)), "softplus(x)", softplus),
+    ("log(sum(exp(z)))", lambda xs: log(sum(map(exp, xs))), "logsumexp(z)", logsumexp),
+    ("(exp(x) - exp(-x)) / (exp(x) + exp(-x))", lambda x: (exp(x) - exp(-x)) / (exp(x) + exp(-x)), "tanh(x)", tanh),
+    ("(exp(2*x) - 1) / (exp(2*x) + 1)", lambda x: (exp(2.0 * x) - 1.0) / (exp(2.0 * x) + 1.0), "tanh(x)", tanh),
+    ("1 / (1 + exp(-x))", lambda x: 1.0 / (1.0 + exp(-x)), "sigmoid(x)", sigmoid),
+    ("exp(x) / (1 + exp(x))", lambda x: exp(x) / (1.0 + exp(x)), "sigmoid(x)", sigmoid),
+    ("exp(z[i]) / sum(exp(z))", lambda x, xs: exp(x) / sum(map(exp, xs)),
+     "softmax(z)[i]", lambda x, xs: softmax(_first(x, xs))[0]),
+    ("1 - sigmoid(x)", lambda x: 1.0 - sigmoid(x), "sigmoid(-x)", lambda x: sigmoid(-x)),
+    ("sqrt(x * x)", lambda x: sqrt(x * x), "abs(x)", abs),
+    ("sqrt(x*x + y*y)", lambda x, y: sqrt(x * x + y * y), "hypot(x, y)", hypot),
+    ("sqrt(sum(x * x))", lambda xs: sqrt(sum([x * x for x in xs])), "norm(xs)", norm),
+    ("sqrt(dot(xs, xs))", lambda xs: sqrt(dot(xs, xs)), "norm(xs)", norm),
+    ("exp(x) - 1", lambda x: exp(x) - 1.0, "expm1(x)", expm1),
+    ("log(1 + x)", lambda x: log(1.0 + x), "log1p(x)", log1p),
+    ("1 - cos(x)", lambda x: 1.0 - cos(x), "2 * sin(x / 2)**2", lambda x: 2.0 * sin(x / 2.0) ** 2),
+    ("cos(x) - 1", lambda x: cos(x) - 1.0, "-2 * sin(x / 2)**2", lambda x: -2.0 * sin(x / 2.0) ** 2),
+    ("x * log(x)", lambda x: x * log(x), "xlogy(x, x)", lambda x: xlogy(x, x)),
+    ("x * log(y)", lambda x, y: x * log(y), "xlogy(x, y)", xlogy),
 )
 # fmt: on
 
 
-@dataclass(frozen=True, eq=False)
-class Form:
+class Form(NamedTuple):
     """A row of the table, recorded: the root of the bad form and the names of its wildcards."""
 
     written: str
@@ -112,46 +88,29 @@ def _forms() -> tuple[Form, ...]:
     """Recorded when the first advice is due. Two elements of a list stand for any number."""
     forms = []
     with unobserved():
-        for written, bad, stable, good in FORMS:
+        for row in FORMS:
             wildcards: dict[Value, str] = {}
             arguments = []
-            for name in inspect.signature(bad).parameters:
+            for name in inspect.signature(row[1]).parameters:
                 leaves = [Value(0.5) for _ in ("12" if name == "xs" else "1")]
                 wildcards.update(dict.fromkeys(leaves, name))
                 arguments.append(leaves if name == "xs" else leaves[0])
-            forms.append(Form(written, bad, stable, good, bad(*arguments), wildcards))
+            forms.append(Form(*row, row[1](*arguments), wildcards))
     return tuple(forms)
 
 
-@dataclass(eq=False)
-class _Match:
+class _Match(NamedTuple):
     """What the wildcards stand for, and the nodes and scopes that take part."""
 
-    bound: dict[str, Any] = field(default_factory=dict)
-    nodes: set[Any] = field(default_factory=set)
-    scopes: set[Scope] = field(default_factory=set)
+    bound: dict[str, Any]
+    nodes: frozenset[Any]
+    scopes: frozenset[Scope]
 
-    def copy(self) -> _Match:
-        return _Match(
-            {name: list(b) if type(b) is list else b for name, b in self.bound.items()},
-            set(self.nodes),
-            set(self.scopes),
-        )
+    def binding(self, name: str, value: Any) -> _Match:
+        return self._replace(bound=self.bound | {name: value})
 
 
-def inputs_of(scope: Scope, node: Value) -> list[Value]:
-    """What the nodes of a scope behind a node were computed from, each once."""
-    found: dict[Value, None] = {}
-    inside, seen = [node], {node}
-    while inside:
-        for operand in inside.pop().operands:
-            if is_node(operand) and operand not in seen:
-                seen.add(operand)
-                if operand.scope is scope and operand.operands:
-                    inside.append(operand)
-                else:
-                    found[operand] = None
-    return list(found)
+NOTHING = _Match({}, frozenset(), frozenset())
 
 
 def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, Any]], float] | None:
@@ -216,39 +175,32 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
     """All ways in which a graph has the shape of a pattern. It recurses as deep as the pattern, not the graph."""
     name = form.wildcards.get(pattern) if is_node(pattern) else None
     if name == "xs":
-        after = so_far.copy()
-        after.bound.setdefault("xs", []).append(node)
-        yield after
+        yield so_far.binding("xs", [*so_far.bound.get("xs", ()), node])
         return
     if name is not None:
-        if _same(so_far.bound.get(name, node), node) and is_node(node):
-            after = so_far.copy()
-            after.bound[name] = node
-            yield after
+        if is_node(node) and so_far.bound.get(name, node) is node:
+            yield so_far.binding(name, node)
         return
-    after = so_far.copy()
     head, operands, constant = _view(pattern, set())
     alike = head == "sum" and len(operands) > 1 and all(_is_list(term, form) for _, term in operands)
-    other_head, others, other_constant = _view(node, after.nodes, _MOST_TERMS if alike else _FEW_TERMS)
+    seen: set[Any] = set()
+    other_head, others, other_constant = _view(node, seen, _MOST_TERMS if alike else _FEW_TERMS)
     if head != other_head or constant != other_constant:
         return
+    after = so_far._replace(nodes=so_far.nodes | seen)
     if head == "scope":
-        after.scopes.add(others)
-        after.nodes.add(node)
-        after.bound[next(iter(form.wildcards.values()))] = _arguments(others, node)
-        yield after
-    elif head == "sum":
-        if alike:
-            yield from _all_alike(operands[0], others, form, after)
-        elif len(operands) == len(others):
-            for order in itertools.permutations(others):
-                if all(a[0] == b[0] for a, b in zip(operands, order, strict=True)):
-                    yield from _in_turn([a for _, a in operands], [b for _, b in order], form, after)
+        after = after.binding(next(iter(form.wildcards.values())), _arguments(others, node))
+        yield after._replace(nodes=after.nodes | {node}, scopes=after.scopes | {others})
+    elif alike:
+        yield from _all_alike(operands[0], others, form, after)
+    elif head == "sum" and len(operands) == len(others):
+        for order in itertools.permutations(others):
+            if all(a[0] == b[0] for a, b in zip(operands, order, strict=True)):
+                yield from _in_turn([a for _, a in operands], [b for _, b in order], form, after)
     elif head == "dot":
         half = len(others) // 2
         if all(map(_same, others[:half], others[half:])):
-            after.bound["xs"] = list(others[:half])
-            yield after
+            yield after.binding("xs", list(others[:half]))
     elif len(operands) == len(others):
         yield from _in_turn(operands, others, form, after)
         if head == "mul":
@@ -257,7 +209,7 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
 
 def _arguments(scope: Scope, node: Value) -> Any:
     """What a composition was called with: one number, or a list whose element in front is that of the result."""
-    inputs = inputs_of(scope, node)
+    inputs = inputs_of(node, scope)
     if scope.name != "softmax":
         return inputs[0] if inputs else 0.0
     probabilities = softmax([z.data for z in inputs])
@@ -275,17 +227,16 @@ def _in_turn(patterns: Any, nodes: Any, form: Form, so_far: _Match) -> Iterator[
 def _all_alike(template: tuple[float, Any], terms: Any, form: Form, so_far: _Match) -> Iterator[_Match]:
     """A sum of any number of terms, each of the shape of one."""
     sign, pattern = template
+    xs, nodes = list(so_far.bound.get("xs", ())), set(so_far.nodes)
     for other_sign, term in terms:
-        for found in _matches(pattern, term, form, _Match()):
-            first, *others = found.bound["xs"]
-            if sign == other_sign and all(_same(first, other) for other in others):
-                so_far.bound["xs"] = [*so_far.bound.get("xs", ()), first]
-                so_far.nodes |= found.nodes
-                break
-        else:
+        ways = _matches(pattern, term, form, NOTHING) if sign == other_sign else ()
+        found = next((way for way in ways if all(_same(way.bound["xs"][0], x) for x in way.bound["xs"])), None)
+        if found is None:
             return
+        xs.append(found.bound["xs"][0])
+        nodes |= found.nodes
     if terms:
-        yield so_far
+        yield so_far.binding("xs", xs)._replace(nodes=frozenset(nodes))
 
 
 def _is_list(term: Any, form: Form) -> bool:
@@ -297,14 +248,11 @@ def advise(roots: list[Value], trouble: set[Any]) -> str | None:
     """What to write instead of a formula that ends at one of these nodes and has the trouble in it; None if unknown."""
     for form in _forms():
         for root in roots:
-            for match in _matches(form.root, root, form, _Match()):
-                members, xs = match.nodes | {root}, match.bound.get("xs")
-                involved = members & trouble or any(node.scope in match.scopes for node in trouble)
-                if (
-                    involved
-                    and ("x" not in match.bound or xs is None or match.bound["x"] in xs)
-                    and _helps(form, match)
-                ):
+            for match in _matches(form.root, root, form, NOTHING):
+                x, xs = match.bound.get("x"), match.bound.get("xs")
+                is_involved = not trouble.isdisjoint({root, *match.nodes})
+                is_involved = is_involved or any(node.scope in match.scopes for node in trouble)
+                if is_involved and (x is None or xs is None or x in xs) and _helps(form, match):
                     return f"Write {form.stable} instead of {form.written}."
     return None
 

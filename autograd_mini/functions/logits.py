@@ -1,4 +1,4 @@
-"""Softmax and its logarithms: lists of numbers, of which none overflows.
+"""Softmax and its logarithms: functions of lists of numbers, however large these are.
 
 Not here: the losses that use them. Read next: `losses`.
 """
@@ -7,139 +7,123 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from autograd_mini.core.arrays import elementwise, is_array
-from autograd_mini.core.methods import attach
-from autograd_mini.core.row import numbers_in
-from autograd_mini.core.table import (
-    exp,
-    log1p,
-    maximum,
-    sum_of,
-)
+from autograd_mini.core.methods import Methods, attach
+from autograd_mini.core.row import is_formula, numbers_in
+from autograd_mini.core.table import exp, log1p, maximum, sum_of, where
 from autograd_mini.functions.activations import stable_sigmoid, stable_softplus
-from autograd_mini.functions.scalars import Scalar, between, constant, number_of
+from autograd_mini.functions.composed import (
+    EMPTY,
+    NOT_NUMBERS,
+    Scalar,
+    between,
+    composition,
+    constant,
+    number_of,
+)  # fmt: skip
 from autograd_mini.program.scopes import composite
 
-# -- softmax and its logarithms ----------------------------------------------------------------------------------------
-#
-# All are written relative to the largest element, number k: the exponentials are then at most 1, and the term of k
-# itself is exactly 1, so that 1 + rest and log1p(rest) keep the digits that 1 - a would lose (trap T18).
+_LOGITS = "zs: one or more numbers and `Value`s, the logits. They are not changed."
+_RAISES = f"{NOT_NUMBERS}\n{EMPTY}"
 
 
-def relative(name: str, zs: Iterable[Scalar]) -> tuple[list[Scalar], int, list[Scalar], list[Scalar], Scalar]:
-    """The logits z, the index k of the largest, z_j - z_k and its exponential for all j, and the sum of the others'.
+class Relative(NamedTuple):
+    """Logits relative to the largest, number k.
 
-    Any k gives the same function and derivatives; the largest one gives them without overflow.
+    The exponentials are then at most 1, and the term of k itself is exactly 1, so that 1 + rest and log1p(rest) keep
+    the digits that 1 - a would lose (T18). Any k gives the same function and derivatives; the largest logit gives them
+    without overflow.
     """
+
+    zs: list[Scalar]
+    k: int | None  # None on a tape, where another one may be the largest in each run
+    largest: Scalar
+    gaps: list[Scalar]  # z - largest; a constant 0 for k
+    terms: list[Scalar]  # their exponentials; a constant 1 for k
+    rest: Scalar  # the sum of the other terms
+
+    @property
+    def tail(self) -> Scalar:
+        """log(1 + rest), the logarithm of the sum relative to its largest term."""
+        if self.k is not None and len(self.gaps) == 2 and between(-0.7, self.gaps[1 - self.k], 0.7):
+            return stable_softplus(self.gaps[1 - self.k])
+        return log1p(self.rest)
+
+
+def relative(name: str, zs: Iterable[Scalar]) -> Relative:
+    """The one place that chooses k: the largest where it is known, the first in formulas; `where` chooses on a tape."""
     zs = numbers_in(name, zs, ordered=name != "logsumexp")
-    known = all(number_of(z) is not None for z in zs)
-    k = max(range(len(zs)), key=zs.__getitem__) if known else 0
+    k: int | None = None
+    if all(number_of(z) is not None for z in zs):
+        k = max(range(len(zs)), key=zs.__getitem__)
+    elif len(zs) == 1 or any(is_formula(z.data if isinstance(z, Methods) else z) for z in zs):
+        k = 0
+    if k is None:
+        return _on_tape(zs)
     gaps = [0.0 if j == k else z - zs[k] for j, z in enumerate(zs)]
     terms = [1.0 if j == k else exp(gap) for j, gap in enumerate(gaps)]
     others = terms[:k] + terms[k + 1 :]
-    return zs, k, gaps, terms, sum_of(*others) if others else constant(0.0, zs[0])
+    return Relative(zs, k, zs[k], gaps, terms, sum_of(*others) if others else constant(0.0, zs[0]))
 
 
-def tail_of(gaps: list[Scalar], k: int, rest: Scalar) -> Scalar:
-    """log(1 + rest), the logarithm of the sum relative to its largest term."""
-    return stable_softplus(gaps[1 - k]) if len(gaps) == 2 and between(-0.7, gaps[1 - k], 0.7) else log1p(rest)
+def _on_tape(zs: list[Scalar]) -> Relative:
+    k, largest = 0.0, zs[0]
+    for j, z in enumerate(zs[1:], 1):
+        is_larger = z > largest
+        k, largest = where(is_larger, float(j), k), where(is_larger, z, largest)
+    gaps = [where(k == float(j), 0.0, z - largest) for j, z in enumerate(zs)]
+    terms = [exp(gap) for gap in gaps]
+    rest = sum_of(*[where(k == float(j), 0.0, term) for j, term in enumerate(terms)])
+    return Relative(zs, None, largest, gaps, terms, rest)
 
 
+@composition("Probabilities in the ratio of the exponentials: a_i = exp(z_i) / sum_j exp(z_j).",
+             "da_i/dz_j = a_i * ((1 if i == j else 0) - a_j). Nobody has to write it: it falls out, and keeps its\n"
+             "digits where a_i is so close to 1 that 1 - a_i is 0.",
+             "softmax([0.0, 0.0]) -> [0.5, 0.5]", takes=_LOGITS,
+             returns="A list of as many, which sum to 1. No logit is too large or too small.", raises=_RAISES)  # fmt: skip
 @composite
 def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
-    """Probabilities in the ratio of the exponentials: a_i = exp(z_i) / sum_j exp(z_j).
-
-    Args:
-        zs: one or more numbers and `Value`s, the logits. They are not changed.
-
-    Returns:
-        A list of as many, which sum to 1. No logit is too large or too small.
-
-    Raises:
-        OperandError: zs is not a list, or an element is not a number.
-        ArgumentError: zs is empty.
-
-    Derivative: da_i/dz_j = a_i * ((1 if i == j else 0) - a_j). Nobody has to write it: it falls out, and keeps its
-    digits where a_i is so close to 1 that 1 - a_i is 0.
-
-    >>> softmax([0.0, 0.0])
-    [0.5, 0.5]
-    """
-    _, _, gaps, terms, rest = relative("softmax", zs)
-    if len(gaps) == 2 and between(-1.0, sum_of(*gaps), 1.0):  # whose second derivative changes sign at a tie
+    _, k, _, gaps, terms, rest = relative("softmax", zs)
+    if k is not None and len(gaps) == 2 and between(-1.0, sum_of(*gaps), 1.0):
+        # The second derivative changes sign at a tie.
         return [stable_sigmoid(gaps[0] - gaps[1]), stable_sigmoid(gaps[1] - gaps[0])]
     total = 1.0 + rest
     return [term / total for term in terms]
 
 
+@composition("The logarithms of the probabilities of `softmax`, without their underflow.",
+             "(1 if i == j else 0) - a_j for element i by z_j, with a = softmax(zs).",
+             "log_softmax([0.0, -1000.0]) -> [-0.0, -1000.0]", takes=_LOGITS, returns="A list of as many.",
+             raises=_RAISES)  # fmt: skip
 @composite
 def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
-    """The logarithms of the probabilities of `softmax`, without their underflow.
-
-    Args:
-        zs: one or more numbers and `Value`s, the logits.
-
-    Returns:
-        A list of as many.
-
-    Raises:
-        OperandError: zs is not a list, or an element is not a number.
-        ArgumentError: zs is empty.
-
-    Derivative: (1 if i == j else 0) - a_j for element i by z_j, with a = softmax(zs).
-
-    >>> log_softmax([0.0, -1000.0])
-    [-0.0, -1000.0]
-    """
-    _, k, gaps, _, rest = relative("log_softmax", zs)
-    tail = tail_of(gaps, k, rest)
-    return [-tail if j == k else gap - tail for j, gap in enumerate(gaps)]
+    logits = relative("log_softmax", zs)
+    tail = logits.tail
+    return [-tail if j == logits.k else gap - tail for j, gap in enumerate(logits.gaps)]
 
 
+@composition("The logarithm of the sum of the exponentials, a smooth maximum, without overflow.",
+             "softmax(zs); smooth at ties. Among infinite elements it is that of `maximum`.",
+             "logsumexp([1000.0, 1000.0]) -> 1000.6931471805599", takes="zs: one or more numbers and `Value`s.",
+             returns="A `Value` if there is one among them, else a float; where the largest is infinite, that infinity.",
+             raises=_RAISES)  # fmt: skip
 @composite
 def logsumexp(zs: Iterable[Scalar]) -> Scalar:
-    """The logarithm of the sum of the exponentials, a smooth maximum, without overflow.
-
-    Args:
-        zs: one or more numbers and `Value`s.
-
-    Returns:
-        A `Value` if there is one among them, else a float; where the largest is infinite, that infinity.
-
-    Raises:
-        OperandError: zs is not a list, or an element is not a number.
-        ArgumentError: zs is empty.
-
-    Derivative: softmax(zs); smooth at ties. Among infinite elements it is that of `maximum`.
-
-    >>> logsumexp([1000.0, 1000.0])
-    1000.6931471805599
-    """
-    zs, k, gaps, _, rest = relative("logsumexp", zs)
-    if number_of(zs[k]) in (math.inf, -math.inf):
-        return maximum(*zs)
-    return zs[k] + tail_of(gaps, k, rest)
+    logits = relative("logsumexp", zs)
+    if logits.k is not None and number_of(logits.largest) in (math.inf, -math.inf):
+        return maximum(*logits.zs)
+    return logits.largest + logits.tail
 
 
+@composition("log(exp(a) + exp(b)), without overflow.", "softmax([a, b]).",
+             "logaddexp(0.0, 0.0) -> 0.6931471805599453",
+             takes="a: a number or `Value`, or a NumPy array of them.\nb: the same.",
+             returns="A `Value` if one of them is, else a float.",
+             raises="OperandError: an operand is not a number.")  # fmt: skip
 def logaddexp(a: Scalar, b: Scalar) -> Scalar:
-    """log(exp(a) + exp(b)), without overflow.
-
-    Args:
-        a: a number or `Value`.
-        b: a number or `Value`.
-
-    Returns:
-        A `Value` if one of them is, else a float.
-
-    Raises:
-        OperandError: an operand is not a number.
-
-    Derivative: softmax([a, b]).
-
-    >>> logaddexp(0.0, 0.0)
-    0.6931471805599453
-    """
     if is_array(a) or is_array(b):
         return elementwise(logaddexp, a, b)
     return logsumexp([a, b])

@@ -11,23 +11,26 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
-from autograd_mini.core.table import (
-    abs,
-    dot_of,
-)
+from autograd_mini.core.table import abs, dot_of
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.activations import relu, softplus
-from autograd_mini.functions.logits import relative, tail_of
-from autograd_mini.functions.scalars import Scalar, like, number_of
+from autograd_mini.functions.composed import Scalar, composition, like, number_of
+from autograd_mini.functions.logits import relative
 from autograd_mini.functions.sums import mean
 from autograd_mini.program.scopes import composite
 
-# -- losses ------------------------------------------------------------------------------------------------------------
+_TARGET = "target: the index of the right class, or a list with the probability of each class."
+_PREDICTIONS = "predictions: a number or `Value`, or a list of them.\ntargets: as many."
+_CLASSES = (
+    "OperandError: the first argument is not a list, or an element is not a number; target is neither.\n"
+    "ArgumentError: the list is empty; the index is out of range; the target has another length or is negative."
+)
+_PAIRED = "OperandError: an element is not a number.\nArgumentError: the lists are empty or differ in length."
 
 
 def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
-    """A target as (class, weight) pairs; a class of weight zero has no pair, hence no edge (convention C2)."""
+    """A target as (class, weight) pairs; a class of weight zero has no pair, hence no edge (C2)."""
     if isinstance(target, (Mapping, Set, str, bytes)):
         raise OperandError(
             f"{name}() got {shown(target)} as its target.",
@@ -76,54 +79,28 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
 
 
+@composition("The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.",
+             "a * sum(t) - t with a = softmax(logits), which is a - t where the target sums to 1.",
+             "cross_entropy([0.0, 0.0], 1) -> 0.6931471805599453",
+             takes="logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample; for several,\n"
+                   f"    take `mean([cross_entropy(z, t) for z, t in ...])`.\n{_TARGET} Its sum may differ from 1.",
+             returns="The loss, at least 0 where the target sums to 1; a `Value` if there is one among the logits.",
+             raises=_CLASSES)  # fmt: skip
 @composite
 def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
-    """The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.
-
-    Args:
-        logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample; for several, take
-            `mean([cross_entropy(z, t) for z, t in ...])`.
-        target: the index of the right class, or a list with the probability of each class. Its sum may differ from 1.
-
-    Returns:
-        The loss, at least 0 where the target sums to 1; a `Value` if there is one among the logits.
-
-    Raises:
-        OperandError: logits is not a list, or an element is not a number; target is neither.
-        ArgumentError: logits is empty; the index is out of range; the target has another length or is negative.
-
-    Derivative: a * sum(t) - t with a = softmax(logits), which is a - t where the target sums to 1.
-
-    >>> cross_entropy([0.0, 0.0], 1)
-    0.6931471805599453
-    """
     _check_order("cross_entropy", "logits", logits, target)
-    zs, k, gaps, _, rest = relative("cross_entropy", logits)
-    weights = _weights("cross_entropy", target, len(zs))
-    tail = tail_of(gaps, k, rest)  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
-    return like(zs, _weighted([(w, tail if j == k else tail - gaps[j]) for j, w in weights]))
+    z = relative("cross_entropy", logits)
+    weights = _weights("cross_entropy", target, len(z.zs))
+    tail = z.tail  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
+    return like(z.zs, _weighted([(w, tail if j == z.k else tail - z.gaps[j]) for j, w in weights]))
 
 
+@composition("The negative log-likelihood: minus the sum of target * log-probability.",
+             "-t by each log-probability; no edge to classes of target 0.", "nll([-0.5, -1.5], 1) -> 1.5",
+             takes=f"log_probabilities: one or more numbers and `Value`s, such as `log_softmax` returns.\n{_TARGET}",
+             returns="A `Value` if there is one among them, else a float.", raises=_CLASSES)  # fmt: skip
 @composite
 def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
-    """The negative log-likelihood: minus the sum of target * log-probability.
-
-    Args:
-        log_probabilities: one or more numbers and `Value`s, such as `log_softmax` returns.
-        target: the index of the right class, or a list with the probability of each class.
-
-    Returns:
-        A `Value` if there is one among them, else a float.
-
-    Raises:
-        OperandError: log_probabilities is not a list, or an element is not a number; target is neither.
-        ArgumentError: the list is empty; the index is out of range; the target has another length or is negative.
-
-    Derivative: -t by each log-probability; no edge to classes of target 0.
-
-    >>> nll([-0.5, -1.5], 1)
-    1.5
-    """
     _check_order("nll", "log_probabilities", log_probabilities, target)
     logs = numbers_in("nll", log_probabilities, ordered=True)
     return like(logs, -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))]))
@@ -153,27 +130,14 @@ def _averaged(name: str, predictions: Any, targets: Any, loss: Callable[[Scalar,
     return mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
 
 
+@composition("The cross-entropy of sigmoid(logit) against the probability of the positive class.",
+             "sigmoid(logit) - target.", "binary_cross_entropy(0.0, 1.0) -> 0.6931471805599453",
+             takes="logit: a number or `Value`, before the sigmoid; or a list of them.\n"
+                   "target: a probability from 0 to 1; or a list of as many.",
+             returns="The loss; of lists, the mean loss.",
+             raises=_PAIRED.replace("the lists", "a target is outside of [0, 1]; the lists"))  # fmt: skip
 @composite
 def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
-    """The cross-entropy of sigmoid(logit) against the probability of the positive class.
-
-    Args:
-        logit: a number or `Value`, before the sigmoid; or a list of them.
-        target: a probability from 0 to 1; or a list of as many.
-
-    Returns:
-        The loss; of lists, the mean loss.
-
-    Raises:
-        OperandError: an element is not a number.
-        ArgumentError: a target is outside of [0, 1]; the lists are empty or differ in length.
-
-    Derivative: sigmoid(logit) - target.
-
-    >>> binary_cross_entropy(0.0, 1.0)
-    0.6931471805599453
-    """
-
     def loss(x: Scalar, t: Scalar) -> Scalar:
         number = number_of(operand_of(t, "binary_cross_entropy(), target"))
         if number is not None and not 0.0 <= number <= 1.0:
@@ -185,27 +149,10 @@ def binary_cross_entropy(logit: Any, target: Any) -> Scalar:
     return _averaged("binary_cross_entropy", logit, target, loss)
 
 
+@composition("The mean squared error.", "2 * (prediction - target) / n.", "mse([1.0, 2.0], [1.0, 4.0]) -> 2.0",
+             returns="The squared difference; of lists, its mean.", takes=_PREDICTIONS, raises=_PAIRED)  # fmt: skip
 @composite
 def mse(predictions: Any, targets: Any) -> Scalar:
-    """The mean squared error.
-
-    Args:
-        predictions: a number or `Value`, or a list of them.
-        targets: as many.
-
-    Returns:
-        The squared difference; of lists, its mean.
-
-    Raises:
-        OperandError: an element is not a number.
-        ArgumentError: the lists are empty or differ in length.
-
-    Derivative: 2 * (prediction - target) / n.
-
-    >>> mse([1.0, 2.0], [1.0, 4.0])
-    2.0
-    """
-
     def loss(p: Scalar, t: Scalar) -> Scalar:
         difference = p - t
         return difference * difference
@@ -213,51 +160,22 @@ def mse(predictions: Any, targets: Any) -> Scalar:
     return _averaged("mse", predictions, targets, loss)
 
 
+@composition("The mean absolute error.", "sign(prediction - target) / n; 0 at the kink, where they are equal.",
+             "mae([1.0, 2.0], [1.0, 4.0]) -> 1.0", returns="The absolute difference; of lists, its mean.",
+             takes=_PREDICTIONS, raises=_PAIRED)  # fmt: skip
 @composite
 def mae(predictions: Any, targets: Any) -> Scalar:
-    """The mean absolute error.
-
-    Args:
-        predictions: a number or `Value`, or a list of them.
-        targets: as many.
-
-    Returns:
-        The absolute difference; of lists, its mean.
-
-    Raises:
-        OperandError: an element is not a number.
-        ArgumentError: the lists are empty or differ in length.
-
-    Derivative: sign(prediction - target) / n; 0 at the kink, where they are equal.
-
-    >>> mae([1.0, 2.0], [1.0, 4.0])
-    1.0
-    """
     return _averaged("mae", predictions, targets, lambda p, t: abs(p - t))
 
 
+@composition("The Huber loss: quadratic for small errors, linear beyond delta.",
+             "e limited to [-delta, delta], divided by n; continuous.\n"
+             "Source: Huber, 1964, Annals of Mathematical Statistics 35.", "huber(3.0, 0.0) -> 2.5",
+             returns="e**2 / 2 for an error |e| <= delta, else delta * (|e| - delta / 2); of lists, the mean.",
+             takes=f"{_PREDICTIONS}\ndelta: where it becomes linear, a number > 0.",
+             raises=f"{_PAIRED[:-1]}; delta is not positive.")  # fmt: skip
 @composite
 def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
-    """The Huber loss: quadratic for small errors, linear beyond delta.
-
-    Args:
-        predictions: a number or `Value`, or a list of them.
-        targets: as many.
-        delta: where it becomes linear, a number > 0.
-
-    Returns:
-        e**2 / 2 for an error |e| <= delta, else delta * (|e| - delta / 2); of lists, the mean.
-
-    Raises:
-        OperandError: an element is not a number.
-        ArgumentError: the lists are empty or differ in length; delta is not positive.
-
-    Derivative: e limited to [-delta, delta], divided by n; continuous.
-    Source: Huber, 1964, Annals of Mathematical Statistics 35.
-
-    >>> huber(3.0, 0.0)
-    2.5
-    """
     if as_number(delta) is None:
         raise operand_error("huber(delta)", delta)
     if not delta > 0.0:
@@ -270,28 +188,14 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0) -> Scalar:
     return _averaged("huber", predictions, targets, loss)
 
 
+@composition("The hinge loss of a classifier with a margin: relu(1 - label * score).",
+             "-label / n where the margin is violated, no edge where it is not; 0 at the kink.\n"
+             "Source: Cortes, Vapnik, 1995, Machine Learning 20.", "hinge([0.5, 2.0], [1, 1]) -> 0.25",
+             takes="scores: a number or `Value`, or a list of them.\nlabels: 1 or -1, or a list of as many.",
+             returns="The loss; of lists, its mean.",
+             raises=_PAIRED.replace("the lists", "a label is neither 1 nor -1; the lists"))  # fmt: skip
 @composite
 def hinge(scores: Any, labels: Any) -> Scalar:
-    """The hinge loss of a classifier with a margin: relu(1 - label * score).
-
-    Args:
-        scores: a number or `Value`, or a list of them.
-        labels: 1 or -1, or a list of as many.
-
-    Returns:
-        The loss; of lists, its mean.
-
-    Raises:
-        OperandError: an element is not a number.
-        ArgumentError: a label is neither 1 nor -1; the lists are empty or differ in length.
-
-    Derivative: -label / n where the margin is violated, no edge where it is not; 0 at the kink.
-    Source: Cortes, Vapnik, 1995, Machine Learning 20.
-
-    >>> hinge([0.5, 2.0], [1, 1])
-    0.25
-    """
-
     def loss(score: Scalar, label: Any) -> Scalar:
         if label != 1 and label != -1:
             raise ArgumentError(f"hinge() got the label {shown(label)}.", "Labels are 1 and -1.")

@@ -9,38 +9,23 @@ import builtins
 from collections.abc import Iterable
 
 from autograd_mini.core.row import elements, numbers_in
-from autograd_mini.core.table import (
-    dot_of,
-    hypot,
-    sum_of,
-)
+from autograd_mini.core.table import dot_of, hypot, sum_of
 from autograd_mini.engine import Value, record_sum
 from autograd_mini.errors import ArgumentError
-from autograd_mini.functions.scalars import Scalar
+from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
 from autograd_mini.program.owner import transparent
 
-# -- sums --------------------------------------------------------------------------------------------------------------
+_SOME = "xs: one or more numbers and `Value`s."
+_ONE = "A `Value` if there is one among them, else a float."
 
 
+@composition("The sum from left to right, as one node; of whole numbers a whole number, like the builtin `sum`.",
+             "1 by each.", "sum([1.0, 2.0, 3.0]) -> 6.0",
+             takes="xs: any number of numbers and `Value`s.\nstart: added first.",
+             returns="A `Value` if there is one among them, else a number.",
+             raises="OperandError: xs is not iterable, or an element next to a `Value` is not a number.")  # fmt: skip
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
-    """The sum from left to right, as one node; of whole numbers a whole number, as from the builtin `sum`.
-
-    Args:
-        xs: any number of numbers and `Value`s.
-        start: added first.
-
-    Returns:
-        A `Value` if there is one among them, else a number.
-
-    Raises:
-        OperandError: xs is not iterable, or an element next to a `Value` is not a number.
-
-    Derivative: 1 by each.
-
-    >>> sum([1.0, 2.0, 3.0])
-    6.0
-    """
     terms = elements("sum", xs)
     if type(start) is not int or start != 0:
         terms.insert(0, start)
@@ -53,73 +38,31 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     return builtins.sum(terms[1:], terms[0]) if terms else 0  # `from autograd_mini import *` does no harm
 
 
+@composition("The sum from left to right of the products x * y, as one node.", "y by x, and x by y.",
+             "dot([1.0, 2.0], [3.0, 4.0]) -> 11.0", takes="xs: any number of numbers and `Value`s.\nys: as many.",
+             returns="A `Value` if there is one among them, else a float; 0.0 for none.",
+             raises="OperandError: an argument is not iterable, or an element is not a number.\n"
+                    "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    """The sum from left to right of the products x * y, as one node.
-
-    Args:
-        xs: any number of numbers and `Value`s.
-        ys: as many.
-
-    Returns:
-        A `Value` if there is one among them, else a float; 0.0 for none.
-
-    Raises:
-        OperandError: an argument is not iterable, or an element is not a number.
-        ArgumentError: xs and ys differ in length.
-
-    Derivative: y by x, and x by y.
-
-    >>> dot([1.0, 2.0], [3.0, 4.0])
-    11.0
-    """
     xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of one length.")
     return dot_of(*xs, *ys)
 
 
+@composition("The arithmetic mean: the sum divided by the number of elements.", "1 / n by each.",
+             "mean([1.0, 2.0, 6.0]) -> 3.0", takes=_SOME, returns=_ONE, raises=f"{NOT_NUMBERS}\n{EMPTY}")  # fmt: skip
 @transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
-    """The arithmetic mean: the sum divided by the number of elements.
-
-    Args:
-        xs: one or more numbers and `Value`s.
-
-    Returns:
-        A `Value` if there is one among them, else a float.
-
-    Raises:
-        OperandError: xs is not iterable, or an element is not a number.
-        ArgumentError: xs is empty.
-
-    Derivative: 1 / n by each.
-
-    >>> mean([1.0, 2.0, 6.0])
-    3.0
-    """
     numbers = numbers_in("mean", xs)
     total = record_sum(numbers) if set(map(type, numbers)) == {Value} else sum_of(*numbers)
     return total / float(len(numbers))
 
 
+@composition("The Euclidean length of a vector, without overflow, as one node.",
+             "x / norm by each x; 0 at the kink, the zero vector, where second derivatives are nan: the tip of a cone.",
+             "norm([3.0, 4.0]) -> 5.0", takes=_SOME, returns=_ONE, raises=f"{NOT_NUMBERS}\n{EMPTY}")  # fmt: skip
 @transparent
 def norm(xs: Iterable[Scalar]) -> Scalar:
-    """The Euclidean length of a vector, without overflow, as one node.
-
-    Args:
-        xs: one or more numbers and `Value`s.
-
-    Returns:
-        A `Value` if there is one among them, else a float.
-
-    Raises:
-        OperandError: xs is not iterable, or an element is not a number.
-        ArgumentError: xs is empty.
-
-    Derivative: x / norm by each x; 0 at the kink, the zero vector, where second derivatives are nan: the tip of a cone.
-
-    >>> norm([3.0, 4.0])
-    5.0
-    """
     return hypot(*numbers_in("norm", xs))

@@ -16,7 +16,6 @@ from autograd_mini import engine, functions
 from autograd_mini.core.methods import Methods, right_operand
 from autograd_mini.core.row import TABLE, ZERO, Constant, Primitive, as_number, float_of, interpreters, operand_error
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.engine import layout
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.stack import recording
 
@@ -71,8 +70,7 @@ class Value(engine.Value, tracked=True):
                     "Pass the operands in a tuple, and a name as label='...'.",
                 )
         self._row, self._data, self._grad = (_own(_op or "operation") if children else None), number, None
-        self._left, self._right = (children or None), None
-        self._dleft, self._dright = ((ZERO,) * len(children) or ZERO), ZERO
+        self._link(children, (ZERO,) * len(children))
         if children or _op:
             self._op = _op
         now = recording()
@@ -157,8 +155,7 @@ class Value(engine.Value, tracked=True):
         if children:
             share = _Shares(self, children, function)
             self._op, self._row = self._op, _own(self._op or "operation")
-            self._left, self._right, self._dright = children, None, ZERO
-            self._dleft = tuple([_Share(share, place) for place in range(len(children))])
+            self._link(children, tuple([_Share(share, place) for place in range(len(children))]))
 
     @property
     def partials(self) -> tuple[Any, ...]:
@@ -269,7 +266,7 @@ def _with_node(name: str, self: Value, other: Any) -> Any:
 def _node(kind: type[Value], row: Primitive | None, data: float, operands: Any, partials: Any) -> Value:
     node = object.__new__(kind)
     node._row, node._data, node._grad = row, data, None
-    node._left, node._right, node._dleft, node._dright = layout(row, operands, partials)
+    node._link(operands, partials)
     now = recording()
     node._notes = now.scope
     if now.observe is not None and row is not None:  # a constant comes from no expression of its own

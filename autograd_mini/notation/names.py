@@ -1,74 +1,65 @@
-"""What the nodes of a graph are called, in pictures, pages, terminals, editors and explanations: one naming for all.
+"""What the nodes of a graph are called: one naming for pictures, pages, terminals, editors and explanations.
 
-A node is called by its name, by its variable (now or when it was made), by the user's expression, or by its operation,
-the first of these that is known; never through an object of this package, nor by a variable inside of a library.
-Not here: what the running program can write (that is `namespaces`), and how a window shows a name. Read next: `travel`.
+Not here: what the running program can write (that is `namespaces`), and how a window shows a name.
+Read next: `namespaces`.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from types import CodeType
 from typing import NamedTuple
 
 from autograd_mini import functions
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import Value, is_node, is_relu
 from autograd_mini.notation.namespaces import Namespace, paths, users
+from autograd_mini.notation.text import bracketed, elided
 from autograd_mini.program.assignments import element, listed, variable
 from autograd_mini.program.owner import is_of_library, is_of_package
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
 from autograd_mini.watch.origins import place_of
 
-LONGEST = 32  # characters of an expression that a node is called by
 _NEAR = 100  # nodes between one pass of a loop and the next
-_UNAMBIGUOUS = re.compile(r"[\w.]+(\([^()]*\)|\[[^\[\]]*\])*(#\d+)?|\([^()]*\)#\d+")  # needs no parentheses behind a ∂
-_SYMBOLS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
 
 
 class _Text(NamedTuple):
-    """What is written at a place in the program: see the functions of these names."""
+    """What is written at a place in the program."""
 
     expression: str
-    applied: str
-    subscripts: tuple[str, ...]
+    applied: str  # the function or operator that it applies last: "exp" of am.exp(x), "*" of x * w
+    operands: tuple[str, ...]  # what that is given: variables and elements of lists, "" for anything else
     variable: str
     listed: str
     of_package: bool
 
 
 class Names:
-    """What the nodes of a graph are called.
+    """What the nodes of a graph are called, where `spaces` are the program's variables, innermost function first.
 
-    Args:
-        order: all of them, operands before results.
-        spaces: the variables of the running program, the innermost function's first.
+    A node is called by its name, by its variable (now or when it was made), by the user's expression, or by its
+    operation, the first of these that is known; never through an object of this package, nor by a library's variable.
 
     Attributes:
         order: the nodes, leaves first, operands before results: the place of a node there is its number.
         number: these numbers.
         called: the nodes by what the program can write for them now: names, and variables that mean them.
         bound: the nodes by the variables that hold them now, whatever they are called.
-
-    >>> x = Value(2.0, name="x")
-    >>> y = functions.tanh(x * x)
-    >>> names = Names([x, y])
-    >>> names.label(x), names.label(y)
-    ('x', 'tanh#1')
     """
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace] = ()) -> None:
-        self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
+        self.order = tuple(sorted(order, key=lambda node: node.op is not None))
         self.number = {node: number for number, node in enumerate(self.order)}
         self._paths = paths(spaces, self.number.keys()) if spaces else {}
-        self._taken = {name for space in spaces for name, _ in users(space)}
-        self._bound = {(name, thing) for space in spaces for name, thing in users(space) if is_node(thing)}
-        values = {name: thing for space in reversed(spaces) for name, thing in users(space) if is_node(thing)}
+        held = [pair for space in reversed(spaces) for pair in users(space)]
+        self._taken = {name for name, _ in held}
+        self._bound = {(name, thing) for name, thing in held if is_node(thing)}
+        values = {name: thing for name, thing in held if is_node(thing)}
         self.bound = {name: node for name, node in values.items() if node in self.number}
         self._calls = _calls(self.order)
         self._users: dict[Value, list[Value]] = {}
@@ -79,11 +70,11 @@ class Names:
         if any(node.origin for node in self.order):
             self._study()
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
-        self._passes = self._counted()
-        self._names |= self._passes
+        passes = self._counted()
+        self._names |= passes
         self.called: dict[str, list[Value]] = {}
         for node, name in self._names.items():
-            if name in (node.name, self._paths.get(node), self._passes.get(node)) or (
+            if name in (node.name, self._paths.get(node), passes.get(node)) or (
                 (name, node) in self._bound or not self._is_taken(name)
             ):
                 self.called.setdefault(name, []).append(node)
@@ -91,17 +82,15 @@ class Names:
     # -- what there is to say ------------------------------------------------------------------------------------------
 
     def name(self, node: Value) -> str:
-        """What the user calls a node: its name, its variable now or when it was made, or how it can be written now.
+        """The name of a node, its variable now or when it was made, or how it can be written now; "" if unknown.
 
-        Returns:
-            the name; "" where none is known. It may have been given to something else since.
+        A variable may have been given to something else since.
         """
         return self._names.get(node, "")
 
     def expression(self, node: Value) -> str:
-        """The user's expression whose result a node is; "" if that is not known, or if others came of it too."""
-        site = self._site(node)
-        return self._read(site).expression if site is not None else ""
+        """The user's expression whose result a node is; "" if that is unknown, or if others came of it too."""
+        return text.expression if (text := self._text_of(node)) else ""
 
     def operation(self, node: Value) -> str:
         """What computed a node, as people call it: "tanh" of the result of a composition, else the primitive."""
@@ -121,7 +110,7 @@ class Names:
         return f"{self.operation(node)}#{number}"
 
     def step_of(self, node: Value) -> str:
-        """The expression of which a node is an intermediate result, as those of `sum(xs)`; "" if it is none."""
+        """The expression of which a node is an intermediate result, as those of `sum(xs)`; "" if there is none."""
         return node.origin.expression if node in self._passed_on and node.origin is not None else ""
 
     @cached_property
@@ -137,51 +126,48 @@ class Names:
 
     def _study(self) -> None:
         """What the program's text says: which nodes its expressions made, and to which variables they were assigned."""
-        made = {node: made_at(node) for node in self.order}
-        steps = []
-        for node in self.order:
-            place_ = made[node]
-            for operand in node.operands:
-                if is_node(operand):
-                    self._users.setdefault(operand, []).append(node)
-                    # An expression that made nodes from one another, as sum(xs) does: only the last is its result.
-                    if place_ is not None and made[operand] == place_ and not self._is_one(node):
-                        steps.append(operand)
-        self._passed_on = {node for node in steps if node.origin and not self._read(node.origin).of_package}
-        results = _results(self.order)
-        elements = self._elements()
+        self._users = users_of(self.order)
+        for operand, results in self._users.items():
+            if operand.origin is None or self._read(operand.origin).of_package:
+                continue
+            # An expression that made nodes from one another, as sum(xs) does: only the last is its result.
+            if any(_made_at(node) == _made_at(operand) and not self._is_one(node) for node in results):
+                self._passed_on.add(operand)
+        results_, elements = _results(self.order), self._elements()
         for node in self.order:
             if node.origin is None or node in self._passed_on:
                 continue
             said = self._read(node.origin)
+            known = results_.get(node, "")
             if said.of_package:
-                known = results.get(node, "") if self._site(node) is not None else ""
+                known = known if self._site(node) is not None else ""
             else:
-                known = said.variable or elements.get(node) or results.get(node, "")
-                if said.subscripts and self._is_one(node) and len(said.subscripts) == len(node.operands):
-                    for operand, text in zip(node.operands, said.subscripts, strict=True):
-                        if is_node(operand) and text:
+                known = said.variable or elements.get(node) or known
+                if self._is_one(node) and len(said.operands) == len(node.operands):
+                    for operand, text in zip(node.operands, said.operands, strict=True):
+                        if is_node(operand) and "[" in text:
                             self._written.setdefault(operand, text)
             if known:
                 self._variables[node] = known
 
     def _read(self, site: Site) -> _Text:
-        """What is written at a place: looked up once, for many nodes may be from there."""
+        """What is written at a place: read once, since many nodes may be from there."""
         key = site.code, site.instruction
         found = self._texts.get(key)
         if found is None:
-            written, assigned = site.expression, variable(site) or element(site)
-            found = self._texts[key] = _Text(
-                written, _applied(written), _subscripts(written), assigned, listed(site), is_of_package(site)
-            )
+            assigned = variable(site) or element(site)
+            read = _applied(site.expression)
+            found = _Text(site.expression, *read, assigned, listed(site), is_of_package(site))
+            self._texts[key] = found
         return found
 
     def _is_one(self, node: Value) -> bool:
         """Whether a node is all that its expression makes: the operator or the function that is written there."""
         written = self._read(node.origin).applied if node.origin is not None else ""
-        return written != "" and (
-            written in (node.op, node._row and node._row.symbol) or written == self.operation(node)
-        )
+        return written != "" and written in (node.op, node._row and node._row.symbol, self.operation(node))
+
+    def _text_of(self, node: Value) -> _Text | None:
+        return self._read(site) if (site := self._site(node)) is not None else None
 
     def _site(self, node: Value) -> Site | None:
         """Where the user wrote the expression whose result a node is."""
@@ -217,18 +203,16 @@ class Names:
         """Elements of lists that comprehensions made: "e[0]", where a call such as sum(e) has them in their order."""
         made: dict[str, set[Value]] = {}
         for node in self.order:
-            if node.origin is None:
-                continue
-            site = self._site(node) if node in self._calls else node.origin
-            if site is not None and (name := self._read(site).listed):
-                made.setdefault(name, set()).add(node)
+            text = self._text_of(node) if node in self._calls else node.origin and self._read(node.origin)
+            if node.origin is not None and text and text.listed:
+                made.setdefault(text.listed, set()).add(node)
         found: dict[Value, str] = {}
         for name, nodes in made.items():
             for user in dict.fromkeys(user for node in nodes for user in self._users.get(node, ())):
-                arguments, operands = _arguments(self.expression(user)), user.operands
-                size = len(operands) // len(arguments) if arguments else 0
+                arguments = text.operands if (text := self._text_of(user)) else ()
+                size = len(user.operands) // len(arguments) if arguments else 0
                 for place_, argument in enumerate(arguments):
-                    elements = operands[place_ * size : (place_ + 1) * size]
+                    elements = user.operands[place_ * size : (place_ + 1) * size]
                     if argument == name and size > 1 and all(is_node(x) and x in nodes for x in elements):
                         found |= {x: f"{name}[{index}]" for index, x in enumerate(elements)}
         return found
@@ -238,7 +222,7 @@ class Names:
         passes: dict[tuple[str, tuple[int, int] | None], list[Value]] = {}
         for node, name in self._names.items():
             if self._variables.get(node) == name != node.name and name.isidentifier() and node.op is not None:
-                passes.setdefault((name, made_at(node)), []).append(node)
+                passes.setdefault((name, _made_at(node)), []).append(node)
         known = {*self._names.values()}
         found: dict[Value, str] = {}
         for (name, _), nodes in passes.items():
@@ -249,76 +233,32 @@ class Names:
         return found
 
 
-# -- texts -------------------------------------------------------------------------------------------------------------
-
-
-def elided(text: str, longest: int = LONGEST) -> str:
-    """A text without its middle, if it is long.
-
-    >>> elided("network.layers[0].neurons[1].w[0]", 21)
-    'network.la…ns[1].w[0]'
-    """
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest // 2]}…{text[len(text) - (longest - 1 - longest // 2) :]}"
-
-
-def bracketed(text: str) -> str:
-    """A text as it can stand in a formula: an expression with an operator in parentheses.
-
-    >>> bracketed("x * w"), bracketed("am.log(a[1])"), bracketed("mul#2")
-    ('(x * w)', 'am.log(a[1])', 'mul#2')
-    """
-    return text if _UNAMBIGUOUS.fullmatch(text) else f"({text})"
-
-
 @functools.lru_cache(maxsize=1000)
-def _applied(expression: str) -> str:
-    """The function or operator that an expression applies last: "exp" of am.exp(x), "*" of x * w; "" of others."""
-    match _parsed(expression):
-        case ast.BinOp(op=op) | ast.AugAssign(op=op):
-            return _SYMBOLS.get(type(op), "")
-        case ast.UnaryOp(op=ast.USub()):
-            return "neg"
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
-            return name
-    return ""
-
-
-@functools.lru_cache(maxsize=1000)
-def _arguments(expression: str) -> tuple[str, ...]:
-    """What a call is given: variables, "" for anything else."""
-    match _parsed(expression):
-        case ast.Call(args=arguments, keywords=[]):
-            return tuple([argument.id if isinstance(argument, ast.Name) else "" for argument in arguments])
-    return ()
-
-
-@functools.lru_cache(maxsize=1000)
-def _subscripts(expression: str) -> tuple[str, ...]:
-    """What an operation takes from lists, as in `e[0] + e[1]`: how its operands are written, "" for anything else."""
-    match _parsed(expression):
-        case ast.BinOp(left=left, right=right):
-            written = [left, right]
-        case ast.Call(args=[argument], keywords=[]):
-            written = [argument]
-        case _:
-            return ()
-    found = [
-        ast.unparse(part) if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)
-        and isinstance(part.slice, ast.Constant) else ""
-        for part in written
-    ]  # fmt: skip
-    return tuple(found) if any(found) else ()
-
-
-@functools.lru_cache(maxsize=1000)
-def _parsed(expression: str) -> ast.AST | None:
+def _applied(expression: str) -> tuple[str, tuple[str, ...]]:
+    """What an expression applies last and the operands of that, as `_Text` has them; "" and none if it is another."""
     try:
         (statement,) = ast.parse(expression).body
     except (SyntaxError, ValueError, RecursionError):
-        return None
-    return statement.value if isinstance(statement, ast.Expr) else statement
+        return "", ()
+    match statement.value if isinstance(statement, ast.Expr) else statement:
+        case ast.BinOp(left=left, op=op, right=right):
+            return _SIGNS.get(type(op), ""), (_operand(left), _operand(right))
+        case ast.AugAssign(op=op):
+            return _SIGNS.get(type(op), ""), ()
+        case ast.UnaryOp(op=ast.USub()):
+            return "neg", ()
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=arguments, keywords=keywords):
+            return name, () if keywords else tuple(map(_operand, arguments))
+        case ast.Call(args=arguments, keywords=[]):
+            return "", tuple(map(_operand, arguments))
+    return "", ()
+
+
+def _operand(written: ast.expr) -> str:
+    match written:
+        case ast.Name() | ast.Subscript(value=ast.Name(), slice=ast.Constant()):
+            return ast.unparse(written)
+    return ""
 
 
 # -- nodes and what made them ------------------------------------------------------------------------------------------
@@ -332,18 +272,14 @@ def place(node: Value) -> Site | None:
     return site if site is not None and not is_of_library(site) else place_of(node)
 
 
-def made_at(node: Value) -> tuple[int, int] | None:
-    """Where in the program a node was made."""
-    origin = node.origin
-    return (id(origin.code), origin.instruction) if origin else None
-
-
-def is_relu(node: Value) -> bool:
-    """Whether a node is a relu, which nobody recognises in where(1, 0, x)."""
-    if node.op != "where" or node.scope is None or node.scope.name != "relu":
-        return False
-    _, zero, x = node.operands
-    return zero == 0.0 and is_node(x)
+def users_of(order: Sequence[Value]) -> dict[Value, list[Value]]:
+    """The nodes that were computed from a node, which stands there as often as they use it."""
+    found: dict[Value, list[Value]] = {}
+    for node in order:
+        for operand in node.operands:
+            if is_node(operand):
+                found.setdefault(operand, []).append(node)
+    return found
 
 
 def composite_of(node: Value) -> Scope | None:
@@ -355,10 +291,7 @@ def composite_of(node: Value) -> Scope | None:
 
 
 def call_of(node: Value) -> Scope | None:
-    """The call of a composition of this package that the user wrote and the node is a part of; None if there is none.
-
-    Compositions are made of others: of the calls around a node this is the outermost.
-    """
+    """The call of a composition that the user wrote and a node is a part of: the outermost one around it."""
     scope = composite_of(node)
     while scope is not None and scope.parent is not None and _is_composition(scope.parent.name):
         scope = scope.parent
@@ -370,15 +303,19 @@ def _is_composition(name: str) -> bool:
     return hasattr(getattr(functions, name, None), "__wrapped__")
 
 
+def _made_at(node: Value) -> tuple[int, int] | None:
+    """Where in the program a node was made."""
+    origin = node.origin
+    return (id(origin.code), origin.instruction) if origin else None
+
+
 def _calls(order: Sequence[Value]) -> dict[Value, Scope]:
     """The nodes that leave a call of a composition: its results."""
     calls = {node: call for node in order if node.scope is not None and (call := call_of(node)) is not None}
     if not calls:
         return {}
-    results = {
-        x: calls[x] for node in order for x in node.operands
-        if is_node(x) and x in calls and calls[x] is not calls.get(node)
-    }  # fmt: skip
+    used = ((x, node) for node in order for x in node.operands if is_node(x) and x in calls)
+    results = {x: calls[x] for x, node in used if calls[x] is not calls.get(node)}
     return results | {order[-1]: calls[order[-1]]} if order[-1] in calls else results
 
 
@@ -395,30 +332,20 @@ def _results(order: Sequence[Value]) -> dict[Value, str]:
                 leaving.setdefault(scope, set()).add(x)
     for scope in outwards(order[-1].scope):
         leaving.setdefault(scope, set()).add(order[-1])
-    return {
-        node: variable(scope.site)
-        for scope, nodes in leaving.items()
-        if scope.site and len(nodes) == 1
-        for node in nodes
-    }
+    alone = [(scope.site, nodes) for scope, nodes in leaving.items() if scope.site and len(nodes) == 1]
+    return {node: variable(site) for site, nodes in alone for node in nodes}
 
 
 def _reaches(node: Value, earlier: Value) -> bool:
     """Whether a node was computed from another one, not far before."""
-    seen = {node}
-    for near in _walk(node, seen):
-        if near is earlier:
-            return True
-        if len(seen) > _NEAR:
-            break
-    return False
-
-
-def _walk(node: Value, seen: set[Value]) -> Iterator[Value]:
-    waiting = [node]
-    for inner in waiting:  # it grows
+    near, seen = [node], {node}
+    for inner in near:  # it grows
         for x in inner.operands:
+            if x is earlier:
+                return True
             if is_node(x) and x not in seen:
                 seen.add(x)
-                waiting.append(x)
-                yield x
+                near.append(x)
+        if len(near) > _NEAR:
+            break
+    return False

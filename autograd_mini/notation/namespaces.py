@@ -1,6 +1,6 @@
 """What a running program calls its values: by variables, and through lists, dicts and objects in them.
 
-Not here: names that follow from the source alone, and which name a node gets (that is `names`). Read next: `names`.
+Not here: names that follow from the source alone, and which name a node gets (that is `names`). Read next: `snapshot`.
 """
 
 from __future__ import annotations
@@ -29,31 +29,25 @@ _DEEPEST = 6
 _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, type(None))
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
 
-
-# The variables of the program that was run last, for whoever looks at its graph when it has ended; those of functions
-# that called backward() before those of its files.
+# The variables of the program that was run last, to look at its graph when it has ended; those of functions that called
+# backward() before those of its files.
 of_program: ContextVar[tuple[Namespace, ...]] = ContextVar("of_program", default=())
 
 
 class _Locals(dict[str, Any]):
     """The variables of a function."""
 
-    def __init__(self, variables: Mapping[str, Any], code: CodeType) -> None:
-        super().__init__(variables)
-        self.code = code
+    def __init__(self, frame: FrameType) -> None:
+        super().__init__(frame.f_locals)
+        self.code = frame.f_code
 
 
 def namespaces(innermost: FrameType | None) -> tuple[Namespace, ...]:
     """The variables of the functions of the program that are running, the innermost first, and then of its files."""
-    found: list[Namespace] = []
-    files: list[Namespace] = []
-    for frame in frames_of_run(innermost):
-        if not is_of_library(site_of(frame)):
-            if frame.f_locals is not frame.f_globals:
-                found.append(_Locals(frame.f_locals, frame.f_code))
-            if all(frame.f_globals is not file for file in files):
-                files.append(frame.f_globals)
-    return (*found, *files) or of_program.get()
+    frames = [frame for frame in frames_of_run(innermost) if not is_of_library(site_of(frame))]
+    functions = [_Locals(frame) for frame in frames if frame.f_locals is not frame.f_globals]
+    files = {id(frame.f_globals): frame.f_globals for frame in frames}
+    return (*functions, *files.values()) or of_program.get()
 
 
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:
@@ -61,32 +55,22 @@ def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, 
 
     A variable that is the node itself comes first, then what the program made first, in the shortest way: a list of all
     parameters is made of a model, not the other way round. What a loop runs over has an index; the variable of the loop
-    itself is used for want of anything else.
-
-    >>> x, y = Value(1.0), Value(2.0)
-    >>> list(paths([{"x": x, "data": [3.0, {"y": y, "x": x}]}], {x, y}).values())
-    ['x', "data[1]['y']"]
+    itself is the last resort.
     """
     found: dict[Value, str] = {}
     seen: set[int] = set()
-    loops = [_of_loops(space) for space in spaces]
-    for of_loops in False, True:
-        variables = [
-            (name, thing)
-            for space, names in zip(spaces, loops, strict=True)
-            for name, thing in users(space)
-            if (name in names) is of_loops
-        ]
-        for variable in sorted(variables, key=lambda variable: not is_node(variable[1])):
-            waiting: deque[tuple[str, Any, int]] = deque([(*variable, 0)])
-            while waiting and len(seen) < _MOST and len(found) < len(nodes):
-                path, thing, depth = waiting.popleft()
-                if is_node(thing):
-                    if thing in nodes:
-                        found.setdefault(thing, path)
-                elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
-                    seen.add(id(thing))
-                    waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
+    loops = {id(space): _of_loops(space) for space in spaces}
+    variables = [(pair[0] in loops[id(space)], pair) for space in spaces for pair in users(space)]
+    for _, variable in sorted(variables, key=lambda entry: (entry[0], not is_node(entry[1][1]))):
+        waiting: deque[tuple[str, Any, int]] = deque([(*variable, 0)])
+        while waiting and len(seen) < _MOST and len(found) < len(nodes):
+            path, thing, depth = waiting.popleft()
+            if is_node(thing):
+                if thing in nodes:
+                    found.setdefault(thing, path)
+            elif depth < _DEEPEST and not isinstance(thing, _NO_CONTAINERS) and id(thing) not in seen:
+                seen.add(id(thing))
+                waiting.extend((path + end, inner, depth + 1) for end, inner in _parts(thing))
     return found
 
 
@@ -99,7 +83,7 @@ def _stored_by_loops(code: CodeType) -> frozenset[str]:
         name = instruction.opname
         if name.startswith("STORE_") and previous == "FOR_ITER":
             found |= {*instruction.argval} if isinstance(instruction.argval, tuple) else {instruction.argval}
-        elif name == "FOR_ITER" or (name != "UNPACK_SEQUENCE" and name not in ("CACHE", "EXTENDED_ARG")):
+        elif name not in ("UNPACK_SEQUENCE", "CACHE", "EXTENDED_ARG"):
             previous = name
     return frozenset(found)
 
@@ -140,12 +124,12 @@ def users(space: Namespace) -> Iterator[tuple[str, Any]]:
 
 def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:
     """The variables that are numbers, texts or truths; of several of one name the innermost."""
-    return {
-        name: float(thing) if type(thing) is int and abs(thing) < 1 << 1000 else thing
-        for space in reversed(spaces)
-        for name, thing in users(space)
-        if type(thing) in (float, str, bool) or (type(thing) is int and abs(thing) < 1 << 1000)
-    }
+    found = {name: thing for space in reversed(spaces) for name, thing in users(space) if _is_plain(thing)}
+    return {name: float(thing) if type(thing) is int else thing for name, thing in found.items()}
+
+
+def _is_plain(thing: Any) -> bool:
+    return type(thing) in (float, str, bool) or (type(thing) is int and abs(thing) < 1 << 1000)
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
@@ -153,11 +137,10 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
     with suppress(AttributeError):
         yield from dict.items(object.__getattribute__(thing, "__dict__"))
     for kind in type(thing).__mro__:
-        if kind.__module__ != "builtins":
-            for name, member in vars(kind).items():
-                if type(member) is MemberDescriptorType:
-                    with suppress(AttributeError):  # a slot that nothing was put into
-                        yield name, member.__get__(thing)
+        for name, member in vars(kind).items() if kind.__module__ != "builtins" else ():
+            if type(member) is MemberDescriptorType:
+                with suppress(AttributeError):  # a slot that nothing was put into
+                    yield name, member.__get__(thing)
 
 
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
@@ -169,8 +152,7 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     parts: Iterable[tuple[str, Any]]
     if isinstance(thing, (list, tuple, deque)):
         kind: Any = next(kind for kind in (list, tuple, deque) if isinstance(thing, kind))
-        elements: Iterator[Any] = kind.__iter__(thing)
-        parts = ((f"[{index}]", part) for index, part in enumerate(islice(elements, _LONGEST)))
+        parts = ((f"[{index}]", part) for index, part in enumerate(islice(kind.__iter__(thing), _LONGEST)))
     elif isinstance(thing, dict):
         parts = [(f"[{key!r}]", part) for key, part in dict.items(thing) if type(key) in (str, int)]
     else:

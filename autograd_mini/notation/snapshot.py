@@ -1,8 +1,7 @@
 """The numbers that a graph was recorded with, and the gradients of its last sweep, although a program writes both.
 
-A training step writes its parameters and clears their gradients. Under provenance `backward()` notes what they were;
-where it did not, the operations tell: what no longer gives their results was written since. Not here: how that is
-shown. Read next: `draw.gradients`.
+Under provenance `backward()` notes what they were; elsewhere the operations tell: what no longer gives their results
+was written since. Not here: how that is shown. Read next: `drawing.gradients`.
 """
 
 from __future__ import annotations
@@ -10,74 +9,65 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from autograd_mini.core.node import Notes
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, topological_order
-from autograd_mini.engine import Notes, Value, is_node
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.text import number
 
 _TELLING = ("add", "sub", "mul", "div", "neg", "sum", "dot")  # operands that give the same result are the same
 _PRODUCTS = ("mul", "dot")  # whose partial derivatives are the other operands
 
 
 class Snapshot:
-    """What the leaves of a graph were when it was recorded.
-
-    Args:
-        order: all nodes, operands before results; the last one is the root.
+    """What the leaves of a graph were when it was recorded; `order` has all its nodes, operands first, the root last.
 
     Attributes:
-        written: the leaves that hold another number now, with the one that they were recorded with, None where that is
-            not known.
-
-    >>> w, x = Value(3.0), Value(2.0)
-    >>> y = w * x
-    >>> w.data = 2.5
-    >>> Snapshot([w, x, y]).value(w), Snapshot([w, x, y]).written[w]
-    (3.0, 3.0)
+        written: the leaves that hold another number now, with the recorded one, or None where that is unknown.
     """
 
     def __init__(self, order: Sequence[Value]) -> None:
-        _, held = _swept(order[-1]) or (1.0, {})
-        self._noted = {node: held[node][0] for node in order if node in held}
+        _, held = _swept(order[-1])
+        self._noted = {leaf: held[leaf][0] for leaf in order if leaf in held}
         self.written: dict[Value, float | None] = {
-            leaf: number for leaf, number in self._noted.items() if not _same(number, leaf.data)
+            leaf: noted for leaf, noted in self._noted.items() if not _same(noted, leaf.data)
         }
         self.written |= self._found(order)
 
     def value(self, node: Value) -> float:
         """The number of a node in the recorded computation; of a leaf the number now, if no other is known."""
-        number = self.written.get(node)
-        return node.data if number is None else number
+        recorded = self.written.get(node)
+        return node.data if recorded is None else recorded
 
     def remark(self, node: Value) -> str:
         """What there is to say of a leaf that was written since, else ""."""
         if node not in self.written:
             return ""
-        return "written since" if self.written[node] is None else f"written since: {node.data + 0.0:.4g} now"
+        return "written since" if self.written[node] is None else f"written since: {number(node.data)} now"
 
     def _number(self, operand: Any) -> float:
         return operand if type(operand) is float else self._noted.get(operand, operand.data)
 
     def _found(self, order: Iterable[Value]) -> dict[Value, float | None]:
         """The leaves that the operations contradict, with what they were, where that can be told."""
-        known: dict[Value, float] = {}
-        same: set[Value] = set()
+        told: dict[Value, float] = {}
+        vouched: set[Value] = set()
         doubts: list[list[Value]] = []
         for node in order:
             leaves = [x for x in node.operands if is_node(x) and x.op is None]
             if not leaves:
                 continue
-            known |= {leaf: number for leaf, number in _told(node) if leaf.op is None}
+            told |= _told(node)
             if not self._gives(node):
                 doubts.append(leaves)
             elif node.op in _TELLING and node.data != 0.0:
-                same.update(leaves)
-        same |= {leaf for leaf, number in known.items() if _same(number, self._number(leaf))}
-        found: dict[Value, float | None] = {
-            leaf: number for leaf, number in known.items() if not _same(number, self._number(leaf))
-        }
+                vouched.update(leaves)
+        found: dict[Value, float | None] = {}
+        found |= {leaf: recorded for leaf, recorded in told.items() if not _same(recorded, self._number(leaf))}
+        vouched |= told.keys() - found.keys()
         for leaves in doubts:
             if not any(leaf in found for leaf in leaves):
-                found |= dict.fromkeys([leaf for leaf in leaves if leaf not in same] or leaves)
+                found |= dict.fromkeys([leaf for leaf in leaves if leaf not in vouched] or leaves)
         return found
 
     def _gives(self, node: Value) -> bool:
@@ -85,25 +75,25 @@ class Snapshot:
         assert node._row is not None
         numbers = [self._number(x) for x in node.operands]
         try:
-            result = node._row.function(*numbers)
-            return _same(float(result), node.data) or not _same(float(node._row.function(*numbers)), float(result))
+            result = float(node._row.function(*numbers))
+            return _same(result, node.data) or not _same(float(node._row.function(*numbers)), result)
         except Exception:  # an operation of the user may do anything
             return True
 
 
-def _swept(root: Value) -> tuple[float, dict[Any, tuple[float, float]]] | None:
-    """The seed of the last sweep, with number and gradient of each leaf after it, where that was noted."""
+def _swept(root: Value) -> tuple[float | None, dict[Any, tuple[float, float]]]:
+    """The seed of the last sweep, with number and gradient of each leaf after it; None where that was not noted."""
     mark = root._notes.mark if type(root._notes) is Notes else None
-    return (mark.seed, mark.held) if mark is not None and mark.node == id(root) and mark.held else None
+    return (mark.seed, mark.held) if mark is not None and mark.node == id(root) and mark.held else (None, {})
 
 
-def _told(node: Value) -> list[tuple[Value, float]]:
-    """What a product remembers of its operands: each is the derivative by the other."""
+def _told(node: Value) -> dict[Value, float]:
+    """What a product remembers of the leaves in it: each is the derivative by the other."""
     if node.op not in _PRODUCTS:
-        return []
-    operands, half = node.operands, len(node.operands) // 2
-    partners = zip((*operands[half:], *operands[:half]), node.partials, strict=True)
-    return [(x, partial) for x, partial in partners if is_node(x) and partial is not ZERO]
+        return {}
+    half = len(node.operands) // 2
+    partners = zip((*node.operands[half:], *node.operands[:half]), node.partials, strict=True)
+    return {x: partial for x, partial in partners if is_node(x) and x.op is None and partial is not ZERO}
 
 
 def _same(a: float, b: float) -> bool:
@@ -111,22 +101,21 @@ def _same(a: float, b: float) -> bool:
 
 
 def gradients(order: Sequence[Value]) -> dict[Value, float]:
-    """The gradients as they were after the last sweep; none of those that were cleared since and that nobody noted."""
+    """The gradients as they were after the last sweep, without those that were cleared since and that nothing noted."""
     root = order[-1]
-    swept = _swept(root)
-    if swept is None and root._grad is None:
+    seed, held = _swept(root)
+    if seed is None and root._grad is None:
         return {}
     reached = topological_order(root)
-    if swept is None and all(node._grad for node in reached):  # none was cleared
+    if seed is None and all(node._grad for node in reached):  # none was cleared
         return {node: node.grad if node in reached else 0.0 for node in order}
-    seed, held = swept or (root.grad, {})
-    swept_again = adjoints(root, seed)
+    swept_again = adjoints(root, root.grad if seed is None else seed)
     found = {}
     for node in order:
         adjoint = 0.0 if (known := swept_again.get(node, ZERO)) is ZERO else known
         if node not in reached:
             found[node] = 0.0
-        elif swept is not None:
+        elif seed is not None:
             found[node] = held[node][1] if node in held else adjoint
         elif node._grad is not None and (node._grad != 0.0 or adjoint == 0.0):
             found[node] = node._grad

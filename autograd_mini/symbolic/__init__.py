@@ -1,7 +1,7 @@
 """Formulas of what falls out, and proofs that they equal a closed form for all inputs.
 
 SymPy is imported by the first use of a name below: `import autograd_mini` must stay fast, and work without it.
-Not here: floats and `Value`s. Read next: `table`, `formulas`, `proof`.
+Not here: floats and `Value`s. Read next: `table`.
 """
 
 from __future__ import annotations
@@ -12,40 +12,33 @@ from typing import TYPE_CHECKING, Any
 from autograd_mini.errors import MissingError
 
 if TYPE_CHECKING:
-    from autograd_mini.symbolic.formulas import (
-        Formula,
-        formula,
-        named_symbol,
-        simplified,
-        solved,
-        symbolic_arguments,
-        text,
-        trace,
-    )
+    from autograd_mini.symbolic.derivation import explain_proof
+    from autograd_mini.symbolic.formulas import Formula, formula, simplified, symbolic_arguments, text, traced
     from autograd_mini.symbolic.proof import Proof, Verdict, prove
     from autograd_mini.symbolic.table import exact
 
 _HOME = {
-    "formulas": ("Formula", "formula", "named_symbol", "simplified", "solved", "symbolic_arguments", "text", "trace"),
-    "proof": ("Proof", "Verdict", "prove"),
-    "table": ("exact",),
-}
+    "Formula": "formulas", "Proof": "proof", "Verdict": "proof", "exact": "table", "explain_proof": "derivation",
+    "formula": "formulas", "prove": "proof", "simplified": "formulas", "symbolic_arguments": "formulas",
+    "text": "formulas", "traced": "formulas",
+    "named_symbol": "derivation", "solved": "derivation", "trace": "formulas",  # older code may use them
+}  # fmt: skip
 __all__ = [
     "Formula", "Proof", "Verdict",
-    "exact", "formula", "named_symbol", "prove", "simplified", "solved", "symbolic_arguments", "text", "trace",
+    "exact", "explain_proof", "formula", "prove", "simplified", "symbolic_arguments", "text", "traced",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOME.items():
-        if name in names:
-            try:
-                return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-            except ModuleNotFoundError as error:
-                if error.name not in ("sympy", "mpmath"):
-                    raise
-                raise MissingError('Formulas and proofs need SymPy: pip install "autograd-mini[symbolic]"') from None
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+        return getattr(module, "traced" if name == "trace" else name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("sympy", "mpmath"):
+            raise
+        raise MissingError('Formulas and proofs need SymPy: pip install "autograd-mini[symbolic]"') from None
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,6 @@ SymPy is never asked for a derivative: the rules of the table are what is shown.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,9 @@ from autograd_mini.core.row import ZERO, as_number
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.notation.spelling import RELATIONS
 from autograd_mini.symbolic.normal import HYPERBOLIC, arms_of, outermost, vanishes
-from autograd_mini.symbolic.table import exact
+from autograd_mini.symbolic.table import exact, exact_slope
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.detached import recorded
 
@@ -32,7 +32,7 @@ class Formula:
     Attributes:
         value: the result, exactly as it falls out; a list of results for a function that returns a list.
         gradient: the derivative by each argument, exactly as it falls out, in the structure of the arguments; for a
-            function that returns a list the Jacobian, one such row a result.
+            function that returns a list the Jacobian, one such row for each result.
         symbols: what it is differentiated by, in the order of the arguments.
     """
 
@@ -95,7 +95,7 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
 
     Args:
         f: a function written with this package's functions, which returns a number or a list of numbers.
-        names: one entry an argument of f, as a list or as a text such as "x y": a name, which stands for any real
+        names: one entry for each argument of f, as a list or as a text such as "x y": a name, which stands for any real
             number; a list or dict of them for such an argument; a SymPy symbol, with its own assumptions, or an
             expression such as 1 - t; a number, for a constant. By default the names of the parameters of f.
         argnums: the position of the argument to differentiate by, or several; by default all that consist of symbols.
@@ -104,8 +104,8 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
         a `Formula`: printed it is simplified; its attributes are what falls out, exactly.
 
     Raises:
-        ArgumentError: the names are missing, repeated, or no names.
-        OperandError: f branches on a symbol with Python's `if`, or returns something else than numbers.
+        ArgumentError: the names are missing or repeated, or name no numbers.
+        OperandError: f branches on a symbol with Python's `if`, or returns anything but numbers.
 
     >>> import autograd_mini as am
     >>> print(formula(lambda x, y: x * am.sin(y)))
@@ -117,32 +117,15 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
     """
     arguments = symbolic_arguments(f, names)
     positions = _positions(arguments, argnums)
-    result, leaves = trace(f, arguments)
+    result, leaves = traced(f, arguments)
     by = leaves[positions] if isinstance(positions, int) else tuple([leaves[position] for position in positions])
-    rows = [
-        mapped(functools.partial(_slope, adjoints_of(output)), by)
-        for output in (flat(result) if isinstance(result, list) else [result])
-    ]
+    rows = [_gradient(output, by) for output in (flat(result) if isinstance(result, list) else [result])]
     value = mapped(lambda node: exact(node.data if isinstance(node, Traced) else node), result)
     return Formula(value, rows if isinstance(result, list) else rows[0], tuple([leaf.data for leaf in flat(by)]))
 
 
-def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """The graph of a function.
-
-    Args:
-        f: a function written with this package's functions.
-        arguments: SymPy expressions, numbers, and lists of them.
-
-    Returns:
-        its result, a traced node (or a list of them), and the arguments as leaves of the graph.
-
-    Raises:
-        ArgumentError: f takes another number of arguments.
-
-    >>> trace(lambda x: 2.0 * x, [sympy.Symbol("x")])
-    (Traced(2*x), [Traced(x)])
-    """
+def traced(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The result of a function, a traced node or a list of them, and its arguments as leaves of the graph."""
     leaves = [mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, entry) for entry in arguments]
     try:
         inspect.signature(f).bind(*leaves)
@@ -151,41 +134,24 @@ def trace(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[An
     except TypeError as error:
         raise ArgumentError(
             f"{shown(f)} does not take {len(leaves)} arguments: {error}.",
-            'Give one name an argument; one argument that is a list is written [["a", "b"]].',
+            'Give one name for each argument; one argument that is a list is written [["a", "b"]].',
         ) from None
     with recorded():
         result = f(*leaves)
     return list(result) if isinstance(result, tuple) else result, leaves
 
 
-def adjoints_of(output: Any) -> dict[Traced, Any]:
-    """The derivative of a traced output by every node behind it: the package's sweep, on exact expressions.
-
-    Args:
-        output: a traced node, or a number, behind which there is none.
-
-    Returns:
-        a dict from nodes to expressions, in topological order.
-
-    Raises:
-        OperandError: it is neither.
-
-    >>> x = Traced(sympy.Symbol("x"))
-    >>> adjoints_of(x * x * x)[x]
-    3*x**2
-    """
+def _gradient(output: Any, by: Any) -> Any:
+    """The derivative of a traced output by some leaves: the package's sweep, on exact expressions."""
     if as_number(output) is not None:
-        return {}
+        return mapped(lambda leaf: sympy.Integer(0), by)
     if type(output) is not Traced:
         raise OperandError(
             f"A formula needs a function that returns one number or a list of them; this one returned {shown(output)}.",
             "Compute with the arguments alone, and return numbers.",
         )
-    return adjoints(output, sympy.Integer(1), lambda node: [p if p is ZERO else exact(p) for p in node.partials])
-
-
-def _slope(found: dict[Traced, Any], leaf: Traced) -> Any:
-    return exact(found.get(leaf, ZERO))
+    found = adjoints(output, sympy.Integer(1), lambda node: [exact_slope(partial) for partial in node.partials])
+    return mapped(lambda leaf: exact(found.get(leaf, ZERO)), by)
 
 
 def mapped(function: Callable[[Any], Any], structure: Any) -> Any:
@@ -199,13 +165,9 @@ def flat(structure: Any) -> Iterator[Any]:
 
 
 def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
-    """The arguments of f as SymPy symbols, for `names` as `formula` takes them.
-
-    >>> symbolic_arguments(len, [["x", "y"], 2.0])
-    [[x, y], 2.0]
-    """
+    """The arguments of f as SymPy symbols, for `names` as `formula` takes them."""
     if not callable(f):
-        raise OperandError(f"{shown(f)} is no function.", 'Pass a function and the names: formula(f, "x y").')
+        raise OperandError(f"{shown(f)} is not a function.", 'Pass a function and the names: formula(f, "x y").')
     if names is None:
         try:
             parameters = list(inspect.signature(f).parameters.values())
@@ -214,7 +176,7 @@ def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
         names = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
         if not names:
             raise ArgumentError(
-                f"The parameters of {shown(f)} have no names to use.", 'Pass one name an argument: names="x y".'
+                f"The parameters of {shown(f)} have no names to use.", 'Pass one name for each argument: names="x y".'
             )
     if isinstance(names, str):
         names = names.replace(",", " ").split()
@@ -275,7 +237,7 @@ def simplified(expression: Any) -> Any:
     expression = exact(expression)
     steps = {step: sympy.Dummy("step", real=True) for step in outermost(expression, sympy.floor)}
     back = {step: floor for floor, step in steps.items()}
-    arms = arms_of(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), False)
+    arms = arms_of(expression.xreplace(steps), sympy.Integer(0), (sympy.Piecewise,), put_in=False)
     if arms is None:
         return expression
     forms: list[tuple[Any, Any]] = []
@@ -312,32 +274,6 @@ def _shorter(expression: Any) -> Any:
     return min((form for form in forms if form.has(*HYPERBOLIC) <= expression.has(*HYPERBOLIC)), key=_length)
 
 
-def named_symbol(name: str, like: Any) -> Any:
-    """A symbol that stands for an expression: as positive, or as real, as that is known to be.
-
-    >>> named_symbol("e", sympy.exp(sympy.Symbol("x", real=True))).is_positive
-    True
-    """
-    return sympy.Symbol(name, real=True, positive=like.is_positive or None)
-
-
-def solved(letters: Sequence[Any], meanings: Sequence[Any]) -> dict[Any, Any]:
-    """The symbols in some meanings by the letters that stand for those; {} where that is not possible.
-
-    >>> s, e, a, b = sympy.symbols("s e a b", positive=True)
-    >>> solved([a, b], [1 / s, e / s])
-    {e: b/a, s: 1/a}
-    """
-    unknown = sorted({s for meaning in meanings for s in meaning.free_symbols}.difference(letters), key=str)
-    equations = [letter - meaning for letter, meaning in zip(letters, meanings, strict=True)]
-    if len(unknown) != len(equations) or any(e.has(sympy.Piecewise) or not e.is_rational_function() for e in equations):
-        return {}
-    loose = {s: sympy.Dummy(s.name) for s in [*unknown, *letters]}  # SymPy would ask for their signs
-    back = {dummy: s for s, dummy in loose.items()}
-    found = sympy.solve([e.xreplace(loose) for e in equations], [loose[s] for s in unknown], dict=True)
-    return {back[s]: e.xreplace(back) for s, e in found[0].items()} if found else {}
-
-
 class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
     """Formulas for people: 2·x², branches in words."""
 
@@ -346,8 +282,17 @@ class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
         return ", ".join([f"{self._print(a)} if {self._print(c)}" for a, c in arms] + [f"else {self._print(last)}"])
 
     def _print_Relational(self, relation: Any) -> str:
-        symbol = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(relation.rel_op, relation.rel_op)
+        symbol = RELATIONS.get(relation.rel_op, relation.rel_op)
         return f"{self._print(relation.lhs)} {symbol} {self._print(relation.rhs)}"
+
+    def _print_And(self, expression: Any) -> str:
+        return " and ".join(f"({part})" if " or " in part else part for part in self._parts(expression))
+
+    def _print_Or(self, expression: Any) -> str:
+        return " or ".join(self._parts(expression))
+
+    def _parts(self, expression: Any) -> list[str]:
+        return [self._print(part) for part in sorted(expression.args, key=sympy.default_sort_key)]
 
 
 def text(expression: Any) -> str:

@@ -23,12 +23,12 @@ HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh, sympy.coth, sympy.sech, sympy.
 Arm = tuple[Any, Any, tuple[Any, ...]]  # derived, claimed, and the conditions under which
 
 
-def is_equal(derived: Any, claimed: Any) -> bool:
-    """Whether two expressions of real symbols are proved equal wherever the first is defined."""
+def is_equal(derived: Any, claimed: Any, conditions: tuple[Any, ...] = ()) -> bool:
+    """Whether two expressions are proved equal wherever the conditions hold and the first is defined."""
     if derived == claimed:
         return True
     try:
-        arms = arms_of(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign))
+        arms = arms_of(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign), conditions)
     except TypeError:  # SymPy met a comparison of numbers that are not real
         return False
     if arms is None:
@@ -36,13 +36,15 @@ def is_equal(derived: Any, claimed: Any) -> bool:
     return all(map(vanishes, dict.fromkeys(derived - claimed for derived, claimed, _ in arms)))  # many are alike
 
 
-def arms_of(derived: Any, claimed: Any, kinds: tuple[Any, ...], put_in: bool = True) -> list[Arm] | None:
+def arms_of(
+    derived: Any, claimed: Any, kinds: tuple[Any, ...], conditions: tuple[Any, ...] = (), put_in: bool = True
+) -> list[Arm] | None:
     """A pair of expressions as pairs without branches of some kinds; None if there are too many.
 
     Arms that no input reaches, and those where the first is not defined, are left out. Where the conditions of an arm
-    leave a single value for a symbol, it is put in, and there is no condition left that says so.
+    leave a single value for a symbol, it replaces the symbol, in the conditions too.
     """
-    waiting: list[Arm] = [(derived, claimed, ())]
+    waiting: list[Arm] = [(derived, claimed, facts) for facts in _cases(sympy.And(*conditions))]
     done: list[Arm] = []
     for _ in range(_MOST_ARMS):
         if not waiting:
@@ -77,14 +79,20 @@ def _split(arm: Arm, kinds: tuple[Any, ...]) -> list[Arm] | None:
         branches = []
         before: Any = sympy.S.true
         for value, condition in pieces.args:
-            here = sympy.to_dnf(sympy.And(before, condition))
+            cases = _cases(sympy.And(before, condition))
             before = sympy.And(before, sympy.Not(condition))
-            for case in here.args if isinstance(here, sympy.Or) else [here]:
-                facts = case.args if isinstance(case, sympy.And) else (case,)
+            for facts in cases:
                 chosen = [part.xreplace({node: value}) for part in (derived, claimed, *conditions)]
                 branches.append((chosen[0], chosen[1], (*chosen[2:], *facts)))
         return branches
     return None
+
+
+def _cases(condition: Any) -> list[tuple[Any, ...]]:
+    """The ways in which a condition can hold, each as facts that hold together."""
+    either = sympy.to_dnf(condition)
+    cases = either.args if isinstance(either, sympy.Or) else [either]
+    return [case.args if isinstance(case, sympy.And) else (case,) for case in cases]
 
 
 def _single_value(conditions: Iterable[Any]) -> dict[Any, Any] | None:
@@ -117,11 +125,21 @@ def _single_value(conditions: Iterable[Any]) -> dict[Any, Any] | None:
         if lowest > highest or (lowest == highest and (not (has_lowest and has_highest) or lowest in excluded)):
             return None
         if lowest == highest:
-            for symbol in sorted(form.free_symbols, key=str):
-                factor = form.coeff(symbol)
-                rest = form - factor * symbol
-                if factor.is_Rational and factor != 0 and symbol not in sympy.expand(rest).free_symbols:
-                    return {symbol: (lowest - rest) / factor}
+            value = linear_solution(form - lowest, sorted(form.free_symbols, key=str))
+            if value:
+                return value
+    return {}
+
+
+def linear_solution(expression: Any, symbols: list[Any]) -> dict[Any, Any]:
+    """{symbol: where the expression is 0} for the first symbol that has one such value whatever the others are."""
+    expression = sympy.expand(expression)
+    for symbol in symbols:
+        factor = expression.coeff(symbol)
+        rest = sympy.expand(expression - factor * symbol)
+        is_linear = symbol not in factor.free_symbols | rest.free_symbols
+        if is_linear and factor != 0 and (factor.is_nonzero or rest.is_nonzero):  # where both are 0, any value will do
+            return {symbol: -rest / factor}
     return {}
 
 

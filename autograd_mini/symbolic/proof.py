@@ -5,11 +5,11 @@ Not here: either of them (`normal`, `search`). Read next: `lessons`, which print
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -19,9 +19,10 @@ from autograd_mini.core.row import as_number
 from autograd_mini.core.traced import Condition, Traced
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, shown
-from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, trace
+from autograd_mini.symbolic.assumptions import assumptions, by_name
+from autograd_mini.symbolic.formulas import flat, formula, mapped, symbolic_arguments, traced
 from autograd_mini.symbolic.normal import is_equal
-from autograd_mini.symbolic.search import DIGITS, ROUNDED, Evaluation, candidates
+from autograd_mini.symbolic.search import DIGITS, ROUNDED, Evaluation
 from autograd_mini.symbolic.table import exact
 from autograd_mini.transforms.derivatives import jacobian
 
@@ -49,6 +50,7 @@ class Proof:
         claimed: what was claimed; nan where the claim is not defined.
         difference: by how much the two differ, also where that is less than floats can show.
         tolerance: relative differences below this did not count, as a number in the formulas has 16 digits only.
+        assumed: what was assumed of the inputs, as text; "" for nothing.
     """
 
     verdict: Verdict
@@ -59,35 +61,43 @@ class Proof:
     claimed: float = math.nan
     difference: float = math.nan
     tolerance: float = 0.0
+    assumed: str = ""
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.PROVED
 
     def __str__(self) -> str:
+        inputs = f" with {self.assumed}" if self.assumed else ""
         if self.verdict is Verdict.PROVED:
-            return f"PROVED for all inputs, algebraically; {self.points} points agree"
+            return f"PROVED for all inputs{inputs}, algebraically; {self.points} points agree"
         if self.counterexample is None:
             by_much = f" by more than {self.tolerance:g} of it" if self.tolerance else ""
-            return f"UNDECIDED: no proof found; {self.points} points compared, none differs{by_much}"
+            return f"UNDECIDED: no proof found; {self.points} points{inputs} compared, none differs{by_much}"
         where = ", ".join(f"{name} = {number:g}" for name, number in self.counterexample.items())
         entry = "".join(f"[{index!r}]" for index in self.entry)
         return (
-            f"REFUTED: at {where} {'entry ' + entry if entry else 'the derivative'} is {self.derived!r}, "
-            f"and {self.claimed!r} was claimed"
+            f"REFUTED{inputs and f' for inputs{inputs}'}: at {where} {'entry ' + entry if entry else 'the derivative'} "
+            f"is {self.derived!r}, and {self.claimed!r} was claimed"
             + (f"; they differ by {self.difference:.2g}" if self.derived == self.claimed else "")
         )
 
     __repr__ = __str__
 
 
-def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | Sequence[int] | None = None) -> Proof:
+def prove(
+    f: Callable[..., Any],
+    claim: Any,
+    names: Any = None,
+    argnums: int | Sequence[int] | None = None,
+    *,
+    assume: Any = None,
+) -> Proof:
     """Whether the gradient that falls out of a function equals a claimed closed form, for all inputs.
 
-    Points are compared first, many digits each: random ones, 0, ±1, ties, tails, the edges of conditions; one that
-    differs refutes the claim.
-    Then both sides are brought to a normal form, branch by branch, where equal functions look equal. Inputs for
-    which f or its gradient is not defined do not count. A float is read as the number that rounds to it: 0.1 as 1/10,
-    math.pi as π.
+    Points are compared first, with many digits each: random ones, 0, ±1, ties, tails, the edges of conditions; one
+    that differs refutes the claim. Then both sides are brought to a normal form, branch by branch, in which equal
+    functions look equal. Inputs for which f or its gradient is not defined do not count. A float is read as the number
+    that rounds to it: 0.1 as 1/10, math.pi as π.
 
     Args:
         f: as for `formula`: a number or a list of numbers, whose Jacobian is meant then.
@@ -96,72 +106,85 @@ def prove(f: Callable[..., Any], claim: Any, names: Any = None, argnums: int | S
             a tuple for several arguments, a list of rows for an f that returns a list).
         names: as for `formula`.
         argnums: as for `formula`.
+        assume: what holds for the inputs: a function of the same arguments that returns a comparison, several joined
+            by & and |, or a list of them; or SymPy relations between the names, such as `sympy.Eq(t1 + t2, 1)`.
 
     Returns:
         a `Proof`, which is true if the claim is proved.
 
     Raises:
-        ArgumentError: the claim has another structure than the gradient; or as for `formula`.
-        OperandError: the claim branches with Python's `if`, or an entry of it is no formula; or as for `formula`.
+        ArgumentError: the claim has another structure than the gradient; no input that satisfies the assumptions was
+            found, or they are not relations between the arguments; or as for `formula`.
+        OperandError: the claim branches with Python's `if`, or an entry of it is not a formula; or as for `formula`.
 
     >>> import autograd_mini as am
-    >>> prove(am.sigmoid, lambda x: am.sigmoid(x) * (1 - am.sigmoid(x))).verdict
-    <Verdict.PROVED: 'PROVED'>
     >>> prove(am.tanh, lambda x: 1 - am.tanh(x))
     REFUTED: at x = 1 the derivative is 0.4199743416140261, and 0.23840584404423512 was claimed
+    >>> names = [["z1", "z2"], ["t1", "t2"]]
+    >>> def claim(z, t):
+    ...     return [a - target for a, target in zip(am.softmax(z), t)]
+    >>> prove(am.cross_entropy, claim, names, argnums=0, assume=lambda z, t: am.sum(t) == 1)
+    PROVED for all inputs with t1 + t2 = 1, algebraically; 72 points agree
     """
-    found = formula(f, names, argnums)
     arguments = symbolic_arguments(f, names)
+    found = formula(f, arguments, argnums)
     is_function = callable(claim) and not isinstance(claim, sympy.Basic)
-    claimed = _plain(trace(claim, arguments)[0] if is_function else claim)
+    claimed = _plain(traced(claim, arguments)[0] if is_function else claim)
     gradient = _plain(found.gradient)
     if _outline(claimed) != _outline(gradient):
         raise ArgumentError(
             f"The claim has the structure {_outline(claimed)}, the gradient {_outline(gradient)}.",
             "Claim a list for a list argument, a tuple for several arguments, a list of rows for several results.",
         )
-    pairs = list(zip(flat(gradient), map(_expression, flat(claimed)), strict=True))
-    symbols = list(dict.fromkeys(entry for entry in flat(arguments) if isinstance(entry, sympy.Symbol)))
-    extra = {s for pair in pairs for e in pair for s in e.free_symbols}.difference(symbols)
-    symbols += sorted(extra, key=str)
+    entries = [entry for entry in flat(arguments) if isinstance(entry, sympy.Expr)]
+    symbols = list(dict.fromkeys(entry for entry in entries if entry.is_Symbol))
+    closed = [by_name(_expression(entry), symbols) for entry in flat(claimed)]
+    symbols += sorted({s for e in (*entries, *closed) for s in e.free_symbols}.difference(symbols), key=str)
+    given = assumptions(assume, arguments, symbols)
+    pairs = list(zip(map(given.applied, flat(gradient)), map(given.applied, closed), strict=True))
     indices = list(_indices(gradient))
-    points, hardly = 0, None
-    search = Evaluation([e for pair in pairs for e in pair] + [*flat(found.value)])
+    search = Evaluation([*itertools.chain(*pairs), *map(given.applied, flat(found.value))])
     by = argnums if argnums is not None else tuple(range(len(arguments)))
-    for point in candidates(symbols, search.relations):
+    point, points, hardly = None, 0, None
+    for point, inputs in given.points(search.relations):
         compared = False
-        numbers = search.at(point, DIGITS)
-        if not all(map(mpmath.isfinite, numbers[2 * len(pairs) :])):
+        results = search.at(point, DIGITS)
+        if not all(map(mpmath.isfinite, results[2 * len(pairs) :])):
             continue  # outside the domain of f
         # SymPy has simplified both sides, exp(log(x)) to x for example: floats know where they are defined.
-        slopes = _at(jacobian(f, by), arguments, point)  # None: f does not take such numbers
-        claims = _at(claim, arguments, point) if is_function and slopes is not None else None
-        for index, (derived, expected) in enumerate(zip(numbers[: 2 * len(pairs) : 2], numbers[1::2], strict=False)):
+        slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not take such numbers
+        claims = _at(claim, arguments, inputs) if is_function and slopes is not None else None
+        example = {str(symbol): float(number) for symbol, number in inputs.items()}
+        for index, (derived, expected) in enumerate(zip(results[: 2 * len(pairs) : 2], results[1::2], strict=False)):
             if not mpmath.isfinite(derived) or (slopes is not None and not math.isfinite(slopes[index])):
                 continue
             compared = True
-            inputs = {str(symbol): float(number) for symbol, number in point.items()}
-            if claims is not None and math.isnan(claims[index]) and max(map(abs, inputs.values())) <= _NO_OVERFLOW:
-                return Proof(Verdict.REFUTED, points + 1, inputs, indices[index], float(derived), math.nan)
-            if search.agree(derived, expected) or (numbers_apart := search.apart(point, index)) is None:
+            refuted = Proof(Verdict.REFUTED, points + 1, example, indices[index], assumed=str(given))
+            if claims is not None and math.isnan(claims[index]) and max(map(abs, example.values())) <= _NO_OVERFLOW:
+                return replace(refuted, derived=float(derived))
+            if search.agree(derived, expected) or (apart := search.apart(point, index)) is None:
                 continue
             if slopes is None:
                 break
-            refuted = Proof(Verdict.REFUTED, points + 1, inputs, indices[index], *numbers_apart)
+            refuted = replace(refuted, derived=apart[0], claimed=apart[1], difference=apart[2])
             if refuted.derived != refuted.claimed:
                 return refuted
             hardly = hardly or refuted  # only beyond the digits of floats; another point may show it better
         points += compared
+    if point is None:
+        raise ArgumentError(
+            f"No input was found for which {given} holds, so there is nothing to prove anything about.",
+            "Check whether the assumptions contradict each other.",
+        )
     if hardly is not None:
         return hardly
-    if points and all(is_equal(derived, expected) for derived, expected in pairs):
-        return Proof(Verdict.PROVED, points)
-    return Proof(Verdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0)
+    if points and all(is_equal(derived, expected, given.conditions) for derived, expected in pairs):
+        return Proof(Verdict.PROVED, points, assumed=str(given))
+    return Proof(Verdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0, assumed=str(given))
 
 
-def _at(function: Callable[..., Any], arguments: list[Any], point: dict[Any, Fraction]) -> list[float] | None:
+def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, Any]) -> list[float] | None:
     """What a function returns at floats, as one list; None if it does not take them."""
-    numbers = {symbol: sympy.Rational(number) for symbol, number in point.items()}
     try:  # on `Value`s, for Python's own division by zero raises
         inputs = mapped(lambda x: Value(float(x.xreplace(numbers))) if isinstance(x, sympy.Basic) else x, arguments)
         return [float(getattr(number, "data", number)) for number in flat(_plain(function(*inputs)))]
@@ -191,7 +214,7 @@ def _expression(entry: Any) -> Any:
         raise OperandError(f"The claim {entry.data} is a condition, not a number.", f"Write where({entry.data}, 1, 0).")
     entry = entry.data if isinstance(entry, Traced) else entry
     if not isinstance(entry, sympy.Expr) and as_number(entry) is None:
-        raise OperandError(f"The claim {shown(entry)} is no formula.", "Return numbers, made of the arguments.")
+        raise OperandError(f"The claim {shown(entry)} is not a formula.", "Return numbers, made of the arguments.")
     return exact(entry)
 
 

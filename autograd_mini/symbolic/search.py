@@ -31,14 +31,14 @@ def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 6
         count: how many random points there are.
     """
     chance = random.Random(0)
-    special = {symbol: [n for n in _SPECIAL if _admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
+    special = {symbol: [n for n in _SPECIAL if admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
     points = [{s: n if n in special[s] else special[s][0] for s in symbols} for n in _SPECIAL]
     for index in range(count if symbols else 0):
         point = {}
         for symbol in symbols:
             drawn = Fraction(chance.randint(-64, 64), (4, 16, 64)[index % 3])
-            drawn = drawn if _admits(symbol, drawn) else abs(drawn)
-            usual = _admits(symbol, drawn) and index % 4 != 0
+            drawn = drawn if admits(symbol, drawn) else abs(drawn)
+            usual = admits(symbol, drawn) and index % 4 != 0
             point[symbol] = drawn if usual else chance.choice(special[symbol])
         points.append(point)
     points += islice(_edges(symbols, relations, points[:2] + points[len(_SPECIAL) : len(_SPECIAL) + 4]), _MOST_EDGES)
@@ -62,7 +62,7 @@ def _edges(
                 at = {s: sympy.Rational(n) for s, n in point.items() if s != symbol}
                 for root in _roots(difference.xreplace(at), symbol):
                     near = (root, root + 1, root - 1, (root + before.get(symbol, root)) / 2)
-                    yield from (point | {symbol: n} for n in near if _admits(symbol, n))
+                    yield from (point | {symbol: n} for n in near if admits(symbol, n))
                     before[symbol] = root
 
 
@@ -75,9 +75,9 @@ def _roots(expression: Any, symbol: Any) -> list[Fraction]:
     return sorted(Fraction(int(root.p), int(root.q)) for root in found)
 
 
-def _admits(symbol: Any, number: Any) -> bool:
+def admits(symbol: Any, number: Any) -> bool:
     """Whether the assumptions of a symbol hold for a number."""
-    candidate = sympy.Rational(number)
+    candidate = sympy.sympify(number)
     return all(getattr(candidate, f"is_{fact}", truth) in (truth, None) for fact, truth in symbol.assumptions0.items())
 
 

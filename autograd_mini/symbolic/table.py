@@ -11,13 +11,14 @@ import math
 import operator
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 
 import sympy
 
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO, Primitive, interpreters
-from autograd_mini.core.traced import Unrecorded, local_partials, relations
+from autograd_mini.core.traced import Guarded, Unrecorded, local_partials, relations, resolved
+from autograd_mini.errors import OperandError, shown
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -67,7 +68,7 @@ def exact(expression: Any) -> Any:
     """The expression with every float replaced by the number that rounds to it: 0.5 by 1/2, 0.693147... by log(2)."""
     if expression is ZERO:
         return sympy.Integer(0)
-    expression = sympy.sympify(expression)
+    expression = sympy.sympify(resolved(expression))
     return expression.xreplace({number: _exact_number(float(number)) for number in expression.atoms(sympy.Float)})
 
 
@@ -136,5 +137,20 @@ def _relate(symbol: str, *operands: Any) -> Any:
     return bool(relation) if relation in (sympy.S.true, sympy.S.false) else relation
 
 
+def _refuse(self: Unrecorded) -> NoReturn:
+    raise OperandError(
+        f"SymPy's functions and expressions do not mix with {shown(self)}: its == is not numeric.",
+        "Use this package's functions (autograd_mini.exp, ...) throughout; `prove` also takes a SymPy expression.",
+    )
+
+
+def exact_slope(slope: Any) -> Any:
+    """The same of a local partial derivative, which may be no edge, or one behind a branch."""
+    if type(slope) is Guarded:
+        return Guarded(slope.condition, exact(slope.value))
+    return slope if slope is ZERO else exact(slope)
+
+
+Unrecorded._sympy_ = _refuse  # type: ignore[attr-defined]  # SymPy asks for it
 interpreters[sympy.Basic] = _interpret
 relations[sympy.Basic] = _relate

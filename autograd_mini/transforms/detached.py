@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import TABLE
 from autograd_mini.core.table import stop
-from autograd_mini.engine import Value, cut
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import recording
@@ -61,10 +61,11 @@ def no_grad(function: Any = None) -> Any:
 
 
 def _finish(node: Value) -> None:
-    leaf = node._left
-    if (node._row is _SUB or node._row is _ADD) and type(leaf) is Value and leaf._row is None:
-        _check_step(node, leaf)
-    cut(node)
+    if node._row is _SUB or node._row is _ADD:
+        leaf = node.operands[0]
+        if type(leaf) is Value and leaf._row is None:
+            _check_step(node, leaf)
+    node._cut()
 
 
 def _check_step(node: Value, leaf: Value) -> None:
@@ -115,7 +116,7 @@ def detach(number: Any) -> Any:
     """
     constant = stop(number)
     if type(constant) is Value:
-        cut(constant)
+        constant._cut()
     return constant
 
 

@@ -18,7 +18,6 @@ from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
 from autograd_mini.core.traced import Traced
-from autograd_mini.engine import retire
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
@@ -135,22 +134,26 @@ class _Graph:
 
     def _partials(self, node: Any) -> Sequence[Any]:
         """The local partials of a node by its rule, and only towards what depends on the variables."""
+        operands = node.operands
         if node not in self._dependents:
-            return (ZERO,) * len(node.operands)
+            return (ZERO,) * len(operands)
         if node not in self._edges:
             with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
-                numbers = [self.number(x) if isinstance(x, Methods) else x for x in node.operands]
-                if len(numbers) == 2:
-                    numbers = [
-                        Constant(x) if type(x) is float and x is operand else x
-                        for x, operand in zip(numbers, node.operands, strict=True)
-                    ]
+                constant = Constant if len(operands) == 2 else float
+                numbers = [
+                    self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
+                    for x in operands
+                ]
                 slopes = node._row.partials(self.number(node), numbers)
-            live = []
-            for operand, recorded, slope in zip(node.operands, node.partials, slopes, strict=True):
-                leads = recorded is not ZERO and isinstance(operand, Methods) and operand in self._dependents
-                live.append(slope if leads else ZERO)
-                check_unwritten(node, live[-1], recorded)
+            live = [
+                slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
+                for slope, x in zip(slopes, operands, strict=True)
+            ]
+            if node.keeps_pairs:  # a traced node would only now compute what was not recorded
+                recorded = node.partials
+                live = [ZERO if known is ZERO else slope for slope, known in zip(live, recorded, strict=True)]
+                for slope, known in zip(live, recorded, strict=True):
+                    check_unwritten(node, slope, known)
             self._edges[node] = live
         return self._edges[node]
 
@@ -188,7 +191,7 @@ class Recorded(_Graph):
             self.result, self.outputs, aux = split(f(*arguments, **named))
         finally:
             for leaf in self.variables:
-                retire(leaf)
+                leaf._retire()
         self.aux = self.answer(aux)
 
     def answer(self, tree: Tree) -> Tree:

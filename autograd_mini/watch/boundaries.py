@@ -138,7 +138,7 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    kink = kink_of(node) if node.op is not None and is_watched() else None
+    kink = kink_of(node) if node.op is not None and type(node.data) is float and is_watched() else None
     if kink is not None:
         note_kink(kink)
 

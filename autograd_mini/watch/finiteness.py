@@ -56,7 +56,7 @@ def _numbers(node: Any) -> str:
 
 
 def _check_result(node: Any) -> None:
-    if node.op is not None and not isfinite(node.data):
+    if node.op is not None and type(node.data) is float and not isfinite(node.data):
         sources = [
             f"{operand.name or 'the operand'} = {operand.data!r}"
             + (f" from {place_of(operand)}" if operand.origin else "")

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini import Value, engine, nn
+from autograd_mini import Value, nn
+from autograd_mini.core import copies
 from autograd_mini.core.sweep import sweep, topological_order
 
 # Numbers that uniform random ones never hit: kinks, ties, signed zeros, the smallest and the largest.
@@ -303,8 +304,8 @@ def test_shared_history_stays_shared(duplicate):
 def test_pickles_are_linear(dumps, monkeypatch):
     """Twice as many states take twice as many bytes and twice as much walking; a copy too."""
     walked = []
-    history = engine._history
-    monkeypatch.setattr(engine, "_history", lambda *args: walked.append(len(found := history(*args))) or found)
+    history = copies._history
+    monkeypatch.setattr(copies, "_history", lambda *args: walked.append(len(found := history(*args))) or found)
 
     def cost(work, steps):
         walked.clear()
@@ -396,7 +397,7 @@ def test_pickling_leaves_nothing_behind():
     """Once a pickler is gone, nothing knows what it pickled; a later node of the graph is pickled whole."""
     states = [b for _, b in recurrent(30)]
     pickle.dumps(states)
-    assert engine._dumping.dump() is None
+    assert copies._dumping.dump() is None
     after = states[-1] * 2.0
     same_graph([after], [pickle.loads(pickle.dumps(after))])
 

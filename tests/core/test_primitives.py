@@ -133,16 +133,11 @@ EXTREME = [
     1e200,
     1e300,
 ]
-DOMAINS = {
-    **dict.fromkeys(("log", "log2", "log10", "sqrt"), (0.0, math.inf)),
-    **dict.fromkeys(("asin", "acos", "atanh"), (-1.0, 1.0)),
-    "log1p": (-1.0, math.inf), "acosh": (1.0, math.inf),
-}  # fmt: skip
 
 
 def truth_at(row, order, x):
     """A derivative at a number far out: infinite where it is beyond the largest float, nan outside of the domain."""
-    low, high = DOMAINS.get(row.name, (-math.inf, math.inf))
+    low, high = row.inside
     if not low <= x <= high:
         return math.nan
     if row.name in ("erf", "erfc", "ndtr") and abs(x) > 100.0 and order:
@@ -467,7 +462,7 @@ def test_wrong_primitives_say_so():
 )
 def test_c99_in_a_users_function(name, function, x, value):
     """At a singular point a primitive of the user's gives what C99 gives: of floats, Values, dual numbers, nested."""
-    operation = am.primitive(name, function, lambda y, x: (y / x,))
+    operation = am.primitive(name, function, lambda y, x: (y / x,), check=False)
     try:
         np = pytest.importorskip("numpy")
         found = [
@@ -495,8 +490,8 @@ def test_c99_in_a_users_function(name, function, x, value):
 )
 def test_functions_of_math_raise(function, x, message):
     """`math` does not say what C99 gives: the error says which operation, where, and what to write instead."""
-    operation = am.primitive("test_math", function, lambda y, x: (y,))
-    through_rule = am.primitive("test_math_rule", lambda x: x, lambda y, x: (function(x),))
+    operation = am.primitive("test_math", function, lambda y, x: (y,), check=False)
+    through_rule = am.primitive("test_math_rule", lambda x: x, lambda y, x: (function(x),), check=False)
     try:
         for call in (lambda: operation(x), lambda: operation(am.Value(x)), lambda: am.jvp(operation, (x,), (1.0,))):
             with pytest.raises(am.ArgumentError, match=message) as caught:

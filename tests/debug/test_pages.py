@@ -1025,7 +1025,8 @@ def flat(tree) -> str:
         (lambda a, b: -b, "c=−b =−(-3) =3"),
         (lambda a, b: a / b, "c=a÷b =2÷(-3) =-0.6667"),
         (lambda a, b: am.exp(a), "c=exp(a) =exp(2) =7.389"),
-        (lambda a, b: am.sum([a, b, a, b, a, b, a, b]), "c=sum(a,b,a,b,…,b) =sum(2,-3,2,-3,…,-3) =-4"),
+        (lambda a, b: am.sum([a, b, a, b, a, b, a, b]), "c=Σ(a,b,a,b,…,b) =Σ(2,-3,2,-3,…,-3) =-4"),
+        (lambda a, b: am.dot([a, b], [b, 2.0]), "c=a×b+b×2 =2×(-3)+(-3)×2 =-12"),
     ],
 )
 def test_operations_are_written_as_people_write_them(make, expected):

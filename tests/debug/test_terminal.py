@@ -15,7 +15,7 @@ import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug import terminal
 from autograd_mini.debug.terminal import prompt
-from autograd_mini.debug.timeline.places import place
+from autograd_mini.debug.timeline.breakpoints import meant
 
 NETWORK = """
 from autograd_mini import Value, log, softmax
@@ -534,11 +534,11 @@ def test_what_a_word_means():
     """A node first, then a scope, then an operation; anything longer is an expression."""
     x = Value(2.0, name="exp")
     trace = debug.trace(am.tanh(am.exp(x)))
-    assert place(trace, "exp") == {"node": "exp"}
-    assert place(trace, "op exp") == {"op": "exp"}
-    assert place(trace, "exp.grad") == {"watch": x}
-    assert place(trace, "12") == {"line": 12, "file": None}
-    assert place(trace, "net.py:12") == {"line": 12, "file": "net.py"}
+    assert meant(trace, "exp") == {"node": "exp"}
+    assert meant(trace, "op exp") == {"op": "exp"}
+    assert meant(trace, "exp.grad") == {"watch": x}
+    assert meant(trace, "12") == {"line": 12, "file": None}
+    assert meant(trace, "net.py:12") == {"line": 12, "file": "net.py"}
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------

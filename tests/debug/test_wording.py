@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.wording import Wording, aligned, marked, number, path, plain, printable, some, width
+from autograd_mini.debug.wording import Wording, aligned, marked, path, plain, printable, some, width
+from autograd_mini.notation.text import number
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_the_numbers_of_a_passed_scope_add_up(seed):
             passed += 1
             changes = {}
             for arrival in range(trace.start + 1, trace.position + 1):
-                step, inner = trace[arrival], trace.around(arrival)
+                step, inner = trace[arrival], trace.journal.around(arrival)
                 if trace.passed in inner and (
                     step.operand.op is None or trace.passed not in trace.scopes(step.operand)
                 ):

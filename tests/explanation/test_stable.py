@@ -9,7 +9,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
-from autograd_mini.explanation.stable import FORMS, _forms, _Match, _matches, advise
+from autograd_mini.explanation.stable import FORMS, NOTHING, _forms, _matches, advise
 
 WRITTEN = [row[0] for row in FORMS]
 
@@ -26,7 +26,7 @@ def test_both_sides_agree(written, bad, stable, good):
     """The same value and the same gradients at ordinary numbers."""
     sides = []
     for function in (bad, good):
-        leaves, given = arguments(function)
+        leaves, given = arguments(bad)
         y = function(*given)
         y.backward()
         sides.append([y.data, *(leaf.grad for leaf in leaves)])
@@ -40,15 +40,15 @@ def test_a_form_matches_itself(index):
     _, given = arguments(form.bad)
     with am.scope("model"):
         root = form.bad(*given)
-    assert any(_matches(form.root, root, form, _Match()))
+    assert any(_matches(form.root, root, form, NOTHING))
     with am.provenance():
-        assert any(_matches(form.root, form.bad(*given), form, _Match()))
-    assert not any(_matches(form.root, am.sin(given[0]) if type(given[0]) is Value else given[0][0], form, _Match()))
+        assert any(_matches(form.root, form.bad(*given), form, NOTHING))
+    assert not any(_matches(form.root, am.sin(given[0]) if type(given[0]) is Value else given[0][0], form, NOTHING))
 
 
 def matching(root):
     """The forms that end at a node, as they are written in the table."""
-    return {form.written for form in _forms() if any(_matches(form.root, root, form, _Match()))}
+    return {form.written for form in _forms() if any(_matches(form.root, root, form, NOTHING))}
 
 
 @pytest.mark.parametrize(

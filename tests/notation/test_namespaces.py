@@ -9,7 +9,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.program import debug_program
-from autograd_mini.debug.timeline.places import place
+from autograd_mini.debug.timeline.breakpoints import meant
 from autograd_mini.notation.namespaces import namespaces, paths, plain
 
 PROGRAM = """
@@ -101,11 +101,11 @@ def test_functions_of_the_program_are_places_to_stop(trace):
 
 
 def test_what_is_typed_means_these_names_too(trace):
-    assert place(trace, "a[1]") == {"node": "a[1]"}
-    assert place(trace, "a") == {"node": "a"}
-    assert place(trace, "net.params['α'].grad") == {"watch": trace.nodes("net.params['α']")[0]}
-    assert place(trace, "model") == {"function": "model"}
-    assert str(trace.break_at(**place(trace, "a[1].grad"))) == "watch a[1].grad"
+    assert meant(trace, "a[1]") == {"node": "a[1]"}
+    assert meant(trace, "a") == {"node": "a"}
+    assert meant(trace, "net.params['α'].grad") == {"watch": trace.nodes("net.params['α']")[0]}
+    assert meant(trace, "model") == {"function": "model"}
+    assert str(trace.break_at(**meant(trace, "a[1].grad"))) == "watch a[1].grad"
 
 
 def test_numbers_and_texts_of_the_program_can_stand_in_conditions(trace):

@@ -40,11 +40,7 @@ AT_KINKS = {
 
 def test_every_row_with_a_kink_is_tested():
     """The table above has all rows whose column `kink` is filled."""
-    assert set(AT_KINKS) == {
-        row.name
-        for row in TABLE.values()
-        if row.kink is not SMOOTH and not row.is_users
-    }
+    assert set(AT_KINKS) == {row.name for row in TABLE.values() if row.kink is not SMOOTH and not row.is_users}
 
 
 @pytest.mark.parametrize("name", AT_KINKS)
@@ -167,7 +163,9 @@ def test_comparisons_of_equal_numbers():
 
 def test_nothing_is_seen_in_the_rules():
     """Second derivatives evaluate rules on Values; the decisions of a rule are not the program's."""
-    cube = am.primitive("cube_of_test_kinks", lambda x: x**3, lambda y, x: (3.0 * x * x if x >= 0.0 else x,))
+    cube = am.primitive(
+        "cube_of_test_kinks", lambda x: x**3, lambda y, x: (3.0 * x * x if x >= 0.0 else x,), check=False
+    )
     try:
         with am.kinks() as report:
             assert am.grad(am.grad(cube))(0.0) == 0.0

@@ -1,7 +1,7 @@
 """The debugger's side of one program: it waits at `backward()` while the editor looks around in the trace and moves.
 
 One thread reads the editor's requests and answers them; that of the program waits meanwhile, so they never meet.
-Not here: starting programs and ending them (that is `adapter`). Read next: `adapter`.
+Not here: starting programs and ending them (that is `adapter`). Read next: `variables`.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ class Session:
         """Whether a breakpoint on the line of a call stops there; it does if its condition cannot be computed."""
         assert wanted.armed is not None  # it is known to be one
         try:
-            is_met = wanted.armed.is_met(trace, trace.step, trace.position)
+            is_met = wanted.armed.is_met(trace.now, trace.position)
             if is_met and wanted.log is not None:
-                self._say(trace.names_at(trace.step).filled(wanted.log))
+                self._say(trace.now.filled(wanted.log))
         except AutogradError as error:
             self._say(sentences(error))
             return True

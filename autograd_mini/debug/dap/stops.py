@@ -1,6 +1,6 @@
 """The breakpoints of an editor: what it wants, before there is a trace, and what becomes of that in each trace.
 
-Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`). Read next: `session`.
+Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`). Read next: `sources`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.program import Call
-from autograd_mini.debug.timeline.breakpoints import Breakpoint
-from autograd_mini.debug.timeline.conditions import Condition
+from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
+from autograd_mini.debug.timeline.expressions import Expression, Moment
 from autograd_mini.debug.timeline.journal import FORWARD
-from autograd_mini.debug.timeline.moment import Moment
-from autograd_mini.debug.timeline.places import place
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import Wording, number
+from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.notation.text import number
 
 
 class _Filter(NamedTuple):
@@ -79,7 +78,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         try:
-            condition = Condition(self.condition) if self.condition and self._threshold is None else None
+            condition = Expression(self.condition) if self.condition and self._threshold is None else None
             always = Breakpoint("when", lambda step: True, condition=condition, hit_condition=self.hits, log=self.log)
             Moment.pieces(self.log or "")
         except ArgumentError as error:
@@ -118,7 +117,7 @@ class Wanted:
         try:
             condition = self.condition if self._threshold is None else ""
             if condition:
-                trace.condition(condition)  # to complain now
+                trace.now.read(condition)  # to complain now
             self.armed = trace.break_at(**self._where(trace), condition=condition, hits=self.hits, log=self.log)
             self.armed.hits = hits
         except AutogradError as error:
@@ -128,7 +127,7 @@ class Wanted:
         if self.kind == "line":
             return {"line": self.target, "file": self.file}
         if self.kind == "function":
-            return place(trace, self.target)
+            return meant(trace, self.target)
         if self.kind == "data":
             watched = trace.evaluate(self.target)
             return {"watch": watched if is_node(watched) else self.target}

@@ -1,7 +1,7 @@
 """What an editor shows in its tree of variables: nodes, the chain rule of this step, the leaves.
 
 What a number of the tree refers to is computed when it is asked for, in pages. Not here: changing anything (that is
-`session`). Read next: `session`.
+`session`). Read next: `stops`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.sources import Sources
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
-from autograd_mini.debug.timeline.lines import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
-from autograd_mini.debug.wording import number as in_digits
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.text import number as in_digits
 from autograd_mini.program.stack import outwards
 
 Row = dict[str, Any]
@@ -98,7 +98,7 @@ class Variables:
         """The row of what an expression gave."""
         if is_node(found):
             return self.node(name, found)
-        return {**_text(name, self.trace.names_at(self.trace.step).text(found)), "type": type(found).__name__}
+        return {**_text(name, self.trace.now.text(found)), "type": type(found).__name__}
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
         """The row of several nodes of one name."""
@@ -112,7 +112,7 @@ class Variables:
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
-            "evaluateName": self.trace.written(node),
+            "evaluateName": self.trace.now.written(node),
             **self._opened(self._properties(node), "named", node),
         }
 
@@ -154,7 +154,7 @@ class Variables:
         return self.node(self.trace.label(node), node)
 
     def _watched(self, watch: Any) -> Row:
-        return self.any(str(watch), watch(self.trace.names_at(self.trace.step)))
+        return self.any(str(watch), watch(self.trace.now))
 
     def _opened(self, rows: Sequence[Callable[[], Row]], kind: str, node: Value | None = None) -> Row:
         """What a row says that can be opened."""

@@ -209,7 +209,7 @@ class _Contents:
             "id": self.stage.id(box),
             "name": self.stage.title(box),
             "before": before_numbers(box),
-            "forward": self.scenes.of(max(journal.number(node) for node in box.nodes)),
+            "forward": self.scenes.of(max(journal.numbers[node] for node in box.nodes)),
             "backward": -1 if backward is None else self.scenes.of(backward),
             **self._shown(self.tracks[box]),
         }

@@ -1,7 +1,7 @@
 """The user's source with the places that led to the nodes of a graph, for a page to mark.
 
 Columns become UTF-16 code units, in which browsers count. Only files of the user's program are shown, and of long ones
-only what is near a mark. Not here: who marks. Read next: `pages`, `source`.
+only what is near a mark. Not here: who marks. Read next: `dap`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import linecache
 import os
 from typing import Any
 
-from autograd_mini.debug.timeline.lines import Frame
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.output.streams import UNSAFE

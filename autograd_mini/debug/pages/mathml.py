@@ -1,7 +1,7 @@
 """A step as a formula with its numbers, and in words.
 
 A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; a number is written
-short and in full. Not here: what happens when (that is `journal`). Read next: `pages`.
+short and in full. Not here: what happens when (that is `journal`). Read next: `listing`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import Any
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import number as short
-from autograd_mini.drawing.picture import MATHEMATICAL
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.names import bracketed, elided
-
-MathML = list[Any]  # [tag, *children], where children are texts or further lists
+from autograd_mini.notation.spelling import Markup, parenthesised, spelling
+from autograd_mini.notation.text import bracketed, elided, guarded
+from autograd_mini.notation.text import number as short
 
 _MOST_OPERANDS = 6
 _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
@@ -37,16 +35,16 @@ def size(number: float | None) -> float:
 # -- in symbols --------------------------------------------------------------------------------------------------------
 
 
-def _row(*children: Any) -> MathML:
+def _row(*children: Any) -> Markup:
     """Children in a row; a sign or a word may be written as it is."""
     return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
 
 
-def _numeral(number: float) -> MathML:
+def _numeral(number: float) -> Markup:
     return ["mn", short(number), repr(number)]
 
 
-def _variable(trace: Trace, node: Value) -> MathML:
+def _variable(trace: Trace, node: Value) -> Markup:
     """The name of a node; an index at its end, as in z0 or a[1], is set as one."""
     name = called(trace, node)
     found = _INDEXED.fullmatch(name)
@@ -56,11 +54,11 @@ def _variable(trace: Trace, node: Value) -> MathML:
     return ["msub", ["mi", letter], ["mn" if index.isdecimal() else "mi", index]]
 
 
-def _derivative(of: MathML, by: MathML) -> MathML:
+def _derivative(of: Markup, by: Markup) -> Markup:
     return ["mfrac", _row("∂", of), _row("∂", by)]
 
 
-def formula(trace: Trace, step: Step) -> list[MathML]:
+def formula(trace: Trace, step: Step) -> list[Markup]:
     """A step in pieces, between which a line may be broken."""
     root, node = _variable(trace, trace.root), _variable(trace, step.node)
     if step.phase == FORWARD:
@@ -74,13 +72,13 @@ def formula(trace: Trace, step: Step) -> list[MathML]:
         _row(_derivative(root, node)),
         _row("·", _derivative(node, operand)),
         _row("=", _numeral(upstream)),
-        _row("×", _guarded(_numeral(local))),
+        _row("×", parenthesised(_numeral(local))),
         _row("=", _numeral(contribution)),
     ]
     before, total = trace.grad(receiver, step.index - 1), ["mtext", "total"]
     if before is None:
         return [*pieces, _row(total, _numeral(step.total))]
-    sum_ = [_row(total, _numeral(before)), _row("+", _guarded(_numeral(contribution)))]
+    sum_ = [_row(total, _numeral(before)), _row("+", parenthesised(_numeral(contribution)))]
     return [*pieces, *sum_, _row("=", _numeral(step.total))]
 
 
@@ -93,7 +91,7 @@ def _contribution(step: Step) -> tuple[Value, float, float, float]:
     return step.operand, step.upstream, step.local, step.contribution
 
 
-def slopes(trace: Trace, step: Step) -> list[MathML]:
+def slopes(trace: Trace, step: Step) -> list[Markup]:
     """The local derivatives of a node that has been computed."""
     if step.phase != FORWARD:
         return []
@@ -102,34 +100,15 @@ def slopes(trace: Trace, step: Step) -> list[MathML]:
     return [_row(_derivative(node, _variable(trace, by)), "=", _numeral(local)) for by, _, local, _ in handed]
 
 
-def _computed(trace: Trace, node: Value, name: MathML) -> list[MathML]:
+def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:
     result = _row("=", _numeral(trace.value(node)))
     if node._row is None:
         return [_row(name, *result[1:])]
-    names = [_variable(trace, x) if is_node(x) else _numeral(float(x)) for x in node.operands]
-    numbers = [_numeral(trace.value(x) if is_node(x) else float(x)) for x in node.operands]
-    return [_row(name, "=", *_applied(node, names)), _row("=", *_applied(node, numbers)), result]
-
-
-def _applied(node: Value, arguments: list[MathML]) -> list[MathML]:
-    """An operation with its operands, as people write it."""
-    assert node._row is not None
-    symbol, name = node._row.symbol, node._row.name
-    if symbol != name and len(arguments) == 2:
-        if name == "pow":
-            return [["msup", _row(_guarded(arguments[0])), _row(arguments[1])]]
-        return [arguments[0], ["mo", MATHEMATICAL.get(symbol, symbol)], _guarded(arguments[1])]
-    if name == "neg":
-        return [["mo", "−"], _guarded(arguments[0])]
-    if len(arguments) > _MOST_OPERANDS:
-        arguments = [*arguments[: _MOST_OPERANDS - 2], ["mo", "…"], arguments[-1]]
-    listed = [piece for argument in arguments for piece in (",", argument)][1:]
-    return [["mi", name], _row("(", *listed, ")")]
-
-
-def _guarded(argument: MathML) -> MathML:
-    """An operand behind a sign: a negative number is put in parentheses."""
-    return _row("(", argument, ")") if argument[0] == "mn" and argument[1].startswith("-") else argument
+    spelled = spelling(node)
+    names = [_variable(trace, x) if is_node(x) else _numeral(float(x)) for x in spelled.operands]
+    numbers = [_numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
+    symbols, digits = (spelled.mathml(operands, _MOST_OPERANDS) for operands in (names, numbers))
+    return [_row(name, "=", *symbols), _row("=", *digits), result]
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
@@ -149,8 +128,8 @@ def words(trace: Trace, step: Step) -> str:
         return f"What if the gradient of {name} were {total}?"
     receiver, upstream, local, contribution = _contribution(step)
     operand, before = called(trace, receiver), trace.grad(receiver, step.index - 1)
-    factor = f"({short(local)})" if short(local).startswith("-") else short(local)
-    passed = f"{name} hands {short(contribution)} on to {operand}: {short(upstream)} × {factor}."
+    product = f"{short(upstream)} × {guarded(short(local))}"
+    passed = f"{name} hands {short(contribution)} on to {operand}: {product}."
     if before is None:
         more = trace.journal.arrivals(receiver)[-1] > step.index
         return f"{passed} That is the gradient of {operand}{' so far' if more else ''}."

@@ -16,9 +16,9 @@ from typing import TypeVar
 from autograd_mini.debug.pages.mathml import size
 from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import number as short
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.engine import Value
+from autograd_mini.notation.text import number as short
 
 MOST = 2000  # scenes of a page
 _FEW = 50  # scenes that are too few to see anything
@@ -90,7 +90,7 @@ class Scenes:
         journal = self.trace.journal
         arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
         value = written(journal.value(node))
-        return Track([(self.of(journal.number(node)), value)], [*dict(arrivals).items()])
+        return Track([(self.of(journal.numbers[node]), value)], [*dict(arrivals).items()])
 
     def tracks(self) -> dict[Box, Track]:
         """What becomes known of the nodes of each box: of several the range of the results, the largest gradient."""
@@ -99,7 +99,7 @@ class Scenes:
     def _group(self, box: Box) -> Track:
         journal, track = self.trace.journal, Track()
         results = [node for node in box.outputs if node.op] or box.nodes
-        numbers = sorted((journal.number(node), journal.value(node)) for node in results)
+        numbers = sorted((journal.numbers[node], journal.value(node)) for node in results)
         low, high = math.inf, -math.inf
         for step, number in numbers:
             low, high = (
@@ -114,7 +114,7 @@ class Scenes:
     def _largest(self, nodes: Iterable[Value]) -> Iterator[tuple[int, float]]:
         """The gradient furthest from zero after each step that changes one, with the scene of the step."""
         journal = self.trace.journal
-        arrivals = sorted((step, journal.number(node)) for node in nodes for step in journal.arrivals(node))
+        arrivals = sorted((step, journal.numbers[node]) for node in nodes for step in journal.arrivals(node))
         now: dict[int, float] = {}
         candidates: list[tuple[float, int, float]] = []  # the largest first; those that were replaced stay for a while
         for step, number in arrivals:

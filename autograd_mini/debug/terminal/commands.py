@@ -1,7 +1,7 @@
 """The debugger's commands in a terminal: the verbs of pdb, and each motion backwards too.
 
-Not here: reading lines (that is `prompt`), what a stop says (`wording`), what a place means (`places`).
-Read next: `wording`.
+Not here: reading lines (that is `prompt`), what a stop says (`wording`), what a place means (`breakpoints`).
+Read next: `prompt`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from typing import Any
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.terminal.prompt import Prompt
 from autograd_mini.debug.timeline import differences
-from autograd_mini.debug.timeline.breakpoints import Breakpoint
-from autograd_mini.debug.timeline.conditions import ATTRIBUTES, FUNCTIONS
-from autograd_mini.debug.timeline.lines import Frame
-from autograd_mini.debug.timeline.moment import WORDS
-from autograd_mini.debug.timeline.places import files, place
+from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
+from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, aligned, location, number, path, printable, printable_source, some
+from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
+from autograd_mini.notation.text import number
 
 # By what they are for: each command, its short names, and after a colon what may follow it.
 COMMANDS = {
@@ -91,12 +90,12 @@ class Shell(Prompt):
         self.say(*self.wording.stop(), *[f"   {line}" for line in self._displayed()])
 
     def _displayed(self) -> list[str]:
-        lines, names = [], self.trace.names_at(self.trace.step)
-        for place_, watch in enumerate(self.trace.watches, start=1):
+        lines, names = [], self.trace.now
+        for place, watch in enumerate(self.trace.watches, start=1):
             try:
-                lines.append(f"{place_}: {watch} = {printable(names.text(watch(names)))}")
+                lines.append(f"{place}: {watch} = {printable(names.text(watch(names)))}")
             except AutogradError as error:
-                lines.append(f"{place_}: {watch}: {sentences(error)}")
+                lines.append(f"{place}: {watch}: {sentences(error)}")
         return lines
 
     def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
@@ -178,7 +177,7 @@ class Shell(Prompt):
             return
         where, condition = _at_condition(text)
         site = self._frames()[self.frame].site
-        arguments = place(self.trace, where, site.file if site is not None else None)
+        arguments = meant(self.trace, where, site.file if site is not None else None)
         self._say_breakpoints([self.trace.break_at(**arguments, condition=condition or None, temporary=temporary)])
 
     def do_tbreak(self, text: str) -> None:
@@ -194,7 +193,7 @@ class Shell(Prompt):
         """Stop at a breakpoint only where an expression is true: condition 1 grad > 2; without one, always."""
         which, _, condition = text.partition(" ")
         breakpoint = self._breakpoints(which or "?")[0]
-        breakpoint.condition = self.trace.condition(condition) if condition.strip() else None
+        breakpoint.condition = self.trace.now.read(condition) if condition.strip() else None
         self._say_breakpoints([breakpoint])
 
     def do_ignore(self, text: str) -> None:
@@ -220,7 +219,7 @@ class Shell(Prompt):
     def do_clear(self, text: str) -> None:
         """Remove breakpoints: clear 1 2, clear net.py:12; without anything, all."""
         if re.fullmatch(r".+:\d+", text):
-            file, line = path(place(self.trace, text)["file"]), text.rpartition(":")[2]
+            file, line = path(meant(self.trace, text)["file"]), text.rpartition(":")[2]
             found = [b for b in self.trace.breakpoints if b.file and (path(b.file), str(b.target)) == (file, line)]
             if not found:
                 raise ArgumentError(f"There is no breakpoint at {text}.")
@@ -252,7 +251,7 @@ class Shell(Prompt):
     def do_p(self, text: str) -> None:
         """Print what an expression is now: p x, p x.grad, p grad * 2, p upstream."""
         _required(text, "an expression, as in p x.grad")
-        self.say(printable(self.trace.names_at(self.trace.step).text(self.trace.evaluate(text))))
+        self.say(printable(self.trace.now.text(self.trace.evaluate(text))))
 
     def do_pp(self, text: str) -> None:
         """Print with all digits: pp x.grad; pp x, all that is known of a node; pp alone, all of this step."""
@@ -287,14 +286,14 @@ class Shell(Prompt):
     def do_display(self, text: str) -> None:
         """Print an expression at every stop: display x.grad; without one, list them."""
         if text:
-            self.trace.watch(text)
+            self.trace.watches.append(self.trace.now.read(text))
         lines = self._displayed() or ["Nothing is displayed; display x.grad shows x.grad at every stop."]
         self.say(*lines[-1:] if text else lines)
 
     def do_undisplay(self, text: str) -> None:
         """Print an expression no longer: undisplay 1, undisplay x.grad; without one, none of them."""
         watches = self.trace.watches
-        found = [w for place_, w in enumerate(watches, start=1) if text in ("", str(place_), str(w))]
+        found = [w for place, w in enumerate(watches, start=1) if text in ("", str(place), str(w))]
         if text and not found:
             raise ArgumentError(f"{shown(text)} is not displayed.")
         watches[:] = [watch for watch in watches if watch not in found]
@@ -309,9 +308,9 @@ class Shell(Prompt):
 
     def do_where(self, _: str) -> None:
         """Print the calls that led to this node, the innermost last."""
-        for place_, frame in reversed([*enumerate(self._frames())]):
+        for place, frame in reversed([*enumerate(self._frames())]):
             first, *source = self.wording.frame(frame)
-            self.say(first if place_ == self.frame else first.replace(">", " ", 1), *source)
+            self.say(first if place == self.frame else first.replace(">", " ", 1), *source)
 
     def do_up(self, _: str, way: int = 1) -> None:
         """Look at the caller."""
@@ -455,7 +454,7 @@ class Shell(Prompt):
             "moment": lambda: ["start", "end"],
             "node": lambda: trace.vocabulary,
             "place": lambda: [
-                *trace.vocabulary, *[f"{path(file)}:" for file in files(trace)], "nonfinite", "above ", "below ",
+                *trace.vocabulary, *[f"{path(file)}:" for file in trace.files], "nonfinite", "above ", "below ",
                 *[node.op for node in order if node.op], *[s.name for node in order for s in trace.scopes(node)],
             ],
             "": lambda: [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]],

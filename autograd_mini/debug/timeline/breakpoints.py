@@ -1,36 +1,30 @@
-"""Where a debugger stops: the kinds of breakpoints, one row each.
+"""Where a debugger stops: the kinds of breakpoints, one row each, and what you mean by the place that you type.
 
-Not here: moving (that is `travel`), and what a condition may say (`conditions`). Read next: `travel`.
+Not here: moving (`travel`), and what a condition may say (`expressions`). Read next: `travel`.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from operator import eq, ge, gt, le, lt
+from typing import Any
 
-from autograd_mini.debug.timeline.conditions import Condition
-from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Journal, Step
-from autograd_mini.debug.timeline.moment import Moment
-from autograd_mini.engine import Value
+from autograd_mini.debug.timeline.expressions import Expression, Moment
+from autograd_mini.debug.timeline.index import Index
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 
-
-class Trace(Protocol):
-    """What a breakpoint needs of a trace."""
-
-    journal: Journal
-
-    def is_entered(self, name: str, index: int, back: bool = False) -> bool:
-        """Whether a scope of this name begins with a step, or, gone back, ends with it."""
-
-    def names_at(self, step: Step) -> Moment:
-        """What names mean after a step."""
-
-
+_SIGNS = {">": gt, ">=": ge, "<": lt, "<=": le, "==": eq, "=": eq}
 _HITS = re.compile(r"\s*(>=|<=|==|=|>|<|%)?\s*(\d+)\s*")
+_LINE = re.compile(r"(?:(.+):)?(\d+)")
+_LIMIT = re.compile(r"(above|below)\s+(\S+)")
+_KIND = re.compile(r"(op|scope|function|node|watch|when)\s+(.+)")
+_WORD = re.compile(r"[^\W\d]\w*|(?:[^\W\d]\w*)?#\d+|[^\w\s]{1,2}")
 
 
 @dataclass(eq=False)
@@ -39,18 +33,18 @@ class Breakpoint:
 
     Attributes:
         kind: one of `KINDS`.
-        target: what the user asked for: a line, a name, a number, a function; None where there is nothing to say.
+        target: what the user asked for: a line, a name, a number, an expression, a function.
         nodes: where it can happen; None for everywhere.
-        entering: whether only where one comes to them from other nodes.
+        entering: whether to stop only on the way from other nodes to these.
         number: what the debugger calls it.
-        file: of a line.
+        file: the file of a line.
         condition: stop only where this holds.
         hit_condition: how often it must have been met: "3" or ">= 3" (from the third time), "== 3", "% 3".
         temporary: whether it goes away when it is met.
         enabled: whether it does anything.
         log: print this instead of stopping; expressions in braces are computed.
         hits: how often it was met.
-        absent: whether what it means is not in this graph, but was in that of an earlier `backward()`.
+        absent: whether this graph lacks its place, which that of an earlier `backward()` had.
     """
 
     kind: str
@@ -59,36 +53,40 @@ class Breakpoint:
     entering: bool = False
     number: int = 0
     file: str | None = None
-    condition: Condition | None = None
+    condition: Expression | None = None
     hit_condition: str = ""
     temporary: bool = False
     enabled: bool = True
     log: str | None = None
     hits: int = 0
     absent: bool = False
-    _counts: Callable[[int], bool] = field(default=lambda hits: True, repr=False)
 
     def __post_init__(self) -> None:
-        if self.hit_condition:
-            self._counts = _counter(self.hit_condition)
+        _is_enough(self.hit_condition, 1)  # to complain now
 
-    def happens(self, trace: Trace, step: Step, before: int) -> bool:
-        """Whether a step is such a place; `before` is the step from which the debugger comes."""
-        return KINDS[self.kind](self, trace, step, before)
-
-    def is_met(self, trace: Trace, step: Step, before: int) -> bool:
-        """Whether it happens and its condition holds, often enough; counts the hits."""
-        if not self.enabled or self.absent or not self.happens(trace, step, before):
+    def is_met(self, now: Moment, before: int) -> bool:
+        """Whether it happens, coming from the step `before`, and its condition holds, often enough; counts the hits."""
+        if not self.enabled or self.absent or not KINDS[self.kind](self, now, before):
             return False
-        if self.condition is not None and not self.condition(trace.names_at(step)):
+        if self.condition is not None and not self.condition(now):
             return False
         self.hits += 1
-        return self._counts(self.hits)
+        return _is_enough(self.hit_condition, self.hits)
 
     def ignore(self, times: int) -> None:
         """Do not count as met so many times from now on."""
         self.hit_condition = f"> {self.hits + times}" if times > 0 else ""
-        self._counts = _counter(self.hit_condition or ">= 1")
+
+    def moved(self, now: Moment) -> Breakpoint:
+        """The same breakpoint in another graph; absent where that has no such place."""
+        target = str(self.target) if isinstance(self.target, Expression) else self.target
+        try:
+            found = located(now, self.kind, target, self.file)
+            if self.condition is not None:
+                self.condition(now)
+        except ArgumentError:
+            return replace(self, absent=True)
+        return replace(self, target=found.target, nodes=found.nodes, entering=found.entering, absent=False)
 
     def __str__(self) -> str:
         target = "" if self.target in (None, True) else f" {getattr(self.target, '__name__', self.target)}"
@@ -102,83 +100,161 @@ class Breakpoint:
         return ", ".join(words) + (f" ({self.hits} hit{'s' * (self.hits > 1)})" if self.hits else "")
 
 
-def _counter(text: str) -> Callable[[int], bool]:
-    found = _HITS.fullmatch(text)
+def _is_enough(condition: str, hits: int) -> bool:
+    found = _HITS.fullmatch(condition or ">= 1")
     if not found or int(found[2]) == 0:
-        raise ArgumentError(f"{shown(text)} is no number of hits.", 'Write "3", ">= 3", "== 3" or "% 3".')
-    number = int(found[2])
-    return {
-        ">": number.__lt__, "<": number.__gt__, "<=": number.__ge__, "==": number.__eq__, "=": number.__eq__,
-        "%": lambda hits: hits % number == 0,
-    }.get(found[1], number.__le__)  # fmt: skip
+        raise ArgumentError(f"{shown(condition)} does not count hits.", 'Write "3", ">= 3", "== 3" or "% 3".')
+    sign, number = found[1] or ">=", int(found[2])
+    return hits % number == 0 if sign == "%" else _SIGNS[sign](hits, number)
 
 
 # -- the kinds ---------------------------------------------------------------------------------------------------------
 
 
-def _at_nodes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
+def _at_nodes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Once for each node: when it is computed, and when it has handed on all that it hands on."""
-    nodes = breakpoint.nodes
-    if nodes is None or step.node not in nodes or step.index != trace.journal.turn(step.index)[-1]:
+    nodes, index, journal = breakpoint.nodes, now.step.index, now.journal
+    if nodes is None or now.step.node not in nodes or index != journal.turn(index)[-1]:
         return False
-    return not breakpoint.entering or _node_before(trace, step, before) not in nodes
+    came_from = journal.turn(index)[0] - 1 if before < index else before  # whose turn it was before this one
+    return not breakpoint.entering or journal[came_from].node not in nodes
 
 
-def _node_before(trace: Trace, step: Step, before: int) -> Value:
-    """The node from which one comes to that of this step: whose turn it was, this way or that, before this turn."""
-    return trace.journal[trace.journal.turn(step.index)[0] - 1 if before < step.index else before].node
-
-
-def _at_scopes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
+def _at_scopes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Once for each time that a scope is entered, from whichever side."""
-    return _at_nodes(breakpoint, trace, step, before) and trace.is_entered(
-        breakpoint.target, step.index, back=before > step.index
-    )
+    index = now.step.index
+    return _at_nodes(breakpoint, now, before) and now.journal.is_entered(breakpoint.target, index, before > index)
 
 
-def _changes(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
+def _changes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Where what is watched differs from what it was one step earlier; nan is equal to nan here."""
+    step = now.step
     if breakpoint.nodes is not None and (step.phase == FORWARD or step.operand not in breakpoint.nodes):
         return False
     if step.index == 0:
         return False
-    watched: Condition = breakpoint.target
-    return repr(watched(trace.names_at(step))) != repr(watched(trace.names_at(trace.journal[step.index - 1])))
+    earlier = Moment(now.index, now.journal, now.journal[step.index - 1])
+    return repr(breakpoint.target(now)) != repr(breakpoint.target(earlier))
 
 
-def _not_finite(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
+def _not_finite(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Where nan or an infinity is computed, handed on, or comes out of a sum."""
-    return not all(math.isfinite(number) for number in (step.local or 0.0, step.contribution or 0.0, step.total))
+    step = now.step
+    return not all(map(math.isfinite, (step.local or 0.0, step.contribution or 0.0, step.total)))
 
 
-def _above(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
-    """Where a gradient is larger in size."""
-    return step.phase != FORWARD and not abs(step.total) <= float(breakpoint.target)
+def _above(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
+    """Where a gradient is larger in size, or nan."""
+    return now.step.phase != FORWARD and not abs(now.step.total) <= breakpoint.target
 
 
-def _below(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
+def _below(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
     """Where a gradient that is not zero is handed on as one so small, or zero."""
-    if step.phase != BACKWARD or step.contribution is None or not step.upstream:
-        return False
-    return abs(step.contribution) <= float(breakpoint.target)
+    step = now.step
+    return step.phase == BACKWARD and bool(step.upstream) and abs(step.contribution or 0.0) <= breakpoint.target
 
 
-def _when(breakpoint: Breakpoint, trace: Trace, step: Step, before: int) -> bool:
-    """Where a function of the step, or an expression, is true."""
-    if isinstance(breakpoint.target, Condition):
-        return bool(breakpoint.target(trace.names_at(step)))
-    return bool(breakpoint.target(step))
+def _when(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
+    """Where an expression, or a function of the step, is true."""
+    target = breakpoint.target
+    return bool(target(now) if isinstance(target, Expression) else target(now.step))
 
 
-KINDS: dict[str, Callable[[Breakpoint, Trace, Step, int], bool]] = {
-    "line": _at_nodes,
-    "op": _at_nodes,
-    "function": _at_nodes,
-    "node": _at_nodes,
-    "scope": _at_scopes,
-    "watch": _changes,
-    "nonfinite": _not_finite,
-    "above": _above,
-    "below": _below,
-    "when": _when,
-}
+KINDS: dict[str, Callable[[Breakpoint, Moment, int], bool]] = {
+    "line": _at_nodes, "op": _at_nodes, "function": _at_nodes, "node": _at_nodes, "scope": _at_scopes,
+    "watch": _changes, "nonfinite": _not_finite, "above": _above, "below": _below, "when": _when,
+}  # fmt: skip
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+_NOUNS = {"scope": "scope", "op": "operation", "function": "function"}
+
+
+def named(index: Index, kind: str) -> dict[str, set[Value]]:
+    """The operations (by name and symbol), scopes or functions of a graph, with their nodes."""
+    if kind == "function":
+        return index.functions
+    found: dict[str, set[Value]] = {}
+    for node in index.names.order:
+        row, scopes = node._row, index.scopes(node)
+        names = [scope.name for scope in scopes] if kind == "scope" else [row.name, row.symbol] if row else []
+        for name in names:
+            found.setdefault(name, set()).add(node)
+    return found
+
+
+def located(now: Moment, kind: str, target: Any, file: str | None = None) -> Breakpoint:
+    """A breakpoint of a kind, with the nodes that it means in this graph."""
+    index, nodes, entering = now.index, None, kind == "function"
+    if kind == "line":
+        file, target, nodes, entering = index.at_line(target, file)
+    elif kind in _NOUNS:
+        known = named(index, kind)
+        if target not in known:
+            raise ArgumentError(
+                f"The graph has no {_NOUNS[kind]} {shown(target)}.",
+                f"There are {', '.join(sorted(known)[:12]) or 'none'}.",
+            )
+        nodes = known[target]
+    elif kind == "watch" and is_node(target):
+        nodes, target = {target}, Expression(f"{now.written(target)}.grad")
+    elif kind == "node":
+        nodes = {target} if is_node(target) else {*index.nodes(target)}
+        target = index.label(target) if is_node(target) else target
+    elif kind == "watch" or (kind == "when" and not callable(target)):
+        target = now.read(target)
+    elif kind in ("above", "below"):
+        target = Value(target).data
+    return Breakpoint(kind, target, nodes, entering, file=file)
+
+
+def meant(index: Index, text: str, file: str | None = None) -> dict[str, Any]:
+    """What you mean by a place that you type, such as "12", "exp", "x.grad" or "above 1e3", for `Trace.break_at`.
+
+    Raises:
+        ArgumentError: it means nothing here.
+    """
+    text = text.strip()
+    if found := _LINE.fullmatch(text):
+        return {"line": int(found[2]), "file": _file(index, found[1]) if found[1] else file}
+    if text == "nonfinite":
+        return {"nonfinite": True}
+    if found := _LIMIT.fullmatch(text):
+        try:
+            return {found[1]: float(found[2])}
+        except ValueError:
+            raise ArgumentError(f"{shown(found[2])} is not a number.", f"Write one, as in {found[1]} 1e3.") from None
+    if found := _KIND.fullmatch(text):
+        return {found[1]: found[2]}
+    if text.endswith(".grad") and (nodes := _nodes(index, text.removesuffix(".grad"))):
+        return {"watch": nodes[0] if len(nodes) == 1 else text}
+    if _nodes(index, text):
+        return {"node": text}
+    if not _WORD.fullmatch(text):
+        return {"when": text}
+    known = {kind: named(index, kind) for kind in _NOUNS}
+    for kind, names in known.items():
+        if text in names:
+            return {kind: text}
+    lists = {"node": index.vocabulary, **{_NOUNS[kind]: sorted(names) for kind, names in known.items()}}
+    there_are = [f"the {noun}s {', '.join(names[:8])}" for noun, names in lists.items() if names]
+    raise ArgumentError(
+        f"No node, scope, operation or function is called {shown(text)}.", f"There are {'; '.join(there_are)}."
+    )
+
+
+def _nodes(index: Index, name: str) -> list[Value]:
+    """The nodes of a name; [] if there are none."""
+    try:
+        return index.nodes(name)
+    except ArgumentError:
+        return []
+
+
+def _file(index: Index, name: str) -> str:
+    """The file that is meant: a path, or the last part of one that occurs in the graph."""
+    for file in index.files:
+        if os.path.realpath(file) == os.path.realpath(name) or os.path.basename(file) in (name, f"{name}.py"):
+            return file
+    return name

@@ -1,14 +1,14 @@
 """Derivatives by finite differences, to check those of a recorded graph: each step of the chain rule, and the whole.
 
-They are computed from the recorded operations, so that nothing of the program runs again: every choice that it made, as
-in `if x > 0`, stays. Not here: how they are shown (that is `terminal`). Read next: `terminal`.
+The recorded operations are computed again, not your program: every choice that it made, as in `if x > 0`, stays.
+Not here: how that is shown (`terminal`). Read next: `wording`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.debug.timeline.journal import Journal
@@ -21,19 +21,12 @@ _CLOSE = 1e-5  # a difference relative to the derivative that needs no explanati
 
 @dataclass(frozen=True)
 class Comparison:
-    """A derivative, and the same by finite differences.
-
-    Attributes:
-        derivative: of the graph.
-        estimate: by differences.
-        error: how far off the estimate may be.
-        remark: what is known of a point where there is no derivative; else "".
-    """
+    """A derivative, and the same by finite differences."""
 
     derivative: float
     estimate: float
-    error: float
-    remark: str = ""
+    error: float  # how far off the estimate may be
+    remark: str = ""  # why the two cannot be compared
 
     @property
     def verdict(self) -> str:
@@ -52,10 +45,6 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
 
     Steps are halved and the results extrapolated to a step of zero; of the table that this makes, the entry counts that
     changed least. Source: C. J. F. Ridders, Advances in Engineering Software 4 (1982) 75-76.
-
-    >>> estimate, error = slope(math.exp, 1.0)
-    >>> abs(estimate - math.e) < 1e-9, error < 1e-9
-    (True, True)
     """
     step = max(abs(x), 1e-3) * 2.0**-5
     best, smallest, grain = math.nan, math.inf, math.ulp(function(x))
@@ -74,22 +63,14 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
     return best, smallest
 
 
-def _of_the_user(journal: Journal, nodes: Iterable[Value]) -> str:
-    """Why nodes cannot be computed again: an operation that is not in the table, as code for micrograd has; else ""."""
-    for node in nodes:
-        numbers = [journal.value(x) if is_node(x) else x for x in node.operands]
-        if node._row is not None and math.isnan(node._row.function(*numbers)) and not math.isnan(journal.value(node)):
-            return f"cannot be compared: only your program can compute {node.op}"
-    return ""
-
-
 def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
-    """The local derivatives of a node by its operands, beside differences: computed when asked for."""
+    """The local derivatives of a node by its operands, each beside its differences, computed when asked for."""
     row = node._row
     if row is None:
         return
     numbers = [journal.value(operand) if is_node(operand) else operand for operand in node.operands]
     kink = kink_of(node)
+    remark = _of_the_user(journal, [node]) or ("" if kink is None else f"is a choice: {kink.meaning}")
     for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
         if is_node(operand):
 
@@ -97,7 +78,6 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
                 return float(row.function(*numbers[:place], x, *numbers[place + 1 :]))
 
             derivative = 0.0 if partial is ZERO else partial
-            remark = _of_the_user(journal, [node]) or ("" if kink is None else f"is a choice: {kink.meaning}")
             yield operand, Comparison(derivative, *slope(function, numbers[place]), remark)
 
 
@@ -105,26 +85,37 @@ def total(journal: Journal, node: Value) -> Comparison:
     """The gradient of a node at the end of the sweep, beside its differences through all of the recorded graph."""
     if journal.changes:
         journal = Journal(journal.root, journal.seed)
-    place = journal.number(node)
-    later = [other for other in journal.order[place + 1 :] if other.op is not None]
-    kinks = [kink for other in later if (kink := kink_of(other)) is not None]
-    above = {node: None}
-    for other in later:
+    root, above = journal.root, {node: None}
+    for other in journal.order[journal.numbers[node] + 1 :]:
         if any(x in above for x in other.operands if is_node(x)):
             above[other] = None
     del above[node]
 
     def function(x: float) -> float:
-        moved = {node: x}
-        for other in above:
-            row = other._row
-            assert row is not None  # it is no leaf
-            numbers = [(moved[x] if x in moved else journal.value(x)) if is_node(x) else x for x in other.operands]
-            moved[other] = row.function(*numbers)
-        return moved.get(journal.root, journal.value(journal.root)) * journal.seed
+        return _replayed(journal, above, {node: x}).get(root, journal.value(root)) * journal.seed
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
     compared = Comparison(derivative, *slope(function, journal.value(node)), _of_the_user(journal, above))
-    if compared.verdict == "differs" and kinks:
-        return Comparison(derivative, compared.estimate, compared.error, f"passes a kink: {kinks[0]}")
+    kinks = (kink_of(other) for other in above)
+    if compared.verdict == "differs" and (kink := next(filter(None, kinks), None)) is not None:
+        return replace(compared, remark=f"passes a kink: {kink}")
     return compared
+
+
+def _replayed(journal: Journal, nodes: Iterable[Value], moved: Mapping[Value, float]) -> dict[Value, float]:
+    """The numbers of nodes, in their order, computed again where some numbers are moved."""
+    found = {**moved}
+    for node in nodes:
+        assert node._row is not None  # it is computed
+        found[node] = node._row.function(
+            *[(found[x] if x in found else journal.value(x)) if is_node(x) else x for x in node.operands]
+        )
+    return found
+
+
+def _of_the_user(journal: Journal, nodes: Iterable[Value]) -> str:
+    """Why nodes cannot be computed again: code for micrograd has operations of its own; "" if they can."""
+    for node in nodes:
+        if math.isnan(_replayed(journal, [node], {})[node]) and not math.isnan(journal.value(node)):
+            return f"cannot be compared: only your program can compute {node.op}"
+    return ""

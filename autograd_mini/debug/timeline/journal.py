@@ -1,24 +1,23 @@
-"""The record of a computation and of the sweep back through it: what happened at each moment, and what was so then.
+"""What happened: each node as it is computed, each contribution of the sweep, and what was so after every step.
 
-A moment is a number. Nothing is replayed and nothing is undone: of each contribution the sum that it led to is kept, so
-the gradient of a node at any moment is the last such sum, found by bisection. Sixteen bytes a step, beside the graph.
-Not here: where a debugger is (that is `travel`). Read next: `travel`.
+Nothing is replayed or undone: of each contribution the journal keeps the sum that it leads to. Not here: what nodes are
+called (`index`), and where a debugger is (`travel`). Read next: `index`.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import overload
+from typing import Any
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.engine import Value
 from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.program.stack import Scope, outwards
 
 FORWARD, SEED, BACKWARD, WHAT_IF = "forward", "seed", "backward", "what if"
 
@@ -30,9 +29,9 @@ class Step:
     Attributes:
         index: the number of the step, from 0.
         phase: "forward": a node is computed; "seed": the sweep begins at the root; "backward": a contribution;
-            "what if": somebody changed a gradient.
+            "what if": a gradient is changed by hand.
         node: the node that is computed, or that hands on its gradient.
-        operand: who receives; None in the forward phase.
+        operand: the node that receives; None in the forward phase.
         upstream: the gradient of the node, complete; None in the forward phase.
         local: the local derivative of the node by this operand; None in the forward phase.
         contribution: upstream times local: what is added; None in the forward phase.
@@ -51,169 +50,172 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """A gradient that somebody changed, after the node number `after` of the sweep had handed on its own."""
+    """A gradient changed by hand, after the turn number `after` of the sweep."""
 
     after: int
     node: Value
     gradient: float
 
 
-class Journal(Sequence[Step]):
-    """All steps: first every node as it is computed, then every contribution of the sweep, in its order.
+class _Noted:
+    """A number for the sweep to multiply and add: the sum after each contribution is noted on the way."""
 
-    Args:
-        root: where the sweep begins.
-        seed: the gradient it begins with.
+    __slots__ = ("number", "sums")
 
-    Attributes:
-        changes: gradients that are changed on the way, in the order of time.
-        order: the nodes, leaves first, operands before results, also those behind branches not taken.
-        start: the index of the step in which the sweep begins.
-        recorded: what the leaves were, and which of them were written since.
-    """
+    def __init__(self, number: float, sums: array[float]) -> None:
+        self.number, self.sums = number, sums
+
+    def __mul__(self, local: float) -> _Noted:
+        contribution = self.number * local
+        self.sums.append(contribution)
+        return _Noted(contribution, self.sums)
+
+    def __add__(self, contribution: _Noted) -> _Noted:
+        self.sums[-1] = total = self.number + contribution.number
+        return _Noted(total, self.sums)
+
+
+class Journal:
+    """All steps of a computation and of the sweep back through it, in their order."""
 
     def __init__(self, root: Value, seed: float = 1.0) -> None:
         self.root, self.seed = root, seed
-        order = topological_order(root, everything=True)
-        self.order = (*(node for node in order if node.op is None), *(node for node in order if node.op is not None))
-        self.start = len(self.order)
-        self._number = {node: number for number, node in enumerate(self.order)}
-        self.recorded = Snapshot(self.order)  # now: the data of leaves can be written later
+        self.order = tuple(sorted(topological_order(root, everything=True), key=lambda node: node.op is not None))
+        self.start = len(self.order)  # the step in which the sweep begins; before it, each node is computed
+        self.numbers = {node: number for number, node in enumerate(self.order)}
+        self.recorded = Snapshot(self.order)  # now: the program may write to leaves later
         self._values = array("d", map(self.recorded.value, self.order))
         self._record(())
 
-    def changed(self, changes: Sequence[WhatIf]) -> Journal:
-        """The same computation with another sweep back through it."""
-        journal = copy(self)
-        journal._record(changes)
-        return journal
-
     def _record(self, changes: Sequence[WhatIf]) -> None:
-        self.changes = tuple(changes)
-        # A turn is what one node hands on, or a change. Steps are numbered from the seed here.
-        self._turns: list[Value | WhatIf] = [self.root]
-        self._firsts = array("q", [0])  # the first step of each turn
-        self._upstreams = array("d", [self.seed])
-        self._totals = array("d", [self.seed])  # of each step
-        self._receivers = array("q", [self._number[self.root]])
-        self._turn: dict[Value, int] = {}
+        self.changes = tuple(changes)  # in the order of time
+        # A turn is what one node hands on, or a change by hand; the first is the seed, from which steps count here.
+        self._turns: list[Value | WhatIf] = []
+        self._firsts = array("q")  # the first step of each turn
+        self._turn_of: dict[Value, int] = {}
+        self._sums = array("d", [self.seed])  # after each step
+        self._arrivals = {node: array("q") for node in self.order}
         self._recent: tuple[Value, list[tuple[Value, float]]] = self.root, edges(self.root)
-        self._sweep()
-        self._sort_by_receiver()
-
-    def _sweep(self) -> None:
+        self._extents: dict[tuple[Scope, bool], tuple[int, int]] = {}
+        self._begin(self.root, 0, [self.root])
         adjoints = topological_order(self.root)
-        for node, _ in sweep(self.root, self.seed, adjoints, lambda node: node.partials):
+        for node, _ in sweep(self.root, _Noted(self.seed, self._sums), adjoints):
             self._change(adjoints)
-            # The sweep pauses before it hands on. What it is going to do, contribution by contribution:
-            first, upstream = len(self._totals), adjoints[node]
-            sums: dict[Value, float] = {}
-            for operand, local in edges(node):
-                contribution = upstream * local
-                before = sums.get(operand, adjoints[operand])
-                sums[operand] = total = contribution if before is ZERO else before + contribution
-                self._totals.append(total)
-                self._receivers.append(self._number[operand])
-            if sums:
-                self._turn[node] = len(self._turns)
-                self._add(node, first, upstream)
+            receivers = [operand for operand, _ in edges(node)]
+            if receivers:  # the sweep hands on when it is asked for the next node
+                self._turn_of[node] = len(self._turns)
+                self._begin(node, len(self._sums), receivers)
         self._change(adjoints)
 
-    def _change(self, adjoints: dict[Value, float]) -> None:
-        """Make the changes whose time has come."""
-        for change in self.changes:
-            if change.after == len(self._turns) - 1:
-                adjoints[change.node] = change.gradient
-                self._add(change, len(self._totals), change.gradient)
-                self._totals.append(change.gradient)
-                self._receivers.append(self._number[change.node])
-
-    def _add(self, turn: Value | WhatIf, first: int, upstream: float) -> None:
+    def _begin(self, turn: Value | WhatIf, first: int, receivers: Sequence[Value]) -> None:
         self._turns.append(turn)
         self._firsts.append(first)
-        self._upstreams.append(upstream)
+        for step, receiver in enumerate(receivers, first):
+            self._arrivals[receiver].append(step)
 
-    def _sort_by_receiver(self) -> None:
-        counts = [0] * len(self.order)
-        for receiver in self._receivers:
-            counts[receiver] += 1
-        self._received = array("q", accumulate(counts, initial=0))  # where the arrivals at each node begin
-        free = self._received[:]
-        self._arrivals = array("q", self._receivers)
-        for step, receiver in enumerate(self._receivers):
-            self._arrivals[free[receiver]] = step
-            free[receiver] += 1
+    def _change(self, adjoints: dict[Value, Any]) -> None:
+        """Make the changes by hand whose time has come."""
+        for change in self.changes:
+            if change.after == len(self._turns) - 1:
+                self._begin(change, len(self._sums), [change.node])
+                self._sums.append(change.gradient)
+                if adjoints[change.node] is ZERO:
+                    adjoints[change.node] = _Noted(change.gradient, self._sums)
+                else:  # in place: the sweep may hold it already
+                    adjoints[change.node].number = change.gradient
 
-    # -- steps ---------------------------------------------------------------------------------------------------------
+    # -- steps and turns -----------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self.start + len(self._totals)
+        return self.start + len(self._sums)
 
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Step]: ...
-    def __getitem__(self, index: int | slice) -> Step | list[Step]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def __iter__(self) -> Iterator[Step]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, index: int) -> Step:
         index = range(len(self))[index]
         if index < self.start:
             return Step(index, FORWARD, self.order[index], None, None, None, None, self._values[index])
         step = index - self.start
-        number = bisect_right(self._firsts, step) - 1
-        turn, upstream, total = self._turns[number], self._upstreams[number], self._totals[step]
+        number = self._number_of_turn(index)
+        turn, first, total = self._turns[number], self._firsts[number], self._sums[step]
         if isinstance(turn, WhatIf):
             return Step(index, WHAT_IF, turn.node, turn.node, None, None, None, total)
         if number == 0:
-            return Step(index, SEED, turn, turn, upstream, 1.0, upstream, total)
-        recent = self._recent
-        if recent[0] is not turn:  # steps are mostly asked for in a row; a node may have thousands of operands
-            recent = self._recent = turn, edges(turn)
-        operand, local = recent[1][step - self._firsts[number]]
+            return Step(index, SEED, turn, turn, total, 1.0, total, total)
+        if self._recent[0] is not turn:  # steps are mostly asked for in a row; a node may have thousands of operands
+            self._recent = turn, edges(turn)
+        operand, local = self._recent[1][step - first]
+        upstream = self.gradient(turn, self.start + first - 1)
+        assert upstream is not None  # it is handed on
         return Step(index, BACKWARD, turn, operand, upstream, local, upstream * local, total)
 
+    def _number_of_turn(self, index: int) -> int:
+        return bisect_right(self._firsts, index - self.start) - 1
+
     def turn(self, index: int) -> range:
-        """The steps of one turn: all that the node of this step hands on; of the forward phase this step alone."""
+        """The steps of one turn: all that the node of this step hands on; in the forward phase this step alone."""
         if index < self.start:
             return range(index, index + 1)
-        number = bisect_right(self._firsts, index - self.start) - 1
-        last = self._firsts[number + 1] if number + 1 < len(self._firsts) else len(self._totals)
+        number = self._number_of_turn(index)
+        last = self._firsts[number + 1] if number + 1 < len(self._firsts) else len(self._sums)
         return range(self.start + self._firsts[number], self.start + last)
 
     def turn_of(self, node: Value) -> range:
         """The steps in which a node hands on its gradient; empty if it hands on nothing, as a leaf."""
-        number = self._turn.get(node)
+        number = self._turn_of.get(node)
         return range(0) if number is None else self.turn(self.start + self._firsts[number])
 
-    def turns_before(self, index: int) -> int:
-        """How many turns have begun when a step is done; the seed is one."""
-        return bisect_right(self._firsts, index - self.start)
+    def changed(self, index: int, node: Value, gradient: float) -> Journal:
+        """The same computation with a gradient changed by hand after the turn of a step; later changes are dropped."""
+        after = self._number_of_turn(index)
+        earlier = [change for change in self.changes if change.after < after]
+        journal = copy(self)
+        journal._record([*earlier, WhatIf(after, node, gradient)])
+        return journal
 
-    # -- what was so at a moment: after a step -------------------------------------------------------------------------
-
-    def holds(self, node: object) -> bool:
-        """Whether a node is in the graph."""
-        return node in self._number
-
-    def number(self, node: Value) -> int:
-        """The step in which a node is computed."""
-        return self._number[node]
+    # -- what was so after a step --------------------------------------------------------------------------------------
 
     def value(self, node: Value) -> float:
         """The number that was computed, or that a leaf had in the recorded computation, as far as that is known."""
-        return float(self._values[self._number[node]])
+        return float(self._values[self.numbers[node]])
 
     def gradient(self, node: Value, at: int) -> float | None:
         """The gradient of a node after a step; None where nothing has arrived yet."""
-        number = self._number[node]
-        first = self._received[number]
-        found = bisect_right(self._arrivals, at - self.start, first, self._received[number + 1])
-        return None if found == first else float(self._totals[self._arrivals[found - 1]])
+        arrivals = self._arrivals[node]
+        found = bisect_right(arrivals, at - self.start)
+        return None if found == 0 else float(self._sums[arrivals[found - 1]])
 
     def arrivals(self, node: Value) -> list[int]:
         """The steps that change the gradient of a node."""
-        number = self._number[node]
-        return [self.start + step for step in self._arrivals[self._received[number] : self._received[number + 1]]]
+        return [self.start + step for step in self._arrivals[node]]
+
+    # -- scopes in time ------------------------------------------------------------------------------------------------
+
+    def around(self, index: int) -> list[Scope]:
+        """The scopes in which a step happens, from the innermost; leaves and the seed come from outside."""
+        node = self.order[index] if index < self.start else self[index].node
+        return [] if node.op is None or index == self.start else [*outwards(node.scope)]
+
+    def extent(self, scope: Scope, index: int) -> tuple[int, int]:
+        """The first and the last step of a scope, in the phase of a step.
+
+        Others may lie between them: the sweep may reach what a function was given before it is done with the function.
+        """
+        if not self._extents:
+            first = 0
+            while first < len(self):
+                last = self.turn(first)[-1]
+                for inner in self.around(first):
+                    key = inner, first < self.start
+                    self._extents[key] = self._extents.get(key, (first, last))[0], last
+                first = last + 1
+        return self._extents[scope, index < self.start]
+
+    def is_entered(self, name: str, index: int, back: bool = False) -> bool:
+        """Whether a scope of this name begins with the turn of a step, or, going back, ends with it."""
+        extents = [self.extent(scope, index) for scope in self.around(index) if scope.name == name]
+        return any(index == (last if back else self.turn(first)[-1]) for first, last in extents)
 
 
 def edges(node: Value) -> list[tuple[Value, float]]:

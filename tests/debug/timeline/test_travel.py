@@ -432,3 +432,10 @@ def test_a_file_without_anything_is_told_from_a_program_without_places(tmp_path)
         exec(compile(file.read_text(), str(file), "exec"), variables)
     with pytest.raises(am.ArgumentError, match=r"from other\.py\.\n(.*\n)?.*There are .*p\.py"):
         debug.trace(variables["y"]).break_at(line=2, file="other.py")
+
+
+@pytest.mark.parametrize("name", debug.__all__)
+def test_every_public_name_is_there(name):
+    """Also those that the first use imports."""
+    assert getattr(debug, name).__doc__
+    assert name in dir(debug)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.timeline.conditions import Condition
+from autograd_mini.debug.timeline.expressions import Expression
 
 COMPARISONS = ["<", "<=", ">", ">=", "==", "!=", "and", "or"]
 
@@ -128,9 +128,9 @@ def test_a_name_of_several_nodes_must_be_told_apart():
 
 
 def test_an_expression_is_read_once_and_computed_at_any_moment(trace):
-    condition = Condition(" x.grad ")
+    condition = Expression(" x.grad ")
     assert str(condition) == "x.grad"
-    found = [condition(trace.names_at(step)) for step in trace]
+    found = [condition(trace.moment(step.index)) for step in trace]
     assert found[0] is None
     assert found[-1] == -2.5
     assert len(set(found)) == 3

@@ -1,0 +1,115 @@
+"""Copying and pickling of graphs: nothing recurses, because a graph may be a million nodes deep.
+
+Not here: what a node holds (`node`). Read next: `engine`.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Container
+from copy import deepcopy
+from typing import Any, Self
+
+from autograd_mini.core.node import Node
+
+_new = object.__new__
+
+
+class Copied(Node):
+    """A node that can be copied with all that is behind it, and pickled."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Self:
+        clone: Self = _revived(None, *_state(self))
+        if (attributes := self._attributes()) is not None:
+            vars(clone).update(attributes)
+        return clone
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        fresh = _history(self, memo)
+        for node in fresh:
+            kind, row, data, grad, notes, operands, partials = _state(node)
+            operands = tuple([memo[id(x)] if isinstance(x, Node) else x for x in operands])
+            memo[id(node)] = _revived(None, kind, row, data, grad, notes, operands, partials)
+        for node in fresh:
+            if (attributes := node._attributes()) is not None:  # they may refer to any of the copies
+                vars(memo[id(node)]).update(deepcopy(attributes, memo))
+        clone: Self = memo[id(self)]
+        return clone
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        attributes = self._attributes()  # they may lead back to the node
+        return _revived, (_pickled_first(self), *_state(self)), attributes
+
+    def _attributes(self) -> dict[str, Any] | None:
+        """What a program hung on a node, to be copied with it."""
+        return None
+
+
+def _state(node: Any) -> tuple[Any, ...]:
+    """Everything a node holds."""
+    return type(node), node._row, node._data, node._grad, node._notes, node.operands, node.partials
+
+
+def _revived(first: Any, kind: type[Any], row: Any, data: Any, grad: Any, notes: Any, *edges: Any) -> Any:
+    """The node of a state; `first` has done its work when this is called."""
+    node = _new(kind)
+    node._row, node._data, node._grad, node._notes = row, data, grad, notes
+    node._link(*edges)
+    return node
+
+
+def _history(root: Any, known: Container[int]) -> dict[Any, None]:
+    """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
+    order: dict[Any, None] = {}
+    path = [root] if id(root) not in known else []
+    while path:
+        missing = [x for x in path[-1].operands if isinstance(x, Node) and id(x) not in known and x not in order]
+        if missing:
+            path += reversed(missing)
+        else:
+            order[path.pop()] = None
+    return order
+
+
+class _Dump:
+    """The computed nodes that one pickler has pickled, as far as is known.
+
+    Each node is pickled as an object, so that what is shared stays shared; but a pickler recurses into operands that
+    it does not have yet. So a node brings along those, operands first. A node is not told which pickler asks: only
+    the memo of the pickler keeps this object, so that it is gone with it; and a node that is asked although it is in
+    here is asked by another one, for which a new `_Dump` begins. What is believed here decides how far a pickler
+    recurses and how much it writes, never what comes back.
+    """
+
+    __slots__ = ("__weakref__", "nodes")
+
+    def __init__(self) -> None:
+        self.nodes: set[int] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, ()  # nothing of it is needed later
+
+
+class _Dumping(threading.local):
+    dump: Callable[[], _Dump | None] = staticmethod(lambda: None)
+
+
+_dumping = _Dumping()
+
+
+def _pickled_first(node: Any) -> Any:
+    """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
+    if node._row is None:
+        return None
+    dump = _dumping.dump()
+    if dump is None or id(node) in dump.nodes:
+        dump = _Dump()
+        _dumping.dump = weakref.ref(dump)
+    computed = [x for x in node.operands if isinstance(x, Node) and x._row is not None]
+    complete = dump.nodes.issuperset(map(id, computed))
+    missing = () if complete else [x for x in _history(node, dump.nodes) if x._row is not None and x is not node]
+    dump.nodes.add(id(node))
+    return (dump, missing) if missing else dump

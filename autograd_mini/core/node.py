@@ -1,0 +1,141 @@
+"""A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
+
+Not here: what makes nodes (`engine` records numbers, `traced` anything else), and who walks them (`sweep`).
+Read next: `engine`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import TABLE, ZERO, Primitive
+from autograd_mini.program.source import Site
+from autograd_mini.program.stack import Scope
+
+_WHERE, _STOP = TABLE["where"], TABLE["stop_gradient"]
+
+
+class Notes(NamedTuple):
+    """What only some nodes have."""
+
+    scope: Scope | None
+    name: str | None = None
+    origin: Site | None = None
+    mark: Any = None  # of a node that `backward()` was called on
+    decisions: tuple[Any, ...] = ()  # comparisons of this node, under `provenance`
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Notes, (self.scope, self.name)  # neither code objects nor what a program compared can be pickled
+
+
+class Node(Methods):
+    """What `Value`s and traced numbers have in common. Every walk through a graph asks for `operands` and `partials`.
+
+    A `Value` keeps both in pairs, which only this module, `engine` and `sweep` know: `_left` and `_right` are the
+    operands (a node, a float, or None), `_dleft` and `_dright` the local partials, `ZERO` where there is no edge: a
+    constant, or a branch not taken. An operation of three or more operands keeps two tuples in `_left` and `_dleft`;
+    `where` keeps its only edge in `_left` and `_dleft`, and its operands in `_right`, because every relu is one.
+    """
+
+    # Without slots, as all classes above `Value` must be: a base class with slots costs the garbage collector 6 %.
+    __slots__ = ()
+    keeps_pairs: ClassVar[bool] = True  # else only `operands` and `partials` are known, and partials may be dear
+
+    _row: Primitive | None
+    _left: Any
+    _right: Any
+    _dleft: Any
+    _dright: Any
+    # Each slot costs time and memory, so what few nodes have shares one: the scope (or None), or `Notes`.
+    _notes: Scope | Notes | None
+
+    @property
+    def op(self) -> str | None:
+        """The name of the primitive that computed it; None for a leaf."""
+        return None if self._row is None else self._row.name
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What it was computed from: nodes, and floats for constants; () for a leaf."""
+        if isinstance(self._left, tuple):
+            return self._left
+        if type(self._right) is tuple:
+            return self._right
+        if self._right is not None:
+            return self._left, self._right
+        return () if self._row is None else (self._left,)
+
+    @property
+    def partials(self) -> tuple[Any, ...]:
+        """The local partial derivative for each operand; `ZERO` for constants and branches not taken."""
+        if isinstance(self._dleft, tuple):
+            return self._dleft
+        if type(self._right) is tuple:
+            return (ZERO, self._dleft, ZERO) if self._right[0] else (ZERO, ZERO, self._dleft)
+        if self._right is not None:
+            return self._dleft, self._dright
+        return () if self._row is None else (self._dleft,)
+
+    def _link(self, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> None:
+        """Set both; the row is set already."""
+        self._right, self._dright = None, ZERO
+        if self._row is _WHERE:
+            taken = 1 if operands[0] else 2
+            self._left, self._right, self._dleft = operands[taken], operands, partials[taken]
+        elif len(operands) > 2:
+            self._left, self._dleft = operands, partials
+        else:
+            self._left, self._right, *_ = *operands, None, None
+            self._dleft, self._dright, *_ = *partials, ZERO, ZERO
+
+    def _cut(self) -> None:
+        """Turn a computed node into a constant that holds nothing of what it was computed from."""
+        if self._row is not None:
+            self._row = _STOP
+            self._link((self.data,), (ZERO,))
+
+    def _retire(self) -> None:
+        """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
+        operands = self.operands or (self.data,)
+        partials = self.partials or (ZERO,)
+        self._row = TABLE["pos"]
+        self._link(operands, partials)
+
+    # -- notes ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def scope(self) -> Scope | None:
+        """The named part of the program that made it, or None."""
+        return self._notes.scope if isinstance(self._notes, Notes) else self._notes
+
+    @property
+    def name(self) -> str | None:
+        """What pictures and debuggers call it; None if it was given no name."""
+        return self._notes.name if type(self._notes) is Notes else None
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._note(name=name)
+
+    @property
+    def label(self) -> str | None:
+        """Another word for `name`."""
+        return self.name
+
+    @label.setter
+    def label(self, label: str | None) -> None:
+        self.name = label
+
+    @property
+    def origin(self) -> Site | None:
+        """The source expression that made it; None unless `provenance` was on."""
+        return self._notes.origin if type(self._notes) is Notes else None
+
+    @origin.setter
+    def origin(self, origin: Site | None) -> None:
+        self._note(origin=origin)
+
+    def _note(self, **notes: Any) -> None:
+        before = self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
+        self._notes = before._replace(**notes)

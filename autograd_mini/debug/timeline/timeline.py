@@ -1,0 +1,159 @@
+"""What is so now: the steps of a journal, the names of its nodes, and a position in time.
+
+The step of the position has just happened; moving changes that number and nothing else. Not here: motions that stop
+somewhere (`travel`). Read next: `travel`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, overload
+
+from autograd_mini.debug.timeline.expressions import Expression, Moment
+from autograd_mini.debug.timeline.index import Index
+from autograd_mini.debug.timeline.journal import Journal, Step
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.namespaces import Namespace, namespaces
+from autograd_mini.program.stack import Scope
+
+
+class Timeline(Index, Sequence[Step]):
+    """The steps of a computation and of the sweep back through it, and a position among them; see `Trace`."""
+
+    def __init__(self, root: Value, seed: float = 1.0, spaces: Sequence[Namespace] | None = None) -> None:
+        self.journal = Journal(root, seed)
+        # Names of now, as numbers are: the program can write to `node.name` later.
+        super().__init__(self.journal.order, namespaces(sys._getframe(1)) if spaces is None else spaces)
+        self.root, self.seed, self.start = root, seed, self.journal.start
+        self.position = 0
+        self.passed: Scope | None = None
+
+    def __len__(self) -> int:
+        return len(self.journal)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Step]: ...
+    def __getitem__(self, index: int | slice) -> Step | list[Step]:
+        return [self[i] for i in range(len(self))[index]] if isinstance(index, slice) else self.journal[index]
+
+    def __repr__(self) -> str:
+        return f"Trace({self.label(self.root)}, step {self.position} of {len(self) - 1})"
+
+    # -- now -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> Step:
+        """The step that has just happened."""
+        return self[self.position]
+
+    @property
+    def now(self) -> Moment:
+        """What names and expressions mean now."""
+        return self.moment(self.position)
+
+    def moment(self, index: int) -> Moment:
+        """What names and expressions mean when the step of this index has just happened."""
+        return Moment(self, self.journal, self[index])
+
+    def evaluate(self, expression: str) -> Any:
+        """What an expression is now: names of nodes, `x.grad`, words about the step, arithmetic, comparisons.
+
+        Returns:
+            a number, a text, a bool, a `Value`, or None for what is not there yet.
+
+        Raises:
+            ArgumentError: it cannot be read, contains something that could do harm, or a name means nothing.
+
+        >>> from autograd_mini import Value, debug
+        >>> x = Value(3.0, name="x")
+        >>> debug.trace(x * x).evaluate("x + 1 if phase == 'forward' else x.grad")
+        4.0
+        """
+        return Expression(expression)(self.now)
+
+    def grad(self, node: Value, at: int | None = None) -> float | None:
+        """The gradient of a node now, or after a step; None where nothing has arrived yet.
+
+        Raises:
+            ArgumentError: the node is not in the graph, or there is no such step.
+        """
+        self.number(node)
+        return self.journal.gradient(node, self.position if at is None else self._checked(at))
+
+    def value(self, node: Value) -> float:
+        """The number of a node in the recorded computation; where a leaf's is not known, the number it has now.
+
+        Raises:
+            ArgumentError: the node is not in the graph.
+        """
+        self.number(node)
+        return self.journal.value(node)
+
+    def remark(self, node: Value) -> str:
+        """A remark on a leaf that was written since the computation was recorded; "" for any other node."""
+        return self.journal.recorded.remark(node)
+
+    @property
+    def gradients(self) -> dict[Value, float]:
+        """The gradients that there are now, of all nodes."""
+        pairs = ((node, self.journal.gradient(node, self.position)) for node in self.journal.order)
+        return {node: gradient for node, gradient in pairs if gradient is not None}
+
+    @property
+    def leaves(self) -> list[Value]:
+        """The leaves of the graph, in the engine's order."""
+        return [node for node in self.journal.order if node.op is None]
+
+    def contributions(self, index: int | None = None) -> list[Step]:
+        """What the node of a step, by default of this one, has handed on up to then: the chain rule, term by term."""
+        index = self.position if index is None else self._checked(index)
+        return self[self.journal.turn(index)[0] : index + 1]
+
+    @property
+    def level(self) -> Scope | None:
+        """The scope in which we are: around the one that was passed, or that of the node."""
+        if self.passed is not None:
+            return self.passed.parent
+        return next(iter(self.journal.around(self.position)), None)
+
+    @property
+    def passed_steps(self) -> list[Step]:
+        """The steps of the scope that the last motion went over, without those of others that lie between them."""
+        if self.passed is None:
+            return []
+        first, _ = self.journal.extent(self.passed, self.position)
+        return [self[i] for i in range(first, self.position + 1) if self.passed in self.journal.around(i)]
+
+    # -- any moment ----------------------------------------------------------------------------------------------------
+
+    def seek(self, index: int) -> Step:
+        """Go to a moment: when the step of this index has just happened.
+
+        Args:
+            index: from 0 to len(trace) - 1; negative ones count from the end.
+
+        Raises:
+            ArgumentError: there is no such step.
+        """
+        self.position, self.passed = self._checked(index), None
+        return self.step
+
+    def next(self) -> Step | None:
+        """Go one step forwards; None, and nothing happens, at the end."""
+        return self.seek(self.position + 1) if self.position + 1 < len(self) else None
+
+    def back(self) -> Step | None:
+        """Go one step back; None, and nothing happens, at the beginning."""
+        return self.seek(self.position - 1) if self.position else None
+
+    def _checked(self, index: int) -> int:
+        try:
+            return range(len(self))[index]
+        except (IndexError, TypeError):
+            raise ArgumentError(
+                f"There is no step {shown(index)}.", f"Pass a whole number from 0 to {len(self) - 1}."
+            ) from None

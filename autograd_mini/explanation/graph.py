@@ -1,0 +1,224 @@
+"""A graph with the adjoint of every node, and the ways through it: up from a node, down to it, and what blocks them.
+
+Not here: the sweep (that is `core.sweep`), and what is wrong with a gradient. Read next: `causes`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from typing import Any, NamedTuple
+
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import adjoints, sweep, topological_order
+from autograd_mini.engine import Value, is_node
+from autograd_mini.explanation.words import Words
+from autograd_mini.notation.names import call_of
+from autograd_mini.program.source import Site
+from autograd_mini.program.stack import Scope, outwards
+from autograd_mini.watch.origins import place_of
+
+_CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
+
+
+class Link(NamedTuple):
+    """One factor of a path: an operation that hands its adjoint on to one of its operands.
+
+    Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
+    """
+
+    node: Value  # the operation's result
+    origin: Site | None  # where in the user's program it was computed; None without provenance
+    upstream: float  # the adjoint of the node, 0.0 where nothing arrives
+    local: Any  # its local partial derivative for the next node down; `ZERO` where there is no edge
+    contribution: float  # their product, what the next node down gets from here; 0.0 where nothing arrives
+    arrivals: int = 1  # how many contributions the adjoint is the sum of
+    text: str = ""  # a composition with what it was called with: "tanh(0.5)"
+
+
+class Edge(NamedTuple):
+    """An operation, the operand it hands something on to, the partial derivative, and what it hands on."""
+
+    node: Value
+    below: Value
+    partial: Any
+    contribution: float
+
+
+def badness(number: float) -> str:
+    """What is bad about a number: "nan", "inf", "zero", or nothing: "finite"."""
+    return "nan" if math.isnan(number) else "inf" if math.isinf(number) else "zero" if number == 0.0 else "finite"
+
+
+def inputs_of(node: Value, call: Scope) -> list[Value]:
+    """What the part of a call that a node was computed by was computed from, each once."""
+    found: dict[Value, None] = {}
+    inside, seen = [node], {node}
+    while inside:
+        for operand in inside.pop().operands:
+            if is_node(operand) and operand not in seen:
+                seen.add(operand)
+                if operand.operands and call in outwards(operand.scope):
+                    inside.append(operand)
+                else:
+                    found[operand] = None
+    return list(found)
+
+
+class Graph:
+    """The nodes behind a root, what arrives at them, and who uses them."""
+
+    def __init__(self, root: Value, words: Words) -> None:
+        self.root, self.words = root, words
+        self.adjoints = adjoints(root)
+        self.order = topological_order(root, everything=True)
+        self.users: dict[Value, list[tuple[Value, Any]]] = {node: [] for node in self.order}
+        for node in self.order:
+            for operand, partial in zip(node.operands, node.partials, strict=True):
+                if is_node(operand):
+                    self.users[operand].append((node, partial))
+        self._position = {node: i for i, node in enumerate(self.order)}
+        self._slopes: dict[Value, dict[Value, Any]] = {}
+        self._began: dict[Value, Edge | Value] = {}
+        self._blocked: dict[Value, list[Edge]] = {}
+
+    def adjoint(self, node: Value) -> float:
+        """What arrives at a node; 0.0 where nothing does."""
+        adjoint = self.adjoints.get(node, ZERO)
+        return 0.0 if adjoint is ZERO else adjoint
+
+    def edges(self, node: Value) -> list[Edge]:
+        """All that hand something on to a node."""
+        return [
+            Edge(user, node, partial, self.adjoint(user) * partial)
+            for user, partial in self.users.get(node, ())
+            if partial is not ZERO and self.adjoints.get(user, ZERO) is not ZERO
+        ]
+
+    def is_cancelled(self, node: Value) -> bool:
+        """Whether the contributions to a node leave next to nothing of each other."""
+        largest = max([abs(edge.contribution) for edge in self.edges(node)], default=0.0)
+        return math.isfinite(largest) and abs(self.adjoint(node)) < _CANCELLED * largest
+
+    def arrivals(self, node: Value) -> int:
+        """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
+        calls = [call_of(edge.node) for edge in self.edges(node)]
+        return len(set(calls) - {None, call_of(node)}) + calls.count(None)
+
+    # -- up ------------------------------------------------------------------------------------------------------------
+
+    def up(self, node: Value) -> Edge | None:
+        """The edge that made the adjoint of a node what it is; None at the root, and where only the sum did."""
+        edges = self.edges(node)
+        if node is self.root or not edges:
+            return None
+        kind = badness(self.adjoint(node))
+        if kind == "finite":
+            return max(edges, key=lambda edge: abs(edge.contribution))
+        alike = [edge for edge in edges if badness(edge.contribution) == kind]
+        if not alike or (kind == "zero" and len(alike) < len(edges)):
+            return None
+        return next((edge for edge in alike if badness(self.adjoint(edge.node)) != kind), alike[0])
+
+    def began(self, node: Value) -> Edge | Value:
+        """The edge where the adjoint of a node became nan, infinite or zero; or the node whose sum it was."""
+        kind, way = badness(self.adjoint(node)), []
+        while node not in self._began:
+            way.append(node)
+            edge = self.up(node)
+            if edge is None:
+                self._began[node] = node
+            elif badness(self.adjoint(edge.node)) != kind:
+                self._began[node] = edge
+            else:
+                node = edge.node
+        self._began.update(dict.fromkeys(way, self._began[node]))
+        return self._began[node]
+
+    def _walls(self, node: Value) -> tuple[list[Edge], dict[Value, tuple[Value, Any]]]:
+        """The nearest missing edges above a node that nothing arrives at; for each node on the way, the one below."""
+        walls: list[Edge] = []
+        below: dict[Value, tuple[Value, Any]] = {node: (node, ZERO)}
+        waiting = [node]
+        for inner in waiting:  # it grows
+            for user, partial in self.users[inner]:
+                if partial is ZERO:
+                    walls.append(Edge(user, inner, ZERO, 0.0))
+                elif user not in below:
+                    below[user] = inner, partial
+                    waiting.append(user)
+        return walls, below
+
+    def walls(self, node: Value) -> list[Edge]:
+        """The nearest missing edges, with one walk for all nodes whose only way is through the same node."""
+        way = []
+        while node not in self._blocked and len(self.users[node]) == 1 and self.users[node][0][1] is not ZERO:
+            way.append(node)
+            node = self.users[node][0][0]
+        if node not in self._blocked:
+            self._blocked[node] = self._walls(node)[0]
+        self._blocked.update(dict.fromkeys(way, self._blocked[node]))
+        return self._blocked[node]
+
+    # -- down ----------------------------------------------------------------------------------------------------------
+
+    def path(self, node: Value) -> tuple[Link, ...]:
+        """The factors from the output down to a node."""
+        links: list[Link] = []
+        if node not in self.adjoints and node in self.users:
+            (first, *_), below = self._walls(node)
+            passed, inner = [self._link(first.node, ZERO)], first.below
+            while inner is not node:
+                user = inner
+                inner, partial = below[user]
+                passed.append(self._link(user, partial))
+            links += reversed(passed)
+            node = first.node
+            while node not in self.adjoints and self.users[node]:
+                user, partial = min(self.users[node], key=lambda user: user[0] not in self.adjoints)
+                links.append(self._link(user, partial))
+                node = user
+        while node in self.adjoints and node is not self.root:
+            # Where only a sum made it what it is: along its largest term.
+            up = self.up(node) or max(self.edges(node), key=lambda edge: abs(edge.contribution))
+            links.append(self._link(up.node, up.partial))
+            node = up.node
+        return tuple(reversed(links))
+
+    def _link(self, node: Value, partial: Any) -> Link:
+        upstream, is_connected = self.adjoint(node), node in self.adjoints and partial is not ZERO
+        return Link(node, place_of(node), upstream, partial, upstream * partial if is_connected else 0.0)
+
+    def steps(self, path: tuple[Link, ...], end: Value) -> tuple[Link, ...]:
+        """A path as the program wrote it: the links inside of one call of a composition are one, if it ends outside."""
+        around = call_of(end) if end.op is not None else None
+        pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
+        steps: list[Link] = []
+        calls = {link.node: found for link in path if (found := call_of(link.node)) is not around}
+        groups = itertools.groupby(pairs, key=lambda pair: calls.get(pair[0].node) or id(pair[0].node))
+        for call, members in groups:
+            inside = list(members)
+            (link, _), (_, bottom) = inside[0], inside[-1]
+            if isinstance(call, Scope):
+                slopes = self._slopes_of(link.node, call)
+                link = self._link(link.node, slopes.get(bottom, ZERO))._replace(text=self.words.call(call.name, slopes))
+            steps.append(link._replace(arrivals=self.arrivals(link.node)))
+        return tuple(steps)
+
+    def _slopes_of(self, node: Value, call: Scope) -> dict[Value, Any]:
+        """The derivatives of a result of a composition by everything that it was called with."""
+        if node not in self._slopes:
+            inputs = sorted(inputs_of(node, call), key=self._position.__getitem__)
+            found = topological_order(node, leaves=inputs)
+            inside = len(found) - len(inputs)
+            deque(itertools.islice(sweep(node, 1.0, found), inside + 1), maxlen=0)  # the last one hands on when asked
+            self._slopes[node] = {x: found[x] for x in inputs}
+        return self._slopes[node]
+
+    def seen(self, node: Value) -> str:
+        """A node, its number and its place; the result of a composition as what was called."""
+        call = call_of(node)
+        if call is None or any(call_of(user) is call for user, _ in self.users.get(node, ())):
+            return self.words.seen(node)
+        return self.words.seen(node, self.words.call(call.name, self._slopes_of(node, call)))

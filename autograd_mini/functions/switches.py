@@ -1,0 +1,83 @@
+"""Activations that switch between two forms: where their slopes differ there is a kink, and observers hear of it.
+
+Not here: the activations. Read next: `activations`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import adjoints
+from autograd_mini.core.table import clip
+from autograd_mini.engine import Value, is_node
+from autograd_mini.functions.composed import Scalar
+from autograd_mini.program.scopes import unobserved
+from autograd_mini.watch.boundaries import Kink, is_watched, note_kink
+from autograd_mini.watch.finiteness import is_checked
+from autograd_mini.watch.origins import place_of
+
+
+def slope(function: Callable[[Any], Any], number: float) -> Any:
+    """The derivative of a function of one number, out of the sweep; `ZERO` where there is no edge."""
+    leaf = Value(number)
+    return adjoints(function(leaf)).get(leaf, ZERO)
+
+
+def _slopes_beside(function: Callable[[Any], Any], number: float) -> list[float]:
+    """The derivative just below a number, there, and just above."""
+    with unobserved():
+        found = [slope(function, n) for n in (math.nextafter(number, -1.0), number, math.nextafter(number, 1.0))]
+    return [0.0 if slope is ZERO else float(slope) for slope in found]
+
+
+def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> Kink | None:
+    """The kink of an activation that switches between two forms at x; None where their slopes agree."""
+    left, chosen, right = _slopes_beside(function, x.data)
+    if left == right:
+        return None
+    return Kink(y, name, (x.data,), (chosen,), place_of(y), lambda side: (left if side < 0.0 else right,))
+
+
+def note_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> None:
+    """Tell `kinks` of a switch."""
+    kink = kink_at_switch(name, function, x, y) if is_watched() else None
+    if kink is not None:
+        note_kink(kink)
+
+
+def bent(x: Scalar, y: Scalar) -> Scalar:
+    """The result of a function with a kink at x; under `checked` with a node that has one, such as `clip`."""
+    if not is_checked():
+        return y
+    with unobserved():
+        result = y + clip(x, 0.0, math.inf)
+    if is_node(result):
+        result.origin = getattr(y, "origin", None)
+    return result
+
+
+def switching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An activation of two forms that meet at 0."""
+
+    @functools.wraps(function)
+    def switch(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
+        if (x != x) is True:
+            return x / x  # nan, with nan as all its derivatives
+        y = function(x, *settings, **named)
+        if (x == 0.0) is True and isinstance(x, Methods):
+
+            def same(z: Scalar) -> Scalar:
+                return function(z, *settings, **named)
+
+            if is_node(x):
+                note_switch(function.__name__, same, x, y)
+            if is_checked() and len(set(_slopes_beside(same, x.data))) > 1:
+                y = bent(x, y)
+        return y
+
+    return switch

@@ -1,0 +1,109 @@
+"""How an operation is written, described once: a sign between its operands, a sign before one, or a name with a list.
+
+Texts, pictures, pages and lessons render this description. Not here: what the operands are called (that is `names`).
+Read next: `names`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from autograd_mini.engine import is_relu
+from autograd_mini.notation.text import bare
+
+Markup = list[Any]  # MathML: [tag, *children], where children are texts or markup
+Signs = Mapping[str, str]
+
+# How a sign stands between its operands; one that is not listed stands there as Python writes it, between spaces.
+PYTHON: Signs = {"Σ": "sum"}
+SCHOOL: Signs = {"*": " × ", "/": " ÷ ", "-": " − "}
+ALGEBRA: Signs = {"*": "·", "/": "/"}
+RELATIONS: Signs = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
+
+
+class Spelling(NamedTuple):
+    """How a node is spelled.
+
+    Attributes:
+        form: "infix", "prefix", "call", "products" of a dot product, or "choice".
+        symbol: the sign as Python writes it, or the name of the function.
+        operands: those of the node that are written.
+    """
+
+    form: str
+    symbol: str
+    operands: tuple[Any, ...]
+
+    def sign(self, signs: Signs = SCHOOL) -> str:
+        """The sign or the name by itself."""
+        return signs.get(self.symbol, self.symbol).strip()
+
+    def text(self, operands: Sequence[str], signs: Signs = SCHOOL, most: int | None = None) -> str:
+        """The operation as a text, with its operands written like this; a call of many shows `most` of them."""
+        between = signs.get(self.symbol, f" {self.symbol} ")
+        match self.form:
+            case "infix":
+                return between.join(operands)
+            case "prefix":  # −(2) is an operation, -2 a number
+                first = operands[0][0]
+                return self.sign(signs) + (f"({operands[0]})" if first.isdigit() or first in "-−" else operands[0])
+            case "choice":
+                return f"{operands[1]} if {operands[0]} else {operands[2]}"
+            case "products":
+                times = signs.get("*", " * ")
+                return " + ".join(_some([times.join(pair) for pair in _pairs(operands)], most and most // 2, "…"))
+        return f"{self.sign(signs)}({', '.join(_some([*map(bare, operands)], most, '…'))})"
+
+    def mathml(self, operands: Sequence[Markup], most: int | None = None) -> list[Markup]:
+        """The operation as MathML, with its operands written like this."""
+        sign = ["mo", self.sign()]
+        match self.form:
+            case "infix" if self.symbol == "**":
+                return [["msup", ["mrow", parenthesised(operands[0])], ["mrow", operands[1]]]]
+            case "infix":
+                rest = [piece for operand in operands[1:] for piece in (sign, parenthesised(operand))]
+                return [operands[0], *rest]
+            case "prefix":
+                return [sign, parenthesised(operands[0], operands[0][0] == "mn")]
+            case "products":
+                products = [["mrow", parenthesised(a), ["mo", "×"], parenthesised(b)] for a, b in _pairs(operands)]
+                terms = _some(products, most and most // 2, ["mo", "…"])
+                return [piece for term in terms for piece in (["mo", "+"], term)][1:]
+        shown = _some(list(operands), most, ["mo", "…"])
+        listed = [piece for operand in shown for piece in (["mo", ","], operand)][1:]
+        return [["mi", self.symbol], ["mrow", ["mo", "("], *listed, ["mo", ")"]]]
+
+
+def spelling(node: Any, written_out: bool = False) -> Spelling:
+    """How a node that is not a leaf is spelled; written out, a sum and a choice show what they do."""
+    row, operands = node._row, node.operands
+    if row.name == "dot":
+        return Spelling("products", row.symbol, operands)
+    if written_out and row.name in _WRITTEN_OUT:
+        return Spelling(*_WRITTEN_OUT[row.name], operands)
+    if not written_out and is_relu(node):
+        return Spelling("call", "relu", operands[2:])
+    form = "call" if row.symbol.isidentifier() else "infix" if len(operands) > 1 else "prefix"
+    return Spelling(form, row.symbol, operands)
+
+
+_WRITTEN_OUT = {"where": ("choice", "where"), "sum": ("infix", "+")}
+
+
+def parenthesised(operand: Markup, always: bool = False) -> Markup:
+    """An operand that stands behind a sign: a negative number gets parentheses."""
+    if always or (operand[0] == "mn" and operand[1].startswith("-")):
+        return ["mrow", ["mo", "("], operand, ["mo", ")"]]
+    return operand
+
+
+def _some(things: list[Any], most: int | None, dots: Any) -> list[Any]:
+    """The first of many things, and the last."""
+    return things if most is None or len(things) <= max(most, 3) else [*things[: max(most, 3) - 2], dots, things[-1]]
+
+
+def _pairs(operands: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """The factors of a dot product: its operands are one list, and then the other."""
+    half = len(operands) // 2
+    return zip(operands[:half], operands[half:], strict=True)
