@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import linecache
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -173,7 +173,8 @@ class Shell(Prompt):
         A condition may follow a comma, or "if": b exp, abs(grad) > 1
         """
         if not text:
-            self._say_breakpoints(self.trace.breakpoints, "No breakpoints; help break says what can be one.")
+            self._say_breakpoints(self.trace.breakpoints)
+            self.say(*["No breakpoints; help break says what can be one."] * (not self.trace.breakpoints))
             return
         where, condition = _at_condition(text)
         site = self._frames()[self.frame].site
@@ -191,16 +192,14 @@ class Shell(Prompt):
 
     def do_condition(self, text: str) -> None:
         """Stop at a breakpoint only where an expression is true: condition 1 grad > 2; without one, always."""
-        which, _, condition = text.partition(" ")
-        breakpoint = self._breakpoints(which or "?")[0]
-        breakpoint.condition = self.trace.now.read(condition) if condition.strip() else None
+        breakpoint, condition = self._breakpoint(text)
+        breakpoint.condition = self.trace.now.read(condition) if condition else None
         self._say_breakpoints([breakpoint])
 
     def do_ignore(self, text: str) -> None:
         """Pass a breakpoint so many times: ignore 1 3."""
-        which, _, times = text.partition(" ")
-        breakpoint = self._breakpoints(which or "?")[0]
-        if not times.strip().isdecimal():
+        breakpoint, times = self._breakpoint(text)
+        if not times.isdecimal():
             raise ArgumentError(f"{shown(times)} is not a number of times; write it as in ignore 1 3.")
         breakpoint.ignore(int(times))
         self._say_breakpoints([breakpoint])
@@ -235,16 +234,20 @@ class Shell(Prompt):
         for word in numbers.split():
             if word not in known:
                 there = f"there are {', '.join(known)}" if known else "there are none"
-                raise ArgumentError(f"There is no breakpoint {'without its number' if word == '?' else word}: {there}.")
+                raise ArgumentError(f"There is no breakpoint {word}: {there}.")
         return [known[word] for word in numbers.split() or known]
 
-    def _say_breakpoints(self, breakpoints: list[Breakpoint] | tuple[Breakpoint, ...], otherwise: str = "") -> None:
+    def _breakpoint(self, text: str) -> tuple[Breakpoint, str]:
+        """The breakpoint whose number comes first, and the rest."""
+        number, _, rest = text.partition(" ")
+        _required(number, "the number of a breakpoint first")
+        return self._breakpoints(number)[0], rest.strip()
+
+    def _say_breakpoints(self, breakpoints: Iterable[Breakpoint]) -> None:
         for breakpoint in breakpoints:
             text = str(breakpoint)
             text = text.replace(breakpoint.file, path(breakpoint.file)) if breakpoint.file else text
             self.say(f"breakpoint {breakpoint.number}: {printable(text)}")
-        if otherwise and not breakpoints:
-            self.say(otherwise)
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
