@@ -36,7 +36,7 @@ LAYERS = [
     ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
     ["symbolic.assumptions"], ["symbolic.lessons", "symbolic.proof"],
     ["symbolic.derivation"], ["symbolic"],
-    ["optim.states"], ["nn.module", "optim.schedules"],
+    ["optim.states"], ["nn.module"], ["nn.binding"],
     ["nn", "optim", "demo.data"], ["micrograd.engine"], ["micrograd.nn"],
     ["micrograd"], ["explanation.words", "explanation.digits"], ["explanation.graph"],
     ["explanation.causes", "explanation.stable"], ["explanation.advice"], ["explanation.report"], ["explanation"],

@@ -156,7 +156,8 @@ def _finding(causes: Causes, node: Value, name: str, others: tuple[Value, ...] =
         factors = next(((k.upstream, k.local) for k in (*steps, *path) if k.node is cause.node), (None, None))
         if factors == (None, None) and isinstance(edge := graph.began(node), Edge):
             factors = graph.adjoint(edge.node), edge.partial
-        culprit = Culprit(cause.node, *factors, place_of(cause.node) if cause.node.op else None)
+        upstream, local = factors
+        culprit = Culprit(cause.node, upstream, local, place_of(cause.node) if cause.node.op else None)
     finding = Finding(
         node=node,
         gradient=graph.adjoint(node),

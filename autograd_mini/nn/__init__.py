@@ -4,7 +4,7 @@
     >>> len(model([1.0, -2.0]))
     3
 
-Not here: finding the parameters (that is `module`), saving (`states`), training (`optim`). Read next: `module`.
+Not here: finding the parameters (`module`), saving (`states`), training (`optim`). Read next: `module`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from autograd_mini import functions
 from autograd_mini.core.table import dot_of
 from autograd_mini.engine import Value, is_node, record_dot
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.nn.binding import functional_call
 from autograd_mini.nn.module import Module
 from autograd_mini.optim.states import load, save
 from autograd_mini.program.stack import enter, leave, recording
 
-__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "load", "save"]
+__all__ = ["MLP", "Layer", "Linear", "Module", "Neuron", "Sequential", "functional_call", "load", "save"]
 
 Activation = str | Callable[[Any], Any] | None
 Init = str | Callable[[int, int, Any], float]
@@ -50,7 +51,7 @@ class Neuron(Module):
 
     Raises:
         ArgumentError: nin is not positive, or there is no activation or initialisation of that name.
-        OperandError: a number or the seed is not a whole number.
+        OperandError: nin or the seed is not a whole number.
 
     Sources: Glorot, Bengio, 2010; He et al., 2015, arXiv:1502.01852.
 
@@ -64,22 +65,16 @@ class Neuron(Module):
     _leaf: ClassVar[type] = Value  # what parameters are; `micrograd.nn` has others
 
     def __init__(
-        self,
-        nin: int,
-        nonlin: bool = True,
-        activation: Activation = "relu",
-        seed: Seed = None,
-        bias: bool = True,
-        init: Init = "uniform",
-        nout: int = 1,
-    ) -> None:
-        nin = _count("A neuron with {} inputs", nin, "nin")
-        draw, generator = _chosen("init", init, _INITIALISATIONS, _INITIALISATIONS.__getitem__), _generator(seed)
+        self, nin: int, nonlin: bool = True, activation: Activation = "relu", seed: Seed = None, bias: bool = True,
+        init: Init = "uniform", nout: int = 1,
+    ) -> None:  # fmt: skip
+        nin = _size("A neuron with {} inputs", "nin", nin)
+        draw, generator = _chosen("init", init, _INITIALISATIONS), _generator(seed)
         self.w = [self._leaf(draw(nin, nout, generator)) for _ in range(nin)]
         self.b = self._leaf(0.0) if bias else None
         self.nonlin = nonlin and activation is not None
         self.activation = activation
-        self._activate = _activation(activation) if activation is not None else None
+        self._activate = _chosen("activation", activation, _ACTIVATIONS) if activation is not None else None
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The output for one list of inputs.
@@ -118,7 +113,7 @@ class Layer(Module):
         kwargs: as for `Neuron`.
 
     Raises:
-        ArgumentError: nin or nout is not positive, or there is no activation or initialisation of that name.
+        AutogradError: nout is not a positive whole number, or as `Neuron` does.
 
     >>> len(Layer(3, 2, seed=0)([1.0, 2.0, 3.0]))
     2
@@ -127,16 +122,14 @@ class Layer(Module):
     _neuron: ClassVar[type[Neuron]] = Neuron
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        nout = _count("A layer of {} neurons", nout, "nout")
+        nout = _size("A layer of {} neurons", "nout", nout)
         kwargs["seed"] = _generator(kwargs.get("seed"))
         self.neurons = [self._neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
         inputs = _inputs("layer", x)
-        outputs = []
-        for index, neuron in enumerate(self.neurons):
-            outputs.append(_inside(f"Neuron{index}", neuron, inputs))
+        outputs = [_inside(f"Neuron{index}", neuron, inputs) for index, neuron in enumerate(self.neurons)]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
@@ -154,7 +147,7 @@ class Linear(Layer):
         seed: as for `Neuron`.
 
     Raises:
-        ArgumentError: nin or nout is not positive, or there is no initialisation of that name.
+        AutogradError: as `Layer` does.
 
     >>> len(Linear(3, 2, bias=False).parameters())
     6
@@ -190,19 +183,13 @@ class Sequential(Module):
             raise OperandError(
                 f"Sequential() takes its parts one by one, not {shown(parts[0])}.", "Write Sequential(*layers)."
             )
-        self.parts: list[Any] = [part if isinstance(part, Module) else _activation(part) for part in parts]
+        self.parts: list[Any] = [
+            part if isinstance(part, Module) else _chosen("activation", part, _ACTIVATIONS) for part in parts
+        ]
 
     def __call__(self, x: Any) -> Any:
         """The outputs of the last part."""
-        for index, part in enumerate(self.parts):
-            if isinstance(part, Module):
-                module: Any = part
-                x = _inside(f"{type(part).__name__}{index}", module, _listed(x, index))
-            elif any(part is own for own in _OWN) and isinstance(x, Iterable):
-                x = [part(output) for output in x]
-            else:
-                x = part(x)
-        return x
+        return _passed(self.parts, x)
 
     def __repr__(self) -> str:
         shown = [str(part) if isinstance(part, Module) else getattr(part, "__name__", str(part)) for part in self.parts]
@@ -220,9 +207,8 @@ class MLP(Module):
         init: as for `Neuron`; or a list, one for each layer.
 
     Raises:
-        ArgumentError: a size is not positive, a list has another length, or there is no activation or initialisation
-            of that name.
-        OperandError: a size or the seed is not a whole number.
+        ArgumentError: there are no layers, or a list has another length.
+        AutogradError: as `Layer` does.
 
     >>> model = MLP(2, [16, 16, 1], seed=1)
     >>> len(model.parameters())
@@ -236,13 +222,9 @@ class MLP(Module):
     _layer: ClassVar[type[Layer]] = Layer
 
     def __init__(
-        self,
-        nin: int,
-        nouts: Sequence[int],
-        activation: Activation | Sequence[Activation] = "relu",
-        seed: Seed = None,
-        init: Init | Sequence[Init] = "uniform",
-    ) -> None:
+        self, nin: int, nouts: Sequence[int], activation: Activation | Sequence[Activation] = "relu",
+        seed: Seed = None, init: Init | Sequence[Init] = "uniform",
+    ) -> None:  # fmt: skip
         sizes = [nin, *nouts] if isinstance(nouts, Iterable) else []
         if len(sizes) < 2:
             raise ArgumentError(
@@ -268,12 +250,24 @@ class MLP(Module):
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
-        for index, layer in enumerate(self.layers):
-            x = _inside(f"Layer{index}", layer, _listed(x, index))
-        return x
+        return _passed(self.layers, x)
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+def _passed(parts: Iterable[Any], x: Any) -> Any:
+    """What comes out of the last of some modules and functions, each module in a scope of its own."""
+    for index, part in enumerate(parts):
+        if isinstance(part, Module):
+            module: Any = part
+            is_single = is_node(x) or (index > 0 and not isinstance(x, Iterable))
+            x = _inside(f"{type(part).__name__}{index}", module, [x] if is_single else x)
+        elif any(part is own for own in _ACTIVATIONS.values()) and isinstance(x, Iterable):
+            x = [part(output) for output in x]
+        else:
+            x = part(x)
+    return x
 
 
 def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
@@ -293,19 +287,16 @@ def _inputs(what: str, x: Any) -> tuple[Any, ...]:
     return tuple(x)
 
 
-def _listed(x: Any, index: int) -> Any:
-    """The single output of the layer before as a list."""
-    return [x] if is_node(x) or (index > 0 and not isinstance(x, Iterable)) else x
-
-
 # -- activations, initialisations, sizes, seeds ------------------------------------------------------------------------
 
 _TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
-_ACTIVATIONS = [
-    "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
-    "hard_tanh",
-]  # fmt: skip
-_OWN = [getattr(functions, name) for name in _ACTIVATIONS]
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    name: getattr(functions, name)
+    for name in (
+        "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
+        "hard_tanh",
+    )
+}  # fmt: skip
 _INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
     "uniform": lambda nin, nout, random: random.uniform(-1, 1),
     "xavier_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),
@@ -316,23 +307,16 @@ _INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
 }
 
 
-def _chosen(what: str, given: Any, choices: Iterable[str], of: Callable[[str], Any]) -> Any:
+def _chosen(what: str, given: Any, choices: dict[str, Callable[..., Any]]) -> Any:
     """A function, given as such or by its name."""
     if callable(given):
         return given
-    if not isinstance(given, str) or given not in choices:
-        do = f"Choose one of {', '.join(choices)}, or pass a function."
-        if isinstance(given, str) and given in ("softmax", "log_softmax"):
-            do = f"End with the logits, which cross_entropy takes; for probabilities, call {given}(model(x))."
-        raise ArgumentError(f"There is no {what} {shown(given)}.", do)
-    return of(given)
-
-
-def _activation(activation: Activation) -> Callable[[Any], Any]:
-    chosen: Callable[[Any], Any] = _chosen(
-        "activation", activation, _ACTIVATIONS, lambda name: getattr(functions, name)
-    )
-    return chosen
+    if isinstance(given, str) and given in choices:
+        return choices[given]
+    do = f"Choose one of {', '.join(choices)}, or pass a function."
+    if isinstance(given, str) and given in ("softmax", "log_softmax"):
+        do = f"End with the logits, which cross_entropy takes; for probabilities, call {given}(model(x))."
+    raise ArgumentError(f"There is no {what} {shown(given)}.", do)
 
 
 def _title(activation: Activation) -> str:
@@ -340,24 +324,23 @@ def _title(activation: Activation) -> str:
     return _TITLES.get(name, name.title().replace("_", ""))
 
 
-def _count(what: str, number: Any, name: str) -> int:
-    """A size: a whole number, at least 1."""
+def _size(what: str, name: str, number: Any) -> int:
+    """A whole number, at least 1."""
+    size = _whole(name, number, "an int")
+    if size < 1:
+        raise ArgumentError(f"{what.format(size)} computes nothing.", f"Pass {name} >= 1.")
+    return size
+
+
+def _whole(name: str, number: Any, allowed: str) -> int:
     try:
-        count = operator.index(number)
+        return operator.index(number)
     except TypeError:
-        raise OperandError(f"{name} = {shown(number)} is not a whole number.", f"Pass {name} as an int.") from None
-    if count < 1:
-        raise ArgumentError(f"{what.format(count)} computes nothing.", f"Pass {name} >= 1.")
-    return count
+        raise OperandError(f"{name} = {shown(number)} is not a whole number.", f"Pass {name} as {allowed}.") from None
 
 
 def _generator(seed: Any) -> Any:
     """The generator of a seed; Python's global one where there is none."""
     if seed is None or seed is random:
         return random
-    if isinstance(seed, random.Random):
-        return seed
-    try:
-        return random.Random(operator.index(seed))
-    except TypeError:
-        raise OperandError(f"The seed {shown(seed)} is no whole number.", "Pass an int or a random.Random.") from None
+    return seed if isinstance(seed, random.Random) else random.Random(_whole("seed", seed, "an int or a random.Random"))

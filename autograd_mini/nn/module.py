@@ -16,7 +16,7 @@ from dataclasses import is_dataclass
 from itertools import chain, product
 from operator import itemgetter
 from types import CodeType, FrameType, FunctionType, MemberDescriptorType, ModuleType, TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
@@ -24,14 +24,18 @@ from autograd_mini.optim.states import real_number
 from autograd_mini.program.owner import is_machinery
 
 Named = tuple[str, Any]
+Bound = Mapping[int, Any]
 
 
 class Module:
-    """Something with parameters. Derive from it; override `named_parameters` or `parameters` to choose others.
+    """Something with parameters; derive from it, and override `named_parameters` or `parameters` to choose others.
 
     >>> Module().parameters()
     []
     """
+
+    # In the copies that `functional_call` makes: what stands for parameters, by its id.
+    _functional_call_bound: ClassVar[Bound] = {}
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1".
@@ -41,7 +45,7 @@ class Module:
         Raises:
             ArgumentError: an attribute is nothing that is looked into, and holds a `Value`.
         """
-        yield from _leaves(self, in_state=False)
+        yield from _leaves(self, self._functional_call_bound)
 
     def parameters(self) -> list[Value]:
         """The `Value`s to train, in the order of `named_parameters`."""
@@ -62,7 +66,7 @@ class Module:
         >>> sorted(nn.Neuron(2, seed=0).state_dict())
         ['b', 'w.0', 'w.1']
         """
-        return {name: parameter.data for name, parameter in self._by_name().items()}
+        return {name: parameter.data for name, parameter in by_name(self).items()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set all parameters to the numbers that `state_dict` returned, nan and infinities included.
@@ -83,7 +87,7 @@ class Module:
         """
         if not isinstance(state, Mapping):
             raise ArgumentError(f"The state is {shown(state)}, not a dict.", "Pass what state_dict() returned.")
-        parameters = self._by_name()
+        parameters = by_name(self)
         for problem, names in (
             ("lacks", parameters.keys() - state.keys()),
             ("has unknown", state.keys() - parameters.keys()),
@@ -93,31 +97,42 @@ class Module:
                     f"The state {problem} {', '.join(sorted(map(str, names))[:3])}{' …' if len(names) > 3 else ''}.",
                     "Load it into a network of the same sizes as the one it was saved from.",
                 )
-        numbers: dict[Value, tuple[str, float]] = {}
-        for name, parameter in parameters.items():
-            number = real_number(state[name])
+        numbers = {name: real_number(state[name]) for name in parameters}
+        for name, number in numbers.items():
             if number is None:
                 raise OperandError(f"The state of {name} is not a number: {shown(state[name])}.", "Save it again.")
-            first, other = numbers.setdefault(parameter, (name, number))
-            if repr(other) != repr(number):
-                raise ArgumentError(
-                    f"{first} and {name} are one parameter, and the state has {other!r} and {number!r} for it.",
-                    "Load it into a network that shares the same parameters as the one it was saved from.",
-                )
-        for parameter, (_, number) in numbers.items():
+        for parameter, (_, number) in once_each((name, p, numbers[name]) for name, p in parameters.items()).items():
             parameter.data = number
 
-    def _by_name(self) -> dict[str, Value]:
-        """All parameters by name, also those that only an overridden `parameters` knows."""
-        found = _leaves(self, in_state=True) if not _overrides(self, "named_parameters") else [*self.named_parameters()]
-        by_name: dict[str, Value] = {}
-        for name, parameter in chain(found, _further(self, found)):
-            if by_name.setdefault(name, parameter) is not parameter:
-                raise ArgumentError(
-                    f"Two parameters are called {name}, and a state could not tell them apart.",
-                    "Rename an attribute or a key.",
-                )
-        return by_name
+
+def once_each(given: Iterable[tuple[str, Value, Any]]) -> dict[Value, tuple[str, Any]]:
+    """The number for each parameter, with a name; an error where several names of one parameter have several."""
+    found: dict[Value, tuple[str, Any]] = {}
+    for name, parameter, number in given:
+        first, other = found.setdefault(parameter, (name, number))
+        if other is not number and not (type(other) is type(number) is float and repr(other) == repr(number)):
+            raise ArgumentError(
+                f"{first} and {name} are one parameter, and there are two numbers for it: {other!r} and {number!r}.",
+                "Give the same number under all of its names, or use only one of them where names may be left out.",
+            )
+    return found
+
+
+def by_name(module: Module) -> dict[str, Value]:
+    """All parameters by name, also those that only an overridden `parameters` knows."""
+    found = (
+        [*module.named_parameters()]
+        if _overrides(module, "named_parameters")
+        else _leaves(module, module._functional_call_bound, in_state=True)
+    )
+    named: dict[str, Value] = {}
+    for name, parameter in chain(found, _further(module, found)):
+        if named.setdefault(name, parameter) is not parameter:
+            raise ArgumentError(
+                f"Two parameters are called {name}, and a state could not tell them apart.",
+                "Rename an attribute or a key.",
+            )
+    return named
 
 
 def _overrides(module: Module, method: str) -> bool:
@@ -135,21 +150,19 @@ def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
 
 # -- looking for leaves ------------------------------------------------------------------------------------------------
 
-_ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
+ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
 # From these the whole program can be reached, so nothing behind them is taken for a part of a model.
-_BOUNDARIES = (*_ATOMS, CodeType, FrameType, TracebackType, BaseException)
+_BOUNDARIES = (*ATOMS, CodeType, FrameType, TracebackType, BaseException)
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
 _IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
 
 
-def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple[str, Value]]:
+def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[int] = ()) -> list[tuple[str, Value]]:
     """The leaves in the attributes of a module, or in a list, with all their names; nothing recurses but sets.
 
-    Args:
-        root: the module or list.
-        in_state: whether the names must mean the same in another run.
-        above: the ids of what is not looked into again.
+    What stands for parameters (`bound`) counts among them. `in_state` asks for names that mean the same in another run;
+    what is `above`, by its id, is not looked into again.
     """
     found: list[tuple[str, Value]] = []
     opaque: list[Named] = []
@@ -159,7 +172,7 @@ def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple
     # What the walk is inside of: its key, its remaining parts, and whether what it holds must be understood.
     path: dict[int, tuple[str, Iterator[Named], bool]] = {}
     if isinstance(root, Module):
-        path[id(root)] = "", _attributes(root), not _overrides(root, "parameters")
+        path[id(root)] = "", attributes(root), not _overrides(root, "parameters")
     else:
         path[id(root)] = "", iter([("", part) for part in root]), False
     while path:
@@ -167,14 +180,14 @@ def _leaves(root: Any, in_state: bool, above: Container[int] = ()) -> list[tuple
         prefix = "".join([f"{key}." for key, _, _ in path.values() if key])
         for key, part in remaining:
             name = prefix + key if key else prefix[:-1]
-            if is_node(part):
-                if part.op is None:
+            if type(part) is Value or is_node(part) or id(part) in bound:
+                if id(part) in bound or part.op is None:
                     found.append((name, part))
                 continue
-            if type(part) in _COMMON or isinstance(part, _ATOMS):
+            if type(part) in _COMMON or isinstance(part, ATOMS):
                 continue
             if isinstance(part, Set) and not isinstance(part, MappingView):
-                inside = _members(name, part, found, in_state, {*path, id(part)})
+                inside = _members(name, part, found, bound, in_state, {*path, id(part)})
             else:
                 inside = _parts(part, found)
             if strict and (inside is None or isinstance(part, Mapping)):
@@ -207,14 +220,14 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
         return zip(part._fields, part, strict=True)
     if isinstance(part, (list, tuple, deque)):
         return ((str(index), x) for index, x in enumerate(part))
-    if (array := _array(part)) is not None:
+    if (array := array_within(part)) is not None:
         places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
         return ((".".join(map(str, place)), array.item(*place)) for place in places)
     if isinstance(part, Mapping):
         return ((str(index if is_node(key) else key), x) for index, (key, x) in enumerate(part.items()))
     if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
         return ((str(index), x) for index, x in enumerate(part))
-    return _attributes(part) if is_dataclass(part) and not is_machinery(type(part)) else None
+    return attributes(part) if is_dataclass(part) and not is_machinery(type(part)) else None
 
 
 def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Named]:
@@ -222,13 +235,14 @@ def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Na
     if _overrides(module, "named_parameters"):
         yield from module.named_parameters()
     else:
-        yield from _attributes(module)
+        yield from attributes(module)
         yield from _further(module, found)
 
 
-def _attributes(thing: Any) -> Iterator[Named]:
+def attributes(thing: Any) -> Iterator[Named]:
     """The attributes: in `__dict__`, in slots, and the leaves and containers that a class has for all its instances."""
     own = dict(getattr(thing, "__dict__", ()))
+    own.pop("_functional_call_bound", None)
     yield from own.items()
     for kind in thing.__class__.__mro__:
         if kind.__module__ == "builtins" or is_machinery(kind):
@@ -241,14 +255,14 @@ def _attributes(thing: Any) -> Iterator[Named]:
                     member = member.__get__(thing)
                 except AttributeError:  # a slot that nothing was put into
                     continue
-            elif key.startswith("__") or not (isinstance(member, _IN_CLASSES) or _array(member) is not None):
+            elif key.startswith("__") or not (isinstance(member, _IN_CLASSES) or array_within(member) is not None):
                 continue
             own[key] = member
             yield key, member
 
 
 def _members(
-    name: str, part: Set[Any], found: list[tuple[str, Value]], in_state: bool, above: Container[int]
+    name: str, part: Set[Any], found: list[tuple[str, Value]], bound: Bound, in_state: bool, above: Container[int]
 ) -> Iterator[Named]:
     """The members of a set: those with names of their own by name, others by the numbers they hold.
 
@@ -257,10 +271,11 @@ def _members(
     known = {leaf for _, leaf in found}
     holders = []
     for member in part:
-        if not isinstance(member, _ATOMS):
-            leaves = _leaves([member], False, above)
+        if not isinstance(member, ATOMS):
+            leaves = _leaves([member], bound, above=above)
             if any(leaf not in known for _, leaf in leaves):
-                holders.append((repr([(inner, leaf.name, leaf.data) for inner, leaf in leaves]), member))
+                looks = [(inner, getattr(leaf, "name", None), getattr(leaf, "data", leaf)) for inner, leaf in leaves]
+                holders.append((repr(looks), member))
             elif not leaves:
                 yield "", member
     holders.sort(key=itemgetter(0))
@@ -295,14 +310,14 @@ def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
             behind += [thing.__closure__, thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
         elif isinstance(thing, weakref.ref):
             behind.append(thing())
-        elif (array := _array(thing)) is not None:
+        elif (array := array_within(thing)) is not None:
             behind += array.ravel().tolist() if array.dtype.hasobject else []
         elif isinstance(thing, Module) or not any(map(is_machinery, type(thing).__mro__)):
             behind += gc.get_referents(thing)
     return False
 
 
-def _array(thing: Any) -> Any:
+def array_within(thing: Any) -> Any:
     """A NumPy array, without a mask; None where something is not one."""
     numpy = sys.modules.get("numpy")
     return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None

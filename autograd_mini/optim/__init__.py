@@ -1,31 +1,19 @@
-"""Gradient descent as PyTorch computes it: `SGD`, `RMSprop`, `Adam`, `AdamW`, and clipping.
+"""Gradient descent as PyTorch computes it: optimizers, schedules for their learning rates, and clipping.
 
-The schedules of `schedules` are here too: `LambdaLR`, `StepLR`, `CosineAnnealingLR`.
-Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `schedules`, `examples/`.
+Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `states`, `examples/`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.optim.schedules import CosineAnnealingLR, LambdaLR, StepLR
 from autograd_mini.optim.states import checked_state, setting
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "CosineAnnealingLR",
-    "LambdaLR",
-    "Optimizer",
-    "RMSprop",
-    "StepLR",
-    "clip_grad_norm",
-]
+__all__ = ["SGD", "Adam", "AdamW", "CosineAnnealingLR", "LambdaLR", "Optimizer", "RMSprop", "StepLR", "clip_grad_norm"]
 
 
 def __dir__() -> list[str]:
@@ -49,8 +37,7 @@ class Optimizer:
         self.parameters = _leaves(parameters, "An optimizer")
         if not self.parameters:
             raise ArgumentError("An optimizer got no parameters.", "Pass model.parameters().")
-        self.lr = setting("lr", lr, lambda x: x > 0.0, "> 0")
-        self.weight_decay = setting("weight_decay", weight_decay, lambda x: x >= 0.0, ">= 0")
+        self.lr, self.weight_decay = setting("lr", lr, "> 0"), setting("weight_decay", weight_decay, ">= 0")
         self.state: dict[str, list[float]] = {}  # what is remembered, a number for each parameter
 
     def zero_grad(self) -> None:
@@ -83,11 +70,10 @@ class Optimizer:
         return {name: list(numbers) for name, numbers in self.state.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned, nan and infinities of a run that diverged included.
+        """Go on from what `state_dict` returned, including nan and infinities from a run that diverged.
 
         Raises:
-            ArgumentError: it is broken, or belongs to another optimizer or to other parameters. Nothing has changed
-                then.
+            ArgumentError: it is broken, or belongs to another optimizer or to other parameters; nothing has changed.
         """
         self.state = checked_state(state, self.state)
 
@@ -96,15 +82,12 @@ class SGD(Optimizer):
     """Stochastic gradient descent.
 
     Args:
-        parameters: the `Value`s to change.
-        lr: the learning rate, > 0.
+        parameters: as for `Optimizer`; so are lr and weight_decay.
         momentum: how much of the last change is kept, in [0, 1).
-        weight_decay: added to each gradient, times the parameter; >= 0.
         nesterov: whether to look ahead by the momentum.
 
     Raises:
-        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
-        OperandError: a parameter is not a `Value`.
+        AutogradError: as `Optimizer` does.
 
     >>> x = Value(3.0)
     >>> descent = SGD([x], lr=0.1)
@@ -123,10 +106,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self.momentum = setting("momentum", momentum, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
+        self.momentum, self.nesterov = setting("momentum", momentum, "in [0, 1)"), nesterov
         if nesterov and not self.momentum:
             raise ArgumentError("nesterov = True looks ahead by the momentum, which is 0.", "Pass momentum = 0.9.")
-        self.nesterov = nesterov
         self._remember("velocity")
 
     def _change(self, index: int, gradient: float) -> float:
@@ -141,16 +123,13 @@ class RMSprop(Optimizer):
     """Steps in units of the gradient's recent size.
 
     Args:
-        parameters: the `Value`s to change.
-        lr: the learning rate, > 0.
+        parameters: as for `Optimizer`; so are lr and weight_decay.
         alpha: how much of the running mean of the squared gradient is kept, in [0, 1).
         eps: added to the size, > 0.
-        weight_decay: added to each gradient, times the parameter; >= 0.
         momentum: how much of the last change is kept, in [0, 1).
 
     Raises:
-        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
-        OperandError: a parameter is not a `Value`.
+        AutogradError: as `Optimizer` does.
 
     Source: Hinton, 2012, Neural Networks for Machine Learning, lecture 6e.
 
@@ -172,9 +151,8 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        self.alpha = setting("alpha", alpha, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
-        self.eps = setting("eps", eps, lambda x: x > 0.0, "> 0")
-        self.momentum = setting("momentum", momentum, lambda x: 0.0 <= x < 1.0, "in [0, 1)")
+        self.alpha, self.eps = setting("alpha", alpha, "in [0, 1)"), setting("eps", eps, "> 0")
+        self.momentum = setting("momentum", momentum, "in [0, 1)")
         self._remember("size", "velocity")
 
     def _change(self, index: int, gradient: float) -> float:
@@ -187,18 +165,15 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam: steps against the running mean of the gradient, in units of its recent size, parameter by parameter.
+    """Steps against the running mean of the gradient, in units of its recent size, parameter by parameter.
 
     Args:
-        parameters: the `Value`s to change.
-        lr: the learning rate, > 0.
+        parameters: as for `Optimizer`; so are lr and weight_decay.
         betas: how much of the running mean of the gradient and of its square is kept, each in [0, 1).
         eps: added to the size, > 0.
-        weight_decay: added to each gradient, times the parameter; >= 0.
 
     Raises:
-        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
-        OperandError: a parameter is not a `Value`.
+        AutogradError: as `Optimizer` does.
 
     Source: Kingma, Ba, 2015, arXiv:1412.6980.
 
@@ -221,9 +196,8 @@ class Adam(Optimizer):
         super().__init__(parameters, lr, weight_decay)
         if not isinstance(betas, Iterable) or len(pair := tuple(betas)) != 2:
             raise ArgumentError(f"betas = {shown(betas)} is not a pair.", "Pass two numbers in [0, 1).")
-        first, second = (setting("betas", x, lambda x: 0.0 <= x < 1.0, "two numbers in [0, 1)") for x in pair)
-        self.betas = first, second
-        self.eps = setting("eps", eps, lambda x: x > 0.0, "> 0")
+        self.betas = setting("betas[0]", pair[0], "in [0, 1)"), setting("betas[1]", pair[1], "in [0, 1)")
+        self.eps = setting("eps", eps, "> 0")
         self._remember("steps", "mean", "size")
 
     def _change(self, index: int, gradient: float) -> float:
@@ -240,15 +214,11 @@ class AdamW(Adam):
     """Adam whose weight decay shrinks the parameter itself, by `lr * weight_decay` of it, and not by its gradient.
 
     Args:
-        parameters: the `Value`s to change.
-        lr: the learning rate, > 0.
-        betas: as for `Adam`.
-        eps: as for `Adam`.
+        parameters: as for `Adam`; so are lr, betas and eps.
         weight_decay: the share of a parameter that it loses in a step, times the learning rate; >= 0.
 
     Raises:
-        ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
-        OperandError: a parameter is not a `Value`.
+        AutogradError: as `Optimizer` does.
 
     Source: Loshchilov, Hutter, 2019, arXiv:1711.05101.
 
@@ -273,6 +243,13 @@ class AdamW(Adam):
     def _decayed(self, parameter: Value, gradient: float) -> float:
         parameter.data *= 1.0 - self.lr * self.weight_decay
         return gradient
+
+
+def _running_size(kept: float, size: float, gradient: float) -> float:
+    """The root of the running mean of the squared gradient. No square overflows: the unit is a power of two nearby."""
+    unit = math.ldexp(1.0, math.frexp(max(size, abs(gradient)))[1] - 1)
+    size, gradient = size / unit, gradient / unit
+    return unit * math.sqrt(kept * (size * size) + (1.0 - kept) * (gradient * gradient))
 
 
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
@@ -300,7 +277,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     (0.6, 0.8)
     """
     if max_norm != math.inf:
-        max_norm = setting("max_norm", max_norm, lambda x: x > 0.0, "> 0")
+        max_norm = setting("max_norm", max_norm, "> 0")
     moved = [p for p in _leaves(parameters, "clip_grad_norm()") if p._grad is not None]
     largest = max((abs(p.grad) for p in moved), default=0.0)
     unit = 2.0**600 if 2.0**500 < largest < math.inf else 1.0  # the norm of floats may be beyond the range of floats
@@ -311,13 +288,6 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
         for parameter, gradient in zip(moved, gradients, strict=True):
             parameter.grad = gradient * factor
     return norm * unit
-
-
-def _running_size(kept: float, size: float, gradient: float) -> float:
-    """The root of the running mean of the squared gradient. No square overflows: the unit is a power of two nearby."""
-    unit = math.ldexp(1.0, math.frexp(max(size, abs(gradient)))[1] - 1)
-    size, gradient = size / unit, gradient / unit
-    return unit * math.sqrt(kept * (size * size) + (1.0 - kept) * (gradient * gradient))
 
 
 def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
@@ -331,3 +301,125 @@ def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
         if parameter.op is not None:
             raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")
     return list(dict.fromkeys(found))
+
+
+# -- schedules ---------------------------------------------------------------------------------------------------------
+
+
+class Schedule:
+    """What schedules share: creating one sets the first learning rate, each `step()` the next."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(getattr(optimizer, "lr", None), float):
+            raise OperandError(f"{shown(optimizer)} has no learning rate.", "Pass an optimizer, such as Adam(...).")
+        self.optimizer, self.start, self.steps = optimizer, optimizer.lr, 0
+        self._go(self.start, 0)
+
+    def _rate(self, start: float, steps: int) -> float:
+        """The learning rate after a number of steps."""
+        raise NotImplementedError  # each schedule is this one method
+
+    def _go(self, start: float, steps: int) -> None:
+        lr = setting(f"The learning rate after {steps} steps", self._rate(start, steps), ">= 0")
+        self.start, self.steps, self.optimizer.lr = start, steps, lr
+
+    def step(self) -> None:
+        """Set the next learning rate; call it after the step of the optimizer.
+
+        Raises:
+            ArgumentError: the next one is not a finite number >= 0; nothing has changed.
+        """
+        self._go(self.start, self.steps + 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The learning rate at the start and the number of steps, as JSON can hold them."""
+        return {"start": [self.start], "steps": [self.steps]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, and set the learning rate.
+
+        Raises:
+            ArgumentError: it is broken; nothing has changed.
+        """
+        loaded = checked_state(state, self.state_dict())
+        self._go(loaded["start"][0], int(loaded["steps"][0]))
+
+
+class LambdaLR(Schedule):
+    """The learning rate at the start, times a function of the number of steps.
+
+    Args:
+        optimizer: whose `lr` is set.
+        factor: the function; it is called with 0 at once.
+
+    Raises:
+        ArgumentError: a learning rate is not a finite number >= 0.
+        OperandError: the optimizer has no learning rate.
+
+    >>> descent = SGD([Value(1.0)], lr=0.5)
+    >>> warm_up = LambdaLR(descent, lambda step: min(1.0, (step + 1) / 4))
+    >>> warm_up.step()
+    >>> descent.lr
+    0.25
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
+        self.factor = factor
+        super().__init__(optimizer)
+
+    def _rate(self, start: float, steps: int) -> float:
+        return start * self.factor(steps)
+
+
+class StepLR(Schedule):
+    """The learning rate, times `gamma` after each `step_size` steps.
+
+    Args:
+        optimizer: whose `lr` is set.
+        step_size: how many steps a learning rate lasts, >= 1.
+        gamma: the factor, > 0.
+
+    Raises:
+        AutogradError: a setting is out of range, or as `LambdaLR` does.
+
+    >>> schedule = StepLR(SGD([Value(1.0)], lr=1.0), step_size=1, gamma=0.5)
+    >>> schedule.step()
+    >>> schedule.optimizer.lr
+    0.5
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size = setting("step_size", step_size, "a whole number >= 1")
+        self.gamma = setting("gamma", gamma, "> 0")
+        super().__init__(optimizer)
+
+    def _rate(self, start: float, steps: int) -> float:
+        return start * math.pow(self.gamma, steps // self.step_size)
+
+
+class CosineAnnealingLR(Schedule):
+    """The learning rate along half a wave of the cosine, from its start down to `eta_min`.
+
+    Args:
+        optimizer: whose `lr` is set.
+        T_max: the number of steps down; after it the rate goes up again, as in PyTorch.
+        eta_min: the lowest learning rate, >= 0.
+
+    Raises:
+        AutogradError: a setting is out of range, or as `LambdaLR` does.
+
+    Source: Loshchilov, Hutter, 2017, arXiv:1608.03983.
+
+    >>> schedule = CosineAnnealingLR(SGD([Value(1.0)], lr=1.0), T_max=2)
+    >>> schedule.step()
+    >>> round(schedule.optimizer.lr, 6)
+    0.5
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self.T_max = setting("T_max", T_max, "a whole number >= 1")
+        self.eta_min = setting("eta_min", eta_min, ">= 0")
+        super().__init__(optimizer)
+
+    def _rate(self, start: float, steps: int) -> float:
+        return self.eta_min + (start - self.eta_min) * (1.0 + math.cos(math.pi * steps / self.T_max)) / 2.0

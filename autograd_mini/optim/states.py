@@ -15,52 +15,44 @@ from autograd_mini.core.row import as_number
 from autograd_mini.errors import ArgumentError, AutogradError, DataError, OperandError, RangeError, shown
 from autograd_mini.output import files
 
+_RANGES: dict[str, Callable[[float], bool]] = {
+    "> 0": lambda x: x > 0.0,
+    ">= 0": lambda x: x >= 0.0,
+    "in [0, 1)": lambda x: 0.0 <= x < 1.0,
+    "a whole number >= 1": lambda x: x >= 1.0 and x % 1.0 == 0.0,
+}
+
 
 class Stateful(Protocol):
     """Something that can go on where it stopped: a model, an optimizer, a schedule."""
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers, as JSON can hold it."""
-        ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned, or raise an `AutogradError` and change nothing."""
-        ...
 
 
-def setting(name: str, value: object, holds: Callable[[float], bool], allowed: str) -> float:
-    """A setting as a float.
-
-    Args:
-        name: what it is called.
-        value: what was passed.
-        holds: whether a finite number is allowed.
-        allowed: the same in words.
-
-    Raises:
-        ArgumentError: it is not a finite number, or not allowed.
-
-    >>> setting("lr", 1, lambda x: x > 0.0, "> 0")
-    1.0
-    """
+def setting(name: str, value: object, allowed: str) -> float:
+    """A setting as a float; an error if it is not a finite number in the allowed range."""
     number = real_number(value)
-    if number is None or not math.isfinite(number) or not holds(number):
+    if number is None or not math.isfinite(number) or not _RANGES[allowed](number):
         raise ArgumentError(f"{name} = {shown(value)} is not {allowed}.", f"Pass {name} {allowed}.")
     return number
 
 
+def real_number(value: object) -> float | None:
+    """A number as a state holds it, as a float; None for anything else, also for a bool or a number beyond floats."""
+    try:
+        return None if isinstance(value, bool) else as_number(value)
+    except RangeError:
+        return None
+
+
 def checked_state(state: object, like: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    """A saved state of lists of numbers; nan and infinities, which a run that diverges meets, are among them.
+    """A saved state with the names and lengths of another one; nan and infinities are numbers like others.
 
-    Args:
-        state: what was loaded.
-        like: a state with the right names and lengths. "steps" are whole numbers, a "size" is not negative.
-
-    Raises:
-        ArgumentError: it is anything else.
-
-    >>> checked_state({"steps": [1]}, {"steps": [0.0]})
-    {'steps': [1.0]}
+    "steps" are whole numbers, a "size" is not negative.
     """
     if not isinstance(state, Mapping) or state.keys() != like.keys():
         raise _broken(f"{shown(state)} is not a dict of {', '.join(like)}")
@@ -72,18 +64,6 @@ def checked_state(state: object, like: Mapping[str, Sequence[float]]) -> dict[st
             if x is None or (name == "size" and x < 0.0) or (name == "steps" and not (x >= 0.0 and x % 1.0 == 0.0)):
                 raise _broken(f"{name}: {shown(number)}")
     return {name: [float(x) for x in state[name]] for name in like}
-
-
-def real_number(value: object) -> float | None:
-    """A number as a state holds it, as a float; None for anything else, also for a bool or a number beyond floats.
-
-    >>> real_number(True), real_number(1)
-    (None, 1.0)
-    """
-    try:
-        return None if isinstance(value, bool) else as_number(value)
-    except RangeError:
-        return None
 
 
 def _broken(detail: str) -> ArgumentError:
@@ -115,7 +95,7 @@ def save(
 
     Raises:
         OSError: it cannot be written.
-        OperandError: the model is no module, or the other two are no such things.
+        OperandError: one of the three has no state.
 
     >>> import tempfile
     >>> from autograd_mini import nn
@@ -134,7 +114,7 @@ def load(
 ) -> None:
     """Go on from what `save` wrote: set the parameters, and what the optimizer and the schedule remember.
 
-    Settings, such as the learning rate, are those of the optimizer that it is loaded into.
+    Settings, such as the learning rate, are those of the optimizer that it is loaded into. For an example see `save`.
 
     Args:
         path: where from.
@@ -146,6 +126,7 @@ def load(
         OSError: it cannot be read.
         DataError: the file is broken, lacks something, or does not fit; the message names the line. Nothing has
             changed then.
+        OperandError: one of the three has no state.
     """
     things = _named(model, optimizer, schedule)
     try:

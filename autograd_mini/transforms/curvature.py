@@ -27,13 +27,7 @@ _POW = TABLE["pow"]
 
 
 class Curvature:
-    """The Hessian of a node by its variables, as a product with vectors.
-
-    Args:
-        root: a computed node, with nothing but the variables behind it.
-        order: its topological order, which begins with the variables.
-        variables: the leaves.
-    """
+    """The Hessian of a computed node by variables, alone behind it and first in its order: products with vectors."""
 
     def __init__(self, root: Any, order: dict[Any, Any], variables: Sequence[Any]) -> None:
         self._root, self._order, self._variables = root, order, variables
@@ -89,11 +83,7 @@ class Curvature:
         return found
 
     def times(self, vector: Sequence[Any]) -> list[Any]:
-        """The Hessian times a vector.
-
-        Args:
-            vector: one number a variable; `ZERO` where it has no part.
-        """
+        """The Hessian times a vector: a number for each variable, `ZERO` where it has no part."""
         tangents = push(self._order, dict(zip(self._variables, vector, strict=True)))
         adjoints: dict[Any, Any] = dict.fromkeys(self._order, ZERO)
         for operand, other, factor in self._bends:

@@ -5,7 +5,6 @@ Not here: `stop_gradient`, which keeps what it was given in the graph. Read next
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
@@ -17,7 +16,6 @@ from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import recording
-from autograd_mini.transforms import trees
 from autograd_mini.watch import Watch, hooked
 
 _ADD, _SUB = TABLE["add"], TABLE["sub"]
@@ -87,26 +85,6 @@ def is_cut() -> bool:
 def recorded() -> Watch[None]:
     """A block in which a graph is made, also inside of `no_grad`."""
     return hooked(finish=None)
-
-
-def isolated(transform: Callable[P, R], always: bool = False) -> Callable[P, R]:
-    """A transform that works inside of `no_grad`: it has a graph of its own, and takes and returns constants.
-
-    Args:
-        transform: a function of trees.
-        always: whether it returns constants outside of `no_grad` too.
-    """
-
-    @functools.wraps(transform)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if not (always or is_cut()):
-            return transform(*args, **kwargs)
-        args, kwargs = trees.mapped(detach, (args, kwargs))
-        with recorded():
-            result: Any = transform(*args, **kwargs)
-        return trees.mapped(detach, result)
-
-    return call
 
 
 def detach(number: Any) -> Any:

@@ -31,12 +31,7 @@ _PLAIN = frozenset(TABLE.values()) | {_VARIABLE, None}
 
 
 def variable(number: Any, leaf: type) -> Any:
-    """A node of its own for a number of the arguments: what else uses that number is another variable.
-
-    Args:
-        number: a float, a node, or a dual number of them, which becomes one of nodes.
-        leaf: the class of the node for a float.
-    """
+    """A node of its own for a number of the arguments, of class `leaf` for a float: other uses of it are others."""
     if type(number) is Dual:
         return Dual(variable(number.primal, leaf), number.tangent, number.level)
     return evaluate(_VARIABLE, (number,)) if isinstance(number, Methods) else leaf(number)
@@ -49,20 +44,15 @@ def innermost(number: Any) -> Any:
     return number
 
 
-def _nodes(number: Any) -> list[Any]:
+def nodes_of(number: Any) -> list[Any]:
     """The nodes that a number consists of: itself, or the parts of a dual number."""
     if type(number) is Dual:
-        return _nodes(number.primal) + _nodes(number.tangent)
+        return nodes_of(number.primal) + nodes_of(number.tangent)
     return [number] if isinstance(number, Methods) else []
 
 
 class _Graph:
-    """The graph behind numbers that were computed from variables, and their derivatives by them.
-
-    Args:
-        variables: the nodes to differentiate by.
-        free: whether the derivatives are to be graphs over these variables.
-    """
+    """The graph behind numbers that were computed from variables; `free` derivatives are graphs over these."""
 
     def __init__(self, variables: Sequence[Any], free: bool = False) -> None:
         self.variables = variables
@@ -96,22 +86,14 @@ class _Graph:
 
     def order_of(self, numbers: Sequence[Any]) -> tuple[dict[Any, Any], bool]:
         """The graph behind all of several numbers."""
-        nodes = [node for number in numbers for node in _nodes(number)]
+        nodes = [node for number in numbers for node in nodes_of(number)]
         if len(nodes) < 2:
             return self.order(nodes[0]) if nodes else ({}, True)
         with unobserved():
             return self.order(sum_of(*nodes))
 
     def slopes(self, roots: Sequence[Any], weights: Sequence[Any] | None = None) -> list[Any]:
-        """The sum of the derivatives of some numbers by each variable, times a weight each: one sweep.
-
-        Args:
-            roots: numbers that were computed from the variables.
-            weights: factors, 1.0 by default. They are not differentiated, whatever they were computed from.
-
-        Returns:
-            one number a variable; 0.0 where there is no way.
-        """
+        """For each variable the sum of the derivatives of the roots by it, times constant weights: one sweep."""
         return [0.0 if slope is ZERO else slope for slope in self._slopes(roots, weights or [1.0] * len(roots))]
 
     def _slopes(self, roots: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
@@ -169,13 +151,9 @@ class Recorded(_Graph):
         f: the function.
         arguments: what it is called with, with variables among them.
         named: its arguments by name.
-        variables: those numbers, or dual numbers of nodes.
+        argument: the structure to differentiate by, with the numbers of which the variables are made.
+        variables: those numbers as nodes, or dual numbers of nodes.
         split: takes what f returned apart, into a structure of numbers, the numbers in it, and the rest.
-
-    Attributes:
-        result: what f returned, with nodes of the graph in it.
-        outputs: the numbers in it.
-        aux: what f returned beside it, as the caller may see it.
     """
 
     def __init__(
@@ -183,16 +161,22 @@ class Recorded(_Graph):
         f: Callable[..., Any],
         arguments: Sequence[Any],
         named: dict[str, Any],
+        argument: Tree,
         variables: Sequence[Any],
         split: Callable[[Any], tuple[Tree, list[Any], Any]],
     ) -> None:
         super().__init__([innermost(v) for v in variables])
+        self.argument = argument
         try:
             self.result, self.outputs, aux = split(f(*arguments, **named))
         finally:
             for leaf in self.variables:
                 leaf._retire()
-        self.aux = self.answer(aux)
+        self.aux = self.answer(aux)  # as the caller may see it; the result still has nodes of this graph in it
+
+    def arranged(self, slopes: Iterable[Any]) -> Tree:
+        """One slope for each variable, in the structure of the argument."""
+        return trees.rebuilt(self.argument, iter(slopes))
 
     def answer(self, tree: Tree) -> Tree:
         """Numbers that f computed as the caller may see them: floats, unless other variables are behind them."""
@@ -213,7 +197,7 @@ class Recorded(_Graph):
         order, plain = self.order_of(self.outputs)
         depends = sparsity.dependence(order, self.variables)
         patterns = [
-            functools.reduce(int.__or__, [depends[node] for node in _nodes(output)], 0) for output in self.outputs
+            functools.reduce(int.__or__, [depends[node] for node in nodes_of(output)], 0) for output in self.outputs
         ]
         if symmetric:
             return sparsity.recover_symmetric(patterns, self._row_sums)

@@ -1,7 +1,7 @@
 """Which entries of a Jacobian can differ from zero, and how few sweeps give them all.
 
 Sets of rows and columns are integers, one bit each: unions and overlaps are single operations, for any size.
-Not here: derivatives, and sweeps. Read next: `transforms`, which calls it.
+Not here: derivatives, and sweeps. Read next: `curvature`, which calls it for Hessians.
 """
 
 from __future__ import annotations
@@ -18,13 +18,7 @@ Rows = list[dict[int, Any]]  # for each row of a matrix its entries by their col
 
 
 class Coordinates(NamedTuple):
-    """A sparse matrix: its entries, each with its row and column.
-
-    Attributes:
-        rows: the row of each entry, counted from 0.
-        columns: the column of each.
-        values: the entries.
-    """
+    """A sparse matrix: its entries (values), each with its row and column, counted from 0."""
 
     rows: list[int]
     columns: list[int]
@@ -32,17 +26,7 @@ class Coordinates(NamedTuple):
 
 
 def dependence(order: Iterable[Any], variables: Sequence[Any]) -> dict[Any, Set]:
-    """The variables that each node of a graph depends on; edges that are not there do not count.
-
-    Args:
-        order: the nodes, operands before results.
-        variables: the leaves.
-
-    >>> from autograd_mini import Value
-    >>> x, y = Value(2.0), Value(3.0)
-    >>> dependence([x, y, z := x * y], [x, y])[z]
-    3
-    """
+    """The variables that each node of a graph depends on, operands before results; a `ZERO` edge does not count."""
     found: dict[Any, Set] = {variable: 1 << i for i, variable in enumerate(variables)}
     for node in order:
         if node not in found:
@@ -55,11 +39,7 @@ def dependence(order: Iterable[Any], variables: Sequence[Any]) -> dict[Any, Set]
 
 
 def members(pattern: Set) -> list[int]:
-    """The elements of a set.
-
-    >>> members(0b101)
-    [0, 2]
-    """
+    """The elements of a set."""
     found = []
     while pattern:
         lowest = pattern & -pattern
@@ -69,11 +49,7 @@ def members(pattern: Set) -> list[int]:
 
 
 def transposed(patterns: Sequence[Set], n: int) -> list[Set]:
-    """For each of n columns, the rows that have an entry there.
-
-    >>> transposed([0b01, 0b11], 2)
-    [3, 2]
-    """
+    """For each of n columns, the rows that have an entry there."""
     found = [0] * n
     for row, pattern in enumerate(patterns):
         for column in members(pattern):
@@ -82,11 +58,7 @@ def transposed(patterns: Sequence[Set], n: int) -> list[Set]:
 
 
 def flipped(columns: Rows, height: int) -> Rows:
-    """A matrix by its rows, from the same by its columns.
-
-    >>> flipped([{0: 5.0}, {}, {0: 6.0, 1: 7.0}], 2)
-    [{0: 5.0, 2: 6.0}, {2: 7.0}]
-    """
+    """A matrix by its rows, from the same by its columns."""
     found: Rows = [{} for _ in range(height)]
     for column, entries in enumerate(columns):
         for row, entry in entries.items():
@@ -98,34 +70,26 @@ def groups(patterns: Sequence[Set]) -> list[list[int]]:
     """Rows that have no column in common, together: greedy colouring, the fullest rows first.
 
     Source: Curtis, Powell, Reid, 1974, IMA Journal of Applied Mathematics 13.
-
-    >>> groups([0b011, 0b110, 0b100])
-    [[0, 2], [1]]
     """
     found: list[list[int]] = []
     covered: list[Set] = []
-    for row in sorted(range(len(patterns)), key=lambda i: (-patterns[i].bit_count(), i)):
-        if not patterns[row]:
-            continue
-        for place, columns in enumerate(covered):
-            if not columns & patterns[row]:
-                found[place].append(row)
-                covered[place] |= patterns[row]
-                break
-        else:
-            found.append([row])
-            covered.append(patterns[row])
+    for row in _fullest_first(patterns):
+        if patterns[row]:
+            place = next((i for i, columns in enumerate(covered) if not columns & patterns[row]), len(found))
+            if place == len(found):
+                found.append([])
+                covered.append(0)
+            found[place].append(row)
+            covered[place] |= patterns[row]
     return found
 
 
-def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
-    """The entries of a matrix from sums of rows that do not overlap.
+def _fullest_first(patterns: Sequence[Set]) -> list[int]:
+    return sorted(range(len(patterns)), key=lambda i: (-patterns[i].bit_count(), i))
 
-    Args:
-        patterns: the columns that each row may have entries in.
-        rows: the groups that are summed.
-        sums: gives the sum of some rows, one number a column.
-    """
+
+def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
+    """The entries of a matrix, where `patterns` says, from the sums of rows that do not overlap."""
     found: Rows = [{} for _ in patterns]
     for group in rows:
         row_sum = sums(group)
@@ -135,18 +99,14 @@ def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[
 
 
 def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
-    """The entries of a symmetric matrix, each computed once for both its places.
+    """The entries of a symmetric matrix, each computed once for both its places, from sums of rows.
 
     Rows that are nearly full get a sum each. Their columns are known by symmetry then, so that the other rows may
-    overlap there: an arrow, one full row and column beside the diagonal, takes two sums.
-
-    Args:
-        entries: the columns that each row may have entries in. Outside of a domain, or at a kink, that may not be
-            symmetric; then an entry that is there stands for one that is not.
-        sums: gives the sum of some rows, one number a column.
+    overlap there: an arrow, one full row and column beside the diagonal, takes two sums. Outside of a domain, or at a
+    kink, `entries` may not be symmetric; then an entry that is there stands for one that is not.
     """
     patterns = [entry | mirrored for entry, mirrored in zip(entries, transposed(entries, len(entries)), strict=True)]
-    fullest = sorted(range(len(patterns)), key=lambda i: (-patterns[i].bit_count(), i))
+    fullest = _fullest_first(patterns)
     best: tuple[list[int], list[Set], list[list[int]]] | None = None
     for size in itertools.chain([0], (2**k for k in range(len(patterns).bit_length()))):
         full = fullest[:size]
@@ -169,26 +129,13 @@ def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequen
 
 
 def coordinates(rows: Rows, width: int) -> Any:
-    """A matrix given by its rows, as SciPy's `coo_array`, or as `Coordinates` where SciPy is not installed.
-
-    Args:
-        rows: its entries.
-        width: the number of columns.
-
-    >>> coordinates([{1: 5.0}, {}], 2).nnz if _scipy() else 1
-    1
-    """
+    """A matrix of so many columns as SciPy's `coo_array`, or as `Coordinates` without SciPy or with nodes in it."""
     entries = [(i, j, row[j]) for i, row in enumerate(rows) for j in sorted(row)]
     found = Coordinates(*map(list, zip(*entries, strict=True))) if entries else Coordinates([], [], [])
-    sparse = _scipy()
-    if sparse is None or any(isinstance(value, Methods) for value in found.values):
-        return found
-    return sparse.coo_array((found.values, (found.rows, found.columns)), shape=(len(rows), width), dtype=float)
-
-
-def _scipy() -> Any:
     try:
         import scipy.sparse
     except ImportError:
-        return None
-    return scipy.sparse
+        return found
+    if any(isinstance(value, Methods) for value in found.values):
+        return found
+    return scipy.sparse.coo_array((found.values, (found.rows, found.columns)), shape=(len(rows), width), dtype=float)

@@ -1,7 +1,7 @@
 """Structures of numbers (nested lists, tuples, dicts, NumPy arrays), taken apart and put together again.
 
 Everything that is not a container counts as a number; None is an empty container, as in JAX's pytrees.
-Not here: derivatives. Read next: `transforms`, which differentiates by structures.
+Not here: derivatives. Read next: `derivatives`, which differentiates by structures.
 """
 
 from __future__ import annotations
@@ -31,15 +31,7 @@ def _parts(tree: Tree) -> list[tuple[Path, Tree]] | None:
 
 
 def numbers(tree: Tree, path: Path = "") -> Iterator[tuple[Path, Any]]:
-    """The numbers of a tree from left to right, each with the path to it.
-
-    Args:
-        tree: the structure.
-        path: how its root is called.
-
-    >>> list(numbers({"w": [1.0, 2.0], "b": 3.0}, "params"))
-    [("params['w'][0]", 1.0), ("params['w'][1]", 2.0), ("params['b']", 3.0)]
-    """
+    """The numbers of a tree from left to right, each with the path to it from a root of that name."""
     parts = _parts(tree)
     if parts is not None:
         for step, part in parts:
@@ -55,25 +47,54 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
     """The same structure with other numbers, in the order of `numbers`.
 
     An array becomes an array of floats, or of objects where a replacement is not a number; one without dimensions
-    becomes the recording number itself, for NumPy would wrap it.
-
-    Args:
-        tree: the structure.
-        replacements: as many numbers as the tree has.
-
-    >>> rebuilt({"w": [1.0, 2.0], "b": 3.0}, iter("xyz"))
-    {'w': ['x', 'y'], 'b': 'z'}
+    becomes the recording number itself, because NumPy would wrap it.
     """
     if type(tree) is float:
         return next(replacements)
     if type(tree) is list:  # nearly all there is: without the paths (a dense Hessian takes half the time)
         return [rebuilt(part, replacements) for part in tree]
+    return _folded(
+        tree,
+        lambda number: next(replacements),
+        lambda array: _array([next(replacements) for _ in range(array.size)], array.shape),
+    )
+
+
+def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """The same structure, with every recording number in it replaced by what the function makes of it."""
+
+    def inside(array: Any) -> Any:
+        if array.dtype != object:
+            return array
+        return _array([mapped(function, element) for element in array.flat], array.shape)
+
+    return _folded(tree, lambda leaf: function(leaf) if isinstance(leaf, Methods) else leaf, inside)
+
+
+def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
+    """The structure of one tree with a tree in place of each number; arrays of arrays become one array."""
+    return _folded(
+        tree,
+        lambda number: next(layers),
+        lambda array: stacked(inner, list(islice(layers, array.size)), array.shape),
+    )
+
+
+def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:
+    """Trees of one structure as one, whose every number or array is an array over them, of leading axes `shape`."""
+    parts = _parts(tree)
+    if parts is None:
+        return _array([number for layer in layers for _, number in numbers(layer)], shape + _shape(tree))
+    inside = [[part for _, part in _parts(layer) or ()] for layer in layers]
+    return _like(tree, [stacked(part, [layer[i] for layer in inside], shape) for i, (_, part) in enumerate(parts)])
+
+
+def _folded(tree: Tree, leaf: Callable[[Any], Any], array: Callable[[Any], Any]) -> Tree:
+    """The same containers, with each number and each array replaced."""
     parts = _parts(tree)
     if parts is not None:
-        return _like(tree, [rebuilt(part, replacements) for _, part in parts])
-    if is_array(tree):
-        return _array([next(replacements) for _ in range(tree.size)], tree.shape)
-    return next(replacements)
+        return _like(tree, [_folded(part, leaf, array) for _, part in parts])
+    return array(tree) if is_array(tree) else leaf(tree)
 
 
 def _like(tree: Tree, parts: list[Any]) -> Tree:
@@ -93,79 +114,12 @@ def _array(elements: list[Any], shape: tuple[int, ...]) -> Any:
     return elements[0] if not shape and isinstance(elements[0], Methods) else array_of(elements, shape)
 
 
-def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
-    """The same structure, with every recording number in it replaced by what the function makes of it.
-
-    Args:
-        function: called with each of them, and with nothing else.
-        tree: the structure; other things in it stay as they are.
-    """
-    parts = _parts(tree)
-    if parts:
-        return _like(tree, [mapped(function, part) for _, part in parts])
-    if is_array(tree) and tree.dtype == object:
-        return _array([mapped(function, element) for element in tree.flat], tree.shape)
-    return function(tree) if isinstance(tree, Methods) else tree
-
-
-def is_number(tree: Tree) -> bool:
-    """Whether it is one number, which an array without dimensions is too."""
-    return _parts(tree) is None and not getattr(tree, "shape", ())
-
-
-def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
-    """The structure of one tree with a tree in place of each number; arrays of arrays become one array.
-
-    Args:
-        tree: the outer structure.
-        inner: the structure of the trees.
-        layers: one for each number of the outer tree.
-
-    >>> outer([0.0, 0.0], (0.0, 0.0), iter([(1.0, 2.0), (3.0, 4.0)]))
-    [(1.0, 2.0), (3.0, 4.0)]
-    """
-    parts = _parts(tree)
-    if parts is not None:
-        return _like(tree, [outer(part, inner, layers) for _, part in parts])
-    if is_array(tree):
-        return stacked(inner, list(islice(layers, tree.size)), tree.shape)
-    return next(layers)
-
-
-def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:
-    """Trees of one structure as one tree, whose every number or array is an array over them.
-
-    Args:
-        tree: the structure.
-        layers: as many trees as an array of the shape has elements.
-        shape: the leading axes of the results.
-    """
-    parts = _parts(tree)
-    if parts is None:
-        return _array([number for layer in layers for _, number in numbers(layer)], shape + _shape(tree))
-    inside = [[part for _, part in _parts(layer) or ()] for layer in layers]
-    return _like(tree, [stacked(part, [layer[i] for layer in inside], shape) for i, (_, part) in enumerate(parts)])
-
-
 def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
-    """The numbers of another tree that has the same structure.
-
-    Args:
-        tree: the structure wanted.
-        other: what was given.
-        path: how the root of the tree is called in an error.
-        role: what the other is to the tree: "tangent".
-
-    Raises:
-        ArgumentError: they differ; the message names the place.
-
-    >>> matched([1.0, [2.0]], [3.0, [4.0]], "x", "tangent")
-    [3.0, 4.0]
-    """
+    """The numbers of another tree, which is a tangent or the like (`role`), if it has the structure of this one."""
     parts, others = _parts(tree), _parts(other)
-    keys, names = ([step for step, _ in found or ()] for found in (parts, others))
     if parts is None and others is None and _shape(tree) == _shape(other):
         return [number for _, number in numbers(other)]
+    keys, names = ([step for step, _ in found or ()] for found in (parts, others))
     if parts is None or others is None or kind(tree) != kind(other) or set(keys) != set(names):
         missing = [key for key in keys if key not in names] if others is not None else []
         extra = [name for name in names if name not in keys] if parts is not None else []
@@ -178,13 +132,17 @@ def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
     return [number for step, part in parts for number in matched(part, found[step], path + step, role)]
 
 
+def is_number(tree: Tree) -> bool:
+    """Whether it is one number, as an array without dimensions is too."""
+    return _parts(tree) is None and not getattr(tree, "shape", ())
+
+
 def _shape(tree: Tree) -> tuple[int, ...]:
-    """The shape of an array; a number has none, and an array without dimensions is one."""
     return tree.shape if is_array(tree) else ()
 
 
 def kind(tree: Tree) -> type:
-    """The kind of container, for which all dicts are one."""
+    """The kind of container; all dicts are of one kind."""
     return dict if isinstance(tree, Mapping) else type(tree)
 
 
@@ -193,8 +151,4 @@ def described(tree: Tree) -> str:
     if is_array(tree):
         return f"an array of shape {tree.shape}"
     parts = _parts(tree)
-    if parts is None:
-        return shown(tree)
-    if tree is None:
-        return "None"
-    return f"a {type(tree).__name__} of {len(parts)}: {shown(tree)}"
+    return f"a {type(tree).__name__} of {len(parts)}: {shown(tree)}" if parts else shown(tree)

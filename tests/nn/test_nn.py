@@ -177,8 +177,8 @@ def test_a_layer_of_one_neuron_may_be_hidden():
         (lambda: nn.MLP(2, [3, 1])([1.0, 2.0, 3.0]), "2 weights got 3 inputs"),
         (lambda: nn.MLP(2, [3, 1])(1.0), "takes a list of inputs"),
         (lambda: nn.Neuron(1)(Value(1.0)), "takes a list of inputs"),
-        (lambda: nn.Neuron(1, seed="a"), "no whole number"),
-        (lambda: nn.Neuron(1, seed=1.5), "no whole number"),
+        (lambda: nn.Neuron(1, seed="a"), "is not a whole number"),
+        (lambda: nn.Neuron(1, seed=1.5), "is not a whole number"),
         (lambda: nn.Neuron(2.0), "nin = 2.0 is not a whole number"),
         (lambda: nn.Layer(2, "3"), "nout = '3' is not a whole number"),
         (lambda: nn.MLP(2, [3, 1.5]), "nout = 1.5 is not a whole number"),
@@ -645,7 +645,7 @@ def test_names_that_a_state_could_not_tell_apart():
             module.state_dict()
     shared = leaf()
     tied = module_with(a=shared, b=shared)
-    with pytest.raises(am.ArgumentError, match="a and b are one parameter, and the state has"):
+    with pytest.raises(am.ArgumentError, match="a and b are one parameter"):
         tied.load_state_dict({"a": 1.0, "b": 2.0})
     tied.load_state_dict({"a": math.nan, "b": math.nan})
     assert math.isnan(shared.data)

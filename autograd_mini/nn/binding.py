@@ -1,0 +1,194 @@
+"""`functional_call`: a model as a function of its parameters, for `grad` and its relatives.
+
+Not here: which parameters a model has, and what they are called (`module`). Read next: `optim`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
+from dataclasses import is_dataclass
+from functools import partial
+from itertools import product
+from types import MappingProxyType, MethodType
+from typing import Any, cast
+
+from autograd_mini.core.dual import settled
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import as_number, is_operand, operand_error
+from autograd_mini.core.traced import Traced
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, once_each
+from autograd_mini.program.owner import is_machinery
+from autograd_mini.transforms import trees
+from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_formulas
+from autograd_mini.transforms.recorded import innermost, nodes_of
+
+Bound = dict[Value, tuple[str, Any]]  # the name by which a parameter was given, and what stands for it
+Copies = dict[int, tuple[Any, Any]]  # what has been copied, by its id, which it keeps; and the copy
+
+
+def functional_call(
+    model: Module, params: Mapping[str, Any] | Sequence[Any], args: Any = (), kwargs: Mapping[str, Any] | None = None
+) -> Any:
+    """What a model returns with other numbers in place of its parameters, as `torch.func.functional_call` gives it.
+
+    The model stays as it is, even where its call sets an attribute or fails: a copy is called. The copy shares what
+    holds no parameters, such as a random generator.
+
+    Args:
+        model: an `nn.Module` that can be called.
+        params: numbers of any kind by the names of `named_parameters()`, such as `state_dict()`; the parameters left
+            out keep their own. Or a list with one number for each of `parameters()`. A parameter with several names is
+            given by one of them.
+        args: the positional arguments in a tuple; anything else is the only one.
+        kwargs: the arguments by name.
+
+    Returns:
+        what the call returns.
+
+    Raises:
+        ArgumentError: a name is unknown, a list has another length, a parameter is given two numbers, or the result
+            depends on a parameter of the model that params replaces: through a function that holds it, or through a
+            result computed before.
+        OperandError: the model is not an `nn.Module` that can be called, or an entry of params is not a number.
+
+    >>> import autograd_mini as am
+    >>> model = am.nn.Linear(2, 1, init="zeros")
+    >>> params = {"neurons.0.w.0": 3.0, "neurons.0.w.1": 1.0, "neurons.0.b": -1.0}
+    >>> am.grad(lambda params: am.nn.functional_call(model, params, [2.0, 5.0]) ** 2)(params)
+    {'neurons.0.w.0': 40.0, 'neurons.0.w.1': 100.0, 'neurons.0.b': 20.0}
+    """
+    if not isinstance(model, Module) or not callable(model):
+        raise OperandError(
+            f"functional_call() takes a model that can be called, not {shown(model)}.",
+            "Pass an nn.Module that has __call__, and what to call it with as the third argument.",
+        )
+    return _call(model, params, args if isinstance(args, tuple) else (args,), kwargs or {})
+
+
+@of_formulas  # inside of no_grad too there is a graph, which shows on what the result depends
+def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    bound = _bound(model, params)
+    given = [number for _, number in bound.values() if type(number) is not float]
+    given += [leaf for _, leaf in trees.numbers((args, kwargs)) if type(leaf) is not float]
+    if any(map(is_formula, given)):
+        raise FormulaError
+    is_traced = any(type(innermost(leaf)) is Traced for leaf in given)
+    copies: Copies = {}
+    for parameter, (_, number) in bound.items():
+        if type(number) is float:  # as a leaf, with the methods and the name that the model expects
+            number = Traced(number) if is_traced else _leaf(parameter, number)
+        copies[id(parameter)] = parameter, number
+    standing = {id(number): number for _, number in copies.values()}
+    copied = _copied(model, copies)
+    for thing, made in copies.values():
+        if isinstance(thing, Module):
+            object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound, **standing})
+    result = copied(*args, **kwargs)
+    _check_dependence(model, result, bound, given)
+    return result
+
+
+def _bound(model: Module, params: Any) -> Bound:
+    """What stands for each parameter that is given."""
+    if isinstance(params, Mapping):
+        own = by_name(model)
+        for name in params:
+            if name not in own:
+                some = f"{', '.join([*own][:3])}{', …' if len(own) > 3 else ''}" if own else "none"
+                raise ArgumentError(
+                    f"{type(model).__name__} has no parameter {shown(name)}; its {len(own)} are {some}.",
+                    "Use the names of model.named_parameters().",
+                )
+        given = [(name, own[name], number) for name, number in params.items()]
+    elif isinstance(params, (list, tuple)):
+        parameters = model.parameters()
+        if len(params) != len(parameters):
+            raise ArgumentError(
+                f"{type(model).__name__} has {counted(len(parameters), 'parameter')}, and params has {len(params)}.",
+                "Pass one number for each of model.parameters(), or a dict with some of their names.",
+            )
+        given = [(f"[{i}]", *both) for i, both in enumerate(zip(parameters, params, strict=True))]
+    else:
+        raise OperandError(
+            f"functional_call() takes params as a dict, not {shown(params)}.",
+            "Pass dict(model.named_parameters()), model.state_dict(), or a list like model.parameters().",
+        )
+    return once_each((name, parameter, _number(name, entry)) for name, parameter, entry in given)
+
+
+def _number(name: str, entry: Any) -> Any:
+    """A number that records or a formula as it is, any other as a float."""
+    number = settled(entry)
+    if isinstance(number, Methods):
+        return number
+    real = as_number(number)
+    if real is None and not is_operand(number):
+        raise operand_error(f"functional_call() with params[{name!r}]", number)
+    return number if real is None else real
+
+
+def _leaf(parameter: Value, number: float) -> Value:
+    """A leaf like the parameter: of its kind, and with its name."""
+    leaf = copy.copy(parameter)
+    leaf.data, leaf.grad = number, None
+    return leaf
+
+
+def _copied(thing: Any, copies: Copies) -> Any:
+    """A copy of everything that parameters are looked for in, with others in their places; the rest is shared."""
+    if id(thing) in copies:
+        return copies[id(thing)][1]
+    if type(thing) is float or is_node(thing) or isinstance(thing, ATOMS):
+        return thing
+    made: Any
+    put: Callable[[Any, Any], None] | None = None
+    if isinstance(thing, (tuple, Set, MappingView)):
+        kind: Any = list if isinstance(thing, MappingView) else type(thing)
+        parts: Any = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
+        made = kind(*parts) if hasattr(thing, "_fields") else kind(parts)
+    elif isinstance(thing, MappingProxyType):
+        made = MappingProxyType({key: _copied(part, copies) for key, part in thing.items()})
+    elif isinstance(thing, MethodType):
+        made = MethodType(thing.__func__, _copied(thing.__self__, copies))
+    elif isinstance(thing, Module) or (is_dataclass(thing) and not is_machinery(type(thing))):
+        made = copy.copy(thing)
+        put, parts = partial(object.__setattr__, made), attributes(thing)
+    elif isinstance(thing, MutableMapping):
+        made, parts = copy.copy(thing), thing.items()
+        made.clear()
+        put = lambda key, part: made.__setitem__(_copied(key, copies), part)  # noqa: E731
+    elif isinstance(thing, MutableSequence):
+        made, parts = copy.copy(thing), enumerate(thing)
+        put = made.__setitem__
+    elif (array := array_within(thing)) is not None:
+        made = thing.copy()
+        places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
+        put, parts = array_within(made).__setitem__, ((place, array.item(*place)) for place in places)
+    else:
+        return thing
+    copies[id(thing)] = thing, made
+    if put is not None:
+        for key, part in [*parts]:
+            if (other := _copied(part, copies)) is not part:
+                put(key, other)
+    return made
+
+
+def _check_dependence(model: Module, result: Any, bound: Bound, given: Any) -> None:
+    """Raise if the result depends on a parameter itself, not on what stands for it."""
+    behind = [node for _, number in trees.numbers(result) for node in nodes_of(number)]
+    met = {node for number in given for node in nodes_of(number)}
+    while behind:
+        node = behind.pop()
+        if node not in met:
+            met.add(node)
+            if node in bound:
+                raise ArgumentError(
+                    f"The result depends on the {bound[node][0]} of {type(model).__name__} itself, not only on what "
+                    "params has for it: a function or an object holds it, or a result computed before.",
+                    "Let the model find it in an attribute, list, dict, array or nn.Module when it is called.",
+                )
+            behind += [x for x in node.operands if isinstance(x, Methods)]
