@@ -26,6 +26,7 @@ Arguments = dict[str, Any]
 Body = dict[str, Any] | None
 
 _THREAD = 1
+_MOST = 100  # targets, completions
 _HELP = """\
 x            a variable, its value and its gradient now        x.grad * 2   any expression
 explain x    why its gradient is zero, nan, infinite or huge   goto 12      go to a step
@@ -33,13 +34,11 @@ explain x    why its gradient is zero, nan, infinite or huge   goto 12      go t
 
 
 class Session:
-    """Answers an editor's requests about a program that calls `backward()`.
-
-    `gone` is called when the editor is gone. A program that is not `repeatable` cannot run again with other leaves.
-    """
+    """Answers an editor's requests about a program that calls `backward()`."""
 
     def __init__(self, channel: Channel, gone: Callable[[], None], repeatable: bool = True) -> None:
-        self.channel, self._gone, self._repeatable = channel, gone, repeatable
+        self.channel, self._gone = channel, gone  # what to do when the editor is gone
+        self._repeatable = repeatable  # whether the program can run again with other leaves
         self._lock = threading.Condition()
         self._process = os.getpid()
         self._options: dict[str, Any] | None = None  # of the launch
@@ -187,7 +186,7 @@ class Session:
         self._is_configured = True
         self._lock.notify_all()
 
-    # -- moving --------------------------------------------------------------------------------------------------------
+    # -- moving and looking --------------------------------------------------------------------------------------------
 
     def _continue(self, _: Arguments) -> Body:
         if self.trace.position == len(self.trace) - 1:
@@ -225,7 +224,7 @@ class Session:
             if place is not None and place.line == line and is_same_file(place.file, file):
                 step, label = turn[-1] if turn else trace.number(node), place.expression or trace.label(node)
                 targets.append({"id": step, "label": label, **self._sources.span(place)})
-        return {"targets": targets[:50]}
+        return {"targets": targets[:_MOST]}
 
     def _goto(self, arguments: Arguments) -> None:
         self.trace.seek(arguments["targetId"])
@@ -233,8 +232,6 @@ class Session:
 
     def _pause(self, _: Arguments) -> None:
         self._pauses = self._trace is None
-
-    # -- looking -------------------------------------------------------------------------------------------------------
 
     @property
     def _tree(self) -> Variables:
@@ -295,7 +292,7 @@ class Session:
         text = str(arguments["text"])[: int(arguments["column"]) - 1]
         word = text[len(text.rstrip("".join(c for c in text if c.isalnum() or c == "_"))) :]
         names = [name for name in self.trace.vocabulary if name.startswith(word)]
-        return {"targets": [{"label": name, "type": "variable"} for name in names[:100]]}
+        return {"targets": [{"label": name, "type": "variable"} for name in names[:_MOST]]}
 
     def _exception_info(self, _: Arguments) -> Body:
         met = [wanted for wanted in self._last if wanted.kind == "exception"]
@@ -303,7 +300,7 @@ class Session:
             raise ArgumentError("Nothing exceptional has happened here.")
         return met[0].exception(self._wording)
 
-    # -- changing ------------------------------------------------------------------------------------------------------
+    # -- changing and stopping -----------------------------------------------------------------------------------------
 
     def _set_variable(self, arguments: Arguments) -> Body:
         node = self._tree.branch(arguments["variablesReference"]).node
@@ -328,14 +325,12 @@ class Session:
         which = self._call.leaf_number(leaf)
         if leaf.op is not None or which < 0:
             raise ArgumentError(f"{self.trace.label(leaf)} is computed.", "Set the value of a leaf.")
-        changes = sum(step.phase == WHAT_IF for step in self.trace[: self.trace.position + 1])  # they are forgotten
-        position = self.trace.position - changes
+        passed = self.trace[: self.trace.position + 1]
+        position = sum(step.phase != WHAT_IF for step in passed) - 1  # what was changed is forgotten
         numbers = {**(self._options or {}).get("numbers", {}), str(which): repr(value)}  # JSON has no nan
         resume = {"call": self._call.number, "position": position, "leaf": which, "value": repr(value)}
         self._event("continued", threadId=_THREAD, allThreadsContinued=True)
         self._event("again", numbers=numbers, resume=resume)
-
-    # -- stopping ------------------------------------------------------------------------------------------------------
 
     def _all(self) -> list[Wanted]:
         return [wanted for group in self._wanted.values() for wanted in group]
@@ -359,17 +354,20 @@ class Session:
         return {"breakpoints": [new.answer(self._sources) for new in wanted]}
 
     def _set_breakpoints(self, arguments: Arguments) -> Body:
-        file, line = self._sources.file(arguments["source"]), self._sources.python_line
-        asked = arguments.get("breakpoints") or []
-        return self._replace(f"line {file}", [Wanted.asked("line", line(a["line"]), a, file) for a in asked])
+        file, line, asked = (
+            self._sources.file(arguments["source"]),
+            self._sources.python_line,
+            arguments.get("breakpoints"),
+        )
+        return self._replace(f"line {file}", [Wanted.asked("line", line(a["line"]), a, file) for a in asked or []])
 
     def _set_functions(self, arguments: Arguments) -> Body:
-        return self._replace(
-            "function", [Wanted.asked("function", str(a["name"]), a) for a in arguments["breakpoints"]]
-        )
+        asked = arguments["breakpoints"]
+        return self._replace("function", [Wanted.asked("function", str(a["name"]), a) for a in asked])
 
     def _set_data(self, arguments: Arguments) -> Body:
-        return self._replace("data", [Wanted.asked("data", str(a["dataId"]), a) for a in arguments["breakpoints"]])
+        asked = arguments["breakpoints"]
+        return self._replace("data", [Wanted.asked("data", str(a["dataId"]), a) for a in asked])
 
     def _set_exceptions(self, arguments: Arguments) -> Body:
         asked = [{"filterId": name} for name in arguments.get("filters") or []] + (arguments.get("filterOptions") or [])
@@ -380,7 +378,7 @@ class Session:
         self._replace("exception", wanted)
         return {"breakpoints": [new.answer_as_filter() for new in wanted]}
 
-    def _data_breakpoint_info(self, arguments: Arguments) -> Body:
+    def _data_info(self, arguments: Arguments) -> Body:
         name, reference = str(arguments["name"]), arguments.get("variablesReference")
         owner = self._tree.branch(reference).node if reference else None
         try:
@@ -414,9 +412,6 @@ def _motion(motion: Callable[[Trace, bool], Stop], back: bool = False, capabilit
     return _Request(lambda session, _: session._moved(motion(session.trace, back)), None, capability)
 
 
-_THREADS = {"threads": [{"id": _THREAD, "name": "backpropagation"}]}
-_NO_DATA = {"dataId": None, "description": "The program has ended."}
-_NO_FRAMES = {"stackFrames": [], "totalFrames": 0}
 _AT_STOPS = {
     "continue": _Request(Session._continue, {}),
     "reverseContinue": _motion(Trace.run, back=True),
@@ -426,20 +421,20 @@ _AT_STOPS = {
     "stepBack": _motion(Trace.over, back=True, capability="supportsStepBack"),
     "gotoTargets": _Request(Session._goto_targets, {"targets": []}, "supportsGotoTargetsRequest"),
     "goto": _Request(Session._goto),
-    "stackTrace": _Request(Session._stack_trace, _NO_FRAMES),
+    "stackTrace": _Request(Session._stack_trace, {"stackFrames": [], "totalFrames": 0}),
     "scopes": _Request(lambda session, _: {"scopes": session._tree.scopes()}, {"scopes": []}),
     "variables": _Request(Session._rows, {"variables": []}),
     "evaluate": _Request(Session._evaluate, REFUSED, "supportsEvaluateForHovers"),
     "completions": _Request(Session._completions, {"targets": []}, "supportsCompletionsRequest"),
     "exceptionInfo": _Request(Session._exception_info, REFUSED, "supportsExceptionInfoRequest"),
     "setVariable": _Request(Session._set_variable, REFUSED, "supportsSetVariable"),
-    "dataBreakpointInfo": _Request(Session._data_breakpoint_info, _NO_DATA),
+    "dataBreakpointInfo": _Request(Session._data_info, {"dataId": None, "description": "The program has ended."}),
 }
 REQUESTS = {
     **_AT_STOPS,
     "start": _Request(Session._start),
     "configurationDone": _Request(Session._configuration_done, None, "supportsConfigurationDoneRequest"),
-    "threads": _Request(lambda *_: _THREADS, {"threads": []}),
+    "threads": _Request(lambda *_: {"threads": [{"id": _THREAD, "name": "backpropagation"}]}, {"threads": []}),
     "pause": _Request(Session._pause, None),
     "loadedSources": _Request(Session._loaded_sources, {"sources": []}, "supportsLoadedSourcesRequest"),
     "source": _Request(Session._source),
