@@ -295,10 +295,10 @@ class Session:
         return {"targets": [{"label": name, "type": "variable"} for name in names[:_MOST]]}
 
     def _exception_info(self, _: Arguments) -> Body:
-        met = [wanted for wanted in self._last if wanted.kind == "exception"]
-        if not met:
-            raise ArgumentError("Nothing exceptional has happened here.")
-        return met[0].exception(self._wording)
+        for wanted in self._last:
+            if wanted.kind == "exception":
+                return wanted.exception(self._wording)
+        raise ArgumentError("Nothing exceptional has happened here.")
 
     # -- changing and stopping -----------------------------------------------------------------------------------------
 
@@ -354,20 +354,16 @@ class Session:
         return {"breakpoints": [new.answer(self._sources) for new in wanted]}
 
     def _set_breakpoints(self, arguments: Arguments) -> Body:
-        file, line, asked = (
-            self._sources.file(arguments["source"]),
-            self._sources.python_line,
-            arguments.get("breakpoints"),
-        )
-        return self._replace(f"line {file}", [Wanted.asked("line", line(a["line"]), a, file) for a in asked or []])
+        file, line = self._sources.file(arguments["source"]), self._sources.python_line
+        asked = arguments.get("breakpoints") or []
+        return self._replace(f"line {file}", [Wanted.asked("line", line(a["line"]), a, file) for a in asked])
 
     def _set_functions(self, arguments: Arguments) -> Body:
         asked = arguments["breakpoints"]
         return self._replace("function", [Wanted.asked("function", str(a["name"]), a) for a in asked])
 
     def _set_data(self, arguments: Arguments) -> Body:
-        asked = arguments["breakpoints"]
-        return self._replace("data", [Wanted.asked("data", str(a["dataId"]), a) for a in asked])
+        return self._replace("data", [Wanted.asked("data", str(a["dataId"]), a) for a in arguments["breakpoints"]])
 
     def _set_exceptions(self, arguments: Arguments) -> Body:
         asked = [{"filterId": name} for name in arguments.get("filters") or []] + (arguments.get("filterOptions") or [])
