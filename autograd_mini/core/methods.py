@@ -180,7 +180,7 @@ class Methods(Attached):
     identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
     """
     __ne__ = _comparison("!=", operator.ne)
-    __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
+    __hash__ = object.__hash__  # identity: two equal numbers are two nodes (T28)
 
     def __float__(self) -> NoReturn:
         raise OperandError(

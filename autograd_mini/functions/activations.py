@@ -136,7 +136,8 @@ def _elu(x: Scalar, alpha: Scalar) -> Scalar:
 @_activation("The exponential linear unit: x where it is positive, else alpha * (exp(x) - 1).",
              "1 for x > 0, else alpha * exp(x); alpha at 0, which is a kink unless alpha is 1.\n"
              "Source: Clevert, Unterthiner, Hochreiter, 2016, arXiv:1511.07289.",
-             "elu(-1.0) -> -0.6321205588285577", settings="\nalpha: minus the limit on the left.", switches=True)  # fmt: skip
+             "elu(-1.0) -> -0.6321205588285577", settings="\nalpha: minus the limit on the left.",
+             switches=True)  # fmt: skip
 def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     return _elu(x, alpha)
 
@@ -161,7 +162,8 @@ def gelu(x: Scalar) -> Scalar:
 
 @_activation("The sigmoid linear unit x * sigmoid(x), also called swish.",
              "a * (1 + x * (1 - a)) with a = sigmoid(x); 0.5 at 0.",
-             "silu(1.0) -> 0.7310585786300049", "; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278")  # fmt: skip
+             "silu(1.0) -> 0.7310585786300049",
+             "; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278")  # fmt: skip
 def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
         root = exp(0.5 * x)

@@ -90,11 +90,12 @@ def _expected(name: str, target: Any, classes: int, term: Callable[[int], Scalar
     return _weighted([(weight, term(j)) for j, weight in _weights(name, target, classes)])
 
 
-@composition("The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.",
+@composition("The cross-entropy of softmax(logits) against a target: minus the log-probability of the right class.",
              "a * sum(t) - t with a = softmax(logits), which is a - t where the target sums to 1.",
              "cross_entropy([0.0, 0.0], 1) -> 0.6931471805599453",
-             takes="logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample; for several,\n"
-                   f"    take `mean([cross_entropy(z, t) for z, t in ...])`.\n{_TARGET} Its sum may differ from 1.",
+             takes="logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample;\n"
+                   "    for several take `mean([cross_entropy(z, t) for z, t in ...])`.\n"
+                   f"{_TARGET} Its sum may differ from 1.",
              returns="The loss, at least 0 where the target sums to 1; a `Value` if there is one among the logits.",
              raises=_CLASSES)  # fmt: skip
 @composite
