@@ -6,7 +6,6 @@ short and in full. Not here: what happens when (that is `journal`). Read next: `
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -25,11 +24,6 @@ _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 def called(trace: Trace, node: Value) -> str:
     """What a page calls a node."""
     return elided(readable(trace.label(node)).replace("\t", " "))
-
-
-def size(number: float | None) -> float:
-    """How much a number matters: nan and infinities most, then the largest."""
-    return 0.0 if number is None else math.inf if math.isnan(number) else abs(number)
 
 
 # -- in symbols --------------------------------------------------------------------------------------------------------

@@ -17,8 +17,7 @@ from typing import IO, Any, ClassVar, NamedTuple
 
 from autograd_mini.debug.wording import Paint, plain, printable
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
-from autograd_mini.output.screen import wrapped
-from autograd_mini.output.streams import reason, write
+from autograd_mini.output.streams import reason, wrapped, write
 
 _COLOURS = {"header": "1", "mark": "1;36", "result": "32", "faint": "2", "error": "31"}
 _REMEMBERED = 1000  # lines of the history
