@@ -27,8 +27,8 @@ from autograd_mini.core.row import (
 )
 from autograd_mini.core.sweep import propagate, sweep, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.program.marks import new_mark
 from autograd_mini.program.stack import Scope, recording
-from autograd_mini.watch.origins import new_mark
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]

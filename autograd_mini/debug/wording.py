@@ -21,7 +21,7 @@ from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, elided, number
-from autograd_mini.output.screen import columns_of, width
+from autograd_mini.output.streams import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards
@@ -298,7 +298,7 @@ class Wording:
             gradient = number(self.trace.grad(node)) if self._is_reached(node) else f"0: {_NOTHING}"
             rows.append((self.symbol(node), f"  {number(self.trace.value(node))}", f"  {gradient}", where))
         heading, *lines = aligned(rows, right=(1, 2))
-        rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
+        rest = [f"… {len(nodes) - most:,} more; grad all shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
 
     def explanation(self, node: Value | None = None, **limits: Any) -> Explanation:

@@ -17,10 +17,11 @@ from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.namespaces import namespaces
 from autograd_mini.notation.snapshot import Snapshot
+from autograd_mini.program.marks import last_root
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import names_of
 from autograd_mini.transforms.detached import recorded
-from autograd_mini.watch.origins import last_root, provenance
+from autograd_mini.watch.origins import provenance
 
 if TYPE_CHECKING:
     from autograd_mini.explanation.report import Explanation

@@ -18,8 +18,7 @@ from autograd_mini.explanation.graph import Edge, Graph, Link
 from autograd_mini.explanation.words import Words, at_site, ends, short, slope_text
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
-from autograd_mini.output.screen import columns, wrapped
-from autograd_mini.output.streams import printable_lines
+from autograd_mini.output.streams import columns, printable_lines, wrapped
 from autograd_mini.program.source import Site
 from autograd_mini.watch.boundaries import Kink
 from autograd_mini.watch.origins import place_of
