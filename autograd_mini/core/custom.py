@@ -168,11 +168,7 @@ _TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
 
 
 def _check(row: Primitive, names: tuple[str, ...], count: int) -> None:
-    """Raise where a rule contradicts its function at two points at least.
-
-    Raises:
-        ArgumentError: it does.
-    """
+    """Raise where a rule contradicts its function at two points at least."""
     found: dict[int, int] = {}
     end = time.perf_counter() + _SECONDS
     for point, sizes in _points(row, count):

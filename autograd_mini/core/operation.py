@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autograd_mini.core.row import TABLE, Interval, Operation, Primitive, as_number, evaluate, numbers_in
+from autograd_mini.core.row import TABLE, Operation, Primitive, as_number, evaluate, numbers_in
 from autograd_mini.errors import ArgumentError
 
 _DOCUMENTATION = """{meaning}
@@ -31,18 +31,10 @@ Derivative: {derivative}
 
 
 def define(
-    name: str,
-    function: Callable[..., float],
-    rule: Callable[..., tuple[Any, ...]],
-    domain: Interval | tuple[Interval, ...],
-    ulp: tuple[float, ...],
-    meaning: str,
-    derivative: str,
-    example: str,
-    symbol: str | None = None,
-    takes_iterable: bool = False,
-    **columns: Any,
-) -> Operation:
+    name: str, function: Callable[..., float], rule: Callable[..., tuple[Any, ...]], domain: Any,
+    ulp: tuple[float, ...], meaning: str, derivative: str, example: str, symbol: str = "",
+    takes_iterable: bool = False, **columns: Any,
+) -> Operation:  # fmt: skip
     """Add a row to the table; the operation has the operands of the rule, and the defaults of the function."""
     intervals: Any = domain if isinstance(domain[0], tuple) else (domain,)
     row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
