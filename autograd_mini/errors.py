@@ -9,7 +9,7 @@
     ├── ProgramError     (RuntimeError)        a program that the package runs, such as dot, that fails
     └── MissingError     (ImportError)         an optional dependency or program that is not installed
 
-Not here: any decision when to raise. Read next: `ieee`.
+Not here: any decision when to raise. Read next: `output`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class AutogradError(Exception):
 
     Args:
         what: what is wrong, a full sentence that quotes the offending value.
-        do: what the user can do about it, a full sentence. With it the message also says where, in the
-            user's own program, the trouble began.
+        do: what you can do about it, a full sentence. With it the message also says where in your program it began.
 
     >>> print(AutogradError("The list is empty."))
     The list is empty.
@@ -65,12 +64,18 @@ class MissingError(AutogradError, ImportError):
     """An optional package or program is missing; the message is the command that installs it."""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things: "1 operand", "2 operands"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things: "1 operand", "2 operands", and where an s is not enough "2 boxes"."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def shown(value: object, limit: int = 60) -> str:
     """A value as an error message quotes it: its repr, shortened."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def sentences(error: Exception) -> str:
+    """What an error of this package says, without the place in the program: what is wrong, and what to do."""
+    lines = [line.removeprefix("  do:").strip() for line in str(error).splitlines() if not line.startswith("  where:")]
+    return " ".join(lines)

@@ -77,7 +77,7 @@ def operation_of(
             operands += defaults[len(operands) - len(names) :]
         return evaluate(row, operands)
 
-    operation: Any = several if is_variadic or len(names) > 3 else (one, two, three)[len(names) - 1]
+    operation: Any = {1: one, 2: two, 3: three}.get(0 if is_variadic else len(names), several)
     if operation is not several or is_variadic:
         operation.__code__ = operation.__code__.replace(co_name=row.name, co_varnames=names)
     operation.__name__ = operation.__qualname__ = row.name

@@ -16,7 +16,7 @@ from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import branch, operand_of
 from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
-from autograd_mini.engine import Value, is_node, name_scope, record_where
+from autograd_mini.engine import Value, is_node, name_scope, record_relu
 from autograd_mini.functions.composed import Scalar, between, composition, constant, number_of
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent
@@ -106,12 +106,10 @@ def tanh(x: Scalar) -> Scalar:
 def relu(x: Scalar) -> Scalar:
     # Not x > 0: nan must stay nan. Half the nodes of many networks come from here: the short way to record one.
     if type(x) is Value or is_node(x):
-        number, choose = x._data, record_where if type(x) is Value else where
-        if number > 0.0:
-            return name_scope("relu", choose(False, 0.0, x))
+        number = x._data
         if number != number:
             return name_scope("relu", x / x)
-        y = name_scope("relu", choose(True, 0.0, x))
+        y = record_relu(x) if type(x) is Value else name_scope("relu", where(number <= 0.0, 0.0, x))
         if number == 0.0:
             note_switch("relu", relu, x, y)
             return bent(x, y)

@@ -144,10 +144,7 @@ class Linear(Layer):
         nout: the number of outputs; a single one comes without a list around it, as from every `Layer`.
         bias: False for none.
         init: as for `Neuron`.
-        seed: as for `Neuron`.
-
-    Raises:
-        AutogradError: as `Layer` does.
+        seed: as for `Neuron`; so are the errors.
 
     >>> len(Linear(3, 2, bias=False).parameters())
     6
