@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -32,6 +31,7 @@ _MACHINERY = PACKAGE, "logging", "threading", "asyncio", "multiprocessing", "con
 def version() -> str:
     """The version of this package; "unknown" where it is neither installed nor beside its `pyproject.toml`."""
     from importlib.metadata import PackageNotFoundError, version  # takes longer to import than all the rest
+    from pathlib import Path
 
     try:
         return version("autograd-mini")
