@@ -1,6 +1,6 @@
-"""The command `autograd-mini`. Each subcommand is one function; errors of the user's data end in one sentence.
+"""The command `autograd-mini`: the arguments of its subcommands; errors of the user's data end in one sentence.
 
-Not here: what the commands do. Read next: `demo`.
+Not here: what the commands do. Read next: the tests.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from autograd_mini import symbolic
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError
-from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, printable, reason, say, write
+from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, reason, say, write
 from autograd_mini.program.owner import version
-from autograd_mini.script import SharedInputError
+from autograd_mini.script import SharedInputError, graph_of, path_and_name
 from autograd_mini.symbolic.lessons import LESSONS
-
-_WIDEST = 8  # classes shown in a table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,13 +40,10 @@ def _status_of(work: Callable[[], int | None]) -> int:
         lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # that is this program
         complain("\n".join(lines))
         return 2 if isinstance(error, SharedInputError) else 1
-    except BrokenPipeError as error:
-        if error.filename is None:  # the reader has gone, as in `| head`
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # the reader has gone, as in `| head`
             abandon(sys.stdout)
             return 141
-        complain(reason(error))
-        return 1
-    except OSError as error:
         if error.filename == STANDARD_OUTPUT:
             abandon(sys.stdout)
         if error.filename is None and isinstance(error, FileNotFoundError):  # of os.getcwd(), which names nothing
@@ -81,12 +75,33 @@ def _run(arguments: list[str]) -> int | None:
     return status
 
 
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an argument: a whole number in a range."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if number < 0:
+            raise argparse.ArgumentTypeError(f"{number} is negative")
+        if not least <= number <= (most or number):
+            raise argparse.ArgumentTypeError(f"{number} is not {f'between {least} and {most}' if most else 'positive'}")
+        return number
+
+    return parse
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
     demo = commands.add_parser(
         "demo",
         help="train a softmax classifier and check its derivatives against the closed forms",
@@ -95,12 +110,11 @@ def _parser() -> argparse.ArgumentParser:
         "graph of its loss.",
     )
     demo.add_argument("--data", type=Path, metavar="FILE.csv", help="your own data: numeric columns, label last")
-    demo.add_argument("--steps", type=_positive, default=400, metavar="N", help="training steps (default: 400)")
+    demo.add_argument("--steps", type=_whole(1), default=400, metavar="N", help="training steps (default: 400)")
     demo.add_argument("--seed", type=int, default=0, metavar="N", help="decides split and weights (default: 0)")
-    demo.add_argument(
-        "-o", "--output", type=Path, default=Path("loss.svg"), metavar="FILE", help="the picture (default: loss.svg)"
-    )
+    _add_output(demo, "loss.svg")
     demo.set_defaults(run=_demo)
+
     prove = commands.add_parser(
         "prove",
         help="prove a well-known derivative, step by step",
@@ -109,8 +123,10 @@ def _parser() -> argparse.ArgumentParser:
         "The exit status is 0 if the closed form is proved.",
     )
     prove.add_argument("name", nargs="?", choices=LESSONS, metavar="NAME", help="whose derivative")
-    prove.add_argument("--classes", type=_classes, default=3, metavar="N", help="how many logits, 2 to 12 (default: 3)")
+    logits = "how many logits, 2 to 12 (default: 3)"  # more can be proved, and are too long to read
+    prove.add_argument("--classes", type=_whole(2, 12), default=3, metavar="N", help=logits)
     prove.set_defaults(run=_prove)
+
     picture = commands.add_parser(
         "draw",
         help="run a program and draw its graph",
@@ -118,16 +134,14 @@ def _parser() -> argparse.ArgumentParser:
         "behind a global variable. Graphs of more than 150 nodes are drawn by scopes, such as neurons and layers.",
         usage="%(prog)s [options] [-m] SCRIPT.py[:NAME] [options] [-- ARGUMENTS OF THE PROGRAM]",
     )
-    picture.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
-    picture.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to draw")
-    picture.add_argument(
-        "-o", "--output", type=Path, default=Path("graph.svg"), metavar="FILE", help="the picture (default: graph.svg)"
-    )
-    picture.add_argument("--depth", type=_depth, metavar="N", help="how many levels of scopes to show open")
+    _add_program(picture, "the program, and the variable to draw")
+    _add_output(picture, "graph.svg")
+    picture.add_argument("--depth", type=_whole(0), metavar="N", help="how many levels of scopes to show open")
     picture.add_argument("--focus", metavar="SCOPE", help='the scope to draw, such as "Layer1/Neuron3"')
     picture.add_argument("--title", metavar="TEXT", help="what to write above the picture")
     picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="where arrows point (default: LR)")
     picture.set_defaults(run=_draw)
+
     debug = commands.add_parser(
         "debug",
         help="run a program and step through its backward(), forwards and backwards in time",
@@ -136,24 +150,15 @@ def _parser() -> argparse.ArgumentParser:
         "standard input. At a terminal the program can read that too, in turns; through a pipe it cannot, and needs "
         "--input. If the commands end before the program does, the exit status is 1; q leaves it with 0.",
     )
-    debug.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
-    debug.add_argument(
-        "--page", type=Path, metavar="FILE.html", help="write a page that steps through it, instead of asking here"
-    )
-    debug.add_argument(
-        "--input",
-        metavar="FILE",
-        help="what the program reads as its standard input; -: what is piped in, and commands are typed",
-    )
-    debug.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
-    debug.add_argument("program", metavar="SCRIPT.py[:NAME]", help="the program, and the variable to go back from")
+    _add_at(debug)
+    page = "write a page that steps through it, instead of asking here"
+    debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    source = "what the program reads as its standard input; -: what is piped in, and commands are typed"
+    debug.add_argument("--input", metavar="FILE", help=source)
+    _add_program(debug, "the program, and the variable to go back from")
     debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
     debug.set_defaults(run=_debug)
-    _add_dap(commands)
-    return parser
 
-
-def _add_dap(commands: Any) -> None:
     dap = commands.add_parser(
         "dap",
         help="step through backprop in an editor (VS Code, Neovim, Emacs, Helix)",
@@ -164,76 +169,62 @@ def _add_dap(commands: Any) -> None:
         'takes "program", "args", "cwd", "env", "python", "at", "stopOnEntry" and "console"; with "console": '
         '"integratedTerminal" or "externalTerminal" the program can read input.',
     )
-    dap.add_argument("--port", type=_depth, metavar="N", help="listen on 127.0.0.1 (0: on any free port)")
-    dap.add_argument("--at", type=_positive, metavar="N", help="stop at the N-th call of backward() only")
+    dap.add_argument("--port", type=_whole(0), metavar="N", help="listen on 127.0.0.1 (0: on any free port)")
+    _add_at(dap)
     dap.add_argument("--install-vscode", action="store_true", help="install the extension for VS Code, and end")
     dap.add_argument("--extensions-dir", type=Path, metavar="DIR", help="where to (default: where editors are found)")
     dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
     dap.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the arguments of the program")
     dap.set_defaults(run=_dap)
+    return parser
 
 
-def _dap(options: argparse.Namespace) -> None:
-    from autograd_mini.debug.dap import serve_port, serve_streams
-    from autograd_mini.debug.dap.install import install
-    from autograd_mini.script import path_and_name
-
-    if options.install_vscode:
-        for folder in install(options.extensions_dir):
-            print(f"installed: {folder}")
-        print('Restart the editor; open a Python file, press F5, choose "Step through backprop".')
-        return
-    given = {} if options.at is None else {"at": options.at}
-    if options.program:
-        if options.port is None:
-            raise ArgumentError("An editor names the program itself.", "Add --port N to let editors attach to yours.")
-        path_and_name(options.program)
-        given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
-    if options.port is None:
-        if sys.stdin is None:
-            raise ArgumentError("Standard input is closed, and the messages of the editor come from there.")
-        serve_streams(given)
-    else:
-        serve_port(options.port, given)
+def _add_program(command: argparse.ArgumentParser, meaning: str) -> None:
+    command.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
+    command.add_argument("program", metavar="SCRIPT.py[:NAME]", help=meaning)
 
 
-def _positive(text: str) -> int:
-    number = _depth(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+def _add_output(command: argparse.ArgumentParser, name: str) -> None:
+    meaning = f"the picture (default: {name})"
+    command.add_argument("-o", "--output", type=Path, default=Path(name), metavar="FILE", help=meaning)
 
 
-def _classes(text: str) -> int:
-    number = _positive(text)
-    if not 2 <= number <= 12:  # more can be proved, but nobody reads that
-        raise argparse.ArgumentTypeError(f"{number} is not between 2 and 12")
-    return number
+def _add_at(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--at", type=_whole(1), metavar="N", help="stop at the N-th call of backward() only")
 
 
-def _depth(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is negative")
-    return number
+# -- commands ----------------------------------------------------------------------------------------------------------
 
 
-def _check_picture(path: Path) -> None:
-    """Find out before the work, not after it, that its picture cannot be saved there."""
+def _picture(path: Path) -> Path:
+    """Where the picture goes; find out before the work, not after it, that it cannot be saved there."""
     if not path.parent.is_dir():
         raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it, or choose another with -o.")
     if path.suffix.lower() not in KINDS:
         raise ArgumentError(f"No picture can be saved as {str(path)!r}.", f"End it in {', '.join(KINDS)}.")
+    return path
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from autograd_mini.demo import data, job
+
+    output = _picture(options.output)
+    samples = data.iris() if options.data is None else data.read_csv(options.data)
+    job.run(samples, str(options.data or "iris"), options.steps, options.seed, output, say)
+
+
+def _prove(options: argparse.Namespace) -> int:
+    if options.name is None:
+        width = max(map(len, LESSONS))
+        say("\n".join(f"{name:{width}}  {lesson.about}" for name, lesson in LESSONS.items()))
+        return 0
+    text, proved = symbolic.explain_proof(options.name, options.classes)
+    say(text)
+    return 0 if proved else 1
 
 
 def _draw(options: argparse.Namespace) -> None:
-    from autograd_mini.script import graph_of
-
-    _check_picture(options.output)
-    output = options.output.absolute()  # the program may change the directory
+    output = _picture(options.output).absolute()  # the program may change the directory
     root = graph_of(options.program, options.arguments, options.module)
     drawing = draw(root, depth=options.depth, focus=options.focus, title=options.title, direction=options.direction)
     say(f"{repr(drawing)[8:-1]}: {drawing.save(output)}")
@@ -253,65 +244,24 @@ def _debug(options: argparse.Namespace) -> None:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input)
 
 
-def _demo(options: argparse.Namespace) -> None:
-    from autograd_mini.demo.data import iris, read_csv
-    from autograd_mini.demo.job import SoftmaxClassifier, compare, least_certain, train
-    from autograd_mini.engine import Value
-    from autograd_mini.functions.losses import cross_entropy
+def _dap(options: argparse.Namespace) -> None:
+    from autograd_mini.debug.dap import serve_port, serve_streams
+    from autograd_mini.debug.dap.install import install
 
-    _check_picture(options.output)
-    data = iris() if options.data is None else read_csv(options.data)
-    training, testing = data.split(seed=options.seed)
-    model = SoftmaxClassifier(training, options.seed)
-    say(
-        f"{options.data or 'iris'}: {len(data)} samples, {len(data.columns)} numbers each, "
-        f"{len(data.classes)} classes; {len(training)} to train on, {len(testing)} to test on"
-    )
-    train(model, training, options.steps, seed=options.seed)
-
-    index = least_certain(model, testing)
-    row, label = testing.rows[index], testing.labels[index]
-    found = compare([z.data for z in model.logits(row)], label)
-    shown = range(min(len(data.classes), _WIDEST))
-    names = [printable(name) for name in data.classes]
-    width = max(12, *(len(names[i]) for i in shown))
-    say(f"\nThe test sample the classifier is least sure of, a {names[label]}: what falls out of the graph\n")
-    say(f"{'':{width}}  {'z':>9}  {'a':>9}  {'t':>3}  {'dL/dz derived':>22}  {'a - t':>22}")
-    for i in shown:
-        say(
-            f"{names[i]:{width}}  {found.logits[i]:9.4f}  {found.probabilities[i]:9.6f}  {found.targets[i]:3.0f}"
-            f"  {found.slopes[i]:22.17f}  {found.closed_slopes[i]:22.17f}"
-        )
-    say(f"largest difference: {found.slope_error:.2g} ulp (units in the last place of the larger of a and t)\n")
-    say("The Jacobian of softmax, da_i/dz_j: derived, and a_i(δ_ij - a_j) below it\n")
-    for i in shown:
-        for title, matrix in ((f"row {i}", found.jacobian), ("", found.closed_jacobian)):
-            say(f"{title:{width}}  " + "  ".join(f"{matrix[i][j]:22.17f}" for j in shown))
-    say(f"largest difference: {found.jacobian_error:.2g} ulp (units in the last place of a_i)")
-    if len(data.classes) > _WIDEST:
-        say(f"({len(data.classes) - _WIDEST} more classes are compared and not shown)")
-
-    say(f"\naccuracy: {model.accuracy(training):.1%} in training, {model.accuracy(testing):.1%} on the test samples")
-
-    logits = model.logits(row)
-    if len(data.columns) * len(data.classes) > 60:  # too many weights for one picture: begin at the logits
-        logits = [Value(z.data) for z in logits]
-    for parameter in model.parameters():
-        parameter.grad = None
-    for i, z in enumerate(logits):
-        z.name = f"z{i}"
-    loss = cross_entropy(logits, label)
-    loss.name = "loss"
-    loss.backward()
-    written = draw(loss, title=f"cross-entropy of one sample, a {names[label]}").save(options.output)
-    say(f"the graph of this sample's loss: {Path(written).resolve()}")
-
-
-def _prove(options: argparse.Namespace) -> int:
-    if options.name is None:
-        width = max(map(len, LESSONS))
-        say("\n".join(f"{name:{width}}  {lesson.about}" for name, lesson in LESSONS.items()))
-        return 0
-    text, proved = symbolic.explain_proof(options.name, options.classes)
-    say(text)
-    return 0 if proved else 1
+    if options.install_vscode:
+        for folder in install(options.extensions_dir):
+            print(f"installed: {folder}")
+        print('Restart the editor; open a Python file, press F5, choose "Step through backprop".')
+        return
+    given = {} if options.at is None else {"at": options.at}
+    if options.program:
+        if options.port is None:
+            raise ArgumentError("An editor names the program itself.", "Add --port N to let editors attach to yours.")
+        path_and_name(options.program)
+        given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
+    if options.port is not None:
+        serve_port(options.port, given)
+    elif sys.stdin is None:
+        raise ArgumentError("Standard input is closed, and the messages of the editor come from there.")
+    else:
+        serve_streams(given)

@@ -9,7 +9,7 @@
     ├── ProgramError     (RuntimeError)        a program that the package runs, such as dot, that fails
     └── MissingError     (ImportError)         an optional dependency or program that is not installed
 
-Not here: any decision when to raise. Read next: `ieee`.
+Not here: any decision when to raise. Read next: `output`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class AutogradError(Exception):
 
     Args:
         what: what is wrong, a full sentence that quotes the offending value.
-        do: what the user can do about it, a full sentence. With it the message also says where, in the
-            user's own program, the trouble began.
+        do: what you can do about it, a full sentence. With it the message also says where in your program it began.
 
     >>> print(AutogradError("The list is empty."))
     The list is empty.
@@ -74,3 +73,9 @@ def shown(value: object, limit: int = 60) -> str:
     """A value as an error message quotes it: its repr, shortened."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def sentences(error: Exception) -> str:
+    """What an error of this package says, without the place in the program: what is wrong, and what to do."""
+    lines = [line.removeprefix("  do:").strip() for line in str(error).splitlines() if not line.startswith("  where:")]
+    return " ".join(lines)

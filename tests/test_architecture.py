@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import graphlib
 import importlib
 import inspect
 import pkgutil
@@ -22,79 +23,84 @@ MODULES = sorted(
     for name in (".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in PACKAGE.rglob("*.py"))
 )
 
-# What each module may import from the package. Arrows point one way: a module never imports a later one.
-LAYERS = [
-    ["program.source", "output.files", "output.screen", "output.streams"], ["program.owner"],
-    ["errors", "program.assignments", "program.stack"], ["core.ieee", "core.arrays", "program.scopes"],
-    ["core.row", "core.attached", "watch"], ["core.rules", "core.custom"], ["core.table", "watch.origins"],
-    ["core.methods", "watch.finiteness", "watch.boundaries"], ["core.node"],
-    ["core.traced", "core.copies"], ["core.sweep"], ["engine", "notation.text"],
-    ["core.dual", "transforms.trees", "notation.namespaces", "notation.spelling"],
-    ["transforms.sparsity", "transforms.detached"], ["transforms.curvature"],
-    ["functions.composed"], ["functions.sums", "functions.switches"], ["functions.activations"], ["functions.logits"], ["functions.losses"],
-    ["functions", "transforms.recorded"], ["transforms.derivatives"], ["notation.names", "notation.snapshot"],
-    ["symbolic.table"], ["symbolic.search"], ["symbolic.normal"], ["symbolic.formulas"],
-    ["symbolic.assumptions"], ["symbolic.lessons", "symbolic.proof"],
-    ["symbolic.derivation"], ["symbolic"],
-    ["optim.states"], ["nn.module"], ["nn.binding"],
-    ["nn", "optim", "demo.data"], ["micrograd.engine"], ["micrograd.nn"],
-    ["micrograd"], ["explanation.words", "explanation.digits"], ["explanation.graph"],
-    ["explanation.causes", "explanation.stable"], ["explanation.advice"], ["explanation.report"], ["explanation"],
-    ["drawing.render", "drawing.page", "drawing.gradients", "drawing.parts"], ["drawing.boxes"], ["drawing.picture"],
-    ["drawing"], ["demo.job", "script"],
-    ["debug.timeline.journal", "debug.timeline.index"], ["debug.timeline.expressions"],
-    ["debug.timeline.breakpoints", "debug.timeline.timeline"], ["debug.timeline.travel"],
-    ["debug.program", "debug.disorder", "debug.timeline.differences", "debug.wording"],
-    ["debug.pages.listing"], ["debug.pages.formulas"], ["debug.pages.scenes"], ["debug.pages.stage"], ["debug.pages"],
-    ["debug.terminal.console", "debug.terminal.turns"], ["debug.terminal"],
-    ["debug.dap.protocol", "debug.dap.sources", "debug.dap.variables", "debug.dap.install"], ["debug.dap.stops"],
-    ["debug.dap.session"], ["debug.dap.debuggee"], ["debug.dap.launch", "debug.dap.__main__"], ["debug.dap.adapter"],
-    ["debug.dap"],
-    ["core", "program", "output", "transforms", "notation", "demo", "debug.timeline"],
-    ["debug"], ["cli"], ["__init__", "__main__"],
+# The rooms, folders and modules at the top, in the order of their arrows: each may import from those before it.
+ROOMS = [
+    "output", "program", "errors", "core", "watch", "engine", "transforms", "functions", "optim", "nn", "micrograd",
+    "notation", "symbolic", "explanation", "drawing", "script", "debug", "demo", "cli", "autograd_mini", "__main__",
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "drawing", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
 }  # fmt: skip
 
 
-def imports(path):
-    """(module, is it at the top level of the file) for each import in a file."""
-    tree = ast.parse(path.read_text())
+def short(name):
+    return name.removeprefix("autograd_mini.")
+
+
+def source(module):
+    """The file of a module of the package."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def imports(module):
+    """(module, is it at the top level of the file) for each import in a file, those inside functions too."""
+    tree = ast.parse(source(module).read_text(encoding="utf-8"))
     top = set(map(id, tree.body))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, id(node) in top) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}: relative import"
-            base = node.module
+            assert node.level == 0, f"{module}: relative import"
             for alias in node.names:
-                inner = f"{base}.{alias.name}"
-                yield (inner if inner in MODULES else base), id(node) in top
+                inner = f"{node.module}.{alias.name}"
+                yield (inner if inner in MODULES else node.module), id(node) in top
 
 
-def short(name):
-    return name.removeprefix("autograd_mini.")
+ARROWS = {module: {name for name, _ in imports(module) if name in MODULES} for module in MODULES}
 
 
-def layer(name):
-    name = "__init__" if name == "autograd_mini" else short(name)
-    found = [i for i, names in enumerate(LAYERS) if name in names]
-    assert found, f"{name} has no place in LAYERS"
-    return found[0]
+def room(module):
+    return short(module).partition(".")[0]
+
+
+def test_arrows_between_rooms_point_one_way():
+    """A room imports from rooms before it in the list alone; the figures are printed with `pytest -s`."""
+    assert {room(module) for module in MODULES} == set(ROOMS)
+    between = {(room(module), room(name)) for module, names in ARROWS.items() for name in names}
+    between = {(one, other) for one, other in between if one != other}
+    backwards = [f"{one} imports {other}" for one, other in between if ROOMS.index(other) > ROOMS.index(one)]
+    assert backwards == []
+    print(
+        f"\n{len(MODULES)} modules, {sum(map(len, ARROWS.values()))} arrows between them; "
+        f"{len(ROOMS)} rooms, {len(between)} arrows between them"
+    )
+
+
+def test_modules_form_no_circle():
+    """Nor does one module in a room lead back to itself."""
+    try:
+        tuple(graphlib.TopologicalSorter(ARROWS).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" <- ".join(map(short, error.args[1])))
+
+
+def test_no_module_bears_the_name_of_a_function():
+    """Importing a submodule would replace the function in its package; no room has a name of `autograd_mini` either."""
+    modules = {name for name in am.__all__ if inspect.ismodule(getattr(am, name))}
+    for module in MODULES:
+        package, _, name = module.rpartition(".")
+        public = {*am.__all__, *getattr(sys.modules.get(package), "__all__", ())} - modules
+        assert name not in public, f"{module} has the name of something public"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=short)
-def test_arrows_point_one_way(module):
-    """Imports go to earlier layers only; the standard library is free; a third party appears in one place."""
-    source = importlib.util.find_spec(module).origin
-    for name, at_top in imports(Path(source)):
+def test_third_parties_are_imported_in_one_place(module):
+    """The standard library is free; anything else belongs to one room, and is imported where it is used."""
+    for name, at_top in imports(module):
         root = name.partition(".")[0]
-        if root == "autograd_mini":
-            assert layer(name) < layer(module), f"{module} imports {name}"
-        elif root not in sys.stdlib_module_names:
-            place = short(module).partition(".")[0]
-            assert ALLOWED_ELSEWHERE.get(root) == place, f"{module} imports {name}"
+        if root not in ("autograd_mini", *sys.stdlib_module_names):
+            assert ALLOWED_ELSEWHERE.get(root) == room(module), f"{module} imports {name}"
             # The first use of a name of `symbolic` imports its parts, and they import SymPy.
             assert not at_top or short(module).startswith("symbolic."), f"{module} imports {name} at once"
 

@@ -7,7 +7,7 @@ The wrong one is what everybody writes first, and it looks right:
         for operand, local in self.edges:
             operand.backward(self.grad * local)  # self.grad may not be complete yet
 
-Not here: the right one (`sweep`). Read next: `wording`.
+Not here: the right one (`sweep`). Read next: `program`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from autograd_mini.debug.timeline.journal import BACKWARD, Step, edges
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
 from autograd_mini.notation.text import elided, number
-from autograd_mini.output.screen import columns, width, wrapped
-from autograd_mini.output.streams import printable_lines
+from autograd_mini.output.streams import columns, printable_lines, width, wrapped
 
 _LONGEST = 200_000  # contributions of the wrong order: their number may grow exponentially
 _SHOWN = 8

@@ -1,7 +1,7 @@
 """What a stop says, as text, for terminals and editors: the place with its expression marked, the chain rule, tables.
 
 Numbers are short, as in pictures; a function paints a text by its role where there are colours.
-Not here: what happened (`timeline`), and who prints it. Read next: `program`.
+Not here: what happened (`timeline`), and who prints it. Read next: `disorder`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, elided, number
-from autograd_mini.output.screen import columns_of, width
+from autograd_mini.output.streams import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards
 
-Paint = Callable[[str, str], str]
+Paint = Callable[[str, str], str]  # of a role ("header", "mark", "result", "faint", "error") and a text
 
-ROLES = "header", "mark", "result", "faint", "error"
 _FEW = 12  # terms, operands or lines shown of many
 _TAB = 8
 _LONGEST = 60  # characters of a name in a formula
@@ -299,7 +298,7 @@ class Wording:
             gradient = number(self.trace.grad(node)) if self._is_reached(node) else f"0: {_NOTHING}"
             rows.append((self.symbol(node), f"  {number(self.trace.value(node))}", f"  {gradient}", where))
         heading, *lines = aligned(rows, right=(1, 2))
-        rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
+        rest = [f"… {len(nodes) - most:,} more; grad all shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
 
     def explanation(self, node: Value | None = None, **limits: Any) -> Explanation:

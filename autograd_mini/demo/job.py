@@ -1,34 +1,32 @@
 """The main job: train a softmax classifier built from primitives, and hold what falls out against the closed forms.
 
-Not here: command-line arguments (`cli`), derivatives. Read next: `functions`.
+Not here: command-line arguments (`cli`), derivatives. Read next: `script`.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from math import exp, fsum, hypot, sqrt, ulp
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from autograd_mini.demo.data import Dataset
+from autograd_mini.drawing import draw
 from autograd_mini.engine import Value
 from autograd_mini.functions.logits import softmax
 from autograd_mini.functions.losses import cross_entropy
 from autograd_mini.functions.sums import dot, mean
 from autograd_mini.optim import Adam
-from autograd_mini.output.streams import abandon, write
+from autograd_mini.output.streams import abandon, printable, write
 from autograd_mini.program.scopes import scope
+
+_WIDEST = 8  # classes shown in a table
 
 
 class SoftmaxClassifier:
-    """One weighted sum of the numbers for each class; softmax turns them into probabilities.
-
-    Args:
-        data: what it will be trained on. Each column is shifted and scaled to mean 0 and deviation 1.
-        seed: decides the initial weights.
-    """
+    """One weighted sum of the columns, shifted and scaled to mean 0 and deviation 1, for each class."""
 
     def __init__(self, data: Dataset, seed: int = 0) -> None:
         columns = list(zip(*data.rows, strict=True))
@@ -53,18 +51,14 @@ class SoftmaxClassifier:
         with scope("logits"):
             return [dot(weights, inputs) + bias for weights, bias in zip(self.weights, self.biases, strict=True)]
 
-    def predict(self, row: Sequence[float]) -> int:
-        """The index of the most probable class."""
-        logits = [z.data for z in self.logits(row)]
-        return logits.index(max(logits))
-
     def accuracy(self, data: Dataset) -> float:
         """The share of samples whose most probable class is the right one."""
-        return sum(self.predict(row) == label for row, label in zip(data.rows, data.labels, strict=True)) / len(data)
+        guesses = [[z.data for z in self.logits(row)] for row in data.rows]
+        return sum(zs.index(max(zs)) == label for zs, label in zip(guesses, data.labels, strict=True)) / len(data)
 
 
 class _Progress:
-    """Standard error; if that is closed or full, a progress bar is not worth an end."""
+    """Standard error; if that is closed or full, the training goes on without a progress bar."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
@@ -93,68 +87,35 @@ def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int 
         progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What falls out of the graph beside the closed forms, for the logits of one sample.
-
-    Attributes:
-        logits: z.
-        probabilities: a = softmax(z).
-        targets: t, 1 for the right class.
-        slopes: dL/dz, derived by the engine from the composition of the cross-entropy.
-        jacobian: da_i/dz_j, derived by the engine from the composition of softmax.
-    """
+class Derived(NamedTuple):
+    """What falls out of the graph for the logits z of one sample, beside the closed forms."""
 
     logits: list[float]
-    probabilities: list[float]
-    targets: list[float]
-    slopes: list[float]
-    jacobian: list[list[float]]
-
-    @property
-    def closed_slopes(self) -> list[float]:
-        """The closed form a - t."""
-        return [a - t for a, t in zip(self.probabilities, self.targets, strict=True)]
-
-    @property
-    def closed_jacobian(self) -> list[list[float]]:
-        """The closed form a_i (δ_ij - a_j)."""
-        a = self.probabilities
-        return [[a[i] * ((i == j) - a[j]) for j in range(len(a))] for i in range(len(a))]
-
-    @property
-    def slope_error(self) -> float:
-        """The largest difference between derived and closed slopes, in ulp of the larger of a and t."""
-        differences = zip(self.slopes, self.closed_slopes, self.probabilities, self.targets, strict=True)
-        return max(abs(derived - closed) / ulp(max(a, t)) for derived, closed, a, t in differences)
-
-    @property
-    def jacobian_error(self) -> float:
-        """The largest difference between derived and closed Jacobian, in ulp of a_i."""
-        rows = zip(self.jacobian, self.closed_jacobian, self.probabilities, strict=True)
-        return max(abs(d - c) / ulp(a) for derived, closed, a in rows for d, c in zip(derived, closed, strict=True))
+    probabilities: list[float]  # a = softmax(z)
+    targets: list[float]  # t, 1 for the right class
+    slopes: list[float]  # dL/dz, derived by the engine from the composition of the cross-entropy
+    closed_slopes: list[float]  # a - t
+    slope_error: float  # the largest difference, in ulp of the larger of a and t
+    jacobian: list[list[float]]  # da_i/dz_j, derived by the engine from the composition of softmax
+    closed_jacobian: list[list[float]]  # a_i (δ_ij - a_j)
+    jacobian_error: float  # the largest difference, in ulp of a_i
 
 
-def compare(logits: Sequence[float], target: int) -> Comparison:
-    """Derive dL/dz and the Jacobian of softmax at some logits.
-
-    >>> compare([1.0, 2.0], 1).slope_error <= 1.0
-    True
-    """
-    zs = [Value(z) for z in logits]
+def derive(logits: Sequence[float], target: int) -> Derived:
+    """Derive dL/dz and the Jacobian of softmax at some logits."""
+    zs, classes = [Value(z) for z in logits], range(len(logits))
     cross_entropy(zs, target).backward()
-    jacobian = []
-    for i in range(len(zs)):
+    slopes, jacobian = [z.grad for z in zs], []
+    for i in classes:
         variables = [Value(z) for z in logits]
         softmax(variables)[i].backward()
         jacobian.append([z.grad for z in variables])
-    return Comparison(
-        list(logits),
-        softmax(logits),
-        [float(j == target) for j in range(len(zs))],
-        [z.grad for z in zs],
-        jacobian,
-    )
+    a, t = softmax(logits), [float(j == target) for j in classes]
+    closed = [a[j] - t[j] for j in classes]
+    closed_jacobian = [[a[i] * ((i == j) - a[j]) for j in classes] for i in classes]
+    error = max(abs(slopes[j] - closed[j]) / ulp(max(a[j], t[j])) for j in classes)
+    jacobian_error = max(abs(jacobian[i][j] - closed_jacobian[i][j]) / ulp(a[i]) for i in classes for j in classes)
+    return Derived(list(logits), a, t, slopes, closed, error, jacobian, closed_jacobian, jacobian_error)
 
 
 def least_certain(model: SoftmaxClassifier, data: Dataset) -> int:
@@ -165,3 +126,52 @@ def least_certain(model: SoftmaxClassifier, data: Dataset) -> int:
         return 1.0 - exp(second - first)
 
     return min(range(len(data)), key=margin)
+
+
+def run(data: Dataset, title: str, steps: int, seed: int, output: Path, say: Callable[[str], None]) -> None:
+    """Train, say what falls out beside the closed forms, and draw the graph of the loss of one sample."""
+    training, testing = data.split(seed=seed)
+    model = SoftmaxClassifier(training, seed)
+    say(
+        f"{title}: {len(data)} samples, {len(data.columns)} numbers each, "
+        f"{len(data.classes)} classes; {len(training)} to train on, {len(testing)} to test on"
+    )
+    train(model, training, steps, seed=seed)
+    index = least_certain(model, testing)
+    row, label = testing.rows[index], testing.labels[index]
+    names = [printable(name) for name in data.classes]
+    logits = model.logits(row)
+    _say_derived(derive([z.data for z in logits], label), label, names, say)
+    say(f"\naccuracy: {model.accuracy(training):.1%} in training, {model.accuracy(testing):.1%} on the test samples")
+
+    if len(data.columns) * len(data.classes) > 60:  # too many weights for one picture: begin at the logits
+        logits = [Value(z.data) for z in logits]
+    for parameter in model.parameters():
+        parameter.grad = None
+    for i, z in enumerate(logits):
+        z.name = f"z{i}"
+    loss = cross_entropy(logits, label)
+    loss.name = "loss"
+    loss.backward()
+    written = draw(loss, title=f"cross-entropy of one sample, a {names[label]}").save(output)
+    say(f"the graph of this sample's loss: {Path(written).resolve()}")
+
+
+def _say_derived(found: Derived, label: int, names: Sequence[str], say: Callable[[str], None]) -> None:
+    shown = range(min(len(names), _WIDEST))
+    width = max(12, *(len(names[i]) for i in shown))
+    say(f"\nThe test sample the classifier is least sure of, a {names[label]}: what falls out of the graph\n")
+    say(f"{'':{width}}  {'z':>9}  {'a':>9}  {'t':>3}  {'dL/dz derived':>22}  {'a - t':>22}")
+    for i in shown:
+        say(
+            f"{names[i]:{width}}  {found.logits[i]:9.4f}  {found.probabilities[i]:9.6f}  {found.targets[i]:3.0f}"
+            f"  {found.slopes[i]:22.17f}  {found.closed_slopes[i]:22.17f}"
+        )
+    say(f"largest difference: {found.slope_error:.2g} ulp (units in the last place of the larger of a and t)\n")
+    say("The Jacobian of softmax, da_i/dz_j: derived, and a_i(δ_ij - a_j) below it\n")
+    for i in shown:
+        for title, matrix in ((f"row {i}", found.jacobian), ("", found.closed_jacobian)):
+            say(f"{title:{width}}  " + "  ".join(f"{matrix[i][j]:22.17f}" for j in shown))
+    say(f"largest difference: {found.jacobian_error:.2g} ulp (units in the last place of a_i)")
+    if len(names) > _WIDEST:
+        say(f"({len(names) - _WIDEST} more classes are compared and not shown)")

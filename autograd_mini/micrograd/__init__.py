@@ -1,9 +1,7 @@
-"""For code written for micrograd: change its imports to this package, and nothing else.
+"""For code written for micrograd: change its imports from `micrograd` to `autograd_mini.micrograd`, and nothing else.
 
-`from micrograd.engine import Value` becomes `from autograd_mini.micrograd.engine import Value` (or, shorter,
-`from autograd_mini.micrograd import Value`), and `from micrograd.nn import MLP` becomes
-`from autograd_mini.micrograd.nn import MLP`. Pictures, debuggers and `explain` take what it makes.
-Not here: anything that code written for this package needs; its `Value` is in `engine`. Read next: `micrograd.engine`.
+`from autograd_mini.micrograd import Value, nn` is enough. Not here: what code written for this package needs.
+Read next: `micrograd.engine`.
 """
 
 from autograd_mini.micrograd import nn

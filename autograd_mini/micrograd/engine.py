@@ -1,8 +1,6 @@
-"""The `Value` of code written for micrograd: a node with identity, attributes and operations of one's own.
+"""The `Value` of code written for micrograd: constants are nodes, `a - b` is `a + b * -1`, `tanh` is one node.
 
-It records micrograd's graph: constants are nodes, `a - b` is `a + b * -1`, `a / b` is `a * b**-1`, and a function such
-as `tanh` is one node. Numbers and local derivatives come from the same table, and the same sweep walks it.
-Not here: any derivative. Read next: `micrograd.nn`.
+Not here: any derivative; the same table and the same sweep serve both kinds. Read next: `micrograd.nn`.
 """
 
 from __future__ import annotations
@@ -25,17 +23,16 @@ _POW, _WHERE = TABLE["pow"], TABLE["where"]
 class Value(engine.Value, tracked=True):
     """A number that records the operations it takes part in, as code written for micrograd expects it.
 
-    Beside what the plain `Value` does: `==`, `in`, `index` and `remove` compare identity, and every node is true;
-    any attribute can be set; the data of every node can be written; an operation of your own is a node made from its
-    operands whose `_backward` adds to their `.grad`, with `.grad` of the node complete (pictures and debuggers call it
-    too, and put all gradients back); classes can derive from it.
-    What differs from micrograd is what it does wrong: a second `backward()` adds to leaves alone, as it starts afresh
-    on computed nodes; and gradients are those of the recorded computation, though data was written since.
+    Unlike those of the plain `Value`, `==`, `in`, `index` and `remove` compare identity, every node is true, takes any
+    attribute and new data, and classes can derive from it. An operation of your own is a node made from its operands;
+    its `_backward` adds to their `.grad` when its own `.grad` is complete. Pictures and debuggers call it too, and put
+    all gradients back. Two things differ from micrograd, which gets them wrong: a second `backward()` adds to leaves
+    alone, and gradients are those of the recorded computation, even if data was written since.
 
     Args:
         data: a real number, stored as a float.
-        _children: what it was computed from, by an operation of your own. Assign `_backward` to the result; without
-            one, no gradient gets to the operands.
+        _children: the operands of an operation of your own. Assign `_backward` to the result; without one, no gradient
+            gets to the operands.
         _op: what that operation is called.
         label: what pictures and debuggers call the number.
 
@@ -106,7 +103,7 @@ class Value(engine.Value, tracked=True):
 
     @property
     def data(self) -> float:
-        """The number. Graphs recorded before it is written keep the number that they were recorded with."""
+        """The number. It can be written; graphs recorded before keep the number they were recorded with."""
         return self._data
 
     @data.setter
@@ -118,7 +115,7 @@ class Value(engine.Value, tracked=True):
 
     @property
     def label(self) -> Any:
-        """What pictures and debuggers call it; "" where nobody gave it a name. Other things than text are kept too."""
+        """What pictures and debuggers call it; "" without a name. Other things than text are kept too."""
         label = vars(self).get("label")
         return label if label is not None and str(label) == self.name else self.name or ""
 
@@ -162,19 +159,17 @@ class Value(engine.Value, tracked=True):
         """The local partial derivative for each operand; of an operation of your own, what `_backward` adds for 1."""
         edges = super().partials
         if edges and type(edges[0]) is _Share:
-            return tuple([_Slope(part, share) for part, share in zip(edges[0].shares(1.0), edges, strict=True)])
+            shares = edges[0].shares
+            return tuple([_Share(shares, place, slope) for place, slope in enumerate(shares(1.0))])
         return edges
 
     def backward(self, seed: float = 1.0) -> None:
         """Add the derivative of this value by every leaf to the leaf's `.grad`; see `autograd_mini.Value.backward`.
 
+        After an error, one of a `_backward` of your own too, all gradients are what they were.
+
         Args:
             seed: the derivative to start with, a factor on all gradients.
-
-        Raises:
-            OperandError: the seed is not a real number.
-            NonFiniteError: under `checked()`, a contribution is nan or infinite. After this error, and after one of a
-                `_backward` of your own, all gradients are what they were.
 
         >>> x = Value(3.0)
         >>> (x * x).backward()
@@ -275,11 +270,7 @@ def _node(kind: type[Value], row: Primitive | None, data: float, operands: Any, 
 
 
 def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
-    """Record one operation on numbers and these `Value`s.
-
-    Raises:
-        OperandError: an operand is neither.
-    """
+    """Record one operation on numbers and these `Value`s; anything else is an OperandError."""
     kind, kept = Value, []
     for x in operands:
         if isinstance(x, Value):
@@ -326,21 +317,17 @@ class _Row(Primitive):
         return (_own if self.function is _unknown else _composed), (self.name,)
 
 
-def _smooth(result: float, *operands: float) -> bool:
-    return False  # kinks inside of a composed function are seen as it is evaluated
-
-
 @cache
 def _composed(name: str) -> Primitive:
-    """A function that is composed from primitives, as one operation; its derivative is what falls out."""
+    """A function that is composed from primitives, as one operation; `kinks` sees into it as it is evaluated."""
     function: Callable[[Any], Any] = getattr(functions, name)
-    return _Row(name, function, lambda y, x: (functions.slope(function, x),), name, (), (), _smooth)
+    return _Row(name, function, lambda y, x: (functions.slope(function, x),), name, (), ())
 
 
 @cache
 def _own(op: str) -> Primitive:
     """An operation that the user's program evaluates and differentiates itself."""
-    return _Row(op, _unknown, _without_rule, op, (), (), _smooth)
+    return _Row(op, _unknown, _without_rule, op, (), ())
 
 
 def _unknown(*numbers: float) -> float:
@@ -361,27 +348,26 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in (
-    "elu", "gelu", "hard_tanh", "leaky_relu", "log_sigmoid", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
-):  # fmt: skip
-    setattr(Value, _name, _method(_name))
+for _name in functions.ACTIVATIONS:
+    if _name != "relu":  # which is one node already
+        setattr(Value, _name, _method(_name))
 
 
 # -- operations of one's own -------------------------------------------------------------------------------------------
 #
-# Their local derivatives are inside of a function that adds to gradients. The sweep multiplies adjoints with partials,
-# so the partial of such an edge is a `_Share`: multiplied with an adjoint, it asks the function. There is one sweep.
+# Their local derivatives are inside a function that adds to gradients. The sweep multiplies adjoints with partials, so
+# the partial of such an edge is a `_Share`: multiplied with an adjoint, it asks the function.
 
 
 class _Shares:
-    """What the `_backward` of a node adds to its operands, for an adjoint."""
+    """What the `_backward` of a node adds to its operands, for an adjoint: it is called once for all of them."""
 
-    __slots__ = ("_adjoint", "_children", "_found", "_function", "_node")
+    __slots__ = ("_children", "_function", "_node", "adjoint", "found")
 
     def __init__(self, node: Value, children: tuple[Value, ...], function: Callable[[], object]) -> None:
         self._node, self._children, self._function = node, children, function
-        self._adjoint: Any = None
-        self._found: list[float] = []
+        self.adjoint: Any = None
+        self.found: list[float] = []
 
     def __call__(self, adjoint: float) -> list[float]:
         """Call the function, with this gradient of the node, and leave all gradients as they were."""
@@ -401,44 +387,34 @@ class _Shares:
                         "is not among its operands.",
                         "Pass all operands: Value(data, (a, b), 'op').",
                     )
-            self._adjoint, self._found = adjoint, [x.grad for x in children]
+            self.adjoint, self.found = adjoint, [x.grad for x in children]
         finally:
             for x, gradient in (*touched, *others):
                 x._grad = gradient
-        return self._found
+        return self.found
 
-    def share(self, place: int, adjoint: Any) -> float:
-        """What one operand gets: the function is called once for all of them."""
+
+class _Share(float):
+    """The partial of an edge to one operand: `adjoint * share` is the contribution.
+
+    As a number it is that for an adjoint of 1, known where partials are looked at; the sweep never needs it.
+    """
+
+    __slots__ = ("place", "shares")
+
+    shares: _Shares
+    place: int
+
+    def __new__(cls, shares: _Shares, place: int, number: float = nan) -> _Share:
+        share = super().__new__(cls, number)
+        share.shares, share.place = shares, place
+        return share
+
+    def __rmul__(self, adjoint: Any) -> float:
         if not isinstance(adjoint, float):
             raise OperandError(
                 "An operation with a _backward of its own has first derivatives alone.", "Write it with this package."
             )
-        if place == 0 or adjoint is not self._adjoint:
-            self(adjoint)
-        return self._found[place]
-
-
-class _Share:
-    """The partial of an edge to one operand of such an operation: `adjoint * share` is the contribution."""
-
-    __slots__ = ("place", "shares")
-
-    def __init__(self, shares: _Shares, place: int) -> None:
-        self.shares, self.place = shares, place
-
-    def __rmul__(self, adjoint: Any) -> float:
-        return self.shares.share(self.place, adjoint)
-
-
-class _Slope(float):
-    """The same with a number to look at: what the operand gets for an adjoint of 1."""
-
-    _share: _Share
-
-    def __new__(cls, number: float, share: _Share) -> _Slope:
-        slope = super().__new__(cls, number)
-        slope._share = share
-        return slope
-
-    def __rmul__(self, adjoint: Any) -> float:
-        return self._share.__rmul__(adjoint)
+        if self.place == 0 or adjoint is not self.shares.adjoint:
+            self.shares(adjoint)
+        return self.shares.found[self.place]

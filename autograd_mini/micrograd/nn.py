@@ -1,6 +1,6 @@
 """Neurons, layers and networks of micrograd's `Value`: sums of products node by node, as micrograd makes them.
 
-Not here: anything that `autograd_mini.nn` has already. Read next: `optim`.
+Not here: anything that `autograd_mini.nn` has already. Read next: `program`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
 
 class Neuron(nn.Neuron):
-    """`autograd_mini.nn.Neuron` of these `Value`s.
-
-    >>> [node._op for node in Neuron(1, seed=0)([1.0])._prev]
-    ['+']
-    """
+    """`autograd_mini.nn.Neuron` of these `Value`s."""
 
     _leaf = Value
 
@@ -34,11 +30,7 @@ class Neuron(nn.Neuron):
 
 
 class Layer(nn.Layer):
-    """`autograd_mini.nn.Layer` of these `Value`s.
-
-    >>> len(Layer(3, 2, seed=0)([1.0, 2.0, 3.0]))
-    2
-    """
+    """`autograd_mini.nn.Layer` of these `Value`s."""
 
     _neuron = Neuron
 

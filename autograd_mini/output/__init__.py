@@ -1,4 +1,4 @@
-"""What leaves the package: files, streams, the columns of a terminal.
+"""What leaves the package: files, and text for a terminal.
 
-Read next: `files`.
+Not here: what they say. Read next: `output.files`.
 """

@@ -1,6 +1,6 @@
 """Writing a file: aside first, then renamed, so that a write that fails leaves what was there.
 
-Every file that the package writes goes through here. Not here: what is written. Read next: `draw`.
+Every file that the package writes goes through here. Not here: what is written. Read next: `output.streams`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,12 @@ os.umask(_UMASK)
 
 
 def write(path: str | Path, content: str | bytes) -> Path:
-    """Write a whole file, or leave the one that is there as it was.
-
-    Args:
-        path: where to. A link is followed; a pipe or a device, such as `/dev/stdout`, is written to directly.
-        content: all of it; text becomes UTF-8, its line ends stay as they are.
-
-    Returns:
-        the path.
+    """Write a whole file, or leave the one that is there as it was; a link is followed, a device written to directly.
 
     Raises:
         OSError: the disk is full or read-only, or there is no such folder; its `filename` is the path.
-
-    >>> import tempfile, pathlib
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write(pathlib.Path(folder, "a.txt"), "α").read_bytes()
-    b'\\xce\\xb1'
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode() if isinstance(content, str) else content  # line ends stay as they are
     path = Path(path)
     try:
         target = Path(os.path.realpath(path))

@@ -1,6 +1,6 @@
-"""Standard streams as they may be: closed, full, cut off, or in an encoding that has no ∂.
+"""Text for a terminal, and standard streams as they may be: closed, full, cut off, in an encoding that has no ∂.
 
-What a command prints goes through here. Not here: what is printed. Read next: `cli`.
+What a command prints goes through here. Not here: what is printed. Read next: `notation`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 # What XML forbids, what would steer a terminal or turn the direction of the text around it, and what breaks lines.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 STANDARD_OUTPUT = "standard output"
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _ASCII = {
     "∂": "d", "×": "x", "÷": "/", "−": "-", "·": "*", "±": "+-", "√": "sqrt", "≤": "<=", "≥": ">=", "≠": "!=",
     "→": "->", "←": "<-", "↑": "^", "↓": "v", "▶": ">", "↵": " ", "□": "_", "…": "...", "“": '"', "”": '"', "’": "'",
@@ -25,22 +27,53 @@ _ASCII = {
 }  # fmt: skip
 
 
-def printable(text: str) -> str:
-    r"""Text of the user without what would steer a terminal, break the line or turn its direction.
+# -- texts -------------------------------------------------------------------------------------------------------------
 
-    >>> printable("a\x1b[2Jb")
-    'a�[2Jb'
-    """
+
+def printable(text: str) -> str:
+    """Text of the user without what would steer a terminal, break the line or turn its direction."""
     return UNSAFE.sub("�", text)
 
 
 def printable_lines(text: str) -> str:
-    r"""The same of a text of several lines, with its tabs.
-
-    >>> printable_lines("a\n\tb\r")
-    'a\n\tb�'
-    """
+    """The same of a text of several lines, with its tabs."""
     return UNSAFE.sub(lambda match: match[0] if match[0] in "\n\t" else "�", text)
+
+
+def columns(otherwise: int = 0) -> int:
+    """How many columns the terminal has that is written to; what is written elsewhere has no width of its own."""
+    import shutil  # here: importing it takes longer than all of this module
+
+    is_terminal = getattr(sys.stdout, "isatty", bool)()
+    return shutil.get_terminal_size().columns if is_terminal else otherwise
+
+
+def width(text: str) -> int:
+    """How many columns a text takes on a screen; colours take none."""
+    return sum(columns_of(character) for character in _COLOUR.sub("", text))
+
+
+def columns_of(character: str) -> int:
+    """How many columns a character takes: none for accents and joiners, two for those of East Asia."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def wrapped(line: str, columns: int, below: int | None = None) -> list[str]:
+    """A line broken between words to some columns (0: no limit); what follows begins two further inside, or `below`."""
+    if not columns or width(line) <= columns:
+        return [line]
+    start = len(line) - len(line.lstrip(" "))
+    indent = " " * (start + 2 if below is None else below)
+    first, *words = line[start:].split(" ")
+    lines = [line[:start] + first]
+    for word in words:
+        if word and width(f"{lines[-1]} {word}") > columns:
+            lines.append(indent + word)
+        else:
+            lines[-1] += f" {word}"
+    return [part.rstrip() for part in lines]
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
@@ -60,6 +93,9 @@ def _spelt(character: str) -> str:
 
 
 codecs.register_error("readable", _readable)
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
 
 
 def prepare() -> None:
@@ -97,11 +133,7 @@ def write(stream: Any, text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print text of a command, and no control characters that came with the user's data.
-
-    Raises:
-        OSError: as `write` does.
-    """
+    """Print text of a command, without control characters that came with the user's data; errors as of `write`."""
     write(sys.stdout, printable_lines(text) + "\n")
 
 
@@ -120,10 +152,23 @@ def abandon(stream: Any) -> None:
 
 
 def reason(error: OSError) -> str:
-    """What an error of the system is about, and what it is.
-
-    >>> reason(FileNotFoundError(2, "No such file or directory", "net.csv")), reason(OSError("timed out"))
-    ('net.csv: No such file or directory', 'timed out')
-    """
+    """What an error of the system is about, and what it is: "net.csv: No such file or directory"."""
     what = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {what}" if error.filename not in (None, "") else what
+
+
+class WatchedInput(io.RawIOBase):
+    """An empty standard input that calls a function when the program reads from it."""
+
+    def __init__(self, when_read: Callable[[], object]) -> None:
+        self._when_read = when_read
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def readinto(self, _: Any) -> int:
+        self._when_read()
+        return 0

@@ -1,4 +1,4 @@
 """The user's program: what holds while it records, and where in it something happened.
 
-Read next: `stack`.
+Not here: what is done with the graph. Read next: `program.source`.
 """

@@ -1,6 +1,6 @@
 """The variable that an expression is assigned to: what the user calls its result.
 
-Not here: which node an expression made (that is `scopes`). Read next: `names`.
+Not here: which node an expression made (`watch.origins`). Read next: `program.stack`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,31 @@ import linecache
 from collections import Counter
 from functools import lru_cache
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from autograd_mini.program.source import Site
-
-Span = tuple[int, int, int, int]
+from autograd_mini.program.source import Site, Span, parsed, span_of
 
 _STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
 _BETWEEN = ("CACHE", "EXTENDED_ARG", "COPY")  # COPY: of several targets, as in a = b = x * y, the first
 
 
+def variable(site: Site) -> str:
+    """The variable to which an expression is assigned as a whole; "" if it is to none."""
+    return _stored(site.code).get(site.instruction, "") or _assigned(site.file).unpacked.get(site.span, "")
+
+
+def element(site: Site) -> str:
+    """The place in a list that an expression is written at, as in `z = [w * x, v * x]`: "z[0]"; "" if it is in none."""
+    return _assigned(site.file).elements.get(site.span, "")
+
+
+def listed(site: Site) -> str:
+    """The variable of the list that a comprehension makes of an expression, as in `e = [exp(v) for v in z]`, or ""."""
+    return _assigned(site.file).listed.get(site.span, "")
+
+
 @lru_cache(maxsize=1000)
-def _variables(code: CodeType) -> dict[int, str]:
+def _stored(code: CodeType) -> dict[int, str]:
     """The variable in which the result of an instruction is stored at once, by the offset of the instruction."""
     found: dict[int, str] = {}
     start = 0
@@ -35,31 +48,6 @@ def _variables(code: CodeType) -> dict[int, str]:
         if instruction.opname not in _BETWEEN:
             start = instruction.offset
     return found
-
-
-def variable(site: Site) -> str:
-    """The variable to which an expression is assigned as a whole; "" if it is to none.
-
-    >>> import sys
-    >>> def program():
-    ...     y = sys._getframe()
-    ...     return y
-    >>> frame = program()
-    >>> variable(Site(frame.f_code, frame.f_lasti))
-    ''
-    """
-    found = _variables(site.code).get(site.instruction, "")
-    return found or _assigned(site.file).unpacked.get(site.span, "")
-
-
-def element(site: Site) -> str:
-    """The place in a list that an expression is written at, as in `z = [w * x, v * x]`: "z[0]"; "" if it is in none."""
-    return _assigned(site.file).elements.get(site.span, "")
-
-
-def listed(site: Site) -> str:
-    """The variable of the list that a comprehension makes of an expression, as in `e = [exp(v) for v in z]`, or ""."""
-    return _assigned(site.file).listed.get(site.span, "")
 
 
 class _Assigned(NamedTuple):
@@ -77,52 +65,41 @@ def _assigned(file: str) -> _Assigned:
 @lru_cache(maxsize=100)
 def _read(program: str) -> _Assigned:
     found = _Assigned({}, {}, {})
-    try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError):
-        return found
-    for node in ast.walk(tree):
-        pairs = [(target, node.value) for target in node.targets] if isinstance(node, ast.Assign) else []
-        for pair in pairs:
-            match pair:
-                case (ast.Tuple() | ast.List()) as target, (ast.Tuple() | ast.List()) as values if _alike(
-                    target, values
-                ):
-                    for name, value in zip(target.elts, values.elts, strict=True):
+    nodes: list[Any] = [*ast.walk(parsed(program))]
+    for node in nodes:
+        for target in node.targets if isinstance(node, ast.Assign) else []:
+            match target, node.value:
+                case ((ast.Tuple() | ast.List()), (ast.Tuple() | ast.List())) if _alike(target.elts, node.value.elts):
+                    for name, value in zip(target.elts, node.value.elts, strict=True):
                         if isinstance(name, ast.Name):
-                            found.unpacked.setdefault(_span(value), name.id)
-                case ast.Name(id=name), ast.Tuple() | ast.List() as values:
-                    for index, value in enumerate(values.elts):
+                            found.unpacked.setdefault(span_of(value), name.id)
+                case ast.Name(id=name), (ast.Tuple() | ast.List()):
+                    for index, value in enumerate(node.value.elts):
                         if isinstance(value, ast.Starred):
                             break
-                        found.elements.setdefault(_span(value), f"{name}[{index}]")
-    for scope in ast.walk(tree):  # of functions in functions, the inner ones come later
-        if isinstance(scope, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)):
-            found.listed.update(_kept_lists([*ast.walk(scope)]))
+                        found.elements.setdefault(span_of(value), f"{name}[{index}]")
+    for node in nodes:  # of functions in functions, the inner ones come later
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.listed.update(_kept_lists([*ast.walk(node)]))
     return found
 
 
 def _kept_lists(nodes: list[ast.AST]) -> dict[Span, str]:
     """The elements of comprehensions whose variable is written once, by its name; of others, "": no order is known."""
-    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-    stored = Counter(name.id for name in names)
-    parts = [node for node in nodes if isinstance(node, (ast.Attribute, ast.Subscript))]
+    stored = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     changed = {  # a method is called, or an element is stored
-        part.value.id
-        for part in parts
-        if isinstance(part.value, ast.Name) and (isinstance(part, ast.Attribute) or not isinstance(part.ctx, ast.Load))
+        node.value.id
+        for node in nodes
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name)
+        if isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load)
     }
     found = {}
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=str(name))], value=ast.ListComp(elt=value)):
-                found[_span(value)] = name if stored[name] == 1 and name not in changed else ""
+                found[span_of(value)] = name if stored[name] == 1 and name not in changed else ""
     return found
 
 
-def _alike(target: ast.Tuple | ast.List, values: ast.Tuple | ast.List) -> bool:
-    return len(target.elts) == len(values.elts) and not any(isinstance(part, ast.Starred) for part in values.elts)
-
-
-def _span(node: ast.expr) -> Span:
-    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
+def _alike(targets: list[ast.expr], values: list[ast.expr]) -> bool:
+    return len(targets) == len(values) and not any(isinstance(value, ast.Starred) for value in values)

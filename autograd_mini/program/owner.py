@@ -1,6 +1,6 @@
 """Whose code is this: the user's, a library's, or this package's (and which version)? Asked of frames, places, classes.
 
-Not here: what is done with the answer. Read next: `stack`.
+Not here: what is done with the answer. Read next: `program.assignments`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What users write around code: a `with` block and a decorator that name a part of the graph.
 
-A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `watch`.
+A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `program.marks`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,14 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from autograd_mini.program.stack import Recording, enter, is_inside, leave, leave_block, recording
+from autograd_mini.program.stack import Hooks, Recording, downwards, enter, leave, leave_block, recording
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Block:
-    """A context manager that may be entered again inside of itself, or by several threads at once.
-
-    Args:
-        adds: the name of a scope, or a function that makes the hooks inside from those outside.
-    """
+    """A context manager for an entry of the stack; it may be entered again inside itself, or by threads at once."""
 
     __slots__ = ("adds", "entries")
 
@@ -32,7 +28,7 @@ class Block:
         self.entries: list[Recording] = []  # those that are open
 
     def __enter__(self) -> Any:
-        self.entries.append(enter(self.adds, is_block=True))
+        self.entries.append(enter(self.adds, True))
         return self
 
     def __exit__(
@@ -40,7 +36,9 @@ class Block:
     ) -> None:
         entries = self.entries
         if entries:
-            entry = entries[0] if len(entries) == 1 else is_inside(recording(), entries) or entries[-1]
+            entry = entries[0]
+            if len(entries) > 1:  # the innermost in this context, or the last one made elsewhere
+                entry = next((mine for mine in downwards(recording()) if mine in entries), entries[-1])
             entries.remove(entry)
             leave_block(entry)
 
@@ -95,9 +93,12 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
 
 
 _nothing = nullcontext()
-_unobserved = Block(lambda outside: replace(outside, observers=()))
+
+
+def _without_observers(outside: Hooks) -> Hooks:
+    return replace(outside, observers=(), comparisons=())
 
 
 def unobserved() -> AbstractContextManager[Any]:
     """Record without showing the nodes to any observer."""
-    return _unobserved if recording().hooks.observers else _nothing
+    return Block(_without_observers) if recording().hooks.observers else _nothing

@@ -1,6 +1,6 @@
 """Where something happened in the user's program: file, line, and the exact expression.
 
-Not here: which nodes remember their place (that is `observers`). Read next: `errors`, which prints places.
+Not here: which nodes remember their place (`watch.origins`). Read next: `program.owner`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
+Span = tuple[int, int, int, int]
+
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
 _SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
 _COMPREHENSION = re.compile(r"(\.<locals>)?(\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
 
 
 def _joined(lines: list[str]) -> str:
-    """The lines of an expression in one, without comments and what breaks lines.
-
-    >>> _joined(["f(  # of both", "a + \\\\", "b", ")"])
-    'f(a + b)'
-    """
+    """The lines of an expression in one, without comments and what breaks lines."""
     if len(lines) == 1:
         return lines[0]
     text = "(" + "\n".join(lines) + "\n)"  # in parentheses, where indentation means nothing
@@ -45,15 +43,11 @@ def _joined(lines: list[str]) -> str:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Site:
-    """One place in a program: a code object and the instruction that was running.
-
-    Keeping the pair costs a tenth of resolving it, so lines and columns are looked up only when somebody asks.
-    `caller` is where the function was called, if that was remembered.
-    """
+    """A code object and the instruction that was running: a tenth of the cost of looking up line and columns."""
 
     code: CodeType
     instruction: int
-    caller: Site | None = None
+    caller: Site | None = None  # where the function was called, if that was remembered
 
     @property
     def file(self) -> str:
@@ -62,11 +56,11 @@ class Site:
 
     @property
     def function(self) -> str:
-        """The function's qualified name; `<module>` at the top level of a file. A comprehension is no function."""
+        """The function's qualified name; `<module>` at the top level of a file and in comprehensions there."""
         return _COMPREHENSION.sub("", self.code.co_qualname).removeprefix(".") or "<module>"
 
     @property
-    def span(self) -> tuple[int, int, int, int]:
+    def span(self) -> Span:
         """(line, column, end line, end column): lines from 1, columns from 0 in UTF-8 bytes, as in `ast`."""
         return _span(self.code, self.instruction)
 
@@ -89,7 +83,7 @@ class Site:
             return ""
         if end_column == 0:  # no columns recorded (python -X no_debug_ranges): the whole line
             return lines[0].decode().strip()
-        lines[-1] = lines[-1][:end_column]  # before the start is cut off, for they may be the same line
+        lines[-1] = lines[-1][:end_column]  # before the start is cut off: it may be the same line
         lines[0] = lines[0][column:]
         return _joined([text.decode(errors="replace").strip() for text in lines])
 
@@ -105,11 +99,7 @@ class Site:
 
 
 def cell(file: str) -> str:
-    """What a notebook calls the cell that a file name stands for: "cell [6]"; "" for files.
-
-    >>> cell("<ipython-input-6-0123456789ab>"), cell("model.py")
-    ('cell [6]', '')
-    """
+    """What a notebook calls the cell that a file name stands for: "cell [6]"; "" for files."""
     found = _CELL.fullmatch(file)
     if not found:
         return ""
@@ -125,7 +115,7 @@ def located(file: str, line: int) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def _span(code: CodeType, instruction: int) -> tuple[int, int, int, int]:
+def _span(code: CodeType, instruction: int) -> Span:
     position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     line, end_line, column, end_column = position
     line = line or code.co_firstlineno
@@ -138,17 +128,22 @@ def _span(code: CodeType, instruction: int) -> tuple[int, int, int, int]:
 
 
 @lru_cache(maxsize=100)
-def _expressions(program: str) -> frozenset[tuple[int, ...]]:
+def _expressions(program: str) -> frozenset[Span]:
     """The spans of all that a program consists of; empty where it cannot be parsed."""
+    return frozenset(span_of(node) for node in ast.walk(parsed(program)) if isinstance(node, (ast.expr, ast.stmt)))
+
+
+def parsed(program: str) -> ast.Module:
+    """The syntax tree of a program; an empty one where it cannot be parsed."""
     try:
-        nodes = [*ast.walk(ast.parse(program))]
+        return ast.parse(program)
     except (SyntaxError, ValueError, RecursionError):
-        return frozenset()
-    return frozenset(
-        (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-        for node in nodes
-        if isinstance(node, (ast.expr, ast.stmt))
-    )
+        return ast.Module([], [])
+
+
+def span_of(node: ast.expr | ast.stmt) -> Span:
+    """The place of a part of a syntax tree, as in `Site.span`."""
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
 
 
 def site_of(frame: FrameType) -> Site:

@@ -1,7 +1,7 @@
 """What holds while nodes are recorded: one stack of scopes and hooks for each context, in one `ContextVar`.
 
 An exit undoes its own entry and nothing else, in any order, from any thread, task or the garbage collector.
-Not here: what users write (`scopes`), and what the hooks do (`watch`). Read next: `scopes`.
+Not here: what users write (`scopes`), and what the hooks do (`watch`). Read next: `program.scopes`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,11 @@ Observer = Callable[[Any], None]
 
 @dataclass(eq=False, slots=True)  # not frozen: that would make entering a scope three times as slow
 class Scope:
-    """One entry into a named part of a program; compared by identity, so two calls of `softmax` are two scopes.
-
-    Attributes:
-        name: what the part is called.
-        parent: the scope around it, or None.
-        site: where the user's program entered it; None unless provenance is on.
-    """
+    """One entry into a named part of a program; compared by identity, so two calls of `softmax` are two scopes."""
 
     name: str
     parent: Scope | None = None
-    site: Site | None = None
+    site: Site | None = None  # where the user's program entered it, if provenance was on
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -61,23 +55,14 @@ class Checks(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Hooks:
-    """All that may happen beside recording.
+    """All that may happen beside recording."""
 
-    Attributes:
-        observers: called with each new node.
-        finish: called with each new node after them, watched or not: `no_grad` cuts its edges.
-        checked: what raises at nan and infinity, or None.
-        reports: the lists that kinks are put on.
-        at_boundary: called with both operands where `< <= > >=` finds them equal.
-        at_backward: called with the root and the seed when `backward()` begins.
-    """
-
-    observers: tuple[Observer, ...] = ()
-    finish: Observer | None = None
-    checked: Checks | None = None
-    reports: tuple[Any, ...] = ()
-    at_boundary: Callable[[Any, Any], None] | None = None
-    at_backward: Callable[[Any, float], None] | None = None
+    observers: tuple[Observer, ...] = ()  # called with each new node
+    finish: Observer | None = None  # called with it after them, watched or not: `no_grad` cuts its edges
+    checked: Checks | None = None  # what raises at nan and infinity
+    reports: tuple[Any, ...] = ()  # the lists that kinks are put on
+    comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()  # called with left, symbol, right, answer
+    at_backward: Callable[[Any, float], None] | None = None  # called with root and seed when `backward()` begins
 
     def observe(self) -> Observer | None:
         """One function that shows a new node to all who want to see it."""
@@ -100,32 +85,22 @@ class Recording:
 
     An entry that is left in any other way has *ended*: a generator that holds it is closed while other entries lie
     above, in another thread, or by the garbage collector. From then on it adds nothing, in every stack that it is in,
-    and the entries above it are worked out again. They are found in `_above_blocks`, or on top of this context.
-
-    Attributes:
-        scope: the scope of new nodes.
-        observe: a function to call with each of them, or None.
-        hooks: what else happens.
-        outer: the entry below.
-        adds: the name of a scope, a function that makes its hooks from those outside, or that it has ended.
-        has_block: whether a `with` is here or below. Calls of composites end before whatever called them, so only
-            entries above a `with` have to be found when another one ends.
-        token: gives the context where it was entered its former top back.
-        left: of a `with`, the number of exits when it was left, and `thread` where.
+    and the entries above it are worked out again. Those in other stacks are found in `_above_blocks`: calls of
+    composites end before whatever called them, so only what lies above a `with` has to be found.
     """
 
-    __slots__ = (
-        *("__weakref__", "adds", "has_block", "hooks", "left", "observe", "outer", "scope", "thread", "token"),
-    )
+    # fmt: off
+    __slots__ = "__weakref__", "adds", "has_block", "hooks", "left", "observe", "outer", "scope", "thread", "token"
+    # fmt: on
 
-    scope: Scope | None
-    observe: Observer | None
+    scope: Scope | None  # of new nodes
+    observe: Observer | None  # called with each of them
     hooks: Hooks
-    outer: Recording
-    adds: Any
-    has_block: bool
-    token: Token[Recording] | None
-    left: int
+    outer: Any  # the entry below; None at the bottom
+    adds: Any  # the name of a scope, a function that makes its hooks from those outside, or `_ended`
+    has_block: bool  # whether a `with` is here or below
+    token: Token[Recording] | None  # gives the context where it was entered its former top back
+    left: int  # of a `with`: the number of exits when it was left, and the thread where
     thread: int
 
 
@@ -134,7 +109,7 @@ _ended = object()
 _bottom, _unset = Recording(), Recording()  # a new context has `_unset`, an entry that ended long ago
 _bottom.scope = _bottom.observe = _unset.scope = _unset.observe = None
 _bottom.hooks = _unset.hooks = Hooks()
-_bottom.adds, _unset.adds, _unset.outer = "", _ended, _bottom
+_bottom.adds, _bottom.outer, _unset.adds, _unset.outer = "", None, _ended, _bottom
 _bottom.has_block = _unset.has_block = False
 _recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = _recording.get
@@ -145,19 +120,17 @@ _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may 
 _exits = 0  # of `with` blocks, in all threads, ever
 
 
-def observe_everywhere(observe: Observer) -> None:
-    """Call a function with every node recorded from now on, in every thread."""
-    _bottom.hooks = _unset.hooks = Hooks(observers=(observe,))
-    _bottom.observe = _unset.observe = observe
+def watch_everywhere(hooks: Hooks) -> None:
+    """Let these hooks hold from now on, in every thread."""
+    _bottom.hooks = _unset.hooks = hooks
+    _bottom.observe = _unset.observe = hooks.observe()
 
 
-def is_inside(entry: Recording, entries: list[Recording]) -> Recording | None:
-    """The innermost of some entries that an entry lies on or is; None if it lies on none of them."""
-    while entry is not _bottom and entry is not _unset:
-        if entry in entries:
-            return entry
+def downwards(entry: Recording | None) -> Iterator[Recording]:
+    """An entry and those below it."""
+    while entry is not None:
+        yield entry
         entry = entry.outer
-    return None
 
 
 def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recording:
@@ -234,12 +207,9 @@ def _end(entry: Recording) -> None:
         _ended_above_blocks.add(weakref.ref(entry, _ended_above_blocks.discard))
     affected = {entry: None}  # each after those below it
     for top in (recording(), *_above_blocks, *[reference() for reference in tuple(_ended_above_blocks)]):
-        above, at = [], top
-        while at is not None and at is not _bottom and at is not _unset and at is not entry:
-            above.append(at)
-            at = at.outer
-        if at is entry:
-            affected |= dict.fromkeys(reversed(above))
+        stack = [*downwards(top)]
+        if entry in stack:
+            affected |= dict.fromkeys(reversed(stack[: stack.index(entry)]))
     while True:
         for other in affected:
             _refill(other)

@@ -1,6 +1,6 @@
 """Who watches a graph being recorded: a `with` block, or a decorator, with hooks of its own.
 
-Not here: when hooks are called (`program.stack` holds them). Read next: `origins`.
+Not here: when hooks are called (`program.stack` holds them). Read next: `watch.origins`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`kinks`: list every place where a computation sits exactly on a point where it is not differentiable.
 
-Not here: which points those are (each row of the table says its own). Read next: `engine`.
+Not here: which points those are (each row of the table says its own). Read next: `errors`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Kink:
         op: what the user calls it: "relu", "abs", "maximum", "comparison".
         numbers: the operands.
         chosen: the slope that was chosen for each operand; 0.0 where there is no edge.
+        left: the slope just below each operand; inf where it grows without limit, nan outside the domain.
+        right: the slope just above each operand.
         site: where in the user's program; None if that is not known.
     """
 
@@ -39,15 +41,8 @@ class Kink:
     site: Site | None
     _beside: Callable[[float], tuple[float, ...]] = field(repr=False)
 
-    @property
-    def left(self) -> tuple[float, ...]:
-        """The slope just below each operand; inf where it grows without limit, nan outside the domain."""
-        return self._beside(-inf)
-
-    @property
-    def right(self) -> tuple[float, ...]:
-        """The slope just above each operand."""
-        return self._beside(inf)
+    left = property(lambda self: self._beside(-inf))
+    right = property(lambda self: self._beside(inf))
 
     @property
     def meaning(self) -> str:
@@ -58,13 +53,11 @@ class Kink:
                 f"the decision {decision} was made exactly on its boundary; the derivative is that of the branch taken"
             )
         left, right = self.left, self.right
-        slopes, are, by = (
-            ("slope", "it is", "was") if len(left) == 1 else ("slopes", "they are", "by each operand were")
-        )
-        text = (
-            f"{slopes} {_listed(self.chosen)} {by} chosen; "
-            f"{are} {_listed(left)} on the left, {_listed(right)} on the right"
-        )
+        sides = f"{_listed(left)} on the left, {_listed(right)} on the right"
+        if len(left) == 1:
+            text = f"slope {_listed(self.chosen)} was chosen; it is {sides}"
+        else:
+            text = f"slopes {_listed(self.chosen)} by each operand were chosen; they are {sides}"
         return text + ("; the value jumps there" if left == right and not any(map(isinf, left)) else "")
 
     def __str__(self) -> str:
@@ -118,7 +111,7 @@ def kink_of(node: Any) -> Kink | None:
 
 
 def is_watched() -> bool:
-    """Whether `kinks` is on; not while something is recorded that nobody watches, and not inside of `no_grad`."""
+    """Whether `kinks` is on; not while something is recorded without observers, nor inside `no_grad`."""
     hooks = recording().hooks
     return bool(hooks.reports and hooks.observers) and hooks.finish is None
 
@@ -130,7 +123,9 @@ def note_kink(kink: Kink) -> None:
         report.append(kink)
 
 
-def _note_comparison(left: Any, right: Any) -> None:
+def _note_comparison(left: Any, op: str, right: Any, answer: bool) -> None:
+    if op in ("==", "!=") or left._data != getattr(right, "_data", right):
+        return
     frame = sys._getframe(2)  # past the operator; a decision of this package is between two equal forms
     if is_watched() and not is_package_frame(frame):
         numbers = left.data, float(getattr(right, "data", right))
@@ -138,8 +133,7 @@ def _note_comparison(left: Any, right: Any) -> None:
 
 
 def _note_row(node: Any) -> None:
-    kink = kink_of(node) if node.op is not None and type(node.data) is float and is_watched() else None
-    if kink is not None:
+    if node.op is not None and type(node.data) is float and is_watched() and (kink := kink_of(node)) is not None:
         note_kink(kink)
 
 
@@ -147,10 +141,10 @@ def kinks() -> Watch[Kinks]:
     """List every place where the computation inside sits exactly on a point where it is not differentiable.
 
     There the derivative is a choice: `abs` at 0, `relu` at 0, ties of `maximum`, `clip` at its bounds, the steps of
-    `floor`, `sqrt` at 0. A comparison of two equal numbers counts too, for the program might as well have gone the
-    other way: `<`, `<=`, `>` and `>=` count, also in `max`, `min` and `sorted`; `==` and `!=` do not, for a program
-    that asks for equality means that one point. Operations on plain numbers, and those of forward mode (`jvp`), are
-    not recorded, so they are not seen.
+    `floor`, `sqrt` at 0. Where `<`, `<=`, `>` or `>=` compares two equal numbers, also in `max`, `min` and
+    `sorted`, the program might as well have gone the other way, so that counts too; `==` and `!=` do not, because a
+    program that asks for equality means that one point. Operations on plain numbers, and those of forward mode (`jvp`),
+    are not recorded, so they are not seen.
 
     Returns:
         a context manager that gives a list of entries, each with `op`, `numbers`, `chosen`, `left`, `right` (slopes),
@@ -169,6 +163,8 @@ def kinks() -> Watch[Kinks]:
         observers = hooks.observers
         if _note_row not in observers:  # it puts a kink on all lists
             observers = (*observers, remember_origin, _note_row)
-        return replace(hooks, observers=observers, reports=(*hooks.reports, report), at_boundary=_note_comparison)
+        others = [watch for watch in hooks.comparisons if watch is not _note_comparison]
+        comparisons = (*others, _note_comparison)
+        return replace(hooks, observers=observers, reports=(*hooks.reports, report), comparisons=comparisons)
 
     return Watch(change, report)

@@ -1,7 +1,7 @@
 """`checked`: raise at the first nan or infinity, wherever it arises, and say from what.
 
 Nodes are looked at through their public attributes. Not here: which slopes a kink has (`boundaries`).
-Read next: `boundaries`.
+Read next: `watch.boundaries`.
 """
 
 from __future__ import annotations

@@ -1,23 +1,22 @@
-"""Where in the user's program a node was made, and which node `backward()` was called on last.
+"""`provenance`: remember where in the user's program each node was made.
 
 Not here: what a place is (`program.source`), and what a program calls its nodes (`notation.names`).
-Read next: `finiteness`.
+Read next: `watch.finiteness`.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-import weakref
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from autograd_mini.core.node import Node
+from autograd_mini.core.replay import Decision
 from autograd_mini.program.owner import frames_of_run, is_of_package, program_frame
 from autograd_mini.program.source import Site, site_of
-from autograd_mini.program.stack import Observer, observe_everywhere, outwards
-from autograd_mini.watch import Watch, observing
+from autograd_mini.program.stack import Hooks, Observer, outwards, watch_everywhere
+from autograd_mini.watch import Watch
 
 
 def remember_origin(node: Any) -> None:
@@ -40,8 +39,25 @@ def _remember_calls() -> Observer:
     return remember
 
 
+_MOST_DECISIONS = 100  # of one node: a leaf may be compared again in every step of a training
+
+
+def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
+    """Note a comparison at a node that takes part: preferably a computed one, which is gone with its graph."""
+    nodes = [x for x in (left, right) if isinstance(x, Node)]
+    if nodes:
+        node = next((x for x in nodes if x.op is not None), nodes[0])
+        decision = Decision(left, op, right, answer, site_of(program_frame(sys._getframe(2))))
+        node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
+
+
+def _remembering(hooks: Hooks, observe: Observer) -> Hooks:
+    others = [watch for watch in hooks.comparisons if watch is not _remember_decision]
+    return replace(hooks, observers=(*hooks.observers, observe), comparisons=(*others, _remember_decision))
+
+
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
-    observe_everywhere(_remember_calls())
+    watch_everywhere(_remembering(Hooks(), _remember_calls()))
 
 
 def provenance(calls: bool = False) -> Watch[None]:
@@ -63,7 +79,8 @@ def provenance(calls: bool = False) -> Watch[None]:
     >>> y.origin.expression
     '(x + 1.0) * (x - 1.0)'
     """
-    return observing(_remember_calls() if calls else remember_origin)
+    observe = _remember_calls() if calls else remember_origin
+    return Watch(lambda hooks: _remembering(hooks, observe), None)
 
 
 def place_of(node: Any) -> Site | None:
@@ -72,39 +89,3 @@ def place_of(node: Any) -> Site | None:
     if origin is None or not is_of_package(origin):
         return origin
     return next((scope.site for scope in outwards(node.scope) if scope.site is not None), origin)
-
-
-# -- the root that `explain(leaf)` means -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)  # not slotted: it must take weak references
-class Mark:
-    """What a node that `backward()` was called on keeps in its notes: as long as that node lives, this does."""
-
-    node: int  # its id, since copies of the node have the same notes
-    seed: float
-    held: dict[Any, tuple[float, float]]  # number and gradient of each leaf, which the program may write later
-
-
-_last_mark: ContextVar[weakref.ref[Mark] | None] = ContextVar("last_mark", default=None)
-
-
-def new_mark(node: Any, seed: float, held: dict[Any, tuple[float, float]]) -> Mark:
-    """The mark of the node that `backward()` was called on last, while provenance was on."""
-    mark = Mark(id(node), seed, held)
-    _last_mark.set(weakref.ref(mark))
-    return mark
-
-
-def last_root() -> Any:
-    """The node that was marked last, as long as the program holds it.
-
-    A `Value` takes no weak references, which would cost every node memory; it is found by what refers to its mark.
-    """
-    reference = _last_mark.get()
-    mark = None if reference is None else reference()
-    for notes in [] if mark is None else gc.get_referrers(mark):
-        for node in gc.get_referrers(notes):
-            if mark is not None and id(node) == mark.node and getattr(node, "_notes", None) is notes:
-                return node
-    return None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.output.screen import columns, width, wrapped
+from autograd_mini.output.streams import columns, width, wrapped
 
 ROOT = Path(__file__).parents[2]
 WORDS = st.lists(st.text("ab数e\u0301", min_size=1, max_size=9), min_size=1, max_size=30)

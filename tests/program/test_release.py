@@ -91,7 +91,8 @@ def test_what_the_tests_import_is_installed_for_them():
     """`test` lists each package, also one that another brings along; linters are for `dev`."""
     wanted = foreign("tests", "visualizations", "examples", "autograd_mini") - PEERS
     assert wanted <= {*packages(EXTRAS["test"]), *packages(PROJECT["dependencies"])}
-    assert {*packages(EXTRAS["test"])} <= wanted
+    plugins = {"pytest-xdist"}  # imported by pytest, which the options in pyproject.toml need
+    assert {*packages(EXTRAS["test"])} <= wanted | plugins
     assert {*packages(EXTRAS["dev"])} == {"ruff", "mypy", "types-tqdm"}
 
 

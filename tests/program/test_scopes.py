@@ -81,6 +81,10 @@ def test_provenance_names_the_expression():
         α = x**2
         ß = α + "naïve🙂".count("🙂") * x
         s = am.sum([x, am.dot([x], [3.0])])
+        t = am.maximum(x,  # of both
+                       s \
+                       + 1.0)  # fmt: skip
+    assert t.origin.expression == "am.maximum(x, s + 1.0)"
     found = [node.origin.expression for node in (a, a.operands[0], b, d, e, f, g, h, α, ß, s, s.operands[1])]
     assert found == [
         "(x + 1.0) * 3.0", "x + 1.0", "2.0 - x", "am.exp(x)", "am.maximum(x, 1.0,)", "v * v", "v / 2.0", "h += 5.0",

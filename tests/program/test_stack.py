@@ -152,6 +152,23 @@ def test_what_is_not_watched_inside_is_watched_again():
     assert [node.data for node in seen] == [2.0, 3.0, 3.0]
 
 
+def test_unobserved_in_two_contexts_ends_where_it_began():
+    """Two contexts record unobserved; one of the two ends in the other context, and only that one."""
+    contexts = contextvars.Context(), contextvars.Context()
+    seen = []
+    watchers = [context.run(held, observing(seen.append)) for context in contexts]
+    generators = [context.run(lambda: held(unobserved())) for context in contexts]
+    contexts[0].run(next, generators[1], None)
+    for context in contexts:
+        context.run(Value, 1.0)
+    assert len(seen) == 1
+    assert contexts[1].run(recording).observe is not None
+    contexts[0].run(next, generators[0], None)
+    contexts[0].run(Value, 2.0)
+    assert [node.data for node in seen] == [1.0, 2.0]
+    assert len(watchers) == 2
+
+
 def test_a_call_that_leaves_a_generator_behind():
     """The scope of a composite ends with the call, also below the scope of a generator that it started."""
 
