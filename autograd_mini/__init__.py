@@ -15,9 +15,9 @@ when a name of it is used first. Read next: `core.table` (the operations), `engi
 import importlib as _importlib
 import typing as _typing
 
-import autograd_mini.transforms.detached  # Value.detach is a method from the beginning, and so are the functions
 from autograd_mini.core.row import TABLE as _TABLE
 from autograd_mini.functions import FUNCTIONS as _FUNCTIONS
+from autograd_mini.transforms import detached as _detached  # noqa: F401  # attaches Value.detach
 
 _HOMES = {  # the module that each name comes from
     **{row.name: "core.table" for row in _TABLE.values() if row.is_public},
@@ -30,7 +30,8 @@ _HOMES = {  # the module that each name comes from
             "core.row": "ZERO select",
             "drawing": "draw",
             "engine": "Value",
-            "errors": "ArgumentError AutogradError DataError MissingError NonFiniteError OperandError ProgramError RangeError",
+            "errors": "ArgumentError AutogradError DataError MissingError NonFiniteError OperandError ProgramError "
+            "RangeError",
             "explanation": "explain",
             "program.scopes": "composite scope",
             "transforms.derivatives": "grad hessian hvp jacobian jvp stop_gradient value_and_grad vjp",

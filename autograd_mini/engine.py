@@ -370,8 +370,18 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
     """
     if len(operands) == 1:
         (x,) = operands
-        data = float_of(row, row.function(x._data))
-        (partial,) = row.partials(data, (x._data,))
+        number = x._data
+        data = row.function(number)
+        if type(data) is not float:
+            data = float_of(row, data)
+        partial = None
+        if row.curvature is None:
+            try:  # the rule itself, which mostly gives one float; `partials` has an answer for everything else
+                (partial,) = row.rule(data, number)
+            except Exception:  # raised again there, unless C99 knows better
+                partial = None
+        if type(partial) is not float:
+            (partial,) = row.partials(data, (number,))
         return record(row, data, x, None, partial, ZERO)
     if set(map(type, operands)) == {Value} and row is not _WHERE:
         if row is _DOT and len(operands) > 2:
@@ -413,6 +423,24 @@ def record_where(condition: Any, a: Any, b: Any) -> Value:
     if type(taken) is Value:
         return record(_WHERE, taken._data, taken, (condition, a, b), 1.0, ZERO)
     return record(_WHERE, taken, taken, (condition, a, b), ZERO, ZERO)
+
+
+def record_relu(x: Value) -> Value:
+    """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks half of the nodes are one."""
+    node: Value = _new(Value)
+    node._row = _WHERE
+    data = x._data
+    if data <= 0.0:
+        node._data, node._left, node._right, node._dleft = 0.0, 0.0, (1.0, 0.0, x), ZERO
+    else:
+        node._data, node._left, node._right, node._dleft = data, x, (0.0, 0.0, x), 1.0
+    node._dright, node._grad = ZERO, None
+    now = recording()
+    node._notes = scope = _new(Scope)
+    scope.name, scope.parent, scope.site = "relu", now.scope, None
+    if now.observe is not None:
+        now.observe(node)
+    return node
 
 
 def record_dot(operands: tuple[Value, ...]) -> Value:

@@ -64,9 +64,9 @@ class MissingError(AutogradError, ImportError):
     """An optional package or program is missing; the message is the command that installs it."""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things: "1 operand", "2 operands"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things: "1 operand", "2 operands", and where an s is not enough "2 boxes"."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.benchmarks.counts import PROGRAMS, cost, sweeps
 
-# Their rules take more than a cheap gradient may: an exponential split in two to keep its digits (trap T16), and
+# Their rules take more than a cheap gradient may: an exponential split in two to keep its digits (T11), and
 # `hypot` twice instead of a square that overflows.
 DEAR = {f"chain of {name}" for name in ("erf", "erfc", "ndtr", "atan2", "hypot")}
 

@@ -1,7 +1,7 @@
 """NumPy arrays, element by element: one place makes a function of single numbers a function of arrays of them.
 
 NumPy is never imported: where there is an array, it is loaded already.
-Not here: what a function does with one element. Read next: `primitives`, whose dispatch ends here for arrays.
+Not here: what a function does with one element. Read next: `row`, whose dispatch ends here for arrays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autograd_mini.errors import ArgumentError
 
 
 def is_array(operand: object) -> TypeGuard[Any]:
-    """Whether it is a NumPy array; one that is masked is none, for derivatives know no masks."""
+    """Whether it is a NumPy array, without a mask: derivatives know none."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(operand, numpy.ndarray):
         return False
@@ -31,16 +31,7 @@ def boxed(operand: object) -> Any:
 def elementwise(function: Callable[..., Any], *operands: Any, **named: Any) -> Any:
     """A function of single numbers at all elements of arrays, broadcast as NumPy does.
 
-    Args:
-        function: called with one element of each.
-        operands: arrays, and numbers of any kind; at least one is an array.
-        named: the same, passed by name.
-
-    Returns:
-        an array of floats, or of objects where a result is something else; without dimensions, the result itself.
-
-    Raises:
-        ArgumentError: the shapes do not fit together.
+    The result is an array of floats, or of objects where one is something else; without dimensions, the result itself.
     """
     numpy = sys.modules["numpy"]
     arrays = [x if is_array(x) else boxed(x) for x in (*operands, *named.values())]
@@ -59,7 +50,7 @@ def elementwise(function: Callable[..., Any], *operands: Any, **named: Any) -> A
 
 
 def elements(array: Any) -> list[Any]:
-    """All elements, row after row: as Python's numbers where there are such (dates must not become whole numbers)."""
+    """All elements, row after row: as Python's numbers where these exist (dates must not become whole numbers)."""
     return list(array.ravel().tolist() if array.dtype.kind in "biuf" else array.flat)
 
 

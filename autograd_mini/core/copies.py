@@ -11,7 +11,7 @@ from collections.abc import Callable, Container
 from copy import deepcopy
 from typing import Any, Self
 
-from autograd_mini.core.node import Node
+from autograd_mini.core.node import Node, Notes
 
 _new = object.__new__
 
@@ -49,8 +49,9 @@ class Copied(Node):
 
 
 def _state(node: Any) -> tuple[Any, ...]:
-    """Everything a node holds."""
-    return type(node), node._row, node._data, node._grad, node._notes, node.operands, node.partials
+    """Everything a node holds, but for the comparisons that the program made with it and with other nodes."""
+    notes = node._notes._replace(decisions=()) if type(node._notes) is Notes else node._notes
+    return type(node), node._row, node._data, node._grad, notes, node.operands, node.partials
 
 
 def _revived(first: Any, kind: type[Any], row: Any, data: Any, grad: Any, notes: Any, *edges: Any) -> Any:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograd_mini.core.row import TABLE, ZERO, Interval, Primitive, by_c99, nowhere, operation_of
+from autograd_mini.core.operation import operation_of
+from autograd_mini.core.row import TABLE, ZERO, Interval, Primitive, by_c99, nowhere
 from autograd_mini.errors import ArgumentError, AutogradError, counted, shown
 
 
@@ -156,11 +157,13 @@ def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 # -- does the rule fit the function? -----------------------------------------------------------------------------------
 #
-# Slopes at a few points, by central differences of three sizes. Where these do not agree with each other, there is a
-# kink, a step or noise, and nothing is concluded; one point alone convicts nobody.
+# Slopes at a few points, by central differences. Where those of the first three sizes do not agree with each other,
+# there is a kink, a step or noise, and nothing is concluded; the others may see a slope of 0 between small steps.
+# One point alone is not enough for an error.
 
-_POINTS, _SECONDS = 8, 0.1
-_STEPS = (1e-3, 2.5e-4, 6.25e-5)  # of the width of an interval
+_POINTS, _SECONDS = 24, 0.1
+_STEPS = (1e-3, 2.5e-4, 6.25e-5, 1e-6, 1e-8)  # of the width of an interval
+_IRRATIONAL = (0.6180339887, 0.7548776662, 0.8191725134, 0.8566748838)  # multiples are spread evenly
 _TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
 
 
@@ -196,7 +199,7 @@ def _points(row: Primitive, count: int) -> Iterator[tuple[list[float], list[floa
             low, high = row.domain[min(j, len(row.domain) - 1)]
             if max(low, -_TELLING) < min(high, _TELLING):
                 low, high = max(low, -_TELLING), min(high, _TELLING)
-            part = (0.5 + 0.6180339887 * k + 0.7548776662 * j) % 1.0
+            part = (0.5 + 0.1 * j + k * _IRRATIONAL[j % 4]) % 1.0
             point.append(low + (0.02 + 0.96 * part) * (high - low))
             sizes.append(high - low)
         yield point, sizes
@@ -213,13 +216,15 @@ def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[
         if partial is ZERO or not (math.isfinite(result) and math.isfinite(partial)):
             continue
         try:
-            rough, middle, fine = (_difference(row, point, i, step * sizes[i]) for step in _STEPS)
+            differences = [_difference(row, point, i, step * sizes[i]) for step in _STEPS]
         except Exception:
             continue
-        noise = 1e-13 * abs(result) / (_STEPS[-1] * sizes[i] or 1.0)
-        size = max(abs(fine), noise)
-        agrees = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
-        if agrees and abs(partial - fine) > 0.05 * max(abs(partial), size) + noise:
+        rough, middle, fine, *_ = differences
+        noises = [1e-13 * abs(result) / (step * sizes[i] or 1.0) for step in _STEPS]
+        size = max(abs(fine), noises[2])
+        is_sure = abs(fine - middle) <= 0.01 * size and abs(middle - rough) <= 0.1 * size
+        both = zip(differences, noises, strict=True)
+        if is_sure and all(abs(partial - d) > 0.05 * max(abs(partial), abs(d)) + noise for d, noise in both):
             yield i, (float(partial), fine)
 
 

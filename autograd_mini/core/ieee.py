@@ -1,8 +1,7 @@
 """Real functions on floats with the results of C99 Annex F: nothing raises, nothing turns complex.
 
-Python's `math` raises where C returns inf or nan (`log(0)`, `exp(710)`, `1/0`); compiled code, NumPy, Java and
-JavaScript return. These are `math`'s functions with C's answers, so that every interpreter of a graph agrees.
-Not here: derivatives. Read next: `primitives`.
+Python's `math` raises where C, NumPy, Java and JavaScript return inf or nan; these have C's answers, so
+that every interpreter of a graph agrees. Not here: derivatives. Read next: `row`.
 """
 
 from __future__ import annotations
@@ -11,84 +10,41 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from fractions import Fraction
 from math import copysign, inf, isfinite, isinf, isnan, nan
 from typing import Any
 
 
-def _total(
-    function: Callable[[float], float],
-    *,
-    overflow: Callable[[float], float] | None = None,
-    outside: Callable[[float], float] = lambda x: nan,
+def _c99(
+    function: Callable[[float], float], poles: tuple[float, ...] = (), pole: float = -inf, is_odd: bool = False
 ) -> Callable[[float], float]:
-    """Extend a function of `math` to all floats: its answers on overflow, and at poles and outside its domain."""
-    if overflow is None:
+    """A function of `math` for all floats: inf on overflow, its answer at poles, nan outside of its domain."""
 
-        def total(x: float) -> float:
-            try:
-                return function(x)
-            except ValueError:
-                return outside(x)
-
-    else:
-
-        def total(x: float) -> float:
-            try:
-                return function(x)
-            except OverflowError:
-                return overflow(x)
+    def total(x: float) -> float:
+        try:
+            return function(x)
+        except OverflowError:
+            return copysign(inf, x) if is_odd else inf
+        except ValueError:
+            return nan if x not in poles else copysign(inf, x) if is_odd else pole
 
     total.__name__ = total.__qualname__ = function.__name__
-    total.__doc__ = f"C99 `{function.__name__}`."
     return total
 
 
-def _infinite(x: float) -> float:
-    return inf
-
-
-def _signed_infinite(x: float) -> float:
-    return copysign(inf, x)
-
-
-def _pole_at(pole: float, value: float) -> Callable[[float], float]:
-    return lambda x: value if x == pole else nan
-
-
-exp = _total(math.exp, overflow=_infinite)
-exp2 = _total(math.exp2, overflow=_infinite)
-expm1 = _total(math.expm1, overflow=_infinite)
-sinh = _total(math.sinh, overflow=_signed_infinite)
-cosh = _total(math.cosh, overflow=_infinite)
-
-log = _total(math.log, outside=_pole_at(0.0, -inf))
-log2 = _total(math.log2, outside=_pole_at(0.0, -inf))
-log10 = _total(math.log10, outside=_pole_at(0.0, -inf))
-log1p = _total(math.log1p, outside=_pole_at(-1.0, -inf))
-atanh = _total(math.atanh, outside=lambda x: copysign(inf, x) if abs(x) == 1.0 else nan)
-sqrt = _total(math.sqrt)
-sin = _total(math.sin)
-cos = _total(math.cos)
-tan = _total(math.tan)
-asin = _total(math.asin)
-acos = _total(math.acos)
-acosh = _total(math.acosh)
-
-cbrt = math.cbrt
-atan = math.atan
-atan2 = math.atan2
-asinh = math.asinh
-erf = math.erf
-erfc = math.erfc
-hypot = math.hypot
+exp, exp2, expm1, cosh, sinh = *map(_c99, (math.exp, math.exp2, math.expm1, math.cosh)), _c99(math.sinh, is_odd=True)
+log, log2, log10 = (_c99(function, (0.0,)) for function in (math.log, math.log2, math.log10))
+log1p, atanh = _c99(math.log1p, (-1.0,)), _c99(math.atanh, (-1.0, 1.0), is_odd=True)
+sin, cos, tan, sqrt = map(_c99, (math.sin, math.cos, math.tan, math.sqrt))
+asin, acos, acosh = map(_c99, (math.asin, math.acos, math.acosh))
+cbrt, atan, atan2, asinh = math.cbrt, math.atan, math.atan2, math.asinh
+erf, erfc, hypot = math.erf, math.erfc, math.hypot
 
 
 def ndtr(x: float) -> float:
     """The standard normal distribution function, erfc(-x/√2) / 2.
 
-    The rounding of x/√2 would cost x²/2 ulp in the left tail. So its error is computed, by Dekker's exact product
-    (Numerische Mathematik 18, 1971), and erfc corrected to first order.
+    The rounding of x/√2 would cost x²/2 ulp in the left tail. Its error, by Dekker's exact product (Numerische
+    Mathematik 18, 1971), corrects erfc to first order.
     """
     if not abs(x) < 40.0:
         return x if isnan(x) else 0.0 if x < 0.0 else 1.0
@@ -149,7 +105,7 @@ def divide(a: float, b: float) -> float:
 
 
 def power(x: float, y: float) -> float:
-    """C99 `pow`, except that `power(x, 2.0)` is `x * x` to the bit (trap T03)."""
+    """C99 `pow`, except that `power(x, 2.0)` is `x * x` to the bit (C5)."""
     if y == 2.0:
         return x * x
     try:
@@ -193,6 +149,8 @@ def is_halfway(y: float, x: float, digits: float = 0.0) -> bool:
     """Whether x, which is rounded to y, lies exactly between two numbers of so many digits."""
     if not (isfinite(x) and abs(digits) < 400.0):
         return False
+    from fractions import Fraction  # here: its import takes longer than that of this module
+
     doubled = 2 * Fraction(x) * Fraction(10) ** math.floor(digits)
     return doubled.denominator == 1 and doubled.numerator % 2 == 1
 
@@ -246,11 +204,7 @@ def where(condition: float, a: float, b: float) -> float:
 
 
 def total(*xs: float) -> float:
-    """The sum from left to right, each addition rounded.
-
-    The builtin `sum` compensates rounding errors since Python 3.12, so its bits depend on the interpreter's version
-    and differ from compiled code.
-    """
+    """The sum from left to right, each addition rounded; the builtin `sum` has other bits since Python 3.12."""
     return functools.reduce(operator.add, xs) if xs else 0.0
 
 
@@ -273,10 +227,7 @@ def _arithmetic(operate: Callable[[float, float], float]) -> tuple[Any, Any]:
 
 
 class Total(float):
-    """A float whose own arithmetic has C99 results, so that `1 / x` in a rule gives inf at 0.
-
-    A rule is evaluated on plain floats first, which is fast, and on these where that raised.
-    """
+    """A float whose own arithmetic has C99 results: a rule is evaluated again on these where plain floats raised."""
 
     __slots__ = ()
 

@@ -84,15 +84,15 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     return forward, reflected
 
 
-def _comparison(compare: Callable[[Any, Any], Any], has_boundary: bool = True) -> Callable[[Any, Any], Any]:
+def _comparison(symbol: str, compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
+        right = other
         if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
             other = other._data if isinstance(other, Methods) else as_number(other)
         answer = NotImplemented if other is None else compare(self._data, other)
-        if has_boundary and type(answer) is bool and self._data == other:
-            watch = recording().hooks.at_boundary
-            if watch is not None:
-                watch(self, other)
+        if type(answer) is bool:
+            for watch in recording().hooks.comparisons:
+                watch(self, symbol, right, answer)
         return answer
 
     return method
@@ -168,19 +168,19 @@ class Methods(Attached):
     def __pos__(self) -> Any:
         return self
 
-    __lt__ = _comparison(operator.lt)
-    __le__ = _comparison(operator.le)
-    __gt__ = _comparison(operator.gt)
-    __ge__ = _comparison(operator.ge)
-    __eq__ = _comparison(operator.eq, has_boundary=False)
+    __lt__ = _comparison("<", operator.lt)
+    __le__ = _comparison("<=", operator.le)
+    __gt__ = _comparison(">", operator.gt)
+    __ge__ = _comparison(">=", operator.ge)
+    __eq__ = _comparison("==", operator.eq)
     __eq__.__doc__ = """Whether the numbers are equal, as of floats; `hash`, sets and the keys of dicts go by identity.
 
     So `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` of a list take any node with that number for v. For lists
     of nodes, as code written for micrograd has them, use the `Value` of `autograd_mini.micrograd`, where `==` is
     identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
     """
-    __ne__ = _comparison(operator.ne, has_boundary=False)
-    __hash__ = object.__hash__  # identity: two equal numbers are two nodes (trap T28)
+    __ne__ = _comparison("!=", operator.ne)
+    __hash__ = object.__hash__  # identity: two equal numbers are two nodes (T28)
 
     def __float__(self) -> NoReturn:
         raise OperandError(

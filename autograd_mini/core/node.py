@@ -136,6 +136,15 @@ class Node(Methods):
     def origin(self, origin: Site | None) -> None:
         self._note(origin=origin)
 
+    @property
+    def decisions(self) -> tuple[Any, ...]:
+        """The comparisons that the program made with this node, while `provenance` was on."""
+        return self._notes.decisions if type(self._notes) is Notes else ()
+
+    @decisions.setter
+    def decisions(self, decisions: tuple[Any, ...]) -> None:
+        self._note(decisions=decisions)
+
     def _note(self, **notes: Any) -> None:
         before = self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
         self._notes = before._replace(**notes)

@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
 
@@ -27,16 +26,14 @@ Operation = Callable[..., Any]  # on floats, `Value`s, SymPy expressions and tra
 
 
 class Zero:
-    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied.
-
-    >>> ZERO * math.inf, 2.0 + ZERO, ZERO - 2.0
-    (ZERO, 2.0, -2.0)
-    """
+    """The type of `ZERO`, the structural zero: there is no edge, so nothing is ever multiplied."""
 
     __slots__ = ()
 
     def __mul__(self, other: Any) -> Zero:
         return self
+
+    __rmul__ = __mul__
 
     def __add__(self, other: Any) -> Any:
         return other
@@ -91,53 +88,28 @@ def nowhere(result: float, *operands: float) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Primitive:
-    """A row of the table.
+    """A row of the table: what one operation is, and the facts about it that the rest of the package asks for."""
 
-    Attributes:
-        name: its key in `TABLE`, and what `Value.op` says.
-        function: the operation on floats; returns inf and nan where others raise.
-        rule: `rule(result, *operands)` gives one local partial derivative per operand, each a number or `ZERO`.
-        symbol: how formulas and pictures write it: "+" for "add"; the name where it is a function.
-        domain: one interval per operand, from which tests draw points; the last one repeats.
-        ulp: the largest errors allowed in the value and the first, second and third derivative, in units in the last
-            place; empty for operations that are not smooth.
-        kink: `kink(result, *operands)` says whether the operation, at these floats, is defined and not differentiable.
-        curvature: its second derivatives at a kink where slopes jump: 0.0 between straight lines, nan at the tip of a
-            cone; None if there is no such kink.
-        expansion: the same value in simpler rows, for languages that lack it; None for those that all have.
-        numpy: NumPy's name for it, where that differs.
-        letter: what a written proof calls its results.
-        inside: the open interval of operands at which the value and the slope are finite.
-        poles: the operands at which the value or the slope is infinite; None if that is not known.
-        has_flat_tails: whether the slope is 0 in floating point far out, where the value is not.
-        is_step: whether its derivative is 0 wherever it has one.
-        is_exact: whether it rounds nothing.
-        is_straight: whether its partial derivatives are the same for all operands.
-        is_public: whether it is a function of the package.
-        is_method: whether it is a method of numbers that record.
-        is_users: whether a call of `primitive` added it.
-    """
-
-    name: str
-    function: Callable[..., float]
-    rule: Callable[..., tuple[Any, ...]]
-    symbol: str
-    domain: tuple[Interval, ...]
-    ulp: tuple[float, ...]
-    kink: Callable[..., bool] = nowhere
-    curvature: float | None = None
-    expansion: Operation | None = None
-    numpy: str = ""
-    letter: str = ""
-    inside: Interval = (-math.inf, math.inf)
-    poles: tuple[float, ...] | None = ()
-    has_flat_tails: bool = False
-    is_step: bool = False
-    is_exact: bool = False
-    is_straight: bool = False
-    is_public: bool = True
-    is_method: bool = True
-    is_users: bool = False
+    name: str  # its key in `TABLE`, and what `Value.op` says
+    function: Callable[..., float]  # the operation on floats; returns inf and nan where others raise
+    rule: Callable[..., tuple[Any, ...]]  # rule(result, *operands): a local partial per operand, a number or `ZERO`
+    symbol: str  # how formulas and pictures write it: "+" for "add"; the name where it is a function
+    domain: tuple[Interval, ...]  # one interval per operand, from which tests draw points; the last one repeats
+    ulp: tuple[float, ...]  # the largest errors of the value and three derivatives; empty if it is not smooth
+    kink: Callable[..., bool] = nowhere  # kink(result, *operands): is it defined and not differentiable there?
+    curvature: float | None = None  # second derivatives where slopes jump: 0.0 between lines, nan at the tip of a cone
+    expansion: Operation | None = None  # its value in simpler rows, for languages that lack it
+    numpy: str = ""  # NumPy's name, where that differs
+    letter: str = ""  # what a written proof calls its results, if not by the first letter of the name
+    inside: Interval = (-math.inf, math.inf)  # the operands at which value and slope are finite
+    poles: tuple[float, ...] | None = ()  # the operands at which value or slope are infinite; None if not known
+    has_flat_tails: bool = False  # is the slope 0 in floating point far out, where the value is not?
+    is_step: bool = False  # is the derivative 0 wherever there is one?
+    is_exact: bool = False  # does it round nothing?
+    is_straight: bool = False  # are the partials the same for all operands?
+    is_public: bool = True  # is it a function of the package?
+    is_method: bool = True  # is it a method of numbers that record?
+    is_users: bool = False  # did a call of `primitive` add it?
 
     @property
     def arity(self) -> int | None:
@@ -146,10 +118,7 @@ class Primitive:
         return None if code is None or code.co_flags & 4 else code.co_argcount - 1  # 4: inspect.CO_VARARGS
 
     def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
-        """The rule at these operands: one local partial derivative an operand, `ZERO` where there is no edge.
-
-        At floats all are floats, and as C99 has them: Python raises for 1/0 and turns complex for (-8)**0.5.
-        """
+        """The rule at these operands: one local partial derivative each, as C99 has them; `ZERO` without an edge."""
         if self.curvature is None:
             return self._c99_partials(result, operands)
         is_cone = math.isnan(self.curvature)  # not by ==: a comparison with nan leaves an alarm that NumPy finds
@@ -216,11 +185,7 @@ _INTERPRETED_BY = {"sympy": "autograd_mini.symbolic.table"}
 
 
 def as_number(operand: object) -> float | None:
-    """A real number (int, bool, float, Fraction, NumPy scalar or array without dimensions) as a float, else None.
-
-    Raises:
-        RangeError: an integer, Fraction or long double beyond the range of floats.
-    """
+    """A real number (int, bool, float, Fraction, NumPy scalar or array without dimensions) as a float, else None."""
     try:
         if isinstance(operand, (float, int)):  # in this order: asking an abstract class takes long
             return float(operand)
@@ -257,7 +222,11 @@ def is_hopeless(operand: object) -> bool:
     """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
     if is_formula(operand):
         return True  # it and a number with a graph do not mix
-    return operand is None or type(operand) in (str, bytes, list, tuple, dict, set, complex, Decimal)
+    return (
+        operand is None
+        or type(operand).__name__ == "Decimal"
+        or type(operand) in (str, bytes, list, tuple, dict, set, complex)
+    )
 
 
 _BARE = ("backward(seed)", "Value.data", "Value.grad")  # numbers alone: what is written to them records nothing
@@ -311,11 +280,7 @@ def operand_error(where: str, operand: object) -> OperandError:
 
 
 def operand_of(x: Any, where: str) -> Any:
-    """A number as a float, anything else that operations take as it is.
-
-    Raises:
-        OperandError: it is neither; the message says where.
-    """
+    """A number as a float, anything else that operations take as it is; or the error that says where."""
     if type(x) in interpreters:  # in forward mode a constant too, which is a number to all who ask for one
         return x
     number = as_number(x)
@@ -327,11 +292,7 @@ def operand_of(x: Any, where: str) -> Any:
 
 
 def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
-    """What is in the one-dimensional iterable that a function takes, as a list of its own.
-
-    Raises:
-        OperandError: it is not iterable, has no order where that matters, or has more than one dimension.
-    """
+    """What is in the one-dimensional iterable that a function takes, as a list of its own."""
     if type(xs) is list or type(xs) is tuple:
         return list(xs)
     shape = getattr(xs, "shape", None)
@@ -351,12 +312,7 @@ def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
 
 
 def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> list[Any]:
-    """The numbers in the one-dimensional iterable that a function takes, as a list of its own.
-
-    Raises:
-        OperandError: as from `elements`, or an element is not a number.
-        ArgumentError: there are fewer than the least.
-    """
+    """The numbers in the one-dimensional iterable that a function takes, as a list of its own."""
     numbers = elements(name, xs, ordered)
     if len(numbers) < least:
         raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
@@ -366,11 +322,7 @@ def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> lis
 
 
 def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """The result of a row: of floats a float, otherwise what the interpreter of the first other operand makes of them.
-
-    Raises:
-        OperandError: an operand is neither a number nor of a type that has an interpreter.
-    """
+    """The result of a row: a float for floats, else what the interpreter of the first other operand gives."""
     plain = True
     for operand in operands:
         kind = type(operand)
@@ -382,11 +334,7 @@ def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 
 def float_of(row: Primitive, result: Any) -> float:
-    """What the function of a row returned, as a float.
-
-    Raises:
-        ArgumentError: it is no number.
-    """
+    """What the function of a row returned, as a float."""
     number = result if type(result) is float or result is FLAT else as_number(result)
     if number is None:
         raise ArgumentError(
@@ -428,11 +376,7 @@ interpreters[ieee.Total] = _totally
 
 
 def by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
-    """The result for operands whose own arithmetic does not raise.
-
-    Raises:
-        ArgumentError: it was not their arithmetic.
-    """
+    """The result for operands whose own arithmetic does not raise; an error if something else did."""
     try:
         return function(*[ieee.Total(x) if isinstance(x, float) else x for x in operands])
     except AutogradError:
@@ -444,90 +388,6 @@ def by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> 
             "Write it with this package's functions (am.log, not math.log): they return inf or nan where `math` "
             "raises.",
         ) from error
-
-
-_DOCUMENTATION = """{meaning}
-
-Args:
-    {operands}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them.
-
-Returns:
-    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
-    array, element by element.
-
-Raises:
-    OperandError: an operand is none of these.
-
-Derivative: {derivative}
-
->>> {call}
-{result}
-"""
-
-
-def define(
-    name: str,
-    function: Callable[..., float],
-    rule: Callable[..., tuple[Any, ...]],
-    domain: Interval | tuple[Interval, ...],
-    ulp: tuple[float, ...],
-    meaning: str,
-    derivative: str,
-    example: str,
-    symbol: str | None = None,
-    takes_iterable: bool = False,
-    **columns: Any,
-) -> Operation:
-    """Add a row to the table; the operation has the operands of the rule, and the defaults of the function."""
-    intervals: Any = domain if isinstance(domain[0], tuple) else (domain,)
-    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
-    names, is_variadic = rule.__code__.co_varnames[1:], row.arity is None
-    names = names[:1] if is_variadic else names[: row.arity]
-    call, _, result = example.partition(" -> ")
-    operands = f"*{names[0]}" if is_variadic else ", ".join(names)
-    doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
-    defaults = getattr(function, "__defaults__", None)
-    return operation_of(row, names, is_variadic, "autograd_mini.core.table", doc, defaults, takes_iterable)
-
-
-def operation_of(
-    row: Primitive,
-    names: tuple[str, ...],
-    is_variadic: bool,
-    module: str,
-    doc: str,
-    defaults: tuple[Any, ...] | None = None,
-    takes_iterable: bool = False,
-) -> Operation:
-    """The function that evaluates a row; `help` shows these names of the operands."""
-
-    def one(a: Any) -> Any:
-        return evaluate(row, (a,))
-
-    def two(a: Any, b: Any) -> Any:
-        return evaluate(row, (a, b))
-
-    def three(a: Any, b: Any, c: Any) -> Any:
-        return evaluate(row, (a, b, c))
-
-    def several(*operands: Any) -> Any:
-        if takes_iterable and len(operands) < 2:  # one iterable stands for the numbers in it, as in the builtin `max`
-            if not operands:
-                raise ArgumentError(f"{row.name}() got nothing.", "Pass numbers, or one list of them.")
-            if isinstance(operands[0], Iterable) and as_number(operands[0]) is None:
-                operands = tuple(numbers_in(row.name, operands[0]))
-        elif defaults and len(operands) < len(names):
-            operands += defaults[len(operands) - len(names) :]
-        return evaluate(row, operands)
-
-    operation: Any = several if is_variadic or len(names) > 3 else (one, two, three)[len(names) - 1]
-    if operation is not several or is_variadic:
-        operation.__code__ = operation.__code__.replace(co_name=row.name, co_varnames=names)
-    operation.__name__ = operation.__qualname__ = row.name
-    operation.__doc__, operation.__module__, operation.__annotations__ = doc, module, {}
-    if operation is not several:
-        operation.__defaults__ = defaults
-    return operation  # type: ignore[no-any-return]
 
 
 def _row_named(name: str) -> Primitive:
@@ -558,26 +418,13 @@ def select(condition: Any, a: Any, b: Any) -> Any:
 
 
 def branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """`select` of two forms of which only the one that is needed is computed, where the condition is known.
-
-    Args:
-        condition: a bool; anything else is the condition of a formula or a trace, and `where` joins both forms.
-        then: gives the one.
-        otherwise: gives the other.
-
-    >>> branch(2.0 > 1.0, lambda: 5.0, lambda: 1 / 0)
-    5.0
-    """
+    """`select` of two forms, of which only the one that is needed is computed where the condition is known."""
     if isinstance(condition, bool):
         return then() if condition else otherwise()
     return evaluate(TABLE["where"], (condition, then(), otherwise()))
 
 
 class Constant(float):
-    """A number that nobody differentiates by, as rules are told: its partial need not be formed (C5).
-
-    >>> Constant(2.0) + 1.0
-    3.0
-    """
+    """A number by which nothing is differentiated, as rules are told: its partial need not be computed (C5)."""
 
     __slots__ = ()

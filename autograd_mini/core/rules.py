@@ -50,7 +50,7 @@ def log_slope(x: Any, scale: Any = 1.0) -> Any:
 
 
 def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
-    """exp(lift - scale * x**2) for a scale of 1, 0.5 or -1; the rounding of x * x would cost x**2 ulp (T16).
+    """exp(lift - scale * x**2) for a scale of 1 or 0.5; the rounding of x * x would cost x**2 ulp (T11).
 
     x is split into h + rest, with h * h exact. h is a step function of x, so it has no derivative, and the identity
     holds for every h. It is the nearest multiple, so that a small x has h = 0, and (x - h) + (x + h), which comes up
@@ -64,12 +64,15 @@ def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
 
 
 def erfinv_rule(y: Any, x: Any) -> tuple[Any, ...]:
-    """exp(y**2) * sqrt(pi) / 2. The rounding of y would cost 2 * y**2 ulp, so Newton's next step goes into the scale."""
+    """exp(y**2) * sqrt(pi) / 2, by splitting y as `gaussian` does.
+
+    The rounding of y would cost 2 * y**2 ulp: so Newton's next step from y, a constant, goes into the exponent.
+    """
     if math.isinf(known(y)):
         return (exp(y * y),)
-    step = ieee.erfinv_step(known(y), known(x))
-    scale = math.sqrt(math.pi) / 2.0
-    return (gaussian(y, -1.0) * (scale - 2.0 * scale * known(y) * step if math.isfinite(step) else scale),)
+    h = floor(y * 4096.0 + 0.5) / 4096.0
+    rest, lost = (y - h) * (y + h), 2.0 * known(y) * ieee.erfinv_step(known(y), known(x))
+    return (exp(h * h) * exp(rest - lost if math.isfinite(lost) else rest) * (math.sqrt(math.pi) / 2.0),)
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:

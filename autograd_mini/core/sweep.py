@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
 from operator import attrgetter
 from typing import Any
 
@@ -27,29 +27,46 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     look behind the leaves it starts with; with everything, it also enters branches where no gradient flows.
     """
     order: dict[Any, Any] = dict.fromkeys(leaves, ZERO)
-    path, in_pairs = [root], root.keeps_pairs
-    while path:  # its last node is done when no operand of it is missing
-        node = path[-1]
-        if everything or not in_pairs:
-            kind = object if everything else Node
-            missing = [x for x in node.operands if type(x) is not float and isinstance(x, kind) and x not in order]
-        elif type(node._dleft) is tuple:
-            edges = zip(node._left, node._dleft, strict=True)
-            missing = [x for x, partial in edges if partial is not ZERO and x not in order]
-        elif node._dleft is not ZERO and node._left not in order:
-            path.append(node._left)
-            continue
-        elif node._dright is not ZERO and node._right not in order:
-            path.append(node._right)
-            continue
-        else:
+    path: list[Any] = []  # nodes that wait for one of their operands, each for the next one
+    others: list[Iterator[Any]] = []  # of those that may have many: the operands to wait for after that
+    node, in_pairs = root, root.keeps_pairs and not everything
+    while True:
+        while node not in order:  # down, along the first operands
+            path.append(node)
+            if not in_pairs or type(node._dleft) is tuple:
+                others.append(_sources(node, everything))
+                break
+            if node._dleft is ZERO:
+                break
+            node = node._left
+        while path:  # up, until an operand is missing
+            node = path[-1]
+            if in_pairs and type(node._dleft) is not tuple:
+                if node._dright is not ZERO and node._right not in order:
+                    node = node._right
+                    break
+            else:
+                for operand in others[-1]:
+                    if operand not in order:
+                        break
+                else:
+                    others.pop()
+                    order[path.pop()] = ZERO
+                    continue
+                node = operand
+                break
             order[path.pop()] = ZERO
-            continue
-        if missing:
-            path += reversed(missing)
         else:
-            order[path.pop()] = ZERO
-    return order
+            return order
+
+
+def _sources(node: Any, everything: bool) -> Iterator[Any]:
+    """The operands that a walk enters from a node: those with an edge, as far as that is known; or all nodes."""
+    if everything:
+        return iter([operand for operand in node.operands if type(operand) is not float])
+    if not node.keeps_pairs:  # its partials are not known before they are asked for
+        return iter([operand for operand in node.operands if isinstance(operand, Node)])
+    return compress(node._left, [partial is not ZERO for partial in node._dleft])
 
 
 def sweep(

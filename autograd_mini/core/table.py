@@ -15,8 +15,8 @@ from typing import Any
 
 from autograd_mini.core import ieee
 from autograd_mini.core import rules as of
+from autograd_mini.core.operation import define as row
 from autograd_mini.core.row import FLAT, ZERO, Operation, branch, select
-from autograd_mini.core.row import define as row
 from autograd_mini.core.rules import ANY, DENSITY, GAUSS, LN2, LOG2E, LOG10E, POSITIVE, ROUNDED, UNIT, WIDE, known
 
 # Rules speak of these rows before they are defined.
@@ -131,7 +131,7 @@ erf   = row("erf", ieee.erf, lambda y, x: (GAUSS * of.gaussian(x),), (-26.0, 26.
             "The error function.", "2 / sqrt(π) * exp(-x**2).", "erf(0.0) -> 0.0", has_flat_tails=True)
 erfc  = row("erfc", ieee.erfc, lambda y, x: (-GAUSS * of.gaussian(x),), (-26.0, 26.0), (4, 4, 6, 8),
             "1 - erf(x), without losing the digits of its right tail.", "-2 / sqrt(π) * exp(-x**2).", "erfc(0.0) -> 1.0", has_flat_tails=True)
-erfinv = row("erfinv", ieee.erfinv, of.erfinv_rule, UNIT, (2, 4, 8, 16),
+erfinv = row("erfinv", ieee.erfinv, of.erfinv_rule, UNIT, (2, 5, 8, 12),
             "The number whose error function is x; ±inf at ±1.", "sqrt(π) / 2 * exp(erfinv(x)**2); inf at ±1.", "erfinv(0.5) -> 0.4769362762044699",
             inside=UNIT, poles=UNIT)
 ndtr  = row("ndtr", ieee.ndtr, lambda y, x: (DENSITY * of.gaussian(x, 0.5),), (-37.0, 37.0), (4, 4, 6, 8),

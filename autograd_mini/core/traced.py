@@ -63,7 +63,7 @@ def _compared(symbol: str) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made: type) -> Condition | bool:
+def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made: type | None) -> Condition | bool:
     """A comparison or a joint condition: a bool where the answer is known already."""
     relate = next((relations[kind] for part in data for kind in type(part).__mro__ if kind in relations), None)
     relation = _RELATE[symbol](*data) if relate is None else relate(symbol, *data)
@@ -81,11 +81,11 @@ class Condition:
 
     __slots__ = ("_kind", "data", "op", "operands")
 
-    def __init__(self, data: Any, op: str, operands: tuple[Any, ...], kind: type) -> None:
+    def __init__(self, data: Any, op: str, operands: tuple[Any, ...], kind: type | None) -> None:
         self.data = data
         self.op = op
         self.operands = operands
-        self._kind = kind  # the class of what `where` makes of it
+        self._kind = kind  # the class of what `where` makes of it; None for bare data
 
     def __bool__(self) -> bool:
         raise OperandError(
@@ -113,7 +113,7 @@ class Condition:
         return _related(symbol, (self.data, data), (self, operand), self._kind)
 
     def _dressed(self) -> Condition:
-        return Condition(self.data, self.op, self.operands, _Dressed)
+        return Condition(self.data, self.op, self.operands, Unrecorded)
 
     def __repr__(self) -> str:
         return f"Condition({self.data})"
@@ -140,7 +140,7 @@ class Unrecorded(Methods):
     __hash__ = object.__hash__
 
     def _dressed(self) -> Unrecorded:
-        return _Dressed(self._data)
+        return Unrecorded(self._data)
 
     def __bool__(self) -> bool:
         return bool(self != 0.0)
@@ -155,12 +155,6 @@ class Unrecorded(Methods):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data})"
-
-
-class _Dressed(Unrecorded):
-    """Data while the rule of a row looks at it; what comes of it is taken out again."""
-
-    __slots__ = ()
 
 
 @final
@@ -288,10 +282,10 @@ def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
     """One of two numbers, which may be bare data."""
     if isinstance(condition, bool):
         return a if condition else b
+    is_bare = condition._kind is None
     if condition.op == "~":
         condition, a, b = condition.operands[0], b, a
-    is_bare = condition._kind is _Dressed and not (isinstance(a, Methods) or isinstance(b, Methods))
-    return evaluate(TABLE["where"], (condition.data if is_bare else condition, a, b))
+    return evaluate(_WHERE, (condition.data if is_bare else condition, a, b))
 
 
 def _selected(condition: Condition, a: Any, b: Any) -> Any:
@@ -343,17 +337,18 @@ def local_partials(row: Primitive, result: Any, operands: Iterable[Any]) -> tupl
     Operands are traced nodes, or data as `Unrecorded`; floats for constants; a `Condition` or float for `where`.
     """
     dressed = [x._dressed() if isinstance(x, (Unrecorded, Condition)) else x for x in operands]
-    where = f"The rule of {row.name!r}"
-    return tuple(
-        [
-            Guarded(p.condition, _bare(p.value, where)) if type(p) is Guarded else p if p is ZERO else _bare(p, where)
-            for p in row.partials(_Dressed(result), dressed)
-        ]
-    )
+    return tuple([_undressed(p, f"The rule of {row.name!r}") for p in row.partials(Unrecorded(result), dressed)])
 
 
-def _computing(kind: type[Unrecorded]) -> Callable[[Primitive, tuple[Any, ...]], Unrecorded]:
-    return lambda row, operands: kind(evaluate(row, tuple([_bare(x, f"{row.name}()") for x in operands])))
+def _undressed(slope: Any, where: str) -> Any:
+    if type(slope) is not Guarded:
+        return _bare(slope, where)
+    slope.condition._kind = None  # made by the rule, and for nobody else
+    return Guarded(slope.condition, _bare(slope.value, where))
+
+
+def _compute(row: Primitive, operands: tuple[Any, ...]) -> Unrecorded:
+    return Unrecorded(evaluate(row, tuple([_bare(x, f"{row.name}()") for x in operands])))
 
 
 def _record(row: Primitive, operands: tuple[Any, ...]) -> Any:
@@ -402,6 +397,6 @@ def _chosen(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 _WHERE = TABLE["where"]
 _new = object.__new__
-interpreters[Unrecorded], interpreters[_Dressed] = _computing(Unrecorded), _computing(_Dressed)
+interpreters[Unrecorded] = _compute
 interpreters[Traced] = _record
 interpreters[Condition] = _chosen

@@ -1,7 +1,7 @@
 """What a stop says, as text, for terminals and editors: the place with its expression marked, the chain rule, tables.
 
 Numbers are short, as in pictures; a function paints a text by its role where there are colours.
-Not here: what happened (`timeline`), and who prints it. Read next: `program`.
+Not here: what happened (`timeline`), and who prints it. Read next: `disorder`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.explanation.report import Explanation, explained
+from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import bare, bracketed, elided, number
 from autograd_mini.output.streams import columns_of, width
@@ -25,9 +26,8 @@ from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards
 
-Paint = Callable[[str, str], str]
+Paint = Callable[[str, str], str]  # of a role ("header", "mark", "result", "faint", "error") and a text
 
-ROLES = "header", "mark", "result", "faint", "error"
 _FEW = 12  # terms, operands or lines shown of many
 _TAB = 8
 _LONGEST = 60  # characters of a name in a formula
@@ -245,13 +245,7 @@ class Wording:
 
     @cached_property
     def _users(self) -> dict[Value, list[Value]]:
-        """Which nodes were computed from a node."""
-        users: dict[Value, list[Value]] = {}
-        for user in self.trace.journal.order:
-            for node in user.operands:
-                if is_node(node):
-                    users.setdefault(node, []).append(user)
-        return users
+        return users_of(self.trace.journal.order)
 
     def _whole(self, scope: Scope) -> list[str]:
         """What a scope that was passed did: what came in from elsewhere, and what it led to there."""

@@ -1,11 +1,12 @@
 """Drawing a graph: `draw(v)` makes a `Drawing`, which notebooks show and `save` writes.
 
 Not here: which nodes share a box (`parts`, `boxes`), what the picture says (`picture`), and which program turns it into
-SVG (`render`). Read next: `boxes`.
+SVG (`render`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations
 
+import html
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
+from autograd_mini.errors import ArgumentError, MissingError, OperandError, counted, shown
 from autograd_mini.notation.namespaces import namespaces
 from autograd_mini.output import files
 from autograd_mini.program.stack import Scope
@@ -27,20 +28,13 @@ if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `im
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 KINDS = (".svg", ".dot", ".png", ".html")
+_MOST_PICTURES = 60  # in a page
+_MOST_BYTES = 6_000_000
 
 
 @dataclass(eq=False, repr=False)
 class Drawing:
     """A picture of a graph as it was when `draw` was called.
-
-    Attributes:
-        body: the picture in the DOT language, line by line, without the braces around it.
-        nodes: the number of nodes shown.
-        boxes: the number of boxes they are in; where it is smaller, some of them share a box.
-        edges: the number of arrows.
-        tooltips: what the SVG says of each box, arrow and scope under the mouse, by its id in the body.
-        scopes: the path of the scope that a box or a frame shows, by its id in the body.
-        inside: draws the scope of a path, as draw(v, focus=path) does.
 
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
@@ -48,13 +42,13 @@ class Drawing:
     Drawing(2 nodes, 2 edges)
     """
 
-    body: tuple[str, ...]
-    nodes: int
-    boxes: int
-    edges: int
-    tooltips: Mapping[str, str]
-    scopes: Mapping[str, str] = field(default_factory=dict)
-    inside: Callable[[str], Drawing] | None = None
+    body: tuple[str, ...]  # in the DOT language, line by line, without the braces around it
+    nodes: int  # that are shown
+    boxes: int  # that they are in; where these are fewer, some nodes share a box
+    edges: int  # arrows
+    tooltips: Mapping[str, str]  # what the SVG says of a box, arrow or scope under the mouse, by its id in the body
+    scopes: Mapping[str, str] = field(default_factory=dict)  # the path of what a box or a frame shows, by its id
+    inside: Callable[[str], Drawing] | None = None  # draws the scope of a path, as draw(v, focus=path) does
     _svg: str = field(default="", init=False)
 
     @property
@@ -73,7 +67,7 @@ class Drawing:
 
     @property
     def digraph(self) -> graphviz.Digraph:
-        """The picture as an object of the `graphviz` package, to change and render as one pleases."""
+        """The picture as an object of the `graphviz` package, to change and render as you please."""
         try:
             import graphviz
         except ImportError as error:
@@ -85,7 +79,7 @@ class Drawing:
 
         Args:
             path: where to; its ending, .svg, .dot, .png or .html, decides what is written. The page has the pictures of
-                all scopes, to be opened by a click; it needs no network.
+                all scopes, which a click opens; it needs no network.
 
         Returns:
             the path.
@@ -108,24 +102,35 @@ class Drawing:
             raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
         if not path.parent.is_dir():
             raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
-        if kind == ".png":
-            from autograd_mini.drawing.render import run
+        from autograd_mini.drawing.render import run
 
-            files.write(path, run(self.dot, "png"))
-        elif kind == ".html":
-            from autograd_mini.drawing.page import page
-
-            files.write(path, page(self))
-        else:  # as bytes, so that lines end alike everywhere
-            files.write(path, self.svg if kind == ".svg" else self.dot)
+        written: dict[str, Callable[[], str | bytes]] = {
+            ".svg": lambda: self.svg, ".dot": lambda: self.dot, ".png": lambda: run(self.dot, "png"),
+            ".html": self._page,
+        }  # fmt: skip
+        files.write(path, written[kind]())
         return path
 
-    def __repr__(self) -> str:
-        def count(number: int, noun: str, plural: str) -> str:
-            return f"{number:,} {noun if number == 1 else plural}"
+    def _page(self) -> str:
+        """The HTML page of the picture and, as far as there is room, of the scopes in it."""
+        from autograd_mini.drawing.page import page
+        from autograd_mini.drawing.render import prefix
 
-        boxes = "" if self.boxes == self.nodes else f" in {count(self.boxes, 'box', 'boxes')}"
-        return f"Drawing({count(self.nodes, 'node', 'nodes')}{boxes}, {count(self.edges, 'edge', 'edges')})"
+        drawings: dict[str, Drawing] = {"": self}
+        waiting, size = list(self.scopes.values()), len(self.svg)
+        for path in waiting:  # it grows
+            if path not in drawings and self.inside is not None:
+                if len(drawings) == _MOST_PICTURES or size > _MOST_BYTES:
+                    break
+                drawings[path] = self.inside(path)
+                size += len(drawings[path].svg)
+                waiting += drawings[path].scopes.values()
+        opens = {prefix(d.dot, d.tooltips) + key: path for d in drawings.values() for key, path in d.scopes.items()}
+        return page(html.unescape(self.tooltips["graph"]), {path: d.svg for path, d in drawings.items()}, opens)
+
+    def __repr__(self) -> str:
+        boxes = "" if self.boxes == self.nodes else f" in {counted(self.boxes, 'box', 'boxes')}"
+        return f"Drawing({counted(self.nodes, 'node')}{boxes}, {counted(self.edges, 'edge')})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
@@ -144,34 +149,33 @@ def draw(
     title: str | None = None,
     force: bool = False,
 ) -> Drawing:
-    """Draw the graph behind a value: a box a value with number and gradient, local derivatives on the arrows.
+    """Draw the graph behind a value: one box per value, showing data and gradient; local derivatives on the arrows.
 
-    A graph of more than 150 nodes collapses by itself: one box a scope, such as a neuron or a layer; the passes of a
-    loop, such as the samples of a batch, share their boxes. Scopes are called by path, "Layer1/Neuron3", by the end of
-    one, "Neuron3", or by a `Scope`, such as `node.scope`, which is one pass of a loop.
+    A graph of more than 150 nodes collapses by itself: one box per scope, such as a neuron or a layer; the passes of a
+    loop, such as the samples of a batch, share their boxes. Name a scope by its path, "Layer1/Neuron3", by the end of
+    that, "Neuron3", or pass a `Scope`, such as `node.scope`, which is one pass of a loop.
 
     Args:
-        v: the last node of the graph, the one to call `backward()` on. What is shown is the recorded computation and
-            the last sweep, although a program may have written leaves and cleared gradients since: under
-            `provenance()` all of it is known; else such leaves say "written since", such gradients "cleared".
-        depth: show scopes down to this depth open, each one further inside as a box; 0 for all as boxes.
+        v: the last node of the graph, the one you call `backward()` on. The picture shows the recorded computation and
+            the last sweep, even if your program has written leaves and cleared gradients since: under `provenance()`
+            all of it is known; otherwise such leaves say "written since", such gradients "cleared".
+        depth: show scopes open down to this depth, and those further inside as boxes; 0 shows all as boxes.
         focus: draw only this scope, or only what is near this node, with its surroundings as small boxes.
         expand: one or several scopes to show open although others are not.
-        after: show the gradients as they are in the middle of `v.backward()`, when it has handed on those of so many
-            nodes.
+        after: show the gradients in the middle of `v.backward()`, when this many nodes have handed theirs on.
         direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT".
         precision: how many digits numbers have, 1 to 17; the tooltips have all.
         legend: whether to explain colours and lines.
-        title: any text to stand above the picture.
-        force: collapse nothing by itself, and draw even more than 1,000 boxes.
+        title: a text to stand above the picture.
+        force: collapse nothing, and draw even more than 1,000 boxes.
 
     Returns:
         A `Drawing`, which notebooks show; it has `.svg`, `.dot`, `.digraph` and `.save(path)`.
 
     Raises:
         OperandError: v is not a `Value`.
-        ArgumentError: an impossible depth, direction, precision or number of nodes in after; a scope or node that is
-            not in the graph; more than 1,000 boxes.
+        ArgumentError: depth, direction, precision or after is impossible; a scope or node is not in the graph; there
+            would be more than 1,000 boxes.
 
     >>> import autograd_mini as am
     >>> a, b = am.Value(2.0, name="a"), am.Value(-3.0, name="b")
@@ -196,7 +200,7 @@ def draw(
     for name in [*expand, *([] if focus is None or is_node(focus) else [focus])]:
         if not isinstance(name, (str, Scope)):
             raise OperandError(
-                f"{shown(name)} is no scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
+                f"{shown(name)} is not a scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
             )
     from autograd_mini.drawing.boxes import arrange
     from autograd_mini.drawing.gradients import interrupted, recorded
@@ -206,17 +210,16 @@ def draw(
 
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
-    trees: dict[Any, Any] = {}
-    numbers = Snapshot(order)
-    names = Names(order, namespaces(sys._getframe(1)))
+    names, numbers = Names(order, namespaces(sys._getframe(1))), Snapshot(order)
+    outlines: dict[Any, Any] = {}
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
         picture = Picture(boxes, gradients, precision, names, numbers)
         lines = tuple(picture.lines(direction, legend, title))
         nodes = sum(len(box.nodes) for box in boxes.boxes)
-        return Drawing(lines, nodes, len(boxes.boxes), picture.arrows, picture.tooltips, picture.scopes, inside)
+        return Drawing(lines, nodes, len(boxes.boxes), len(picture.ways), picture.tooltips, picture.scopes, inside)
 
     def inside(path: str) -> Drawing:
-        return drawing(arrange(order, focus=path, trees=trees), " > ".join(filter(None, (title, path))))
+        return drawing(arrange(order, focus=path, outlines=outlines), " > ".join(filter(None, (title, path))))
 
-    return drawing(arrange(order, depth, focus, expand, force, trees), title)
+    return drawing(arrange(order, depth, focus, expand, force, outlines), title)

@@ -1,6 +1,6 @@
 """Which nodes share a box: what keeps a picture of a large graph readable. Decided before anything is laid out.
 
-Not here: what stands in a box (that is `picture`). Read next: `picture`.
+Not here: what stands in a box (that is `picture`). Read next: `drawing.gradients`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import difflib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from autograd_mini.drawing.parts import Kind, Merging, Part, Tree
+from autograd_mini.drawing.parts import Kind, Merging, Outline, Part
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.names import users_of
 from autograd_mini.program.stack import Scope
 
-READABLE = 150  # boxes in a picture that nobody asked to be larger
+READABLE = 150  # boxes in a picture that was not asked to be larger
 MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses by itself
 _MOST_LOOSE = 60  # boxes of operations beside those of scopes
@@ -26,23 +27,14 @@ _HOPS = 2  # from a node in focus to the last that are shown with it
 
 @dataclass(eq=False, slots=True)
 class Box:
-    """Nodes shown together.
+    """Nodes shown together."""
 
-    Attributes:
-        place: the part in which the box stands.
-        part: the part it is all of, or None.
-        kind: what its operations have in common, or None.
-        around: whether it stands for something around the focus.
-        nodes: those in it, operands before results.
-        outputs: those of them that are used elsewhere, and the result of the graph.
-    """
-
-    place: Part
-    part: Part | None = None
-    kind: Kind | None = None
-    around: bool = False
-    nodes: list[Value] = field(default_factory=list)
-    outputs: dict[Value, None] = field(default_factory=dict)
+    place: Part  # in which it stands
+    part: Part | None = None  # that it is all of
+    kind: Kind | None = None  # what its operations have in common
+    around: bool = False  # whether it stands for something around the focus
+    nodes: list[Value] = field(default_factory=list)  # operands before results
+    outputs: dict[Value, None] = field(default_factory=dict)  # those used elsewhere, and the result of the graph
 
     @property
     def computes(self) -> bool:
@@ -57,17 +49,11 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """The boxes of a picture.
-
-    Attributes:
-        boxes: in the order of their first operations.
-        arrows: from box to box, with every operand that goes that way and the node that uses it.
-        box: where each node is, also those outside of the picture.
-    """
+    """The boxes of a picture, in the order of their first operations."""
 
     boxes: list[Box]
-    arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]]
-    box: dict[Value, Box]
+    arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]]  # every operand that goes that way, and the node using it
+    box: dict[Value, Box]  # also of nodes outside of the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,37 +66,32 @@ class _Focus:
 
 
 class _Choice:
-    """Which parts of a tree are open: down to a depth below the focus, and where it was asked for."""
+    """Which parts of an outline are open: down to a depth below the focus, and where it was asked for."""
 
     def __init__(
-        self, tree: Tree, depth: int, focus: _Focus, expand: Iterable[Part] = (), automatic: bool = False
+        self, outline: Outline, depth: int, focus: _Focus, expand: Iterable[Part] = (), automatic: bool = False
     ) -> None:
-        self.tree, self.focus = tree, focus
+        self.outline, self.focus = outline, focus
         self.expanded = {part for asked in expand for part in _shown_open(asked)}
-        holding = [*focus.parts, *map(tree.part.__getitem__, focus.nodes)]
-        around = {part for inner in holding for part in inner.around()} | {
-            part for asked in self.expanded for part in asked.around()
-        }
+        holding = [*focus.parts, *map(outline.part.__getitem__, focus.nodes), *self.expanded]
+        around = {part for inner in holding for part in inner.around()}
         base = min((part.depth for part in focus.parts), default=0)
-        self.closed: dict[Part, Part | None] = {tree.whole: None}  # the part in whose box it is
-        self.within = {tree.whole: focus.everything}  # whether it is in focus
-        for part in tree.whole.inside():
+        self.closed: dict[Part, Part | None] = {outline.whole: None}  # the part in whose box it is
+        self.within = {outline.whole: focus.everything}  # whether it is in focus
+        for part in outline.whole.inside():
             if part.parent is not None:
                 within = self.within[part] = self.within[part.parent] or part in focus.parts
                 outer = self.closed[part.parent]
-                is_open = outer is None and (
-                    part in around
-                    or (within and part.depth <= base + depth and not (automatic and _is_innermost(part)))
-                )
-                self.closed[part] = None if is_open else outer or part
+                by_depth = within and part.depth <= base + depth and not (automatic and _is_innermost(part))
+                self.closed[part] = None if outer is None and (part in around or by_depth) else outer or part
 
     def each(self, part: Part) -> bool:
         """Whether all operations directly in an open part have boxes of their own."""
         few = READABLE if part in self.expanded else _FEW
-        return not self.tree.merging or (len(part.scopes) <= 1 and len(part.loose) <= few)
+        return not self.outline.merging or (len(part.scopes) <= 1 and len(part.loose) <= few)
 
     def size(self) -> tuple[int, int]:
-        """How many boxes will be in focus, leaves outside of closed parts not counted, and how many are no parts."""
+        """How many boxes will be in focus, leaves outside of closed parts not counted, and how many show no part."""
         parts = [part for part, within in self.within.items() if within and self.closed[part] is None]
         closed = sum(self.closed[inner] is not None for part in parts for inner in part.parts)
         loose = sum(len(part.loose) if self.each(part) else len(part.kinds) for part in parts)
@@ -123,16 +104,16 @@ class _Choice:
         each = {part: self.each(part) for part, closed in self.closed.items() if closed is None}
         leaves = []
         for node in order:
-            part = self.tree.part[node]
+            part = self.outline.part[node]
             closed = self.closed[part]
-            within = self.within[part] or node in self.focus.nodes
             if closed is None and node._row is None:
                 leaves.append(node)
                 continue
+            within = self.within[part] or node in self.focus.nodes
             key: object = closed
             kind = None
             if closed is None:
-                kind = self.tree.kind[node]
+                kind = self.outline.kind[node]
                 key = node if node in self.focus.nodes or (within and each[part]) else kind
             found = boxes.get(key)
             if found is None:
@@ -144,15 +125,12 @@ class _Choice:
 
     def _place(self, leaves: list[Value], order: Sequence[Value], box: dict[Value, Box]) -> None:
         """Leaves outside of closed parts: in the one box that uses them, or beside it, many used alike as one."""
-        users: dict[Value, dict[Box, None]] = {leaf: {} for leaf in leaves}
-        for node in order:
-            for x in node.operands:
-                if is_node(x) and x in users:
-                    users[x][box[node]] = None
+        users = users_of(order)
         named = sum(leaf.name is not None for leaf in leaves)
         alike: dict[tuple[Box, ...], list[Value]] = {}
         for leaf in leaves:
-            near = tuple([user for user in users[leaf] if not user.around] or users[leaf])
+            using = dict.fromkeys(box[user] for user in users.get(leaf, ()))
+            near = tuple([user for user in using if not user.around] or using)
             homes = [user for user in near if user.part] if len(leaves) > _FEW else near
             stays = leaf in self.focus.nodes or (leaf.name is not None and named <= _FEW_NAMED)
             if len(homes) == 1 and homes[0].alone is None and not stays:
@@ -163,11 +141,10 @@ class _Choice:
         for near, together in alike.items():
             few = 3 if len(leaves) <= _FEW or all(user.alone is not None for user in near) else 1
             around = bool(near) and all(user.around for user in near)
-            shared = Box(self.tree.whole, around=around)
+            shared = Box(self.outline.whole, around=around)
             for leaf in together:
-                part = self.tree.part[leaf]
-                single = len(together) <= few or not self.tree.merging or leaf in self.focus.nodes
-                box[leaf] = Box(part, around=around) if single else shared
+                single = len(together) <= few or not self.outline.merging or leaf in self.focus.nodes
+                box[leaf] = Box(self.outline.part[leaf], around=around) if single else shared
                 box[leaf].nodes.append(leaf)
 
     def _seen(self, order: Sequence[Value], box: dict[Value, Box]) -> Boxes:
@@ -176,18 +153,15 @@ class _Choice:
         for node in order:
             head = box[node]
             for x in node.operands:
-                if is_node(x):
-                    tail = box[x]
-                    if tail is not head:
-                        tail.outputs[x] = None
-                        if not (tail.around and head.around):
-                            arrows.setdefault((tail, head), []).append((x, node))
+                if is_node(x) and (tail := box[x]) is not head:
+                    tail.outputs[x] = None
+                    if not (tail.around and head.around):
+                        arrows.setdefault((tail, head), []).append((x, node))
         box[order[-1]].outputs[order[-1]] = None
         near = {end for ends in arrows for end in ends}
-        # In the order of their first operations, for leaves in a box with them come from anywhere.
+        # In the order of their first operations: leaves in a box with them come from anywhere.
         first = {box[node]: None for node in order if node._row is not None or not box[node].computes}
-        boxes = [found for found in first if not found.around or found in near]
-        return Boxes(boxes, arrows, box)
+        return Boxes([found for found in first if not found.around or found in near], arrows, box)
 
 
 def _is_innermost(part: Part) -> bool:
@@ -208,89 +182,69 @@ def arrange(
     focus: Value | str | Scope | None = None,
     expand: Sequence[str | Scope] = (),
     force: bool = False,
-    trees: dict[Merging, Tree] | None = None,
+    outlines: dict[Merging, Outline] | None = None,
 ) -> Boxes:
-    """Find the boxes of a picture.
+    """The boxes of a picture, in the finest form that is readable or was asked for, with the arguments of `draw`.
 
-    Args:
-        order: all nodes of the graph, operands before results.
-        depth: how many levels of scopes to show open; None for as many as are readable.
-        focus: what to draw; None for everything.
-        expand: scopes to show open.
-        force: whether to collapse nothing by itself, and to have any number of boxes.
-        trees: those known already; filled with others.
-
-    Returns:
-        the boxes, in the finest form that is readable or was asked for.
-
-    Raises:
-        ArgumentError: there is no such scope or node, or more than 1,000 boxes.
+    The outlines are those known already; others are added.
     """
     pinned = [scope for scope in (focus, *expand) if isinstance(scope, Scope)]
-    trees = {} if trees is None or pinned else trees
+    outlines = {} if outlines is None or pinned else outlines
     everything = force or (depth is None and focus is None and len(order) <= READABLE)
     automatic = depth is None and focus is None and not everything
     mergings = [*Merging][:1] if everything else [*Merging][1:] if automatic else [*Merging][: Merging.NUMBERED]
     for merging in mergings:
-        tree = trees.get(merging) or trees.setdefault(merging, Tree(order, merging, pinned))
-        focused = _focused(tree, order, focus)
-        expanded = [part for name in expand for part in _found(tree, name)]
-        deepest = max(part.depth for part in tree.whole.inside())
+        outline = outlines.get(merging) or outlines.setdefault(merging, Outline(order, merging, pinned))
+        focused = _focused(outline, order, focus)
+        expanded = [part for name in expand for part in _found(outline, name)]
+        deepest = max(part.depth for part in outline.whole.inside())
         for level in range(deepest, -1, -1) if depth is None else [depth]:
-            boxes, loose = _Choice(tree, level, focused, (), automatic).size()
+            boxes, loose = _Choice(outline, level, focused, (), automatic).size()
             found = None
             if everything or (boxes <= READABLE and (loose <= _MOST_LOOSE or not automatic)):
-                found = _Choice(tree, level, focused, expanded, automatic).boxes(order)
+                found = _Choice(outline, level, focused, expanded, automatic).boxes(order)
                 lonely = automatic and sum(box.computes for box in found.boxes) == 1
-                if lonely and sum(_Choice(tree, deepest, focused).size()) <= _MOST_LOOSE:
-                    found = _Choice(tree, deepest, focused, expanded).boxes(order)
+                if lonely and sum(_Choice(outline, deepest, focused).size()) <= _MOST_LOOSE:
+                    found = _Choice(outline, deepest, focused, expanded).boxes(order)
                 if automatic:
                     crowded = level > 0 and len(found.arrows) > _MOST_ARROWS
                 else:  # with the leaves that many boxes share
                     crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
                 if everything or not crowded:
                     return _checked(found, force)
-    return _checked(found or _Choice(tree, level, focused, expanded, automatic).boxes(order), force)
+    return _checked(found or _Choice(outline, level, focused, expanded, automatic).boxes(order), force)
 
 
 def _checked(found: Boxes, force: bool) -> Boxes:
     if len(found.boxes) > MOST_BOXES and not force:
         raise ArgumentError(
-            f"That is a picture of {len(found.boxes):,} boxes; nobody can read more than {MOST_BOXES:,}.",
+            f"That is a picture of {len(found.boxes):,} boxes; at most {MOST_BOXES:,} can be read.",
             "Open less, with a smaller depth or fewer scopes in expand; draw a part, with focus; "
             "or everything, with draw(v, force=True).",
         )
     return found
 
 
-def _found(tree: Tree, name: str | Scope) -> list[Part]:
-    """The parts of a name; none is an error, except where merging has changed the names."""
-    parts = tree.named(name)
-    if not parts and tree.merging < Merging.NUMBERED:
-        known = list(dict.fromkeys("/".join(part.path) for part in tree.whole.inside() if part.parent is not None))
+def _found(outline: Outline, name: str | Scope) -> list[Part]:
+    """The parts of a name; if there are none, that is an error, except where merging has changed the names."""
+    parts = outline.named(name)
+    if not parts and outline.merging < Merging.NUMBERED:
+        known = list(dict.fromkeys("/".join(part.path) for part in outline.whole.inside() if part.parent is not None))
         wanted = "/".join(name.path) if isinstance(name, Scope) else name
-        names = [*difflib.get_close_matches(wanted, known, 3, 0.4), *known[:3]]
-        raise ArgumentError(
-            f"The graph has no scope {shown(wanted)}.",
-            f"Name one that it has, such as {', '.join(dict.fromkeys(names))}."
-            if known
-            else "It has no scopes at all.",
-        )
+        names = dict.fromkeys([*difflib.get_close_matches(wanted, known, 3, 0.4), *known[:3]])
+        advice = f"Name one that it has, such as {', '.join(names)}." if known else "It has no scopes at all."
+        raise ArgumentError(f"The graph has no scope {shown(wanted)}.", advice)
     return parts
 
 
-def _focused(tree: Tree, order: Sequence[Value], focus: Value | str | Scope | None) -> _Focus:
+def _focused(outline: Outline, order: Sequence[Value], focus: Value | str | Scope | None) -> _Focus:
     if focus is None:
         return _Focus(everything=True)
     if isinstance(focus, (str, Scope)):
-        return _Focus(parts=_found(tree, focus))
-    if focus not in tree.part:
+        return _Focus(parts=_found(outline, focus))
+    if focus not in outline.part:
         raise ArgumentError(f"The node {shown(focus)} is not in the graph.", "Draw the node itself: draw(node).")
-    users: dict[Value, list[Value]] = {}
-    for node in order:
-        for x in node.operands:
-            if is_node(x):
-                users.setdefault(x, []).append(node)
+    users = users_of(order)
     nodes = {focus: None}
     for _ in range(_HOPS):
         for node in list(nodes):

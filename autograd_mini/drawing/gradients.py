@@ -1,6 +1,6 @@
 """The gradients that a picture shows: those of the last `backward()`, or as they stand in the middle of one.
 
-Not here: how they look (that is `picture`). Read next: `names`.
+Not here: how they look (that is `picture`). Read next: `drawing.picture`.
 """
 
 from __future__ import annotations
@@ -20,32 +20,28 @@ from autograd_mini.notation.snapshot import gradients
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """The gradient of each node, as far as there is one.
-
-    Attributes:
-        numbers: the gradients there are.
-        absent: what to say of the others.
-        reached: the nodes that a gradient can get to from the root.
-        unfinished: those whose number is a sum to which others are still to be added.
-        handed_on: the nodes that have passed their gradient to their operands; None where no sweep was interrupted.
-    """
+    """The gradient of each node, where there is one."""
 
     numbers: dict[Value, float]
-    absent: str
-    reached: Collection[Value]
-    unfinished: Collection[Value] = ()
-    handed_on: Collection[Value] | None = None
+    absent: str  # what to say of the others
+    reached: Collection[Value]  # the nodes that a gradient can get to from the root
+    unfinished: Collection[Value] = ()  # whose number is a sum to which others are still to be added
+    handed_on: Collection[Value] | None = None  # to their operands, by these nodes; None if no sweep was interrupted
 
     def largest(self, nodes: Iterable[Value]) -> float | None:
         """The gradient furthest from zero, nan and infinities first; None if there is none."""
-        numbers = [self.numbers[node] for node in nodes if node in self.numbers]
-        return max(numbers, key=lambda g: math.inf if math.isnan(g) else abs(g), default=None)
+        return max((self.numbers[node] for node in nodes if node in self.numbers), key=size, default=None)
 
     def flows(self, node: Value, partial: Any) -> bool:
         """Whether a node hands anything on by such a local derivative, as 0 does by inf; before a sweep, if it can."""
         if partial is ZERO or node not in self.reached:
             return False
         return not self.numbers or self.numbers.get(node, 1.0) * partial != 0.0
+
+
+def size(number: float | None) -> float:
+    """How much a number matters: nan and infinities most, then the largest."""
+    return 0.0 if number is None else math.inf if math.isnan(number) else abs(number)
 
 
 def recorded(order: Sequence[Value]) -> Gradients:
@@ -55,11 +51,7 @@ def recorded(order: Sequence[Value]) -> Gradients:
 
 
 def interrupted(order: Sequence[Value], after: int) -> Gradients:
-    """The gradients when a sweep has handed on those of so many nodes.
-
-    Raises:
-        ArgumentError: there are fewer nodes.
-    """
+    """The gradients when a sweep has handed on those of so many nodes."""
     root = order[-1]
     adjoints = topological_order(root)
     if type(after) is not int or not 0 <= after <= len(adjoints):
@@ -67,15 +59,9 @@ def interrupted(order: Sequence[Value], after: int) -> Gradients:
             f"backward() cannot stop after {shown(after)} nodes.", f"Pass a whole number from 0 to {len(adjoints)}."
         )
     # A sweep hands on what it yielded when it is asked for the next.
-    done = [node for node, _ in islice(sweep(root, 1.0, adjoints), after + 1)][:after]
-    handed_on = set(done)
+    handed_on = {node for node, _ in [*islice(sweep(root, 1.0, adjoints), after + 1)][:after]}
     numbers = {node: adjoint for node, adjoint in adjoints.items() if adjoint is not ZERO}
     numbers |= {node: 0.0 for node in order if node not in adjoints}
-    waiting = {
-        operand
-        for node in adjoints
-        if node not in handed_on
-        for operand, partial in zip(node.operands, node.partials, strict=True)
-        if partial is not ZERO
-    }
+    others = (zip(node.operands, node.partials, strict=True) for node in adjoints if node not in handed_on)
+    waiting = {operand for edges in others for operand, partial in edges if partial is not ZERO}
     return Gradients(numbers, "not yet", adjoints, waiting & numbers.keys(), handed_on)

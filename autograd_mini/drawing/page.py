@@ -1,70 +1,61 @@
-"""A picture as a page: pan, zoom, search, and a click on a scope opens it. One file; the script is ours, and short.
+"""Pages: one HTML file with style, script and data inside, which needs no server and no network; and one of pictures.
 
-There is no layout in the browser: each scope has its picture in the page already, and a click shows another one.
-Not here: what the pictures say. Read next: `page.js`.
+A content security policy lets only our own script run. In the page of a drawing each scope has its picture already; a
+click shows another one. Not here: what pictures and the debugger's pages show. Read next: `drawing/page.js`.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
-
-from autograd_mini.drawing.document import document
-from autograd_mini.drawing.render import prefix
-
-_MOST_PICTURES = 60
-_MOST_BYTES = 6_000_000
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
 
 
-class Drawing(Protocol):
-    """What a page needs of a `Drawing`."""
+def document(title: str, package: str, style: str, script: str, body: str, data: Any) -> str:
+    """The text of the file, with a style and a script that are files in a package, and data for the script.
 
-    tooltips: Mapping[str, str]
-    scopes: Mapping[str, str]
-    inside: Callable[[str], Any] | None
-
-    @property
-    def dot(self) -> str:
-        """The picture in the DOT language."""
-
-    @property
-    def svg(self) -> str:
-        """The picture as an `<svg>` element."""
-
-
-def page(drawing: Drawing) -> str:
-    """The HTML page of a drawing and, as far as there is room, of all scopes in it.
-
-    Raises:
-        MissingError: no dot program can be found.
-        ProgramError: the program found fails, or cannot draw that.
+    The body is HTML, escaped already. No float may be in the data: JSON has neither nan nor infinities.
     """
-    pictures: dict[str, Drawing] = {"": drawing}
-    waiting = list(drawing.scopes.values())
-    size = len(drawing.svg)
-    for path in waiting:
-        if path not in pictures and drawing.inside is not None:
-            if len(pictures) == _MOST_PICTURES or size > _MOST_BYTES:
-                break
-            pictures[path] = drawing.inside(path)
-            size += len(pictures[path].svg)
-            waiting += pictures[path].scopes.values()
+    styles, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
+    written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return _DOCUMENT.format(
+        title=html.escape(title), style=styles, script=scripts, body=body, data=written,
+        styles=_digest(styles), scripts=_digest(scripts),
+    )  # fmt: skip
+
+
+def _digest(text: str) -> str:
+    """What the content security policy calls a style or script by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def page(title: str, pictures: Mapping[str, str], opens: Mapping[str, str]) -> str:
+    """The page of SVG pictures by the paths of their scopes, and which of them a click on an element opens, by id."""
     names = list(pictures)
-    opens = {
-        prefix(picture.dot, picture.tooltips) + key: names.index(path)
-        for picture in pictures.values()
-        for key, path in picture.scopes.items()
-        if path in pictures
-    }
-    title = html.unescape(drawing.tooltips["graph"])
-    sections = "".join(
-        f"<section{' hidden' if path else ''}>\n{picture.svg}</section>\n" for path, picture in pictures.items()
-    )
-    data = {"names": names, "opens": opens}
+    sections = "".join(f"<section{' hidden' if path else ''}>\n{svg}</section>\n" for path, svg in pictures.items())
+    data = {"names": names, "opens": {key: names.index(path) for key, path in opens.items() if path in pictures}}
     return document(title, __package__, "page.css", "page.js", _BODY.format(sections=sections), data)
 
 
+_DOCUMENT = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{styles}'; script-src '{scripts}'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}<script type="application/json" id="data">{data}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
 _BODY = """<header>
 <nav aria-label="scopes"></nav>
 <input type="search" placeholder="search by name" aria-label="search by name" autocomplete="off"><output></output>

@@ -1,6 +1,6 @@
-"""The named parts of a graph: its scopes as a tree, in which the passes of a loop are one part.
+"""The named parts of a graph: an outline of its scopes, in which the passes of a loop are one part.
 
-Not here: which parts a picture shows open or closed (that is `boxes`). Read next: `boxes`.
+Not here: which parts a picture shows open or closed (that is `boxes`). Read next: `drawing.boxes`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import takewhile
 from typing import NamedTuple
 
 from autograd_mini.core.row import Primitive
@@ -30,27 +31,16 @@ class Merging(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class Part:
-    """A scope, or several scopes that are the same part of a program: the passes of a loop.
+    """A scope, or several scopes that are the same part of a program: the passes of a loop."""
 
-    Attributes:
-        name: what it is called; "" for the part that is the whole graph.
-        parent: the part around it.
-        depth: how many named parts it is in, itself included.
-        scopes: what it consists of.
-        parts: the parts directly inside.
-        loose: the operations directly inside.
-        kinds: which kinds of operations these are.
-        operations: how many operations it has, those of the parts inside included.
-    """
-
-    name: str
+    name: str  # "" of the part that is the whole graph
     parent: Part | None = None
-    depth: int = 0
+    depth: int = 0  # how many named parts it is in, itself included
     scopes: list[Scope] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)  # directly inside, as the next two
     loose: list[Value] = field(default_factory=list)
     kinds: set[Kind] = field(default_factory=set)
-    operations: int = 0
+    operations: int = 0  # with those of the parts inside
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -81,18 +71,12 @@ class Line(NamedTuple):
     text: str
 
 
-Kind = tuple[
-    Part, Primitive | Line, int
-]  # operations alike: where, what, and a number to tell those apart that follow from others
+# Operations alike: where, what, and a number to tell those apart that follow from others.
+Kind = tuple[Part, Primitive | Line, int]
 
 
-class Tree:
-    """The parts of a graph.
-
-    Args:
-        order: all nodes, operands before results.
-        merging: which scopes become one part.
-        pinned: scopes that stay parts of their own.
+class Outline:
+    """The parts of a graph, whose nodes are given operands first; pinned scopes stay parts of their own.
 
     Attributes:
         whole: the part that everything is in.
@@ -148,22 +132,18 @@ class Tree:
 
     def _enter(self, scope: Scope | None, stage: int) -> Part:
         """The part of a scope seen for the first time, and those around it."""
-        unknown = []
-        while scope not in self._known:
-            assert scope is not None
-            unknown.append(scope)
-            scope = scope.parent
-        part = self._known[scope]
-        for scope in reversed(unknown):
-            name = re.sub(r"\d+", "…", scope.name) if self.merging is Merging.NUMBERED else scope.name
-            alone = self.merging is Merging.NEVER or scope in self._alone
-            alike = scope if alone else (part, name, stage if self.merging is Merging.PARALLEL else 0)
-            inner = self._alike.get(alike)
-            if inner is None:
-                inner = self._alike[alike] = Part(name, part, part.depth + 1)
-                part.parts.append(inner)
-            inner.scopes.append(scope)
-            part = self._known[scope] = inner
+        unknown = [*takewhile(lambda inner: inner not in self._known, outwards(scope))]
+        part = self._known[unknown[-1].parent]
+        for inner in reversed(unknown):
+            name = re.sub(r"\d+", "…", inner.name) if self.merging is Merging.NUMBERED else inner.name
+            alone = self.merging is Merging.NEVER or inner in self._alone
+            alike = inner if alone else (part, name, stage if self.merging is Merging.PARALLEL else 0)
+            known = self._alike.get(alike)
+            if known is None:
+                known = self._alike[alike] = Part(name, part, part.depth + 1)
+                part.parts.append(known)
+            known.scopes.append(inner)
+            part = self._known[inner] = known
         return part
 
     def named(self, name: str | Scope) -> list[Part]:

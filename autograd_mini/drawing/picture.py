@@ -1,7 +1,6 @@
 """What a picture says: a graph in, text in the DOT language and tooltips out.
 
-Not here: running a program (that is `render`). Nothing is computed.
-Read next: `render`, which makes an SVG of the text.
+Not here: which nodes share a box (that is `boxes`), and an SVG of the text. Read next: `drawing.render`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.notation.spelling import spelling
@@ -29,10 +29,11 @@ LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#
 _PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
-_DECADES = 3
 _FEW = 4  # boxes in a row whose arrows have labels
 _BOXED = "□"  # an operand that has its own box, beside one that is a constant
-FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+_DECADES = 3  # below the largest gradient, of which the colours tell apart
+_FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+_FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
 
 
 def escaped(text: object, limit: int = 1000) -> str:
@@ -53,20 +54,32 @@ def colour_depth(gradient: float, largest: float) -> float:
     return 0.15 + 0.85 * max(depth, 0.0)  # never quite white, so that a small gradient has a sign
 
 
+def scale(largest: float) -> list[float]:
+    """The gradients that a legend shows, from the most negative to the most positive."""
+    sizes = [largest / 10.0**decade for decade in range(_DECADES)] if largest else []
+    return [-size for size in sizes] + [0.0] + sizes[::-1]
+
+
+def table(header: str, tint: str, *cells: tuple[str, str]) -> str:
+    """A box: its header with a background, and below it cells, each with its own."""
+    below = "".join(f'<TD BGCOLOR="{background}">{text}</TD>' for text, background in cells)
+    return (
+        f'<TABLE {_FRAMED} CELLPADDING="4"><TR><TD COLSPAN="{len(cells)}" BGCOLOR="{tint}">{header}</TD></TR>'
+        f"<TR>{below}</TR></TABLE>"
+    )
+
+
+def tint(box: Box) -> str:
+    """The background of a header."""
+    return LEAF if not box.computes else SCOPE if box.part is not None else COMPUTED
+
+
 class Picture:
     """A graph as text in the DOT language.
-
-    Args:
-        boxes: what is shown of them.
-        gradients: their gradients.
-        precision: how many digits numbers have.
-        names: what the nodes are called.
-        numbers: what the leaves were.
 
     Attributes:
         tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
-        arrows: the number of arrows written so far.
         ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
     """
 
@@ -80,12 +93,10 @@ class Picture:
         self.scopes: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
         self.levels = dict.fromkeys(boxes.boxes, 0)  # the longest ways to the boxes
-        self.stacks: dict[Box, list[Box]] = {}  # the row in which a box stands
-        self.ports: dict[Box, str] = {}  # where in the node of its row
-        self.crowds: dict[str, int] = {}  # how many stand there
+        self.rows: dict[str, list[Box]] = {}  # what stands side by side in one node of dot
+        self.ports: dict[Box, str] = {}  # where a box stands there
         self.fans = False  # whether arrows go from row to row
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
-        self.arrows = 0
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
@@ -130,43 +141,39 @@ class Picture:
                     self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
-            if box not in self.stacks:
-                table = self._box(box, box.alone) if box.alone is not None else self._group(box)
-                yield f"{self.place[box]} [id={self.place[box]} label=<{table}>]\n"
-            elif box is self.stacks[box][0]:
-                yield self._column(self.stacks[box])
+            name = _node(self.ports.get(box, ""))
+            if not name:
+                drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
+                yield f"{self.place[box]} [id={self.place[box]} label=<{drawn}>]\n"
+            elif box is self.rows[name][0]:
+                yield self._row(name)
         yield "}\n" * len(path)
 
     def _stack(self, direction: str) -> None:
         """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
-        for column, row in enumerate(self._rows() if self.collapsed else ()):
-            self.crowds[f"c{column}"] = len(row)
-            for box in row:
-                self.stacks[box] = row
-                self.ports[box] = f"c{column}:{self.place[box]}"
-        self.fans = any(tail in self.stacks and head in self.stacks for tail, head in self.boxes.arrows)
+        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
+        self.ports = {box: f"{name}:{self.place[box]}" for name, row in self.rows.items() for box in row}
+        self.fans = any(tail in self.ports and head in self.ports for tail, head in self.boxes.arrows)
 
-    def _column(self, row: list[Box]) -> str:
+    def _row(self, name: str) -> str:
         cells = []
-        for box in row:
+        for box in self.rows[name]:
             key = self.place[box]  # without the link, which `render` takes out again, old versions of dot drop the id
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
-        rows = "".join(cells) if self.across else "</TR><TR>".join(cells)
-        name = self.ports[row[0]].partition(":")[0]
-        table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
-        return f"{name} [id={name} label=<{table}<TR>{rows}</TR></TABLE>>]\n"
+        rows = ("" if self.across else "</TR><TR>").join(cells)
+        start = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
     def _box(self, box: Box, node: Value) -> str:
         """One node: its name and operation, its value and its gradient."""
-        key, gradient = self.place[box], self.gradients.numbers.get(node)
-        operation = self._operation(node, ALL_DIGITS) if node.op else None
-        so_far = " so far" if node in self.gradients.unfinished else ""
+        told, cell = self._gradient([node])
+        operation = self._operation(node, ALL_DIGITS) if node.op else ""
         facts = [
-            " = ".join(str(part) for part in (self._called(node), operation) if part) or "leaf",
+            " = ".join(filter(None, (self._called(node), operation))) or "leaf",
             f"value {self.numbers.value(node)!r}",
-            f"gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}",
+            f"gradient {told}",
         ]
         if node in self.numbers.written:
             facts.append(f"written since: {node.data!r} now")
@@ -174,49 +181,41 @@ class Picture:
             facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
-        self.tooltips[key] = "\n".join(map(escaped, facts))
-        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
+        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
         remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
-        return (
-            f'<TABLE {FRAMED} CELLPADDING="4">'
-            f'<TR><TD COLSPAN="2" BGCOLOR="{COMPUTED if node.op else LEAF}">{self._header(node)}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._number(self.numbers.value(node))}{remark}</TD>'
-            f'<TD BGCOLOR="{self._colour(gradient)}">{shown}{self._small(so_far)}</TD></TR></TABLE>'
-        )
+        value = self._number(self.numbers.value(node)) + remark
+        return table(self._header(node), tint(box), (value, _BLANK), cell)
+
+    def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
+        """The largest gradient of some nodes: what a tooltip says of it, and its cell, a text and a colour."""
+        gradient, absent = self.gradients.largest(nodes), self.gradients.absent
+        so_far = " so far" if any(node in self.gradients.unfinished for node in nodes) else ""
+        shown = self._small(absent) if gradient is None else self._small(what) + self._number(gradient)
+        told = absent if gradient is None else repr(gradient)
+        return told + so_far, (shown + self._small(so_far), self._colour(gradient))
 
     def _group(self, box: Box) -> str:
         """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
-        key, gradient = self.place[box], self.gradients.largest(box.nodes)
+        told, cell = self._gradient(box.nodes, "max|g| ")
         name, often = self._title(box)
-        content = _content(box)
+        content = _content(box) or name
         values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
         low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
-        so_far = " so far" if any(node in self.gradients.unfinished for node in box.nodes) else ""
-        facts = [name + often, *([content] if content not in ("", name) else []), *_tally(box)]
+        facts = [name + often, *([content] if content != name else []), *_tally(box)]
         if len(box.outputs) == 1:
             facts.append(f"output {low!r}")
         else:
             facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
-        facts.append(f"largest gradient {self.gradients.absent if gradient is None else repr(gradient)}{so_far}")
+        facts.append(f"largest gradient {told}")
         if box.part is not None:
-            facts += self._opens(key, box.part)
-        self.tooltips[key] = "\n".join(map(escaped, facts))
-        tint = LEAF if not any(node.op for node in box.nodes) else SCOPE if box.part is not None else COMPUTED
-        header = (
-            f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content not in ('', name) else '')}"
-        )
+            facts += self._opens(self.place[box], box.part)
+        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
+        header = f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content != name else '')}"
         if box.around:
-            frame = FRAMED.replace('CELLBORDER="1"', 'CELLBORDER="0"').replace('BORDER="0"', 'BORDER="1"', 1)
-            return f'<TABLE {frame} STYLE="dashed"><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
         out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
-        shown = self._small(self.gradients.absent) if gradient is None else self._number(gradient)
-        what = "" if gradient is None else self._small("max|g| ")
-        return (
-            f'<TABLE {FRAMED} CELLPADDING="4">'
-            f'<TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
-            f'<TR><TD BGCOLOR="{_BLANK}">{self._small("out " if tint != LEAF else "")}{out}</TD>'
-            f'<TD BGCOLOR="{self._colour(gradient)}">{what}{shown}{self._small(so_far)}</TD></TR></TABLE>'
-        )
+        out = self._small("out " if box.computes else "") + out
+        return table(header, tint(box), (out, _BLANK), cell)
 
     def _opens(self, key: str, part: Part) -> list[str]:
         """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
@@ -271,15 +270,11 @@ class Picture:
 
     def _arrows(self, box: Box, node: Value) -> Iterator[str]:
         """From the operands of a node, where both have boxes of their own, with the local derivatives."""
-        passed = self.gradients.handed_on is not None and node in self.gradients.handed_on
         for operand, partial in zip(node.operands, node.partials, strict=True):
             if not is_node(operand) or self.boxes.box[operand].alone is None:
                 continue
-            key, style, remark = self._key([(operand, node)]), "", ""
-            if not self.gradients.flows(node, partial):
-                style = _FAINT
-            elif passed:
-                style = _PASSED
+            style, remark = self._style(self.gradients.flows(node, partial), [node]), ""
+            key = self._key([(operand, node)])
             if partial is ZERO:
                 partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
             self.tooltips[key] = f"local derivative {partial!r}{remark}"
@@ -301,34 +296,35 @@ class Picture:
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.place[box])
                 side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
-                ends.append((port.partition(":")[0] if whole else port) + side)
+                ends.append((_node(port) if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
 
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """From port to port: how many values go that way."""
         key = self._key(uses)
-        passed = self.gradients.handed_on is not None and any(node in self.gradients.handed_on for _, node in uses)
-        style = _FAINT if not any(self._carries(*use) for use in uses) else _PASSED if passed else ""
-        self.tooltips[key] = _count(len(uses), "operand")
-        crowds = [self.crowds.get(port.partition(":")[0], 0) if port.count(":") > 1 else 0 for port in (tail, head)]
+        style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
+        self.tooltips[key] = counted(len(uses), "operand")
+        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 0 for port in (tail, head)]
         if all(crowds) and not style:
             style = _THIN
         if len(uses) > 1 and max(crowds) <= _FEW:
             style += f' label=" × {len(uses):,} "'
         return f"{tail} -> {head} [id={key}{style}]\n"
 
+    def _style(self, flows: bool, nodes: list[Value]) -> str:
+        """How the arrows to some nodes look: whether a gradient flows there, or has gone that way already."""
+        handed_on = self.gradients.handed_on or ()
+        return _FAINT if not flows else _PASSED if any(node in handed_on for node in nodes) else ""
+
     def _carries(self, operand: Value, node: Value) -> bool:
         """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
-        return any(
-            x is operand and self.gradients.flows(node, partial)
-            for x, partial in zip(node.operands, node.partials, strict=True)
-        )
+        edges = zip(node.operands, node.partials, strict=True)
+        return any(x is operand and self.gradients.flows(node, partial) for x, partial in edges)
 
     def _key(self, uses: list[tuple[Value, Value]]) -> str:
-        key = f"e{self.arrows}"
+        key = f"e{len(self.ways)}"
         self.ways[key] = uses
-        self.arrows += 1
         return key
 
     def _in_order(self, node: Value) -> Iterator[str]:
@@ -336,9 +332,9 @@ class Picture:
         boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
         leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
-            yield _above(upper, lower)
+            yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
 
-    def _rows(self) -> Iterator[list[Box]]:
+    def _numbered(self) -> Iterator[list[Box]]:
         """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
         index = {box: i for i, box in enumerate(self.boxes.boxes)}
         for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
@@ -349,7 +345,7 @@ class Picture:
             if box.part is not None and not box.around:
                 row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
                 rows.setdefault(row, []).append(box)
-        return (sorted(row, key=_numbers) for row in rows.values() if len(row) > 1)
+        return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 
     def _number(self, x: float) -> str:
         return number(x, self.precision)  # the tooltip has all digits
@@ -371,40 +367,37 @@ class Picture:
     def _legend(self) -> str:
         def row(*cells: tuple[str, str]) -> str:
             start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
-            return "".join(f'{start}"{tint}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, tint in cells)
+            return "".join(f'{start}"{below}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, below in cells)
 
-        swept, halfway = bool(self.gradients.numbers), self.gradients.handed_on is not None
-        gradient = "gradient" if swept else f"gradient: {self.gradients.absent}"
-        if halfway:
-            gradient = "gradient so far" if self.gradients.unfinished else "gradient"
-        rows = [
-            row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
-            row(("value", _BLANK), (gradient, _BLANK)),
-        ]
+        swept, so_far = bool(self.gradients.numbers), " so far" if self.gradients.unfinished else ""
         if self.collapsed:
             rows = [
                 row(("<B>scope × how often</B>", SCOPE), ("<B>leaves</B>", LEAF)),
                 row(("out: what leaves it", _BLANK), ("max|g|: largest gradient", _BLANK)),
             ]
+        else:
+            gradient = f"gradient{so_far}" if swept else f"gradient: {self.gradients.absent}"
+            rows = [
+                row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
+                row(("value", _BLANK), (gradient, _BLANK)),
+            ]
         if swept:
-            scale = [self.largest / 10.0**i for i in range(_DECADES)] if self.largest else []
-            steps = [-x for x in scale] + [0.0] + scale[::-1]
-            rows.append(row(*[(self._number(x), self._colour(x)) for x in steps], ("nan, inf", _NOT_FINITE)))
-        if self.collapsed:
-            rows.append(row(("on an arrow × 3: three values", _BLANK)))
-            if any(box.part for box in self.boxes.boxes):
-                rows.append(row(("draw(…, focus=&quot;name&quot;) opens a scope", _BLANK)))
-        if any(box.alone is not None and box.alone.op for box in self.boxes.boxes):
-            rows.append(row(("on an arrow: local derivative", _BLANK)))
-            rows.append(row((f"{_BOXED} × 2: the constant 2 times the operand", _BLANK)))
-        if halfway:
-            rows.append(row(("thick: the gradient has gone this way", _BLANK)))
-        rows.append(row(("faint: no gradient flows", _BLANK)))
-        if any(box.around for box in self.boxes.boxes):
-            rows.append(row(("dashed box: around what is shown", _BLANK)))
-        if not self.collapsed:
-            rows.append(row(("dashed: branch not taken, or a step", _BLANK)))
-        return f"<TABLE {FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
+            steps = [(self._number(x), self._colour(x)) for x in scale(self.largest)]
+            rows.append(row(*steps, ("nan, inf", _NOT_FINITE)))
+        boxes = self.boxes.boxes
+        single = any(box.alone is not None and box.alone.op for box in boxes)
+        notes = {
+            "on an arrow × 3: three values": self.collapsed,
+            "draw(…, focus=&quot;name&quot;) opens a scope": any(box.part for box in boxes),
+            "on an arrow: local derivative": single,
+            f"{_BOXED} × 2: the constant 2 times the operand": single,
+            "thick: the gradient has gone this way": self.gradients.handed_on is not None,
+            "faint: no gradient flows": True,
+            "dashed box: around what is shown": any(box.around for box in boxes),
+            "dashed: branch not taken, or a step": not self.collapsed,
+        }
+        rows += [row((note, _BLANK)) for note, applies in notes.items() if applies]
+        return f"<TABLE {_FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
 
 
 def _times(part: Part) -> str:
@@ -415,25 +408,20 @@ def _content(box: Box) -> str:
     """How many operations and leaves a group has."""
     operations = sum(node.op is not None for node in box.nodes)
     leaves = len(box.nodes) - operations
-    counts = [_count(operations, "operation")] if box.part is not None and operations else []
-    counts += [_count(leaves, "parameter" if operations else "leaf")] if leaves else []
+    counts = [counted(operations, "operation")] if box.part is not None and operations else []
+    counts += [counted(leaves, "parameter") if operations else counted(leaves, "leaf", "leaves")] if leaves else []
     return ", ".join(counts)
-
-
-def _count(number: int, noun: str) -> str:
-    plural = "leaves" if noun == "leaf" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _tally(box: Box) -> list[str]:
     """The operations of a group, the most frequent first."""
-    counted = Counter(node.op for node in box.nodes if node.op)
-    return [", ".join(f"{name} × {number:,}" for name, number in counted.most_common(8))] if counted else []
+    tally = Counter(node.op for node in box.nodes if node.op)
+    return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
 
 
-def _numbers(box: Box) -> list[int]:
+def _digits(box: Box) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", box.part.name if box.part else "")]
 
 
-def _above(upper: str, lower: str) -> str:
-    return f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
+def _node(port: str) -> str:
+    return port.partition(":")[0]

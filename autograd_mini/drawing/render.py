@@ -1,7 +1,7 @@
 """Text in the DOT language in, an SVG out, by whichever `dot` program there is and works.
 
-Not here: what the picture says. The `graphviz` package does not run the program, for it does so without a time limit,
-finds only `dot`, and takes no output for success. Read next: nothing; this is the end of drawing.
+The `graphviz` package is not used to run it: that has no time limit, finds only `dot`, and takes no output for success.
+Not here: what the picture says. Read next: `drawing.page`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,11 @@ _ADVICE = (
 
 
 def programs() -> list[str]:
-    """The programs to try in turn: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter and `dot`.
-
-    Raises:
-        MissingError: there is none.
-    """
+    """The programs to try in turn: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter and `dot`."""
     named = os.environ.get(VARIABLE)
     if named:
         if not shutil.which(named):
-            raise MissingError(f"{VARIABLE} is set to {named!r}, which is no program that can be run.", _ADVICE)
+            raise MissingError(f"{VARIABLE} is set to {named!r}, which is not a program that can be run.", _ADVICE)
         return [named]
     beside = os.path.join(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
     found = [path for path in (shutil.which(beside), shutil.which("dot")) if path]  # that folder is often not on PATH
@@ -59,12 +55,7 @@ def _is_known(pure: str) -> bool:
 
 
 def run(dot: str, kind: str) -> bytes:
-    """What a program makes of a text in the DOT language, as "svg" or "png"; where one fails, the next is tried.
-
-    Raises:
-        MissingError: there is no program.
-        ProgramError: every program fails, or does not finish.
-    """
+    """What a program makes of a text in the DOT language, as "svg" or "png"; where one fails, the next is tried."""
     failures = []
     for command in programs():
         drawn = _attempt(command, dot, kind)
@@ -92,7 +83,7 @@ def _attempt(command: str, dot: str, kind: str) -> bytes | str:
 
 
 def prefix(dot: str, tooltips: Mapping[str, str]) -> str:
-    """What ids in the SVG begin with. It follows from what is drawn: pictures differ in it, runs do not."""
+    """What ids in the SVG begin with: it follows from what is drawn, so pictures differ in it and runs do not."""
     return "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10] + "-"
 
 

@@ -1,7 +1,7 @@
 """`explain`: why is this gradient zero, nan, infinite, tiny or huge?
 
 Not here: how that is found, how it reads and what to write instead; those modules are imported by the first question,
-because `import autograd_mini` must stay fast. Read next: `report`.
+because `import autograd_mini` must stay fast. Read next: `words`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
             go in as they are. If v is a `Value`, the same as `by`: `explain(loss, x)`.
         by: the `Value`s whose gradients to explain: one, or a list, tuple or dict of them. By default every leaf
             behind v, also behind branches not taken, and only what is wrong.
-        small: gradients below this in size are tiny, for a derivative of 1 of the output by itself.
-        large: gradients above this in size are huge.
+        small: gradients below this in size are vanishing; the output's derivative by itself is 1.
+        large: gradients above this in size are exploding.
 
     Returns:
         an `Explanation`: print it, or look at its `findings`; it is true if something is wrong.
@@ -78,7 +78,7 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
         root = last_root()
         if root is None:
             raise ArgumentError(
-                f"explain() got the leaf {shown(v)}, and it is not known of which output it is to be explained.",
+                f"explain() got the leaf {shown(v)}, and no output is known whose derivative by it is to be explained.",
                 "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
             )
         v, by = root, v

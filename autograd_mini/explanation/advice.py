@@ -48,7 +48,8 @@ def _habit(causes: Causes, cause: Cause, kind: str) -> str | None:
     for node in cause.trouble:
         numbers = [causes.words.number(x) for x in node.operands]
         low, high = node._row.inside if node._row is not None else (-math.inf, math.inf)
-        if low > -math.inf and not low < numbers[0] < high:
+        is_below = low > -math.inf and numbers[0] <= low
+        if is_below or (high < math.inf and numbers[0] >= high):  # not nan and inf, whose trouble began elsewhere
             inside = f"between {low:g} and {high:g}" if high < math.inf else f"above {low:g}" if low else "positive"
             return f"Keep the argument of {node.op} {inside}: clip it, or use a form that cannot get there."
         if node.op == "div" and numbers[1] == 0.0:

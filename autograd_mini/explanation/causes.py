@@ -2,7 +2,7 @@
 
 A gradient is a sum of products along paths. Whatever is wrong with it came in at one place: going up from the node,
 towards the output, as long as the adjoint is just as bad, you arrive at the product, or the sum, where it began.
-Not here: the way up (that is `graph`), and what to write instead (that is `advice`). Read next: `advice`.
+Not here: the way up (that is `graph`), and what to write instead (that is `advice`). Read next: `digits`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Causes:
     def __init__(self, graph: Graph, small: float, large: float) -> None:
         self.graph, self.words = graph, graph.words
         self.small, self.large = small, large
+        self._found: dict[Value, Cause] = {}
 
     def kind(self, node: Value) -> str:
         """What is wrong with the gradient of a node."""
@@ -63,6 +64,11 @@ class Causes:
 
     def cause(self, node: Value) -> Cause:
         """Why the gradient of a node is what it is."""
+        if node not in self._found:
+            self._found[node] = self._find(node)
+        return self._found[node]
+
+    def _find(self, node: Value) -> Cause:
         graph, kind = self.graph, self.kind(node)
         if kind == "unreached":
             return Cause("never reaches", f"It has no part in the computation of {graph.seen(graph.root)}.", node)

@@ -1,6 +1,6 @@
 """What `explain` returns: findings, one for each gradient or for many with the same trouble, and how they read.
 
-Not here: how the causes are found (that is `causes`). Read next: `graph`.
+Not here: how the causes are found (that is `causes`). Read next: `drawing`.
 """
 
 from __future__ import annotations
@@ -152,10 +152,9 @@ def _finding(causes: Causes, node: Value, name: str, others: tuple[Value, ...] =
     steps = graph.steps(path, node)
     culprit = None
     if kind not in ("ordinary", "unreached"):
-        factors = next(((k.upstream, k.local) for k in (*steps, *path) if k.node is cause.node), (None, None))
-        if factors == (None, None) and isinstance(edge := graph.began(node), Edge):
-            factors = graph.adjoint(edge.node), edge.partial
-        upstream, local = factors
+        upstream, local = next(((k.upstream, k.local) for k in (*steps, *path) if k.node is cause.node), (None, None))
+        if upstream is None and isinstance(edge := graph.began(node), Edge):
+            upstream, local = graph.adjoint(edge.node), edge.partial
         culprit = Culprit(cause.node, upstream, local, place_of(cause.node) if cause.node.op else None)
     finding = Finding(
         node=node,

@@ -16,7 +16,7 @@ from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import branch, operand_of
 from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
-from autograd_mini.engine import Value, is_node, name_scope, record_where
+from autograd_mini.engine import Value, is_node, name_scope, record_relu
 from autograd_mini.functions.composed import Scalar, between, composition, constant, number_of
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent
@@ -106,12 +106,10 @@ def tanh(x: Scalar) -> Scalar:
 def relu(x: Scalar) -> Scalar:
     # Not x > 0: nan must stay nan. Half the nodes of many networks come from here: the short way to record one.
     if type(x) is Value or is_node(x):
-        number, choose = x._data, record_where if type(x) is Value else where
-        if number > 0.0:
-            return name_scope("relu", choose(False, 0.0, x))
+        number = x._data
         if number != number:
             return name_scope("relu", x / x)
-        y = name_scope("relu", choose(True, 0.0, x))
+        y = record_relu(x) if type(x) is Value else name_scope("relu", where(number <= 0.0, 0.0, x))
         if number == 0.0:
             note_switch("relu", relu, x, y)
             return bent(x, y)
@@ -138,7 +136,8 @@ def _elu(x: Scalar, alpha: Scalar) -> Scalar:
 @_activation("The exponential linear unit: x where it is positive, else alpha * (exp(x) - 1).",
              "1 for x > 0, else alpha * exp(x); alpha at 0, which is a kink unless alpha is 1.\n"
              "Source: Clevert, Unterthiner, Hochreiter, 2016, arXiv:1511.07289.",
-             "elu(-1.0) -> -0.6321205588285577", settings="\nalpha: minus the limit on the left.", switches=True)  # fmt: skip
+             "elu(-1.0) -> -0.6321205588285577", settings="\nalpha: minus the limit on the left.",
+             switches=True)  # fmt: skip
 def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     return _elu(x, alpha)
 
@@ -163,7 +162,8 @@ def gelu(x: Scalar) -> Scalar:
 
 @_activation("The sigmoid linear unit x * sigmoid(x), also called swish.",
              "a * (1 + x * (1 - a)) with a = sigmoid(x); 0.5 at 0.",
-             "silu(1.0) -> 0.7310585786300049", "; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278")  # fmt: skip
+             "silu(1.0) -> 0.7310585786300049",
+             "; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278")  # fmt: skip
 def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
         root = exp(0.5 * x)

@@ -83,7 +83,8 @@ def _on_tape(zs: list[Scalar]) -> Relative:
              "da_i/dz_j = a_i * ((1 if i == j else 0) - a_j). Nobody has to write it: it falls out, and keeps its\n"
              "digits where a_i is so close to 1 that 1 - a_i is 0.",
              "softmax([0.0, 0.0]) -> [0.5, 0.5]", takes=_LOGITS,
-             returns="A list of as many, which sum to 1. No logit is too large or too small.", raises=_RAISES)  # fmt: skip
+             returns="A list of as many, which sum to 1. No logit is too large or too small.",
+             raises=_RAISES)  # fmt: skip
 @composite
 def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
     _, k, _, gaps, terms, rest = relative("softmax", zs)
@@ -108,7 +109,7 @@ def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
 @composition("The logarithm of the sum of the exponentials, a smooth maximum, without overflow.",
              "softmax(zs); smooth at ties. Among infinite elements it is that of `maximum`.",
              "logsumexp([1000.0, 1000.0]) -> 1000.6931471805599", takes="zs: one or more numbers and `Value`s.",
-             returns="A `Value` if there is one among them, else a float; where the largest is infinite, that infinity.",
+             returns="A `Value` if there is one among them, else a float; that infinity where the largest is one.",
              raises=_RAISES)  # fmt: skip
 @composite
 def logsumexp(zs: Iterable[Scalar]) -> Scalar:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from autograd_mini.core.row import as_number, branch, numbers_in, operand_error, operand_of
-from autograd_mini.core.table import abs, dot_of
+from autograd_mini.core.table import abs, dot_of, where
+from autograd_mini.core.traced import Unrecorded
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.activations import relu, softplus
@@ -79,20 +80,30 @@ def _weighted(pairs: list[tuple[Scalar, Scalar]]) -> Scalar:
     return dot_of(*[w for w, _ in pairs], *[term for _, term in pairs])
 
 
-@composition("The cross-entropy of softmax(logits) against a target: minus the logarithm of the right class's probability.",
+def _expected(name: str, target: Any, classes: int, term: Callable[[int], Scalar]) -> Scalar:
+    """The sum of weight * term over the classes; for a traced index a chain of `where`, nan beyond the classes."""
+    if isinstance(target, Unrecorded):
+        picked: Scalar = math.nan
+        for j in reversed(range(classes)):
+            picked = where(target == float(j), term(j), picked)
+        return picked
+    return _weighted([(weight, term(j)) for j, weight in _weights(name, target, classes)])
+
+
+@composition("The cross-entropy of softmax(logits) against a target: minus the log-probability of the right class.",
              "a * sum(t) - t with a = softmax(logits), which is a - t where the target sums to 1.",
              "cross_entropy([0.0, 0.0], 1) -> 0.6931471805599453",
-             takes="logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample; for several,\n"
-                   f"    take `mean([cross_entropy(z, t) for z, t in ...])`.\n{_TARGET} Its sum may differ from 1.",
+             takes="logits: one or more numbers and `Value`s, before softmax: not probabilities. One sample;\n"
+                   "    for several take `mean([cross_entropy(z, t) for z, t in ...])`.\n"
+                   f"{_TARGET} Its sum may differ from 1.",
              returns="The loss, at least 0 where the target sums to 1; a `Value` if there is one among the logits.",
              raises=_CLASSES)  # fmt: skip
 @composite
 def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
     _check_order("cross_entropy", "logits", logits, target)
     z = relative("cross_entropy", logits)
-    weights = _weights("cross_entropy", target, len(z.zs))
     tail = z.tail  # -log a_j = tail - gap_j: both parts are >= 0, nothing cancels
-    return like(z.zs, _weighted([(w, tail if j == z.k else tail - z.gaps[j]) for j, w in weights]))
+    return like(z.zs, _expected("cross_entropy", target, len(z.zs), lambda j: tail if j == z.k else tail - z.gaps[j]))
 
 
 @composition("The negative log-likelihood: minus the sum of target * log-probability.",
@@ -103,7 +114,7 @@ def cross_entropy(logits: Iterable[Scalar], target: Any) -> Scalar:
 def nll(log_probabilities: Iterable[Scalar], target: Any) -> Scalar:
     _check_order("nll", "log_probabilities", log_probabilities, target)
     logs = numbers_in("nll", log_probabilities, ordered=True)
-    return like(logs, -_weighted([(w, logs[j]) for j, w in _weights("nll", target, len(logs))]))
+    return like(logs, -_expected("nll", target, len(logs), logs.__getitem__))
 
 
 def _are_several(xs: Any) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from autograd_mini.core.row import elements, numbers_in
 from autograd_mini.core.table import dot_of, hypot, sum_of
+from autograd_mini.core.traced import Unrecorded
 from autograd_mini.engine import Value, record_sum
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
@@ -31,7 +32,7 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
         terms.insert(0, start)
     if set(map(type, terms)) == {Value}:
         return record_sum(terms)
-    if any(type(term) is Value or isinstance(term, float) for term in terms):
+    if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
     if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # of few bits, which would overflow
         return sum([term.item() if type(term).__module__ == "numpy" and not term.ndim else term for term in terms])

@@ -348,10 +348,9 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in (
-    "elu", "gelu", "hard_tanh", "leaky_relu", "log_sigmoid", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
-):  # fmt: skip
-    setattr(Value, _name, _method(_name))
+for _name in functions.ACTIVATIONS:
+    if _name != "relu":  # which is one node already
+        setattr(Value, _name, _method(_name))
 
 
 # -- operations of one's own -------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class Neuron(Module):
         self.b = self._leaf(0.0) if bias else None
         self.nonlin = nonlin and activation is not None
         self.activation = activation
-        self._activate = _chosen("activation", activation, _ACTIVATIONS) if activation is not None else None
+        self._activate = _chosen("activation", activation, functions.ACTIVATIONS) if activation is not None else None
 
     def __call__(self, x: Iterable[Any]) -> Any:
         """The output for one list of inputs.
@@ -144,10 +144,7 @@ class Linear(Layer):
         nout: the number of outputs; a single one comes without a list around it, as from every `Layer`.
         bias: False for none.
         init: as for `Neuron`.
-        seed: as for `Neuron`.
-
-    Raises:
-        AutogradError: as `Layer` does.
+        seed: as for `Neuron`; so are the errors.
 
     >>> len(Linear(3, 2, bias=False).parameters())
     6
@@ -184,7 +181,7 @@ class Sequential(Module):
                 f"Sequential() takes its parts one by one, not {shown(parts[0])}.", "Write Sequential(*layers)."
             )
         self.parts: list[Any] = [
-            part if isinstance(part, Module) else _chosen("activation", part, _ACTIVATIONS) for part in parts
+            part if isinstance(part, Module) else _chosen("activation", part, functions.ACTIVATIONS) for part in parts
         ]
 
     def __call__(self, x: Any) -> Any:
@@ -263,7 +260,7 @@ def _passed(parts: Iterable[Any], x: Any) -> Any:
             module: Any = part
             is_single = is_node(x) or (index > 0 and not isinstance(x, Iterable))
             x = _inside(f"{type(part).__name__}{index}", module, [x] if is_single else x)
-        elif any(part is own for own in _ACTIVATIONS.values()) and isinstance(x, Iterable):
+        elif any(part is own for own in functions.ACTIVATIONS.values()) and isinstance(x, Iterable):
             x = [part(output) for output in x]
         else:
             x = part(x)
@@ -290,13 +287,6 @@ def _inputs(what: str, x: Any) -> tuple[Any, ...]:
 # -- activations, initialisations, sizes, seeds ------------------------------------------------------------------------
 
 _TITLES = {"relu": "ReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU"}
-_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
-    name: getattr(functions, name)
-    for name in (
-        "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "log_sigmoid",
-        "hard_tanh",
-    )
-}  # fmt: skip
 _INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
     "uniform": lambda nin, nout, random: random.uniform(-1, 1),
     "xavier_uniform": lambda nin, nout, random: random.uniform(-1, 1) * math.sqrt(6 / (nin + nout)),

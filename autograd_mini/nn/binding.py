@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
 from dataclasses import is_dataclass
-from functools import partial
 from itertools import product
 from types import MappingProxyType, MethodType
 from typing import Any, cast
@@ -85,7 +84,7 @@ def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str
     copied = _copied(model, copies)
     for thing, made in copies.values():
         if isinstance(thing, Module):
-            object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound, **standing})
+            object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound(), **standing}.copy)
     result = copied(*args, **kwargs)
     _check_dependence(model, result, bound, given)
     return result
@@ -132,6 +131,8 @@ def _number(name: str, entry: Any) -> Any:
 
 def _leaf(parameter: Value, number: float) -> Value:
     """A leaf like the parameter: of its kind, and with its name."""
+    if type(parameter) is Value:
+        return Value(number, parameter.name)
     leaf = copy.copy(parameter)
     leaf.data, leaf.grad = number, None
     return leaf
@@ -144,36 +145,39 @@ def _copied(thing: Any, copies: Copies) -> Any:
     if type(thing) is float or is_node(thing) or isinstance(thing, ATOMS):
         return thing
     made: Any
-    put: Callable[[Any, Any], None] | None = None
+    parts: Any = ()
+    kind: Any = thing.__class__  # also of a weak proxy
+    put: Callable[[Any, Any], None] = lambda key, part: made.__setitem__(key, part)  # noqa: E731
     if isinstance(thing, (tuple, Set, MappingView)):
-        kind: Any = list if isinstance(thing, MappingView) else type(thing)
-        parts: Any = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
-        made = kind(*parts) if hasattr(thing, "_fields") else kind(parts)
+        inside = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
+        made = (
+            inside if isinstance(thing, MappingView) else kind(*inside) if hasattr(thing, "_fields") else kind(inside)
+        )
     elif isinstance(thing, MappingProxyType):
         made = MappingProxyType({key: _copied(part, copies) for key, part in thing.items()})
     elif isinstance(thing, MethodType):
         made = MethodType(thing.__func__, _copied(thing.__self__, copies))
-    elif isinstance(thing, Module) or (is_dataclass(thing) and not is_machinery(type(thing))):
-        made = copy.copy(thing)
-        put, parts = partial(object.__setattr__, made), attributes(thing)
+    elif isinstance(thing, Module) or (is_dataclass(thing) and not is_machinery(kind)):
+        made, parts = object.__new__(kind), attributes(thing)
+
+        def put(name: str, member: Any) -> None:
+            if getattr(kind, name, None) is not member:  # what the class holds, and nothing stands for
+                object.__setattr__(made, name, member)
+
     elif isinstance(thing, MutableMapping):
-        made, parts = copy.copy(thing), thing.items()
+        made, parts = copy.copy(thing), ((_copied(key, copies), part) for key, part in thing.items())
         made.clear()
-        put = lambda key, part: made.__setitem__(_copied(key, copies), part)  # noqa: E731
     elif isinstance(thing, MutableSequence):
         made, parts = copy.copy(thing), enumerate(thing)
-        put = made.__setitem__
     elif (array := array_within(thing)) is not None:
         made = thing.copy()
         places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
-        put, parts = array_within(made).__setitem__, ((place, array.item(*place)) for place in places)
+        parts, put = ((place, array.item(*place)) for place in places), array_within(made).__setitem__
     else:
         return thing
-    copies[id(thing)] = thing, made
-    if put is not None:
-        for key, part in [*parts]:
-            if (other := _copied(part, copies)) is not part:
-                put(key, other)
+    copies[id(thing)] = thing, made  # before its parts, which may lead back to it
+    for key, part in [*parts]:
+        put(key, _copied(part, copies))
     return made
 
 

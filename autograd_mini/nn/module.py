@@ -1,8 +1,8 @@
 """`Module`: something with parameters, which are the leaves found in its attributes.
 
-Looked into are modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. Where
-anything else holds a leaf, that is an error: half of a model must not stay untrained in silence.
-Not here: the modules of a network. Read next: `nn`.
+It looks into modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. A leaf
+that anything else holds is an error: half of a model must not stay untrained in silence.
+Not here: the modules of a network. Read next: `binding`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Module:
     []
     """
 
-    # In the copies that `functional_call` makes: what stands for parameters, by its id.
-    _functional_call_bound: ClassVar[Bound] = {}
+    # Gives, in the copies that `functional_call` makes, what stands for parameters, by its id. It is a function, so
+    # that a class that looks through its own attributes does not find the numbers twice.
+    _functional_call_bound: ClassVar[Any] = dict
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1".
@@ -43,9 +44,9 @@ class Module:
         A parameter in several places has several names.
 
         Raises:
-            ArgumentError: an attribute is nothing that is looked into, and holds a `Value`.
+            ArgumentError: a `Value` is in an attribute that is not looked into.
         """
-        yield from _leaves(self, self._functional_call_bound)
+        yield from _leaves(self, self._functional_call_bound())
 
     def parameters(self) -> list[Value]:
         """The `Value`s to train, in the order of `named_parameters`."""
@@ -88,20 +89,18 @@ class Module:
         if not isinstance(state, Mapping):
             raise ArgumentError(f"The state is {shown(state)}, not a dict.", "Pass what state_dict() returned.")
         parameters = by_name(self)
-        for problem, names in (
-            ("lacks", parameters.keys() - state.keys()),
-            ("has unknown", state.keys() - parameters.keys()),
-        ):
+        missing, unknown = parameters.keys() - state.keys(), state.keys() - parameters.keys()
+        for problem, names in (("lacks", missing), ("has unknown", unknown)):
             if names:
                 raise ArgumentError(
                     f"The state {problem} {', '.join(sorted(map(str, names))[:3])}{' …' if len(names) > 3 else ''}.",
                     "Load it into a network of the same sizes as the one it was saved from.",
                 )
-        numbers = {name: real_number(state[name]) for name in parameters}
-        for name, number in numbers.items():
-            if number is None:
+        for name in parameters:
+            if real_number(state[name]) is None:
                 raise OperandError(f"The state of {name} is not a number: {shown(state[name])}.", "Save it again.")
-        for parameter, (_, number) in once_each((name, p, numbers[name]) for name, p in parameters.items()).items():
+        given = once_each((name, parameter, real_number(state[name])) for name, parameter in parameters.items())
+        for parameter, (_, number) in given.items():
             parameter.data = number
 
 
@@ -120,11 +119,10 @@ def once_each(given: Iterable[tuple[str, Value, Any]]) -> dict[Value, tuple[str,
 
 def by_name(module: Module) -> dict[str, Value]:
     """All parameters by name, also those that only an overridden `parameters` knows."""
-    found = (
-        [*module.named_parameters()]
-        if _overrides(module, "named_parameters")
-        else _leaves(module, module._functional_call_bound, in_state=True)
-    )
+    if _overrides(module, "named_parameters"):
+        found = [*module.named_parameters()]
+    else:
+        found = _leaves(module, module._functional_call_bound(), in_state=True)
     named: dict[str, Value] = {}
     for name, parameter in chain(found, _further(module, found)):
         if named.setdefault(name, parameter) is not parameter:

@@ -1,4 +1,4 @@
 """How a node, a number, an operation is written.
 
-Read next: `names`.
+Not here: where it is written, in pictures, pages, terminals and editors. Read next: `notation.text`.
 """

@@ -1,7 +1,7 @@
 """What the nodes of a graph are called: one naming for pictures, pages, terminals, editors and explanations.
 
 Not here: what the running program can write (that is `namespaces`), and how a window shows a name.
-Read next: `namespaces`.
+Read next: `notation.namespaces`.
 """
 
 from __future__ import annotations
@@ -62,12 +62,13 @@ class Names:
         values = {name: thing for name, thing in held if is_node(thing)}
         self.bound = {name: node for name, node in values.items() if node in self.number}
         self._calls = _calls(self.order)
-        self._users: dict[Value, list[Value]] = {}
+        traced = any(node.origin for node in self.order)
+        self._users = users_of(self.order) if traced else {}
         self._passed_on: set[Value] = set()
         self._variables: dict[Value, str] = {}
         self._written: dict[Value, str] = {}
         self._texts: dict[tuple[CodeType, int], _Text] = {}
-        if any(node.origin for node in self.order):
+        if traced:
             self._study()
         self._names = {node: name for node in self.order if (name := self._name_of(node))}
         passes = self._counted()
@@ -126,7 +127,6 @@ class Names:
 
     def _study(self) -> None:
         """What the program's text says: which nodes its expressions made, and to which variables they were assigned."""
-        self._users = users_of(self.order)
         for operand, results in self._users.items():
             if operand.origin is None or self._read(operand.origin).of_package:
                 continue

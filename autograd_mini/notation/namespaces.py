@@ -1,6 +1,7 @@
 """What a running program calls its values: by variables, and through lists, dicts and objects in them.
 
-Not here: names that follow from the source alone, and which name a node gets (that is `names`). Read next: `snapshot`.
+Not here: names that follow from the source alone, and which name a node gets (that is `names`).
+Read next: `notation.snapshot`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How an operation is written, described once: a sign between its operands, a sign before one, or a name with a list.
 
 Texts, pictures, pages and lessons render this description. Not here: what the operands are called (that is `names`).
-Read next: `names`.
+Read next: `notation.names`.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Spelling(NamedTuple):
             case "infix":
                 return between.join(operands)
             case "prefix":  # −(2) is an operation, -2 a number
-                first = operands[0][0]
-                return self.sign(signs) + (f"({operands[0]})" if first.isdigit() or first in "-−" else operands[0])
+                is_number = operands[0][0] in "0123456789-−" or operands[0] in ("inf", "nan")
+                return self.sign(signs) + (f"({operands[0]})" if is_number else operands[0])
             case "choice":
                 return f"{operands[1]} if {operands[0]} else {operands[2]}"
             case "products":

@@ -1,6 +1,6 @@
 """Gradient descent as PyTorch computes it: optimizers, schedules for their learning rates, and clipping.
 
-Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `states`, `examples/`.
+Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `states`.
 """
 
 from __future__ import annotations
@@ -82,17 +82,13 @@ class SGD(Optimizer):
     """Stochastic gradient descent.
 
     Args:
-        parameters: as for `Optimizer`; so are lr and weight_decay.
+        parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
         momentum: how much of the last change is kept, in [0, 1).
         nesterov: whether to look ahead by the momentum.
 
-    Raises:
-        AutogradError: as `Optimizer` does.
-
     >>> x = Value(3.0)
-    >>> descent = SGD([x], lr=0.1)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> SGD([x], lr=0.1).step()
     >>> x.data
     2.4
     """
@@ -123,20 +119,16 @@ class RMSprop(Optimizer):
     """Steps in units of the gradient's recent size.
 
     Args:
-        parameters: as for `Optimizer`; so are lr and weight_decay.
+        parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
         alpha: how much of the running mean of the squared gradient is kept, in [0, 1).
         eps: added to the size, > 0.
         momentum: how much of the last change is kept, in [0, 1).
 
-    Raises:
-        AutogradError: as `Optimizer` does.
-
     Source: Hinton, 2012, Neural Networks for Machine Learning, lecture 6e.
 
     >>> x = Value(3.0)
-    >>> descent = RMSprop([x], lr=0.1)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> RMSprop([x], lr=0.1).step()
     >>> round(x.data, 6)
     2.0
     """
@@ -168,19 +160,15 @@ class Adam(Optimizer):
     """Steps against the running mean of the gradient, in units of its recent size, parameter by parameter.
 
     Args:
-        parameters: as for `Optimizer`; so are lr and weight_decay.
+        parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
         betas: how much of the running mean of the gradient and of its square is kept, each in [0, 1).
         eps: added to the size, > 0.
-
-    Raises:
-        AutogradError: as `Optimizer` does.
 
     Source: Kingma, Ba, 2015, arXiv:1412.6980.
 
     >>> x = Value(3.0)
-    >>> descent = Adam([x], lr=0.1)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> Adam([x], lr=0.1).step()
     >>> round(x.data, 6)
     2.9
     """
@@ -214,18 +202,14 @@ class AdamW(Adam):
     """Adam whose weight decay shrinks the parameter itself, by `lr * weight_decay` of it, and not by its gradient.
 
     Args:
-        parameters: as for `Adam`; so are lr, betas and eps.
+        parameters: as for `Adam`; so are lr, betas, eps and the errors.
         weight_decay: the share of a parameter that it loses in a step, times the learning rate; >= 0.
-
-    Raises:
-        AutogradError: as `Optimizer` does.
 
     Source: Loshchilov, Hutter, 2019, arXiv:1711.05101.
 
     >>> x = Value(3.0)
-    >>> descent = AdamW([x], lr=0.1, weight_decay=0.5)
     >>> (x * x).backward()
-    >>> descent.step()
+    >>> AdamW([x], lr=0.1, weight_decay=0.5).step()
     >>> round(x.data, 6)
     2.75
     """
@@ -316,7 +300,6 @@ class Schedule:
         self._go(self.start, 0)
 
     def _rate(self, start: float, steps: int) -> float:
-        """The learning rate after a number of steps."""
         raise NotImplementedError  # each schedule is this one method
 
     def _go(self, start: float, steps: int) -> None:

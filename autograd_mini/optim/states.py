@@ -1,6 +1,6 @@
 """Settings and states, checked before anything changes; `save` and `load`, which `nn` has too.
 
-Not here: what a state consists of. Read next: `module`, `optim`.
+Not here: what a state consists of; that is up to each class. Read next: `symbolic`.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ _nothing = nullcontext()
 
 
 def _without_observers(outside: Hooks) -> Hooks:
-    return replace(outside, observers=())
+    return replace(outside, observers=(), comparisons=())
 
 
 def unobserved() -> AbstractContextManager[Any]:

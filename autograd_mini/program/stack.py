@@ -61,7 +61,7 @@ class Hooks:
     finish: Observer | None = None  # called with it after them, watched or not: `no_grad` cuts its edges
     checked: Checks | None = None
     reports: tuple[Any, ...] = ()  # the lists that kinks are put on
-    at_boundary: Callable[[Any, Any], None] | None = None  # called with both operands where < <= > >= finds them equal
+    comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()  # called with left, symbol, right, answer
     at_backward: Callable[[Any, float], None] | None = None  # called with root and seed when `backward()` begins
 
     def observe(self) -> Observer | None:
@@ -120,10 +120,10 @@ _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may 
 _exits = 0  # of `with` blocks, in all threads, ever
 
 
-def observe_everywhere(observe: Observer) -> None:
-    """Call a function with every node recorded from now on, in every thread."""
-    _bottom.hooks = _unset.hooks = Hooks(observers=(observe,))
-    _bottom.observe = _unset.observe = observe
+def watch_everywhere(hooks: Hooks) -> None:
+    """Let these hooks hold from now on, in every thread."""
+    _bottom.hooks = _unset.hooks = hooks
+    _bottom.observe = _unset.observe = hooks.observe()
 
 
 def downwards(entry: Recording | None) -> Iterator[Recording]:

@@ -176,7 +176,7 @@ class _Derivation:
                 yield f"∂{top}/∂{self.names[node]}", f"{spelled} = {short}" if is_shown else spelled
 
     def _slopes(self, node: Any) -> list[Any]:
-        """The rule of the row in the names of the nodes, for every operand; `ZERO` where there is no edge."""
+        """The rule of the row in the names of the nodes: a slope for each operand, `ZERO` where there is no edge."""
         if node.op is None:
             return []
         operands = [Unrecorded(self.symbols[x]) if type(x) is Traced else x for x in node.operands]

@@ -1,12 +1,13 @@
 """What falls out, as formulas: a function recorded on symbols, and the package's own sweep through it.
 
-SymPy is never asked for a derivative: the rules of the table are what is shown. Read next: `proof`.
+SymPy is never asked for a derivative: the rules of the table are what is shown. Not here: proofs. Read next: `normal`.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,13 +61,12 @@ class Formula:
         \frac{\partial f}{\partial x} &= 2 x
         \end{aligned}
         """
-        rows = [
-            rf"{name.replace('[', '_{').replace(']', '}')} &= {sympy.latex(expression)}"
-            if symbol is None
-            else rf"\frac{{\partial {name.replace('[', '_{').replace(']', '}')}}}{{\partial {sympy.latex(symbol)}}}"
-            rf" &= {sympy.latex(expression)}"
-            for name, symbol, expression in self._equations()
-        ]
+        rows = []
+        for name, symbol, expression in self._equations():
+            left = name.replace("[", "_{").replace("]", "}")
+            if symbol is not None:
+                left = rf"\frac{{\partial {left}}}{{\partial {sympy.latex(symbol)}}}"
+            rows.append(f"{left} &= {sympy.latex(expression)}")
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
     def _repr_latex_(self) -> str:
@@ -75,8 +75,7 @@ class Formula:
     def _equations(self) -> Iterator[tuple[str, Any, Any]]:
         """(name of the result, None or the symbol to differentiate by, expression), values first."""
         shown = self.simplified()
-        several = isinstance(self.value, list)
-        names = [f"f[{i}]" for i in range(len(self.value))] if several else ["f"]
+        names = [f"f[{i}]" for i in range(len(self.value))] if isinstance(self.value, list) else ["f"]
         yield from ((name, None, value) for name, value in zip(names, flat(shown.value), strict=True))
         slopes = iter(flat(shown.gradient))
         for name in names:
@@ -183,9 +182,9 @@ def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
     if not isinstance(names, (list, tuple)) or not names:
         raise ArgumentError(f"{shown(names)} does not name the arguments.", 'Pass a list, or a text such as "x y".')
     arguments = [mapped(_argument, name) if name is not None else _argument(name) for name in names]
-    symbols = [entry.name for entry in flat(arguments) if isinstance(entry, sympy.Symbol)]
-    for symbol in symbols:
-        if symbols.count(symbol) > 1:
+    used = Counter(entry.name for entry in flat(arguments) if isinstance(entry, sympy.Symbol))
+    for symbol, count in used.items():
+        if count > 1:
             raise ArgumentError(f"The name {symbol!r} is used twice.", "Give every number a name of its own.")
     return arguments
 
@@ -193,32 +192,30 @@ def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
 def _argument(entry: Any) -> Any:
     if isinstance(entry, str) and entry.strip().isidentifier():
         return sympy.Symbol(entry.strip(), real=True)
-    if isinstance(entry, sympy.Expr) and not entry.is_number:
+    if (isinstance(entry, sympy.Expr) and not entry.is_number) or as_number(entry) is not None:
         return entry
-    number = as_number(entry)
-    if number is None:
-        raise ArgumentError(f"{shown(entry)} does not name a number.", "Pass a text, a SymPy symbol or a number.")
-    return entry
+    raise ArgumentError(f"{shown(entry)} does not name a number.", "Pass a text, a SymPy symbol or a number.")
 
 
 def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int | list[int]:
     """The positions to differentiate by: one number for the bare gradient, a list for a tuple of them."""
-    several = [argnums] if argnums is None or isinstance(argnums, int) else argnums
-    if isinstance(argnums, str) or not all(n is None or isinstance(n, int) for n in several):
-        raise ArgumentError(
-            f"{shown(argnums)} is not the position of an argument.", 'All names are one argument: formula(f, "x y").'
-        )
     can = [all(isinstance(entry, sympy.Symbol) for entry in flat(argument)) for argument in arguments]
     if argnums is None:
         chosen = [position for position, possible in enumerate(can) if possible]
         return chosen[0] if len(chosen) == 1 else chosen
-    for position in [argnums] if isinstance(argnums, int) else argnums:
+    positions = [argnums] if isinstance(argnums, int) else list(argnums)
+    for position in positions:
+        if not isinstance(position, int):
+            raise ArgumentError(
+                f"{shown(argnums)} is not the position of an argument.",
+                'All names are one argument: formula(f, "x y").',
+            )
         if not -len(can) <= position < len(can) or not can[position]:
             raise ArgumentError(
                 f"There is no argument {position} to differentiate by: they are {arguments}.",
                 "Choose argnums among the arguments that consist of symbols, counted from 0.",
             )
-    return argnums if isinstance(argnums, int) else list(argnums)
+    return argnums if isinstance(argnums, int) else positions
 
 
 def simplified(expression: Any) -> Any:
@@ -256,8 +253,8 @@ def simplified(expression: Any) -> Any:
 
 
 def _shorter_condition(condition: Any) -> Any:
-    """The condition, simplified where it consists of inequalities between polynomials: SymPy would solve equations."""
-    relations = condition.atoms(sympy.core.relational.Relational)
+    """The condition, simplified if it is of inequalities between polynomials: SymPy would solve equations."""
+    relations = condition.atoms(sympy.Rel)
     plain = all((r.lhs - r.rhs).is_polynomial() and r.rel_op not in ("==", "!=") for r in relations)
     return sympy.simplify(condition) if plain else condition
 

@@ -1,7 +1,7 @@
 """The normal form: expressions that are equal for all real numbers look equal in it.
 
 Branches are taken apart, exponentials of sums become products of powers, and a fraction is 0 if its numerator is.
-Not here: numbers (that is `search`). Read next: `proof`.
+Not here: numbers. Read next: `search`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def arms_of(
 
 
 def _split(arm: Arm, kinds: tuple[Any, ...]) -> list[Arm] | None:
-    """An arm as several, one a branch of its innermost piecewise function; None if it has none."""
+    """An arm as several, one for each branch of its innermost piecewise function; None if it has none."""
     derived, claimed, conditions = arm
     nodes = Evaluation(list(arm[:2] + conditions)).nodes
     steps = {node: sympy.Dummy("step", real=True) for node in nodes if isinstance(node, sympy.floor)}
@@ -98,7 +98,7 @@ def _cases(condition: Any) -> list[tuple[Any, ...]]:
 def _single_value(conditions: Iterable[Any]) -> dict[Any, Any] | None:
     """{symbol: its only value} if the conditions leave one, {} if not, None if they contradict each other.
 
-    Every comparison is brought to the form `expression REL number`, and the numbers bound an interval an expression.
+    Every comparison is brought to the form `expression REL number`; the numbers bound an interval for each expression.
     """
     bounds: dict[Any, list[Any]] = {}  # expression: [lowest, may it be that, highest, may it be that, not these]
     for condition in conditions:

@@ -1,6 +1,6 @@
-"""Is a claimed closed form what falls out, for all inputs? By a normal form, and a search for a counter-example.
+"""Whether a claimed closed form is what falls out, for all inputs: by a normal form and a search for counterexamples.
 
-Not here: either of them (`normal`, `search`). Read next: `lessons`, which prints proofs step by step.
+Not here: either of them (that is `normal` and `search`). Read next: `lessons`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NO_OVERFLOW = 30.0  # up to here exponentials, and squares of them, are floats:
 
 
 class Verdict(StrEnum):
-    """What `prove` found out."""
+    """What `prove` found."""
 
     PROVED = "PROVED"
     REFUTED = "REFUTED"
@@ -185,7 +185,7 @@ def prove(
 
 def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, Any]) -> list[float] | None:
     """What a function returns at floats, as one list; None if it does not take them."""
-    try:  # on `Value`s, for Python's own division by zero raises
+    try:  # on `Value`s, because Python's own division by zero raises
         inputs = mapped(lambda x: Value(float(x.xreplace(numbers))) if isinstance(x, sympy.Basic) else x, arguments)
         return [float(getattr(number, "data", number)) for number in flat(_plain(function(*inputs)))]
     except (AutogradError, ArithmeticError, ValueError, TypeError):
@@ -194,8 +194,7 @@ def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, A
 
 def _plain(structure: Any) -> Any:
     """Nested lists, of tuples, matrices and arrays too; dicts in the order of their keys."""
-    if hasattr(structure, "tolist"):
-        structure = structure.tolist()
+    structure = structure.tolist() if hasattr(structure, "tolist") else structure
     if isinstance(structure, (list, tuple)):
         return [_plain(element) for element in structure]
     if isinstance(structure, Mapping):

@@ -1,11 +1,11 @@
-"""The numeric search for a counter-example: expressions at points, with many digits, real numbers only.
+"""The numeric search for a counterexample: expressions at points, with many digits, real numbers only.
 
-Not here: what is compared (that is `proof`). Read next: `normal`.
+Not here: what is compared. Read next: `assumptions`.
 """
 
 from __future__ import annotations
 
-import functools
+import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -23,13 +23,7 @@ _SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
 
 
 def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 64) -> Iterator[dict[Any, Fraction]]:
-    """Ties at special numbers, mixtures of those, random points, and edges of conditions; the same in every run.
-
-    Args:
-        symbols: what a point gives numbers to.
-        relations: the comparisons in the expressions; points are added where their two sides are equal.
-        count: how many random points there are.
-    """
+    """Ties at special numbers, mixtures of those, random points, and edges of relations; the same in every run."""
     chance = random.Random(0)
     special = {symbol: [n for n in _SPECIAL if admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
     points = [{s: n if n in special[s] else special[s][0] for s in symbols} for n in _SPECIAL]
@@ -92,10 +86,8 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _product(*factors: Any) -> Any:
-    """The product; a factor that is 0 by structure, the int 0, makes it that, for the others have no edge then."""
-    if any(type(factor) is int for factor in factors):
-        return 0
-    return functools.reduce(operator.mul, factors)
+    """The product; 0 by structure, which is the int 0, if a factor is: the others do not count then."""
+    return 0 if any(type(factor) is int for factor in factors) else math.prod(factors)
 
 
 def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,9 +139,12 @@ class Evaluation:
         with mpmath.workdps(digits):
             for node in self.nodes:
                 try:
-                    values[node] = _real_part(self._value(node, [values[operand] for operand in node.args], point))
+                    value = self._value(node, [values[operand] for operand in node.args], point)
                 except (ArithmeticError, ValueError, TypeError):
-                    values[node] = mpmath.nan
+                    value = mpmath.nan
+                if isinstance(value, mpmath.mpc):
+                    value = value.real if value.imag == 0 else mpmath.nan
+                values[node] = value
             return [mpmath.mpf(values[expression]) for expression in self.expressions]
 
     def _value(self, node: Any, operands: list[Any], point: dict[Any, Fraction]) -> Any:
@@ -187,17 +182,10 @@ class Evaluation:
             return bool(abs(derived - claimed) <= max(relative * max(abs(derived), abs(claimed)), least))
 
     def apart(self, point: dict[Any, Fraction], index: int) -> tuple[float, float, float] | None:
-        """(derived, claimed, difference) at a point as floats, if with far more digits too the two differ."""
+        """(derived, claimed, difference) at a point as floats, if the two differ with far more digits too."""
         for digits in (4 * DIGITS, 16 * DIGITS):
             derived, claimed = self.at(point, digits)[2 * index : 2 * index + 2]
             if self.agree(derived, claimed, digits):
                 return None
         with mpmath.workdps(digits):
             return float(derived), float(claimed), float(derived - claimed)
-
-
-def _real_part(value: Any) -> Any:
-    """Numbers and truths as they are, complex numbers as nan."""
-    if isinstance(value, mpmath.mpc):
-        return value.real if value.imag == 0 else mpmath.nan
-    return value

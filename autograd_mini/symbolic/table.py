@@ -1,7 +1,6 @@
 """The table over SymPy: `am.exp(x)` of an expression is an expression, and so is every rule and composition.
 
-Imported when the first SymPy operand arrives. Not here: derivatives of what users write (`formulas`). Read next:
-`formulas`.
+Imported when the first SymPy operand arrives. Not here: derivatives of functions. Read next: `formulas`.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ def _formula_of(row: Primitive, function: Callable[..., Any], expressions: list[
     try:
         result = function(*map(Unrecorded, expressions))
         return exact(result.data if isinstance(result, Unrecorded) else result)
-    except Exception:  # it is the user's code, made for floats: whatever it raises, it is no formula
+    except Exception:  # the user's code, made for floats, may raise anything: then there is no formula
         return _opaque(row)(*expressions)
 
 

@@ -2,8 +2,7 @@
 
 The derivative of a sweep is a sweep over the same edges. It begins at every operand whose local partial changes along
 the vector, with adjoint × second partial × tangent. The second partials are the rules of the table, on dual numbers.
-Not here: graphs that other variables are a part of; their gradient is a graph itself (`recorded`). Read next:
-`sparsity`, which says which vectors give the whole matrix.
+Not here: graphs with other variables in them; their gradient is a graph itself (`recorded`). Read next: `sparsity`.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Curvature:
                 for x, other in zip(node.operands, row.rule(None, *node.operands), strict=True):
                     if type(x) is not float and type(other) is not float:
                         self._bends.append((x, other, adjoint))
-            elif row is _POW and type(node.operands[1]) is float and node.operands[1] == 2.0:  # x * x (C5)
+            elif row is _POW and type(node.operands[1]) is float and node.operands[1] == 2.0:  # recorded as x * x
                 x = node.operands[0]
                 self._bends.append((x, x, 2.0 * adjoint))
             else:
@@ -138,5 +137,5 @@ def check_unwritten(node: Any, slope: Any, recorded: Any) -> None:
         raise ArgumentError(
             f"The data of a leaf was written between recording {node.op} and differentiating it: its local "
             f"derivative was {recorded!r} and is {number!r} now.",
-            "Write to leaves after the derivative is computed, or inside of the function.",
+            "Write to leaves after the derivative is computed, or before the function uses them.",
         )

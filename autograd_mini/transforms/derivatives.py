@@ -40,8 +40,8 @@ class FormulaError(Exception):
 def of_formulas(function: Function, always: bool = False) -> Function:
     """A function of trees, such that it takes formulas too: it runs on traced numbers then, and returns formulas.
 
-    It returns formulas `always` where they come from elsewhere than its arguments. Inside of `no_grad` it has a graph of
-    its own, and takes and returns constants.
+    It returns formulas `always` where they come from elsewhere than its arguments. Inside of `no_grad` it has a graph
+    of its own, and takes and returns constants.
     """
 
     @functools.wraps(function)
@@ -135,9 +135,8 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse
     Returns:
         a function of the same arguments. It returns the structure of the result of f, each number replaced by its
         derivative in the structure of the argument; for an array by an array, an array of both shapes. With sparse,
-        the matrix with a row for each output and a column for each input, as SciPy's `coo_array` where SciPy is
-        installed, otherwise as (rows, columns, values). Numbers are counted from left to right, in dicts in the order
-        of their keys.
+        a matrix with a row for each output and a column for each input, from left to right: SciPy's `coo_array`, or
+        (rows, columns, values) where SciPy is not installed.
 
     Raises:
         ArgumentError: f has no argument of that position.

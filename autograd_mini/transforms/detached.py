@@ -1,6 +1,6 @@
 """Numbers without a past: `no_grad` for all that is computed inside, `detach` for one number.
 
-Not here: `stop_gradient`, which keeps what it was given in the graph. Read next: `transforms`.
+Not here: `stop_gradient`, which keeps what it was given in the graph. Read next: `nn`.
 """
 
 from __future__ import annotations

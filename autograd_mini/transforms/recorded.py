@@ -2,7 +2,7 @@
 
 The sweep runs on the recorded floats where nothing outside depends on the answer. Otherwise the rules are evaluated
 again, on `Value`s, and the answer is a graph of its own: a derivative inside a derivative, a penalty on a gradient.
-Not here: what users call, and what arguments may look like (`transforms`). Read next: `curvature`.
+Not here: what users call, and what arguments may look like (`derivatives`). Read next: `curvature`.
 """
 
 from __future__ import annotations
@@ -145,15 +145,9 @@ class _Graph:
 
 
 class Recorded(_Graph):
-    """f, recorded once at its arguments, each number to differentiate by a variable of its own.
+    """f, recorded once at its arguments; each number of `argument`, to differentiate by, is a variable of its own.
 
-    Args:
-        f: the function.
-        arguments: what it is called with, with variables among them.
-        named: its arguments by name.
-        argument: the structure to differentiate by, with the numbers of which the variables are made.
-        variables: those numbers as nodes, or dual numbers of nodes.
-        split: takes what f returned apart, into a structure of numbers, the numbers in it, and the rest.
+    `split` takes what f returned apart: into a structure of numbers, the numbers in it, and the rest.
     """
 
     def __init__(

@@ -123,7 +123,9 @@ def note_kink(kink: Kink) -> None:
         report.append(kink)
 
 
-def _note_comparison(left: Any, right: Any) -> None:
+def _note_comparison(left: Any, op: str, right: Any, answer: bool) -> None:
+    if op in ("==", "!=") or left._data != getattr(right, "_data", right):
+        return
     frame = sys._getframe(2)  # past the operator; a decision of this package is between two equal forms
     if is_watched() and not is_package_frame(frame):
         numbers = left.data, float(getattr(right, "data", right))
@@ -161,6 +163,8 @@ def kinks() -> Watch[Kinks]:
         observers = hooks.observers
         if _note_row not in observers:  # it puts a kink on all lists
             observers = (*observers, remember_origin, _note_row)
-        return replace(hooks, observers=observers, reports=(*hooks.reports, report), at_boundary=_note_comparison)
+        others = [watch for watch in hooks.comparisons if watch is not _note_comparison]
+        comparisons = (*others, _note_comparison)
+        return replace(hooks, observers=observers, reports=(*hooks.reports, report), comparisons=comparisons)
 
     return Watch(change, report)

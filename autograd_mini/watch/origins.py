@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
+from autograd_mini.core.node import Node
+from autograd_mini.core.replay import Decision
 from autograd_mini.program.owner import frames_of_run, is_of_package, program_frame
 from autograd_mini.program.source import Site, site_of
-from autograd_mini.program.stack import Observer, observe_everywhere, outwards
-from autograd_mini.watch import Watch, observing
+from autograd_mini.program.stack import Hooks, Observer, outwards, watch_everywhere
+from autograd_mini.watch import Watch
 
 
 def remember_origin(node: Any) -> None:
@@ -36,8 +39,25 @@ def _remember_calls() -> Observer:
     return remember
 
 
+_MOST_DECISIONS = 100  # of one node: a leaf may be compared again in every step of a training
+
+
+def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
+    """Note a comparison at a node that takes part: preferably a computed one, which is gone with its graph."""
+    nodes = [x for x in (left, right) if isinstance(x, Node)]
+    if nodes:
+        node = next((x for x in nodes if x.op is not None), nodes[0])
+        decision = Decision(left, op, right, answer, site_of(program_frame(sys._getframe(2))))
+        node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
+
+
+def _remembering(hooks: Hooks, observe: Observer) -> Hooks:
+    others = [watch for watch in hooks.comparisons if watch is not _remember_decision]
+    return replace(hooks, observers=(*hooks.observers, observe), comparisons=(*others, _remember_decision))
+
+
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
-    observe_everywhere(_remember_calls())
+    watch_everywhere(_remembering(Hooks(), _remember_calls()))
 
 
 def provenance(calls: bool = False) -> Watch[None]:
@@ -59,7 +79,8 @@ def provenance(calls: bool = False) -> Watch[None]:
     >>> y.origin.expression
     '(x + 1.0) * (x - 1.0)'
     """
-    return observing(_remember_calls() if calls else remember_origin)
+    observe = _remember_calls() if calls else remember_origin
+    return Watch(lambda hooks: _remembering(hooks, observe), None)
 
 
 def place_of(node: Any) -> Site | None:

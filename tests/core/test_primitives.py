@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import itertools
 import math
 import pickle
 import pydoc
 import random
+from pathlib import Path
 
 import pytest
 import sympy
@@ -17,6 +19,7 @@ import autograd_mini as am
 from autograd_mini.core import table as primitives
 from autograd_mini.core.row import FLAT, TABLE, ZERO, interpreters
 from autograd_mini.symbolic import exact
+from autograd_mini.symbolic import table as symbolic_table
 from tests.oracles import MEANING, X, Y, arity, derivative, derivatives, exactly, ulps
 
 SMOOTH = [row for row in TABLE.values() if row.ulp]
@@ -187,96 +190,139 @@ def settled(arm, expected):
 inf, nan = math.inf, math.nan
 
 
-@pytest.mark.parametrize(
-    ("operation", "operands", "value", "partials"),
-    [
-        (am.sqrt, (0.0,), 0.0, (inf,)),
-        (am.sqrt, (-0.0,), -0.0, (inf,)),
-        (am.sqrt, (-1.0,), nan, (nan,)),
-        (am.sqrt, (inf,), inf, (0.0,)),
-        (am.log, (0.0,), -inf, (inf,)),
-        (am.log, (-0.0,), -inf, (inf,)),
-        (am.log, (-1.0,), nan, (nan,)),
-        (am.log2, (-1.0,), nan, (nan,)),
-        (am.log10, (-1.0,), nan, (nan,)),
-        (am.log1p, (-1.0,), -inf, (inf,)),
-        (am.log1p, (-2.0,), nan, (nan,)),
-        (am.exp, (710.0,), inf, (inf,)),
-        (am.exp, (-inf,), 0.0, (0.0,)),
-        (am.expm1, (-inf,), -1.0, (0.0,)),
-        (am.exp2, (2000.0,), inf, (inf,)),
-        (am.sinh, (-1000.0,), -inf, (inf,)),
-        (am.cosh, (-1000.0,), inf, (-inf,)),
-        (am.cbrt, (0.0,), 0.0, (inf,)),
-        (am.cbrt, (-inf,), -inf, (0.0,)),
-        (am.sin, (inf,), nan, (nan,)),
-        (am.tan, (inf,), nan, (nan,)),
-        (am.asin, (1.0,), math.pi / 2, (inf,)),
-        (am.asin, (1.5,), nan, (nan,)),
-        (am.acos, (-1.0,), math.pi, (-inf,)),
-        (am.atan, (inf,), math.pi / 2, (0.0,)),
-        (am.acosh, (1.0,), 0.0, (inf,)),
-        (am.cbrt, (1e-300,), math.cbrt(1e-300), (math.cbrt(1e-300) / 1e-300 / 3.0,)),
-        (am.acosh, (0.5,), nan, (nan,)),
-        (am.acosh, (-2.0,), nan, (nan,)),
-        (am.atanh, (1.0,), inf, (inf,)),
-        (am.atanh, (-1.0,), -inf, (inf,)),
-        (am.atanh, (2.0,), nan, (nan,)),
-        (am.asinh, (inf,), inf, (0.0,)),
-        (am.erf, (inf,), 1.0, (0.0,)),
-        (am.erfc, (1e200,), 0.0, (-0.0,)),
-        (am.abs, (0.0,), 0.0, (ZERO,)),
-        (am.abs, (-0.0,), 0.0, (ZERO,)),
-        (am.abs, (nan,), nan, (nan,)),
-        (am.sign, (-0.0,), 0.0, (ZERO,)),
-        (am.floor, (-0.5,), -1.0, (ZERO,)),
-        (am.floor, (inf,), inf, (ZERO,)),
-        (am.atan2, (0.0, 0.0), 0.0, (nan, nan)),
-        (am.hypot, (0.0, 0.0), 0.0, (0.0, 0.0)),
-        (am.hypot, (inf, 1.0), inf, (1.0, 0.0)),
-        (am.hypot, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0)),
-        (am.hypot, (2.0, 3.0, 6.0), 7.0, (2 / 7, 3 / 7, 6 / 7)),
-        (am.hypot, (3e200, 4e200), 5e200, (0.6, 0.8)),
-        (am.pow, (0.0, 2.0), 0.0, (0.0, 0.0)),
-        (am.pow, (0.0, 0.0), 1.0, (0.0, 0.0)),
-        (am.pow, (0.0, -1.0), inf, (-inf, -inf)),
-        (am.pow, (-0.0, -1.0), -inf, (-inf, inf)),
-        (am.pow, (nan, 0.0), 1.0, (0.0, nan)),
-        (am.pow, (1.0, nan), 1.0, (nan, 0.0)),
-        (am.pow, (-2.0, 3.0), -8.0, (12.0, nan)),
-        (am.pow, (-8.0, 1 / 3), nan, (nan, nan)),
-        (am.pow, (-1e200, 3.0), -inf, (inf, nan)),
-        (am.pow, (5e-324, 0.0), 1.0, (0.0, math.log(5e-324))),
-        (am.maximum, (2.0, 2.0), 2.0, (0.5, 0.5)),
-        (am.maximum, (1.0, 3.0, 3.0, 2.0), 3.0, (ZERO, 0.5, 0.5, ZERO)),
-        (am.maximum, (nan, 1.0), nan, (nan, nan)),
-        (am.maximum, (1.0, nan), nan, (nan, nan)),
-        (am.minimum, (1.0, 3.0, 1.0), 1.0, (0.5, ZERO, 0.5)),
-        (am.minimum, (1.0, nan), nan, (nan, nan)),
-        (am.clip, (0.0, 0.0, 1.0), 0.0, (ZERO, 1.0, ZERO)),
-        (am.clip, (1.0, 0.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
-        (am.clip, (0.5, 0.0, 1.0), 0.5, (1.0, ZERO, ZERO)),
-        (am.clip, (0.5, 2.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
-        (am.xlogy, (0.0, 0.0), 0.0, (-inf, 0.0)),
-        (am.xlogy, (0.0, nan), nan, (nan, nan)),
-        (am.xlogy, (2.0, 0.0), -inf, (-inf, inf)),
-        (am.remainder, (-7.0, 3.0), 2.0, (1.0, 3.0)),
-        (am.remainder, (-5.0, inf), inf, (1.0, 1.0)),
-        (am.remainder, (1.0, 0.0), nan, (nan, nan)),
-        (am.clip, (nan, 0.0, 1.0), nan, (nan, ZERO, ZERO)),
-        (am.pow, (inf, 0.1), inf, (0.0, inf)),
-        (am.pow, (inf, -1.0), 0.0, (-0.0, 0.0)),
-        (am.atan2, (1.0, inf), 0.0, (0.0, 0.0)),
-        (am.atan2, (-inf, 1.0), -math.pi / 2, (0.0, 0.0)),
-        (am.exp2, (1024.0,), inf, (2.0**1023 * (2.0 * math.log(2.0)),)),
-        (am.ndtr, (-50.0,), 0.0, (0.0,)),
-        (am.ndtr, (inf,), 1.0, (0.0,)),
-        (am.ndtr, (nan,), nan, (nan,)),
-        (am.fmod, (-7.0, 3.0), -1.0, (1.0, 2.0)),
-        (am.fmod, (7.0, -3.0), 1.0, (1.0, 2.0)),
-        (am.fmod, (inf, 3.0), nan, (nan, nan)),
-    ],
-)
+SPECIAL = [
+    (am.sqrt, (0.0,), 0.0, (inf,)),
+    (am.sqrt, (-0.0,), -0.0, (inf,)),
+    (am.sqrt, (-1.0,), nan, (nan,)),
+    (am.sqrt, (inf,), inf, (0.0,)),
+    (am.log, (0.0,), -inf, (inf,)),
+    (am.log, (-0.0,), -inf, (inf,)),
+    (am.log, (-1.0,), nan, (nan,)),
+    (am.log2, (-1.0,), nan, (nan,)),
+    (am.log10, (-1.0,), nan, (nan,)),
+    (am.log1p, (-1.0,), -inf, (inf,)),
+    (am.log1p, (-2.0,), nan, (nan,)),
+    (am.exp, (710.0,), inf, (inf,)),
+    (am.exp, (-inf,), 0.0, (0.0,)),
+    (am.expm1, (-inf,), -1.0, (0.0,)),
+    (am.exp2, (2000.0,), inf, (inf,)),
+    (am.sinh, (-1000.0,), -inf, (inf,)),
+    (am.cosh, (-1000.0,), inf, (-inf,)),
+    (am.cbrt, (0.0,), 0.0, (inf,)),
+    (am.cbrt, (-inf,), -inf, (0.0,)),
+    (am.sin, (inf,), nan, (nan,)),
+    (am.tan, (inf,), nan, (nan,)),
+    (am.asin, (1.0,), math.pi / 2, (inf,)),
+    (am.asin, (1.5,), nan, (nan,)),
+    (am.acos, (-1.0,), math.pi, (-inf,)),
+    (am.atan, (inf,), math.pi / 2, (0.0,)),
+    (am.acosh, (1.0,), 0.0, (inf,)),
+    (am.cbrt, (1e-300,), math.cbrt(1e-300), (math.cbrt(1e-300) / 1e-300 / 3.0,)),
+    (am.acosh, (0.5,), nan, (nan,)),
+    (am.acosh, (-2.0,), nan, (nan,)),
+    (am.atanh, (1.0,), inf, (inf,)),
+    (am.atanh, (-1.0,), -inf, (inf,)),
+    (am.atanh, (2.0,), nan, (nan,)),
+    (am.asinh, (inf,), inf, (0.0,)),
+    (am.erf, (inf,), 1.0, (0.0,)),
+    (am.erfc, (1e200,), 0.0, (-0.0,)),
+    (am.abs, (0.0,), 0.0, (ZERO,)),
+    (am.abs, (-0.0,), 0.0, (ZERO,)),
+    (am.abs, (nan,), nan, (nan,)),
+    (am.sign, (-0.0,), 0.0, (ZERO,)),
+    (am.floor, (-0.5,), -1.0, (ZERO,)),
+    (am.floor, (inf,), inf, (ZERO,)),
+    (am.atan2, (0.0, 0.0), 0.0, (nan, nan)),
+    (am.hypot, (0.0, 0.0), 0.0, (0.0, 0.0)),
+    (am.hypot, (inf, 1.0), inf, (1.0, 0.0)),
+    (am.hypot, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0)),
+    (am.hypot, (2.0, 3.0, 6.0), 7.0, (2 / 7, 3 / 7, 6 / 7)),
+    (am.hypot, (3e200, 4e200), 5e200, (0.6, 0.8)),
+    (am.pow, (0.0, 2.0), 0.0, (0.0, 0.0)),
+    (am.pow, (0.0, 0.0), 1.0, (0.0, 0.0)),
+    (am.pow, (0.0, -1.0), inf, (-inf, -inf)),
+    (am.pow, (-0.0, -1.0), -inf, (-inf, inf)),
+    (am.pow, (nan, 0.0), 1.0, (0.0, nan)),
+    (am.pow, (1.0, nan), 1.0, (nan, 0.0)),
+    (am.pow, (-2.0, 3.0), -8.0, (12.0, nan)),
+    (am.pow, (-8.0, 1 / 3), nan, (nan, nan)),
+    (am.pow, (-1e200, 3.0), -inf, (inf, nan)),
+    (am.pow, (5e-324, 0.0), 1.0, (0.0, math.log(5e-324))),
+    (am.maximum, (2.0, 2.0), 2.0, (0.5, 0.5)),
+    (am.maximum, (1.0, 3.0, 3.0, 2.0), 3.0, (ZERO, 0.5, 0.5, ZERO)),
+    (am.maximum, (nan, 1.0), nan, (nan, nan)),
+    (am.maximum, (1.0, nan), nan, (nan, nan)),
+    (am.minimum, (1.0, 3.0, 1.0), 1.0, (0.5, ZERO, 0.5)),
+    (am.minimum, (1.0, nan), nan, (nan, nan)),
+    (am.clip, (0.0, 0.0, 1.0), 0.0, (ZERO, 1.0, ZERO)),
+    (am.clip, (1.0, 0.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
+    (am.clip, (0.5, 0.0, 1.0), 0.5, (1.0, ZERO, ZERO)),
+    (am.clip, (0.5, 2.0, 1.0), 1.0, (ZERO, ZERO, 1.0)),
+    (am.xlogy, (0.0, 0.0), 0.0, (-inf, 0.0)),
+    (am.xlogy, (0.0, nan), nan, (nan, nan)),
+    (am.xlogy, (2.0, 0.0), -inf, (-inf, inf)),
+    (am.remainder, (-7.0, 3.0), 2.0, (1.0, 3.0)),
+    (am.remainder, (-5.0, inf), inf, (1.0, 1.0)),
+    (am.remainder, (1.0, 0.0), nan, (nan, nan)),
+    (am.clip, (nan, 0.0, 1.0), nan, (nan, ZERO, ZERO)),
+    (am.pow, (inf, 0.1), inf, (0.0, inf)),
+    (am.pow, (inf, -1.0), 0.0, (-0.0, 0.0)),
+    (am.atan2, (1.0, inf), 0.0, (0.0, 0.0)),
+    (am.atan2, (-inf, 1.0), -math.pi / 2, (0.0, 0.0)),
+    (am.exp2, (1024.0,), inf, (2.0**1023 * (2.0 * math.log(2.0)),)),
+    (am.ndtr, (-50.0,), 0.0, (0.0,)),
+    (am.ndtr, (inf,), 1.0, (0.0,)),
+    (am.ndtr, (nan,), nan, (nan,)),
+    (am.fmod, (-7.0, 3.0), -1.0, (1.0, 2.0)),
+    (am.fmod, (7.0, -3.0), 1.0, (1.0, 2.0)),
+    (am.fmod, (inf, 3.0), nan, (nan, nan)),
+    (am.erfinv, (1.0,), inf, (inf,)),
+    (am.erfinv, (-1.0,), -inf, (inf,)),
+    (am.erfinv, (1.5,), nan, (nan,)),
+    (am.erfinv, (-inf,), nan, (nan,)),
+    (am.erfinv, (nan,), nan, (nan,)),
+    (am.erfinv, (0.0,), 0.0, (math.sqrt(math.pi) / 2.0,)),
+    (am.erfinv, (-0.0,), -0.0, (math.sqrt(math.pi) / 2.0,)),
+    (am.erfinv, (5e-324,), 5e-324, (math.sqrt(math.pi) / 2.0,)),
+    (am.cos, (inf,), nan, (nan,)),
+    (am.cos, (0.0,), 1.0, (-0.0,)),
+    (am.where, (0.0, 2.0, inf), inf, (ZERO, ZERO, 1.0)),
+    (am.where, (nan, 2.0, inf), 2.0, (ZERO, 1.0, ZERO)),
+]
+
+
+def missing(row):
+    """What is still to be written for a row, each in words: nothing, for the rows of the package."""
+    if row.ulp and row.name not in MEANING:
+        yield f"write an oracle for {row.name}: what it means, as a SymPy expression, in MEANING of tests/oracles.py"
+    if row.expansion is None and not (hasattr(sympy, row.name) or row.name in symbolic_table._SPELLING):
+        yield f"write an `expansion` of {row.name} in core/table.py, or its spelling in symbolic/table.py"
+    if row.is_public and not any(operation.__name__ == row.name for operation, *_ in SPECIAL):
+        yield f"write what {row.name} gives at kinks, poles and ±inf in SPECIAL of tests/core/test_primitives.py"
+    if (row.is_public and row.name not in PUBLIC_STUB) or (row.is_method and not hasattr(am.Value, row.name)):
+        yield f"tell type checkers of {row.name}: run `python -m tests.stubs`"
+
+
+PUBLIC_STUB = (Path(am.__file__).parent / "__init__.pyi").read_text()
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.name)
+def test_nothing_is_missing(row):
+    """An operation is one row and its oracles."""
+    assert list(missing(row)) == []
+
+
+def test_what_is_missing_says_what_to_write():
+    """For a row that has just been added, every other piece is named, with the file it belongs to."""
+    row = dataclasses.replace(TABLE["erfinv"], name="just_added")
+    places = ("tests/oracles.py", "core/table.py", "tests/core/test_primitives.py", "tests.stubs")
+    for sentence, place in zip(missing(row), places, strict=True):
+        assert "just_added" in sentence
+        assert place in sentence
+        assert sentence.startswith(("write ", "tell "))
+
+
+@pytest.mark.parametrize(("operation", "operands", "value", "partials"), SPECIAL)
 def test_special_values(operation, operands, value, partials):
     """Kinks, poles, signed zeros, infinities and nan give what the conventions C1 to C5 say, as float and as Value."""
     assert same(operation(*operands), value)

@@ -167,7 +167,7 @@ def test_a_scope_that_is_not_there():
     with pytest.raises(ArgumentError, match="no scope"):
         draw(network(), expand=network().scope)
     for wrong in (3, 2.0, b"x", ["x"]):
-        with pytest.raises(OperandError, match="is no scope"):
+        with pytest.raises(OperandError, match="is not a scope"):
             draw(network(), focus=wrong)
 
 

@@ -233,6 +233,9 @@ def test_advice_helps_and_belongs_to_the_trouble():
         (lambda x: am.acos(x), 1.0, "Keep the argument of acos between -1 and 1"),
         (lambda x: 1.0 / x, 0.0, "Keep the denominator away from 0"),
         (lambda x: Value(x.data) * 2.0, 1.0, "Did you use .data, a new Value, or another variable of the same name?"),
+        (lambda x: am.log(x), nan, None),
+        (lambda x: am.sqrt(x), inf, None),
+        (lambda x: am.acos(am.log(x)), 0.0, "Keep the argument of log positive"),  # where it began
         (lambda x: am.floor(x), 1.5, None),
         (lambda x: 3.0 * x - 3.0 * x, 1.0, None),
     ],

@@ -8,6 +8,7 @@ import math
 import random
 import threading
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -339,12 +340,32 @@ def test_names_and_copies():
 
     class Watched(Summing):
         def __call__(self):
+            assert sum(isinstance(member, (Value, dict)) for member in vars(self).values()) == 1
             self.watch((self.w.name, copy.deepcopy(self).state_dict()))
             return self.w
 
     module.__class__ = Watched
     nn.functional_call(module, {"w": 3})
     assert seen == [("w", {"w": 3.0})]
+
+
+def test_modules_that_are_hard_to_copy():
+    """What a class leaves out when it is pickled, weak proxies, and cycles between modules are in the copy."""
+
+    class Scaled(Summing):
+        def __init__(self, owner=None):
+            self.w, self.scale, self.lock, self.owner = leaf(2.0), lambda x: 3.0 * x, threading.Lock(), owner
+
+        def __getstate__(self):
+            return {"w": self.w}
+
+        def __call__(self):
+            return self.scale(self.w) * (self.owner.first.w if self.owner else 1.0)
+
+    owner = Summing()
+    owner.first, owner.second = Scaled(), Scaled(weakref.proxy(owner))
+    slopes = am.grad(lambda params: nn.functional_call(owner.second, params))({"w": 5.0, "owner.first.w": 7.0})
+    assert slopes == {"w": 21.0, "owner.first.w": 15.0}
 
 
 @pytest.mark.parametrize(

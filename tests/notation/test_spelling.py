@@ -50,7 +50,7 @@ def test_an_operation_as_text(node, school, python):
 
 def test_a_sign_before_a_number():
     """−(2) is an operation, -2 a number."""
-    for operand, text in (("x", "−x"), ("2", "−(2)"), ("-2", "−(-2)"), ("(a + b)", "−(a + b)")):
+    for operand, text in (("x", "−x"), ("2", "−(2)"), ("-2", "−(-2)"), ("inf", "−(inf)"), ("(a + b)", "−(a + b)")):
         assert spelling(-X).text([operand]) == text
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.formulas import called, formula, size, slopes, words
+from autograd_mini.debug.pages.formulas import called, formula, slopes, words
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.scenes import Number, Scenes, Track, written
 from autograd_mini.debug.pages.stage import Stage, before_numbers
@@ -22,15 +22,15 @@ from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, arrange
-from autograd_mini.drawing.document import document
-from autograd_mini.drawing.picture import colour_depth
+from autograd_mini.drawing.gradients import size
+from autograd_mini.drawing.page import document
+from autograd_mini.drawing.picture import colour_depth, scale
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.output import files
 
 KINDS = (".html", ".htm")
 _MOST_ROWS = 100  # of the table of gradients
-_DECADES = 3
 
 
 class Page:
@@ -290,9 +290,7 @@ class _Contents:
 
     def _scale(self) -> list[tuple[Number, str, int]]:
         """The legend of the colours."""
-        sizes = [self.largest / 10.0**decade for decade in range(_DECADES)] if self.largest else []
-        numbers = [-number for number in sizes] + [0.0] + sizes[::-1]
-        return [(written(number), *self._colour(number)) for number in numbers]
+        return [(written(number), *self._colour(number)) for number in scale(self.largest)]
 
     def _note(self) -> str:
         """What to say of a graph that is not shown node by node, or step by step; and of leaves written since."""

@@ -6,7 +6,6 @@ short and in full. Not here: what happens when (that is `journal`). Read next: `
 
 from __future__ import annotations
 
-import math
 import re
 
 from autograd_mini.debug.pages.listing import readable
@@ -134,8 +133,3 @@ def _more(trace: Trace, step: Step) -> bool:
     """Whether more is going to be added to what a step adds to."""
     assert step.operand is not None
     return trace.journal.arrivals(step.operand)[-1] > step.index
-
-
-def size(number: float | None) -> float:
-    """How much a number matters: nan and infinities most, then the largest."""
-    return 0.0 if number is None else math.inf if math.isnan(number) else abs(number)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar
 
-from autograd_mini.debug.pages.formulas import size
 from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
+from autograd_mini.drawing.gradients import size
 from autograd_mini.engine import Value
 from autograd_mini.notation.text import number as short
 

@@ -16,7 +16,7 @@ from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.picture import COMPUTED, FRAMED, LEAF, SCOPE, Picture, escaped, label
+from autograd_mini.drawing.picture import Picture, escaped, label, table, tint
 from autograd_mini.drawing.render import prefix, svg
 from autograd_mini.engine import Value, is_node
 
@@ -77,26 +77,18 @@ class Stage(Picture):
         header = self._header(node)
         if not self._called(node):  # the texts beside the picture call it by number
             header = f"{label(name)} {self._small(f'{operation} in {whole}' if whole else operation)}"
-        return self._cells(box, header, LEAF if node.op is None else COMPUTED)
+        return self._cells(box, header)
 
     def _group(self, box: Box) -> str:
         super()._group(box)  # for its tooltip and its scope
         title, *facts = self.tooltips[self.place[box]].split("\n")
         self.tooltips[self.place[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.match(fact))])
         name, often = self._title(box)
-        header = f"<B>{label(name) + often or ' '}</B>"
-        computes = any(node.op for node in box.nodes)
-        return self._cells(box, header, SCOPE if box.part is not None and computes else COMPUTED if computes else LEAF)
+        return self._cells(box, f"<B>{label(name) + often or ' '}</B>")
 
-    def _cells(self, box: Box, header: str, tint: str) -> str:
-        cells = "".join(
-            f'<TD BGCOLOR="white">{"0" * (width + len(before))}</TD>'
-            for width, before in zip(self.tracks[box].widest, before_numbers(box), strict=True)
-        )
-        return (
-            f'<TABLE {FRAMED} CELLPADDING="4"><TR><TD COLSPAN="2" BGCOLOR="{tint}">{header}</TD></TR>'
-            f"<TR>{cells}</TR></TABLE>"
-        )
+    def _cells(self, box: Box, header: str) -> str:
+        widths = zip(self.tracks[box].widest, before_numbers(box), strict=True)
+        return table(header, tint(box), *[("0" * (width + len(before)), "white") for width, before in widths])
 
 
 _CHANGING = re.compile(r"([\d,]+ )?outputs? |largest gradient |open it: ")

@@ -7,9 +7,10 @@ Not here: how that is shown (`terminal`). Read next: `wording`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from autograd_mini.core.replay import replay
 from autograd_mini.core.row import ZERO
 from autograd_mini.debug.timeline.journal import Journal
 from autograd_mini.engine import Value, is_node
@@ -90,9 +91,10 @@ def total(journal: Journal, node: Value) -> Comparison:
         if any(x in above for x in other.operands if is_node(x)):
             above[other] = None
     del above[node]
+    recorded = {other: journal.value(other) for other in journal.order if other not in above}
 
     def function(x: float) -> float:
-        return _replayed(journal, above, {node: x}).get(root, journal.value(root)) * journal.seed
+        return replay(above, recorded | {node: x})[root] * journal.seed
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
     compared = Comparison(derivative, *slope(function, journal.value(node)), _of_the_user(journal, above))
@@ -102,20 +104,10 @@ def total(journal: Journal, node: Value) -> Comparison:
     return compared
 
 
-def _replayed(journal: Journal, nodes: Iterable[Value], moved: Mapping[Value, float]) -> dict[Value, float]:
-    """The numbers of nodes, in their order, computed again where some numbers are moved."""
-    found = {**moved}
-    for node in nodes:
-        assert node._row is not None  # it is computed
-        found[node] = node._row.function(
-            *[(found[x] if x in found else journal.value(x)) if is_node(x) else x for x in node.operands]
-        )
-    return found
-
-
 def _of_the_user(journal: Journal, nodes: Iterable[Value]) -> str:
     """Why nodes cannot be computed again: code for micrograd has operations of its own; "" if they can."""
     for node in nodes:
-        if math.isnan(_replayed(journal, [node], {})[node]) and not math.isnan(journal.value(node)):
+        numbers = {x: journal.value(x) for x in node.operands if is_node(x)}
+        if math.isnan(replay([node], numbers)[node]) and not math.isnan(journal.value(node)):
             return f"cannot be compared: only your program can compute {node.op}"
     return ""

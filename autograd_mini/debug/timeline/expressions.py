@@ -23,13 +23,10 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.text import number
 
-WORDS = {
-    "index": "the number of the step", "phase": '"forward", "seed" or "backward"',
-    "node": "the node that is computed, or hands on its gradient", "operand": "the node that receives",
-    "upstream": "what arrived at the node", "local": "the local derivative", "contribution": "upstream times local",
-    "total": "what it led to", "value": "the number of the node", "grad": "the gradient of the node",
-    "op": "the operation of the node", "scope": "its scope, as in Layer0/Neuron1", "line": "its line",
-}  # fmt: skip
+WORDS = (  # about the step, in the words of `Step` and of the attributes of its node
+    "index", "phase", "node", "operand", "upstream", "local", "contribution", "total",
+    "value", "grad", "op", "scope", "line",
+)  # fmt: skip
 ATTRIBUTES: dict[str, Callable[[Moment, Value], Any]] = {
     "data": lambda now, node: now.journal.value(node),
     "value": lambda now, node: now.journal.value(node),
@@ -111,6 +108,10 @@ class Moment:
         """A message with its expressions computed."""
         return "".join(part if isinstance(part, str) else self.text(part(self)) for part in self.pieces(message))
 
+    def bare(self, value: Any) -> Any:
+        """The recorded number of a node, which the program may have written since; anything else as it is."""
+        return self.journal.value(value) if is_node(value) else value
+
     def text(self, value: Any) -> str:
         """A value for people to read: of a node its name, number and gradient."""
         if value is None:
@@ -184,16 +185,18 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
             return lambda now: _first(now, parts, ends)
         case ast.IfExp(test=test, body=body, orelse=orelse):
             decide, then, otherwise = read(test, body, orelse)
-            return lambda now: then(now) if _truth(decide(now)) else otherwise(now)
+            return lambda now: then(now) if now.bare(decide(now)) else otherwise(now)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             (negated,) = read(operand)
-            return lambda now: not _truth(negated(now))
+            return lambda now: not now.bare(negated(now))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
             signed, (of,) = (operator.neg if isinstance(op, ast.USub) else operator.pos), read(operand)
-            return lambda now: _applied(signed, [_number(of(now), operand)])
+            return lambda now: _applied(signed, [_number(now.bare(of(now)), operand)])
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             function, (first, second) = _ARITHMETIC[type(op)], read(left, right)
-            return lambda now: _applied(function, [_number(first(now), left), _number(second(now), right)])
+            return lambda now: _applied(
+                function, [_number(now.bare(first(now)), left), _number(now.bare(second(now)), right)]
+            )
         case ast.Compare(left=left, ops=ops, comparators=others) if all(
             isinstance(op, (*_ORDER, ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in ops
         ):
@@ -203,7 +206,9 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
             if name not in FUNCTIONS:
                 raise ArgumentError(f"Conditions have no function {name!r}.", f"There are {', '.join(FUNCTIONS)}.")
             parts = read(*arguments)
-            return lambda now: _called(name, [_number(x(now), a) for x, a in zip(parts, arguments, strict=True)])
+            return lambda now: _called(
+                name, [_number(now.bare(x(now)), a) for x, a in zip(parts, arguments, strict=True)]
+            )
     raise ArgumentError(
         f"{shown(ast.unparse(node))} cannot stand in a condition.",
         "Use numbers, names, x.grad, comparisons, and, or, not, + - * / ** %.",
@@ -232,21 +237,17 @@ def _first(now: Moment, parts: list[Meaning], ends: bool) -> Any:
     result: Any = None
     for part in parts:
         result = part(now)
-        if _truth(result) is ends:
+        if bool(now.bare(result)) is ends:
             break
     return result
-
-
-def _truth(value: Any) -> bool:
-    return bool(value.data if is_node(value) else value)
 
 
 def _number(value: Any, source: ast.expr) -> float | None:
     """A float; None, which means that nothing is there yet, stays."""
     if value is None or isinstance(value, float):
         return value
-    if is_node(value) or isinstance(value, (bool, int)):
-        return float(value.data if is_node(value) else value)
+    if isinstance(value, (bool, int)):
+        return float(value)
     raise ArgumentError(f"{ast.unparse(source)} is {shown(value)}, not a number.")
 
 
@@ -267,26 +268,22 @@ def _chained(now: Moment, node: ast.Compare, ops: list[ast.cmpop], parts: list[M
     first = parts[0](now)
     for op, part in zip(ops, parts[1:], strict=True):
         second = part(now)
-        if not _compared(op, first, second, node):
+        if not _compared(now, op, first, second, node):
             return False
         first = second
     return True
 
 
-def _compared(op: ast.cmpop, first: Any, second: Any, source: ast.Compare) -> bool:
+def _compared(now: Moment, op: ast.cmpop, first: Any, second: Any, source: ast.Compare) -> bool:
     if isinstance(op, (ast.In, ast.NotIn)):
         if not (isinstance(first, str) and isinstance(second, str)):
             raise ArgumentError(f"In {ast.unparse(source)}, `in` does not stand between two texts.")
         return (first in second) is isinstance(op, ast.In)
-    if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):
-        if is_node(first) and is_node(second):  # two nodes are equal if they are the same
-            same = first is second
-        else:
-            first, second = (x.data if is_node(x) else x for x in (first, second))
-            same = first == second
+    if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):  # two nodes are equal if they are the same
+        same = first is second if is_node(first) and is_node(second) else now.bare(first) == now.bare(second)
         return same is isinstance(op, (ast.Eq, ast.Is))
     if not (isinstance(first, str) and isinstance(second, str)):
-        first, second = _number(first, source), _number(second, source)
-    return (
-        first is not None and second is not None and _ORDER[type(op)](first, second)
-    )  # nothing is above or below None
+        first, second = _number(now.bare(first), source), _number(now.bare(second), source)
+    if first is None or second is None:  # nothing is above or below what is not there yet
+        return False
+    return _ORDER[type(op)](first, second)

@@ -134,3 +134,15 @@ def test_an_expression_is_read_once_and_computed_at_any_moment(trace):
     assert found[0] is None
     assert found[-1] == -2.5
     assert len(set(found)) == 3
+
+
+def test_a_node_means_the_number_that_was_recorded():
+    """Also in arithmetic, comparisons and truths, when the program has written to a leaf since."""
+    x = Value(2.0, name="x")
+    trace = debug.trace(x * 3.0)
+    x.data = 0.0
+    for text, expected in [
+        ("x + 1", 3.0), ("-x", -2.0), ("x > 1", True), ("x == 2", True), ("x != 2", False), ("not x", False),
+        ("max(x, 1)", 2.0), ("1 if x else 5", 1.0), ("x.value", 2.0), ("x and 7", 7.0), ("0 < x < 1", False),
+    ]:  # fmt: skip
+        assert trace.evaluate(text) == expected, text

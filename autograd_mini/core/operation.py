@@ -1,0 +1,95 @@
+"""The function that evaluates a row, with the documentation that `help` shows.
+
+Not here: rows (`row`, `table`). Read next: `rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autograd_mini.core.row import TABLE, Interval, Operation, Primitive, as_number, evaluate, numbers_in
+from autograd_mini.errors import ArgumentError
+
+_DOCUMENTATION = """{meaning}
+
+Args:
+    {operands}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them.
+
+Returns:
+    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
+    array, element by element.
+
+Raises:
+    OperandError: an operand is none of these.
+
+Derivative: {derivative}
+
+>>> {call}
+{result}
+"""
+
+
+def define(
+    name: str,
+    function: Callable[..., float],
+    rule: Callable[..., tuple[Any, ...]],
+    domain: Interval | tuple[Interval, ...],
+    ulp: tuple[float, ...],
+    meaning: str,
+    derivative: str,
+    example: str,
+    symbol: str | None = None,
+    takes_iterable: bool = False,
+    **columns: Any,
+) -> Operation:
+    """Add a row to the table; the operation has the operands of the rule, and the defaults of the function."""
+    intervals: Any = domain if isinstance(domain[0], tuple) else (domain,)
+    row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
+    names, is_variadic = rule.__code__.co_varnames[1:], row.arity is None
+    names = names[:1] if is_variadic else names[: row.arity]
+    call, _, result = example.partition(" -> ")
+    operands = f"*{names[0]}" if is_variadic else ", ".join(names)
+    doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
+    defaults = getattr(function, "__defaults__", None)
+    return operation_of(row, names, is_variadic, "autograd_mini.core.table", doc, defaults, takes_iterable)
+
+
+def operation_of(
+    row: Primitive,
+    names: tuple[str, ...],
+    is_variadic: bool,
+    module: str,
+    doc: str,
+    defaults: tuple[Any, ...] | None = None,
+    takes_iterable: bool = False,
+) -> Operation:
+    """The function that evaluates a row; `help` shows these names of the operands."""
+
+    def one(a: Any) -> Any:
+        return evaluate(row, (a,))
+
+    def two(a: Any, b: Any) -> Any:
+        return evaluate(row, (a, b))
+
+    def three(a: Any, b: Any, c: Any) -> Any:
+        return evaluate(row, (a, b, c))
+
+    def several(*operands: Any) -> Any:
+        if takes_iterable and len(operands) < 2:  # one iterable stands for the numbers in it, as in the builtin `max`
+            if not operands:
+                raise ArgumentError(f"{row.name}() got nothing.", "Pass numbers, or one list of them.")
+            if isinstance(operands[0], Iterable) and as_number(operands[0]) is None:
+                operands = tuple(numbers_in(row.name, operands[0]))
+        elif defaults and len(operands) < len(names):
+            operands += defaults[len(operands) - len(names) :]
+        return evaluate(row, operands)
+
+    operation: Any = several if is_variadic or len(names) > 3 else (one, two, three)[len(names) - 1]
+    if operation is not several or is_variadic:
+        operation.__code__ = operation.__code__.replace(co_name=row.name, co_varnames=names)
+    operation.__name__ = operation.__qualname__ = row.name
+    operation.__doc__, operation.__module__, operation.__annotations__ = doc, module, {}
+    if operation is not several:
+        operation.__defaults__ = defaults
+    return operation  # type: ignore[no-any-return]

@@ -1,0 +1,92 @@
+"""A recorded graph on other numbers, and which decisions of the program would have another answer there.
+
+Nothing of the program runs again, so every choice that it made stays.
+Not here: derivatives. Read next: `engine`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autograd_mini.core.node import Node
+from autograd_mini.core.row import TABLE
+from autograd_mini.program.owner import is_of_package
+from autograd_mini.program.source import Site
+
+_WHERE = TABLE["where"]
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """A comparison that was made while a graph was recorded: what was recorded later may depend on its answer.
+
+    Attributes:
+        left: a node, or a number.
+        op: the comparison, such as "<".
+        right: a node, or a number.
+        answer: what came of it.
+        site: where it was made; None if that is not known.
+    """
+
+    left: Any
+    op: str
+    right: Any
+    answer: bool
+    site: Site | None
+
+    def answer_at(self, numbers: Mapping[Any, float]) -> bool:
+        """The answer where nodes have other numbers."""
+        return bool(_COMPARE[self.op](*_numbers((self.left, self.right), numbers)))
+
+    @property
+    def is_of_program(self) -> bool:
+        """Whether the user's program made it, as in `if x > 0`, and not a function of this package."""
+        return self.site is not None and not is_of_package(self.site)
+
+    def __str__(self) -> str:
+        numbers = f"{getattr(self.left, 'data', self.left)!r} {self.op} {getattr(self.right, 'data', self.right)!r}"
+        return f"{numbers} at {self.site}" if self.site else numbers
+
+
+def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, float]:
+    """The number of every node in an order, operands before results, with other numbers for some of the nodes.
+
+    A leaf that has none keeps its own, and so does an operand that is not in the order.
+    """
+    found = dict(numbers)
+    for node in order:
+        if node not in found:
+            found[node] = node.data if node._row is None else node._row.function(*_numbers(node.operands, found))
+    return found
+
+
+def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decision]:
+    """The comparisons that have another answer at these numbers, as far as `provenance` was on when they were made.
+
+    One in the program itself (`if x > 0:`) means that `replay` follows a path which the program would not have taken;
+    so does one of a function with a kink, such as `relu`. Functions that switch between two equal forms only lose
+    digits.
+    """
+    found = []
+    for node in order:
+        decisions = node.decisions
+        if node._row is _WHERE and node.scope is not None and node.scope.name == "relu":  # it looks at bare numbers
+            holds, _, x = node.operands
+            decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))
+        found += [decision for decision in decisions if decision.answer_at(numbers) is not decision.answer]
+    return found
+
+
+def _numbers(operands: Iterable[Any], found: Mapping[Any, float]) -> list[float]:
+    return [found.get(x, x.data) if isinstance(x, Node) else x for x in operands]

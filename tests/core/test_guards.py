@@ -1,0 +1,153 @@
+"""Slopes behind a branch that is not known while tracing: whatever the inputs are, the answer is that of numbers.
+
+Functions are traced over registers, and the tape is run at kinks, ties, zeros of both signs, infinities and nan.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import sympy
+
+import autograd_mini as am
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import adjoints, topological_order
+from autograd_mini.core.traced import Guarded, Traced
+from autograd_mini.symbolic import exact
+from tests.core.registers import inputs, run
+
+inf, nan = math.inf, math.nan
+POINTS = [-2.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 2.0, 3.7, 1e-320, inf, -inf, nan]
+
+FUNCTIONS = {
+    "relu": am.relu,
+    "log of relu": lambda x: am.log(am.relu(x) + 0.0),
+    "1 / relu": lambda x: 1.0 / am.relu(x),
+    "relu of relu": lambda x: am.relu(am.relu(x) * x - 1.0) * x,
+    "two sides": lambda x: am.log(am.relu(x)) * am.relu(-x),
+    "a sum of relus": lambda x: am.relu(x) + am.relu(-x) + am.relu(x - 1.0),
+    "abs": abs,
+    "sqrt of abs": lambda x: am.sqrt(abs(x)),
+    "maximum": lambda x: am.maximum(x, 0.0),
+    "minimum": lambda x: am.minimum(x, 1.0, -x),
+    "a tie": lambda x: am.maximum(x, x),
+    "clip": lambda x: am.clip(x, -1.0, 1.0),
+    "log of clip": lambda x: am.log(am.clip(x, 0.0, 1.0)),
+    "leaky_relu": am.leaky_relu,
+    "elu": am.elu,
+    "softsign": am.softsign,
+    "huber": lambda x: am.huber(x, 0.0),
+    "where": lambda x: am.where(x > 0.0, am.log(x), x * x),
+    "nested where": lambda x: am.where(x > 0.0, am.sqrt(x), am.where(x < -1.0, 1.0 / (x + 1.0), 0.0)),
+    "one point": lambda x: am.where(x == 0.0, 1.0, am.sin(x) / x),
+    "joined": lambda x: am.where((x > 0.0) & (x < 1.0), am.sqrt(x * (1.0 - x)), -0.0),
+    "remainder": lambda x: x % 2.0,
+    "a step": lambda x: am.floor(x) * x,
+}
+# Compositions that look for nan with `(x != x) is True`, which is not known while tracing.
+LOSE_NAN = {"relu", "relu of relu", "a sum of relus", "leaky_relu", "softsign"}
+
+
+def agree(a, b):
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(a) and math.isnan(b)
+    return (a == b and math.copysign(1.0, a) == math.copysign(1.0, b)) or math.isclose(a, b, rel_tol=1e-13)
+
+
+def number(x):
+    return float(getattr(x, "data", x))
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_as_numbers(name, order):
+    """The value and three derivatives are those of eager mode, to the sign of a zero; also 0 * inf comes of nothing."""
+    f = FUNCTIONS[name]
+    for _ in range(order):
+        f = am.grad(f)
+    (x,) = inputs(1)
+    traced = f(x)
+    for point in POINTS:
+        eager = number(f(am.Value(point)))
+        (found,) = run([traced], {x: point})
+        if not (order and name in LOSE_NAN and math.isnan(number(FUNCTIONS[name](am.Value(point))))):
+            assert agree(found, eager), f"{name} at {point}: {found} traced, {eager} eager"
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_forward_mode(name, order):
+    """Guards hold in forward mode too, alone and inside of another derivative."""
+    f = FUNCTIONS[name]
+    for _ in range(order):
+        f = (lambda g: lambda z: am.jvp(g, (z,), (1.0,))[1])(f)
+    (x,) = inputs(1)
+    traced = f(x)
+    for point in POINTS:
+        if math.isnan(point) or math.isnan(number(FUNCTIONS[name](am.Value(point)))):
+            continue
+        assert agree(run([traced], {x: point})[0], number(f(am.Value(point)))), f"{name} at {point}"
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: am.maximum(x, y) * am.relu(x - y),
+        lambda x, y: am.log(am.relu(x) + am.relu(y)),
+        lambda x, y: am.clip(x, y, 1.0) / am.relu(y),
+        lambda x, y: am.where(x < y, am.sqrt(y - x), am.where(x == y, x * y, am.log(x - y))),
+        lambda x, y: am.cross_entropy([am.relu(x), y, 0.5], 0),
+    ],
+    ids=["maximum", "log", "clip", "where", "loss"],
+)
+@pytest.mark.parametrize("transform", [am.grad, am.hessian, am.jacobian], ids=["grad", "hessian", "jacobian"])
+def test_two_inputs(f, transform):
+    """Gradients, Jacobians and Hessians of two numbers, at all pairs of finite points."""
+    x, y = inputs(2)
+
+    def of_list(p):
+        return [f(*p)] if transform is am.jacobian else f(*p)
+
+    def flat(tree):
+        return [leaf for part in tree for leaf in flat(part)] if isinstance(tree, list) else [tree]
+
+    traced = flat(transform(of_list)([x, y]))
+    for a in POINTS[:9]:
+        for b in POINTS[:9]:
+            found = run(traced, {x: a, y: b})
+            for here, there in zip(found, flat(transform(of_list)([a, b])), strict=True):
+                assert agree(here, number(there)) or abs(here - number(there)) < 1e-15, (a, b, here, there)
+
+
+def test_in_formulas():
+    """One answer: behind a branch that is not taken, a formula has 0 where a product would be undefined."""
+    slope = am.symbolic.formula(lambda x: am.log(am.relu(x) + 0.0), "x").gradient
+    (x,) = slope.free_symbols
+    assert (slope.subs(x, -1), slope.subs(x, 2)) == (0, sympy.Rational(1, 2))
+    assert am.grad(lambda x: am.log(am.relu(x) + 0.0))(-1.0) == 0.0
+    root = am.log(am.relu(Traced(x)) + 0.0)
+    found = adjoints(root, sympy.Integer(1), lambda node: [exact(p) if type(p) is float else p for p in node.partials])
+    assert not any(type(adjoint) is Guarded for adjoint in found.values())
+
+
+def test_the_arms_of_one_condition_are_a_whole():
+    """What comes from both arms of a `where` needs no guard any more."""
+    (x,) = inputs(1)
+    y = am.where(x > 0.0, 2.0 * x, 3.0 * x)
+    assert [type(partial) for partial in y.partials[1:]] == [Guarded, Guarded]
+    assert y.partials[0] is ZERO
+    slope = am.grad(lambda x: am.where(x > 0.0, 2.0 * x, 3.0 * x))(x)
+    assert slope.op == "where"
+    assert run([slope], {x: -1.0}) == [3.0]
+
+
+def test_a_sum_of_guards_stays_small():
+    """A parameter that many branches share has a gradient that grows with their number, not faster."""
+
+    def nodes(n):
+        w, *xs = inputs(n + 1)
+        slope = am.grad(lambda w: am.sum([am.relu(w * x) for x in xs]))(w)
+        return len(topological_order(slope, everything=True))
+
+    assert nodes(40) < 2.2 * nodes(20) < 2.2 * 20 * 25
