@@ -73,3 +73,9 @@ def shown(value: object, limit: int = 60) -> str:
     """A value as an error message quotes it: its repr, shortened."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def sentences(error: Exception) -> str:
+    """What an error of this package says, without the place in the program: what is wrong, and what to do."""
+    lines = [line.removeprefix("  do:").strip() for line in str(error).splitlines() if not line.startswith("  where:")]
+    return " ".join(lines)

@@ -162,13 +162,13 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
     ...     am.debug.page(x * x, os.path.join(folder, "square.html")).name
     'square.html'
     """
-    from autograd_mini.debug.pages import Page, checked_path, write_page
+    from autograd_mini.debug.pages import Page, checked_path
     from autograd_mini.debug.timeline.travel import Trace
 
     if path is not None:
         checked_path(path)
     steps = v if isinstance(v, Trace) else Trace(_checked(v, "page"))
-    return Page(steps) if path is None else write_page(steps, path)
+    return Page(steps) if path is None else Page(steps).save(path)
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:

@@ -298,7 +298,7 @@ class Wording:
             gradient = number(self.trace.grad(node)) if self._is_reached(node) else f"0: {_NOTHING}"
             rows.append((self.symbol(node), f"  {number(self.trace.value(node))}", f"  {gradient}", where))
         heading, *lines = aligned(rows, right=(1, 2))
-        rest = [f"… {len(nodes) - most:,} more; info leaves shows all"] if len(nodes) > most else []
+        rest = [f"… {len(nodes) - most:,} more; grad all shows all"] if len(nodes) > most else []
         return [self.paint("header", heading), *lines, *rest]
 
     def explanation(self, node: Value | None = None, **limits: Any) -> Explanation:

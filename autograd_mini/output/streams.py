@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 # What XML forbids, what would steer a terminal or turn the direction of the text around it, and what breaks lines.
@@ -154,3 +155,20 @@ def reason(error: OSError) -> str:
     """What an error of the system is about, and what it is: "net.csv: No such file or directory"."""
     what = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {what}" if error.filename not in (None, "") else what
+
+
+class WatchedInput(io.RawIOBase):
+    """An empty standard input that calls a function when the program reads from it."""
+
+    def __init__(self, when_read: Callable[[], object]) -> None:
+        self._when_read = when_read
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def readinto(self, _: Any) -> int:
+        self._when_read()
+        return 0

@@ -59,7 +59,7 @@ class Hooks:
 
     observers: tuple[Observer, ...] = ()  # called with each new node
     finish: Observer | None = None  # called with it after them, watched or not: `no_grad` cuts its edges
-    checked: Checks | None = None
+    checked: Checks | None = None  # what raises at nan and infinity
     reports: tuple[Any, ...] = ()  # the lists that kinks are put on
     comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()  # called with left, symbol, right, answer
     at_backward: Callable[[Any, float], None] | None = None  # called with root and seed when `backward()` begins

@@ -399,7 +399,7 @@ def test_bytes_that_are_no_header_end_the_conversation(alone, data):
 def test_a_body_that_is_no_request_is_complained_about(client, body):
     """The frame is whole, so the conversation goes on."""
     client.body(body)
-    assert "A message is no" in client.event("output")["output"]
+    assert "A message is not" in client.event("output")["output"]
     assert client.ask("initialize", adapterID="test")["success"]
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.pages import Page, page_of_program
-from autograd_mini.debug.pages.formulas import formula
 from autograd_mini.debug.pages.listing import spans
+from autograd_mini.debug.pages.mathml import formula
 from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace
@@ -463,7 +463,8 @@ def test_the_slider_goes_anywhere_and_says_where(softmax, tmp_path, visit):
 @in_browser
 def test_it_plays_and_stops_at_the_end(softmax, tmp_path, visit):
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
-    shown.page.clock.install()
+    shown.page.clock.install(time=0)
+    shown.page.clock.pause_at(1000)  # no time passes but what is run here
     speed = shown.page.get_by_role("combobox", name="speed")
     speed.select_option("1000")
     shown.page.get_by_role("button", name="play").click()

@@ -20,8 +20,8 @@ from typing import Any
 
 from autograd_mini.debug.dap.adapter import Adapter
 from autograd_mini.debug.dap.debuggee import TOKEN
-from autograd_mini.debug.dap.launch import LINGERING, Connected, Debuggee, in_background, start
-from autograd_mini.debug.dap.protocol import Channel, Editor, SocketChannel
+from autograd_mini.debug.dap.launch import LINGERING, Debuggee, start
+from autograd_mini.debug.dap.protocol import Channel, Editor, SocketChannel, in_background
 from autograd_mini.debug.dap.session import Session
 from autograd_mini.debug.program import Call
 from autograd_mini.errors import ArgumentError
@@ -35,11 +35,7 @@ _SHORT = 1 << 20  # bytes of a message from one of them
 def serve_streams(given: Mapping[str, Any]) -> None:
     """Serve the editor that has started this process, over standard input and output; the process ends with it.
 
-    Args:
-        given: options of every launch, such as `at`.
-
-    Raises:
-        ArgumentError: one of the streams is closed.
+    `given` are options of every launch, such as `at`.
     """
     if sys.stdin is None or sys.stdout is None:
         raise ArgumentError(
@@ -67,11 +63,9 @@ def serve_streams(given: Mapping[str, Any]) -> None:
 
 
 def serve_port(port: int, given: Mapping[str, Any]) -> None:
-    """Serve the editors that know the printed token on a port of this machine, several at a time.
+    """Serve the editors that know the printed token on a port of this machine, several at a time; 0: any that is free.
 
-    Args:
-        port: 0 for any that is free.
-        given: options of every launch, such as `at`; with a `program`, that is what editors attach to.
+    `given` are options of every launch, such as `at`; with a `program`, that is what editors attach to.
     """
     with closing(_Port(port, given)) as door:
         door.serve()
@@ -80,7 +74,7 @@ def serve_port(port: int, given: Mapping[str, Any]) -> None:
 def serve_call(call: Call, port: int) -> None:
     """Wait for an editor on a port of this machine, and let it look around in this process before a `backward()`."""
     ours, theirs = socket.socketpair()
-    here = Connected(SocketChannel(theirs))
+    here = Debuggee(SocketChannel(theirs))
     taken = threading.Lock()
 
     def attach(options: Mapping[str, Any], editor: Editor) -> Debuggee:
@@ -108,16 +102,7 @@ class _Guest:
 
 
 class _Port:
-    """A port of this machine. Each editor is served in a thread of its own: a silent one does not block the others.
-
-    Args:
-        port: 0 for any that is free.
-        given: options of every launch.
-        begin: starts what is debugged.
-
-    Raises:
-        ArgumentError: it is in use.
-    """
+    """A port of this machine. Each editor is served in a thread of its own: a silent one does not block the others."""
 
     def __init__(
         self, port: int, given: Mapping[str, Any], begin: Callable[[dict[str, Any], Editor], Debuggee] = start
@@ -126,7 +111,7 @@ class _Port:
             self._server = socket.create_server(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
             raise ArgumentError(
-                f"Nobody can listen on port {port}: {str(error).rstrip('.')}.", "Choose another, or 0 for any."
+                f"This process cannot listen on port {port}: {str(error).rstrip('.')}.", "Choose another, or 0 for any."
             ) from None
         self._server.settimeout(_TICK)
         self._given, self._begin = given, begin

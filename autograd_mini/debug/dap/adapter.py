@@ -2,7 +2,7 @@
 
 The program may crash, exit, print without end or loop for ever: this process lives on, and says what became of it.
 Not here: processes (that is `launch`); what the requests about a trace mean (that is `session`, in the other process).
-Read next: `session`.
+Read next: `launch`.
 """
 
 from __future__ import annotations
@@ -14,43 +14,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from autograd_mini.debug.dap.launch import LINGERING, Debuggee, completed, in_background, start
-from autograd_mini.debug.dap.protocol import LONGEST, UNUSABLE, Channel, Editor, Message, sentences
-from autograd_mini.debug.dap.session import CAPABILITIES
-from autograd_mini.errors import ArgumentError, AutogradError, shown
+from autograd_mini.debug.dap.launch import LINGERING, Debuggee, completed, start
+from autograd_mini.debug.dap.protocol import LONGEST, PENDING, Channel, Editor, Message, in_background
+from autograd_mini.debug.dap.session import CAPABILITIES, REFUSED, REQUESTS, WAITING
+from autograd_mini.errors import ArgumentError, AutogradError, sentences
 
-_REMEMBERED = {
-    "setBreakpoints", "setFunctionBreakpoints", "setDataBreakpoints", "setExceptionBreakpoints", "configurationDone",
-}  # fmt: skip
+_LAST = "configurationDone"  # of what an editor has to say before the program may run
 _OVER = "The program has ended."
-_NOTHING: dict[str, Any] = {  # what is so when the program has ended; editors ask, for they learn of it later
-    "threads": {"threads": []}, "stackTrace": {"stackFrames": [], "totalFrames": 0}, "scopes": {"scopes": []},
-    "variables": {"variables": []}, "loadedSources": {"sources": []}, "breakpointLocations": {"breakpoints": []},
-    "completions": {"targets": []}, "gotoTargets": {"targets": []}, "continue": {}, "configurationDone": None,
-    "dataBreakpointInfo": {"dataId": None, "description": _OVER}, "setExceptionBreakpoints": None,
-    **dict.fromkeys(["reverseContinue", "next", "stepIn", "stepOut", "stepBack", "pause"]),
-}  # fmt: skip
-
-
-class _Run:
-    """One debuggee, and the requests of the editor that it has not answered yet, by our number."""
-
-    def __init__(self, debuggee: Debuggee) -> None:
-        self.debuggee = debuggee
-        self.pending: dict[int, Message] = {}
+_NOTHING_YET = "Nothing is being debugged.", "Launch a program first."
 
 
 class Adapter:
     """Serves one editor.
 
-    Args:
-        channel: to it.
-        start: starts what is debugged, given the options of a launch and the editor.
-        given: options that were given before any editor came; with a program it can be attached to, and launched not.
-        token: the secret that launch and attach must send; None if only the editor can reach the channel.
-
-    Attributes:
-        is_trusted: whether the editor has sent the token, or needs none.
+    `start` begins what is debugged, given the options of a launch and the editor. `given` are options from before any
+    editor came; with a program among them, editors attach instead of launching. They must send the token, if any.
     """
 
     def __init__(
@@ -67,9 +45,13 @@ class Adapter:
         self._options: dict[str, Any] | None = None  # of the launch
         self._remembered: dict[str, Message] = {}  # the last request of each kind, for the next run
         self._numbers = itertools.count(1)  # of breakpoints
-        self._run: _Run | None = None
+        self._debuggee: Debuggee | None = None
         self._relay: threading.Thread | None = None
         self._is_over = False  # nothing may be started any more
+        self._handlers: dict[str, Callable[[Any], Any]] = {
+            "initialize": self._initialize, "launch": self._launch, "attach": self._attach, "restart": self._restart,
+            "terminate": self._terminate, "disconnect": lambda _: self.end(),
+        }  # fmt: skip
 
     def serve(self) -> None:
         """Answer the editor until it is gone; nothing that was started is left behind."""
@@ -83,41 +65,26 @@ class Adapter:
 
     def _answer(self, request: Message) -> bool:
         """Answer a request, or see that it is answered; whether it was the last one."""
-        command, arguments = request["command"], request.get("arguments") or {}
-        try:
-            if (self.editor.client is None) is not (command == "initialize"):
-                raise ArgumentError(
-                    "The editor has introduced itself already."
-                    if self.editor.client
-                    else "The first request is initialize."
-                )
-            match command:
-                case "initialize":
-                    self.editor.client = arguments
-                    self._channel.respond(request, CAPABILITIES)
-                case "launch" | "attach":
-                    self._trust(arguments.get("token"))
-                    self._launch(request, arguments)
-                case "restart":
-                    self._restart(arguments.get("arguments"))
-                    self._channel.respond(request)
-                case "terminate":
-                    self._kill()
-                    self.editor.is_leaving = False  # it may restart
-                    self._channel.respond(request)
-                case "disconnect":
-                    self.end()
-                    self._channel.respond(request)
-                    return True
-                case _:
-                    self._pass_on(request)
-        except AutogradError as error:
-            self._channel.refuse(request, sentences(error))
-            if command == "restart" and self._options is not None:  # its refusal is shown by no editor
-                self._channel.say(f"{sentences(error)}\n", "important")
-        except UNUSABLE as error:
-            self._channel.refuse(request, f"The arguments of {command} cannot be used: {shown(error)}.")
-        return False
+        command = request["command"]
+
+        def carry_out(arguments: dict[str, Any]) -> Any:
+            if self.editor.client is None and command != "initialize":
+                raise ArgumentError("The first request is initialize.")
+            own = self._handlers.get(command)
+            return own(arguments) if own is not None else self._pass_on(request, arguments)
+
+        why = self._channel.answer(request, carry_out)
+        if not why and command in ("launch", "attach"):
+            self._channel.event("initialized")
+        if why and command == "restart" and self._options is not None:  # editors do not show its refusal
+            self._channel.say(f"{why}\n", "important")
+        return command == "disconnect" and not why
+
+    def _initialize(self, arguments: Message) -> Any:
+        if self.editor.client is not None:
+            raise ArgumentError("The editor has introduced itself already.")
+        self.editor.client = arguments
+        return CAPABILITIES
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -132,11 +99,12 @@ class Adapter:
                 )
             self.is_trusted, self._channel.longest = True, LONGEST
 
-    def _launch(self, request: Message, options: dict[str, Any]) -> None:
+    def _launch(self, options: dict[str, Any], attaches: bool = False) -> None:
+        self._trust(options.get("token"))
         if self._options is not None:
             raise ArgumentError("A program is being debugged already.", "End it first, or restart it.")
         is_given = "program" in self._given
-        if is_given is not (request["command"] == "attach"):
+        if is_given is not attaches:
             raise ArgumentError(
                 "What is to be debugged was said already; attach to it."
                 if is_given
@@ -145,14 +113,16 @@ class Adapter:
         options = completed({**options, **self._given} if is_given else {**self._given, **options})
         self._begin(options)
         self._options = options
-        self._channel.respond(request)
-        self._channel.event("initialized")
 
-    def _restart(self, options: dict[str, Any] | None) -> None:
+    def _attach(self, options: dict[str, Any]) -> None:
+        self._launch(options, attaches=True)
+
+    def _restart(self, arguments: dict[str, Any]) -> None:
         if self._options is None:
-            raise ArgumentError("Nothing is being debugged.", "Launch a program first.")
+            raise ArgumentError(*_NOTHING_YET)
         if self._given.get("program") == "":  # we are in it
             raise ArgumentError("This program runs once.", "Debug it with autograd-mini dap.")
+        options = arguments.get("arguments")
         if isinstance(options, dict) and "program" in options and "program" not in self._given:
             self._options = completed({**self._given, **options})
         self._begin(self._options)
@@ -162,33 +132,29 @@ class Adapter:
         with self._lock:
             if self._is_over:
                 raise ArgumentError("The editor is gone.")
-            is_another = self._discard()
+            is_another = self._kill()
+            self._debuggee = None
             try:
-                self._run = run = _Run(self._start_debuggee(options, self.editor))
+                self._debuggee = debuggee = self._start_debuggee(options, self.editor)
             except AutogradError:
                 if is_another:
                     self._channel.event("terminated")
                 raise
-            self._relay = in_background(self._listen, run)
-            channel = run.debuggee.channel
-            channel.request("initialize", self.editor.client)
-            channel.request("start", options)
-            for message in sorted(
-                self._remembered.values(), key=lambda message: message["command"] == "configurationDone"
-            ):
-                channel.request(message["command"], message.get("arguments"))
+            self._relay = in_background(self._listen, debuggee)
+            debuggee.channel.request("start", {"client": self.editor.client, "options": options})
+            for message in sorted(self._remembered.values(), key=lambda message: message["command"] == _LAST):
+                debuggee.channel.request(message["command"], message.get("arguments"))
+
+    def _terminate(self, _: object) -> None:
+        self._kill()
+        self.editor.is_leaving = False  # it may restart
 
     def _kill(self) -> bool:
         """End the debuggee, if there is one; whether there was."""
         with self._lock:  # one may be starting
-            if self._run is not None:
-                self._run.debuggee.end()
-            return self._run is not None
-
-    def _discard(self) -> bool:
-        """End the debuggee without telling the editor; whether there was one."""
-        was_there, self._run = self._kill(), None
-        return was_there
+            if self._debuggee is not None:
+                self._debuggee.end()
+            return self._debuggee is not None
 
     def end(self) -> None:
         """End the debuggee for good, and tell."""
@@ -200,49 +166,45 @@ class Adapter:
 
     # -- passing on ----------------------------------------------------------------------------------------------------
 
-    def _pass_on(self, request: Message) -> None:
-        command, arguments = request["command"], request.get("arguments") or {}
+    def _pass_on(self, request: Message, arguments: dict[str, Any]) -> object:
+        command = request["command"]
         if self._options is None:
-            raise ArgumentError("Nothing is being debugged.", "Launch a program first.")
-        if command in _REMEMBERED:
-            if command != "setExceptionBreakpoints":  # they have no numbers
-                for breakpoint in arguments.get("breakpoints") or []:
-                    breakpoint["id"] = next(self._numbers)  # so that it keeps it from run to run
-            source = arguments.get("source") or {}
-            with self._lock:
-                self._remembered[f"{command} {source.get('path')} {source.get('sourceReference')}"] = request
+            raise ArgumentError(*_NOTHING_YET)
+        if command.endswith("Breakpoints") and command != "setExceptionBreakpoints":  # those have no numbers
+            for breakpoint in arguments.get("breakpoints") or []:
+                breakpoint["id"] = next(self._numbers)  # so that it keeps it from run to run
         with self._lock:
-            if self._run is None:
+            if command.endswith("Breakpoints") or command == _LAST:
+                source = arguments.get("source") or {}
+                self._remembered[f"{command} {source.get('path')} {source.get('sourceReference')}"] = request
+            if self._debuggee is None:
                 self._answer_late(request)
             else:
-                self._run.pending[self._run.debuggee.channel.request(command, arguments)] = request
+                self._debuggee.pending[self._debuggee.channel.request(command, arguments)] = request
+        return PENDING
 
     def _answer_late(self, request: Message) -> None:
         """Answer a request that has come when the program had ended already."""
-        command = request["command"]
-        if command in _NOTHING:
-            self._channel.respond(request, _NOTHING[command])
-        elif command in _REMEMBERED:
-            asked = (request.get("arguments") or {}).get("breakpoints") or []
-            why = {
-                "verified": False,
-                "reason": "pending",
-                "message": "The program has ended; this breakpoint waits for the next run.",
-            }
-            self._channel.respond(request, {"breakpoints": [{"id": b["id"], **why} for b in asked]})
-        else:
+        row = REQUESTS.get(request["command"])
+        if row is None or row.ended is REFUSED:
             self._channel.refuse(request, _OVER)
+        elif row.ended is WAITING:
+            why = "The program has ended; this breakpoint waits for the next run."
+            waiting = {"verified": False, "reason": "pending", "message": why}
+            asked = (request.get("arguments") or {}).get("breakpoints") or []
+            self._channel.respond(request, {"breakpoints": [{"id": b["id"], **waiting} for b in asked]})
+        else:
+            self._channel.respond(request, row.ended)
 
-    def _listen(self, run: _Run) -> None:
+    def _listen(self, debuggee: Debuggee) -> None:
         """Pass on what a debuggee says, until it ends."""
-        for message in run.debuggee.channel:
+        for message in debuggee.channel:
             if message["type"] == "response":
                 with self._lock:
-                    request = run.pending.pop(message["request_seq"], None)
+                    request = debuggee.pending.pop(message["request_seq"], None)
                 if request is not None:
-                    self._channel.send({
-                        **{key: message[key] for key in message if key != "seq"}, "request_seq": request["seq"]
-                    })  # fmt: skip
+                    answer = {key: message[key] for key in message if key != "seq"}
+                    self._channel.send({**answer, "request_seq": request["seq"]})
             elif message["event"] == "again":
                 try:
                     again = {name: message["body"][name] for name in ("numbers", "resume")}
@@ -251,13 +213,13 @@ class Adapter:
                     self._channel.say(f"{sentences(error)}\n", "important")
             else:
                 self._channel.event(message["event"], message.get("body"))
-        status = run.debuggee.wait()
-        run.debuggee.channel.close()
+        status = debuggee.wait()
+        debuggee.channel.close()
         with self._lock:
-            for request in run.pending.values():
+            for request in debuggee.pending.values():
                 self._answer_late(request)
-            if run is self._run:
-                self._run = None
+            if debuggee is self._debuggee:
+                self._debuggee = None
                 if status is not None:
                     self._channel.event("exited", {"exitCode": status})
                 self._channel.event("terminated")

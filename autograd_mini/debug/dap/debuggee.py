@@ -1,6 +1,6 @@
 """The process in which the user's program runs; its output is its own, it talks with the adapter over a socket.
 
-Not here: what happens at a stop (that is `session`), and who starts this (that is `launch`). Read next: `program`.
+Not here: what happens at a stop (that is `session`), and who starts this (that is `launch`). Read next: `session`.
 """
 
 from __future__ import annotations
@@ -10,25 +10,28 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autograd_mini.debug.dap.protocol import SocketChannel, sentences
+from autograd_mini.debug.dap.protocol import SocketChannel
 from autograd_mini.debug.dap.session import Session
 from autograd_mini.debug.program import debug_program
-from autograd_mini.errors import AutogradError
+from autograd_mini.errors import AutogradError, sentences
+from autograd_mini.output.streams import WatchedInput
 from autograd_mini.script import ScriptError
 
+_NO_INPUT = (
+    "The program reads standard input, which is empty here. To type into it, add "
+    '"console": "integratedTerminal" to the configuration.\n'
+)
 TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
 
 
 def main(port: int, secret: str | None = None) -> int:
     """Connect to the adapter, run the program that it names, and return the exit status.
 
-    Args:
-        port: of the adapter.
-        secret: the file with what proves who we are, in a terminal; elsewhere it is in the environment.
+    In a terminal, `secret` is the file that holds the token; elsewhere the token is in the environment.
     """
     token = os.environ.pop(TOKEN, "")
     connection = socket.create_connection(("127.0.0.1", port))
@@ -39,16 +42,16 @@ def main(port: int, secret: str | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if secret else "utf-8", errors="backslashreplace")
-    if secret:
-        try:
-            return _run(options, session)
-        finally:  # what is left of the program, such as a process that it has started, has nothing to tell
-            is_over = True
-            session.channel.close()
-    if sys.stdin is not None:
-        empty = io.BufferedReader(_NoInput(session.channel.say))
-        sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
-    return _run(options, session)
+    if not secret:
+        if sys.stdin is not None:
+            empty = io.BufferedReader(WatchedInput(cache(partial(session.channel.say, _NO_INPUT))))  # says it once
+            sys.stdin = io.TextIOWrapper(empty, encoding=sys.stdin.encoding)
+        return _run(options, session)
+    try:
+        return _run(options, session)
+    finally:  # what is left of the program, such as a process that it has started, has nothing to tell
+        is_over = True
+        session.channel.close()
 
 
 def _run(options: dict[str, Any], session: Session) -> int:
@@ -78,29 +81,3 @@ def _end() -> NoReturn:
     if os.name == "posix" and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
-
-
-class _NoInput(io.FileIO):
-    """An empty standard input that says so when the program reads from it."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__(0, closefd=False)
-        self._say: Callable[[str], None] | None = say
-
-    def _tell(self) -> None:
-        if self._say is not None:
-            self._say(
-                "The program reads standard input, which is empty here. To type into it, add "
-                '"console": "integratedTerminal" to the configuration.\n'
-            )
-            self._say = None
-
-    def readinto(self, buffer: Any) -> int:
-        """Nothing."""
-        self._tell()
-        return super().readinto(buffer)
-
-    def readall(self) -> bytes:
-        """Nothing."""
-        self._tell()
-        return super().readall()

@@ -1,7 +1,7 @@
 """Installing the VS Code extension, which is a folder of this package, by copying it to where editors look.
 
 The editor's own lists belong to the editor: what they say of other extensions stays as it is, to the byte.
-Not here: the extension itself (`../vscode`). Read next: `adapter`, which it starts.
+Not here: the extension itself (`../vscode`). Read next: `cli`.
 """
 
 from __future__ import annotations
@@ -14,29 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from autograd_mini.debug.dap.protocol import refuse_constant
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.output.files import write
 
 EXTENSION = Path(__file__).parents[1] / "vscode"
-_EDITORS = {
-    ".vscode": "VS Code", ".vscode-server": "VS Code (remote)", ".vscode-insiders": "VS Code Insiders",
-    ".vscode-oss": "VSCodium", ".vscodium-server": "VSCodium (remote)", ".cursor": "Cursor",
-    ".local/share/code-server": "code-server",
-}  # fmt: skip
+_EDITORS = (  # VS Code, its variants, and their servers on other machines
+    ".vscode", ".vscode-server", ".vscode-insiders", ".vscode-oss", ".vscodium-server", ".cursor",
+    ".local/share/code-server",
+)  # fmt: skip
 
 
 def install(folder: Path | None = None) -> list[Path]:
-    """Copy the extension to every editor of this user, in place of older ones; it remembers this interpreter.
+    """Copy the extension to a folder, or to every editor of this user, in place of older ones; what was written.
 
-    Args:
-        folder: where an editor keeps its extensions; by default those of all editors that are found.
-
-    Returns:
-        the folders that were written.
-
-    Raises:
-        ArgumentError: no editor is found, or there is no such folder; or a list of an editor is broken.
-        OSError: something cannot be written; what was there is there.
+    It remembers this interpreter. If anything cannot be read or written, what was there stays.
     """
     if folder is not None and not folder.is_dir():
         raise ArgumentError(f"There is no folder {str(folder)!r}.", "Create it, or pass another as --extensions-dir.")
@@ -44,7 +36,7 @@ def install(folder: Path | None = None) -> list[Path]:
     folders = [folder] if folder is not None else [home / "extensions" for home in homes if home.is_dir()]
     if not folders:
         raise ArgumentError(
-            f"No editor is found: there is none of {', '.join(map(str, homes))}.",
+            f"No editor is found in any of {', '.join(map(str, homes))}.",
             "Say with --extensions-dir where it keeps its extensions.",
         )
     return [_copy(folder) for folder in folders]
@@ -56,7 +48,7 @@ def _copy(folder: Path) -> Path:
     target = folder / f"{name}-{manifest['version']}"
     folder.mkdir(exist_ok=True)
     removed, register = folder / ".obsolete", folder / "extensions.json"
-    edited = {  # before anything is written, for one may be broken
+    edited = {  # before anything is written, as one may be broken
         removed: _without_removal(removed, name),
         register: _with_extension(register, name, manifest["version"], target),
     }
@@ -139,21 +131,13 @@ def _without_removal(register: Path, name: str) -> str | None:
 
 
 def _read(register: Path, empty: str, kind: type) -> str | None:
-    """The text of a list of the editor's; None if there is no such file.
-
-    Raises:
-        ArgumentError: the editor could not read it either.
-    """
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"there is no {constant} in JSON")
-
+    """The text of one of the editor's lists, None if there is no such file; an error if the editor cannot read it."""
     if not register.is_file():
         return None
     try:
         text = register.read_bytes().decode()
         text = text if text.strip() else empty
-        found = json.loads(text, parse_constant=refuse)
+        found = json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         what = f"cannot be read ({error})"
     else:

@@ -1,6 +1,6 @@
 """Places in the program as editors count them: UTF-16 columns, and sources that have no file.
 
-Not here: which places matter (those are the frames of a trace). Read next: `session`.
+Not here: which places matter (those are the frames of a trace). Read next: `protocol`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,7 @@ from autograd_mini.program.source import Site
 
 
 class Sources:
-    """Files and columns, in the way that one editor wants them.
-
-    Args:
-        client: the arguments of its `initialize` request.
-    """
+    """Files and columns as one editor wants them, which sends that with its `initialize` request."""
 
     def __init__(self, client: Mapping[str, Any]) -> None:
         self._first_line = 1 if client.get("linesStartAt1", True) else 0
@@ -31,7 +27,7 @@ class Sources:
         return number - 1 + self._first_line
 
     def python_line(self, number: int) -> int:
-        """Our number of an editor's line."""
+        """The number that Python gives to an editor's line."""
         return number + 1 - self._first_line
 
     def span(self, site: Site) -> dict[str, int]:
@@ -60,11 +56,7 @@ class Sources:
         return self._texts[reference - 1] if 0 < reference <= len(self._texts) else str(source.get("path") or "")
 
     def text(self, reference: int) -> str:
-        """The text of a source that has a number.
-
-        Raises:
-            ArgumentError: no source has that number.
-        """
+        """The text of a source that has a number."""
         if not 0 < reference <= len(self._texts):
             raise ArgumentError(f"There is no source number {reference}.")
         return "".join(linecache.getlines(self._texts[reference - 1]))

@@ -1,6 +1,6 @@
 """The breakpoints of an editor: what it wants, before there is a trace, and what becomes of that in each trace.
 
-Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`). Read next: `session`.
+Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`). Read next: `sources`.
 """
 
 from __future__ import annotations
@@ -8,24 +8,48 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from autograd_mini.debug.dap.protocol import sentences
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import Expression, Moment
+from autograd_mini.debug.timeline.journal import FORWARD
 from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import is_node
-from autograd_mini.errors import ArgumentError, AutogradError
+from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.notation.text import number
 
-FILTERS: dict[str, dict[str, Any]] = {  # where each stops by itself
-    "nonfinite": {"nonfinite": True},
-    "exploding": {"above": 1e6},
-    "vanishing": {"below": 1e-12},
-}
+
+class _Filter(NamedTuple):
+    """Where an exception filter stops by itself, what `explain` calls its limit, and what editors show of it."""
+
+    place: str
+    usual: Any
+    limit: str
+    label: str
+    description: str
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the protocol calls an exception breakpoint filter, without its name."""
+        example = "Another limit, such as 100; or a condition." if self.limit else "A condition, such as op == 'log'."
+        condition = {"supportsCondition": True, "conditionDescription": example}
+        return {"label": self.label, "description": self.description, **condition}
+
+
+FILTERS = {
+    "nonfinite": _Filter("nonfinite", True, "", "nan or infinity",
+                         "Stop where nan or an infinity is computed, handed on, or comes out of a sum."),
+    "exploding": _Filter("above", 1e6, "large", "Exploding gradient",
+                         "Stop where a gradient is larger than 1e6 in size."),
+    "vanishing": _Filter("below", 1e-12, "small", "Vanishing gradient",
+                         "Stop where something is handed on as 1e-12 or less, though what arrived was not zero."),
+}  # fmt: skip
 REASONS = {
     "line": "breakpoint", "function": "function breakpoint", "data": "data breakpoint", "exception": "exception",
 }  # fmt: skip
@@ -33,31 +57,24 @@ REASONS = {
 
 @dataclass(eq=False)
 class Wanted:
-    """One breakpoint as the editor wants it, and what it is in the trace of now.
+    """One breakpoint as the editor wants it, and what it is in the trace of now."""
 
-    Attributes:
-        kind: one of `REASONS`.
-        target: a line, a name, an expression, or a filter.
-        number: the editor's number of it.
-        file: of a line.
-        condition: stop only where this holds.
-        hits: how often it must have been met, such as "3" or "% 3".
-        log: what to say instead of stopping.
-        flaw: why it can never be met, "" if nothing is known against it.
-        problem: why it cannot be met in the trace of now.
-        armed: what the trace of now, or `backward()`, has of it.
-    """
-
-    kind: str
-    target: Any
-    number: int
-    file: str | None = None
+    kind: str  # one of REASONS
+    target: Any  # a line, a name, an expression, or a filter
+    number: int  # the editor's
+    file: str | None = None  # of a line
     condition: str = ""
-    hits: str = ""
-    log: str | None = None
-    flaw: str = ""
-    problem: str = ""
-    armed: Breakpoint | None = field(default=None, repr=False)
+    hits: str = ""  # how often it must have been met, such as "3" or "% 3"
+    log: str | None = None  # what to say instead of stopping
+    flaw: str = ""  # why it can never be met
+    problem: str = ""  # why it cannot be met in the trace of now
+    armed: Breakpoint | None = field(default=None, repr=False)  # what the trace of now, or `backward()`, has of it
+
+    @classmethod
+    def asked(cls, kind: str, target: Any, asked: Mapping[str, Any], file: str | None = None) -> Wanted:
+        """What the protocol's arguments ask for."""
+        condition, hits = str(asked.get("condition") or ""), str(asked.get("hitCondition") or "")
+        return cls(kind, target, int(asked["id"]), file, condition, hits, asked.get("logMessage"))
 
     def __post_init__(self) -> None:
         try:
@@ -71,9 +88,9 @@ class Wanted:
 
     @property
     def _threshold(self) -> float | None:
-        """The number that is written instead of a condition, of filters."""
+        """The number that is written instead of a condition, of filters that have a limit."""
         try:
-            return float(self.condition) if self.kind == "exception" and self.target != "nonfinite" else None
+            return float(self.condition) if self.kind == "exception" and FILTERS[self.target].limit else None
         except ValueError:
             return None
 
@@ -106,12 +123,6 @@ class Wanted:
         except AutogradError as error:
             self.problem = sentences(error)
 
-    @property
-    def limits(self) -> dict[str, float]:
-        """What `explain` is to find too large or too small, of filters with a number of their own."""
-        threshold = self._threshold
-        return {} if threshold is None else {"large" if self.target == "exploding" else "small": threshold}
-
     def _where(self, trace: Trace) -> dict[str, Any]:
         if self.kind == "line":
             return {"line": self.target, "file": self.file}
@@ -120,8 +131,8 @@ class Wanted:
         if self.kind == "data":
             watched = trace.evaluate(self.target)
             return {"watch": watched if is_node(watched) else self.target}
-        threshold = self._threshold
-        return {kind: usual if threshold is None else threshold for kind, usual in FILTERS[self.target].items()}
+        row = FILTERS[self.target]
+        return {row.place: row.usual if self._threshold is None else self._threshold}
 
     def answer(self, sources: Sources) -> dict[str, Any]:
         """What the protocol calls a breakpoint."""
@@ -136,6 +147,25 @@ class Wanted:
             answer |= {"message": "It waits for the first backward().", "reason": "pending"}
         return answer
 
+    def exception(self, wording: Wording) -> dict[str, Any]:
+        """What the protocol says of a filter that is met: what happened, and why."""
+        step, name = wording.trace.step, wording.symbol
+        if step.phase == FORWARD:
+            what = f"{name(step.node)} is {number(step.total)}"
+        else:
+            upstream, local, contribution = map(number, (step.upstream, step.local, step.contribution))
+            receiver = name(step.node if step.operand is None else step.operand)  # a Value of 0 is false
+            what = f"{receiver} gets {upstream} × {local} = {contribution}; its gradient is {number(step.total)}"
+        limits = {} if self._threshold is None else {FILTERS[self.target].limit: self._threshold}
+        why = "\n".join(wording.stop()) if step.operand is None else wording.explanation(step.operand, **limits)
+        details = {"message": what, "typeName": self.target, "stackTrace": str(why)}  # where editors show long texts
+        return {"exceptionId": self.target, "breakMode": "always", "description": what, "details": details}
+
+    def answer_as_filter(self) -> dict[str, Any]:
+        """The same of a filter, which has no number and need not wait."""
+        problem = self.flaw or self.problem
+        return {"verified": False, "message": problem, "reason": "failed"} if problem else {"verified": True}
+
 
 def is_same_file(file: str, other: str | None) -> bool:
     """Whether two paths lead to one file."""
@@ -149,6 +179,9 @@ def calling_lines(file: str) -> frozenset[int]:
         tree = ast.parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError, RecursionError):
         return frozenset()
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    found = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "backward"]
-    return frozenset(line for call in found for line in range(call.lineno, (call.end_lineno or call.lineno) + 1))
+    return frozenset(
+        line
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "backward"
+        for line in range(call.lineno, (call.end_lineno or call.lineno) + 1)
+    )

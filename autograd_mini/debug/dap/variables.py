@@ -1,48 +1,38 @@
 """What an editor shows in its tree of variables: nodes, the chain rule of this step, the leaves.
 
 What a number of the tree refers to is computed when it is asked for, in pages. Not here: changing anything (that is
-`session`). Read next: `session`.
+`session`). Read next: `stops`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from autograd_mini.debug.dap.sources import Sources
+from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.text import number as in_digits
+from autograd_mini.program.stack import outwards
 
 Row = dict[str, Any]
+_PARTS = "upstream", "local", "contribution", "total"
 
 
-@dataclass(frozen=True)
-class Branch:
-    """Something in the tree that can be opened.
+class Branch(NamedTuple):
+    """Something in the tree that can be opened: what makes its rows, and the node whose properties they are."""
 
-    Attributes:
-        rows: how many things are inside.
-        row: the row of one of them.
-        node: the node whose properties they are, if they are such.
-    """
-
-    rows: int
-    row: Callable[[int], Row]
+    rows: Sequence[Callable[[], Row]]
     node: Value | None = None
 
 
 class Variables:
-    """The tree at one stop; its numbers mean nothing at any other.
-
-    Args:
-        wording: of the trace that is shown, as it is whenever somebody looks.
-        first: a number that no earlier tree has used.
-    """
+    """The tree at one stop; its numbers, from the first, mean nothing at any other."""
 
     def __init__(self, wording: Wording, first: int = 1) -> None:
         self.trace, self._first, self._wording = wording.trace, first, wording
@@ -50,52 +40,59 @@ class Variables:
 
     @property
     def next(self) -> int:
-        """A number that is not used."""
+        """A number that is still free."""
         return self._first + len(self._branches)
 
     def branch(self, number: int) -> Branch:
-        """What a number refers to.
-
-        Raises:
-            ArgumentError: nothing, now.
-        """
+        """What a number refers to."""
         if not self._first <= number < self.next:
             raise ArgumentError(f"Variable number {number} belongs to an earlier stop.", "Ask for the scopes again.")
         return self._branches[number - self._first]
 
     def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
         """A page of what is inside; all of it if the count is 0."""
-        branch = self.branch(number)
-        end = min(branch.rows, start + count) if count else branch.rows
-        return [branch.row(i) for i in range(start, end)]
+        return [row() for row in self.branch(number).rows[start : start + count if count else None]]
 
     def scopes(self) -> list[Row]:
         """The top of the tree."""
         trace, passed = self.trace, self.trace.passed
         nodes = [*dict.fromkeys(step.node for step in trace.passed_steps)] or [trace.step.node]
-        steps, leaves = handed_on(trace), trace.leaves
-        title = "Node" if passed is None else f"Inside {passed.name}"
-        nodes_row = (lambda i: self.node("this", nodes[i])) if passed is None else self._labelled(nodes)
-        chain = "Forward" if trace.step.phase == FORWARD else "Chain rule"
-        scopes = [  # editors open the first one
-            self._scope(chain, len(steps), lambda i: self._step(steps[i])),
-            self._scope(title, len(nodes), nodes_row),
-            self._scope("Leaves", len(leaves), self._labelled(leaves)),
+        inside = [partial(self.node, "this", nodes[0])] if passed is None else self._labelled(nodes)
+        scopes: dict[str, Sequence[Callable[[], Row]]] = {  # editors open the first one
+            "Forward" if trace.step.phase == FORWARD else "Chain rule": [
+                partial(self._step, step) for step in handed_on(trace)
+            ],
+            "Node" if passed is None else f"Inside {passed.name}": inside,
+            "Leaves": self._labelled(trace.leaves),
+            "Watches": [partial(self._watched, watch) for watch in trace.watches],
+        }
+        return [
+            {"name": name, "expensive": False, **self._opened(rows, "indexed")}
+            for name, rows in scopes.items()
+            if rows or name != "Watches"
         ]
-        watches = trace.watches
-        names = trace.now
-        if watches:
-            scopes.append(self._scope("Watches", len(watches), lambda i: self.any(str(watches[i]), watches[i](names))))
-        return scopes
 
     def title(self) -> str:
         """What this step is about: a derivative, or in the forward phase what is computed."""
-        trace, passed = self.trace, self.trace.passed
+        trace, passed, wording = self.trace, self.trace.passed, self._wording
         if trace.step.phase == FORWARD:
-            return passed.name if passed else self._wording.symbol(trace.step.node)
-        if passed:
-            return f"∂{self._wording.symbol(trace.root)}/∂{passed.name}"
-        return self._wording.gradient(trace.step.node)
+            return passed.name if passed else wording.symbol(trace.step.node)
+        return f"∂{wording.symbol(trace.root)}/∂{passed.name}" if passed else wording.gradient(trace.step.node)
+
+    def frames(self, sources: Sources) -> list[Row]:
+        """The places that led to this step, the innermost first."""
+        passed, frames = self.trace.passed, self.trace.frames(self.trace.step.node)
+        around = {*outwards(passed)}  # a scope without a place of its own is at that of the one around it
+        first = next((i for i, frame in enumerate(frames) if frame.scope in around), 0)
+        rows = []
+        for i, frame in enumerate(frames[first:] or [Frame("", None)]):
+            name, site = frame.name, frame.site
+            if i == 0:
+                name = self.title() + (f" in {name}" if name not in ("", "<module>") and not passed else "")
+            where = {"line": 0, "column": 0} if site is None else sources.span(site)
+            source = {} if site is None else {"source": sources.source(site.file)}
+            rows.append({"id": i + 1, "name": name, **source, **where})
+        return rows
 
     def any(self, name: str, found: Any) -> Row:
         """The row of what an expression gave."""
@@ -105,20 +102,18 @@ class Variables:
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
         """The row of several nodes of one name."""
-        number = self._open(Branch(len(nodes), self._labelled(nodes)))
-        return _text(name, f"{len(nodes)} nodes") | {"variablesReference": number, "indexedVariables": len(nodes)}
+        return _text(name, f"{len(nodes)} nodes") | self._opened(self._labelled(nodes), "indexed")
 
     def node(self, name: str, node: Value) -> Row:
         """The row of a node, to be opened."""
-        label, rows = self.trace.label(node), self._properties(node)
+        label = self.trace.label(node)
         text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
         text += f", {remark}" if (remark := self.trace.remark(node)) else ""
         return {
             **_text(name, text if name == label else f"{self._wording.symbol(node)} = {text}"),
             "type": node.op or "leaf",
             "evaluateName": self.trace.now.written(node),
-            "variablesReference": self._open(Branch(len(rows), lambda i: rows[i](), node)),
-            "namedVariables": len(rows),
+            **self._opened(self._properties(node), "named", node),
         }
 
     def _properties(self, node: Value) -> list[Callable[[], Row]]:
@@ -133,12 +128,10 @@ class Variables:
             gradient,
         ]
         if place is not None and place.expression:
-            rows.append(lambda: _text("expression", place.expression))
+            rows.append(partial(_text, "expression", place.expression))
         if node.scope is not None:
             rows.append(partial(_text, "scope", "/".join(node.scope.path)))
-        for i, operand in enumerate(node.operands):
-            rows.append(partial(self.any, f"in[{i}]", operand))
-        return rows
+        return rows + [partial(self.any, f"in[{i}]", operand) for i, operand in enumerate(node.operands)]
 
     def _step(self, step: Step) -> Row:
         wording, total = self._wording, in_digits(step.total)
@@ -150,23 +143,23 @@ class Variables:
             return _text(name, f"{total}, {'the seed' if step.phase == SEED else 'what if'}")
         before = self.trace.grad(step.operand, step.index - 1)
         product = f"{in_digits(step.upstream)} × {in_digits(step.local)} = {total}"
-        parts = ("upstream", "local", "contribution", "total")
-        branch = Branch(len(parts), lambda i: _text(parts[i], repr(getattr(step, parts[i]))))
-        return {
-            **_text(name, product if before is None else f"{in_digits(before)} + {product}"),
-            "variablesReference": self._open(branch), "namedVariables": len(parts),
-        }  # fmt: skip
+        parts = [partial(_text, part, repr(getattr(step, part))) for part in _PARTS]
+        text = product if before is None else f"{in_digits(before)} + {product}"
+        return _text(name, text) | self._opened(parts, "named")
 
-    def _labelled(self, nodes: Sequence[Value]) -> Callable[[int], Row]:
-        return lambda i: self.node(self.trace.label(nodes[i]), nodes[i])
+    def _labelled(self, nodes: Sequence[Value]) -> list[Callable[[], Row]]:
+        return [partial(self._by_label, node) for node in nodes]
 
-    def _scope(self, name: str, rows: int, row: Callable[[int], Row]) -> Row:
-        number = self._open(Branch(rows, row))
-        return {"name": name, "variablesReference": number, "indexedVariables": rows, "expensive": False}
+    def _by_label(self, node: Value) -> Row:
+        return self.node(self.trace.label(node), node)
 
-    def _open(self, branch: Branch) -> int:
-        self._branches.append(branch)
-        return self.next - 1
+    def _watched(self, watch: Any) -> Row:
+        return self.any(str(watch), watch(self.trace.now))
+
+    def _opened(self, rows: Sequence[Callable[[], Row]], kind: str, node: Value | None = None) -> Row:
+        """What a row says that can be opened."""
+        self._branches.append(Branch(rows, node))
+        return {"variablesReference": self.next - 1, f"{kind}Variables": len(rows)}
 
 
 def handed_on(trace: Trace) -> list[Step]:
@@ -182,23 +175,16 @@ def handed_on(trace: Trace) -> list[Step]:
 
 
 def number(trace: Trace, text: str) -> float:
-    """The number that somebody typed, maybe as an expression.
-
-    Raises:
-        ArgumentError: it is none.
-    """
+    """The number that was typed, maybe as an expression."""
     found = trace.evaluate(text)
     if is_node(found):
         return trace.value(found)
     if not isinstance(found, float):
-        raise ArgumentError(f"{shown(text)} is no number.", "Write one, or an expression such as 2 * x.")
+        raise ArgumentError(f"{shown(text)} is not a number.", "Write one, or an expression such as 2 * x.")
     return found
 
 
 def _text(name: str, text: str, expression: str | None = None, writable: bool = False) -> Row:
     row: Row = {"name": name, "value": text, "variablesReference": 0}
-    if expression:
-        row["evaluateName"] = expression
-    if not writable:
-        row["presentationHint"] = {"attributes": ["readOnly"]}
-    return row
+    row |= {"evaluateName": expression} if expression else {}
+    return row if writable else row | {"presentationHint": {"attributes": ["readOnly"]}}

@@ -1,7 +1,7 @@
 """The user's source with the places that led to the nodes of a graph, for a page to mark.
 
 Columns become UTF-16 code units, in which browsers count. Only files of the user's program are shown, and of long ones
-only what is near a mark. Not here: who marks. Read next: `pages`, `source`.
+only what is near a mark. Not here: who marks. Read next: `dap`.
 """
 
 from __future__ import annotations
@@ -25,24 +25,21 @@ Span = tuple[int, int, int]
 
 
 class Listing:
-    """The files and places of a program, as far as somebody has asked for them.
-
-    Attributes:
-        places: of each place that was asked for the marks, the expression first and then the calls that led there.
-    """
+    """The files and places of a program, as far as they were asked for."""
 
     def __init__(self) -> None:
-        self.places: list[list[dict[str, Any]]] = []
+        self.places: list[list[dict[str, Any]]] = []  # the marks of each: the expression, then the calls that led there
         self._known: dict[tuple[object, ...], int] = {}
         self._files: dict[str, int] = {}
         self._marked: list[set[int]] = []
 
     def place(self, trace: Trace, node: Value) -> int:
         """The number of the place that a node came from; -1 where nothing of it can be read."""
-        frames = [
-            (_words(frame, i), frame.site) for i, frame in enumerate(trace.frames(node)) if frame.site is not None
+        sites = [
+            (_words(frame, depth), site)
+            for depth, frame in enumerate(trace.frames(node))
+            if (site := frame.site) is not None and linecache.getlines(site.file) and not is_of_library(site)
         ]
-        sites = [(words, site) for words, site in frames if _lines(site.file) and not is_of_library(site)]
         key = tuple([(words, *site.place) for words, site in sites])
         if sites and key not in self._known:
             self._known[key] = len(self.places)
@@ -62,7 +59,7 @@ class Listing:
     def files(self) -> list[dict[str, Any]]:
         """What can be read of the files: runs of lines, each with the number of its first."""
         return [
-            {"name": _title(file), "runs": _runs(_lines(file), self._marked[number])}
+            {"name": cell(file) or readable(os.path.basename(file)), "runs": _runs(file, self._marked[number])}
             for file, number in self._files.items()
         ]
 
@@ -73,15 +70,8 @@ def _words(frame: Frame, depth: int) -> str:
     return f"call of {name}" if frame.scope is not None else f"called from {name}" if depth else f"in {name}"
 
 
-def _title(file: str) -> str:
-    return cell(file) or readable(os.path.basename(file))
-
-
-def _lines(file: str) -> list[str]:
-    return linecache.getlines(file)
-
-
-def _runs(lines: list[str], marked: set[int]) -> list[tuple[int, list[str]]]:
+def _runs(file: str, marked: set[int]) -> list[tuple[int, list[str]]]:
+    lines = linecache.getlines(file)
     near = [*range(1, len(lines) + 1)]
     if len(lines) > _SHORT:
         around = {line for mark in marked for line in range(mark - _NEAR, mark + _NEAR + 1)}

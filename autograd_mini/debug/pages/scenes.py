@@ -27,19 +27,14 @@ Number = str | tuple[str, str]  # short, and in full where that is different
 
 
 def written(number: float) -> Number:
-    """A number for a page. No float goes there: JSON has neither nan nor infinities."""
+    """A number for a page, as texts: JSON has neither nan nor infinities."""
     brief, full = short(number), repr(number)
     return full if brief == full else (brief, full)
 
 
 @dataclass(eq=False)
 class Track:
-    """What becomes known of a node, or of those in one box, as scenes pass.
-
-    Attributes:
-        values: the scenes from which on there is another value.
-        gradients: the scenes from which on there is another gradient, with the gradient itself.
-    """
+    """The scenes from which on a node, or those in one box, have another value or gradient."""
 
     values: list[tuple[int, Number]] = field(default_factory=list)
     gradients: list[tuple[int, float]] = field(default_factory=list)
@@ -52,19 +47,11 @@ class Track:
 
 
 class Scenes:
-    """The steps of a trace in the portions that a page shows.
-
-    Args:
-        trace: the steps.
-        boxes: where nodes are in the picture.
-
-    Attributes:
-        firsts: the first step of each scene.
-    """
+    """The steps of a trace in the portions that a page shows."""
 
     def __init__(self, trace: Trace, boxes: Boxes) -> None:
         self.trace, self.boxes = trace, boxes
-        self.firsts = self._divided()
+        self.firsts = self._divided()  # the first step of each scene
 
     def __len__(self) -> int:
         return len(self.firsts)
@@ -119,9 +106,9 @@ class Scenes:
                 (math.nan, math.nan) if math.isnan(number) or math.isnan(low) else (min(low, number), max(high, number))
             )
             text = short(low) if low == high or math.isnan(low) else f"{short(low)} … {short(high)}"
-            _note(track.values, self.of(step), text)
+            _note(track.values, (self.of(step), text))
         for scene, largest in self._largest(box.nodes):
-            _note(track.gradients, scene, largest)
+            _note(track.gradients, (scene, largest))
         return track
 
     def _largest(self, nodes: Iterable[Value]) -> Iterator[tuple[int, float]]:
@@ -133,7 +120,7 @@ class Scenes:
         for step, number in arrivals:
             now[number] = total = journal[step].total
             heapq.heappush(candidates, (-size(total), number, total))
-            while repr(now[candidates[0][1]]) != repr(candidates[0][2]):  # of texts, for nan is not nan
+            while repr(now[candidates[0][1]]) != repr(candidates[0][2]):  # compared as texts: nan differs from itself
                 heapq.heappop(candidates)
             yield self.of(step), candidates[0][2]
 
@@ -141,9 +128,9 @@ class Scenes:
 Entry = TypeVar("Entry")
 
 
-def _note(entries: list[tuple[int, Entry]], scene: int, entry: Entry) -> None:
-    """Keep the last entry of a scene, and none that says the same as the one before."""
-    if entries and entries[-1][0] == scene:
+def _note(entries: list[tuple[int, Entry]], entry: tuple[int, Entry]) -> None:
+    """Keep the last entry of a scene, and only if it says something else than the one before."""
+    if entries and entries[-1][0] == entry[0]:
         entries.pop()
-    if not entries or repr(entries[-1][1]) != repr(entry):
-        entries.append((scene, entry))
+    if not entries or repr(entries[-1][1]) != repr(entry[1]):
+        entries.append(entry)

@@ -1,6 +1,6 @@
 """The picture of a graph for a page: boxes with room for every number that is going to stand in them.
 
-Not here: the numbers (that is `scenes`), and the layout (that is `draw`). Read next: `pages`.
+Not here: the numbers (that is `scenes`), and the layout (that is `draw`). Read next: `mathml`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.formulas import called
 from autograd_mini.debug.pages.listing import readable
+from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
@@ -22,13 +22,7 @@ from autograd_mini.engine import Value, is_node
 
 
 class Stage(Picture):
-    """The picture of a trace. Its texts for numbers are placeholders, which the page replaces.
-
-    Args:
-        trace: whose graph it is.
-        boxes: what is shown of it.
-        tracks: what the boxes are going to say.
-    """
+    """The picture of a trace, with placeholders as wide as the numbers that its tracks are going to say."""
 
     def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
         super().__init__(

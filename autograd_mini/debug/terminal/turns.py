@@ -1,7 +1,7 @@
-"""Whose turn it is to read standard input: the debugger's, for commands, or the program's, for what it reads itself.
+"""Whose turn it is to read standard input: the debugger's, or the program's.
 
-At a terminal both read what is typed, in turns. A pipe holds either commands or the program's input, and nothing tells
-which line is which: there the program may not read. Not here: what commands mean. Read next: `terminal`.
+At a terminal both read what is typed, in turns. In a pipe nothing tells commands from the program's input: there the
+program may not read. Not here: what commands mean. Read next: `pages`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from autograd_mini.debug.program import Quit
 from autograd_mini.errors import ArgumentError
-from autograd_mini.output.streams import printable
+from autograd_mini.output.streams import WatchedInput, printable
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.source import Site
 from autograd_mini.script import SharedInputError
@@ -25,28 +25,12 @@ from autograd_mini.script import SharedInputError
 _TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
 
 
-class _Refusal(io.RawIOBase):
-    """What the program has as its standard input where that belongs to the debugger."""
-
-    refused: Site | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return 0
-
-    def readinto(self, _: Any) -> int:
-        self.refused = user_site()
-        raise Quit
-
-
 # The turns that the running program takes: `loss.debug()` inside of it reads commands too.
 _running: ContextVar[Turns | None] = ContextVar("running", default=None)
 
 
 def commands() -> AbstractContextManager[None]:
-    """Let the debugger read commands, also where a program runs under the debugger already."""
+    """Let the debugger read commands, also inside a program that runs under the debugger."""
     turns = _running.get()
     return nullcontext() if turns is None else turns.debugger()
 
@@ -54,23 +38,15 @@ def commands() -> AbstractContextManager[None]:
 class Turns:
     """Standard input, which the program and the debugger share.
 
-    Args:
-        given: the file that the program reads as its standard input; "-" for standard input itself, and then commands
-            come from the terminal; None for what commands come from too.
-        commands: whether there will be any.
-
-    Raises:
-        ArgumentError: standard input is closed, or there is no terminal.
-        OSError: the file cannot be read.
+    `given` is the file that the program reads as its standard input; "-" is standard input itself, and then commands
+    come from the terminal; None is whatever commands come from.
     """
 
     def __init__(self, given: str | None, commands: bool = True) -> None:
-        self._refusal = _Refusal()
+        self._refused: Site | None = None  # where the program has read what belongs to the debugger
         self._swapped: tuple[int, int] | None = None  # what is behind descriptor 0 for the program, and for commands
         self.commands: Any = sys.stdin
         self._program: Any = sys.stdin
-        if commands and given != "-" and sys.stdin is None:
-            raise ArgumentError("Standard input is closed, and commands are read from there.")
         if given == "-" and commands:
             try:
                 terminal = os.open(_TERMINAL, os.O_RDWR)
@@ -83,9 +59,13 @@ class Turns:
             self._program = self._open()
         elif given is None and commands and _is_descriptor_0(sys.stdin) and not sys.stdin.isatty():
             self._swapped = os.open(os.devnull, os.O_WRONLY), os.dup(0)
-            self._program = io.TextIOWrapper(io.BufferedReader(self._refusal), encoding=sys.stdin.encoding)
+            self._program = io.TextIOWrapper(io.BufferedReader(WatchedInput(self._refuse)), encoding=sys.stdin.encoding)
             if isinstance(sys.stdin, io.TextIOWrapper):
                 sys.stdin.reconfigure(errors="backslashreplace")
+
+    def _refuse(self) -> None:
+        self._refused = user_site()
+        raise Quit
 
     def _open(self) -> io.TextIOWrapper:
         encoding = getattr(sys.stdin, "encoding", None) or "utf-8"
@@ -93,11 +73,7 @@ class Turns:
 
     @contextmanager
     def program(self) -> Iterator[None]:
-        """Let the program have what is its own.
-
-        Raises:
-            SharedInputError: it reads, and that would take commands away.
-        """
+        """Let the program have its own input; SharedInputError if it has read where commands come from."""
         before = sys.stdin
         self._give(0, self._program)
         token = _running.set(self)
@@ -106,8 +82,7 @@ class Turns:
         finally:
             _running.reset(token)
             self._give(1, before)
-        site = self._refusal.refused
-        if site is not None:
+        if (site := self._refused) is not None:
             raise SharedInputError(
                 f"{printable(site.file)}, line {site.line}, reads standard input, which is where the debugger's "
                 "commands come from. Type them at a terminal, or give the program its input with --input FILE."

@@ -1,0 +1,130 @@
+"""A step as a formula with its numbers, and in words.
+
+A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; a number is written
+short and in full. Not here: what happens when (that is `journal`). Read next: `listing`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from autograd_mini.debug.pages.listing import readable
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.spelling import Markup, parenthesised, spelling
+from autograd_mini.notation.text import bracketed, elided, guarded
+from autograd_mini.notation.text import number as short
+
+_MOST_OPERANDS = 6
+_INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
+
+
+def called(trace: Trace, node: Value) -> str:
+    """What a page calls a node."""
+    return elided(readable(trace.label(node)).replace("\t", " "))
+
+
+# -- in symbols --------------------------------------------------------------------------------------------------------
+
+
+def _row(*children: Any) -> Markup:
+    """Children in a row; a sign or a word may be written as it is."""
+    return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
+
+
+def _numeral(number: float) -> Markup:
+    return ["mn", short(number), repr(number)]
+
+
+def _variable(trace: Trace, node: Value) -> Markup:
+    """The name of a node; an index at its end, as in z0 or a[1], is set as one."""
+    name = called(trace, node)
+    found = _INDEXED.fullmatch(name)
+    if not found:
+        return ["mi", bracketed(name)]
+    letter, index = (found[1], found[2]) if found[1] else (found[3], found[4])
+    return ["msub", ["mi", letter], ["mn" if index.isdecimal() else "mi", index]]
+
+
+def _derivative(of: Markup, by: Markup) -> Markup:
+    return ["mfrac", _row("∂", of), _row("∂", by)]
+
+
+def formula(trace: Trace, step: Step) -> list[Markup]:
+    """A step in pieces, between which a line may be broken."""
+    root, node = _variable(trace, trace.root), _variable(trace, step.node)
+    if step.phase == FORWARD:
+        return _computed(trace, step.node, node)
+    if step.phase != BACKWARD:
+        return [_row(_derivative(root, node)), _row("=", _numeral(step.total))]
+    receiver, upstream, local, contribution = _contribution(step)
+    operand = _variable(trace, receiver)
+    pieces = [
+        _row(_derivative(root, operand), "+="),
+        _row(_derivative(root, node)),
+        _row("·", _derivative(node, operand)),
+        _row("=", _numeral(upstream)),
+        _row("×", parenthesised(_numeral(local))),
+        _row("=", _numeral(contribution)),
+    ]
+    before, total = trace.grad(receiver, step.index - 1), ["mtext", "total"]
+    if before is None:
+        return [*pieces, _row(total, _numeral(step.total))]
+    sum_ = [_row(total, _numeral(before)), _row("+", parenthesised(_numeral(contribution)))]
+    return [*pieces, *sum_, _row("=", _numeral(step.total))]
+
+
+def _contribution(step: Step) -> tuple[Value, float, float, float]:
+    """Who receives in a step, and the numbers of the contribution."""
+    assert step.operand is not None  # a contribution has all of them
+    assert step.upstream is not None
+    assert step.local is not None
+    assert step.contribution is not None
+    return step.operand, step.upstream, step.local, step.contribution
+
+
+def slopes(trace: Trace, step: Step) -> list[Markup]:
+    """The local derivatives of a node that has been computed."""
+    if step.phase != FORWARD:
+        return []
+    node = _variable(trace, step.node)
+    handed = [_contribution(trace[index]) for index in trace.journal.turn_of(step.node)[:_MOST_OPERANDS]]
+    return [_row(_derivative(node, _variable(trace, by)), "=", _numeral(local)) for by, _, local, _ in handed]
+
+
+def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:
+    result = _row("=", _numeral(trace.value(node)))
+    if node._row is None:
+        return [_row(name, *result[1:])]
+    spelled = spelling(node)
+    names = [_variable(trace, x) if is_node(x) else _numeral(float(x)) for x in spelled.operands]
+    numbers = [_numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
+    symbols, digits = (spelled.mathml(operands, _MOST_OPERANDS) for operands in (names, numbers))
+    return [_row(name, "=", *symbols), _row("=", *digits), result]
+
+
+# -- in words ----------------------------------------------------------------------------------------------------------
+
+
+def words(trace: Trace, step: Step) -> str:
+    """A step in words, for those who listen to a page, and for those who see the chain rule for the first time."""
+    name, total = called(trace, step.node), short(step.total)
+    if step.phase == FORWARD:
+        if step.node.op is None:
+            remark = trace.remark(step.node)
+            return f"{name} is {total}, a number that is given{', ' * bool(remark)}{remark}."
+        return f"{name} is computed: {total}."
+    if step.phase == SEED:
+        return f"Backward begins at {name}: its derivative by itself is {total}."
+    if step.phase != BACKWARD:
+        return f"What if the gradient of {name} were {total}?"
+    receiver, upstream, local, contribution = _contribution(step)
+    operand, before = called(trace, receiver), trace.grad(receiver, step.index - 1)
+    product = f"{short(upstream)} × {guarded(short(local))}"
+    passed = f"{name} hands {short(contribution)} on to {operand}: {product}."
+    if before is None:
+        more = trace.journal.arrivals(receiver)[-1] > step.index
+        return f"{passed} That is the gradient of {operand}{' so far' if more else ''}."
+    return f"{passed} Added to {short(before)}, the gradient of {operand} is {total} now."

@@ -1,0 +1,479 @@
+"""The debugger's commands in a terminal: the verbs of pdb, and each motion backwards too.
+
+Not here: reading lines (that is `prompt`), what a stop says (`wording`), what a place means (`breakpoints`).
+Read next: `prompt`.
+"""
+
+from __future__ import annotations
+
+import glob
+import linecache
+import re
+from collections.abc import Callable, Iterable
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from autograd_mini.core.sweep import topological_order
+from autograd_mini.debug.terminal.prompt import Prompt
+from autograd_mini.debug.timeline import differences
+from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
+from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
+from autograd_mini.debug.timeline.index import Frame
+from autograd_mini.debug.timeline.travel import Stop, Trace
+from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
+from autograd_mini.drawing import draw
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
+from autograd_mini.notation.text import number
+
+# By what they are for: each command, its short names, and after a colon what may follow it.
+COMMANDS = {
+    "forwards in time": "next n, step s, return r, continue c cont",
+    "backwards": "rnext rn, rstep rs, rreturn rr, rcontinue rc",
+    "anywhere": "jump j: moment",
+    "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
+    "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
+    "understand": "grad: node, tree: node, explain: node, check: node, graph: file, set: node",
+    "leave": "quit q exit, help h: command",
+}
+_LINES = 11
+_FEW = 4
+_STEP = "upstream", "local", "contribution", "total"
+
+
+def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Callable[[Shell, str], None]:
+    """A command that moves, so many times."""
+
+    def move(shell: Shell, times: str) -> None:
+        shell.move(motion, back, times)
+
+    move.__doc__ = about
+    return move
+
+
+class Shell(Prompt):
+    """A session of the debugger, which may see several traces, one after the other."""
+
+    table = COMMANDS
+    trace: Trace  # there is one as soon as there are commands
+    met: tuple[Breakpoint, ...] = ()  # at this stop
+
+    def interact(self, trace: Trace, about: str = "") -> bool:
+        """Show a trace until the user leaves it; whether the program is to go on."""
+        if hasattr(self, "trace"):
+            trace.inherit(self.trace)
+        self.trace, self.met = trace, ()
+        self.wording = Wording(trace, self.paint, self.columns)
+        self.say(about)
+        self.show()
+        return self.converse()
+
+    def default(self, line: str) -> None:
+        """Print an expression; anything else is an error."""
+        text = line.removeprefix("!").strip()
+        word, *_ = re.findall(r"\w*", text)
+        known = self.beginning(word) if word else []
+        if known and word == text.partition(" ")[0]:
+            raise ArgumentError(f"{word} may be {', '.join(known)}.")
+        if word == text and word not in WORDS and word not in self.trace.vocabulary:
+            raise ArgumentError(f"There is no command or node {shown(text)}; help lists the commands.")
+        self.do_p(text)
+
+    # -- a stop --------------------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Say where we are, and what is displayed at every stop."""
+        self.frame = 0
+        self.next_line: int | None = None
+        self.say(*self.wording.stop(), *[f"   {line}" for line in self._displayed()])
+
+    def _displayed(self) -> list[str]:
+        lines, names = [], self.trace.now
+        for place, watch in enumerate(self.trace.watches, start=1):
+            try:
+                lines.append(f"{place}: {watch} = {printable(names.text(watch(names)))}")
+            except AutogradError as error:
+                lines.append(f"{place}: {watch}: {sentences(error)}")
+        return lines
+
+    def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
+        """Move once, or so many times; say where that led."""
+        if times and not (times.isdecimal() and int(times) > 0):
+            raise ArgumentError(f"{shown(times)} is not a number of times.")
+        trace = self.trace
+        before, self.met = trace.position, ()
+        for _ in range(int(times or 1)):
+            stop = motion(trace, back)
+            self.say(*map(printable, stop.messages))
+            if stop.reason not in ("step", "breakpoint") or (stop.breakpoints and motion is not Trace.run):
+                break
+        if stop.reason == "end" and trace.position == before:
+            beginning = "This is the beginning: nothing has been computed before."
+            self.say(beginning if back else "The sweep is over. c goes on with the program; rn goes back.")
+            return
+        if stop.reason == "interrupted":
+            self.say("interrupted here")
+        self.met = stop.breakpoints
+        self._say_breakpoints(stop.breakpoints)
+        self.show()
+        if self._is_over():
+            self.say("   the sweep is over: these are the gradients of backward()")
+            for leaf in [leaf for leaf in trace.leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
+                name, held = self.wording.symbol(leaf), leaf.grad
+                after = number(held + (trace.grad(leaf) or 0.0))
+                self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")
+
+    def _is_over(self) -> bool:
+        return self.trace.position == len(self.trace) - 1
+
+    do_next = _motion(
+        Trace.over, False, "Go to the next node; a scope, such as softmax, is one step; n 3: three times."
+    )
+    do_step = _motion(Trace.into, False, "Go to the next node, wherever it is, also into a scope.")
+    do_return = _motion(Trace.out, False, "Go on until this scope is left; outside of all scopes, to the end.")
+    do_rnext = _motion(Trace.over, True, "Go back to the node before; a scope further inside is one step.")
+    do_rstep = _motion(Trace.into, True, "Go back to the node before, wherever it is, also into a scope.")
+    do_rreturn = _motion(Trace.out, True, "Go back to before this scope was entered.")
+    do_rcontinue = _motion(Trace.run, True, "Go back to the breakpoint before, or to the beginning of the computation.")
+
+    def do_continue(self, times: str) -> bool:
+        """Go on to the next breakpoint, or to the end of the sweep; from there, on with the program."""
+        if self._is_over():
+            return True
+        self.move(Trace.run, False, times)
+        return False
+
+    def do_jump(self, text: str) -> None:
+        """Go to a moment: jump 21, jump +3, jump -3, jump start (where the sweep begins), jump end, jump 0."""
+        trace = self.trace
+        text = {"start": str(trace.start), "end": str(len(trace) - 1)}.get(text, text)
+        if not re.fullmatch(r"[+-]?\s*\d+", text):
+            raise ArgumentError(f"{shown(text)} is not a step: write a number, +3, -3, start or end.")
+        target = int(text.replace(" ", "")) + (trace.position if text[0] in "+-" else 0)
+        if not 0 <= target < len(trace):
+            raise ArgumentError(f"There is no step {target}: they go from 0 to {len(trace) - 1}.")
+        trace.seek(target)
+        self.met = ()
+        self.show()
+
+    # -- breakpoints ---------------------------------------------------------------------------------------------------
+
+    def do_break(self, text: str, temporary: bool = False) -> None:
+        """Stop at a place from now on; without one, list the breakpoints.
+
+        b 12                 a line of the source; b net.py:12 of another file
+        b exp   b softmax    an operation, where a scope is entered,
+        b loss  b mul#7      or a node; after "op", "scope" or "node" only that
+        b x.grad             where a gradient changes; "b watch EXPRESSION" for anything else
+        b nonfinite          where nan or an infinity turns up
+        b above 1e3          where a gradient is larger; b below 1e-6 where one is handed on that is smaller
+        b grad * value > 2   where an expression is true
+        A condition may follow a comma, or "if": b exp, abs(grad) > 1
+        """
+        if not text:
+            self._say_breakpoints(self.trace.breakpoints)
+            self.say(*["No breakpoints; help break says what can be one."] * (not self.trace.breakpoints))
+            return
+        where, condition = _at_condition(text)
+        site = self._frames()[self.frame].site
+        arguments = meant(self.trace, where, site.file if site is not None else None)
+        self._say_breakpoints([self.trace.break_at(**arguments, condition=condition or None, temporary=temporary)])
+
+    def do_tbreak(self, text: str) -> None:
+        """Stop at a place once: tbreak exp; the places are those of break."""
+        self.do_break(text, temporary=True)
+
+    def do_watch(self, text: str) -> None:
+        """Stop where an expression changes: watch x.grad, watch abs(x.grad) > 1."""
+        _required(text, "an expression, as in watch x.grad")
+        self.do_break(text if re.fullmatch(r"[\w#]+\.grad", text) else f"watch {text}")
+
+    def do_condition(self, text: str) -> None:
+        """Stop at a breakpoint only where an expression is true: condition 1 grad > 2; without one, always."""
+        breakpoint, condition = self._breakpoint(text)
+        breakpoint.condition = self.trace.now.read(condition) if condition else None
+        self._say_breakpoints([breakpoint])
+
+    def do_ignore(self, text: str) -> None:
+        """Pass a breakpoint so many times: ignore 1 3."""
+        breakpoint, times = self._breakpoint(text)
+        if not times.isdecimal():
+            raise ArgumentError(f"{shown(times)} is not a number of times; write it as in ignore 1 3.")
+        breakpoint.ignore(int(times))
+        self._say_breakpoints([breakpoint])
+
+    def do_disable(self, text: str, enabled: bool = False) -> None:
+        """Let breakpoints do nothing: disable 1 2; without numbers, all."""
+        found = self._breakpoints(text)
+        for breakpoint in found:
+            breakpoint.enabled = enabled
+        self._say_breakpoints(found)
+
+    def do_enable(self, text: str) -> None:
+        """Let breakpoints stop again: enable 1 2; without numbers, all."""
+        self.do_disable(text, enabled=True)
+
+    def do_clear(self, text: str) -> None:
+        """Remove breakpoints: clear 1 2, clear net.py:12; without anything, all."""
+        if re.fullmatch(r".+:\d+", text):
+            file, line = path(meant(self.trace, text)["file"]), text.rpartition(":")[2]
+            found = [b for b in self.trace.breakpoints if b.file and (path(b.file), str(b.target)) == (file, line)]
+            if not found:
+                raise ArgumentError(f"There is no breakpoint at {text}.")
+        else:
+            found = self._breakpoints(text)
+        for breakpoint in found:
+            self.trace.breakpoints.remove(breakpoint)
+        self.say(f"removed {', '.join(str(b.number) for b in found) or 'nothing'}")
+
+    def _breakpoints(self, numbers: str) -> list[Breakpoint]:
+        """The breakpoints of these numbers; without any, all."""
+        known = {str(breakpoint.number): breakpoint for breakpoint in self.trace.breakpoints}
+        for word in numbers.split():
+            if word not in known:
+                there = f"there are {', '.join(known)}" if known else "there are none"
+                raise ArgumentError(f"There is no breakpoint {word}: {there}.")
+        return [known[word] for word in numbers.split() or known]
+
+    def _breakpoint(self, text: str) -> tuple[Breakpoint, str]:
+        """The breakpoint whose number comes first, and the rest."""
+        number, _, rest = text.partition(" ")
+        _required(number, "the number of a breakpoint first")
+        return self._breakpoints(number)[0], rest.strip()
+
+    def _say_breakpoints(self, breakpoints: Iterable[Breakpoint]) -> None:
+        for breakpoint in breakpoints:
+            text = str(breakpoint)
+            text = text.replace(breakpoint.file, path(breakpoint.file)) if breakpoint.file else text
+            self.say(f"breakpoint {breakpoint.number}: {printable(text)}")
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def do_p(self, text: str) -> None:
+        """Print what an expression is now: p x, p x.grad, p grad * 2, p upstream."""
+        _required(text, "an expression, as in p x.grad")
+        self.say(printable(self.trace.now.text(self.trace.evaluate(text))))
+
+    def do_pp(self, text: str) -> None:
+        """Print with all digits: pp x.grad; pp x, all that is known of a node; pp alone, all of this step."""
+        found = self.trace.evaluate(text) if text else None
+        if is_node(found):
+            self._say_facts(self._facts(found))
+        elif text:
+            self.say("not yet" if found is None else repr(found))
+        else:
+            for step in self.trace.contributions():
+                facts = [("step", repr(step.index)), ("phase", step.phase), ("node", self.trace.label(step.node))]
+                facts += [("operand", self.trace.label(step.operand))] if step.operand is not None else []
+                self._say_facts(facts + [(name, repr(x)) for name in _STEP if (x := getattr(step, name)) is not None])
+
+    def _say_facts(self, facts: list[tuple[str, str]]) -> None:
+        self.say(*aligned([(word, printable(text)) for word, text in facts if text]))
+
+    def _facts(self, node: Value) -> list[tuple[str, str]]:
+        trace, site, gradient = self.trace, self.trace.place(node), self.trace.grad(node)
+        operands = [
+            f"{trace.label(operand) if is_node(operand) else 'a constant'}, derivative {partial!r}"
+            for operand, partial in zip(node.operands, node.partials, strict=True)
+        ]
+        return [
+            ("node", trace.label(node)), ("value", repr(trace.value(node))),
+            ("gradient", "not yet" if gradient is None else repr(gradient)), ("operation", node.op or "a leaf"),
+            *[("operand", text) for text in some(operands)],
+            ("scope", "/".join(node.scope.path) if node.scope is not None else ""),
+            ("place", location(site) if site is not None else ""),
+        ]  # fmt: skip
+
+    def do_display(self, text: str) -> None:
+        """Print an expression at every stop: display x.grad; without one, list them."""
+        if text:
+            self.trace.watches.append(self.trace.now.read(text))
+        lines = self._displayed() or ["Nothing is displayed; display x.grad shows x.grad at every stop."]
+        self.say(*lines[-1:] if text else lines)
+
+    def do_undisplay(self, text: str) -> None:
+        """Print an expression no longer: undisplay 1, undisplay x.grad; without one, none of them."""
+        watches = self.trace.watches
+        found = [w for place, w in enumerate(watches, start=1) if text in ("", str(place), str(w))]
+        if text and not found:
+            raise ArgumentError(f"{shown(text)} is not displayed.")
+        watches[:] = [watch for watch in watches if watch not in found]
+
+    def _frames(self) -> list[Frame]:
+        node = self.trace.step.node
+        frames = self.trace.frames(node) or [Frame(self.trace.label(node), None)]
+        first, second = frames[0].site, frames[1].site if len(frames) > 1 else None
+        if first is not None and second is not None and first.place == second.place:
+            return frames[1:]  # in a scope of this package, whose call the user sees: show it once
+        return frames
+
+    def do_where(self, _: str) -> None:
+        """Print the calls that led to this node, the innermost last."""
+        for place, frame in reversed([*enumerate(self._frames())]):
+            first, *source = self.wording.frame(frame)
+            self.say(first if place == self.frame else first.replace(">", " ", 1), *source)
+
+    def do_up(self, _: str, way: int = 1) -> None:
+        """Look at the caller."""
+        if not 0 <= self.frame + way < len(self._frames()):
+            raise ArgumentError(f"This is the {'outermost' if way > 0 else 'innermost'} place.")
+        self.frame, self.next_line = self.frame + way, None
+        self.say(*self.wording.frame(self._frames()[self.frame]))
+
+    def do_down(self, _: str) -> None:
+        """Look at what was called."""
+        self.do_up("", -1)
+
+    def do_list(self, text: str) -> None:
+        """Print the source around here, then what follows; l . here again, l 5 around a line, l 5, 9 these lines."""
+        through = self.frame == 0 and self.trace.passed is not None
+        site = self.wording.site() if through else self._frames()[self.frame].site
+        lines = linecache.getlines(site.file) if site is not None else []
+        if site is None or not lines:
+            raise ArgumentError("The source of this node is not known.")
+        given = re.fullmatch(r"(\d+)(?:\s*,\s*(\d+))?", text)
+        if text not in ("", ".") and not given:
+            raise ArgumentError(f"{shown(text)} is not a range of lines; write l 5 or l 5, 9.")
+        middle = int(given[1]) if given else site.line
+        first = int(given[1]) if given and given[2] else middle - _LINES // 2
+        first = max(self.next_line if self.next_line is not None and text == "" else first, 1)
+        last = min(int(given[2]) if given and given[2] else first + _LINES - 1, len(lines))
+        if first > len(lines):
+            raise ArgumentError(f"The file ends at line {len(lines)}.")
+        stops = {b.target for b in self.trace.breakpoints if b.file and path(b.file) == path(site.file)}
+        for line in range(first, last + 1):
+            mark = ("B" if line in stops else " ") + ("->" if line == site.line else "  ")
+            source = printable_source(lines[line - 1].rstrip()).expandtabs()
+            self.say(f"{line:4} {self.paint('mark', mark)} {source}".rstrip())
+        self.next_line = last + 1
+
+    # -- understanding -------------------------------------------------------------------------------------------------
+
+    def do_grad(self, text: str) -> None:
+        """Print the gradients of the leaves now: grad, grad all (however many); grad x says what it is the sum of."""
+        if text in ("", "all"):
+            self.say(*self.wording.table(self.trace.leaves, **({"most": len(self.trace)} if text else {})))
+        else:
+            self.say(*self.wording.sum_of(self._node(text)))
+
+    def do_tree(self, text: str) -> None:
+        """Print what a node was computed from: tree, tree loss, tree loss 5 (levels)."""
+        name, _, depth = text.rpartition(" ") if re.search(r"(^|\s)\d+$", text) else (text, "", "3")
+        self.say(*self.wording.tree(self._node(name), int(depth)))
+
+    def do_explain(self, text: str) -> None:
+        """Say why a gradient is what it is: explain (at this step), explain x, explain all (what is wrong anywhere)."""
+        node = None if text == "all" else self._node(text) if text else self._subject()
+        self.say(*map(printable, str(self.wording.explanation(node)).splitlines()))
+        self._say_without_changes("This explains")
+
+    def _subject(self) -> Value:
+        """What there is to explain at a step: who received what made us stop or is not finite; else the node."""
+        trace, step = self.trace, self.trace.step
+        if step.operand is not None and any(b.kind in ("nonfinite", "above", "below") for b in self.met):
+            return step.operand
+        steps = trace.passed_steps if trace.passed is not None else trace.contributions()
+        broken = (step.operand for step in steps if step.operand is not None and not isfinite(step.total))
+        return next(broken, step.node)
+
+    def do_check(self, text: str) -> None:
+        """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
+        trace, node = self.trace, self._node(text)
+        name = self.wording.symbol(node)
+        compared = [
+            (f"∂{name}/∂{self.wording.symbol(x)}", found)
+            for x, found in islice(differences.local(trace.journal, node), _LINES)  # a sum may have many thousands
+        ]
+        compared.append((self.wording.gradient(node), differences.total(trace.journal, node)))
+        self.say(*aligned([
+            (symbol, f"= {number(found.derivative)}", f"  by differences {found.estimate:.10g}", f"  {found.verdict}")
+            for symbol, found in compared
+        ]))  # fmt: skip
+        hidden = sum(is_node(operand) for operand in node.operands) - len(compared) + 1
+        if hidden:
+            self.say(f"… and {hidden:,} more operands, which are not compared")
+
+    def do_graph(self, text: str) -> None:
+        """Draw this moment: graph, graph file.svg; .html, .dot and .png can be written too."""
+        trace = self.trace
+        file = Path(text.strip() or f"step-{trace.position}.svg").expanduser()
+        saved = draw(trace.root, after=self.handed_on(), title=self.wording.header()).save(file).absolute()
+        self._say_without_changes("The picture shows")
+        self.say(str(saved))
+
+    def _say_without_changes(self, who: str) -> None:
+        if self.trace.journal.changes or self.trace.seed != 1.0:
+            self.say(f"{who} the sweep from 1, without what you changed.")
+
+    def handed_on(self) -> int:
+        """How many nodes have handed their gradient on, as `draw` counts them."""
+        trace, step = self.trace, self.trace.step
+        if trace.position <= trace.start:
+            return 0
+        order = [*topological_order(trace.root)][::-1]
+        turn = trace.journal.turn(trace.position)
+        return len(order) if self._is_over() else order.index(step.node) + (trace.position == turn[-1])
+
+    def do_set(self, text: str) -> None:
+        """Change the gradient of a node: set y 2; what was changed later is forgotten."""
+        name, _, value = text.strip().rpartition(" ")
+        _required(name, "a node and a number, as in set y 2")
+        new = self.trace.evaluate(value)
+        if not isinstance(new, float):
+            raise ArgumentError(f"{shown(value)} is not a number.")
+        self.trace.what_if(self._node(name), new)
+        self.show()
+
+    def _node(self, text: str) -> Value:
+        """The node that a text means; of an empty one, that of this step."""
+        trace, text = self.trace, text.strip()
+        if not text:
+            return trace.step.node
+        known = text in trace.vocabulary or text in trace.names.expressed or "#" in text
+        if known and len(nodes := trace.nodes(text)) == 1:  # also of a name that cannot stand in an expression
+            return nodes[0]
+        found = trace.evaluate(text)
+        if not is_node(found):
+            raise ArgumentError(f"{shown(text)} is not a node.")
+        return found
+
+    # -- completion ----------------------------------------------------------------------------------------------------
+
+    def completedefault(self, *words: Any) -> list[str]:
+        """What may follow a command, as the table says; after a dot, attributes of nodes."""
+        text, line = str(words[0]), str(words[1])
+        command = self.commands.get(self.parseline(line)[0] or "")
+        follows = command.follows if command is not None else ""
+        trace, order = self.trace, self.trace.journal.order
+        if follows == "file":
+            return sorted(glob.glob(f"{glob.escape(text)}*"))
+        if "." in text:
+            owner, _, start = text.rpartition(".")
+            return [f"{owner}.{name}" for name in ATTRIBUTES if name.startswith(start)]
+        known: dict[str, Callable[[], list[str]]] = {
+            "command": lambda: [*self.commands],
+            "moment": lambda: ["start", "end"],
+            "node": lambda: trace.vocabulary,
+            "place": lambda: [
+                *trace.vocabulary, *[f"{path(file)}:" for file in trace.files], "nonfinite", "above ", "below ",
+                *[node.op for node in order if node.op], *[s.name for node in order for s in trace.scopes(node)],
+            ],
+            "": lambda: [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]],
+        }  # fmt: skip
+        return sorted({name for name in known[follows]() if name.startswith(text)})
+
+
+def _required(text: str, what: str) -> None:
+    if not text:
+        raise ArgumentError(f"Write {what}.")
+
+
+def _at_condition(text: str) -> tuple[str, str]:
+    """A place and its condition, after a comma outside of parentheses, or after "if", as other debuggers have it."""
+    for end in re.finditer(",| if " if " else " not in text else ",", text):
+        where = text[: end.start()]
+        if where.count("(") == where.count(")") and where.count("[") == where.count("]"):
+            return where, text[end.end() :].strip()
+    return text, ""
