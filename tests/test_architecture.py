@@ -8,6 +8,7 @@ import graphlib
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,32 +150,24 @@ def test_doctests(module):
         assert results.failed == 0
 
 
-def test_every_module_opens_with_what_it_is():
-    """Three lines: what it is, what it is not, what to read next."""
-    for module in MODULES:
-        if not module.endswith("__main__"):
-            doc = importlib.import_module(module).__doc__ or ""
-            assert "Read next" in doc, module
+def test_modules_are_read_one_after_the_other():
+    """Each names the next one, from `autograd_mini` on: no loop, none left out, and the last one names the tests."""
+    found = ["autograd_mini"]
+    while True:
+        doc = importlib.import_module(found[-1]).__doc__ or ""
+        named = re.findall(r"Read next: (?:`([\w.]+)`|the tests)\.", doc)
+        assert len(named) == 1, f"{short(found[-1])} should end its docstring with: Read next: `MODULE`."
+        if not named[0]:
+            break
+        following = f"autograd_mini.{named[0]}"
+        assert following in MODULES, f"{short(found[-1])} names {named[0]}, which is not a module"
+        assert following not in found, f"{short(found[-1])} leads back to {named[0]}"
+        found.append(following)
+    left_out = {module for module in MODULES if not module.endswith("__main__")} - set(found)
+    assert left_out == set(), f"nothing leads to {', '.join(sorted(map(short, left_out)))}"
 
 
 @pytest.mark.parametrize("file", stubs.FILES)
 def test_stubs_are_what_the_generator_gives(file):
     """Type checkers see every public name and every method: run `python -m tests.stubs` after adding one."""
     assert (PACKAGE / file).read_text() == stubs.FILES[file](), "run: python -m tests.stubs"
-
-
-def test_type_checkers_see_the_names(tmp_path):
-    """mypy, strict, knows functions, methods and submodules, and finds a name that is not there."""
-    api = pytest.importorskip("mypy.api")
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import autograd_mini as am\n"
-        "v = am.Value(2.0)\n"
-        "y = am.exp(v) + v.exp() + am.tanh(v) + v.arcsin() + am.debug.CRITICAL\n"
-        "print(y, am.__all__, am.softmax([v, 1.0]), am.nn.MLP)\n"
-        "am.exq(v)\n"
-        "v.exq()\n"
-    )
-    said, _, _ = api.run(["--strict", f"--cache-dir={tmp_path}", "--config-file=", str(program)])
-    found = [line.partition(": error: ")[2] for line in said.splitlines() if ": error: " in line]
-    assert [("exq" in error) for error in found] == [False, True, True], said

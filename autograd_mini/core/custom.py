@@ -106,7 +106,7 @@ def _operands(name: Any, function: Any, rule: Any) -> tuple[tuple[str, ...], boo
     if not callable(function) or not callable(rule):
         raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
     try:
-        _, *parameters = inspect.signature(rule).parameters.values()
+        first, *others = inspect.signature(rule).parameters.values()
     except ValueError:
         raise ArgumentError(f"The rule of {name!r} must have parameters.", "Write rule(result, *operands).") from None
     wanted, given = _count(function), _count(rule)
@@ -116,9 +116,10 @@ def _operands(name: Any, function: Any, rule: Any) -> tuple[tuple[str, ...], boo
             f"{counted(wanted + 1, 'argument')}.",
             "The rule takes the result and the operands: rule(result, *operands).",
         )
-    names = tuple(p.name for p in parameters)
-    shown_as = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
-    return names, any(p.kind is p.VAR_POSITIONAL for p in parameters), shown_as
+    parameters = [first, *others] if first.kind is first.VAR_POSITIONAL else others
+    is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    names = tuple([p.name for p in parameters if not is_variadic or p.kind is p.VAR_POSITIONAL])
+    return names, is_variadic, inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
 
 
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
@@ -168,11 +169,7 @@ _TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
 
 
 def _check(row: Primitive, names: tuple[str, ...], count: int) -> None:
-    """Raise where a rule contradicts its function at two points at least.
-
-    Raises:
-        ArgumentError: it does.
-    """
+    """Raise where a rule contradicts its function at two points at least."""
     found: dict[int, int] = {}
     end = time.perf_counter() + _SECONDS
     for point, sizes in _points(row, count):

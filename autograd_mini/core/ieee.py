@@ -188,21 +188,6 @@ def minimum(*xs: float) -> float:
     return functools.reduce(lambda a, b: a if a <= b or isnan(a) else b, xs)
 
 
-def clip(x: float, low: float, high: float) -> float:
-    """x, or the bound it lies beyond; high where low > high, as in NumPy."""
-    return minimum(maximum(x, low), high)
-
-
-def xlogy(x: float, y: float) -> float:
-    """`x * log(y)`, and 0 for x = 0 even where the logarithm is infinite."""
-    return 0.0 if x == 0.0 and not isnan(y) else x * log(y)
-
-
-def where(condition: float, a: float, b: float) -> float:
-    """a if the condition holds, else b."""
-    return a if condition else b
-
-
 def total(*xs: float) -> float:
     """The sum from left to right, each addition rounded; the builtin `sum` has other bits since Python 3.12."""
     return functools.reduce(operator.add, xs) if xs else 0.0

@@ -16,27 +16,12 @@ from typing import Any, ClassVar, NoReturn
 import autograd_mini.core.table  # noqa: F401  # fills TABLE
 from autograd_mini.core.arrays import boxed, elementwise
 from autograd_mini.core.attached import Attached
-from autograd_mini.core.row import (
-    FLAT,
-    TABLE,
-    Primitive,
-    as_number,
-    branch,
-    evaluate,
-    interpreters,
-    is_hopeless,
-    operand_error,
-)
+from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, branch, interpreters, is_hopeless, operand_error
+from autograd_mini.core.rules import named
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.program.stack import recording
 
-
-def _operation(name: str) -> Callable[..., Any]:
-    row = TABLE[name]
-    return lambda *operands: evaluate(row, operands)
-
-
-_where, _maximum, _minimum = map(_operation, ("where", "maximum", "minimum"))
+_where, _maximum, _minimum = map(named, ("where", "maximum", "minimum"))
 
 # What NumPy's and SciPy's functions mean on these numbers. NumPy's own loops over objects have no answer for some of
 # them, and lose nan and ties in others; the functions that are missing here it computes by operators and methods.
@@ -51,7 +36,7 @@ _PREDICATES: dict[str, Callable[..., Any]] = {
 }
 _ANSWERS: dict[str, Callable[..., Any]] = {
     **_PREDICATES,
-    **{row.numpy or row.name: _operation(row.name) for row in TABLE.values() if row.is_public},
+    **{row.numpy or row.name: named(row.name) for row in TABLE.values() if row.is_public},
     "fmax": lambda a, b: _where(a != a, b, _where(b != b, a, _maximum(a, b))),
     "fmin": lambda a, b: _where(a != a, b, _where(b != b, a, _minimum(a, b))),
     "heaviside": lambda x, half: _where(x < 0.0, 0.0, _where(x == 0.0, half, _where(x > 0.0, 1.0, x))),
@@ -60,7 +45,7 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
 
 
 def right_operand(row: Primitive, other: Any) -> Any:
-    """The right-hand side of an operator; None where its own class may have an answer."""
+    """The right-hand side of an operator as a number; None where its own class may have an answer."""
     if isinstance(other, Methods):
         return other
     number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # it answers for itself
@@ -117,7 +102,7 @@ def _put(number: Any, out: Any) -> Any:
 
 
 def _input(name: str, x: Any) -> Any:
-    """An operand of a function of NumPy's such that its elements, as objects, are Python's numbers or ours."""
+    """An operand of a NumPy function, with elements that become Python's numbers or ours as objects."""
     if isinstance(x, Methods):
         return boxed(x)
     if isinstance(x, (list, tuple)):
@@ -126,16 +111,16 @@ def _input(name: str, x: Any) -> Any:
     kind = getattr(dtype, "kind", "O")
     if kind in "cmMSUV" and name not in ("equal", "not_equal"):  # dates in nanoseconds would become whole numbers
         raise operand_error(f"NumPy's {name} of Values", x)
-    if kind == "f" and dtype.itemsize > 8:  # a long double remains one as an object, and asks again, for ever
+    if kind == "f" and dtype.itemsize > 8:  # a long double stays one as an object, and asks again and again
         return elementwise(as_number, sys.modules["numpy"].asarray(x))
     return x
 
 
 def _answering(ufunc: Any) -> Any:
-    """A function of NumPy's or SciPy's as it is to be computed on objects, with all of its methods, as `reduce`."""
+    """What computes a function of NumPy or SciPy on objects, with all of its methods, such as `reduce`."""
     name, homes = ufunc.__name__, map(sys.modules.get, ("numpy._core.umath", "numpy.core.umath", "scipy.special"))
     if name not in _ANSWERS or all(getattr(home, name, None) is not ufunc for home in homes):
-        return ufunc  # also one of the user's that bears the same name
+        return ufunc  # perhaps a user's, with the same name
     return _ufunc(name, ufunc.nin, ufunc.nout, ufunc.identity)
 
 
@@ -173,11 +158,11 @@ class Methods(Attached):
     __gt__ = _comparison(">", operator.gt)
     __ge__ = _comparison(">=", operator.ge)
     __eq__ = _comparison("==", operator.eq)
-    __eq__.__doc__ = """Whether the numbers are equal, as of floats; `hash`, sets and the keys of dicts go by identity.
+    __eq__.__doc__ = """Whether the numbers are equal, like floats; `hash`, sets and the keys of dicts go by identity.
 
-    So `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` of a list take any node with that number for v. For lists
-    of nodes, as code written for micrograd has them, use the `Value` of `autograd_mini.micrograd`, where `==` is
-    identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
+    So `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` of a list take any node with that number for v. Where you
+    look for a node in a list, as code written for micrograd does, use the `Value` of `autograd_mini.micrograd`, whose
+    `==` is identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
     """
     __ne__ = _comparison("!=", operator.ne)
     __hash__ = object.__hash__  # identity: two equal numbers are two nodes (T28)
@@ -199,8 +184,7 @@ class Methods(Attached):
         return branch(
             self >= 1.0,
             lambda: math.floor(self),
-            # The last keeps -0.0 and nan.
-            lambda: branch(self <= -1.0, lambda: math.ceil(self), lambda: 0.0 * self.stop_gradient()),
+            lambda: branch(self <= -1.0, lambda: math.ceil(self), lambda: 0.0 * self.stop_gradient()),  # -0.0, nan stay
         )
 
     def __round__(self, digits: int | None = None) -> Any:
@@ -226,7 +210,7 @@ class Methods(Attached):
         return self.round()
 
     def conjugate(self) -> Any:
-        """The number itself, for it is real."""
+        """The number itself, as it is real."""
         return self
 
     conj = conjugate
@@ -238,7 +222,7 @@ class Methods(Attached):
 
     @property
     def imag(self) -> float:
-        """0.0, for the number is real."""
+        """0.0, as the number is real."""
         return 0.0
 
     def square(self) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autograd_mini.core.row import TABLE, Interval, Operation, Primitive, as_number, evaluate, numbers_in
+from autograd_mini.core.row import TABLE, Operation, Primitive, as_number, evaluate, numbers_in
 from autograd_mini.errors import ArgumentError
 
 _DOCUMENTATION = """{meaning}
@@ -31,18 +31,10 @@ Derivative: {derivative}
 
 
 def define(
-    name: str,
-    function: Callable[..., float],
-    rule: Callable[..., tuple[Any, ...]],
-    domain: Interval | tuple[Interval, ...],
-    ulp: tuple[float, ...],
-    meaning: str,
-    derivative: str,
-    example: str,
-    symbol: str | None = None,
-    takes_iterable: bool = False,
-    **columns: Any,
-) -> Operation:
+    name: str, function: Callable[..., float], rule: Callable[..., tuple[Any, ...]], domain: Any,
+    ulp: tuple[float, ...], meaning: str, derivative: str, example: str, symbol: str = "",
+    takes_iterable: bool = False, **columns: Any,
+) -> Operation:  # fmt: skip
     """Add a row to the table; the operation has the operands of the rule, and the defaults of the function."""
     intervals: Any = domain if isinstance(domain[0], tuple) else (domain,)
     row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
@@ -85,7 +77,7 @@ def operation_of(
             operands += defaults[len(operands) - len(names) :]
         return evaluate(row, operands)
 
-    operation: Any = several if is_variadic or len(names) > 3 else (one, two, three)[len(names) - 1]
+    operation: Any = {1: one, 2: two, 3: three}.get(0 if is_variadic else len(names), several)
     if operation is not several or is_variadic:
         operation.__code__ = operation.__code__.replace(co_name=row.name, co_varnames=names)
     operation.__name__ = operation.__qualname__ = row.name

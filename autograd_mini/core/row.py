@@ -200,7 +200,7 @@ def as_number(operand: object) -> float | None:
         ) from None
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
-    # What is left of a dual number after its derivative: asked of its class, for an object may have any attribute.
+    # What is left of a dual number after its derivative: asked of its class, as an object may have any attribute.
     as_float: Callable[[Any], float | None] | None = getattr(type(operand), "as_float", None)
     if as_float is not None:
         return as_float(operand)
@@ -237,46 +237,47 @@ def operand_error(where: str, operand: object) -> OperandError:
     if is_array(operand) and operand.ndim == 0:
         return operand_error(where, operand[()])
     kind = type(operand).__name__
-    bare = where in _BARE
+    takes = "a real number" if where in (*_BARE, "Value()") else "real numbers and Values"
+    return OperandError(f"{where} takes {takes}, not {kind}: {shown(operand)}.", _advice(where, operand, kind))
+
+
+def _advice(where: str, operand: Any, kind: str) -> str:
     if isinstance(operand, str):
-        advice = "Convert text first: float(text)."
-    elif operand is None:
-        advice = "Look for a function that forgot its `return`, or a name that was never assigned."
-    elif isinstance(operand, complex):
-        advice = "Values are real; take .real and .imag and compute with the two."
-    elif kind == "Decimal":
-        advice = "Python does not mix Decimal and float either; write float(x)."
-    elif kind == "Value" and bare:
-        advice = "Pass its number, which is .data."
-    elif kind == "Value":
-        advice = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
-    elif kind.startswith("Masked"):
-        advice = "Derivatives know no masks: pass the elements that count, array.compressed()."
-    elif where.startswith("Value"):
-        advice = "A Value is one number; make a list: [Value(x) for x in xs]."
-        if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
-            advice = "Pass an int, float, Fraction or NumPy scalar."
-    elif hasattr(operand, "__array__") or isinstance(operand, Iterable):
-        advice = "Pass one number at a time."
-        if hasattr(operand, "__array__") and not is_array(operand) and getattr(operand, "shape", None) != ():
-            advice = "Make it a NumPy array first: numpy.asarray(x)."
-        elif " by " in where:
-            advice = "Pass a number, or a list, tuple, dict or NumPy array of numbers."
-        elif ", element " in where:
-            advice = "Pass one list of numbers; for several, call it once for each."
-        elif where.startswith("The operator"):
-            advice = "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
-        elif where.endswith("()"):
-            call = where[:-2]
-            count = TABLE[call].arity if call in TABLE else 1
-            if count is None:
-                advice = f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
-            elif count == 1:
-                advice = f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
-    else:
-        advice = "Pass an int, float, Fraction, NumPy scalar or Value."
-    takes = "a real number" if bare or where == "Value()" else "real numbers and Values"
-    return OperandError(f"{where} takes {takes}, not {kind}: {shown(operand)}.", advice)
+        return "Convert text first: float(text)."
+    if operand is None:
+        return "Look for a function that forgot its `return`, or a name that was never assigned."
+    if isinstance(operand, complex):
+        return "Values are real; take .real and .imag and compute with the two."
+    if kind == "Decimal":
+        return "Python does not mix Decimal and float either; write float(x)."
+    if kind == "Value":
+        own = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
+        return "Pass its number, which is .data." if where in _BARE else own
+    if kind.startswith("Masked"):
+        return "Derivatives know no masks: pass the elements that count, array.compressed()."
+    is_leaf = where.startswith("Value")
+    if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
+        takes = "int, float, Fraction or NumPy scalar" if is_leaf else "int, float, Fraction, NumPy scalar or Value"
+        return f"Pass an {takes}."
+    if is_leaf:
+        return "A Value is one number; make a list: [Value(x) for x in xs]."
+    if hasattr(operand, "__array__") and not is_array(operand) and getattr(operand, "shape", None) != ():
+        return "Make it a NumPy array first: numpy.asarray(x)."
+    if " by " in where:
+        return "Pass a number, or a list, tuple, dict or NumPy array of numbers."
+    if ", element " in where:
+        return "Pass one list of numbers; for several, call it once for each."
+    if where.startswith("The operator"):
+        return "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
+    call, is_call, _ = where.partition("()")
+    arity = TABLE[call].arity if call in TABLE else 1
+    if is_call and arity is None:
+        return f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
+    return (
+        f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
+        if is_call and arity == 1
+        else ("Pass one number at a time.")
+    )
 
 
 def operand_of(x: Any, where: str) -> Any:

@@ -21,11 +21,12 @@ UNIT = (-1.0, 1.0)
 ROUNDED = (0.5, 0.5, 0.5, 0.5)
 
 
-def _named(name: str) -> Operation:
+def named(name: str) -> Operation:
+    """The operation of a row, which is looked up when it is called."""
     return lambda *operands: evaluate(TABLE[name], operands)
 
 
-abs, clip, exp, flat, floor, hypot, log, pow, power_term, sign, stop, sum_of = map(_named, (
+abs, clip, exp, flat, floor, hypot, log, pow, power_term, sign, stop, sum_of = map(named, (
     "abs", "clip", "exp", "flat", "floor", "hypot", "log", "pow", "power_term", "sign", "stop_gradient", "sum",
 ))  # fmt: skip
 

@@ -158,16 +158,16 @@ maximum = row("maximum", ieee.maximum, of.extremum_rule, ANY, (),
 minimum = row("minimum", ieee.minimum, of.extremum_rule, ANY, (),
             "The smallest of several, or of those in one iterable; nan if any is nan.", "1 for the smallest, no edge for the others; ties share evenly.",
             "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1, takes_iterable=True, curvature=0.0, is_exact=True)
-clip  = row("clip", ieee.clip, of.clip_rule, ANY, (),
+clip  = row("clip", lambda x, low, high: ieee.minimum(ieee.maximum(x, low), high), of.clip_rule, ANY, (),
             "x limited to the interval from low to high.", "1 inside, no edge outside and at the bounds, where the bound has 1.", "clip(1.7, 0.0, 1.0) -> 1.0",
             kink=lambda y, x, low, high: x in (low, high), curvature=0.0, expansion=lambda x, low, high: minimum(maximum(x, low), high), is_exact=True)
-where = row("where", ieee.where, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)), ANY, (),
+where = row("where", lambda condition, a, b: a if condition else b, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)), ANY, (),
             "a if the condition holds, else b.", "1 for the arm taken, no edge for the other and for the condition.", "where(2.0 > 1.0, 5.0, 6.0) -> 5.0",
             is_exact=True, is_straight=True)
 stop  = row("stop_gradient", operator.pos, lambda y, x: (ZERO,), ANY, (),
             "The number itself, as a constant.", "no edge: derivatives end here.", "stop(2.0) -> 2.0",
             expansion=lambda x: x, is_exact=True, is_straight=True, is_public=False)
-xlogy = row("xlogy", ieee.xlogy, of.xlogy_rule, ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
+xlogy = row("xlogy", lambda x, y: 0.0 if x == 0.0 and not math.isnan(y) else x * ieee.log(y), of.xlogy_rule, ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
             "x * log(y), and 0 for x = 0 even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0",
             kink=lambda z, x, y: x == 0.0 == y, expansion=lambda x, y: x * log(y), poles=(0.0,))
 

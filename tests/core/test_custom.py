@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 import time
@@ -180,3 +181,26 @@ def test_the_check_leaves_nothing_behind(register):
     with am.provenance(), am.checked(), am.kinks() as kinks:
         register(lambda x: abs(x), lambda y, x: (am.sign(x),), domain=(-1.0, 1.0))
     assert not list(kinks)
+
+
+@pytest.mark.parametrize(
+    ("function", "rule", "operands", "signature"),
+    [
+        (lambda: 3.0, lambda y: (), (), "()"),
+        (lambda x: 2.0 * x, lambda *ys: (2.0,), (1.0,), "(*ys)"),
+        (lambda *xs: sum(xs), lambda y, *xs: (1.0,) * len(xs), (1.0, 2.0, 3.0, 4.0), "(*xs)"),
+        (lambda *xs: sum(xs), lambda y, x, *more: (1.0,) * (1 + len(more)), (1.0, 2.0, 3.0), "(x, *more)"),
+        (lambda a, b, c, d: a * d, lambda y, a, b, c, d: (d, 0.0, 0.0, a), (1.0, 2.0, 3.0, 4.0), "(a, b, c, d)"),
+        (lambda a, b, c, d=4.0: a * d, lambda y, a, b, c, d: (d, 0.0, 0.0, a), (1.0, 2.0, 3.0), "(a, b, c, d)"),
+        (lambda a, b=2.0: a * b, lambda y, a, b: (b, a), (1.0,), "(a, b)"),
+    ],
+)
+def test_any_number_of_operands(register, function, rule, operands, signature):
+    """None, a few, many, any number; defaults of the function are filled in; `help` shows the rule's names."""
+    operation = register(function, rule)
+    assert operation(*operands) == function(*operands)
+    assert str(inspect.signature(operation)) == signature
+    if operands:
+        leaves = [am.Value(x) for x in operands]
+        operation(*leaves).backward()
+        assert [leaf.grad for leaf in leaves] == [am.grad(operation, i)(*operands) for i in range(len(operands))]
