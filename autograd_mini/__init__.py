@@ -15,6 +15,7 @@ when a name of it is used first. Read next: `core.table` (the operations), `engi
 import importlib as _importlib
 import typing as _typing
 
+from autograd_mini import debug as _debug  # noqa: F401  # attaches Value.debug
 from autograd_mini.core.row import TABLE as _TABLE
 from autograd_mini.functions import FUNCTIONS as _FUNCTIONS
 from autograd_mini.transforms import detached as _detached  # noqa: F401  # attaches Value.detach

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeGuard
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.copies import Copied
 from autograd_mini.core.methods import Methods, right_operand
-from autograd_mini.core.node import Notes
+from autograd_mini.core.node import CUT_OFF, FOR_MICROGRAD, Missing, Notes, is_cut_off
 from autograd_mini.core.row import (
     TABLE,
     ZERO,
@@ -40,31 +40,6 @@ def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Val
     """An inlined operator once more, with the other operand as a float."""
     operand = right_operand(row, other)
     return operate(self, operand) if type(operand) is float else NotImplemented
-
-
-CUT_OFF = "was made inside no_grad() or by detach(): nothing is recorded behind it"
-_MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
-
-
-class _Missing:
-    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, node: object, owner: type) -> Any:
-        if self.name in getattr(node, "__dict__", ()):  # of the class for micrograd's code, which has room
-            return vars(node)[self.name]
-        raise AttributeError(f"A Value has no attribute {self.name!r}. {_MICROGRAD}: it takes any attribute.")
-
-    def __set__(self, node: object, value: object) -> None:
-        if not hasattr(node, "__dict__"):
-            self.__get__(node, type(node))
-        vars(node)[self.name] = value
-
-    def __delete__(self, node: object) -> None:
-        self.__get__(node, type(node))
-        del vars(node)[self.name]
 
 
 class Value(Copied):
@@ -99,7 +74,7 @@ class Value(Copied):
     debug: ClassVar[Callable[[Value], None]]  # the debugger attaches it
 
     # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
-    _backward, _vis_color, m, v = _Missing(), _Missing(), _Missing(), _Missing()
+    _backward, _vis_color, m, v = Missing(), Missing(), Missing(), Missing()
 
     def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
         self._data = data if type(data) is float else _real(data, "Value()")
@@ -202,16 +177,6 @@ class Value(Copied):
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
 
-    # -- what code written for micrograd looks at ----------------------------------------------------------------------
-
-    @property
-    def _prev(self) -> tuple[Value, ...]:
-        return tuple(dict.fromkeys([operand for operand in self.operands if is_node(operand)]))
-
-    @property
-    def _op(self) -> str:
-        return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
-
     # -- arithmetic ----------------------------------------------------------------------------------------------------
     # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
     # of two Values, of which networks consist, `record` is inlined too: 4 to 8 % of a training step. A test holds all
@@ -306,14 +271,9 @@ class Value(Copied):
 
 
 def _one_name(name: Any, label: Any) -> str:
-    """The name that a leaf was given in one of two words.
-
-    Raises:
-        OperandError: it is not text, such as the operands that micrograd's Value takes there.
-        ArgumentError: it was given twice.
-    """
+    """The name that a leaf was given in one of two words; micrograd's `Value` takes operands there."""
     if isinstance(name, (tuple, list, set, frozenset)):
-        raise OperandError("Value() makes leaves, which have no operands.", f"{_MICROGRAD}.")
+        raise OperandError("Value() makes leaves, which have no operands.", f"{FOR_MICROGRAD}.")
     if name is not None and label is not None:
         raise ArgumentError(f"Value() got name={shown(name)} and label={shown(label)}.", "Pass one of them.")
     text = label if name is None else name
@@ -323,25 +283,8 @@ def _one_name(name: Any, label: Any) -> str:
 
 
 def is_node(x: object) -> TypeGuard[Value]:
-    """Whether something is a node of a graph: a `Value`, of this module or of `micrograd`.
-
-    >>> is_node(Value(3.0)), is_node(3.0)
-    (True, False)
-    """
+    """Whether something is a node of a graph of numbers: a `Value`, of this module or of `micrograd`."""
     return isinstance(x, Value)
-
-
-def is_relu(node: Value) -> bool:
-    """Whether a node is a relu, which is recorded as where(…, 0, x) in a scope of that name."""
-    if node._row is not _WHERE or node.scope is None or node.scope.name != "relu":
-        return False
-    _, zero, x = node.operands
-    return zero == 0.0 and is_node(x)
-
-
-def is_cut_off(node: Value) -> bool:
-    """Whether a node is a constant that holds nothing of what it was computed from, as `cut` makes them."""
-    return node._row is _STOP and type(node._left) is float
 
 
 def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Value:
@@ -362,12 +305,7 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
 
 
 def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """Record one operation on numbers and `Value`s.
-
-    Raises:
-        OperandError: an operand is neither.
-        ArgumentError: the rule of the row gives another number of partials than there are operands.
-    """
+    """Record one operation on numbers and `Value`s: the interpreter of all rows."""
     if len(operands) == 1:
         (x,) = operands
         number = x._data

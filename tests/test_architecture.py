@@ -8,6 +8,7 @@ import graphlib
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,12 +150,21 @@ def test_doctests(module):
         assert results.failed == 0
 
 
-def test_every_module_opens_with_what_it_is():
-    """Three lines: what it is, what it is not, what to read next."""
-    for module in MODULES:
-        if not module.endswith("__main__"):
-            doc = importlib.import_module(module).__doc__ or ""
-            assert "Read next" in doc, module
+def test_modules_are_read_one_after_the_other():
+    """Each names the next one, from `autograd_mini` on: no loop, none left out, and the last one names the tests."""
+    found = ["autograd_mini"]
+    while True:
+        doc = importlib.import_module(found[-1]).__doc__ or ""
+        named = re.findall(r"Read next: (?:`([\w.]+)`|the tests)\.", doc)
+        assert len(named) == 1, f"{short(found[-1])} should end its docstring with: Read next: `MODULE`."
+        if not named[0]:
+            break
+        following = f"autograd_mini.{named[0]}"
+        assert following in MODULES, f"{short(found[-1])} names {named[0]}, which is not a module"
+        assert following not in found, f"{short(found[-1])} leads back to {named[0]}"
+        found.append(following)
+    left_out = {module for module in MODULES if not module.endswith("__main__")} - set(found)
+    assert left_out == set(), f"nothing leads to {', '.join(sorted(map(short, left_out)))}"
 
 
 @pytest.mark.parametrize("file", stubs.FILES)

@@ -1,10 +1,8 @@
 """Forward mode: numbers that carry a derivative along, over the same rules of the table.
 
-A dual number is a + b ε with ε² = 0: every operation computes its result from the a's, and its slope from the local
-partials and the b's. Nothing is recorded, so it takes the memory of the program itself. What a and b are is open:
-floats, `Value`s, SymPy expressions, dual numbers of another derivative. When its derivative has ended, a dual number
-that the program kept is the number a.
-Not here: any rule (`primitives`). Read next: `transforms`, where `jvp` uses them.
+A dual number is a + b ε with ε² = 0, where a and b are floats, nodes, or dual numbers of another derivative: every
+operation computes its result from the a's, and its slope from the local partials and the b's. Nothing is recorded.
+Not here: any rule (that is `table`). Read next: `transforms`, where `jvp` uses them.
 """
 
 from __future__ import annotations
@@ -26,12 +24,7 @@ _numbers = count(1)
 
 
 class Level:
-    """One derivative in forward mode, which has an ε of its own from its beginning to its end.
-
-    Attributes:
-        number: what begins later is further inside, and has the higher number.
-        is_over: whether the derivative has ended. What is left of its dual numbers acts as their primal then.
-    """
+    """One derivative in forward mode, with an ε of its own; one that begins later, inside, has a higher number."""
 
     __slots__ = ("is_over", "number")
 
@@ -48,19 +41,9 @@ class Level:
 
 @final
 class Dual(Methods):
-    """The number `primal + tangent * ε`.
+    """The number `primal + tangent * ε`, with the ε of a level; just the primal when the derivative has ended.
 
-    Args:
-        primal: the number itself.
-        tangent: its derivative along the direction of `jvp`; `ZERO` for a result that does not depend on it.
-        level: which ε. A derivative inside another has the higher one, so that they are not confused.
-
-    >>> with Level() as level:
-    ...     y = Dual(3.0, 1.0, level) ** 2
-    ...     y.primal, y.tangent
-    (9.0, 6.0)
-    >>> y, y + 1.0
-    (9.0, 10.0)
+    The tangent is the derivative along the direction of `jvp`: `ZERO` for a result that does not depend on it.
     """
 
     __slots__ = ("level", "primal", "tangent")
@@ -199,13 +182,7 @@ class Dual(Methods):
 
 
 def settled(number: Any) -> Any:
-    """A number without the ε of derivatives that have ended: of those that live it keeps all.
-
-    >>> with Level() as level:
-    ...     y = Dual(3.0, 1.0, level)
-    >>> settled(y), settled(3.0)
-    (3.0, 3.0)
-    """
+    """A number without the ε of derivatives that have ended."""
     while type(number) is Dual and number.level.is_over:
         number = number.primal
     return number
@@ -290,35 +267,20 @@ _USUAL = {Dual, float}
 
 
 def primal_at(number: Any, level: Level) -> Any:
-    """The number without the ε of a level.
-
-    >>> with Level() as level:
-    ...     primal_at(Dual(3.0, 1.0, level), level), primal_at(3.0, level)
-    (3.0, 3.0)
-    """
+    """The number without the ε of a level."""
     number = settled(number)
     return number.primal if type(number) is Dual and number.level is level else number
 
 
 def tangent_at(number: Any, level: Level) -> Any:
-    """The factor of the ε of a level; 0.0 where there is none.
-
-    >>> with Level() as level:
-    ...     tangent_at(Dual(3.0, 1.0, level), level), tangent_at(3.0, level)
-    (1.0, 0.0)
-    """
+    """The factor of the ε of a level; 0.0 where there is none."""
     number = settled(number)
     tangent = number.tangent if type(number) is Dual and number.level is level else 0.0
     return 0.0 if tangent is FLAT or tangent is ZERO else resolved(tangent)
 
 
 def perturbed(primal: Any, tangent: Any, level: Level) -> Any:
-    """`primal + tangent * ε`, for parts that may have levels of their own, or be `ZERO`.
-
-    >>> with Level() as outer, Level() as inner:
-    ...     perturbed(Dual(3.0, 1.0, inner), 5.0, inner)
-    Dual(3.0, 6.0)
-    """
+    """`primal + tangent * ε`, for parts that may have levels of their own, or be `ZERO`."""
     if tangent is ZERO:
         return primal
     tangent = _times_epsilon(tangent, level)

@@ -16,6 +16,10 @@ from autograd_mini.program.stack import Scope
 _WHERE, _STOP = TABLE["where"], TABLE["stop_gradient"]
 
 
+CUT_OFF = "was made inside no_grad() or by detach(): nothing is recorded behind it"
+FOR_MICROGRAD = "For code written for micrograd, import Value from autograd_mini.micrograd"
+
+
 class Notes(NamedTuple):
     """What only some nodes have."""
 
@@ -145,6 +149,50 @@ class Node(Methods):
     def decisions(self, decisions: tuple[Any, ...]) -> None:
         self._note(decisions=decisions)
 
+    # -- what code written for micrograd looks at ----------------------------------------------------------------------
+
+    @property
+    def _prev(self) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys([operand for operand in self.operands if isinstance(operand, Node)]))
+
+    @property
+    def _op(self) -> str:
+        return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
+
     def _note(self, **notes: Any) -> None:
         before = self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
         self._notes = before._replace(**notes)
+
+
+def is_relu(node: Node) -> bool:
+    """Whether a node is a relu, which is recorded as where(…, 0, x) in a scope of that name."""
+    if node._row is not _WHERE or node.scope is None or node.scope.name != "relu":
+        return False
+    _, zero, x = node.operands
+    return bool(zero == 0.0) and isinstance(x, Node)
+
+
+def is_cut_off(node: Node) -> bool:
+    """Whether a node is a constant that holds nothing of what it was computed from."""
+    return node._row is _STOP and type(node.operands[0]) is float
+
+
+class Missing:
+    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: object, owner: type) -> Any:
+        if self.name in getattr(node, "__dict__", ()):  # of the class for micrograd's code, which has room
+            return vars(node)[self.name]
+        raise AttributeError(f"A Value has no attribute {self.name!r}. {FOR_MICROGRAD}: it takes any attribute.")
+
+    def __set__(self, node: object, value: object) -> None:
+        if not hasattr(node, "__dict__"):
+            self.__get__(node, type(node))
+        vars(node)[self.name] = value
+
+    def __delete__(self, node: object) -> None:
+        self.__get__(node, type(node))
+        del vars(node)[self.name]

@@ -6,25 +6,14 @@ Not here: derivatives. Read next: `engine`.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autograd_mini.core.node import Node
-from autograd_mini.core.row import TABLE
+from autograd_mini.core.node import Node, is_relu
+from autograd_mini.core.traced import RELATE
 from autograd_mini.program.owner import is_of_package
 from autograd_mini.program.source import Site
-
-_WHERE = TABLE["where"]
-_COMPARE = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +36,7 @@ class Decision:
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
         """The answer where nodes have other numbers."""
-        return bool(_COMPARE[self.op](*_numbers((self.left, self.right), numbers)))
+        return bool(RELATE[self.op](*_numbers((self.left, self.right), numbers)))
 
     @property
     def is_of_program(self) -> bool:
@@ -81,9 +70,10 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
     found = []
     for node in order:
         decisions = node.decisions
-        if node._row is _WHERE and node.scope is not None and node.scope.name == "relu":  # it looks at bare numbers
+        if is_relu(node):  # which looks at bare numbers
             holds, _, x = node.operands
-            decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))
+            decision = Decision(x, "<=", 0.0, bool(holds), node.origin)
+            decisions = (*decisions, decision) if decision.answer_at({}) is decision.answer else decisions
         found += [decision for decision in decisions if decision.answer_at(numbers) is not decision.answer]
     return found
 

@@ -150,16 +150,17 @@ def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
         if node in tangents:
             continue
         tangent: Any = ZERO
-        many = type(node._dleft) is tuple
-        edges = zip(node._left, node._dleft, strict=True) if many else _pair(node)
-        for operand, partial in edges:
-            if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
-                tangent = inner * partial if tangent is ZERO else tangent + inner * partial
+        dleft, dright = node._dleft, node._dright
+        if type(dleft) is tuple:
+            for operand, partial in zip(node._left, dleft, strict=True):
+                if partial is not ZERO and (inner := tangents[operand]) is not ZERO:
+                    tangent = inner * partial if tangent is ZERO else tangent + inner * partial
+        else:
+            if dleft is not ZERO and (inner := tangents[node._left]) is not ZERO:
+                tangent = inner * dleft
+            if dright is not ZERO and (inner := tangents[node._right]) is not ZERO:
+                tangent = inner * dright if tangent is ZERO else tangent + inner * dright
         tangents[node] = tangent
         if checks is not None:
             checks.tangent(node, tangent)
     return tangents
-
-
-def _pair(node: Any) -> tuple[Any, Any]:
-    return (node._left, node._dleft), (node._right, node._dright)

@@ -17,7 +17,7 @@ from autograd_mini.core.row import TABLE, ZERO, Primitive, as_number, evaluate, 
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.program.stack import recording
 
-_RELATE: dict[str, Callable[..., Any]] = {
+RELATE: dict[str, Callable[..., Any]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -66,7 +66,7 @@ def _compared(symbol: str) -> Callable[[Any, Any], Any]:
 def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made: type | None) -> Condition | bool:
     """A comparison or a joint condition: a bool where the answer is known already."""
     relate = next((relations[kind] for part in data for kind in type(part).__mro__ if kind in relations), None)
-    relation = _RELATE[symbol](*data) if relate is None else relate(symbol, *data)
+    relation = RELATE[symbol](*data) if relate is None else relate(symbol, *data)
     return relation if isinstance(relation, bool) else Condition(relation, symbol, operands, made)
 
 
@@ -136,7 +136,7 @@ class Unrecorded(Methods):
         """What it stands for."""
         return self._data
 
-    __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = map(_compared, list(_RELATE)[:6])
+    __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = map(_compared, list(RELATE)[:6])
     __hash__ = object.__hash__
 
     def _dressed(self) -> Unrecorded:
@@ -282,10 +282,10 @@ def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
     """One of two numbers, which may be bare data."""
     if isinstance(condition, bool):
         return a if condition else b
-    is_bare = condition._kind is None
+    asked: Condition = condition
     if condition.op == "~":
-        condition, a, b = condition.operands[0], b, a
-    return evaluate(_WHERE, (condition.data if is_bare else condition, a, b))
+        asked, a, b = condition.operands[0], b, a
+    return evaluate(_WHERE, (asked.data if condition._kind is None else asked, a, b))
 
 
 def _selected(condition: Condition, a: Any, b: Any) -> Any:

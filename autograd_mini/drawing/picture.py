@@ -25,8 +25,11 @@ from autograd_mini.notation.text import ALL_DIGITS, elided, number
 from autograd_mini.output.streams import UNSAFE
 
 SCOPE = "#dbe4f5"
-LEAF, COMPUTED, _BLANK, _ZERO, _NOT_FINITE = "#fff1c9", "#f0f0f0", "#ffffff", "#d4d4d4", "#ff7dff"
-_PALE, _BLUE, _RED = (247, 247, 247), (67, 147, 195), (214, 96, 77)  # ColorBrewer's RdBu: safe for the colour-blind
+LEAF, COMPUTED, _BLANK = "#fff1c9", "#f0f0f0", "#ffffff"
+_PALE = 247  # of red, green and blue alike
+_FULL = {  # those of minus and plus are ColorBrewer's RdBu: safe for the colour-blind
+    "minus": (67, 147, 195), "plus": (214, 96, 77), "zero": (212, 212, 212), "broken": (255, 125, 255),
+}  # fmt: skip
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
 _FEW = 4  # boxes in a row whose arrows have labels
@@ -48,10 +51,13 @@ def label(text: object, limit: int = 32) -> str:
     return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
 
 
-def colour_depth(gradient: float, largest: float) -> float:
-    """How strong the colour of a gradient is, from 0 to 1: three decades below the largest it is pale."""
+def shade(gradient: float, largest: float) -> tuple[str, float]:
+    """The colour of a gradient in a word, and how strong it is, from 0 to 1: three decades below the largest, pale."""
+    if not math.isfinite(gradient) or gradient == 0.0:
+        return "broken" if gradient else "zero", 1.0
     depth = 1.0 + (math.log10(abs(gradient)) - math.log10(largest)) / _DECADES
-    return 0.15 + 0.85 * max(depth, 0.0)  # never quite white, so that a small gradient has a sign
+    # Never quite white, so that a small gradient has a sign.
+    return "minus" if gradient < 0.0 else "plus", 0.15 + 0.85 * max(depth, 0.0)
 
 
 def scale(largest: float) -> list[float]:
@@ -356,13 +362,8 @@ class Picture:
     def _colour(self, gradient: float | None) -> str:
         if gradient is None:
             return _BLANK
-        if not math.isfinite(gradient):
-            return _NOT_FINITE
-        if gradient == 0.0:
-            return _ZERO
-        depth = colour_depth(gradient, self.largest)
-        full = _BLUE if gradient < 0.0 else _RED
-        return "#" + "".join(f"{round(pale + depth * (c - pale)):02x}" for pale, c in zip(_PALE, full, strict=True))
+        word, depth = shade(gradient, self.largest)
+        return "#" + "".join(f"{round(_PALE + depth * (full - _PALE)):02x}" for full in _FULL[word])
 
     def _legend(self) -> str:
         def row(*cells: tuple[str, str]) -> str:
@@ -383,7 +384,7 @@ class Picture:
             ]
         if swept:
             steps = [(self._number(x), self._colour(x)) for x in scale(self.largest)]
-            rows.append(row(*steps, ("nan, inf", _NOT_FINITE)))
+            rows.append(row(*steps, ("nan, inf", self._colour(math.nan))))
         boxes = self.boxes.boxes
         single = any(box.alone is not None and box.alone.op for box in boxes)
         notes = {

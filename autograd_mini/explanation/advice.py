@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from autograd_mini.engine import is_relu
+from autograd_mini.core.node import is_relu
 from autograd_mini.explanation.causes import Cause, Causes
 from autograd_mini.explanation.graph import Link
 from autograd_mini.explanation.stable import advise

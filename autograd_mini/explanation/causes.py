@@ -11,9 +11,10 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
+from autograd_mini.core.node import CUT_OFF, is_cut_off, is_relu
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.engine import CUT_OFF, Value, is_cut_off, is_node, is_relu
+from autograd_mini.engine import Value, is_node
 from autograd_mini.explanation.digits import without_digits
 from autograd_mini.explanation.graph import Edge, Graph, Link, badness, inputs_of
 from autograd_mini.explanation.words import SHOWN, at, short, slope_text

@@ -15,7 +15,8 @@ from types import CodeType
 from typing import NamedTuple
 
 from autograd_mini import functions
-from autograd_mini.engine import Value, is_node, is_relu
+from autograd_mini.core.node import is_relu
+from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.namespaces import Namespace, paths, users
 from autograd_mini.notation.text import bracketed, elided
 from autograd_mini.program.assignments import element, listed, variable

@@ -20,7 +20,7 @@ from typing import Any
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.program.owner import frames_of_run, is_of_library, is_tool
-from autograd_mini.program.source import site_of
+from autograd_mini.program.source import parsed, site_of
 
 Namespace = Mapping[str, Any]
 
@@ -92,10 +92,7 @@ def _stored_by_loops(code: CodeType) -> frozenset[str]:
 @lru_cache(maxsize=1000)
 def _written_in_loops(program: str) -> frozenset[str]:
     """The same of the lines of a file, outside of its functions."""
-    try:
-        waiting: list[ast.AST] = [ast.parse(program)]
-    except (SyntaxError, ValueError, RecursionError):
-        return frozenset()
+    waiting: list[ast.AST] = [parsed(program)]
     found: set[str] = set()
     for node in waiting:  # it grows
         if isinstance(node, (ast.For, ast.AsyncFor)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from autograd_mini.engine import is_relu
+from autograd_mini.core.node import is_relu
 from autograd_mini.notation.text import bare
 
 Markup = list[Any]  # MathML: [tag, *children], where children are texts or markup

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, TypeVar
@@ -60,16 +60,23 @@ def transparent(function: Function) -> Function:
 
 def program_frame(frame: FrameType) -> FrameType:
     """The innermost frame, from this one outwards, that is not a part of an operation."""
-    while frame.f_back is not None and (_module(frame).startswith(_INSIDE_OPERATIONS) or frame.f_code in _TRANSPARENT):
+    while frame.f_back is not None and (_is_operation(frame.f_globals.get("__name__")) or frame.f_code in _TRANSPARENT):
         frame = frame.f_back
     return frame
 
 
-def frames_of_run(frame: FrameType | None) -> Iterator[FrameType]:
+@lru_cache(maxsize=1000)  # asked several times for every node under `provenance`
+def _is_operation(module: str | None) -> bool:
+    return str(module).startswith(_INSIDE_OPERATIONS)
+
+
+def frames_of_run(frame: FrameType | None) -> list[FrameType]:
     """A frame and its callers, up to where this package began to run the user's program."""
-    while frame is not None and _module(frame) != RUNNER:
-        yield frame
+    found = []
+    while frame is not None and frame.f_globals.get("__name__") != RUNNER:
+        found.append(frame)
         frame = frame.f_back
+    return found
 
 
 def is_package_frame(frame: FrameType) -> bool:

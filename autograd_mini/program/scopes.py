@@ -35,10 +35,10 @@ class Block:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         entries = self.entries
-        if entries:
-            entry = entries[0]
-            if len(entries) > 1:  # the innermost in this context, or the last one made elsewhere
-                entry = next((mine for mine in downwards(recording()) if mine in entries), entries[-1])
+        if len(entries) == 1:
+            leave_block(entries.pop(0))  # the first, since another thread may enter right now
+        elif entries:  # the innermost in this context, or the last one made elsewhere
+            entry = next((mine for mine in downwards(recording()) if mine in entries), entries[-1])
             entries.remove(entry)
             leave_block(entry)
 

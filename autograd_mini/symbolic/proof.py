@@ -69,7 +69,8 @@ class Proof:
     def __str__(self) -> str:
         inputs = f" with {self.assumed}" if self.assumed else ""
         if self.verdict is Verdict.PROVED:
-            return f"PROVED for all inputs{inputs}, algebraically; {self.points} points agree"
+            agreeing = "1 point agrees" if self.points == 1 else f"{self.points} points agree"
+            return f"PROVED for all inputs{inputs}, algebraically; {agreeing}"
         if self.counterexample is None:
             by_much = f" by more than {self.tolerance:g} of it" if self.tolerance else ""
             return f"UNDECIDED: no proof found; {self.points} points{inputs} compared, none differs{by_much}"
@@ -141,6 +142,7 @@ def prove(
     closed = [by_name(_expression(entry), symbols) for entry in flat(claimed)]
     symbols += sorted({s for e in (*entries, *closed) for s in e.free_symbols}.difference(symbols), key=str)
     given = assumptions(assume, arguments, symbols)
+    assumed = str(given)
     pairs = list(zip(map(given.applied, flat(gradient)), map(given.applied, closed), strict=True))
     indices = list(_indices(gradient))
     search = Evaluation([*itertools.chain(*pairs), *map(given.applied, flat(found.value))])
@@ -159,7 +161,7 @@ def prove(
             if not mpmath.isfinite(derived) or (slopes is not None and not math.isfinite(slopes[index])):
                 continue
             compared = True
-            refuted = Proof(Verdict.REFUTED, points + 1, example, indices[index], assumed=str(given))
+            refuted = Proof(Verdict.REFUTED, points + 1, example, indices[index], assumed=assumed)
             if claims is not None and math.isnan(claims[index]) and max(map(abs, example.values())) <= _NO_OVERFLOW:
                 return replace(refuted, derived=float(derived))
             if search.agree(derived, expected) or (apart := search.apart(point, index)) is None:
@@ -173,14 +175,14 @@ def prove(
         points += compared
     if point is None:
         raise ArgumentError(
-            f"No input was found for which {given} holds, so there is nothing to prove anything about.",
+            f"No input was found for which {assumed} holds, so there is nothing to prove anything about.",
             "Check whether the assumptions contradict each other.",
         )
     if hardly is not None:
         return hardly
     if points and all(is_equal(derived, expected, given.conditions) for derived, expected in pairs):
-        return Proof(Verdict.PROVED, points, assumed=str(given))
-    return Proof(Verdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0, assumed=str(given))
+        return Proof(Verdict.PROVED, points, assumed=assumed)
+    return Proof(Verdict.UNDECIDED, points, tolerance=ROUNDED if search.rounded else 0.0, assumed=assumed)
 
 
 def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, Any]) -> list[float] | None:

@@ -31,7 +31,7 @@ def _remember_calls() -> Observer:
 
     def remember(node: Any) -> None:
         site = None
-        for frame in reversed([*frames_of_run(program_frame(sys._getframe(1)))]):
+        for frame in reversed(frames_of_run(program_frame(sys._getframe(1)))):
             key = id(frame.f_code), frame.f_lasti, site
             site = known.get(key) or known.setdefault(key, Site(frame.f_code, frame.f_lasti, site))
         node.origin = site

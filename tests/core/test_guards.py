@@ -43,6 +43,7 @@ FUNCTIONS = {
     "one point": lambda x: am.where(x == 0.0, 1.0, am.sin(x) / x),
     "joined": lambda x: am.where((x > 0.0) & (x < 1.0), am.sqrt(x * (1.0 - x)), -0.0),
     "remainder": lambda x: x % 2.0,
+    "a negative zero": lambda x: am.where(x > 0.0, x * x, 1.0) + x * -0.0,
     "a step": lambda x: am.floor(x) * x,
 }
 # Compositions that look for nan with `(x != x) is True`, which is not known while tracing.
@@ -52,7 +53,7 @@ LOSE_NAN = {"relu", "relu of relu", "a sum of relus", "leaky_relu", "softsign"}
 def agree(a, b):
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
-    return (a == b and math.copysign(1.0, a) == math.copysign(1.0, b)) or math.isclose(a, b, rel_tol=1e-13)
+    return math.isclose(a, b, rel_tol=1e-13) and math.copysign(1.0, a) == math.copysign(1.0, b)
 
 
 def number(x):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
+from pathlib import Path
+
 import pytest
 import sympy
 from hypothesis import given, settings
@@ -13,6 +17,8 @@ from autograd_mini.core.row import TABLE, ZERO
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.core.traced import Condition, Traced, Unrecorded
 from autograd_mini.symbolic import exact
+from autograd_mini.watch import observing
+from tests.core.registers import inputs, run
 
 X, Y = sympy.symbols("x y", real=True)
 
@@ -245,3 +251,100 @@ def test_transforms_of_traces_and_formulas():
     value, gradient = am.value_and_grad(lambda p: p["a"] * p["b"][0] ** 2)({"a": x, "b": [2.0]})
     assert value == 4 * x
     assert gradient == {"a": 4, "b": [4 * x]}
+
+
+# -- what a compiler relies on -----------------------------------------------------------------------------------------
+
+
+def test_rules_wait_until_a_sweep_asks():
+    """Recording evaluates no rule; asked twice, a node evaluates its rule once."""
+    asked = []
+
+    @am.primitive(name="counted_square", rule=lambda y, x: (asked.append(x) or 2.0 * x,), check=False)
+    def counted_square(x):
+        return x * x
+
+    try:
+        x = Traced(3.0)
+        y = counted_square(x)
+        assert (y.data, asked) == (9.0, [])
+        assert (y.partials, y.partials, len(asked)) == ((6.0,), (6.0,), 1)
+        assert [adjoint for _, adjoint in sweep(y, 1.0, topological_order(y))] == [1.0, 6.0]
+    finally:
+        del TABLE["counted_square"]
+
+
+def test_a_traced_node_is_a_node():
+    """It has an origin, a name and a scope; observers see it, `checked` and `kinks` are not confused by it."""
+    seen = []
+    with am.provenance(), am.scope("part"), observing(seen.append), am.checked(), am.kinks() as report:
+        x = Traced(X, name="x")
+        y = am.relu(x) + 1.0
+    assert y.origin.expression == "am.relu(x) + 1.0"
+    assert y.scope.path == ("part",)
+    assert seen[0] is x
+    assert seen[-1] is y
+    assert not report
+    y.name = "y"
+    assert (x.name, y.label) == ("x", "y")
+
+
+def test_no_grad_stops_a_trace():
+    """The number is still computed, and no gradient goes through."""
+    (x,) = inputs(1)
+
+    def f(x):
+        with am.no_grad():
+            square = x * x
+        return square * x
+
+    assert run([f(x), am.grad(f)(x)], {x: 3.0}) == [27.0, 9.0]
+    assert am.grad(f)(3.0) == 9.0
+
+
+def test_sums_are_one_node():
+    """A chain of additions would hide from a compiler that it is a sum."""
+    x, y = leaves()
+    assert am.sum([x, y, x]).op == am.sum([x, 1, y]).op == "sum"
+    assert (am.mean([x, y]).operands[0].op, am.dot([x, y], [y, 2.0]).op) == ("sum", "dot")
+
+
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_a_class_can_be_an_input(target):
+    """The index of a class is an input as any other; there is no class beyond the last."""
+    a, b, index = inputs(3)
+    logits = [0.3, -1.0]
+
+    def loss(a, b, index=target):
+        return am.cross_entropy([a, b, 0.5], index) + am.nll(am.log_softmax([a, 0.1, b]), index)
+
+    traced = [*am.value_and_grad(lambda a: loss(a, b, index))(a), am.grad(lambda b: loss(a, b, index))(b)]
+    expected = [loss(*logits), *am.grad(loss, argnums=(0, 1))(*logits)]
+    assert run(traced, {a: 0.3, b: -1.0, index: float(target)}) == pytest.approx(expected, rel=1e-14)
+    assert math.isnan(run(traced[:1], {a: 0.3, b: -1.0, index: 3.0})[0])
+
+
+def test_transforms_of_a_bare_traced_number():
+    """They take it as they take a number, over any data."""
+    assert am.value_and_grad(lambda x: x * x)(Traced(X))[0].data == X**2
+    value, slope = am.value_and_grad(lambda x: x * x)(Traced(3.0))
+    assert (value.data, slope.data) == (9.0, 6.0)
+    assert am.grad(lambda x, y: x * y, argnums=(0, 1))(Traced(X), Traced(Y))[0].data == Y
+
+
+def test_the_core_does_not_know_sympy():
+    """Neither its names nor what it asks objects for."""
+    for path in (Path(am.__file__).parent / "core").glob("*.py"):
+        assert "_sympy_" not in path.read_text()
+        assert "import sympy" not in path.read_text()
+
+
+def test_few_modules_know_the_pairs():
+    """How a `Value` keeps its edges is known to the node, the engine and the sweep alone."""
+    folder = Path(am.__file__).parent
+    knowing = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if re.search(r"\b_(left|right|dleft|dright)\b", path.read_text())
+    }
+    assert knowing == {"core/node.py", "core/sweep.py", "engine.py"}

@@ -1212,7 +1212,7 @@ def test_a_value_that_the_program_changes_on_the_way_is_told(client, program):
     client.event("stopped")
     client.go("setVariable", **leaf_value(client), value="8")
     assert client.value("w.value") == "4"
-    assert "w is 4.0 here, for the program changes it" in client.output("console")
+    assert "w is 4.0 here: the program changes it" in client.output("console")
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])

@@ -470,3 +470,18 @@ def test_a_relu_is_called_so():
     text = draw(am.relu(Value(-2.0)), legend=False).dot
     assert ">relu<" in text
     assert "where" not in text
+
+
+def test_what_is_in_a_box_has_its_colour():
+    """Scopes, operations and leaves are told apart by the background of their names, as the legend says."""
+    tints = dict(re.findall(r'BGCOLOR="(#\w+)"><FONT[^>]*><B>(scope|leaves|name|leaf)', draw(network()).dot))
+    assert set(tints.values()) == {"scope", "leaves"}
+    scope, leaves = (next(tint for tint, what in tints.items() if what == word) for word in ("scope", "leaves"))
+    drawn = dict(re.findall(r'BGCOLOR="(#\w+)"><B>(Neuron0|x0 … x3)<', draw(network(), legend=False).dot))
+    assert drawn == {scope: "Neuron0", leaves: "x0 … x3"}
+    x = Value(2.0, name="x")
+    total = am.sum([x * i for i in range(200)])
+    for graph, pattern in ((x * 2.0, "<B>graph</B> = □ × 2"), (total, "<B>mul × 200")):
+        (computed,) = re.findall(rf'BGCOLOR="(#\w+)">{pattern}', draw(graph, legend=False).dot)
+        assert computed not in tints
+        assert f'BGCOLOR="{leaves}"><B>x</B>' in draw(graph, legend=False).dot

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value
+from autograd_mini.core.node import is_relu
 from autograd_mini.core.row import TABLE
-from autograd_mini.engine import is_node, is_relu
+from autograd_mini.engine import is_node
 from autograd_mini.notation.spelling import ALGEBRA, PYTHON, SCHOOL, spelling
 from autograd_mini.notation.text import ALL_DIGITS, bare, bracketed, elided, guarded, number
 

@@ -119,7 +119,7 @@ class _Port:
         chosen = os.environ.get(TOKEN)
         self._token = chosen or secrets.token_hex(16)
         number = self._server.getsockname()[1]
-        launch = {"program": "${file}", "stopOnEntry": True}  # whoever completes "node" would say false
+        launch = {"program": "${file}", "stopOnEntry": True}  # a debugger that completes "node" would say false
         configuration = {
             "type": "node", "request": "attach" if "program" in given else "launch", "name": "Step through backprop",
             **({} if "program" in given else launch), "debugServer": number,

@@ -103,7 +103,7 @@ def _with_extension(register: Path, name: str, version: str, target: Path) -> st
 
 
 def _identifier(entry: Any) -> str | None:
-    """Of which extension an entry is; None for an odd one."""
+    """The extension that an entry is about; None for an odd one."""
     try:
         return str(entry["identifier"]["id"]).lower()
     except (LookupError, TypeError):
@@ -146,5 +146,5 @@ def _read(register: Path, empty: str, kind: type) -> str | None:
         what = f"is not what VS Code writes, but {shown(found)}"
     raise ArgumentError(
         f"{str(register)!r} {what}; it is left as it is, and nothing is installed there.",
-        "Repair it; or delete it, and VS Code looks for its extensions anew.",
+        "Repair it; or delete it, and VS Code looks for its extensions again.",
     )

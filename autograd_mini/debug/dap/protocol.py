@@ -94,7 +94,7 @@ class Channel:
         with self._sending:
             self._sent += 1
             body = json.dumps({"seq": self._sent, **message}, separators=(",", ":"), allow_nan=False).encode()
-            with suppress(OSError, ValueError):  # gone; whoever receives finds out
+            with suppress(OSError, ValueError):  # gone; the receiving thread finds out
                 self._writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 self._writer.flush()
             return self._sent
@@ -150,7 +150,7 @@ class SocketChannel(Channel):
         self._connection = connection
 
     def hang_up(self) -> None:
-        """End the conversation; whoever waits for a message, or to send one, gets the end."""
+        """End the conversation; threads that wait for a message, or to send one, get the end."""
         with suppress(OSError):  # the other side was faster
             self._connection.shutdown(socket.SHUT_RDWR)
 
@@ -169,7 +169,7 @@ class Editor:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.client: Message | None = None  # what it says of itself, None before it does
-        self.is_leaving = False  # it has asked for an end since, or is gone: what is being started need not be
+        self.is_leaving = False  # it has asked for an end, or is gone: what is being started is not needed
         self.refusals: deque[Message] = deque(maxlen=10)  # its answers to our requests that it does not carry out
         self._requests: SimpleQueue[Message | None] = SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)

@@ -122,7 +122,7 @@ class Session:
             trace.seek(min(resume["position"], len(trace) - 1))
             leaf = self._call.leaves[resume["leaf"]]
             if repr(leaf.data) != resume["value"]:
-                self._say(f"{trace.label(leaf)} is {leaf.data!r} here, for the program changes it on the way.")
+                self._say(f"{trace.label(leaf)} is {leaf.data!r} here: the program changes it on the way.")
             which = f"{trace.label(leaf)} = {leaf.data!r}"
         elif reason == "entry" and not options.get("stopOnEntry", True):
             try:

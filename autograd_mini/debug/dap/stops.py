@@ -23,6 +23,7 @@ from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
 from autograd_mini.notation.text import number
+from autograd_mini.program.source import parsed
 
 
 class _Filter(NamedTuple):
@@ -175,13 +176,9 @@ def is_same_file(file: str, other: str | None) -> bool:
 @lru_cache(maxsize=100)
 def calling_lines(file: str) -> frozenset[int]:
     """The lines of a file on which `backward()` is called; none where it cannot be read."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError, RecursionError):
-        return frozenset()
     return frozenset(
         line
-        for call in ast.walk(tree)
+        for call in ast.walk(parsed("".join(linecache.getlines(file))))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "backward"
         for line in range(call.lineno, (call.end_lineno or call.lineno) + 1)
     )

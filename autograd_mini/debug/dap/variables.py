@@ -101,7 +101,7 @@ class Variables:
         return {**_text(name, self.trace.now.text(found)), "type": type(found).__name__}
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
-        """The row of several nodes of one name."""
+        """The row of several nodes that share a name."""
         return _text(name, f"{len(nodes)} nodes") | self._opened(self._labelled(nodes), "indexed")
 
     def node(self, name: str, node: Value) -> Row:

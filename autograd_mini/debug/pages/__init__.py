@@ -25,7 +25,7 @@ from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, arrange
 from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
-from autograd_mini.drawing.picture import colour_depth, scale
+from autograd_mini.drawing.picture import scale, shade
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output import files
@@ -235,11 +235,8 @@ class _Contents:
 
     def _colour(self, gradient: float) -> tuple[str, int]:
         """The sign of a gradient in words, which chooses the colour, and how strong it is, in percent."""
-        if not math.isfinite(gradient):
-            return "broken", 100
-        if gradient == 0.0:
-            return "zero", 100
-        return "minus" if gradient < 0.0 else "plus", round(100 * colour_depth(gradient, self.largest))
+        word, depth = shade(gradient, self.largest)
+        return word, round(100 * depth)
 
     def _scale(self) -> list[tuple[Number, str, int]]:
         """The legend of the colours."""

@@ -65,7 +65,7 @@ class Scenes:
         return bisect_right(self.firsts, step) - 1
 
     def _divided(self) -> list[int]:
-        """The finest division that is not too long: steps, turns, scopes, boxes, or so many boxes together."""
+        """The finest division that is not too long: steps, turns, scopes, boxes, or several boxes together."""
         trace, start = self.trace, self.trace.start
         if len(trace) <= MOST:
             return [*range(len(trace))]
@@ -78,7 +78,7 @@ class Scenes:
         for key in keys:
             finer, firsts = firsts, [next(run).index for _, run in groupby(trace, key)]
             if len(firsts) <= MOST:
-                firsts = finer if len(firsts) < _FEW else firsts  # so many turns together, rather than a whole loop
+                firsts = finer if len(firsts) < _FEW else firsts  # several turns together, rather than a whole loop
                 break
         every = -(-len(firsts) // MOST)
         return [first for number, first in enumerate(firsts) if number % every == 0 or first == start]

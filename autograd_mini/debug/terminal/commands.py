@@ -44,7 +44,7 @@ _STEP = "upstream", "local", "contribution", "total"
 
 
 def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Callable[[Shell, str], None]:
-    """A command that moves, so many times."""
+    """A command that moves once, or as often as its argument says."""
 
     def move(shell: Shell, times: str) -> None:
         shell.move(motion, back, times)
@@ -99,7 +99,7 @@ class Shell(Prompt):
         return lines
 
     def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
-        """Move once, or so many times; say where that led."""
+        """Move once, or as often as is said; say where that led."""
         if times and not (times.isdecimal() and int(times) > 0):
             raise ArgumentError(f"{shown(times)} is not a number of times.")
         trace = self.trace
@@ -197,7 +197,7 @@ class Shell(Prompt):
         self._say_breakpoints([breakpoint])
 
     def do_ignore(self, text: str) -> None:
-        """Pass a breakpoint so many times: ignore 1 3."""
+        """Pass a breakpoint a number of times: ignore 1 3."""
         breakpoint, times = self._breakpoint(text)
         if not times.isdecimal():
             raise ArgumentError(f"{shown(times)} is not a number of times; write it as in ignore 1 3.")

@@ -163,7 +163,7 @@ class Prompt(cmd.Cmd):
         return getattr(self, f"do_{command.name}").__doc__ or ""
 
     def completenames(self, text: str, *_: Any) -> list[str]:
-        """The commands that begin so, for the completion of `cmd`."""
+        """The commands that begin with a text, as `cmd` completes them."""
         return [f"{name} " for name in self.beginning(text)]
 
 

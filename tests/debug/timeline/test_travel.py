@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import linecache
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -439,3 +441,10 @@ def test_every_public_name_is_there(name):
     """Also those that the first use imports."""
     assert getattr(debug, name).__doc__
     assert name in dir(debug)
+
+
+def test_every_value_can_be_debugged():
+    """The debugger gives values the method, as soon as the package is imported; values know nothing of it."""
+    program = "import autograd_mini as am; print(am.Value.debug.__qualname__, am.Value.debug.__doc__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Value.debug Step through `backward()`")
