@@ -1,6 +1,6 @@
 """The function that evaluates a row, with the documentation that `help` shows.
 
-Not here: rows (`row`, `table`). Read next: `rules`.
+Not here: rows (`row`, `table`). Read next: `core.rules`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Derivative: {}
 {}
 """
 _TAKES = "{}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them."
-_RETURNS = """A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
-array, element by element."""
+_RETURNS = """A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For
+arrays an array, element by element."""
 
 
 def documentation(meaning: str, takes: str, returns: str, raises: str, derivative: str, example: str) -> str:
