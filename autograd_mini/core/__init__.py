@@ -1,4 +1,4 @@
 """The core: the table of operations, the nodes that record them, and the one sweep.
 
-Read next: `table`.
+Read next: `core.table`.
 """
