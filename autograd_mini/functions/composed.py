@@ -1,6 +1,6 @@
 """What the compositions share: what they ask of the numbers they are given, and how `help` describes them.
 
-Not here: the compositions. Read next: `functions.switches`.
+Not here: the compositions. Read next: `functions.sums`.
 """
 
 from __future__ import annotations
