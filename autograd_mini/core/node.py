@@ -1,7 +1,7 @@
 """A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
 
 Not here: what makes nodes (`engine` records numbers, `traced` anything else), and who walks them (`sweep`).
-Read next: `engine`.
+Read next: `core.sweep`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`Traced`: a node whose data is whatever it is given, such as a SymPy expression: a graph for all inputs at once.
 
 The answer of a comparison is not known while tracing: it is a `Condition`, both forms of a branch are computed, and
-`where` joins them. Not here: what operations mean on the data (its type has an interpreter). Read next: `symbolic`.
+`where` joins them. Not here: what operations mean on the data (its type has an interpreter). Read next: `core.dual`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which entries of a Jacobian can differ from zero, and how few sweeps give them all.
 
 Sets of rows and columns are integers, one bit each: unions and overlaps are single operations, for any size.
-Not here: derivatives, and sweeps. Read next: `trees`.
+Not here: derivatives, and sweeps. Read next: `transforms.detached`.
 """
 
 from __future__ import annotations
