@@ -255,7 +255,7 @@ class Guarded:
         if other is ZERO:
             return self
         if type(other) is not Guarded:
-            return other + self
+            return self.__radd__(other)
         here, there = self.condition, other.condition
         if here is there:
             return Guarded(here, self.value + other.value)

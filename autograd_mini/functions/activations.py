@@ -15,9 +15,10 @@ from typing import Any
 from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import branch, operand_of
+from autograd_mini.core.rules import known
 from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
 from autograd_mini.engine import Value, is_node, name_scope, record_relu
-from autograd_mini.functions.composed import Scalar, between, composition, constant, number_of
+from autograd_mini.functions.composed import Scalar, between, composition, constant
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite
@@ -117,9 +118,7 @@ def relu(x: Scalar) -> Scalar:
     if is_array(x):
         return elementwise(relu, x)
     x = operand_of(x, "relu()")
-    if (x != x) is True:
-        return x / x  # nan, with nan as all its derivatives
-    y = where(x <= 0.0, 0.0, x)
+    y = branch(x == x, lambda: where(x <= 0.0, 0.0, x), lambda: x / x)  # nan, with nan as all its derivatives
     return bent(x, y) if (x == 0.0) is True else y
 
 
@@ -157,7 +156,7 @@ def selu(x: Scalar) -> Scalar:
 def gelu(x: Scalar) -> Scalar:
     if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and x times those
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
-    return constant(-0.0, x) if number_of(x) == -math.inf else x * ndtr(x)
+    return branch(known(x) == -math.inf, lambda: constant(-0.0, x), lambda: x * ndtr(x))
 
 
 @_activation("The sigmoid linear unit x * sigmoid(x), also called swish.",
@@ -168,7 +167,7 @@ def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
         root = exp(0.5 * x)
         return (x * root) * (root / (1.0 + root * root))
-    return constant(-0.0, x) if number_of(x) == -math.inf else x * sigmoid(x)
+    return branch(known(x) == -math.inf, lambda: constant(-0.0, x), lambda: x * sigmoid(x))
 
 
 @_activation("log(1 + exp(x)), a smooth rectifier.",
@@ -183,13 +182,13 @@ def softplus(x: Scalar) -> Scalar:
              "1 / (1 + |x|)**2; 1 at 0, where the second derivative jumps from 2 to -2, and is 0.",
              "softsign(3.0) -> 0.75")  # fmt: skip
 def softsign(x: Scalar) -> Scalar:
-    if (x != x) is True:
-        return x / x  # nan, with nan as all its derivatives
+    nan = x != x
     size = branch(x > 0.0, lambda: x, lambda: branch(x < 0.0, lambda: -x, lambda: 0.0))  # abs(x), without its kink
+    small = lambda: x / (1.0 + size)
     return branch(
         x > 1.0,
         lambda: 1.0 - 1.0 / (1.0 + x),
-        lambda: branch(x < -1.0, lambda: 1.0 / (1.0 - x) - 1.0, lambda: x / (1.0 + size)),
+        lambda: branch(x < -1.0, lambda: 1.0 / (1.0 - x) - 1.0, small),
     )
 
 
