@@ -116,13 +116,18 @@ def hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
 
 def exp2_rule(y: Any, x: Any) -> tuple[Any, ...]:
     """Where the result overflows, the slope may not yet."""
-    return (branch(known(y) == math.inf, lambda: exp2(x - 1.0) * (2.0 * LN2), lambda: y * LN2),)
+    is_over = known(y) == math.inf
+    if is_over is False:
+        return (y * LN2,)
+    return (branch(is_over, lambda: exp2(x - 1.0) * (2.0 * LN2), lambda: y * LN2),)
 
 
 def cbrt_rule(y: Any, x: Any) -> tuple[Any, ...]:
     """The form by y holds at 0 and at infinity, the other one keeps its digits everywhere else."""
-    by_power = lambda: one_power_less(y, x, 1.0 / 3.0) / 3.0  # noqa: E731
-    return (branch(known(x) == known(y), lambda: 1.0 / y / y / 3.0, by_power),)
+    is_end = known(x) == known(y)
+    if is_end is False:
+        return (one_power_less(y, x, 1.0 / 3.0) / 3.0,)
+    return (branch(is_end, lambda: 1.0 / y / y / 3.0, lambda: one_power_less(y, x, 1.0 / 3.0) / 3.0),)
 
 
 def atan_rule(y: Any, x: Any) -> tuple[Any, ...]:
@@ -133,10 +138,14 @@ def atan_rule(y: Any, x: Any) -> tuple[Any, ...]:
 def atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
     """nan at the origin, and 0 infinitely far away from it."""
     h = hypot(x, y)
-    is_far = (known(h) == math.inf) & (known(angle) == known(angle))
+    size = known(h)
+    is_ordinary = (0.0 < size < math.inf) if isinstance(size, float) else False
 
     def slope(general: Callable[[], Any]) -> Any:
-        return branch(known(h) == 0.0, lambda: undefined(y, x), lambda: branch(is_far, lambda: 0.0, general))
+        if is_ordinary:
+            return general()
+        is_far = (size == math.inf) & (known(angle) == known(angle))
+        return branch(size == 0.0, lambda: undefined(y, x), lambda: branch(is_far, lambda: 0.0, general))
 
     return (
         ZERO if isinstance(y, Constant) else slope(lambda: x / h / h),
@@ -173,7 +182,8 @@ def pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
     if isinstance(p, Constant):
         return by_x, ZERO
     by_p = power_term(x, p, 0.0, 1.0)
-    return by_x, branch((known(x) == 0.0) & (known(p) == 0.0), lambda: flat(by_p), lambda: by_p)
+    is_jump = (known(x) == 0.0) & (known(p) == 0.0)
+    return by_x, by_p if is_jump is False else branch(is_jump, lambda: flat(by_p), lambda: by_p)
 
 
 def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
@@ -185,9 +195,12 @@ def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
         lower = pow(x, p - 1.0)
     else:
         lower = power_term(x, p, less + 1.0, logs)
+    size = known(lower)
+    if isinstance(size, float) and math.isfinite(size) and known(x) != 0.0:
+        return factor * lower
     is_large, is_flat = is_infinite(lower), known(factor) == 0.0
     if is_flat is not False:
-        is_flat = is_flat & (is_large | ((logs == 0.0) & (known(lower) != known(lower))))
+        is_flat = is_flat & (is_large | ((logs == 0.0) & (size != size)))
 
     def inside() -> Any:
         return branch(is_large & is_finite(y), lambda: factor / x * y, lambda: factor * lower)
@@ -215,6 +228,8 @@ def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[A
 
 def xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     """At x = 0 the term is kept out where its slope in y is not a number: it is 0, and changes with x."""
+    if (known(y) > 0.0) is True:
+        return log(y), log_slope(y, x)
     is_outside, is_zero = known(y) < 0.0, known(x) == 0.0
     by_x = branch(is_outside, lambda: undefined(x, y), lambda: log(y))
     outside = lambda: branch(is_zero, lambda: flat(by_x), lambda: by_x)  # noqa: E731

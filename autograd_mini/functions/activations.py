@@ -149,6 +149,12 @@ def selu(x: Scalar) -> Scalar:
     return 1.0507009873554804934193349852946 * _elu(x, 1.6732632423543772848170429916717)
 
 
+def _but_at_minus_infinity(x: Scalar, product: Callable[[], Scalar]) -> Scalar:
+    """The product of x and a probability, whose limit is -0.0; inf * 0 is not."""
+    is_end = known(x) == -math.inf
+    return product() if is_end is False else branch(is_end, lambda: constant(-0.0, x), product)
+
+
 @_activation("The Gaussian error linear unit: x times the probability that a standard normal number is below x.",
              "Φ(x) + x φ(x), with the normal distribution and its density; 0.5 at 0.\n"
              "Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.",
@@ -156,7 +162,7 @@ def selu(x: Scalar) -> Scalar:
 def gelu(x: Scalar) -> Scalar:
     if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and x times those
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
-    return branch(known(x) == -math.inf, lambda: constant(-0.0, x), lambda: x * ndtr(x))
+    return _but_at_minus_infinity(x, lambda: x * ndtr(x))
 
 
 @_activation("The sigmoid linear unit x * sigmoid(x), also called swish.",
@@ -167,7 +173,7 @@ def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
         root = exp(0.5 * x)
         return (x * root) * (root / (1.0 + root * root))
-    return branch(known(x) == -math.inf, lambda: constant(-0.0, x), lambda: x * sigmoid(x))
+    return _but_at_minus_infinity(x, lambda: x * sigmoid(x))
 
 
 @_activation("log(1 + exp(x)), a smooth rectifier.",
@@ -182,13 +188,14 @@ def softplus(x: Scalar) -> Scalar:
              "1 / (1 + |x|)**2; 1 at 0, where the second derivative jumps from 2 to -2, and is 0.",
              "softsign(3.0) -> 0.75")  # fmt: skip
 def softsign(x: Scalar) -> Scalar:
-    nan = x != x
-    size = branch(x > 0.0, lambda: x, lambda: branch(x < 0.0, lambda: -x, lambda: 0.0))  # abs(x), without its kink
-    small = lambda: x / (1.0 + size)
+    def at_most_zero() -> Scalar:
+        return branch(x < 0.0, lambda: -x, lambda: branch(x == x, lambda: 0.0, lambda: x))
+
+    size = branch(x > 0.0, lambda: x, at_most_zero)  # abs(x), without its kink
     return branch(
         x > 1.0,
         lambda: 1.0 - 1.0 / (1.0 + x),
-        lambda: branch(x < -1.0, lambda: 1.0 / (1.0 - x) - 1.0, small),
+        lambda: branch(x < -1.0, lambda: 1.0 / (1.0 - x) - 1.0, lambda: x / (1.0 + size)),
     )
 
 
