@@ -308,7 +308,8 @@ def _edge(slope: Any) -> tuple[Condition | bool, Any]:
 def _opposite(condition: Condition | bool) -> Condition | bool:
     if isinstance(condition, bool):
         return not condition
-    return condition.operands[0] if condition.op == "~" else ~condition
+    opposite: Condition | bool = condition.operands[0] if condition.op == "~" else ~condition
+    return opposite
 
 
 def _both(a: Condition | bool, b: Condition | bool) -> Condition | bool:
