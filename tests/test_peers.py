@@ -25,8 +25,9 @@ import sympy
 import autograd_mini as am
 from autograd_mini import Value
 from tests import oracles
+from tests.effort import effort
 
-COUNT = {"exact": 800, "jax": 2000, "torch": 2000}
+COUNT = {"exact": effort(300, 3000), "jax": effort(500, 4000), "torch": effort(500, 4000)}
 ULP = 2.0**-53
 EVENTS = KINK, EDGE, OUTSIDE, RANGE = "kink", "edge of the domain", "outside the domain", "beyond floats"
 
@@ -59,7 +60,7 @@ _CBRT, _SLOPE = sympy.Rational(1, 3), sympy.Rational(0.01)
 # The rest is one of several smooth functions, and which one depends on the operands. At a kink it is a function with
 # the slope of convention C3, the smallest that lies between those of both sides.
 PIECES = {
-    "abs": lambda a: A if a > 0 else -A if a < 0 else (_ZERO, KINK),
+    "abs": lambda a: A if a > 0 or mpmath.isnan(a) else -A if a < 0 else (_ZERO, KINK),
     "relu": lambda a: A if a > 0 else _ZERO if a < 0 else (_ZERO, KINK),
     "leaky_relu": lambda a: A if a > 0 else _SLOPE * A if a < 0 else (_SLOPE * A, KINK),
     "elu": lambda a: A if a > 0 else sympy.exp(A) - 1 if a < 0 else (sympy.exp(A) - 1, KINK),
@@ -351,6 +352,10 @@ def applied(name, operands, numbers, nudge):
         results[i], happened = real(result, name) if used[i] and result is not None else (None, set())
         events |= set() if lost else happened
         results[i] = None if results[i] is None else results[i] * nudge()
+    if nudge is exactly and not lost and mpmath.isnan(results[0]) and (OUTSIDE, name) in events:
+        rounded = function(*[mpmath.mpf(numbers[i]) for i in places])[0]
+        if not mpmath.isnan(real(rounded, name)[0]):  # acosh(erf(20)): the float is 1, the number a little less
+            raise UndecidedError
     if mpmath.isnan(results[0]):  # what has no value has no derivative, whatever formulas say
         results = [None if result is None else mpmath.nan for result in results]
     if name == "hypot" and event == KINK:  # the tip of a cone has no second derivatives; nan is "no opinion"
@@ -598,6 +603,10 @@ def pulled(f, weights):
     return lambda x: am.vjp(f, x)[1](weights)[0]
 
 
+# SymPy's √x² is |x|, whose second derivative is an impulse at 0; no point is there.
+AWAY_FROM_KINKS = {"DiracDelta": lambda x, *order: mpmath.mpf(0) if x else mpmath.nan}
+
+
 @functools.cache
 def smooth_cases():
     """Smooth expressions with their first three derivatives by SymPy, and a direction."""
@@ -611,7 +620,7 @@ def smooth_cases():
         for _ in range(3):
             orders.append([sympy.diff(g, s) for g in orders[-1] for s in symbols])
         with mpmath.workdps(40):
-            numbers = sympy.lambdify(symbols, [*itertools.chain(*orders)], "mpmath", cse=True)(
+            numbers = sympy.lambdify(symbols, [*itertools.chain(*orders)], [AWAY_FROM_KINKS, "mpmath"], cse=True)(
                 *map(mpmath.mpf, expression.point)
             )
             if all(isinstance(x, mpmath.mpf) or not mpmath.im(x) for x in numbers) and max(map(abs, numbers)) < 1e6:
@@ -638,7 +647,8 @@ def test_mixes(name):
 def test_both_directions():
     """<u, J v> = <Jᵀ u, v>, at kinks and edges as well; J v and H v are what jacobian and hessian say."""
     chance, counted = random.Random(2), 0
-    for expression in expressions(NAMES, 1000, seed=2):
+    count = effort(1000, 5000)
+    for expression in expressions(NAMES, count, seed=2):
         x, n, m = expression.point, len(expression.point), len(expression.steps)
         u, v = ([chance.uniform(-2.0, 2.0) for _ in range(size)] for size in (m, n))
 
@@ -657,4 +667,4 @@ def test_both_directions():
             error = 1e-12 * (size + (np.abs(H) @ np.abs(v)).max())
             assert np.abs(H @ np.array(v) - product).max() <= error, str(expression)
             counted += 1
-    assert counted > 900
+    assert counted > 0.9 * count
