@@ -60,7 +60,7 @@ _CBRT, _SLOPE = sympy.Rational(1, 3), sympy.Rational(0.01)
 # The rest is one of several smooth functions, and which one depends on the operands. At a kink it is a function with
 # the slope of convention C3, the smallest that lies between those of both sides.
 PIECES = {
-    "abs": lambda a: A if a > 0 or mpmath.isnan(a) else -A if a < 0 else (_ZERO, KINK),
+    "abs": lambda a: A if a > 0 else -A if a < 0 else (_ZERO, KINK),
     "relu": lambda a: A if a > 0 else _ZERO if a < 0 else (_ZERO, KINK),
     "leaky_relu": lambda a: A if a > 0 else _SLOPE * A if a < 0 else (_SLOPE * A, KINK),
     "elu": lambda a: A if a > 0 else sympy.exp(A) - 1 if a < 0 else (sympy.exp(A) - 1, KINK),
@@ -335,7 +335,10 @@ def applied(name, operands, numbers, nudge):
         nudge: gives a factor near 1 for every number computed.
     """
     form, event = SMOOTH.get(name), None
-    if name in PIECES:
+    lost = any(mpmath.isnan(jet.value) for jet in operands)
+    if name in PIECES and lost and name != "where":
+        form = sympy.Add(*SYMBOLS[: len(operands)])  # nan is on no side of a kink: nan by each operand
+    elif name in PIECES:
         with mpmath.workdps(40):  # x / x is 1 up to the last digit only
             chosen, exact = PIECES[name](*numbers), PIECES[name](*[+jet.value for jet in operands])
         if chosen != exact and nudge is exactly:
@@ -346,7 +349,7 @@ def applied(name, operands, numbers, nudge):
     live = [any(slope is not None for slope in itertools.chain(jet.gradient, *jet.hessian)) for jet in jets]
     used = [True, *live, *[live[p] and live[q] for p, q in pairs]]
     events: set = {(event, name)} if event else set()
-    lost = any(mpmath.isnan(jet.value) for jet in (jets if name == "where" else operands))
+    lost = any(mpmath.isnan(jet.value) for jet in (jets if name == "where" else operands))  # of the arm taken
     results = [mpmath.nan] * len(used) if lost or event == EDGE else function(*[jet.value for jet in jets])
     for i, result in enumerate(results):
         results[i], happened = real(result, name) if used[i] and result is not None else (None, set())
@@ -362,6 +365,12 @@ def applied(name, operands, numbers, nudge):
         jets, pairs = operands, [(0, 0), (0, 1), (1, 1)]
         results = [results[0], None, None, mpmath.nan, mpmath.nan, mpmath.nan]
     value, slopes, curves = results[0], results[1 : 1 + len(jets)], results[1 + len(jets) :]
+    # (-2)**p has no slope by p: no curve either, although 0 * log(-2) looks like one.
+    unknown = [slope is not None and mpmath.isnan(slope) for slope in slopes]
+    curves = [
+        mpmath.nan if curve is not None and (unknown[p] or unknown[q]) else curve
+        for (p, q), curve in zip(pairs, curves, strict=True)
+    ]
     gradient = [total(*[(s, jet.gradient[i]) for s, jet in zip(slopes, jets, strict=True)]) for i in range(n)]
     hessian = [
         [

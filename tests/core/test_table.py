@@ -20,6 +20,7 @@ from autograd_mini.core import table as primitives
 from autograd_mini.core.row import FLAT, TABLE, ZERO, interpreters
 from autograd_mini.symbolic import exact
 from autograd_mini.symbolic import table as symbolic_table
+from tests.effort import effort
 from tests.oracles import MEANING, X, Y, arity, derivative, derivatives, exactly, ulps
 
 SMOOTH = [row for row in TABLE.values() if row.ulp]
@@ -96,11 +97,14 @@ def worst_error(row, order, count):
     return worst
 
 
+COUNTS = effort(60, 500), effort(60, 500), effort(30, 150), effort(15, 60)  # of points, for each order
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("row", SMOOTH, ids=lambda row: row.name)
 def test_accuracy(row, order):
     """Value and derivatives up to the third are as accurate as the row says, over its whole domain."""
-    error, by, xs = worst_error(row, order, count=(200, 200, 60, 30)[order])
+    error, by, xs = worst_error(row, order, count=COUNTS[order])
     assert error <= row.ulp[order], f"{error:.3g} ulp in derivative {by} at {xs}"
 
 
