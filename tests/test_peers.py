@@ -519,6 +519,13 @@ def differences(expression, ours, theirs):
             yield Difference(x, y, None if silent else near(x, number, error), live, elsewhere)
 
 
+def forgets_nan(expression):
+    """Whether a step is a power that is 1 even for nan, as in C: 1**nan, nan**0."""
+    numbers = [*expression.point, *expression.constants, *expression.all_on(expression.point, OURS, float)]
+    powers = [operands for name, operands in expression.steps if name == "pow"]
+    return any(numbers[base] == 1.0 or numbers[exponent] == 0.0 for base, exponent in powers)
+
+
 def test_exact():
     """Value, gradient and Hessian of random expressions are those of SymPy, up to the spread of rounding errors."""
     determined, count, undecided = 0, COUNT["exact"], 0
@@ -534,7 +541,8 @@ def test_exact():
                 determined += 1
                 assert near(x, number, error), (str(expression), place, x, float(number), exact.jet.events)
         if any(event == OUTSIDE for event, _ in exact.jet.events) and mpmath.isnan(exact.numbers[0]):
-            assert not math.isfinite(ours[0]) or exact.jet.events & {(EDGE, "atan2")}, str(expression)
+            defined = exact.jet.events & {(EDGE, "atan2")} or forgets_nan(expression)
+            assert not math.isfinite(ours[0]) or defined, str(expression)
     assert determined > 9 * count
     assert undecided < 0.01 * count
 
