@@ -355,9 +355,13 @@ def applied(name, operands, numbers, nudge):
         results[i], happened = real(result, name) if used[i] and result is not None else (None, set())
         events |= set() if lost else happened
         results[i] = None if results[i] is None else results[i] * nudge()
-    if nudge is exactly and not lost and mpmath.isnan(results[0]) and (OUTSIDE, name) in events:
-        rounded = function(*[mpmath.mpf(numbers[i]) for i in places])[0]
-        if not mpmath.isnan(real(rounded, name)[0]):  # acosh(erf(20)): the float is 1, the number a little less
+    if nudge is exactly and not lost and event != EDGE and all(map(math.isfinite, numbers)):
+        # acosh(erf(20)) and asin(ndtr(20)): the float is 1, at the edge, and the number is a little less.
+        rounded = function(*[mpmath.mpf(numbers[i]) for i in places])
+        if any(
+            r is not None and mpmath.isnan(r) != mpmath.isnan(real(f, name)[0])
+            for r, f in zip(results, rounded, strict=True)
+        ):
             raise UndecidedError
     if mpmath.isnan(results[0]):  # what has no value has no derivative, whatever formulas say
         results = [None if result is None else mpmath.nan for result in results]
