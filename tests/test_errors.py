@@ -79,7 +79,7 @@ def _in_scope():
         (lambda: am.grad(lambda x: x, argnums=1)(2.0), "1 positional argument was given", "counts them from 0"),
         (lambda: am.mse([1.0], [1.0, 2.0]), "1 prediction and 2 targets", "one target for each prediction"),
         (lambda: am.mse(1.0, [1.0]), "one prediction and a list", "one target for each prediction"),
-        (lambda: _in_scope(), "no scope 'whole'", "Name one that it has, such as part."),
+        (lambda: _in_scope(), "no scope 'whole'", "Name one of its scopes, such as part."),
     ],
 )
 def test_frequent_slips_are_told_from_others(call, what, do):

@@ -75,7 +75,12 @@ def test_sys_exit_after_the_work_is_no_error(run):
         ("programs/p.py:number", "", 1, "number in programs/p.py is not a Value but int: 3."),
         ("programs/p.py:none", "", 1, "programs/p.py has no global variable 'none' at its end."),
         ("programs/p.py", "x = loss = None; import sys; sys.exit(3)", 1, "programs/p.py ended with sys.exit(3)."),
-        ("programs/p.py --focus Z", "", 1, "The graph has no scope 'Z'.\n  do:    Name one that it has, such as tanh."),
+        (
+            "programs/p.py --focus Z",
+            "",
+            1,
+            "The graph has no scope 'Z'.\n  do:    Name one of its scopes, such as tanh.",
+        ),
         ("programs/p.py -o none/g.svg", "", 1, "There is no folder 'none'."),
         ("programs/p.py -o g.txt", "", 1, "No picture can be saved as 'g.txt'."),
         ("programs/p.py --direction up", "", 2, "usage:"),
