@@ -377,7 +377,7 @@ def test_modules_that_are_hard_to_copy():
             r"MLP has no parameter 'layers.0.w'; its 20 are layers.0.neurons.0.w.0",
         ),
         ({1: 1.0}, am.ArgumentError, "no parameter 1"),
-        ([1.0, 2.0], am.ArgumentError, "MLP has 20 parameters, and params has 2"),
+        ([1.0, 2.0], am.ArgumentError, "MLP has 20 parameters, but params has 2"),
         (3.0, am.OperandError, r"params as a dict, not 3.0(?s:.*)state_dict\(\)"),
         ({"layers.0.neurons.0.b": [1.0]}, am.OperandError, r"params\['layers.0.neurons.0.b'\].*list"),
         ({"layers.0.neurons.0.b": "1"}, am.OperandError, r"params\['layers.0.neurons.0.b'\].*str"),

@@ -468,7 +468,7 @@ def test_hidden_leaves_are_an_error(hide):
         inner = owner.part[0] if "." in name else owner
         inner.w = hide(value)
         for call in (owner.parameters, owner.state_dict, owner.zero_grad, lambda o=owner: o.load_state_dict({})):
-            with pytest.raises(am.ArgumentError, match=rf"Module\.{name}.*is not looked into") as caught:
+            with pytest.raises(am.ArgumentError, match=rf"Module\.{name}.*is not searched") as caught:
                 call()
             assert "override parameters()" in str(caught.value)
         inner.also = value  # found elsewhere, it is not hidden
@@ -480,7 +480,7 @@ def test_hidden_behind_weak_references():
     """A module that only a weak reference reaches is not passed over, as long as it lives."""
     other = module_with(w=leaf())
     for weak in (weakref.ref(other), weakref.WeakKeyDictionary({other: 1})):
-        with pytest.raises(am.ArgumentError, match="is not looked into"):
+        with pytest.raises(am.ArgumentError, match="is not searched"):
             module_with(other=weak).parameters()
     for weak in (weakref.WeakSet([other]), weakref.WeakValueDictionary(x=other), weakref.proxy(other)):
         assert module_with(other=weak).parameters() == [other.w]
@@ -709,9 +709,9 @@ def test_broken_files_change_nothing(tmp_path):
         (text[: len(text) // 2], "line "),
         (text.replace(":", "", 1), "line 2: "),
         ("[" * 100_000, "line 1: "),
-        ("[]", "there is no model in it"),
-        ("{}", "there is no model in it"),
-        (json.dumps({"model": content["model"]}), "there is no optimizer in it"),
+        ("[]", "it contains no model"),
+        ("{}", "it contains no model"),
+        (json.dumps({"model": content["model"]}), "it contains no optimizer"),
         (json.dumps({**content, "model": None}), "the model does not fit"),
         (json.dumps({**content, "model": {}}), "the model does not fit. The state lacks"),
         (json.dumps({**content, "optimizer": {**optimizer, "steps": [math.nan]}}), "the optimizer does not fit"),
