@@ -37,7 +37,7 @@ def programs() -> list[str]:
     beside = os.path.join(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
     found = [path for path in (shutil.which(beside), shutil.which("dot")) if path]  # `beside` is often not on PATH
     if not found:
-        raise MissingError("A drawing needs a `dot` program to become SVG, and none was found.", _ADVICE)
+        raise MissingError("There is no `dot` program to turn a drawing into SVG.", _ADVICE)
     if len(found) > 1 and not _is_known(found[0]):
         found.reverse()
     return found
