@@ -187,7 +187,7 @@ def test_a_layer_of_one_neuron_may_be_hidden():
         (lambda: nn.Linear(2, 1, init="xavier"), "no init 'xavier'"),
         (lambda: nn.Linear(2, 1, init=lambda nin, nout, generator: "x"), "'x'"),
         (lambda: nn.Linear(0, 1), "0 inputs"),
-        (lambda: nn.Sequential(), "nothing"),
+        (lambda: nn.Sequential(), "no parts"),
         (lambda: nn.Sequential("rleu"), "no activation 'rleu'"),
         (lambda: nn.Sequential(nn.Linear(2, 3), None), "no activation None"),
     ],
@@ -645,7 +645,7 @@ def test_names_that_a_state_could_not_tell_apart():
             module.state_dict()
     shared = leaf()
     tied = module_with(a=shared, b=shared)
-    with pytest.raises(am.ArgumentError, match="a and b are one parameter"):
+    with pytest.raises(am.ArgumentError, match="a and b are the same parameter"):
         tied.load_state_dict({"a": 1.0, "b": 2.0})
     tied.load_state_dict({"a": math.nan, "b": math.nan})
     assert math.isnan(shared.data)
