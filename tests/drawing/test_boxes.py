@@ -173,7 +173,7 @@ def test_a_scope_that_is_not_there():
     """An unknown scope is refused with similar names, or with the remark that the graph has none."""
     with pytest.raises(ArgumentError, match=r"no scope 'Layer1/Neuron33'(?s:.*)Layer1/Neuron3"):
         draw(network(), focus="Layer1/Neuron33")
-    with pytest.raises(ArgumentError, match=r"(?s)no scope 'Layer1'.*no scopes at all"):
+    with pytest.raises(ArgumentError, match=r"(?s)no scope 'Layer1'.*It has no scopes\."):
         draw(Value(1.0) * 2.0, focus="Layer1")
     with pytest.raises(ArgumentError, match="no scope"):
         draw(network(), expand=network().scope)

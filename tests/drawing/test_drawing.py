@@ -719,8 +719,8 @@ def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("pass", r"exit status 0\): it says nothing"),
-        ("print('<svg>')", r"exit status 0\): it says nothing"),
+        ("pass", r"exit status 0\): it printed nothing"),
+        ("print('<svg>')", r"exit status 0\): it printed nothing"),
         ("print('<svg></svg>'); print('a bad label\\nmore', file=sys.stderr); sys.exit(1)", r"1\): a bad label\n"),
         ("print('Warning: w\\nError: e', file=sys.stderr); sys.exit(3)", r"3\): Error: e\n"),
         ("sys.stderr.buffer.write(b'\\xff')", "�"),

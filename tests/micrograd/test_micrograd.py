@@ -438,7 +438,7 @@ def test_operands_that_were_not_named_are_an_error():
 @pytest.mark.parametrize("children", [3.0, (3.0,), "ab", [None]])
 def test_children_are_nodes(children):
     """Anything else is an error at once; micrograd notices in `backward()`."""
-    with pytest.raises(am.OperandError, match="computed from are Values"):
+    with pytest.raises(am.OperandError, match="operands of a Value are Values"):
         Value(2.0, children, "op")
     with pytest.raises(am.OperandError, match="_backward must be a function"):
         Value(2.0)._backward = None
