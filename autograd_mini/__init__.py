@@ -8,8 +8,7 @@
     '3.992582'
 
 This module holds the public names, and nothing else; `__init__.pyi` names them to type checkers. A module is imported
-when a name of it is used first. Read next: `core.table` (the operations), `engine` (`Value` and the sweep),
-`functions` (what is composed from the operations).
+when a name of it is used first. Read next: `core`.
 """
 
 import importlib as _importlib

@@ -19,6 +19,7 @@ import autograd_mini as am
 from tests import stubs
 
 PACKAGE = Path(am.__file__).parent
+TESTS = Path(__file__).parent
 MODULES = sorted(
     name.removesuffix(".__init__")
     for name in (".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in PACKAGE.rglob("*.py"))
@@ -165,6 +166,16 @@ def test_modules_are_read_one_after_the_other():
         found.append(following)
     left_out = {module for module in MODULES if not module.endswith("__main__")} - set(found)
     assert left_out == set(), f"nothing leads to {', '.join(sorted(map(short, left_out)))}"
+
+
+@pytest.mark.parametrize("file", sorted(TESTS.rglob("test_*.py")), ids=lambda file: str(file.relative_to(TESTS)))
+def test_a_test_says_what_must_hold(file):
+    """The docstring of a test is a sentence of the specification."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test")]
+    silent = [test.name for test in functions if not (ast.get_docstring(test) or "").rstrip().endswith((".", ":"))]
+    assert functions
+    assert silent == []
 
 
 @pytest.mark.parametrize("file", stubs.FILES)

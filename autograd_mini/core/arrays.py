@@ -1,7 +1,7 @@
 """NumPy arrays, element by element: one place makes a function of single numbers a function of arrays of them.
 
 NumPy is never imported: where there is an array, it is loaded already.
-Not here: what a function does with one element. Read next: `row`, whose dispatch ends here for arrays.
+Not here: what a function does with one element. Read next: `core.custom`.
 """
 
 from __future__ import annotations

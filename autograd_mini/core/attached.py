@@ -1,6 +1,6 @@
 """The functions that are methods of recording numbers, as `v.exp()`; `attached.pyi` names them to type checkers.
 
-Not here: which functions these are; `attach` of `methods` puts them here. Read next: `methods`.
+Not here: which functions these are; `attach` of `methods` puts them here. Read next: `core.arrays`.
 """
 
 

@@ -1,6 +1,6 @@
 """Operations of users: one public call adds a row to the table, after a look at whether its rule fits its function.
 
-Not here: what happens to the row then (`row`), and the package's own rows (`table`). Read next: `methods`.
+Not here: what happens to the row then (`row`), and the package's own rows (`table`). Read next: `core.copies`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A dual number is a + b ε with ε² = 0, where a and b are floats, nodes, or dual numbers of another derivative: every
 operation computes its result from the a's, and its slope from the local partials and the b's. Nothing is recorded.
-Not here: any rule (that is `table`). Read next: `transforms`, where `jvp` uses them.
+Not here: any rule (that is `table`). Read next: `core.replay`.
 """
 
 from __future__ import annotations

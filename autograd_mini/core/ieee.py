@@ -1,7 +1,7 @@
 """Real functions on floats with the results of C99 Annex F: nothing raises, nothing turns complex.
 
 Python's `math` raises where C, NumPy, Java and JavaScript return inf or nan; these have C's answers, so
-that every interpreter of a graph agrees. Not here: derivatives. Read next: `row`.
+that every interpreter of a graph agrees. Not here: derivatives. Read next: `core.node`.
 """
 
 from __future__ import annotations

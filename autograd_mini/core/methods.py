@@ -1,7 +1,7 @@
 """What every number that records can do: the operators, and the functions as methods, so that NumPy finds them too.
 
 `v.exp()` is `exp(v)`, and `np.exp` of an array of such numbers asks for it. All go through the table, and from there to
-the interpreter of the number's class. Not here: any such class. Read next: `engine`, which has the first, `Value`.
+the interpreter of the number's class. Not here: any such class. Read next: `core.attached`.
 """
 
 from __future__ import annotations

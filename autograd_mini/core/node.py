@@ -1,7 +1,7 @@
 """A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
 
 Not here: what makes nodes (`engine` records numbers, `traced` anything else), and who walks them (`sweep`).
-Read next: `engine`.
+Read next: `core.sweep`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Node(Methods):
     def _retire(self) -> None:
         """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
         if self._row is None:
-            self._left, self._dleft = self.data, ZERO
+            self._left = self._data
         self._row = _POS
 
     # -- notes ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The function that evaluates a row, with the documentation that `help` shows.
 
-Not here: rows (`row`, `table`). Read next: `rules`.
+Not here: rows (`row`, `table`). Read next: `core.ieee`.
 """
 
 from __future__ import annotations
@@ -11,23 +11,32 @@ from typing import Any
 from autograd_mini.core.row import TABLE, Operation, Primitive, as_number, evaluate, numbers_in
 from autograd_mini.errors import ArgumentError
 
-_DOCUMENTATION = """{meaning}
+_DOCUMENTATION = """{}
 
 Args:
-    {operands}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them.
+    {}
 
 Returns:
-    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
-    array, element by element.
+    {}
 
 Raises:
-    OperandError: an operand is none of these.
+    {}
 
-Derivative: {derivative}
+Derivative: {}
 
->>> {call}
-{result}
+>>> {}
+{}
 """
+_TAKES = "{}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them."
+_RETURNS = """A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For
+arrays an array, element by element."""
+
+
+def documentation(meaning: str, takes: str, returns: str, raises: str, derivative: str, example: str) -> str:
+    """What `help` shows of an operation or a composition; lines after the first are indented."""
+    call, _, result = example.partition(" -> ")
+    indented = [fact.replace("\n", "\n    ") for fact in (takes, returns, raises)]
+    return _DOCUMENTATION.format(meaning, *indented, derivative, call, result)
 
 
 def define(
@@ -40,9 +49,8 @@ def define(
     row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
     names, is_variadic = rule.__code__.co_varnames[1:], row.arity is None
     names = names[:1] if is_variadic else names[: row.arity]
-    call, _, result = example.partition(" -> ")
-    operands = f"*{names[0]}" if is_variadic else ", ".join(names)
-    doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
+    takes = _TAKES.format(f"*{names[0]}" if is_variadic else ", ".join(names))
+    doc = documentation(meaning, takes, _RETURNS, "OperandError: an operand is none of these.", derivative, example)
     defaults = getattr(function, "__defaults__", None)
     return operation_of(row, names, is_variadic, "autograd_mini.core.table", doc, defaults, takes_iterable)
 

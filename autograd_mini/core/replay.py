@@ -1,7 +1,7 @@
 """A recorded graph on other numbers, and which decisions of the program would have another answer there.
 
 Nothing of the program runs again, so every choice that it made stays.
-Not here: derivatives. Read next: `engine`.
+Not here: derivatives. Read next: `transforms`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A row of the table: what one primitive operation is, and who evaluates it on operands of which type.
 
 Not here: the rows (`table`), and `Value`: an operand of another type finds its interpreter in `interpreters`.
-Read next: `rules`.
+Read next: `core.operation`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pieces that rules of the table share, each chosen so that its own derivatives keep their digits as well.
 
 They speak of rows by name, so that they can be read after the table, and loaded before it.
-Not here: rules that fit on a line (`table`). Read next: `table`.
+Not here: rules that fit on a line (`table`). Read next: `core.row`.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     if root.keeps_pairs and not everything:
         return _order_of_pairs(root, order)
     kind = object if everything else Node  # a traced node may lead to a condition
-    path = [root]
+    path = [] if root in order else [root]
     while path:
         operands = [x for x in path[-1].operands if type(x) is not float and isinstance(x, kind)]
         if missing := [x for x in operands if x not in order]:
@@ -63,13 +63,11 @@ def _order_of_pairs(node: Any, order: dict[Any, Any]) -> dict[Any, Any]:
             elif type(node._left) is tuple:
                 for operand in others[-1]:
                     if operand not in order:
+                        node = operand
                         break
-                else:
-                    others.pop()
-                    order[path.pop()] = ZERO
-                    continue
-                node = operand
-                break
+                if node is not path[-1]:
+                    break
+                others.pop()
             order[path.pop()] = ZERO
         else:
             return order
@@ -119,17 +117,9 @@ def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> di
 
 
 def propagate(
-    root: Any,
-    seed: Any,
-    adjoints: dict[Any, Any],
-    leaves: Sequence[Any] = (),
-    partials: Partials | None = None,
+    root: Any, seed: Any, adjoints: dict[Any, Any], leaves: Sequence[Any] = (), partials: Partials | None = None
 ) -> None:
-    """Run a sweep to its end, or up to the leaves that the order starts with.
-
-    Raises:
-        NonFiniteError: under `checked()`, a contribution is nan or infinite.
-    """
+    """Run a sweep to its end, or up to the leaves that the order starts with; raises what `checked()` asks for."""
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
@@ -144,13 +134,7 @@ def propagate(
 
 
 def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
-    """Walk from the leaves to the roots and give each node its derivative in one direction: the same edges, forwards.
-
-    The tangents are those of the leaves at first; `ZERO` where nothing arrives.
-
-    Raises:
-        NonFiniteError: under `checked()`, a tangent is nan or infinite.
-    """
+    """Give each node its derivative in the direction that the tangents of the leaves say: the same edges, forwards."""
     checks = recording().hooks.checked
     for node in order:
         if node in tangents:

@@ -4,7 +4,7 @@ A row holds the name, the function on floats, the rule (the local partial deriva
 this very table), the domain from which tests draw points, the accuracy they hold it to, what `help` says, and the
 facts that the rest of the package asks for (the columns of `row.Primitive`). The same rule text serves floats,
 `Value`s (derivatives of any order), SymPy expressions (proofs) and traced values.
-Not here: `Value`; an operand of another type finds its interpreter in `interpreters`. Read next: `methods`.
+Not here: `Value`; an operand of another type finds its interpreter in `interpreters`. Read next: `core.rules`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The main job: train a softmax classifier built from primitives, and hold what falls out against the closed forms.
 
-Not here: command-line arguments (`cli`), derivatives. Read next: `script`.
+Not here: command-line arguments (`cli`), derivatives. Read next: `output`.
 """
 
 from __future__ import annotations

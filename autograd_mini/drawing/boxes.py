@@ -1,6 +1,6 @@
 """Which nodes share a box: what keeps a picture of a large graph readable. Decided before anything is laid out.
 
-Not here: what stands in a box (that is `picture`). Read next: `drawing.gradients`.
+Not here: what stands in a box (that is `picture`). Read next: `drawing.picture`.
 """
 
 from __future__ import annotations

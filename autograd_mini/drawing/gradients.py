@@ -1,6 +1,6 @@
 """The gradients that a picture shows: those of the last `backward()`, or as they stand in the middle of one.
 
-Not here: how they look (that is `picture`). Read next: `drawing.picture`.
+Not here: how they look (that is `picture`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations

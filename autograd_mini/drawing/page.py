@@ -1,7 +1,7 @@
 """Pages: one HTML file with style, script and data inside, which needs no server and no network; and one of pictures.
 
 A content security policy lets only our own script run. In the page of a drawing each scope has its picture already; a
-click shows another one. Not here: what pictures and the debugger's pages show. Read next: `drawing/page.js`.
+click shows another one. Not here: what pictures and the debugger's pages show. Read next: `debug`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`explain`: why is this gradient zero, nan, infinite, tiny or huge?
 
 Not here: how that is found, how it reads and what to write instead; those modules are imported by the first question,
-because `import autograd_mini` must stay fast. Read next: `words`.
+because `import autograd_mini` must stay fast. Read next: `explanation.words`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What to do about a gradient: a stable form of what the program wrote, or what usually helps.
 
-Not here: the stable forms (that is `stable`). Read next: `stable`.
+Not here: the stable forms (that is `stable`). Read next: `explanation.report`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A gradient is a sum of products along paths. Whatever is wrong with it came in at one place: going up from the node,
 towards the output, as long as the adjoint is just as bad, you arrive at the product, or the sum, where it began.
-Not here: the way up (that is `graph`), and what to write instead (that is `advice`). Read next: `digits`.
+Not here: the way up (that is `graph`), and what to write instead (that is `advice`). Read next: `explanation.digits`.
 """
 
 from __future__ import annotations

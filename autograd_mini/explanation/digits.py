@@ -1,6 +1,6 @@
 """Which sums have no correct digit: their terms are equal up to the errors that they were rounded with.
 
-Not here: what such a sum does to a gradient (that is `causes`). Read next: `advice`.
+Not here: what such a sum does to a gradient (that is `causes`). Read next: `explanation.stable`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A graph with the adjoint of every node, and the ways through it: up from a node, down to it, and what blocks them.
 
-Not here: the sweep (that is `core.sweep`), and what is wrong with a gradient. Read next: `causes`.
+Not here: the sweep (that is `core.sweep`), and what is wrong with a gradient. Read next: `explanation.causes`.
 """
 
 from __future__ import annotations

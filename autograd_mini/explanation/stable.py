@@ -2,7 +2,8 @@
 
 Both sides of a row are ordinary code. The left one is recorded on wildcards, and a graph matches if it has the same
 shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Whether a row helps at the
-numbers at hand is found by running both sides. Not here: what went wrong (that is `causes`). Read next: `report`.
+numbers at hand is found by running both sides. Not here: what went wrong (that is `causes`).
+Read next: `explanation.advice`.
 """
 
 from __future__ import annotations

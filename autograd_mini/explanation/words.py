@@ -1,6 +1,6 @@
 """What the parts of a graph are called in explanations, with the numbers that they were recorded with.
 
-Not here: what is wrong with them. Read next: `graph`.
+Not here: what is wrong with them. Read next: `explanation.graph`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each composition is chosen so that the derivative that falls out keeps its digits in both tails. Where two forms are
 analytically equal, each is used where it is accurate; derivatives of every order agree at the switch.
-Not here: what happens at the switch where they do not (`switches`). Read next: `logits`.
+Not here: what happens at the switch where they do not (`switches`). Read next: `functions.switches`.
 """
 
 from __future__ import annotations

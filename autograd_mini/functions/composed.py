@@ -1,6 +1,6 @@
 """What the compositions share: what they ask of the numbers they are given, and how `help` describes them.
 
-Not here: the compositions. Read next: `activations`.
+Not here: the compositions. Read next: `functions.sums`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from autograd_mini.core.methods import Methods
+from autograd_mini.core.operation import documentation
 from autograd_mini.core.row import as_number
 from autograd_mini.core.table import where
 from autograd_mini.engine import Value, is_node
@@ -20,36 +21,14 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}  # all that are public, by name
 NOT_NUMBERS = "OperandError: it is not a list, or an element is not a number."
 EMPTY = "ArgumentError: the list is empty."
 
-_DOCUMENTATION = """{meaning}
-
-Args:
-    {takes}
-
-Returns:
-    {returns}
-
-Raises:
-    {raises}
-
-Derivative: {derivative}
-
->>> {call}
-{result}
-"""
-
 
 def composition(
     meaning: str, derivative: str, example: str, *, takes: str, returns: str, raises: str
 ) -> Callable[[F], F]:
-    """A decorator: the function is public, and `help` tells these facts. Lines after the first are indented."""
+    """A decorator: the function is public, and `help` tells these facts."""
 
     def document(function: F) -> F:
-        call, _, result = example.partition(" -> ")
-        facts = {"takes": takes, "returns": returns, "raises": raises}
-        facts = {key: fact.replace("\n", "\n    ") for key, fact in facts.items()}
-        function.__doc__ = _DOCUMENTATION.format(
-            meaning=meaning, derivative=derivative, call=call, result=result, **facts
-        )
+        function.__doc__ = documentation(meaning, takes, returns, raises, derivative, example)
         FUNCTIONS[function.__name__] = function
         return function
 

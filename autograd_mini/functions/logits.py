@@ -1,6 +1,6 @@
 """Softmax and its logarithms: functions of lists of numbers, however large these are.
 
-Not here: the losses that use them. Read next: `losses`.
+Not here: the losses that use them. Read next: `functions.losses`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Losses, of logits and predictions, written so that they are stable.
 
-Not here: networks. Read next: `nn`.
+Not here: networks. Read next: `core.methods`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,7 @@ _PAIRED = "OperandError: an element is not a number.\nArgumentError: the lists a
 
 def _weights(name: str, target: Any, classes: int) -> list[tuple[int, Scalar]]:
     """A target as (class, weight) pairs; a class of weight zero has no pair, hence no edge (C2)."""
-    if isinstance(target, (Mapping, Set, str, bytes)):
-        raise OperandError(
-            f"{name}() got {shown(target)} as its target.",
-            "Pass the index of the right class, or a list of probabilities.",
-        )
-    if isinstance(target, Iterable) and getattr(target, "shape", None) != ():
+    if _are_several(target) and not isinstance(target, (Mapping, Set)):
         weights = list(target)
         if len(weights) != classes:
             raise ArgumentError(

@@ -1,6 +1,6 @@
 """Sums, means and norms of many numbers, one node each where that is one operation.
 
-Not here: losses. Read next: `logits`.
+Not here: losses. Read next: `functions.activations`.
 """
 
 from __future__ import annotations

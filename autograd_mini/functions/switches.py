@@ -1,6 +1,6 @@
 """Activations that switch between two forms: where their slopes differ there is a kink, and observers hear of it.
 
-Not here: the activations. Read next: `activations`.
+Not here: the activations. Read next: `functions.logits`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It looks into modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. A leaf
 that anything else holds is an error: half of a model must not stay untrained in silence.
-Not here: the modules of a network. Read next: `binding`.
+Not here: the modules of a network. Read next: `nn.binding`.
 """
 
 from __future__ import annotations

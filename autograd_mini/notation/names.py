@@ -1,7 +1,7 @@
 """What the nodes of a graph are called: one naming for pictures, pages, terminals, editors and explanations.
 
 Not here: what the running program can write (that is `namespaces`), and how a window shows a name.
-Read next: `notation.namespaces`.
+Read next: `notation.spelling`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The numbers that a graph was recorded with, and the gradients of its last sweep, although a program writes both.
 
 Under provenance `backward()` notes what they were; elsewhere the operations tell: what no longer gives their results
-was written since. Not here: how that is shown. Read next: `drawing`.
+was written since. Not here: how that is shown. Read next: `symbolic`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How numbers and the user's own texts are written: few digits, no middle where it is long, parentheses where needed.
 
-Not here: how an operation is written (that is `spelling`), and colours or columns. Read next: `notation.spelling`.
+Not here: how an operation is written (that is `spelling`), and colours or columns. Read next: `notation.names`.
 """
 
 from __future__ import annotations

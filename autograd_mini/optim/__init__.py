@@ -1,6 +1,6 @@
 """Gradient descent as PyTorch computes it: optimizers, schedules for their learning rates, and clipping.
 
-Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `states`.
+Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `optim.states`.
 """
 
 from __future__ import annotations

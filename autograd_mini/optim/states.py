@@ -1,6 +1,6 @@
 """Settings and states, checked before anything changes; `save` and `load`, which `nn` has too.
 
-Not here: what a state consists of; that is up to each class. Read next: `symbolic`.
+Not here: what a state consists of; that is up to each class. Read next: `micrograd`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Text for a terminal, and standard streams as they may be: closed, full, cut off, in an encoding that has no ∂.
 
-What a command prints goes through here. Not here: what is printed. Read next: `notation`.
+What a command prints goes through here. Not here: what is printed. Read next: `errors`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `prove` may assume of the inputs: equations are solved for a symbol, inequalities become facts about symbols.
 
-Not here: what holds under them. Read next: `proof`.
+Not here: what holds under them. Read next: `symbolic.normal`.
 """
 
 from __future__ import annotations

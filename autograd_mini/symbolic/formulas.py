@@ -1,6 +1,7 @@
 """What falls out, as formulas: a function recorded on symbols, and the package's own sweep through it.
 
-SymPy is never asked for a derivative: the rules of the table are what is shown. Not here: proofs. Read next: `normal`.
+SymPy is never asked for a derivative: the rules of the table are what is shown. Not here: proofs.
+Read next: `symbolic.assumptions`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The normal form: expressions that are equal for all real numbers look equal in it.
 
 Branches are taken apart, exponentials of sums become products of powers, and a fraction is 0 if its numerator is.
-Not here: numbers. Read next: `search`.
+Not here: numbers. Read next: `symbolic.search`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether a claimed closed form is what falls out, for all inputs: by a normal form and a search for counterexamples.
 
-Not here: either of them (that is `normal` and `search`). Read next: `lessons`.
+Not here: either of them (that is `normal` and `search`). Read next: `symbolic.derivation`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The numeric search for a counterexample: expressions at points, with many digits, real numbers only.
 
-Not here: what is compared. Read next: `assumptions`.
+Not here: what is compared. Read next: `symbolic.proof`.
 """
 
 from __future__ import annotations

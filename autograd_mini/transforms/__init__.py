@@ -1,4 +1,4 @@
 """Functions of functions: derivatives as JAX names them.
 
-Read next: `derivatives`.
+Read next: `transforms.trees`.
 """

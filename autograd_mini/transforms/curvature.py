@@ -2,7 +2,8 @@
 
 The derivative of a sweep is a sweep over the same edges. It begins at every operand whose local partial changes along
 the vector, with adjoint × second partial × tangent. The second partials are the rules of the table, on dual numbers.
-Not here: graphs with other variables in them; their gradient is a graph itself (`recorded`). Read next: `sparsity`.
+Not here: graphs with other variables in them; their gradient is a graph itself (`recorded`).
+Read next: `transforms.sparsity`.
 """
 
 from __future__ import annotations

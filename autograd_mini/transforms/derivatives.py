@@ -1,7 +1,8 @@
 """Functions of functions: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, which nest in any order.
 
 All but `jvp` record the function once (`recorded`); `jvp` runs it on dual numbers (`dual`).
-Not here: the chain rule (`sweep`, `dual`), structures (`trees`), sparse matrices (`sparsity`). Read next: `recorded`.
+Not here: the chain rule (`sweep`, `dual`), structures (`trees`), sparse matrices (`sparsity`).
+Read next: `transforms.curvature`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The sweep runs on the recorded floats where nothing outside depends on the answer. Otherwise the rules are evaluated
 again, on `Value`s, and the answer is a graph of its own: a derivative inside a derivative, a penalty on a gradient.
-Not here: what users call, and what arguments may look like (`derivatives`). Read next: `curvature`.
+Not here: what users call, and what arguments may look like (`derivatives`). Read next: `transforms.derivatives`.
 """
 
 from __future__ import annotations

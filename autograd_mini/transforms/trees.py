@@ -1,7 +1,7 @@
 """Structures of numbers (nested lists, tuples, dicts, NumPy arrays), taken apart and put together again.
 
 Everything that is not a container counts as a number; None is an empty container, as in JAX's pytrees.
-Not here: derivatives. Read next: `detached`.
+Not here: derivatives. Read next: `transforms.recorded`.
 """
 
 from __future__ import annotations

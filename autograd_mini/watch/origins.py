@@ -63,6 +63,7 @@ if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
 def provenance(calls: bool = False) -> Watch[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
+    The comparisons that a program makes with a node are remembered too, with their answers: `node.decisions`.
     It is off by default because it makes recording slower. The environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it
     on, with calls, for a whole run.
 

@@ -705,6 +705,7 @@ def test_one_factor_is_the_cause_where_it_outweighs_the_others(function, cause):
 
 
 def test_a_number_that_is_not_finite_is_explained_where_the_gradient_is_fine():
+    """A value of -inf is explained although the gradient asked about is a plain 1."""
     with am.provenance():
         x = Value(0.0, name="x")
         y = am.log(x)

@@ -119,6 +119,7 @@ def test_what_if_is_a_sweep_of_its_own(graph_, gradient, data):
 
 
 def test_what_was_changed_later_is_forgotten():
+    """Going back and changing a gradient drops later changes; a node that has handed on cannot be changed."""
     x = Value(2.0, name="x")
     y = x * 3.0
     z = y * 5.0
@@ -138,6 +139,7 @@ def test_what_was_changed_later_is_forgotten():
 
 
 def test_steps_are_frozen():
+    """A step of the past cannot be written."""
     step = debug.trace(Value(1.0) * 2.0)[0]
     with pytest.raises(FrozenInstanceError):
         step.total = 3.0
@@ -157,6 +159,7 @@ def test_nothing_changes_by_looking():
 
 
 def test_a_leaf_alone():
+    """The trace of a single leaf has a forward step and the seed."""
     x = Value(2.0)
     assert [(step.phase, step.node is x) for step in debug.trace(x)] == [("forward", True), ("seed", True)]
 
@@ -190,6 +193,7 @@ def test_a_hundred_thousand_steps_cost_no_replay():
 
 
 def test_bad_arguments_say_what_to_do():
+    """A wrong type raises OperandError; a step or node that is not in the trace raises ArgumentError."""
     x = Value(1.0)
     trace = debug.trace(x * 2.0)
     for call in (
