@@ -388,6 +388,8 @@ def names_of(f: Function, n: int) -> list[str]:
 
 def _number(name: str, place: str, leaf: Any) -> Any:
     """Return a leaf of a structure as a recording number or a float; None if it is neither."""
+    if type(leaf) is float:
+        return leaf
     leaf = settled(leaf)
     inner = innermost(leaf)
     if is_node(inner) and type(inner) is not Value:
