@@ -386,9 +386,8 @@ def record_dot(operands: tuple[Value, ...]) -> Value:
     numbers = [x._data for x in operands]
     half = len(numbers) // 2
     xs, ys = numbers[:half], numbers[half:]
-    products = map(operator.mul, xs, ys)
-    total = next(products)
-    for product in products:
+    total = -0.0  # adding it changes no number
+    for product in map(operator.mul, xs, ys):
         total += product
     if half == 1:
         return record(_DOT, total, *operands, *ys, *xs)
