@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd_mini.core import ieee
-from autograd_mini.core.row import TABLE, ZERO, Constant, Operation, branch, evaluate, is_formula, select
+from autograd_mini.core.row import TABLE, ZERO, Constant, Operation, branch, evaluate, known, select
 
 LN2, LOG2E, LOG10E = math.log(2.0), math.log2(math.e), math.log10(math.e)
 GAUSS, DENSITY = 2.0 / math.sqrt(math.pi), 1.0 / math.sqrt(2.0 * math.pi)
@@ -30,18 +30,9 @@ def named(name: str) -> Operation:
 abs, clip, exp, exp2, flat, floor, hypot, log, one_power_less = map(named, (
     "abs", "clip", "exp", "exp2", "flat", "floor", "hypot", "log", "one_power_less",
 ))  # fmt: skip
-pow, power_term, sign, slope_at_kink, stop, sum_of = map(named, (
-    "pow", "power_term", "sign", "slope_at_kink", "stop_gradient", "sum",
+pow, power_term, sign, stop, sum_of = map(named, (
+    "pow", "power_term", "sign", "stop_gradient", "sum",
 ))  # fmt: skip
-
-
-def known(x: Any) -> Any:
-    """What to compare in search of a special point: the number behind an operand.
-
-    For a formula it is nan, so that the general form is kept; on a tape the operand itself, and `branch` decides.
-    """
-    number = getattr(x, "data", x)
-    return number if isinstance(number, float) else math.nan if is_formula(number) else x
 
 
 def is_infinite(x: Any) -> Any:
@@ -108,10 +99,10 @@ def _cosine(x: Any, other: Any, h: Any) -> Any:
 
 
 def hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
-    """At the zero vector, which numbers do not ask about, the slope of a tape is 0, with nan as its derivatives."""
+    """At h = 0 every slope is `ZERO` in formulas; of numbers and on a tape `Primitive.partials` knows the slope."""
     slopes = [x / h for x in xs] if len(xs) != 2 else [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
-    at_tip = ZERO if isinstance(known(h), float) else slope_at_kink(*xs)
-    return tuple([select(h == 0.0, at_tip, slope) for slope in slopes])
+    is_tape = not isinstance(known(h), float)
+    return tuple([slope if is_tape else select(h == 0.0, ZERO, slope) for slope in slopes])
 
 
 def exp2_rule(y: Any, x: Any) -> tuple[Any, ...]:
