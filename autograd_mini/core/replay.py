@@ -55,31 +55,52 @@ class Decision:
 def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, float]:
     """The number of every node in an order, operands before results, with other numbers for some of the nodes.
 
-    A leaf that has none keeps its own, and so does an operand that is not in the order.
+    A leaf that has none keeps its own, and so does an operand that is not in the order. A `where` is decided again if
+    `choice_of` knows its comparison; every other choice stays.
     """
     found = dict(numbers)
     for node in order:
         if node not in found:
-            found[node] = node.data if node._row is None else node._row.function(*_numbers(node.operands, found))
+            operands = node.operands
+            if (choice := choice_of(node)) is not None:
+                operands = (float(choice.answer_at(found)), *operands[1:])
+            found[node] = node.data if node._row is None else node._row.function(*_numbers(operands, found))
     return found
+
+
+def choice_of(node: Any) -> Decision | None:
+    """The comparison that was made for this `where` alone, under `provenance`; None if that is not certain.
+
+    `leaky_relu` notes it at its node. The scope of a `relu` is not entered, and has no place in the program, unlike a
+    scope of the user with the same name.
+    """
+    if is_relu(node) and node.origin is not None and node.scope.site is None:
+        holds, _, x = node.operands
+        return Decision(x, "<=", 0.0, bool(holds), node.origin)
+    if node.op != "where" or not node.decisions:
+        return None
+    first: Decision = node.decisions[0]  # comparisons that the program made with the node itself may follow
+    return None if first.left is node or first.right is node else first
 
 
 def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decision]:
     """The comparisons that have another answer at these numbers, as far as `provenance` was on when they were made.
 
     One in the program itself (`if x > 0:`) means that `replay` follows a path which the program would not have taken;
-    so does one of a function with a kink, such as `relu`. Functions that switch between two equal forms only lose
-    digits. A comparison that the result does not lead to is found if one of its leaves is in the order or among the
+    so does one of a function with a kink, such as `elu`, but not one that `replay` decides again. Functions that switch
+    between two equal forms only lose digits. A comparison that the result does not lead to is found if one of its leaves is in the order or among the
     numbers, and if few operations lie between; not one of what `no_grad` or `detach` made a constant.
     """
     found: dict[Decision, None] = {}
+    order = [*order]
+    again = {choice for choice in map(choice_of, order) if choice is not None}
     for node in dict.fromkeys((*order, *numbers)):  # max(a, b) may be a alone, and the graph behind it without b
         decisions = node.decisions
-        if is_relu(node):  # which looks at bare numbers
+        if is_relu(node) and choice_of(node) is None:  # which looks at bare numbers
             holds, _, x = node.operands
             if (x.data <= 0.0) is bool(holds):
                 decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))
-        found |= {decision: None for decision in decisions if decision.answer_at(numbers) is not decision.answer}
+        found |= {d: None for d in decisions if d not in again and d.answer_at(numbers) is not d.answer}
     return [*found]
 
 

@@ -22,6 +22,7 @@ from autograd_mini.functions.composed import Scalar, between, composition, const
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite
+from autograd_mini.watch.origins import note_choice
 
 _LN2 = math.log(2.0)
 ACTIVATIONS: dict[str, Callable[..., Any]] = {}  # in the order of their definition
@@ -125,7 +126,9 @@ def relu(x: Scalar) -> Scalar:
 @_activation("x where it is positive, else slope * x.", "1 for x > 0, else slope; slope at the kink 0.",
              "leaky_relu(-2.0) -> -0.02", settings="\nslope: the derivative on the left.", switches=True)  # fmt: skip
 def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
-    return where(x > 0.0, x, slope * x)
+    y = where(x > 0.0, x, slope * x)
+    note_choice(y, x)
+    return y
 
 
 def _elu(x: Scalar, alpha: Scalar) -> Scalar:

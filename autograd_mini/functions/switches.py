@@ -66,13 +66,14 @@ def switching(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def switch(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
-        is_nan = x != x
+        number = x._data if is_node(x) else x  # to compare it is no decision
+        is_nan = number != number
         if is_nan is True:
             return x / x  # nan, with nan as all its derivatives
         y = function(x, *settings, **named)
         if is_nan is not False:  # on a tape
             return where(is_nan, x / x, y)
-        if (x == 0.0) is True and isinstance(x, Methods):
+        if (number == 0.0) is True and isinstance(x, Methods):
 
             def same(z: Scalar) -> Scalar:
                 return function(z, *settings, **named)

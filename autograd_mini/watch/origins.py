@@ -15,7 +15,7 @@ from autograd_mini.core.node import Node
 from autograd_mini.core.replay import Decision
 from autograd_mini.program.owner import frames_of_run, is_of_package, program_frame
 from autograd_mini.program.source import Site, site_of
-from autograd_mini.program.stack import Hooks, Observer, outwards, watch_everywhere
+from autograd_mini.program.stack import Hooks, Observer, outwards, recording, watch_everywhere
 from autograd_mini.watch import Watch
 
 
@@ -53,6 +53,12 @@ def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
         decision = Decision(left, op, right, answer, site_of(program_frame(sys._getframe(2))))
         for node in dict.fromkeys(nodes) | _leaves_behind(nodes):
             node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
+
+
+def note_choice(node: Any, x: Any) -> None:
+    """Note at a `where` the comparison of x that was just made for it, so that `replay` can decide it again."""
+    if isinstance(x, Node) and _remember_decision in recording().hooks.comparisons:
+        node.decisions = x.decisions[-1:]
 
 
 def _leaves_behind(nodes: list[Any]) -> dict[Any, None]:

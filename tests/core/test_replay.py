@@ -128,13 +128,47 @@ def test_every_comparison_counts(compare, left, right):
 
 
 def test_compositions_are_reported_where_they_decide():
-    """A relu on the other side is another function; so is a leaky_relu."""
-    for f in (am.relu, am.leaky_relu, am.elu):
+    """An elu on the other side is another function, which was not recorded."""
+    with am.provenance():
+        y = am.elu(x := Value(1.0))
+    order = behind(y)
+    assert switched(order, replay(order, {x: 2.0})) == []
+    assert switched(order, replay(order, {x: -1.0}))
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "hard_tanh", "abs", "clip", "maximum", "minimum"])
+def test_functions_that_decide_again(name):
+    """Both arms are recorded, and the comparison is known to be theirs: a replay is the function itself."""
+    f = {
+        "abs": abs,
+        "clip": lambda x: am.clip(x, -0.5, 0.75),
+        "maximum": lambda x: am.maximum(x, -x, 0.5),
+        "minimum": lambda x: am.minimum(x, x * x),
+    }.get(name) or getattr(am, name)
+    for recorded in (-2.0, 0.25, 1.5):
         with am.provenance():
-            y = f(x := Value(1.0))
+            y = f((x := Value(recorded)) * 1.0) * 3.0
+            assert y > -100.0  # a decision of the program, which comes to the same everywhere
         order = behind(y)
-        assert switched(order, replay(order, {x: 2.0})) == []
-        assert switched(order, replay(order, {x: -1.0}))
+        for number in (-3.0, -0.6, -0.0, 0.0, 0.3, 2.0, float("nan")):
+            found = replay(order, {x: number})
+            assert found[y] == (f(Value(number) * 1.0) * 3.0).data or found[y] != found[y] != number != number
+            assert number != number or switched(order, found) == []
+
+
+def test_a_scope_named_relu_decides_nothing():
+    """A `where` of the user in a scope of that name keeps its choice, and is reported if it looks like a relu."""
+    with am.provenance():
+        x = Value(-1.0)
+        with am.scope("relu"):
+            y = am.where(True, 0.0, x)
+    order = behind(y)
+    assert replay(order, {x: 2.0})[y] == 0.0
+    assert switched(order, {x: 2.0})
+    with am.provenance():
+        y = am.where(x > 0.0, x, 2.0 * x)
+    assert replay(behind(y), {x: 5.0})[y] == 10.0
+    assert switched(behind(y), {x: 5.0})
 
 
 def test_nothing_is_kept_outside_of_provenance():
