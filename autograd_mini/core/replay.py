@@ -88,8 +88,9 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
 
     One in the program itself (`if x > 0:`) means that `replay` follows a path which the program would not have taken;
     so does one of a function with a kink, such as `elu`, but not one that `replay` decides again. Functions that switch
-    between two equal forms only lose digits. A comparison that the result does not lead to is found if one of its leaves is in the order or among the
-    numbers, and if few operations lie between; not one of what `no_grad` or `detach` made a constant.
+    between two equal forms only lose digits. A comparison that the result does not lead to is found if one of its
+    leaves is in the order or among the numbers, and if few operations lie between; not one of what `no_grad` or
+    `detach` made a constant.
     """
     found: dict[Decision, None] = {}
     order = [*order]
