@@ -140,7 +140,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> R
     entry = Recording()
     entry.outer = outer
     entry.adds = adds
-    entry.block = block = block or (outer.block and True)
+    entry.block = within = block or (outer.block and True)  # `bool` would take longer
     if type(adds) is str:  # `_fill`, inlined
         entry.scope = scope = _new(Scope)
         scope.name = adds
@@ -150,7 +150,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> R
         entry.hooks = outer.hooks
     else:
         _fill(entry, None)
-    if block:
+    if within:
         open_entries.add(entry)  # not before it is filled: from now on other threads may see it
     entry.token = _put(entry)
     if _exits != exits:
