@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from tests import stubs
+from tests import sizes, stubs
 
 PACKAGE = Path(am.__file__).parent
 TESTS = Path(__file__).parent
@@ -105,6 +105,31 @@ def test_third_parties_are_imported_in_one_place(module):
             assert ALLOWED_ELSEWHERE.get(root) == room(module), f"{module} imports {name}"
             # The first use of a name of `symbolic` imports its parts, and they import SymPy.
             assert not at_top or short(module).startswith("symbolic."), f"{module} imports {name} at once"
+
+
+def test_no_module_is_longer_than_500_lines():
+    """What is longer holds two ideas."""
+    assert {module: count for module, count in sizes.lines().items() if count > sizes.LONGEST} == {}
+
+
+@pytest.mark.parametrize("rooms", sizes.BUDGETS)
+def test_no_room_grows_unnoticed(rooms):
+    """A room stays within its lines of today; raise them in `tests.sizes` if a feature is worth it."""
+    count, today = sizes.total(rooms.split()), sizes.BUDGETS[rooms].today
+    assert count <= today, (
+        f"{rooms}: {count} lines, and {today} are allowed; python -m tests.sizes shows where they are"
+    )
+
+
+def test_every_room_has_a_budget():
+    """The table of sizes covers each line of the package once."""
+    assert sorted(" ".join(sizes.BUDGETS).split()) == sorted({name.partition(".")[0] for name in sizes.lines()})
+    assert sum(sizes.total(rooms.split()) for rooms in sizes.BUDGETS) == sum(sizes.lines().values())
+
+
+def test_the_core_is_read_in_an_evening():
+    """The table, the node, the sweep, `Value` and what is composed of operations: at most 2,500 lines."""
+    assert sizes.total(sizes.EVENING) <= sizes.EVENING_LINES
 
 
 def test_importing_needs_the_standard_library_alone():

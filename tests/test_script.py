@@ -76,10 +76,15 @@ def test_sys_exit_after_the_work_is_no_error(run):
     ("arguments", "more", "status", "message"),
     [
         ("nowhere.py", "", 1, "There is no file 'nowhere.py'."),
-        ("programs/p.py:number", "", 1, "number in programs/p.py is not a Value but int: 3."),
+        ("programs/p.py:number", "", 1, "number in programs/p.py is not a Value, but has type int: 3."),
         ("programs/p.py:none", "", 1, "programs/p.py has no global variable 'none' at its end."),
         ("programs/p.py", "x = loss = None; import sys; sys.exit(3)", 1, "programs/p.py ended with sys.exit(3)."),
-        ("programs/p.py --focus Z", "", 1, "The graph has no scope 'Z'.\n  do:    Name one that it has, such as tanh."),
+        (
+            "programs/p.py --focus Z",
+            "",
+            1,
+            "The graph has no scope 'Z'.\n  do:    Name one of its scopes, such as tanh.",
+        ),
         ("programs/p.py -o none/g.svg", "", 1, "There is no folder 'none'."),
         ("programs/p.py -o g.txt", "", 1, "No picture can be saved as 'g.txt'."),
         ("programs/p.py --direction up", "", 2, "usage:"),
@@ -129,9 +134,7 @@ def test_arguments_of_the_program_stand_behind_two_dashes(run):
     assert "g.svg" in done.stdout
     unknown = run("programs/p.py --epochs 3")
     assert unknown.returncode == 2
-    assert unknown.stderr.endswith(
-        "error: unrecognized arguments: --epochs 3; the arguments of the program stand behind --\n"
-    )
+    assert unknown.stderr.endswith("error: unrecognized arguments: --epochs 3; the program's arguments go after --\n")
     assert "usage: autograd-mini draw [options] [-m] SCRIPT.py[:NAME] [options] [-- ARGUMENTS" in run("--help").stdout
 
 
@@ -197,12 +200,12 @@ def test_a_variable_of_a_module(run, package):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ("nowhere", "There is no module 'nowhere'; a module is named as in package.module, a file without -m."),
-        ("package.nowhere", "There is no module 'package.nowhere'; a module"),
-        ("package.model.deeper", "There is no module 'package.model.deeper'; a module"),
-        ("programs/p.py", "There is no module 'programs/p.py'; a module"),
-        (".package", "There is no module '.package'; a module"),
-        ("package.inner", "package.inner is a package without __main__, so it cannot be run; name a module of it."),
+        ("nowhere", "There is no module 'nowhere'; write package.module, or leave out -m for a file."),
+        ("package.nowhere", "There is no module 'package.nowhere'; write package.module"),
+        ("package.model.deeper", "There is no module 'package.model.deeper'; write package.module"),
+        ("programs/p.py", "There is no module 'programs/p.py'; write package.module"),
+        (".package", "There is no module '.package'; write package.module"),
+        ("package.inner", "package.inner is a package without __main__, so it cannot run; name one of its modules."),
         ("package.model:none", "package.model has no global variable 'none' at its end."),
         ("package.helper", "package.helper never calls backward(); name the value to draw: -m package.helper:NAME."),
         ("package.wants", "the program raised an error\nTraceback (most recent call last):\n  File"),

@@ -1,4 +1,4 @@
-"""The numeric search for a counterexample: expressions at points, with many digits, real numbers only.
+"""The numeric search for a counterexample: expressions at real points, with many digits.
 
 Not here: what is compared. Read next: `symbolic.proof`.
 """
@@ -17,13 +17,13 @@ import mpmath
 import sympy
 
 DIGITS = 60
-ROUNDED = 1e-7  # relative differences that do not count, where a number is known to 16 digits only
+ROUNDED = 1e-7  # smaller relative differences do not count if a number is known to only 16 digits
 _MOST_EDGES = 64
 _SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
 
 
 def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 64) -> Iterator[dict[Any, Fraction]]:
-    """Ties at special numbers, mixtures of those, random points, and edges of relations; the same in every run."""
+    """Yield ties at special numbers, mixtures of them, random points and edges of relations; the same in each run."""
     chance = random.Random(0)
     special = {symbol: [n for n in _SPECIAL if admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
     points = [{s: n if n in special[s] else special[s][0] for s in symbols} for n in _SPECIAL]
@@ -47,7 +47,7 @@ def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 6
 def _edges(
     symbols: list[Any], relations: Iterable[Any], points: list[dict[Any, Fraction]]
 ) -> Iterator[dict[Any, Fraction]]:
-    """Points where the two sides of a comparison are equal, at both sides of there, and between two of them."""
+    """Yield points where the two sides of a comparison are equal, beside them, and between two of them."""
     before: dict[Any, Fraction] = {}
     for relation in relations:
         difference = relation.lhs - relation.rhs
@@ -61,7 +61,7 @@ def _edges(
 
 
 def _roots(expression: Any, symbol: Any) -> list[Fraction]:
-    """The rational roots of a polynomial; for other expressions the numbers in them, which may be some."""
+    """Return the rational roots of a polynomial; of other expressions the numbers in them, which may be roots."""
     try:
         found = list(sympy.Poly(expression, symbol, domain="QQ").ground_roots())
     except sympy.PolynomialError:
@@ -70,7 +70,7 @@ def _roots(expression: Any, symbol: Any) -> list[Fraction]:
 
 
 def admits(symbol: Any, number: Any) -> bool:
-    """Whether the assumptions of a symbol hold for a number."""
+    """Return True if the assumptions of a symbol hold for a number."""
     candidate = sympy.sympify(number)
     return all(getattr(candidate, f"is_{fact}", truth) in (truth, None) for fact, truth in symbol.assumptions0.items())
 
@@ -86,7 +86,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _product(*factors: Any) -> Any:
-    """The product; 0 by structure, which is the int 0, if a factor is: the others do not count then."""
+    """Multiply; a structural zero (the int 0) wins, whatever the other factors are."""
     return 0 if any(type(factor) is int for factor in factors) else math.prod(factors)
 
 
@@ -112,7 +112,7 @@ _COMPARISONS = {
 
 
 class Evaluation:
-    """Some expressions, to be evaluated together, node by node."""
+    """Expressions that are evaluated together, node by node."""
 
     def __init__(self, expressions: list[Any]) -> None:
         self.expressions = expressions
@@ -125,16 +125,16 @@ class Evaluation:
             elif node not in self.nodes:
                 stack.append((node, True))
                 stack += [(operand, False) for operand in node.args]
-        # What floats stand for is known to 16 digits only, unless it is a short number.
+        # A float stands for a number known to only 16 digits, unless that number is short.
         self.rounded = any(hasattr(node, "row") or (node.is_Rational and node.q > 10**12) for node in self.nodes)
 
     @property
     def relations(self) -> list[Any]:
-        """The comparisons in the expressions."""
+        """Return the comparisons in the expressions."""
         return [node for node in self.nodes if node.is_Relational]
 
     def at(self, point: dict[Any, Fraction], digits: int) -> list[Any]:
-        """The value of each expression; nan where it is not a real number."""
+        """Evaluate each expression at a point; nan where the value is not a real number."""
         values: dict[Any, Any] = {}
         with mpmath.workdps(digits):
             for node in self.nodes:
@@ -173,16 +173,16 @@ class Evaluation:
         return mpmath.mpmathify(node.func(*[sympy.Float(x, digits) for x in operands]).evalf(digits))
 
     def agree(self, derived: Any, claimed: Any, digits: int = DIGITS) -> bool:
-        """Whether two numbers are equal, up to what was lost of the digits that were computed."""
+        """Return True if two numbers are equal up to the digits that rounding lost."""
         if not mpmath.isfinite(claimed):
             return False
         with mpmath.workdps(digits):
             relative = mpmath.mpf(ROUNDED) if self.rounded else mpmath.mpf(10) ** (-digits // 3)
-            least = mpmath.mpf(10) ** (-digits // 2)  # a difference of large numbers that cancel is not quite 0
+            least = mpmath.mpf(10) ** (-digits // 2)  # large numbers that cancel do not quite give 0
             return bool(abs(derived - claimed) <= max(relative * max(abs(derived), abs(claimed)), least))
 
     def apart(self, point: dict[Any, Fraction], index: int) -> tuple[float, float, float] | None:
-        """(derived, claimed, difference) at a point as floats, if the two differ with far more digits too."""
+        """Return (derived, claimed, difference) at a point as floats, if they still differ with far more digits."""
         for digits in (4 * DIGITS, 16 * DIGITS):
             derived, claimed = self.at(point, digits)[2 * index : 2 * index + 2]
             if self.agree(derived, claimed, digits):

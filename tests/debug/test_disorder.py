@@ -12,6 +12,7 @@ import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug import disorder
 from tests.debug.timeline.test_journal import bits, graph, graphs
+from tests.effort import effort
 
 
 class Naive:
@@ -33,7 +34,7 @@ class Naive:
             operand.backward(self.gradient * local)
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(graphs)
 def test_it_does_what_the_naive_recursion_does(graph_):
     """`wrong_order` returns the very bits of a naive recursive engine, and reports one of the nodes it gets wrong."""

@@ -23,6 +23,7 @@ from autograd_mini.debug.pages.mathml import formula
 from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace
+from tests.effort import effort
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -864,7 +865,7 @@ def graphs(draw) -> Value:
     return nodes[-1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=effort(15, 100))
 @given(root=graphs())
 def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
     """Of any graph: the last entry that is not later than a scene is the number of that moment."""

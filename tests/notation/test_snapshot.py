@@ -17,7 +17,7 @@ from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.wording import Wording
 from autograd_mini.notation.snapshot import Snapshot, gradients
 from autograd_mini.script import graph_of
-from tests.drawing.test_draw import Seen
+from tests.drawing.test_drawing import Seen
 
 STEP = """
 import autograd_mini as am

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.timeline.expressions import Expression
+from tests.effort import effort
 
 COMPARISONS = ["<", "<=", ">", ">=", "==", "!=", "and", "or"]
 
@@ -44,7 +45,7 @@ def texts(atoms):
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(80, 1000))
 @given(texts(st.sampled_from(["1.5", "-2", "0", "x", "inf", "True", "1e300"])))
 def test_what_is_allowed_means_what_python_means(trace, text):
     """An allowed expression has the value that Python's `eval` gives it, nan included."""
@@ -72,7 +73,7 @@ def test_everything_else_is_refused_in_one_sentence(trace, text):
         trace.evaluate(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(80, 1000))
 @given(st.text(max_size=40))
 def test_no_text_breaks_it(trace, text):
     """Any text at all is either evaluated or refused with an ArgumentError."""

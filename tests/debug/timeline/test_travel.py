@@ -16,6 +16,7 @@ from autograd_mini import Value, debug
 from autograd_mini.debug.program import Quit, debug_program
 from autograd_mini.program.stack import recording
 from tests.debug.timeline.test_journal import bits, graph, graphs
+from tests.effort import effort
 
 
 def state(trace):
@@ -29,7 +30,7 @@ motions = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(graphs, motions)
 def test_any_walk_ends_in_the_state_of_its_place(graph_, walk):
     """A trace that has been anywhere shows what a fresh one shows that was sent to the same step."""
@@ -46,7 +47,7 @@ def test_any_walk_ends_in_the_state_of_its_place(graph_, walk):
         assert state(trace)[2] == state(fresh)[2]
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(graphs, st.data())
 def test_back_undoes_next(graph_, data):
     """Also where subtracting what was added would not: infinities, nan, and sums that round."""

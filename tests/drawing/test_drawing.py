@@ -16,6 +16,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import ArgumentError, AutogradError, MissingError, OperandError, ProgramError, Value
 from autograd_mini.drawing import Drawing, draw, render
+from tests.effort import effort
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY, MAGENTA, WHITE = "#d4d4d4", "#ff7dff", "#ffffff"
@@ -549,13 +550,15 @@ def calls(function) -> int:
 
 def test_depth_does_not_matter():
     """Ten times the nodes in a chain are ten times the work, and no recursion goes down it."""
-    short, long = chain(2_000), chain(20_000)
+    size = effort(500, 2_000)
+    short, long = chain(size), chain(10 * size)
     assert calls(lambda: draw(long)) < 11 * calls(lambda: draw(short))
-    y = chain(100_000)
+    nodes = effort(10_000, 200_000)
+    y = chain(nodes)
     drawing = draw(y)
-    assert repr(drawing) == "Drawing(100,000 nodes in 1 box, 0 edges)"
-    assert Seen(drawing).texts["n0"][:2] == ["add × 99,999", "1 parameter"]
-    assert draw(y, force=True).edges == 99_999
+    assert repr(drawing) == f"Drawing({nodes:,} nodes in 1 box, 0 edges)"
+    assert Seen(drawing).texts["n0"][:2] == [f"add × {nodes - 1:,}", "1 parameter"]
+    assert draw(y, force=True).edges == nodes - 1
 
 
 def test_deeply_nested_scopes_are_drawn():
@@ -716,8 +719,8 @@ def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("pass", r"exit status 0\): it says nothing"),
-        ("print('<svg>')", r"exit status 0\): it says nothing"),
+        ("pass", r"exit status 0\): it printed nothing"),
+        ("print('<svg>')", r"exit status 0\): it printed nothing"),
         ("print('<svg></svg>'); print('a bad label\\nmore', file=sys.stderr); sys.exit(1)", r"1\): a bad label\n"),
         ("print('Warning: w\\nError: e', file=sys.stderr); sys.exit(3)", r"3\): Error: e\n"),
         ("sys.stderr.buffer.write(b'\\xff')", "�"),

@@ -14,7 +14,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import Value
 from autograd_mini.drawing import draw
-from tests.drawing.test_draw_boxes import network
+from tests.drawing.test_boxes import network
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
