@@ -166,7 +166,7 @@ class Value(Copied):
     # -- a number among numbers ----------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        return self._data != 0.0
+        return bool(self != 0.0)  # a comparison like any other, which `provenance` hears of
 
     def __repr__(self) -> str:
         grad = "" if self._grad is None else f", grad={self._grad!r}"

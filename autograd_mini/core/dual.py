@@ -145,7 +145,7 @@ class Dual(Methods):
         )
 
     def __bool__(self) -> bool:
-        return bool(self.data != 0.0)
+        return bool(self != 0.0)
 
     def __float__(self) -> Any:
         number = _constant_of(self)

@@ -1,6 +1,6 @@
-"""What is composed from the primitives: activations, sums, softmax and its logarithms, losses. No derivative in sight.
+"""Functions composed from primitives: activations, sums, softmax and its logarithms, losses. None has its own rule.
 
-`__init__.pyi` names the functions to type checkers. Not here: primitives (`core.table`).
+`__init__.pyi` lists the functions for type checkers. Not here: primitives (`core.table`).
 Read next: `functions.composed`.
 """
 

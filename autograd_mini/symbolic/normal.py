@@ -29,7 +29,7 @@ def is_equal(derived: Any, claimed: Any, conditions: tuple[Any, ...] = ()) -> bo
         return True
     try:
         arms = arms_of(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign), conditions)
-    except TypeError:  # SymPy met a comparison of numbers that are not real
+    except (TypeError, ValueError):  # SymPy met a comparison of numbers that are infinite or not real
         return False
     if arms is None:
         return False

@@ -436,7 +436,7 @@ def test_a_primitive_of_the_users():
                 am.primitive("test_wrong", abs, wrong)
             assert "test_wrong" not in TABLE
         half = am.primitive("test_half", lambda a, b: a * b, lambda y, a, b: (b, None))
-        with pytest.raises(am.ArgumentError, match=r"gave None at numbers"):
+        with pytest.raises(am.ArgumentError, match=r"returned None for numbers"):
             half(am.Value(1.0), am.Value(2.0))
         with pytest.raises(am.ArgumentError, match="Choose another name"):
             am.primitive("exp", math.exp, lambda y, x: (y,))

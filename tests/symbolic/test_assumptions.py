@@ -150,6 +150,7 @@ def test_assumptions_that_contradict_each_other_prove_nothing(assume):
         (lambda x: x > 0, am.ArgumentError, "does not take 2 arguments"),
         (lambda x, y: 0 < x < 1, am.OperandError, "join conditions with &"),
         (sympy.Symbol("q") > sympy.Symbol("x"), am.ArgumentError, "q > x is about q, but the arguments are x, y"),
+        (lambda z, t: None, am.ArgumentError, "`return`"),
     ],
 )
 def test_slips_in_assumptions(assume, kind, message):
