@@ -71,7 +71,7 @@ def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made
 
 
 class Condition:
-    """The answer of a comparison that is not known while tracing, for `where`; it takes part in &, | and ~.
+    """The answer of a comparison that is not known while tracing, for `where`; it takes part in &, |, ~, ^, == and !=.
 
     Attributes:
         data: the relation between the data.
@@ -105,6 +105,19 @@ class Condition:
 
     def __invert__(self) -> Any:
         return _related("~", (self.data,), (self,), self._kind)
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, Condition):
+            return (self & other) | ~(self | other)
+        answer = as_number(other)
+        return NotImplemented if answer not in (0.0, 1.0) else self if answer else ~self
+
+    def __ne__(self, other: Any) -> Any:
+        is_equal = self.__eq__(other)
+        return is_equal if is_equal is NotImplemented else _opposite(is_equal)
+
+    __xor__ = __rxor__ = __ne__
+    __hash__ = object.__hash__
 
     def _joined(self, symbol: str, other: Any) -> Any:
         if not isinstance(other, (Condition, bool)):

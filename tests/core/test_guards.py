@@ -121,6 +121,18 @@ def test_two_inputs(f, transform):
                 assert agree(here, number(there)) or abs(here - number(there)) < 1e-15, (a, b, here, there)
 
 
+@pytest.mark.xfail(
+    strict=True, reason="a guard has no edge along which the second derivative could go: it is 0 on a tape"
+)
+@pytest.mark.parametrize("f", [lambda x: am.hypot(x, 0.0), lambda x: am.exp(am.norm([x, x, x]))], ids=["hypot", "norm"])
+def test_the_tip_of_a_cone(f):
+    """Second derivatives do not exist there: nan, as in eager mode, and not 0."""
+    (x,) = inputs(1)
+    second = am.grad(am.grad(f))
+    assert math.isnan(second(0.0))
+    assert math.isnan(run([second(x)], {x: 0.0})[0])
+
+
 def test_in_formulas():
     """One answer: behind a branch that is not taken, a formula has 0 where a product would be undefined."""
     slope = am.symbolic.formula(lambda x: am.log(am.relu(x) + 0.0), "x").gradient

@@ -115,6 +115,30 @@ def test_comparisons_are_conditions():
     assert (x < y).operands == (x, y)
 
 
+XNOR = {
+    "==": lambda x, y: am.where((x > 0.0) == (y > 0.0), x, y),
+    "!=": lambda x, y: am.where((x > 0.0) != (y > 0.0), x, y),
+    "^": lambda x, y: am.where((x > 0.0) ^ (y > 0.0), x, y),
+    "== True": lambda x, y: am.where((x > 0.0) == True, x, y),  # noqa: E712
+    "!= True": lambda x, y: am.where((x > 0.0) != True, x, y),  # noqa: E712
+    "False ==": lambda x, y: am.where(False == (x > 0.0), x, y),  # noqa: E712, SIM300
+    "== 0": lambda x, y: am.where((x > 0.0) == 0, x, y),
+    "^ True": lambda x, y: am.where(True ^ (x > 0.0), x, y),
+    "itself": lambda x, y: am.where((c := x > 0.0) == c, x, y),
+}
+
+
+@pytest.mark.parametrize("name", XNOR)
+def test_conditions_compare_like_bools(name):
+    """Whether two have the same answer is a condition too; Python's own == would ask whether they are one object."""
+    f = XNOR[name]
+    x, y = inputs(2)
+    traced = [f(x, y), *am.grad(f, argnums=(0, 1))(x, y)]
+    for a in (-1.0, 2.0):
+        for b in (-3.0, 4.0):
+            assert run(traced, {x: a, y: b}) == [f(a, b), *am.grad(f, argnums=(0, 1))(a, b)]
+
+
 def test_what_is_known_is_a_bool():
     """A comparison with one answer for all inputs is that answer, and a branch takes it."""
     x = Traced(sympy.Symbol("p", positive=True))
@@ -322,7 +346,7 @@ def test_a_class_can_be_an_input(target):
     traced = [*am.value_and_grad(lambda a: loss(a, b, index))(a), am.grad(lambda b: loss(a, b, index))(b)]
     expected = [loss(*logits), *am.grad(loss, argnums=(0, 1))(*logits)]
     assert run(traced, {a: 0.3, b: -1.0, index: float(target)}) == pytest.approx(expected, rel=1e-14)
-    assert math.isnan(run(traced[:1], {a: 0.3, b: -1.0, index: 3.0})[0])
+    assert all(map(math.isnan, run(traced[:2], {a: 0.3, b: -1.0, index: 3.0})))
 
 
 def test_transforms_of_a_bare_traced_number():
