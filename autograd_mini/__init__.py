@@ -7,9 +7,8 @@
     >>> f"{x.grad:.6f}"
     '3.992582'
 
-This module holds the public names, and nothing else; `__init__.pyi` names them to type checkers. A module is imported
-when a name of it is used first. Read next: `core.table` (the operations), `engine` (`Value` and the sweep),
-`functions` (what is composed from the operations).
+This module holds the public names only; `__init__.pyi` lists them for type checkers. Each module is imported when you
+first use a name from it. Read next: `core`.
 """
 
 import importlib as _importlib
@@ -20,7 +19,7 @@ from autograd_mini.core.row import TABLE as _TABLE
 from autograd_mini.functions import FUNCTIONS as _FUNCTIONS
 from autograd_mini.transforms import detached as _detached  # noqa: F401  # attaches Value.detach
 
-_HOMES = {  # the module that each name comes from
+_HOMES = {  # the module each name comes from
     **{row.name: "core.table" for row in _TABLE.values() if row.is_public},
     **{name: function.__module__.removeprefix("autograd_mini.") for name, function in _FUNCTIONS.items()},
     **{
@@ -49,7 +48,7 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> _typing.Any:
     if name == "__version__":
-        from autograd_mini.program.owner import version  # here: looking it up takes longer than all the rest
+        from autograd_mini.program.owner import version  # here: slower than the rest of the import
 
         return version()
     if name not in _HOMES:

@@ -9,7 +9,7 @@
     ├── ProgramError     (RuntimeError)        a program that the package runs, such as dot, fails
     └── MissingError     (ImportError)         an optional dependency or program that is not installed
 
-Not here: the decision when to raise. Read next: `output`.
+Not here: the decision when to raise. Read next: `script`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_messages_say_where():
     assert message.splitlines()[0] == "cross_entropy() got class 5 of 2."
     assert "test_errors.py" in message
     assert "test_messages_say_where: am.cross_entropy([1.0, 2.0], 5)" in message
-    assert message.splitlines()[2] == "  do:    Classes are counted from 0 to 1."
+    assert message.splitlines()[2] == "  do:    Pass an index from 0 to 1."
     assert str(pickle.loads(pickle.dumps(caught.value))) == message
 
 
@@ -61,9 +61,9 @@ def _in_scope():
 @pytest.mark.parametrize(
     ("call", "what", "do"),
     [
-        (lambda: Value(1.0).backward(Value(1.0)), "takes a real number, not Value", "which is .data"),
-        (lambda: _set("grad", Value(1.0)), "takes a real number, not Value", "which is .data"),
-        (lambda: _set("data", Value(1.0)), "takes a real number, not Value", "which is .data"),
+        (lambda: Value(1.0).backward(Value(1.0)), "takes a real number, not Value", "its number, .data"),
+        (lambda: _set("grad", Value(1.0)), "takes a real number, not Value", "its number, .data"),
+        (lambda: _set("data", Value(1.0)), "takes a real number, not Value", "its number, .data"),
         (lambda: _set("grad", "1"), "takes a real number, not str", "float(text)"),
         (lambda: Value(Value(1.0)), "takes a real number, not Value", "It is a Value already"),
         (lambda: am.cross_entropy(0, [1.0, 2.0]), "got 0 as its logits", "cross_entropy(logits, target)"),
@@ -77,8 +77,8 @@ def _in_scope():
         (lambda: am.nn.Neuron(2)([1.0]), "A neuron with 2 weights got 1 input.", "per weight"),
         (lambda: am.grad(lambda x, y: x * y)(x=2.0, y=3.0), "0 positional arguments were", "not f(x=2.0)"),
         (lambda: am.grad(lambda x: x, argnums=1)(2.0), "1 positional argument was given", "counts them from 0"),
-        (lambda: am.mse([1.0], [1.0, 2.0]), "1 prediction and 2 targets", "one target for each prediction"),
-        (lambda: am.mse(1.0, [1.0]), "one prediction and a list", "one target for each prediction"),
+        (lambda: am.mse([1.0], [1.0, 2.0]), "1 prediction and 2 targets", "one target per prediction"),
+        (lambda: am.mse(1.0, [1.0]), "one prediction and a list", "one target per prediction"),
         (lambda: _in_scope(), "no scope 'whole'", "Name one of its scopes, such as part."),
     ],
 )

@@ -42,6 +42,7 @@ def texts(path):
 
 
 def test_the_last_backward_is_drawn_with_the_names_of_variables(run, tmp_path):
+    """`draw SCRIPT` runs it as `__main__` and draws its last backward with names, source and title."""
     done = run("programs/p.py --title Title")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["['programs/p.py'] True", f"9 nodes, 10 edges: {tmp_path / 'graph.svg'}"]
@@ -49,6 +50,7 @@ def test_the_last_backward_is_drawn_with_the_names_of_variables(run, tmp_path):
 
 
 def test_options(run, tmp_path):
+    """Each ending of `-o`, a variable behind the script's name, `--depth`, `--focus` and `--direction` work."""
     for ending in ("dot", "html", "png"):
         assert run(f"programs/p.py -o g.{ending}").returncode == 0
         assert (tmp_path / f"g.{ending}").stat().st_size > 500
@@ -58,6 +60,7 @@ def test_options(run, tmp_path):
 
 
 def test_a_program_that_goes_elsewhere(run, tmp_path):
+    """The picture is saved where the command was given, although the program changes the folder."""
     (tmp_path / "elsewhere").mkdir()
     done = run("programs/p.py", PROGRAM + "    import os; os.chdir('elsewhere')\n")
     assert done.returncode == 0
@@ -65,6 +68,7 @@ def test_a_program_that_goes_elsewhere(run, tmp_path):
 
 
 def test_sys_exit_after_the_work_is_no_error(run):
+    """A program that ends with `sys.exit()` is drawn like any other."""
     assert run("programs/p.py", PROGRAM + "    sys.exit()\n").returncode == 0
 
 
@@ -89,6 +93,7 @@ def test_sys_exit_after_the_work_is_no_error(run):
     ],
 )
 def test_errors(run, tmp_path, arguments, more, status, message):
+    """Each mistake ends with its status and a message that begins with what is wrong, and draws nothing."""
     done = run(arguments, PROGRAM + more)
     assert done.returncode == status
     assert done.stderr.removeprefix("autograd-mini: ").startswith(message)
@@ -96,6 +101,7 @@ def test_errors(run, tmp_path, arguments, more, status, message):
 
 
 def test_a_program_without_backward(run):
+    """Without a backward the command says to name the value to draw."""
     done = run("programs/p.py", "import autograd_mini as am\ny = am.Value(1.0) * 2\n")
     assert done.returncode == 1
     assert done.stderr == (
@@ -104,6 +110,7 @@ def test_a_program_without_backward(run):
 
 
 def test_an_error_shows_the_frames_of_the_program_alone(run):
+    """A traceback shows the user's frames and none of the package, for syntax errors too."""
     done = run("programs/p.py", "import autograd_mini as am\ndef g():\n    return am.softmax([])\ng()\n")
     assert done.returncode == 1
     lines = done.stderr.splitlines()
@@ -138,6 +145,7 @@ def test_the_program_is_compiled_on_its_own(run):
 
 
 def test_streams_that_the_program_replaces_are_its_own_affair(run):
+    """The command's own line is printed although the program replaced stdout and stderr."""
     done = run("programs/p.py", PROGRAM + "    import io\n    sys.stdout = sys.stderr = io.StringIO()\n")
     assert "9 nodes" in done.stdout
 
@@ -185,6 +193,7 @@ def test_modules_run_as_with_python_m(run, package, module):
 
 
 def test_a_variable_of_a_module(run, package):
+    """`-m package.module:variable` draws that variable."""
     assert "1 node, 0 edges" in run("-m package.model:x").stdout
 
 

@@ -1,7 +1,7 @@
-"""NumPy arrays, element by element: one place makes a function of single numbers a function of arrays of them.
+"""NumPy arrays, element by element: this module alone applies functions of single numbers to arrays.
 
-NumPy is never imported: where there is an array, it is loaded already.
-Not here: what a function does with one element. Read next: `row`, whose dispatch ends here for arrays.
+NumPy is never imported here: if you pass an array, NumPy is loaded already.
+Not here: what a function does with one element. Read next: `core.custom`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autograd_mini.errors import ArgumentError
 
 
 def is_array(operand: object) -> TypeGuard[Any]:
-    """Whether it is a NumPy array, without a mask: derivatives know none."""
+    """Whether an operand is a NumPy array without a mask; masks are not supported."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(operand, numpy.ndarray):
         return False
@@ -22,16 +22,16 @@ def is_array(operand: object) -> TypeGuard[Any]:
 
 
 def boxed(operand: object) -> Any:
-    """One thing as an array without dimensions, which NumPy does not look into."""
+    """Wrap an object in a zero-dimensional array, so that NumPy does not look into it."""
     box = sys.modules["numpy"].empty((), dtype=object)
     box[()] = operand
     return box
 
 
 def elementwise(function: Callable[..., Any], *operands: Any, **named: Any) -> Any:
-    """A function of single numbers at all elements of arrays, broadcast as NumPy does.
+    """Apply a function of single numbers to all elements of arrays, with NumPy's broadcasting.
 
-    The result is an array of floats, or of objects where one is something else; without dimensions, the result itself.
+    The result is an array of floats, or of objects if an element is not a float; with no dimensions, it is the element.
     """
     numpy = sys.modules["numpy"]
     arrays = [x if is_array(x) else boxed(x) for x in (*operands, *named.values())]
@@ -40,8 +40,8 @@ def elementwise(function: Callable[..., Any], *operands: Any, **named: Any) -> A
     except ValueError:
         shapes = " and ".join([str(array.shape) for array in arrays if array.ndim])
         raise ArgumentError(
-            f"Arrays of the shapes {shapes} do not fit together.",
-            "Pass shapes that NumPy can broadcast: equal from the right, or 1.",
+            f"Arrays of shapes {shapes} cannot be broadcast together.",
+            "Pass shapes whose dimensions, from the right, are equal or 1.",
         ) from None
     n = len(operands)
     rows = zip(*map(elements, arrays), strict=True)
@@ -50,12 +50,12 @@ def elementwise(function: Callable[..., Any], *operands: Any, **named: Any) -> A
 
 
 def elements(array: Any) -> list[Any]:
-    """All elements, row after row: as Python's numbers where these exist (dates must not become whole numbers)."""
+    """All elements in row-major order: as Python's numbers where possible, but dates must not become integers."""
     return list(array.ravel().tolist() if array.dtype.kind in "biuf" else array.flat)
 
 
 def array_of(elements: list[Any], shape: tuple[int, ...]) -> Any:
-    """An array with these elements: of floats where all are, else of objects."""
+    """An array of these elements: of dtype float if all are floats, else object."""
     plain = all(isinstance(element, float) for element in elements)
     array = sys.modules["numpy"].empty(len(elements), dtype=float if plain else object)
     array[:] = elements

@@ -1,10 +1,10 @@
-"""The functions that are methods of recording numbers, as `v.exp()`; `attached.pyi` names them to type checkers.
+"""The functions that are methods of recording numbers, such as `v.exp()`; `attached.pyi` lists them for type checkers.
 
-Not here: which functions these are; `attach` of `methods` puts them here. Read next: `methods`.
+Not here: the choice of functions; `methods.attach` adds them. Read next: `core.arrays`.
 """
 
 
 class Attached:
-    """The base class that holds them."""
+    """The base class that holds these methods."""
 
     __slots__ = ()

@@ -1,6 +1,6 @@
-"""Operations of users: one public call adds a row to the table, after a look at whether its rule fits its function.
+"""Your own operations: one public call adds a row to the table, after checking its rule against its function.
 
-Not here: what happens to the row then (`row`), and the package's own rows (`table`). Read next: `methods`.
+Not here: how rows are evaluated (`row`), and the package's own rows (`table`). Read next: `core.copies`.
 """
 
 from __future__ import annotations
@@ -30,36 +30,37 @@ def primitive(
     doc: str = "",
     check: bool = True,
 ) -> Any:
-    """Add an operation to the table; everything the package can do with an operation, it can then do with this one.
+    """Add an operation to the table; the package can then do everything with it that it can do with its own.
 
-    A decorator of the function on floats, or called with name, function and rule.
+    Use it as a decorator of a function on floats, or call it with name, function and rule.
 
     Args:
-        name: a name that is not taken yet, unless by this very function, as in a notebook; that of the function by
-            default.
+        name: a name that no other primitive has; by default, the function's. You can define the same function again,
+            as in a notebook.
         function: the operation on floats, one argument per operand (`*xs` for any number).
         rule: `rule(result, *operands)` returns a tuple with one local partial derivative per operand, written with
             this package's functions (`am.exp`, not `math.exp`), so that it can be differentiated again. `ZERO` means
             that there is no edge; then no other slope should depend on that operand either.
-        symbol: how pictures and formulas write it, where that differs from the name.
-        domain: the interval from which the check and tests draw an operand, or one interval per operand.
-        ulp: the accuracy that tests hold it to: of the value and the first, second and third derivative.
+        symbol: how pictures and formulas write it; by default, the name.
+        domain: the interval from which the check and tests draw operands, or one interval per operand.
+        ulp: the largest errors that tests allow, in units in the last place: of the value and the first, second and
+            third derivative.
         kink: `kink(result, *operands)` says whether the operation is not differentiable at these floats.
         curvature: its second derivatives at a kink where its slopes jump: 0.0 between straight lines, `math.nan` at the
-            tip of a cone, such as that of `hypot`.
-        doc: the docstring of the result; that of the function by default.
-        check: whether to compare the rule with differences of the function at a few points of the domain. Pass False
-            for a slope that is meant to differ, or a function that must not be called now.
+            tip of a cone, as in `hypot`.
+        doc: the docstring of the operation; by default, the function's.
+        check: whether to compare the rule with finite differences of the function at a few points of the domain. Pass
+            False if the slope differs on purpose, or if the function must not be called yet.
 
     Returns:
         the operation, a function of floats, `Value`s, SymPy expressions and traced values.
 
     Raises:
-        ArgumentError: the name is taken; the rule is missing, takes another number of operands than the function, or
-            contradicts it.
+        ArgumentError: the name is taken; the rule is missing, takes a different number of operands than the function,
+            or contradicts it.
 
-    Python's operators give what C99 gives in both, so 1 / 0 is inf. Functions of `math` raise at a pole, outside of
-    their domain and on overflow; that is an ArgumentError which names the operation and the numbers.
+    In both, Python's operators follow C99, so 1 / 0 is inf. Functions of `math` raise at a pole, outside their domain
+    and on overflow; you then get an ArgumentError that names the operation and the numbers.
 
     >>> import autograd_mini as am
     >>> @am.primitive(rule=lambda y, x: (3.0 * x * x,))
@@ -98,13 +99,13 @@ def primitive(
 
 
 def _operands(name: Any, function: Any, rule: Any) -> tuple[tuple[str, ...], bool, inspect.Signature]:
-    """The names of the operands, whether there may be any number of them, and what `help` shows."""
+    """The names of the operands, whether their number varies, and the signature that `help` shows."""
     if not isinstance(name, str):
-        raise ArgumentError(f"A primitive cannot be called {shown(name)}.", "Pass a text as its name.")
+        raise ArgumentError(f"The name of a primitive must be a string, not {shown(name)}.", "Pass name='...'.")
     if name in TABLE and not _is_redefined(TABLE[name].function, function):
-        raise ArgumentError(f"There is a primitive called {name!r} already.", "Choose another name.")
+        raise ArgumentError(f"A primitive named {name!r} exists already.", "Choose another name.")
     if not callable(function) or not callable(rule):
-        raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See the example in help().")
+        raise ArgumentError(f"The function and the rule of {name!r} must be functions.", "See help(primitive).")
     try:
         first, *others = inspect.signature(rule).parameters.values()
     except ValueError:
@@ -123,13 +124,13 @@ def _operands(name: Any, function: Any, rule: Any) -> tuple[tuple[str, ...], boo
 
 
 def _is_redefined(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
-    """Whether a function is the same once more, as when a cell of a notebook runs again."""
+    """Whether a function is a new definition of an old one, as when a notebook cell runs again."""
     old = getattr(old, "__wrapped__", old)  # what `_completed` was given
     return all(getattr(old, key, old) == getattr(new, key, new) for key in ("__module__", "__qualname__"))
 
 
 def _count(function: Callable[..., Any]) -> int | None:
-    """How many arguments a function takes; None where that is not fixed, or not known."""
+    """The number of arguments a function takes; None if it varies or is unknown."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # some builtins
@@ -139,7 +140,7 @@ def _count(function: Callable[..., Any]) -> int | None:
 
 
 def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's function with C99's answers where Python's operators raise for 1/0 or turn complex for (-8)**0.5."""
+    """Make a user's function follow C99 where Python's operators raise (1/0) or turn complex ((-8)**0.5)."""
 
     @functools.wraps(function)
     def completed(*operands: Any) -> Any:
@@ -158,18 +159,18 @@ def _completed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 # -- does the rule fit the function? -----------------------------------------------------------------------------------
 #
-# Slopes at a few points, by central differences. Where those of the first three sizes do not agree with each other,
-# there is a kink, a step or noise, and nothing is concluded; the others may see a slope of 0 between small steps.
-# One point alone is not enough for an error.
+# Central differences give the slopes at a few points. If the first three step sizes disagree, there is a kink, a jump
+# or noise, and the point is skipped. The last two are smaller, because a staircase has slope 0 between its steps. An
+# error needs two points.
 
 _POINTS, _SECONDS = 24, 0.1
 _STEPS = (1e-3, 2.5e-4, 6.25e-5, 1e-6, 1e-8)  # of the width of an interval
 _IRRATIONAL = (0.6180339887, 0.7548776662, 0.8191725134, 0.8566748838)  # multiples are spread evenly
-_TELLING = 4.0  # so far from 0 most functions are neither flat nor infinite
+_TELLING = 4.0  # this close to 0, most functions are neither flat nor infinite
 
 
 def _check(row: Primitive, names: tuple[str, ...], count: int) -> None:
-    """Raise where a rule contradicts its function at two points at least."""
+    """Raise if a rule contradicts its function at two or more points."""
     found: dict[int, int] = {}
     end = time.perf_counter() + _SECONDS
     for point, sizes in _points(row, count):
@@ -177,11 +178,11 @@ def _check(row: Primitive, names: tuple[str, ...], count: int) -> None:
             found[i] = found.get(i, 0) + 1
             if found[i] > 1:
                 at = ", ".join([f"{x:.4g}" for x in point])
-                by = f" by {names[i]}" if len(names) > 1 else ""
+                by = f" with respect to {names[i]}" if len(names) > 1 else ""
                 raise ArgumentError(
                     f"The rule of {row.name!r} contradicts its function: at {row.name}({at}) it gives the slope "
-                    f"{slope:.4g}{by}, and differences of the function give {difference:.4g}.",
-                    "Correct the rule; it gets the result first, then the operands. If the slope is meant to differ, "
+                    f"{slope:.4g}{by}, but finite differences of the function give {difference:.4g}.",
+                    "Correct the rule; it takes the result first, then the operands. If the slope differs on purpose, "
                     "pass check=False.",
                 )
         if time.perf_counter() > end:
@@ -189,7 +190,7 @@ def _check(row: Primitive, names: tuple[str, ...], count: int) -> None:
 
 
 def _points(row: Primitive, count: int) -> Iterator[tuple[list[float], list[float]]]:
-    """Points inside of the domain, and the width of the interval of each operand."""
+    """Points inside the domain, each with the interval width of every operand."""
     for k in range(_POINTS):
         point, sizes = [], []
         for j in range(count):
@@ -203,11 +204,11 @@ def _points(row: Primitive, count: int) -> Iterator[tuple[list[float], list[floa
 
 
 def _slopes(row: Primitive, point: list[float], sizes: list[float]) -> Iterator[tuple[int, tuple[float, float]]]:
-    """(operand, its slope by the rule and by differences) where the two contradict each other."""
+    """(operand, its slopes by the rule and by differences) where the two contradict each other."""
     try:
         result = float(row.function(*point))
         partials = row.partials(result, point)
-    except Exception:  # it is the user's code; calling the operation there will say what is wrong
+    except Exception:  # from the user's code; calling the operation there will raise it again
         return
     for i, partial in enumerate(partials):
         if partial is ZERO or not (math.isfinite(result) and math.isfinite(partial)):

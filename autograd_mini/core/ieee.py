@@ -1,7 +1,7 @@
-"""Real functions on floats with the results of C99 Annex F: nothing raises, nothing turns complex.
+"""Real functions on floats with the results of C99 Annex F: none raises, none returns a complex number.
 
-Python's `math` raises where C, NumPy, Java and JavaScript return inf or nan; these have C's answers, so
-that every interpreter of a graph agrees. Not here: derivatives. Read next: `row`.
+Python's `math` raises where C, NumPy, Java and JavaScript return inf or nan; these return what C returns, so
+that all interpreters of a graph agree. Not here: derivatives. Read next: `core.node`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 def _c99(
     function: Callable[[float], float], poles: tuple[float, ...] = (), pole: float = -inf, is_odd: bool = False
 ) -> Callable[[float], float]:
-    """A function of `math` for all floats: inf on overflow, its answer at poles, nan outside of its domain."""
+    """Extend a function of `math` to all floats: inf on overflow, the given value at poles, nan outside its domain."""
 
     def total(x: float) -> float:
         try:
@@ -43,8 +43,8 @@ erf, erfc, hypot = math.erf, math.erfc, math.hypot
 def ndtr(x: float) -> float:
     """The standard normal distribution function, erfc(-x/√2) / 2.
 
-    The rounding of x/√2 would cost x²/2 ulp in the left tail. Its error, by Dekker's exact product (Numerische
-    Mathematik 18, 1971), corrects erfc to first order.
+    Rounding x/√2 would cost x²/2 ulp in the left tail. Dekker's exact product (Numerische Mathematik 18, 1971) gives
+    the rounding error, which corrects erfc to first order.
     """
     if not abs(x) < 40.0:
         return x if isnan(x) else 0.0 if x < 0.0 else 1.0
@@ -56,7 +56,7 @@ def ndtr(x: float) -> float:
 
 
 def lifted_ndtr(x: float) -> float:
-    """exp(70) * ndtr(x). Source for the left tail: Laplace's continued fraction, DLMF 7.9.3."""
+    """exp(70) * ndtr(x); the left tail is Laplace's continued fraction, DLMF 7.9.3."""
     if not -60.0 < x < -30.0:
         return math.exp(70.0) * ndtr(x)
     fraction = -x
@@ -67,7 +67,7 @@ def lifted_ndtr(x: float) -> float:
 
 
 def erfinv(x: float) -> float:
-    """The number whose error function is x; by Halley's method, from Winitzki's approximation in the tails."""
+    """The inverse of `erf`, by Halley's method, starting from Winitzki's approximation in the tails."""
     if not 1e-8 <= abs(x) < 1.0:
         return x * 0.886226925452758 if abs(x) < 1.0 else copysign(inf, x) if abs(x) == 1.0 else nan
     logarithm = math.log1p(-x * x)
@@ -80,7 +80,7 @@ def erfinv(x: float) -> float:
 
 
 def erfinv_step(y: float, x: float) -> float:
-    """Newton's step from y towards erfinv(x), (erf(y) - x) / erf'(y); by erfc, where erf(y) has lost its digits."""
+    """Newton's step from y towards erfinv(x), (erf(y) - x) / erf'(y); it uses erfc where erf(y) has lost digits."""
     rest = math.erf(y) - x if abs(x) <= 0.5 else copysign(1.0, x) * ((1.0 - abs(x)) - math.erfc(abs(y)))
     return rest / (2.0 / math.sqrt(math.pi) * exp(-y * y))
 
@@ -119,11 +119,11 @@ def power(x: float, y: float) -> float:
 
 
 def power_term(x: float, p: float, less: float, logs: float) -> float:
-    """`x**(p - less) * log(x)**logs`, where there is 0 * inf the limit; less and logs are whole numbers."""
+    """`x**(p - less) * log(x)**logs`, or its limit where that is 0 * inf; less and logs are integers."""
     exponent = p - less
     if exponent + less == p or x == 0.0 or isinf(x):
         term = power(x, exponent)
-    else:  # the rounding of the exponent would cost log(x) times as much
+    else:  # rounding the exponent would cost log(x) times as much
         term = functools.reduce(divide, [x] * int(less), power(x, p))
     if logs == 0.0 or (exponent > 0.0 and x == 0.0) or (exponent < 0.0 and x == inf):
         return term
@@ -131,7 +131,7 @@ def power_term(x: float, p: float, less: float, logs: float) -> float:
 
 
 def floor(x: float) -> float:
-    """The largest whole number not above x, as a float; keeps -0.0, infinities and nan."""
+    """The largest integer not above x, as a float; keeps -0.0, infinities and nan."""
     return x // 1.0 if isfinite(x) else x
 
 
@@ -146,10 +146,10 @@ def rounded(x: float, digits: float = 0.0) -> float:
 
 
 def is_halfway(y: float, x: float, digits: float = 0.0) -> bool:
-    """Whether x, which is rounded to y, lies exactly between two numbers of so many digits."""
+    """Whether x, which rounds to y, lies exactly halfway between two numbers with this many decimals."""
     if not (isfinite(x) and abs(digits) < 400.0):
         return False
-    from fractions import Fraction  # here: its import takes longer than that of this module
+    from fractions import Fraction  # here: it takes longer to import than this module
 
     doubled = 2 * Fraction(x) * Fraction(10) ** math.floor(digits)
     return doubled.denominator == 1 and doubled.numerator % 2 == 1
@@ -179,17 +179,17 @@ def sign(x: float) -> float:
 
 
 def maximum(*xs: float) -> float:
-    """The largest; of equals the first; nan if any is nan."""
+    """The largest operand, the first of equal ones; nan if any is nan."""
     return functools.reduce(lambda a, b: a if a >= b or isnan(a) else b, xs)
 
 
 def minimum(*xs: float) -> float:
-    """The smallest; of equals the first; nan if any is nan."""
+    """The smallest operand, the first of equal ones; nan if any is nan."""
     return functools.reduce(lambda a, b: a if a <= b or isnan(a) else b, xs)
 
 
 def total(*xs: float) -> float:
-    """The sum from left to right, each addition rounded; the builtin `sum` has other bits since Python 3.12."""
+    """The sum from left to right, each addition rounded; the builtin `sum` gives other bits since Python 3.12."""
     return functools.reduce(operator.add, xs) if xs else 0.0
 
 
@@ -200,7 +200,7 @@ def dot(*operands: float) -> float:
 
 
 def _arithmetic(operate: Callable[[float, float], float]) -> tuple[Any, Any]:
-    """An operator of `Total` and its reflection; other classes of numbers answer for themselves."""
+    """An operator of `Total` and its reflection; other classes of numbers use their own."""
 
     def forward(self: Total, other: Any, modulo: None = None) -> Any:
         return Total(operate(float(self), float(other))) if isinstance(other, (float, int)) else NotImplemented
@@ -212,7 +212,7 @@ def _arithmetic(operate: Callable[[float, float], float]) -> tuple[Any, Any]:
 
 
 class Total(float):
-    """A float whose own arithmetic has C99 results: a rule is evaluated again on these where plain floats raised."""
+    """A float whose arithmetic follows C99; a rule is evaluated again on these if plain floats raised."""
 
     __slots__ = ()
 

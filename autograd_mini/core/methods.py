@@ -1,7 +1,7 @@
-"""What every number that records can do: the operators, and the functions as methods, so that NumPy finds them too.
+"""What all recording numbers can do: the operators, and the functions as methods, so that NumPy finds them too.
 
-`v.exp()` is `exp(v)`, and `np.exp` of an array of such numbers asks for it. All go through the table, and from there to
-the interpreter of the number's class. Not here: any such class. Read next: `engine`, which has the first, `Value`.
+`v.exp()` is `exp(v)`, and `np.exp` of an array of such numbers calls it. All go through the table, and from there to
+the interpreter of the number's class. Not here: these classes. Read next: `core.attached`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from autograd_mini.program.stack import recording
 
 _where, _maximum, _minimum = map(named, ("where", "maximum", "minimum"))
 
-# What NumPy's and SciPy's functions mean on these numbers. NumPy's own loops over objects have no answer for some of
-# them, and lose nan and ties in others; the functions that are missing here it computes by operators and methods.
+# What NumPy's and SciPy's functions do on these numbers. NumPy's own loops over objects lack some of them, and lose nan
+# and ties in others. Functions that are not listed here, NumPy computes with operators and methods.
 _PREDICATES: dict[str, Callable[..., Any]] = {
     "isnan": lambda x: x != x,
     "isinf": lambda x: (x == math.inf) | (x == -math.inf),
@@ -45,10 +45,10 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
 
 
 def right_operand(row: Primitive, other: Any) -> Any:
-    """The right-hand side of an operator as a number; None where its own class may have an answer."""
+    """The other operand of an operator as a number; None if its class may implement the operator."""
     if isinstance(other, Methods):
         return other
-    number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # it answers for itself
+    number = None if other is FLAT and row.symbol in "+*" else as_number(other)  # FLAT has both operators
     if number is None and is_hopeless(other):
         raise operand_error(f"The operator {row.symbol}", other)
     return number
@@ -94,7 +94,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 def _put(number: Any, out: Any) -> Any:
-    """A result, where NumPy's `out=` wants it."""
+    """Return a number, or store it in NumPy's `out=`."""
     if out is None:
         return number
     out[...] = number
@@ -102,22 +102,22 @@ def _put(number: Any, out: Any) -> Any:
 
 
 def _input(name: str, x: Any) -> Any:
-    """An operand of a NumPy function, with elements that become Python's numbers or ours as objects."""
+    """An operand of a NumPy function, whose elements become Python's numbers or ours as objects."""
     if isinstance(x, Methods):
         return boxed(x)
     if isinstance(x, (list, tuple)):
         x = sys.modules["numpy"].asarray(x)
     dtype: Any = getattr(x, "dtype", None)
     kind = getattr(dtype, "kind", "O")
-    if kind in "cmMSUV" and name not in ("equal", "not_equal"):  # dates in nanoseconds would become whole numbers
+    if kind in "cmMSUV" and name not in ("equal", "not_equal"):  # dates in nanoseconds would become integers
         raise operand_error(f"NumPy's {name} of Values", x)
-    if kind == "f" and dtype.itemsize > 8:  # a long double stays one as an object, and asks again and again
+    if kind == "f" and dtype.itemsize > 8:  # as objects, long doubles would call back here forever
         return elementwise(as_number, sys.modules["numpy"].asarray(x))
     return x
 
 
 def _answering(ufunc: Any) -> Any:
-    """What computes a function of NumPy or SciPy on objects, with all of its methods, such as `reduce`."""
+    """The ufunc that computes a function of NumPy or SciPy on objects; it has all methods, such as `reduce`."""
     name, homes = ufunc.__name__, map(sys.modules.get, ("numpy._core.umath", "numpy.core.umath", "scipy.special"))
     if name not in _ANSWERS or all(getattr(home, name, None) is not ufunc for home in homes):
         return ufunc  # perhaps a user's, with the same name
@@ -134,12 +134,12 @@ def _ufunc(name: str, nin: int, nout: int, identity: Any) -> Any:
 
 
 class Methods(Attached):
-    """The base class of numbers that record: operators, and methods with the names of functions."""
+    """The base class of recording numbers: operators, and methods named like the functions."""
 
     __slots__ = ()
 
-    _data: Any  # what comparisons look at
-    contains_others: ClassVar[bool] = False  # whether such a number is made of numbers of the other classes
+    _data: Any  # what comparisons compare
+    contains_others: ClassVar[bool] = False  # whether it can hold numbers of the other classes
 
     __add__, __radd__ = _operator("add")
     __sub__, __rsub__ = _operator("sub")
@@ -148,7 +148,7 @@ class Methods(Attached):
     __pow__, __rpow__ = _operator("pow")
     __floordiv__, __rfloordiv__ = _operator("floor_divide")
     __mod__, __rmod__ = _operator("remainder")
-    __neg__, __abs__, __floor__ = map(_method, ("neg", "abs", "floor"))  # NumPy's floor asks for the last
+    __neg__, __abs__, __floor__ = map(_method, ("neg", "abs", "floor"))  # NumPy's floor calls the last
 
     def __pos__(self) -> Any:
         return self
@@ -158,24 +158,24 @@ class Methods(Attached):
     __gt__ = _comparison(">", operator.gt)
     __ge__ = _comparison(">=", operator.ge)
     __eq__ = _comparison("==", operator.eq)
-    __eq__.__doc__ = """Whether the numbers are equal, like floats; `hash`, sets and the keys of dicts go by identity.
+    __eq__.__doc__ = """Whether the numbers are equal, as with floats; `hash`, sets and dict keys use identity.
 
-    So `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` of a list take any node with that number for v. Where you
-    look for a node in a list, as code written for micrograd does, use the `Value` of `autograd_mini.micrograd`, whose
-    `==` is identity; or a dict, as in `dict.fromkeys(nodes)`, or `any(v is node for node in nodes)`.
+    In a list, `v in nodes`, `nodes.index(v)` and `nodes.remove(v)` therefore match any node with the same number. To
+    look for the node itself, write `any(v is node for node in nodes)`, or use a dict, as in `dict.fromkeys(nodes)`.
+    For code written for micrograd, use the `Value` of `autograd_mini.micrograd`, whose `==` is identity.
     """
     __ne__ = _comparison("!=", operator.ne)
     __hash__ = object.__hash__  # identity: two equal numbers are two nodes (T28)
 
     def __float__(self) -> NoReturn:
         raise OperandError(
-            f"A plain number, as float() and `math` make it, would lose the gradient of {shown(self)}.",
+            f"float() and functions of `math` would lose the gradient of {shown(self)}.",
             "Use this package's function of the same name (autograd_mini.exp, ...); .data is the bare number.",
         )
 
     __int__ = __float__
 
-    # -- what Python's own functions and NumPy's loops over objects ask for -----------------------------------------
+    # -- called by Python's own functions and NumPy's loops over objects ---------------------------------------------
 
     def __ceil__(self) -> Any:
         return -math.floor(-self)
@@ -197,20 +197,20 @@ class Methods(Attached):
         return other // self, other % self
 
     def round(self, decimals: int = 0, out: Any = None) -> Any:
-        """The nearest number with so many decimals; ties to even."""
+        """The nearest number with this many decimals; ties to even."""
         return _put(interpreters[type(self)](TABLE["round"], (self, operator.index(decimals))), out)
 
     def clip(self, low: Any = None, high: Any = None, out: Any = None) -> Any:
-        """`autograd_mini.clip` of this number; None is no bound, as in NumPy."""
+        """`autograd_mini.clip` of this number; None means no bound, as in NumPy."""
         bounds = -math.inf if low is None else low, math.inf if high is None else high
         return _put(interpreters[type(self)](TABLE["clip"], (self, *bounds)), out)
 
     def rint(self) -> Any:
-        """The nearest whole number; of two, the even one."""
+        """The nearest integer; ties to even."""
         return self.round()
 
     def conjugate(self) -> Any:
-        """The number itself, as it is real."""
+        """The number itself, because it is real."""
         return self
 
     conj = conjugate
@@ -222,7 +222,7 @@ class Methods(Attached):
 
     @property
     def imag(self) -> float:
-        """0.0, as the number is real."""
+        """0.0, because the number is real."""
         return 0.0
 
     def square(self) -> Any:
@@ -234,18 +234,18 @@ class Methods(Attached):
         return 1.0 / self
 
     def degrees(self) -> Any:
-        """An angle in radians, in degrees."""
+        """Convert an angle from radians to degrees."""
         return self * (180.0 / math.pi)
 
     def radians(self) -> Any:
-        """An angle in degrees, in radians."""
+        """Convert an angle from degrees to radians."""
         return self * (math.pi / 180.0)
 
     rad2deg, deg2rad = degrees, radians
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """NumPy's functions of such numbers, and of arrays and such numbers: element by element, dtype object."""
-        numpy, is_mask = sys.modules["numpy"], ufunc.__name__ in _PREDICATES  # NumPy called: it is there
+        """Apply a NumPy function to recording numbers and arrays of them, element by element, with dtype object."""
+        numpy, is_mask = sys.modules["numpy"], ufunc.__name__ in _PREDICATES  # loaded, because NumPy called
         inputs = tuple([_input(ufunc.__name__, x) for x in inputs])
         if is_mask and "out" in options:
             options.setdefault("casting", "unsafe")
@@ -253,8 +253,8 @@ class Methods(Attached):
             answering = _answering(ufunc)
             dtype = numpy.dtype(options.pop("dtype", None) or object) if answering is not ufunc else None
             if dtype is not None and dtype.kind != "O" and not is_mask:
-                raise TypeError("the results are objects, whatever dtype is asked for")
-            with numpy.errstate(all="ignore"):  # Python's comparisons with nan leave alarms for NumPy to find
+                raise TypeError("the results have dtype object, whatever dtype you ask for")
+            with numpy.errstate(all="ignore"):  # NumPy would warn of Python's comparisons with nan
                 answer = getattr(answering, method)(*inputs, **options)
         except TypeError as error:
             if isinstance(error, OperandError):
@@ -267,7 +267,7 @@ class Methods(Attached):
 
 
 def attach(name: str, function: Callable[..., Any], alias: str = "") -> None:
-    """Make a function of a recording number one of its methods, also under NumPy's name for it."""
+    """Make a function a method of recording numbers, also under NumPy's name for it."""
     for title in {name, alias or name}:
         setattr(Attached, title, function)
     if name == "logaddexp":

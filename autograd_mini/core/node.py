@@ -1,7 +1,7 @@
 """A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
 
 Not here: what makes nodes (`engine` records numbers, `traced` anything else), and who walks them (`sweep`).
-Read next: `engine`.
+Read next: `core.sweep`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autograd_mini.core.row import TABLE, ZERO, Primitive
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope
 
-_WHERE, _STOP = TABLE["where"], TABLE["stop_gradient"]
+_WHERE, _STOP, _POS = TABLE["where"], TABLE["stop_gradient"], TABLE["pos"]
 
 
 CUT_OFF = "was made inside no_grad() or by detach(): nothing is recorded behind it"
@@ -101,10 +101,9 @@ class Node(Methods):
 
     def _retire(self) -> None:
         """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
-        operands = self.operands or (self.data,)
-        partials = self.partials or (ZERO,)
-        self._row = TABLE["pos"]
-        self._link(operands, partials)
+        if self._row is None:
+            self._left = self._data
+        self._row = _POS
 
     # -- notes ---------------------------------------------------------------------------------------------------------
 
@@ -160,8 +159,8 @@ class Node(Methods):
         return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
 
     def _note(self, **notes: Any) -> None:
-        before = self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
-        self._notes = before._replace(**notes)
+        before = self._notes
+        self._notes = before._replace(**notes) if isinstance(before, Notes) else Notes(before, **notes)
 
 
 def is_relu(node: Node) -> bool:

@@ -1,6 +1,6 @@
 """The function that evaluates a row, with the documentation that `help` shows.
 
-Not here: rows (`row`, `table`). Read next: `rules`.
+Not here: rows (`row`, `table`). Read next: `core.ieee`.
 """
 
 from __future__ import annotations
@@ -11,23 +11,32 @@ from typing import Any
 from autograd_mini.core.row import TABLE, Operation, Primitive, as_number, evaluate, numbers_in
 from autograd_mini.errors import ArgumentError
 
-_DOCUMENTATION = """{meaning}
+_DOCUMENTATION = """{}
 
 Args:
-    {operands}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them.
+    {}
 
 Returns:
-    A float for numbers, otherwise what the operands are; nan outside the domain, never an exception. For arrays an
-    array, element by element.
+    {}
 
 Raises:
-    OperandError: an operand is none of these.
+    {}
 
-Derivative: {derivative}
+Derivative: {}
 
->>> {call}
-{result}
+>>> {}
+{}
 """
+_TAKES = "{}: numbers, `Value`s, SymPy expressions or traced values; or NumPy arrays of them."
+_RETURNS = """A float for numbers, otherwise the kind of the operands; nan outside the domain, never an exception.
+For arrays, an array, element by element."""
+
+
+def documentation(meaning: str, takes: str, returns: str, raises: str, derivative: str, example: str) -> str:
+    """The docstring of an operation or a composition; lines after the first are indented."""
+    call, _, result = example.partition(" -> ")
+    indented = [fact.replace("\n", "\n    ") for fact in (takes, returns, raises)]
+    return _DOCUMENTATION.format(meaning, *indented, derivative, call, result)
 
 
 def define(
@@ -35,14 +44,13 @@ def define(
     ulp: tuple[float, ...], meaning: str, derivative: str, example: str, symbol: str = "",
     takes_iterable: bool = False, **columns: Any,
 ) -> Operation:  # fmt: skip
-    """Add a row to the table; the operation has the operands of the rule, and the defaults of the function."""
+    """Add a row to the table, and return its operation with the rule's operands and the function's defaults."""
     intervals: Any = domain if isinstance(domain[0], tuple) else (domain,)
     row = TABLE[name] = Primitive(name, function, rule, symbol or name, intervals, ulp, **columns)
     names, is_variadic = rule.__code__.co_varnames[1:], row.arity is None
     names = names[:1] if is_variadic else names[: row.arity]
-    call, _, result = example.partition(" -> ")
-    operands = f"*{names[0]}" if is_variadic else ", ".join(names)
-    doc = _DOCUMENTATION.format(meaning=meaning, operands=operands, derivative=derivative, call=call, result=result)
+    takes = _TAKES.format(f"*{names[0]}" if is_variadic else ", ".join(names))
+    doc = documentation(meaning, takes, _RETURNS, "OperandError: an operand has another type.", derivative, example)
     defaults = getattr(function, "__defaults__", None)
     return operation_of(row, names, is_variadic, "autograd_mini.core.table", doc, defaults, takes_iterable)
 
@@ -56,7 +64,7 @@ def operation_of(
     defaults: tuple[Any, ...] | None = None,
     takes_iterable: bool = False,
 ) -> Operation:
-    """The function that evaluates a row; `help` shows these names of the operands."""
+    """The function that evaluates a row; `help` shows the given operand names."""
 
     def one(a: Any) -> Any:
         return evaluate(row, (a,))
@@ -70,7 +78,7 @@ def operation_of(
     def several(*operands: Any) -> Any:
         if takes_iterable and len(operands) < 2:  # one iterable stands for the numbers in it, as in the builtin `max`
             if not operands:
-                raise ArgumentError(f"{row.name}() got nothing.", "Pass numbers, or one list of them.")
+                raise ArgumentError(f"{row.name}() got no arguments.", "Pass numbers, or one list of them.")
             if isinstance(operands[0], Iterable) and as_number(operands[0]) is None:
                 operands = tuple(numbers_in(row.name, operands[0]))
         elif defaults and len(operands) < len(names):

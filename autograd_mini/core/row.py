@@ -1,7 +1,7 @@
-"""A row of the table: what one primitive operation is, and who evaluates it on operands of which type.
+"""A row of the table: one primitive operation, and how it is evaluated on operands of each type.
 
-Not here: the rows (`table`), and `Value`: an operand of another type finds its interpreter in `interpreters`.
-Read next: `rules`.
+Not here: the rows (`table`), and `Value`, which is registered in `interpreters` like every type of operand.
+Read next: `core.operation`.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ class Zero:
         return "ZERO"
 
     def __reduce__(self) -> str:
-        return "ZERO"  # pickled by name: there is one
+        return "ZERO"  # pickled by name, so that there is only one
 
 
 ZERO: Final = Zero()
 
 
 class Flat(float):
-    """The type of `FLAT`, a zero slope with an edge: to first order none, whatever it is multiplied by.
+    """The type of `FLAT`, a zero slope that keeps its edge: the first derivative is 0, whatever multiplies it.
 
-    Along the edge goes the second derivative, which sees that the slope is 0 at this one point alone.
+    The second derivative follows the edge, because the slope is 0 at this one point only.
     """
 
     __slots__ = ()
@@ -88,40 +88,40 @@ def nowhere(result: float, *operands: float) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Primitive:
-    """A row of the table: what one operation is, and the facts about it that the rest of the package asks for."""
+    """A row of the table: one operation, and the facts about it that the rest of the package uses."""
 
     name: str  # its key in `TABLE`, and what `Value.op` says
-    function: Callable[..., float]  # the operation on floats; returns inf and nan where others raise
+    function: Callable[..., float]  # the operation on floats; returns inf and nan where `math` raises
     rule: Callable[..., tuple[Any, ...]]  # rule(result, *operands): a local partial per operand, a number or `ZERO`
-    symbol: str  # how formulas and pictures write it: "+" for "add"; the name where it is a function
+    symbol: str  # how formulas and pictures write it: "+" for "add"; for functions, the name
     domain: tuple[Interval, ...]  # one interval per operand, from which tests draw points; the last one repeats
     ulp: tuple[float, ...]  # the largest errors of the value and three derivatives; empty if it is not smooth
-    kink: Callable[..., bool] = nowhere  # kink(result, *operands): is it defined and not differentiable there?
+    kink: Callable[..., bool] = nowhere  # kink(result, *operands): is it defined but not differentiable there?
     curvature: float | None = None  # second derivatives where slopes jump: 0.0 between lines, nan at the tip of a cone
     expansion: Operation | None = None  # its value in simpler rows, for languages that lack it
-    numpy: str = ""  # NumPy's name, where that differs
-    letter: str = ""  # what a written proof calls its results, if not by the first letter of the name
+    numpy: str = ""  # NumPy's name, if different
+    letter: str = ""  # the letter for its results in a written proof; by default, the first one of the name
     inside: Interval = (-math.inf, math.inf)  # the operands at which value and slope are finite
-    poles: tuple[float, ...] | None = ()  # the operands at which value or slope are infinite; None if not known
-    has_flat_tails: bool = False  # is the slope 0 in floating point far out, where the value is not?
-    is_step: bool = False  # is the derivative 0 wherever there is one?
-    is_exact: bool = False  # does it round nothing?
+    poles: tuple[float, ...] | None = ()  # the operands at which value or slope are infinite; None if unknown
+    has_flat_tails: bool = False  # does the slope become 0 in floating point far out, while the value does not?
+    is_step: bool = False  # is the derivative 0 wherever it exists?
+    is_exact: bool = False  # is the result exact, without rounding?
     is_straight: bool = False  # are the partials the same for all operands?
     is_public: bool = True  # is it a function of the package?
     is_method: bool = True  # is it a method of numbers that record?
-    is_users: bool = False  # did a call of `primitive` add it?
+    is_users: bool = False  # was it added with `primitive`?
 
     @property
     def arity(self) -> int | None:
-        """How many operands it has; None for any number."""
+        """The number of operands; None if it varies."""
         code = getattr(self.rule, "__code__", None)
         return None if code is None or code.co_flags & 4 else code.co_argcount - 1  # 4: inspect.CO_VARARGS
 
     def partials(self, result: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
-        """The rule at these operands: one local partial derivative each, as C99 has them; `ZERO` without an edge."""
+        """The local partial derivative for each operand, following C99; `ZERO` where there is no edge."""
         if self.curvature is None:
             return self._c99_partials(result, operands)
-        is_cone = math.isnan(self.curvature)  # not by ==: a comparison with nan leaves an alarm that NumPy finds
+        is_cone = math.isnan(self.curvature)  # not by ==: NumPy would warn of a comparison with nan
         if not (is_cone or recording().hooks.checked) or not self.is_at_kink(result, operands):
             return self._c99_partials(result, operands)
         slope = evaluate(TABLE["slope_at_kink"], tuple(operands))
@@ -130,7 +130,7 @@ class Primitive:
         return tuple([slope if p is ZERO else p + slope for p in self._c99_partials(result, operands)])
 
     def is_at_kink(self, result: Any, operands: Sequence[Any]) -> bool:
-        """Whether these are numbers, and the operation is not differentiable there."""
+        """Whether all operands are numbers, and the operation is not differentiable there."""
         if {type(result), *map(type, operands)} == {float}:
             return self.kink(result, *operands)
         numbers = [getattr(number, "data", number) for number in (result, *operands)]
@@ -142,13 +142,13 @@ class Primitive:
             if not isinstance(partials, (tuple, list)):
                 raise ArgumentError(
                     f"The rule of {self.name!r} returned {shown(partials)}, which is not a tuple.",
-                    "Return one partial derivative for each operand; a tuple of one is written (p,).",
+                    "Return one partial derivative per operand; write a tuple of one as (p,).",
                 )
             if len(partials) != len(operands):
                 raise ArgumentError(
                     f"The rule of {self.name!r} gives {counted(len(partials), 'partial derivative')} for "
                     f"{counted(len(operands), 'operand')}.",
-                    "Return a tuple with one entry for each operand, ZERO where there is no edge.",
+                    "Return a tuple with one entry per operand, ZERO where there is no edge.",
                 )
             return tuple([p if type(p) is float or p is ZERO else self._partial(p, result) for p in partials])
         except AutogradError:
@@ -167,7 +167,7 @@ class Primitive:
         number = as_number(partial)
         if number is None and isinstance(result, float) and type(partial) not in interpreters:
             raise ArgumentError(
-                f"The rule of {self.name!r} gave {shown(partial)} at numbers.",
+                f"The rule of {self.name!r} returned {shown(partial)} for numbers.",
                 "Compute each partial from the result and the operands; it must be a number or ZERO.",
             )
         return partial if number is None else number
@@ -178,18 +178,18 @@ class Primitive:
 
 TABLE: dict[str, Primitive] = {}
 
-# Who evaluates an operation on operands of which type: interpreters[type](row, operands). A library's types appear
-# here when the module named below is imported, which happens when the first operand of that library arrives.
+# Interpreters by operand type: interpreters[type](row, operands) evaluates an operation. The module named below adds a
+# library's types; it is imported when the first operand of that library arrives.
 interpreters: dict[type, Interpreter] = {}
 _INTERPRETED_BY = {"sympy": "autograd_mini.symbolic.table"}
 
 
 def as_number(operand: object) -> float | None:
-    """A real number (int, bool, float, Fraction, NumPy scalar or array without dimensions) as a float, else None."""
+    """A real number (int, bool, float, Fraction, NumPy scalar or zero-dimensional array) as a float, else None."""
     try:
-        if isinstance(operand, (float, int)):  # in this order: asking an abstract class takes long
+        if isinstance(operand, (float, int)):  # first, because checking an abstract class is slow
             return float(operand)
-        if isinstance(operand, Real) and type(operand).__name__ != "timedelta64":  # which NumPy counts among integers
+        if isinstance(operand, Real) and type(operand).__name__ != "timedelta64":  # an integer type for NumPy
             number = float(operand)
             if math.isinf(number) and number != operand:
                 raise OverflowError
@@ -200,7 +200,7 @@ def as_number(operand: object) -> float | None:
         ) from None
     if type(operand).__module__ == "numpy" and type(operand).__name__ in ("bool", "bool_"):
         return float(bool(operand))  # the one NumPy scalar that is not registered as a number
-    # What is left of a dual number after its derivative: asked of its class, as an object may have any attribute.
+    # A dual number after its derivative has ended. Only its class is asked: an object may have any attribute.
     as_float: Callable[[Any], float | None] | None = getattr(type(operand), "as_float", None)
     if as_float is not None:
         return as_float(operand)
@@ -208,20 +208,20 @@ def as_number(operand: object) -> float | None:
 
 
 def is_formula(x: object) -> bool:
-    """Whether it is of a library whose expressions the package interprets."""
+    """Whether an operand is from a library whose expressions the package interprets."""
     return any(kind.__module__.partition(".")[0] in _INTERPRETED_BY for kind in type(x).__mro__)
 
 
 def is_operand(operand: object) -> bool:
-    """Whether operations take it: a number, or something of a type that has an interpreter."""
+    """Whether operations take an operand: a number, or an object whose type has an interpreter."""
     is_interpreted = any(kind in interpreters for kind in type(operand).__mro__)
     return as_number(operand) is not None or is_interpreted or is_formula(operand)
 
 
 def is_hopeless(operand: object) -> bool:
-    """Whether no class that defines operators of its own can be behind a wrong operand, so that an error is due now."""
+    """Whether a wrong operand cannot implement the operator either, so that the error is due now."""
     if is_formula(operand):
-        return True  # it and a number with a graph do not mix
+        return True  # formulas and numbers with a graph do not mix
     return (
         operand is None
         or type(operand).__name__ == "Decimal"
@@ -229,11 +229,11 @@ def is_hopeless(operand: object) -> bool:
     )
 
 
-_BARE = ("backward(seed)", "Value.data", "Value.grad")  # numbers alone: what is written to them records nothing
+_BARE = ("backward(seed)", "Value.data", "Value.grad")  # these take plain numbers only
 
 
 def operand_error(where: str, operand: object) -> OperandError:
-    """The error for an operand of a type that no interpreter takes, with advice for the usual suspects."""
+    """The error for an operand of a type without an interpreter, with advice for common mistakes."""
     if is_array(operand) and operand.ndim == 0:
         return operand_error(where, operand[()])
     kind = type(operand).__name__
@@ -245,16 +245,16 @@ def _advice(where: str, operand: Any, kind: str) -> str:
     if isinstance(operand, str):
         return "Convert text first: float(text)."
     if operand is None:
-        return "Look for a function that forgot its `return`, or a name that was never assigned."
+        return "Look for a function without a `return`, or a name that was never assigned."
     if isinstance(operand, complex):
-        return "Values are real; take .real and .imag and compute with the two."
+        return "Values are real; compute with .real and .imag instead."
     if kind == "Decimal":
         return "Python does not mix Decimal and float either; write float(x)."
     if kind == "Value":
-        own = "It is a Value already; use it as it is, or .data for a fresh leaf with the same number."
-        return "Pass its number, which is .data." if where in _BARE else own
+        own = "It is a Value already; use it as it is, or pass its .data for a new leaf with the same number."
+        return "Pass its number, .data." if where in _BARE else own
     if kind.startswith("Masked"):
-        return "Derivatives know no masks: pass the elements that count, array.compressed()."
+        return "Masks are not supported: pass the elements that are not masked, array.compressed()."
     is_leaf = where.startswith("Value")
     if not (hasattr(operand, "__array__") or isinstance(operand, Iterable)):
         takes = "int, float, Fraction or NumPy scalar" if is_leaf else "int, float, Fraction, NumPy scalar or Value"
@@ -266,13 +266,13 @@ def _advice(where: str, operand: Any, kind: str) -> str:
     if " by " in where:
         return "Pass a number, or a list, tuple, dict or NumPy array of numbers."
     if ", element " in where:
-        return "Pass one list of numbers; for several, call it once for each."
+        return "Pass one list of numbers; for several lists, call it once for each."
     if where.startswith("The operator"):
         return "Operate on one number at a time, or on a NumPy array, whose operators work element by element."
     call, is_call, _ = where.partition("()")
     arity = TABLE[call].arity if call in TABLE else 1
     if is_call and arity is None:
-        return f"Pass as many numbers as there are: {call}(*xs); or NumPy arrays."
+        return f"Pass the numbers as separate arguments: {call}(*xs); or NumPy arrays."
     return (
         f"Pass one number at a time: [{call}(x) for x in xs]; or a NumPy array."
         if is_call and arity == 1
@@ -281,19 +281,19 @@ def _advice(where: str, operand: Any, kind: str) -> str:
 
 
 def operand_of(x: Any, where: str) -> Any:
-    """A number as a float, anything else that operations take as it is; or the error that says where."""
-    if type(x) in interpreters:  # in forward mode a constant too, which is a number to all who ask for one
+    """A number as a float, any other valid operand as it is; raises an error that says where otherwise."""
+    if type(x) in interpreters:  # also a constant in forward mode, which `as_number` would turn into a float
         return x
     number = as_number(x)
     if number is None and is_array(x) and x.ndim == 0:
-        return operand_of(x[()], where)  # a `Value` in an array without dimensions
+        return operand_of(x[()], where)  # a `Value` in a zero-dimensional array
     if number is None and not is_operand(x):
         raise operand_error(where, x)
     return x if number is None else number
 
 
 def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
-    """What is in the one-dimensional iterable that a function takes, as a list of its own."""
+    """The elements of the one-dimensional iterable that a function takes, as a new list."""
     if type(xs) is list or type(xs) is tuple:
         return list(xs)
     shape = getattr(xs, "shape", None)
@@ -301,9 +301,9 @@ def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
         raise OperandError(f"{name}() takes a list of numbers or Values, not {shown(xs)}.", "Put it into a list.")
     if isinstance(xs, Mapping):
         raise OperandError(f"{name}() takes a list of numbers or Values, not the dict {shown(xs)}.",
-                           f"Pass what is in it: {name}(d.values()).")  # fmt: skip
+                           f"Pass its values: {name}(d.values()).")  # fmt: skip
     if ordered and isinstance(xs, (set, frozenset)):
-        raise OperandError(f"{name}() takes a list of numbers or Values, and a set has no order.", "Pass a list.")
+        raise OperandError(f"{name}() takes a list of numbers or Values, but a set has no order.", "Pass a list.")
     if isinstance(shape, tuple) and len(shape) != 1:
         raise OperandError(
             f"{name}() takes one dimension, not {len(shape)}: it got an array of shape {tuple(shape)}.",
@@ -313,7 +313,7 @@ def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
 
 
 def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> list[Any]:
-    """The numbers in the one-dimensional iterable that a function takes, as a list of its own."""
+    """The numbers in the one-dimensional iterable that a function takes, as a new list."""
     numbers = elements(name, xs, ordered)
     if len(numbers) < least:
         raise ArgumentError(f"{name}() got an empty list.", "Pass at least one number or Value.")
@@ -323,7 +323,7 @@ def numbers_in(name: str, xs: Any, least: int = 1, ordered: bool = False) -> lis
 
 
 def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """The result of a row: a float for floats, else what the interpreter of the first other operand gives."""
+    """The result of a row: a float for floats, else the result of the interpreter of the first other operand."""
     plain = True
     for operand in operands:
         kind = type(operand)
@@ -335,7 +335,7 @@ def evaluate(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 
 def float_of(row: Primitive, result: Any) -> float:
-    """What the function of a row returned, as a float."""
+    """The result of a row's function as a float."""
     number = result if type(result) is float or result is FLAT else as_number(result)
     if number is None:
         raise ArgumentError(
@@ -346,12 +346,12 @@ def float_of(row: Primitive, result: Any) -> float:
 
 
 def on_arrays(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """The interpreter of arrays, to which every other one leaves operands with an array among them."""
+    """The interpreter of arrays; all others call it if any operand is an array."""
     return elementwise(lambda *elements: evaluate(row, elements), *operands)
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """Evaluate a row on numbers that are not all floats, on arrays, or on operands of a library that is met first."""
+    """Evaluate a row on numbers that are not all floats, on arrays, or on the first operand of a library."""
     if any(map(is_array, operands)):
         return on_arrays(row, operands)
     for operand in operands:
@@ -377,7 +377,7 @@ interpreters[ieee.Total] = _totally
 
 
 def by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> Any:
-    """The result for operands whose own arithmetic does not raise; an error if something else did."""
+    """Call a function on floats whose arithmetic follows C99; if it still raises, the error says why."""
     try:
         return function(*[ieee.Total(x) if isinstance(x, float) else x for x in operands])
     except AutogradError:
@@ -394,21 +394,22 @@ def by_c99(what: str, function: Callable[..., Any], operands: Sequence[Any]) -> 
 def _row_named(name: str) -> Primitive:
     if name not in TABLE:
         raise ArgumentError(
-            f"A pickled graph uses the primitive {name!r}, which is not in the table.", "Define it first."
+            f"A pickled graph uses the primitive {name!r}, which is not in the table.",
+            "Define it before you load the graph.",
         )
     return TABLE[name]
 
 
 def select(condition: Any, a: Any, b: Any) -> Any:
-    """`a if condition else b` in the rules of primitives: it records nothing where the condition is known.
+    """`a if condition else b` in the rules of primitives: if the condition is known, it records nothing.
 
     Args:
-        condition: a bool or float; anything else is the condition of a formula or a trace, and `where` decides.
+        condition: a bool or float; for the condition of a formula or a trace, `where` decides.
         a: a number, or `ZERO` for "no edge".
-        b: the other one.
+        b: likewise.
 
     Returns:
-        a or b themselves; both are computed, so a rule may write 0/0 in the one that is not taken.
+        a or b itself; both are computed, so a rule may have 0/0 in the one that is not taken.
 
     >>> select(2.0 > 1.0, 5.0, ZERO)
     5.0
@@ -419,13 +420,13 @@ def select(condition: Any, a: Any, b: Any) -> Any:
 
 
 def branch(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """`select` of two forms, of which only the one that is needed is computed where the condition is known."""
+    """`select` of two forms; if the condition is known, only the one needed is computed."""
     if isinstance(condition, bool):
         return then() if condition else otherwise()
     return evaluate(TABLE["where"], (condition, then(), otherwise()))
 
 
 class Constant(float):
-    """A number by which nothing is differentiated, as rules are told: its partial need not be computed (C5)."""
+    """A constant operand, which tells a rule that its partial need not be computed (C5)."""
 
     __slots__ = ()

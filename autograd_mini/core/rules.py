@@ -1,7 +1,7 @@
-"""Pieces that rules of the table share, each chosen so that its own derivatives keep their digits as well.
+"""Pieces that rules of the table share, each chosen so that its own derivatives are accurate too.
 
-They speak of rows by name, so that they can be read after the table, and loaded before it.
-Not here: rules that fit on a line (`table`). Read next: `table`.
+They refer to rows by name, so that you can read them after the table, and Python can load them before it.
+Not here: rules that fit on a line (`table`). Read next: `core.row`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROUNDED = (0.5, 0.5, 0.5, 0.5)
 
 
 def named(name: str) -> Operation:
-    """The operation of a row, which is looked up when it is called."""
+    """The operation of a row, looked up at each call."""
     return lambda *operands: evaluate(TABLE[name], operands)
 
 
@@ -32,30 +32,30 @@ abs, clip, exp, flat, floor, hypot, log, pow, power_term, sign, stop, sum_of = m
 
 
 def known(x: Any) -> float:
-    """The number behind an operand, to find a special point; nan for formulas, which keep to the general form."""
+    """The number behind an operand, to detect special points; nan for formulas, which use the general form."""
     number = getattr(x, "data", x)
     return number if isinstance(number, float) else math.nan
 
 
 def undefined(*xs: Any) -> Any:
-    """nan, with nan as all its derivatives by all operands."""
+    """nan, whose derivatives with respect to all operands are nan too."""
     return math.nan / sum_of(*xs)
 
 
 def log_slope(x: Any, scale: Any = 1.0) -> Any:
     """scale / x for x >= 0, and +inf at both zeros: x + 0.0 turns -0.0 into 0.0.
 
-    Outside the domain it is a quotient of nan: a mere nan would be a constant, with derivative 0.
+    Outside the domain it is nan divided by x, because a plain nan would be a constant with derivative 0.
     """
     return select(x < 0.0, math.nan, scale) / (x + 0.0)
 
 
 def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
-    """exp(lift - scale * x**2) for a scale of 1 or 0.5; the rounding of x * x would cost x**2 ulp (T11).
+    """exp(lift - scale * x**2) for a scale of 1 or 0.5; rounding x * x would cost x**2 ulp (T11).
 
     x is split into h + rest, with h * h exact. h is a step function of x, so it has no derivative, and the identity
-    holds for every h. It is the nearest multiple, so that a small x has h = 0, and (x - h) + (x + h), which comes up
-    in the next derivative, is 2x. Far out the result is 0 with all its derivatives, where its factors are 0 and inf.
+    holds for every h. It is the nearest multiple of 1/4096, so a small x has h = 0, and (x - h) + (x + h) in the next
+    derivative is 2x. Far out, where the factors are 0 and inf, the result and all its derivatives are 0.
     """
     if math.fabs(known(x)) > 64.0:
         x = clip(x, -64.0, 64.0)
@@ -65,9 +65,9 @@ def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
 
 
 def erfinv_rule(y: Any, x: Any) -> tuple[Any, ...]:
-    """exp(y**2) * sqrt(pi) / 2, by splitting y as `gaussian` does.
+    """exp(y**2) * sqrt(pi) / 2, with y split as `gaussian` splits x.
 
-    The rounding of y would cost 2 * y**2 ulp: so Newton's next step from y, a constant, goes into the exponent.
+    The rounding of y would cost 2 * y**2 ulp, so the exponent includes Newton's next step from y, as a constant.
     """
     if math.isinf(known(y)):
         return (exp(y * y),)
@@ -77,12 +77,12 @@ def erfinv_rule(y: Any, x: Any) -> tuple[Any, ...]:
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
-    """x / h for h = hypot(x, other): where x dominates, in the form whose derivative does not cancel."""
+    """x / h for h = hypot(x, other); where x dominates, a form whose derivative does not cancel."""
     return branch(abs(x) <= abs(other), lambda: x / h, lambda: sign(x) / hypot(1.0, other / x))
 
 
 def hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
-    """The zero vector has no slope; for h = 0 the others are 0/0, which nothing uses."""
+    """At h = 0 every slope is `ZERO`, and the quotient 0/0 is not used."""
     slopes = [x / h for x in xs] if len(xs) != 2 else [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
     return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
 
@@ -118,12 +118,12 @@ def clip_rule(y: Any, x: Any, low: Any, high: Any) -> tuple[Any, ...]:
 
 
 def remainder_rule(y: Any, quotient: Any) -> tuple[Any, ...]:
-    """1 and minus the whole quotient; nan where the result is nan, such as for a zero divisor."""
+    """1 and minus the integer quotient; nan where the result is nan, such as for a zero divisor."""
     return select(y == y, 1.0, y), select(y == y, -quotient, y)
 
 
 def pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
-    """The slope in x is p x^(p-1), that of x itself for p = 2; in p it is 0 at x = 0 = p, where 0^p jumps (C5)."""
+    """The slope in x is p x^(p-1), or 2x for p = 2; the slope in p is 0 at x = p = 0, where 0^p jumps (C5)."""
     if isinstance(p, float) and p == 2.0:
         return 2.0 * x, ZERO if isinstance(p, Constant) else power_term(x, p, 0.0, 1.0)
     by_x = ZERO if isinstance(x, Constant) else _power_slope(y, x, p, 0.0, 0.0)
@@ -143,14 +143,14 @@ def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
     else:
         lower = power_term(x, p, less + 1.0, logs)
     if known(x) == 0.0 != known(factor):
-        return stop(factor) * lower  # in p, the logarithm outweighs what comes of the factor
+        return stop(factor) * lower  # in p, the logarithm dominates the factor's derivative
     if known(factor) == 0.0 and (math.isinf(known(lower)) or (logs == 0.0 and math.isnan(known(lower)))):
         return flat(factor) * lower
     return factor / x * y if math.isinf(known(lower)) and math.isfinite(known(y)) else factor * lower
 
 
 def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[Any, ...]:
-    """At x = 0 the highest power of the logarithm outweighs the others."""
+    """At x = 0 the highest power of the logarithm dominates."""
     by_x = _power_slope(y, x, p, less, logs)
     if logs > 0.0:
         other = logs * power_term(x, p, less + 1.0, logs - 1.0)
@@ -162,7 +162,7 @@ def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[A
 
 
 def xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    """At x = 0 the term is kept out where its slope in y is not a number: it is 0, and changes with x."""
+    """At x = 0 the slope in y is `flat` where x / y is not finite: 0, but with a derivative in x."""
     if known(y) < 0.0:
         slope = undefined(x, y)
         return slope, flat(slope) if known(x) == 0.0 else slope
@@ -178,7 +178,7 @@ def halves(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
 def round_half_even(x: Any, digits: Any) -> Any:
-    """The nearest whole number is floor(x + 1/2), or one less where that is odd and x lies halfway."""
+    """The nearest integer is floor(x + 1/2), or one less if that is odd and x lies halfway."""
     scale = pow(10.0, floor(digits))
     tie = (2.0 * x * scale - 1.0) / 4.0
     return (floor(2.0 * tie + 1.0) - floor(-tie) - floor(tie) - 1.0) / scale

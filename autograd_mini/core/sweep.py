@@ -27,46 +27,50 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     look behind the leaves it starts with; with everything, it also enters branches where no gradient flows.
     """
     order: dict[Any, Any] = dict.fromkeys(leaves, ZERO)
+    if root.keeps_pairs and not everything:
+        return _order_of_pairs(root, order)
+    kind = object if everything else Node  # a traced node may lead to a condition
+    path = [] if root in order else [root]
+    while path:
+        operands = path[-1].operands
+        if missing := [x for x in operands if type(x) is not float and isinstance(x, kind) and x not in order]:
+            path += reversed(missing)
+        else:
+            order[path.pop()] = ZERO
+    return order
+
+
+def _order_of_pairs(node: Any, order: dict[Any, Any]) -> dict[Any, Any]:
+    """The same along the edges of `Value`s, one at a time, which is faster."""
     path: list[Any] = []  # nodes that wait for one of their operands, each for the next one
-    others: list[Iterator[Any]] = []  # of those that may have many: the operands to wait for after that
-    node, in_pairs = root, root.keeps_pairs and not everything
+    others: list[Iterator[Any]] = []  # of those with many operands: the ones to wait for after that
     while True:
         while node not in order:  # down, along the first operands
             path.append(node)
-            if not in_pairs or type(node._dleft) is tuple:
-                others.append(_sources(node, everything))
-                break
             if node._dleft is ZERO:
                 break
-            node = node._left
+            first = node._left
+            if type(first) is tuple:
+                others.append(compress(first, [partial is not ZERO for partial in node._dleft]))
+                break
+            node = first
         while path:  # up, until an operand is missing
             node = path[-1]
-            if in_pairs and type(node._dleft) is not tuple:
-                if node._dright is not ZERO and node._right not in order:
+            if node._dright is not ZERO:
+                if node._right not in order:
                     node = node._right
                     break
-            else:
+            elif type(node._left) is tuple:
                 for operand in others[-1]:
                     if operand not in order:
+                        node = operand
                         break
-                else:
-                    others.pop()
-                    order[path.pop()] = ZERO
-                    continue
-                node = operand
-                break
+                if node is not path[-1]:
+                    break
+                others.pop()
             order[path.pop()] = ZERO
         else:
             return order
-
-
-def _sources(node: Any, everything: bool) -> Iterator[Any]:
-    """The operands that a walk enters from a node: those with an edge, as far as that is known; or all nodes."""
-    if everything:
-        return iter([operand for operand in node.operands if type(operand) is not float])
-    if not node.keeps_pairs:  # its partials are not known before they are asked for
-        return iter([operand for operand in node.operands if isinstance(operand, Node)])
-    return compress(node._left, [partial is not ZERO for partial in node._dleft])
 
 
 def sweep(
@@ -82,29 +86,26 @@ def sweep(
         partials = attrgetter("partials")
     for node, adjoint in reversed(adjoints.items()):
         yield node, adjoint
-        if partials is not None:
-            edges: Any = ()
-            if adjoint is not ZERO:
-                edges = zip(node.operands, partials(node), strict=True)
-                adjoint = adjoints[node]  # it may have been changed in the meantime: what if
+        if partials is None:
+            left, dleft, dright = node._left, node._dleft, node._dright
+        elif adjoint is not ZERO:
+            left, dleft, dright = node.operands, tuple(partials(node)), ZERO
+            adjoint = adjoints[node]  # it may have been changed in the meantime: what if
         else:
-            dleft, dright = node._dleft, node._dright
+            continue
+        if dleft is not ZERO:
             if type(dleft) is tuple:
-                edges = zip(node._left, dleft, strict=True)
-            else:  # one operand or two, as most operations have: the loop below, written out
-                if dleft is not ZERO:
-                    operand, contribution = node._left, adjoint * dleft
-                    before = adjoints[operand]
-                    adjoints[operand] = contribution if before is ZERO else before + contribution
-                if dright is not ZERO:
-                    operand, contribution = node._right, adjoint * dright
-                    before = adjoints[operand]
-                    adjoints[operand] = contribution if before is ZERO else before + contribution
+                for operand, partial in zip(left, dleft, strict=True):
+                    if partial is not ZERO:
+                        contribution, before = adjoint * partial, adjoints[operand]
+                        adjoints[operand] = contribution if before is ZERO else before + contribution
                 continue
-        for operand, partial in edges:
-            if partial is not ZERO:
-                contribution, before = adjoint * partial, adjoints[operand]
-                adjoints[operand] = contribution if before is ZERO else before + contribution
+            contribution, before = adjoint * dleft, adjoints[left]
+            adjoints[left] = contribution if before is ZERO else before + contribution
+        if dright is not ZERO:
+            right, contribution = node._right, adjoint * dright
+            before = adjoints[right]
+            adjoints[right] = contribution if before is ZERO else before + contribution
 
 
 def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> dict[Any, Any]:
@@ -115,17 +116,9 @@ def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> di
 
 
 def propagate(
-    root: Any,
-    seed: Any,
-    adjoints: dict[Any, Any],
-    leaves: Sequence[Any] = (),
-    partials: Partials | None = None,
+    root: Any, seed: Any, adjoints: dict[Any, Any], leaves: Sequence[Any] = (), partials: Partials | None = None
 ) -> None:
-    """Run a sweep to its end, or up to the leaves that the order starts with.
-
-    Raises:
-        NonFiniteError: under `checked()`, a contribution is nan or infinite.
-    """
+    """Run a sweep to its end, or up to the leaves that the order starts with; raises what `checked()` asks for."""
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
@@ -134,17 +127,13 @@ def propagate(
             checks.contributions(node, adjoint)
     deque(walk, maxlen=0)
     for leaf in leaves:
-        adjoints[leaf] = ZERO if adjoints[leaf] is FLAT else resolved(adjoints[leaf])
+        adjoint = adjoints[leaf]
+        if type(adjoint) is not float:
+            adjoints[leaf] = ZERO if adjoint is FLAT else resolved(adjoint)
 
 
 def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
-    """Walk from the leaves to the roots and give each node its derivative in one direction: the same edges, forwards.
-
-    The tangents are those of the leaves at first; `ZERO` where nothing arrives.
-
-    Raises:
-        NonFiniteError: under `checked()`, a tangent is nan or infinite.
-    """
+    """Give each node its derivative in the direction that the tangents of the leaves say: the same edges, forwards."""
     checks = recording().hooks.checked
     for node in order:
         if node in tangents:

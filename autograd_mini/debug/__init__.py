@@ -1,7 +1,7 @@
 """Stepping through backpropagation, forwards and backwards in time: one `Trace`, and the windows that show it.
 
 Not here: the trace itself (`timeline`) and its windows (`terminal`, `pages` for browsers and notebooks, `dap` for
-editors). The first use imports them, because `import autograd_mini` must stay fast. Read next: `timeline`.
+editors). The first use imports them, because `import autograd_mini` must stay fast. Read next: `debug.timeline`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The text of a stop for terminals and editors: the place with its expression marked, the chain rule, tables.
 
 Numbers are short, as in pictures; with colours, a function paints each text by its role.
-Not here: what happened (`timeline`), and the printing. Read next: `disorder`.
+Not here: what happened (`timeline`), and the printing. Read next: `debug.terminal`.
 """
 
 from __future__ import annotations

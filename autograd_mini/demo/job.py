@@ -1,6 +1,6 @@
 """The demo: train a softmax classifier built from primitives, and compare its derivatives with the closed forms.
 
-Not here: command-line arguments (`cli`), derivatives. Read next: `script`.
+Not here: command-line arguments (`cli`), derivatives. Read next: `output`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Drawing a graph: `draw(v)` makes a `Drawing`, which notebooks show and `save` writes to a file.
 
 Not here: which nodes share a box (`parts`, `boxes`), what the picture says (`picture`), and which program turns it into
-SVG (`render`). Read next: `drawing.parts`.
+SVG (`render`). Read next: `drawing.gradients`.
 """
 
 from __future__ import annotations

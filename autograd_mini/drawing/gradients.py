@@ -1,6 +1,6 @@
 """The gradients that a picture shows: after the last `backward()`, or in the middle of one.
 
-Not here: how they look (`picture`). Read next: `drawing.picture`.
+Not here: how they look (`picture`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations

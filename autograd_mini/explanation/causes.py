@@ -2,7 +2,7 @@
 
 A gradient is a sum of products along paths, and trouble enters it at one place. Go up from the node towards the output
 while the adjoint is just as bad, and you arrive at the product, or the sum, where the trouble began.
-Not here: the way up (`graph`), and what to write instead (`advice`). Read next: `digits`.
+Not here: the way up (`graph`), and what to write instead (`advice`). Read next: `explanation.digits`.
 """
 
 from __future__ import annotations

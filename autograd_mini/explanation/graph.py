@@ -1,6 +1,6 @@
 """A graph with the adjoint of every node, and the paths through it: up from a node, down to it, and what blocks them.
 
-Not here: the sweep (`core.sweep`), and what is wrong with a gradient. Read next: `causes`.
+Not here: the sweep (`core.sweep`), and what is wrong with a gradient. Read next: `explanation.causes`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Both sides of a row are ordinary code. The left side is recorded on wildcards, and a graph matches if it has the same
 shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Running both sides shows
-whether a row helps at the numbers at hand. Not here: what went wrong (`causes`). Read next: `report`.
+whether a row helps at the numbers at hand. Not here: what went wrong (`causes`). Read next: `explanation.advice`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How explanations call the parts of a graph, with the numbers of when it was recorded.
 
-Not here: what is wrong with them. Read next: `graph`.
+Not here: what is wrong with them. Read next: `explanation.graph`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What is composed from the primitives: activations, sums, softmax and its logarithms, losses. No derivative in sight.
+"""Functions composed from primitives: activations, sums, softmax and its logarithms, losses. None has its own rule.
 
-Not here: primitives (`core.table`). `__init__.pyi` names the functions to type checkers. Read next: `composed`.
+`__init__.pyi` lists the functions for type checkers. Not here: primitives (`core.table`).
+Read next: `functions.composed`.
 """
 
 import autograd_mini.functions.losses

@@ -1,8 +1,8 @@
-"""Activations, composed from primitives: no derivative in sight, they fall out.
+"""Activations, composed from primitives, which gives their derivatives.
 
-Each composition is chosen so that the derivative that falls out keeps its digits in both tails. Where two forms are
-analytically equal, each is used where it is accurate; derivatives of every order agree at the switch.
-Not here: what happens at the switch where they do not (`switches`). Read next: `logits`.
+Each composition is chosen so that its derivative is accurate in both tails. Where two forms are mathematically equal,
+each is used where it is accurate; derivatives of every order agree at the switch.
+Not here: switches at which derivatives differ (`switches`). Read next: `functions.switches`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {}  # in the order of their definit
 def _activation(
     meaning: str, derivative: str, example: str, returns: str = "", settings: str = "", switches: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A composite of one number, or of each in an array; and a method of `Value`."""
+    """A decorator: a composite of one number, or of each in an array, that is a method of `Value` too."""
     describe = composition(
         meaning, derivative, example, takes=f"x: a number or `Value`, or a NumPy array of them.{settings}",
         returns=f"The same kind{returns}.", raises="OperandError: an operand is not a number.",
@@ -59,8 +59,8 @@ def _offered(activation: Callable[..., Any]) -> Callable[..., Any]:
     return activation
 
 
-# Near 0 second derivatives of sigmoid and tanh, and the third one of softplus, change sign. What falls out keeps their
-# digits only if the form is even or odd in x as the function is; from there on the exponentials are more accurate.
+# Near 0 the second derivatives of sigmoid and tanh, and the third of softplus, change sign. They are accurate there
+# only if the form is even or odd in x as the function is; further out, exponentials are more accurate.
 
 
 def stable_sigmoid(x: Scalar) -> Scalar:
@@ -78,16 +78,16 @@ def stable_softplus(x: Scalar) -> Scalar:
 
 
 @_activation("The logistic function 1 / (1 + exp(-x)), which maps all numbers to (0, 1).",
-             "a * (1 - a) with a = sigmoid(x), and 0.25 at 0; what falls out keeps its digits where 1 - a has none.\n"
-             "The second derivative keeps them near 0, where it changes sign.",
+             "a * (1 - a) with a = sigmoid(x), and 0.25 at 0. It is accurate even where 1 - a has no digits left.\n"
+             "The second derivative is accurate near 0, where it changes sign.",
              "sigmoid(0.0) -> 0.5", "; 1.4 ulp, and its derivative 2.6 ulp, in both tails")  # fmt: skip
 def sigmoid(x: Scalar) -> Scalar:
     return stable_sigmoid(x)
 
 
 @_activation("The hyperbolic tangent, which maps all numbers to (-1, 1).",
-             "1 - a**2 with a = tanh(x), and 1 at 0; what falls out keeps its digits where a**2 is nearly 1.\n"
-             "The second derivative keeps them near 0, where it changes sign.",
+             "1 - a**2 with a = tanh(x), and 1 at 0. It is accurate even where a**2 is nearly 1.\n"
+             "The second derivative is accurate near 0, where it changes sign.",
              "tanh(1.0) -> 0.7615941559557649", "; 2.5 ulp, and its derivative 2.7 ulp, in both tails")  # fmt: skip
 def tanh(x: Scalar) -> Scalar:
     if between(-0.5, x, 0.5):
@@ -99,12 +99,12 @@ def tanh(x: Scalar) -> Scalar:
 
 @_offered
 @composition("The rectifier: x where it is positive, else 0.",
-             "1 for x > 0, no edge below; 0 at the kink 0, the smallest of the slopes between 0 and 1.",
+             "1 for x > 0, no edge for x < 0; at the kink 0 it is 0, the smallest of the slopes between 0 and 1.",
              "relu(-2.0), relu(3.0) -> (0.0, 3.0)", takes="x: a number or `Value`, or a NumPy array of them.",
              returns="The same kind; nan for nan.", raises="OperandError: the operand is not a number.")  # fmt: skip
 @transparent
 def relu(x: Scalar) -> Scalar:
-    # Not x > 0: nan must stay nan. Half the nodes of many networks come from here: the short way to record one.
+    # Not x > 0: nan must stay nan. In many networks half the nodes are made here, so they are recorded directly.
     if type(x) is Value or is_node(x):
         number = x._data
         if number != number:
@@ -136,7 +136,7 @@ def _elu(x: Scalar, alpha: Scalar) -> Scalar:
 @_activation("The exponential linear unit: x where it is positive, else alpha * (exp(x) - 1).",
              "1 for x > 0, else alpha * exp(x); alpha at 0, which is a kink unless alpha is 1.\n"
              "Source: Clevert, Unterthiner, Hochreiter, 2016, arXiv:1511.07289.",
-             "elu(-1.0) -> -0.6321205588285577", settings="\nalpha: minus the limit on the left.",
+             "elu(-1.0) -> -0.6321205588285577", settings="\nalpha: minus the limit as x goes to -inf.",
              switches=True)  # fmt: skip
 def elu(x: Scalar, alpha: Scalar = 1.0) -> Scalar:
     return _elu(x, alpha)
@@ -150,12 +150,12 @@ def selu(x: Scalar) -> Scalar:
     return 1.0507009873554804934193349852946 * _elu(x, 1.6732632423543772848170429916717)
 
 
-@_activation("The Gaussian error linear unit: x times the probability that a standard normal number is below x.",
-             "Φ(x) + x φ(x), with the normal distribution and its density; 0.5 at 0.\n"
+@_activation("The Gaussian error linear unit: x times the probability that a standard normal variable is below x.",
+             "Φ(x) + x φ(x), with the normal distribution function Φ and its density φ; 0.5 at 0.\n"
              "Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.",
              "gelu(0.0) -> 0.0", "; the exact form, not the approximation by tanh; 4 ulp in both tails")  # fmt: skip
 def gelu(x: Scalar) -> Scalar:
-    if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and x times those
+    if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and so has x times Φ(x)
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
     return constant(-0.0, x) if number_of(x) == -math.inf else x * ndtr(x)
 
@@ -165,22 +165,22 @@ def gelu(x: Scalar) -> Scalar:
              "silu(1.0) -> 0.7310585786300049",
              "; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278")  # fmt: skip
 def silu(x: Scalar) -> Scalar:
-    if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and x times those
+    if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and so has x times it
         root = exp(0.5 * x)
         return (x * root) * (root / (1.0 + root * root))
     return constant(-0.0, x) if number_of(x) == -math.inf else x * sigmoid(x)
 
 
 @_activation("log(1 + exp(x)), a smooth rectifier.",
-             "sigmoid(x); 0.5 at 0. The third derivative keeps its digits near 0, where it changes sign.",
+             "sigmoid(x); 0.5 at 0. The third derivative is accurate near 0, where it changes sign.",
              "softplus(1000.0), softplus(-1000.0) -> (1000.0, 0.0)",
              "; 1.3 ulp, and its derivative 1.7 ulp, in both tails")  # fmt: skip
 def softplus(x: Scalar) -> Scalar:
     return stable_softplus(x)
 
 
-@_activation("x / (1 + |x|), which maps all numbers to (-1, 1) and gets there slowly.",
-             "1 / (1 + |x|)**2; 1 at 0, where the second derivative jumps from 2 to -2, and is 0.",
+@_activation("x / (1 + |x|), which maps all numbers to (-1, 1) and approaches -1 and 1 slowly.",
+             "1 / (1 + |x|)**2; 1 at 0, where the second derivative jumps from 2 to -2 and is taken as 0.",
              "softsign(3.0) -> 0.75")  # fmt: skip
 def softsign(x: Scalar) -> Scalar:
     if (x != x) is True:

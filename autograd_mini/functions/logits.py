@@ -1,6 +1,6 @@
-"""Softmax and its logarithms: functions of lists of numbers, however large these are.
+"""Softmax and its logarithms: functions of lists of numbers of any size.
 
-Not here: the losses that use them. Read next: `losses`.
+Not here: the losses that use them. Read next: `functions.losses`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from autograd_mini.functions.composed import (
 )  # fmt: skip
 from autograd_mini.program.scopes import composite
 
-_LOGITS = "zs: one or more numbers and `Value`s, the logits. They are not changed."
+_LOGITS = "zs: the logits, one or more numbers and `Value`s. The list is not changed."
 _RAISES = f"{NOT_NUMBERS}\n{EMPTY}"
 
 
 class Relative(NamedTuple):
-    """Logits relative to the largest, number k.
+    """Logits relative to the largest, which has index k.
 
     The exponentials are then at most 1, and the term of k itself is exactly 1, so that 1 + rest and log1p(rest) keep
-    the digits that 1 - a would lose (T18). Any k gives the same function and derivatives; the largest logit gives them
-    without overflow.
+    the digits that 1 - a would lose (T18). Any k gives the same function and derivatives, but only the largest logit
+    avoids overflow.
     """
 
     zs: list[Scalar]
-    k: int | None  # None on a tape, where another one may be the largest in each run
+    k: int | None  # None on a tape, where the largest may differ from run to run
     largest: Scalar
     gaps: list[Scalar]  # z - largest; a constant 0 for k
     terms: list[Scalar]  # their exponentials; a constant 1 for k
@@ -53,7 +53,7 @@ class Relative(NamedTuple):
 
 
 def relative(name: str, zs: Iterable[Scalar]) -> Relative:
-    """The one place that chooses k: the largest where it is known, the first in formulas; `where` chooses on a tape."""
+    """Choose k: the largest logit where it is known, the first in formulas; on a tape, `where` chooses."""
     zs = numbers_in(name, zs, ordered=name != "logsumexp")
     k: int | None = None
     if all(number_of(z) is not None for z in zs):
@@ -79,11 +79,11 @@ def _on_tape(zs: list[Scalar]) -> Relative:
     return Relative(zs, None, largest, gaps, terms, rest)
 
 
-@composition("Probabilities in the ratio of the exponentials: a_i = exp(z_i) / sum_j exp(z_j).",
-             "da_i/dz_j = a_i * ((1 if i == j else 0) - a_j). Nobody has to write it: it falls out, and keeps its\n"
-             "digits where a_i is so close to 1 that 1 - a_i is 0.",
+@composition("Probabilities proportional to the exponentials: a_i = exp(z_i) / sum_j exp(z_j).",
+             "da_i/dz_j = a_i * ((1 if i == j else 0) - a_j). It follows from the composition, and is accurate even\n"
+             "where a_i is so close to 1 that 1 - a_i is 0.",
              "softmax([0.0, 0.0]) -> [0.5, 0.5]", takes=_LOGITS,
-             returns="A list of as many, which sum to 1. No logit is too large or too small.",
+             returns="A list of the same length, which sums to 1. Logits of any size work.",
              raises=_RAISES)  # fmt: skip
 @composite
 def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
@@ -95,9 +95,9 @@ def softmax(zs: Iterable[Scalar]) -> list[Scalar]:
     return [term / total for term in terms]
 
 
-@composition("The logarithms of the probabilities of `softmax`, without their underflow.",
-             "(1 if i == j else 0) - a_j for element i by z_j, with a = softmax(zs).",
-             "log_softmax([0.0, -1000.0]) -> [-0.0, -1000.0]", takes=_LOGITS, returns="A list of as many.",
+@composition("The logarithms of `softmax`, without underflow.",
+             "(1 if i == j else 0) - a_j for element i with respect to z_j, with a = softmax(zs).",
+             "log_softmax([0.0, -1000.0]) -> [-0.0, -1000.0]", takes=_LOGITS, returns="A list of the same length.",
              raises=_RAISES)  # fmt: skip
 @composite
 def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
@@ -107,9 +107,9 @@ def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
 
 
 @composition("The logarithm of the sum of the exponentials, a smooth maximum, without overflow.",
-             "softmax(zs); smooth at ties. Among infinite elements it is that of `maximum`.",
+             "softmax(zs); smooth at ties. If the largest element is infinite, it is that of `maximum`.",
              "logsumexp([1000.0, 1000.0]) -> 1000.6931471805599", takes="zs: one or more numbers and `Value`s.",
-             returns="A `Value` if there is one among them, else a float; that infinity where the largest is one.",
+             returns="A `Value` if any element is one, else a float; infinite if the largest element is.",
              raises=_RAISES)  # fmt: skip
 @composite
 def logsumexp(zs: Iterable[Scalar]) -> Scalar:
@@ -122,7 +122,7 @@ def logsumexp(zs: Iterable[Scalar]) -> Scalar:
 @composition("log(exp(a) + exp(b)), without overflow.", "softmax([a, b]).",
              "logaddexp(0.0, 0.0) -> 0.6931471805599453",
              takes="a: a number or `Value`, or a NumPy array of them.\nb: the same.",
-             returns="A `Value` if one of them is, else a float.",
+             returns="A `Value` if an operand is one, else a float.",
              raises="OperandError: an operand is not a number.")  # fmt: skip
 def logaddexp(a: Scalar, b: Scalar) -> Scalar:
     if is_array(a) or is_array(b):

@@ -1,6 +1,6 @@
-"""Sums, means and norms of many numbers, one node each where that is one operation.
+"""Sums, products, means and norms of many numbers, recorded as one node where possible.
 
-Not here: losses. Read next: `logits`.
+Not here: losses. Read next: `functions.activations`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterable
 from autograd_mini.core.row import elements, numbers_in
 from autograd_mini.core.table import dot_of, hypot, sum_of
 from autograd_mini.core.traced import Unrecorded
-from autograd_mini.engine import Value, record_sum
+from autograd_mini.engine import Value, record_dot, record_sum
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
 from autograd_mini.program.owner import transparent
 
 _SOME = "xs: one or more numbers and `Value`s."
-_ONE = "A `Value` if there is one among them, else a float."
+_ONE = "A `Value` if any element is one, else a float."
 
 
-@composition("The sum from left to right, as one node; of whole numbers a whole number, like the builtin `sum`.",
-             "1 by each.", "sum([1.0, 2.0, 3.0]) -> 6.0",
+@composition("The sum from left to right, as one node; a sum of integers is an integer, as with the builtin `sum`.",
+             "1 for each element.", "sum([1.0, 2.0, 3.0]) -> 6.0",
              takes="xs: any number of numbers and `Value`s.\nstart: added first.",
-             returns="A `Value` if there is one among them, else a number.",
+             returns="A `Value` if any element is one, else a number.",
              raises="OperandError: xs is not iterable, or an element next to a `Value` is not a number.")  # fmt: skip
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
@@ -34,25 +34,28 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
         return record_sum(terms)
     if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
-    if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # of few bits, which would overflow
+    if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # with few bits, these would overflow
         return sum([term.item() if type(term).__module__ == "numpy" and not term.ndim else term for term in terms])
     return builtins.sum(terms[1:], terms[0]) if terms else 0  # `from autograd_mini import *` does no harm
 
 
-@composition("The sum from left to right of the products x * y, as one node.", "y by x, and x by y.",
+@composition("The sum from left to right of the products x * y, as one node.", "y for each x, and x for each y.",
              "dot([1.0, 2.0], [3.0, 4.0]) -> 11.0", takes="xs: any number of numbers and `Value`s.\nys: as many.",
-             returns="A `Value` if there is one among them, else a float; 0.0 for none.",
+             returns="A `Value` if any element is one, else a float; 0.0 for empty lists.",
              raises="OperandError: an argument is not iterable, or an element is not a number.\n"
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
+    xs, ys = elements("dot", xs, ordered=True), elements("dot", ys, ordered=True)
+    if len(xs) == len(ys) and set(map(type, operands := (*xs, *ys))) == {Value}:
+        return record_dot(operands)
+    xs, ys = numbers_in("dot", xs, 0), numbers_in("dot", ys, 0)
     if len(xs) != len(ys):
-        raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of one length.")
+        raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of equal length.")
     return dot_of(*xs, *ys)
 
 
-@composition("The arithmetic mean: the sum divided by the number of elements.", "1 / n by each.",
+@composition("The arithmetic mean: the sum divided by the number of elements.", "1 / n for each element.",
              "mean([1.0, 2.0, 6.0]) -> 3.0", takes=_SOME, returns=_ONE, raises=f"{NOT_NUMBERS}\n{EMPTY}")  # fmt: skip
 @transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
@@ -62,7 +65,7 @@ def mean(xs: Iterable[Scalar]) -> Scalar:
 
 
 @composition("The Euclidean length of a vector, without overflow, as one node.",
-             "x / norm by each x; 0 at the kink, the zero vector, where second derivatives are nan: the tip of a cone.",
+             "x / norm for each x. At the zero vector, the tip of a cone, it is 0 and second derivatives are nan.",
              "norm([3.0, 4.0]) -> 5.0", takes=_SOME, returns=_ONE, raises=f"{NOT_NUMBERS}\n{EMPTY}")  # fmt: skip
 @transparent
 def norm(xs: Iterable[Scalar]) -> Scalar:

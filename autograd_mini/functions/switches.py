@@ -1,6 +1,6 @@
-"""Activations that switch between two forms: where their slopes differ there is a kink, and observers hear of it.
+"""Activations that switch between two forms: if their slopes differ, there is a kink, which `kinks` reports.
 
-Not here: the activations. Read next: `activations`.
+Not here: the activations. Read next: `functions.logits`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from autograd_mini.watch.origins import place_of
 
 
 def slope(function: Callable[[Any], Any], number: float) -> Any:
-    """The derivative of a function of one number, out of the sweep; `ZERO` where there is no edge."""
+    """The derivative of a function of one number, from the sweep; `ZERO` if there is no edge."""
     leaf = Value(number)
     return adjoints(function(leaf)).get(leaf, ZERO)
 
 
 def _slopes_beside(function: Callable[[Any], Any], number: float) -> list[float]:
-    """The derivative just below a number, there, and just above."""
+    """The derivatives just below a number, at it, and just above it."""
     with unobserved():
         found = [slope(function, n) for n in (math.nextafter(number, -1.0), number, math.nextafter(number, 1.0))]
     return [0.0 if slope is ZERO else float(slope) for slope in found]
@@ -44,14 +44,14 @@ def kink_at_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value
 
 
 def note_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -> None:
-    """Tell `kinks` of a switch."""
+    """Report the kink at a switch to `kinks`."""
     kink = kink_at_switch(name, function, x, y) if is_watched() else None
     if kink is not None:
         note_kink(kink)
 
 
 def bent(x: Scalar, y: Scalar) -> Scalar:
-    """The result of a function with a kink at x; under `checked` with a node that has one, such as `clip`."""
+    """The result of a function with a kink at x; under `checked`, plus a node that has the kink (`clip`)."""
     if not is_checked():
         return y
     with unobserved():
@@ -62,7 +62,7 @@ def bent(x: Scalar, y: Scalar) -> Scalar:
 
 
 def switching(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An activation of two forms that meet at 0."""
+    """A decorator of activations with two forms that meet at 0."""
 
     @functools.wraps(function)
     def switch(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:

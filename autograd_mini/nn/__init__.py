@@ -4,7 +4,7 @@
     >>> len(model([1.0, -2.0]))
     3
 
-Not here: finding the parameters (`module`), saving (`states`), training (`optim`). Read next: `module`.
+Not here: finding the parameters (`module`), saving (`states`), training (`optim`). Read next: `nn.module`.
 """
 
 from __future__ import annotations

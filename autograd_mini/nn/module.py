@@ -2,7 +2,7 @@
 
 It searches modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. A leaf held
 by anything else is an error, because half of a model must not stay untrained in silence.
-Not here: the modules of a network. Read next: `binding`.
+Not here: the modules of a network. Read next: `nn.binding`.
 """
 
 from __future__ import annotations

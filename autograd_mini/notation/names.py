@@ -1,7 +1,7 @@
 """The names of nodes: one naming for pictures, pages, terminals, editors and explanations.
 
 Not here: what the running program can write (`namespaces`), and how a window shows a name.
-Read next: `notation.namespaces`.
+Read next: `notation.spelling`.
 """
 
 from __future__ import annotations

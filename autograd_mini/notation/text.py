@@ -1,6 +1,6 @@
 """How numbers and the user's texts are written: few digits, long texts cut in the middle, parentheses if needed.
 
-Not here: how an operation is written (`spelling`), colours and columns. Read next: `notation.spelling`.
+Not here: how an operation is written (`spelling`), colours and columns. Read next: `notation.names`.
 """
 
 from __future__ import annotations

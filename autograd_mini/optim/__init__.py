@@ -1,6 +1,6 @@
 """Gradient descent as in PyTorch: optimizers, learning rate schedules and clipping.
 
-Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `states`.
+Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `optim.states`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Settings and states, checked before anything changes; `save` and `load`, which `nn` also offers.
 
-Not here: the contents of a state, which each class decides. Read next: `symbolic`.
+Not here: the contents of a state, which each class decides. Read next: `micrograd`.
 """
 
 from __future__ import annotations

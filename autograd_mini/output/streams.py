@@ -1,6 +1,6 @@
 """Text for a terminal, and standard streams that may be closed, full, cut off, or in an encoding without ∂.
 
-Everything that a command prints goes through here. Not here: what it prints. Read next: `notation`.
+Everything that a command prints goes through here. Not here: what it prints. Read next: `errors`.
 """
 
 from __future__ import annotations

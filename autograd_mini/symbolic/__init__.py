@@ -1,7 +1,7 @@
 """Derivatives as formulas, and proofs that they equal a closed form for all inputs.
 
 The first use of a name below imports SymPy: `import autograd_mini` must stay fast, and work without it.
-Not here: floats and `Value`s. Read next: `table`.
+Not here: floats and `Value`s. Read next: `symbolic.table`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `prove` may assume about the inputs: equations are solved for a symbol, inequalities narrow the symbols.
 
-Not here: what holds under them. Read next: `proof`.
+Not here: what holds under them. Read next: `symbolic.normal`.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Assumptions:
         sides = [side for relation in self.relations for part in relation.atoms(sympy.Rel) for side in part.args]
         try:
             holds = all(condition.xreplace(numbers) == sympy.true for condition in self.conditions)
-        except TypeError:  # SymPy met a comparison of numbers that are not real
+            return inputs if holds and all(side.xreplace(inputs).is_real for side in sides) else None
+        except (TypeError, ValueError):  # SymPy met a comparison of numbers that are infinite or not real
             return None
-        return inputs if holds and all(side.xreplace(inputs).is_real for side in sides) else None
 
 
 def assumptions(assume: Any, arguments: list[Any], symbols: list[Any]) -> Assumptions:
@@ -80,7 +80,10 @@ def assumptions(assume: Any, arguments: list[Any], symbols: list[Any]) -> Assump
 
 def _relations(assume: Any, arguments: list[Any], symbols: list[Any]) -> Iterator[Any]:
     is_function = callable(assume) and not isinstance(assume, sympy.Basic)
-    for entry in flat(traced(assume, arguments)[0] if is_function else assume):
+    found = traced(assume, arguments)[0] if is_function else assume
+    if found is None and is_function:
+        raise ArgumentError("The function of the assumptions returned None.", "Look for a forgotten `return`.")
+    for entry in flat(found):
         relation = entry.data if isinstance(entry, Condition) else entry
         if isinstance(relation, bool) and is_function:  # already decided: its arguments are numbers
             relation = sympy.sympify(relation)

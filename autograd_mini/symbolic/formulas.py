@@ -1,6 +1,7 @@
 """Formulas: a function recorded on symbols, and the package's own sweep through it.
 
-No derivative comes from SymPy: the formulas show the rules of the table. Not here: proofs. Read next: `normal`.
+No derivative comes from SymPy: the formulas show the rules of the table. Not here: proofs.
+Read next: `symbolic.assumptions`.
 """
 
 from __future__ import annotations

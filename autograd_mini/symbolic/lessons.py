@@ -1,6 +1,6 @@
 """Well-known derivatives: a function, and the closed form that its derivative collapses to.
 
-Not here: the derivations, which are read from the graph. Read next: `derivation`.
+Not here: the derivations, which are read from the graph. Read next: `explanation`.
 """
 
 from __future__ import annotations

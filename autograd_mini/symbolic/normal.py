@@ -1,7 +1,7 @@
 """The normal form, in which expressions that are equal for all real numbers look equal.
 
 Branches are taken apart, exponentials of sums become products of powers, and a fraction is 0 if its numerator is.
-Not here: numbers. Read next: `search`.
+Not here: numbers. Read next: `symbolic.search`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def is_equal(derived: Any, claimed: Any, conditions: tuple[Any, ...] = ()) -> bo
         return True
     try:
         arms = arms_of(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign), conditions)
-    except TypeError:  # SymPy met a comparison of numbers that are not real
+    except (TypeError, ValueError):  # SymPy met a comparison of numbers that are infinite or not real
         return False
     if arms is None:
         return False

@@ -1,6 +1,6 @@
 """Proving that a claimed closed form is the gradient for all inputs: a normal form, and a search for counterexamples.
 
-Not here: either of them (that is `normal` and `search`). Read next: `lessons`.
+Not here: either of them (that is `normal` and `search`). Read next: `symbolic.derivation`.
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ def prove(
         if not all(map(mpmath.isfinite, results[2 * len(pairs) :])):
             continue  # outside the domain of f
         # SymPy has simplified both sides, exp(log(x)) to x for example; floats show where they are defined.
+        if any(map(math.isnan, _at(f, arguments, inputs) or ())):
+            continue
         slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not take such numbers
         claims = _at(claim, arguments, inputs) if is_function and slopes is not None else None
         example = {str(symbol): float(number) for symbol, number in inputs.items()}

@@ -1,6 +1,6 @@
 """The numeric search for a counterexample: expressions at real points, with many digits.
 
-Not here: what is compared. Read next: `assumptions`.
+Not here: what is compared. Read next: `symbolic.proof`.
 """
 
 from __future__ import annotations
@@ -54,19 +54,26 @@ def _edges(
         for symbol in sorted(relation.free_symbols.intersection(symbols), key=str):
             for point in points if len(relation.free_symbols) > 1 else points[:1]:
                 at = {s: sympy.Rational(n) for s, n in point.items() if s != symbol}
-                for root in _roots(difference.xreplace(at), symbol):
+                try:
+                    roots = _roots(difference.xreplace(at), symbol)
+                except (TypeError, ValueError):  # SymPy compares no number that is infinite or not real, as in max(1/0)
+                    continue
+                for root in roots:
                     near = (root, root + 1, root - 1, (root + before.get(symbol, root)) / 2)
                     yield from (point | {symbol: n} for n in near if admits(symbol, n))
                     before[symbol] = root
 
 
 def _roots(expression: Any, symbol: Any) -> list[Fraction]:
-    """Return the rational roots of a polynomial; of other expressions the numbers in them, which may be roots."""
+    """Return the rational roots of a polynomial; for other expressions a number near the root, or the numbers in them."""
     try:
         found = list(sympy.Poly(expression, symbol, domain="QQ").ground_roots())
-    except sympy.PolynomialError:
+    except (sympy.PolynomialError, sympy.CoercionFailed):  # as in x > π
         found = [sign * number for number in expression.atoms(sympy.Rational) for sign in (1, -1)]
-    return sorted(Fraction(int(root.p), int(root.q)) for root in found)
+        factor, rest = [sympy.expand(expression).coeff(symbol, power) for power in (1, 0)]
+        if factor.is_zero is False and (root := -rest / factor).is_extended_real and root.is_finite:
+            found.append(sympy.Rational(float(root)))
+    return sorted({Fraction(int(root.p), int(root.q)) for root in found if root.is_finite})
 
 
 def admits(symbol: Any, number: Any) -> bool:

@@ -1,6 +1,6 @@
 """The table over SymPy: `am.exp(x)` of an expression is an expression, and so is every rule and composition.
 
-The first SymPy operand imports it. Not here: derivatives of functions. Read next: `formulas`.
+The first SymPy operand imports it. Not here: derivatives of functions. Read next: `symbolic.formulas`.
 """
 
 from __future__ import annotations

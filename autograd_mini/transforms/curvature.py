@@ -2,7 +2,8 @@
 
 The derivative of a sweep is a sweep over the same edges. It begins at every operand whose local partial changes along
 the vector, with adjoint × second partial × tangent. The rules of the table, on dual numbers, give the second partials.
-Not here: graphs that depend on outer variables; their gradient is itself a graph (`recorded`). Read next: `sparsity`.
+Not here: graphs that depend on outer variables; their gradient is itself a graph (`recorded`).
+Read next: `transforms.sparsity`.
 """
 
 from __future__ import annotations

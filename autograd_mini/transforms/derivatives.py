@@ -1,7 +1,8 @@
 """Functions of functions: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, which nest in any order.
 
 All but `jvp` record the function once (`recorded`); `jvp` runs it on dual numbers (`dual`).
-Not here: the chain rule (`sweep`, `dual`), structures (`trees`), sparse matrices (`sparsity`). Read next: `recorded`.
+Not here: the chain rule (`sweep`, `dual`), structures (`trees`), sparse matrices (`sparsity`).
+Read next: `transforms.curvature`.
 """
 
 from __future__ import annotations
@@ -387,6 +388,8 @@ def names_of(f: Function, n: int) -> list[str]:
 
 def _number(name: str, place: str, leaf: Any) -> Any:
     """Return a leaf of a structure as a recording number or a float; None if it is neither."""
+    if type(leaf) is float:
+        return leaf
     leaf = settled(leaf)
     inner = innermost(leaf)
     if is_node(inner) and type(inner) is not Value:

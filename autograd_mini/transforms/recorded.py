@@ -2,7 +2,7 @@
 
 The sweep runs on the recorded floats if the answer does not depend on outer variables. If it does, as in a derivative
 inside a derivative or a penalty on a gradient, the rules are evaluated again on `Value`s, and the answer is a graph.
-Not here: the public functions, and the structure of arguments (`derivatives`). Read next: `curvature`.
+Not here: the public functions, and the structure of arguments (`derivatives`). Read next: `transforms.derivatives`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which entries of a Jacobian can differ from zero, and the few sweeps that give them all.
 
 Sets of rows and columns are integers with one bit per element: a union or an overlap of any size is one operation.
-Not here: derivatives, and sweeps. Read next: `trees`.
+Not here: derivatives, and sweeps. Read next: `transforms.detached`.
 """
 
 from __future__ import annotations
@@ -74,13 +74,16 @@ def groups(patterns: Sequence[Set]) -> list[list[int]]:
     found: list[list[int]] = []
     covered: list[Set] = []
     for row in _fullest_first(patterns):
-        if patterns[row]:
-            place = next((i for i, columns in enumerate(covered) if not columns & patterns[row]), len(found))
-            if place == len(found):
-                found.append([])
-                covered.append(0)
-            found[place].append(row)
-            covered[place] |= patterns[row]
+        if not patterns[row]:
+            break
+        for place, columns in enumerate(covered):
+            if not columns & patterns[row]:
+                found[place].append(row)
+                covered[place] |= patterns[row]
+                break
+        else:
+            found.append([row])
+            covered.append(patterns[row])
     return found
 
 
@@ -109,6 +112,8 @@ def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequen
     fullest = _fullest_first(patterns)
     best: tuple[list[int], list[Set], list[list[int]]] | None = None
     for size in itertools.chain([0], (2**k for k in range(len(patterns).bit_length()))):
+        if best is not None and size >= len(best[0]) + len(best[2]):
+            break
         full = fullest[:size]
         hidden = ~sum(1 << row for row in full)
         rest = [0 if not hidden >> row & 1 else pattern & hidden for row, pattern in enumerate(patterns)]

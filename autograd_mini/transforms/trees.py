@@ -1,7 +1,7 @@
 """Taking apart structures of numbers (nested lists, tuples, dicts, NumPy arrays), and putting them together again.
 
 Anything other than a container counts as a number; None is an empty container, as in JAX's pytrees.
-Not here: derivatives. Read next: `detached`.
+Not here: derivatives. Read next: `transforms.recorded`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The program may crash, exit, print without end or loop forever; this process survives and reports what happened.
 Not here: processes (`launch`), and the requests about a trace (`session`, in the other process).
-Read next: `launch`.
+Read next: `debug.dap.debuggee`.
 """
 
 from __future__ import annotations

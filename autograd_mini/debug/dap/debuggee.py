@@ -1,6 +1,6 @@
 """The process that runs the user's program; it keeps its own output, and talks to the adapter over a socket.
 
-Not here: stops (`session`), and the start of this process (`launch`). Read next: `session`.
+Not here: stops (`session`), and the start of this process (`launch`). Read next: `debug.dap.session`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Starting the user's program, in a process of its own or, if it reads input, in a terminal of the editor.
 
-Not here: the program's side (`debuggee`), and the editor's requests. Read next: `debuggee`.
+Not here: the program's side (`debuggee`), and the editor's requests. Read next: `debug.dap.adapter`.
 """
 
 from __future__ import annotations

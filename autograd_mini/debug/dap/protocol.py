@@ -1,6 +1,6 @@
 """The framing of the Debug Adapter Protocol: JSON objects, each after a header with its length, over byte streams.
 
-Not here: the meaning of messages. Read next: `install`.
+Not here: the meaning of messages. Read next: `debug.dap.launch`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The debugger's side of one program: it waits at `backward()` while the editor looks around and moves in the trace.
 
 One thread reads and answers the editor's requests while the program's thread waits, so they never run together.
-Not here: starting and ending programs (`adapter`). Read next: `variables`.
+Not here: starting and ending programs (`adapter`). Read next: `debug.dap.stops`.
 """
 
 from __future__ import annotations

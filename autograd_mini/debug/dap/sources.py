@@ -1,6 +1,6 @@
 """Places in the program as editors count them, with UTF-16 columns, and sources without a file.
 
-Not here: which places matter (the frames of a trace). Read next: `protocol`.
+Not here: which places matter (the frames of a trace). Read next: `debug.dap.install`.
 """
 
 from __future__ import annotations

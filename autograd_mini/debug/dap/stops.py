@@ -1,6 +1,6 @@
 """The breakpoints of an editor: what it wants before there is a trace, and their state in each trace.
 
-Not here: when a breakpoint is met (`breakpoints`), and requests (`session`). Read next: `sources`.
+Not here: when a breakpoint is met (`breakpoints`), and requests (`session`). Read next: `debug.dap.variables`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The editor's tree of variables: nodes, the chain rule of this step, the leaves.
 
 The rows behind a number of the tree are computed on demand, in pages. Not here: changes (`session`).
-Read next: `stops`.
+Read next: `debug.dap.sources`.
 """
 
 from __future__ import annotations

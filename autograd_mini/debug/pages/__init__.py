@@ -1,7 +1,7 @@
 """Backpropagation as an HTML page: picture, chain rule, source and gradients at every step, in one file.
 
 All numbers and sentences come from here; the script on the page only shows them. Not here: the browser's side
-(`backprop.js`), and time travel (`travel`). Read next: `scenes`.
+(`backprop.js`), and time travel (`travel`). Read next: `debug.pages.scenes`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The user's source, with the places that led to the nodes of a graph, for a page to mark.
 
 Columns become UTF-16 code units, in which browsers count. The listing has only files of the user's program, and of long
-files only the lines near a mark. Not here: the marking. Read next: `dap`.
+files only the lines near a mark. Not here: the marking. Read next: `debug.pages.mathml`.
 """
 
 from __future__ import annotations

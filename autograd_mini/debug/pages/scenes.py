@@ -1,6 +1,6 @@
 """Which steps a page shows one by one and which together, and the text of each box in each scene.
 
-Not here: the picture (`stage`), formulas and source. Read next: `stage`.
+Not here: the picture (`stage`), formulas and source. Read next: `debug.pages.stage`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The debugger in a terminal: a session that steps through the backpropagation of a program or a value.
 
-Not here: the commands (`commands`), and whose turn it is to read (`turns`). Read next: `terminal.commands`.
+Not here: the commands (`commands`), and whose turn it is to read (`turns`). Read next: `debug.terminal.commands`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The debugger's commands in a terminal: pdb's verbs, with each motion backwards too.
 
 Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`).
-Read next: `prompt`.
+Read next: `debug.terminal.prompt`.
 """
 
 from __future__ import annotations

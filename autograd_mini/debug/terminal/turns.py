@@ -1,7 +1,7 @@
 """Whose turn it is to read standard input: the debugger's or the program's.
 
 At a terminal both read what you type, in turns. In a pipe nothing tells commands from the program's input, so there the
-program must not read. Not here: the meaning of commands. Read next: `pages`.
+program must not read. Not here: the meaning of commands. Read next: `debug.pages`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """The steps of a backward pass, and how to travel through them.
 
-Read next: `journal`.
+Read next: `debug.timeline.journal`.
 """

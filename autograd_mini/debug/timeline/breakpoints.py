@@ -1,6 +1,6 @@
 """Where a debugger stops: the kinds of breakpoints, one row each, and the meaning of the places you type.
 
-Not here: moving (`travel`), and the language of conditions (`expressions`). Read next: `timeline.timeline`.
+Not here: moving (`travel`), and the language of conditions (`expressions`). Read next: `debug.timeline.travel`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Python's parser reads them, and a closure per part computes them: `eval` is never called, and anything not listed here
 is refused while reading. Numbers are floats with IEEE arithmetic. Not here: where a debugger stops.
-Read next: `breakpoints`.
+Read next: `debug.timeline.breakpoints`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happened: each node as it is computed, each contribution of the sweep, and the state after every step.
 
 Nothing is replayed or undone, because the journal keeps the sum after each contribution. Not here: the names of nodes
-(`index`), and the debugger's position (`travel`). Read next: `index`.
+(`index`), and the debugger's position (`travel`). Read next: `debug.timeline.index`.
 """
 
 from __future__ import annotations

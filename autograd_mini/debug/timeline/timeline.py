@@ -1,7 +1,7 @@
 """The state now: the steps of a journal, the names of its nodes, and a position in time.
 
 The step at the position has just happened; moving changes only that number. Not here: motions that stop at breakpoints
-(`travel`). Read next: `travel`.
+(`travel`). Read next: `debug.timeline.expressions`.
 """
 
 from __future__ import annotations
