@@ -1,6 +1,6 @@
-"""What users write around code: a `with` block and a decorator that name a part of the graph.
+"""A `with` block and a decorator that name a part of the graph.
 
-A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `program.marks`.
+A scope costs each node one reference. Not here: the stack of entries (`stack`). Read next: `program.marks`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ R = TypeVar("R")
 
 
 class Block:
-    """A context manager for an entry of the stack; it may be entered again inside itself, or by threads at once."""
+    """A context manager for an entry of the stack; it can be entered again inside itself, or by several threads."""
 
     __slots__ = ("adds", "entries")
 
     def __init__(self, adds: Any) -> None:
         self.adds = adds
-        self.entries: list[Recording] = []  # those that are open
+        self.entries: list[Recording] = []  # the open ones
 
     def __enter__(self) -> Any:
         self.entries.append(enter(self.adds, True))
@@ -36,7 +36,7 @@ class Block:
     ) -> None:
         entries = self.entries
         if len(entries) == 1:
-            leave_block(entries.pop(0))  # the first, since another thread may enter right now
+            leave_block(entries.pop(0))  # the first, because another thread may enter right now
         elif entries:  # the innermost in this context, or the last one made elsewhere
             entry = next((mine for mine in downwards(recording()) if mine in entries), entries[-1])
             entries.remove(entry)
@@ -44,7 +44,7 @@ class Block:
 
 
 class scope(Block):  # noqa: N801  # a context manager is used like a function
-    """Give a part of the graph a name: nodes made inside belong to it, in pictures and in the debugger.
+    """Name a part of the graph: nodes made inside belong to it, in pictures and in the debugger.
 
     Args:
         name: any text.
@@ -64,10 +64,10 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:
-    """Make every call of a function a scope of its name.
+    """Make every call of a function a scope with the function's name.
 
     Args:
-        function: computes something from primitives.
+        function: a function that uses primitives.
 
     Returns:
         the function, with the same signature.

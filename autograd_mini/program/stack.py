@@ -1,6 +1,6 @@
-"""What holds while nodes are recorded: one stack of scopes and hooks for each context, in one `ContextVar`.
+"""The scopes and hooks that apply to new nodes: one stack for each context, in one `ContextVar`.
 
-An exit undoes its own entry and nothing else, in any order, from any thread, task or the garbage collector.
+An exit undoes only its own entry, in any order, from any thread, any task or the garbage collector.
 Not here: what users write (`scopes`), and what the hooks do (`watch`). Read next: `program.scopes`.
 """
 
@@ -38,14 +38,14 @@ class Scope:
 
 
 def outwards(scope: Scope | None) -> Iterator[Scope]:
-    """A scope and those around it."""
+    """A scope and the scopes around it."""
     while scope is not None:
         yield scope
         scope = scope.parent
 
 
 class Checks(NamedTuple):
-    """What `checked()` asks of a sweep, of forward mode and of slopes that are differentiated again."""
+    """The checks of `checked()` in a sweep, in forward mode and for slopes that are differentiated again."""
 
     contributions: Callable[[Any, Any], None]
     tangent: Callable[[Any, Any], None]
@@ -55,17 +55,17 @@ class Checks(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Hooks:
-    """All that may happen beside recording."""
+    """Everything that can happen besides recording."""
 
     observers: tuple[Observer, ...] = ()  # called with each new node
-    finish: Observer | None = None  # called with it after them, watched or not: `no_grad` cuts its edges
-    checked: Checks | None = None  # what raises at nan and infinity
+    finish: Observer | None = None  # called with it after them, even if unobserved: `no_grad` cuts its edges
+    checked: Checks | None = None  # these raise at nan and infinity
     reports: tuple[Any, ...] = ()  # the lists that kinks are put on
     comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()  # called with left, symbol, right, answer
     at_backward: Callable[[Any, float], None] | None = None  # called with root and seed when `backward()` begins
 
     def observe(self) -> Observer | None:
-        """One function that shows a new node to all who want to see it."""
+        """One function that calls all observers with a new node; None if there are none."""
         functions = self.observers if self.finish is None else (*self.observers, self.finish)
         if len(functions) < 2:
             return functions[0] if functions else None
@@ -78,15 +78,15 @@ class Hooks:
 
 
 class Recording:
-    """An entry of the stack. It knows what holds at its height, so that a new node looks at the top entry alone.
+    """An entry of the stack. It stores everything that applies at its level, so a new node reads the top entry only.
 
-    Most entries are left in order: the entry below is the top again, and nothing else changes. A task that was started
-    inside has a stack of its own with the same entries, and keeps them.
+    Most entries are left in order: the entry below becomes the top again, and nothing else changes. A task that was
+    started inside has its own stack with the same entries, and keeps them.
 
-    An entry that is left in any other way has *ended*: a generator that holds it is closed while other entries lie
-    above, in another thread, or by the garbage collector. From then on it adds nothing, in every stack that it is in,
-    and the entries above it are worked out again. Those in other stacks are found in `_above_blocks`: calls of
-    composites end before whatever called them, so only what lies above a `with` has to be found.
+    An entry that is left in any other way has *ended*: for example, a generator that holds it is closed while other
+    entries lie above it, in another thread, or by the garbage collector. It then adds nothing to any stack, and the
+    entries above it are computed again. `_above_blocks` finds those in other stacks: calls of composites end before
+    their callers do, so only the entries above a `with` have to be found.
     """
 
     # fmt: off
@@ -99,8 +99,8 @@ class Recording:
     outer: Any  # the entry below; None at the bottom
     adds: Any  # the name of a scope, a function that makes its hooks from those outside, or `_ended`
     has_block: bool  # whether a `with` is here or below
-    token: Token[Recording] | None  # gives the context where it was entered its former top back
-    left: int  # of a `with`: the number of exits when it was left, and the thread where
+    token: Token[Recording] | None  # restores the former top in the context where it was entered
+    left: int  # for a `with`: the number of exits when it was left, and its thread
     thread: int
 
 
@@ -114,27 +114,27 @@ _bottom.has_block = _unset.has_block = False
 _recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = _recording.get
 _put = _recording.set
-_put(_bottom)  # `recording()` takes two thirds of the time where it is set
+_put(_bottom)  # `recording()` takes two thirds of the time if the variable is set
 _above_blocks: set[Recording] = set()
 _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may still have them on top
 _exits = 0  # of `with` blocks, in all threads, ever
 
 
 def watch_everywhere(hooks: Hooks) -> None:
-    """Let these hooks hold from now on, in every thread."""
+    """Apply these hooks from now on, in every thread."""
     _bottom.hooks = _unset.hooks = hooks
     _bottom.observe = _unset.observe = hooks.observe()
 
 
 def downwards(entry: Recording | None) -> Iterator[Recording]:
-    """An entry and those below it."""
+    """An entry and the entries below it."""
     while entry is not None:
         yield entry
         entry = entry.outer
 
 
 def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recording:
-    """Put an entry on the stack, to be taken off with `leave`; one that `leave_block` takes off is a block."""
+    """Put an entry on the stack; `leave` takes it off, or `leave_block` if it is a block."""
     exits = _exits
     outer = recording()
     if outer.adds is _ended:
@@ -153,7 +153,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recor
     else:
         _fill(entry, None)
     if outer.has_block:
-        _above_blocks.add(entry)  # not before it is filled: from now on other threads may see it
+        _above_blocks.add(entry)  # only after it is filled: from now on other threads may see it
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -161,7 +161,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recor
 
 
 def leave(entry: Recording) -> None:
-    """Undo an entry, and nothing else, wherever it lies."""
+    """Undo only this entry, wherever it lies."""
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
@@ -175,7 +175,7 @@ def leave(entry: Recording) -> None:
 
 
 def leave_block(entry: Recording) -> None:
-    """Undo the entry of a `with`, and note that, since an entry may be in the making that takes it as the one below."""
+    """Undo the entry of a `with`, and count the exit: an unfinished `enter` may have taken it as the entry below."""
     global _exits
     leave(entry)
     _exits = entry.left = _exits + 1
@@ -183,7 +183,7 @@ def leave_block(entry: Recording) -> None:
 
 
 def _fill(entry: Recording, site: Site | None) -> None:
-    """Work out what holds at an entry from what holds below it."""
+    """Compute what applies at an entry from the entry below it."""
     outer, adds = entry.outer, entry.adds
     if type(adds) is FunctionType:
         hooks = adds(outer.hooks)
@@ -198,10 +198,10 @@ def _refill(entry: Recording) -> None:
 
 
 def _end(entry: Recording) -> None:
-    """Let an entry add nothing from now on, in whatever stacks it lies."""
+    """Make an entry add nothing from now on, in all stacks that it is in."""
     global _exits
     exits = _exits = _exits + 1
-    entry.adds, entry.token = _ended, None  # a token keeps its context, and what was on top before
+    entry.adds, entry.token = _ended, None  # a token keeps its context and the former top alive
     _above_blocks.discard(entry)
     if entry.outer.has_block:
         _ended_above_blocks.add(weakref.ref(entry, _ended_above_blocks.discard))
@@ -228,7 +228,7 @@ def _below(entry: Recording) -> Recording:
 
 
 def _settle(entry: Recording, exits: int) -> None:
-    """Put a new entry where it belongs: since the count of exits was read, others were left.
+    """Put a new entry where it belongs, if others were left since the count of exits was read.
 
     The garbage collector may close a generator between any two steps of `enter`, even inside `_put`, and other threads
     may end entries of this one.

@@ -20,13 +20,13 @@ from autograd_mini.watch import Watch
 
 
 def remember_origin(node: Any) -> None:
-    """Note the expression that made a node; an observer further outside may have noted it, and its calls."""
+    """Note the expression that made a node, unless an outer observer has noted it, perhaps with its calls."""
     if node.origin is None:
         node.origin = site_of(program_frame(sys._getframe(1)))
 
 
 def _remember_calls() -> Observer:
-    """An observer that notes the calls that led to an expression as well; equal ones are kept once."""
+    """An observer that also notes the calls that led to an expression; it keeps equal ones once."""
     known: dict[tuple[int, int, Site | None], Site] = {}
 
     def remember(node: Any) -> None:
@@ -39,11 +39,11 @@ def _remember_calls() -> Observer:
     return remember
 
 
-_MOST_DECISIONS = 100  # of one node: a leaf may be compared again in every step of a training
+_MOST_DECISIONS = 100  # per node: training may compare the same leaf in every step
 
 
 def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
-    """Note a comparison at a node that takes part: preferably a computed one, which is gone with its graph."""
+    """Note a comparison at one of its nodes, preferably a computed one, which is freed with its graph."""
     nodes = [x for x in (left, right) if isinstance(x, Node)]
     if nodes:
         node = next((x for x in nodes if x.op is not None), nodes[0])
@@ -85,7 +85,7 @@ def provenance(calls: bool = False) -> Watch[None]:
 
 
 def place_of(node: Any) -> Site | None:
-    """The expression in the user's program that made a node: of one made by this package, the call that led there."""
+    """The expression in the program that made a node; for a node made in this package, the call that led there."""
     origin: Site | None = node.origin
     if origin is None or not is_of_package(origin):
         return origin
