@@ -1,6 +1,6 @@
-"""The command `autograd-mini`: the arguments of its subcommands; errors of the user's data end in one sentence.
+"""The command `autograd-mini`: the arguments of its subcommands, and errors in the user's data as one sentence.
 
-Not here: what the commands do. Read next: the tests.
+Not here: the work of the commands. Read next: the tests.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from autograd_mini.symbolic.lessons import LESSONS
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status.
 
-    It is 0, 1 for an error in data or surroundings, 2 for bad usage, 130 after Ctrl-C, 141 if the reader of the output
-    has gone.
+    It is 0 for success, 1 for an error in data or environment, 2 for bad usage, 130 after Ctrl-C, and 141 if the reader
+    of the output has gone.
     """
     prepare()
     status = _status_of(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
@@ -31,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _status_of(work: Callable[[], int | None]) -> int:
-    """Do something; its exit status, or that of its error, which is told in a sentence."""
+    """Do some work and return its exit status, or print its error as a sentence and return the status for it."""
     try:
         return work() or 0
-    except SystemExit as end:  # of argparse
+    except SystemExit as end:  # from argparse
         return int(end.code or 0)
     except AutogradError as error:
-        lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # that is this program
+        lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # it is in here
         complain("\n".join(lines))
         return 2 if isinstance(error, SharedInputError) else 1
     except OSError as error:
@@ -46,7 +46,7 @@ def _status_of(work: Callable[[], int | None]) -> int:
             return 141
         if error.filename == STANDARD_OUTPUT:
             abandon(sys.stdout)
-        if error.filename is None and isinstance(error, FileNotFoundError):  # of os.getcwd(), which names nothing
+        if error.filename is None and isinstance(error, FileNotFoundError):  # os.getcwd() does not name the folder
             error.filename = "the current folder"
         complain(reason(error))
         return 1
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> int | None:
             write(sys.stdout, "")  # argparse says nothing when it cannot print its help
         raise
     if unknown:
-        advice = "; the arguments of the program stand behind --" * (options.run is _draw)
+        advice = "; the program's arguments go after --" * (options.run is _draw)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     options.arguments = getattr(options, "arguments", rest)
     status: int = options.run(options)
@@ -79,7 +79,7 @@ def _run(arguments: list[str]) -> int | None:
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """The type of an argument: a whole number in a range."""
+    """Return the type of an argument that is a whole number in a range."""
 
     def parse(text: str) -> int:
         try:
@@ -106,12 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="train a softmax classifier and check its derivatives against the closed forms",
         description="Train a softmax classifier, built from primitive operations, on the iris flowers or on your own "
-        "CSV file; show for one sample that the derivatives which fall out are a - t and a_i(δ_ij - a_j); draw the "
-        "graph of its loss.",
+        "CSV file. Show for one sample that the derivatives that fall out are a - t and a_i(δ_ij - a_j), and draw "
+        "the graph of its loss.",
     )
     demo.add_argument("--data", type=Path, metavar="FILE.csv", help="your own data: numeric columns, label last")
     demo.add_argument("--steps", type=_whole(1), default=400, metavar="N", help="training steps (default: 400)")
-    demo.add_argument("--seed", type=int, default=0, metavar="N", help="decides split and weights (default: 0)")
+    demo.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split and the weights (default: 0)")
     _add_output(demo, "loss.svg")
     demo.set_defaults(run=_demo)
 
@@ -119,11 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         "prove",
         help="prove a well-known derivative, step by step",
         description="Prove a well-known derivative for all inputs: the composition from primitive operations, the "
-        "chain rule backwards through it, the closed form that it collapses to. Without a name, list what there is. "
+        "chain rule backwards through it, the closed form that it collapses to. Without a name, list all names. "
         "The exit status is 0 if the closed form is proved.",
     )
-    prove.add_argument("name", nargs="?", choices=LESSONS, metavar="NAME", help="whose derivative")
-    logits = "how many logits, 2 to 12 (default: 3)"  # more can be proved, and are too long to read
+    prove.add_argument("name", nargs="?", choices=LESSONS, metavar="NAME", help="the derivative to prove")
+    logits = "how many logits, 2 to 12 (default: 3)"  # longer proofs work but are unreadable
     prove.add_argument("--classes", type=_whole(2, 12), default=3, metavar="N", help=logits)
     prove.set_defaults(run=_prove)
 
@@ -136,43 +136,45 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_program(picture, "the program, and the variable to draw")
     _add_output(picture, "graph.svg")
-    picture.add_argument("--depth", type=_whole(0), metavar="N", help="how many levels of scopes to show open")
+    picture.add_argument("--depth", type=_whole(0), metavar="N", help="the number of levels of scopes to show open")
     picture.add_argument("--focus", metavar="SCOPE", help='the scope to draw, such as "Layer1/Neuron3"')
-    picture.add_argument("--title", metavar="TEXT", help="what to write above the picture")
-    picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="where arrows point (default: LR)")
+    picture.add_argument("--title", metavar="TEXT", help="the text above the picture")
+    picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="direction of the arrows (default: LR)")
     picture.set_defaults(run=_draw)
 
     debug = commands.add_parser(
         "debug",
         help="run a program and step through its backward(), forwards and backwards in time",
-        description="Run a Python program; whenever it calls backward(), stop there, and go through the chain rule "
-        "step by step, on the lines of the program. The commands are those of pdb; help lists them. They come from "
-        "standard input. At a terminal the program can read that too, in turns; through a pipe it cannot, and needs "
-        "--input. If the commands end before the program does, the exit status is 1; q leaves it with 0.",
+        description="Run a Python program. Stop whenever it calls backward(), and go through the chain rule step by "
+        "step, on the lines of the program. The commands are pdb's; help lists them. They come from standard input. At "
+        "a terminal the program can read it too, in turns; if it is a pipe, the program needs --input. If the commands "
+        "end before the program does, the exit status is 1; after q it is 0.",
     )
     _add_at(debug)
-    page = "write a page that steps through it, instead of asking here"
+    page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
-    source = "what the program reads as its standard input; -: what is piped in, and commands are typed"
+    source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
-    _add_program(debug, "the program, and the variable to go back from")
-    debug.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="goes to the program, options too")
+    _add_program(debug, "the program, and the variable to differentiate")
+    debug.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments, with options"
+    )
     debug.set_defaults(run=_debug)
 
     dap = commands.add_parser(
         "dap",
         help="step through backprop in an editor (VS Code, Neovim, Emacs, Helix)",
-        description="Speak the Debug Adapter Protocol with an editor, which starts this command: over standard input "
-        "and output, or on a port of this machine. With --port, a program can be named: editors attach to it.",
-        epilog="On a port, launch and attach need the token that is printed: any user of this machine can connect. "
-        "Set AUTOGRAD_MINI_DAP_TOKEN to choose the token yourself; then it is not printed. A launch configuration "
-        'takes "program", "args", "cwd", "env", "python", "at", "stopOnEntry" and "console"; with "console": '
+        description="Speak the Debug Adapter Protocol with an editor that starts this command, over standard input and "
+        "output, or on a port of this machine. With --port you can name a program for editors to attach to.",
+        epilog="On a port, launch and attach need the printed token, because any user of this machine can connect. "
+        "Set AUTOGRAD_MINI_DAP_TOKEN to choose the token; then it is not printed. A launch configuration takes "
+        '"program", "args", "cwd", "env", "python", "at", "stopOnEntry" and "console". With "console": '
         '"integratedTerminal" or "externalTerminal" the program can read input.',
     )
     dap.add_argument("--port", type=_whole(0), metavar="N", help="listen on 127.0.0.1 (0: on any free port)")
     _add_at(dap)
-    dap.add_argument("--install-vscode", action="store_true", help="install the extension for VS Code, and end")
-    dap.add_argument("--extensions-dir", type=Path, metavar="DIR", help="where to (default: where editors are found)")
+    dap.add_argument("--install-vscode", action="store_true", help="install the VS Code extension and exit")
+    dap.add_argument("--extensions-dir", type=Path, metavar="DIR", help="where to install (default: each editor found)")
     dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
     dap.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the arguments of the program")
     dap.set_defaults(run=_dap)
@@ -197,11 +199,11 @@ def _add_at(command: argparse.ArgumentParser) -> None:
 
 
 def _picture(path: Path) -> Path:
-    """Where the picture goes; find out before the work, not after it, that it cannot be saved there."""
+    """Check before the work begins that the picture can be saved at a path, and return it."""
     if not path.parent.is_dir():
         raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it, or choose another with -o.")
     if path.suffix.lower() not in KINDS:
-        raise ArgumentError(f"No picture can be saved as {str(path)!r}.", f"End it in {', '.join(KINDS)}.")
+        raise ArgumentError(f"No picture can be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
     return path
 
 
@@ -256,12 +258,12 @@ def _dap(options: argparse.Namespace) -> None:
     given = {} if options.at is None else {"at": options.at}
     if options.program:
         if options.port is None:
-            raise ArgumentError("An editor names the program itself.", "Add --port N to let editors attach to yours.")
+            raise ArgumentError("Without --port, the editor names the program.", "Add --port N to name it here.")
         path_and_name(options.program)
         given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
     if options.port is not None:
         serve_port(options.port, given)
     elif sys.stdin is None:
-        raise ArgumentError("Standard input is closed, and the messages of the editor come from there.")
+        raise ArgumentError("Standard input is closed, but the editor's messages come from there.")
     else:
         serve_streams(given)

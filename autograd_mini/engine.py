@@ -166,7 +166,7 @@ class Value(Copied):
     # -- what floats can do too ----------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        return self._data != 0.0
+        return bool(self != 0.0)  # a comparison like any other, which `provenance` hears of
 
     def __repr__(self) -> str:
         grad = "" if self._grad is None else f", grad={self._grad!r}"
@@ -386,9 +386,8 @@ def record_dot(operands: tuple[Value, ...]) -> Value:
     numbers = [x._data for x in operands]
     half = len(numbers) // 2
     xs, ys = numbers[:half], numbers[half:]
-    products = map(operator.mul, xs, ys)
-    total = next(products)
-    for product in products:
+    total = -0.0  # adding it changes no number
+    for product in map(operator.mul, xs, ys):
         total += product
     if half == 1:
         return record(_DOT, total, *operands, *ys, *xs)

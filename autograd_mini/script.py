@@ -1,6 +1,6 @@
 """Running the user's program as Python would, to look at its graph.
 
-Not here: what is done with the graph (a command of `cli`, or a window of `debug`). Read next: `cli`.
+Not here: the use of the graph (a command of `cli`, or a window of `debug`). Read next: `cli`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from autograd_mini.watch.origins import provenance
 
 
 class ScriptError(AutogradError):
-    """The user's program raised an error; the message is the traceback, without the frames of this package."""
+    """The user's program raised an error; the message is the traceback without this package's frames."""
 
 
 class SharedInputError(ArgumentError):
-    """The user's program reads the pipe from which commands come."""
+    """The user's program reads the pipe that the commands come from."""
 
 
 def graph_of(program: str, arguments: Sequence[str] = (), module: bool = False) -> Value:
-    """Run `FILE.py[:NAME]` or, as `python -m` does, `MODULE[:NAME]`, and find the root of its graph.
+    """Run `FILE.py[:NAME]` or, like `python -m`, `MODULE[:NAME]`, and return the root of its graph.
 
     That is the value of the global variable, or else the last node on which the program called `backward()`.
     """
@@ -43,7 +43,7 @@ def graph_of(program: str, arguments: Sequence[str] = (), module: bool = False) 
 
     def remember(root: Value, _: float) -> None:
         roots[:] = [root]
-        of_program.set(namespaces(sys._getframe(1)))  # while the functions that have them run
+        of_program.set(namespaces(sys._getframe(1)))  # while the functions are still running
 
     with hooked(at_backward=remember):
         variables = run(path, arguments, module=module)
@@ -55,7 +55,7 @@ def graph_of(program: str, arguments: Sequence[str] = (), module: bool = False) 
 
 
 def path_and_name(program: str, module: bool = False) -> tuple[str, str]:
-    """The file or module that SCRIPT.py:NAME means, and the name, "" if there is none; modules are found on running."""
+    """Split SCRIPT.py:NAME into an existing file, or a module, and the name; "" if there is no name."""
     named = ":" in program and (module or not Path(program).exists())
     path, _, name = program.rpartition(":") if named else (program, "", "")
     if module:
@@ -68,12 +68,12 @@ def path_and_name(program: str, module: bool = False) -> tuple[str, str]:
 
 
 def value_called(name: str, variables: dict[str, Any], path: str) -> Value:
-    """The `Value` that a program gave a name."""
+    """Return the `Value` that a program gave a name."""
     if name not in variables:
         raise ArgumentError(f"{path} has no global variable {name!r} at its end.")
     found = variables[name]
     if not is_node(found):
-        raise ArgumentError(f"{name} in {path} is not a Value but {type(found).__name__}: {shown(found)}.")
+        raise ArgumentError(f"{name} in {path} is not a Value, but has type {type(found).__name__}: {shown(found)}.")
     return found
 
 
@@ -89,7 +89,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
         folder, source = os.getcwd(), b""
     else:
         folder, source = str(Path(path).resolve().parent), Path(path).read_bytes()
-        linecache.getlines(path)  # now: the program may change the directory
+        linecache.getlines(path)  # now, because the program may change the directory
         main.__file__ = path
     before = sys.modules["__main__"], sys.argv, sys.path
     streams = sys.stdin, sys.stdout, sys.stderr
@@ -110,7 +110,7 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
             and error.filename is None
             and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO)
         ):
-            write(streams[1], "\n")  # raises if that is what the program could not write to
+            write(streams[1], "\n")  # raises if the program could not write to it
         raise ScriptError("the program raised an error\n" + _report(error)) from error
     finally:
         sys.modules["__main__"], sys.argv, sys.path = before
@@ -121,14 +121,14 @@ def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: b
 def _compiled(path: str, source: bytes) -> CodeType:
     try:
         return compile(decode_source(source), path, "exec", dont_inherit=True)
-    except Exception as error:  # also bytes that are not UTF-8, a null byte, parentheses too deep
+    except Exception as error:  # such as bytes that are not UTF-8, a null byte, or too many parentheses
         raise ScriptError(
             f"{path} cannot be parsed\n{''.join(traceback.format_exception_only(error)).rstrip()}"
         ) from error
 
 
 def _module(name: str, main: ModuleType) -> CodeType:
-    """The code of a module, or of the `__main__` of a package, as `python -m` finds it."""
+    """Return the code of a module, or of the `__main__` of a package, as `python -m` finds it."""
     spec = None
     try:
         if name and not name.startswith("."):
@@ -136,14 +136,14 @@ def _module(name: str, main: ModuleType) -> CodeType:
         if spec is not None and spec.submodule_search_locations is not None:
             spec = find_spec(f"{name}.__main__")
             if spec is None:
-                raise ScriptError(f"{name} is a package without __main__, so it cannot be run; name a module of it.")
+                raise ScriptError(f"{name} is a package without __main__, so it cannot run; name one of its modules.")
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):
-            raise  # it is of something that is imported
+            raise  # it is about an import of the module
     loader: Any = None if spec is None else spec.loader
     code: CodeType | None = loader.get_code(spec.name) if spec is not None and hasattr(loader, "get_code") else None
     if spec is None or code is None:
-        raise ScriptError(f"There is no module {name!r}; a module is named as in package.module, a file without -m.")
+        raise ScriptError(f"There is no module {name!r}; write package.module, or leave out -m for a file.")
     main.__file__, main.__spec__, main.__loader__, main.__package__ = spec.origin, spec, loader, spec.parent
     vars(main)["__cached__"] = spec.cached
     sys.argv[0] = spec.origin or name
@@ -152,7 +152,7 @@ def _module(name: str, main: ModuleType) -> CodeType:
 
 
 def _report(error: Exception) -> str:
-    """The traceback as Python prints it, with the frames of the user's program alone."""
+    """Return the traceback as Python prints it, with only the frames of the user's program."""
     report = traceback.TracebackException.from_exception(error)
     chain: list[traceback.TracebackException | None] = [report]
     for part in chain:

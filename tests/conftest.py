@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 
@@ -11,7 +12,7 @@ from hypothesis import settings
 from tests import effort
 
 # Machines differ and are noisy: no test asserts a time. Examples are the same in every run.
-settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("steady")
 
 
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(config, items):
     if missing:
         config.hook.pytest_deselected(items=missing)
         items[:] = [item for item in items if item not in missing]
+
+
+def pytest_collection_finish(session):
+    """What has been imported stays: the garbage collector need not look through it in each of its rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 import autograd_mini as am
-from tests import stubs
+from tests import sizes, stubs
 
 PACKAGE = Path(am.__file__).parent
+TESTS = Path(__file__).parent
 MODULES = sorted(
     name.removesuffix(".__init__")
     for name in (".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in PACKAGE.rglob("*.py"))
@@ -106,6 +107,31 @@ def test_third_parties_are_imported_in_one_place(module):
             assert not at_top or short(module).startswith("symbolic."), f"{module} imports {name} at once"
 
 
+def test_no_module_is_longer_than_500_lines():
+    """What is longer holds two ideas."""
+    assert {module: count for module, count in sizes.lines().items() if count > sizes.LONGEST} == {}
+
+
+@pytest.mark.parametrize("rooms", sizes.BUDGETS)
+def test_no_room_grows_unnoticed(rooms):
+    """A room stays within its lines of today; raise them in `tests.sizes` if a feature is worth it."""
+    count, today = sizes.total(rooms.split()), sizes.BUDGETS[rooms].today
+    assert count <= today, (
+        f"{rooms}: {count} lines, and {today} are allowed; python -m tests.sizes shows where they are"
+    )
+
+
+def test_every_room_has_a_budget():
+    """The table of sizes covers each line of the package once."""
+    assert sorted(" ".join(sizes.BUDGETS).split()) == sorted({name.partition(".")[0] for name in sizes.lines()})
+    assert sum(sizes.total(rooms.split()) for rooms in sizes.BUDGETS) == sum(sizes.lines().values())
+
+
+def test_the_core_is_read_in_an_evening():
+    """The table, the node, the sweep, `Value` and what is composed of operations: at most 2,500 lines."""
+    assert sizes.total(sizes.EVENING) <= sizes.EVENING_LINES
+
+
 def test_importing_needs_the_standard_library_alone():
     """`import autograd_mini` loads nothing from outside of it."""
     program = "import sys; before = set(sys.modules); import autograd_mini; print(*set(sys.modules) - before)"
@@ -165,6 +191,16 @@ def test_modules_are_read_one_after_the_other():
         found.append(following)
     left_out = {module for module in MODULES if not module.endswith("__main__")} - set(found)
     assert left_out == set(), f"nothing leads to {', '.join(sorted(map(short, left_out)))}"
+
+
+@pytest.mark.parametrize("file", sorted(TESTS.rglob("test_*.py")), ids=lambda file: str(file.relative_to(TESTS)))
+def test_a_test_says_what_must_hold(file):
+    """The docstring of a test is a sentence of the specification."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test")]
+    silent = [test.name for test in functions if not (ast.get_docstring(test) or "").rstrip().endswith((".", ":"))]
+    assert functions
+    assert silent == []
 
 
 @pytest.mark.parametrize("file", stubs.FILES)

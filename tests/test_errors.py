@@ -72,14 +72,14 @@ def _in_scope():
         (lambda: am.nn.Sequential([am.nn.Linear(2, 3)]), "one by one", "Sequential(*layers)"),
         (lambda: am.nn.Sequential(am.nn.Linear(2, 2), "softmax"), "no activation 'softmax'", "cross_entropy takes"),
         (lambda: am.nn.MLP(2, [2, 2], activation="log_softmax"), "no activation", "call log_softmax(model(x))"),
-        (lambda: am.nn.MLP(2, [3, 1])([1.0]), "In Layer0, a neuron with 2 weights got 1 input.", "each weight"),
-        (lambda: am.nn.Sequential(am.nn.Linear(2, 3), am.nn.Linear(4, 1))([1.0, 2.0]), "In Linear1, a neuron", "each"),
-        (lambda: am.nn.Neuron(2)([1.0]), "A neuron with 2 weights got 1 input.", "each weight"),
+        (lambda: am.nn.MLP(2, [3, 1])([1.0]), "In Layer0, a neuron with 2 weights got 1 input.", "per weight"),
+        (lambda: am.nn.Sequential(am.nn.Linear(2, 3), am.nn.Linear(4, 1))([1.0, 2.0]), "In Linear1, a neuron", "per"),
+        (lambda: am.nn.Neuron(2)([1.0]), "A neuron with 2 weights got 1 input.", "per weight"),
         (lambda: am.grad(lambda x, y: x * y)(x=2.0, y=3.0), "0 positional arguments were", "not f(x=2.0)"),
         (lambda: am.grad(lambda x: x, argnums=1)(2.0), "1 positional argument was given", "counts them from 0"),
         (lambda: am.mse([1.0], [1.0, 2.0]), "1 prediction and 2 targets", "one target per prediction"),
         (lambda: am.mse(1.0, [1.0]), "one prediction and a list", "one target per prediction"),
-        (lambda: _in_scope(), "no scope 'whole'", "Name one that it has, such as part."),
+        (lambda: _in_scope(), "no scope 'whole'", "Name one of its scopes, such as part."),
     ],
 )
 def test_frequent_slips_are_told_from_others(call, what, do):

@@ -25,8 +25,9 @@ import sympy
 import autograd_mini as am
 from autograd_mini import Value
 from tests import oracles
+from tests.effort import effort
 
-COUNT = {"exact": 800, "jax": 2000, "torch": 2000}
+COUNT = {"exact": effort(300, 3000), "jax": effort(500, 4000), "torch": effort(500, 4000)}
 ULP = 2.0**-53
 EVENTS = KINK, EDGE, OUTSIDE, RANGE = "kink", "edge of the domain", "outside the domain", "beyond floats"
 
@@ -334,7 +335,10 @@ def applied(name, operands, numbers, nudge):
         nudge: gives a factor near 1 for every number computed.
     """
     form, event = SMOOTH.get(name), None
-    if name in PIECES:
+    lost = any(mpmath.isnan(jet.value) for jet in operands)
+    if name in PIECES and lost and name != "where":
+        form = sympy.Add(*SYMBOLS[: len(operands)])  # nan is on no side of a kink: nan by each operand
+    elif name in PIECES:
         with mpmath.workdps(40):  # x / x is 1 up to the last digit only
             chosen, exact = PIECES[name](*numbers), PIECES[name](*[+jet.value for jet in operands])
         if chosen != exact and nudge is exactly:
@@ -345,18 +349,32 @@ def applied(name, operands, numbers, nudge):
     live = [any(slope is not None for slope in itertools.chain(jet.gradient, *jet.hessian)) for jet in jets]
     used = [True, *live, *[live[p] and live[q] for p, q in pairs]]
     events: set = {(event, name)} if event else set()
-    lost = any(mpmath.isnan(jet.value) for jet in (jets if name == "where" else operands))
+    lost = any(mpmath.isnan(jet.value) for jet in (jets if name == "where" else operands))  # of the arm taken
     results = [mpmath.nan] * len(used) if lost or event == EDGE else function(*[jet.value for jet in jets])
     for i, result in enumerate(results):
         results[i], happened = real(result, name) if used[i] and result is not None else (None, set())
         events |= set() if lost else happened
         results[i] = None if results[i] is None else results[i] * nudge()
+    if nudge is exactly and not lost and event != EDGE and all(map(math.isfinite, numbers)):
+        # acosh(erf(20)) and asin(ndtr(20)): the float is 1, at the edge, and the number is a little less.
+        rounded = function(*[mpmath.mpf(numbers[i]) for i in places])
+        if any(
+            r is not None and mpmath.isnan(r) != mpmath.isnan(real(f, name)[0])
+            for r, f in zip(results, rounded, strict=True)
+        ):
+            raise UndecidedError
     if mpmath.isnan(results[0]):  # what has no value has no derivative, whatever formulas say
         results = [None if result is None else mpmath.nan for result in results]
     if name == "hypot" and event == KINK:  # the tip of a cone has no second derivatives; nan is "no opinion"
         jets, pairs = operands, [(0, 0), (0, 1), (1, 1)]
         results = [results[0], None, None, mpmath.nan, mpmath.nan, mpmath.nan]
     value, slopes, curves = results[0], results[1 : 1 + len(jets)], results[1 + len(jets) :]
+    # (-2)**p has no slope by p: no curve either, although 0 * log(-2) looks like one.
+    unknown = [slope is not None and mpmath.isnan(slope) for slope in slopes]
+    curves = [
+        mpmath.nan if curve is not None and (unknown[p] or unknown[q]) else curve
+        for (p, q), curve in zip(pairs, curves, strict=True)
+    ]
     gradient = [total(*[(s, jet.gradient[i]) for s, jet in zip(slopes, jets, strict=True)]) for i in range(n)]
     hessian = [
         [
@@ -505,6 +523,13 @@ def differences(expression, ours, theirs):
             yield Difference(x, y, None if silent else near(x, number, error), live, elsewhere)
 
 
+def forgets_nan(expression):
+    """Whether a step is a power that is 1 even for nan, as in C: 1**nan, nan**0."""
+    numbers = [*expression.point, *expression.constants, *expression.all_on(expression.point, OURS, float)]
+    powers = [operands for name, operands in expression.steps if name == "pow"]
+    return any(numbers[base] == 1.0 or numbers[exponent] == 0.0 for base, exponent in powers)
+
+
 def test_exact():
     """Value, gradient and Hessian of random expressions are those of SymPy, up to the spread of rounding errors."""
     determined, count, undecided = 0, COUNT["exact"], 0
@@ -520,7 +545,8 @@ def test_exact():
                 determined += 1
                 assert near(x, number, error), (str(expression), place, x, float(number), exact.jet.events)
         if any(event == OUTSIDE for event, _ in exact.jet.events) and mpmath.isnan(exact.numbers[0]):
-            assert not math.isfinite(ours[0]) or exact.jet.events & {(EDGE, "atan2")}, str(expression)
+            defined = exact.jet.events & {(EDGE, "atan2")} or forgets_nan(expression)
+            assert not math.isfinite(ours[0]) or defined, str(expression)
     assert determined > 9 * count
     assert undecided < 0.01 * count
 
@@ -598,6 +624,10 @@ def pulled(f, weights):
     return lambda x: am.vjp(f, x)[1](weights)[0]
 
 
+# SymPy's √x² is |x|, whose second derivative is an impulse at 0; no point is there.
+AWAY_FROM_KINKS = {"DiracDelta": lambda x, *order: mpmath.mpf(0) if x else mpmath.nan}
+
+
 @functools.cache
 def smooth_cases():
     """Smooth expressions with their first three derivatives by SymPy, and a direction."""
@@ -611,7 +641,7 @@ def smooth_cases():
         for _ in range(3):
             orders.append([sympy.diff(g, s) for g in orders[-1] for s in symbols])
         with mpmath.workdps(40):
-            numbers = sympy.lambdify(symbols, [*itertools.chain(*orders)], "mpmath", cse=True)(
+            numbers = sympy.lambdify(symbols, [*itertools.chain(*orders)], [AWAY_FROM_KINKS, "mpmath"], cse=True)(
                 *map(mpmath.mpf, expression.point)
             )
             if all(isinstance(x, mpmath.mpf) or not mpmath.im(x) for x in numbers) and max(map(abs, numbers)) < 1e6:
@@ -638,7 +668,8 @@ def test_mixes(name):
 def test_both_directions():
     """<u, J v> = <Jᵀ u, v>, at kinks and edges as well; J v and H v are what jacobian and hessian say."""
     chance, counted = random.Random(2), 0
-    for expression in expressions(NAMES, 1000, seed=2):
+    count = effort(1000, 5000)
+    for expression in expressions(NAMES, count, seed=2):
         x, n, m = expression.point, len(expression.point), len(expression.steps)
         u, v = ([chance.uniform(-2.0, 2.0) for _ in range(size)] for size in (m, n))
 
@@ -657,4 +688,4 @@ def test_both_directions():
             error = 1e-12 * (size + (np.abs(H) @ np.abs(v)).max())
             assert np.abs(H @ np.array(v) - product).max() <= error, str(expression)
             counted += 1
-    assert counted > 900
+    assert counted > 0.9 * count

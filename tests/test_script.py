@@ -42,6 +42,7 @@ def texts(path):
 
 
 def test_the_last_backward_is_drawn_with_the_names_of_variables(run, tmp_path):
+    """`draw SCRIPT` runs it as `__main__` and draws its last backward with names, source and title."""
     done = run("programs/p.py --title Title")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["['programs/p.py'] True", f"9 nodes, 10 edges: {tmp_path / 'graph.svg'}"]
@@ -49,6 +50,7 @@ def test_the_last_backward_is_drawn_with_the_names_of_variables(run, tmp_path):
 
 
 def test_options(run, tmp_path):
+    """Each ending of `-o`, a variable behind the script's name, `--depth`, `--focus` and `--direction` work."""
     for ending in ("dot", "html", "png"):
         assert run(f"programs/p.py -o g.{ending}").returncode == 0
         assert (tmp_path / f"g.{ending}").stat().st_size > 500
@@ -58,6 +60,7 @@ def test_options(run, tmp_path):
 
 
 def test_a_program_that_goes_elsewhere(run, tmp_path):
+    """The picture is saved where the command was given, although the program changes the folder."""
     (tmp_path / "elsewhere").mkdir()
     done = run("programs/p.py", PROGRAM + "    import os; os.chdir('elsewhere')\n")
     assert done.returncode == 0
@@ -65,6 +68,7 @@ def test_a_program_that_goes_elsewhere(run, tmp_path):
 
 
 def test_sys_exit_after_the_work_is_no_error(run):
+    """A program that ends with `sys.exit()` is drawn like any other."""
     assert run("programs/p.py", PROGRAM + "    sys.exit()\n").returncode == 0
 
 
@@ -72,10 +76,15 @@ def test_sys_exit_after_the_work_is_no_error(run):
     ("arguments", "more", "status", "message"),
     [
         ("nowhere.py", "", 1, "There is no file 'nowhere.py'."),
-        ("programs/p.py:number", "", 1, "number in programs/p.py is not a Value but int: 3."),
+        ("programs/p.py:number", "", 1, "number in programs/p.py is not a Value, but has type int: 3."),
         ("programs/p.py:none", "", 1, "programs/p.py has no global variable 'none' at its end."),
         ("programs/p.py", "x = loss = None; import sys; sys.exit(3)", 1, "programs/p.py ended with sys.exit(3)."),
-        ("programs/p.py --focus Z", "", 1, "The graph has no scope 'Z'.\n  do:    Name one that it has, such as tanh."),
+        (
+            "programs/p.py --focus Z",
+            "",
+            1,
+            "The graph has no scope 'Z'.\n  do:    Name one of its scopes, such as tanh.",
+        ),
         ("programs/p.py -o none/g.svg", "", 1, "There is no folder 'none'."),
         ("programs/p.py -o g.txt", "", 1, "No picture can be saved as 'g.txt'."),
         ("programs/p.py --direction up", "", 2, "usage:"),
@@ -84,6 +93,7 @@ def test_sys_exit_after_the_work_is_no_error(run):
     ],
 )
 def test_errors(run, tmp_path, arguments, more, status, message):
+    """Each mistake ends with its status and a message that begins with what is wrong, and draws nothing."""
     done = run(arguments, PROGRAM + more)
     assert done.returncode == status
     assert done.stderr.removeprefix("autograd-mini: ").startswith(message)
@@ -91,6 +101,7 @@ def test_errors(run, tmp_path, arguments, more, status, message):
 
 
 def test_a_program_without_backward(run):
+    """Without a backward the command says to name the value to draw."""
     done = run("programs/p.py", "import autograd_mini as am\ny = am.Value(1.0) * 2\n")
     assert done.returncode == 1
     assert done.stderr == (
@@ -99,6 +110,7 @@ def test_a_program_without_backward(run):
 
 
 def test_an_error_shows_the_frames_of_the_program_alone(run):
+    """A traceback shows the user's frames and none of the package, for syntax errors too."""
     done = run("programs/p.py", "import autograd_mini as am\ndef g():\n    return am.softmax([])\ng()\n")
     assert done.returncode == 1
     lines = done.stderr.splitlines()
@@ -122,9 +134,7 @@ def test_arguments_of_the_program_stand_behind_two_dashes(run):
     assert "g.svg" in done.stdout
     unknown = run("programs/p.py --epochs 3")
     assert unknown.returncode == 2
-    assert unknown.stderr.endswith(
-        "error: unrecognized arguments: --epochs 3; the arguments of the program stand behind --\n"
-    )
+    assert unknown.stderr.endswith("error: unrecognized arguments: --epochs 3; the program's arguments go after --\n")
     assert "usage: autograd-mini draw [options] [-m] SCRIPT.py[:NAME] [options] [-- ARGUMENTS" in run("--help").stdout
 
 
@@ -135,6 +145,7 @@ def test_the_program_is_compiled_on_its_own(run):
 
 
 def test_streams_that_the_program_replaces_are_its_own_affair(run):
+    """The command's own line is printed although the program replaced stdout and stderr."""
     done = run("programs/p.py", PROGRAM + "    import io\n    sys.stdout = sys.stderr = io.StringIO()\n")
     assert "9 nodes" in done.stdout
 
@@ -182,18 +193,19 @@ def test_modules_run_as_with_python_m(run, package, module):
 
 
 def test_a_variable_of_a_module(run, package):
+    """`-m package.module:variable` draws that variable."""
     assert "1 node, 0 edges" in run("-m package.model:x").stdout
 
 
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ("nowhere", "There is no module 'nowhere'; a module is named as in package.module, a file without -m."),
-        ("package.nowhere", "There is no module 'package.nowhere'; a module"),
-        ("package.model.deeper", "There is no module 'package.model.deeper'; a module"),
-        ("programs/p.py", "There is no module 'programs/p.py'; a module"),
-        (".package", "There is no module '.package'; a module"),
-        ("package.inner", "package.inner is a package without __main__, so it cannot be run; name a module of it."),
+        ("nowhere", "There is no module 'nowhere'; write package.module, or leave out -m for a file."),
+        ("package.nowhere", "There is no module 'package.nowhere'; write package.module"),
+        ("package.model.deeper", "There is no module 'package.model.deeper'; write package.module"),
+        ("programs/p.py", "There is no module 'programs/p.py'; write package.module"),
+        (".package", "There is no module '.package'; write package.module"),
+        ("package.inner", "package.inner is a package without __main__, so it cannot run; name one of its modules."),
         ("package.model:none", "package.model has no global variable 'none' at its end."),
         ("package.helper", "package.helper never calls backward(); name the value to draw: -m package.helper:NAME."),
         ("package.wants", "the program raised an error\nTraceback (most recent call last):\n  File"),

@@ -105,6 +105,7 @@ def test_any_text_can_be_written_anywhere(text, encoding):
 
 
 def test_spelling():
+    """The `readable` error handler turns mathematical signs into ASCII, and what has no spelling into ?."""
     assert "∂L/∂z × δ ≤ x² … é e\u0301 🙂".encode("ascii", "readable") == b"dL/dz x delta <= x^2 ... e e ?"
 
 
@@ -194,7 +195,7 @@ def test_standard_input_that_is_closed(shell):
     assert shell("am draw ex.py <&-").returncode == 0
     assert shell("am demo --steps 2 <&-").returncode == 0
     sentence(shell("am debug ex.py <&-"), "Standard input is closed, and commands are read from there.")
-    sentence(shell("am dap <&-"), "Standard input is closed, and the messages of the editor come from there.")
+    sentence(shell("am dap <&-"), "Standard input is closed, but the editor's messages come from there.")
 
 
 @posix
@@ -265,6 +266,7 @@ def test_files_that_cannot_be_used(shell, tmp_path, command, message):
 
 @posix
 def test_the_current_folder_is_gone(shell):
+    """Where the current folder was deleted, `draw` ends with one sentence about it."""
     sentence(shell('p=$PWD; mkdir gone; cd gone; rmdir ../gone; am draw "$p/ex.py"'),
              "the current folder: No such file or directory")  # fmt: skip
 
@@ -340,6 +342,7 @@ def test_control_c(tmp_path, command):
 
 
 def test_a_stream_that_the_program_has_closed():
+    """Writing to a closed stream raises an OSError that names the stream."""
     stream = io.StringIO()
     stream.close()
     with pytest.raises(OSError, match="it is closed") as caught:

@@ -35,6 +35,7 @@ def redrawn(tmp_path_factory):
 
 
 def test_every_picture_has_a_caption():
+    """Committed pictures, captions and the programs that draw them are the same set, and the gallery lists them."""
     committed = {path.stem for path in (ROOT / "visualizations").glob("*.svg")}
     assert committed == set(CAPTIONS) == set(pictures())
     assert (ROOT / "visualizations" / "README.md").read_text(encoding="utf-8") == readme()
@@ -53,6 +54,7 @@ def test_drawn_again(redrawn, name):
 
 @pytest.mark.parametrize("name", CAPTIONS)
 def test_well_formed_and_alone(name):
+    """Each committed picture is XML with unique ids that links to nothing outside."""
     root = ElementTree.fromstring((ROOT / "visualizations" / f"{name}.svg").read_bytes())
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
@@ -61,6 +63,7 @@ def test_well_formed_and_alone(name):
 
 
 def test_softmax_shows_a_minus_t():
+    """The picture at the top of the README shows the gradient `a - t`."""
     text = (ROOT / "visualizations" / "softmax.svg").read_text()
     for number in ("0.659", "&#45;0.341", "0.2424", "0.09857"):
         assert f">{number}<" in text

@@ -1,7 +1,7 @@
 """NumPy arrays, element by element: this module alone applies functions of single numbers to arrays.
 
 NumPy is never imported here: if you pass an array, NumPy is loaded already.
-Not here: what a function does with one element. Read next: `core.row`.
+Not here: what a function does with one element. Read next: `core.custom`.
 """
 
 from __future__ import annotations

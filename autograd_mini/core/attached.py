@@ -1,6 +1,6 @@
 """The functions that are methods of recording numbers, such as `v.exp()`; `attached.pyi` lists them for type checkers.
 
-Not here: the choice of functions; `methods.attach` adds them. Read next: `core.methods`.
+Not here: the choice of functions; `methods.attach` adds them. Read next: `core.arrays`.
 """
 
 

@@ -2,7 +2,7 @@
 
 A dual number is a + b ε with ε² = 0, where a and b are floats, nodes, or dual numbers of another derivative: every
 operation computes its result from the a's, and its slope from the local partials and the b's. Nothing is recorded.
-Not here: the rules (`table`). Read next: `transforms`, where `jvp` uses them.
+Not here: the rules (`table`). Read next: `core.replay`.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Dual(Methods):
         )
 
     def __bool__(self) -> bool:
-        return bool(self.data != 0.0)
+        return bool(self != 0.0)
 
     def __float__(self) -> Any:
         number = _constant_of(self)

@@ -1,7 +1,7 @@
 """Real functions on floats with the results of C99 Annex F: none raises, none returns a complex number.
 
 Python's `math` raises where C, NumPy, Java and JavaScript return inf or nan; these return what C returns, so
-that all interpreters of a graph agree. Not here: derivatives. Read next: `core.arrays`.
+that all interpreters of a graph agree. Not here: derivatives. Read next: `core.node`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What all recording numbers can do: the operators, and the functions as methods, so that NumPy finds them too.
 
 `v.exp()` is `exp(v)`, and `np.exp` of an array of such numbers calls it. All go through the table, and from there to
-the interpreter of the number's class. Not here: these classes. Read next: `core.node`.
+the interpreter of the number's class. Not here: these classes. Read next: `core.attached`.
 """
 
 from __future__ import annotations

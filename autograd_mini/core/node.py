@@ -1,7 +1,7 @@
 """A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
 
 Not here: what makes nodes (`engine` records numbers, `traced` anything else), and walks through a graph (`sweep`).
-Read next: `engine`.
+Read next: `core.sweep`.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ class Node(Methods):
         return "" if self._row is None else "ReLU" if is_relu(self) else self._row.symbol
 
     def _note(self, **notes: Any) -> None:
-        before = self._notes if isinstance(self._notes, Notes) else Notes(self._notes)
-        self._notes = before._replace(**notes)
+        before = self._notes
+        self._notes = before._replace(**notes) if isinstance(before, Notes) else Notes(before, **notes)
 
 
 def is_relu(node: Node) -> bool:

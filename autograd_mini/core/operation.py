@@ -1,6 +1,6 @@
 """The function that evaluates a row, with the documentation that `help` shows.
 
-Not here: rows (`row`, `table`). Read next: `core.rules`.
+Not here: rows (`row`, `table`). Read next: `core.ieee`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compute a recorded graph again with other numbers, and find the program's decisions that would change.
 
 The program itself does not run again, so every choice that it made stays.
-Not here: derivatives. Read next: `engine`.
+Not here: derivatives. Read next: `transforms`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.core.node import Node, is_relu
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.core.traced import RELATE
 from autograd_mini.program.owner import is_of_package
 from autograd_mini.program.source import Site
@@ -35,7 +36,10 @@ class Decision:
     site: Site | None
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
-        """The answer if nodes had these numbers."""
+        """The answer if nodes had these numbers; those without one are computed from the others."""
+        for x in (self.left, self.right):
+            if isinstance(x, Node) and x not in numbers:
+                numbers = replay(topological_order(x, numbers, everything=True), numbers)
         return bool(RELATE[self.op](*_numbers((self.left, self.right), numbers)))
 
     @property
@@ -65,17 +69,18 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
 
     If the program itself made one (`if x > 0:`), `replay` follows a path that the program would not have taken; the
     same holds for a function with a kink, such as `relu`. Functions that switch between two equal forms only lose
-    digits.
+    digits. A comparison that the result does not lead to is found if one of its leaves is in the order or among the
+    numbers, and only a few operations lie between; it is not found behind `no_grad` or `detach`.
     """
-    found = []
-    for node in order:
+    found: dict[Decision, None] = {}
+    for node in dict.fromkeys((*order, *numbers)):  # max(a, b) may be a alone, and the graph behind it without b
         decisions = node.decisions
         if is_relu(node):  # relu compares bare numbers, which notes no decision
             holds, _, x = node.operands
-            decision = Decision(x, "<=", 0.0, bool(holds), node.origin)
-            decisions = (*decisions, decision) if decision.answer_at({}) is decision.answer else decisions
-        found += [decision for decision in decisions if decision.answer_at(numbers) is not decision.answer]
-    return found
+            if (x.data <= 0.0) is bool(holds):
+                decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))
+        found |= {decision: None for decision in decisions if decision.answer_at(numbers) is not decision.answer}
+    return [*found]
 
 
 def _numbers(operands: Iterable[Any], found: Mapping[Any, float]) -> list[float]:

@@ -1,7 +1,7 @@
 """Pieces that rules of the table share, each chosen so that its own derivatives are accurate too.
 
 They refer to rows by name, so that you can read them after the table, and Python can load them before it.
-Not here: rules that fit on a line (`table`). Read next: `core.table`.
+Not here: rules that fit on a line (`table`). Read next: `core.row`.
 """
 
 from __future__ import annotations

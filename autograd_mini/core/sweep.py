@@ -32,8 +32,8 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     kind = object if everything else Node  # a traced node may lead to a condition
     path = [] if root in order else [root]
     while path:
-        operands = [x for x in path[-1].operands if type(x) is not float and isinstance(x, kind)]
-        if missing := [x for x in operands if x not in order]:
+        operands = path[-1].operands
+        if missing := [x for x in operands if type(x) is not float and isinstance(x, kind) and x not in order]:
             path += reversed(missing)
         else:
             order[path.pop()] = ZERO
@@ -87,26 +87,25 @@ def sweep(
     for node, adjoint in reversed(adjoints.items()):
         yield node, adjoint
         if partials is None:
-            operands, dleft, dright = node._left, node._dleft, node._dright
+            left, dleft, dright = node._left, node._dleft, node._dright
         elif adjoint is not ZERO:
-            operands, dleft, dright = node.operands, tuple(partials(node)), ZERO
+            left, dleft, dright = node.operands, tuple(partials(node)), ZERO
             adjoint = adjoints[node]  # the caller may have changed it, to ask "what if"
         else:
             continue
         if dleft is not ZERO:
             if type(dleft) is tuple:
-                for operand, partial in zip(operands, dleft, strict=True):
+                for operand, partial in zip(left, dleft, strict=True):
                     if partial is not ZERO:
                         contribution, before = adjoint * partial, adjoints[operand]
                         adjoints[operand] = contribution if before is ZERO else before + contribution
                 continue
-            operand, contribution = node._left, adjoint * dleft
-            before = adjoints[operand]
-            adjoints[operand] = contribution if before is ZERO else before + contribution
+            contribution, before = adjoint * dleft, adjoints[left]
+            adjoints[left] = contribution if before is ZERO else before + contribution
         if dright is not ZERO:
-            operand, contribution = node._right, adjoint * dright
-            before = adjoints[operand]
-            adjoints[operand] = contribution if before is ZERO else before + contribution
+            right, contribution = node._right, adjoint * dright
+            before = adjoints[right]
+            adjoints[right] = contribution if before is ZERO else before + contribution
 
 
 def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> dict[Any, Any]:

@@ -4,7 +4,7 @@ A row holds the name, the function on floats, the rule (the local partial deriva
 this table), the domain from which tests draw points, the largest errors they allow, the text of `help`, and the facts
 that the rest of the package uses (the columns of `row.Primitive`). The same rule serves floats, `Value`s (derivatives
 of any order), SymPy expressions (proofs) and traced values.
-Not here: `Value`; each type of operand has its interpreter in `interpreters`. Read next: `core.custom`.
+Not here: `Value`; each type of operand has its interpreter in `interpreters`. Read next: `core.rules`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`Traced`: a node with any data, such as a SymPy expression, for a graph that covers all inputs at once.
 
 The answer of a comparison is unknown while tracing: it is a `Condition`, both forms of a branch are computed, and
-`where` joins them. Not here: operations on the data, whose type has an interpreter. Read next: `symbolic`.
+`where` joins them. Not here: operations on the data, whose type has an interpreter. Read next: `core.dual`.
 """
 
 from __future__ import annotations
@@ -306,20 +306,25 @@ def _edge(slope: Any) -> tuple[Condition | bool, Any]:
 
 
 def _opposite(condition: Condition | bool) -> Condition | bool:
-    return (
-        not condition if isinstance(condition, bool) else condition.operands[0] if condition.op == "~" else ~condition
-    )
+    if isinstance(condition, bool):
+        return not condition
+    opposite: Condition | bool = condition.operands[0] if condition.op == "~" else ~condition
+    return opposite
 
 
 def _both(a: Condition | bool, b: Condition | bool) -> Condition | bool:
-    if isinstance(a, bool) or isinstance(b, bool):
-        return (b if a else False) if isinstance(a, bool) else a if b else False
+    if isinstance(a, bool):
+        return b if a else False
+    if isinstance(b, bool):
+        return a if b else False
     return a if a is b else False if _exclude(a, b) else a & b
 
 
 def _either(a: Condition | bool, b: Condition | bool) -> Condition | bool:
-    if isinstance(a, bool) or isinstance(b, bool):
-        return (True if a else b) if isinstance(a, bool) else True if b else a
+    if isinstance(a, bool):
+        return True if a else b
+    if isinstance(b, bool):
+        return True if b else a
     return a if a is b else True if _exclude(a, b) else a | b
 
 

@@ -1,7 +1,7 @@
 """Stepping through backpropagation, forwards and backwards in time: one `Trace`, and windows that show it.
 
 Not here: the trace itself (`timeline`) and its windows (`terminal`, `pages` for browsers and notebooks, `dap` for
-editors), which the first use imports: `import autograd_mini` must stay fast. Read next: `timeline`.
+editors), which the first use imports: `import autograd_mini` must stay fast. Read next: `debug.timeline`.
 """
 
 from __future__ import annotations

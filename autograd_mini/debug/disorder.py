@@ -7,7 +7,7 @@ The wrong one is what everybody writes first, and it looks right:
         for operand, local in self.edges:
             operand.backward(self.grad * local)  # self.grad may not be complete yet
 
-Not here: the right one (`sweep`). Read next: `program`.
+Not here: the right one (`sweep`). Read next: `debug.program`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Running your program under a debugger: it stops at `backward()`, and can be run again with other leaves.
 
 Not here: what happens at a stop (`terminal`, `pages`, `dap`), and how a file is run (`script`).
-Read next: `terminal`.
+Read next: `debug.wording`.
 """
 
 from __future__ import annotations

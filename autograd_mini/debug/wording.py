@@ -1,7 +1,7 @@
 """What a stop says, as text, for terminals and editors: the place with its expression marked, the chain rule, tables.
 
 Numbers are short, as in pictures; a function paints a text by its role where there are colours.
-Not here: what happened (`timeline`), and who prints it. Read next: `disorder`.
+Not here: what happened (`timeline`), and who prints it. Read next: `debug.terminal`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The main job of the package, with its data.
+"""The package's demo, with its data.
 
 Not here: networks and descent (`nn`, `optim`). Read next: `demo.data`.
 """

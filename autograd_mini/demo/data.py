@@ -20,18 +20,18 @@ from autograd_mini.output.streams import printable
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of numbers, the index of the class of each, the names of the classes and those of the numbers."""
+    """Rows of numbers with the index of each row's class, and the names of the classes and columns."""
 
     rows: list[list[float]]
     labels: list[int]
-    classes: list[str]  # in the order in which they occur
+    classes: list[str]  # in order of appearance
     columns: list[str]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def split(self, every: int = 5, seed: int = 0) -> tuple[Dataset, Dataset]:
-        """Two parts for training and testing, at random; every fifth sample of each class is for testing."""
+        """Split at random into training and test data; every fifth sample of each class is for testing."""
         order = list(range(len(self)))
         random.Random(seed).shuffle(order)
         order.sort(key=self.labels.__getitem__)  # stable: class by class, at random within a class
@@ -45,15 +45,15 @@ class Dataset:
 
 
 def iris() -> Dataset:
-    """The 150 iris flowers of Anderson and Fisher, in centimetres; source and licence stand in iris.md beside it."""
+    """Return the 150 iris flowers of Anderson and Fisher, in centimetres; iris.md gives source and licence."""
     return _parsed("iris.csv", resources.files(__package__).joinpath("iris.csv").read_text(encoding="utf-8"))
 
 
 def read_csv(path: str | Path) -> Dataset:
-    """A UTF-8 file with commas, semicolons or tabs between numbers and, in the last column, a label.
+    """Read a UTF-8 file with commas, semicolons or tabs between numbers, and a label in the last column.
 
     Raises:
-        DataError: the file cannot be read or holds anything else; the message names line and column.
+        DataError: the file cannot be read or has another format; the message names line and column.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -72,7 +72,7 @@ def _parsed(name: str, text: str) -> Dataset:
     width = len(first)
     if width < 2:
         raise DataError(
-            f"{name}, line {head}: there is one column; numbers and, in the last column, a label are needed."
+            f"{name}, line {head}: there is only one column; the file needs numbers, and a label in the last column."
         )
     columns = [f"column {i + 1}" for i in range(width - 1)]
     if all(_number(cell) is None for cell in first[:-1]):
@@ -81,7 +81,7 @@ def _parsed(name: str, text: str) -> Dataset:
     rows, labels = [], []
     for line, cells in lines:
         if len(cells) != width:
-            raise DataError(f"{name}, line {line}: {len(cells)} columns, where line {head} has {width}.")
+            raise DataError(f"{name}, line {line}: {len(cells)} columns, but line {head} has {width}.")
         for i, cell in enumerate(cells[:-1]):
             number = _number(cell)
             if number is None or not isfinite(number):
@@ -94,7 +94,7 @@ def _parsed(name: str, text: str) -> Dataset:
         labels.append(cells[-1])
     classes = list(dict.fromkeys(labels))
     if len(classes) < 2:
-        raise DataError(f"{name}: at least two classes are needed, and the last column has {len(classes)}.")
+        raise DataError(f"{name}: at least two classes are needed, but the last column has {len(classes)}.")
     if len(rows) < 10:
         raise DataError(f"{name}: {len(rows)} rows are too few to train and test on; 10 are needed.")
     if len(classes) > len(rows) // 2:
@@ -106,7 +106,7 @@ def _parsed(name: str, text: str) -> Dataset:
 
 
 def _cells(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines that are not blank, with their numbers, split into cells."""
+    """Yield the lines that are not blank as cells, with their line numbers."""
     delimiter = max(",;\t", key=text.lstrip().partition("\n")[0].count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:

@@ -1,6 +1,6 @@
-"""The main job: train a softmax classifier built from primitives, and hold what falls out against the closed forms.
+"""The demo: train a softmax classifier built from primitives, and compare its derivatives with the closed forms.
 
-Not here: command-line arguments (`cli`), derivatives. Read next: `script`.
+Not here: command-line arguments (`cli`), derivatives. Read next: `output`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WIDEST = 8  # classes shown in a table
 
 
 class SoftmaxClassifier:
-    """One weighted sum of the columns, shifted and scaled to mean 0 and deviation 1, for each class."""
+    """One weighted sum per class of the columns, which are standardised to mean 0 and deviation 1."""
 
     def __init__(self, data: Dataset, seed: int = 0) -> None:
         columns = list(zip(*data.rows, strict=True))
@@ -42,23 +42,23 @@ class SoftmaxClassifier:
         self.biases = [Value(0.0, name=f"b{k}") for k in range(len(data.classes))]
 
     def parameters(self) -> list[Value]:
-        """All weights and biases."""
+        """Return all weights and biases."""
         return [w for row in self.weights for w in row] + self.biases
 
     def logits(self, row: Sequence[float]) -> list[Value]:
-        """The weighted sums for one sample."""
+        """Return the weighted sums for one sample."""
         inputs = [(x - c) / s for x, c, s in zip(row, self.centre, self.scale, strict=True)]
         with scope("logits"):
             return [dot(weights, inputs) + bias for weights, bias in zip(self.weights, self.biases, strict=True)]
 
     def accuracy(self, data: Dataset) -> float:
-        """The share of samples whose most probable class is the right one."""
+        """Return the share of samples whose most probable class is the right one."""
         guesses = [[z.data for z in self.logits(row)] for row in data.rows]
         return sum(zs.index(max(zs)) == label for zs, label in zip(guesses, data.labels, strict=True)) / len(data)
 
 
 class _Progress:
-    """Standard error; if that is closed or full, the training goes on without a progress bar."""
+    """Standard error; if it is closed or full, training continues without a progress bar."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
@@ -72,7 +72,7 @@ class _Progress:
 
 def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int = 32, seed: int = 0) -> None:
     """Minimise the mean cross-entropy with Adam, on random batches, with a progress bar on standard error."""
-    from tqdm import trange  # here, so that importing the package loads the standard library alone
+    from tqdm import trange  # here, so that importing the package loads only the standard library
 
     descent = Adam(model.parameters(), lr=0.1)
     generator = random.Random(seed)
@@ -93,10 +93,10 @@ class Derived(NamedTuple):
     logits: list[float]
     probabilities: list[float]  # a = softmax(z)
     targets: list[float]  # t, 1 for the right class
-    slopes: list[float]  # dL/dz, derived by the engine from the composition of the cross-entropy
+    slopes: list[float]  # dL/dz, which the engine derives from the composition of the cross-entropy
     closed_slopes: list[float]  # a - t
     slope_error: float  # the largest difference, in ulp of the larger of a and t
-    jacobian: list[list[float]]  # da_i/dz_j, derived by the engine from the composition of softmax
+    jacobian: list[list[float]]  # da_i/dz_j, which the engine derives from the composition of softmax
     closed_jacobian: list[list[float]]  # a_i (δ_ij - a_j)
     jacobian_error: float  # the largest difference, in ulp of a_i
 
@@ -119,7 +119,7 @@ def derive(logits: Sequence[float], target: int) -> Derived:
 
 
 def least_certain(model: SoftmaxClassifier, data: Dataset) -> int:
-    """The index of the sample whose two most probable classes are closest, the most telling one to look at."""
+    """Return the index of the most telling sample: the one whose two most probable classes are closest."""
 
     def margin(i: int) -> float:
         *_, second, first = sorted(z.data for z in model.logits(data.rows[i]))
@@ -129,7 +129,7 @@ def least_certain(model: SoftmaxClassifier, data: Dataset) -> int:
 
 
 def run(data: Dataset, title: str, steps: int, seed: int, output: Path, say: Callable[[str], None]) -> None:
-    """Train, say what falls out beside the closed forms, and draw the graph of the loss of one sample."""
+    """Train, print what falls out beside the closed forms, and draw the graph of one sample's loss."""
     training, testing = data.split(seed=seed)
     model = SoftmaxClassifier(training, seed)
     say(
@@ -144,7 +144,7 @@ def run(data: Dataset, title: str, steps: int, seed: int, output: Path, say: Cal
     _say_derived(derive([z.data for z in logits], label), label, names, say)
     say(f"\naccuracy: {model.accuracy(training):.1%} in training, {model.accuracy(testing):.1%} on the test samples")
 
-    if len(data.columns) * len(data.classes) > 60:  # too many weights for one picture: begin at the logits
+    if len(data.columns) * len(data.classes) > 60:  # too many weights for one picture, so begin at the logits
         logits = [Value(z.data) for z in logits]
     for parameter in model.parameters():
         parameter.grad = None
@@ -174,4 +174,4 @@ def _say_derived(found: Derived, label: int, names: Sequence[str], say: Callable
             say(f"{title:{width}}  " + "  ".join(f"{matrix[i][j]:22.17f}" for j in shown))
     say(f"largest difference: {found.jacobian_error:.2g} ulp (units in the last place of a_i)")
     if len(names) > _WIDEST:
-        say(f"({len(names) - _WIDEST} more classes are compared and not shown)")
+        say(f"({len(names) - _WIDEST} more classes are compared but not shown)")

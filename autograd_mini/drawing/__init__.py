@@ -1,7 +1,7 @@
-"""Drawing a graph: `draw(v)` makes a `Drawing`, which notebooks show and `save` writes.
+"""Drawing a graph: `draw(v)` makes a `Drawing`, which notebooks show and `save` writes to a file.
 
 Not here: which nodes share a box (`parts`, `boxes`), what the picture says (`picture`), and which program turns it into
-SVG (`render`). Read next: `drawing.parts`.
+SVG (`render`). Read next: `drawing.gradients`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autograd_mini.notation.namespaces import namespaces
 from autograd_mini.output import files
 from autograd_mini.program.stack import Scope
 
-if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `import autograd_mini` must stay fast
+if TYPE_CHECKING:  # the first drawing imports what only drawings need: `import autograd_mini` must stay fast
     from pathlib import Path
 
     import graphviz
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # what only a drawing needs is imported by the first one: `im
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 KINDS = (".svg", ".dot", ".png", ".html")
-_MOST_PICTURES = 60  # in a page
+_MOST_PICTURES = 60  # on a page
 _MOST_BYTES = 6_000_000
 
 
@@ -43,11 +43,11 @@ class Drawing:
     """
 
     body: tuple[str, ...]  # in the DOT language, line by line, without the braces around it
-    nodes: int  # that are shown
-    boxes: int  # that they are in; where these are fewer, some nodes share a box
-    edges: int  # arrows
-    tooltips: Mapping[str, str]  # what the SVG says of a box, arrow or scope under the mouse, by its id in the body
-    scopes: Mapping[str, str] = field(default_factory=dict)  # the path of what a box or a frame shows, by its id
+    nodes: int  # the number of nodes shown
+    boxes: int  # the number of boxes; fewer than nodes if some nodes share a box
+    edges: int  # the number of arrows
+    tooltips: Mapping[str, str]  # the tooltip of each box, arrow or scope, by its id in the body
+    scopes: Mapping[str, str] = field(default_factory=dict)  # the paths of the scopes shown, by id
     inside: Callable[[str], Drawing] | None = None  # draws the scope of a path, as draw(v, focus=path) does
     _svg: str = field(default="", init=False)
 
@@ -67,7 +67,7 @@ class Drawing:
 
     @property
     def digraph(self) -> graphviz.Digraph:
-        """The picture as an object of the `graphviz` package, to change and render as you please."""
+        """The picture as a `graphviz` object, which you can change and render."""
         try:
             import graphviz
         except ImportError as error:
@@ -78,16 +78,16 @@ class Drawing:
         """Write the picture to a file.
 
         Args:
-            path: where to; its ending, .svg, .dot, .png or .html, decides what is written. The page has the pictures of
-                all scopes, which a click opens; it needs no network.
+            path: the file; its ending (.svg, .dot, .png or .html) decides the format. The HTML page has a picture of
+                every scope, which a click opens; it works offline.
 
         Returns:
             the path.
 
         Raises:
-            ArgumentError: another ending, or a folder that does not exist.
-            MissingError: no dot program can be found.
-            ProgramError: the program found fails, or cannot draw that.
+            ArgumentError: the ending is a different one, or the folder does not exist.
+            MissingError: no dot program was found.
+            ProgramError: the dot program fails, or cannot draw the picture.
 
         >>> import autograd_mini as am, os, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -112,13 +112,13 @@ class Drawing:
         return path
 
     def _page(self) -> str:
-        """The HTML page of the picture and, as far as there is room, of the scopes in it."""
+        """Return the HTML page of the picture and, as far as there is room, of the scopes in it."""
         from autograd_mini.drawing.page import page
         from autograd_mini.drawing.render import prefix
 
         drawings: dict[str, Drawing] = {"": self}
         waiting, size = list(self.scopes.values()), len(self.svg)
-        for path in waiting:  # it grows
+        for path in waiting:  # the loop appends to it
             if path not in drawings and self.inside is not None:
                 if len(drawings) == _MOST_PICTURES or size > _MOST_BYTES:
                     break
@@ -151,31 +151,31 @@ def draw(
 ) -> Drawing:
     """Draw the graph behind a value: one box per value, showing data and gradient; local derivatives on the arrows.
 
-    A graph of more than 150 nodes collapses by itself: one box per scope, such as a neuron or a layer; the passes of a
-    loop, such as the samples of a batch, share their boxes. Name a scope by its path, "Layer1/Neuron3", by the end of
-    that, "Neuron3", or pass a `Scope`, such as `node.scope`, which is one pass of a loop.
+    A graph of more than 150 nodes collapses to one box per scope, such as a neuron or a layer; the passes of a loop,
+    such as the samples of a batch, share their boxes. Name a scope by its path, "Layer1/Neuron3", or by the end of its
+    path, "Neuron3". Or pass a `Scope`, such as `node.scope`, to get a single pass of a loop.
 
     Args:
         v: the last node of the graph, the one you call `backward()` on. The picture shows the recorded computation and
-            the last sweep, even if your program has written leaves and cleared gradients since: under `provenance()`
-            all of it is known; otherwise such leaves say "written since", such gradients "cleared".
-        depth: show scopes open down to this depth, and those further inside as boxes; 0 shows all as boxes.
-        focus: draw only this scope, or only what is near this node, with its surroundings as small boxes.
-        expand: one or several scopes to show open although others are not.
-        after: show the gradients in the middle of `v.backward()`, when this many nodes have handed theirs on.
+            the last sweep, even if your program has since written leaves or cleared gradients. Under `provenance()`
+            all of it is known; otherwise such leaves say "written since", and such gradients "cleared".
+        depth: show scopes open down to this depth, and deeper ones as boxes; 0 shows all as boxes.
+        focus: draw only this scope, or only the neighbourhood of this node, with the surroundings as small boxes.
+        expand: one or several scopes to show open even if others are closed.
+        after: show the gradients in the middle of `v.backward()`, after this many nodes have handed theirs on.
         direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT".
-        precision: how many digits numbers have, 1 to 17; the tooltips have all.
-        legend: whether to explain colours and lines.
-        title: a text to stand above the picture.
-        force: collapse nothing, and draw even more than 1,000 boxes.
+        precision: the number of digits, 1 to 17; tooltips show all digits.
+        legend: explain colours and lines.
+        title: a text above the picture.
+        force: collapse nothing, and draw more than 1,000 boxes if need be.
 
     Returns:
         A `Drawing`, which notebooks show; it has `.svg`, `.dot`, `.digraph` and `.save(path)`.
 
     Raises:
         OperandError: v is not a `Value`.
-        ArgumentError: depth, direction, precision or after is impossible; a scope or node is not in the graph; there
-            would be more than 1,000 boxes.
+        ArgumentError: depth, direction, precision or after is impossible; a scope or node is not in the graph; or the
+            picture would have more than 1,000 boxes.
 
     >>> import autograd_mini as am
     >>> a, b = am.Value(2.0, name="a"), am.Value(-3.0, name="b")

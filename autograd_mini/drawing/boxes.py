@@ -1,6 +1,6 @@
-"""Which nodes share a box: what keeps a picture of a large graph readable. Decided before anything is laid out.
+"""Which nodes share a box, which keeps the picture of a large graph readable; decided before the layout.
 
-Not here: what stands in a box (that is `picture`). Read next: `drawing.gradients`.
+Not here: the text in a box (`picture`). Read next: `drawing.picture`.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.names import users_of
 from autograd_mini.program.stack import Scope
 
-READABLE = 150  # boxes in a picture that was not asked to be larger
+READABLE = 150  # boxes in a picture, unless you ask for more
 MOST_BOXES = 1000
-_MOST_ARROWS = 800  # in a picture that collapses by itself
-_MOST_LOOSE = 60  # boxes of operations beside those of scopes
-_FEW = 24  # operations of a part, or leaves used alike, each of which can have a box
-_FEW_NAMED = 8  # leaves with names, such as inputs, which are not hidden in other boxes then
+_MOST_ARROWS = 800  # in a picture that collapses on its own
+_MOST_LOOSE = 60  # boxes of operations beside the boxes of scopes
+_FEW = 24  # up to so many operations of a part, or leaves used alike, get a box each
+_FEW_NAMED = 8  # up to so many leaves with names, such as inputs, stay out of other boxes
 _NEAR = 80  # boxes in the picture of a part, with leaves
-_HOPS = 2  # from a node in focus to the last that are shown with it
+_HOPS = 2  # from a node in focus to the farthest nodes shown with it
 
 
 @dataclass(eq=False, slots=True)
 class Box:
-    """Nodes shown together."""
+    """A box, and the nodes it shows."""
 
-    place: Part  # in which it stands
-    part: Part | None = None  # that it is all of
+    place: Part  # the part it stands in
+    part: Part | None = None  # the part that it shows as a whole
     kind: Kind | None = None  # what its operations have in common
-    around: bool = False  # whether it stands for something around the focus
+    around: bool = False  # True if it is outside the focus
     nodes: list[Value] = field(default_factory=list)  # operands before results
-    outputs: dict[Value, None] = field(default_factory=dict)  # those used elsewhere, and the result of the graph
+    outputs: dict[Value, None] = field(default_factory=dict)  # the nodes used elsewhere, and the result of the graph
 
     @property
     def computes(self) -> bool:
-        """Whether there is an operation in it."""
+        """Whether it contains an operation."""
         return self.kind is not None or (self.part is not None and self.part.operations > 0)
 
     @property
     def alone(self) -> Value | None:
-        """The node of a box that shows one."""
+        """The node of a box that shows a single one, else None."""
         return self.nodes[0] if self.part is None and not self.around and len(self.nodes) == 1 else None
 
 
@@ -52,8 +52,8 @@ class Boxes:
     """The boxes of a picture, in the order of their first operations."""
 
     boxes: list[Box]
-    arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]]  # every operand that goes that way, and the node using it
-    box: dict[Value, Box]  # also of nodes outside of the picture
+    arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]]  # every operand along the arrow, and the node that uses it
+    box: dict[Value, Box]  # nodes outside the picture included
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class _Focus:
 
 
 class _Choice:
-    """Which parts of an outline are open: down to a depth below the focus, and where it was asked for."""
+    """Which parts of an outline are open: down to a depth below the focus, and where you asked for it."""
 
     def __init__(
         self, outline: Outline, depth: int, focus: _Focus, expand: Iterable[Part] = (), automatic: bool = False
@@ -76,8 +76,8 @@ class _Choice:
         holding = [*focus.parts, *map(outline.part.__getitem__, focus.nodes), *self.expanded]
         around = {part for inner in holding for part in inner.around()}
         base = min((part.depth for part in focus.parts), default=0)
-        self.closed: dict[Part, Part | None] = {outline.whole: None}  # the part in whose box it is
-        self.within = {outline.whole: focus.everything}  # whether it is in focus
+        self.closed: dict[Part, Part | None] = {outline.whole: None}  # the part whose box contains it
+        self.within = {outline.whole: focus.everything}  # True if it is in focus
         for part in outline.whole.inside():
             if part.parent is not None:
                 within = self.within[part] = self.within[part.parent] or part in focus.parts
@@ -86,19 +86,19 @@ class _Choice:
                 self.closed[part] = None if outer is None and (part in around or by_depth) else outer or part
 
     def each(self, part: Part) -> bool:
-        """Whether all operations directly in an open part have boxes of their own."""
+        """Return True if all operations directly in an open part have boxes of their own."""
         few = READABLE if part in self.expanded else _FEW
         return not self.outline.merging or (len(part.scopes) <= 1 and len(part.loose) <= few)
 
     def size(self) -> tuple[int, int]:
-        """How many boxes will be in focus, leaves outside of closed parts not counted, and how many show no part."""
+        """Count the boxes in focus, without leaves outside closed parts, and those among them that show no part."""
         parts = [part for part, within in self.within.items() if within and self.closed[part] is None]
         closed = sum(self.closed[inner] is not None for part in parts for inner in part.parts)
         loose = sum(len(part.loose) if self.each(part) else len(part.kinds) for part in parts)
         return closed + loose, loose
 
     def boxes(self, order: Sequence[Value]) -> Boxes:
-        """Every node in its box, and what goes from box to box."""
+        """Put every node in its box, and find what goes from box to box."""
         boxes: dict[object, Box] = {}
         box: dict[Value, Box] = {}
         each = {part: self.each(part) for part, closed in self.closed.items() if closed is None}
@@ -124,7 +124,7 @@ class _Choice:
         return self._seen(order, box)
 
     def _place(self, leaves: list[Value], order: Sequence[Value], box: dict[Value, Box]) -> None:
-        """Leaves outside of closed parts: in the one box that uses them, or beside it, many used alike as one."""
+        """Put leaves outside closed parts into the only box that uses them, or beside it, many used alike as one."""
         users = users_of(order)
         named = sum(leaf.name is not None for leaf in leaves)
         alike: dict[tuple[Box, ...], list[Value]] = {}
@@ -148,7 +148,7 @@ class _Choice:
                 box[leaf].nodes.append(leaf)
 
     def _seen(self, order: Sequence[Value], box: dict[Value, Box]) -> Boxes:
-        """What is in focus, and what is around it: boxes that an arrow connects with those."""
+        """Return the boxes in focus, and the boxes around them that an arrow connects with those."""
         arrows: dict[tuple[Box, Box], list[tuple[Value, Value]]] = {}
         for node in order:
             head = box[node]
@@ -159,18 +159,18 @@ class _Choice:
                         arrows.setdefault((tail, head), []).append((x, node))
         box[order[-1]].outputs[order[-1]] = None
         near = {end for ends in arrows for end in ends}
-        # In the order of their first operations: leaves in a box with them come from anywhere.
+        # In the order of first operations, because the leaves in a box may be from anywhere.
         first = {box[node]: None for node in order if node._row is not None or not box[node].computes}
         return Boxes([found for found in first if not found.around or found in near], arrows, box)
 
 
 def _is_innermost(part: Part) -> bool:
-    """Whether a part computes something itself, rather than only joining others: a neuron, unlike a layer."""
+    """Return True if a part computes something itself, as a neuron does, and does not only join others, as a layer."""
     return len(part.parts) <= len(part.kinds)
 
 
 def _shown_open(asked: Part) -> list[Part]:
-    """What is opened where a part is asked for: with everything in it, if that is little."""
+    """Return what to open if you ask for a part: everything in it too, if that is little."""
     inside = [*asked.inside()]
     boxes = sum(len(part.kinds) or len(part.loose) for part in inside)
     return inside if boxes <= _MOST_LOOSE else [asked]
@@ -184,10 +184,7 @@ def arrange(
     force: bool = False,
     outlines: dict[Merging, Outline] | None = None,
 ) -> Boxes:
-    """The boxes of a picture, in the finest form that is readable or was asked for, with the arguments of `draw`.
-
-    The outlines are those known already; others are added.
-    """
+    """Return the boxes of a picture in the finest form that is readable or asked for; new outlines are remembered."""
     pinned = [scope for scope in (focus, *expand) if isinstance(scope, Scope)]
     outlines = {} if outlines is None or pinned else outlines
     everything = force or (depth is None and focus is None and len(order) <= READABLE)
@@ -208,7 +205,7 @@ def arrange(
                     found = _Choice(outline, deepest, focused, expanded).boxes(order)
                 if automatic:
                     crowded = level > 0 and len(found.arrows) > _MOST_ARROWS
-                else:  # with the leaves that many boxes share
+                else:  # counted with the leaves that many boxes share
                     crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
                 if everything or not crowded:
                     return _checked(found, force)
@@ -218,21 +215,21 @@ def arrange(
 def _checked(found: Boxes, force: bool) -> Boxes:
     if len(found.boxes) > MOST_BOXES and not force:
         raise ArgumentError(
-            f"That is a picture of {len(found.boxes):,} boxes; at most {MOST_BOXES:,} can be read.",
-            "Open less, with a smaller depth or fewer scopes in expand; draw a part, with focus; "
-            "or everything, with draw(v, force=True).",
+            f"The picture would have {len(found.boxes):,} boxes; at most {MOST_BOXES:,} are readable.",
+            "Open less with a smaller depth or fewer scopes in expand, draw a part with focus, "
+            "or draw everything with draw(v, force=True).",
         )
     return found
 
 
 def _found(outline: Outline, name: str | Scope) -> list[Part]:
-    """The parts of a name; if there are none, that is an error, except where merging has changed the names."""
+    """Return the parts of a name; an error if there are none, unless merging has changed the names."""
     parts = outline.named(name)
     if not parts and outline.merging < Merging.NUMBERED:
         known = list(dict.fromkeys("/".join(part.path) for part in outline.whole.inside() if part.parent is not None))
         wanted = "/".join(name.path) if isinstance(name, Scope) else name
         names = dict.fromkeys([*difflib.get_close_matches(wanted, known, 3, 0.4), *known[:3]])
-        advice = f"Name one that it has, such as {', '.join(names)}." if known else "It has no scopes at all."
+        advice = f"Name one of its scopes, such as {', '.join(names)}." if known else "It has no scopes."
         raise ArgumentError(f"The graph has no scope {shown(wanted)}.", advice)
     return parts
 

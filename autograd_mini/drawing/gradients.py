@@ -1,6 +1,6 @@
-"""The gradients that a picture shows: those of the last `backward()`, or as they stand in the middle of one.
+"""The gradients that a picture shows: after the last `backward()`, or in the middle of one.
 
-Not here: how they look (that is `picture`). Read next: `drawing.picture`.
+Not here: how they look (`picture`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ from autograd_mini.notation.snapshot import gradients
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """The gradient of each node, where there is one."""
+    """The gradients of the nodes that have one."""
 
     numbers: dict[Value, float]
-    absent: str  # what to say of the others
+    absent: str  # the text for the others
     reached: Collection[Value]  # the nodes that a gradient can get to from the root
-    unfinished: Collection[Value] = ()  # whose number is a sum to which others are still to be added
-    handed_on: Collection[Value] | None = None  # to their operands, by these nodes; None if no sweep was interrupted
+    unfinished: Collection[Value] = ()  # more contributions are still to arrive there
+    handed_on: Collection[Value] | None = None  # nodes that have handed theirs on; None if no sweep was interrupted
 
     def largest(self, nodes: Iterable[Value]) -> float | None:
-        """The gradient furthest from zero, nan and infinities first; None if there is none."""
+        """Return the gradient farthest from zero, nan and infinities first; None if there is none."""
         return max((self.numbers[node] for node in nodes if node in self.numbers), key=size, default=None)
 
     def flows(self, node: Value, partial: Any) -> bool:
-        """Whether a node hands anything on by such a local derivative, as 0 does by inf; before a sweep, if it can."""
+        """Return True if a node hands something on by a local derivative (as 0 does by inf), or can, before a sweep."""
         if partial is ZERO or node not in self.reached:
             return False
         return not self.numbers or self.numbers.get(node, 1.0) * partial != 0.0
 
 
 def size(number: float | None) -> float:
-    """How much a number matters: nan and infinities most, then the largest."""
+    """Return how much a number matters: nan and infinities most, then the largest."""
     return 0.0 if number is None else math.inf if math.isnan(number) else abs(number)
 
 
 def recorded(order: Sequence[Value]) -> Gradients:
-    """Those of the last sweep; 0 where none arrives from the root, whatever a sweep of another root left there."""
+    """Return the gradients of the last sweep; 0 if none arrives from the root, whatever other sweeps left there."""
     numbers = gradients(order)
     return Gradients(numbers, "cleared" if numbers else "no backward yet", topological_order(order[-1]))
 
 
 def interrupted(order: Sequence[Value], after: int) -> Gradients:
-    """The gradients when a sweep has handed on those of so many nodes."""
+    """Return the gradients after a sweep has handed on those of this many nodes."""
     root = order[-1]
     adjoints = topological_order(root)
     if type(after) is not int or not 0 <= after <= len(adjoints):
         raise ArgumentError(
             f"backward() cannot stop after {shown(after)} nodes.", f"Pass a whole number from 0 to {len(adjoints)}."
         )
-    # A sweep hands on what it yielded when it is asked for the next.
+    # A sweep hands on a node's adjoint when the next node is asked for.
     handed_on = {node for node, _ in [*islice(sweep(root, 1.0, adjoints), after + 1)][:after]}
     numbers = {node: adjoint for node, adjoint in adjoints.items() if adjoint is not ZERO}
     numbers |= {node: 0.0 for node in order if node not in adjoints}

@@ -1,7 +1,7 @@
-"""Pages: one HTML file with style, script and data inside, which needs no server and no network; and one of pictures.
+"""Pages: one HTML file with style, script and data inside, which works offline, and the page of a drawing.
 
-A content security policy lets only our own script run. In the page of a drawing each scope has its picture already; a
-click shows another one. Not here: what pictures and the debugger's pages show. Read next: `drawing/page.js`.
+A content security policy lets only our own script run. The page of a drawing contains a picture of each scope; a click
+shows another one. Not here: what pictures and the debugger's pages show. Read next: `debug`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 
 def document(title: str, package: str, style: str, script: str, body: str, data: Any) -> str:
-    """The text of the file, with a style and a script that are files in a package, and data for the script.
+    """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
-    The body is HTML, escaped already. No float may be in the data: JSON has neither nan nor infinities.
+    The body is escaped HTML. The data must not contain floats, because JSON has neither nan nor infinities.
     """
     styles, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
     written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -29,12 +29,12 @@ def document(title: str, package: str, style: str, script: str, body: str, data:
 
 
 def _digest(text: str) -> str:
-    """What the content security policy calls a style or script by."""
+    """Return the hash by which the content security policy knows a style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def page(title: str, pictures: Mapping[str, str], opens: Mapping[str, str]) -> str:
-    """The page of SVG pictures by the paths of their scopes, and which of them a click on an element opens, by id."""
+    """Return the page of SVG pictures (by the paths of their scopes), where `opens` says which one a click opens."""
     names = list(pictures)
     sections = "".join(f"<section{' hidden' if path else ''}>\n{svg}</section>\n" for path, svg in pictures.items())
     data = {"names": names, "opens": {key: names.index(path) for key, path in opens.items() if path in pictures}}

@@ -1,6 +1,6 @@
-"""The named parts of a graph: an outline of its scopes, in which the passes of a loop are one part.
+"""The named parts of a graph: an outline of its scopes that counts the passes of a loop as one part.
 
-Not here: which parts a picture shows open or closed (that is `boxes`). Read next: `drawing.boxes`.
+Not here: which parts a picture shows open or closed (`boxes`). Read next: `drawing.boxes`.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from autograd_mini.program.stack import Scope, outwards
 
 
 class Merging(IntEnum):
-    """How alike two scopes, or two operations outside of them, must be to become one; from fine to coarse."""
+    """How alike two scopes, or two operations outside scopes, must be to become one; from fine to coarse."""
 
     NEVER = 0
-    PARALLEL = 1  # of one name and side by side, like the samples of a batch: neither follows from the other
-    NAMED = 2  # of one name, like the steps of a recurrent network
-    NUMBERED = 3  # of names that differ in digits alone
+    PARALLEL = 1  # same name, side by side like the samples of a batch: neither follows from the other
+    NAMED = 2  # same name, like the steps of a recurrent network
+    NUMBERED = 3  # names that differ only in digits
     OPERATIONS = 4  # no scopes at all
 
 
 @dataclass(eq=False, slots=True)
 class Part:
-    """A scope, or several scopes that are the same part of a program: the passes of a loop."""
+    """A scope, or several that are the same part of a program, such as the passes of a loop."""
 
-    name: str  # "" of the part that is the whole graph
+    name: str  # "" for the whole graph
     parent: Part | None = None
-    depth: int = 0  # how many named parts it is in, itself included
+    depth: int = 0  # the number of named parts around it, itself included
     scopes: list[Scope] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)  # directly inside, as the next two
+    parts: list[Part] = field(default_factory=list)  # directly inside, like the next two
     loose: list[Value] = field(default_factory=list)
     kinds: set[Kind] = field(default_factory=set)
-    operations: int = 0  # with those of the parts inside
+    operations: int = 0  # inner parts included
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -48,14 +48,14 @@ class Part:
         return tuple(part.name for part in reversed([*self.around()]))
 
     def around(self) -> Iterator[Part]:
-        """This part and those it is in, from the inside out; without the whole graph."""
+        """Yield this part and those around it, from the inside out, without the whole graph."""
         part: Part | None = self
         while part is not None and part.depth:
             yield part
             part = part.parent
 
     def inside(self) -> Iterator[Part]:
-        """This part and all parts in it, outer ones first."""
+        """Yield this part and all parts in it, outer ones first."""
         waiting = [self]
         while waiting:
             part = waiting.pop()
@@ -71,17 +71,17 @@ class Line(NamedTuple):
     text: str
 
 
-# Operations alike: where, what, and a number to tell those apart that follow from others.
+# Operations that are alike: where, what, and a number that tells apart those that follow from others.
 Kind = tuple[Part, Primitive | Line, int]
 
 
 class Outline:
-    """The parts of a graph, whose nodes are given operands first; pinned scopes stay parts of their own.
+    """The parts of a graph, given its nodes with operands first; pinned scopes stay parts of their own.
 
     Attributes:
-        whole: the part that everything is in.
-        part: where each node is.
-        kind: which operations are alike, in a part that is too large to show each of them.
+        whole: the part that contains everything.
+        part: the part of each node.
+        kind: which operations are alike, for parts that are too large to show each one.
     """
 
     def __init__(self, order: Sequence[Value], merging: Merging, pinned: Collection[Scope] = ()) -> None:
@@ -93,7 +93,7 @@ class Outline:
         self._known: dict[Scope | None, Part] = {None: self.whole}
         self._alike: dict[object, Part] = {}
         # How many times a path to a node crosses from one scope into another: equal for the samples of a batch, even
-        # where one of them takes another branch inside a function.
+        # if one of them takes a different branch inside a function.
         crossings: dict[Value, int] = {}
         levels: dict[Value, int] = {}  # the same for operations of different kinds
         turns: dict[tuple[Scope | None, Primitive | Line], dict[int, int]] = {}
@@ -103,7 +103,7 @@ class Outline:
             scope = node.scope if merging is not Merging.OPERATIONS else None
             stage = level = 0
             operands = [x for x in node.operands if is_node(x) and x._row is not None] if parallel else []
-            for x in operands:  # without max(): graphs are large
+            for x in operands:  # faster than max(), and graphs are large
                 before = crossings[x] + (x.scope is not scope)
                 if before > stage:
                     stage = before
@@ -121,7 +121,7 @@ class Outline:
                     if before > level:
                         level = before
                 levels[node] = level
-                # The first, second, ... of its sort in this pass of a loop: absolute levels may differ between passes.
+                # Its rank among its kind in this pass of a loop: absolute levels may differ between passes.
                 seen = turns.setdefault((scope, what), {})
                 self.kind[node] = kind = part, what, seen.setdefault(level, len(seen))
                 part.kinds.add(kind)
@@ -131,7 +131,7 @@ class Outline:
                 part.parent.operations += part.operations
 
     def _enter(self, scope: Scope | None, stage: int) -> Part:
-        """The part of a scope seen for the first time, and those around it."""
+        """Add the part of a new scope, and the parts around it."""
         unknown = [*takewhile(lambda inner: inner not in self._known, outwards(scope))]
         part = self._known[unknown[-1].parent]
         for inner in reversed(unknown):
@@ -147,11 +147,11 @@ class Outline:
         return part
 
     def named(self, name: str | Scope) -> list[Part]:
-        """The parts that a scope means, or a path such as "Layer1/Neuron3", or the end of one, such as "Neuron3"."""
+        """Return the parts of a scope, of a path such as "Layer1/Neuron3", or of the end of one, such as "Neuron3"."""
         if isinstance(name, Scope):
             return [self._known[name]] if name in self._known else []
         wanted = "/" + name.strip("/")
-        ends = {self.whole: ""}  # of the paths, which may be long, in one walk from the outside in
+        ends = {self.whole: ""}  # of paths, which may be long: one walk from the outside in
         for part in self.whole.inside():
             if part.parent is not None:
                 ends[part] = (ends[part.parent] + "/" + part.name)[-len(wanted) :]
@@ -159,7 +159,7 @@ class Outline:
 
 
 def _line(site: Site, known: dict[tuple[int, int], Line | None]) -> Line | None:
-    """The line where something was made; None where it cannot be read."""
+    """Return the line where something was made; None if it cannot be read."""
     key = id(site.code), site.instruction
     if key not in known:
         number = site.line

@@ -1,6 +1,6 @@
-"""What a picture says: a graph in, text in the DOT language and tooltips out.
+"""The contents of a picture: a graph in, text in the DOT language and tooltips out.
 
-Not here: which nodes share a box (that is `boxes`), and an SVG of the text. Read next: `drawing.render`.
+Not here: which nodes share a box (`boxes`), and the SVG of the text. Read next: `drawing.render`.
 """
 
 from __future__ import annotations
@@ -26,48 +26,48 @@ from autograd_mini.output.streams import UNSAFE
 
 SCOPE = "#dbe4f5"
 LEAF, COMPUTED, _BLANK = "#fff1c9", "#f0f0f0", "#ffffff"
-_PALE = 247  # of red, green and blue alike
-_FULL = {  # those of minus and plus are ColorBrewer's RdBu: safe for the colour-blind
+_PALE = 247  # the same for red, green and blue
+_FULL = {  # minus and plus are ColorBrewer's RdBu, which is safe for the colour-blind
     "minus": (67, 147, 195), "plus": (214, 96, 77), "zero": (212, 212, 212), "broken": (255, 125, 255),
 }  # fmt: skip
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
 _FEW = 4  # boxes in a row whose arrows have labels
-_BOXED = "□"  # an operand that has its own box, beside one that is a constant
-_DECADES = 3  # below the largest gradient, of which the colours tell apart
+_BOXED = "□"  # an operand that has its own box, beside a constant
+_DECADES = 3  # below the largest gradient, that colours tell apart
 _FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
 _FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
 
 
 def escaped(text: object, limit: int = 1000) -> str:
-    """Text of the user, shortened, for XML: the one place where it is escaped."""
+    """Shorten and escape the user's text for XML; nothing else escapes it."""
     text = str(text)
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return html.escape(UNSAFE.sub(lambda match: "↵" if match[0] == "\n" else "�", text))
 
 
 def label(text: object, limit: int = 32) -> str:
-    r"""Text of the user for a label, without its middle if it is long: XML, where dot would replace \N by an id."""
+    r"""Return the user's text for a label, without its middle if it is long; \N is escaped, or dot would replace it."""
     return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
 
 
 def shade(gradient: float, largest: float) -> tuple[str, float]:
-    """The colour of a gradient in a word, and how strong it is, from 0 to 1: three decades below the largest, pale."""
+    """Return a gradient's colour as a word, and its strength from 0 (three decades below the largest) to 1."""
     if not math.isfinite(gradient) or gradient == 0.0:
         return "broken" if gradient else "zero", 1.0
     depth = 1.0 + (math.log10(abs(gradient)) - math.log10(largest)) / _DECADES
-    # Never quite white, so that a small gradient has a sign.
+    # Never quite white, so that a small gradient shows its sign.
     return "minus" if gradient < 0.0 else "plus", 0.15 + 0.85 * max(depth, 0.0)
 
 
 def scale(largest: float) -> list[float]:
-    """The gradients that a legend shows, from the most negative to the most positive."""
+    """Return the gradients that a legend shows, from the most negative to the most positive."""
     sizes = [largest / 10.0**decade for decade in range(_DECADES)] if largest else []
     return [-size for size in sizes] + [0.0] + sizes[::-1]
 
 
 def table(header: str, tint: str, *cells: tuple[str, str]) -> str:
-    """A box: its header with a background, and below it cells, each with its own."""
+    """Return a box: a header and the cells below it, each with its background."""
     below = "".join(f'<TD BGCOLOR="{background}">{text}</TD>' for text, background in cells)
     return (
         f'<TABLE {_FRAMED} CELLPADDING="4"><TR><TD COLSPAN="{len(cells)}" BGCOLOR="{tint}">{header}</TD></TR>'
@@ -76,7 +76,7 @@ def table(header: str, tint: str, *cells: tuple[str, str]) -> str:
 
 
 def tint(box: Box) -> str:
-    """The background of a header."""
+    """Return the background of a header."""
     return LEAF if not box.computes else SCOPE if box.part is not None else COMPUTED
 
 
@@ -84,9 +84,9 @@ class Picture:
     """A graph as text in the DOT language.
 
     Attributes:
-        tooltips: what to say of a box, arrow or scope under the mouse (XML), by its id in the text.
+        tooltips: the tooltip (XML) of each box, arrow or scope, by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
-        ways: the operands that go along an arrow, with the nodes that use them, by its id in the text.
+        ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
     def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
@@ -98,18 +98,18 @@ class Picture:
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
-        self.levels = dict.fromkeys(boxes.boxes, 0)  # the longest ways to the boxes
-        self.rows: dict[str, list[Box]] = {}  # what stands side by side in one node of dot
-        self.ports: dict[Box, str] = {}  # where a box stands there
-        self.fans = False  # whether arrows go from row to row
+        self.levels = dict.fromkeys(boxes.boxes, 0)  # the length of the longest path to each box
+        self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
+        self.ports: dict[Box, str] = {}  # where a box is in its row
+        self.fans = False  # True if arrows go from row to row
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
     def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
-        """The text between the braces of a digraph."""
+        """Yield the text between the braces of a digraph."""
         self._stack(direction)
-        # `ordering` keeps operands in their order, as far as dot can. One edge a line: a long chain in one statement
-        # exhausts dot's memory. Between rows straight lines are clearest, with room for them, and under the boxes.
+        # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
+        # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
         style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
         yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {style}]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
@@ -130,8 +130,8 @@ class Picture:
                 yield from self._in_order(box.alone)
 
     def _boxes(self) -> Iterator[str]:
-        """The boxes in their scopes. Earlier ones stand higher, so scopes open and close as their boxes come up."""
-        path: list[Part] = []  # those open
+        """Yield the boxes in their scopes; earlier ones stand higher, so scopes open and close as boxes come up."""
+        path: list[Part] = []  # the open ones
         for box in self.boxes.boxes:
             wanted = [*box.place.around()][::-1]
             while path != wanted[: len(path)]:
@@ -156,7 +156,7 @@ class Picture:
         yield "}\n" * len(path)
 
     def _stack(self, direction: str) -> None:
-        """Decide what stands in rows. A row is one node for dot, which would permute neurons."""
+        """Decide which boxes form rows; a row is one node for dot, which would permute neurons."""
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
         self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
@@ -166,14 +166,14 @@ class Picture:
     def _row(self, name: str) -> str:
         cells = []
         for box in self.rows[name]:
-            key = self.place[box]  # without the link, which `render` takes out again, old versions of dot drop the id
+            key = self.place[box]  # old versions of dot drop the id without a link; `render` removes it
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
         start = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
     def _box(self, box: Box, node: Value) -> str:
-        """One node: its name and operation, its value and its gradient."""
+        """Return the box of one node: its name and operation, value and gradient."""
         told, cell = self._gradient([node])
         operation = self._operation(node, ALL_DIGITS) if node.op else ""
         facts = [
@@ -184,7 +184,7 @@ class Picture:
         if node in self.numbers.written:
             facts.append(f"written since: {node.data!r} now")
         if node not in self.gradients.reached and node._grad:
-            facts.append(f"(.grad is {node._grad!r}: of a backward() somewhere else)")
+            facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
         self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
@@ -193,7 +193,7 @@ class Picture:
         return table(self._header(node), tint(box), (value, _BLANK), cell)
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
-        """The largest gradient of some nodes: what a tooltip says of it, and its cell, a text and a colour."""
+        """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
         gradient, absent = self.gradients.largest(nodes), self.gradients.absent
         so_far = " so far" if any(node in self.gradients.unfinished for node in nodes) else ""
         shown = self._small(absent) if gradient is None else self._small(what) + self._number(gradient)
@@ -201,7 +201,7 @@ class Picture:
         return told + so_far, (shown + self._small(so_far), self._colour(gradient))
 
     def _group(self, box: Box) -> str:
-        """Several nodes: what they are, how many, what comes out of them, and the largest of their gradients."""
+        """Return the box of several nodes: what and how many they are, their outputs and their largest gradient."""
         told, cell = self._gradient(box.nodes, "max|g| ")
         name, often = self._title(box)
         content = _content(box) or name
@@ -224,14 +224,14 @@ class Picture:
         return table(header, tint(box), (out, _BLANK), cell)
 
     def _opens(self, key: str, part: Part) -> list[str]:
-        """Note which scope can be opened there, and say how; none where scopes of several names are one part."""
+        """Note which scope opens there, and say how; nothing if a part has scopes of several names."""
         if part.scopes[0].path != part.path:
             return []
         self.scopes[key] = "/".join(part.path)
         return [f'open it: draw(…, focus="{self.scopes[key]}")']
 
     def _title(self, box: Box) -> tuple[str, str]:
-        """What a group is called, and how often it is there."""
+        """Return the name of a group, and how often it occurs."""
         if box.part is not None:
             return self._part(box), _times(box.part)
         operations = [node for node in box.nodes if node.op]
@@ -245,7 +245,7 @@ class Picture:
         return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
 
     def _called(self, node: Value) -> str:
-        """What a node is called by the user; "" where only its operation is known."""
+        """Return the user's name for a node; "" if only its operation is known."""
         if node.name:
             return node.name
         return self.names.label(node) if self.names.name(node) or self.names.expression(node) else ""
@@ -258,7 +258,7 @@ class Picture:
         return label(self._called(node) or (f"{operation} in {whole}" if whole else operation))
 
     def _part(self, box: Box) -> str:
-        """What a part is called: one call of tanh, say, as its result is."""
+        """Return the name of a part; one call of tanh, for example, is named after its result."""
         assert box.part is not None
         results = [*box.outputs]
         if len(results) == len(box.part.scopes) == 1 and self.names.operation(results[0]) == box.part.name:
@@ -268,14 +268,14 @@ class Picture:
         return box.part.name
 
     def _operation(self, node: Value, precision: int) -> str:
-        """The operation, with the operands that are constants."""
+        """Return the operation with its constant operands."""
         spelled = spelling(node)
         if all(map(is_node, spelled.operands)):
             return spelled.sign()
         return spelled.text([_BOXED if is_node(x) else number(x, precision) for x in spelled.operands])
 
     def _arrows(self, box: Box, node: Value) -> Iterator[str]:
-        """From the operands of a node, where both have boxes of their own, with the local derivatives."""
+        """Yield arrows with local derivatives from the operands of a node, where both have boxes of their own."""
         for operand, partial in zip(node.operands, node.partials, strict=True):
             if not is_node(operand) or self.boxes.box[operand].alone is None:
                 continue
@@ -288,10 +288,10 @@ class Picture:
             yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
-        """The arrows at groups, from port to port.
+        """Return the arrows at groups, from port to port.
 
-        Those that skip something start and end at whole rows, and so do all where no arrow goes from row to row: where
-        there is no network of neurons to show.
+        Arrows that skip a row start and end at whole rows. All arrows do if none goes from row to row, because then
+        the picture does not show a network of neurons.
         """
         bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
         for (tail, head), uses in self.boxes.arrows.items():
@@ -301,13 +301,13 @@ class Picture:
             ends = []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.place[box])
-                side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # on wide boxes anywhere
+                side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # anywhere on wide boxes
                 ends.append((_node(port) if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
 
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
-        """From port to port: how many values go that way."""
+        """Return an arrow from port to port that says how many values go along it."""
         key = self._key(uses)
         style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
@@ -319,12 +319,12 @@ class Picture:
         return f"{tail} -> {head} [id={key}{style}]\n"
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:
-        """How the arrows to some nodes look: whether a gradient flows there, or has gone that way already."""
+        """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
         handed_on = self.gradients.handed_on or ()
         return _FAINT if not flows else _PASSED if any(node in handed_on for node in nodes) else ""
 
     def _carries(self, operand: Value, node: Value) -> bool:
-        """Whether a gradient flows from a node to its operand; before a sweep, whether it can."""
+        """Return True if a gradient flows from a node to its operand, or, before a sweep, can."""
         edges = zip(node.operands, node.partials, strict=True)
         return any(x is operand and self.gradients.flows(node, partial) for x, partial in edges)
 
@@ -334,14 +334,14 @@ class Picture:
         return key
 
     def _in_order(self, node: Value) -> Iterator[str]:
-        """Invisible edges between leaves that only this node uses: where there are scopes, dot forgets `ordering`."""
+        """Yield invisible edges between leaves that only this node uses: dot forgets `ordering` where scopes are."""
         boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
         leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
             yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
 
     def _numbered(self) -> Iterator[list[Box]]:
-        """The scopes that are numbered and stand side by side, such as the neurons of a layer, in their order."""
+        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
         index = {box: i for i, box in enumerate(self.boxes.boxes)}
         for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
             if index[tail] < index[head]:  # there may be cycles
@@ -406,7 +406,7 @@ def _times(part: Part) -> str:
 
 
 def _content(box: Box) -> str:
-    """How many operations and leaves a group has."""
+    """Return how many operations and leaves a group has."""
     operations = sum(node.op is not None for node in box.nodes)
     leaves = len(box.nodes) - operations
     counts = [counted(operations, "operation")] if box.part is not None and operations else []
@@ -415,7 +415,7 @@ def _content(box: Box) -> str:
 
 
 def _tally(box: Box) -> list[str]:
-    """The operations of a group, the most frequent first."""
+    """Return the operations of a group, the most frequent first."""
     tally = Counter(node.op for node in box.nodes if node.op)
     return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
 

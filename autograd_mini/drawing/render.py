@@ -1,7 +1,7 @@
-"""Text in the DOT language in, an SVG out, by whichever `dot` program there is and works.
+"""Rendering: DOT text in, SVG out, by the first `dot` program that works.
 
-The `graphviz` package is not used to run it: that has no time limit, finds only `dot`, and takes no output for success.
-Not here: what the picture says. Read next: `drawing.page`.
+The `graphviz` package does not run it, because it has no time limit, finds only `dot`, and takes empty output for
+success. Not here: the contents of the picture. Read next: `drawing.page`.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ VARIABLE = "AUTOGRAD_MINI_DOT"
 SECONDS = 30.0
 _VERSION = "0.2"  # of graphviz-pure, as in pyproject.toml
 _SIGNATURES = {"svg": b"</svg>", "png": b"\x89PNG"}
-_FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # none wider than Courier
+_FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # none is wider than Courier
 _ADVICE = (
     f"pip install graphviz-pure, or install Graphviz, or set the environment variable {VARIABLE} to the path of dot."
 )
 
 
 def programs() -> list[str]:
-    """The programs to try in turn: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter and `dot`."""
+    """Return the programs to try: $AUTOGRAD_MINI_DOT alone, or `graphviz-pure` beside the interpreter, then `dot`."""
     named = os.environ.get(VARIABLE)
     if named:
         if not shutil.which(named):
             raise MissingError(f"{VARIABLE} is set to {named!r}, which is not a program that can be run.", _ADVICE)
         return [named]
     beside = os.path.join(sysconfig.get_path("scripts"), "graphviz-pure" + (".exe" if os.name == "nt" else ""))
-    found = [path for path in (shutil.which(beside), shutil.which("dot")) if path]  # that folder is often not on PATH
+    found = [path for path in (shutil.which(beside), shutil.which("dot")) if path]  # `beside` is often not on PATH
     if not found:
-        raise MissingError("There is no `dot` program, which turns a drawing into SVG.", _ADVICE)
+        raise MissingError("There is no `dot` program to turn a drawing into SVG.", _ADVICE)
     if len(found) > 1 and not _is_known(found[0]):
         found.reverse()
     return found
@@ -45,7 +45,7 @@ def programs() -> list[str]:
 
 @lru_cache
 def _is_known(pure: str) -> bool:
-    """Whether this `graphviz-pure` runs, and has a version whose pictures are known."""
+    """Return True if this `graphviz-pure` runs, and has a version whose pictures are known."""
     try:
         done = subprocess.run([pure, "-V"], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired):
@@ -55,7 +55,7 @@ def _is_known(pure: str) -> bool:
 
 
 def run(dot: str, kind: str) -> bytes:
-    """What a program makes of a text in the DOT language, as "svg" or "png"; where one fails, the next is tried."""
+    """Render a text in the DOT language as "svg" or "png"; if one program fails, try the next."""
     failures = []
     for command in programs():
         drawn = _attempt(command, dot, kind)
@@ -66,29 +66,29 @@ def run(dot: str, kind: str) -> bytes:
 
 
 def _attempt(command: str, dot: str, kind: str) -> bytes | str:
-    """What a program draws; if it fails, a sentence that says how."""
+    """Return what a program draws, or a sentence that says how it failed."""
     try:
         done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"{command} did not finish within {SECONDS:g} seconds."
     except OSError as error:
         return f"{command} cannot be run: {error}."
-    # The exit status is not enough: for some input it is 0 and nothing is printed. The picture neither: a label that
-    # dot cannot read gives status 1 and a picture without it.
+    # The exit status is not enough: for some input it is 0 and nothing is printed. Neither is the picture: a label
+    # that dot cannot read gives status 1 and a picture without the label.
     if done.returncode != 0 or _SIGNATURES[kind] not in done.stdout:
-        complaints = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+        complaints = done.stderr.decode(errors="replace").strip().splitlines() or ["it printed nothing"]
         reason = next((line for line in complaints if line.startswith("Error")), complaints[0])
         return f"{command} drew no {kind.upper()} (exit status {done.returncode}): {reason}"
     return done.stdout
 
 
 def prefix(dot: str, tooltips: Mapping[str, str]) -> str:
-    """What ids in the SVG begin with: it follows from what is drawn, so pictures differ in it and runs do not."""
+    """Return the prefix of ids in the SVG: a hash of the contents, so it differs by picture and not by run."""
     return "g" + hashlib.sha256("\0".join([dot, *tooltips.values()]).encode()).hexdigest()[:10] + "-"
 
 
 def svg(dot: str, tooltips: Mapping[str, str]) -> str:
-    """The `<svg>` element for a text in the DOT language, with these tooltips, fit to stand in a page with others."""
+    """Return the `<svg>` element for DOT text with tooltips, so that it can share a page with others."""
     start = prefix(dot, tooltips)
 
     def group(match: re.Match[str]) -> str:
@@ -97,10 +97,10 @@ def svg(dot: str, tooltips: Mapping[str, str]) -> str:
         return f'<g id="{start}{key}"{attributes}>{title}'
 
     drawn = run(dot, "svg").decode().replace("\r\n", "\n")
-    # Without the prolog, which could not stand inside a page. Text of the user is never taken for a tag: its angle
-    # brackets are escaped. Dot computed with Courier, which looks poor on a screen, or is not there.
+    # Drop the prolog, which a page cannot contain. The user's text is never taken for a tag: its angle brackets are
+    # escaped. Dot measured with Courier, which looks poor on a screen or is missing.
     drawn = f'<svg font-family="{_FONTS}"' + drawn[drawn.index("<svg") + 4 :]
-    # What stands in a row of a table is a box like the others, not a link.
+    # A cell of a row is a box like the others, not a link.
     drawn = re.sub(r'<g id="a_(\w+)"><a [^>]*>', r'<g id="\1" class="node">', drawn).replace("</a>", "")
     drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)
     return re.sub(r'<text(?: xml:space="preserve")?([^>]*) font-family="[^"]*"', r'<text xml:space="preserve"\1', drawn)

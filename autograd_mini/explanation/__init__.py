@@ -1,7 +1,7 @@
 """`explain`: why is this gradient zero, nan, infinite, tiny or huge?
 
-Not here: how that is found, how it reads and what to write instead; those modules are imported by the first question,
-because `import autograd_mini` must stay fast. Read next: `words`.
+Not here: the search for the cause, the text and the advice; the first question imports those modules, because
+`import autograd_mini` must stay fast. Read next: `explanation.words`.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
 def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: float = 1e6) -> Explanation:
     """Say why gradients are zero, nan, infinite, tiny or huge, and where in the program that began.
 
-    It needs no `backward()` and changes no `.grad`. Record under `with am.provenance():`, and it names your lines.
+    It needs no `backward()` and changes no `.grad`. If you record under `with am.provenance():`, it names your lines.
 
     Args:
-        v: the output of the computation. A leaf, with nothing in `by`: the gradient of the leaf itself, of the
-            output that the last `backward()` was called on under provenance. Or a function: it is recorded, with its
-            lines, on fresh `Value`s made from the numbers in its arguments, which are named as in "params['w'][0]".
-        *args: the arguments of the function: numbers, and nested lists, tuples, dicts and arrays of them; other things
-            go in as they are. If v is a `Value`, the same as `by`: `explain(loss, x)`.
-        by: the `Value`s whose gradients to explain: one, or a list, tuple or dict of them. By default every leaf
-            behind v, also behind branches not taken, and only what is wrong.
-        small: gradients below this in size are vanishing; the output's derivative by itself is 1.
-        large: gradients above this in size are exploding.
+        v: the output of the computation. A leaf without `by` asks about the gradient of the leaf itself; the output is
+            then the one on which `backward()` was last called under provenance. A function is recorded, with its
+            lines, on fresh `Value`s made from the numbers in its arguments, with names such as "params['w'][0]".
+        *args: the arguments of the function: numbers, and nested lists, tuples, dicts and arrays of them; anything else
+            is passed unchanged. If v is a `Value`, they mean the same as `by`: `explain(loss, x)`.
+        by: the `Value`s whose gradients to explain: one, or a list, tuple or dict of them. By default it looks at every
+            leaf behind v, also behind branches not taken, and reports only what is wrong.
+        small: report smaller gradients (in absolute value, with seed 1) as vanishing.
+        large: report larger ones as exploding.
 
     Returns:
-        an `Explanation`: print it, or look at its `findings`; it is true if something is wrong.
+        an `Explanation` to print, or whose `findings` you read; it is true if something is wrong.
 
     Raises:
-        OperandError: v, what the function returns, or something in by, is not a `Value`.
-        ArgumentError: v is a leaf, by is None, and no output is known; or there are arguments, and no function.
+        OperandError: v, the result of the function, or an entry of by is not a `Value`.
+        ArgumentError: v is a leaf, by is None, and no output is known; or there are arguments but no function.
 
     >>> import autograd_mini as am
     >>> x = am.Value(0.0, name="x")
@@ -73,12 +73,12 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
     elif args:
         by = args[0]
     if not is_node(v):
-        raise _no_value("the function returns a" if is_function else "not", v)
+        raise _no_value("but the function returns a" if is_function else "not", v)
     if by is None and v.op is None and not is_function:
         root = last_root()
         if root is None:
             raise ArgumentError(
-                f"explain() got the leaf {shown(v)}, and no output is known whose derivative by it is to be explained.",
+                f"explain() got the leaf {shown(v)}, and does not know which output to differentiate by it.",
                 "Write explain(loss, x); or record and call backward() inside `with autograd_mini.provenance():`.",
             )
         v, by = root, v
@@ -91,7 +91,7 @@ def explain(v: Any, *args: Any, by: Any = None, small: float = 1e-6, large: floa
 
 
 def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[Value]]:
-    """What a function returns for fresh `Value`s in place of all numbers in its arguments; and those."""
+    """Call a function with fresh `Value`s for all numbers in its arguments; return its result and those `Value`s."""
     fresh, inputs = [], []
     for name, argument in zip(names_of(f, len(args)), args, strict=True):
         replacements = []
@@ -107,16 +107,16 @@ def _recorded(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, list[V
 def _no_value(role: str, v: Any) -> OperandError:
     what = f"explain() takes a Value, {role} {type(v).__name__}: {shown(v)}."
     if as_number(v) is None:
-        return OperandError(what, "Pass the node whose derivatives to explain, such as the loss.")
+        return OperandError(what, "Pass the node whose derivatives you want explained, such as the loss.")
     return OperandError(
         f"{what} The result is a plain number: no Value took part, or the graph was lost (.data, float(), np.maximum "
         "of constants).",
-        "Compute it from Values, and with functions of this package; or write explain(f, x).",
+        "Compute it from Values with functions of this package, or write explain(f, x).",
     )
 
 
 def _named(by: Any, name: str) -> Iterator[tuple[Value, str]]:
-    """The `Value`s to explain, with what the user calls them."""
+    """Yield the `Value`s to explain, with the user's names for them."""
     if is_node(by):
         yield by, by.name or name
     elif isinstance(by, Mapping):

@@ -1,6 +1,6 @@
-"""What to do about a gradient: a stable form of what the program wrote, or what usually helps.
+"""What to do about a gradient: write a stable form, or try what usually helps.
 
-Not here: the stable forms (that is `stable`). Read next: `stable`.
+Not here: the stable forms (that is `stable`). Read next: `explanation.report`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from autograd_mini.notation.names import call_of
 
 
 def advice(causes: Causes, cause: Cause, kind: str, path: tuple[Link, ...]) -> str | None:
-    """A sentence; None if nothing is wrong, or nothing is known to help."""
+    """Return one sentence of advice; None if nothing is wrong, or no remedy is known."""
     if cause.code == "never reaches":
         return causes.cut_off() or "Did you use .data, a new Value, or another variable of the same name?"
     if kind in ("ordinary", "unreached") or cause.code in ("stopped", "step"):
         return None
     users = causes.graph.users
     trouble = ends(cause.trouble)
-    # A larger form may end above the trouble, on its way to the output.
+    # A larger form may end above the trouble, closer to the output.
     above = [user for node in trouble for user, _ in users.get(node, ())[:SHOWN]]
     roots = [*trouble, *above, *(user for node in above for user, _ in users[node][:SHOWN])]
     roots += [link.node for link in path[-2 * SHOWN :]]
@@ -32,7 +32,7 @@ def advice(causes: Causes, cause: Cause, kind: str, path: tuple[Link, ...]) -> s
 
 
 def _habit(causes: Causes, cause: Cause, kind: str) -> str | None:
-    """What usually helps against a trouble that no single formula makes."""
+    """Return what usually helps if no single formula is to blame."""
     if cause.code == "dead branch" and is_relu(cause.node):
         remedies = "a smaller learning rate, another initialisation or leaky_relu keeps it alive"
         return f"The unit is off for this input; {remedies}."
@@ -49,7 +49,7 @@ def _habit(causes: Causes, cause: Cause, kind: str) -> str | None:
         numbers = [causes.words.number(x) for x in node.operands]
         low, high = node._row.inside if node._row is not None else (-math.inf, math.inf)
         is_below = low > -math.inf and numbers[0] <= low
-        if is_below or (high < math.inf and numbers[0] >= high):  # not nan and inf, whose trouble began elsewhere
+        if is_below or (high < math.inf and numbers[0] >= high):  # nan and inf began elsewhere
             inside = f"between {low:g} and {high:g}" if high < math.inf else f"above {low:g}" if low else "positive"
             return f"Keep the argument of {node.op} {inside}: clip it, or use a form that cannot get there."
         if node.op == "div" and numbers[1] == 0.0:

@@ -1,8 +1,8 @@
-"""What is wrong with a gradient, and where that began.
+"""What is wrong with a gradient, and where the trouble began.
 
-A gradient is a sum of products along paths. Whatever is wrong with it came in at one place: going up from the node,
-towards the output, as long as the adjoint is just as bad, you arrive at the product, or the sum, where it began.
-Not here: the way up (that is `graph`), and what to write instead (that is `advice`). Read next: `digits`.
+A gradient is a sum of products along paths, and trouble enters it at one place. Go up from the node towards the output
+while the adjoint is just as bad, and you arrive at the product, or the sum, where the trouble began.
+Not here: the way up (`graph`), and what to write instead (`advice`). Read next: `explanation.digits`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from autograd_mini.notation.names import composite_of
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.watch.boundaries import Kink, kink_of
 
-_MOST = 0.5  # of the logarithm of a product: a factor with more of it is the cause, if the others alone do no harm
-_NEARLY_ALL = 0.67  # a factor with more is the cause in any case
+_MOST = 0.5  # of the logarithm of a product: a factor with a larger share is the cause, if the others are harmless
+_NEARLY_ALL = 0.67  # a factor with a larger share is the cause in any case
 
 
 class Cause(NamedTuple):
-    """A short code, a sentence, where it began, and the other nodes that take part."""
+    """A short code, a sentence, the node where the trouble began, and the other nodes that take part."""
 
     code: str
     message: str
@@ -38,12 +38,12 @@ class Cause(NamedTuple):
 
     @property
     def trouble(self) -> tuple[Value, ...]:
-        """All nodes that take part, each once."""
+        """Return all nodes that take part, each once."""
         return tuple(dict.fromkeys((self.node, *self.others)))
 
 
 class Causes:
-    """The causes of the gradients in a graph; smaller and larger ones than the limits are vanishing and exploding."""
+    """The causes of the gradients in a graph; gradients beyond the two limits are vanishing or exploding."""
 
     def __init__(self, graph: Graph, small: float, large: float) -> None:
         self.graph, self.words = graph, graph.words
@@ -51,7 +51,7 @@ class Causes:
         self._found: dict[Value, Cause] = {}
 
     def kind(self, node: Value) -> str:
-        """What is wrong with the gradient of a node."""
+        """Return what is wrong with the gradient of a node."""
         if node not in self.graph.users:
             return "unreached"
         if node is self.graph.root:
@@ -64,7 +64,7 @@ class Causes:
         return "exploding" if abs(gradient) > self.large else "ordinary"
 
     def cause(self, node: Value) -> Cause:
-        """Why the gradient of a node is what it is."""
+        """Return why the gradient of a node is what it is."""
         if node not in self._found:
             self._found[node] = self._find(node)
         return self._found[node]
@@ -72,7 +72,7 @@ class Causes:
     def _find(self, node: Value) -> Cause:
         graph, kind = self.graph, self.kind(node)
         if kind == "unreached":
-            return Cause("never reaches", f"It has no part in the computation of {graph.seen(graph.root)}.", node)
+            return Cause("never reaches", f"It is not part of the computation of {graph.seen(graph.root)}.", node)
         if kind == "ordinary":
             return Cause("ordinary", self._of_an_ordinary_one(node), node)
         if kind in ("vanishing", "exploding"):
@@ -87,21 +87,21 @@ class Causes:
 
     def _of_an_ordinary_one(self, node: Value) -> str:
         if not math.isfinite(node.data):
-            return f"Its gradient is fine, its number is not. {self._of_a_number(node, badness(node.data)).message}"
+            return f"Its gradient is fine, but its number is not. {self._of_a_number(node, badness(node.data)).message}"
         if node is self.graph.root and is_cut_off(node):
             return self.cut_off()
         way = "the sweep begins here" if node is self.graph.root else "this is the strongest path"
         return f"Nothing is wrong; {way}."
 
     def cut_off(self) -> str:
-        """What to say of the first number whose computation was not recorded; "" if there is none."""
+        """Describe the first number whose computation was not recorded; "" if all were."""
         node = next(filter(is_cut_off, self.graph.order), None)
         if node is None:
             return ""
         return f"{self.words.seen(node)} {CUT_OFF}. Compute it outside of no_grad(), or use what it was detached from."
 
     def without_gradients(self) -> str:
-        """What is wrong although no gradient is: there is none, or the result is not finite; "" if nothing is."""
+        """Describe trouble outside the gradients: there are none, or the result is not finite; "" if all is well."""
         root = self.graph.root
         if not any(node.op is None for node in self.graph.order) and (cut := self.cut_off()):
             return cut
@@ -113,12 +113,12 @@ class Causes:
     # -- a sum, a missing connection, a product ------------------------------------------------------------------------
 
     def _of_a_sum(self, node: Value, kind: str) -> Cause:
-        """Contributions whose sum is worse than each of them."""
+        """Explain contributions whose sum is worse than each of them."""
         edges = self.graph.edges(node)
         numbers = sorted([edge.contribution for edge in edges], key=abs, reverse=True)
         listed = ", ".join(map(short, numbers[:3])) + (", ..." if len(numbers) > 3 else "")
         code, what = {
-            "nan": ("inf - inf", "infinities of both signs arrive, and their sum is nan"),
+            "nan": ("inf - inf", "infinities of both signs arrive, so their sum is nan"),
             "inf": ("overflow", "their sum is beyond the largest float"),
         }.get(kind, ("cancelled", "they cancel; it may be a minimum, or a symmetry"))
         message = f"The contributions {listed} arrive at {self.graph.seen(node)}: {what}."
@@ -133,11 +133,11 @@ class Causes:
         return Cause(code, message, node, tuple(others))
 
     def _of_no_connection(self, node: Value) -> Cause:
-        """All paths end at branches not taken, steps, or where the program asked for it."""
+        """Explain paths that all end at branches not taken, at steps, or where the program asked for it."""
         walls = self.graph.walls(node)
         if not walls:
             root = self.graph.seen(self.graph.root)
-            return Cause("never reaches", f"Nothing that it is used for reaches {root}.", node)
+            return Cause("never reaches", f"No path leads from it to {root}.", node)
         (code, message), *others = [self._of_a_wall(edge) for edge in walls]
         more = list(dict.fromkeys([text for _, text in others if text != message]))
         if more:
@@ -147,13 +147,13 @@ class Causes:
         return Cause(code, message, walls[0].node, tuple(edge.node for edge in walls[1:]))
 
     def _of_a_wall(self, edge: Edge) -> tuple[str, str]:
-        """Why an operation hands nothing on to an operand: a code, and a sentence."""
+        """Return why an operation hands nothing on to an operand: a code and a sentence."""
         node, op = edge.node, edge.node.op
         this = f"{self.words.called(node)}{at(node)}"
         if op == "stop_gradient":
             return "stopped", f"The program asked for it: {this} is a constant for all derivatives."
         if node._row is not None and node._row.is_step:
-            return "step", f"{this} is a step function: its derivative is 0 wherever it has one."
+            return "step", f"{this} is a step function: its derivative is 0 wherever it exists."
         if is_relu(node):
             said = "got a number that is not positive, so it is 0 and hands nothing on"
         elif op == "where":
@@ -169,7 +169,7 @@ class Causes:
         return "dead branch", f"{this} {said}."
 
     def kink(self, node: Value) -> Kink | None:
-        """The kink that a node of a path sits on."""
+        """Return the kink that a node of a path sits on."""
         kink = kink_of(node)
         if kink is None and is_relu(node) and self.words.number(node.operands[2]) == 0.0:
             with unobserved():
@@ -177,13 +177,13 @@ class Causes:
         return kink
 
     def _of_a_product(self, edge: Edge, kind: str) -> Cause:
-        """The product that is nan, infinite or 0 while the adjoint was not."""
+        """Explain a product that is nan, infinite or 0 although the adjoint was not."""
         node, partial = edge.node, edge.partial
         is_ordinary = math.isfinite(partial) and partial != 0.0
         if math.isnan(partial) or (kind != "nan" and not is_ordinary):
             return self._of_a_slope(node, partial, edge.below)
         upstream, seen = short(self.graph.adjoint(node)), self.graph.seen(node)
-        if kind != "nan":  # two ordinary factors, and a product that floats cannot hold
+        if kind != "nan":  # two ordinary factors whose product does not fit in a float
             code, what = {
                 "inf": ("overflow", "is beyond the largest float, 1.8e308"),
                 "zero": ("underflow", "is below the smallest float, 5e-324"),
@@ -196,7 +196,7 @@ class Causes:
         return Cause("0 * inf", message, node, (edge.below, *slope.trouble, *arriving.trouble))
 
     def _of_what_arrives(self, node: Value) -> Cause:
-        """Why the adjoint of a node is 0 or infinite."""
+        """Return why the adjoint of a node is 0 or infinite."""
         kind = badness(self.graph.adjoint(node))
         if kind == "finite":
             return Cause("ordinary", "", node)
@@ -206,7 +206,7 @@ class Causes:
     # -- a slope, a number ---------------------------------------------------------------------------------------------
 
     def _of_a_slope(self, node: Value, partial: Any, below: Value | None = None) -> Cause:
-        """Why a local slope is 0, infinite or nan."""
+        """Return why a local slope is 0, infinite or nan."""
         if partial != 0.0:
             return self._of_a_number(node, badness(partial))
         scope, op, called = composite_of(node), node.op, self.words.called(node)
@@ -224,7 +224,7 @@ class Causes:
                 return Cause("multiplied by 0", message, node)
             return Cause("multiplied by 0", f"{message} That 0 is {self.graph.seen(zero)}.", node, (zero,))
         if node.data == 0.0 and op in ("exp", "exp2", "pow") and not zeros:
-            message = f"{called} is below the smallest float, so it is 0, and its slope too{at(node)}."
+            message = f"{called} is below the smallest float, so it is 0, and so is its slope{at(node)}."
             return Cause("underflow", message, node)
         infinite = next((x for x in node.operands if math.isinf(self.words.number(x))), None)
         if infinite is not None:
@@ -239,7 +239,7 @@ class Causes:
         return Cause("stationary", f"The slope of {called} is 0 at that point{at(node)}.", node)
 
     def _of_a_number(self, node: Value, kind: str) -> Cause:
-        """Where, in computing, a number or a slope became nan or infinite: at finite operands, or in the input."""
+        """Return where a number or a slope became nan or infinite: at finite operands, or in the input."""
         number = self.words.number
         trail = [node]
         while True:
@@ -282,7 +282,7 @@ class Causes:
         return code, f"The {name.replace('input the input', 'input')} {what}."
 
     def _is_at_a_pole(self, node: Value) -> bool:
-        """Whether a result is infinite at this very point, and not because it grew beyond all floats."""
+        """Return True if a result is infinite at this very point, False if it only outgrew all floats."""
         assert node._row is not None
         numbers = [self.words.number(x) for x in node.operands]
         poles, function = node._row.poles, node._row.function
@@ -298,7 +298,7 @@ class Causes:
     # -- a gradient that is tiny or huge -------------------------------------------------------------------------------
 
     def _lost_digits(self, path: tuple[Link, ...], node: Value) -> Cause | None:
-        """A number without a correct digit that meets another one, which the same node decides, on the path."""
+        """Find a factor on the path without a correct digit, where the node affects the other factor too."""
         for user in [link.node for link in path if link.node.op in ("mul", "div")]:
             for operand in user.operands:
                 others = [x for x in user.operands if x is not operand and is_node(x)]
@@ -306,16 +306,16 @@ class Causes:
                 if lost is None or node not in topological_order(lost):
                     continue
                 if any(node in topological_order(x) for x in others):
-                    why = "its terms cancel but for the errors that they were rounded with."
+                    why = "its terms cancel except for their rounding errors."
                     if len(lost.operands) == 1:
                         why = f"{self.graph.seen(lost.operands[0])} was rounded."
-                    made = f"{self.graph.seen(user)} is made of it, so the gradient is wrong."
+                    made = f"{self.graph.seen(user)} uses it, so the gradient is wrong."
                     message = f"{self.graph.seen(lost)} has lost all its digits: {why} {made}"
                     return Cause("cancelled", message, lost, (*filter(is_node, lost.operands), user))
         return None
 
     def _of_a_size(self, node: Value, kind: str) -> Cause:
-        """A gradient that is tiny or huge: one factor, many of them, or a sum that cancelled."""
+        """Explain a tiny or huge gradient: one factor, many factors, or a sum that cancelled."""
         path = self.graph.path(node)
         for place in [*(link.node for link in path), node]:
             if self.graph.is_cancelled(place):
@@ -326,7 +326,7 @@ class Causes:
         steps = self.graph.steps(path, node)
         factors = sorted(steps, key=lambda link: sign * abs(link.local))
         worst, others = factors[0], tuple(link.node for link in factors[1:3])
-        sizes = {id(link): -sign * _size(link.local) for link in steps}  # how much each does to make it so
+        sizes = {id(link): -sign * _size(link.local) for link in steps}  # how much each contributes to that
         doing = sum(size for size in sizes.values() if size > 0.0)
         share = sizes[id(worst)] / doing if doing else 0.0
         is_enough = sizes[id(worst)] > (-math.log(self.small) if kind == "vanishing" else math.log(self.large))
@@ -362,6 +362,6 @@ class Causes:
 
 
 def _size(partial: Any) -> float:
-    """The logarithm of a factor; of one that is 0 or infinite, what counts more than all others."""
+    """Return the logarithm of a factor; a factor of 0 or infinity outweighs all others."""
     size = 0.0 if partial is ZERO else abs(partial)
     return -1e9 if size == 0.0 else 1e9 if math.isinf(size) else math.log(size)

@@ -1,6 +1,6 @@
-"""Which sums have no correct digit: their terms are equal up to the errors that they were rounded with.
+"""Which sums have no correct digit, because their terms are equal up to their rounding errors.
 
-Not here: what such a sum does to a gradient (that is `causes`). Read next: `advice`.
+Not here: what such a sum does to a gradient (that is `causes`). Read next: `explanation.stable`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from autograd_mini.engine import Value, is_node
 
 _EPSILON = sys.float_info.epsilon
 _SUMS = ("add", "sub", "sum")
-_MOST_NODES = 100  # looked at behind a sum for one that is not exact
+_MOST_NODES = 100  # behind a sum, to search for one that is not exact
 
 
 def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
-    """The sum that cancelled, or the logarithm of 1 + x that is 1, where all digits of a number are rounding errors.
+    """Find the cancelled sum, or the log of a 1 + x that rounded to 1, that makes all digits of a number wrong.
 
-    It may be behind a constant factor. Numbers of operands come from the function, which knows what was recorded.
+    It may be behind a constant factor. `number` returns an operand's number when it was recorded.
     """
     while is_node(node) and node.op in ("mul", "div", "neg") and sum(map(is_node, node.operands)) == 1:
         node = next(filter(is_node, node.operands))  # a constant factor changes nothing
@@ -47,12 +47,12 @@ def without_digits(node: Any, number: Callable[[Any], float]) -> Value | None:
 
 
 def _is_exact(node: Value, number: Callable[[Any], float]) -> bool:
-    """Whether an operation had nothing to round; of functions without a test of it, only some values at 0 and 1."""
+    """Return True if an operation did not round; functions without an exact test count only at 0 and 1."""
     if node._row is None or node._row.is_exact:
         return True
     numbers = [number(x) for x in node.operands]
     if not all(map(math.isfinite, (*numbers, node.data))):
-        return True  # nothing was rounded: that is another trouble
+        return True  # rounding is not what went wrong
     terms, result = list(map(Fraction, numbers)), Fraction(node.data)
     match node.op, terms:
         case (("add" | "sum"), _):

@@ -1,6 +1,6 @@
-"""A graph with the adjoint of every node, and the ways through it: up from a node, down to it, and what blocks them.
+"""A graph with the adjoint of every node, and the paths through it: up from a node, down to it, and what blocks them.
 
-Not here: the sweep (that is `core.sweep`), and what is wrong with a gradient. Read next: `causes`.
+Not here: the sweep (`core.sweep`), and what is wrong with a gradient. Read next: `explanation.causes`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
 from autograd_mini.watch.origins import place_of
 
-_CANCELLED = 1e-12  # a sum that is smaller than its terms by this has no digits left
+_CANCELLED = 1e-12  # a sum smaller than its terms by this factor has no digits left
 
 
 class Link(NamedTuple):
     """One factor of a path: an operation that hands its adjoint on to one of its operands.
 
-    Where a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
+    If a composition of this package, such as `tanh`, is one link, its operand is what it was called with.
     """
 
     node: Value  # the operation's result
@@ -33,12 +33,12 @@ class Link(NamedTuple):
     upstream: float  # the adjoint of the node, 0.0 where nothing arrives
     local: Any  # its local partial derivative for the next node down; `ZERO` where there is no edge
     contribution: float  # their product, what the next node down gets from here; 0.0 where nothing arrives
-    arrivals: int = 1  # how many contributions the adjoint is the sum of
-    text: str = ""  # a composition with what it was called with: "tanh(0.5)"
+    arrivals: int = 1  # the number of contributions that add up to the adjoint
+    text: str = ""  # a composition with its arguments: "tanh(0.5)"
 
 
 class Edge(NamedTuple):
-    """An operation, the operand it hands something on to, the partial derivative, and what it hands on."""
+    """An operation, one of its operands, the partial derivative, and what the operation hands on to the operand."""
 
     node: Value
     below: Value
@@ -47,12 +47,12 @@ class Edge(NamedTuple):
 
 
 def badness(number: float) -> str:
-    """What is bad about a number: "nan", "inf", "zero", or nothing: "finite"."""
+    """Return what is bad about a number: "nan", "inf" or "zero"; "finite" if nothing is."""
     return "nan" if math.isnan(number) else "inf" if math.isinf(number) else "zero" if number == 0.0 else "finite"
 
 
 def inputs_of(node: Value, call: Scope) -> list[Value]:
-    """What the part of a call that a node was computed by was computed from, each once."""
+    """Return the inputs of the part of a call that computed a node, each once."""
     found: dict[Value, None] = {}
     inside, seen = [node], {node}
     while inside:
@@ -67,7 +67,7 @@ def inputs_of(node: Value, call: Scope) -> list[Value]:
 
 
 class Graph:
-    """The nodes behind a root, what arrives at them, and who uses them."""
+    """The nodes behind a root, their adjoints, and the nodes that use them."""
 
     def __init__(self, root: Value, words: Words) -> None:
         self.root, self.words = root, words
@@ -84,12 +84,12 @@ class Graph:
         self._blocked: dict[Value, list[Edge]] = {}
 
     def adjoint(self, node: Value) -> float:
-        """What arrives at a node; 0.0 where nothing does."""
+        """Return what arrives at a node; 0.0 if nothing does."""
         adjoint = self.adjoints.get(node, ZERO)
         return 0.0 if adjoint is ZERO else adjoint
 
     def edges(self, node: Value) -> list[Edge]:
-        """All that hand something on to a node."""
+        """Return the edges that hand something on to a node."""
         return [
             Edge(user, node, partial, self.adjoint(user) * partial)
             for user, partial in self.users.get(node, ())
@@ -97,19 +97,19 @@ class Graph:
         ]
 
     def is_cancelled(self, node: Value) -> bool:
-        """Whether the contributions to a node leave next to nothing of each other."""
+        """Return True if the contributions to a node cancel almost completely."""
         largest = max([abs(edge.contribution) for edge in self.edges(node)], default=0.0)
         return math.isfinite(largest) and abs(self.adjoint(node)) < _CANCELLED * largest
 
     def arrivals(self, node: Value) -> int:
-        """How many contributions a node's adjoint is the sum of; those of one call of a composition are one."""
+        """Return the number of contributions to a node's adjoint; all from one call of a composition count as one."""
         calls = [call_of(edge.node) for edge in self.edges(node)]
         return len(set(calls) - {None, call_of(node)}) + calls.count(None)
 
     # -- up ------------------------------------------------------------------------------------------------------------
 
     def up(self, node: Value) -> Edge | None:
-        """The edge that made the adjoint of a node what it is; None at the root, and where only the sum did."""
+        """Return the edge that made the adjoint of a node what it is; None at the root, or if only the sum did."""
         edges = self.edges(node)
         if node is self.root or not edges:
             return None
@@ -122,7 +122,7 @@ class Graph:
         return next((edge for edge in alike if badness(self.adjoint(edge.node)) != kind), alike[0])
 
     def began(self, node: Value) -> Edge | Value:
-        """The edge where the adjoint of a node became nan, infinite or zero; or the node whose sum it was."""
+        """Return the edge where a node's adjoint became nan, infinite or zero, or the node whose sum made it so."""
         kind, way = badness(self.adjoint(node)), []
         while node not in self._began:
             way.append(node)
@@ -137,11 +137,11 @@ class Graph:
         return self._began[node]
 
     def _walls(self, node: Value) -> tuple[list[Edge], dict[Value, tuple[Value, Any]]]:
-        """The nearest missing edges above a node that nothing arrives at; for each node on the way, the one below."""
+        """Return the nearest missing edges above a node that nothing reaches, and the way back from each."""
         walls: list[Edge] = []
         below: dict[Value, tuple[Value, Any]] = {node: (node, ZERO)}
         waiting = [node]
-        for inner in waiting:  # it grows
+        for inner in waiting:  # the loop appends to it
             for user, partial in self.users[inner]:
                 if partial is ZERO:
                     walls.append(Edge(user, inner, ZERO, 0.0))
@@ -151,7 +151,7 @@ class Graph:
         return walls, below
 
     def walls(self, node: Value) -> list[Edge]:
-        """The nearest missing edges, with one walk for all nodes whose only way is through the same node."""
+        """Return the nearest missing edges; nodes whose only way is through the same node share one walk."""
         way = []
         while node not in self._blocked and len(self.users[node]) == 1 and self.users[node][0][1] is not ZERO:
             way.append(node)
@@ -164,7 +164,7 @@ class Graph:
     # -- down ----------------------------------------------------------------------------------------------------------
 
     def path(self, node: Value) -> tuple[Link, ...]:
-        """The factors from the output down to a node."""
+        """Return the factors from the output down to a node."""
         links: list[Link] = []
         if node not in self.adjoints and node in self.users:
             (first, *_), below = self._walls(node)
@@ -180,7 +180,7 @@ class Graph:
                 links.append(self._link(user, partial))
                 node = user
         while node in self.adjoints and node is not self.root:
-            # Where only a sum made it what it is: along its largest term.
+            # If only a sum made it what it is, follow its largest term.
             up = self.up(node) or max(self.edges(node), key=lambda edge: abs(edge.contribution))
             links.append(self._link(up.node, up.partial))
             node = up.node
@@ -191,7 +191,7 @@ class Graph:
         return Link(node, place_of(node), upstream, partial, upstream * partial if is_connected else 0.0)
 
     def steps(self, path: tuple[Link, ...], end: Value) -> tuple[Link, ...]:
-        """A path as the program wrote it: the links inside of one call of a composition are one, if it ends outside."""
+        """Return a path as the program wrote it: one link per call of a composition, unless the path ends inside it."""
         around = call_of(end) if end.op is not None else None
         pairs = zip(path, [*[link.node for link in path[1:]], end], strict=False)
         steps: list[Link] = []
@@ -207,17 +207,17 @@ class Graph:
         return tuple(steps)
 
     def _slopes_of(self, node: Value, call: Scope) -> dict[Value, Any]:
-        """The derivatives of a result of a composition by everything that it was called with."""
+        """Return the derivatives of a composition's result by everything that it was called with."""
         if node not in self._slopes:
             inputs = sorted(inputs_of(node, call), key=self._position.__getitem__)
             found = topological_order(node, leaves=inputs)
             inside = len(found) - len(inputs)
-            deque(itertools.islice(sweep(node, 1.0, found), inside + 1), maxlen=0)  # the last one hands on when asked
+            deque(itertools.islice(sweep(node, 1.0, found), inside + 1), maxlen=0)  # hands on when resumed
             self._slopes[node] = {x: found[x] for x in inputs}
         return self._slopes[node]
 
     def seen(self, node: Value) -> str:
-        """A node, its number and its place; the result of a composition as what was called."""
+        """Describe a node with its number and place; the result of a composition reads as the call."""
         call = call_of(node)
         if call is None or any(call_of(user) is call for user, _ in self.users.get(node, ())):
             return self.words.seen(node)

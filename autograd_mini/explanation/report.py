@@ -1,6 +1,6 @@
-"""What `explain` returns: findings, one for each gradient or for many with the same trouble, and how they read.
+"""What `explain` returns: findings, one per gradient or per group with the same trouble, and their text.
 
-Not here: how the causes are found (that is `causes`). Read next: `drawing`.
+Not here: the search for causes (`causes`). Read next: `drawing`.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from autograd_mini.program.source import Site
 from autograd_mini.watch.boundaries import Kink
 from autograd_mini.watch.origins import place_of
 
-_MOST_FINDINGS = 20  # of all leaves; of nodes that were asked for, one each
-_STUDIED = 50  # so many tiny or huge gradients are looked at one by one; what is wrong with more is wrong with these
+_MOST_FINDINGS = 20  # about all leaves; nodes that were asked for get one each
+_STUDIED = 50  # tiny or huge gradients that are studied one by one; what is wrong with more is wrong with these
 
 
 class Culprit(NamedTuple):
-    """Where it went wrong."""
+    """The place where a gradient went wrong."""
 
     node: Value  # the operation, or the node whose contributions do not add up
-    upstream: float | None  # one factor, the adjoint that arrived; None in a sum
-    local: Any  # the other one, the local partial derivative; `ZERO` where there is no edge; None in a sum
+    upstream: float | None  # one factor: the adjoint that arrived; None in a sum
+    local: Any  # the other factor: the local partial derivative; `ZERO` where there is no edge; None in a sum
     origin: Site | None  # where in the user's program; None without provenance
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What there is to say about one gradient, or about many that suffer from the same."""
+    """What is said about one gradient, or about several with the same trouble."""
 
     node: Value  # whose gradient
     gradient: float  # 0.0 where nothing arrives
-    kind: str  # "zero", "nan", "inf", "exploding", "vanishing", "unreached", or "ordinary" for one that is fine
+    kind: str  # "zero", "nan", "inf", "exploding", "vanishing", "unreached"; "ordinary" if nothing is wrong
     cause: str  # a short code, such as "dead branch", "0 * inf", "saturated", "cancelled", "pole"
-    message: str  # what happened, with the numbers: a fact on each line
-    path: tuple[Link, ...] = ()  # the factors from the output down to the node, one for each primitive
+    message: str  # what happened, with the numbers: one fact per line
+    path: tuple[Link, ...] = ()  # the factors from the output down to the node, one per primitive
     culprit: Culprit | None = None  # where it went wrong; None for an ordinary gradient
-    kinks: tuple[Kink, ...] = ()  # points on the path without a derivative: the slopes chosen, and those on both sides
-    advice: str | None = None  # "Write X instead of Y."; or what usually helps; or None
+    kinks: tuple[Kink, ...] = ()  # points on the path without a derivative, with the slopes chosen and on both sides
+    advice: str | None = None  # "Write X instead of Y.", what usually helps, or None
     others: tuple[Value, ...] = ()  # more nodes with the same trouble
     steps: tuple[Link, ...] = ()  # the path as the program wrote it: a composition of this package is one link
-    gradients: tuple[float, ...] = ()  # of the node, and of the others
-    arrivals: int = 1  # how many contributions the gradient is the sum of
+    gradients: tuple[float, ...] = ()  # of the node, then of the others
+    arrivals: int = 1  # the number of contributions that add up to the gradient
     _text: str = field(default="", repr=False)
 
     def __str__(self) -> str:
@@ -61,17 +61,17 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """What `explain` found; printed, it is a text. True if something is wrong.
+    """What `explain` found; print it as text. It is true if something is wrong.
 
     Attributes:
-        root: the output whose derivatives these are.
-        findings: one entry for each gradient, or group of gradients, that has something wrong or was asked for.
+        root: the output that is differentiated.
+        findings: one per gradient, or group of gradients, that has something wrong or was asked for.
     """
 
     root: Value
     findings: tuple[Finding, ...]
     _result: str  # the output as the text calls it
-    _besides: str  # what is wrong although no gradient is
+    _besides: str  # what is wrong outside the gradients
 
     def __bool__(self) -> bool:
         return bool(self._besides) or any(finding.kind != "ordinary" for finding in self.findings)
@@ -84,11 +84,11 @@ class Explanation:
 
     def __repr__(self) -> str:
         lines = [f"Derivatives of {self._result}"]
-        if not self.findings:  # of all: what was asked for has findings
+        if not self.findings:  # only if all leaves were looked at: what was asked for has findings
             lines.append(self._besides or "Nothing is wrong: no gradient is zero, nan, infinite, tiny or huge.")
         lines += map(str, self.findings)
         if self and self.root.origin is None:
-            lines.append("Record the computation under `with am.provenance():`, and this text names your own lines.")
+            lines.append("Record the computation under `with am.provenance():` and this text names your own lines.")
         most, text = columns(), printable_lines("\n".join(lines))
         return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
@@ -102,7 +102,7 @@ def explained(
     small: float = 1e-6,
     large: float = 1e6,
 ) -> Explanation:
-    """Explain a graph whose names and numbers are known; the nodes that are asked about have names, or ""."""
+    """Explain a graph whose names and numbers are known; each node that was asked for comes with a name, or ""."""
     graph = Graph(root, Words(names, recorded))
     causes = Causes(graph, small, large)
     found = tuple(_findings(causes, asked, inputs))
@@ -111,7 +111,7 @@ def explained(
 
 
 def _findings(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[Value]) -> Iterator[Finding]:
-    """One for each node that was asked for; of all leaves and inputs, what is wrong, equal troubles together."""
+    """Yield one finding per node that was asked for; of all leaves and inputs only what is wrong, in groups."""
     if asked is not None:
         for node, name in asked.items():
             yield _finding(causes, node, name)
@@ -136,7 +136,7 @@ def _findings(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[V
         elif node in studied or key is None:
             key = kind, causes.cause(node).code
         groups.setdefault(key, []).append(node)
-    if len(groups) > _MOST_FINDINGS:  # more than you would read: by cause alone
+    if len(groups) > _MOST_FINDINGS:  # more than you would read: group by cause alone
         merged: dict[Any, list[Value]] = {}
         for key, nodes in groups.items():
             merged.setdefault(key[:2], []).extend(nodes)
@@ -146,7 +146,7 @@ def _findings(causes: Causes, asked: dict[Value, str] | None, inputs: Iterable[V
 
 
 def _finding(causes: Causes, node: Value, name: str, others: tuple[Value, ...] = ()) -> Finding:
-    """Everything about one gradient."""
+    """Say everything about one gradient."""
     graph, words = causes.graph, causes.words
     kind, cause, path = causes.kind(node), causes.cause(node), graph.path(node)
     steps = graph.steps(path, node)
@@ -195,7 +195,7 @@ def _text(finding: Finding, name: str, words: Words) -> str:
 
 
 def _links(finding: Finding, name: str, words: Words) -> list[str]:
-    """The first and the last steps; none from where nothing flows, because nothing is handed on there."""
+    """Return the first and the last steps; none after the point where nothing is handed on."""
     last = next((i for i, link in enumerate(finding.steps) if link.local is ZERO), len(finding.steps))
     steps = finding.steps[: last + 1]
     lines = [
@@ -210,19 +210,19 @@ def _links(finding: Finding, name: str, words: Words) -> list[str]:
 
 
 def _arriving(number: float, arrivals: int, before: Link | None) -> str:
-    """What arrives at a node; with a note if the link above handed on something else because other paths join there."""
+    """Return what arrives at a node, with a note if other paths join the link above there."""
     if before is None or math.isclose(before.contribution, number, rel_tol=1e-6) or number != number:
         return short(number)
     return f"{short(number)} ({f'the sum of {arrivals:,} paths' if arrivals > 1 else 'a sum'})"
 
 
 def _whose(finding: Finding, name: str, words: Words) -> str:
-    """The gradient, or what there is to say of many: one number only if all have it."""
+    """Return the gradient, or a summary of several: one number only if all have it."""
     if not finding.others:
         return f"Gradient of {name} = {finding.gradient!r}"
     count = len(finding.others) + 1
     names = [name, *[words.label(node) for node in finding.others[:2]]]
-    known = {words.name(node) for node in (finding.node, *finding.others[:2])}  # a loop makes many of one name
+    known = {words.name(node) for node in (finding.node, *finding.others[:2])}  # a loop makes many nodes with one name
     if count > 3 and ("" in known or len(known) < 3):
         also = f"{count:,} inputs"
     else:

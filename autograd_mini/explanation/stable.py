@@ -1,8 +1,8 @@
-"""Formulas that lose everything in floating point, and what to write instead: a table, and a matcher for graphs.
+"""Formulas that lose all digits in floating point, and what to write instead: a table, and a matcher for graphs.
 
-Both sides of a row are ordinary code. The left one is recorded on wildcards, and a graph matches if it has the same
-shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Whether a row helps at the
-numbers at hand is found by running both sides. Not here: what went wrong (that is `causes`). Read next: `report`.
+Both sides of a row are ordinary code. The left side is recorded on wildcards, and a graph matches if it has the same
+shape: sums and products in any order, `-x` or `0 - x` or `-1 * x`, `x * x` or `x ** 2`. Running both sides shows
+whether a row helps at the numbers at hand. Not here: what went wrong (`causes`). Read next: `explanation.advice`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from autograd_mini.notation.names import composite_of
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.program.stack import Scope
 
-_MOST_TERMS, _FEW_TERMS = 10_000, 8  # of a sum that is compared: with a list of any length, and with no list
+_MOST_TERMS, _FEW_TERMS = 10_000, 8  # of a sum, if the pattern has a list of any length, and if not
 
 
 def _first(x: Any, xs: list[Any]) -> list[Any]:
-    """The list, with the element x in front."""
+    """Return the list with the element x in front."""
     return [x, *[other for other in xs if other is not x]]
 
 
-# What a program has, as text and as code, and what keeps its digits. x is one number, xs a list of any length of which
-# x is an element. The larger form comes first, because the first that matches is the advice.
+# What a program may write, as text and as code, and what keeps its digits. x is a number, xs a list of any length that
+# contains x. Larger forms come first, because the first match becomes the advice.
 # fmt: off
 FORMS: tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]], ...] = (
     ("-log(softmax(z)[t])", lambda xs: -log(softmax(xs)[0]), "cross_entropy(z, t)", lambda xs: cross_entropy(xs, 0)),
@@ -73,7 +73,7 @@ FORMS: tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]], ...] = (
 
 
 class Form(NamedTuple):
-    """A row of the table, recorded: the root of the bad form and the names of its wildcards."""
+    """A recorded row of the table: the root of the bad form and the names of its wildcards."""
 
     written: str
     bad: Callable[..., Any]
@@ -85,7 +85,7 @@ class Form(NamedTuple):
 
 @functools.cache
 def _forms() -> tuple[Form, ...]:
-    """Recorded when the first advice is due. Two elements of a list stand for any number."""
+    """Record the table when the first advice is due; two elements of a list stand for any number of them."""
     forms = []
     with unobserved():
         for row in FORMS:
@@ -100,7 +100,7 @@ def _forms() -> tuple[Form, ...]:
 
 
 class _Match(NamedTuple):
-    """What the wildcards stand for, and the nodes and scopes that take part."""
+    """The meaning of the wildcards, and the nodes and scopes that take part."""
 
     bound: dict[str, Any]
     nodes: frozenset[Any]
@@ -114,7 +114,7 @@ NOTHING = _Match({}, frozenset(), frozenset())
 
 
 def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, Any]], float] | None:
-    """A sum as signed terms and a constant, however it is put together; None for too many terms."""
+    """Take a sum apart into signed terms and a constant, however it is nested; None if there are too many terms."""
     terms: list[tuple[float, Any]] = []
     constant = 0.0
     waiting: list[tuple[float, Any]] = [(1.0, node)]
@@ -144,7 +144,7 @@ def _terms(node: Value, nodes: set[Any], most: int) -> tuple[list[tuple[float, A
 
 
 def _view(node: Any, nodes: set[Any], most: int = _MOST_TERMS) -> tuple[str, Any, Any]:
-    """(head, operands, constant): one layer of an expression in the form that all its spellings share."""
+    """Return (head, operands, constant): one layer of an expression, in a form that all its spellings share."""
     if type(node) is float:
         return "number", (), node
     scope = composite_of(node)
@@ -172,7 +172,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_Match]:
-    """All ways in which a graph has the shape of a pattern. It recurses as deep as the pattern, not the graph."""
+    """Yield all ways in which a graph has the shape of a pattern; recursion is only as deep as the pattern."""
     name = form.wildcards.get(pattern) if is_node(pattern) else None
     if name == "xs":
         yield so_far.binding("xs", [*so_far.bound.get("xs", ()), node])
@@ -208,7 +208,7 @@ def _matches(pattern: Any, node: Any, form: Form, so_far: _Match) -> Iterator[_M
 
 
 def _arguments(scope: Scope, node: Value) -> Any:
-    """What a composition was called with: one number, or a list whose element in front is that of the result."""
+    """Return the argument of a composition: a number, or a list with the element that the result is about in front."""
     inputs = inputs_of(node, scope)
     if scope.name != "softmax":
         return inputs[0] if inputs else 0.0
@@ -225,7 +225,7 @@ def _in_turn(patterns: Any, nodes: Any, form: Form, so_far: _Match) -> Iterator[
 
 
 def _all_alike(template: tuple[float, Any], terms: Any, form: Form, so_far: _Match) -> Iterator[_Match]:
-    """A sum of any number of terms, each of the shape of one."""
+    """Match a sum of any number of terms that all have the same shape."""
     sign, pattern = template
     xs, nodes = list(so_far.bound.get("xs", ())), set(so_far.nodes)
     for other_sign, term in terms:
@@ -240,12 +240,12 @@ def _all_alike(template: tuple[float, Any], terms: Any, form: Form, so_far: _Mat
 
 
 def _is_list(term: Any, form: Form) -> bool:
-    """Whether a part of a pattern is about the list."""
+    """Return True if a part of a pattern is about the list."""
     return any(form.wildcards.get(node) == "xs" for node in topological_order(term, everything=True))
 
 
 def advise(roots: list[Value], trouble: set[Any]) -> str | None:
-    """What to write instead of a formula that ends at one of these nodes and has the trouble in it; None if unknown."""
+    """Say what to write instead of a formula that ends at a root and contains the trouble; None if unknown."""
     for form in _forms():
         for root in roots:
             for match in _matches(form.root, root, form, NOTHING):
@@ -258,7 +258,7 @@ def advise(roots: list[Value], trouble: set[Any]) -> str | None:
 
 
 def _helps(form: Form, match: _Match) -> bool:
-    """Whether the stable form is better at these numbers in its value or a derivative, and nowhere worse."""
+    """Return True if the stable form has a better value or derivative at these numbers, and no worse one."""
     leaves: dict[Any, Value] = {}
 
     def leaf(bound: Any) -> Value:
@@ -274,7 +274,7 @@ def _helps(form: Form, match: _Match) -> bool:
 
 
 def _quality(result: Value, leaves: list[Value]) -> list[int]:
-    """How good a value and its derivatives are: nan, infinite, zero, anything else."""
+    """Rank a value and its derivatives: nan is worst, then infinite, zero, anything else."""
     found = adjoints(result)
     slopes = [found.get(leaf, ZERO) for leaf in leaves]
     numbers = [result.data, *[0.0 if slope is ZERO else slope for slope in slopes]]

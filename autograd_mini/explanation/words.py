@@ -1,6 +1,6 @@
-"""What the parts of a graph are called in explanations, with the numbers that they were recorded with.
+"""How explanations call the parts of a graph, with the numbers of when it was recorded.
 
-Not here: what is wrong with them. Read next: `graph`.
+Not here: what is wrong with them. Read next: `explanation.graph`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from autograd_mini.notation.text import number as written
 from autograd_mini.program.source import Site, cell, located
 from autograd_mini.watch.origins import place_of
 
-SHOWN = 6  # of a longer list, a text has this many of the first things and of the last
+SHOWN = 6  # a longer list shows this many of its first and of its last things
 
 
 def ends(things: tuple[Any, ...]) -> list[Any]:
-    """All of a few things, the first and the last of many."""
+    """Return all of a few things, or the first and the last of many."""
     return list(things) if len(things) <= 2 * SHOWN else [*things[:SHOWN], *things[-SHOWN:]]
 
 
 def short(number: float) -> str:
-    """A number in six digits, or in all where those would make a non-integer look whole."""
+    """Return a number in six digits, or in all if six would make a non-integer look whole."""
     return written(number, 6, faithful=True)
 
 
@@ -36,7 +36,7 @@ def slope_text(partial: Any) -> str:
 
 
 def at(node: Value) -> str:
-    """The place of a node: " (model.py:12: x * x)", or nothing where it is not known."""
+    """Return the place of a node, such as " (model.py:12: x * x)"; "" if it is not known."""
     return at_site(place_of(node) if node.op is not None else None)
 
 
@@ -54,15 +54,15 @@ class Words:
         self.names, self.recorded = names, recorded
 
     def number(self, operand: Any) -> float:
-        """The number of an operand: a constant, or a node."""
+        """Return the number of an operand, which is a constant or a node."""
         return operand if type(operand) is float else self.recorded.value(operand)
 
     def name(self, node: Value) -> str:
-        """What the user calls a node; "" where that is not known."""
+        """Return the user's name for a node; "" if there is none."""
         return self.names.name(node) if node in self.names.number else node.name or ""
 
     def called(self, node: Value) -> str:
-        """An operation with its numbers: "log(0)", "0 / 3"; a leaf by its name."""
+        """Return an operation with its numbers, such as "log(0)" or "0 / 3"; a leaf by its name."""
         if node.op is None:
             number, remark = short(self.number(node)), self.recorded.remark(node)
             text = f"{name} = {number}" if (name := self.name(node)) else f"the input {number}"
@@ -71,16 +71,16 @@ class Words:
         return spelled.text([short(self.number(x)) for x in spelled.operands], PYTHON, most=4)
 
     def call(self, name: str, inputs: Iterable[Value]) -> str:
-        """A call of a composition with what it was called with: "tanh(0.5)"."""
+        """Return a call of a composition with its arguments, such as "tanh(0.5)"."""
         numbers = [short(self.number(x)) for x in inputs]
         return f"{name}({', '.join(numbers[:3])}{', ...' * (len(numbers) > 3)})"
 
     def label(self, node: Value) -> str:
-        """What a node whose gradient is explained is called."""
+        """Return what to call a node whose gradient is explained."""
         number = short(self.number(node))
         return self.name(node) or (f"{self.called(node)}{at(node)}" if node.op else f"the input {number}")
 
     def seen(self, node: Value, text: str = "") -> str:
-        """A node, its number and its place; with another text for its operation."""
+        """Describe a node with its number and place; `text` replaces its operation."""
         result = f" = {short(node.data)}" if node.op else ""
         return f"{text or self.called(node)}{result}{at(node)}"

@@ -2,7 +2,7 @@
 
 Each composition is chosen so that its derivative is accurate in both tails. Where two forms are mathematically equal,
 each is used where it is accurate; derivatives of every order agree at the switch.
-Not here: switches at which derivatives differ (`switches`). Read next: `functions.logits`.
+Not here: switches at which derivatives differ (`switches`). Read next: `functions.switches`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the compositions share: questions about their operands, and the docstrings that `help` shows.
 
-Not here: the compositions. Read next: `functions.switches`.
+Not here: the compositions. Read next: `functions.sums`.
 """
 
 from __future__ import annotations

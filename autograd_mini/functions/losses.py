@@ -1,6 +1,6 @@
 """Losses of logits and predictions, in numerically stable form.
 
-Not here: networks. Read next: `transforms`.
+Not here: networks. Read next: `core.methods`.
 """
 
 from __future__ import annotations

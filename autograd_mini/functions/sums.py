@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from autograd_mini.core.row import elements, numbers_in
 from autograd_mini.core.table import dot_of, hypot, sum_of
 from autograd_mini.core.traced import Unrecorded
-from autograd_mini.engine import Value, record_sum
+from autograd_mini.engine import Value, record_dot, record_sum
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
 from autograd_mini.program.owner import transparent
@@ -46,7 +46,10 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
+    xs, ys = elements("dot", xs, ordered=True), elements("dot", ys, ordered=True)
+    if len(xs) == len(ys) and set(map(type, operands := (*xs, *ys))) == {Value}:
+        return record_dot(operands)
+    xs, ys = numbers_in("dot", xs, 0), numbers_in("dot", ys, 0)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of equal length.")
     return dot_of(*xs, *ys)

@@ -1,6 +1,6 @@
 """Activations that switch between two forms: if their slopes differ, there is a kink, which `kinks` reports.
 
-Not here: the activations. Read next: `functions.sums`.
+Not here: the activations. Read next: `functions.logits`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""For code written for micrograd: change its imports from `micrograd` to `autograd_mini.micrograd`, and nothing else.
+"""Running code written for micrograd: change only its imports from `micrograd` to `autograd_mini.micrograd`.
 
 `from autograd_mini.micrograd import Value, nn` is enough. Not here: what code written for this package needs.
 Read next: `micrograd.engine`.

@@ -1,6 +1,6 @@
-"""The `Value` of code written for micrograd: constants are nodes, `a - b` is `a + b * -1`, `tanh` is one node.
+"""The `Value` for code written for micrograd: constants are nodes, `a - b` is `a + b * -1`, `tanh` is one node.
 
-Not here: any derivative; the same table and the same sweep serve both kinds. Read next: `micrograd.nn`.
+Not here: derivatives; both kinds of `Value` share the table and the sweep. Read next: `micrograd.nn`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _POW, _WHERE = TABLE["pow"], TABLE["where"]
 class Value(engine.Value, tracked=True):
     """A number that records the operations it takes part in, as code written for micrograd expects it.
 
-    Unlike those of the plain `Value`, `==`, `in`, `index` and `remove` compare identity, every node is true, takes any
-    attribute and new data, and classes can derive from it. An operation of your own is a node made from its operands;
-    its `_backward` adds to their `.grad` when its own `.grad` is complete. Pictures and debuggers call it too, and put
-    all gradients back. Two things differ from micrograd, which gets them wrong: a second `backward()` adds to leaves
-    alone, and gradients are those of the recorded computation, even if data was written since.
+    Unlike with the plain `Value`, `==`, `in`, `index` and `remove` compare identity, every node is true, accepts any
+    attribute and new data, and you can derive classes from it. To define an operation, make a node from its operands;
+    its `_backward` adds to their `.grad` when its own `.grad` is complete. Pictures and debuggers call it too, and
+    restore all gradients. It differs from micrograd in two things that micrograd gets wrong: a second `backward()` adds
+    to leaves only, and gradients are those of the recorded computation, even if data was written since.
 
     Args:
         data: a real number, stored as a float.
-        _children: the operands of an operation of your own. Assign `_backward` to the result; without one, no gradient
-            gets to the operands.
-        _op: what that operation is called.
-        label: what pictures and debuggers call the number.
+        _children: the operands of your own operation. Assign `_backward` to the result; without it, the operands get
+            no gradient.
+        _op: the name of that operation.
+        label: the name of the number in pictures and debuggers.
 
     Raises:
-        OperandError: data is not a real number, or something in _children is not such a `Value`.
+        OperandError: data is not a real number, or an entry of _children is not such a `Value`.
 
     >>> x = Value(3.0, label="x")
     >>> def cube(x):
@@ -52,7 +52,7 @@ class Value(engine.Value, tracked=True):
     (217.0, True, False)
     """
 
-    # No __slots__: it has a dict, for attributes, and can be referred to weakly.
+    # No __slots__, because nodes take attributes and weak references.
 
     def __init__(self, data: float, _children: Iterable[Value] = (), _op: str = "", label: Any = "") -> None:
         number = data if type(data) is float else as_number(data)
@@ -63,7 +63,7 @@ class Value(engine.Value, tracked=True):
             _check_kind(child)
             if not isinstance(child, Value):
                 raise OperandError(
-                    f"What a Value is computed from are Values, not {type(child).__name__}: {shown(child)}.",
+                    f"The operands of a Value are Values, not {type(child).__name__}: {shown(child)}.",
                     "Pass the operands in a tuple, and a name as label='...'.",
                 )
         self._row, self._data, self._grad = (_own(_op or "operation") if children else None), number, None
@@ -80,7 +80,7 @@ class Value(engine.Value, tracked=True):
     def __init_subclass__(cls) -> None:
         if "_backward" in vars(cls):
             raise ArgumentError(
-                f"The class {cls.__name__} defines _backward, which every node has for itself.",
+                f"The class {cls.__name__} defines _backward, which belongs to each node.",
                 "Assign it in __init__: self._backward = self.a_method.",
             )
         interpreters[cls] = _apply
@@ -91,7 +91,7 @@ class Value(engine.Value, tracked=True):
         return self is other
 
     __hash__ = object.__hash__
-    __ne__ = object.__ne__  # not that of the base class, which compares numbers
+    __ne__ = object.__ne__  # the base class compares numbers
 
     def __bool__(self) -> bool:
         return True
@@ -103,7 +103,7 @@ class Value(engine.Value, tracked=True):
 
     @property
     def data(self) -> float:
-        """The number. It can be written; graphs recorded before keep the number they were recorded with."""
+        """The number; you can write it, and graphs recorded before keep the number they were recorded with."""
         return self._data
 
     @data.setter
@@ -115,7 +115,7 @@ class Value(engine.Value, tracked=True):
 
     @property
     def label(self) -> Any:
-        """What pictures and debuggers call it; "" without a name. Other things than text are kept too."""
+        """The name in pictures and debuggers, "" by default; it need not be text."""
         label = vars(self).get("label")
         return label if label is not None and str(label) == self.name else self.name or ""
 
@@ -156,7 +156,7 @@ class Value(engine.Value, tracked=True):
 
     @property
     def partials(self) -> tuple[Any, ...]:
-        """The local partial derivative for each operand; of an operation of your own, what `_backward` adds for 1."""
+        """The local partial derivative by each operand; for your own operation, what `_backward` adds for 1."""
         edges = super().partials
         if edges and type(edges[0]) is _Share:
             shares = edges[0].shares
@@ -166,10 +166,10 @@ class Value(engine.Value, tracked=True):
     def backward(self, seed: float = 1.0) -> None:
         """Add the derivative of this value by every leaf to the leaf's `.grad`; see `autograd_mini.Value.backward`.
 
-        After an error, one of a `_backward` of your own too, all gradients are what they were.
+        An error, even in a `_backward` of your own, leaves all gradients unchanged.
 
         Args:
-            seed: the derivative to start with, a factor on all gradients.
+            seed: the derivative to start with, a factor of all gradients.
 
         >>> x = Value(3.0)
         >>> (x * x).backward()
@@ -205,7 +205,7 @@ class Value(engine.Value, tracked=True):
         return _with_node("mul", self, other)
 
     def __pow__(self, other: Any) -> Any:
-        power = Methods.__pow__(self, other)  # not the shorter ways of the plain Value
+        power = Methods.__pow__(self, other)  # without the shortcuts of the plain Value
         if power is not NotImplemented and not isinstance(other, Value):
             power._op = f"**{other}"
         return power
@@ -237,21 +237,21 @@ class Value(engine.Value, tracked=True):
 
 
 def _hand_on(node: Value, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> None:
-    """What `_backward` does where the table knows the operation: add to the gradients of the operands."""
+    """Do what `_backward` does for an operation of the table: add to the gradients of the operands."""
     for operand, slope in zip(operands, partials, strict=True):
         if slope is not ZERO:
             operand.grad += node.grad * slope
 
 
 def _operand(name: str, other: Any) -> Any:
-    """The right-hand side of an operator; None where its own class may have an answer."""
+    """Return the right-hand side of an operator; None if its own class may have an answer."""
     operand = right_operand(TABLE[name], other)
     _check_kind(operand)
     return operand
 
 
 def _with_node(name: str, self: Value, other: Any) -> Any:
-    """A sum or product, with a constant as a node of its own."""
+    """Return a sum or product, with a constant as a node of its own."""
     operand = _operand(name, other)
     if operand is None:
         return NotImplemented
@@ -264,13 +264,13 @@ def _node(kind: type[Value], row: Primitive | None, data: float, operands: Any, 
     node._link(operands, partials)
     now = recording()
     node._notes = now.scope
-    if now.observe is not None and row is not None:  # a constant comes from no expression of its own
+    if now.observe is not None and row is not None:  # a constant has no expression of its own
         now.observe(node)
     return node
 
 
 def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
-    """Record one operation on numbers and these `Value`s; anything else is an OperandError."""
+    """Record one operation on numbers and these `Value`s; anything else raises an OperandError."""
     kind, kept = Value, []
     for x in operands:
         if isinstance(x, Value):
@@ -282,7 +282,7 @@ def _apply(row: Primitive, operands: tuple[Any, ...]) -> Value:
                 raise operand_error(f"{row.name}()", x)
             x = number
         kept.append(x)
-    if row is _WHERE:  # what the condition was computed from has no part in the gradient
+    if row is _WHERE:  # no gradient goes to the operands of the condition
         kept[0] = 1.0 if getattr(kept[0], "data", kept[0]) else 0.0
     numbers = [x._data if isinstance(x, Value) else x for x in kept]
     data = float_of(row, row.function(*numbers))
@@ -300,16 +300,16 @@ def _check_kind(x: Any) -> None:
     if isinstance(x, Methods) and not isinstance(x, Value):
         what = "a Value of autograd_mini" if type(x) is engine.Value else f"a {type(x).__name__}"
         raise OperandError(
-            f"{shown(x)} is {what}: it and a Value of autograd_mini.micrograd do not mix.",
-            "Import Value and nn from one of the two; grad, jacobian and the like take functions of the first.",
+            f"{shown(x)} is {what}, which does not mix with a Value of autograd_mini.micrograd.",
+            "Import Value and nn from only one of the two; grad, jacobian and the like need autograd_mini.",
         )
 
 
-# -- rows that are not in the table ------------------------------------------------------------------------------------
+# -- rows outside the table --------------------------------------------------------------------------------------------
 
 
 class _Row(Primitive):
-    """An operation that the table need not have: a composed function as one node, or one of the user's own."""
+    """An operation outside the table: a composed function as one node, or a user's own operation."""
 
     __slots__ = ()
 
@@ -319,14 +319,14 @@ class _Row(Primitive):
 
 @cache
 def _composed(name: str) -> Primitive:
-    """A function that is composed from primitives, as one operation; `kinks` sees into it as it is evaluated."""
+    """Return a composed function as one operation; `kinks` sees into it while it is evaluated."""
     function: Callable[[Any], Any] = getattr(functions, name)
     return _Row(name, function, lambda y, x: (functions.slope(function, x),), name, (), ())
 
 
 @cache
 def _own(op: str) -> Primitive:
-    """An operation that the user's program evaluates and differentiates itself."""
+    """Return an operation that the user's program evaluates and differentiates itself."""
     return _Row(op, _unknown, _without_rule, op, (), ())
 
 
@@ -349,18 +349,18 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 for _name in functions.ACTIVATIONS:
-    if _name != "relu":  # which is one node already
+    if _name != "relu":  # relu is one node already
         setattr(Value, _name, _method(_name))
 
 
-# -- operations of one's own -------------------------------------------------------------------------------------------
+# -- the user's own operations -----------------------------------------------------------------------------------------
 #
-# Their local derivatives are inside a function that adds to gradients. The sweep multiplies adjoints with partials, so
-# the partial of such an edge is a `_Share`: multiplied with an adjoint, it asks the function.
+# Their local derivatives are inside a function that adds to gradients. The sweep multiplies adjoints by partials, so
+# the partial of such an edge is a `_Share`: when it is multiplied by an adjoint, it calls the function.
 
 
 class _Shares:
-    """What the `_backward` of a node adds to its operands, for an adjoint: it is called once for all of them."""
+    """What the `_backward` of a node adds to its operands for an adjoint; one call serves all of them."""
 
     __slots__ = ("_children", "_function", "_node", "adjoint", "found")
 
@@ -370,7 +370,7 @@ class _Shares:
         self.found: list[float] = []
 
     def __call__(self, adjoint: float) -> list[float]:
-        """Call the function, with this gradient of the node, and leave all gradients as they were."""
+        """Call the function with this gradient of the node, and restore all gradients."""
         node, children = self._node, self._children
         cells = [cell.cell_contents for cell in getattr(self._function, "__closure__", None) or ()]
         others = [(x, x._grad) for x in cells if isinstance(x, Value) and x is not node and x not in children]
@@ -397,7 +397,7 @@ class _Shares:
 class _Share(float):
     """The partial of an edge to one operand: `adjoint * share` is the contribution.
 
-    As a number it is that for an adjoint of 1, known where partials are looked at; the sweep never needs it.
+    As a number it is the contribution for an adjoint of 1; only inspection needs that, never the sweep.
     """
 
     __slots__ = ("place", "shares")
@@ -413,7 +413,7 @@ class _Share(float):
     def __rmul__(self, adjoint: Any) -> float:
         if not isinstance(adjoint, float):
             raise OperandError(
-                "An operation with a _backward of its own has first derivatives alone.", "Write it with this package."
+                "An operation with a _backward of its own has only first derivatives.", "Write it with this package."
             )
         if self.place == 0 or adjoint is not self.shares.adjoint:
             self.shares(adjoint)

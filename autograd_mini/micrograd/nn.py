@@ -1,6 +1,6 @@
-"""Neurons, layers and networks of micrograd's `Value`: sums of products node by node, as micrograd makes them.
+"""Neurons, layers and networks of micrograd's `Value`, whose sums of products are built node by node.
 
-Not here: anything that `autograd_mini.nn` has already. Read next: `program`.
+Not here: anything that `autograd_mini.nn` already has. Read next: `program`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
 
 class Neuron(nn.Neuron):
-    """`autograd_mini.nn.Neuron` of these `Value`s."""
+    """`autograd_mini.nn.Neuron` with micrograd's `Value`s."""
 
     _leaf = Value
 
@@ -30,13 +30,13 @@ class Neuron(nn.Neuron):
 
 
 class Layer(nn.Layer):
-    """`autograd_mini.nn.Layer` of these `Value`s."""
+    """`autograd_mini.nn.Layer` with micrograd's `Value`s."""
 
     _neuron = Neuron
 
 
 class MLP(nn.MLP):
-    """`autograd_mini.nn.MLP` of these `Value`s.
+    """`autograd_mini.nn.MLP` with micrograd's `Value`s.
 
     >>> MLP(2, [2, 1])
     MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(2)]]

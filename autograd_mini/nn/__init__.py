@@ -1,10 +1,10 @@
-"""Neurons, layers, networks: lists of `Value`s with a function. Code written for micrograd's `nn` runs unchanged.
+"""Neurons, layers and networks. Code written for micrograd's `nn` runs unchanged.
 
     >>> model = Sequential(Linear(2, 16, init="kaiming_normal", seed=0), "relu", Linear(16, 3, seed=1))
     >>> len(model([1.0, -2.0]))
     3
 
-Not here: finding the parameters (`module`), saving (`states`), training (`optim`). Read next: `module`.
+Not here: finding the parameters (`module`), saving (`states`), training (`optim`). Read next: `nn.module`.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class Neuron(Module):
     Args:
         nin: the number of inputs.
         nonlin: False for no activation.
-        activation: the name of one ("relu", "tanh", "sigmoid", ...), any function of one `Value`, or None.
-        seed: an int or a `random.Random`, from which the weights are drawn. Without it they come from Python's global
-            generator, so that `random.seed` decides.
-        bias: False for none.
-        init: how weights are drawn: "uniform" (from -1 to 1, as in micrograd), "xavier_uniform", "xavier_normal",
+        activation: a name ("relu", "tanh", "sigmoid", ...), any function of one `Value`, or None.
+        seed: an int or a `random.Random` to draw the weights from. By default they come from Python's global
+            generator, which `random.seed` controls.
+        bias: False for no bias.
+        init: how to draw the weights: "uniform" (from -1 to 1, as in micrograd), "xavier_uniform", "xavier_normal",
             "kaiming_uniform", "kaiming_normal", "zeros", or a function of (nin, nout, generator).
-        nout: how many neurons have the same inputs, which Xavier's methods ask.
+        nout: the number of neurons with the same inputs, which Xavier's methods need.
 
     Raises:
-        ArgumentError: nin is not positive, or there is no activation or initialisation of that name.
+        ArgumentError: nin is not positive, or the name of the activation or initialisation is unknown.
         OperandError: nin or the seed is not a whole number.
 
     Sources: Glorot, Bengio, 2010; He et al., 2015, arXiv:1502.01852.
@@ -62,7 +62,7 @@ class Neuron(Module):
     'div'
     """
 
-    _leaf: ClassVar[type] = Value  # what parameters are; `micrograd.nn` has others
+    _leaf: ClassVar[type] = Value  # the class of parameters; `micrograd.nn` has its own
 
     def __init__(
         self, nin: int, nonlin: bool = True, activation: Activation = "relu", seed: Seed = None, bias: bool = True,
@@ -77,7 +77,7 @@ class Neuron(Module):
         self._activate = _chosen("activation", activation, functions.ACTIVATIONS) if activation is not None else None
 
     def __call__(self, x: Iterable[Any]) -> Any:
-        """The output for one list of inputs.
+        """Return the output for one list of inputs.
 
         Raises:
             ArgumentError: there are more or fewer inputs than weights.
@@ -89,14 +89,14 @@ class Neuron(Module):
             place = f"In {'/'.join(layers)}, a" if layers and neuron.startswith("Neuron") else "A"
             raise ArgumentError(
                 f"{place} neuron with {counted(len(self.w), 'weight')} got {counted(len(inputs), 'input')}.",
-                "Pass one input for each weight.",
+                "Pass one input per weight.",
             )
         weighted = self._weighted(inputs)
         return self._activate(weighted) if self.nonlin and self._activate else weighted
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
         operands = (*self.w, *inputs)
-        # The short way to the same node, where nothing has to be found out about the inputs: every hidden neuron.
+        # A shortcut to the same node if the inputs need no checks, as in every hidden neuron.
         weighted = record_dot(operands) if set(map(type, operands)) == {Value} else dot_of(*operands)
         return weighted if self.b is None else weighted + self.b
 
@@ -105,7 +105,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """Neurons side by side, all with the same inputs.
+    """Neurons side by side that share their inputs.
 
     Args:
         nin: the number of inputs.
@@ -127,7 +127,7 @@ class Layer(Module):
         self.neurons = [self._neuron(nin, nout=nout, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Iterable[Any]) -> Any:
-        """The outputs of all neurons as a list; of a single neuron, the output itself, as in micrograd."""
+        """Return the outputs of all neurons as a list; a single output comes without a list, as in micrograd."""
         inputs = _inputs("layer", x)
         outputs = [_inside(f"Neuron{index}", neuron, inputs) for index, neuron in enumerate(self.neurons)]
         return outputs[0] if len(outputs) == 1 else outputs
@@ -137,12 +137,12 @@ class Layer(Module):
 
 
 class Linear(Layer):
-    """A layer without activation: weighted sums of the inputs, plus a bias each.
+    """A layer without activation: weighted sums of the inputs, each plus a bias.
 
     Args:
         nin: the number of inputs.
-        nout: the number of outputs; a single one comes without a list around it, as from every `Layer`.
-        bias: False for none.
+        nout: the number of outputs; a single output comes without a list, as from every `Layer`.
+        bias: False for no bias.
         init: as for `Neuron`.
         seed: as for `Neuron`; so are the errors.
 
@@ -158,14 +158,14 @@ class Linear(Layer):
 
 
 class Sequential(Module):
-    """Modules and functions, one after the other.
+    """Modules and functions, applied one after the other.
 
     Args:
-        parts: modules, which take the outputs so far as a list; names of activations and the package's own activations,
-            which act on each output; other functions, which take what there is: a list, or the single output.
+        parts: modules, which take the outputs so far as a list; this package's activations or their names, which act
+            on each output; other functions, which take the list of outputs, or a single output.
 
     Raises:
-        ArgumentError: there is no part, or no activation of a name.
+        ArgumentError: there are no parts, or the name of an activation is unknown.
         OperandError: a part cannot be called.
 
     >>> model = Sequential(Linear(2, 3, seed=0), "tanh", Linear(3, 2, seed=1), functions.softmax)
@@ -175,7 +175,7 @@ class Sequential(Module):
 
     def __init__(self, *parts: Module | Activation) -> None:
         if not parts:
-            raise ArgumentError("Sequential() of nothing computes nothing.", "Pass modules: Sequential(Linear(2, 1)).")
+            raise ArgumentError("Sequential() got no parts.", "Pass modules: Sequential(Linear(2, 1)).")
         if any(isinstance(part, (list, tuple)) for part in parts):
             raise OperandError(
                 f"Sequential() takes its parts one by one, not {shown(parts[0])}.", "Write Sequential(*layers)."
@@ -185,7 +185,7 @@ class Sequential(Module):
         ]
 
     def __call__(self, x: Any) -> Any:
-        """The outputs of the last part."""
+        """Return the outputs of the last part."""
         return _passed(self.parts, x)
 
     def __repr__(self) -> str:
@@ -194,17 +194,17 @@ class Sequential(Module):
 
 
 class MLP(Module):
-    """A multilayer perceptron: layers one after the other, the last one without activation.
+    """A multilayer perceptron: layers one after the other, the last one without an activation.
 
     Args:
         nin: the number of inputs.
         nouts: the number of neurons of each layer.
-        activation: as for `Neuron`; or a list, one for each hidden layer, or one for each layer.
+        activation: as for `Neuron`; or a list, with one entry per hidden layer or one per layer.
         seed: as for `Neuron`.
-        init: as for `Neuron`; or a list, one for each layer.
+        init: as for `Neuron`; or a list with one entry per layer.
 
     Raises:
-        ArgumentError: there are no layers, or a list has another length.
+        ArgumentError: there are no layers, or a list has the wrong length.
         AutogradError: as `Layer` does.
 
     >>> model = MLP(2, [16, 16, 1], seed=1)
@@ -235,7 +235,7 @@ class MLP(Module):
         inits = init if isinstance(init, (list, tuple)) else [init] * n
         for what, given in (("activation", activations), ("init", inits)):
             if len(given) != n:
-                raise ArgumentError(f"MLP() of {n} layers got {len(given)} of {what}.", "Pass one for each layer.")
+                raise ArgumentError(f"MLP() of {n} layers got {len(given)} of {what}.", "Pass one per layer.")
         generator = _generator(seed)
         self.layers = [
             self._layer(
@@ -246,7 +246,7 @@ class MLP(Module):
         ]  # fmt: skip
 
     def __call__(self, x: Iterable[Any]) -> Any:
-        """The outputs of the last layer: a list, or a single `Value` where it has one neuron."""
+        """Return the outputs of the last layer: a list, or a single `Value` if it has one neuron."""
         return _passed(self.layers, x)
 
     def __repr__(self) -> str:
@@ -254,7 +254,7 @@ class MLP(Module):
 
 
 def _passed(parts: Iterable[Any], x: Any) -> Any:
-    """What comes out of the last of some modules and functions, each module in a scope of its own."""
+    """Apply modules and functions one after the other, each module in a scope of its own."""
     for index, part in enumerate(parts):
         if isinstance(part, Module):
             module: Any = part
@@ -268,7 +268,7 @@ def _passed(parts: Iterable[Any], x: Any) -> Any:
 
 
 def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
-    """What a module returns, computed in a scope: `composite` for a name that is made at every call."""
+    """Call a module inside a scope: like `composite`, with a name made at every call."""
     entry = enter(name)
     try:
         return module(x)
@@ -277,10 +277,10 @@ def _inside(name: str, module: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _inputs(what: str, x: Any) -> tuple[Any, ...]:
-    if type(x) is tuple:  # as from a layer to its neurons
+    if type(x) is tuple:  # a layer passes one to its neurons
         return x
     if not isinstance(x, Iterable):
-        raise OperandError(f"A {what} takes a list of inputs, not {shown(x)}.", "Put it into a list.")
+        raise OperandError(f"A {what} takes a list of inputs, not {shown(x)}.", "Put the input into a list.")
     return tuple(x)
 
 
@@ -298,7 +298,7 @@ _INITIALISATIONS: dict[str, Callable[[int, int, Any], float]] = {
 
 
 def _chosen(what: str, given: Any, choices: dict[str, Callable[..., Any]]) -> Any:
-    """A function, given as such or by its name."""
+    """Return a function that is given itself or by its name."""
     if callable(given):
         return given
     if isinstance(given, str) and given in choices:
@@ -315,7 +315,7 @@ def _title(activation: Activation) -> str:
 
 
 def _size(what: str, name: str, number: Any) -> int:
-    """A whole number, at least 1."""
+    """Return a whole number that is at least 1, or raise."""
     size = _whole(name, number, "an int")
     if size < 1:
         raise ArgumentError(f"{what.format(size)} computes nothing.", f"Pass {name} >= 1.")
@@ -330,7 +330,7 @@ def _whole(name: str, number: Any, allowed: str) -> int:
 
 
 def _generator(seed: Any) -> Any:
-    """The generator of a seed; Python's global one where there is none."""
+    """Return the generator of a seed; Python's global one if there is no seed."""
     if seed is None or seed is random:
         return random
     return seed if isinstance(seed, random.Random) else random.Random(_whole("seed", seed, "an int or a random.Random"))

@@ -1,6 +1,6 @@
 """`functional_call`: a model as a function of its parameters, for `grad` and its relatives.
 
-Not here: which parameters a model has, and what they are called (`module`). Read next: `optim`.
+Not here: a model's parameters and their names (`module`). Read next: `optim`.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_formulas
 from autograd_mini.transforms.recorded import innermost, nodes_of
 
-Bound = dict[Value, tuple[str, Any]]  # the name by which a parameter was given, and what stands for it
-Copies = dict[int, tuple[Any, Any]]  # what has been copied, by its id, which it keeps; and the copy
+Bound = dict[Value, tuple[str, Any]]  # each parameter: the name it was given by, and its replacement
+Copies = dict[int, tuple[Any, Any]]  # by id: the original, kept alive so that its id stays, and its copy
 
 
 def functional_call(
     model: Module, params: Mapping[str, Any] | Sequence[Any], args: Any = (), kwargs: Mapping[str, Any] | None = None
 ) -> Any:
-    """What a model returns with other numbers in place of its parameters, as `torch.func.functional_call` gives it.
+    """Call a model with other numbers in place of its parameters, like `torch.func.functional_call`.
 
-    The model stays as it is, even where its call sets an attribute or fails: a copy is called. The copy shares what
-    holds no parameters, such as a random generator.
+    It calls a copy, so the model does not change even if the call sets an attribute or fails. The copy shares
+    everything without parameters, such as a random generator.
 
     Args:
         model: an `nn.Module` that can be called.
-        params: numbers of any kind by the names of `named_parameters()`, such as `state_dict()`; the parameters left
-            out keep their own. Or a list with one number for each of `parameters()`. A parameter with several names is
-            given by one of them.
-        args: the positional arguments in a tuple; anything else is the only one.
-        kwargs: the arguments by name.
+        params: a dict of numbers of any kind by the names of `named_parameters()`, such as `state_dict()`; parameters
+            left out keep their numbers, and one name of a shared parameter is enough. Or a list with one number for
+            each of `parameters()`.
+        args: a tuple of positional arguments; anything else is passed as the only argument.
+        kwargs: keyword arguments.
 
     Returns:
         what the call returns.
 
     Raises:
-        ArgumentError: a name is unknown, a list has another length, a parameter is given two numbers, or the result
-            depends on a parameter of the model that params replaces: through a function that holds it, or through a
-            result computed before.
+        ArgumentError: a name is unknown, a list has the wrong length, a parameter gets two numbers, or the result
+            depends on a parameter that params replaces: through a function that holds it, or through a result that
+            was computed before.
         OperandError: the model is not an `nn.Module` that can be called, or an entry of params is not a number.
 
     >>> import autograd_mini as am
@@ -62,12 +62,12 @@ def functional_call(
     if not isinstance(model, Module) or not callable(model):
         raise OperandError(
             f"functional_call() takes a model that can be called, not {shown(model)}.",
-            "Pass an nn.Module that has __call__, and what to call it with as the third argument.",
+            "Pass an nn.Module that has __call__, and its arguments as the third argument.",
         )
     return _call(model, params, args if isinstance(args, tuple) else (args,), kwargs or {})
 
 
-@of_formulas  # inside of no_grad too there is a graph, which shows on what the result depends
+@of_formulas  # records a graph even inside no_grad, which shows what the result depends on
 def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     bound = _bound(model, params)
     given = [number for _, number in bound.values() if type(number) is not float]
@@ -77,21 +77,22 @@ def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str
     is_traced = any(type(innermost(leaf)) is Traced for leaf in given)
     copies: Copies = {}
     for parameter, (_, number) in bound.items():
-        if type(number) is float:  # as a leaf, with the methods and the name that the model expects
+        if type(number) is float:  # the model expects a leaf, with its methods and name
             number = Traced(number) if is_traced else _leaf(parameter, number)
         copies[id(parameter)] = parameter, number
     standing = {id(number): number for _, number in copies.values()}
     copied = _copied(model, copies)
     for thing, made in copies.values():
         if isinstance(thing, Module):
-            object.__setattr__(made, "_functional_call_bound", {**thing._functional_call_bound(), **standing}.copy)
+            outside = thing._functional_call_bound()  # of a call around this one
+            object.__setattr__(made, "_functional_call_bound", ({**outside, **standing} if outside else standing).copy)
     result = copied(*args, **kwargs)
     _check_dependence(model, result, bound, given)
     return result
 
 
 def _bound(model: Module, params: Any) -> Bound:
-    """What stands for each parameter that is given."""
+    """Return the replacement of each parameter that is given."""
     if isinstance(params, Mapping):
         own = by_name(model)
         for name in params:
@@ -106,7 +107,7 @@ def _bound(model: Module, params: Any) -> Bound:
         parameters = model.parameters()
         if len(params) != len(parameters):
             raise ArgumentError(
-                f"{type(model).__name__} has {counted(len(parameters), 'parameter')}, and params has {len(params)}.",
+                f"{type(model).__name__} has {counted(len(parameters), 'parameter')}, but params has {len(params)}.",
                 "Pass one number for each of model.parameters(), or a dict with some of their names.",
             )
         given = [(f"[{i}]", *both) for i, both in enumerate(zip(parameters, params, strict=True))]
@@ -119,7 +120,7 @@ def _bound(model: Module, params: Any) -> Bound:
 
 
 def _number(name: str, entry: Any) -> Any:
-    """A number that records or a formula as it is, any other as a float."""
+    """Return a recording number or a formula unchanged, any other number as a float."""
     number = settled(entry)
     if isinstance(number, Methods):
         return number
@@ -130,7 +131,7 @@ def _number(name: str, entry: Any) -> Any:
 
 
 def _leaf(parameter: Value, number: float) -> Value:
-    """A leaf like the parameter: of its kind, and with its name."""
+    """Return a leaf of the same kind and name as the parameter."""
     if type(parameter) is Value:
         return Value(number, parameter.name)
     leaf = copy.copy(parameter)
@@ -139,14 +140,14 @@ def _leaf(parameter: Value, number: float) -> Value:
 
 
 def _copied(thing: Any, copies: Copies) -> Any:
-    """A copy of everything that parameters are looked for in, with others in their places; the rest is shared."""
+    """Copy everything that may hold parameters, with the replacements in their places; share the rest."""
     if id(thing) in copies:
         return copies[id(thing)][1]
     if type(thing) is float or is_node(thing) or isinstance(thing, ATOMS):
         return thing
     made: Any
     parts: Any = ()
-    kind: Any = thing.__class__  # also of a weak proxy
+    kind: Any = thing.__class__  # unlike type(), it sees through a weak proxy
     put: Callable[[Any, Any], None] = lambda key, part: made.__setitem__(key, part)  # noqa: E731
     if isinstance(thing, (tuple, Set, MappingView)):
         inside = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
@@ -161,7 +162,7 @@ def _copied(thing: Any, copies: Copies) -> Any:
         made, parts = object.__new__(kind), attributes(thing)
 
         def put(name: str, member: Any) -> None:
-            if getattr(kind, name, None) is not member:  # what the class holds, and nothing stands for
+            if getattr(kind, name, None) is not member:  # the class holds it, and nothing replaces it
                 object.__setattr__(made, name, member)
 
     elif isinstance(thing, MutableMapping):
@@ -175,14 +176,14 @@ def _copied(thing: Any, copies: Copies) -> Any:
         parts, put = ((place, array.item(*place)) for place in places), array_within(made).__setitem__
     else:
         return thing
-    copies[id(thing)] = thing, made  # before its parts, which may lead back to it
+    copies[id(thing)] = thing, made  # before its parts are copied, which may lead back to it
     for key, part in [*parts]:
         put(key, _copied(part, copies))
     return made
 
 
 def _check_dependence(model: Module, result: Any, bound: Bound, given: Any) -> None:
-    """Raise if the result depends on a parameter itself, not on what stands for it."""
+    """Raise if the result depends on a parameter itself instead of its replacement."""
     behind = [node for _, number in trees.numbers(result) for node in nodes_of(number)]
     met = {node for number in given for node in nodes_of(number)}
     while behind:
@@ -191,8 +192,8 @@ def _check_dependence(model: Module, result: Any, bound: Bound, given: Any) -> N
             met.add(node)
             if node in bound:
                 raise ArgumentError(
-                    f"The result depends on the {bound[node][0]} of {type(model).__name__} itself, not only on what "
-                    "params has for it: a function or an object holds it, or a result computed before.",
-                    "Let the model find it in an attribute, list, dict, array or nn.Module when it is called.",
+                    f"The result depends on the {bound[node][0]} of {type(model).__name__} itself, not only on its "
+                    "entry in params: a function, an object or an earlier result holds the parameter.",
+                    "Let the model look it up in an attribute, list, dict, array or nn.Module when it is called.",
                 )
             behind += [x for x in node.operands if isinstance(x, Methods)]

@@ -1,8 +1,8 @@
-"""`Module`: something with parameters, which are the leaves found in its attributes.
+"""`Module`: an object whose parameters are the leaves in its attributes.
 
-It looks into modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. A leaf
-that anything else holds is an error: half of a model must not stay untrained in silence.
-Not here: the modules of a network. Read next: `binding`.
+It searches modules, mappings, lists, tuples, deques, sets, dataclasses and NumPy arrays, nested in any way. A leaf held
+by anything else is an error, because half of a model must not stay untrained in silence.
+Not here: the modules of a network. Read next: `nn.binding`.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ Bound = Mapping[int, Any]
 
 
 class Module:
-    """Something with parameters; derive from it, and override `named_parameters` or `parameters` to choose others.
+    """An object with parameters; derive from it, and override `named_parameters` or `parameters` to choose others.
 
     >>> Module().parameters()
     []
     """
 
-    # Gives, in the copies that `functional_call` makes, what stands for parameters, by its id. It is a function, so
-    # that a class that looks through its own attributes does not find the numbers twice.
+    # In the copies that `functional_call` makes, it returns the replacements of parameters by id. It is a function, so
+    # that a class that searches its own attributes does not find the numbers twice.
     _functional_call_bound: ClassVar[Any] = dict
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
-        """The parameters with names that say where they sit, such as "layers.0.neurons.2.w.1".
+        """Yield the parameters with names that say where they are, such as "layers.0.neurons.2.w.1".
 
         A parameter in several places has several names.
 
         Raises:
-            ArgumentError: a `Value` is in an attribute that is not looked into.
+            ArgumentError: a `Value` is inside an attribute that is not searched.
         """
         yield from _leaves(self, self._functional_call_bound())
 
     def parameters(self) -> list[Value]:
-        """The `Value`s to train, in the order of `named_parameters`."""
+        """Return the `Value`s to train, in the order of `named_parameters`."""
         return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))  # shared ones once
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
+        """Clear the gradients of all parameters, before the next `backward()` adds to them."""
         for parameter in self.parameters():
             parameter.grad = None
 
     def state_dict(self) -> dict[str, float]:
-        """The numbers of all parameters by name, as JSON can hold them.
+        """Return the numbers of all parameters by name, ready for JSON.
 
         Raises:
-            ArgumentError: two parameters have one name, or a set gives them no order.
+            ArgumentError: two parameters share a name, or are in a set without an order.
 
         >>> from autograd_mini import nn
         >>> sorted(nn.Neuron(2, seed=0).state_dict())
@@ -73,12 +73,12 @@ class Module:
         """Set all parameters to the numbers that `state_dict` returned, nan and infinities included.
 
         Args:
-            state: one number for each name.
+            state: one number per name.
 
         Raises:
             ArgumentError: it is not a dict, a name is missing or unknown, or a parameter with two names gets two
-                numbers. Nothing has changed then.
-            OperandError: an entry is not a number. Nothing has changed then.
+                numbers. Nothing changes.
+            OperandError: an entry is not a number. Nothing changes.
 
         >>> from autograd_mini import nn
         >>> small, other = nn.Neuron(2, seed=0), nn.Neuron(2, seed=1)
@@ -94,7 +94,7 @@ class Module:
             if names:
                 raise ArgumentError(
                     f"The state {problem} {', '.join(sorted(map(str, names))[:3])}{' …' if len(names) > 3 else ''}.",
-                    "Load it into a network of the same sizes as the one it was saved from.",
+                    "Load it into a network of the same sizes as the one you saved.",
                 )
         for name in parameters:
             if real_number(state[name]) is None:
@@ -105,20 +105,20 @@ class Module:
 
 
 def once_each(given: Iterable[tuple[str, Value, Any]]) -> dict[Value, tuple[str, Any]]:
-    """The number for each parameter, with a name; an error where several names of one parameter have several."""
+    """Return a name and the number of each parameter; raise if its several names have different numbers."""
     found: dict[Value, tuple[str, Any]] = {}
     for name, parameter, number in given:
         first, other = found.setdefault(parameter, (name, number))
         if other is not number and not (type(other) is type(number) is float and repr(other) == repr(number)):
             raise ArgumentError(
-                f"{first} and {name} are one parameter, and there are two numbers for it: {other!r} and {number!r}.",
-                "Give the same number under all of its names, or use only one of them where names may be left out.",
+                f"{first} and {name} are the same parameter, but have two numbers: {other!r} and {number!r}.",
+                "Give all of its names the same number, or use only one of them if names may be left out.",
             )
     return found
 
 
 def by_name(module: Module) -> dict[str, Value]:
-    """All parameters by name, also those that only an overridden `parameters` knows."""
+    """Return all parameters by name, including those that only an overridden `parameters` returns."""
     if _overrides(module, "named_parameters"):
         found = [*module.named_parameters()]
     else:
@@ -127,7 +127,7 @@ def by_name(module: Module) -> dict[str, Value]:
     for name, parameter in chain(found, _further(module, found)):
         if named.setdefault(name, parameter) is not parameter:
             raise ArgumentError(
-                f"Two parameters are called {name}, and a state could not tell them apart.",
+                f"Two parameters are called {name}, so a state could not tell them apart.",
                 "Rename an attribute or a key.",
             )
     return named
@@ -138,7 +138,7 @@ def _overrides(module: Module, method: str) -> bool:
 
 
 def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
-    """The parameters that only an overridden `parameters` knows."""
+    """Yield the parameters that only an overridden `parameters` returns."""
     if _overrides(module, "parameters"):
         known = {leaf for _, leaf in found}
         for index, parameter in enumerate(module.parameters()):
@@ -146,10 +146,10 @@ def _further(module: Module, found: Iterable[Named]) -> Iterator[Named]:
                 yield f"parameters.{index}", parameter
 
 
-# -- looking for leaves ------------------------------------------------------------------------------------------------
+# -- searching for leaves ----------------------------------------------------------------------------------------------
 
 ATOMS = (str, bytes, bytearray, memoryview, range, int, float, complex, type(None), type, ModuleType)
-# From these the whole program can be reached, so nothing behind them is taken for a part of a model.
+# These lead to the whole program, so nothing behind them counts as part of a model.
 _BOUNDARIES = (*ATOMS, CodeType, FrameType, TracebackType, BaseException)
 _SEARCHED = 10_000  # objects behind an attribute
 _COMMON = {float, int, str, bool, type(None)}
@@ -157,17 +157,17 @@ _IN_CLASSES = (Value, Module, list, tuple, dict, Set, deque)
 
 
 def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[int] = ()) -> list[tuple[str, Value]]:
-    """The leaves in the attributes of a module, or in a list, with all their names; nothing recurses but sets.
+    """Return the leaves in a module's attributes, or in a list, with all their names; only sets recurse.
 
-    What stands for parameters (`bound`) counts among them. `in_state` asks for names that mean the same in another run;
-    what is `above`, by its id, is not looked into again.
+    Replacements of parameters (`bound`) count as leaves. `in_state` asks for names that mean the same in another run;
+    objects `above`, by id, are not searched again.
     """
     found: list[tuple[str, Value]] = []
     opaque: list[Named] = []
     seen: dict[int, Any] = {}
-    cyclic: set[int] = set()  # looked into once: the number of ways through a net of modules grows without bounds
+    cyclic: set[int] = set()  # searched once: the number of paths through a net of modules grows without bound
     inside: Iterator[Named] | None
-    # What the walk is inside of: its key, its remaining parts, and whether what it holds must be understood.
+    # What the walk is inside: its key, its remaining parts, and whether everything in it must be searchable.
     path: dict[int, tuple[str, Iterator[Named], bool]] = {}
     if isinstance(root, Module):
         path[id(root)] = "", attributes(root), not _overrides(root, "parameters")
@@ -194,7 +194,7 @@ def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[in
                 places = [*path]
                 cyclic.update(places[places.index(id(part)) :])
             elif inside and id(part) not in cyclic and id(part) not in above:
-                seen[id(part)] = part  # which keeps it, and so its id, until the end
+                seen[id(part)] = part  # keeps the part alive, and so its id
                 lenient = isinstance(part, Module) and _overrides(part, "parameters")
                 path[id(part)] = key, inside, strict and not lenient
                 break
@@ -204,14 +204,14 @@ def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[in
     for name, part in opaque:
         if _reaches_a_leaf(part, known, met):
             raise ArgumentError(
-                f"{type(root).__name__}.{name} is {shown(part)}, which is not looked into, and a Value is behind it.",
-                "Hold the Value in an attribute, list, dict, array or nn.Module, or override parameters(): it decides.",
+                f"{type(root).__name__}.{name} is {shown(part)}, which is not searched, but has a Value inside.",
+                "Hold the Value in an attribute, list, dict, array or nn.Module, or override parameters().",
             )
     return found
 
 
 def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
-    """What something consists of, with keys; None where that is not known."""
+    """Yield the parts of an object with their keys; return None if it cannot be searched."""
     if isinstance(part, Module):
         return _module_parts(part, found)
     if isinstance(part, tuple) and hasattr(part, "_fields"):
@@ -229,7 +229,7 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
 
 
 def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Named]:
-    """What a module inside of another one consists of, which its own methods decide where it has them."""
+    """Yield the parts of an inner module; its own overridden methods decide if it has them."""
     if _overrides(module, "named_parameters"):
         yield from module.named_parameters()
     else:
@@ -238,7 +238,7 @@ def _module_parts(module: Module, found: list[tuple[str, Value]]) -> Iterator[Na
 
 
 def attributes(thing: Any) -> Iterator[Named]:
-    """The attributes: in `__dict__`, in slots, and the leaves and containers that a class has for all its instances."""
+    """Yield the attributes: in `__dict__`, in slots, and leaves and containers that the class shares."""
     own = dict(getattr(thing, "__dict__", ()))
     own.pop("_functional_call_bound", None)
     yield from own.items()
@@ -251,7 +251,7 @@ def attributes(thing: Any) -> Iterator[Named]:
             if type(member) is MemberDescriptorType:
                 try:
                     member = member.__get__(thing)
-                except AttributeError:  # a slot that nothing was put into
+                except AttributeError:  # an empty slot
                     continue
             elif key.startswith("__") or not (isinstance(member, _IN_CLASSES) or array_within(member) is not None):
                 continue
@@ -262,9 +262,9 @@ def attributes(thing: Any) -> Iterator[Named]:
 def _members(
     name: str, part: Set[Any], found: list[tuple[str, Value]], bound: Bound, in_state: bool, above: Container[int]
 ) -> Iterator[Named]:
-    """The members of a set: those with names of their own by name, others by the numbers they hold.
+    """Yield the members of a set: by their own names if they have them, else by the numbers they hold.
 
-    Leaves that have been found elsewhere have better names than an index in a set.
+    A leaf that was found elsewhere already has a better name than an index in a set.
     """
     known = {leaf for _, leaf in found}
     holders = []
@@ -285,7 +285,7 @@ def _members(
         else:
             if in_state and unnamed:
                 raise ArgumentError(
-                    f"{name} is a set, whose members have no order, so a state could not tell its parameters apart.",
+                    f"{name} is a set, which has no order, so a state could not tell its parameters apart.",
                     "Use a list or a dict, or give each Value a name of its own: Value(1.0, name='w').",
                 )
             yield str(unnamed), member
@@ -293,9 +293,9 @@ def _members(
 
 
 def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
-    """Whether a leaf that is not known is behind something; a computed `Value` is where the search ends."""
+    """Return True if an unknown leaf is behind something; the search ends at computed `Value`s."""
     behind = [part]
-    for count, thing in enumerate(behind):  # it grows
+    for count, thing in enumerate(behind):  # the loop appends to it
         if count > _SEARCHED:
             return False
         if isinstance(thing, _BOUNDARIES) or id(thing) in met:
@@ -316,6 +316,6 @@ def _reaches_a_leaf(part: Any, known: Container[Value], met: set[int]) -> bool:
 
 
 def array_within(thing: Any) -> Any:
-    """A NumPy array, without a mask; None where something is not one."""
+    """Return a NumPy array without its mask; None for anything else."""
     numpy = sys.modules.get("numpy")
     return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None

@@ -1,4 +1,4 @@
-"""How a node, a number, an operation is written.
+"""How nodes, numbers and operations are written.
 
-Not here: where it is written, in pictures, pages, terminals and editors. Read next: `notation.text`.
+Not here: the pictures, pages, terminals and editors that show it. Read next: `notation.text`.
 """

@@ -1,7 +1,7 @@
-"""What the nodes of a graph are called: one naming for pictures, pages, terminals, editors and explanations.
+"""The names of nodes: one naming for pictures, pages, terminals, editors and explanations.
 
-Not here: what the running program can write (that is `namespaces`), and how a window shows a name.
-Read next: `notation.namespaces`.
+Not here: what the running program can write (`namespaces`), and how a window shows a name.
+Read next: `notation.spelling`.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
 from autograd_mini.watch.origins import place_of
 
-_NEAR = 100  # nodes between one pass of a loop and the next
+_NEAR = 100  # the most nodes between one pass of a loop and the next
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
 
 
 class _Text(NamedTuple):
-    """What is written at a place in the program."""
+    """The text at a place in the program."""
 
     expression: str
-    applied: str  # the function or operator that it applies last: "exp" of am.exp(x), "*" of x * w
-    operands: tuple[str, ...]  # what that is given: variables and elements of lists, "" for anything else
+    applied: str  # the function or operator that it applies last: "exp" in am.exp(x), "*" in x * w
+    operands: tuple[str, ...]  # its operands: variables and elements of lists, "" for anything else
     variable: str
     listed: str
     of_package: bool
 
 
 class Names:
-    """What the nodes of a graph are called, where `spaces` are the program's variables, innermost function first.
+    """The names of a graph's nodes; `spaces` are the program's variables, innermost function first.
 
-    A node is called by its name, by its variable (now or when it was made), by the user's expression, or by its
-    operation, the first of these that is known; never through an object of this package, nor by a library's variable.
+    A node goes by the first of these that is known: its name, its variable (now or when it was made), the user's
+    expression, its operation. No name leads through an object of this package, or comes from a library's variable.
 
     Attributes:
-        order: the nodes, leaves first, operands before results: the place of a node there is its number.
-        number: these numbers.
+        order: the nodes, leaves first and operands before results; the index of a node is its number.
+        number: the number of each node.
         called: the nodes by what the program can write for them now: names, and variables that mean them.
-        bound: the nodes by the variables that hold them now, whatever they are called.
+        bound: the nodes by the variables that hold them now, whatever their names are.
     """
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace] = ()) -> None:
@@ -81,28 +81,28 @@ class Names:
             ):
                 self.called.setdefault(name, []).append(node)
 
-    # -- what there is to say ------------------------------------------------------------------------------------------
+    # -- the names -----------------------------------------------------------------------------------------------------
 
     def name(self, node: Value) -> str:
-        """The name of a node, its variable now or when it was made, or how it can be written now; "" if unknown.
+        """Return a node's name, its variable now or when it was made, or how to write it now; "" if unknown.
 
-        A variable may have been given to something else since.
+        The variable may hold something else by now.
         """
         return self._names.get(node, "")
 
     def expression(self, node: Value) -> str:
-        """The user's expression whose result a node is; "" if that is unknown, or if others came of it too."""
+        """Return the user's expression that gave a node; "" if it is unknown, or if it gave other nodes too."""
         return text.expression if (text := self._text_of(node)) else ""
 
     def operation(self, node: Value) -> str:
-        """What computed a node, as people call it: "tanh" of the result of a composition, else the primitive."""
+        """Return what computed a node, as people call it: a composition such as "tanh", else the primitive."""
         if node.op is None:
             return "leaf"
         call = self._calls.get(node)
         return "relu" if is_relu(node) else call.name if call is not None else node.op
 
     def label(self, node: Value) -> str:
-        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, "x * w", or "exp#7"."""
+        """Return an unambiguous label for a node: "x", "e#7" among several e, "x * w", or "exp#7"."""
         name, number = self.name(node), self.number[node]
         if name:
             return name if self.called.get(name) == [node] else f"{name}#{number}"
@@ -112,26 +112,26 @@ class Names:
         return f"{self.operation(node)}#{number}"
 
     def step_of(self, node: Value) -> str:
-        """The expression of which a node is an intermediate result, as those of `sum(xs)`; "" if there is none."""
+        """Return the expression that has a node as intermediate result, such as `sum(xs)`; "" if there is none."""
         return node.origin.expression if node in self._passed_on and node.origin is not None else ""
 
     @cached_property
     def expressed(self) -> dict[str, list[Value]]:
-        """The nodes that have no name, by their expressions, shortened as in labels."""
+        """The nodes without a name, by their expressions, shortened as in labels."""
         found: dict[str, list[Value]] = {}
         for node in self.order:
             if not self.name(node) and (text := elided(self.expression(node))):
                 found.setdefault(text, []).append(node)
         return found
 
-    # -- how it is found -----------------------------------------------------------------------------------------------
+    # -- how they are found --------------------------------------------------------------------------------------------
 
     def _study(self) -> None:
-        """What the program's text says: which nodes its expressions made, and to which variables they were assigned."""
+        """Read in the program's text which nodes its expressions made, and to which variables it assigned them."""
         for operand, results in self._users.items():
             if operand.origin is None or self._read(operand.origin).of_package:
                 continue
-            # An expression that made nodes from one another, as sum(xs) does: only the last is its result.
+            # If an expression made nodes from one another, as sum(xs) does, only the last is its result.
             if any(_made_at(node) == _made_at(operand) and not self._is_one(node) for node in results):
                 self._passed_on.add(operand)
         results_, elements = _results(self.order), self._elements()
@@ -152,7 +152,7 @@ class Names:
                 self._variables[node] = known
 
     def _read(self, site: Site) -> _Text:
-        """What is written at a place: read once, since many nodes may be from there."""
+        """Return the text at a place, read once because many nodes may be from there."""
         key = site.code, site.instruction
         found = self._texts.get(key)
         if found is None:
@@ -163,7 +163,7 @@ class Names:
         return found
 
     def _is_one(self, node: Value) -> bool:
-        """Whether a node is all that its expression makes: the operator or the function that is written there."""
+        """Return True if a node is all that its expression makes: the operator or function written there."""
         written = self._read(node.origin).applied if node.origin is not None else ""
         return written != "" and written in (node.op, node._row and node._row.symbol, self.operation(node))
 
@@ -171,7 +171,7 @@ class Names:
         return self._read(site) if (site := self._site(node)) is not None else None
 
     def _site(self, node: Value) -> Site | None:
-        """Where the user wrote the expression whose result a node is."""
+        """Return where the user wrote the expression that gave a node."""
         origin = node.origin
         if node.op is None or origin is None or node in self._passed_on:
             return None
@@ -185,7 +185,7 @@ class Names:
             around = call.parent.site if call.parent is not None else None
             if around is None or around.place != call.site.place:
                 return found
-        # What a module of this package made, such as a neuron: only what leaves the expression is its result.
+        # Of what a module of this package made, such as a neuron, only what leaves the expression is its result.
         leaves = [user for user in self._users.get(node, ()) if (site := place_of(user)) and site.place != found.place]
         return found if leaves or node not in self._users else None
 
@@ -197,11 +197,11 @@ class Names:
         return name or self._written.get(node, "")
 
     def _is_taken(self, name: str) -> bool:
-        """Whether a variable at the beginning of a name exists now: it may hold something else than it did."""
+        """Return True if the variable at the start of a name exists now, and so may hold something different."""
         return name.partition("[")[0] in self._taken
 
     def _elements(self) -> dict[Value, str]:
-        """Elements of lists that comprehensions made: "e[0]", where a call such as sum(e) has them in their order."""
+        """Name elements of lists from comprehensions, "e[0]", if a call such as sum(e) has them in order."""
         made: dict[str, set[Value]] = {}
         for node in self.order:
             text = self._text_of(node) if node in self._calls else node.origin and self._read(node.origin)
@@ -219,7 +219,7 @@ class Names:
         return found
 
     def _counted(self) -> dict[Value, str]:
-        """Number the results of a loop that have one name, "h[0]", "h[1]", where each needs the one before."""
+        """Number the results of a loop that share a name, "h[0]", "h[1]", if each needs the one before."""
         passes: dict[tuple[str, tuple[int, int] | None], list[Value]] = {}
         for node, name in self._names.items():
             if self._variables.get(node) == name != node.name and name.isidentifier() and node.op is not None:
@@ -236,7 +236,7 @@ class Names:
 
 @functools.lru_cache(maxsize=1000)
 def _applied(expression: str) -> tuple[str, tuple[str, ...]]:
-    """What an expression applies last and the operands of that, as `_Text` has them; "" and none if it is another."""
+    """Return what an expression applies last, and its operands, as in `_Text`; "" and () for other expressions."""
     try:
         (statement,) = ast.parse(expression).body
     except (SyntaxError, ValueError, RecursionError):
@@ -266,7 +266,7 @@ def _operand(written: ast.expr) -> str:
 
 
 def place(node: Value) -> Site | None:
-    """The expression in the user's program that made a node; of one made by a library, the call that led there."""
+    """Return the user's expression that made a node, or the user's call of the library that made it."""
     site = node.origin
     while site is not None and site.caller is not None and is_of_library(site):
         site = site.caller
@@ -274,7 +274,7 @@ def place(node: Value) -> Site | None:
 
 
 def users_of(order: Sequence[Value]) -> dict[Value, list[Value]]:
-    """The nodes that were computed from a node, which stands there as often as they use it."""
+    """Return the users of each node, as often as they use it."""
     found: dict[Value, list[Value]] = {}
     for node in order:
         for operand in node.operands:
@@ -284,7 +284,7 @@ def users_of(order: Sequence[Value]) -> dict[Value, list[Value]]:
 
 
 def composite_of(node: Value) -> Scope | None:
-    """The innermost scope of a node, if it is one of this package's compositions and not the user's own."""
+    """Return the innermost scope of a node if it is one of this package's compositions, not the user's own."""
     scope = node.scope
     if scope is None or not _is_composition(scope.name):
         return None
@@ -292,7 +292,7 @@ def composite_of(node: Value) -> Scope | None:
 
 
 def call_of(node: Value) -> Scope | None:
-    """The call of a composition that the user wrote and a node is a part of: the outermost one around it."""
+    """Return the user's call of a composition that a node is part of: the outermost one around it."""
     scope = composite_of(node)
     while scope is not None and scope.parent is not None and _is_composition(scope.parent.name):
         scope = scope.parent
@@ -305,13 +305,13 @@ def _is_composition(name: str) -> bool:
 
 
 def _made_at(node: Value) -> tuple[int, int] | None:
-    """Where in the program a node was made."""
+    """Return where in the program a node was made."""
     origin = node.origin
     return (id(origin.code), origin.instruction) if origin else None
 
 
 def _calls(order: Sequence[Value]) -> dict[Value, Scope]:
-    """The nodes that leave a call of a composition: its results."""
+    """Return the nodes that leave a call of a composition, which are its results."""
     calls = {node: call for node in order if node.scope is not None and (call := call_of(node)) is not None}
     if not calls:
         return {}
@@ -321,7 +321,7 @@ def _calls(order: Sequence[Value]) -> dict[Value, Scope]:
 
 
 def _results(order: Sequence[Value]) -> dict[Value, str]:
-    """The variables to which calls of functions are assigned, by the only node that leaves the function's scope."""
+    """Return the variables that hold calls of functions, by the only node that leaves the function's scope."""
     leaving: dict[Scope, set[Value]] = {}
     for node in order:
         elsewhere = [x for x in node.operands if is_node(x) and x.origin and x.scope is not node.scope]
@@ -338,9 +338,9 @@ def _results(order: Sequence[Value]) -> dict[Value, str]:
 
 
 def _reaches(node: Value, earlier: Value) -> bool:
-    """Whether a node was computed from another one, not far before."""
+    """Return True if a node was computed from another one shortly before."""
     near, seen = [node], {node}
-    for inner in near:  # it grows
+    for inner in near:  # the loop appends to it
         for x in inner.operands:
             if x is earlier:
                 return True

@@ -1,6 +1,6 @@
-"""What a running program calls its values: by variables, and through lists, dicts and objects in them.
+"""The names that a running program has for its values: variables, and paths through lists, dicts and objects.
 
-Not here: names that follow from the source alone, and which name a node gets (that is `names`).
+Not here: names that follow from the source alone, and which name a node gets (`names`).
 Read next: `notation.snapshot`.
 """
 
@@ -24,14 +24,14 @@ from autograd_mini.program.source import parsed, site_of
 
 Namespace = Mapping[str, Any]
 
-_MOST = 200_000  # things looked at
-_LONGEST = 20_000  # of one list
+_MOST = 200_000  # things to look at
+_LONGEST = 20_000  # entries of one list
 _DEEPEST = 6
 _NO_CONTAINERS = (str, bytes, int, float, complex, type, ModuleType, FunctionType, type(None))
 _NOT_THE_USERS = ("In", "Out", "exit", "quit")  # in notebooks
 
-# The variables of the program that was run last, to look at its graph when it has ended; those of functions that called
-# backward() before those of its files.
+# The variables of the last program that was run, for its graph after it has ended: first those of functions that
+# called backward(), then those of its files.
 of_program: ContextVar[tuple[Namespace, ...]] = ContextVar("of_program", default=())
 
 
@@ -44,7 +44,7 @@ class _Locals(dict[str, Any]):
 
 
 def namespaces(innermost: FrameType | None) -> tuple[Namespace, ...]:
-    """The variables of the functions of the program that are running, the innermost first, and then of its files."""
+    """Return the variables of the program's running functions, innermost first, and then of its files."""
     frames = [frame for frame in frames_of_run(innermost) if not is_of_library(site_of(frame))]
     functions = [_Locals(frame) for frame in frames if frame.f_locals is not frame.f_globals]
     files = {id(frame.f_globals): frame.f_globals for frame in frames}
@@ -52,11 +52,11 @@ def namespaces(innermost: FrameType | None) -> tuple[Namespace, ...]:
 
 
 def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, str]:
-    """How the program can write the nodes: "x", "w[0][1]", "net.layers[0].neurons[1].b".
+    """Return how the program can write the nodes: "x", "w[0][1]", "net.layers[0].neurons[1].b".
 
-    A variable that is the node itself comes first, then what the program made first, in the shortest way: a list of all
-    parameters is made of a model, not the other way round. What a loop runs over has an index; the variable of the loop
-    itself is the last resort.
+    A variable that holds the node itself comes first, then the shortest path through what the program made first: a
+    list of all parameters comes from a model, not the other way round. Elements that a loop runs over get an index; the
+    loop's own variable is the last resort.
     """
     found: dict[Value, str] = {}
     seen: set[int] = set()
@@ -77,7 +77,7 @@ def paths(spaces: Sequence[Namespace], nodes: Collection[Value]) -> dict[Value, 
 
 @lru_cache(maxsize=1000)
 def _stored_by_loops(code: CodeType) -> frozenset[str]:
-    """The variables that take the elements of what a function runs over."""
+    """Return the variables of the loops in a function."""
     found: set[str] = set()
     previous = ""
     for instruction in dis.get_instructions(code):
@@ -91,10 +91,10 @@ def _stored_by_loops(code: CodeType) -> frozenset[str]:
 
 @lru_cache(maxsize=1000)
 def _written_in_loops(program: str) -> frozenset[str]:
-    """The same of the lines of a file, outside of its functions."""
+    """Return the variables of the loops in a file, outside its functions."""
     waiting: list[ast.AST] = [parsed(program)]
     found: set[str] = set()
-    for node in waiting:  # it grows
+    for node in waiting:  # the loop appends to it
         if isinstance(node, (ast.For, ast.AsyncFor)):
             found |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
         if not isinstance(node, (ast.expr, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -112,16 +112,16 @@ def _of_loops(space: Namespace) -> frozenset[str]:
 
 
 def users(space: Namespace) -> Iterator[tuple[str, Any]]:
-    """The variables of a namespace that a user made: none that begins with an underscore."""
+    """Yield the variables that a user made in a namespace: names without a leading underscore."""
     return (
         (name, thing)
         for name, thing in space.items()
-        if name[:1] != "_" and name not in _NOT_THE_USERS and name.isidentifier()  # pytest has others
+        if name[:1] != "_" and name not in _NOT_THE_USERS and name.isidentifier()  # pytest adds other names
     )
 
 
 def plain(spaces: Sequence[Namespace]) -> dict[str, Any]:
-    """The variables that are numbers, texts or truths; of several of one name the innermost."""
+    """Return the variables that are numbers, texts or booleans; the innermost if several share a name."""
     found = {name: thing for space in reversed(spaces) for name, thing in users(space) if _is_plain(thing)}
     return {name: float(thing) if type(thing) is int else thing for name, thing in found.items()}
 
@@ -131,18 +131,18 @@ def _is_plain(thing: Any) -> bool:
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
-    """Those in `__dict__`, and those in slots."""
+    """Yield the attributes in `__dict__` and in slots."""
     with suppress(AttributeError):
         yield from dict.items(object.__getattribute__(thing, "__dict__"))
     for kind in type(thing).__mro__:
         for name, member in vars(kind).items() if kind.__module__ != "builtins" else ():
             if type(member) is MemberDescriptorType:
-                with suppress(AttributeError):  # a slot that nothing was put into
+                with suppress(AttributeError):  # an empty slot
                     yield name, member.__get__(thing)
 
 
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
-    """What is in something, and how one writes that; nothing of the program is called."""
+    """Yield the parts of a thing, and how to write them, without calling the program's code."""
     if is_tool(type(thing)):
         return iter(())
     if type(thing).__module__ == "numpy" and getattr(getattr(thing, "dtype", None), "kind", "") == "O":

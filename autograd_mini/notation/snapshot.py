@@ -1,7 +1,7 @@
-"""The numbers that a graph was recorded with, and the gradients of its last sweep, although a program writes both.
+"""The numbers of a graph when it was recorded, and the gradients of its last sweep, even if the program changed them.
 
-Under provenance `backward()` notes what they were; elsewhere the operations tell: what no longer gives their results
-was written since. Not here: how that is shown. Read next: `drawing`.
+Under provenance `backward()` notes them. Otherwise the operations tell: a leaf that no longer gives their results was
+written since. Not here: how that is shown. Read next: `symbolic`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.text import number
 
-_TELLING = ("add", "sub", "mul", "div", "neg", "sum", "dot")  # operands that give the same result are the same
-_PRODUCTS = ("mul", "dot")  # whose partial derivatives are the other operands
+_TELLING = ("add", "sub", "mul", "div", "neg", "sum", "dot")  # a change of an operand changes the result
+_PRODUCTS = ("mul", "dot")  # their partial derivatives are the other operands
 
 
 class Snapshot:
-    """What the leaves of a graph were when it was recorded; `order` has all its nodes, operands first, the root last.
+    """The leaves of a graph as they were recorded; `order` has all its nodes, operands first, the root last.
 
     Attributes:
-        written: the leaves that hold another number now, with the recorded one, or None where that is unknown.
+        written: the leaves that hold a different number now, with the recorded one, or None if it is unknown.
     """
 
     def __init__(self, order: Sequence[Value]) -> None:
@@ -35,12 +35,12 @@ class Snapshot:
         self.written |= self._found(order)
 
     def value(self, node: Value) -> float:
-        """The number of a node in the recorded computation; of a leaf the number now, if no other is known."""
+        """Return the recorded number of a node; for a leaf the current one, if no other is known."""
         recorded = self.written.get(node)
         return node.data if recorded is None else recorded
 
     def remark(self, node: Value) -> str:
-        """What there is to say of a leaf that was written since, else ""."""
+        """Return a remark on a leaf that was written since, else ""."""
         if node not in self.written:
             return ""
         return "written since" if self.written[node] is None else f"written since: {number(node.data)} now"
@@ -49,7 +49,7 @@ class Snapshot:
         return operand if type(operand) is float else self._noted.get(operand, operand.data)
 
     def _found(self, order: Iterable[Value]) -> dict[Value, float | None]:
-        """The leaves that the operations contradict, with what they were, where that can be told."""
+        """Find the leaves that the operations contradict, with the recorded number if it can be told."""
         told: dict[Value, float] = {}
         vouched: set[Value] = set()
         doubts: list[list[Value]] = []
@@ -71,24 +71,24 @@ class Snapshot:
         return found
 
     def _gives(self, node: Value) -> bool:
-        """Whether an operation still gives its result."""
+        """Return True if an operation still gives its result."""
         assert node._row is not None
         numbers = [self._number(x) for x in node.operands]
         try:
             result = float(node._row.function(*numbers))
             return _same(result, node.data) or not _same(float(node._row.function(*numbers)), result)
-        except Exception:  # an operation of the user may do anything
+        except Exception:  # a user's operation may do anything
             return True
 
 
 def _swept(root: Value) -> tuple[float | None, dict[Any, tuple[float, float]]]:
-    """The seed of the last sweep, with number and gradient of each leaf after it; None where that was not noted."""
+    """Return the seed of the last sweep, and number and gradient of each leaf after it; None if not noted."""
     mark = root._notes.mark if type(root._notes) is Notes else None
     return (mark.seed, mark.held) if mark is not None and mark.node == id(root) and mark.held else (None, {})
 
 
 def _told(node: Value) -> dict[Value, float]:
-    """What a product remembers of the leaves in it: each is the derivative by the other."""
+    """Return the leaves that a product remembers: each factor is the derivative by the other."""
     if node.op not in _PRODUCTS:
         return {}
     half = len(node.operands) // 2
@@ -101,13 +101,13 @@ def _same(a: float, b: float) -> bool:
 
 
 def gradients(order: Sequence[Value]) -> dict[Value, float]:
-    """The gradients as they were after the last sweep, without those that were cleared since and that nothing noted."""
+    """Return the gradients after the last sweep, without those that were cleared and that nothing noted."""
     root = order[-1]
     seed, held = _swept(root)
     if seed is None and root._grad is None:
         return {}
     reached = topological_order(root)
-    if seed is None and all(node._grad for node in reached):  # none was cleared
+    if seed is None and all(node._grad for node in reached):  # nothing was cleared
         return {node: node.grad if node in reached else 0.0 for node in order}
     swept_again = adjoints(root, root.grad if seed is None else seed)
     found = {}

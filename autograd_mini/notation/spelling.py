@@ -1,7 +1,7 @@
-"""How an operation is written, described once: a sign between its operands, a sign before one, or a name with a list.
+"""How an operation is written, described once: a sign between its operands, a sign before one, or a call.
 
-Texts, pictures, pages and lessons render this description. Not here: what the operands are called (that is `names`).
-Read next: `notation.names`.
+Texts, pictures, pages and lessons render this description. Not here: the names of the operands (`names`).
+Read next: `notation.namespaces`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from autograd_mini.notation.text import bare
 Markup = list[Any]  # MathML: [tag, *children], where children are texts or markup
 Signs = Mapping[str, str]
 
-# How a sign stands between its operands; one that is not listed stands there as Python writes it, between spaces.
+# How to write a sign between its operands; a sign not listed is written as in Python, between spaces.
 PYTHON: Signs = {"Σ": "sum"}
 SCHOOL: Signs = {"*": " × ", "/": " ÷ ", "-": " − "}
 ALGEBRA: Signs = {"*": "·", "/": "/"}
@@ -28,7 +28,7 @@ class Spelling(NamedTuple):
     Attributes:
         form: "infix", "prefix", "call", "products" of a dot product, or "choice".
         symbol: the sign as Python writes it, or the name of the function.
-        operands: those of the node that are written.
+        operands: the operands that are written.
     """
 
     form: str
@@ -40,7 +40,7 @@ class Spelling(NamedTuple):
         return signs.get(self.symbol, self.symbol).strip()
 
     def text(self, operands: Sequence[str], signs: Signs = SCHOOL, most: int | None = None) -> str:
-        """The operation as a text, with its operands written like this; a call of many shows `most` of them."""
+        """Return the operation as text, given the texts of its operands; a long call shows `most` of them."""
         between = signs.get(self.symbol, f" {self.symbol} ")
         match self.form:
             case "infix":
@@ -56,7 +56,7 @@ class Spelling(NamedTuple):
         return f"{self.sign(signs)}({', '.join(_some([*map(bare, operands)], most, '…'))})"
 
     def mathml(self, operands: Sequence[Markup], most: int | None = None) -> list[Markup]:
-        """The operation as MathML, with its operands written like this."""
+        """Return the operation as MathML, given the markup of its operands."""
         sign = ["mo", self.sign()]
         match self.form:
             case "infix" if self.symbol == "**":
@@ -76,7 +76,7 @@ class Spelling(NamedTuple):
 
 
 def spelling(node: Any, written_out: bool = False) -> Spelling:
-    """How a node that is not a leaf is spelled; written out, a sum and a choice show what they do."""
+    """Return the spelling of a node that is not a leaf; written out, a sum and a choice show what they do."""
     row, operands = node._row, node.operands
     if row.name == "dot":
         return Spelling("products", row.symbol, operands)
@@ -92,18 +92,18 @@ _WRITTEN_OUT = {"where": ("choice", "where"), "sum": ("infix", "+")}
 
 
 def parenthesised(operand: Markup, always: bool = False) -> Markup:
-    """An operand that stands behind a sign: a negative number gets parentheses."""
+    """Return an operand to write after a sign: a negative number gets parentheses."""
     if always or (operand[0] == "mn" and operand[1].startswith("-")):
         return ["mrow", ["mo", "("], operand, ["mo", ")"]]
     return operand
 
 
 def _some(things: list[Any], most: int | None, dots: Any) -> list[Any]:
-    """The first of many things, and the last."""
+    """Return the first and the last of many things."""
     return things if most is None or len(things) <= max(most, 3) else [*things[: max(most, 3) - 2], dots, things[-1]]
 
 
 def _pairs(operands: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """The factors of a dot product: its operands are one list, and then the other."""
+    """Return the pairs of factors of a dot product: its operands are one list, then the other."""
     half = len(operands) // 2
     return zip(operands[:half], operands[half:], strict=True)

@@ -1,6 +1,6 @@
-"""Gradient descent as PyTorch computes it: optimizers, schedules for their learning rates, and clipping.
+"""Gradient descent as in PyTorch: optimizers, learning rate schedules and clipping.
 
-Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `states`.
+Not here: computing gradients; call `loss.backward()` before `step()`. Read next: `optim.states`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def __dir__() -> list[str]:
 
 
 class Optimizer:
-    """What optimizers share: the parameters, `zero_grad`, `step`, and a state that can be saved.
+    """The base of all optimizers: parameters, `zero_grad`, `step`, and a state that you can save.
 
     Args:
-        parameters: the `Value`s to change, all of them leaves.
-        lr: the learning rate, > 0; it may be changed between steps.
-        weight_decay: added to each gradient, times the parameter; >= 0.
+        parameters: the `Value`s to change, which must be leaves.
+        lr: the learning rate, > 0; you may change it between steps.
+        weight_decay: this factor times the parameter is added to its gradient; >= 0.
 
     Raises:
         ArgumentError: there are no parameters, one is not a leaf, or a setting is out of range.
@@ -38,17 +38,17 @@ class Optimizer:
         if not self.parameters:
             raise ArgumentError("An optimizer got no parameters.", "Pass model.parameters().")
         self.lr, self.weight_decay = setting("lr", lr, "> 0"), setting("weight_decay", weight_decay, ">= 0")
-        self.state: dict[str, list[float]] = {}  # what is remembered, a number for each parameter
+        self.state: dict[str, list[float]] = {}  # what it remembers, one number per parameter
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters, before the next `backward()` adds to them."""
+        """Clear the gradients of all parameters, before the next `backward()` adds to them."""
         for parameter in self.parameters:
             parameter.grad = None
 
     def step(self) -> None:
-        """Change every parameter that has had a gradient since `zero_grad()`, once, by that gradient.
+        """Take one step with every parameter that got a gradient since `zero_grad()`.
 
-        A parameter without one stays as it is, and so does what is remembered about it.
+        Other parameters do not change, and neither does what the optimizer remembers about them.
         """
         for index, parameter in enumerate(self.parameters):
             if parameter._grad is not None:
@@ -59,21 +59,21 @@ class Optimizer:
         return gradient + self.weight_decay * parameter.data
 
     def _change(self, index: int, gradient: float) -> float:
-        """How far a parameter goes against its gradient, in units of the learning rate."""
-        raise NotImplementedError  # each optimizer is this one method
+        """Return how far a parameter moves against its gradient, in units of the learning rate."""
+        raise NotImplementedError  # each optimizer defines this method
 
     def _remember(self, *names: str) -> None:
         self.state = {name: [0.0] * len(self.parameters) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
-        """What the optimizer remembers between steps, as JSON can hold it; settings such as `lr` are not part of it."""
+        """Return what the optimizer remembers between steps, ready for JSON, without settings such as `lr`."""
         return {name: list(numbers) for name, numbers in self.state.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned, including nan and infinities from a run that diverged.
+        """Continue from what `state_dict` returned, including nan and infinities from a run that diverged.
 
         Raises:
-            ArgumentError: it is broken, or belongs to another optimizer or to other parameters; nothing has changed.
+            ArgumentError: it is broken, or belongs to another optimizer or to other parameters. Nothing changes.
         """
         self.state = checked_state(state, self.state)
 
@@ -83,8 +83,8 @@ class SGD(Optimizer):
 
     Args:
         parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
-        momentum: how much of the last change is kept, in [0, 1).
-        nesterov: whether to look ahead by the momentum.
+        momentum: how much of the last change to keep, in [0, 1).
+        nesterov: look ahead by the momentum.
 
     >>> x = Value(3.0)
     >>> (x * x).backward()
@@ -104,7 +104,7 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay)
         self.momentum, self.nesterov = setting("momentum", momentum, "in [0, 1)"), nesterov
         if nesterov and not self.momentum:
-            raise ArgumentError("nesterov = True looks ahead by the momentum, which is 0.", "Pass momentum = 0.9.")
+            raise ArgumentError("nesterov=True looks ahead by the momentum, but momentum is 0.", "Pass momentum=0.9.")
         self._remember("velocity")
 
     def _change(self, index: int, gradient: float) -> float:
@@ -120,9 +120,9 @@ class RMSprop(Optimizer):
 
     Args:
         parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
-        alpha: how much of the running mean of the squared gradient is kept, in [0, 1).
+        alpha: how much of the running mean of the squared gradient to keep, in [0, 1).
         eps: added to the size, > 0.
-        momentum: how much of the last change is kept, in [0, 1).
+        momentum: how much of the last change to keep, in [0, 1).
 
     Source: Hinton, 2012, Neural Networks for Machine Learning, lecture 6e.
 
@@ -161,7 +161,7 @@ class Adam(Optimizer):
 
     Args:
         parameters: as for `Optimizer`, which raises the errors; so are lr and weight_decay.
-        betas: how much of the running mean of the gradient and of its square is kept, each in [0, 1).
+        betas: how much to keep of the running means of the gradient and of its square, each in [0, 1).
         eps: added to the size, > 0.
 
     Source: Kingma, Ba, 2015, arXiv:1412.6980.
@@ -193,17 +193,17 @@ class Adam(Optimizer):
         steps[index] += 1
         mean[index] = b1 * mean[index] + (1.0 - b1) * gradient
         size[index] = _running_size(b2, size[index], gradient)
-        # The running means start at 0; these take that bias out. They are applied last, so that nothing overflows.
+        # The running means start at 0; these factors remove the bias. They come last, so that nothing overflows.
         c1, c2 = 1.0 - math.pow(b1, steps[index]), math.sqrt(1.0 - math.pow(b2, steps[index]))
         return mean[index] / (size[index] + self.eps * c2) * (c2 / c1)
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the parameter itself, by `lr * weight_decay` of it, and not by its gradient.
+    """Adam with decoupled weight decay, which shrinks the parameter itself by the share `lr * weight_decay`.
 
     Args:
         parameters: as for `Adam`; so are lr, betas, eps and the errors.
-        weight_decay: the share of a parameter that it loses in a step, times the learning rate; >= 0.
+        weight_decay: times the learning rate, the share of a parameter that it loses in each step; >= 0.
 
     Source: Loshchilov, Hutter, 2019, arXiv:1711.05101.
 
@@ -230,24 +230,24 @@ class AdamW(Adam):
 
 
 def _running_size(kept: float, size: float, gradient: float) -> float:
-    """The root of the running mean of the squared gradient. No square overflows: the unit is a power of two nearby."""
+    """Return the root of the running mean of the squared gradient; scaling by a power of two prevents overflow."""
     unit = math.ldexp(1.0, math.frexp(max(size, abs(gradient)))[1] - 1)
     size, gradient = size / unit, gradient / unit
     return unit * math.sqrt(kept * (size * size) + (1.0 - kept) * (gradient * gradient))
 
 
 def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
-    """Scale all gradients down together, so that their norm is at most `max_norm`: before a step, against an explosion.
+    """Scale all gradients down together so that their norm is at most `max_norm`; call it before a step.
 
-    As in PyTorch, the factor is `max_norm / (norm + 1e-6)`, where that is below 1; a norm that is nan makes all
-    gradients nan, and an infinite gradient makes itself nan and all others 0.
+    As in PyTorch, the factor is `max_norm / (norm + 1e-6)` if that is below 1. A norm of nan makes all gradients nan,
+    and an infinite gradient makes itself nan and all others 0.
 
     Args:
-        parameters: the `Value`s whose gradients to scale; those that have had none since `zero_grad()` are left alone.
+        parameters: the `Value`s whose gradients to scale; those without a gradient since `zero_grad()` do not change.
         max_norm: the largest norm to allow, > 0; `math.inf` only measures.
 
     Returns:
-        the norm of all gradients before.
+        the norm of all gradients before scaling.
 
     Raises:
         ArgumentError: a parameter is not a leaf, or max_norm is out of range.
@@ -264,7 +264,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
         max_norm = setting("max_norm", max_norm, "> 0")
     moved = [p for p in _leaves(parameters, "clip_grad_norm()") if p._grad is not None]
     largest = max((abs(p.grad) for p in moved), default=0.0)
-    unit = 2.0**600 if 2.0**500 < largest < math.inf else 1.0  # the norm of floats may be beyond the range of floats
+    unit = 2.0**600 if 2.0**500 < largest < math.inf else 1.0  # the norm of floats may exceed their range
     gradients = [p.grad / unit for p in moved]
     norm = math.nan if any(map(math.isnan, gradients)) else math.hypot(*gradients)
     factor = max_norm / (norm + 1e-6 / unit)
@@ -275,7 +275,7 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
 
 
 def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
-    """The parameters, each once, or an error."""
+    """Return the parameters, each once, or raise."""
     if not isinstance(parameters, Iterable):
         raise OperandError(f"{who} takes a list of Values, not {shown(parameters)}.", "Pass model.parameters().")
     found = list(parameters)
@@ -283,7 +283,7 @@ def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
         if not is_node(parameter):
             raise OperandError(f"{shown(parameter)} is not a Value.", "Pass a list of Values.")
         if parameter.op is not None:
-            raise ArgumentError(f"A parameter was computed ({parameter.op}).", "Pass leaves: Value(number).")
+            raise ArgumentError(f"A parameter was computed by {parameter.op}.", "Pass leaves: Value(number).")
     return list(dict.fromkeys(found))
 
 
@@ -291,7 +291,7 @@ def _leaves(parameters: Iterable[Value], who: str) -> list[Value]:
 
 
 class Schedule:
-    """What schedules share: creating one sets the first learning rate, each `step()` the next."""
+    """The base of all schedules: creating one sets the first learning rate, and each `step()` sets the next."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         if not isinstance(getattr(optimizer, "lr", None), float):
@@ -300,29 +300,29 @@ class Schedule:
         self._go(self.start, 0)
 
     def _rate(self, start: float, steps: int) -> float:
-        raise NotImplementedError  # each schedule is this one method
+        raise NotImplementedError  # each schedule defines this method
 
     def _go(self, start: float, steps: int) -> None:
         lr = setting(f"The learning rate after {steps} steps", self._rate(start, steps), ">= 0")
         self.start, self.steps, self.optimizer.lr = start, steps, lr
 
     def step(self) -> None:
-        """Set the next learning rate; call it after the step of the optimizer.
+        """Set the next learning rate; call it after the optimizer's step.
 
         Raises:
-            ArgumentError: the next one is not a finite number >= 0; nothing has changed.
+            ArgumentError: the next rate is not a finite number >= 0. Nothing changes.
         """
         self._go(self.start, self.steps + 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The learning rate at the start and the number of steps, as JSON can hold them."""
+        """Return the learning rate at the start and the number of steps, ready for JSON."""
         return {"start": [self.start], "steps": [self.steps]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned, and set the learning rate.
+        """Continue from what `state_dict` returned, and set the learning rate.
 
         Raises:
-            ArgumentError: it is broken; nothing has changed.
+            ArgumentError: it is broken. Nothing changes.
         """
         loaded = checked_state(state, self.state_dict())
         self._go(loaded["start"][0], int(loaded["steps"][0]))
@@ -332,7 +332,7 @@ class LambdaLR(Schedule):
     """The learning rate at the start, times a function of the number of steps.
 
     Args:
-        optimizer: whose `lr` is set.
+        optimizer: the optimizer whose `lr` to set.
         factor: the function; it is called with 0 at once.
 
     Raises:
@@ -358,7 +358,7 @@ class StepLR(Schedule):
     """The learning rate, times `gamma` after each `step_size` steps.
 
     Args:
-        optimizer: whose `lr` is set.
+        optimizer: the optimizer whose `lr` to set.
         step_size: how many steps a learning rate lasts, >= 1.
         gamma: the factor, > 0.
 
@@ -381,11 +381,11 @@ class StepLR(Schedule):
 
 
 class CosineAnnealingLR(Schedule):
-    """The learning rate along half a wave of the cosine, from its start down to `eta_min`.
+    """The learning rate along half a cosine wave, from its start down to `eta_min`.
 
     Args:
-        optimizer: whose `lr` is set.
-        T_max: the number of steps down; after it the rate goes up again, as in PyTorch.
+        optimizer: the optimizer whose `lr` to set.
+        T_max: the number of steps down; then the rate goes up again, as in PyTorch.
         eta_min: the lowest learning rate, >= 0.
 
     Raises:

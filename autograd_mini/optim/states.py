@@ -1,6 +1,6 @@
-"""Settings and states, checked before anything changes; `save` and `load`, which `nn` has too.
+"""Settings and states, checked before anything changes; `save` and `load`, which `nn` also offers.
 
-Not here: what a state consists of; that is up to each class. Read next: `symbolic`.
+Not here: the contents of a state, which each class decides. Read next: `micrograd`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _RANGES: dict[str, Callable[[float], bool]] = {
 
 
 class Stateful(Protocol):
-    """Something that can go on where it stopped: a model, an optimizer, a schedule."""
+    """An object that can continue where it stopped: a model, an optimizer or a schedule."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers, as JSON can hold it."""
+        """Return what it remembers, ready for JSON."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned, or raise an `AutogradError` and change nothing."""
+        """Continue from what `state_dict` returned, or raise an `AutogradError` and change nothing."""
 
 
 def setting(name: str, value: object, allowed: str) -> float:
-    """A setting as a float; an error if it is not a finite number in the allowed range."""
+    """Return a setting as a float; raise if it is not a finite number in the allowed range."""
     number = real_number(value)
     if number is None or not math.isfinite(number) or not _RANGES[allowed](number):
         raise ArgumentError(f"{name} = {shown(value)} is not {allowed}.", f"Pass {name} {allowed}.")
@@ -42,7 +42,7 @@ def setting(name: str, value: object, allowed: str) -> float:
 
 
 def real_number(value: object) -> float | None:
-    """A number as a state holds it, as a float; None for anything else, also for a bool or a number beyond floats."""
+    """Return a number of a state as a float; None for anything else, such as a bool or a number beyond floats."""
     try:
         return None if isinstance(value, bool) else as_number(value)
     except RangeError:
@@ -50,9 +50,9 @@ def real_number(value: object) -> float | None:
 
 
 def checked_state(state: object, like: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    """A saved state with the names and lengths of another one; nan and infinities are numbers like others.
+    """Check that a saved state has the names and lengths of another one; nan and infinities are allowed.
 
-    "steps" are whole numbers, a "size" is not negative.
+    "steps" are whole numbers, and a "size" is not negative.
     """
     if not isinstance(state, Mapping) or state.keys() != like.keys():
         raise _broken(f"{shown(state)} is not a dict of {', '.join(like)}")
@@ -79,22 +79,21 @@ def _broken(detail: str) -> ArgumentError:
 def save(
     path: str | Path, model: Stateful, optimizer: Stateful | None = None, schedule: Stateful | None = None
 ) -> Path:
-    """Write what a model, its optimizer and a schedule remember, as JSON.
+    """Save what a model, its optimizer and a schedule remember, as JSON.
 
-    A number that is nan or infinite is written as Python's `json` writes it. A write that fails leaves the file that
-    is there.
+    Nan and infinities are written as Python's `json` writes them. If writing fails, an existing file stays.
 
     Args:
-        path: where to.
+        path: the file to write.
         model: an `nn.Module`.
-        optimizer: one of `optim`, to go on training.
+        optimizer: one of `optim`, to continue training.
         schedule: one of `optim`.
 
     Returns:
         the path.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
         OperandError: one of the three has no state.
 
     >>> import tempfile
@@ -112,20 +111,19 @@ def save(
 def load(
     path: str | Path, model: Stateful, optimizer: Stateful | None = None, schedule: Stateful | None = None
 ) -> None:
-    """Go on from what `save` wrote: set the parameters, and what the optimizer and the schedule remember.
+    """Continue from what `save` wrote: restore the parameters, and what the optimizer and the schedule remember.
 
-    Settings, such as the learning rate, are those of the optimizer that it is loaded into. For an example see `save`.
+    Settings, such as the learning rate, come from the optimizer that you pass. For an example see `save`.
 
     Args:
-        path: where from.
-        model: one of the same sizes as the one that was saved.
-        optimizer: one of the same kind; without it, what the file has of one is left aside.
-        schedule: one of the same kind.
+        path: the file to read.
+        model: a model of the same sizes as the saved one.
+        optimizer: an optimizer of the same kind; without it, the optimizer's part of the file is ignored.
+        schedule: a schedule of the same kind.
 
     Raises:
-        OSError: it cannot be read.
-        DataError: the file is broken, lacks something, or does not fit; the message names the line. Nothing has
-            changed then.
+        OSError: the file cannot be read.
+        DataError: the file is broken, lacks something, or does not fit; the message names the line. Nothing changes.
         OperandError: one of the three has no state.
     """
     things = _named(model, optimizer, schedule)
@@ -135,12 +133,12 @@ def load(
     except json.JSONDecodeError as error:
         raise _unusable(path, error.lineno, f"{error.msg} in column {error.colno}.") from None
     except (UnicodeDecodeError, RecursionError) as error:
-        raise _unusable(path, 1, f"this is not JSON, {error}.") from None
+        raise _unusable(path, 1, f"this is not JSON: {error}.") from None
     before: list[tuple[Stateful, dict[str, Any]]] = []
     try:
         for name, thing in things.items():
             if not isinstance(states, dict) or name not in states:
-                raise _unusable(path, 1, f"there is no {name} in it.")
+                raise _unusable(path, 1, f"it contains no {name}.")
             now = thing.state_dict()
             try:
                 thing.load_state_dict(states[name])

@@ -1,4 +1,4 @@
-"""What leaves the package: files, and text for a terminal.
+"""Output: files, and text for a terminal.
 
-Not here: what they say. Read next: `output.files`.
+Not here: their contents. Read next: `output.files`.
 """

@@ -1,6 +1,6 @@
-"""Text for a terminal, and standard streams as they may be: closed, full, cut off, in an encoding that has no ∂.
+"""Text for a terminal, and standard streams that may be closed, full, cut off, or in an encoding without ∂.
 
-What a command prints goes through here. Not here: what is printed. Read next: `notation`.
+Everything that a command prints goes through here. Not here: what it prints. Read next: `errors`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-# What XML forbids, what would steer a terminal or turn the direction of the text around it, and what breaks lines.
+# Characters that XML forbids, that would control a terminal or change the direction of text, or that break lines.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 STANDARD_OUTPUT = "standard output"
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
@@ -31,37 +31,37 @@ _ASCII = {
 
 
 def printable(text: str) -> str:
-    """Text of the user without what would steer a terminal, break the line or turn its direction."""
+    """Remove characters from the user's text that would control a terminal, break the line or turn its direction."""
     return UNSAFE.sub("�", text)
 
 
 def printable_lines(text: str) -> str:
-    """The same of a text of several lines, with its tabs."""
+    """Do the same for a text of several lines, and keep its tabs."""
     return UNSAFE.sub(lambda match: match[0] if match[0] in "\n\t" else "�", text)
 
 
 def columns(otherwise: int = 0) -> int:
-    """How many columns the terminal has that is written to; what is written elsewhere has no width of its own."""
-    import shutil  # here: importing it takes longer than all of this module
+    """Return the width of the terminal on standard output; `otherwise` if it is not a terminal."""
+    import shutil  # here, because its import takes longer than the rest of this module
 
     is_terminal = getattr(sys.stdout, "isatty", bool)()
     return shutil.get_terminal_size().columns if is_terminal else otherwise
 
 
 def width(text: str) -> int:
-    """How many columns a text takes on a screen; colours take none."""
+    """Return the number of columns that a text takes on a screen; colours take none."""
     return sum(columns_of(character) for character in _COLOUR.sub("", text))
 
 
 def columns_of(character: str) -> int:
-    """How many columns a character takes: none for accents and joiners, two for those of East Asia."""
+    """Return the number of columns of a character: 0 for accents and joiners, 2 for wide East Asian ones."""
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def wrapped(line: str, columns: int, below: int | None = None) -> list[str]:
-    """A line broken between words to some columns (0: no limit); what follows begins two further inside, or `below`."""
+    """Break a line between words at some columns (0: no limit); further lines are indented by two more, or `below`."""
     if not columns or width(line) <= columns:
         return [line]
     start = len(line) - len(line.lstrip(" "))
@@ -77,7 +77,7 @@ def wrapped(line: str, columns: int, below: int | None = None) -> list[str]:
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
-    """The error handler "readable": what an encoding lacks is spelt in ASCII."""
+    """Spell what an encoding lacks in ASCII; this is the error handler "readable"."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_spelt, error.object[error.start : error.end])), error.end
@@ -99,8 +99,8 @@ codecs.register_error("readable", _readable)
 
 
 def prepare() -> None:
-    """Make the streams of this process fit to be written to, whatever is behind them."""
-    for descriptor in range(3):  # the next file that is opened would become a standard stream
+    """Make the standard streams of this process safe to write to, whatever is behind them."""
+    for descriptor in range(3):  # or the next opened file would become a standard stream
         try:
             os.fstat(descriptor)
         except OSError:
@@ -113,11 +113,11 @@ def prepare() -> None:
 
 
 def write(stream: Any, text: str) -> None:
-    """Write to a stream at once, spelling what its encoding lacks.
+    """Write to a stream and flush it, spelling out what its encoding lacks.
 
     Raises:
         BrokenPipeError: its reader has gone.
-        OSError: it is closed or full; its `filename` says "standard output".
+        OSError: it is closed or full; its `filename` is "standard output".
     """
     try:
         if stream is None or stream.closed:
@@ -133,12 +133,12 @@ def write(stream: Any, text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print text of a command, without control characters that came with the user's data; errors as of `write`."""
+    """Print a command's text without control characters from the user's data; raises what `write` raises."""
     write(sys.stdout, printable_lines(text) + "\n")
 
 
 def complain(text: str) -> None:
-    """Print a message on standard error, if that can be written to."""
+    """Print a message on standard error, if possible."""
     try:
         write(sys.stderr, printable_lines(f"autograd-mini: {text}\n"))
     except OSError:
@@ -146,13 +146,13 @@ def complain(text: str) -> None:
 
 
 def abandon(stream: Any) -> None:
-    """Let what could not be written go, so that the interpreter does not try again when it ends."""
+    """Drop what could not be written, so that the interpreter does not try again at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def reason(error: OSError) -> str:
-    """What an error of the system is about, and what it is: "net.csv: No such file or directory"."""
+    """Return the subject and the text of a system error: "net.csv: No such file or directory"."""
     what = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {what}" if error.filename not in (None, "") else what
 

@@ -9,38 +9,12 @@ import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from autograd_mini.program.stack import Hooks, Recording, downwards, enter, leave, leave_block, recording
+from autograd_mini.program.stack import Block, Hooks, enter, leave, recording
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Block:
-    """A context manager for an entry of the stack; it can be entered again inside itself, or by several threads."""
-
-    __slots__ = ("adds", "entries")
-
-    def __init__(self, adds: Any) -> None:
-        self.adds = adds
-        self.entries: list[Recording] = []  # the open ones
-
-    def __enter__(self) -> Any:
-        self.entries.append(enter(self.adds, True))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        entries = self.entries
-        if len(entries) == 1:
-            leave_block(entries.pop(0))  # the first, because another thread may enter right now
-        elif entries:  # the innermost in this context, or the last one made elsewhere
-            entry = next((mine for mine in downwards(recording()) if mine in entries), entries[-1])
-            entries.remove(entry)
-            leave_block(entry)
 
 
 class scope(Block):  # noqa: N801  # a context manager is used like a function
@@ -60,7 +34,6 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
 
     def __init__(self, name: str) -> None:
         self.adds = name
-        self.entries = []
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:

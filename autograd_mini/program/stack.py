@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from threading import get_ident
-from types import FunctionType
+from types import FunctionType, TracebackType
 from typing import Any, NamedTuple
 
 from autograd_mini.program.owner import user_site
@@ -85,20 +85,18 @@ class Recording:
 
     An entry that is left in any other way has *ended*: for example, a generator that holds it is closed while other
     entries lie above it, in another thread, or by the garbage collector. It then adds nothing to any stack, and the
-    entries above it are computed again. `_above_blocks` finds those in other stacks: calls of composites end before
-    their callers do, so only the entries above a `with` have to be found.
+    entries above it are computed again. `open_entries` finds those in other stacks: calls of composites end before
+    their callers do, so only each `with` and the entries above one have to be found.
     """
 
-    # fmt: off
-    __slots__ = "__weakref__", "adds", "has_block", "hooks", "left", "observe", "outer", "scope", "thread", "token"
-    # fmt: on
+    __slots__ = "__weakref__", "adds", "block", "hooks", "left", "observe", "outer", "scope", "thread", "token"
 
     scope: Scope | None  # of new nodes
     observe: Observer | None  # called with each of them
     hooks: Hooks
     outer: Any  # the entry below; None at the bottom
     adds: Any  # the name of a scope, a function that makes its hooks from those outside, or `_ended`
-    has_block: bool  # whether a `with` is here or below
+    block: Any  # the `Block` that will leave it; for any other entry, whether a `with` is below
     token: Token[Recording] | None  # restores the former top in the context where it was entered
     left: int  # for a `with`: the number of exits when it was left, and its thread
     thread: int
@@ -110,12 +108,12 @@ _bottom, _unset = Recording(), Recording()  # a new context has `_unset`, an ent
 _bottom.scope = _bottom.observe = _unset.scope = _unset.observe = None
 _bottom.hooks = _unset.hooks = Hooks()
 _bottom.adds, _bottom.outer, _unset.adds, _unset.outer = "", None, _ended, _bottom
-_bottom.has_block = _unset.has_block = False
+_bottom.block = _unset.block = False
 _recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = _recording.get
-_put = _recording.set
+_put, _back = _recording.set, _recording.reset
 _put(_bottom)  # `recording()` takes two thirds of the time if the variable is set
-_above_blocks: set[Recording] = set()
+open_entries: set[Recording] = set()  # each `with`, and the entries above one
 _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may still have them on top
 _exits = 0  # of `with` blocks, in all threads, ever
 
@@ -133,16 +131,16 @@ def downwards(entry: Recording | None) -> Iterator[Recording]:
         entry = entry.outer
 
 
-def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recording:
-    """Put an entry on the stack; `leave` takes it off, or `leave_block` if it is a block."""
+def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> Recording:
+    """Put an entry on the stack; `leave` takes it off, or its `Block` in the case of a `with`."""
     exits = _exits
     outer = recording()
     if outer.adds is _ended:
         outer = _below(outer)
-    entry: Recording = _new(Recording)
+    entry = Recording()
     entry.outer = outer
     entry.adds = adds
-    entry.has_block = is_block or outer.has_block
+    entry.block = block = block or (outer.block and True)
     if type(adds) is str:  # `_fill`, inlined
         entry.scope = scope = _new(Scope)
         scope.name = adds
@@ -152,8 +150,8 @@ def enter(adds: str | Callable[[Hooks], Hooks], is_block: bool = False) -> Recor
         entry.hooks = outer.hooks
     else:
         _fill(entry, None)
-    if outer.has_block:
-        _above_blocks.add(entry)  # only after it is filled: from now on other threads may see it
+    if block:
+        open_entries.add(entry)  # only after it is filled: from now on other threads may see it
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -165,21 +163,53 @@ def leave(entry: Recording) -> None:
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
-            _recording.reset(entry.token)  # type: ignore[arg-type]  # None only once it has ended
+            _back(entry.token)  # type: ignore[arg-type]  # None only once it has ended
         except ValueError:  # this context is a copy of the one where it was entered
             _end(entry)
         else:
-            _above_blocks.discard(entry)
+            if entry.block:
+                open_entries.discard(entry)
     else:
         _end(entry)
 
 
-def leave_block(entry: Recording) -> None:
-    """Undo the entry of a `with`, and count the exit: an unfinished `enter` may have taken it as the entry below."""
-    global _exits
-    leave(entry)
-    _exits = entry.left = _exits + 1
-    entry.thread = get_ident()
+class Block:
+    """A context manager for an entry of the stack; it can be entered again inside itself, or by several threads."""
+
+    __slots__ = ("adds",)
+
+    def __init__(self, adds: Any) -> None:
+        self.adds = adds
+
+    def __enter__(self) -> Any:
+        enter(self.adds, self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        global _exits
+        entry: Any = recording()
+        if entry.block is self:
+            entry.block = True
+            try:  # `leave`, inlined
+                _back(entry.token)
+            except ValueError:
+                _end(entry)
+            open_entries.discard(entry)
+        elif (entry := self._innermost(entry)) is not None:
+            entry.block = True
+            leave(entry)
+        else:
+            return
+        _exits = entry.left = _exits + 1  # an unfinished `enter` may have taken this entry as the one below
+        entry.thread = get_ident()
+
+    def _innermost(self, top: Recording) -> Recording | None:
+        """Its innermost open entry in this context, or else in another one; None if all were left already."""
+        here = [entry for entry in downwards(top) if entry.block is self]
+        elsewhere = [entry for entry in tuple(open_entries) if entry.block is self]
+        return here[0] if here else max(elsewhere, key=lambda entry: len([*downwards(entry)]), default=None)
 
 
 def _fill(entry: Recording, site: Site | None) -> None:
@@ -202,11 +232,11 @@ def _end(entry: Recording) -> None:
     global _exits
     exits = _exits = _exits + 1
     entry.adds, entry.token = _ended, None  # a token keeps its context and the former top alive
-    _above_blocks.discard(entry)
-    if entry.outer.has_block:
+    open_entries.discard(entry)
+    if entry.outer.block:
         _ended_above_blocks.add(weakref.ref(entry, _ended_above_blocks.discard))
     affected = {entry: None}  # each after those below it
-    for top in (recording(), *_above_blocks, *[reference() for reference in tuple(_ended_above_blocks)]):
+    for top in (recording(), *open_entries, *[reference() for reference in tuple(_ended_above_blocks)]):
         stack = [*downwards(top)]
         if entry in stack:
             affected |= dict.fromkeys(reversed(stack[: stack.index(entry)]))
@@ -245,6 +275,4 @@ def _settle(entry: Recording, exits: int) -> None:
             _put(outer)
             entry.token = _put(entry)
         entry.outer = outer
-        if outer.has_block:
-            _above_blocks.add(entry)
         _refill(entry)

@@ -1,7 +1,7 @@
-"""Formulas of what falls out, and proofs that they equal a closed form for all inputs.
+"""Derivatives as formulas, and proofs that they equal a closed form for all inputs.
 
-SymPy is imported by the first use of a name below: `import autograd_mini` must stay fast, and work without it.
-Not here: floats and `Value`s. Read next: `table`.
+The first use of a name below imports SymPy: `import autograd_mini` must stay fast, and work without it.
+Not here: floats and `Value`s. Read next: `symbolic.table`.
 """
 
 from __future__ import annotations

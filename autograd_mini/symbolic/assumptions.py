@@ -1,6 +1,6 @@
-"""What `prove` may assume of the inputs: equations are solved for a symbol, inequalities become facts about symbols.
+"""What `prove` may assume about the inputs: equations are solved for a symbol, inequalities narrow the symbols.
 
-Not here: what holds under them. Read next: `proof`.
+Not here: what holds under them. Read next: `symbolic.normal`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from autograd_mini.symbolic.normal import linear_solution
 from autograd_mini.symbolic.search import admits, candidates
 from autograd_mini.symbolic.table import exact
 
-_SCALES = (1, Fraction(1, 64), 64)  # a point that violates a condition may satisfy it nearer to 0, or further away
+_SCALES = (1, Fraction(1, 64), 64)  # a point that violates a condition may satisfy it closer to 0, or farther away
 
 
 @dataclass(frozen=True, eq=False)
 class Assumptions:
-    """Relations between symbols, and what is left of the symbols where they hold."""
+    """Relations between symbols, and the symbols that stay free where they hold."""
 
     relations: tuple[Any, ...]  # as the user gave them
-    meanings: dict[Any, Any]  # each symbol by those that are free
+    meanings: dict[Any, Any]  # each symbol in terms of the free ones
     conditions: tuple[Any, ...]  # on the free symbols
 
     def __str__(self) -> str:
@@ -35,11 +35,11 @@ class Assumptions:
         return " and ".join(f"({text(r)})" if several and isinstance(r, sympy.Or) else text(r) for r in self.relations)
 
     def applied(self, expression: Any) -> Any:
-        """An expression in the free symbols."""
+        """Rewrite an expression in the free symbols."""
         return expression.xreplace(self.meanings)
 
     def points(self, relations: Iterable[Any]) -> Iterator[tuple[dict[Any, Fraction], dict[Any, Any]]]:
-        """Numbers for the free symbols, and for all, where the assumptions hold; near the edges of relations too."""
+        """Yield numbers for the free symbols and for all symbols where the assumptions hold, edges included."""
         free = list(dict.fromkeys(s for e in self.meanings.values() for s in sorted(e.free_symbols, key=str)))
         edges = [relation for condition in self.conditions for relation in condition.atoms(sympy.Rel)]
         for candidate in candidates(free, [*edges, *relations]):
@@ -51,7 +51,7 @@ class Assumptions:
                     break
 
     def _inputs(self, point: dict[Any, Fraction]) -> dict[Any, Any] | None:
-        """The number of each symbol at a point of the free ones; None if the assumptions do not hold there."""
+        """Return the number of each symbol at a point of the free ones; None if the assumptions fail there."""
         numbers = {symbol: sympy.Rational(number) for symbol, number in point.items()}
         inputs = {symbol: meaning.xreplace(numbers) for symbol, meaning in self.meanings.items()}
         if not all(number.is_real and admits(symbol, number) for symbol, number in (*numbers.items(), *inputs.items())):
@@ -59,17 +59,17 @@ class Assumptions:
         sides = [side for relation in self.relations for part in relation.atoms(sympy.Rel) for side in part.args]
         try:
             holds = all(condition.xreplace(numbers) == sympy.true for condition in self.conditions)
-        except TypeError:  # SymPy met a comparison of numbers that are not real
+            return inputs if holds and all(side.xreplace(inputs).is_real for side in sides) else None
+        except (TypeError, ValueError):  # SymPy met a comparison of numbers that are infinite or not real
             return None
-        return inputs if holds and all(side.xreplace(inputs).is_real for side in sides) else None
 
 
 def assumptions(assume: Any, arguments: list[Any], symbols: list[Any]) -> Assumptions:
-    """What a user assumes (relations, or a function of the arguments that returns some), solved as far as possible."""
+    """Solve, as far as possible, what a user assumes: relations, or a function of the arguments that returns some."""
     relations = tuple(_relations(assume, arguments, symbols))
     meanings, conditions = {symbol: symbol for symbol in symbols}, list[Any]()
     facts = [part for r in relations for part in (r.args if isinstance(r, sympy.And) else [r])]
-    # Equations first: what is known of a symbol's sign must not get lost when an equation replaces the symbol.
+    # Equations first: the sign of a symbol must not get lost when an equation replaces the symbol.
     for fact in sorted(facts, key=lambda fact: not isinstance(fact, sympy.Eq)):
         fact = fact.xreplace(meanings)
         known = _solved(fact, symbols) if isinstance(fact, sympy.Eq) else _signed(fact)
@@ -80,21 +80,24 @@ def assumptions(assume: Any, arguments: list[Any], symbols: list[Any]) -> Assump
 
 def _relations(assume: Any, arguments: list[Any], symbols: list[Any]) -> Iterator[Any]:
     is_function = callable(assume) and not isinstance(assume, sympy.Basic)
-    for entry in flat(traced(assume, arguments)[0] if is_function else assume):
+    found = traced(assume, arguments)[0] if is_function else assume
+    if found is None and is_function:
+        raise ArgumentError("The function of the assumptions returned None.", "Look for a forgotten `return`.")
+    for entry in flat(found):
         relation = entry.data if isinstance(entry, Condition) else entry
-        if isinstance(relation, bool) and is_function:  # known already: the arguments in it are numbers
+        if isinstance(relation, bool) and is_function:  # already decided: its arguments are numbers
             relation = sympy.sympify(relation)
         if not isinstance(relation, sympy.logic.boolalg.Boolean):
             written = " SymPy's == asks whether two expressions are written alike." if relation is False else ""
             raise ArgumentError(
                 f"{shown(relation)} is not a relation between the arguments.{written}",
-                "Assume a function of the arguments, such as lambda z, t: am.sum(t) == 1, or sympy.Eq(a, b).",
+                "Pass a function of the arguments, such as lambda z, t: am.sum(t) == 1, or sympy.Eq(a, b).",
             )
         relation = by_name(exact(relation), symbols)
         unknown = sorted(symbol.name for symbol in relation.free_symbols.difference(symbols))
         if unknown:
             raise ArgumentError(
-                f"The assumption {text(relation)} is about {', '.join(unknown)}, and the arguments are "
+                f"The assumption {text(relation)} is about {', '.join(unknown)}, but the arguments are "
                 f"{', '.join(map(str, symbols))}.",
                 "Use the names of the arguments.",
             )
@@ -103,18 +106,18 @@ def _relations(assume: Any, arguments: list[Any], symbols: list[Any]) -> Iterato
 
 
 def by_name(expression: Any, symbols: Iterable[Any]) -> Any:
-    """An expression that a user wrote, on symbols of the same names; their own assumptions count."""
+    """Rewrite a user's expression with the given symbols of the same names, whose assumptions count."""
     known = {symbol.name: symbol for symbol in symbols}
     return expression.xreplace({symbol: known.get(symbol.name, symbol) for symbol in expression.free_symbols})
 
 
 def _solved(equation: Any, symbols: list[Any]) -> dict[Any, Any]:
-    """{symbol: what it equals} for an equation that has exactly one solution, whatever the other symbols are."""
+    """Return {symbol: what it equals} if an equation has exactly one solution, whatever the other symbols are."""
     return linear_solution(equation.lhs - equation.rhs, list(reversed(symbols)))  # t3 = 1 - t1 - t2
 
 
 def _signed(fact: Any) -> dict[Any, Any]:
-    """{symbol: the same one with a known sign} if the fact says so; SymPy simplifies more then."""
+    """Return {symbol: the same with its sign} if the fact tells the sign; SymPy then simplifies more."""
     if not (fact.is_Relational and (fact.lhs.is_Symbol or fact.rhs.is_Symbol)):
         return {}
     fact = fact if fact.lhs.is_Symbol else fact.reversed

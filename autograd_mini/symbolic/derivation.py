@@ -1,7 +1,7 @@
-"""The proof of a lesson, step by step, as a teacher writes it; everything is read from the graph.
+"""The proof of a lesson, step by step, as a teacher writes it and as the graph says.
 
-The composition, the chain rule backwards through it, the closed form it collapses to, and the verdict.
-Not here: the lessons, and the proofs themselves (that is `proof`). Read next: `cli`.
+It has the composition, the chain rule backwards through it, the closed form it collapses to, and the verdict.
+Not here: the lessons, and the proofs themselves (that is `proof`). Read next: `symbolic.lessons`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from autograd_mini.symbolic.proof import prove
 from autograd_mini.symbolic.table import exact
 
 _WIDTH = 98
-_LONGEST = 70  # characters of a sum that is shown beside its terms
+_LONGEST = 70  # characters; a longer sum is not shown beside its terms
 _ARITHMETIC = ("add", "sub", "mul", "div", "neg", "sum", "where")
 _ROW = "row of the table: an operation whose derivative is known"
 
 
 def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
-    """A well-known derivative, derived and proved.
+    """Derive and prove a well-known derivative.
 
     Args:
-        name: which one, as `autograd-mini prove` lists them.
-        classes: how many logits there are, where there are several.
+        name: one of the names that `autograd-mini prove` lists.
+        classes: the number of logits, for a derivative that has several.
 
     Returns:
-        the text, and whether everything in it is proved.
+        the text, and True if everything in it is proved.
 
     >>> text, proved = explain_proof("sigmoid")
     >>> print(text.splitlines()[-1])
@@ -52,7 +52,7 @@ def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
     lines = [f"{name}: {lesson.about}.", "", f"1. The composition: small steps, each a {_ROW}", ""]
     lines += [*remarks, ""] if (remarks := derivation.remarks()) else []
     lines += _aligned(derivation.composition())
-    lines += ["", "2. Backwards: every node hands its gradient on, times the rule of its row", ""]
+    lines += ["", "2. Backwards: every node hands on its gradient, times the rule of its row", ""]
     shown = [_aligned(derivation.chain_rule(output)) for output in derivation.outputs]
     lines += [line for steps in shown[:2] for line in ("", *steps)][1:]
     if len(shown) > 2:
@@ -76,7 +76,7 @@ def explain_proof(name: str, classes: int = 3) -> tuple[str, bool]:
 
 
 def _aligned(equations: Iterable[tuple[str, str]]) -> list[str]:
-    """The equations, aligned at their first sign of equality, and wrapped behind it."""
+    """Align equations at their first equals sign, and wrap what follows it."""
     pairs = list(equations)
     width = max(len(left) for left, _ in pairs)
     wrapper = textwrap.TextWrapper(
@@ -110,7 +110,7 @@ class _Derivation:
         self.symbols = {node: named_symbol(name, node.data) for node, name in self.names.items()}
 
     def prove(self, closed: Callable[..., Any], assume: Any = None) -> Any:
-        """Prove a closed form, which is a function of the shorthand and the arguments."""
+        """Prove a closed form, given as a function of the shorthand and the arguments."""
         lesson = self.lesson
         return prove(
             lesson.function,
@@ -121,21 +121,21 @@ class _Derivation:
         )
 
     def remarks(self) -> list[str]:
-        """A sentence on each thing that a beginner may ask about the steps."""
+        """Answer what a beginner may ask about the steps, one sentence each."""
         names = set(self.names.values())
         lines = []
         if "t1" in names or "t" in names:
-            lines += ["t is the target: the probabilities of the right answer."]
+            lines += ["t is the target: what the probabilities should be."]
         if "z1" in names:
-            lines += ["z1 is subtracted so that no exponential overflows (of numbers, the largest z); any z would do."]
+            lines += ["z1 is subtracted so that no exponential overflows (with numbers, the largest z); any z works."]
         if any(node.op == "where" for node in self.nodes):
-            lines += ["Two branches, as each keeps its digits on its side; they are the same function."]
+            lines += ["Each of the two branches keeps its digits on its side; they are the same function."]
         return lines
 
     # -- the composition -----------------------------------------------------------------------------------------------
 
     def composition(self) -> Iterator[tuple[str, str]]:
-        """(name, how it is computed from other names), operands first."""
+        """Yield (name, how it is computed from other names), operands first."""
         for node in self.nodes:
             if node.op is not None:
                 operands = [self._called(operand) for operand in node.operands]
@@ -152,7 +152,7 @@ class _Derivation:
     # -- the chain rule ------------------------------------------------------------------------------------------------
 
     def chain_rule(self, output: Any) -> Iterator[tuple[str, str]]:
-        """(∂output/∂node, the contributions that it is the sum of), a line for each node, in the order of the sweep."""
+        """Yield (∂output/∂node, the sum of its contributions) for each node, in the order of the sweep."""
         top = self.names[output]
         inputs = {node.data for node in self.inputs}
         contributions: dict[Any, list[str]] = {}
@@ -176,7 +176,7 @@ class _Derivation:
                 yield f"∂{top}/∂{self.names[node]}", f"{spelled} = {short}" if is_shown else spelled
 
     def _slopes(self, node: Any) -> list[Any]:
-        """The rule of the row in the names of the nodes: a slope for each operand, `ZERO` where there is no edge."""
+        """Spell the rule of the row with the names of the nodes: one slope per operand, `ZERO` for no edge."""
         if node.op is None:
             return []
         operands = [Unrecorded(self.symbols[x]) if type(x) is Traced else x for x in node.operands]
@@ -186,7 +186,7 @@ class _Derivation:
     # -- the closed form -----------------------------------------------------------------------------------------------
 
     def meanings(self, expressions: Sequence[Any]) -> list[Any]:
-        """The expressions in the names of the nodes, where a node computes a part of them."""
+        """Rewrite expressions with the names of the nodes that compute parts of them."""
         first: dict[Any, Any] = {}
         whole: dict[Any, Any] = {}
         for node, symbol in self.symbols.items():
@@ -203,14 +203,14 @@ class _Derivation:
         return found
 
     def _in_symbols(self, node: Any) -> Any:
-        """One operation, on the names of its operands."""
+        """Apply the operation of a node to the names of its operands."""
         if not any(type(x) is Traced for x in node.operands):
             return node.data
         operands = [self.symbols[x] if type(x) is Traced else getattr(x, "data", x) for x in node.operands]
         return evaluate(node._row, tuple(operands))
 
     def bases(self) -> dict[Any, Any]:
-        """Of exponentials of x and -x, as two branches have them, the later by the earlier."""
+        """Where two branches use exp(x) and exp(-x), return the later one in terms of the earlier."""
         seen: dict[Any, Any] = {}
         found = {}
         for node in self.nodes:
@@ -226,7 +226,7 @@ class _Derivation:
         return found
 
     def _definitions(self) -> dict[Any, Any]:
-        """What every name stands for, in exponentials and inputs."""
+        """Return what every name stands for, in exponentials and inputs."""
         found = self.bases()
         for node in self.nodes:
             if node.op in _ARITHMETIC:
@@ -237,11 +237,11 @@ class _Derivation:
         return found
 
     def slopes(self) -> list[str]:
-        """What the entries of the gradient are called."""
+        """Return the names of the entries of the gradient."""
         return [f"∂{self.names[output]}/∂{self.names[node]}" for output in self.outputs for node in self.inputs]
 
     def collapse(self, meanings: list[Any], closed: Any) -> Iterator[tuple[str, str]]:
-        """Every entry of the gradient as it falls out, in few names, and in the letters, as far as they differ."""
+        """Yield each entry of the gradient as it falls out, in few names, and in the letters where that differs."""
         definitions = self._definitions() if len(self.inputs) == 1 else {}
         solution = solved(self.letters, [simplified(meaning.xreplace(definitions)) for meaning in meanings])
         letters = {str(letter): letter for letter in self.letters}
@@ -255,23 +255,23 @@ class _Derivation:
 
 
 def named_symbol(name: str, like: Any) -> Any:
-    """A symbol that stands for an expression: as positive as that is known to be."""
+    """Return a symbol that stands for an expression, positive if the expression is known to be."""
     return sympy.Symbol(name, real=True, positive=like.is_positive or None)
 
 
 def _named(names: str, classes: int) -> list[Any]:
-    """The names in a text, those with a star numbered."""
+    """Return the symbols named in a text; a name with a star becomes a numbered list."""
     numbers = range(1, classes + 1)
     return [[f"{name[:-1]}{i}" for i in numbers] if name.endswith("*") else name for name in names.split()]
 
 
 def solved(letters: list[Any], meanings: list[Any]) -> dict[Any, Any]:
-    """The symbols in some meanings by the letters that stand for those; {} where that is not possible."""
+    """Solve for the symbols in some meanings, in terms of the letters; {} where that is not possible."""
     unknown = sorted({s for meaning in meanings for s in meaning.free_symbols}.difference(letters), key=str)
     equations = [letter - meaning for letter, meaning in zip(letters, meanings, strict=True)]
     if len(unknown) != len(equations) or any(e.has(sympy.Piecewise) or not e.is_rational_function() for e in equations):
         return {}
-    loose = {s: sympy.Dummy(s.name) for s in [*unknown, *letters]}  # SymPy would ask for their signs
+    loose = {s: sympy.Dummy(s.name) for s in [*unknown, *letters]}  # SymPy would check their signs
     back = {dummy: s for s, dummy in loose.items()}
     found = sympy.solve([e.xreplace(loose) for e in equations], [loose[s] for s in unknown], dict=True)
     return {back[s]: e.xreplace(back) for s, e in found[0].items()} if found else {}

@@ -1,6 +1,7 @@
-"""What falls out, as formulas: a function recorded on symbols, and the package's own sweep through it.
+"""Formulas: a function recorded on symbols, and the package's own sweep through it.
 
-SymPy is never asked for a derivative: the rules of the table are what is shown. Not here: proofs. Read next: `normal`.
+No derivative comes from SymPy: the formulas show the rules of the table. Not here: proofs.
+Read next: `symbolic.assumptions`.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from autograd_mini.transforms.detached import recorded
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """What falls out of a function, as SymPy expressions. It is printed, and shown in notebooks, as simplified.
+    """The value and gradient of a function as SymPy expressions; `print` and notebooks show them simplified.
 
     Attributes:
-        value: the result, exactly as it falls out; a list of results for a function that returns a list.
-        gradient: the derivative by each argument, exactly as it falls out, in the structure of the arguments; for a
-            function that returns a list the Jacobian, one such row for each result.
-        symbols: what it is differentiated by, in the order of the arguments.
+        value: the result, exactly as it falls out; a list of results if the function returns a list.
+        gradient: the derivative by each argument, exactly as it falls out, in the structure of the arguments; the
+            Jacobian if the function returns a list, one such row per result.
+        symbols: the symbols it is differentiated by, in the order of the arguments.
     """
 
     value: Any
@@ -42,7 +43,7 @@ class Formula:
     symbols: tuple[Any, ...]
 
     def simplified(self) -> Formula:
-        """The same formula, shorter: forms of a branch that are equal become one, and what is undefined is left out.
+        """Return a shorter formula: equal forms of a branch become one, and undefined cases are left out.
 
         >>> import autograd_mini as am
         >>> formula(am.sigmoid, "x").value
@@ -53,7 +54,7 @@ class Formula:
         return Formula(mapped(simplified, self.value), mapped(simplified, self.gradient), self.symbols)
 
     def latex(self) -> str:
-        r"""The equations in LaTeX, aligned at their signs of equality.
+        r"""Return the equations in LaTeX, aligned at their equals signs.
 
         >>> print(formula(lambda x: x * x, "x").latex())
         \begin{aligned}
@@ -73,7 +74,7 @@ class Formula:
         return f"$\\displaystyle {self.latex()}$"
 
     def _equations(self) -> Iterator[tuple[str, Any, Any]]:
-        """(name of the result, None or the symbol to differentiate by, expression), values first."""
+        """Yield (name of the result, None or the symbol to differentiate by, expression), values first."""
         shown = self.simplified()
         names = [f"f[{i}]" for i in range(len(self.value))] if isinstance(self.value, list) else ["f"]
         yield from ((name, None, value) for name, value in zip(names, flat(shown.value), strict=True))
@@ -90,21 +91,21 @@ class Formula:
 
 
 def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[int] | None = None) -> Formula:
-    """The value of a function and the gradient that falls out of its graph, as formulas.
+    """Return the value of a function, and the gradient that falls out of its graph, as formulas.
 
     Args:
-        f: a function written with this package's functions, which returns a number or a list of numbers.
-        names: one entry for each argument of f, as a list or as a text such as "x y": a name, which stands for any real
-            number; a list or dict of them for such an argument; a SymPy symbol, with its own assumptions, or an
-            expression such as 1 - t; a number, for a constant. By default the names of the parameters of f.
-        argnums: the position of the argument to differentiate by, or several; by default all that consist of symbols.
+        f: a function that is written with this package's functions and returns a number or a list of numbers.
+        names: one entry per argument of f, as a list or as a text such as "x y". An entry is a name, which stands for
+            any real number; a list or dict of names, if the argument is one; a SymPy symbol with its own assumptions,
+            or an expression such as 1 - t; or a number, for a constant. By default the names of f's parameters.
+        argnums: the position, or positions, of the arguments to differentiate by; by default all that are symbols.
 
     Returns:
-        a `Formula`: printed it is simplified; its attributes are what falls out, exactly.
+        a `Formula`, which prints simplified; its attributes are exactly what falls out.
 
     Raises:
-        ArgumentError: the names are missing or repeated, or name no numbers.
-        OperandError: f branches on a symbol with Python's `if`, or returns anything but numbers.
+        ArgumentError: the names are missing or repeated, or do not name numbers.
+        OperandError: f branches on a symbol with Python's `if`, or returns something other than numbers.
 
     >>> import autograd_mini as am
     >>> print(formula(lambda x, y: x * am.sin(y)))
@@ -124,16 +125,16 @@ def formula(f: Callable[..., Any], names: Any = None, argnums: int | Sequence[in
 
 
 def traced(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """The result of a function, a traced node or a list of them, and its arguments as leaves of the graph."""
+    """Return the result of a function, a traced node or a list of them, and its arguments as leaves of the graph."""
     leaves = [mapped(lambda x: Traced(x, str(x)) if isinstance(x, sympy.Basic) else x, entry) for entry in arguments]
     try:
         inspect.signature(f).bind(*leaves)
-    except ValueError:  # some builtin functions have none
+    except ValueError:  # some builtin functions have no signature
         pass
     except TypeError as error:
         raise ArgumentError(
             f"{shown(f)} does not take {len(leaves)} arguments: {error}.",
-            'Give one name for each argument; one argument that is a list is written [["a", "b"]].',
+            'Pass one name per argument; write a single list argument as [["a", "b"]].',
         ) from None
     with recorded():
         result = f(*leaves)
@@ -141,7 +142,7 @@ def traced(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, list[A
 
 
 def _gradient(output: Any, by: Any) -> Any:
-    """The derivative of a traced output by some leaves: the package's sweep, on exact expressions."""
+    """Differentiate a traced output by some leaves, with the package's sweep on exact expressions."""
     if as_number(output) is not None:
         return mapped(lambda leaf: sympy.Integer(0), by)
     if type(output) is not Traced:
@@ -154,28 +155,28 @@ def _gradient(output: Any, by: Any) -> Any:
 
 
 def mapped(function: Callable[[Any], Any], structure: Any) -> Any:
-    """A function of every entry of a structure."""
+    """Apply a function to every entry of a structure."""
     return trees.rebuilt(structure, map(function, flat(structure)))
 
 
 def flat(structure: Any) -> Iterator[Any]:
-    """The entries of a structure."""
+    """Yield the entries of a structure."""
     return (entry for _, entry in trees.numbers(structure))
 
 
 def symbolic_arguments(f: Callable[..., Any], names: Any) -> list[Any]:
-    """The arguments of f as SymPy symbols, for `names` as `formula` takes them."""
+    """Return the arguments of f as SymPy symbols; `names` is what `formula` takes."""
     if not callable(f):
         raise OperandError(f"{shown(f)} is not a function.", 'Pass a function and the names: formula(f, "x y").')
     if names is None:
         try:
             parameters = list(inspect.signature(f).parameters.values())
-        except (TypeError, ValueError):  # some builtin functions have none
+        except (TypeError, ValueError):  # some builtin functions have no signature
             parameters = []
         names = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
         if not names:
             raise ArgumentError(
-                f"The parameters of {shown(f)} have no names to use.", 'Pass one name for each argument: names="x y".'
+                f"The parameters of {shown(f)} have no names to use.", 'Pass one name per argument: names="x y".'
             )
     if isinstance(names, str):
         names = names.replace(",", " ").split()
@@ -198,7 +199,7 @@ def _argument(entry: Any) -> Any:
 
 
 def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int | list[int]:
-    """The positions to differentiate by: one number for the bare gradient, a list for a tuple of them."""
+    """Return the positions to differentiate by: a number for a bare gradient, a list for a tuple of gradients."""
     can = [all(isinstance(entry, sympy.Symbol) for entry in flat(argument)) for argument in arguments]
     if argnums is None:
         chosen = [position for position, possible in enumerate(can) if possible]
@@ -208,18 +209,18 @@ def _positions(arguments: list[Any], argnums: int | Sequence[int] | None) -> int
         if not isinstance(position, int):
             raise ArgumentError(
                 f"{shown(argnums)} is not the position of an argument.",
-                'All names are one argument: formula(f, "x y").',
+                'Pass all names as one argument: formula(f, "x y").',
             )
         if not -len(can) <= position < len(can) or not can[position]:
             raise ArgumentError(
-                f"There is no argument {position} to differentiate by: they are {arguments}.",
+                f"There is no argument {position} to differentiate by; the arguments are {arguments}.",
                 "Choose argnums among the arguments that consist of symbols, counted from 0.",
             )
     return argnums if isinstance(argnums, int) else positions
 
 
 def simplified(expression: Any) -> Any:
-    """A shorter form that is equal wherever the expression is defined; forms of a branch that are equal become one.
+    """Return a shorter form, equal wherever the expression is defined; equal forms of a branch become one.
 
     Args:
         expression: a SymPy expression or a number.
@@ -253,7 +254,7 @@ def simplified(expression: Any) -> Any:
 
 
 def _shorter_condition(condition: Any) -> Any:
-    """The condition, simplified if it is of inequalities between polynomials: SymPy would solve equations."""
+    """Simplify a condition if it consists of polynomial inequalities: SymPy would solve equations in others."""
     relations = condition.atoms(sympy.Rel)
     plain = all((r.lhs - r.rhs).is_polynomial() and r.rel_op not in ("==", "!=") for r in relations)
     return sympy.simplify(condition) if plain else condition
@@ -264,7 +265,7 @@ def _length(expression: Any) -> tuple[int, str]:
 
 
 def _shorter(expression: Any) -> Any:
-    """The shortest of some equal forms of an expression without branches, in the functions it is written with."""
+    """Return the shortest of several equal forms of an expression without branches, in the functions it uses."""
     expression = expression.replace(sympy.exp, lambda exponent: sympy.exp(sympy.expand(exponent)))
     forms = [expression, sympy.factor(sympy.together(expression)), sympy.simplify(expression)]
     forms.append(sympy.powsimp(forms[1], deep=True))
@@ -293,7 +294,7 @@ class _Text(StrPrinter):  # type: ignore[misc]  # SymPy has no types
 
 
 def text(expression: Any) -> str:
-    """An expression as people write it.
+    """Return an expression as people write it.
 
     >>> print(text(2 * sympy.Symbol("x") ** 2 / sympy.sqrt(sympy.pi)))
     2·x²/√π

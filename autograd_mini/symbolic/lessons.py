@@ -1,6 +1,6 @@
-"""Well-known derivatives: what is differentiated, and the closed form that it collapses to.
+"""Well-known derivatives: a function, and the closed form that its derivative collapses to.
 
-Not here: the derivations, which are read from the graph. Read next: `derivation`.
+Not here: the derivations, which are read from the graph. Read next: `explanation`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from autograd_mini.functions.logits import softmax
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """One derivative to be proved; names such as "z*" stand for a list of them, one for each class."""
+    """One derivative to prove; a name such as "z*" stands for a list, one entry per class."""
 
     about: str
     function: Callable[..., Any]  # differentiated by its first argument
     arguments: str
     result: str
     closed: Callable[..., Any]  # of the shorthand and the arguments
-    shorthand: Callable[..., Any]  # what the closed form is written with, as a list: a function of the first argument
+    shorthand: Callable[..., Any]  # of the first argument: a list of what the closed form uses
     letters: str
     where: str  # how the letters are introduced
-    normalised: Callable[..., Any] | None = None  # the closed form for targets that sum to 1, if it is a simpler one
+    normalised: Callable[..., Any] | None = None  # the closed form for targets that sum to 1, if it is simpler
 
 
 _by_softmax = functools.partial(Lesson, shorthand=softmax, letters="a*", where="a = softmax(z)")

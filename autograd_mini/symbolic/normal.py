@@ -1,7 +1,7 @@
-"""The normal form: expressions that are equal for all real numbers look equal in it.
+"""The normal form, in which expressions that are equal for all real numbers look equal.
 
 Branches are taken apart, exponentials of sums become products of powers, and a fraction is 0 if its numerator is.
-Not here: numbers. Read next: `search`.
+Not here: numbers. Read next: `symbolic.search`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import sympy
 
 from autograd_mini.symbolic.search import Evaluation
 
-_MOST_ARMS = 2000  # of branches, before a proof is given up
-_MOST_OPERATIONS = 60  # of an expression that SymPy may simplify at length
-_LONGEST = 10**9  # number in it
+_MOST_ARMS = 2000  # of branches, before the proof gives up
+_MOST_OPERATIONS = 60  # in an expression that SymPy may take its time to simplify
+_LONGEST = 10**9  # the largest number in such an expression
 
 HYPERBOLIC = (sympy.sinh, sympy.cosh, sympy.tanh, sympy.coth, sympy.sech, sympy.csch)
 
@@ -24,12 +24,12 @@ Arm = tuple[Any, Any, tuple[Any, ...]]  # derived, claimed, and the conditions u
 
 
 def is_equal(derived: Any, claimed: Any, conditions: tuple[Any, ...] = ()) -> bool:
-    """Whether two expressions are proved equal wherever the conditions hold and the first is defined."""
+    """Return True if two expressions are proved equal wherever the conditions hold and the first is defined."""
     if derived == claimed:
         return True
     try:
         arms = arms_of(derived, claimed, (sympy.Piecewise, sympy.Abs, sympy.Max, sympy.Min, sympy.sign), conditions)
-    except TypeError:  # SymPy met a comparison of numbers that are not real
+    except (TypeError, ValueError):  # SymPy met a comparison of numbers that are infinite or not real
         return False
     if arms is None:
         return False
@@ -39,10 +39,10 @@ def is_equal(derived: Any, claimed: Any, conditions: tuple[Any, ...] = ()) -> bo
 def arms_of(
     derived: Any, claimed: Any, kinds: tuple[Any, ...], conditions: tuple[Any, ...] = (), put_in: bool = True
 ) -> list[Arm] | None:
-    """A pair of expressions as pairs without branches of some kinds; None if there are too many.
+    """Split a pair of expressions into pairs without branches of some kinds; None if there are too many.
 
-    Arms that no input reaches, and those where the first is not defined, are left out. Where the conditions of an arm
-    leave a single value for a symbol, it replaces the symbol, in the conditions too.
+    Arms that no input reaches, and arms where the first expression is undefined, are left out. Where the conditions of
+    an arm leave a single value for a symbol, the value replaces the symbol, in the conditions too.
     """
     waiting: list[Arm] = [(derived, claimed, facts) for facts in _cases(sympy.And(*conditions))]
     done: list[Arm] = []
@@ -65,11 +65,11 @@ def arms_of(
 
 
 def _split(arm: Arm, kinds: tuple[Any, ...]) -> list[Arm] | None:
-    """An arm as several, one for each branch of its innermost piecewise function; None if it has none."""
+    """Split an arm into one per branch of its innermost piecewise function; None if it has no such function."""
     derived, claimed, conditions = arm
     nodes = Evaluation(list(arm[:2] + conditions)).nodes
     steps = {node: sympy.Dummy("step", real=True) for node in nodes if isinstance(node, sympy.floor)}
-    if steps:  # proved for all numbers, it holds for whole ones
+    if steps:  # what is proved for all numbers holds for integers
         return [(derived.xreplace(steps), claimed.xreplace(steps), tuple([c.xreplace(steps) for c in conditions]))]
     for node in nodes:  # operands come first
         split_here = isinstance(node, kinds) and not isinstance(node, sympy.Piecewise)
@@ -89,14 +89,14 @@ def _split(arm: Arm, kinds: tuple[Any, ...]) -> list[Arm] | None:
 
 
 def _cases(condition: Any) -> list[tuple[Any, ...]]:
-    """The ways in which a condition can hold, each as facts that hold together."""
+    """Return the ways in which a condition can hold, each as facts that hold together."""
     either = sympy.to_dnf(condition)
     cases = either.args if isinstance(either, sympy.Or) else [either]
     return [case.args if isinstance(case, sympy.And) else (case,) for case in cases]
 
 
 def _single_value(conditions: Iterable[Any]) -> dict[Any, Any] | None:
-    """{symbol: its only value} if the conditions leave one, {} if not, None if they contradict each other.
+    """Return {symbol: its only value} if the conditions leave one, {} if not, None if they contradict each other.
 
     Every comparison is brought to the form `expression REL number`; the numbers bound an interval for each expression.
     """
@@ -132,7 +132,7 @@ def _single_value(conditions: Iterable[Any]) -> dict[Any, Any] | None:
 
 
 def linear_solution(expression: Any, symbols: list[Any]) -> dict[Any, Any]:
-    """{symbol: where the expression is 0} for the first symbol that has one such value whatever the others are."""
+    """Return {symbol: the value that makes the expression 0} for the first symbol that always has exactly one."""
     expression = sympy.expand(expression)
     for symbol in symbols:
         factor = expression.coeff(symbol)
@@ -144,7 +144,7 @@ def linear_solution(expression: Any, symbols: list[Any]) -> dict[Any, Any]:
 
 
 def vanishes(expression: Any) -> bool:
-    """Whether an expression without branches is proved to be 0 wherever it is defined."""
+    """Return True if an expression without branches is proved to be 0 wherever it is defined."""
     if expression == 0:
         return True
     if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
@@ -164,7 +164,7 @@ def _numerator(expression: Any) -> Any:
 
 
 def _with_powers(expression: Any) -> Any:
-    """The expression with exp of a sum as a product of powers of new symbols, and log of a product as a sum."""
+    """Turn exp of a sum into a product of powers of new symbols, and log of a product into a sum."""
     exponents = {}
     for node in outermost(expression, sympy.exp, sympy.Pow) + list(expression.atoms(sympy.exp, sympy.Pow)):
         base, exponent = node.as_base_exp()
@@ -173,7 +173,7 @@ def _with_powers(expression: Any) -> Any:
         elif base.is_positive and base.is_number and not exponent.is_number:
             exponents[node] = sympy.expand(exponent * sympy.log(base))
     terms = {node: [term.as_coeff_Mul() for term in sympy.Add.make_args(e)] for node, e in exponents.items()}
-    parts: dict[Any, int] = {}  # of each exponent the largest part of which all its multiples are whole ones
+    parts: dict[Any, int] = {}  # each exponent: the common denominator of its multiples
     for factor, term in (pair for pairs in terms.values() for pair in pairs):
         if factor.is_Rational:
             parts[term] = math.lcm(parts.get(term, 1), factor.q)
@@ -192,7 +192,7 @@ def _with_powers(expression: Any) -> Any:
 
 
 def outermost(expression: Any, *kinds: type) -> list[Any]:
-    """The subexpressions of some kinds that are not inside of another one, in a steady order."""
+    """Return the subexpressions of some kinds that are not inside another one, in a fixed order."""
     found = []
     walk = sympy.preorder_traversal(expression)
     for node in walk:

@@ -1,6 +1,6 @@
-"""Whether a claimed closed form is what falls out, for all inputs: by a normal form and a search for counterexamples.
+"""Proving that a claimed closed form is the gradient for all inputs: a normal form, and a search for counterexamples.
 
-Not here: either of them (that is `normal` and `search`). Read next: `lessons`.
+Not here: either of them (that is `normal` and `search`). Read next: `symbolic.derivation`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autograd_mini.symbolic.search import DIGITS, ROUNDED, Evaluation
 from autograd_mini.symbolic.table import exact
 from autograd_mini.transforms.derivatives import jacobian
 
-_NO_OVERFLOW = 30.0  # up to here exponentials, and squares of them, are floats: a claim that is nan is not defined
+_NO_OVERFLOW = 30.0  # below this, exponentials and their squares fit in floats, so a claim that is nan is undefined
 
 
 class Verdict(StrEnum):
@@ -39,18 +39,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """Whether what falls out equals a claim; true where that is proved.
+    """What `prove` found out about a claim; true if the claim is proved.
 
     Attributes:
-        verdict: PROVED for all inputs; REFUTED by a counterexample; UNDECIDED: neither was found.
-        points: at how many points the numeric search compared the two.
+        verdict: PROVED for all inputs, REFUTED by a counterexample, or UNDECIDED if neither was found.
+        points: the number of points at which the numeric search compared the two.
         counterexample: the inputs where they differ, by name; None unless refuted.
         entry: which entry of the gradient differs there, as its indices or keys; () for a single number.
-        derived: what falls out there.
+        derived: the derivative that falls out there.
         claimed: what was claimed; nan where the claim is not defined.
-        difference: by how much the two differ, also where that is less than floats can show.
-        tolerance: relative differences below this did not count, as a number in the formulas has 16 digits only.
-        assumed: what was assumed of the inputs, as text; "" for nothing.
+        difference: by how much the two differ, even if floats cannot show it.
+        tolerance: smaller relative differences did not count, because a number in the formulas has only 16 digits.
+        assumed: what was assumed about the inputs, as text; "" for nothing.
     """
 
     verdict: Verdict
@@ -93,30 +93,31 @@ def prove(
     *,
     assume: Any = None,
 ) -> Proof:
-    """Whether the gradient that falls out of a function equals a claimed closed form, for all inputs.
+    """Prove or refute that the gradient of a function equals a claimed closed form, for all inputs.
 
-    Points are compared first, with many digits each: random ones, 0, ±1, ties, tails, the edges of conditions; one
-    that differs refutes the claim. Then both sides are brought to a normal form, branch by branch, in which equal
-    functions look equal. Inputs for which f or its gradient is not defined do not count. A float is read as the number
+    First it compares both sides with many digits at points: random ones, 0, ±1, ties, tails, the edges of conditions.
+    One point that differs refutes the claim. Then it brings both sides to a normal form, branch by branch, in which
+    equal functions look equal. Inputs where f or its gradient is undefined do not count. A float is read as the number
     that rounds to it: 0.1 as 1/10, math.pi as π.
 
     Args:
-        f: as for `formula`: a number or a list of numbers, whose Jacobian is meant then.
-        claim: a function of the same arguments, written with this package's functions as f is, or the closed form
-            itself: SymPy expressions and numbers. Its structure is that of the gradient (a list for a list argument,
-            a tuple for several arguments, a list of rows for an f that returns a list).
+        f: as for `formula`; if it returns a list of numbers, the claim is about its Jacobian.
+        claim: a function of the same arguments, written like f with this package's functions, or the closed form
+            itself: SymPy expressions and numbers. It has the structure of the gradient (a list for a list argument,
+            a tuple for several arguments, a list of rows if f returns a list).
         names: as for `formula`.
         argnums: as for `formula`.
-        assume: what holds for the inputs: a function of the same arguments that returns a comparison, several joined
-            by & and |, or a list of them; or SymPy relations between the names, such as `sympy.Eq(t1 + t2, 1)`.
+        assume: what holds for the inputs: a function of the same arguments that returns comparisons, joined by & and |
+            or in a list; or SymPy relations between the names, such as `sympy.Eq(t1 + t2, 1)`.
 
     Returns:
         a `Proof`, which is true if the claim is proved.
 
     Raises:
-        ArgumentError: the claim has another structure than the gradient; no input that satisfies the assumptions was
-            found, or they are not relations between the arguments; or as for `formula`.
-        OperandError: the claim branches with Python's `if`, or an entry of it is not a formula; or as for `formula`.
+        ArgumentError: the claim does not have the structure of the gradient; the assumptions are not relations between
+            the arguments, or no input satisfies them; or as for `formula`.
+        OperandError: the claim branches with Python's `if`, or one of its entries is not a formula; or as for
+            `formula`.
 
     >>> import autograd_mini as am
     >>> prove(am.tanh, lambda x: 1 - am.tanh(x))
@@ -134,7 +135,7 @@ def prove(
     gradient = _plain(found.gradient)
     if _outline(claimed) != _outline(gradient):
         raise ArgumentError(
-            f"The claim has the structure {_outline(claimed)}, the gradient {_outline(gradient)}.",
+            f"The claim has the structure {_outline(claimed)}, but the gradient has {_outline(gradient)}.",
             "Claim a list for a list argument, a tuple for several arguments, a list of rows for several results.",
         )
     entries = [entry for entry in flat(arguments) if isinstance(entry, sympy.Expr)]
@@ -153,7 +154,9 @@ def prove(
         results = search.at(point, DIGITS)
         if not all(map(mpmath.isfinite, results[2 * len(pairs) :])):
             continue  # outside the domain of f
-        # SymPy has simplified both sides, exp(log(x)) to x for example: floats know where they are defined.
+        # SymPy has simplified both sides, exp(log(x)) to x for example; floats show where they are defined.
+        if any(map(math.isnan, _at(f, arguments, inputs) or ())):
+            continue
         slopes = _at(jacobian(f, by), arguments, inputs)  # None: f does not take such numbers
         claims = _at(claim, arguments, inputs) if is_function and slopes is not None else None
         example = {str(symbol): float(number) for symbol, number in inputs.items()}
@@ -171,11 +174,11 @@ def prove(
             refuted = replace(refuted, derived=apart[0], claimed=apart[1], difference=apart[2])
             if refuted.derived != refuted.claimed:
                 return refuted
-            hardly = hardly or refuted  # only beyond the digits of floats; another point may show it better
+            hardly = hardly or refuted  # floats cannot show the difference here; another point may
         points += compared
     if point is None:
         raise ArgumentError(
-            f"No input was found for which {assumed} holds, so there is nothing to prove anything about.",
+            f"No input was found for which {assumed} holds, so there is nothing to prove.",
             "Check whether the assumptions contradict each other.",
         )
     if hardly is not None:
@@ -186,7 +189,7 @@ def prove(
 
 
 def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, Any]) -> list[float] | None:
-    """What a function returns at floats, as one list; None if it does not take them."""
+    """Return the results of a function at floats, as one list; None if it does not take them."""
     try:  # on `Value`s, because Python's own division by zero raises
         inputs = mapped(lambda x: Value(float(x.xreplace(numbers))) if isinstance(x, sympy.Basic) else x, arguments)
         return [float(getattr(number, "data", number)) for number in flat(_plain(function(*inputs)))]
@@ -195,7 +198,7 @@ def _at(function: Callable[..., Any], arguments: list[Any], numbers: dict[Any, A
 
 
 def _plain(structure: Any) -> Any:
-    """Nested lists, of tuples, matrices and arrays too; dicts in the order of their keys."""
+    """Turn tuples, matrices and arrays into nested lists, and sort dicts by key."""
     structure = structure.tolist() if hasattr(structure, "tolist") else structure
     if isinstance(structure, (list, tuple)):
         return [_plain(element) for element in structure]
@@ -215,7 +218,7 @@ def _expression(entry: Any) -> Any:
         raise OperandError(f"The claim {entry.data} is a condition, not a number.", f"Write where({entry.data}, 1, 0).")
     entry = entry.data if isinstance(entry, Traced) else entry
     if not isinstance(entry, sympy.Expr) and as_number(entry) is None:
-        raise OperandError(f"The claim {shown(entry)} is not a formula.", "Return numbers, made of the arguments.")
+        raise OperandError(f"The claim {shown(entry)} is not a formula.", "Return numbers computed from the arguments.")
     return exact(entry)
 
 

@@ -1,6 +1,6 @@
-"""The numeric search for a counterexample: expressions at points, with many digits, real numbers only.
+"""The numeric search for a counterexample: expressions at real points, with many digits.
 
-Not here: what is compared. Read next: `assumptions`.
+Not here: what is compared. Read next: `symbolic.proof`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import mpmath
 import sympy
 
 DIGITS = 60
-ROUNDED = 1e-7  # relative differences that do not count, where a number is known to 16 digits only
+ROUNDED = 1e-7  # smaller relative differences do not count if a number is known to only 16 digits
 _MOST_EDGES = 64
 _SPECIAL = [Fraction(number) for number in (0, 1, -1, 20, -20, 40, -40, 0.5, 2)]
 
 
 def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 64) -> Iterator[dict[Any, Fraction]]:
-    """Ties at special numbers, mixtures of those, random points, and edges of relations; the same in every run."""
+    """Yield ties at special numbers, mixtures of them, random points and edges of relations; the same in each run."""
     chance = random.Random(0)
     special = {symbol: [n for n in _SPECIAL if admits(symbol, n)] or [Fraction(1)] for symbol in symbols}
     points = [{s: n if n in special[s] else special[s][0] for s in symbols} for n in _SPECIAL]
@@ -47,30 +47,37 @@ def candidates(symbols: list[Any], relations: Iterable[Any] = (), count: int = 6
 def _edges(
     symbols: list[Any], relations: Iterable[Any], points: list[dict[Any, Fraction]]
 ) -> Iterator[dict[Any, Fraction]]:
-    """Points where the two sides of a comparison are equal, at both sides of there, and between two of them."""
+    """Yield points where the two sides of a comparison are equal, beside them, and between two of them."""
     before: dict[Any, Fraction] = {}
     for relation in relations:
         difference = relation.lhs - relation.rhs
         for symbol in sorted(relation.free_symbols.intersection(symbols), key=str):
             for point in points if len(relation.free_symbols) > 1 else points[:1]:
                 at = {s: sympy.Rational(n) for s, n in point.items() if s != symbol}
-                for root in _roots(difference.xreplace(at), symbol):
+                try:
+                    roots = _roots(difference.xreplace(at), symbol)
+                except (TypeError, ValueError):  # SymPy compares no number that is infinite or not real, as in max(1/0)
+                    continue
+                for root in roots:
                     near = (root, root + 1, root - 1, (root + before.get(symbol, root)) / 2)
                     yield from (point | {symbol: n} for n in near if admits(symbol, n))
                     before[symbol] = root
 
 
 def _roots(expression: Any, symbol: Any) -> list[Fraction]:
-    """The rational roots of a polynomial; for other expressions the numbers in them, which may be some."""
+    """Return the rational roots of a polynomial; for other expressions a number near the root, or the numbers in them."""
     try:
         found = list(sympy.Poly(expression, symbol, domain="QQ").ground_roots())
-    except sympy.PolynomialError:
+    except (sympy.PolynomialError, sympy.CoercionFailed):  # as in x > π
         found = [sign * number for number in expression.atoms(sympy.Rational) for sign in (1, -1)]
-    return sorted(Fraction(int(root.p), int(root.q)) for root in found)
+        factor, rest = [sympy.expand(expression).coeff(symbol, power) for power in (1, 0)]
+        if factor.is_zero is False and (root := -rest / factor).is_extended_real and root.is_finite:
+            found.append(sympy.Rational(float(root)))
+    return sorted({Fraction(int(root.p), int(root.q)) for root in found if root.is_finite})
 
 
 def admits(symbol: Any, number: Any) -> bool:
-    """Whether the assumptions of a symbol hold for a number."""
+    """Return True if the assumptions of a symbol hold for a number."""
     candidate = sympy.sympify(number)
     return all(getattr(candidate, f"is_{fact}", truth) in (truth, None) for fact, truth in symbol.assumptions0.items())
 
@@ -86,7 +93,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _product(*factors: Any) -> Any:
-    """The product; 0 by structure, which is the int 0, if a factor is: the others do not count then."""
+    """Multiply; a structural zero (the int 0) wins, whatever the other factors are."""
     return 0 if any(type(factor) is int for factor in factors) else math.prod(factors)
 
 
@@ -112,7 +119,7 @@ _COMPARISONS = {
 
 
 class Evaluation:
-    """Some expressions, to be evaluated together, node by node."""
+    """Expressions that are evaluated together, node by node."""
 
     def __init__(self, expressions: list[Any]) -> None:
         self.expressions = expressions
@@ -125,16 +132,16 @@ class Evaluation:
             elif node not in self.nodes:
                 stack.append((node, True))
                 stack += [(operand, False) for operand in node.args]
-        # What floats stand for is known to 16 digits only, unless it is a short number.
+        # A float stands for a number known to only 16 digits, unless that number is short.
         self.rounded = any(hasattr(node, "row") or (node.is_Rational and node.q > 10**12) for node in self.nodes)
 
     @property
     def relations(self) -> list[Any]:
-        """The comparisons in the expressions."""
+        """Return the comparisons in the expressions."""
         return [node for node in self.nodes if node.is_Relational]
 
     def at(self, point: dict[Any, Fraction], digits: int) -> list[Any]:
-        """The value of each expression; nan where it is not a real number."""
+        """Evaluate each expression at a point; nan where the value is not a real number."""
         values: dict[Any, Any] = {}
         with mpmath.workdps(digits):
             for node in self.nodes:
@@ -173,16 +180,16 @@ class Evaluation:
         return mpmath.mpmathify(node.func(*[sympy.Float(x, digits) for x in operands]).evalf(digits))
 
     def agree(self, derived: Any, claimed: Any, digits: int = DIGITS) -> bool:
-        """Whether two numbers are equal, up to what was lost of the digits that were computed."""
+        """Return True if two numbers are equal up to the digits that rounding lost."""
         if not mpmath.isfinite(claimed):
             return False
         with mpmath.workdps(digits):
             relative = mpmath.mpf(ROUNDED) if self.rounded else mpmath.mpf(10) ** (-digits // 3)
-            least = mpmath.mpf(10) ** (-digits // 2)  # a difference of large numbers that cancel is not quite 0
+            least = mpmath.mpf(10) ** (-digits // 2)  # large numbers that cancel do not quite give 0
             return bool(abs(derived - claimed) <= max(relative * max(abs(derived), abs(claimed)), least))
 
     def apart(self, point: dict[Any, Fraction], index: int) -> tuple[float, float, float] | None:
-        """(derived, claimed, difference) at a point as floats, if the two differ with far more digits too."""
+        """Return (derived, claimed, difference) at a point as floats, if they still differ with far more digits."""
         for digits in (4 * DIGITS, 16 * DIGITS):
             derived, claimed = self.at(point, digits)[2 * index : 2 * index + 2]
             if self.agree(derived, claimed, digits):

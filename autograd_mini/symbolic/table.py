@@ -1,6 +1,6 @@
 """The table over SymPy: `am.exp(x)` of an expression is an expression, and so is every rule and composition.
 
-Imported when the first SymPy operand arrives. Not here: derivatives of functions. Read next: `formulas`.
+The first SymPy operand imports it. Not here: derivatives of functions. Read next: `symbolic.formulas`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from autograd_mini.errors import OperandError, shown
 def _where(condition: Any, a: Any, b: Any) -> Any:
     if condition.is_number and not condition.is_Boolean:
         return a if condition != 0 else b
-    if a is sympy.nan or b is sympy.nan:  # undefined, not nan: SymPy cannot print a sum with nan in its pieces
+    if a is sympy.nan or b is sympy.nan:  # "undefined", because SymPy cannot print a sum with nan in its pieces
         return sympy.Piecewise((b, ~condition) if a is sympy.nan else (a, condition))
     return sympy.Piecewise((a, condition), (b, True))
 
 
-# SymPy's own for rows that it calls otherwise; others have its names, or an expansion into simpler rows.
+# Rows that SymPy names differently; the others have its names, or an expansion into simpler rows.
 _SPELLING: dict[str, Callable[..., Any]] = {
     "add": sympy.Add,
     "sub": operator.sub,
@@ -45,7 +45,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "sum": sympy.Add,
 }
 
-# Floats in rules and compositions that stand for these numbers.
+# Floats in rules and compositions stand for these exact numbers.
 _CONSTANTS = {
     math.log(2.0): sympy.log(2),
     math.log2(math.e): 1 / sympy.log(2),
@@ -64,7 +64,7 @@ _CONSTANTS = {
 
 
 def exact(expression: Any) -> Any:
-    """The expression with every float replaced by the number that rounds to it: 0.5 by 1/2, 0.693147... by log(2)."""
+    """Replace every float by the number that rounds to it: 0.5 by 1/2, 0.693147... by log(2)."""
     if expression is ZERO:
         return sympy.Integer(0)
     expression = sympy.sympify(resolved(expression))
@@ -81,15 +81,15 @@ def _exact_number(number: float) -> Any:
     if binary.denominator <= 2**40:
         return sympy.Rational(binary)
     near = binary.limit_denominator(1_000_000)  # SymPy turns x / 3.0 into 0.333333333333333 * x
-    return sympy.Rational(near if float(near) == number else repr(number))  # another float is another number
+    return sympy.Rational(near if float(near) == number else repr(number))  # or all its digits
 
 
 def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
     for operand in operands:
-        if isinstance(operand, Methods):  # a number that records: its interpreter says that formulas do not mix with it
+        if isinstance(operand, Methods):  # a recording number: its interpreter refuses formulas with its own message
             return interpreters[type(operand)](row, operands)
     expressions = [exact(operand) for operand in operands]
-    if row.is_users:  # whatever SymPy may have of the same name
+    if row.is_users:  # even if SymPy has a function of the same name
         return _formula_of(row, row.function, expressions)
     if row.expansion is not None:
         return _formula_of(row, row.expansion, expressions)
@@ -97,17 +97,17 @@ def _interpret(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 
 def _formula_of(row: Primitive, function: Callable[..., Any], expressions: list[Any]) -> Any:
-    """What a function makes of formulas; if it can only take floats, a SymPy function with the name of the row."""
+    """Apply a function to formulas; if it takes only floats, return a SymPy function with the name of the row."""
     try:
         result = function(*map(Unrecorded, expressions))
         return exact(result.data if isinstance(result, Unrecorded) else result)
-    except Exception:  # the user's code, made for floats, may raise anything: then there is no formula
+    except Exception:  # the user's code is made for floats and may raise anything
         return _opaque(row)(*expressions)
 
 
 @functools.cache
 def _opaque(row: Primitive) -> Any:
-    """A SymPy function that knows the value of a row at numbers, and its rule; nothing else."""
+    """Make a SymPy function that knows only the value of a row at numbers, and its rule."""
 
     def fdiff(self: Any, argindex: int = 1) -> Any:
         return exact(local_partials(row, self, map(Unrecorded, self.args))[argindex - 1])
@@ -131,7 +131,7 @@ _JOIN = {"&": sympy.And, "|": sympy.Or, "~": sympy.Not}
 def _relate(symbol: str, *operands: Any) -> Any:
     try:
         relation = _JOIN[symbol](*operands) if symbol in _JOIN else sympy.Rel(*map(exact, operands), symbol)
-    except TypeError:  # one of them is not real: nan among floats
+    except TypeError:  # an operand is not real; among floats that is nan
         return symbol == "!="
     return bool(relation) if relation in (sympy.S.true, sympy.S.false) else relation
 
@@ -144,7 +144,7 @@ def _refuse(self: Unrecorded) -> NoReturn:
 
 
 def exact_slope(slope: Any) -> Any:
-    """The same of a local partial derivative, which may be no edge, or one behind a branch."""
+    """Apply `exact` to a local partial derivative, which may be `ZERO` or guarded by a branch."""
     if type(slope) is Guarded:
         return Guarded(slope.condition, exact(slope.value))
     return slope if slope is ZERO else exact(slope)

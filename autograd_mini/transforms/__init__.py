@@ -1,4 +1,4 @@
-"""Functions of functions: derivatives as JAX names them.
+"""Functions of functions: derivatives, named as in JAX.
 
-Read next: `derivatives`.
+Read next: `transforms.trees`.
 """

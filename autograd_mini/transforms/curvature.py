@@ -1,8 +1,9 @@
-"""Second derivatives of a recorded graph of floats: the Hessian times a vector, by one pass forwards and one back.
+"""Second derivatives of a recorded graph of floats: the Hessian times a vector, in one pass forwards and one back.
 
 The derivative of a sweep is a sweep over the same edges. It begins at every operand whose local partial changes along
-the vector, with adjoint × second partial × tangent. The second partials are the rules of the table, on dual numbers.
-Not here: graphs with other variables in them; their gradient is a graph itself (`recorded`). Read next: `sparsity`.
+the vector, with adjoint × second partial × tangent. The rules of the table, on dual numbers, give the second partials.
+Not here: graphs that depend on outer variables; their gradient is itself a graph (`recorded`).
+Read next: `transforms.sparsity`.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms.sparsity import Set, dependence, members
 
-# Rows whose local partials are constants, and rows whose local partials are other operands: nothing to evaluate.
+# Rows whose local partials are constants, and rows whose local partials are other operands, need no evaluation.
 _STRAIGHT = frozenset(row for row in TABLE.values() if row.is_straight)
 _BILINEAR = frozenset(TABLE[name] for name in ("mul", "dot"))
 _POW = TABLE["pow"]
 
 
 class Curvature:
-    """The Hessian of a computed node by variables, alone behind it and first in its order: products with vectors."""
+    """Products of vectors with a computed node's Hessian by all variables behind it, which come first in its order."""
 
     def __init__(self, root: Any, order: dict[Any, Any], variables: Sequence[Any]) -> None:
         self._root, self._order, self._variables = root, order, variables
         # (operand, other, factor): along a vector, the operand gets the factor times the tangent of the other.
         self._bends: list[tuple[Any, Any, float]] = []
-        # Other nodes that may bend, with their adjoints: their rules are asked for each vector. An operand that is not
-        # in the order has no edge to them, and no part in their slopes.
+        # Other nodes that may bend, with their adjoints: each vector evaluates their rules. An operand outside the
+        # order has no edge to them, and does not affect their slopes.
         self._others: list[tuple[Any, float]] = []
         adjoints = dict(order)
         propagate(root, 1.0, adjoints, variables)
@@ -52,14 +53,14 @@ class Curvature:
                 self._others.append((node, adjoint))
 
     def patterns(self) -> list[Set]:
-        """The columns that each row of the matrix may have entries in; `times` takes less time afterwards."""
+        """Return the columns where each row of the matrix may have entries; `times` is faster afterwards."""
         depends = dependence(self._order, self._variables)
         others, self._others = self._others, []
         blocks = set()
         with Level() as level:
             for node, adjoint in others:
                 operands = node.operands
-                if len(operands) > 2:  # n² second partials are not listed
+                if len(operands) > 2:  # do not list n² second partials
                     if _changes(node, [1.0] * len(operands), level):
                         self._others.append((node, adjoint))
                         inside = functools.reduce(
@@ -82,7 +83,7 @@ class Curvature:
         return found
 
     def times(self, vector: Sequence[Any]) -> list[Any]:
-        """The Hessian times a vector: a number for each variable, `ZERO` where it has no part."""
+        """Return the Hessian times a vector: one number per variable, `ZERO` where there is no entry."""
         tangents = push(self._order, dict(zip(self._variables, vector, strict=True)))
         adjoints: dict[Any, Any] = dict.fromkeys(self._order, ZERO)
         for operand, other, factor in self._bends:
@@ -101,7 +102,7 @@ class Curvature:
 
 
 def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, float]]:
-    """How the local partials of a node change along a direction of its operands: (operand, change), where they do."""
+    """Return (operand, change) for each local partial of a node that changes along a direction of its operands."""
     if (checks := recording().hooks.checked) is not None:
         checks.slopes(node)
     numbers: list[Any] = []
@@ -126,7 +127,7 @@ def _changes(node: Any, along: Sequence[Any], level: Level) -> list[tuple[Any, f
 
 
 def check_unwritten(node: Any, slope: Any, recorded: Any) -> None:
-    """Raise if a local partial, evaluated again, is not the one that was recorded."""
+    """Raise if evaluating a local partial again does not give the recorded one."""
     number = getattr(slope, "data", slope)
     if (
         type(number) is float

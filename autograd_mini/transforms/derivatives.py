@@ -1,7 +1,8 @@
 """Functions of functions: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, which nest in any order.
 
 All but `jvp` record the function once (`recorded`); `jvp` runs it on dual numbers (`dual`).
-Not here: the chain rule (`sweep`, `dual`), structures (`trees`), sparse matrices (`sparsity`). Read next: `recorded`.
+Not here: the chain rule (`sweep`, `dual`), structures (`trees`), sparse matrices (`sparsity`).
+Read next: `transforms.curvature`.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class FormulaError(Exception):
 
 
 def of_formulas(function: Function, always: bool = False) -> Function:
-    """A function of trees, such that it takes formulas too: it runs on traced numbers then, and returns formulas.
+    """Make a function of trees accept formulas too: it then runs on traced numbers and returns formulas.
 
-    It returns formulas `always` where they come from elsewhere than its arguments. Inside of `no_grad` it has a graph
-    of its own, and takes and returns constants.
+    With `always`, it returns formulas even if only something outside its arguments is one. Inside `no_grad` it records
+    a graph of its own, and takes and returns constants.
     """
 
     @functools.wraps(function)
@@ -58,14 +59,14 @@ def of_formulas(function: Function, always: bool = False) -> Function:
             leaves = [Traced(leaf) if is_formula(leaf) else leaf for _, leaf in trees.numbers(args)]
             result = function(*trees.rebuilt(args, iter(leaves)), **kwargs)
         if any(type(innermost(leaf)) is Traced for _, leaf in trees.numbers(args)):
-            return result  # inside of another transform of formulas
+            return result  # inside another transform of formulas
         return trees.mapped(lambda number: number.data if type(number) is Traced else number, result)
 
     return call
 
 
 def is_formula(leaf: Any) -> bool:
-    """Whether it is something like a SymPy expression, on which operations work, but neither a number nor a node."""
+    """Return True for something like a SymPy expression: operations work on it, but it is not a number or a node."""
     return not isinstance(leaf, Methods) and as_number(leaf) is None and is_operand(leaf)
 
 
@@ -73,23 +74,23 @@ def is_formula(leaf: Any) -> bool:
 
 
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """The function that computes the gradient of f.
+    """Return the function that computes the gradient of f.
 
     Args:
-        f: a function to one number, written with this package's functions. Its arguments are numbers, or lists, tuples,
-            dicts and NumPy arrays of numbers, nested as you like.
-        argnums: the position of the argument to differentiate by, or several.
-        has_aux: whether f returns (number, something else that is passed on).
+        f: a function that returns one number, written with this package's functions. Its arguments are numbers, or
+            lists, tuples, dicts and NumPy arrays of numbers, nested as you like.
+        argnums: the position, or positions, of the arguments to differentiate by.
+        has_aux: True if f returns (number, something else), where something else is passed on.
 
     Returns:
-        a function of the same arguments. It returns floats in the structure of the argument (a tuple with one entry
-        for each position where argnums is a sequence), for a NumPy array an array of its shape. If an argument or
-        something else that f uses is a `Value`, it returns `Value`s: derivatives of derivatives, to any order. With
-        has_aux it returns (gradient, something else).
+        a function of the same arguments. It returns floats in the structure of the argument: an array of its shape for
+        a NumPy array, a tuple with one entry per position if argnums is a sequence. If an argument, or anything else
+        that f uses, is a `Value`, it returns `Value`s, which you can differentiate again, to any order. With has_aux it
+        returns (gradient, something else).
 
     Raises:
-        ArgumentError: f has no argument of that position.
-        OperandError: f returns something other than one number; an argument to differentiate by is not made of numbers.
+        ArgumentError: f has no argument at that position.
+        OperandError: f does not return one number, or an argument to differentiate by is not made of numbers.
 
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (12.0, 12.0)
@@ -100,7 +101,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
-    """The function that computes the value of f and its gradient, in one go.
+    """Return the function that computes the value of f and its gradient together.
 
     Args:
         f: as for `grad`.
@@ -121,25 +122,25 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
-    """The function that computes the derivative of every number that f returns by every number of its argument.
+    """Return the function that computes the derivative of every number f returns by every number of its argument.
 
-    f is recorded once. The graph shows which outputs depend on which inputs; rows (sweeps backwards) or columns (passes
-    forwards) that do not overlap are computed together, whichever needs fewer.
+    f is recorded once, and the graph shows which outputs depend on which inputs. Rows (sweeps backwards) or columns
+    (passes forwards) that do not overlap are computed together, whichever needs fewer.
 
     Args:
-        f: a function to a structure of numbers; otherwise as for `grad`.
+        f: a function that returns a structure of numbers; otherwise as for `grad`.
         argnums: as for `grad`.
         has_aux: as for `grad`.
         sparse: return only the entries that can differ from zero.
 
     Returns:
-        a function of the same arguments. It returns the structure of the result of f, each number replaced by its
-        derivative in the structure of the argument; for an array by an array, an array of both shapes. With sparse,
-        a matrix with a row for each output and a column for each input, from left to right: SciPy's `coo_array`, or
-        (rows, columns, values) where SciPy is not installed.
+        a function of the same arguments. It returns the structure of the result of f, with each number replaced by its
+        derivative in the structure of the argument; an array by an array gives an array of both shapes. With sparse it
+        returns a matrix with one row per output and one column per input, from left to right: SciPy's `coo_array`, or
+        (rows, columns, values) if SciPy is not installed.
 
     Raises:
-        ArgumentError: f has no argument of that position.
+        ArgumentError: f has no argument at that position.
         OperandError: f returns, or is given, something that is not made of numbers.
 
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1.0])([2.0, 5.0])
@@ -153,10 +154,10 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse
 
 
 def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse: bool = False) -> Function:
-    """The function that computes all second derivatives of f: the Jacobian of its gradient.
+    """Return the function that computes all second derivatives of f, the Jacobian of its gradient.
 
-    The recorded graph shows which entries can differ from zero. They are computed once for both halves of the symmetric
-    matrix, and columns that do not overlap together: the Hessian of a chain costs four sweeps, however long it is.
+    The recorded graph shows which entries can differ from zero. Each is computed once for both halves of the symmetric
+    matrix, and columns that do not overlap share a sweep: the Hessian of a chain costs four sweeps, however long it is.
 
     Args:
         f: as for `grad`.
@@ -165,8 +166,8 @@ def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse:
         sparse: as for `jacobian`.
 
     Returns:
-        a function of the same arguments. It returns the structure of the argument, each number replaced by the
-        structure of the argument: for a list a list of lists, for an array an array of twice its shape.
+        a function of the same arguments. It returns the structure of the argument with each number replaced by that
+        structure: a list of lists for a list, an array with the shape twice over for an array.
 
     Raises:
         AutogradError: as `grad` does.
@@ -183,16 +184,16 @@ def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparse:
 
 
 def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
-    """The value of f, and the function that takes derivatives backwards through it: products vector times Jacobian.
+    """Return the value of f, and the function that pulls derivatives back through it: vector-Jacobian products.
 
     Args:
-        f: a function to a structure of numbers.
+        f: a function that returns a structure of numbers.
         primals: its arguments; the derivative is by all of them.
-        has_aux: whether f returns (result, something else that is passed on).
+        has_aux: True if f returns (result, something else), where something else is passed on.
 
     Returns:
         (result, pullback), and with has_aux (result, pullback, something else). `pullback(cotangent)` takes a
-        structure like the result, and returns a tuple with a structure for each argument. It can be called again.
+        structure like the result, and returns a tuple with one structure per argument. You can call it repeatedly.
 
     Raises:
         ArgumentError: the cotangent does not have the structure of the result.
@@ -204,7 +205,7 @@ def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """
     result, pullback, aux = of_formulas(_vjp)(f, primals, has_aux)
     pullback = of_formulas(pullback, always=any(is_formula(leaf) for _, leaf in trees.numbers(primals)))
-    if is_cut():  # what was outside of `no_grad` stays constant for it
+    if is_cut():  # what is outside `no_grad` stays constant for it
         pullback = no_grad(pullback)
     return (result, pullback, aux) if has_aux else (result, pullback)
 
@@ -222,13 +223,13 @@ def _vjp(f: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[Tree, Fun
 
 @of_formulas
 def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> tuple[Any, ...]:
-    """The value of f and its derivative in one direction, in one pass: forward mode, products Jacobian times vector.
+    """Return the value of f and its derivative along a direction, in one pass forwards: Jacobian-vector products.
 
     Args:
-        f: a function to a structure of numbers.
+        f: a function that returns a structure of numbers.
         primals: its arguments, in a tuple or list.
         tangents: the direction, in the same structure.
-        has_aux: whether f returns (result, something else that is passed on).
+        has_aux: True if f returns (result, something else), where something else is passed on.
 
     Returns:
         (result, tangent), both in the structure of the result, and with has_aux (result, tangent, something else).
@@ -256,19 +257,19 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
 
 @of_formulas
 def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
-    """The Hessian of f times a vector, without the Hessian: the derivative of the sweep along the vector.
+    """Return the Hessian of f times a vector, without computing the Hessian: the sweep's derivative along the vector.
 
     Args:
-        f: a function to one number.
+        f: a function that returns one number.
         primals: its arguments, in a tuple or list.
         tangents: the vector, in the same structure.
 
     Returns:
-        the product, in the structure of the argument; a tuple of them if there are several arguments.
+        the product in the structure of the argument; a tuple of products if there are several arguments.
 
     Raises:
         ArgumentError: tangents does not have the structure of primals.
-        OperandError: f returns something other than one number; an argument is not made of numbers.
+        OperandError: f does not return one number, or an argument is not made of numbers.
 
     >>> hvp(lambda x: x[0] ** 3 * x[1], ([2.0, 5.0],), ([1.0, 0.0],))
     [60.0, 12.0]
@@ -281,7 +282,7 @@ def hvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> Tree:
 
 @transparent
 def stop_gradient(x: Tree) -> Tree:
-    """The same numbers as constants: derivatives of every kind end here.
+    """Return the same numbers as constants: every derivative ends here.
 
     Args:
         x: a number or `Value`, or a structure of them.
@@ -311,7 +312,7 @@ def _transform(
     finish: Callable[[Recorded], Any],
     join: Callable[[Any, Any], Any] = lambda answer, aux: (answer, aux),
 ) -> Function:
-    """The function that records f at its arguments, and joins what `finish` makes of that with the rest."""
+    """Return the function that records f at its arguments, and joins the result of `finish` with the rest."""
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {name}(f)(x), not {name}(f(x)).")
 
@@ -326,7 +327,7 @@ def _transform(
 def _recorded(
     name: str, f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums, has_aux: bool
 ) -> Recorded:
-    """f, recorded at its arguments, with a variable for every number to differentiate by."""
+    """Record f at its arguments, with a variable for every number to differentiate by."""
     positions, names = _positions(argnums, args), names_of(f, len(args))
     found = [number for position in positions for number in _numbers(name, names[position], args[position])]
     leaf = Traced if any(type(innermost(x)) is Traced for x in found) else Value  # they do not mix
@@ -354,12 +355,12 @@ def _matrix(record: Recorded, outer: Tree, rows: sparsity.Rows, sparse: bool) ->
 
 
 def _positions(argnums: Argnums, args: Sequence[Any]) -> list[int]:
-    """The arguments to differentiate by, counted from 0."""
+    """Return the arguments to differentiate by, counted from 0."""
     try:
         positions = list(map(index, argnums if isinstance(argnums, Sequence) else [argnums]))
     except TypeError:
         raise OperandError(
-            f"argnums takes the position of an argument, or several, not {shown(argnums)}.",
+            f"argnums takes the position of an argument, or several positions, not {shown(argnums)}.",
             "Count from 0: argnums=(0, 1).",
         ) from None
     for position in positions:
@@ -367,7 +368,7 @@ def _positions(argnums: Argnums, args: Sequence[Any]) -> list[int]:
             raise ArgumentError(
                 f"There is no argument {position} to differentiate by: {counted(len(args), 'positional argument')} "
                 f"{'was' if len(args) == 1 else 'were'} given.",
-                "Derivatives are by positional arguments: write f(2.0), not f(x=2.0); argnums counts them from 0.",
+                "Pass those arguments by position: f(2.0), not f(x=2.0); argnums counts them from 0.",
             )
     positions = [position % len(args) for position in positions]
     if len(set(positions)) < len(positions):
@@ -376,17 +377,19 @@ def _positions(argnums: Argnums, args: Sequence[Any]) -> list[int]:
 
 
 def names_of(f: Function, n: int) -> list[str]:
-    """What the first n arguments of f are called."""
+    """Return the names of the first n arguments of f."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # some builtins have none
+    except (TypeError, ValueError):  # some builtins have no signature
         parameters = []
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return named[:n] + [f"args[{i}]" for i in range(len(named), n)]
 
 
 def _number(name: str, place: str, leaf: Any) -> Any:
-    """A leaf of a structure as a number that records or a float; None if it is neither."""
+    """Return a leaf of a structure as a recording number or a float; None if it is neither."""
+    if type(leaf) is float:
+        return leaf
     leaf = settled(leaf)
     inner = innermost(leaf)
     if is_node(inner) and type(inner) is not Value:
@@ -398,7 +401,7 @@ def _number(name: str, place: str, leaf: Any) -> Any:
 
 
 def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
-    """The numbers of an argument."""
+    """Return the numbers of an argument."""
     found = []
     for place, leaf in trees.numbers(tree, path):
         number = _number(name, place, leaf)
@@ -409,13 +412,13 @@ def _numbers(name: str, path: str, tree: Tree) -> list[Any]:
 
 
 def _split(name: str, returned: Any, has_aux: bool) -> tuple[Tree, list[Any], Any]:
-    """What f returned: a structure of numbers, the numbers in it, and the rest."""
+    """Split what f returned into a structure of numbers, the numbers in it, and the rest."""
     result, aux = returned, None
     if has_aux:
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise ArgumentError(
-                f"With has_aux the function must return (result, something else); it returned {shown(returned)}.",
-                "Return a tuple of two, or leave has_aux out.",
+                f"With has_aux, the function must return (result, something else), but it returned {shown(returned)}.",
+                "Return a pair, or leave has_aux out.",
             )
         result, aux = returned
     if result is None:
@@ -435,18 +438,18 @@ def _split(name: str, returned: Any, has_aux: bool) -> tuple[Tree, list[Any], An
 
 
 def _output(name: str, record: Recorded) -> Any:
-    """The one number that f returned."""
+    """Return the single number that f returned."""
     if not trees.is_number(record.result):
         raise OperandError(
             f"{name}() needs a function that returns one number; this one returned {trees.described(record.result)}.",
-            "Return a single Value, or use jacobian(f): the derivative of every number that f returns"
+            "Return a single Value, or use jacobian(f), the derivative of every number that f returns"
             + ("; its second derivatives are jacobian(jacobian(f))." if name == "hessian" else "."),
         )
     return record.outputs[0]
 
 
 def _directed(name: str, f: Function, primals: Any, tangents: Any) -> tuple[list[Any], list[Any]]:
-    """The numbers in the arguments of a forward transform, and those of the direction."""
+    """Return the numbers in the arguments of a forward transform, and the numbers of the direction."""
     usage = f"{name}(f, (x,), (dx,))"
     if not callable(f):
         raise OperandError(f"{name}() takes a function, not {shown(f)}.", f"Write {usage}.")
@@ -457,14 +460,14 @@ def _directed(name: str, f: Function, primals: Any, tangents: Any) -> tuple[list
     except TypeError as error:
         raise ArgumentError(
             f"f cannot be called with the {len(primals)} arguments in primals: {error}.",
-            f"Pass one entry for each argument: {usage}, where x itself may be a list.",
+            f"Pass one entry per argument: {usage}, where x itself may be a list.",
         ) from None
     except ValueError:  # some builtins have no signature
         pass
     if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
         raise ArgumentError(
-            f"primals has {len(primals)} entries, and tangents is {trees.described(tangents)}.",
-            f"Pass a tuple with one tangent for each argument: {usage}.",
+            f"primals has {len(primals)} entries, but tangents is {trees.described(tangents)}.",
+            f"Pass a tuple with one tangent per argument: {usage}.",
         )
     numbers, slopes = [], []
     for path, primal, tangent in zip(names_of(f, len(primals)), primals, tangents, strict=True):

@@ -1,6 +1,6 @@
-"""Numbers without a past: `no_grad` for all that is computed inside, `detach` for one number.
+"""Constants without a graph: `no_grad` for everything computed inside, `detach` for one number.
 
-Not here: `stop_gradient`, which keeps what it was given in the graph. Read next: `nn`.
+Not here: `stop_gradient`, which keeps its argument in the graph. Read next: `nn`.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ def no_grad(function: None = None) -> Watch[None]: ...
 @overload
 def no_grad(function: Callable[P, R]) -> Callable[P, R]: ...
 def no_grad(function: Any = None) -> Any:
-    """Compute without a graph: every result inside is a constant, and keeps nothing of what it was computed from.
+    """Compute without a graph: every result inside is a constant and does not remember its operands.
 
-    A context manager, and a decorator of functions, with and without parentheses. Leaves made inside are leaves. As in
-    PyTorch, `grad` and its relatives work inside: they see their own variables, and everything around them is constant.
-    Forward mode obeys too. To train, write `p.data -= step`: `p -= step` makes a new number, here as anywhere.
+    It is a context manager and a decorator, with or without parentheses. Leaves made inside are leaves. As in PyTorch,
+    `grad` and its relatives work inside: they see their own variables, and everything around them is constant. Forward
+    mode obeys too. To train, write `p.data -= step`: `p -= step` makes a new number, here as anywhere.
 
     Args:
-        function: what to decorate.
+        function: the function to decorate.
 
     Returns:
-        a context manager; of a function, the same function that computes without a graph.
+        a context manager; for a function, the same function without a graph.
 
     Raises:
-        ArgumentError: a leaf that has a gradient stands to the left of `-=` or `+=`.
+        ArgumentError: a leaf with a gradient is on the left of `-=` or `+=`.
 
     Derivative: no edge.
 
@@ -67,30 +67,30 @@ def _finish(node: Value) -> None:
 
 
 def _check_step(node: Value, leaf: Value) -> None:
-    """Raise where the program writes `p -= step` and means a step of training."""
+    """Raise if the program writes `p -= step` and means a training step."""
     site = None if leaf._grad is None else user_site()
     if site is not None and site.is_assignment:
         sign = "-" if node._row is _SUB else "+"
         raise ArgumentError(
-            f"{site.expression or sign + '='} makes a new number, and leaves {leaf!r} as it was.",
+            f"{site.expression or sign + '='} makes a new number and leaves {leaf!r} unchanged.",
             f"Write {leaf.name or 'p'}.data {sign}= step to change a leaf in place.",
         )
 
 
 def is_cut() -> bool:
-    """Whether `no_grad` is on."""
+    """Return True inside `no_grad`."""
     return recording().hooks.finish is not None
 
 
 def recorded() -> Watch[None]:
-    """A block in which a graph is made, also inside of `no_grad`."""
+    """Return a block that records a graph, even inside `no_grad`."""
     return hooked(finish=None)
 
 
 def detach(number: Any) -> Any:
-    """The same number as a constant, which does not keep alive what it was computed from.
+    """Return the same number as a constant, which does not keep its operands alive.
 
-    Of a `Value`, that is a `Value`; of a number in forward mode, the number without its derivative.
+    A `Value` gives a `Value`; a number in forward mode loses its derivative.
     """
     constant = stop(number)
     if type(constant) is Value:

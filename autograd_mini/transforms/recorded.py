@@ -1,8 +1,8 @@
-"""A function, recorded once at its arguments, and the derivatives of what it returned by any of its numbers.
+"""A function, recorded once at its arguments, and the derivatives of its result by any of its numbers.
 
-The sweep runs on the recorded floats where nothing outside depends on the answer. Otherwise the rules are evaluated
-again, on `Value`s, and the answer is a graph of its own: a derivative inside a derivative, a penalty on a gradient.
-Not here: what users call, and what arguments may look like (`derivatives`). Read next: `curvature`.
+The sweep runs on the recorded floats if the answer does not depend on outer variables. If it does, as in a derivative
+inside a derivative or a penalty on a gradient, the rules are evaluated again on `Value`s, and the answer is a graph.
+Not here: the public functions, and the structure of arguments (`derivatives`). Read next: `transforms.derivatives`.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
 from autograd_mini.transforms.trees import Tree
 
-# The row of a variable whose derivative goes on. Whatever is behind it, a derivative inside of that one is told by this
-# row that the answer depends on the variable: live edges to a leaf are no measure of it.
+# The row of a variable that an outer derivative needs. It tells an inner derivative that its answer depends on the
+# variable, whatever is behind it; live edges to a leaf would not tell.
 _VARIABLE = replace(TABLE["pos"])
-# Rows of which it is known that the slope by one operand never depends on another one that has no edge.
+# Rows whose slope by one operand never depends on another operand without an edge.
 _PLAIN = frozenset(TABLE.values()) | {_VARIABLE, None}
 
 
 def variable(number: Any, leaf: type) -> Any:
-    """A node of its own for a number of the arguments, of class `leaf` for a float: other uses of it are others."""
+    """Make a new node for a number of the arguments (a `leaf` for a float), so that other uses of it do not count."""
     if type(number) is Dual:
         return Dual(variable(number.primal, leaf), number.tangent, number.level)
     return evaluate(_VARIABLE, (number,)) if isinstance(number, Methods) else leaf(number)
 
 
 def innermost(number: Any) -> Any:
-    """What a dual number of dual numbers is made of."""
+    """Unwrap dual numbers down to the innermost primal."""
     while type(number) is Dual:
         number = number.primal
     return number
 
 
 def nodes_of(number: Any) -> list[Any]:
-    """The nodes that a number consists of: itself, or the parts of a dual number."""
+    """Return the nodes that a number consists of: itself, or the parts of a dual number."""
     if type(number) is Dual:
         return nodes_of(number.primal) + nodes_of(number.tangent)
     return [number] if isinstance(number, Methods) else []
 
 
 class _Graph:
-    """The graph behind numbers that were computed from variables; `free` derivatives are graphs over these."""
+    """The graph behind numbers computed from variables; derivatives are graphs over the variables if `free`."""
 
     def __init__(self, variables: Sequence[Any], free: bool = False) -> None:
         self.variables = variables
         self._own = set(variables)
         self._dependents = set(variables)
-        # What depends on other variables: on what an argument was computed from, or on what else f uses. A trace does
-        # throughout, if only by a condition.
+        # What depends on outer variables: on the operands of an argument, or on anything else that f uses. Everything
+        # traced does, if only by a condition.
         self._outside = {
             v for v in variables if free or type(v) is Traced or any(isinstance(x, Methods) for x in v.operands)
         }
         self._edges: dict[Any, list[Any]] = {}
 
     def order(self, root: Any) -> tuple[dict[Any, Any], bool]:
-        """The graph behind a root, and whether the recorded floats are all there is to it."""
+        """Return the graph behind a root, and True if its recorded floats are enough."""
         order = topological_order(root, self.variables)
         rows = {node._row for node in order}
         if not rows <= _PLAIN and type(root) is not Traced:
@@ -85,7 +85,7 @@ class _Graph:
         return order, False
 
     def order_of(self, numbers: Sequence[Any]) -> tuple[dict[Any, Any], bool]:
-        """The graph behind all of several numbers."""
+        """Return the graph behind several numbers."""
         nodes = [node for number in numbers for node in nodes_of(number)]
         if len(nodes) < 2:
             return self.order(nodes[0]) if nodes else ({}, True)
@@ -93,12 +93,12 @@ class _Graph:
             return self.order(sum_of(*nodes))
 
     def slopes(self, roots: Sequence[Any], weights: Sequence[Any] | None = None) -> list[Any]:
-        """For each variable the sum of the derivatives of the roots by it, times constant weights: one sweep."""
+        """Return for each variable the sum of the roots' derivatives by it, times constant weights, in one sweep."""
         return [0.0 if slope is ZERO else slope for slope in self._slopes(roots, weights or [1.0] * len(roots))]
 
     def _slopes(self, roots: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
         levels = [root.level for root in roots if type(root) is Dual]
-        if levels:  # of outer derivatives; a derivative is linear
+        if levels:  # levels of outer derivatives; a derivative is linear
             level = max(levels, key=lambda level: level.number)
             primals = self._slopes([primal_at(root, level) for root in roots], weights)
             tangents = self._slopes([tangent_at(root, level) for root in roots], weights)
@@ -115,12 +115,12 @@ class _Graph:
         return [adjoints[leaf] for leaf in self.variables]
 
     def _partials(self, node: Any) -> Sequence[Any]:
-        """The local partials of a node by its rule, and only towards what depends on the variables."""
+        """Return the local partials of a node by its rule, `ZERO` towards what does not depend on the variables."""
         operands = node.operands
         if node not in self._dependents:
             return (ZERO,) * len(operands)
         if node not in self._edges:
-            with unobserved():  # `checked()` is about contributions; a partial that nobody needs may well be infinite
+            with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
                 constant = Constant if len(operands) == 2 else float
                 numbers = [
                     self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
@@ -131,7 +131,7 @@ class _Graph:
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
             ]
-            if node.keeps_pairs:  # a traced node would only now compute what was not recorded
+            if node.keeps_pairs:  # a traced node has none recorded and would compute them now
                 recorded = node.partials
                 live = [ZERO if known is ZERO else slope for slope, known in zip(live, recorded, strict=True)]
                 for slope, known in zip(live, recorded, strict=True):
@@ -140,14 +140,14 @@ class _Graph:
         return self._edges[node]
 
     def number(self, node: Any) -> Any:
-        """A node as rules and callers are to see it: a part of the graph that the answer belongs to, or a float."""
+        """Return a node as rules and callers see it: itself if the answer's graph contains it, else its float."""
         return node if node in self._outside else node.data
 
 
 class Recorded(_Graph):
     """f, recorded once at its arguments; each number of `argument`, to differentiate by, is a variable of its own.
 
-    `split` takes what f returned apart: into a structure of numbers, the numbers in it, and the rest.
+    `split` takes the result of f apart into a structure of numbers, the numbers in it, and the rest.
     """
 
     def __init__(
@@ -166,19 +166,19 @@ class Recorded(_Graph):
         finally:
             for leaf in self.variables:
                 leaf._retire()
-        self.aux = self.answer(aux)  # as the caller may see it; the result still has nodes of this graph in it
+        self.aux = self.answer(aux)  # for the caller, unlike the result, which still contains nodes of this graph
 
     def arranged(self, slopes: Iterable[Any]) -> Tree:
-        """One slope for each variable, in the structure of the argument."""
+        """Arrange one slope per variable in the structure of the argument."""
         return trees.rebuilt(self.argument, iter(slopes))
 
     def answer(self, tree: Tree) -> Tree:
-        """Numbers that f computed as the caller may see them: floats, unless other variables are behind them."""
+        """Turn numbers that f computed into floats for the caller, unless they depend on outer variables."""
         self.order_of([settled(number) for _, number in trees.numbers(tree)])
         return trees.mapped(self.answer_of, tree)
 
     def answer_of(self, number: Any) -> Any:
-        """The same of one number, whose graph has been ordered before."""
+        """Do the same for one number, whose graph has been ordered before."""
         number = settled(number)
         if type(number) is Dual:
             return perturbed(self.answer_of(number.primal), self.answer_of(number.tangent), number.level)
@@ -187,7 +187,7 @@ class Recorded(_Graph):
     # -- matrices ------------------------------------------------------------------------------------------------------
 
     def jacobian(self, symmetric: bool = False) -> sparsity.Rows:
-        """For each output its derivatives by the variables it depends on, by their numbers."""
+        """Return for each output its derivatives by the variables it depends on, keyed by their indices."""
         order, plain = self.order_of(self.outputs)
         depends = sparsity.dependence(order, self.variables)
         patterns = [
@@ -202,7 +202,7 @@ class Recorded(_Graph):
         return sparsity.recover(patterns, backward, self._row_sums)
 
     def _column_sums(self, order: Iterable[Any], columns: list[int]) -> list[Any]:
-        """The derivatives of all outputs in one direction: columns that do not overlap, all in one pass forwards."""
+        """Return the sum of columns that do not overlap: the derivatives of all outputs, in one pass forwards."""
         tangents = push(order, dict.fromkeys(self.variables, ZERO) | {self.variables[j]: 1.0 for j in columns})
 
         def tangent_of(output: Any) -> Any:
@@ -213,12 +213,12 @@ class Recorded(_Graph):
         return [0.0 if (tangent := tangent_of(output)) is ZERO else tangent for output in self.outputs]
 
     def _row_sums(self, rows: list[int]) -> list[Any]:
-        """The derivatives of a sum of outputs: rows that do not overlap, all in one sweep."""
+        """Return the sum of rows that do not overlap: the derivatives of a sum of outputs, in one sweep."""
         with unobserved():
             return self.slopes([self.outputs[i] for i in rows])
 
     def hessian(self) -> sparsity.Rows:
-        """The second derivatives of the only output."""
+        """Return the second derivatives of the only output."""
         curvature = self._curvature()
         if curvature is not None:
 
@@ -233,14 +233,14 @@ class Recorded(_Graph):
         return self.jacobian(symmetric=True)
 
     def hessian_times(self, vector: Sequence[Any]) -> list[Any]:
-        """The second derivatives of the only output, times a vector."""
+        """Return the second derivatives of the only output, times a vector."""
         curvature = self._curvature() if all(type(number) is float for number in vector) else None
         if curvature is not None:
             return curvature.times(vector)
         return self.slopes(self._gradient(), vector)
 
     def _curvature(self) -> Curvature | None:
-        """The Hessian, where the recorded floats are all there is to it."""
+        """Return the Hessian if the recorded floats are enough, else None."""
         (output,) = self.outputs
         if not isinstance(output, Methods) or type(output) is Dual:
             return None
@@ -248,5 +248,5 @@ class Recorded(_Graph):
         return Curvature(output, order, self.variables) if plain else None
 
     def _gradient(self) -> list[Any]:
-        """The gradient of the only output, as a graph over the variables."""
+        """Return the gradient of the only output, as a graph over the variables."""
         return _Graph(self.variables, free=True).slopes(self.outputs)

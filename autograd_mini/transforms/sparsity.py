@@ -1,7 +1,7 @@
-"""Which entries of a Jacobian can differ from zero, and how few sweeps give them all.
+"""Which entries of a Jacobian can differ from zero, and the few sweeps that give them all.
 
-Sets of rows and columns are integers, one bit each: unions and overlaps are single operations, for any size.
-Not here: derivatives, and sweeps. Read next: `trees`.
+Sets of rows and columns are integers with one bit per element: a union or an overlap of any size is one operation.
+Not here: derivatives, and sweeps. Read next: `transforms.detached`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO
 
 Set = int  # of rows or columns
-Rows = list[dict[int, Any]]  # for each row of a matrix its entries by their columns
+Rows = list[dict[int, Any]]  # each row of a matrix: its entries by column
 
 
 class Coordinates(NamedTuple):
-    """A sparse matrix: its entries (values), each with its row and column, counted from 0."""
+    """A sparse matrix: the values of its entries with their rows and columns, counted from 0."""
 
     rows: list[int]
     columns: list[int]
@@ -26,7 +26,7 @@ class Coordinates(NamedTuple):
 
 
 def dependence(order: Iterable[Any], variables: Sequence[Any]) -> dict[Any, Set]:
-    """The variables that each node of a graph depends on, operands before results; a `ZERO` edge does not count."""
+    """Return the variables that each node of a graph depends on, operands first; a `ZERO` edge does not count."""
     found: dict[Any, Set] = {variable: 1 << i for i, variable in enumerate(variables)}
     for node in order:
         if node not in found:
@@ -39,7 +39,7 @@ def dependence(order: Iterable[Any], variables: Sequence[Any]) -> dict[Any, Set]
 
 
 def members(pattern: Set) -> list[int]:
-    """The elements of a set."""
+    """Return the elements of a set."""
     found = []
     while pattern:
         lowest = pattern & -pattern
@@ -49,7 +49,7 @@ def members(pattern: Set) -> list[int]:
 
 
 def transposed(patterns: Sequence[Set], n: int) -> list[Set]:
-    """For each of n columns, the rows that have an entry there."""
+    """Return for each of n columns the rows with an entry there."""
     found = [0] * n
     for row, pattern in enumerate(patterns):
         for column in members(pattern):
@@ -58,7 +58,7 @@ def transposed(patterns: Sequence[Set], n: int) -> list[Set]:
 
 
 def flipped(columns: Rows, height: int) -> Rows:
-    """A matrix by its rows, from the same by its columns."""
+    """Turn a matrix given by its columns into one given by its rows."""
     found: Rows = [{} for _ in range(height)]
     for column, entries in enumerate(columns):
         for row, entry in entries.items():
@@ -67,20 +67,23 @@ def flipped(columns: Rows, height: int) -> Rows:
 
 
 def groups(patterns: Sequence[Set]) -> list[list[int]]:
-    """Rows that have no column in common, together: greedy colouring, the fullest rows first.
+    """Group rows that have no column in common, by greedy colouring with the fullest rows first.
 
     Source: Curtis, Powell, Reid, 1974, IMA Journal of Applied Mathematics 13.
     """
     found: list[list[int]] = []
     covered: list[Set] = []
     for row in _fullest_first(patterns):
-        if patterns[row]:
-            place = next((i for i, columns in enumerate(covered) if not columns & patterns[row]), len(found))
-            if place == len(found):
-                found.append([])
-                covered.append(0)
-            found[place].append(row)
-            covered[place] |= patterns[row]
+        if not patterns[row]:
+            break
+        for place, columns in enumerate(covered):
+            if not columns & patterns[row]:
+                found[place].append(row)
+                covered[place] |= patterns[row]
+                break
+        else:
+            found.append([row])
+            covered.append(patterns[row])
     return found
 
 
@@ -89,7 +92,7 @@ def _fullest_first(patterns: Sequence[Set]) -> list[int]:
 
 
 def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
-    """The entries of a matrix, where `patterns` says, from the sums of rows that do not overlap."""
+    """Recover the entries of a matrix, where `patterns` has them, from sums of rows that do not overlap."""
     found: Rows = [{} for _ in patterns]
     for group in rows:
         row_sum = sums(group)
@@ -99,16 +102,18 @@ def recover(patterns: Sequence[Set], rows: Iterable[list[int]], sums: Callable[[
 
 
 def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequence[Any]]) -> Rows:
-    """The entries of a symmetric matrix, each computed once for both its places, from sums of rows.
+    """Recover a symmetric matrix from sums of rows, with each entry computed once for both of its places.
 
-    Rows that are nearly full get a sum each. Their columns are known by symmetry then, so that the other rows may
-    overlap there: an arrow, one full row and column beside the diagonal, takes two sums. Outside of a domain, or at a
-    kink, `entries` may not be symmetric; then an entry that is there stands for one that is not.
+    A row that is nearly full gets a sum of its own. By symmetry that gives its column too, so other rows may overlap
+    there: an arrow matrix (a full row and column beside the diagonal) takes two sums. Outside a domain, or at a kink,
+    `entries` may not be symmetric; an entry then also stands for its missing mirror image.
     """
     patterns = [entry | mirrored for entry, mirrored in zip(entries, transposed(entries, len(entries)), strict=True)]
     fullest = _fullest_first(patterns)
     best: tuple[list[int], list[Set], list[list[int]]] | None = None
     for size in itertools.chain([0], (2**k for k in range(len(patterns).bit_length()))):
+        if best is not None and size >= len(best[0]) + len(best[2]):
+            break
         full = fullest[:size]
         hidden = ~sum(1 << row for row in full)
         rest = [0 if not hidden >> row & 1 else pattern & hidden for row, pattern in enumerate(patterns)]
@@ -129,7 +134,7 @@ def recover_symmetric(entries: Sequence[Set], sums: Callable[[list[int]], Sequen
 
 
 def coordinates(rows: Rows, width: int) -> Any:
-    """A matrix of so many columns as SciPy's `coo_array`, or as `Coordinates` without SciPy or with nodes in it."""
+    """Return a matrix as SciPy's `coo_array`, or as `Coordinates` if SciPy is missing or the entries are nodes."""
     entries = [(i, j, row[j]) for i, row in enumerate(rows) for j in sorted(row)]
     found = Coordinates(*map(list, zip(*entries, strict=True))) if entries else Coordinates([], [], [])
     try:

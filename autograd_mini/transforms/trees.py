@@ -1,7 +1,7 @@
-"""Structures of numbers (nested lists, tuples, dicts, NumPy arrays), taken apart and put together again.
+"""Taking apart structures of numbers (nested lists, tuples, dicts, NumPy arrays), and putting them together again.
 
-Everything that is not a container counts as a number; None is an empty container, as in JAX's pytrees.
-Not here: derivatives. Read next: `detached`.
+Anything other than a container counts as a number; None is an empty container, as in JAX's pytrees.
+Not here: derivatives. Read next: `transforms.recorded`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Path = str  # how a part is written in Python: "['layer1'][3]"
 
 
 def _parts(tree: Tree) -> list[tuple[Path, Tree]] | None:
-    """What a list, tuple or dict consists of, with the path to each; None for an array or a number."""
+    """Return the parts of a list, tuple or dict with their paths; None for an array or a number."""
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return [(f".{name}", part) for name, part in zip(tree._fields, tree, strict=True)]
     if isinstance(tree, (list, tuple)):
@@ -31,7 +31,7 @@ def _parts(tree: Tree) -> list[tuple[Path, Tree]] | None:
 
 
 def numbers(tree: Tree, path: Path = "") -> Iterator[tuple[Path, Any]]:
-    """The numbers of a tree from left to right, each with the path to it from a root of that name."""
+    """Yield the numbers of a tree from left to right, each with its path, which starts with `path`."""
     parts = _parts(tree)
     if parts is not None:
         for step, part in parts:
@@ -44,14 +44,14 @@ def numbers(tree: Tree, path: Path = "") -> Iterator[tuple[Path, Any]]:
 
 
 def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
-    """The same structure with other numbers, in the order of `numbers`.
+    """Return the same structure with other numbers, in the order of `numbers`.
 
-    An array becomes an array of floats, or of objects where a replacement is not a number; one without dimensions
+    An array becomes an array of floats, or of objects if a replacement is not a number. An array without dimensions
     becomes the recording number itself, because NumPy would wrap it.
     """
     if type(tree) is float:
         return next(replacements)
-    if type(tree) is list:  # nearly all there is: without the paths (a dense Hessian takes half the time)
+    if type(tree) is list:  # the common case, without paths: a dense Hessian takes half the time
         return [rebuilt(part, replacements) for part in tree]
     return _folded(
         tree,
@@ -61,7 +61,7 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
 
 
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
-    """The same structure, with every recording number in it replaced by what the function makes of it."""
+    """Apply a function to every recording number in a structure."""
 
     def inside(array: Any) -> Any:
         if array.dtype != object:
@@ -72,7 +72,7 @@ def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
 
 
 def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
-    """The structure of one tree with a tree in place of each number; arrays of arrays become one array."""
+    """Return one tree with a tree in place of each number; arrays of arrays become one array."""
     return _folded(
         tree,
         lambda number: next(layers),
@@ -81,7 +81,7 @@ def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
 
 
 def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:
-    """Trees of one structure as one, whose every number or array is an array over them, of leading axes `shape`."""
+    """Stack trees of one structure into one: each number or array becomes an array with leading axes `shape`."""
     parts = _parts(tree)
     if parts is None:
         return _array([number for layer in layers for _, number in numbers(layer)], shape + _shape(tree))
@@ -90,7 +90,7 @@ def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:
 
 
 def _folded(tree: Tree, leaf: Callable[[Any], Any], array: Callable[[Any], Any]) -> Tree:
-    """The same containers, with each number and each array replaced."""
+    """Return the same containers with each number and each array replaced."""
     parts = _parts(tree)
     if parts is not None:
         return _like(tree, [_folded(part, leaf, array) for _, part in parts])
@@ -98,7 +98,7 @@ def _folded(tree: Tree, leaf: Callable[[Any], Any], array: Callable[[Any], Any])
 
 
 def _like(tree: Tree, parts: list[Any]) -> Tree:
-    """A container of the same kind, with these parts."""
+    """Return a container of the same kind with these parts."""
     if tree is None:
         return None
     if isinstance(tree, Mapping):
@@ -115,7 +115,7 @@ def _array(elements: list[Any], shape: tuple[int, ...]) -> Any:
 
 
 def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
-    """The numbers of another tree, which is a tangent or the like (`role`), if it has the structure of this one."""
+    """Return the numbers of another tree, such as a tangent (`role`), if it has the structure of this one."""
     parts, others = _parts(tree), _parts(other)
     if parts is None and others is None and _shape(tree) == _shape(other):
         return [number for _, number in numbers(other)]
@@ -125,7 +125,7 @@ def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
         extra = [name for name in names if name not in keys] if parts is not None else []
         detail = f" {path}{missing[0]} has none." if missing else f" There is no {path}{extra[0]}." if extra else ""
         raise ArgumentError(
-            f"The {role} of {path} is {described(other)}, and {path} is {described(tree)}.{detail}",
+            f"The {role} of {path} is {described(other)}, but {path} is {described(tree)}.{detail}",
             f"Give the {role} the structure of {path}, one number for each number.",
         )
     found = dict(others)
@@ -133,7 +133,7 @@ def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
 
 
 def is_number(tree: Tree) -> bool:
-    """Whether it is one number, as an array without dimensions is too."""
+    """Return True for a number; an array without dimensions counts as one."""
     return _parts(tree) is None and not getattr(tree, "shape", ())
 
 
@@ -142,12 +142,12 @@ def _shape(tree: Tree) -> tuple[int, ...]:
 
 
 def kind(tree: Tree) -> type:
-    """The kind of container; all dicts are of one kind."""
+    """Return the kind of container; all dicts are of one kind."""
     return dict if isinstance(tree, Mapping) else type(tree)
 
 
 def described(tree: Tree) -> str:
-    """A structure in a few words, for an error."""
+    """Describe a structure in a few words, for an error."""
     if is_array(tree):
         return f"an array of shape {tree.shape}"
     parts = _parts(tree)

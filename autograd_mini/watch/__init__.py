@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from autograd_mini.errors import OperandError, shown
-from autograd_mini.program.scopes import Block
-from autograd_mini.program.stack import Hooks, Observer
+from autograd_mini.program.stack import Block, Hooks, Observer
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,6 +1,6 @@
 """`kinks`: list every place where a computation sits exactly on a point where it is not differentiable.
 
-Not here: which points those are (each row of the table says its own). Read next: `errors`.
+Not here: which points those are (each row of the table says its own). Read next: `notation`.
 """
 
 from __future__ import annotations

@@ -40,15 +40,32 @@ def _remember_calls() -> Observer:
 
 
 _MOST_DECISIONS = 100  # per node: training may compare the same leaf in every step
+_MOST_BEHIND = 100  # computed nodes behind a comparison that leaves keep; the graph of a loss would be too large
 
 
 def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
-    """Note a comparison at one of its nodes, preferably a computed one, which is freed with its graph."""
+    """Note a comparison at its nodes, and at the leaves that they were computed from.
+
+    Later nodes may depend on the answer only: in `3.0 * x if x * x > y else y`, no node leads to x * x.
+    """
     nodes = [x for x in (left, right) if isinstance(x, Node)]
     if nodes:
-        node = next((x for x in nodes if x.op is not None), nodes[0])
         decision = Decision(left, op, right, answer, site_of(program_frame(sys._getframe(2))))
-        node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
+        for node in dict.fromkeys(nodes) | _leaves_behind(nodes):
+            node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
+
+
+def _leaves_behind(nodes: list[Any]) -> dict[Any, None]:
+    """The leaves behind a few nodes; none if the graph is large."""
+    found = dict.fromkeys(nodes)
+    waiting = [*nodes]
+    while waiting:
+        operands = [x for x in waiting.pop().operands if isinstance(x, Node) and x not in found]
+        found |= dict.fromkeys(operands)
+        waiting += operands
+        if len(found) > _MOST_BEHIND:
+            return {}
+    return {node: None for node in found if node.op is None}
 
 
 def _remembering(hooks: Hooks, observe: Observer) -> Hooks:
@@ -63,9 +80,9 @@ if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
 def provenance(calls: bool = False) -> Watch[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
-    The comparisons that a program makes with a node are remembered too, with their answers: `node.decisions`.
-    It is off by default because it makes recording slower. The environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it
-    on, with calls, for a whole run.
+    It also remembers the comparisons that a program makes with a node, with their answers: `node.decisions`. It is off
+    by default because it makes recording slower. The environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on, with
+    calls, for a whole run.
 
     Args:
         calls: remember the calls that led there too: `node.origin.caller`, and so on outwards.

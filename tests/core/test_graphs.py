@@ -22,6 +22,7 @@ import autograd_mini as am
 from autograd_mini import Value, nn
 from autograd_mini.core import copies
 from autograd_mini.core.sweep import sweep, topological_order
+from tests.effort import effort
 
 # Numbers that uniform random ones never hit: kinks, ties, signed zeros, the smallest and the largest.
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 5e-324, -1e-308, 1e150, -1e300, math.inf, -math.inf, math.nan]
@@ -111,7 +112,7 @@ def agree(a, b, tolerance):
     return a == b or abs(a - b) <= tolerance
 
 
-@settings(max_examples=400)
+@settings(max_examples=effort(100, 2000))
 @given(st.lists(ordinary, min_size=1, max_size=4), st.lists(ordinary, max_size=2), steps)
 def test_gradients_of_random_graphs(numbers, constants, program):
     """Reverse mode agrees with forward mode, input by input, on graphs with reuse, constants and dead inputs."""
@@ -135,7 +136,7 @@ def test_gradients_of_random_graphs(numbers, constants, program):
             assert agree(leaf.grad, slope, 1e-12 * max([abs(slope), *sizes]))
 
 
-@settings(max_examples=400)
+@settings(max_examples=effort(100, 2000))
 @given(anything, anything, st.sampled_from(sorted(OPERATIONS)))
 def test_single_operations_at_special_numbers(x, y, name):
     """One operation at kinks, ties, infinities, nan: values and slopes to the bit, structural zeros in place."""
@@ -148,7 +149,7 @@ def test_single_operations_at_special_numbers(x, y, name):
         assert agree(leaf.grad, truth.slope or 0.0, 1e-15 * abs(truth.slope or 0.0))
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(st.lists(ordinary, min_size=1, max_size=4), steps, st.sampled_from([0.0, 0.5, -2.0, 1024.0]))
 def test_linearity_in_the_seed(numbers, program, seed):
     """A seed that is a power of two, or zero, scales every gradient without a rounding error."""
@@ -161,7 +162,7 @@ def test_linearity_in_the_seed(numbers, program, seed):
             assert agree(y.grad, seed * x.grad, 0.0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(st.lists(ordinary, min_size=1, max_size=4), steps, st.randoms(use_true_random=False))
 def test_order_of_construction_keeps_the_bits(numbers, program, shuffle):
     """The same graph, its nodes made in another order, has the same gradients to the bit."""
@@ -187,7 +188,7 @@ def test_order_of_construction_keeps_the_bits(numbers, program, shuffle):
     assert gradients(order) == gradients(range(len(program)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort(40, 300))
 @given(st.lists(ordinary, min_size=1, max_size=4), steps)
 def test_the_sweep_visits_results_before_operands(numbers, program):
     """Every node comes once, after everything that uses it, with the adjoint that backward() writes."""
@@ -274,7 +275,7 @@ def recurrent(steps):
     return states
 
 
-@settings(max_examples=40)
+@settings(max_examples=effort(15, 100))
 @given(st.lists(ordinary, min_size=1, max_size=3), steps, st.randoms(use_true_random=False))
 def test_copies_of_random_graphs(numbers, program, shuffle):
     """Any selection of nodes in any order, some twice, comes back as the same graph, with its gradients."""

@@ -63,6 +63,55 @@ def test_a_python_if_is_reported():
     assert switched(order, replay(order, {x: 0.9})) == []
 
 
+def _halved(x, y):
+    while x > 1.0:
+        x = x / y
+    return x * 1.0
+
+
+DECISIONS = {  # a program that goes another way at the second pair of numbers
+    "truth": (lambda x, y: x * y if x else y * 3.0, (1.0, 2.0), (0.0, 2.0)),
+    "and": (lambda x, y: (x and y) * 2.0, (1.0, 2.0), (0.0, 2.0)),
+    "not": (lambda x, y: y if not x else x * y, (1.0, 2.0), (0.0, 2.0)),
+    "a truth in where": (lambda x, y: am.where(x, y * 2.0, y * 3.0) + x, (1.0, 2.0), (0.0, 2.0)),
+    "any": (lambda x, y: x + y if any([x, 0.0 * y]) else x - y, (1.0, 2.0), (0.0, 2.0)),
+    "max": (lambda x, y: max(x, y) * 2.0, (2.0, 1.0), (1.0, 2.0)),
+    "max of a result": (lambda x, y: max(x, x * y) * 2.0, (2.0, 1.0), (2.0, 3.0)),
+    "sorted": (lambda x, y: sorted([x, y, x * y])[1] * 2.0, (3.0, 2.0), (2.0, 3.0)),
+    "in": (lambda x, y: x * 2.0 if x in [y] else x * 3.0, (1.0, 2.0), (2.0, 2.0)),
+    "another number": (lambda x, y: x * 3.0 if y > 0.0 else x * 2.0, (2.0, 2.0), (2.0, -3.0)),
+    "a result of its own": (lambda x, y: x * 3.0 if x * x > y else x * 2.0, (2.0, 2.0), (1.0, 3.0)),
+    "a constant": (lambda x, y: x * y if am.stop_gradient(x) > 0.0 else x * 3.0 + y, (2.0, 2.0), (-2.0, 3.0)),
+    "in grad": (lambda x, y: am.grad(lambda z: z * z if z > 0.0 else z * y)(x) + y, (-2.0, 3.0), (2.0, 2.0)),
+    "truth in jvp": (lambda x, y: am.jvp(lambda z: z * y if z else z, (x,), (1.0,))[1] + x * y, (2.0, 2.0), (0.0, 3.0)),
+    "while": (_halved, (0.5, 3.0), (2.0, 3.0)),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_every_decision_is_found(name):
+    """Also where the result does not lead to what was compared; the replay alone would be wrong in silence."""
+    f, here, there = DECISIONS[name]
+    with am.provenance():
+        leaves = [Value(number) for number in here]
+        result = f(*leaves)
+    order = behind(result)
+    numbers = replay(order, dict(zip(leaves, there, strict=True)))
+    assert numbers[result] != f(*map(Value, there)).data
+    assert switched(order, numbers)
+    assert switched(order, replay(order, dict(zip(leaves, here, strict=True)))) == []
+
+
+def test_a_leaf_does_not_keep_large_graphs():
+    """A loss that is compared in each step of a training goes when the step does."""
+    with am.provenance():
+        x = Value(1.0)
+        loss = am.sum([x * float(i) for i in range(1000)])
+        assert loss > 0.0
+    assert x.decisions == ()
+    assert len(loss.decisions) == 1
+
+
 @pytest.mark.parametrize(("compare", "left", "right"), [
     (lambda a, b: a < b, 3.0, 1.0), (lambda a, b: a <= b, 3.0, 1.0), (lambda a, b: a > b, 3.0, 1.0),
     (lambda a, b: a >= b, 3.0, 1.0), (lambda a, b: a == b, 1.0, 1.0), (lambda a, b: a != b, 1.0, 1.0),

@@ -424,6 +424,7 @@ def test_a_length_that_is_too_short_ends_the_conversation(alone):
 
 
 def test_a_length_that_is_too_long_waits_and_ends_with_the_client(alone):
+    """The adapter waits for the bytes a header announces, answers nothing, and exits cleanly when the client leaves."""
     alone.raw(b'Content-Length: 1000\r\n\r\n{"seq":1,"type":"request","command":"initialize"}')
     alone.writer.close()
     assert alone.rest() == []
@@ -438,6 +439,7 @@ def test_headers_may_be_written_in_other_ways(client):
 
 
 def test_messages_of_ten_megabytes_in_both_directions(alone, program):
+    """Long requests are refused in words and long output arrives whole: ten megabytes either way."""
     alone.launch(program(CHAIN))
     alone.event("stopped")
     assert "too long" in alone.refused("evaluate", expression="1" * 10_000_000)
@@ -451,6 +453,7 @@ def test_messages_of_ten_megabytes_in_both_directions(alone, program):
 
 
 def test_before_initialize_everything_is_refused(client):
+    """Every request before `initialize` is refused with that word, and a second `initialize` too."""
     for command in ("launch", "threads", "setBreakpoints", "nonsense"):
         assert "initialize" in client.refused(command) if command != "nonsense" else True
     assert client.ask("initialize", adapterID="test")["success"]
@@ -458,6 +461,7 @@ def test_before_initialize_everything_is_refused(client):
 
 
 def test_before_a_launch_there_is_nothing(client):
+    """Without a launch, requests about the program fail in words, and `attach` says it has no process to join."""
     client.ask("initialize", adapterID="test")
     for command in ("threads", "continue", "stackTrace", "restart", "setBreakpoints"):
         arguments = {"source": {"path": "x"}} if command == "setBreakpoints" else {}
@@ -466,6 +470,7 @@ def test_before_a_launch_there_is_nothing(client):
 
 
 def test_a_second_launch_is_refused_and_the_first_goes_on(client, program):
+    """A second `launch` changes nothing: the program stays where it stopped, and its values can be read."""
     path = program(CHAIN)
     client.launch(path)
     client.event("stopped")
@@ -538,6 +543,7 @@ def test_a_restart_that_fails_ends_the_session(client, program):
 
 
 def test_a_program_that_raises_ends_with_its_traceback_alone(client, program):
+    """The user's exception ends the program with status 1; the traceback shows no frame of the debugger."""
     path = program("import autograd_mini as am\nx = am.Value(1.0)\nx.backward()\nprint('before')\n1 / 0\n")
     client.launch(path)
     client.event("stopped")
@@ -559,6 +565,7 @@ def test_a_program_that_raises_ends_with_its_traceback_alone(client, program):
     ],
 )  # fmt: skip
 def test_the_exit_status_is_that_of_the_program(client, program, text, status, output):
+    """However a program ends (return, `sys.exit`, `os._exit`, a signal), the editor gets its exit status and stderr."""
     client.launch(program(text))
     assert client.event("exited") == {"exitCode": status}
     client.event("terminated")
@@ -566,6 +573,7 @@ def test_the_exit_status_is_that_of_the_program(client, program, text, status, o
 
 
 def test_a_program_that_never_calls_backward_says_what_to_do(client, program):
+    """A program without `backward()` runs to its end, and an important message says what was missing."""
     client.launch(program("print('done')"))
     assert client.event("exited") == {"exitCode": 0}
     assert "never called backward()" in client.output("important")
@@ -626,18 +634,21 @@ else:
 
 
 def test_what_no_text_can_hold_is_printed_escaped(client, program):
+    """Lone surrogates, which UTF-8 cannot encode, reach the editor as escapes; other letters stay as they are."""
     client.launch(program("print('\\udc80 é')"))
     client.event("terminated")
     assert client.output("stdout") == "\\udc80 é\n"
 
 
 def test_standard_input_is_empty(client, program):
+    """A program that the adapter starts itself reads an empty standard input instead of the protocol's messages."""
     client.launch(program("import sys; print(repr(sys.stdin.read()))"))
     client.event("terminated")
     assert client.output("stdout") == "''\n"
 
 
 def test_arguments_folder_and_environment_are_as_launched(client, program, tmp_path):
+    """The program gets `args`, `cwd` and `env` exactly: spaces, empty strings, umlauts, and variables set to None."""
     folder = tmp_path / "folder ü"
     folder.mkdir()
     text = "import os, sys; print(ascii([sys.argv[1:], os.getcwd(), os.environ.get('HOME'), os.environ['NEW']]))"
@@ -648,6 +659,7 @@ def test_arguments_folder_and_environment_are_as_launched(client, program, tmp_p
 
 @pytest.mark.parametrize("command", ["terminate", "disconnect"])
 def test_an_endless_program_is_ended(alone, program, command):
+    """`terminate` and `disconnect` end a program that loops forever, and the adapter then exits without complaint."""
     alone.launch(program("print('begun')\nwhile True: pass\n"))
     alone.printed()
     assert "running" in alone.refused("continue", threadId=1)
@@ -743,6 +755,7 @@ def test_nobody_else_can_take_the_place_of_the_program(client, program, monkeypa
 
 
 def test_the_program_does_not_see_the_token(client, program):
+    """The secret of the connection appears neither in the program's environment nor among its arguments."""
     client.launch(program("import os, sys; print([n for n in os.environ if 'TOKEN' in n], len(sys.argv))"))
     client.event("terminated")
     assert client.output("stdout") == "[] 1\n"
@@ -853,6 +866,7 @@ def test_an_editor_may_say_good_bye_with_a_signal(alone, program, ending, how):
 
 
 def test_an_idle_adapter_ends_with_a_signal(alone):
+    """SIGTERM ends an adapter that debugs nothing, with status 0 and nothing on stderr."""
     alone.ask("initialize", adapterID="test")
     alone.process.send_signal(signal.SIGTERM)
     assert alone.ended() == ""
@@ -1003,6 +1017,7 @@ def test_a_program_in_a_terminal_ends_as_it_does_alone(client, program, rest, st
 @linux_only
 @pytest.mark.parametrize("how", ["terminate", "disconnect", "vanish"])
 def test_a_program_in_a_terminal_is_ended_with_what_it_has_started(client, program, how):
+    """Ending the session, in words or by hanging up, ends a program in a terminal and all its child processes."""
     terminal = launch_in_terminal(client, program(f"input()\n{TWO_PROCESSES}"), b"\n")
     screen = b""
     while not (numbers := re.search(rb"(\d+) (\d+)\r\n", screen)):
@@ -1018,6 +1033,7 @@ def test_a_program_in_a_terminal_is_ended_with_what_it_has_started(client, progr
 
 @unix_only
 def test_control_c_ends_a_program_in_a_terminal_at_a_stop(client, program):
+    """Ctrl-C in the terminal ends a stopped program as in a shell: `KeyboardInterrupt`, status 130."""
     terminal = launch_in_terminal(client, program(TRAINING))
     client.event("stopped")
     terminal.process.send_signal(signal.SIGINT)
@@ -1094,6 +1110,7 @@ print(sys.stdin.fileno(), sys.stdin.isatty())
 
 
 def test_who_does_not_read_input_is_told_nothing_of_it(client, program):
+    """The hint about standard input appears only for programs that read it."""
     client.launch(program("print('done')"))
     client.event("terminated")
     assert "reads standard input" not in client.output("console")
@@ -1125,11 +1142,13 @@ def calls(client):
 
 
 def test_it_stops_at_every_call(client, program):
+    """Without further options each call of `backward()` stops the program, in order."""
     client.launch(program(TRAINING))
     assert calls(client) == [4.0, 2.0, 1.0, 0.5, 0.25]
 
 
 def test_at_chooses_one_call(client, program):
+    """With `at=3` only the third `backward()` stops; the others run through, and the program prints its result."""
     client.launch(program(TRAINING), at=3)
     assert calls(client) == [1.0]
     assert client.output("stdout") == "0.125\n"
@@ -1171,6 +1190,7 @@ def test_a_call_in_another_file_says_nothing_about_this_one(client, program, tmp
 
 @pytest.mark.parametrize("line", [6, 7])
 def test_a_call_may_stand_on_several_lines(client, program, line):
+    """A breakpoint on any line of a call of `backward()` that spans several lines stops at it."""
     path = program(TRAINING.replace("backward()", "backward(\n        1.0)"))
     client.ask("initialize", adapterID="test")
     client.ask("launch", program=path)
@@ -1194,11 +1214,13 @@ def test_without_stop_on_entry_only_breakpoints_stop(client, program):
 
 
 def test_without_debugging_it_just_runs(client, program):
+    """With `noDebug` no call of `backward()` stops the program."""
     client.launch(program(TRAINING), noDebug=True)
     assert calls(client) == []
 
 
 def test_pause_stops_at_the_next_call(client, program):
+    """`pause` stops at the next `backward()` although `at` names another one."""
     text = "import time\nimport autograd_mini as am\nprint('begun')\ntime.sleep(0.5)\n" + TRAINING
     client.launch(program(text), at=99)
     client.printed()
@@ -1278,6 +1300,7 @@ def test_columns_are_utf16_and_exact(client, program, one):
 
 
 def test_source_that_has_no_file_is_named_but_not_invented(client, program):
+    """A frame of code made by `exec` carries its name and no path, and the editor shows it faintly."""
     client.launch(program(PLACES))
     client.event("stopped")
     (top, *_) = client.frames()
@@ -1328,6 +1351,7 @@ out.backward()
 
 
 def test_frames_come_in_pages(client, program):
+    """`stackTrace` returns the frames asked for, says how many there are, and without limits returns them all."""
     text = """\
 import autograd_mini as am
 def down(x, n):
@@ -1417,6 +1441,7 @@ def test_serve_lets_an_editor_step_through_a_value(secret, leave):
 
 
 def test_serve_cannot_run_the_program_again(secret):
+    """A served trace refuses to change a leaf or restart, because its program runs once; its values stay."""
     client, serving = attached(Value(3.0, name="x") * 2.0)
     why = client.refused("setVariable", **leaf_value(client), value="1")
     assert "runs once" in why
@@ -1428,11 +1453,13 @@ def test_serve_cannot_run_the_program_again(secret):
 
 
 def test_a_port_that_is_taken_is_an_error_in_words():
+    """`debug.serve` on a port in use raises an ArgumentError that names the port."""
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ArgumentError, match="listen on port"):
         debug.serve(Value(1.0), server.getsockname()[1])
 
 
 def test_only_this_machine_is_listened_to():
+    """The adapter listens on 127.0.0.1, never on every address of the machine."""
     with listening("--port", "0") as (port, _):
         listeners = (
             Path("/proc/net/tcp").read_text(encoding="utf-8")
@@ -1615,6 +1642,7 @@ def test_before_the_token_messages_are_short(program):
 
 
 def test_what_is_no_message_ends_its_connection_alone(program):
+    """Bytes that are not the protocol's close their own connection; the next client is served as usual."""
     with door() as (port, token):
         for data in [b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"Content-Length: -1\r\n\r\n", b"\x00" * 10_000]:
             with guest(port) as client:
@@ -1686,12 +1714,14 @@ def command(*arguments, **options):
 
 
 def test_a_program_without_a_port_is_an_error_in_words(program):
+    """A script without `--port` ends with status 1 and a sentence that names the option."""
     done = command(program(CHAIN))
     assert (done.returncode, done.stdout) == (1, "")
     assert "--port" in done.stderr
 
 
 def test_without_an_editor_it_ends_at_once():
+    """With an empty standard input the adapter ends at once with status 0 and prints nothing."""
     done = command()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -1886,6 +1916,7 @@ def test_the_extension_finds_an_interpreter(tmp_path, answers, expected):
 
 
 def test_editors_are_found_at_home(tmp_path, monkeypatch):
+    """`install` puts the extension into every editor's folder at home; without one it raises an error in words."""
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     with pytest.raises(ArgumentError, match="No editor is found"):
         install()
@@ -1909,5 +1940,6 @@ def test_the_extension_names_the_options_that_the_adapter_reads():
 
 
 def test_the_extension_has_the_version_of_the_package():
+    """The extension's manifest carries the version of the installed package."""
     manifest = json.loads((files("autograd_mini.debug") / "vscode" / "package.json").read_text(encoding="utf-8"))
     assert manifest["version"] == version("autograd-mini")

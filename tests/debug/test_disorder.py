@@ -12,6 +12,7 @@ import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug import disorder
 from tests.debug.timeline.test_journal import bits, graph, graphs
+from tests.effort import effort
 
 
 class Naive:
@@ -33,9 +34,10 @@ class Naive:
             operand.backward(self.gradient * local)
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(graphs)
 def test_it_does_what_the_naive_recursion_does(graph_):
+    """`wrong_order` returns the very bits of a naive recursive engine, and reports one of the nodes it gets wrong."""
     numbers, program = graph_
     leaves, root = graph(numbers, program[:10])
     found = debug.wrong_order(root)
@@ -58,6 +60,7 @@ def test_it_does_what_the_naive_recursion_does(graph_):
 
 
 def test_a_chain_has_no_wrong_order():
+    """Where each node has one user the naive order is right, and the report is falsy and says so."""
     x = Value(2.0)
     found = debug.wrong_order(am.exp(x * 3.0))
     assert not found
@@ -82,6 +85,7 @@ def test_rounding_is_not_a_wrong_gradient():
 
 
 def test_exponentially_many_paths_are_not_walked(monkeypatch):
+    """When too many paths would be walked it stops counting, and still names the first wrong number."""
     monkeypatch.setattr(disorder, "_LONGEST", 1000)
     y = x = Value(1.0, name="x")
     for _ in range(60):

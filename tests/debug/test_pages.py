@@ -23,6 +23,7 @@ from autograd_mini.debug.pages.mathml import formula
 from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace
+from tests.effort import effort
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -216,6 +217,7 @@ def test_every_number_of_every_step_is_that_of_the_trace(make, tmp_path, visit):
 
 @in_browser
 def test_boxes_have_room_for_every_number(softmax, tmp_path, visit):
+    """At no step does a text leave the cell of its box."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
     outside = """() => [...document.querySelectorAll(".box")].flatMap((box) => {
       const cells = [...box.querySelectorAll(":scope > polygon")].map((cell) => cell.getBBox());
@@ -231,6 +233,7 @@ def test_boxes_have_room_for_every_number(softmax, tmp_path, visit):
 
 @in_browser
 def test_the_boxes_say_numbers_with_four_digits(softmax, tmp_path, visit):
+    """Boxes show four digits, and a gradient that has not arrived is blank instead of 0."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
     texts = shown.texts()
     assert texts["e[0]"] == ["7.389", "−0.04615"]
@@ -252,6 +255,7 @@ def test_several_nodes_of_one_name_are_told_apart(tmp_path, visit):
 
 @in_browser
 def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_path, visit):
+    """In the forward phase the slopes of the current node, and those before it, appear in formula and arrows."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=8")
     locals_of = "[...document.querySelectorAll('.slopes mn[data-exact]')].map((number) => number.dataset.exact)"
     turn = softmax.journal.turn_of(softmax[8].node)
@@ -292,6 +296,7 @@ def test_the_picture_marks_where_something_happens(softmax, tmp_path, visit):
 
 @in_browser
 def test_the_source_shows_the_expression_and_the_calls_that_led_there(softmax, tmp_path, visit):
+    """The page marks the expression of the step, the line around it, and each call on the way to it."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
     assert shown.marks("here") == ["e[0] + e[1]"]
     assert "softmax(z)" in shown.marks("call")
@@ -342,6 +347,7 @@ def test_columns_are_those_of_the_browser(tmp_path, visit):
 
 
 def test_without_columns_the_whole_line_is_marked(tmp_path):
+    """Where Python keeps no columns, the mark covers the line up to its end, counted in characters."""
     program = tmp_path / "bare.py"
     program.write_text(
         "import autograd_mini as am\nfrom autograd_mini.debug.pages.listing import spans\nwith am.provenance():\n"
@@ -363,6 +369,7 @@ def test_a_scope_is_marked_where_it_is_entered(tmp_path, visit):
 
 @in_browser
 def test_several_files_are_shown_with_the_calls_between_them(tmp_path, visit, monkeypatch):
+    """With several files, that of the expression stands first, and the calls in the others are marked."""
     (tmp_path / "inner_of_page.py").write_text("def square(x):\n    return x * x\n")
     monkeypatch.syspath_prepend(tmp_path)
     trace = recorded(
@@ -379,6 +386,7 @@ def test_several_files_are_shown_with_the_calls_between_them(tmp_path, visit, mo
 
 @in_browser
 def test_without_a_record_of_places_the_page_says_how_to_get_one(tmp_path, visit):
+    """A graph recorded without places gets a page that names `am.provenance(calls=True)`."""
     x = Value(3.0, name="x")
     shown = visit(debug.page(x * x, tmp_path / "page.html"))
     assert "am.provenance(calls=True)" in shown.text("#files")
@@ -403,6 +411,7 @@ def test_a_changed_gradient_is_shown(softmax, tmp_path, visit):
 
 @in_browser
 def test_keys(softmax, tmp_path, visit):
+    """Arrow keys, Home, End, f and F move as announced and stop at the ends; ? opens the help, Escape closes it."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
     last = len(softmax) - 1
     visited = []
@@ -420,6 +429,7 @@ def test_keys(softmax, tmp_path, visit):
 
 @in_browser
 def test_shift_and_arrows_go_from_node_to_node_as_the_trace_does(softmax, tmp_path, visit):
+    """Shift with an arrow goes where the trace's `into` goes, in both directions, from end to end."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
     for _ in range(len(softmax)):
         shown.keys("Shift+ArrowRight")
@@ -433,6 +443,7 @@ def test_shift_and_arrows_go_from_node_to_node_as_the_trace_does(softmax, tmp_pa
 
 @in_browser
 def test_page_keys_go_from_scope_to_scope(tmp_path, visit):
+    """PageDown visits the last step of each run of one scope and phase, and PageUp goes back."""
     trace = network([2])
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     visited = []
@@ -448,6 +459,7 @@ def test_page_keys_go_from_scope_to_scope(tmp_path, visit):
 
 @in_browser
 def test_the_slider_goes_anywhere_and_says_where(softmax, tmp_path, visit):
+    """The slider sets the step, says it in a sentence to screen readers, and keeps its keys."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
     slider = shown.page.get_by_role("slider", name="step")
     slider.fill("20")
@@ -462,6 +474,7 @@ def test_the_slider_goes_anywhere_and_says_where(softmax, tmp_path, visit):
 
 @in_browser
 def test_it_plays_and_stops_at_the_end(softmax, tmp_path, visit):
+    """Playing keeps the chosen speed, pauses on Space or another key, ends at the last step and can begin again."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
     shown.page.clock.install(time=0)
     shown.page.clock.pause_at(1000)  # no time passes but what is run here
@@ -492,6 +505,7 @@ def test_it_plays_and_stops_at_the_end(softmax, tmp_path, visit):
 
 @in_browser
 def test_buttons(softmax, tmp_path, visit):
+    """Each button of the toolbar does what its label says, also at the ends; zoom goes and comes back."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"))
     visited = []
     for name in [
@@ -538,6 +552,7 @@ def test_a_click_on_a_box_goes_to_its_step(softmax, tmp_path, visit):
 
 @in_browser
 def test_the_address_says_the_step(softmax, tmp_path, visit):
+    """The address opens a step and follows a change; a step too far is the last, and nonsense the first."""
     page = debug.page(softmax, tmp_path / "page.html")
     shown = visit(page, "#step=21")
     assert shown.step == 21
@@ -552,6 +567,7 @@ def test_the_address_says_the_step(softmax, tmp_path, visit):
 
 @in_browser
 def test_all_digits_on_request(softmax, tmp_path, visit):
+    """The key d or the checkbox switches table and formula between four digits and all."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=22")
     assert shown.page.locator("#gradients tbody tr:first-child td:last-child").text_content() == "−0.341"
     shown.keys("d")
@@ -585,6 +601,7 @@ def test_landmarks_names_and_roles(softmax, tmp_path, visit):
 
 @in_browser
 def test_everything_is_reached_by_keyboard_and_focus_is_seen(softmax, tmp_path, visit):
+    """Tab reaches all controls and boxes, and whatever has the focus shows it."""
     shown = visit(debug.page(softmax, tmp_path / "page.html")).page
     reached = set()
     for _ in range(40):
@@ -676,6 +693,7 @@ def test_contrast(softmax, scheme, step, tmp_path, visit):
 
 @in_browser
 def test_contrast_of_numbers_that_are_no_numbers(tmp_path, visit):
+    """Boxes of nan, inf and zero are readable in the light and in the dark scheme."""
     for scheme in "light", "dark":
         shown = visit(debug.page(awkward(), tmp_path / "page.html"), "#step=999", color_scheme=scheme)
         assert shown.page.locator("polygon.broken").count() > 0
@@ -719,6 +737,7 @@ def test_who_listens_hears_the_boxes_and_no_numbers_in_between(softmax, tmp_path
 
 @in_browser
 def test_nothing_moves_by_itself_where_that_is_not_wanted(softmax, tmp_path, visit):
+    """The arrow in use flows, unless the reader asked the system for less motion."""
     page = debug.page(softmax, tmp_path / "page.html")
     moving = "getComputedStyle(document.querySelector('.edge.going path')).animationName"
     assert visit(page, "#step=19").page.evaluate(moving) == "flow"
@@ -743,6 +762,7 @@ def test_nothing_overflows_sideways(softmax, width, tmp_path, visit):
 
 @in_browser
 def test_it_prints_this_step_without_buttons(softmax, tmp_path, visit):
+    """On paper the picture, formula, source and table of the step remain, black on white, without controls."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19", color_scheme="dark")
     shown.page.emulate_media(media="print")
     seen = {selector: shown.page.locator(selector).first.is_visible() for selector in (
@@ -759,6 +779,7 @@ def test_it_prints_this_step_without_buttons(softmax, tmp_path, visit):
 
 
 def test_one_file_without_network(softmax, tmp_path):
+    """The page is one file that loads nothing, forbids loading, has unique ids, and is the same each time."""
     path = debug.page(softmax, tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
     assert "default-src 'none'" in text
@@ -786,6 +807,7 @@ def hostile_program() -> str:
 
 @in_browser
 def test_hostile_names_and_source_are_harmless(tmp_path, visit):
+    """Markup, scripts and control characters in names or source appear as text and run nowhere."""
     trace = recorded(tmp_path, hostile_program())
     shown = visit(debug.page(trace, tmp_path / "page.html"), "#step=2")
     assert shown.page.title() == "Backpropagation of z"
@@ -843,7 +865,7 @@ def graphs(draw) -> Value:
     return nodes[-1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=effort(15, 100))
 @given(root=graphs())
 def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
     """Of any graph: the last entry that is not later than a scene is the number of that moment."""
@@ -869,6 +891,7 @@ def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
 
 @in_browser
 def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
+    """In a collapsed network each step stays reachable, and a box tells the largest gradient inside so far."""
     trace = network([12, 8, 4], "relu")
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 26 boxes."
@@ -923,6 +946,7 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
 
 
 def test_groups_cover_all_steps_and_never_join_the_phases():
+    """The scenes of a long trace contain each step once, are few, and one begins with the backward phase."""
     from autograd_mini.debug.pages.scenes import Scenes
     from autograd_mini.drawing.boxes import arrange
 
@@ -961,6 +985,7 @@ def test_a_notebook_shows_the_page_in_a_frame(softmax, tmp_path, visit):
 
 
 def test_saving(softmax, tmp_path):
+    """`page.save` and `debug.page(…, path)` write the same bytes, to str or Path, .html or .htm."""
     page = debug.page(softmax)
     path = page.save(tmp_path / "Page.HTML")
     assert path == tmp_path / "Page.HTML"
@@ -969,6 +994,7 @@ def test_saving(softmax, tmp_path):
 
 
 def test_impossible_arguments_are_found_before_the_work(tmp_path):
+    """A wrong ending, folder or type is refused at once, and no file is left behind."""
     x = Value(1.0)
     with pytest.raises(ArgumentError, match=r"cannot be saved as 'page\.svg'"):
         debug.page(x, "page.svg")
@@ -1031,6 +1057,7 @@ def flat(tree) -> str:
     ],
 )
 def test_operations_are_written_as_people_write_them(make, expected):
+    """Formulas use signs, powers, brackets around negative numbers, and shorten long sums."""
     result = make(Value(2.0, name="a"), Value(-3.0, name="b"))
     result.name = "c"
     trace = debug.trace(result)

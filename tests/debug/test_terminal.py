@@ -115,6 +115,7 @@ def test_a_session(session):
 
 
 def test_abbreviations_and_full_names_are_the_same(session):
+    """A session in abbreviations prints exactly what one in full command names prints."""
     short = session(NETWORK, "n", "s", "r", "rn", "rs", "rr", "b exp", "c", "rc", "j 3", "w", "l", "grad all", "q")
     long = session(
         NETWORK, "next", "step", "return", "rnext", "rstep", "rreturn", "break exp", "continue", "rcontinue", "jump 3",
@@ -125,10 +126,12 @@ def test_abbreviations_and_full_names_are_the_same(session):
 
 
 def test_an_empty_line_does_the_same_again(session):
+    """An empty line repeats the last command."""
     assert session(NETWORK, "n", "", "", "q").stdout == session(NETWORK, "n", "n", "n", "q").stdout
 
 
 def test_two_commands_on_a_line(session):
+    """`;;` separates two commands, which act as if typed on two lines."""
     assert session(NETWORK, "n ;; n", "q").stdout == session(NETWORK, "n", "n", "q").stdout
 
 
@@ -148,6 +151,7 @@ def test_the_end_of_input_ends_the_session_and_the_program(session):
 
 
 def test_output_that_nobody_reads_ends_the_session(tmp_path):
+    """A closed pipe ends the session silently with status 141, as the shell's own tools do."""
     (tmp_path / "program.py").write_text(NETWORK)
     command = [sys.executable, "-m", "autograd_mini", "debug", "program.py"]
     process = subprocess.Popen(
@@ -161,6 +165,7 @@ def test_output_that_nobody_reads_ends_the_session(tmp_path):
 
 
 def test_a_screen_without_mathematical_letters(session):
+    """In an ASCII terminal derivatives are written with plain letters, and nothing fails."""
     done = session(NETWORK, "n", "c", "c", encoding="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "dloss/dlog(a[1])" in done.stdout
@@ -170,6 +175,7 @@ def test_a_screen_without_mathematical_letters(session):
 
 
 def test_a_program_stops_at_each_backward(session):
+    """The session opens once per `backward()`, knows the variables of that moment, and says when the program ends."""
     done = session(LOOP, "c", "c", "c", "c", "p x", "c", "c")
     assert re.findall(r"call (\d)", done.stdout) == ["1", "2", "3"]
     assert "x = 3, grad not yet" in done.stdout
@@ -177,6 +183,7 @@ def test_a_program_stops_at_each_backward(session):
 
 
 def test_a_program_can_stop_at_one_call_only(session):
+    """`--at 2` opens the session at the second `backward()` only."""
     done = session(LOOP, "p x", "c", "c", options=["--at", "2"])
     assert re.findall(r"call (\d)", done.stdout) == ["2"]
     assert "x = 2, grad not yet" in done.stdout
@@ -184,6 +191,7 @@ def test_a_program_can_stop_at_one_call_only(session):
 
 
 def test_breakpoints_and_displays_stay_for_the_next_backward(session):
+    """Breakpoints, with their hits, and displays carry over to the next call."""
     done = session(LOOP, "b x.grad, x.grad > 5", "display x.grad * 2", "c", "c", "c", "c", "c")
     assert re.findall(r"^breakpoint 1: (.*)$", done.stdout, re.MULTILINE) == [
         "watch x.grad, if x.grad > 5", "watch x.grad, if x.grad > 5 (1 hit)",
@@ -192,6 +200,7 @@ def test_breakpoints_and_displays_stay_for_the_next_backward(session):
 
 
 def test_breakpoints_wait_for_a_graph_that_has_their_place(session):
+    """A breakpoint that fits nothing in this graph waits, says so, and stops again in a later one."""
     program = "from autograd_mini import Value, exp\nx = Value(1.0)\n"
     program += "exp(x).backward()\n(x * x).backward()\nexp(x).backward()\n"
     done = session(program, "b exp", "c", "c", "c", "b", "c", "c", "q")
@@ -200,6 +209,7 @@ def test_breakpoints_wait_for_a_graph_that_has_their_place(session):
 
 
 def test_expressions_wait_for_their_names(session):
+    """A condition or watch with a name that this graph lacks waits without an error."""
     program = "from autograd_mini import Value\nx = Value(1.0)\ny = x * 2.0\n(y * y).backward()\n"
     program += "(x * x).backward()\n(y + y).backward()\n"
     done = session(program, "b y.grad > 0", "watch y.grad", "c", "c", "c", "clear 1", "c", "b", "c", "c", "c")
@@ -212,6 +222,7 @@ def test_expressions_wait_for_their_names(session):
 
 
 def test_everything_behind_the_script_is_for_the_script(session):
+    """Options after the script's name reach the script, even those that the debugger has itself."""
     program = "import sys\nprint(sys.argv)\n" + LOOP
     done = session(program, "q", arguments=["--at", "7", "-h", "--", "file"])
     assert done.stdout.startswith("['program.py', '--at', '7', '-h', '--', 'file']\n")
@@ -219,6 +230,7 @@ def test_everything_behind_the_script_is_for_the_script(session):
 
 
 def test_a_variable_can_be_named_instead(session):
+    """`program.py:y` runs the program and then debugs `backward()` of that variable."""
     done = session("from autograd_mini import Value\nx = Value(3.0)\ny = x * x\nprint('ran')\n", "c", "grad", "q",
                    target="program.py:y")  # fmt: skip
     assert done.stdout.startswith("ran\nbackward(), call 1. n steps")
@@ -247,6 +259,7 @@ def test_programs_that_end_otherwise(session, program, commands, options, messag
 
 
 def test_a_file_that_is_not_there(session):
+    """A missing script ends with status 1 and one sentence on stderr."""
     done = session("", target="nowhere.py")
     assert (done.returncode, done.stderr) == (1, "autograd-mini: There is no file 'nowhere.py'.\n")
 
@@ -368,6 +381,7 @@ def test_processes_that_the_program_forks_are_not_stopped(session):
 
 
 def test_a_program_that_catches_everything_can_be_left(session):
+    """`q` ends the program although it catches every Exception."""
     program = LOOP.replace("    y.backward()", "    try:\n        y.backward()\n    except Exception:\n        pass")
     done = session(program, "q")
     assert (done.returncode, done.stderr) == (0, "")
@@ -378,6 +392,7 @@ def test_a_program_that_catches_everything_can_be_left(session):
 
 
 def test_next_passes_softmax_step_goes_in_return_leaves(shell):
+    """`n` crosses softmax, `s` enters it, `r` leaves it, and `rn`, `rs` do so backwards."""
     shell("n", "n")
     assert "through softmax" in shell("n")
     assert "_" not in shell("rn").splitlines()[0]
@@ -389,6 +404,7 @@ def test_next_passes_softmax_step_goes_in_return_leaves(shell):
 
 
 def test_the_ends_of_time(shell):
+    """At both ends of the trace a motion says in a sentence what can be done there."""
     assert "the sweep is over" in shell("c")
     assert shell("n") == "The sweep is over. c goes on with the program; rn goes back.\n"
     assert "forward" in shell("rc")
@@ -398,6 +414,7 @@ def test_the_ends_of_time(shell):
 
 
 def test_every_step_forwards_is_undone_by_one_backwards(shell):
+    """`rs` visits the positions of `s` in reverse."""
     positions = [shell.trace.position]
     while not shell("s").startswith("The sweep"):
         positions.append(shell.trace.position)
@@ -407,6 +424,7 @@ def test_every_step_forwards_is_undone_by_one_backwards(shell):
 
 
 def test_jump(shell):
+    """`jump` takes a number, an offset, `start` or `end`; others are refused with what is possible."""
     start, end = shell.trace.start, len(shell.trace) - 1
     for text, position in [("jump 3", 3), ("j +2", 5), ("j -1", 4), ("j start", start), ("j end", end), ("j 0", 0)]:
         shell(text)
@@ -416,6 +434,8 @@ def test_jump(shell):
 
 
 def test_control_c_stops_a_long_run_where_it_is(shell):
+    """An interrupt during `c` stops at the step reached and says that it was interrupted."""
+
     def interrupt(step):
         if step.index == shell.trace.start + 4:
             raise KeyboardInterrupt
@@ -454,12 +474,14 @@ def test_control_c_stops_a_long_run_where_it_is(shell):
     ],
 )
 def test_breakpoints_of_every_kind(shell, text, said):
+    """Each way to write a breakpoint makes one of the kind named, and the list shows it in the same words."""
     assert shell(text) == f"breakpoint 1: {said.format(file=shell.file)}\n"
     assert shell("b") == f"breakpoint 1: {said.format(file=shell.file)}\n"
     assert len(shell.trace.breakpoints) == 1
 
 
 def test_a_breakpoint_stops_in_both_directions(shell):
+    """`rc` from the end stops inside softmax as well, and `c` stops again where it did first."""
     shell("b softmax", "c")
     there = shell.trace.position
     assert "in softmax" in shell("p 1", "l", "jump end", "rc")
@@ -468,12 +490,14 @@ def test_a_breakpoint_stops_in_both_directions(shell):
 
 
 def test_a_temporary_breakpoint_stops_once(shell):
+    """`tbreak` disappears after its first hit."""
     assert "once (1 hit)" in shell("tbreak exp", "c")
     assert shell.trace.breakpoints == []
     assert "the sweep is over" in shell("c")
 
 
 def test_conditions_counts_and_switches(shell):
+    """`condition`, `ignore`, `enable`, `disable` and `clear` change a breakpoint and say what it is now."""
     shell("b *")
     assert "if grad > 1e9" in shell("condition 1 grad > 1e9")
     assert "the sweep is over" in shell("c")
@@ -545,6 +569,7 @@ def test_what_a_word_means():
 
 
 def test_motions_can_be_repeated(shell):
+    """A number after a motion repeats it, prints once, and stops at the end of the trace."""
     shell("jump start", "s", "s", "s")
     there = shell.trace.position
     assert shell("jump start", "s 3").count("\nstep") == 1
@@ -567,6 +592,7 @@ def test_what_a_leaf_holds_from_before_is_told(session):
 
 
 def test_a_leaf_that_nothing_reaches_is_told_apart_from_one_that_waits(session):
+    """A leaf behind an untaken branch reads `nothing ever arrives`, one further down `not yet`."""
     program = "import autograd_mini as am\nw, x = am.Value(-2.0), am.Value(3.0)\ny = am.relu(w) + x\ny.backward()\n"
     out = session(program, "grad", "grad w", "grad x", "q").stdout
     assert "0: nothing ever arrives" in out
@@ -575,6 +601,7 @@ def test_a_leaf_that_nothing_reaches_is_told_apart_from_one_that_waits(session):
 
 
 def test_print_and_display(shell):
+    """`p` prints, `pp` gives all digits and details, `display` repeats at each stop, `undisplay` ends that."""
     assert shell("p w") == "w = 0.5, grad not yet\n"
     assert shell("w.grad") == "not yet\n"
     assert shell("c", "w.grad").endswith("1.90515\n")
@@ -590,12 +617,14 @@ def test_print_and_display(shell):
 
 
 def test_all_leaves_and_all_digits(shell):
+    """`grad all` lists every leaf, and `pp` shows a contribution in full."""
     assert [line.split()[0] for line in shell("grad all").splitlines()] == ["node", "v", "x", "w"]
     shell("n")
     assert "contribution -1.0" in shell("pp")
 
 
 def test_where_up_down_list(shell):
+    """`w`, `u`, `d` and `l` walk through the frames and show the source around them, with arrow and breakpoint."""
     shell("b 8", "c")
     said = shell("w").splitlines()
     assert said[-3].startswith("> ")
@@ -614,6 +643,7 @@ def test_where_up_down_list(shell):
 
 
 def test_without_places_everything_else_works():
+    """Where the graph has no places only `l` complains; motions, tables and checks work."""
     x = Value(2.0, name="x")
     output = io.StringIO()
     inner = terminal.Shell(["n", "w", "l", "u", "grad", "tree", "check", "q"], io.StringIO(), output)
@@ -628,6 +658,7 @@ def test_without_places_everything_else_works():
 
 
 def test_grad_tree_explain_check(shell):
+    """`grad`, `tree`, `explain` and `check` tell the gradients, the expression, the verdict and the differences."""
     shell("c")
     assert re.search(r"^w +0\.5 +1\.905 .*:5$", shell("grad"), re.MULTILINE)
     assert shell("grad x").splitlines()[0].endswith(" = 1.429")
@@ -642,6 +673,7 @@ def test_grad_tree_explain_check(shell):
 
 
 def test_graph_draws_this_moment(shell, tmp_path, monkeypatch):
+    """`graph` saves a picture of the current step and prints its path; a wrong one is one line."""
     monkeypatch.chdir(tmp_path)
     for command, name in [("graph", f"step-{shell.trace.start}.svg"), ("graph now.dot", "now.dot")]:
         said = shell(command)
@@ -723,6 +755,7 @@ def test_explain_calls_a_node_what_the_debugger_calls_it(tmp_path, monkeypatch):
 
 
 def test_what_if(shell):
+    """`set` changes a gradient that has not been handed on, the sweep goes on with it, and pictures say so."""
     shell("n", "n")
     (a,), (w,) = shell.trace.nodes("a"), shell.trace.nodes("w")
     before = shell.trace.grad(a)
@@ -750,6 +783,7 @@ def test_what_if(shell):
     ],
 )  # fmt: skip
 def test_an_error_is_one_line_and_never_the_end(shell, line):
+    """A wrong command prints one line with `***`, changes nothing, and the session goes on."""
     before = shell.trace.position
     said = shell(line)
     assert said.startswith("*** ")
@@ -761,11 +795,13 @@ def test_an_error_is_one_line_and_never_the_end(shell, line):
 
 
 def test_even_a_mistake_of_the_debugger_is_one_line(shell, monkeypatch):
+    """An exception inside the debugger is reported in one line too."""
     monkeypatch.setattr(shell.inner.wording, "table", lambda nodes: 1 // 0)
     assert shell("grad") == "*** ZeroDivisionError: integer division or modulo by zero\n"
 
 
 def test_every_verb_says_what_it_does(shell):
+    """`help` lists every command, `help VERB` explains it, and shorts give the same text."""
     said = shell("help")
     for verb in shell.inner.commands:
         assert re.search(rf"^  {verb} ", said, re.MULTILINE), f"{verb} is not in the overview"
@@ -821,6 +857,7 @@ def ask(child, line):
 
 @on_a_terminal
 def test_colours_on_a_terminal_unless_unwanted(typed):
+    """A terminal gets colours unless NO_COLOR or TERM=dumb is set."""
     assert "\x1b[1;36m^^^" in ask(typed(), "n")
     assert "\x1b[1;36m" not in ask(typed(NO_COLOR="1"), "n")
     assert "\x1b[1;36m" not in ask(typed(TERM="dumb"), "n")
@@ -863,6 +900,7 @@ def test_the_program_reads_a_pipe_or_a_file_and_commands_are_typed(typed, tmp_pa
 
 @on_a_terminal
 def test_control_c_at_the_prompt_gives_another_one(typed):
+    """Ctrl-C discards the line and shows a fresh prompt."""
     child = typed()
     child.send("gra")
     child.expect_exact("gra")
@@ -873,6 +911,7 @@ def test_control_c_at_the_prompt_gives_another_one(typed):
 
 @on_a_terminal
 def test_control_d_ends_the_session(typed):
+    """Ctrl-D leaves with status 0."""
     child = typed()
     child.sendeof()
     child.expect(pexpect.EOF)
@@ -882,6 +921,7 @@ def test_control_d_ends_the_session(typed):
 
 @on_a_terminal
 def test_tab_completes(typed):
+    """Tab completes commands, scopes, nodes and attributes."""
     child = typed()
     for typing, completed in [
         ("expl", "explain "),
@@ -896,6 +936,7 @@ def test_tab_completes(typed):
 
 @on_a_terminal
 def test_what_was_typed_is_remembered(typed, tmp_path):
+    """The history is written to the state folder, and the next session offers it."""
     child = typed()
     ask(child, "p loss")
     child.sendline("q")
@@ -908,6 +949,7 @@ def test_what_was_typed_is_remembered(typed, tmp_path):
 
 @on_a_terminal
 def test_a_history_that_cannot_be_written_is_no_trouble(typed, tmp_path):
+    """An unwritable state folder goes unnoticed."""
     (tmp_path / "file").write_text("")
     child = typed(XDG_STATE_HOME=str(tmp_path / "file"))
     ask(child, "n")
@@ -917,6 +959,8 @@ def test_a_history_that_cannot_be_written_is_no_trouble(typed, tmp_path):
 
 
 def test_completion_knows_what_fits(shell):
+    """Completion offers, for each command, just the kinds of words that it takes."""
+
     def complete(line):
         word = re.split(r"[ ,(;]", line)[-1]
         return shell.inner.completedefault(word, line, len(line) - len(word), len(line))
@@ -935,6 +979,7 @@ def test_completion_knows_what_fits(shell):
 
 
 def test_the_history_of_the_program_comes_back(tmp_path, monkeypatch):
+    """A program's own readline history is set aside during the session and restored after it."""
     readline = pytest.importorskip("readline")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     readline.add_history("mine")
@@ -951,6 +996,7 @@ def test_the_history_of_the_program_comes_back(tmp_path, monkeypatch):
 
 
 def test_a_value_can_be_debugged_where_it_is(monkeypatch, capsys):
+    """`value.debug()` opens a session in place, and leaves the gradients unwritten."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\nq\n"))
     x = Value(3.0, name="x")
     (x * x).debug()
@@ -962,6 +1008,7 @@ def test_a_value_can_be_debugged_where_it_is(monkeypatch, capsys):
 
 @pytest.mark.parametrize("wrong", [3.0, None, [Value(1.0)]])
 def test_only_values_can_be_debugged(wrong):
+    """`debug.shell` refuses anything but a Value, and names itself in the message."""
     with pytest.raises(am.OperandError, match=r"debug.shell\(\) takes a Value"):
         debug.shell(wrong)
 

@@ -66,11 +66,13 @@ def test_the_expression_and_nothing_else_is_marked(recorded, line, expected):
 
 
 def test_an_expression_of_several_lines_is_marked_on_each(recorded):
+    """Each line of an expression is underlined where it has code, without indentation and comments."""
     program = "def f(x, w):\n\treturn (\n\t\tx\n\t\t* w  # a remark\n\t)\ny = f(Value(2.0), Value(3.0))\n"
     assert source_of(recorded(program)["y"]) == ["x", "^", "* w  # a remark", "^^^"]
 
 
 def test_long_expressions_are_cut(recorded):
+    """An expression of a hundred lines is cut below thirty, and the last line says that there is more."""
     program = "x = Value(1.0)\ny = am.sum([\n" + "    x,\n" * 100 + "])\n"
     lines = source_of(recorded(program)["y"])
     assert len(lines) < 30
@@ -78,6 +80,7 @@ def test_long_expressions_are_cut(recorded):
 
 
 def test_a_place_without_source_has_no_lines(recorded):
+    """A place whose file cannot be read is named by file and line, without source."""
     with am.provenance():
         y = eval(compile("x * x", "<nowhere>", "eval"), {"x": Value(2.0)})
     assert marked(y.origin) == []
@@ -95,6 +98,7 @@ def test_library_frames_are_skipped(recorded):
 
 
 def test_source_cannot_steer_the_terminal(recorded):
+    """Control and format characters in names and source never reach the screen."""
     node = recorded("s = '\x1b[31m\u202e'; y = Value(2.0, name='a\x1b[2J\\nb') * 3.0\n")["y"]
     said = "\n".join(wording(node).stop() + wording(node).table([node, *node.operands[:1]]) + source_of(node))
     assert not [c for c in said if c != "\n" and unicodedata.category(c) in ("Cc", "Cf")]
@@ -135,6 +139,7 @@ def test_long_lines_are_cut_around_the_mark(before, after, columns, wide):
 
 
 def test_numbers_are_those_of_pictures():
+    """Numbers have four digits, minus zero is 0, and a missing one reads `not yet`."""
     assert [number(x) for x in (-0.0, 1 / 3, 12.796301, 1e-9, float("nan"), None)] == [
         "0", "0.3333", "12.8", "1e-09", "nan", "not yet",
     ]  # fmt: skip
@@ -142,16 +147,19 @@ def test_numbers_are_those_of_pictures():
 
 @given(st.lists(st.tuples(st.text("aé数", max_size=5), st.text("aé数", max_size=5), st.just("|")), min_size=1))
 def test_columns_begin_below_one_another(rows):
+    """All rows of a table are equally wide on the screen, wide and accented letters included."""
     lines = aligned(rows)
     assert len({width(line) for line in lines}) == 1
 
 
 def test_of_many_the_first_are_said():
+    """A long list shows its first entries and how many more there are; a short one is complete."""
     assert some(["a", "b", "c"], 2) == ["a", "… 2 more"]
     assert some(["a", "b"], 2) == ["a", "b"]
 
 
 def test_files_below_the_working_directory_are_short(tmp_path, monkeypatch):
+    """Paths below the current folder are relative, others absolute; control characters are replaced."""
     monkeypatch.chdir(tmp_path)
     assert path(str(tmp_path / "net.py")) == "net.py"
     assert path("/elsewhere/net.py") == "/elsewhere/net.py"
@@ -169,6 +177,7 @@ loss = y + x ** 2.0
 
 
 def test_the_chain_rule_has_names_and_numbers(recorded):
+    """A step shows upstream times local derivative, first in names and then in numbers, with the new total."""
     said = wording(recorded(PROGRAM)["loss"])
     trace = said.trace
     assert said.header() == f"step {trace.start} of {len(trace) - 1}, seed"
@@ -183,6 +192,7 @@ def test_the_chain_rule_has_names_and_numbers(recorded):
 
 
 def test_computations_read_as_mathematics(recorded):
+    """A forward step shows the user's expression, the numbers in it, and the result."""
     loss = recorded(PROGRAM)["loss"]
     said = wording(loss)
     texts = [said.computed(node) for node in said.trace.journal.order]
@@ -204,6 +214,7 @@ def test_expressions_of_which_there_are_several_are_called_by_number(recorded):
 
 
 def test_a_scope_that_is_passed_says_what_came_in_and_what_went_out(recorded):
+    """Stepping over softmax shows its line, the gradients that arrived and those that it handed on."""
     program = "zs = [Value(1.0, name='z0'), Value(2.0, name='z1')]\na = am.softmax(zs)\nloss = -am.log(a[0])\n"
     said = wording(recorded(program)["loss"])
     trace = said.trace
@@ -219,6 +230,7 @@ def test_a_scope_that_is_passed_says_what_came_in_and_what_went_out(recorded):
 
 
 def test_what_was_passed_forwards_says_what_was_computed(recorded):
+    """Stepping over a scope in the forward phase shows its inputs and its output."""
     said = wording(recorded("x = Value(1.0)\ny = am.sigmoid(x)\nz = y * 2.0\n")["z"])
     said.trace.seek(0)
     said.trace.over()
@@ -227,6 +239,7 @@ def test_what_was_passed_forwards_says_what_was_computed(recorded):
 
 
 def test_what_if_says_what_it_was_before(recorded):
+    """A gradient changed by hand is marked as such, with the number that it replaced."""
     loss = recorded(PROGRAM)["loss"]
     said = wording(loss)
     said.trace.into()
@@ -266,6 +279,7 @@ def test_the_numbers_of_a_passed_scope_add_up(seed):
 
 
 def test_trees_stop_at_their_depth(recorded):
+    """A tree ends with an ellipsis at the depth asked for, and stays short for a graph 5,000 nodes deep."""
     loss = recorded(PROGRAM)["loss"]
     lines = wording(loss).tree(loss, 1)
     assert [line.split("  ")[0] for line in lines[1:]] == [
@@ -280,6 +294,7 @@ def test_trees_stop_at_their_depth(recorded):
 
 
 def test_a_gradient_is_the_sum_of_what_arrived(recorded):
+    """`sum_of` writes a gradient as the sum of its contributions, or says that none has arrived."""
     x = Value(3.0, name="x")
     said = wording(x * x + x)
     assert said.sum_of(x) == [f"{said.gradient(x)}: nothing has arrived yet"]
@@ -288,6 +303,7 @@ def test_a_gradient_is_the_sum_of_what_arrived(recorded):
 
 
 def test_what_was_set_by_hand_is_where_a_sum_begins():
+    """A gradient set by hand is the first term of the sum, with the step it was set in."""
     x = Value(2.0, name="x")
     trace = debug.trace(x * x)
     trace.seek(trace.start + 1)
@@ -303,6 +319,7 @@ def test_what_was_set_by_hand_is_where_a_sum_begins():
 
 
 def test_in_a_narrow_window_numbers_stand_below_symbols():
+    """In 60 columns the numbers move to a second line; the words are those of a wide window."""
     x, w = Value(2.0, name="a_rather_long_name"), Value(-3.0, name="w")
     trace = debug.trace(x * w)
     trace.run()

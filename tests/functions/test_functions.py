@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value
+from tests.effort import effort
 from tests.oracles import X, derivative, exactly, ulps
 
 inf, nan = math.inf, math.nan
@@ -176,9 +177,9 @@ def test_accuracy_at_subnormal_numbers(name):
         name, np.linspace(-746.0, -699.0, 95)
     )
     small = [sign * x for x in (5e-324, 1.5e-323, 1e-315, 3.3e-310, 2e-308) for sign in (1.0, -1.0)]
-    for x in [x for x in small if name != "x**x" or x > 0.0] + list(map(float, left)):
-        for order, g in enumerate((f, am.grad(f), lambda z: am.jvp(f, (z,), (1.0,))[1])):
-            truth = exactly(derivative(meaning, (0,) * min(order, 1)), x)
+    for x in [x for x in small if name != "x**x" or x > 0.0] + list(map(float, left[:: effort(6, 1)])):
+        value, slope = (exactly(derivative(meaning, (0,) * order), x) for order in (0, 1))
+        for g, truth in ((f, value), (am.grad(f), slope), (lambda z: am.jvp(f, (z,), (1.0,))[1], slope)):
             assert ulps(g(x), truth) <= 4.0, (x, g(x), float(truth))
 
 

@@ -193,7 +193,7 @@ def test_shared_parameters():
     assert nn.functional_call(model, model.state_dict(), 5.0).data == model(5.0).data
     assert nn.functional_call(model, dict(model.named_parameters()), 5.0).data == model(5.0).data
     for wrong in ({"rows.0": 1.0, "again.0": 2.0}, {"rows.0": Value(1.0), "again.0": Value(1.0)}):
-        with pytest.raises(am.ArgumentError, match=r"rows.0 and again.0 are one parameter(?s:.*)the same number"):
+        with pytest.raises(am.ArgumentError, match=r"rows.0 and again.0 are the same parameter(?s:.*)the same number"):
             nn.functional_call(model, wrong, 5.0)
     with pytest.raises(am.ArgumentError, match="one parameter"):
         am.grad(lambda params: nn.functional_call(model, params, 5.0))(model.state_dict())
@@ -377,7 +377,7 @@ def test_modules_that_are_hard_to_copy():
             r"MLP has no parameter 'layers.0.w'; its 20 are layers.0.neurons.0.w.0",
         ),
         ({1: 1.0}, am.ArgumentError, "no parameter 1"),
-        ([1.0, 2.0], am.ArgumentError, "MLP has 20 parameters, and params has 2"),
+        ([1.0, 2.0], am.ArgumentError, "MLP has 20 parameters, but params has 2"),
         (3.0, am.OperandError, r"params as a dict, not 3.0(?s:.*)state_dict\(\)"),
         ({"layers.0.neurons.0.b": [1.0]}, am.OperandError, r"params\['layers.0.neurons.0.b'\].*list"),
         ({"layers.0.neurons.0.b": "1"}, am.OperandError, r"params\['layers.0.neurons.0.b'\].*str"),

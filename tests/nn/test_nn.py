@@ -187,7 +187,7 @@ def test_a_layer_of_one_neuron_may_be_hidden():
         (lambda: nn.Linear(2, 1, init="xavier"), "no init 'xavier'"),
         (lambda: nn.Linear(2, 1, init=lambda nin, nout, generator: "x"), "'x'"),
         (lambda: nn.Linear(0, 1), "0 inputs"),
-        (lambda: nn.Sequential(), "nothing"),
+        (lambda: nn.Sequential(), "no parts"),
         (lambda: nn.Sequential("rleu"), "no activation 'rleu'"),
         (lambda: nn.Sequential(nn.Linear(2, 3), None), "no activation None"),
     ],
@@ -468,7 +468,7 @@ def test_hidden_leaves_are_an_error(hide):
         inner = owner.part[0] if "." in name else owner
         inner.w = hide(value)
         for call in (owner.parameters, owner.state_dict, owner.zero_grad, lambda o=owner: o.load_state_dict({})):
-            with pytest.raises(am.ArgumentError, match=rf"Module\.{name}.*is not looked into") as caught:
+            with pytest.raises(am.ArgumentError, match=rf"Module\.{name}.*is not searched") as caught:
                 call()
             assert "override parameters()" in str(caught.value)
         inner.also = value  # found elsewhere, it is not hidden
@@ -480,7 +480,7 @@ def test_hidden_behind_weak_references():
     """A module that only a weak reference reaches is not passed over, as long as it lives."""
     other = module_with(w=leaf())
     for weak in (weakref.ref(other), weakref.WeakKeyDictionary({other: 1})):
-        with pytest.raises(am.ArgumentError, match="is not looked into"):
+        with pytest.raises(am.ArgumentError, match="is not searched"):
             module_with(other=weak).parameters()
     for weak in (weakref.WeakSet([other]), weakref.WeakValueDictionary(x=other), weakref.proxy(other)):
         assert module_with(other=weak).parameters() == [other.w]
@@ -645,7 +645,7 @@ def test_names_that_a_state_could_not_tell_apart():
             module.state_dict()
     shared = leaf()
     tied = module_with(a=shared, b=shared)
-    with pytest.raises(am.ArgumentError, match="a and b are one parameter"):
+    with pytest.raises(am.ArgumentError, match="a and b are the same parameter"):
         tied.load_state_dict({"a": 1.0, "b": 2.0})
     tied.load_state_dict({"a": math.nan, "b": math.nan})
     assert math.isnan(shared.data)
@@ -709,9 +709,9 @@ def test_broken_files_change_nothing(tmp_path):
         (text[: len(text) // 2], "line "),
         (text.replace(":", "", 1), "line 2: "),
         ("[" * 100_000, "line 1: "),
-        ("[]", "there is no model in it"),
-        ("{}", "there is no model in it"),
-        (json.dumps({"model": content["model"]}), "there is no optimizer in it"),
+        ("[]", "it contains no model"),
+        ("{}", "it contains no model"),
+        (json.dumps({"model": content["model"]}), "it contains no optimizer"),
         (json.dumps({**content, "model": None}), "the model does not fit"),
         (json.dumps({**content, "model": {}}), "the model does not fit. The state lacks"),
         (json.dumps({**content, "optimizer": {**optimizer, "steps": [math.nan]}}), "the optimizer does not fit"),

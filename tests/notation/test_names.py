@@ -130,6 +130,7 @@ def test_what_is_typed_may_be_any_name_of_a_node(program):
 
 
 def test_without_provenance_the_operation_is_what_the_user_called():
+    """Without places a node is called by the function the user called and its number, not by the primitive inside."""
     for make, name in ((am.tanh, "tanh"), (am.relu, "relu"), (am.sigmoid, "sigmoid"), (am.exp, "exp")):
         node = make(Value(1.0))
         found = Names(tuple(topological_order(node))).label(node)
@@ -163,6 +164,7 @@ def test_an_operator_in_a_loop_makes_results_not_steps():
 
 
 def test_long_expressions_lose_their_middle():
+    """Labels have at most 40 characters, an ellipsis where they were cut, and stay different."""
     x = Value(2.0, name="x")
     with am.provenance():
         nodes = [am.exp(x * 1.0 + x * 2.0 + x * 3.0) * 1.0, am.exp(x * 1.0 + x * 2.5 + x * 3.0) * 1.0]
@@ -223,6 +225,7 @@ def test_a_cell_of_a_notebook_has_its_number(kernel):
 
 
 def test_cells_of_which_no_number_is_known():
+    """Cells of notebooks are recognized by their file names; ordinary files are not cells."""
     assert cell("<ipython-input-12-0123456789ab>") == "cell [12]"
     assert cell("/tmp/ipykernel_9/1.py") == "notebook cell"
     assert cell("/tmp/marimo_9/__marimo__cell_Hbol_.py") == "notebook cell"

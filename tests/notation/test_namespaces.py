@@ -56,6 +56,7 @@ def trace(tmp_path):
 
 
 def test_results_of_functions_elements_of_lists_and_attributes_have_names(trace):
+    """Variables, elements and attributes name nodes, and each name leads back to its node."""
     names = set(trace.vocabulary)
     assert {"loss", "total", "pred", "w", "b", "a[0]", "a[1]", "e[0]", "e[1]", "net.params['α']"} <= names
     assert {"mlp.layers[0].neurons[1].w[0]", "mlp.layers[1].neurons[0].b"} <= names
@@ -80,6 +81,7 @@ def test_a_name_means_what_it_means_now(trace):
 
 
 def test_a_list_means_its_elements(trace):
+    """The name of a list stands for its nodes in a breakpoint; where one node is needed, the error lists them."""
     assert [trace.label(node) for node in trace.nodes("a")] == ["a[0]", "a[1]"]
     assert len(trace.break_at(node="e").nodes) == 2
     assert len(trace.break_at(node="mlp.layers[0]").nodes) == 4
@@ -88,6 +90,7 @@ def test_a_list_means_its_elements(trace):
 
 
 def test_functions_of_the_program_are_places_to_stop(trace):
+    """A breakpoint on a function stops at each call's nodes; an unknown function is refused with those that exist."""
     assert {"model", "mse"} <= set(trace.functions)
     trace.break_at(function="model")
     trace.seek(trace.start)
@@ -101,6 +104,7 @@ def test_functions_of_the_program_are_places_to_stop(trace):
 
 
 def test_what_is_typed_means_these_names_too(trace):
+    """A typed word means a node, its gradient or a function, whichever the program has under that name."""
     assert meant(trace, "a[1]") == {"node": "a[1]"}
     assert meant(trace, "a") == {"node": "a"}
     assert meant(trace, "net.params['α'].grad") == {"watch": trace.nodes("net.params['α']")[0]}
@@ -109,6 +113,7 @@ def test_what_is_typed_means_these_names_too(trace):
 
 
 def test_numbers_and_texts_of_the_program_can_stand_in_conditions(trace):
+    """Conditions may use plain numbers and strings of the program, and nothing else of it."""
     assert trace.evaluate("epoch == 3 and rate < 1 and title == 'first'")
     trace.break_at(op="exp", condition="epoch > 2")
     assert trace.run().reason == "breakpoint"
@@ -118,6 +123,8 @@ def test_numbers_and_texts_of_the_program_can_stand_in_conditions(trace):
 
 
 def test_nothing_of_the_program_is_called():
+    """Looking for names calls no method or property of the user's objects, and survives lists that hold themselves."""
+
     class Trap(dict):
         def __getattr__(self, name):
             raise AssertionError(name)
@@ -138,6 +145,7 @@ def test_nothing_of_the_program_is_called():
 
 
 def test_the_frames_of_the_program_are_looked_at_not_ours():
+    """Namespaces come from the user's frames alone, and of them only numbers and texts are kept."""
     inside = Value(1.0)
 
     def function(inside):
@@ -153,6 +161,7 @@ def test_the_frames_of_the_program_are_looked_at_not_ours():
 
 
 def test_values_are_called_by_their_variables_without_provenance():
+    """The caller's variables name nodes even where no places were recorded."""
     x = Value(3.0)
     ys = [x * 2.0, x * 3.0]
     loss = ys[0] * ys[1]
@@ -162,6 +171,8 @@ def test_values_are_called_by_their_variables_without_provenance():
 
 
 def test_a_helper_that_is_given_a_value_does_not_rename_it():
+    """A parameter of a helper does not replace the name that the value was assigned to."""
+
     def show(something):
         return debug.trace(something)
 

@@ -17,7 +17,7 @@ from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.wording import Wording
 from autograd_mini.notation.snapshot import Snapshot, gradients
 from autograd_mini.script import graph_of
-from tests.drawing.test_draw import Seen
+from tests.drawing.test_drawing import Seen
 
 STEP = """
 import autograd_mini as am
@@ -103,6 +103,7 @@ def test_where_nothing_was_noted_what_was_written_is_marked():
 
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_products_remember_their_operands(x, w, other):
+    """The numbers of the forward pass are recovered from a product after a leaf was written, which is noticed."""
     a, b = Value(x), Value(w)
     root = a * b
     a.data = other
@@ -118,6 +119,7 @@ def test_products_remember_their_operands(x, w, other):
      lambda x: am.softmax([x, 1.0])[0], lambda x: 1 / x, lambda x: -x, lambda x: am.where(True, x, 0.0), am.relu],
 )  # fmt: skip
 def test_a_leaf_that_was_written_is_found_whatever_uses_it(function):
+    """A leaf written after the forward pass is found behind every kind of operation."""
     x = Value(0.5)
     root = function(x)
     assert not Snapshot(ordered(root)).written
@@ -180,6 +182,7 @@ def test_what_is_noted_ends_with_the_graph():
 
 
 def test_another_sweep_of_the_same_graph_is_the_one_shown():
+    """After two backwards the gradients of the last one are shown."""
     with am.provenance():
         x = Value(2.0, name="x")
         y = x * x

@@ -94,6 +94,7 @@ def test_what_is_a_relu():
     ],
 )  # fmt: skip
 def test_a_number(x, digits, text):
+    """`number` writes 4 digits, 6 or all, a plain 0 for minus zero, and `not yet` for None."""
     assert number(x, digits) == text
 
 

@@ -32,10 +32,12 @@ def test_lines_fit_and_keep_their_words(words, indent, most, coloured):
 
 
 def test_a_word_that_is_too_long_stays_whole():
+    """A path longer than the line stands on a line of its own, in one piece."""
     assert wrapped("see /a/very/long/path now", 10) == ["see", "  /a/very/long/path", "  now"]
 
 
 def test_what_is_no_terminal_has_no_width(capsys):
+    """Where output is not a terminal, `columns` returns its argument, by default 0."""
     assert columns() == 0
     assert columns(80) == 80
 

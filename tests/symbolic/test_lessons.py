@@ -121,7 +121,7 @@ def test_sentences_for_beginners():
     assert "z1 is subtracted" in page
     assert "branches" not in page
     page, _ = explain_proof("tanh")
-    assert "Two branches" in page
+    assert "Each of the two branches" in page
     assert "target" not in page
     page, _ = explain_proof("sigmoid")
     assert "Both branches are the same, for e2 = 1/e1." in page

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, grad, hessian, hvp, jacobian, jvp
 from autograd_mini.core.row import TABLE, evaluate
+from tests.effort import effort
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 5e-324, 1e-200, 1e200, math.inf, -math.inf, math.nan]
 
@@ -79,7 +80,7 @@ def composed(seed):
     return f, [generator.uniform(-1.5, 1.5) for _ in range(generator.randint(1, 4))]
 
 
-@settings(max_examples=150)
+@settings(max_examples=effort(50, 500))
 @given(st.integers(0, 10**9))
 def test_random_functions(seed):
     """Dense and sparse Hessians and products with vectors, of plain numbers and inside of another derivative."""

@@ -480,7 +480,7 @@ def test_a_primitive_by_decorator_has_all_rights():
         (
             lambda: jvp(lambda x: x, (1.0,), (1.0, 2.0)),
             am.ArgumentError,
-            "primals has 1 entries, and tangents is a tuple of 2",
+            "primals has 1 entries, but tangents is a tuple of 2",
         ),
         (lambda: hvp(lambda x: x, [1.0, 2.0], [1.0, 2.0]), am.ArgumentError, "cannot be called with the 2 arguments"),
         (lambda: vjp(lambda x: [x, x], 1.0)[1]([1.0]), am.ArgumentError, r"the result\[1\] has none"),

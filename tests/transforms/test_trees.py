@@ -114,15 +114,15 @@ def test_recording_numbers_in_arrays():
         ({"layer1": [1.0, 2.0, 3.0, 4.0]}, {"layer1": [1.0, 2.0, 3.0]}, r"params\['layer1'\]\[3\] has none"),
         ({"layer1": [1.0]}, {"layer2": [1.0]}, r"params\['layer1'\] has none"),
         ({"a": 1.0}, {"a": 1.0, "b": 2.0}, r"There is no params\['b'\]"),
-        ([1.0, [2.0]], [1.0, 2.0], r"tangent of params\[1\] is 2.0, and params\[1\] is a list of 1"),
+        ([1.0, [2.0]], [1.0, 2.0], r"tangent of params\[1\] is 2.0, but params\[1\] is a list of 1"),
         ([1.0, 2.0], (1.0, 2.0), "a tuple of 2"),
         ([1.0, [2.0, 5.0]], [1.0, (2.0, 5.0)], r"params\[1\] is a tuple of 2"),
         (1.0, [1.0], "tangent of params is a list of 1"),
-        (np.ones(3), np.ones(4), r"array of shape \(4,\), and params is an array of shape \(3,\)"),
+        (np.ones(3), np.ones(4), r"array of shape \(4,\), but params is an array of shape \(3,\)"),
         (np.ones(3), [1.0, 1.0, 1.0], r"a list of 3.*array of shape \(3,\)"),
         ({"w": [np.ones(2)]}, {"w": [1.0]}, r"params\['w'\]\[0\] is 1.0"),
         (Point(1.0, [2.0]), Point(1.0, []), r"params\.y"),
-        (None, 1.0, "is 1.0, and params is None"),
+        (None, 1.0, "is 1.0, but params is None"),
     ],
 )
 def test_mismatches_name_the_path(tree, other, message):

@@ -1,6 +1,7 @@
 """Stepping through backpropagation in an editor: the Debug Adapter Protocol, over standard streams or a local port.
 
-Not here: the protocol's messages (`protocol`), the processes (`adapter`), the stops (`session`). Read next: `adapter`.
+Not here: the protocol's messages (`protocol`), the processes (`adapter`), the stops (`session`).
+Read next: `debug.dap.protocol`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The program may crash, exit, print without end or loop for ever: this process lives on, and says what became of it.
 Not here: processes (that is `launch`); what the requests about a trace mean (that is `session`, in the other process).
-Read next: `launch`.
+Read next: `debug.dap.debuggee`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The process in which the user's program runs; its output is its own, it talks with the adapter over a socket.
 
-Not here: what happens at a stop (that is `session`), and who starts this (that is `launch`). Read next: `session`.
+Not here: what happens at a stop (that is `session`), and who starts this (that is `launch`).
+Read next: `debug.dap.session`.
 """
 
 from __future__ import annotations

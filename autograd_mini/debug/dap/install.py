@@ -1,7 +1,7 @@
 """Installing the VS Code extension, which is a folder of this package, by copying it to where editors look.
 
 The editor's own lists belong to the editor: what they say of other extensions stays as it is, to the byte.
-Not here: the extension itself (`../vscode`). Read next: `cli`.
+Not here: the extension itself (`../vscode`). Read next: `demo`.
 """
 
 from __future__ import annotations

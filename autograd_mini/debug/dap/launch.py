@@ -1,6 +1,6 @@
 """Starting the user's program: in a process of its own, or in a terminal of the editor if it reads input.
 
-Not here: what the program does then (that is `debuggee`), and what its editor asks. Read next: `debuggee`.
+Not here: what the program does then (that is `debuggee`), and what its editor asks. Read next: `debug.dap.adapter`.
 """
 
 from __future__ import annotations

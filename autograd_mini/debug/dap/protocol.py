@@ -1,6 +1,6 @@
 """The Debug Adapter Protocol's framing: JSON objects after a header with their length, over a pair of byte streams.
 
-Not here: what any message means. Read next: `install`.
+Not here: what any message means. Read next: `debug.dap.launch`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The debugger's side of one program: it waits at `backward()` while the editor looks around in the trace and moves.
 
 One thread reads the editor's requests and answers them; that of the program waits meanwhile, so they never meet.
-Not here: starting programs and ending them (that is `adapter`). Read next: `variables`.
+Not here: starting programs and ending them (that is `adapter`). Read next: `debug.dap.stops`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Places in the program as editors count them: UTF-16 columns, and sources that have no file.
 
-Not here: which places matter (those are the frames of a trace). Read next: `protocol`.
+Not here: which places matter (those are the frames of a trace). Read next: `debug.dap.install`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The breakpoints of an editor: what it wants, before there is a trace, and what becomes of that in each trace.
 
-Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`). Read next: `sources`.
+Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`).
+Read next: `debug.dap.variables`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an editor shows in its tree of variables: nodes, the chain rule of this step, the leaves.
 
 What a number of the tree refers to is computed when it is asked for, in pages. Not here: changing anything (that is
-`session`). Read next: `stops`.
+`session`). Read next: `debug.dap.sources`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Backpropagation as an HTML page: picture, chain rule, source and gradients at every step, in one file.
 
 All numbers and sentences are made here; the script in the page shows them and computes nothing. Not here: what happens
-in the browser (that is `backprop.js`), and time travel (`travel`). Read next: `scenes`.
+in the browser (that is `backprop.js`), and time travel (`travel`). Read next: `debug.pages.scenes`.
 """
 
 from __future__ import annotations

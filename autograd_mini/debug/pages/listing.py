@@ -1,7 +1,7 @@
 """The user's source with the places that led to the nodes of a graph, for a page to mark.
 
 Columns become UTF-16 code units, in which browsers count. Only files of the user's program are shown, and of long ones
-only what is near a mark. Not here: who marks. Read next: `dap`.
+only what is near a mark. Not here: who marks. Read next: `debug.pages.mathml`.
 """
 
 from __future__ import annotations

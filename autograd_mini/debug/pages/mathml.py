@@ -1,7 +1,7 @@
 """A step as a formula with its numbers, and in words.
 
 A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; a number is written
-short and in full. Not here: what happens when (that is `journal`). Read next: `listing`.
+short and in full. Not here: what happens when (that is `journal`). Read next: `debug.dap`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which steps a page shows one by one and which together, and what each box says in which scene.
 
-Not here: the picture (that is `stage`), formulas and source. Read next: `stage`.
+Not here: the picture (that is `stage`), formulas and source. Read next: `debug.pages.stage`.
 """
 
 from __future__ import annotations

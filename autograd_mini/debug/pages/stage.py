@@ -1,6 +1,6 @@
 """The picture of a graph for a page: boxes with room for every number that is going to stand in them.
 
-Not here: the numbers (that is `scenes`), and the layout (that is `draw`). Read next: `mathml`.
+Not here: the numbers (that is `scenes`), and the layout (that is `draw`). Read next: `debug.pages.listing`.
 """
 
 from __future__ import annotations

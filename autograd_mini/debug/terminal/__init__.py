@@ -1,6 +1,7 @@
 """The debugger in a terminal: a program, or a value, with a session that steps through its backpropagation.
 
-Not here: the commands (those are `commands`), and whose turn it is to read (`turns`). Read next: `terminal.commands`.
+Not here: the commands (those are `commands`), and whose turn it is to read (`turns`).
+Read next: `debug.terminal.commands`.
 """
 
 from __future__ import annotations

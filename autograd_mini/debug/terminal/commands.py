@@ -1,7 +1,7 @@
 """The debugger's commands in a terminal: the verbs of pdb, and each motion backwards too.
 
 Not here: reading lines (that is `prompt`), what a stop says (`wording`), what a place means (`breakpoints`).
-Read next: `prompt`.
+Read next: `debug.terminal.prompt`.
 """
 
 from __future__ import annotations

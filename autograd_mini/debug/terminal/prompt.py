@@ -1,7 +1,7 @@
 """A prompt: reads lines, finds the command that each one means, helps, completes; colours, and a history of its own.
 
 Through a pipe there is no prompt, no colour and no history. Not here: what the commands do (that is `commands`).
-Read next: `turns`.
+Read next: `debug.terminal.turns`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whose turn it is to read standard input: the debugger's, or the program's.
 
 At a terminal both read what is typed, in turns. In a pipe nothing tells commands from the program's input: there the
-program may not read. Not here: what commands mean. Read next: `pages`.
+program may not read. Not here: what commands mean. Read next: `debug.pages`.
 """
 
 from __future__ import annotations

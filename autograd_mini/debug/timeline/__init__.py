@@ -1,4 +1,4 @@
 """The course of a backward pass, and how to travel through it.
 
-Read next: `journal`.
+Read next: `debug.timeline.journal`.
 """

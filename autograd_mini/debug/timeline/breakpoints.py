@@ -1,6 +1,6 @@
 """Where a debugger stops: the kinds of breakpoints, one row each, and what you mean by the place that you type.
 
-Not here: moving (`travel`), and what a condition may say (`expressions`). Read next: `timeline.timeline`.
+Not here: moving (`travel`), and what a condition may say (`expressions`). Read next: `debug.timeline.travel`.
 """
 
 from __future__ import annotations

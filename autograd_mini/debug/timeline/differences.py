@@ -1,7 +1,7 @@
 """Derivatives by finite differences, to check those of a recorded graph: each step of the chain rule, and the whole.
 
 The recorded operations are computed again, not your program: every choice that it made, as in `if x > 0`, stays.
-Not here: how that is shown (`terminal`). Read next: `wording`.
+Not here: how that is shown (`terminal`). Read next: `debug.disorder`.
 """
 
 from __future__ import annotations

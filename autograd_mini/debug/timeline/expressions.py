@@ -2,7 +2,7 @@
 
 Python's parser reads it, and a closure for each part computes it: `eval` is never called, and what is not listed here
 is refused while reading. Numbers are floats, and arithmetic gives IEEE results. Not here: where a debugger stops.
-Read next: `breakpoints`.
+Read next: `debug.timeline.breakpoints`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The nodes of a graph, found by what the program calls them and by the lines and functions that made them.
 
 Not here: how a name is chosen (`notation.names`), and anything that happens in time (`journal`).
-Read next: `expressions`.
+Read next: `debug.timeline.timeline`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happened: each node as it is computed, each contribution of the sweep, and what was so after every step.
 
 Nothing is replayed or undone: of each contribution the journal keeps the sum that it leads to. Not here: what nodes are
-called (`index`), and where a debugger is (`travel`). Read next: `index`.
+called (`index`), and where a debugger is (`travel`). Read next: `debug.timeline.index`.
 """
 
 from __future__ import annotations

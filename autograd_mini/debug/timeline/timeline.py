@@ -1,7 +1,7 @@
 """What is so now: the steps of a journal, the names of its nodes, and a position in time.
 
 The step of the position has just happened; moving changes that number and nothing else. Not here: motions that stop
-somewhere (`travel`). Read next: `travel`.
+somewhere (`travel`). Read next: `debug.timeline.expressions`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Time travel through backpropagation: motions forwards and back, which stop at breakpoints, and gradients by hand.
 
 Not here: what is so at a moment (`timeline`), where to stop (`breakpoints`), and how it looks (`wording`).
-Read next: `differences`.
+Read next: `debug.timeline.differences`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ def test_the_slope_of_a_polynomial(coefficients, x):
 
 @pytest.mark.parametrize("function", [am.softmax, lambda xs: [am.tanh(xs[0]) * xs[1] + am.hypot(*xs)]])
 def test_right_derivatives_agree_with_differences(function):
+    """Local and total derivatives of a right graph agree with finite differences at every node."""
     xs = [Value(0.3), Value(-1.2)]
     journal = debug.trace(function(xs)[0]).journal
     for node in journal.order:
@@ -64,6 +65,7 @@ def test_choices_of_the_program_stay_as_they_were():
 
 
 def test_a_seed_is_a_factor_and_what_was_changed_by_hand_does_not_count():
+    """The check multiplies by the seed, and looks at the true gradient although one was changed by hand."""
     x = Value(3.0, name="x")
     y = x * 2.0
     trace = debug.trace(am.exp(y), seed=-2.0)
@@ -76,6 +78,7 @@ def test_a_seed_is_a_factor_and_what_was_changed_by_hand_does_not_count():
 
 
 def test_at_a_kink_the_derivative_is_a_choice():
+    """At a kink the verdict names the slope chosen and those on the left and on the right."""
     journal = debug.trace(abs(Value(0.0))).journal
     ((_, compared),) = differences.local(journal, journal.root)
     assert compared.verdict == "is a choice: slope 0.0 was chosen; it is -1.0 on the left, 1.0 on the right"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.timeline.expressions import Expression
+from tests.effort import effort
 
 COMPARISONS = ["<", "<=", ">", ">=", "==", "!=", "and", "or"]
 
@@ -44,9 +45,10 @@ def texts(atoms):
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(80, 1000))
 @given(texts(st.sampled_from(["1.5", "-2", "0", "x", "inf", "True", "1e300"])))
 def test_what_is_allowed_means_what_python_means(trace, text):
+    """An allowed expression has the value that Python's `eval` gives it, nan included."""
     expected = eval(text, {"x": 2.0, "inf": math.inf, "abs": abs, "max": max})
     found = trace.evaluate(text)
     found = found.data if type(found) is Value else found
@@ -66,24 +68,28 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_everything_else_is_refused_in_one_sentence(trace, text):
+    """Attributes, calls, imports and other syntax outside of the small language raise an ArgumentError."""
     with pytest.raises(am.ArgumentError):
         trace.evaluate(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort(80, 1000))
 @given(st.text(max_size=40))
 def test_no_text_breaks_it(trace, text):
+    """Any text at all is either evaluated or refused with an ArgumentError."""
     with contextlib.suppress(am.ArgumentError):
         trace.evaluate(text)
 
 
 def test_nothing_grows_without_end(trace):
+    """Towers of powers, division by zero and impossible roots become inf or nan at once."""
     assert trace.evaluate("9 ** 9 ** 9 ** 9") == math.inf
     assert trace.evaluate("1 / 0") == math.inf
     assert math.isnan(trace.evaluate("0 / 0 + (0 - 1) ** 0.5"))
 
 
 def test_nodes_names_and_words(trace):
+    """Names, `#numbers`, elements and the words of a step (`op`, `total`, `upstream`) mean what the trace holds."""
     x, y = trace.evaluate("x"), trace.evaluate("y")
     assert (x.name, y.name) == ("x", "y")
     assert trace.evaluate("x.grad") == -2.5
@@ -102,6 +108,7 @@ def test_nodes_names_and_words(trace):
 
 
 def test_what_is_not_there_yet_is_neither_large_nor_small(trace):
+    """Before a gradient arrives it is None, compares as False with every number, and stays None in sums."""
     trace.seek(0)
     assert trace.evaluate("x.grad") is None
     assert trace.evaluate("x.grad > 0 or x.grad <= 0") is False
@@ -112,6 +119,8 @@ def test_what_is_not_there_yet_is_neither_large_nor_small(trace):
 
 
 def test_a_name_of_several_nodes_must_be_told_apart():
+    """An expression refuses a name of three nodes, a breakpoint takes all of them, and a label means one."""
+
     def doubled():
         total = Value(1.0)
         for _ in range(3):
@@ -128,6 +137,7 @@ def test_a_name_of_several_nodes_must_be_told_apart():
 
 
 def test_an_expression_is_read_once_and_computed_at_any_moment(trace):
+    """One compiled expression gives the number of whichever moment it is asked about."""
     condition = Expression(" x.grad ")
     assert str(condition) == "x.grad"
     found = [condition(trace.moment(step.index)) for step in trace]

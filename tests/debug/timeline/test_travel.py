@@ -16,6 +16,7 @@ from autograd_mini import Value, debug
 from autograd_mini.debug.program import Quit, debug_program
 from autograd_mini.program.stack import recording
 from tests.debug.timeline.test_journal import bits, graph, graphs
+from tests.effort import effort
 
 
 def state(trace):
@@ -29,7 +30,7 @@ motions = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(graphs, motions)
 def test_any_walk_ends_in_the_state_of_its_place(graph_, walk):
     """A trace that has been anywhere shows what a fresh one shows that was sent to the same step."""
@@ -46,7 +47,7 @@ def test_any_walk_ends_in_the_state_of_its_place(graph_, walk):
         assert state(trace)[2] == state(fresh)[2]
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 1000))
 @given(graphs, st.data())
 def test_back_undoes_next(graph_, data):
     """Also where subtracting what was added would not: infinities, nan, and sums that round."""
@@ -71,6 +72,7 @@ def nested(samples=3):
 
 @pytest.mark.parametrize("motion", ["into", "over", "run"])
 def test_the_way_back_has_the_stops_of_the_way_there(motion):
+    """`into`, `over` and `run` backwards stop where they stopped forwards, in reverse and in the same state."""
     loss, _ = nested()
     trace = debug.trace(loss)
     if motion == "run":
@@ -87,6 +89,7 @@ def test_the_way_back_has_the_stops_of_the_way_there(motion):
 
 
 def test_over_passes_a_scope_into_enters_it_out_leaves_it():
+    """`over` crosses a scope in one motion, `into` goes to its first node, `out` ends behind it; back likewise."""
     loss, _ = nested(samples=1)
     trace = debug.trace(loss)
     trace.seek(trace.start)
@@ -111,6 +114,7 @@ def test_over_passes_a_scope_into_enters_it_out_leaves_it():
 
 
 def test_the_ends_of_time():
+    """At either end every motion answers `end` and stays there."""
     trace = debug.trace(Value(2.0) * 3.0)
     assert trace.back() is None
     assert trace.into(back=True).reason == "end"
@@ -124,6 +128,7 @@ def test_the_ends_of_time():
 
 
 def test_run_to():
+    """`run_to` takes a step, a node, a predicate or an expression, ignores breakpoints, and goes both ways."""
     loss, z = nested(samples=1)
     trace = debug.trace(loss)
     trace.break_at(op="exp")  # does not matter
@@ -153,6 +158,7 @@ def stops(trace):
 
 
 def test_operations_nodes_and_scopes():
+    """A breakpoint on an operation, node or scope stops just there; one that fits nothing is refused."""
     loss, z = nested(samples=2)
     trace = debug.trace(loss)
     last = [trace.journal.turn(i)[-1] == i for i in range(len(trace))]
@@ -177,6 +183,7 @@ def test_operations_nodes_and_scopes():
 
 
 def test_a_gradient_that_changes():
+    """A watched gradient stops at every step that changes its bits, forwards and backwards."""
     loss, z = nested(samples=2)
     trace = debug.trace(loss)
     arrivals = trace.journal.arrivals(z[0])
@@ -192,6 +199,7 @@ def test_a_gradient_that_changes():
 
 
 def test_numbers_that_are_not_finite_too_large_or_gone():
+    """`nonfinite`, `above` and `below` stop at exactly the steps whose numbers are so."""
     x = Value(0.0, name="x")
     y = am.sqrt(x * x) * 1e10 + am.exp(Value(-800.0)) + am.sigmoid(Value(800.0)) * am.Value(3.0)
     trace = debug.trace(y)
@@ -214,6 +222,7 @@ def test_numbers_that_are_not_finite_too_large_or_gone():
 
 
 def test_custom_predicates_and_expressions():
+    """A predicate and the expression that says the same stop at the same steps; unknown names are refused."""
     loss, z = nested(samples=1)
     trace = debug.trace(loss)
     trace.break_at(when=lambda step: step.operand is z[1])
@@ -227,6 +236,7 @@ def test_custom_predicates_and_expressions():
 
 
 def test_conditions_hits_temporary_ones_and_messages():
+    """Conditions, hit counts, `temporary` and `log` filter stops as they say; a wrong one adds no breakpoint."""
     loss, z = nested(samples=3)
     trace = debug.trace(loss)
     everywhere = [s.index for s in trace if s.operand is z[0]]
@@ -295,6 +305,7 @@ def traced(tmp_path):
 
 
 def test_frames_lead_from_the_expression_to_the_program(traced):
+    """Frames go from the expression through the user's functions to the module, and never into the package."""
     trace, path = traced
     frames = {
         trace.place(node).expression: [(f.name, f.site.line) for f in trace.frames(node)]
@@ -308,6 +319,7 @@ def test_frames_lead_from_the_expression_to_the_program(traced):
 
 
 def test_lines_snap_to_where_something_is(traced):
+    """A line breakpoint moves down to the next line with nodes; behind the last one it is refused."""
     trace, _ = traced
     assert trace.lines() == [5, 8, 11, 12, 13, 14, 15, 16, 17]
     places = {}
@@ -330,6 +342,7 @@ def test_lines_snap_to_where_something_is(traced):
 
 
 def test_names_and_numbers(traced):
+    """A node's label and its `#number` lead back to it alone; a misspelt name suggests the right one."""
     trace, _ = traced
     assert {"σ", "größe", "loss", "y", "total"} <= set(trace.vocabulary)
     assert [trace.label(node) for node in trace.nodes("σ")] == ["σ"]
@@ -419,6 +432,7 @@ def test_names_are_those_of_the_time_when_the_trace_was_made():
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_and_changes_nothing(call):
+    """A wrong argument raises an error and leaves position, breakpoints and changes as they were."""
     trace = debug.trace(am.exp(Value(2.0, name="x")))
     trace.seek(trace.start)
     with pytest.raises(am.AutogradError):
@@ -427,6 +441,7 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(call):
 
 
 def test_a_file_without_anything_is_told_from_a_program_without_places(tmp_path):
+    """A file from which no node comes is refused with the names of those that have some."""
     file = tmp_path / "p.py"
     file.write_text("from autograd_mini import Value\ny = Value(2.0) * 3.0\n")
     variables = {}

@@ -16,6 +16,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import ArgumentError, AutogradError, MissingError, OperandError, ProgramError, Value
 from autograd_mini.drawing import Drawing, draw, render
+from tests.effort import effort
 
 SVG = "{http://www.w3.org/2000/svg}"
 GREY, MAGENTA, WHITE = "#d4d4d4", "#ff7dff", "#ffffff"
@@ -87,6 +88,7 @@ def program(tmp_path, monkeypatch, body: str) -> str:
 
 
 def test_every_node_and_edge_is_there_with_its_numbers():
+    """Each node is a box with value and gradient, each operand an arrow with the local derivative."""
     o = neuron()
     o.backward()
     drawing = draw(o, precision=6)
@@ -112,12 +114,14 @@ def test_every_node_and_edge_is_there_with_its_numbers():
 
 
 def test_a_value_used_twice_has_two_edges():
+    """`a + a` and `a * a` show two arrows from the same box."""
     a = Value(3.0, name="a")
     assert Seen(draw(a + a)).edges() == [("a", "1", "+"), ("a", "1", "+")]
     assert Seen(draw(a * a)).edges() == [("a", "3", "×"), ("a", "3", "×")]
 
 
 def test_before_any_backward_the_gradient_is_not_zero_but_absent():
+    """Without a backward, boxes, tooltips and legend read `no backward yet`."""
     o = neuron()
     seen = Seen(draw(o))
     assert {seen.texts[key][-1] for key in seen.texts if key[0] == "n"} == {"no backward yet"}
@@ -126,6 +130,7 @@ def test_before_any_backward_the_gradient_is_not_zero_but_absent():
 
 
 def test_a_backward_of_another_root_is_none_of_this_one():
+    """A gradient that another root's backward left behind is not shown as this one's."""
     x = Value(2.0, name="x")
     other, y = x * 5.0, x * 3.0
     other.backward()
@@ -133,6 +138,7 @@ def test_a_backward_of_another_root_is_none_of_this_one():
 
 
 def test_a_gradient_that_was_cleared_is_not_shown_as_zero():
+    """After `x.grad = None` the box reads `cleared`."""
     x = Value(2.0, name="x")
     y = x * 3.0
     y.backward()
@@ -141,6 +147,7 @@ def test_a_gradient_that_was_cleared_is_not_shown_as_zero():
 
 
 def test_a_branch_not_taken_has_gradient_zero_and_dashed_faint_edges():
+    """Behind an untaken branch gradients are 0, whatever `.grad` holds, and its arrow is dashed and faint."""
     x, y = Value(2.0, name="x"), Value(5.0, name="y")
     dead = y * 3.0
     dead.name = "dead"
@@ -161,6 +168,7 @@ def test_a_branch_not_taken_has_gradient_zero_and_dashed_faint_edges():
 
 
 def test_an_edge_that_carried_nothing_is_faint():
+    """After backward, arrows that carried a product of 0 are paler than the others; before it all are alike."""
     x, w = Value(0.0, name="x"), Value(1.0, name="w")
     y = x * w
     before = Seen(draw(y))
@@ -194,6 +202,7 @@ def test_an_edge_that_hands_on_nan_is_not_faint():
 
 
 def test_colours_tell_sign_size_zero_and_nan():
+    """Positive is red, negative blue, paler when smaller, zero grey, and nan and inf magenta."""
     names = {"p": 1000.0, "q": 10.0, "r": 1e-9, "m": -1000.0, "n": -10.0, "z": 0.0}
     leaves = [Value(1.0, name=name) for name in names]
     total = am.sum([leaf * slope for leaf, slope in zip(leaves, names.values(), strict=True)])
@@ -214,6 +223,7 @@ def test_colours_tell_sign_size_zero_and_nan():
 
 @pytest.mark.parametrize("seed", [math.nan, math.inf, 0.0, 5e-324, 1.7e308, -0.0])
 def test_extreme_gradients_are_drawn(seed):
+    """Gradients of nan, inf, minus zero, the smallest and the largest float are drawn and read as such."""
     o = neuron()
     o.backward(seed)
     seen = Seen(draw(o))
@@ -221,6 +231,7 @@ def test_extreme_gradients_are_drawn(seed):
 
 
 def test_constants_stand_in_the_box_that_uses_them():
+    """Constants need no box of their own: the header of the operation shows them, the tooltip in full."""
     x = Value(0.5, name="x")
     for value, header in [
         (x * 2.0, "□ × 2"),
@@ -238,6 +249,7 @@ def test_constants_stand_in_the_box_that_uses_them():
 
 
 def test_tooltips_have_all_digits():
+    """Tooltips repeat value, gradient and local derivative with all digits, whatever the precision."""
     x = Value(1 / 3, name="x")
     y = am.sin(x)
     y.backward()
@@ -248,6 +260,7 @@ def test_tooltips_have_all_digits():
 
 
 def test_scopes_are_nested_clusters_and_two_calls_are_two():
+    """A frame surrounds just the nodes of its scope, inner ones inside outer ones, one frame per entry."""
     x = Value(1.0, name="x")
     with am.scope("outer"):
         y = x * 2.0
@@ -277,6 +290,7 @@ def test_scopes_are_nested_clusters_and_two_calls_are_two():
 
 
 def test_unnamed_nodes_are_called_by_their_source():
+    """With provenance a box without a name shows its expression, and a name takes precedence."""
     with am.provenance():
         x, y = Value(2.0, name="x"), Value(3.0, name="y")
         z = x * y + 1.0
@@ -291,6 +305,7 @@ def test_unnamed_nodes_are_called_by_their_source():
 
 
 def test_operands_stand_in_their_order():
+    """Left operands are drawn above right ones, with scopes and without."""
     leaves = [Value(float(i), name=f"v{i}") for i in range(6)]
     a, b, c, d, e, f = leaves
     for scoped in (False, True):
@@ -306,6 +321,7 @@ def test_operands_stand_in_their_order():
 
 
 def test_legend_title_and_direction():
+    """The legend explains the colours and can be left out; the picture grows in the direction asked for."""
     o = neuron()
     o.backward()
     legend = Seen(draw(o, title="one neuron")).texts["graph"]
@@ -325,6 +341,7 @@ def test_legend_title_and_direction():
 
 
 def test_a_drawing_shows_the_graph_as_it_was():
+    """A drawing made before backward does not change afterwards, although its SVG is made on demand."""
     o = neuron()
     before = draw(o)
     o.backward()
@@ -355,6 +372,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_user_text_comes_out_as_it_went_in(text):
+    """Names with markup, escapes or any script appear letter by letter in boxes, frames, title and tooltips."""
     shown = HOSTILE[text]
     with am.scope(text):
         y = Value(1.0, name=text) * 2.0
@@ -372,6 +390,7 @@ def test_user_text_comes_out_as_it_went_in(text):
 
 @pytest.mark.parametrize("text", ["", " ", "\u200b"])
 def test_invisible_names_are_drawn(text):
+    """Empty and invisible names still give a valid picture."""
     with am.scope(text):
         y = am.exp(Value(1.0, name=text))
     y.name = text
@@ -379,6 +398,7 @@ def test_invisible_names_are_drawn(text):
 
 
 def test_no_links_and_no_files():
+    """Names cannot smuggle links, images or other attributes and elements into DOT or SVG."""
     y = Value(1.0, name='URL="http://x" image="y.png"') * 2.0
     y.backward()
     drawing = draw(y)
@@ -406,6 +426,7 @@ def ids(drawing: Drawing) -> list[str]:
 
 
 def test_ids_are_unique_in_and_between_pictures():
+    """No two pictures on one page share an id, even those whose labels agree."""
     o = neuron()
     before = draw(o)
     o.backward()
@@ -423,6 +444,7 @@ def test_ids_are_unique_in_and_between_pictures():
 
 
 def test_an_svg_can_stand_inside_a_page():
+    """The SVG has no prologue, sets its font once, and has a white background."""
     svg = draw(neuron()).svg
     assert svg.startswith("<svg ")
     assert svg.endswith("</svg>\n")
@@ -434,6 +456,7 @@ def test_an_svg_can_stand_inside_a_page():
 
 
 def test_text_stays_inside_its_cell():
+    """Texts of 17 digits and long names fit into the cells that Graphviz reserves for them."""
     o = neuron()
     o.name = "a rather long name, cut"
     o.backward()
@@ -464,6 +487,7 @@ sys.stdout.buffer.write((drawing.dot + drawing.svg).encode())
 
 
 def test_the_same_graph_gives_the_same_bytes(tmp_path):
+    """DOT and SVG are the same bytes for every hash seed."""
     (tmp_path / "script.py").write_text(SCRIPT)
     outputs = [
         subprocess.run(
@@ -489,6 +513,7 @@ def chain(nodes: int) -> Value:
 
 
 def test_150_nodes_are_drawn_and_one_more_collapses():
+    """Up to 150 boxes nothing collapses; `force=True` draws every node of more."""
     assert draw(chain(150)).boxes == 150
     assert draw(chain(151)).boxes < 10
     drawing = draw(chain(1001), force=True)
@@ -497,6 +522,7 @@ def test_150_nodes_are_drawn_and_one_more_collapses():
 
 
 def test_more_than_a_thousand_boxes_are_refused():
+    """More than 1,000 boxes raise an error that names `depth`, `focus` and `force`."""
     y = Value(1.0)
     for i in range(1001):
         with am.scope(f"part {i}"):
@@ -524,16 +550,19 @@ def calls(function) -> int:
 
 def test_depth_does_not_matter():
     """Ten times the nodes in a chain are ten times the work, and no recursion goes down it."""
-    short, long = chain(2_000), chain(20_000)
+    size = effort(500, 2_000)
+    short, long = chain(size), chain(10 * size)
     assert calls(lambda: draw(long)) < 11 * calls(lambda: draw(short))
-    y = chain(100_000)
+    nodes = effort(10_000, 200_000)
+    y = chain(nodes)
     drawing = draw(y)
-    assert repr(drawing) == "Drawing(100,000 nodes in 1 box, 0 edges)"
-    assert Seen(drawing).texts["n0"][:2] == ["add × 99,999", "1 parameter"]
-    assert draw(y, force=True).edges == 99_999
+    assert repr(drawing) == f"Drawing({nodes:,} nodes in 1 box, 0 edges)"
+    assert Seen(drawing).texts["n0"][:2] == [f"add × {nodes - 1:,}", "1 parameter"]
+    assert draw(y, force=True).edges == nodes - 1
 
 
 def test_deeply_nested_scopes_are_drawn():
+    """Three thousand scopes inside one another become as many frames, without recursion."""
     from autograd_mini.program.stack import Scope
 
     y = Value(1.0) * 2.0
@@ -546,6 +575,7 @@ def test_deeply_nested_scopes_are_drawn():
 
 @pytest.mark.parametrize("wrong", [2.0, None, "x", [Value(1.0)], (), Value])
 def test_only_values_can_be_drawn(wrong):
+    """`draw` refuses anything but a Value and says which type it got."""
     with pytest.raises(OperandError, match=r"draw\(\) takes a Value, not \w+"):
         draw(wrong)
 
@@ -559,6 +589,7 @@ def test_only_values_can_be_drawn(wrong):
     ],
 )  # fmt: skip
 def test_impossible_options(options):
+    """Each option outside of its range raises an ArgumentError."""
     with pytest.raises(ArgumentError):
         draw(neuron(), **options)
 
@@ -568,6 +599,7 @@ def test_impossible_options(options):
 
 @posix
 def test_the_environment_variable_comes_first(tmp_path, monkeypatch):
+    """`dot` is looked for in AUTOGRAD_MINI_DOT, on PATH and among pip's scripts; the error says how to get it."""
     monkeypatch.delenv(render.VARIABLE, raising=False)
     name = "graphviz-pure"
     for folder in ("scripts", "path"):
@@ -654,6 +686,7 @@ def test_the_known_version_is_the_one_that_pip_installs():
 
 @posix
 def test_the_program_gets_the_text_and_its_picture_is_shown(tmp_path, monkeypatch):
+    """The program reads the DOT text once, and its SVG is shown cleaned, with our ids and tooltips."""
     log = tmp_path / "log"
     program(
         tmp_path,
@@ -669,6 +702,7 @@ def test_the_program_gets_the_text_and_its_picture_is_shown(tmp_path, monkeypatc
 
 @posix
 def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
+    """A `dot` that does not finish in time is killed, and the error names it and the limit."""
     pid = tmp_path / "pid"
     path = program(
         tmp_path, monkeypatch, f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(3600)"
@@ -685,14 +719,15 @@ def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("pass", r"exit status 0\): it says nothing"),
-        ("print('<svg>')", r"exit status 0\): it says nothing"),
+        ("pass", r"exit status 0\): it printed nothing"),
+        ("print('<svg>')", r"exit status 0\): it printed nothing"),
         ("print('<svg></svg>'); print('a bad label\\nmore', file=sys.stderr); sys.exit(1)", r"1\): a bad label\n"),
         ("print('Warning: w\\nError: e', file=sys.stderr); sys.exit(3)", r"3\): Error: e\n"),
         ("sys.stderr.buffer.write(b'\\xff')", "�"),
     ],
 )
 def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch, body, message):
+    """Exit status and the telling line of stderr appear in the error, as does a silent failure."""
     path = program(tmp_path, monkeypatch, f"sys.stdin.read()\n{body}")
     with pytest.raises(AutogradError, match=f"{re.escape(path)} drew no SVG .*{message}"):
         _ = draw(Value(1.0)).svg
@@ -700,6 +735,7 @@ def test_a_program_that_fails_is_quoted(tmp_path, monkeypatch, body, message):
 
 @posix
 def test_a_program_that_does_not_read_fails_too(tmp_path, monkeypatch):
+    """A program that exits without reading gives an error about it, not about a broken pipe."""
     program(tmp_path, monkeypatch, "sys.exit(2)")
     with pytest.raises(ProgramError, match="exit status 2"):
         _ = draw(chain(900)).svg
@@ -707,6 +743,7 @@ def test_a_program_that_does_not_read_fails_too(tmp_path, monkeypatch):
 
 @posix
 def test_a_file_that_is_no_program(tmp_path, monkeypatch):
+    """A file that the system cannot execute is reported as such."""
     path = tmp_path / "dot"
     path.write_bytes(b"\x00\x01")
     path.chmod(0o755)
@@ -716,6 +753,7 @@ def test_a_file_that_is_no_program(tmp_path, monkeypatch):
 
 
 def test_notebooks_get_an_svg_and_a_text():
+    """Notebooks receive the SVG and the repr."""
     drawing = draw(neuron())
     assert drawing._repr_mimebundle_() == {"image/svg+xml": drawing.svg, "text/plain": repr(drawing)}
     assert drawing._repr_mimebundle_(include=None, exclude=None)["text/plain"] == "Drawing(6 nodes, 5 edges)"
@@ -723,6 +761,7 @@ def test_notebooks_get_an_svg_and_a_text():
 
 @pytest.mark.parametrize("kind", [str, lambda path: path])
 def test_save(tmp_path, kind):
+    """`save` writes .svg, .dot or .png, whichever the name asks for, and refuses other endings."""
     drawing = draw(neuron())
     assert drawing.save(kind(tmp_path / "a.svg")) == tmp_path / "a.svg"
     assert (tmp_path / "a.svg").read_bytes() == drawing.svg.encode()
@@ -737,6 +776,7 @@ def test_save(tmp_path, kind):
 
 @posix
 def test_a_png_that_the_program_cannot_draw_leaves_no_file(tmp_path, monkeypatch):
+    """When PNG fails, the error quotes the program, and no file remains."""
     program(tmp_path, monkeypatch, "print('Format: \"png\" not recognized.', file=sys.stderr); sys.exit(1)")
     with pytest.raises(ProgramError, match=r'drew no PNG .*Format: "png" not recognized'):
         draw(Value(1.0)).save(tmp_path / "a.png")
@@ -744,6 +784,7 @@ def test_a_png_that_the_program_cannot_draw_leaves_no_file(tmp_path, monkeypatch
 
 
 def test_the_digraph_says_the_same(monkeypatch):
+    """`digraph` is the `graphviz` package's object with the same text; without that package the SVG works."""
     import graphviz
 
     drawing = draw(neuron(), title="t")
@@ -756,10 +797,12 @@ def test_the_digraph_says_the_same(monkeypatch):
 
 
 def test_importing_and_drawing_need_the_standard_library_alone():
+    """Importing the package and drawing do not import `graphviz`."""
     script = "import sys, autograd_mini as am; am.draw(am.Value(1.0)); assert 'graphviz' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_one_edge_a_line():
+    """DOT texts have at most one edge per line, so that differences are easy to read."""
     dot = draw(chain(50)).dot
     assert all(line.count("->") <= 1 for line in dot.splitlines())

@@ -19,6 +19,7 @@ from autograd_mini.core.traced import Condition, Traced, Unrecorded
 from autograd_mini.symbolic import exact
 from autograd_mini.watch import observing
 from tests.core.registers import inputs, run
+from tests.effort import effort
 
 X, Y = sympy.symbols("x y", real=True)
 
@@ -53,7 +54,7 @@ def test_the_graph_is_that_of_numbers(f):
 
 
 @pytest.mark.parametrize("f", SMOOTH, ids=range(len(SMOOTH)))
-@settings(max_examples=25)
+@settings(max_examples=effort(10, 100))
 @given(a=st.floats(0.25, 3.0), b=st.floats(0.25, 3.0))
 def test_the_sweep_agrees_with_numbers(f, a, b):
     """The adjoint of every node, as an expression, has the value that numbers give."""

@@ -15,7 +15,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini.program import owner
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Compared with where they are; the tests that do are skipped, or leave them out, where they are not.

@@ -15,7 +15,7 @@ import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.drawing import draw
-from tests.drawing.test_draw import Seen
+from tests.drawing.test_drawing import Seen
 from visualizations.transformer import step
 
 
@@ -43,6 +43,7 @@ def scopes(drawing) -> list[str]:
 
 
 def test_one_box_a_neuron():
+    """A small network shows a box per neuron with its output, its largest gradient and what is inside."""
     loss = network()
     order = topological_order(loss, everything=True)
     drawing = draw(loss)
@@ -65,6 +66,7 @@ def test_one_box_a_neuron():
 
 
 def test_neurons_stand_in_their_order():
+    """Neurons of a layer stand in the order of their numbers in each of the four directions."""
     for direction in ("LR", "TB", "RL", "BT"):
         svg = draw(network(), direction=direction).svg
         found = re.findall(r'x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>Neuron(\d+)<', svg)[:12]
@@ -74,6 +76,7 @@ def test_neurons_stand_in_their_order():
 
 
 def test_samples_share_their_boxes():
+    """A hundred samples through one network share its boxes, which say × 100."""
     drawing = draw(network(samples=100))
     assert [title for title in titles(drawing) if "Neuron" in title] == [
         f"Neuron{i} × 100" for i in (*range(12), *range(8), *range(4))
@@ -84,6 +87,7 @@ def test_samples_share_their_boxes():
 
 
 def test_too_many_neurons_become_layers():
+    """A wider network is drawn as one box per layer, with the number of arrows between them."""
     drawing = draw(network(sizes=(64, 64, 4)))
     assert titles(drawing) == ["x0 … x3", "Layer0", "Layer1", "Layer2", "cross_entropy"]
     arrows = {Seen(drawing).texts[f"e{i}"][0] for i in range(drawing.edges)}
@@ -91,6 +95,7 @@ def test_too_many_neurons_become_layers():
 
 
 def test_depth():
+    """`depth` says how many levels of scopes are open, also in graphs that would not collapse."""
     loss = network()
     top = ["Layer0", "Layer1", "Layer2", "loss = cross_entropy", "x0", "x1", "x2", "x3"]
     assert sorted(titles(draw(loss, depth=0))) == top
@@ -102,6 +107,7 @@ def test_depth():
 
 
 def test_loops_are_not_merged_where_there_is_room():
+    """Three calls of a function are three boxes, two hundred are one with × 200."""
     x = Value(0.5, name="x")
     total = am.sum([am.tanh(x * i) for i in range(3)])
     assert titles(draw(total, depth=0)).count("tanh") == 3
@@ -111,6 +117,7 @@ def test_loops_are_not_merged_where_there_is_room():
 
 @pytest.mark.parametrize("focus", ["Layer1/Neuron3", "/Layer1/Neuron3", "Layer1/Neuron3/", "scope"])
 def test_focus_on_a_scope(focus):
+    """`focus` takes a path or a Scope, opens it, and leaves its surroundings as boxes."""
     loss = network()
     scope = next(
         node.scope
@@ -128,6 +135,7 @@ def test_focus_on_a_scope(focus):
 
 
 def test_focus_by_the_end_of_a_path_and_on_one_pass_of_a_loop():
+    """The end of a path means all passes of a loop; a Scope means that pass alone."""
     loss = network(samples=100)
     assert scopes(draw(loss, focus="Layer1/Neuron3")) == ["Layer1 × 100", "Neuron3 × 100", "relu × 100"]
     assert scopes(draw(loss, focus="Neuron11")) == ["Layer0 × 100", "Neuron11 × 100", "relu × 100"]
@@ -138,6 +146,7 @@ def test_focus_by_the_end_of_a_path_and_on_one_pass_of_a_loop():
 
 
 def test_focus_on_a_node():
+    """`focus` on a node opens the scopes around it, and refuses a node of another graph."""
     loss = network()
     node = next(node for node in topological_order(loss) if node.op == "log1p" or node is loss)
     drawing = draw(loss, focus=node)
@@ -150,6 +159,7 @@ def test_focus_on_a_node():
 
 
 def test_expand():
+    """`expand` opens the scopes named and keeps the rest of the picture."""
     drawing = draw(network(), expand="Layer2/Neuron3")
     assert titles(drawing).count("Neuron3") == 2
     assert {"·", "+"} <= set(titles(drawing))
@@ -160,9 +170,10 @@ def test_expand():
 
 
 def test_a_scope_that_is_not_there():
+    """An unknown scope is refused with similar names, or with the remark that the graph has none."""
     with pytest.raises(ArgumentError, match=r"no scope 'Layer1/Neuron33'(?s:.*)Layer1/Neuron3"):
         draw(network(), focus="Layer1/Neuron33")
-    with pytest.raises(ArgumentError, match=r"(?s)no scope 'Layer1'.*no scopes at all"):
+    with pytest.raises(ArgumentError, match=r"(?s)no scope 'Layer1'.*It has no scopes\."):
         draw(Value(1.0) * 2.0, focus="Layer1")
     with pytest.raises(ArgumentError, match="no scope"):
         draw(network(), expand=network().scope)
@@ -172,6 +183,7 @@ def test_a_scope_that_is_not_there():
 
 
 def test_leaves_used_in_one_scope_only_belong_to_it():
+    """Parameters of one scope are counted in its box; shared leaves stand outside."""
     shared, weights = Value(2.0, name="shared"), [Value(float(i)) for i in range(60)]
     parts = []
     for i in range(3):
@@ -204,6 +216,7 @@ def plain(samples: int) -> Value:
 
 
 def test_without_scopes_operations_are_grouped():
+    """A large graph without scopes is grouped by operation, or by source line where that is known."""
     assert "mul × 640" in titles(draw(plain(20)))
     assert draw(plain(20)).boxes < 20
     with am.provenance():
@@ -215,6 +228,7 @@ def test_without_scopes_operations_are_grouped():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_graphs_without_scopes_stay_readable(seed):
+    """Random graphs of thousands of nodes give at most 150 boxes, and count every node."""
     choose = random.Random(seed)
     nodes = [Value(choose.random()) for _ in range(5)]
     for _ in range(3000):
@@ -229,6 +243,7 @@ def test_random_graphs_without_scopes_stay_readable(seed):
 
 
 def test_recurrent_networks_are_drawn_with_their_cycle():
+    """A recurrent cell is one group × 300 with a way back to itself, and Graphviz draws it."""
     h, w = Value(0.1, name="h"), Value(0.5, name="w")
     for _ in range(300):
         with am.scope("cell"):
@@ -246,6 +261,7 @@ def test_recurrent_networks_are_drawn_with_their_cycle():
 
 
 def test_scopes_that_need_one_another():
+    """Two scopes that feed each other in turns collapse and are drawn."""
     x = Value(1.0, name="x")
     for i in range(40):
         with am.scope("a"):
@@ -259,6 +275,8 @@ def test_scopes_that_need_one_another():
 
 
 def test_names_that_differ_in_digits_or_altogether():
+    """Scopes whose names differ in a number join as `sample …`; other names stay few as well."""
+
     def total(name) -> Value:
         parts = []
         for i in range(400):
@@ -273,6 +291,7 @@ def test_names_that_differ_in_digits_or_altogether():
 
 
 def test_gradients_of_groups():
+    """A group shows nan if anything in it is nan, and `no backward yet` before any."""
     loss = network(samples=10)
     clean = draw(loss).dot
     assert "no backward yet" not in clean
@@ -286,6 +305,7 @@ def test_gradients_of_groups():
 
 
 def test_arrows_that_carry_nothing_are_faint():
+    """Between groups, arrows behind an untaken branch are faint before and after backward."""
     x = Value(1.0, name="x")
     with am.scope("taken"):
         taken = am.sin(x) * 2.0
@@ -307,6 +327,7 @@ def test_arrows_that_carry_nothing_are_faint():
 
 
 def test_a_transformer_of_57_000_nodes():
+    """A training step of a transformer fits into 30 boxes and 100 kB, named after its parts."""
     loss = step()
     drawing = draw(loss)
     assert drawing.nodes == len(topological_order(loss, everything=True)) == 57_102
@@ -318,7 +339,7 @@ def test_a_transformer_of_57_000_nodes():
 
 SCRIPT = """
 import sys
-from tests.drawing.test_draw_boxes import network
+from tests.drawing.test_boxes import network
 import autograd_mini as am
 loss = network(samples=20)
 for options in ({}, {"focus": "Layer1"}, {"depth": 0}, {"expand": "Layer2"}):
@@ -328,6 +349,7 @@ for options in ({}, {"focus": "Layer1"}, {"depth": 0}, {"expand": "Layer2"}):
 
 
 def test_the_same_graph_gives_the_same_bytes():
+    """Collapsed pictures are the same bytes for every hash seed."""
     outputs = [
         subprocess.run([sys.executable, "-c", SCRIPT], env=_seeded(seed), capture_output=True, check=True).stdout
         for seed in "12"
@@ -346,6 +368,7 @@ def _seeded(seed):
     "name", ["<b>&", "\\N", 'a"b|c:d', "two\nlines", "漢字", "שלום", "x" * 10_000, "</a>", "a/b", "0", "", " "]
 )
 def test_hostile_names_of_scopes(name):
+    """Scopes with markup, quotes, line ends or long names are drawn, harmless, and can be focused on."""
     parts = []
     for i in range(60):
         with am.scope(name):
@@ -366,6 +389,7 @@ def test_hostile_names_of_scopes(name):
 
 
 def test_after_each_step():
+    """`after=n` shows the gradients of that step: `not yet`, `so far`, done; the graph stays unwritten."""
     a = Value(3.0, name="a")
     b = a + a
     b.name = "b"
@@ -390,6 +414,7 @@ def test_after_each_step():
 
 
 def test_after_in_a_collapsed_picture():
+    """`after` works in groups, reaches the last step, and refuses one more."""
     loss = network(samples=20)
     steps = len(topological_order(loss))
     texts = [text for texts in Seen(draw(loss, after=1)).texts.values() for text in texts]
@@ -403,6 +428,7 @@ def test_after_in_a_collapsed_picture():
 
 
 def test_values_are_called_like_their_variables():
+    """Nodes take the names of the variables assigned to in their scope; parts of an expression have none."""
     x, y = Value(2.0), Value(3.0)
     with am.provenance():
         product = x * y

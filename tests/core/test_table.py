@@ -20,6 +20,7 @@ from autograd_mini.core import table as primitives
 from autograd_mini.core.row import FLAT, TABLE, ZERO, interpreters
 from autograd_mini.symbolic import exact
 from autograd_mini.symbolic import table as symbolic_table
+from tests.effort import effort
 from tests.oracles import MEANING, X, Y, arity, derivative, derivatives, exactly, ulps
 
 SMOOTH = [row for row in TABLE.values() if row.ulp]
@@ -96,11 +97,14 @@ def worst_error(row, order, count):
     return worst
 
 
+COUNTS = effort(60, 500), effort(60, 500), effort(30, 150), effort(15, 60)  # of points, for each order
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize("row", SMOOTH, ids=lambda row: row.name)
 def test_accuracy(row, order):
     """Value and derivatives up to the third are as accurate as the row says, over its whole domain."""
-    error, by, xs = worst_error(row, order, count=(200, 200, 60, 30)[order])
+    error, by, xs = worst_error(row, order, count=COUNTS[order])
     assert error <= row.ulp[order], f"{error:.3g} ulp in derivative {by} at {xs}"
 
 
@@ -298,7 +302,7 @@ def missing(row):
     if row.expansion is None and not (hasattr(sympy, row.name) or row.name in symbolic_table._SPELLING):
         yield f"write an `expansion` of {row.name} in core/table.py, or its spelling in symbolic/table.py"
     if row.is_public and not any(operation.__name__ == row.name for operation, *_ in SPECIAL):
-        yield f"write what {row.name} gives at kinks, poles and ±inf in SPECIAL of tests/core/test_primitives.py"
+        yield f"write what {row.name} gives at kinks, poles and ±inf in SPECIAL of tests/core/test_table.py"
     if (row.is_public and row.name not in PUBLIC_STUB) or (row.is_method and not hasattr(am.Value, row.name)):
         yield f"tell type checkers of {row.name}: run `python -m tests.stubs`"
 
@@ -315,7 +319,7 @@ def test_nothing_is_missing(row):
 def test_what_is_missing_says_what_to_write():
     """For a row that has just been added, every other piece is named, with the file it belongs to."""
     row = dataclasses.replace(TABLE["erfinv"], name="just_added")
-    places = ("tests/oracles.py", "core/table.py", "tests/core/test_primitives.py", "tests.stubs")
+    places = ("tests/oracles.py", "core/table.py", "tests/core/test_table.py", "tests.stubs")
     for sentence, place in zip(missing(row), places, strict=True):
         assert "just_added" in sentence
         assert place in sentence
@@ -542,7 +546,7 @@ def test_functions_of_math_raise(function, x, message):
         for call in (lambda: operation(x), lambda: operation(am.Value(x)), lambda: am.jvp(operation, (x,), (1.0,))):
             with pytest.raises(am.ArgumentError, match=message) as caught:
                 call()
-            assert "test_primitives.py" in str(caught.value)
+            assert "test_table.py" in str(caught.value)
         with pytest.raises(am.ArgumentError, match="rule of 'test_math_rule' raised"):
             through_rule(am.Value(x))
     finally:
@@ -590,7 +594,7 @@ def test_a_users_rule_may_divide_by_zero():
         del TABLE["test_root"]
 
 
-if __name__ == "__main__":  # python -m tests.core.test_primitives: measure the bounds that the rows store
+if __name__ == "__main__":  # python -m tests.core.test_table: measure the bounds that the rows store
     for row in SMOOTH:
         found = [worst_error(row, order, (2000, 2000, 300, 100)[order]) for order in range(4)]
         print(f"{row.name:14}", *[f"{e:9.3g}/{b:<4g}" for (e, _, _), b in zip(found, row.ulp, strict=True)])

@@ -164,7 +164,7 @@ def test_comparisons_of_equal_numbers():
 def test_nothing_is_seen_in_the_rules():
     """Second derivatives evaluate rules on Values; the decisions of a rule are not the program's."""
     cube = am.primitive(
-        "cube_of_test_kinks", lambda x: x**3, lambda y, x: (3.0 * x * x if x >= 0.0 else x,), check=False
+        "cube_of_test_boundaries", lambda x: x**3, lambda y, x: (3.0 * x * x if x >= 0.0 else x,), check=False
     )
     try:
         with am.kinks() as report:
@@ -172,7 +172,7 @@ def test_nothing_is_seen_in_the_rules():
             am.grad(am.grad(lambda x: am.maximum(x, -1.0) * x))(0.0)
         assert not report
     finally:
-        del TABLE["cube_of_test_kinks"]
+        del TABLE["cube_of_test_boundaries"]
 
 
 def test_nan_is_no_kink():

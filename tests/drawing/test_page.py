@@ -14,7 +14,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import Value
 from autograd_mini.drawing import draw
-from tests.drawing.test_draw_boxes import network
+from tests.drawing.test_boxes import network
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -56,6 +56,7 @@ for (const group of document.querySelectorAll("g.node, g.graph")) {
 
 @in_browser
 def test_no_text_leaves_its_cell(tmp_path):
+    """In a browser every text of seven kinds of pictures stays inside its cell."""
     with am.provenance():
         z = [Value(1.0, name="a rather long name of a leaf, cut off"), Value(-2.5e-300, name="WWWWWWWWWW"), Value(0.1)]
         loss = am.cross_entropy(z, 0) + am.maximum(z[1], 0.123456789)
@@ -74,6 +75,7 @@ def page(tmp_path, drawing) -> str:
 
 
 def test_a_page_is_one_file_without_network(tmp_path):
+    """The page loads nothing and forbids loading, has unique ids, and is the same each time."""
     text = page(tmp_path, draw(network(), title=HOSTILE))
     assert "default-src 'none'" in text
     assert not re.search(r"(src|href)=|url\(|@import|fetch\(|XMLHttpRequest|innerHTML", text.replace("xlink:href", ""))
@@ -90,12 +92,14 @@ def test_a_page_is_one_file_without_network(tmp_path):
 
 
 def test_a_small_graph_has_a_page_too(tmp_path):
+    """A graph without parts to open is a page with one picture."""
     text = page(tmp_path, draw(Value(1.0) * 2.0))
     assert text.count("<section") == 1
 
 
 @in_browser
 def test_the_page_runs_under_its_own_policy(tmp_path):
+    """The page's script runs under its content policy, and a script in a name does not."""
     with am.scope(HOSTILE):
         y = Value(1.0, name=HOSTILE) * 2.0
     dom = browse(tmp_path, page(tmp_path, draw(y, title=HOSTILE)))
@@ -143,6 +147,7 @@ report.none = document.querySelector("output").textContent;
 
 @in_browser
 def test_clicks_keys_and_search(tmp_path):
+    """A click or Enter opens a part, Escape goes up, keys zoom and move, and the search counts what it finds."""
     found = reported(browse(tmp_path, page(tmp_path, draw(network())), CLICKS))
     count = found.pop("count")
     assert re.fullmatch(r"1 of \d+", count)

@@ -75,7 +75,7 @@ def test_bad_data_writes_nothing(tmp_path):
 
 def test_a_place_that_cannot_be_written(tmp_path):
     """A missing folder or an unknown ending is found before the training begins."""
-    for place, message in (("none/loss.svg", "no folder 'none'"), ("loss.txt", "End it in .svg")):
+    for place, message in (("none/loss.svg", "no folder 'none'"), ("loss.txt", "End the name in .svg")):
         done = run("demo", "-o", place, cwd=tmp_path)
         assert done.returncode == 1
         assert message in done.stderr

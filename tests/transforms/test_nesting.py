@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 import autograd_mini as am
 from autograd_mini import Value, grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 from autograd_mini.core.dual import Dual
+from tests.effort import effort
 
 
 class Tagged:
@@ -169,7 +170,7 @@ POINTS = {  # the argument of the outermost derivative, every time 0.9
 }  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=effort(100, 2000))
 @given(st.integers(0, 10**9), st.sampled_from(sorted(TRANSFORMS)), st.sampled_from(sorted(POINTS)), st.booleans())
 def test_random_nestings(seed, kind, point, closed):
     """All transforms in each other, three deep, whatever a program keeps, detaches and closes over."""
