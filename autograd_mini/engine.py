@@ -166,7 +166,7 @@ class Value(Copied):
     # -- what floats can do too ----------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        return bool(self != 0.0)  # a comparison like any other, which `provenance` hears of
+        return bool(self != 0.0)  # an ordinary comparison, so `provenance` notes it
 
     def __repr__(self) -> str:
         grad = "" if self._grad is None else f", grad={self._grad!r}"

@@ -70,7 +70,7 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
     If the program itself made one (`if x > 0:`), `replay` follows a path that the program would not have taken; the
     same holds for a function with a kink, such as `relu`. Functions that switch between two equal forms only lose
     digits. A comparison that the result does not lead to is found if one of its leaves is in the order or among the
-    numbers, and only a few operations lie between; it is not found behind `no_grad` or `detach`.
+    numbers, and only a few operations lie between, unless `no_grad` or `detach` made its operands constants.
     """
     found: dict[Decision, None] = {}
     for node in dict.fromkeys((*order, *numbers)):  # max(a, b) may be a alone, and the graph behind it without b
