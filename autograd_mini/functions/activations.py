@@ -88,7 +88,8 @@ def sigmoid(x: Scalar) -> Scalar:
 @_activation("The hyperbolic tangent, which maps all numbers to (-1, 1).",
              "1 - a**2 with a = tanh(x), and 1 at 0. It is accurate even where a**2 is nearly 1.\n"
              "The second derivative is accurate near 0, where it changes sign.",
-             "tanh(1.0) -> 0.7615941559557649", "; within 2.5 ulp, and its derivative within 2.7 ulp, in both tails")  # fmt: skip
+             "tanh(1.0) -> 0.7615941559557649",
+             "; within 2.5 ulp, and its derivative within 2.7 ulp, in both tails")  # fmt: skip
 def tanh(x: Scalar) -> Scalar:
     if between(-0.5, x, 0.5):
         return sinh(x) / cosh(x)
@@ -153,7 +154,8 @@ def selu(x: Scalar) -> Scalar:
 @_activation("The Gaussian error linear unit: x times the probability that a standard normal variable is below x.",
              "Φ(x) + x φ(x), with the normal distribution function Φ and its density φ; 0.5 at 0.\n"
              "Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.",
-             "gelu(0.0) -> 0.0", "; the exact form, not the approximation by tanh; within 4 ulp in both tails")  # fmt: skip
+             "gelu(0.0) -> 0.0",
+             "; the exact form, not the approximation by tanh; within 4 ulp in both tails")  # fmt: skip
 def gelu(x: Scalar) -> Scalar:
     if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and so has x times Φ(x)
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
