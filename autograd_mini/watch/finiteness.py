@@ -70,7 +70,7 @@ def _check_result(node: Any) -> None:
 def _kink_error(numbers: str, operand: Any = None, operation: str = "an operation at ") -> NonFiniteError:
     place = place_of(operand) if getattr(operand, "origin", None) else None
     return NonFiniteError(
-        f"A second derivative was taken at a kink, of {operation}{numbers}, where the slope has no derivative.",
+        f"A second derivative was taken at a kink of {operation}{numbers}, where the slope has no derivative.",
         f"Look at {place}, which is {operand.data!r}."
         if place
         else "Look for the operation with these operands; `kinks` lists all kinks.",
