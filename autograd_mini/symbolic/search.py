@@ -65,11 +65,7 @@ def _edges(
 
 
 def _roots(expression: Any, symbol: Any) -> list[Fraction]:
-<<<<<<< HEAD
     """Return the rational roots of a polynomial; else a number near the root, or the numbers in the expression."""
-=======
-    """Return the rational roots of a polynomial; otherwise a number near the root, or the numbers in it."""
->>>>>>> tests
     try:
         found = list(sympy.Poly(expression, symbol, domain="QQ").ground_roots())
     except (sympy.PolynomialError, sympy.CoercionFailed):  # as in x > π
