@@ -122,6 +122,9 @@ class Primitive:
         if self.curvature is None:
             return self._c99_partials(result, operands)
         is_cone = math.isnan(self.curvature)  # not by ==: NumPy would warn of a comparison with nan
+        if is_cone and not isinstance(known(result), float):  # on a tape, where both are needed
+            is_tip, slope = self.kink(result, *operands), evaluate(TABLE["slope_at_kink"], tuple(operands))
+            return tuple([select(is_tip, slope, p) for p in self._c99_partials(result, operands)])
         if not (is_cone or recording().hooks.checked) or not self.is_at_kink(result, operands):
             return self._c99_partials(result, operands)
         slope = evaluate(TABLE["slope_at_kink"], tuple(operands))
@@ -210,6 +213,15 @@ def as_number(operand: object) -> float | None:
 def is_formula(x: object) -> bool:
     """Whether an operand is from a library whose expressions the package interprets."""
     return any(kind.__module__.partition(".")[0] in _INTERPRETED_BY for kind in type(x).__mro__)
+
+
+def known(x: Any) -> Any:
+    """What to compare in search of a special point: the number behind an operand.
+
+    For a formula it is nan, so that the general form is kept; on a tape the operand itself, and `branch` decides.
+    """
+    number = getattr(x, "data", x)
+    return number if isinstance(number, float) else math.nan if is_formula(number) else x
 
 
 def is_operand(operand: object) -> bool:

@@ -7,10 +7,11 @@ Not here: rules that fit on a line (`table`). Read next: `core.row`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from autograd_mini.core import ieee
-from autograd_mini.core.row import TABLE, ZERO, Constant, Operation, branch, evaluate, select
+from autograd_mini.core.row import TABLE, ZERO, Constant, Operation, branch, evaluate, known, select
 
 LN2, LOG2E, LOG10E = math.log(2.0), math.log2(math.e), math.log10(math.e)
 GAUSS, DENSITY = 2.0 / math.sqrt(math.pi), 1.0 / math.sqrt(2.0 * math.pi)
@@ -26,15 +27,24 @@ def named(name: str) -> Operation:
     return lambda *operands: evaluate(TABLE[name], operands)
 
 
-abs, clip, exp, flat, floor, hypot, log, pow, power_term, sign, stop, sum_of = map(named, (
-    "abs", "clip", "exp", "flat", "floor", "hypot", "log", "pow", "power_term", "sign", "stop_gradient", "sum",
+abs, clip, exp, exp2, flat, floor, hypot, log, one_power_less = map(named, (
+    "abs", "clip", "exp", "exp2", "flat", "floor", "hypot", "log", "one_power_less",
+))  # fmt: skip
+pow, power_term, sign, stop, sum_of = map(named, (
+    "pow", "power_term", "sign", "stop_gradient", "sum",
 ))  # fmt: skip
 
 
-def known(x: Any) -> float:
-    """The number behind an operand, to detect special points; nan for formulas, which use the general form."""
-    number = getattr(x, "data", x)
-    return number if isinstance(number, float) else math.nan
+def is_infinite(x: Any) -> Any:
+    """A bool, or on a tape a condition."""
+    number = known(x)
+    return math.isinf(number) if isinstance(number, float) else (number == math.inf) | (number == -math.inf)
+
+
+def is_finite(x: Any) -> Any:
+    """A bool, or on a tape a condition; False for formulas."""
+    number = known(x)
+    return math.isfinite(number) if isinstance(number, float) else (number < math.inf) & (number > -math.inf)
 
 
 def undefined(*xs: Any) -> Any:
@@ -57,7 +67,8 @@ def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
     holds for every h. It is the nearest multiple of 1/4096, so a small x has h = 0, and (x - h) + (x + h) in the next
     derivative is 2x. Far out, where the factors are 0 and inf, the result and all its derivatives are 0.
     """
-    if math.fabs(known(x)) > 64.0:
+    number = known(x)
+    if not isinstance(number, float) or math.fabs(number) > 64.0:
         x = clip(x, -64.0, 64.0)
     h = floor(x * 4096.0 + 0.5) / 4096.0
     square = -scale * h * h
@@ -67,13 +78,19 @@ def gaussian(x: Any, scale: float = 1.0, lift: float = 0.0) -> Any:
 def erfinv_rule(y: Any, x: Any) -> tuple[Any, ...]:
     """exp(y**2) * sqrt(pi) / 2, with y split as `gaussian` splits x.
 
-    The rounding of y would cost 2 * y**2 ulp, so the exponent includes Newton's next step from y, as a constant.
+    The rounding of y would cost 2 * y**2 ulp, so the exponent includes Newton's next step from y, as a constant; on a
+    tape and in formulas it does not.
     """
-    if math.isinf(known(y)):
-        return (exp(y * y),)
-    h = floor(y * 4096.0 + 0.5) / 4096.0
-    rest, lost = (y - h) * (y + h), 2.0 * known(y) * ieee.erfinv_step(known(y), known(x))
-    return (exp(h * h) * exp(rest - lost if math.isfinite(lost) else rest) * (math.sqrt(math.pi) / 2.0),)
+    number, lost = known(y), math.nan
+    if isinstance(number, float) and math.isfinite(number):
+        lost = 2.0 * number * ieee.erfinv_step(number, known(x))
+
+    def by_parts() -> Any:
+        h = floor(y * 4096.0 + 0.5) / 4096.0
+        rest = (y - h) * (y + h)
+        return exp(h * h) * exp(rest - lost if math.isfinite(lost) else rest) * (math.sqrt(math.pi) / 2.0)
+
+    return (branch(is_infinite(y), lambda: exp(y * y), by_parts),)
 
 
 def _cosine(x: Any, other: Any, h: Any) -> Any:
@@ -82,9 +99,26 @@ def _cosine(x: Any, other: Any, h: Any) -> Any:
 
 
 def hypot_rule(h: Any, *xs: Any) -> tuple[Any, ...]:
-    """At h = 0 every slope is `ZERO`, and the quotient 0/0 is not used."""
+    """At h = 0 every slope is `ZERO` in formulas; of numbers and on a tape `Primitive.partials` knows the slope."""
     slopes = [x / h for x in xs] if len(xs) != 2 else [_cosine(xs[0], xs[1], h), _cosine(xs[1], xs[0], h)]
-    return tuple([select(h == 0.0, ZERO, slope) for slope in slopes])
+    is_tape = not isinstance(known(h), float)
+    return tuple([slope if is_tape else select(h == 0.0, ZERO, slope) for slope in slopes])
+
+
+def exp2_rule(y: Any, x: Any) -> tuple[Any, ...]:
+    """Where the result overflows, the slope may not yet."""
+    is_over = known(y) == math.inf
+    if is_over is False:
+        return (y * LN2,)
+    return (branch(is_over, lambda: exp2(x - 1.0) * (2.0 * LN2), lambda: y * LN2),)
+
+
+def cbrt_rule(y: Any, x: Any) -> tuple[Any, ...]:
+    """The form by y holds at 0 and at infinity, the other one keeps its digits everywhere else."""
+    is_end = known(x) == known(y)
+    if is_end is False:
+        return (one_power_less(y, x, 1.0 / 3.0) / 3.0,)
+    return (branch(is_end, lambda: 1.0 / y / y / 3.0, lambda: one_power_less(y, x, 1.0 / 3.0) / 3.0),)
 
 
 def atan_rule(y: Any, x: Any) -> tuple[Any, ...]:
@@ -93,12 +127,21 @@ def atan_rule(y: Any, x: Any) -> tuple[Any, ...]:
 
 
 def atan2_rule(angle: Any, y: Any, x: Any) -> tuple[Any, ...]:
+    """nan at the origin, and 0 infinitely far away from it."""
     h = hypot(x, y)
-    if known(h) == 0.0:
-        return (undefined(y, x),) * 2
-    if known(h) == math.inf and not math.isnan(known(angle)):
-        return 0.0, 0.0
-    return ZERO if isinstance(y, Constant) else x / h / h, ZERO if isinstance(x, Constant) else -(y / h) / h
+    size = known(h)
+    is_ordinary = (0.0 < size < math.inf) if isinstance(size, float) else False
+
+    def slope(general: Callable[[], Any]) -> Any:
+        if is_ordinary:
+            return general()
+        is_far = (size == math.inf) & (known(angle) == known(angle))
+        return branch(size == 0.0, lambda: undefined(y, x), lambda: branch(is_far, lambda: 0.0, general))
+
+    return (
+        ZERO if isinstance(y, Constant) else slope(lambda: x / h / h),
+        ZERO if isinstance(x, Constant) else slope(lambda: -(y / h) / h),
+    )
 
 
 def extremum_rule(y: Any, *xs: Any) -> tuple[Any, ...]:
@@ -130,7 +173,8 @@ def pow_rule(y: Any, x: Any, p: Any) -> tuple[Any, ...]:
     if isinstance(p, Constant):
         return by_x, ZERO
     by_p = power_term(x, p, 0.0, 1.0)
-    return by_x, flat(by_p) if known(x) == 0.0 == known(p) else by_p
+    is_jump = (known(x) == 0.0) & (known(p) == 0.0)
+    return by_x, by_p if is_jump is False else branch(is_jump, lambda: flat(by_p), lambda: by_p)
 
 
 def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
@@ -142,11 +186,21 @@ def _power_slope(y: Any, x: Any, p: Any, less: float, logs: float) -> Any:
         lower = pow(x, p - 1.0)
     else:
         lower = power_term(x, p, less + 1.0, logs)
-    if known(x) == 0.0 != known(factor):
-        return stop(factor) * lower  # in p, the logarithm dominates the factor's derivative
-    if known(factor) == 0.0 and (math.isinf(known(lower)) or (logs == 0.0 and math.isnan(known(lower)))):
-        return flat(factor) * lower
-    return factor / x * y if math.isinf(known(lower)) and math.isfinite(known(y)) else factor * lower
+    size = known(lower)
+    if isinstance(size, float) and math.isfinite(size) and known(x) != 0.0:
+        return factor * lower
+    is_large, is_flat = is_infinite(lower), known(factor) == 0.0
+    if is_flat is not False:
+        is_flat = is_flat & (is_large | ((logs == 0.0) & (size != size)))
+
+    def inside() -> Any:
+        return branch(is_large & is_finite(y), lambda: factor / x * y, lambda: factor * lower)
+
+    return branch(  # at 0, in p, the logarithm dominates the factor's derivative
+        (known(x) == 0.0) & (known(factor) != 0.0),
+        lambda: stop(factor) * lower,
+        lambda: branch(is_flat, lambda: flat(factor) * lower, inside),
+    )
 
 
 def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[Any, ...]:
@@ -154,22 +208,25 @@ def power_term_rule(y: Any, x: Any, p: Any, less: float, logs: float) -> tuple[A
     by_x = _power_slope(y, x, p, less, logs)
     if logs > 0.0:
         other = logs * power_term(x, p, less + 1.0, logs - 1.0)
-        if known(x) != 0.0:
-            by_x = by_x + other
-        elif known(p) == less:
-            by_x = other
+        highest = by_x
+        by_x = branch(
+            known(x) != 0.0,
+            lambda: highest + other,
+            lambda: branch(known(p) == less, lambda: other, lambda: highest),
+        )
     return by_x, power_term(x, p, less, logs + 1.0), ZERO, ZERO
 
 
 def xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     """At x = 0 the slope in y is `flat` where x / y is not finite: 0, but with a derivative in x."""
-    if known(y) < 0.0:
-        slope = undefined(x, y)
-        return slope, flat(slope) if known(x) == 0.0 else slope
-    slope = log_slope(y, x)
-    if known(x) == 0.0 == known(y):
-        slope = flat(x) * log_slope(y)
-    return log(y), slope
+    if (known(y) > 0.0) is True:
+        return log(y), log_slope(y, x)
+    is_outside, is_zero = known(y) < 0.0, known(x) == 0.0
+    by_x = branch(is_outside, lambda: undefined(x, y), lambda: log(y))
+    outside = lambda: branch(is_zero, lambda: flat(by_x), lambda: by_x)  # noqa: E731
+    at_edge = lambda: flat(x) * log_slope(y)  # noqa: E731
+    inside = lambda: branch(is_zero & (known(y) == 0.0), at_edge, lambda: log_slope(y, x))  # noqa: E731
+    return by_x, branch(is_outside, outside, inside)
 
 
 def halves(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -17,13 +17,12 @@ from autograd_mini.core import ieee
 from autograd_mini.core import rules as of
 from autograd_mini.core.operation import define as row
 from autograd_mini.core.row import FLAT, ZERO, Operation, branch, select
-from autograd_mini.core.rules import ANY, DENSITY, GAUSS, LN2, LOG2E, LOG10E, POSITIVE, ROUNDED, UNIT, WIDE, known
+from autograd_mini.core.rules import ANY, DENSITY, GAUSS, LN2, LOG2E, LOG10E, POSITIVE, ROUNDED, UNIT, WIDE
 
 # Rules use these rows before they are defined.
 abs: Operation
 cos: Operation
 cosh: Operation
-exp2: Operation
 floor: Operation
 hypot: Operation
 one_minus_square: Operation
@@ -67,7 +66,7 @@ fmod = row("fmod", ieee.fmod, lambda y, a, b: of.remainder_rule(y, floor_divide(
 # -- exponentials, logarithms, roots -----------------------------------------------------------------------------------
 exp   = row("exp", ieee.exp, lambda y, x: (y,), (-708.0, 709.0), (1, 1, 1, 1),
             "e to the power x.", "exp(x), the result itself.", "exp(1.0) -> 2.718281828459045")
-exp2  = row("exp2", ieee.exp2, lambda y, x: (exp2(x - 1.0) * (2.0 * LN2) if known(y) == _INF else y * LN2,), (-1021.0, 1023.0), (1, 2, 3, 4),
+exp2  = row("exp2", ieee.exp2, of.exp2_rule, (-1021.0, 1023.0), (1, 2, 3, 4),
             "2 to the power x.", "exp2(x) * log(2).", "exp2(3.0) -> 8.0", expansion=lambda x: pow(2.0, x))
 expm1 = row("expm1", ieee.expm1, lambda y, x: (exp(x),), (-700.0, 709.0), (1, 1, 1, 1),
             "exp(x) - 1, accurate for small x too.", "exp(x).", "expm1(1e-20) -> 1e-20",
@@ -86,7 +85,7 @@ log1p = row("log1p", ieee.log1p, lambda y, x: (of.log_slope(1.0 + x),), (-0.999,
 sqrt  = row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), POSITIVE, (0.5, 2, 4, 8),
             "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951",
             kink=lambda y, x: x == 0.0, inside=(0.0, _INF), poles=(0.0,))
-cbrt  = row("cbrt", ieee.cbrt, lambda y, x: (1.0 / y / y / 3.0 if known(x) == known(y) else one_power_less(y, x, 1.0 / 3.0) / 3.0,), ANY, (3, 4, 8, 12),
+cbrt  = row("cbrt", ieee.cbrt, of.cbrt_rule, ANY, (3, 4, 8, 12),
             "The cube root, also of negative numbers.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0",
             kink=lambda y, x: x == 0.0, expansion=lambda x: sign(x) * pow(abs(x), 1.0 / 3.0), poles=(0.0,))
 

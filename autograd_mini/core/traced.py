@@ -13,7 +13,17 @@ from typing import Any, ClassVar, NoReturn, final
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.node import Node
-from autograd_mini.core.row import TABLE, ZERO, Primitive, as_number, evaluate, interpreters, on_arrays, operand_error
+from autograd_mini.core.row import (
+    TABLE,
+    ZERO,
+    Primitive,
+    as_number,
+    evaluate,
+    interpreters,
+    is_formula,
+    on_arrays,
+    operand_error,
+)
 from autograd_mini.errors import OperandError, shown
 from autograd_mini.program.stack import recording
 
@@ -258,19 +268,25 @@ class Guarded:
         if other is ZERO:
             return self
         if type(other) is not Guarded:
-            return self._or_nothing() + other
+            return self.__radd__(other)
         here, there = self.condition, other.condition
         if here is there:
             return Guarded(here, self.value + other.value)
         if _both(here, there) is False:
             return _guarded(_either(here, there), _where(here, self.value, other.value))
-        return _guarded(_either(here, there), self._or_nothing() + other._or_nothing())
+        if is_formula(here.data):
+            return _guarded(_either(here, there), self._or_nothing() + other._or_nothing())
+        both = _where(there, self.value + other.value, self.value)
+        return _guarded(_either(here, there), _where(here, both, other.value))
 
     def __radd__(self, other: Any) -> Any:
-        return other + self._or_nothing()
+        if is_formula(self.condition.data):
+            return other + self._or_nothing()
+        return _where(self.condition, other + self.value, other)
 
     def _or_nothing(self) -> Any:
-        return _where(self.condition, self.value, -0.0)  # adding it changes no number; adding 0.0 would change -0.0
+        """In formulas, where zeros have no sign: their sums stay short."""
+        return _where(self.condition, self.value, 0.0)
 
     def __sub__(self, other: Any) -> Any:
         return self + -other

@@ -15,9 +15,10 @@ from typing import Any
 from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import branch, operand_of
+from autograd_mini.core.rules import known
 from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
 from autograd_mini.engine import Value, is_node, name_scope, record_relu
-from autograd_mini.functions.composed import Scalar, between, composition, constant, number_of
+from autograd_mini.functions.composed import Scalar, between, composition, constant
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite
@@ -118,9 +119,7 @@ def relu(x: Scalar) -> Scalar:
     if is_array(x):
         return elementwise(relu, x)
     x = operand_of(x, "relu()")
-    if (x != x) is True:
-        return x / x  # nan, with nan as all its derivatives
-    y = where(x <= 0.0, 0.0, x)
+    y = branch(x == x, lambda: where(x <= 0.0, 0.0, x), lambda: x / x)  # nan, with nan as all its derivatives
     return bent(x, y) if (x == 0.0) is True else y
 
 
@@ -151,6 +150,12 @@ def selu(x: Scalar) -> Scalar:
     return 1.0507009873554804934193349852946 * _elu(x, 1.6732632423543772848170429916717)
 
 
+def _but_at_minus_infinity(x: Scalar, product: Callable[[], Scalar]) -> Scalar:
+    """The product of x and a probability, whose limit is -0.0; inf * 0 is not."""
+    is_end = known(x) == -math.inf
+    return product() if is_end is False else branch(is_end, lambda: constant(-0.0, x), product)
+
+
 @_activation("The Gaussian error linear unit: x times the probability that a standard normal variable is below x.",
              "Φ(x) + x φ(x), with the normal distribution function Φ and its density φ; 0.5 at 0.\n"
              "Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.",
@@ -159,7 +164,7 @@ def selu(x: Scalar) -> Scalar:
 def gelu(x: Scalar) -> Scalar:
     if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and so has x times Φ(x)
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
-    return constant(-0.0, x) if number_of(x) == -math.inf else x * ndtr(x)
+    return _but_at_minus_infinity(x, lambda: x * ndtr(x))
 
 
 @_activation("The sigmoid linear unit x * sigmoid(x), also called swish.",
@@ -170,7 +175,7 @@ def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and so has x times it
         root = exp(0.5 * x)
         return (x * root) * (root / (1.0 + root * root))
-    return constant(-0.0, x) if number_of(x) == -math.inf else x * sigmoid(x)
+    return _but_at_minus_infinity(x, lambda: x * sigmoid(x))
 
 
 @_activation("log(1 + exp(x)), a smooth rectifier.",
@@ -185,9 +190,10 @@ def softplus(x: Scalar) -> Scalar:
              "1 / (1 + |x|)**2; 1 at 0, where the second derivative jumps from 2 to -2 and is taken as 0.",
              "softsign(3.0) -> 0.75")  # fmt: skip
 def softsign(x: Scalar) -> Scalar:
-    if (x != x) is True:
-        return x / x  # nan, with nan as all its derivatives
-    size = branch(x > 0.0, lambda: x, lambda: branch(x < 0.0, lambda: -x, lambda: 0.0))  # abs(x), without its kink
+    def at_most_zero() -> Scalar:
+        return branch(x < 0.0, lambda: -x, lambda: branch(x == x, lambda: 0.0, lambda: x))
+
+    size = branch(x > 0.0, lambda: x, at_most_zero)  # abs(x), without its kink
     return branch(
         x > 1.0,
         lambda: 1.0 - 1.0 / (1.0 + x),

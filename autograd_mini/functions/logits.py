@@ -5,13 +5,13 @@ Not here: the losses that use them. Read next: `functions.losses`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import Methods, attach
-from autograd_mini.core.row import is_formula, numbers_in
+from autograd_mini.core.row import branch, is_formula, numbers_in
+from autograd_mini.core.rules import is_infinite
 from autograd_mini.core.table import exp, log1p, maximum, sum_of, where
 from autograd_mini.functions.activations import stable_sigmoid, stable_softplus
 from autograd_mini.functions.composed import (
@@ -114,9 +114,7 @@ def log_softmax(zs: Iterable[Scalar]) -> list[Scalar]:
 @composite
 def logsumexp(zs: Iterable[Scalar]) -> Scalar:
     logits = relative("logsumexp", zs)
-    if logits.k is not None and number_of(logits.largest) in (math.inf, -math.inf):
-        return maximum(*logits.zs)
-    return logits.largest + logits.tail
+    return branch(is_infinite(logits.largest), lambda: maximum(*logits.zs), lambda: logits.largest + logits.tail)
 
 
 @composition("log(exp(a) + exp(b)), without overflow.", "softmax([a, b]).",

@@ -13,7 +13,7 @@ from typing import Any
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints
-from autograd_mini.core.table import clip
+from autograd_mini.core.table import clip, where
 from autograd_mini.engine import Value, is_node
 from autograd_mini.functions.composed import Scalar
 from autograd_mini.program.scopes import unobserved
@@ -66,9 +66,12 @@ def switching(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def switch(x: Scalar, *settings: Scalar, **named: Scalar) -> Scalar:
-        if (x != x) is True:
+        is_nan = x != x
+        if is_nan is True:
             return x / x  # nan, with nan as all its derivatives
         y = function(x, *settings, **named)
+        if is_nan is not False:  # on a tape
+            return where(is_nan, x / x, y)
         if (x == 0.0) is True and isinstance(x, Methods):
 
             def same(z: Scalar) -> Scalar:

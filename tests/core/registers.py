@@ -26,6 +26,14 @@ class Register:
             assert type(x) in (Register, float, bool), x
         self.compute, self.operands = compute, operands
 
+    def __mul__(self, other):
+        return Register(operator.mul, (self, other)) if isinstance(other, (Register, float)) else NotImplemented
+
+    def __add__(self, other):
+        return Register(operator.add, (self, other)) if isinstance(other, (Register, float)) else NotImplemented
+
+    __rmul__, __radd__ = __mul__, __add__
+
 
 def _instruction(row, operands):
     assert not any(x is ZERO for x in operands)

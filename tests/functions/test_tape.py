@@ -4,75 +4,29 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 
 import pytest
 
 import autograd_mini as am
-from autograd_mini.core import traced
-from autograd_mini.core.row import TABLE, ZERO, interpreters
-from autograd_mini.core.sweep import sweep, topological_order
-from autograd_mini.core.traced import Traced, resolved
-
-
-class Later:
-    """A number that is known when the tape runs: a function of the inputs."""
-
-    def __init__(self, run):
-        self.run = run
-
-    def __mul__(self, other):
-        return later(operator.mul, (self, other)) if isinstance(other, (Later, float)) else NotImplemented
-
-    def __add__(self, other):
-        return later(operator.add, (self, other)) if isinstance(other, (Later, float)) else NotImplemented
-
-    __rmul__, __radd__ = __mul__, __add__
-
-
-def later(operation, operands):
-    def run(inputs):
-        return operation(*[x.run(inputs) if isinstance(x, Later) else x for x in operands])
-
-    return Later(run)
-
-
-RELATE = {
-    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "&": lambda a, b: a and b, "|": lambda a, b: a or b,
-    "~": lambda a: not a,
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _tape():
-    interpreters[Later] = lambda row, operands: later(row.function, operands)
-    traced.relations[Later] = lambda symbol, *operands: later(RELATE[symbol], operands)
-    yield
-    del interpreters[Later], traced.relations[Later]
+from autograd_mini.core.row import TABLE, ZERO
+from autograd_mini.core.sweep import adjoints, topological_order
+from tests.core.registers import inputs, run
 
 
 def recorded(f, n):
     """The function on lists of n numbers that runs what was recorded of f once: results, and the gradient of each."""
-    leaves = [Traced(Later(lambda inputs, i=i: inputs[i]), name=f"x{i}") for i in range(n)]
+    leaves = inputs(n)
     results = f(leaves)
     results = results if isinstance(results, list) else [results]
-    gradients = []
-    for result in results:
-        order = topological_order(result)
-        for _ in sweep(result, 1.0, order):
-            pass
-        gradients.append([resolved(order.get(leaf, ZERO)) for leaf in leaves])
+    gradients = [[found.get(leaf, ZERO) for leaf in leaves] for found in map(adjoints, results)]
+    slopes = [0.0 if slope is ZERO else slope for row in gradients for slope in row]
 
-    def number(x, inputs):
-        x = x.run(inputs) if isinstance(x, Later) else x
-        return 0.0 if x is ZERO else float(x)
+    def of_numbers(xs):
+        values = run([*results, *slopes], dict(zip(leaves, xs, strict=True)))
+        rest = values[len(results) :]
+        return values[: len(results)], [rest[i : i + n] for i in range(0, len(rest), n)]
 
-    def run(inputs):
-        values = [number(result.data, inputs) for result in results]
-        return values, [[number(slope, inputs) for slope in slopes] for slopes in gradients]
-
-    return run
+    return of_numbers
 
 
 LOGITS = [
@@ -94,9 +48,9 @@ FUNCTIONS = {
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_softmax_of_every_order(name, n):
     """What is recorded once is right whichever logit is the largest: values, gradients, and their last digits."""
-    run = recorded(FUNCTIONS[name], n)
+    of_numbers = recorded(FUNCTIONS[name], n)
     for zs in [zs for zs in LOGITS if len(zs) == n]:
-        values, gradients = run(zs)
+        values, gradients = of_numbers(zs)
         leaves = [am.Value(z) for z in zs]
         expected = FUNCTIONS[name](leaves)
         for value, slopes, truth in zip(
@@ -133,11 +87,11 @@ def test_softmax_in_the_other_worlds(way, zs):
 @pytest.mark.parametrize(("name", "dear", "count"), [("tanh", "expm1", 1), ("sigmoid", "exp", 2), ("elu", "expm1", 1)])
 def test_a_branch_shares_what_both_arms_compute(name, dear, count):
     """The expm1 of tanh is one, of an argument that `where` selects; values and gradients are those of numbers."""
-    ops = [node.op for node in topological_order(getattr(am, name)(Traced(Later(lambda inputs: inputs[0]))))]
+    ops = [node.op for node in topological_order(getattr(am, name)(inputs(1)[0]))]
     assert ops.count(dear) == count
-    run = recorded(lambda xs: getattr(am, name)(xs[0]), 1)
+    of_numbers = recorded(lambda xs: getattr(am, name)(xs[0]), 1)
     for x in (-800.0, -3.0, -0.5, 0.5, 3.0, 800.0):
-        (value,), ((slope,),) = run([x])
+        (value,), ((slope,),) = of_numbers([x])
         assert value == pytest.approx(getattr(am, name)(x), rel=1e-14)
         assert slope == pytest.approx(am.grad(getattr(am, name))(x), rel=1e-13)
 
