@@ -14,8 +14,7 @@ from typing import Any
 
 from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import attach
-from autograd_mini.core.row import branch, operand_of
-from autograd_mini.core.rules import known
+from autograd_mini.core.row import branch, known, operand_of
 from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
 from autograd_mini.engine import Value, is_node, name_scope, record_relu
 from autograd_mini.functions.composed import Scalar, between, composition, constant
