@@ -651,7 +651,6 @@ def smooth_cases():
     return found
 
 
-@pytest.mark.xdist_group("mixes")  # SymPy's derivatives take longer than all of ours
 @pytest.mark.parametrize("name", MIXES)
 def test_mixes(name):
     """Transforms of transforms, up to three deep, agree with SymPy's derivatives."""

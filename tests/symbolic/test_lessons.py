@@ -18,8 +18,6 @@ from autograd_mini.symbolic import lessons as proofs
 from autograd_mini.symbolic.lessons import LESSONS
 from tests.effort import effort
 
-pytestmark = pytest.mark.xdist_group("lessons")  # one process writes the pages, once
-
 
 @functools.cache
 def lesson(name):
