@@ -65,7 +65,7 @@ def _edges(
 
 
 def _roots(expression: Any, symbol: Any) -> list[Fraction]:
-    """Return the rational roots of a polynomial; for other expressions a number near the root, or the numbers in them."""
+    """Return the rational roots of a polynomial; else a number near the root, or the numbers in the expression."""
     try:
         found = list(sympy.Poly(expression, symbol, domain="QQ").ground_roots())
     except (sympy.PolynomialError, sympy.CoercionFailed):  # as in x > π
