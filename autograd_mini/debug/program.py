@@ -81,7 +81,7 @@ def debug_program(
 
     def stopped(root: Value, seed: float) -> None:
         nonlocal count, failure
-        if os.getpid() != process:  # in a fork, as of multiprocessing: you cannot talk to two debuggers at once
+        if os.getpid() != process:  # in a fork, as with multiprocessing: you cannot talk to two debuggers at once
             return
         count += 1
         site = user_site()

@@ -170,7 +170,7 @@ class Adapter:
         command = request["command"]
         if self._options is None:
             raise ArgumentError(*_NOTHING_YET)
-        if command.endswith("Breakpoints") and command != "setExceptionBreakpoints":  # those have no numbers
+        if command.endswith("Breakpoints") and command != "setExceptionBreakpoints":  # filters have no numbers
             for breakpoint in arguments.get("breakpoints") or []:
                 breakpoint["id"] = next(self._numbers)  # which it keeps from run to run
         with self._lock:
