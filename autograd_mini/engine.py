@@ -1,7 +1,7 @@
-"""`Value`: a number that records how it was computed, and finds its derivatives by everything it was computed from.
+"""`Value`: a number that records how it was computed, so that it can be differentiated.
 
 Every operation makes a node that holds its operands and the local partial derivative for each; the sweep multiplies
-them on the way back. Not here: any derivative (that is `table`), and the sweep (`sweep`). Read next: `functions`.
+them on the way back. Not here: derivatives (`table`), and the sweep (`sweep`). Read next: `functions`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _new = object.__new__
 
 
 def _converted(operate: Callable[[Value, Any], Value], row: Primitive, self: Value, other: object) -> Value:
-    """An inlined operator once more, with the other operand as a float."""
+    """Call an inlined operator again, with the other operand as a float."""
     operand = right_operand(row, other)
     return operate(self, operand) if type(operand) is float else NotImplemented
 
@@ -46,14 +46,14 @@ class Value(Copied):
     """A real number that records the operations it takes part in.
 
     Args:
-        data: a real number (int, bool, float, Fraction, NumPy scalar or array without dimensions), stored as a float.
-        name: what pictures and debuggers call it.
-        label: another word for name.
+        data: a real number (int, bool, float, Fraction, NumPy scalar or zero-dimensional array), stored as a float.
+        name: its name in pictures and debuggers.
+        label: an alias of `name`.
 
     Raises:
         OperandError: data is anything else, such as text, None, a complex number, an array or a `Value`; the name is
-            not text; or operands are passed, as to micrograd's Value: see `autograd_mini.micrograd`.
-        ArgumentError: there are both a name and a label.
+            not a string; or you pass operands, as to micrograd's Value: see `autograd_mini.micrograd`.
+        ArgumentError: you pass both a name and a label.
         OverflowError: data is an integer beyond the range of floats.
 
     >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
@@ -65,15 +65,15 @@ class Value(Copied):
     (-2.0, 2.0)
     """
 
-    # Recording is fast because a node is one tracked object, with no cycle and no closure (measured: with a tuple of
-    # operands in every node it takes twice the time). `_grad` is None until a sweep arrives.
+    # Recording is fast because a node is one tracked object, without cycles and closures (measured: with a tuple of
+    # operands in every node it takes twice the time). `_grad` is None until the first sweep.
     __slots__ = ("_data", "_dleft", "_dright", "_grad", "_left", "_notes", "_right", "_row")
 
     _data: float
     _grad: float | None
     debug: ClassVar[Callable[[Value], None]]  # the debugger attaches it
 
-    # A hook for all unknown attributes would double the time of reading known ones, and setting would take ten times.
+    # A hook for all unknown attributes would double the time to read known ones; setting would take ten times as long.
     _backward, _vis_color, m, v = Missing(), Missing(), Missing(), Missing()
 
     def __init__(self, data: float, name: str | None = None, label: str | None = None) -> None:
@@ -88,7 +88,7 @@ class Value(Copied):
             now.observe(self)
 
     def __init_subclass__(cls, tracked: bool = False) -> None:
-        if not tracked:  # as the class for micrograd's code is; no other may have operators of its own
+        if not tracked:  # only the class for micrograd's code is; others could define their own operators
             raise OperandError(
                 "Value cannot be a base class.",
                 "Write functions of Values, hold one as an attribute, or derive from autograd_mini.micrograd.Value.",
@@ -98,7 +98,7 @@ class Value(Copied):
 
     @property
     def data(self) -> float:
-        """The number. It can be written on leaves; graphs recorded before keep the number they were recorded with."""
+        """The number. You can write it on leaves; graphs recorded before keep the number they were recorded with."""
         return self._data
 
     @data.setter
@@ -112,7 +112,7 @@ class Value(Copied):
 
     @property
     def grad(self) -> float:
-        """The gradient: on leaves the sum over all sweeps, on computed nodes that of the last; 0.0 before any."""
+        """The gradient: on leaves the sum over all sweeps, on computed nodes from the last; 0.0 before the first."""
         return 0.0 if self._grad is None else float(self._grad)  # not FLAT
 
     @grad.setter
@@ -122,18 +122,18 @@ class Value(Copied):
     # -- backpropagation -----------------------------------------------------------------------------------------------
 
     def backward(self, seed: float = 1.0) -> None:
-        """Add the derivative of this value by every leaf to the leaf's `.grad`.
+        """Add the derivative of this value with respect to every leaf to the leaf's `.grad`.
 
-        Computed nodes on the way get the gradient of this sweep in theirs. The gradient is that of the recorded
-        computation, even where the data of a leaf was written since.
+        In computed nodes on the way, the gradient of this sweep replaces the last one. It is the gradient of the
+        recorded computation, even if you have written to the data of a leaf since.
 
         Args:
             seed: the derivative to start with, a factor on all gradients.
 
         Raises:
             OperandError: the seed is not a real number.
-            ArgumentError: this was made inside `no_grad()` or by `detach()`: nothing is recorded behind it.
-            NonFiniteError: under `checked()`, a contribution is nan or infinite; no gradient has changed then.
+            ArgumentError: this value was made inside `no_grad()` or by `detach()`: nothing is recorded behind it.
+            NonFiniteError: under `checked()`, a contribution is nan or infinite; gradients then stay unchanged.
 
         >>> x = Value(3.0)
         >>> (x * x).backward()
@@ -158,15 +158,15 @@ class Value(Copied):
                 node._grad += adjoint
             else:
                 node._grad = adjoint
-        if self.origin is not None:  # somebody studies this graph, with `explain` or a picture
+        if self.origin is not None:  # `provenance` is on: `explain` or a picture may study this graph
             behind = topological_order(self, everything=True) if self._row is not None else ()
             held = {node: (node._data, node.grad) for node in behind if node._row is None}
             self._note(mark=new_mark(self, seed, held))
 
-    # -- a number among numbers ----------------------------------------------------------------------------------------
+    # -- what floats can do too ----------------------------------------------------------------------------------------
 
     def __bool__(self) -> bool:
-        return bool(self != 0.0)  # a comparison like any other, which `provenance` hears of
+        return bool(self != 0.0)  # an ordinary comparison, so `provenance` notes it
 
     def __repr__(self) -> str:
         grad = "" if self._grad is None else f", grad={self._grad!r}"
@@ -178,9 +178,9 @@ class Value(Copied):
         return format(self._data, spec) if spec else str(self)
 
     # -- arithmetic ----------------------------------------------------------------------------------------------------
-    # The four common operators are inlined: a generic call to the table takes three times as long. In sums and products
-    # of two Values, of which networks consist, `record` is inlined too: 4 to 8 % of a training step. A test holds all
-    # of them to the table's rules.
+    # The four common operators are inlined: a generic call to the table takes three times as long. Sums and products of
+    # two Values, the bulk of a network, inline `record` too, which saves 4 to 8 % of a training step. A test compares
+    # all of them with the table's rules.
 
     def __add__(self, other: Value | float) -> Value:
         if type(other) is Value:
@@ -253,11 +253,11 @@ class Value(Copied):
                 return record(_DIV, z, self, other, 1.0 / y, -(z / y))
         elif type(other) is float and other != 0.0:
             return record(_DIV, x / other, self, other, 1.0 / other, ZERO)
-        quotient: Value = Methods.__truediv__(self, other)  # also a zero divisor
+        quotient: Value = Methods.__truediv__(self, other)  # handles a zero divisor too
         return quotient
 
     def __pow__(self, other: Value | float) -> Value:
-        if type(other) in (int, float) and other == 2:  # a square, of which losses consist
+        if type(other) in (int, float) and other == 2:  # a square, as in many losses
             x = self._data
             return record(_POW, x * x, self, 2.0, 2.0 * x, ZERO)
         power: Value = Methods.__pow__(self, other)
@@ -271,19 +271,19 @@ class Value(Copied):
 
 
 def _one_name(name: Any, label: Any) -> str:
-    """The name that a leaf was given in one of two words; micrograd's `Value` takes operands there."""
+    """The name of a leaf, passed as `name` or `label`; micrograd's `Value` takes operands in this position."""
     if isinstance(name, (tuple, list, set, frozenset)):
         raise OperandError("Value() makes leaves, which have no operands.", f"{FOR_MICROGRAD}.")
     if name is not None and label is not None:
         raise ArgumentError(f"Value() got name={shown(name)} and label={shown(label)}.", "Pass one of them.")
     text = label if name is None else name
     if not isinstance(text, str):
-        raise OperandError(f"The name of a Value is text, not {shown(text)}.", "Pass name='...', or none.")
+        raise OperandError(f"The name of a Value is a string, not {shown(text)}.", "Pass name='...', or omit it.")
     return text
 
 
 def is_node(x: object) -> TypeGuard[Value]:
-    """Whether something is a node of a graph of numbers: a `Value`, of this module or of `micrograd`."""
+    """Whether an object is a `Value`, of this module or of `micrograd`."""
     return isinstance(x, Value)
 
 
@@ -314,9 +314,9 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
             data = float_of(row, data)
         partial = None
         if row.curvature is None:
-            try:  # the rule itself, which mostly gives one float; `partials` has an answer for everything else
+            try:  # mostly the rule gives one float; `partials` handles everything else
                 (partial,) = row.rule(data, number)
-            except Exception:  # raised again there, unless C99 knows better
+            except Exception:  # `partials` raises it again, unless C99 defines a result
                 partial = None
         if type(partial) is not float:
             (partial,) = row.partials(data, (number,))
@@ -339,7 +339,7 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
         operands = tuple([x if type(x) is Value or type(x) is float else _real(x, f"{row.name}()") for x in operands])
         numbers = tuple([x._data if type(x) is Value else x for x in operands])
         data = float_of(row, row.function(*numbers))
-        if len(numbers) == 2:  # a rule of two may be dear, and 0 * log(0) of x**2 raises an alarm in NumPy
+        if len(numbers) == 2:  # rules of two may be slow, and NumPy would warn of 0 * log(0) in x**2
             numbers = tuple([Constant(x) if type(x) is float else x._data for x in operands])
         partials = row.partials(data, numbers)
         partials = tuple([p if type(x) is Value else ZERO for p, x in zip(partials, operands, strict=True)])
@@ -349,10 +349,10 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 
 def record_where(condition: Any, a: Any, b: Any) -> Value:
-    """The row "where", inlined like the common operators: every relu is one."""
+    """The row "where", inlined like the common operators, because every relu is one."""
     if type(condition) is not bool and type(condition) is not Value:
         condition = _real(condition, "where()")
-    condition = 1.0 if condition else 0.0  # what the condition was computed from has no part in the gradient
+    condition = 1.0 if condition else 0.0  # no gradient flows into the condition
     if type(a) is not Value and type(a) is not float:
         a = _real(a, "where()")
     if type(b) is not Value and type(b) is not float:
@@ -364,7 +364,7 @@ def record_where(condition: Any, a: Any, b: Any) -> Value:
 
 
 def record_relu(x: Value) -> Value:
-    """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks half of the nodes are one."""
+    """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks it makes half of the nodes."""
     node: Value = _new(Value)
     node._row = _WHERE
     data = x._data
@@ -382,7 +382,7 @@ def record_relu(x: Value) -> Value:
 
 
 def record_dot(operands: tuple[Value, ...]) -> Value:
-    """The row "dot" of `Value`s alone, inlined: every neuron is one."""
+    """The row "dot" of `Value`s alone, inlined, because every neuron is one."""
     numbers = [x._data for x in operands]
     half = len(numbers) // 2
     xs, ys = numbers[:half], numbers[half:]
@@ -395,7 +395,7 @@ def record_dot(operands: tuple[Value, ...]) -> Value:
 
 
 def record_sum(operands: Sequence[Value]) -> Value:
-    """The row "sum" of `Value`s alone, inlined: as fast as adding them up one by one where there are few."""
+    """The row "sum" of `Value`s alone, inlined: for a few operands, as fast as adding them one by one."""
     total = operands[0]._data
     for x in operands[1:]:
         total += x._data
@@ -406,7 +406,7 @@ def record_sum(operands: Sequence[Value]) -> Value:
 
 
 def name_scope(name: str, node: Value) -> Value:
-    """Put a single node into a scope of its own: what `composite` does, for compositions of one operation."""
+    """Put a single node into its own scope, as `composite` does, for compositions of one operation."""
     notes = node._notes
     if isinstance(notes, Notes):
         node._notes = notes._replace(scope=Scope(name, notes.scope))
@@ -421,7 +421,7 @@ interpreters[Value] = apply
 
 
 def _real(number: Any, where: str) -> float:
-    """A real number as a float, or the error that says why it is none."""
+    """A real number as a float; raises an error with advice for anything else."""
     real = as_number(number)
     if real is None:
         raise operand_error(where, number)

@@ -1,4 +1,4 @@
-"""Iris with a hidden layer: three species from four lengths. `autograd-mini demo` does it without one."""
+"""Iris with a hidden layer: three species from four lengths. `autograd-mini demo` has no hidden layer."""
 
 import random
 
@@ -12,12 +12,12 @@ random.seed(0)
 
 
 def centred(row):
-    """Lengths in cm, shifted so that they are about zero on average."""
+    """Shift lengths in cm so that their average is about zero."""
     return [x - c for x, c in zip(row, (5.8, 3.1, 3.8, 1.2), strict=True)]
 
 
 def accuracy(data):
-    """The share of flowers whose largest logit is that of their species."""
+    """Return the share of flowers whose largest logit belongs to their species."""
     right = 0
     for row, label in zip(data.rows, data.labels, strict=True):
         logits = [z.data for z in model(centred(row))]

@@ -1,4 +1,4 @@
-"""micrograd's moons: two interleaved half circles, a network 2-16-16-1, hinge loss. Plots if matplotlib is there."""
+"""micrograd's moons: two interleaved half circles, a network 2-16-16-1, hinge loss, and a plot with matplotlib."""
 
 import importlib.util
 import math

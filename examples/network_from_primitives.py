@@ -1,4 +1,4 @@
-"""A network without a network library: weights, a loop, and backward(). Then the same with backprop by hand."""
+"""A network without a network library: weights, a loop and backward(), checked against backprop by hand."""
 
 import math
 import random
@@ -17,7 +17,7 @@ parameters = [*w1, *b1, *w2, b2]
 
 
 def network(x):
-    """tanh of weighted inputs, then a weighted sum; every operation is a primitive or composed from them."""
+    """Compute tanh of weighted inputs, then a weighted sum; every operation is composed from primitives."""
     return am.dot(w2, [am.tanh(w * x + b) for w, b in zip(w1, b1, strict=True)]) + b2
 
 

@@ -1,4 +1,4 @@
-"""Go through backpropagation step by step, and write a page that does it: open backprop.html in a browser."""
+"""Step through backpropagation, and write a page that does the same: open backprop.html in a browser."""
 
 import autograd_mini as am
 

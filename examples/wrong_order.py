@@ -1,4 +1,4 @@
-"""Why backpropagation needs the right order: depth first goes wrong as soon as a value is used twice."""
+"""Why backpropagation needs the right order: depth first goes wrong once a value is used twice."""
 
 import autograd_mini as am
 
@@ -24,4 +24,4 @@ loss.backward()
 assert found.node is h1
 assert found.complete == h1.grad
 assert all(abs(found.gradients[p] - p.grad) > 0.01 for p in hidden.parameters())
-assert all(found.gradients[p] == p.grad for p in outputs.parameters())  # nothing is used twice up to there
+assert all(found.gradients[p] == p.grad for p in outputs.parameters())  # nothing up to here is used twice

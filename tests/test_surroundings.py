@@ -194,7 +194,7 @@ def test_standard_input_that_is_closed(shell):
     """What does not read it works; a debugger without commands is told."""
     assert shell("am draw ex.py <&-").returncode == 0
     assert shell("am demo --steps 2 <&-").returncode == 0
-    sentence(shell("am debug ex.py <&-"), "Standard input is closed, and commands are read from there.")
+    sentence(shell("am debug ex.py <&-"), "Standard input is closed, but commands come from there.")
     sentence(shell("am dap <&-"), "Standard input is closed, but the editor's messages come from there.")
 
 

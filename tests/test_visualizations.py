@@ -16,7 +16,6 @@ from visualizations.__main__ import CAPTIONS, pictures, readme
 
 ROOT = Path(__file__).parent.parent
 PLOTS = ("training", "boundary")
-pytestmark = pytest.mark.xdist_group("gallery")  # drawn once, not once for each process
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Draw all pictures of this folder again: `python -m visualizations`. Their captions stand in README.md.
+"""Draw all pictures of this folder again: `python -m visualizations`. README.md shows them with captions.
 
 Not here: the networks (`training`, `transformer`). Read next: README.md.
 """
@@ -26,30 +26,30 @@ CAPTIONS = {
     "neuron": "A neuron, `tanh(x1*w1 + x2*w2 + b)`, after `backward()`. In each box: name and operation, value, "
     "gradient. On each arrow: the local derivative. A gradient is the sum, over all arrows that leave the box, of the "
     "local derivative times the gradient at the arrow's head. Drawn by `examples/first_five_minutes.py`.",
-    "softmax": "Softmax, then cross-entropy, of three logits. Nobody wrote a derivative, and yet the gradient of z is "
-    "a - t: 0.659 - 1, 0.2424 and 0.09857. Drawn by `examples/softmax_derivative.py`.",
-    "sigmoid": "The logistic function is composed from primitives. The gradient of x is a (1 - a), and no step of the "
+    "softmax": "Softmax, then cross-entropy, of three logits. The code contains no derivative of softmax, yet the "
+    "gradient of z is a - t: 0.659 - 1, 0.2424 and 0.09857. Drawn by `examples/softmax_derivative.py`.",
+    "sigmoid": "The logistic function, composed from primitives. The gradient of x is a (1 - a), and no step on the "
     "way loses digits.",
     "tanh": "The hyperbolic tangent, the same way: the gradient of x is 1 - a².",
-    "order": "Why backpropagation needs the right order: `b = a + a; c = b + b`. On the left, b hands its gradient on "
-    "each time something arrives: 1, then 2, and a gets 6. On the right it waits for both: a gets 4.",
-    "iris": "A network that tells three species of iris apart, 4-8-3, in its last training step. The 24 flowers of the "
+    "order": "Why backpropagation needs the right order: `b = a + a; c = b + b`. On the left, b hands on its gradient "
+    "each time something arrives: 1, then 2, so a gets 6. On the right it waits for both, so a gets 4.",
+    "iris": "A 4-8-3 network that tells three species of iris apart, in its last training step. The 24 flowers of the "
     "batch go the same way, so they share their boxes.",
     "moons": "micrograd's network for the two moons, 2-16-16-1: about 11,000 nodes. Neurons with `out 0` are dead: "
     "their relu is 0 for all hundred points, so no gradient gets through it.",
-    "transformer": "One training step of a transformer that spells, letter by letter: 57,102 nodes. `draw(loss, "
-    'focus="head0")` shows what is in a box.',
+    "transformer": "One training step of a transformer that spells letter by letter: 57,102 nodes. `draw(loss, "
+    'focus="head0")` opens a box.',
     "training": "The loss of the two networks, step by step.",
-    "boundary": "Where the network for the moons draws the line.",
+    "boundary": "The boundary that the network for the moons draws.",
 }
 STEPPING = (
-    "The page that steps through backpropagation, on its way back through a softmax. Written by "
-    "`examples/step_through.py`, photographed in Chromium."
+    "The page that steps through backpropagation, on its way back through a softmax. It was written by "
+    "`examples/step_through.py` and photographed in Chromium."
 )
 
 
 def pictures() -> dict[str, Callable[[], object]]:
-    """How to draw each file of this folder, by its name without ending."""
+    """Return how to draw each file of this folder, by its name without ending."""
     trained: dict[str, Training] = {}
 
     def training(name: str) -> Training:
@@ -80,7 +80,7 @@ def _run(example: str) -> None:
 
 
 def _activation(function: Callable, title: str) -> None:
-    x = am.Value(1.5, name="x")  # nearer to 0 other forms are used, whose second derivatives keep their digits there
+    x = am.Value(1.5, name="x")  # closer to 0 the functions switch to forms whose second derivatives keep their digits
     with am.provenance():
         a = function(x)
     a.name = "a"
@@ -108,7 +108,7 @@ def _order() -> str:
 
 
 def _beside(*pictures: str) -> str:
-    """One SVG that shows several, from left to right."""
+    """Join several SVGs from left to right."""
     sizes = [tuple(map(int, re.search(r'width="(\d+)pt" height="(\d+)pt"', svg).groups())) for svg in pictures]
     width, height = sum(w for w, _ in sizes) + 40 * (len(sizes) - 1), max(h for _, h in sizes)
     inner, x = "", 0
@@ -122,7 +122,7 @@ def _beside(*pictures: str) -> str:
 
 
 def _plot():
-    """matplotlib, set up so that the same numbers give the same bytes."""
+    """Set up matplotlib so that the same numbers give the same bytes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -165,7 +165,7 @@ def _boundary(moons: Training) -> None:
 
 
 def photograph() -> None:
-    """The page that `examples/step_through.py` writes, in a browser, at the moment when softmax has handed on."""
+    """Photograph the page of `examples/step_through.py` in a browser, just after softmax has handed on."""
     from playwright.sync_api import sync_playwright
 
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -181,7 +181,7 @@ def photograph() -> None:
 
 
 def readme() -> str:
-    """The list of the pictures with their captions."""
+    """Return the list of pictures with their captions."""
     shown = [f"## {name}\n\n![{name}]({name}.svg)\n\n{caption}\n" for name, caption in CAPTIONS.items()]
     shown.append(f"## stepping\n\n![stepping](stepping.png)\n\n{STEPPING}\n")
     return "# Pictures\n\nDrawn by `python -m visualizations`; a test draws them again and compares.\n\n" + "\n".join(
@@ -190,7 +190,7 @@ def readme() -> str:
 
 
 def main(names: list[str]) -> None:
-    """Draw the pictures of these names, or all."""
+    """Draw the pictures with these names, or all."""
     for name, draw in pictures().items():
         if not names or name in names:
             draw()

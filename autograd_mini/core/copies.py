@@ -17,7 +17,7 @@ _new = object.__new__
 
 
 class Copied(Node):
-    """A node that can be copied with all that is behind it, and pickled."""
+    """A node that can be copied and pickled with the whole graph behind it."""
 
     __slots__ = ()
 
@@ -44,18 +44,18 @@ class Copied(Node):
         return _revived, (_pickled_first(self), *_state(self)), attributes
 
     def _attributes(self) -> dict[str, Any] | None:
-        """What a program hung on a node, to be copied with it."""
+        """Attributes that a program has set on a node, to be copied with it."""
         return None
 
 
 def _state(node: Any) -> tuple[Any, ...]:
-    """Everything a node holds, but for the comparisons that the program made with it and with other nodes."""
+    """Everything a node holds, except the program's comparisons, which hold other nodes."""
     notes = node._notes._replace(decisions=()) if type(node._notes) is Notes else node._notes
     return type(node), node._row, node._data, node._grad, notes, node.operands, node.partials
 
 
 def _revived(first: Any, kind: type[Any], row: Any, data: Any, grad: Any, notes: Any, *edges: Any) -> Any:
-    """The node of a state; `first` has done its work when this is called."""
+    """The node of a state; `first` is what had to be unpickled before it."""
     node = _new(kind)
     node._row, node._data, node._grad, node._notes = row, data, grad, notes
     node._link(*edges)
@@ -63,7 +63,7 @@ def _revived(first: Any, kind: type[Any], row: Any, data: Any, grad: Any, notes:
 
 
 def _history(root: Any, known: Container[int]) -> dict[Any, None]:
-    """The nodes behind a root, operands before results; not those whose `id` is known, nor what is behind them."""
+    """The nodes behind a root, operands before results; the walk stops at nodes whose `id` is known."""
     order: dict[Any, None] = {}
     path = [root] if id(root) not in known else []
     while path:
@@ -78,11 +78,11 @@ def _history(root: Any, known: Container[int]) -> dict[Any, None]:
 class _Dump:
     """The computed nodes that one pickler has pickled, as far as is known.
 
-    Each node is pickled as an object, so that what is shared stays shared; but a pickler recurses into operands that
-    it does not have yet. So a node brings along those, operands first. A node is not told which pickler asks: only
-    the memo of the pickler keeps this object, so that it is gone with it; and a node that is asked although it is in
-    here is asked by another one, for which a new `_Dump` begins. What is believed here decides how far a pickler
-    recurses and how much it writes, never what comes back.
+    Each node is pickled as an object, so that shared nodes stay shared; but a pickler recurses into operands that it
+    does not have yet. A node therefore brings those along, operands first. Nodes do not know which pickler asks. Only
+    the memo of the pickler keeps this object, so both end together; and if a node is asked although it is in here,
+    another pickler asks, for which a new `_Dump` begins. A wrong guess changes how far a pickler recurses and how much
+    it writes, never what is restored.
     """
 
     __slots__ = ("__weakref__", "nodes")
@@ -91,7 +91,7 @@ class _Dump:
         self.nodes: set[int] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, ()  # nothing of it is needed later
+        return tuple, ()  # its content is not needed later
 
 
 class _Dumping(threading.local):
@@ -102,7 +102,7 @@ _dumping = _Dumping()
 
 
 def _pickled_first(node: Any) -> Any:
-    """What a pickler must meet before the operands of a node: the nodes behind it that it does not have yet."""
+    """What must be pickled before the operands of a node: the nodes behind it that the pickler does not have yet."""
     if node._row is None:
         return None
     dump = _dumping.dump()

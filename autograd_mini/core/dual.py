@@ -1,8 +1,8 @@
-"""Forward mode: numbers that carry a derivative along, over the same rules of the table.
+"""Forward mode: numbers that carry a derivative along, computed with the same rules of the table.
 
 A dual number is a + b ε with ε² = 0, where a and b are floats, nodes, or dual numbers of another derivative: every
 operation computes its result from the a's, and its slope from the local partials and the b's. Nothing is recorded.
-Not here: any rule (that is `table`). Read next: `core.replay`.
+Not here: the rules (`table`). Read next: `core.replay`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _numbers = count(1)
 
 
 class Level:
-    """One derivative in forward mode, with an ε of its own; one that begins later, inside, has a higher number."""
+    """One derivative in forward mode, with its own ε; a derivative nested inside has a higher number."""
 
     __slots__ = ("is_over", "number")
 
@@ -41,7 +41,7 @@ class Level:
 
 @final
 class Dual(Methods):
-    """The number `primal + tangent * ε`, with the ε of a level; just the primal when the derivative has ended.
+    """The number `primal + tangent * ε`, with the ε of a level; only the primal once the derivative has ended.
 
     The tangent is the derivative along the direction of `jvp`: `ZERO` for a result that does not depend on it.
     """
@@ -61,15 +61,15 @@ class Dual(Methods):
 
     @property
     def _data(self) -> Any:
-        return self.primal  # of a traced number, a comparison is a condition
+        return self.primal  # comparing a traced number gives a condition
 
     def as_float(self) -> float | None:
-        """The number itself, where no derivative that goes on is lost; None otherwise, and of a node."""
+        """The number as a float, if no active derivative is lost; None otherwise, and for nodes."""
         number = _constant_of(self)
         return number if isinstance(number, float) else None
 
-    # Arithmetic is inlined: second derivatives consist of it (twice as fast). A test holds it to the table's rules.
-    # Where the derivative has ended, and inside of `no_grad` (which has something to finish), it goes the general way.
+    # Arithmetic is inlined, which makes second derivatives twice as fast. A test compares it with the table's rules.
+    # If the derivative has ended, and inside `no_grad` (which sets the hook `finish`), the general methods apply.
 
     def __add__(self, other: Any) -> Any:
         level = self.level
@@ -138,10 +138,10 @@ class Dual(Methods):
         return Dual(-self.primal, -self.tangent, self.level)
 
     def backward(self, seed: float = 1.0) -> NoReturn:
-        """There is nothing to go back through: forward mode records nothing."""
+        """Raise an error, because forward mode records no graph."""
         raise OperandError(
             f"backward() was called on {shown(self)}, a number in forward mode, which has no graph.",
-            "Differentiate the function with grad instead of jvp, or call backward() on what does not depend on it.",
+            "Differentiate the function with grad instead of jvp, or call backward() outside of jvp.",
         )
 
     def __bool__(self) -> bool:
@@ -175,7 +175,7 @@ class Dual(Methods):
         number = _constant_of(self)
         if type(number) is Dual:
             raise OperandError(
-                f"{shown(self)} belongs to a derivative in forward mode that goes on; it cannot be pickled.",
+                f"{shown(self)} belongs to an unfinished derivative in forward mode, so it cannot be pickled.",
                 "Pickle .data, the bare number, or wait until jvp has returned.",
             )
         return settled, (number,)
@@ -189,7 +189,7 @@ def settled(number: Any) -> Any:
 
 
 def _constant_of(number: Any) -> Any:
-    """The float that a dual number is, where nothing is lost; a dual number otherwise."""
+    """The primal of a dual number if no derivative is lost; otherwise, the dual number."""
     number = settled(number)
     while type(number) is Dual and number.tangent is ZERO:
         number = settled(number.primal)
@@ -197,10 +197,10 @@ def _constant_of(number: Any) -> Any:
 
 
 def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
-    """One operation: the chain rule, forwards.
+    """Compute one operation with the chain rule, forwards.
 
-    A float that does not depend on ε stays a dual number: it has the methods and the arithmetic of one, whether the
-    program came to a kink or not. To operations it is a constant.
+    A float that does not depend on ε stays a dual number, so that it has the same methods on both sides of a kink.
+    Operations treat it as a constant.
     """
     if not _USUAL.issuperset(map(type, operands)) and any(map(is_array, operands)):
         return on_arrays(row, operands)
@@ -208,17 +208,17 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
     levels = [x.level for x in operands if type(x) is Dual]
     if not levels:
         return evaluate(row, operands)
-    if recording().hooks.finish is not None:  # inside of `no_grad`: no ε of any level
+    if recording().hooks.finish is not None:  # inside `no_grad`: without the ε of any level
         return _constant(evaluate(row, tuple([_bare(x) for x in operands])), max(levels, key=_number_of))
     operands = tuple([x.primal if type(x) is Dual and x.tangent is ZERO else x for x in operands])
     levels = [x.level for x in operands if type(x) is Dual] or levels
     level = levels[0] if len(levels) == 1 else max(levels, key=_number_of)
     if row is _WHERE and isinstance(operands[0], (bool, Methods)):
-        operands = (1.0 if operands[0] else 0.0, *operands[1:])  # no part of the derivative
+        operands = (1.0 if operands[0] else 0.0, *operands[1:])  # the condition has no derivative
     primals = tuple([x.primal if type(x) is Dual and x.level is level else _number(x) for x in operands])
     result = evaluate(row, primals)
     if isinstance(result, Methods):
-        with unobserved():  # `checked()` is about results; a partial that nobody needs may well be infinite
+        with unobserved():  # `checked()` is about results; an unused partial may be infinite
             tangent = _tangent(row, operands, primals, result, level)
     else:
         tangent = _tangent(row, operands, primals, result, level)
@@ -229,7 +229,7 @@ def _push(row: Primitive, operands: tuple[Any, ...]) -> Any:
 
 
 def _constant(result: Any, level: Level) -> Any:
-    """A result without ε: a node has its methods, a float gets those of dual numbers."""
+    """A result without ε: a node as it is, a float as a dual number, so that it has methods too."""
     return Dual(result, ZERO, level) if type(result) is float else result
 
 
@@ -249,7 +249,7 @@ def _tangent(row: Primitive, operands: tuple[Any, ...], primals: tuple[Any, ...]
 
 
 def _bare(x: Any) -> Any:
-    """A number without its ε of all levels."""
+    """A number without the ε of any level."""
     while type(x) is Dual:
         x = x.primal
     return _number(x)
@@ -273,14 +273,14 @@ def primal_at(number: Any, level: Level) -> Any:
 
 
 def tangent_at(number: Any, level: Level) -> Any:
-    """The factor of the ε of a level; 0.0 where there is none."""
+    """The factor of the ε of a level; 0.0 if there is none."""
     number = settled(number)
     tangent = number.tangent if type(number) is Dual and number.level is level else 0.0
     return 0.0 if tangent is FLAT or tangent is ZERO else resolved(tangent)
 
 
 def perturbed(primal: Any, tangent: Any, level: Level) -> Any:
-    """`primal + tangent * ε`, for parts that may have levels of their own, or be `ZERO`."""
+    """`primal + tangent * ε`, where each part may have its own levels, or be `ZERO`."""
     if tangent is ZERO:
         return primal
     tangent = _times_epsilon(tangent, level)

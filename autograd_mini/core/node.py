@@ -1,6 +1,6 @@
 """A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
 
-Not here: what makes nodes (`engine` records numbers, `traced` anything else), and who walks them (`sweep`).
+Not here: what makes nodes (`engine` records numbers, `traced` anything else), and walks through a graph (`sweep`).
 Read next: `core.sweep`.
 """
 
@@ -21,20 +21,20 @@ FOR_MICROGRAD = "For code written for micrograd, import Value from autograd_mini
 
 
 class Notes(NamedTuple):
-    """What only some nodes have."""
+    """What only some nodes need."""
 
     scope: Scope | None
     name: str | None = None
     origin: Site | None = None
-    mark: Any = None  # of a node that `backward()` was called on
+    mark: Any = None  # on a node that `backward()` was called on
     decisions: tuple[Any, ...] = ()  # comparisons of this node, under `provenance`
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Notes, (self.scope, self.name)  # neither code objects nor what a program compared can be pickled
+        return Notes, (self.scope, self.name)  # code objects and comparisons cannot be pickled
 
 
 class Node(Methods):
-    """What `Value`s and traced numbers have in common. Every walk through a graph asks for `operands` and `partials`.
+    """The base class of `Value`s and traced numbers. Walks through a graph use its `operands` and `partials`.
 
     A `Value` keeps both in pairs, which only this module, `engine` and `sweep` know: `_left` and `_right` are the
     operands (a node, a float, or None), `_dleft` and `_dright` the local partials, `ZERO` where there is no edge: a
@@ -42,16 +42,16 @@ class Node(Methods):
     `where` keeps its only edge in `_left` and `_dleft`, and its operands in `_right`, because every relu is one.
     """
 
-    # Without slots, as all classes above `Value` must be: a base class with slots costs the garbage collector 6 %.
+    # Empty, as in all base classes of `Value`: slots in a base class cost the garbage collector 6 %.
     __slots__ = ()
-    keeps_pairs: ClassVar[bool] = True  # else only `operands` and `partials` are known, and partials may be dear
+    keeps_pairs: ClassVar[bool] = True  # if not, only `operands` and `partials` exist, and partials may be slow
 
     _row: Primitive | None
     _left: Any
     _right: Any
     _dleft: Any
     _dright: Any
-    # Each slot costs time and memory, so what few nodes have shares one: the scope (or None), or `Notes`.
+    # Each slot costs time and memory, so rare facts share one: it holds the scope (or None), or `Notes`.
     _notes: Scope | Notes | None
 
     @property
@@ -82,7 +82,7 @@ class Node(Methods):
         return () if self._row is None else (self._dleft,)
 
     def _link(self, operands: tuple[Any, ...], partials: tuple[Any, ...]) -> None:
-        """Set both; the row is set already."""
+        """Set operands and partials; the row is set already."""
         self._right, self._dright = None, ZERO
         if self._row is _WHERE:
             taken = 1 if operands[0] else 2
@@ -94,13 +94,13 @@ class Node(Methods):
             self._dleft, self._dright, *_ = *partials, ZERO, ZERO
 
     def _cut(self) -> None:
-        """Turn a computed node into a constant that holds nothing of what it was computed from."""
+        """Turn a computed node into a constant that does not hold its operands."""
         if self._row is not None:
             self._row = _STOP
             self._link((self.data,), (ZERO,))
 
     def _retire(self) -> None:
-        """Turn what was a variable into a constant: `pos` of a number, or of the node that it was made of."""
+        """Turn a variable into a constant: `pos` of its number, or of the node that it was made from."""
         if self._row is None:
             self._left = self._data
         self._row = _POS
@@ -114,7 +114,7 @@ class Node(Methods):
 
     @property
     def name(self) -> str | None:
-        """What pictures and debuggers call it; None if it was given no name."""
+        """Its name in pictures and debuggers; None if it has no name."""
         return self._notes.name if type(self._notes) is Notes else None
 
     @name.setter
@@ -123,7 +123,7 @@ class Node(Methods):
 
     @property
     def label(self) -> str | None:
-        """Another word for `name`."""
+        """An alias of `name`."""
         return self.name
 
     @label.setter
@@ -148,7 +148,7 @@ class Node(Methods):
     def decisions(self, decisions: tuple[Any, ...]) -> None:
         self._note(decisions=decisions)
 
-    # -- what code written for micrograd looks at ----------------------------------------------------------------------
+    # -- what code written for micrograd reads -------------------------------------------------------------------------
 
     @property
     def _prev(self) -> tuple[Any, ...]:
@@ -172,18 +172,18 @@ def is_relu(node: Node) -> bool:
 
 
 def is_cut_off(node: Node) -> bool:
-    """Whether a node is a constant that holds nothing of what it was computed from."""
+    """Whether a node is a constant that does not hold its operands."""
     return node._row is _STOP and type(node.operands[0]) is float
 
 
 class Missing:
-    """An attribute that code written for micrograd reads or sets, and for which a `Value` has no room."""
+    """An attribute that code written for micrograd reads or sets, and that a `Value` has no slot for."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
     def __get__(self, node: object, owner: type) -> Any:
-        if self.name in getattr(node, "__dict__", ()):  # of the class for micrograd's code, which has room
+        if self.name in getattr(node, "__dict__", ()):  # in the class for micrograd's code
             return vars(node)[self.name]
         raise AttributeError(f"A Value has no attribute {self.name!r}. {FOR_MICROGRAD}: it takes any attribute.")
 

@@ -1,6 +1,6 @@
-"""A recorded graph on other numbers, and which decisions of the program would have another answer there.
+"""Compute a recorded graph again with other numbers, and find the program's decisions that would change.
 
-Nothing of the program runs again, so every choice that it made stays.
+The program itself does not run again, so every choice that it made stays.
 Not here: derivatives. Read next: `transforms`.
 """
 
@@ -19,14 +19,14 @@ from autograd_mini.program.source import Site
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """A comparison that was made while a graph was recorded: what was recorded later may depend on its answer.
+    """A comparison made while a graph was recorded; what was recorded later may depend on its answer.
 
     Attributes:
         left: a node, or a number.
         op: the comparison, such as "<".
         right: a node, or a number.
-        answer: what came of it.
-        site: where it was made; None if that is not known.
+        answer: its answer then.
+        site: where it was made; None if unknown.
     """
 
     left: Any
@@ -36,7 +36,7 @@ class Decision:
     site: Site | None
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
-        """The answer where nodes have other numbers; those that have none are computed from the others."""
+        """The answer if nodes had these numbers; those without one are computed from the others."""
         for x in (self.left, self.right):
             if isinstance(x, Node) and x not in numbers:
                 numbers = replay(topological_order(x, numbers, everything=True), numbers)
@@ -44,7 +44,7 @@ class Decision:
 
     @property
     def is_of_program(self) -> bool:
-        """Whether the user's program made it, as in `if x > 0`, and not a function of this package."""
+        """Whether the user's program made it, as in `if x > 0`, rather than a function of this package."""
         return self.site is not None and not is_of_package(self.site)
 
     def __str__(self) -> str:
@@ -53,9 +53,9 @@ class Decision:
 
 
 def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, float]:
-    """The number of every node in an order, operands before results, with other numbers for some of the nodes.
+    """The number of every node in an order, operands before results, with new numbers for some of the nodes.
 
-    A leaf that has none keeps its own, and so does an operand that is not in the order. A `where` is decided again if
+    Leaves without a new number, and operands that are not in the order, keep their own. A `where` is decided again if
     `choice_of` knows its comparison; every other choice stays.
     """
     found = dict(numbers)
@@ -84,20 +84,20 @@ def choice_of(node: Any) -> Decision | None:
 
 
 def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decision]:
-    """The comparisons that have another answer at these numbers, as far as `provenance` was on when they were made.
+    """The comparisons that have another answer at these numbers, if `provenance` was on when they were made.
 
-    One in the program itself (`if x > 0:`) means that `replay` follows a path which the program would not have taken;
-    so does one of a function with a kink, such as `elu`, but not one that `replay` decides again. Functions that switch
-    between two equal forms only lose digits. A comparison that the result does not lead to is found if one of its
-    leaves is in the order or among the numbers, and if few operations lie between; not one of what `no_grad` or
-    `detach` made a constant.
+    If the program itself made one (`if x > 0:`), `replay` follows a path that the program would not have taken; the
+    same holds for a function with a kink, such as `elu`, but not for one that `replay` decides again. Functions that
+    switch between two equal forms only lose digits. A comparison that the result does not lead to is found if one of
+    its leaves is in the order or among the numbers, and only a few operations lie between, unless `no_grad` or
+    `detach` made its operands constants.
     """
     found: dict[Decision, None] = {}
     order = [*order]
     again = {choice for choice in map(choice_of, order) if choice is not None}
     for node in dict.fromkeys((*order, *numbers)):  # max(a, b) may be a alone, and the graph behind it without b
         decisions = node.decisions
-        if is_relu(node) and choice_of(node) is None:  # which looks at bare numbers
+        if is_relu(node) and choice_of(node) is None:  # relu compares bare numbers, which notes no decision
             holds, _, x = node.operands
             if (x.data <= 0.0) is bool(holds):
                 decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))

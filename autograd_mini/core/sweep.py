@@ -1,7 +1,7 @@
-"""The order of a graph and the sweep through it: the chain rule, in the one place where it happens.
+"""The order of a graph and the sweep through it: the chain rule, applied in one place.
 
-The pairs that `Value`s keep (see `node`) are read directly; all other nodes are asked for operands and partials.
-Not here: recording, and any derivative. Read next: `engine`.
+It reads the pairs of `Value`s (see `node`) directly, and asks all other nodes for operands and partials.
+Not here: recording, and the derivatives of operations. Read next: `engine`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Partials = Callable[[Any], Sequence[Any]]
 def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = False) -> dict[Any, Any]:
     """The nodes behind a root, operands before results: a dict in that order, every node with `ZERO`.
 
-    The order follows from the shape of the graph alone, so gradients have the same bits in every run. The walk does not
-    look behind the leaves it starts with; with everything, it also enters branches where no gradient flows.
+    The order depends only on the shape of the graph, so gradients have the same bits in every run. The walk does not
+    look behind the given leaves; with `everything`, it also enters branches where no gradient flows.
     """
     order: dict[Any, Any] = dict.fromkeys(leaves, ZERO)
     if root.keeps_pairs and not everything:
@@ -41,9 +41,9 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
 
 
 def _order_of_pairs(node: Any, order: dict[Any, Any]) -> dict[Any, Any]:
-    """The same along the edges of `Value`s, one at a time, which is faster."""
-    path: list[Any] = []  # nodes that wait for one of their operands, each for the next one
-    others: list[Iterator[Any]] = []  # of those with many operands: the ones to wait for after that
+    """The same order for `Value`s, found along one edge at a time, which is faster."""
+    path: list[Any] = []  # nodes that wait for an operand, each for the next one
+    others: list[Iterator[Any]] = []  # for each node with many operands on the path, the operands still to come
     while True:
         while node not in order:  # down, along the first operands
             path.append(node)
@@ -76,10 +76,10 @@ def _order_of_pairs(node: Any, order: dict[Any, Any]) -> dict[Any, Any]:
 def sweep(
     root: Any, seed: Any, adjoints: dict[Any, Any], partials: Partials | None = None
 ) -> Iterator[tuple[Any, Any]]:
-    """Walk from the root to the leaves, and hand each node's adjoint on to its operands: the chain rule.
+    """Walk from the root to the leaves, and pass each node's adjoint on to its operands: the chain rule.
 
-    Yields each node with its complete adjoint before it is handed on, and fills the adjoints, which are a topological
-    order at first. `partials` gives one partial for each operand of a node; by default they are the recorded ones.
+    Yields each node with its complete adjoint before passing it on. `adjoints` is a topological order, which the sweep
+    fills. `partials` returns one partial per operand of a node; by default, the recorded ones.
     """
     adjoints[root] = seed
     if partials is None and not root.keeps_pairs:
@@ -90,7 +90,7 @@ def sweep(
             left, dleft, dright = node._left, node._dleft, node._dright
         elif adjoint is not ZERO:
             left, dleft, dright = node.operands, tuple(partials(node)), ZERO
-            adjoint = adjoints[node]  # it may have been changed in the meantime: what if
+            adjoint = adjoints[node]  # the caller may have changed it, to ask "what if"
         else:
             continue
         if dleft is not ZERO:
@@ -109,7 +109,7 @@ def sweep(
 
 
 def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> dict[Any, Any]:
-    """The derivative of a root by every node behind it, times the seed, in topological order; `ZERO` for none."""
+    """Map each node behind a root, in topological order, to the derivative of the root times the seed, or `ZERO`."""
     found = topological_order(root)
     deque(sweep(root, seed, found, partials), maxlen=0)
     return found if root.keeps_pairs else {node: resolved(adjoint) for node, adjoint in found.items()}
@@ -118,9 +118,9 @@ def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> di
 def propagate(
     root: Any, seed: Any, adjoints: dict[Any, Any], leaves: Sequence[Any] = (), partials: Partials | None = None
 ) -> None:
-    """Run a sweep to its end, or up to the leaves that the order starts with; raises what `checked()` asks for."""
+    """Run a sweep to its end, or to the leaves that the order starts with, with the checks of `checked()`."""
     walk = sweep(root, seed, adjoints, partials)
-    if leaves:  # a sweep hands on what it yielded only when it is asked for more: the last node asked for is a leaf
+    if leaves:  # a sweep passes an adjoint on only when asked for the next node: the last one asked for is a leaf
         walk = islice(walk, len(adjoints) - len(leaves) + 1)
     if (checks := recording().hooks.checked) is not None:
         for node, adjoint in walk:
@@ -133,7 +133,7 @@ def propagate(
 
 
 def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
-    """Give each node its derivative in the direction that the tangents of the leaves say: the same edges, forwards."""
+    """Compute the tangent of each node from those of the leaves: the chain rule along the same edges, forwards."""
     checks = recording().hooks.checked
     for node in order:
         if node in tangents:

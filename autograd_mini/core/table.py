@@ -51,7 +51,7 @@ pos  = row("pos", operator.pos, lambda y, x: (1.0,), ANY, ROUNDED,
            "The number itself, as a new node.", "1.", "pos(2.0) -> 2.0", "+", is_exact=True, is_straight=True, **_IS_OPERATOR)
 pow  = row("pow", ieee.power, of.pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
            "x to the power p, `x ** p`. x ** 2 equals x * x bit for bit, x ** 0 is 1, and a negative x needs an integer p.",
-           "p * x ** (p - 1), x ** p * log(x). In x it is 0 for p = 0; in p it is 0 at x = 0 <= p, and nan for x < 0. Second derivatives at x = 0 are the limits from the right.",
+           "p * x ** (p - 1), x ** p * log(x).\nIn x it is 0 for p = 0; in p it is 0 at x = 0 <= p, and nan for x < 0.\nSecond derivatives at x = 0 are the limits from the right.",
            "pow(2.0, 3.0) -> 8.0", "**", kink=lambda y, x, p: x == 0.0 < p < 1.0, poles=(0.0,), numpy="float_power", is_method=False)
 floor_divide = row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZERO), WIDE, (),
            "The quotient rounded down to an integer, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//",
@@ -142,7 +142,7 @@ lifted_ndtr = row("lifted_ndtr", ieee.lifted_ndtr, lambda y, x: (DENSITY * of.ga
 
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
 abs   = row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, branch(x == x, lambda: sign(x), lambda: x / x)),), ANY, (),
-            "The absolute value.", "sign(x). At 0 it is 0, the smallest in absolute value of the slopes between -1 and 1; second derivatives are 0 too.", "abs(-2.0) -> 2.0",
+            "The absolute value.", "sign(x).\nAt 0 it is 0, the smallest in absolute value of the slopes between -1 and 1; second derivatives are 0 too.", "abs(-2.0) -> 2.0",
             kink=lambda y, x: x == 0.0, curvature=0.0, numpy="fabs", is_exact=True)
 sign  = row("sign", ieee.sign, lambda y, x: (ZERO,), ANY, (),
             "The sign of x: -1, 0 or 1; nan for nan.", "0.", "sign(-2.0) -> -1.0", kink=lambda y, x: x == 0.0, is_step=True, is_exact=True)
@@ -158,7 +158,7 @@ minimum = row("minimum", ieee.minimum, of.extremum_rule, ANY, (),
             "The smallest of several numbers, or of those in one iterable; nan if any is nan.", "1 for the smallest, no edge for the others; n tied operands get 1/n each.",
             "minimum(1.0, 3.0, 2.0) -> 1.0", kink=lambda y, *xs: xs.count(y) > 1, takes_iterable=True, curvature=0.0, is_exact=True)
 clip  = row("clip", lambda x, low, high: ieee.minimum(ieee.maximum(x, low), high), of.clip_rule, ANY, (),
-            "x limited to the interval from low to high.", "1 for x inside; outside and at the bounds x has no edge, and the bound has 1.", "clip(1.7, 0.0, 1.0) -> 1.0",
+            "x limited to the interval from low to high.", "1 for x inside; outside and at the bounds x has no edge, and the bound has slope 1.", "clip(1.7, 0.0, 1.0) -> 1.0",
             kink=lambda y, x, low, high: x in (low, high), curvature=0.0, expansion=lambda x, low, high: minimum(maximum(x, low), high), is_exact=True)
 where = row("where", lambda condition, a, b: a if condition else b, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)), ANY, (),
             "a if the condition holds, else b.", "1 for the arm taken; no edge for the other arm or the condition.", "where(2.0 > 1.0, 5.0, 6.0) -> 5.0",

@@ -1,7 +1,7 @@
-"""`Traced`: a node whose data is whatever it is given, such as a SymPy expression: a graph for all inputs at once.
+"""`Traced`: a node with any data, such as a SymPy expression, for a graph that covers all inputs at once.
 
-The answer of a comparison is not known while tracing: it is a `Condition`, both forms of a branch are computed, and
-`where` joins them. Not here: what operations mean on the data (its type has an interpreter). Read next: `core.dual`.
+The answer of a comparison is unknown while tracing: it is a `Condition`, both forms of a branch are computed, and
+`where` joins them. Not here: operations on the data, whose type has an interpreter. Read next: `core.dual`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RELATE: dict[str, Callable[..., Any]] = {
 }
 
 # Comparison handlers by data type, for types whose operators mean something else (== of SymPy's expressions asks
-# whether they are written alike): relations[type](symbol, *operands). They join conditions too. A bool is known.
+# whether they are written alike): relations[type](symbol, *operands). They also join conditions; a bool is an answer.
 relations: dict[type, Callable[..., Any]] = {}
 
 
@@ -52,8 +52,8 @@ def _bare(operand: Any, where: str) -> Any:
         return ZERO
     if isinstance(operand, Methods):
         raise OperandError(
-            f"{where} got {shown(operand)} while tracing: a number that records and a formula do not mix.",
-            "Use plain numbers inside, or make the number an argument of the function that is traced.",
+            f"{where} got {shown(operand)} while tracing: recording numbers and formulas do not mix.",
+            "Use plain numbers inside, or make the number an argument of the traced function.",
         )
     number = as_number(operand)
     if number is None:
@@ -64,7 +64,7 @@ def _bare(operand: Any, where: str) -> Any:
 def _compared(symbol: str) -> Callable[[Any, Any], Any]:
     def method(self: Unrecorded, other: Any) -> Any:
         if not isinstance(other, Methods) and as_number(other) is None:
-            if any(kind in relations for kind in type(other).__mro__):  # its own == would answer for us
+            if any(kind in relations for kind in type(other).__mro__):  # its own == would answer instead
                 raise operand_error(f"The operator {symbol}", other)
             return NotImplemented
         a, b = self._data, _bare(other, f"The operator {symbol}")
@@ -74,14 +74,14 @@ def _compared(symbol: str) -> Callable[[Any, Any], Any]:
 
 
 def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made: type | None) -> Condition | bool:
-    """A comparison or a joint condition: a bool where the answer is known already."""
+    """Compare data or join conditions: a bool if the answer is known already, else a `Condition`."""
     relate = next((relations[kind] for part in data for kind in type(part).__mro__ if kind in relations), None)
     relation = RELATE[symbol](*data) if relate is None else relate(symbol, *data)
     return relation if isinstance(relation, bool) else Condition(relation, symbol, operands, made)
 
 
 class Condition:
-    """The answer of a comparison that is not known while tracing, for `where`; it takes part in &, |, ~, ^, == and !=.
+    """The answer of a comparison, unknown while tracing, for use in `where`; it supports &, |, ~, ^, == and !=.
 
     Attributes:
         data: the relation between the data.
@@ -95,7 +95,7 @@ class Condition:
         self.data = data
         self.op = op
         self.operands = operands
-        self._kind = kind  # the class of what `where` makes of it; None for bare data
+        self._kind = kind  # the class of the result of `where`; None for bare data
 
     def __bool__(self) -> bool:
         raise OperandError(
@@ -143,7 +143,7 @@ class Condition:
 
 
 class Unrecorded(Methods):
-    """Data with the operators and functions of a number that records; nothing is recorded. Rules are evaluated on it.
+    """Data with the operators and functions of a recording number, without recording; rules are evaluated on it.
 
     Args:
         data: anything that has an interpreter, such as a SymPy expression.
@@ -170,7 +170,7 @@ class Unrecorded(Methods):
 
     def __float__(self) -> NoReturn:
         raise OperandError(
-            f"{shown(self)} stands for all numbers: float() and `math` cannot take it.",
+            f"{shown(self)} stands for all numbers, so float() and `math` cannot take it.",
             "Use this package's function of the same name (autograd_mini.exp, ...).",
         )
 
@@ -186,14 +186,14 @@ class Traced(Unrecorded, Node):
 
     Args:
         data: what the node stands for, such as a SymPy symbol.
-        name: what it is called.
+        name: its name.
     """
 
     __slots__ = ("_notes", "_operands", "_partials", "_row")
     keeps_pairs: ClassVar[bool] = False
 
     _operands: tuple[Any, ...]
-    _partials: tuple[Any, ...] | None  # None until a sweep asks: rules are dear, and most nodes are never asked
+    _partials: tuple[Any, ...] | None  # None until a sweep asks: rules are slow, and most nodes are never asked
 
     def __init__(self, data: Any, name: str | None = None) -> None:
         self._data = data
@@ -241,8 +241,8 @@ class Traced(Unrecorded, Node):
 class Guarded:
     """A slope that is an edge only where a condition holds; elsewhere it is `ZERO`.
 
-    It stays one through the whole sweep: behind a branch that is not taken nothing is multiplied, so that no 0 * inf
-    comes of it. Where something is added that has an edge anyway, the sum is an ordinary number.
+    It stays one through the whole sweep: behind a branch that is not taken nothing is multiplied, so 0 * inf cannot
+    arise. Its sum with a slope that always has an edge is an ordinary number.
     """
 
     __slots__ = ("condition", "value")
@@ -318,7 +318,7 @@ def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
 
 
 def _selected(condition: Condition, a: Any, b: Any) -> Any:
-    """`where` of two slopes of which one at least may be no edge."""
+    """`where` of two slopes, at least one of which may have no edge."""
     (in_a, a), (in_b, b) = _edge(a), _edge(b)
     if in_a is True or in_b is True:  # c | (not c & d) is c | d
         holds = _either(condition, in_b) if in_a is True else _either(_opposite(condition), in_a)
@@ -328,7 +328,7 @@ def _selected(condition: Condition, a: Any, b: Any) -> Any:
 
 
 def _edge(slope: Any) -> tuple[Condition | bool, Any]:
-    """Where there is an edge, and its slope there."""
+    """The condition under which there is an edge, and its slope then."""
     if type(slope) is Guarded:
         return slope.condition, slope.value
     return slope is not ZERO, slope
@@ -366,7 +366,7 @@ def _exclude(a: Condition, b: Condition) -> bool:
 
 
 def local_partials(row: Primitive, result: Any, operands: Iterable[Any]) -> tuple[Any, ...]:
-    """The rule of a row at data: one local partial for each operand, as data, a float, `ZERO` or `Guarded`.
+    """The rule of a row on data: one local partial per operand, as data, a float, `ZERO` or `Guarded`.
 
     Operands are traced nodes, or data as `Unrecorded`; floats for constants; a `Condition` or float for `where`.
     """
@@ -377,7 +377,7 @@ def local_partials(row: Primitive, result: Any, operands: Iterable[Any]) -> tupl
 def _undressed(slope: Any, where: str) -> Any:
     if type(slope) is not Guarded:
         return _bare(slope, where)
-    slope.condition._kind = None  # made by the rule, and for nobody else
+    slope.condition._kind = None  # made by the rule, so nothing else uses it
     return Guarded(slope.condition, _bare(slope.value, where))
 
 

@@ -1,7 +1,7 @@
-"""Stepping through backpropagation, forwards and backwards in time: one `Trace`, and windows that show it.
+"""Stepping through backpropagation, forwards and backwards in time: one `Trace`, and the windows that show it.
 
 Not here: the trace itself (`timeline`) and its windows (`terminal`, `pages` for browsers and notebooks, `dap` for
-editors), which the first use imports: `import autograd_mini` must stay fast. Read next: `debug.timeline`.
+editors). The first use imports them, because `import autograd_mini` must stay fast. Read next: `debug.timeline`.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def __dir__() -> list[str]:
 
 
 def trace(v: Value, seed: float = 1.0) -> Trace:
-    """Record every step of `v.backward()`, to step through them forwards and backwards in time.
+    """Record every step of `v.backward()`, so that you can step through it forwards and backwards in time.
 
-    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
-    step knows its place in your program.
+    Neither the graph nor any `.grad` changes. If you record the computation under `with am.provenance(calls=True):`,
+    every step knows its place in your program.
 
     Args:
-        v: the value whose derivatives are computed.
+        v: the value to differentiate.
         seed: the derivative to start with, as in `backward(seed)`.
 
     Returns:
@@ -72,13 +72,13 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
 def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
     """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
 
-    Neither the graph nor any `.grad` changes. Record the computation under `with am.provenance(calls=True):`, and every
-    step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
+    Neither the graph nor any `.grad` changes. If you record the computation under `with am.provenance(calls=True):`,
+    every step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
 
     Args:
-        v: the value whose derivatives are computed.
+        v: the value to differentiate.
         seed: the derivative to start with, as in `backward(seed)`.
-        commands: what to do first, as if you typed it; then the terminal, or a pipe, says what to do.
+        commands: commands to run first, as if you typed them; the next ones come from the terminal, or a pipe.
 
     Raises:
         OperandError: v is not a `Value`, or the seed is not a number.
@@ -102,13 +102,13 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
 
 
 def wrong_order(v: Value) -> Disorder:
-    """Run backpropagation depth first, beside the right order, up to the point where it goes astray.
+    """Run backpropagation depth first, beside the right order, up to the point where it goes wrong.
 
     Args:
-        v: the value whose derivatives are computed.
+        v: the value to differentiate.
 
     Returns:
-        a `Disorder`: print it; it is true if a gradient goes wrong.
+        a `Disorder` to print; it is true if a gradient goes wrong.
 
     Raises:
         OperandError: v is not a `Value`.
@@ -138,23 +138,23 @@ def page(v: Value | Trace, path: None = None) -> Page: ...
 @overload
 def page(v: Value | Trace, path: str | Path) -> Path: ...
 def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
-    """Step through backpropagation in a browser or a notebook: picture, chain rule, source and gradients in one page.
+    """Step through backpropagation in a browser or a notebook: picture, chain rule, source and gradients on one page.
 
-    Record the computation under `with am.provenance(calls=True):`, and the page marks the expression of every step in
-    your program. It is one file that needs neither a server nor the network. Large graphs are collapsed, as by `draw`.
+    If you record the computation under `with am.provenance(calls=True):`, the page marks the expression of every step
+    in your program. It is a single file that works offline. Large graphs collapse, as in `draw`.
 
     Args:
-        v: the value whose derivatives are computed, or a `Trace`, at whose position the page begins.
+        v: the value to differentiate, or a `Trace`, at whose position the page begins.
         path: the HTML file to write; without it you get the page, which a notebook shows.
 
     Returns:
-        the path; without one a `Page`, which has `.save(path)` and `.html`.
+        the path, or without one a `Page`, which has `.save(path)` and `.html`.
 
     Raises:
         OperandError: v is neither a `Value` nor a `Trace`.
         ArgumentError: the path does not end in .html, or its folder does not exist.
-        MissingError: no dot program can be found.
-        ProgramError: the program found fails.
+        MissingError: no dot program was found.
+        ProgramError: the dot program fails.
 
     >>> import autograd_mini as am, os, tempfile
     >>> x = am.Value(3.0, name="x")
@@ -172,14 +172,14 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
-    """Wait for an editor, and let it step through `v.backward()` in both directions in time.
+    """Wait for an editor, and let it step through `v.backward()` forwards and backwards in time.
 
-    The editor attaches to 127.0.0.1, on this machine, with the token that is printed; see README. Your program goes on
-    when the editor continues at the end of the sweep, or disconnects. Neither the graph nor any `.grad` changes.
+    The editor attaches to 127.0.0.1, on this machine, with the printed token; see README. Your program continues when
+    the editor does so at the end of the sweep, or disconnects. Neither the graph nor any `.grad` changes.
 
     Args:
-        v: the value whose derivatives are computed.
-        port: where to wait; 0 for any that is free, which is printed.
+        v: the value to differentiate.
+        port: the port to wait on; 0 takes any free port and prints it.
         seed: the derivative to start with, as in `backward(seed)`.
 
     Raises:
@@ -208,4 +208,4 @@ def _debug(self: Value) -> None:
 
 
 _debug.__name__, _debug.__qualname__ = "debug", "Value.debug"
-Value.debug = _debug  # here: the debugger is made of values, and values need not know it
+Value.debug = _debug  # here, because the debugger knows values, and values need not know the debugger

@@ -1,6 +1,6 @@
-"""Why backpropagation needs the right order: the wrong one, run beside ours up to where it goes astray.
+"""Why backpropagation needs the right order: the wrong order, run beside it up to the point where it goes wrong.
 
-The wrong one is what everybody writes first, and it looks right:
+The wrong order is everyone's first try, and it looks right:
 
     def backward(self, gradient):
         self.grad += gradient
@@ -22,23 +22,23 @@ from autograd_mini.engine import Value
 from autograd_mini.notation.text import elided, number
 from autograd_mini.output.streams import columns, printable_lines, width, wrapped
 
-_LONGEST = 200_000  # contributions of the wrong order: their number may grow exponentially
+_LONGEST = 200_000  # contributions in the wrong order, whose number may grow exponentially
 _SHOWN = 8
-_WIDEST = 80  # columns, where no terminal says how many there are
+_WIDEST = 80  # columns, if there is no terminal
 _LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Disorder:
-    """Depth-first backpropagation beside the right one; print it.
+    """Depth-first backpropagation beside the right order; print it.
 
     Attributes:
-        trace: the right one.
-        steps: those of the wrong one, up to the first in which a node hands on an incomplete gradient; else all.
+        trace: the steps in the right order.
+        steps: the steps in the wrong order, up to the first in which a node hands on an incomplete gradient, or all.
         node: that node, or None.
         used: the gradient that it hands on.
         complete: the gradient that it should have waited for.
-        gradients: the wrong gradients of the leaves in the end; None where that would take too long.
+        gradients: the wrong final gradients of the leaves; None if they would take too long.
     """
 
     trace: Trace
@@ -61,7 +61,7 @@ class Disorder:
     __repr__ = __str__
 
     def _side_by_side(self) -> list[str]:
-        """Both orders up to the step that goes wrong; one below the other where the screen is too narrow."""
+        """Return both orders up to the step that goes wrong, or one below the other if the screen is too narrow."""
         right = [step for step in self.trace if step.phase == BACKWARD]
         last = next(i for i, step in enumerate(right) if step.node is self.node)
         wrong, right_lines = self._lines(self.steps), self._lines(right[: last + 1])
@@ -87,7 +87,7 @@ class Disorder:
 
     def _outcome(self) -> str:
         if self.gradients is None:
-            return f"Even after {_LONGEST:,} contributions it has not come to its end: every path is walked."
+            return f"It walks every path, and has not finished after {_LONGEST:,} contributions."
         wrong = [
             "{} gets {} instead of {}".format(self._label(leaf), *_told_apart(gradient, right))
             for leaf, gradient in self.gradients.items()
@@ -97,7 +97,7 @@ class Disorder:
         return "In the end " + (", ".join(wrong[:4]) + more or "the leaves are right by chance") + "."
 
     def _lines(self, steps: Sequence[Step]) -> list[str]:
-        """Contributions, one on each line; the last is the one that matters."""
+        """Return contributions, one per line; the last is the one that matters."""
         hidden = max(len(steps) - 1 - _SHOWN, 0)
         lines = [f"  … {hidden:,} before"] if hidden else []
         for step in steps[hidden:]:
@@ -132,7 +132,7 @@ def disorder(trace: Trace) -> Disorder:
 
 
 def _depth_first(trace: Trace) -> Iterator[Step]:
-    """The wrong order, without recursion: each contribution is handed further down at once."""
+    """Yield the steps of the wrong order, which hands each contribution further down at once; without recursion."""
     gradients = {trace.root: trace.seed}
     path = [(trace.root, iter(edges(trace.root)))]
     index = 0
@@ -151,10 +151,10 @@ def _depth_first(trace: Trace) -> Iterator[Step]:
 
 
 def _same(a: float, b: float) -> bool:
-    """Whether gradients are equal but for rounding, which differs with the order of a sum."""
+    """Return True if gradients are equal up to rounding, which depends on the order of a sum."""
     return isclose(a, b, rel_tol=1e-12) or (isnan(a) and isnan(b))
 
 
 def _told_apart(a: float, b: float) -> tuple[str, str]:
-    """Two numbers that differ, with as many digits as it takes to see that."""
+    """Return two numbers with as many digits as it takes to see that they differ."""
     return next(pair for digits in range(6, 18) if len({*(pair := (f"{a:.{digits}g}", f"{b:.{digits}g}"))}) == 2)

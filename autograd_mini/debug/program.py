@@ -1,6 +1,6 @@
-"""Running your program under a debugger: it stops at `backward()`, and can be run again with other leaves.
+"""Running your program under a debugger: it stops at `backward()`, and can run again with other leaves.
 
-Not here: what happens at a stop (`terminal`, `pages`, `dap`), and how a file is run (`script`).
+Not here: stops (`terminal`, `pages`, `dap`), and how to run a file (`script`).
 Read next: `debug.wording`.
 """
 
@@ -22,28 +22,28 @@ from autograd_mini.watch import hooked, observing
 
 
 class Quit(BaseException):
-    """Raised at a stop to end the program; no `except Exception` of the program catches it."""
+    """Ends the program at a stop; the program's `except Exception` does not catch it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of `backward()`, just before it does anything."""
+    """One call of `backward()`, before it does anything."""
 
     number: int  # in the run, from 1
     root: Value
     seed: float
     site: Site | None  # where in the program
-    leaves: Sequence[Value] = field(default=(), repr=False)  # made in the run so far, by which it can be repeated
+    leaves: Sequence[Value] = field(default=(), repr=False)  # made so far in the run, which allows repeating it
     spaces: Sequence[Namespace] = field(default=(), repr=False)  # the program's variables, innermost function first
 
     def trace(self) -> Trace:
-        """The trace of this call, at the moment when the sweep begins."""
+        """Return the trace of this call, positioned where the sweep begins."""
         trace = Trace(self.root, self.seed, self.spaces)
         trace.seek(trace.start)
         return trace
 
     def leaf_number(self, leaf: Value) -> int:
-        """Which leaf of the run this is, from 0: its number in `debug_program`; -1 for any other node."""
+        """Return the number of a leaf in the run, from 0, as `debug_program` counts; -1 for any other node."""
         return next((i for i, made in enumerate(self.leaves) if made is leaf), -1)
 
 
@@ -54,15 +54,15 @@ def debug_program(
     numbers: Mapping[int, float] | None = None,
     module: bool = False,
 ) -> int:
-    """Run a program, call a function before each `backward()`, and return how many there were.
+    """Run a program, call a function before each `backward()`, and return the number of calls.
 
     Args:
-        program: a Python file or, for a module, its name. With ":" and the name of a global variable behind it, the
-            program runs to its end, and the function is called once, as if for `backward()` on that variable.
-        arguments: what the program finds in `sys.argv[1:]`.
-        stop: what to do; it may raise `Quit`. Any other error ends the program and is raised here.
-        numbers: data that replaces that of leaves, by the order in which the program makes them.
-        module: whether the program is the name of a module, as after `python -m`.
+        program: a Python file, or the name of a module. With ":" and the name of a global variable after it, the
+            program runs to its end, and `stop` is called once, as if for `backward()` on that variable.
+        arguments: the program's `sys.argv[1:]`.
+        stop: the function to call; it may raise `Quit`. Any other error ends the program and is raised here.
+        numbers: new data of leaves, by their number in the order in which the program makes them.
+        module: True if the program is the name of a module, as after `python -m`.
 
     Raises:
         ArgumentError: there is no such file or variable, or it is not a `Value`.
@@ -81,7 +81,7 @@ def debug_program(
 
     def stopped(root: Value, seed: float) -> None:
         nonlocal count, failure
-        if os.getpid() != process:  # a fork, as by multiprocessing: you cannot talk to two debuggers at once
+        if os.getpid() != process:  # in a fork, as with multiprocessing: you cannot talk to two debuggers at once
             return
         count += 1
         site = user_site()
@@ -89,7 +89,7 @@ def debug_program(
         try:
             with hooked(at_backward=None):
                 stop(Call(count, root, seed, site, leaves, namespaces(sys._getframe(1))))
-        except Exception as error:  # ours, not the program's, which might catch it
+        except Exception as error:  # ours; the program might catch it
             failure = error
             raise Quit from None
 
@@ -99,7 +99,7 @@ def debug_program(
     except Quit:
         name = ""
     except ScriptError:
-        if failure is None:  # else it is what the program made of the end
+        if failure is None:  # otherwise it is the program's reaction to our error
             raise
     if failure is not None:
         raise failure

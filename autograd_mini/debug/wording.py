@@ -1,7 +1,7 @@
-"""What a stop says, as text, for terminals and editors: the place with its expression marked, the chain rule, tables.
+"""The text of a stop for terminals and editors: the place with its expression marked, the chain rule, tables.
 
-Numbers are short, as in pictures; a function paints a text by its role where there are colours.
-Not here: what happened (`timeline`), and who prints it. Read next: `debug.terminal`.
+Numbers are short, as in pictures; with colours, a function paints each text by its role.
+Not here: what happened (`timeline`), and the printing. Read next: `debug.terminal`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
 from autograd_mini.program.stack import Scope, outwards
 
-Paint = Callable[[str, str], str]  # of a role ("header", "mark", "result", "faint", "error") and a text
+Paint = Callable[[str, str], str]  # takes a role ("header", "mark", "result", "faint", "error") and a text
 
-_FEW = 12  # terms, operands or lines shown of many
+_FEW = 12  # of many terms, operands or lines, show this many
 _TAB = 8
 _LONGEST = 60  # characters of a name in a formula
 _NOTHING = "nothing ever arrives"
@@ -43,7 +43,7 @@ def plain(role: str, text: str) -> str:
 
 
 def aligned(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Rows of cells as lines, in columns; those of these numbers keep to the right."""
+    """Align rows of cells in columns; the columns in `right` are aligned to the right."""
     rows = list(rows)
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -55,7 +55,7 @@ def aligned(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[st
 
 
 def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
-    """The first lines of many, and how many there are beyond them."""
+    """Return the first of many lines, and a line with the number of the rest."""
     return lines if len(lines) <= most else [*lines[: most - 1], f"… {len(lines) - most + 1:,} {what}"]
 
 
@@ -63,7 +63,7 @@ def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
 
 
 def path(file: str) -> str:
-    """The path of a file from the working directory, if it is inside of it."""
+    """Return the path of a file, relative to the working directory if the file is inside it."""
     if found := cell(file):
         return found
     inside = os.path.abspath(file).startswith(os.path.join(os.getcwd(), ""))
@@ -71,19 +71,19 @@ def path(file: str) -> str:
 
 
 def line(site: Site) -> str:
-    """File and line: "model.py:4", or "cell [6], line 4"."""
+    """Return file and line: "model.py:4", or "cell [6], line 4"."""
     return f"{path(site.file)}{', line ' if cell(site.file) else ':'}{site.line}"
 
 
 def location(site: Site) -> str:
-    """File, line, and function."""
+    """Return file, line and function."""
     return line(site) + (f" in {printable(site.function)}" if site.function != "<module>" else "")
 
 
 def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
-    """The lines of an expression, each with a line below that marks it; [] where there is no source.
+    """Return the lines of an expression, each with a line below that marks it; [] if there is no source.
 
-    Common indentation goes, and lines wider than these columns (0 for no limit) are cut around the mark.
+    Common indentation is removed, and lines wider than `columns` (0: no limit) are cut around the mark.
     """
     first, start, last, end = site.span
     raw = [linecache.getline(site.file, line).rstrip("\r\n").encode() for line in range(first, last + 1)]
@@ -114,7 +114,7 @@ def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
 
 
 def _between(text: str, first: int, last: int | None = None) -> str:
-    """The part of a text that stands in some columns; what takes none stays with the character before it."""
+    """Return the part of a text in some columns; zero-width characters stay with the one before them."""
     found, column = "", 0
     for character in text:
         wide = columns_of(character)
@@ -125,7 +125,7 @@ def _between(text: str, first: int, last: int | None = None) -> str:
 
 
 def printable_source(text: str) -> str:
-    """Source with spaces for its tabs, up to the next stop, counted in columns of the screen."""
+    """Expand the tabs in source, counted in columns of the screen."""
     done, *rest = map(printable, text.split("\t"))
     for part in rest:
         done += " " * (_TAB - width(done) % _TAB) + part
@@ -136,7 +136,7 @@ def printable_source(text: str) -> str:
 
 
 class Wording:
-    """What there is to say at the stops of a trace, painted, for a screen of so many columns (0 for no limit)."""
+    """The painted text of a trace's stops, for a screen of some columns (0: no limit)."""
 
     def __init__(self, trace: Trace, paint: Paint = plain, columns: int = 0) -> None:
         self.trace = trace
@@ -146,16 +146,16 @@ class Wording:
     # -- names ---------------------------------------------------------------------------------------------------------
 
     def symbol(self, node: Value) -> str:
-        """What a node is called in formulas: its label, in parentheses where it is an expression with an operator."""
+        """Return a node's name in formulas: its label, in parentheses if it is an expression with an operator."""
         label = printable(elided(self.trace.label(node), _LONGEST))
         return label if self.trace.name(node) else bracketed(label)
 
     def gradient(self, node: Value) -> str:
-        """The derivative by a node, as a symbol."""
+        """Return the symbol of the derivative by a node."""
         return f"∂{self.symbol(self.trace.root)}/∂{self.symbol(node)}"
 
     def operation(self, node: Value, name: Callable[[Value], str]) -> str:
-        """An operation as mathematics writes it, with these names for its operands."""
+        """Return an operation in mathematical notation, with these names for its operands."""
         if node._row is None:
             return number(self.trace.value(node))
         spelled = spelling(node)
@@ -163,7 +163,7 @@ class Wording:
         return spelled.text(names, most=_FEW // 2)
 
     def computed(self, node: Value) -> str:
-        """How a node was computed: "y = x * w = 2 × -3 = -6"."""
+        """Return how a node was computed: "y = x * w = 2 × -3 = -6"."""
         name, result = self.symbol(node), self.paint("result", number(self.trace.value(node)))
         if node.op is None:
             return ", ".join(filter(None, [f"{name} = {result}   a leaf", self.trace.remark(node)]))
@@ -174,13 +174,13 @@ class Wording:
     # -- a stop --------------------------------------------------------------------------------------------------------
 
     def stop(self) -> list[str]:
-        """All that a terminal shows at a stop: when, where, what."""
+        """Return everything that a terminal shows at a stop: when, where, what."""
         site = self.site()
         place = self.place(site) if site is not None else []
         return [self.paint("header", self.header()), *place, *[f"   {line}" for line in self.happened()]]
 
     def header(self) -> str:
-        """When: the number of the step, the phase, the scope."""
+        """Return when: the number of the step, the phase, the scope."""
         trace, step = self.trace, self.trace.step
         text = f"step {step.index} of {len(trace) - 1}, {step.phase}"
         if trace.passed is not None:
@@ -188,24 +188,24 @@ class Wording:
         return text + (f", in {_path(step.node.scope)}" if step.node.scope is not None else "")
 
     def site(self) -> Site | None:
-        """Where: the expression of this step; of a scope that was passed, its call."""
+        """Return where: the expression of this step, or the call of a scope that was passed."""
         calls = (scope.site for scope in outwards(self.trace.passed) if scope.site is not None)
         return next(calls, None) or self.trace.place(self.trace.step.node)
 
     def place(self, site: Site, remark: str = "") -> list[str]:
-        """A place in the program: where that is, and its source with the expression marked."""
+        """Return a place in the program, with its source and the expression marked."""
         lines = marked(site, self.paint, max(self.columns - 4, 0))
         source = [("   " if i else "-> ") + line for i, line in enumerate(lines)]
         return [self.paint("faint", f"> {location(site)}{remark}"), *source]
 
     def frame(self, frame: Frame) -> list[str]:
-        """One of the places that led to a node."""
+        """Return one of the places that led to a node."""
         if frame.site is None:
             return [self.paint("faint", f"> {printable(frame.name)}")]
         return self.place(frame.site, f" calls {printable(frame.name)}" if frame.scope is not None else "")
 
     def happened(self) -> list[str]:
-        """What: the chain rule of each contribution of this stop, or the number that was computed."""
+        """Return what: the chain rule of each contribution at this stop, or the computed number."""
         trace, step = self.trace, self.trace.step
         if trace.passed is not None:
             return self._whole(trace.passed)
@@ -219,9 +219,9 @@ class Wording:
         return self._chain_rule(trace.contributions())
 
     def _chain_rule(self, steps: Sequence[Step]) -> list[str]:
-        """The contributions of a node, one on each line, with the numbers and the sums that they lead to."""
+        """Return the contributions of a node, one per line, with their numbers and the sums that they lead to."""
         rows = []
-        for step in steps[:_FEW]:  # a sum has one for each operand
+        for step in steps[:_FEW]:  # a sum has one per operand
             assert step.operand is not None  # it is a contribution
             local = f"∂{self.symbol(step.node)}/∂{self.symbol(step.operand)}"
             rows.append(
@@ -248,7 +248,7 @@ class Wording:
         return users_of(self.trace.journal.order)
 
     def _whole(self, scope: Scope) -> list[str]:
-        """What a scope that was passed did: what came in from elsewhere, and what it led to there."""
+        """Return what a scope that was passed did: what came in from outside, and what went out."""
         trace, steps = self.trace, self.trace.passed_steps
         nodes = dict.fromkeys(step.node for step in steps)
 
@@ -290,7 +290,7 @@ class Wording:
     # -- tables --------------------------------------------------------------------------------------------------------
 
     def table(self, nodes: Sequence[Value], most: int = 40) -> list[str]:
-        """Nodes with their numbers, the gradients that they have now, and where they were made."""
+        """Return nodes with their numbers, their current gradients, and the places that made them."""
         rows = [("node", "value", "gradient", "")]
         for node in nodes[:most]:
             site = self.trace.place(node)
@@ -302,23 +302,23 @@ class Wording:
         return [self.paint("header", heading), *lines, *rest]
 
     def explanation(self, node: Value | None = None, **limits: Any) -> Explanation:
-        """Why the gradient of a node is what it is; without one, what is wrong with any; limits as for `explain`."""
+        """Explain the gradient of a node, or without a node whatever is wrong; limits as for `explain`."""
         trace = self.trace
         asked = None if node is None else {node: trace.name(node)}
         return explained(trace.root, trace.names, trace.journal.recorded, asked, **limits)
 
     def _is_reached(self, node: Value) -> bool:
-        """Whether any gradient arrives at a node, sooner or later."""
+        """Return True if any gradient arrives at a node, sooner or later."""
         return bool(self.trace.journal.arrivals(node))
 
     def sum_of(self, node: Value) -> list[str]:
-        """How the gradient of a node came about, up to now."""
+        """Return how the gradient of a node has come about so far."""
         arrivals = self.trace.journal.arrivals(node)
         steps = [self.trace[index] for index in arrivals if index <= self.trace.position]
         if not steps:
             return [f"{self.gradient(node)}: {'nothing has arrived yet' if arrivals else _NOTHING}"]
         changed = [place for place, step in enumerate(steps) if step.phase == WHAT_IF]
-        steps = steps[changed[-1] if changed else 0 :]  # what came before does not count any more
+        steps = steps[changed[-1] if changed else 0 :]  # earlier steps no longer count
         parts = [number(step.contribution if step.contribution is not None else step.total) for step in steps]
         sums = [" + ".join(some(parts))] * (len(parts) > 1) + [self.paint("result", number(steps[-1].total))]
         return [" = ".join([self.gradient(node), *sums])] + [
@@ -330,7 +330,7 @@ class Wording:
         ]
 
     def tree(self, node: Value, depth: int = 3, most: int = 40) -> list[str]:
-        """A node with its operands below it, to some depth, with numbers and gradients."""
+        """Return a node with its operands below it, to some depth, with numbers and gradients."""
         rows = [("node", "value", "gradient")]
         waiting: list[tuple[Value | float, str, str, int]] = [(node, "", "", 0)]
         while waiting and len(rows) <= most:

@@ -1,6 +1,6 @@
 "use strict";
-// The page has a section for each picture; `names` are the paths of their scopes, "" for the whole graph; `opens` says
-// which box opens which section. Nothing is drawn here: pictures are shown, moved by their viewBox, and searched.
+// The page has one section per picture. `names` are the paths of their scopes, "" for the whole graph; `opens` says
+// which box opens which section. This script draws nothing: it shows, moves (by viewBox) and searches the pictures.
 const { names, opens } = JSON.parse(document.getElementById("data").textContent);
 const sections = [...document.querySelectorAll("section")];
 const pictures = sections.map((section) => section.querySelector("svg"));
@@ -91,7 +91,7 @@ addEventListener("keydown", (event) => {
 for (const [id, target] of Object.entries(opens)) {
   const box = document.getElementById(id);
   const here = sections.findIndex((section) => section.contains(box));
-  // A frame that is open already closes: it leads to the picture around it.
+  // Clicking a frame that is already open closes it, and shows the picture around it.
   const closes = box.classList.contains("cluster") && (names[here] + "/").startsWith(names[target] + "/");
   const go = (event) => {
     if (dragged) return;

@@ -1,6 +1,6 @@
 """What to do about a gradient: write a stable form, or try what usually helps.
 
-Not here: the stable forms (that is `stable`). Read next: `explanation.report`.
+Not here: the stable forms (`stable`). Read next: `explanation.report`.
 """
 
 from __future__ import annotations

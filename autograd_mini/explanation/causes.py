@@ -38,7 +38,7 @@ class Cause(NamedTuple):
 
     @property
     def trouble(self) -> tuple[Value, ...]:
-        """Return all nodes that take part, each once."""
+        """All nodes that take part, each once."""
         return tuple(dict.fromkeys((self.node, *self.others)))
 
 

@@ -1,6 +1,6 @@
 """Which sums have no correct digit, because their terms are equal up to their rounding errors.
 
-Not here: what such a sum does to a gradient (that is `causes`). Read next: `explanation.stable`.
+Not here: what such a sum does to a gradient (`causes`). Read next: `explanation.stable`.
 """
 
 from __future__ import annotations

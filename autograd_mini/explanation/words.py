@@ -1,4 +1,4 @@
-"""How explanations call the parts of a graph, with the numbers of when it was recorded.
+"""The names of a graph's parts in explanations, with the numbers that were recorded.
 
 Not here: what is wrong with them. Read next: `explanation.graph`.
 """

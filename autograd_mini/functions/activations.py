@@ -81,7 +81,7 @@ def stable_softplus(x: Scalar) -> Scalar:
 @_activation("The logistic function 1 / (1 + exp(-x)), which maps all numbers to (0, 1).",
              "a * (1 - a) with a = sigmoid(x), and 0.25 at 0. It is accurate even where 1 - a has no digits left.\n"
              "The second derivative is accurate near 0, where it changes sign.",
-             "sigmoid(0.0) -> 0.5", "; 1.4 ulp, and its derivative 2.6 ulp, in both tails")  # fmt: skip
+             "sigmoid(0.0) -> 0.5", "; within 1.4 ulp, and its derivative within 2.6 ulp, in both tails")  # fmt: skip
 def sigmoid(x: Scalar) -> Scalar:
     return stable_sigmoid(x)
 
@@ -89,7 +89,8 @@ def sigmoid(x: Scalar) -> Scalar:
 @_activation("The hyperbolic tangent, which maps all numbers to (-1, 1).",
              "1 - a**2 with a = tanh(x), and 1 at 0. It is accurate even where a**2 is nearly 1.\n"
              "The second derivative is accurate near 0, where it changes sign.",
-             "tanh(1.0) -> 0.7615941559557649", "; 2.5 ulp, and its derivative 2.7 ulp, in both tails")  # fmt: skip
+             "tanh(1.0) -> 0.7615941559557649",
+             "; within 2.5 ulp, and its derivative within 2.7 ulp, in both tails")  # fmt: skip
 def tanh(x: Scalar) -> Scalar:
     if between(-0.5, x, 0.5):
         return sinh(x) / cosh(x)
@@ -160,7 +161,8 @@ def _but_at_minus_infinity(x: Scalar, product: Callable[[], Scalar]) -> Scalar:
 @_activation("The Gaussian error linear unit: x times the probability that a standard normal variable is below x.",
              "Φ(x) + x φ(x), with the normal distribution function Φ and its density φ; 0.5 at 0.\n"
              "Source: Hendrycks, Gimpel, 2016, arXiv:1606.08415.",
-             "gelu(0.0) -> 0.0", "; the exact form, not the approximation by tanh; 4 ulp in both tails")  # fmt: skip
+             "gelu(0.0) -> 0.0",
+             "; the exact form, not the approximation by tanh; within 4 ulp in both tails")  # fmt: skip
 def gelu(x: Scalar) -> Scalar:
     if between(-40.0, x, -37.0):  # Φ(x) has few digits left, and so has x times Φ(x)
         return (x * math.exp(-70.0)) * lifted_ndtr(x)
@@ -170,7 +172,7 @@ def gelu(x: Scalar) -> Scalar:
 @_activation("The sigmoid linear unit x * sigmoid(x), also called swish.",
              "a * (1 + x * (1 - a)) with a = sigmoid(x); 0.5 at 0.",
              "silu(1.0) -> 0.7310585786300049",
-             "; 1.9 ulp, and its derivative 19 ulp near its zero at -1.278")  # fmt: skip
+             "; within 1.9 ulp, and its derivative within 19 ulp near its zero at -1.278")  # fmt: skip
 def silu(x: Scalar) -> Scalar:
     if between(-800.0, x, -700.0):  # sigmoid(x) has few digits left, and so has x times it
         root = exp(0.5 * x)
@@ -181,7 +183,7 @@ def silu(x: Scalar) -> Scalar:
 @_activation("log(1 + exp(x)), a smooth rectifier.",
              "sigmoid(x); 0.5 at 0. The third derivative is accurate near 0, where it changes sign.",
              "softplus(1000.0), softplus(-1000.0) -> (1000.0, 0.0)",
-             "; 1.3 ulp, and its derivative 1.7 ulp, in both tails")  # fmt: skip
+             "; within 1.3 ulp, and its derivative within 1.7 ulp, in both tails")  # fmt: skip
 def softplus(x: Scalar) -> Scalar:
     return stable_softplus(x)
 

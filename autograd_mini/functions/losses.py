@@ -24,7 +24,8 @@ from autograd_mini.program.scopes import composite
 _TARGET = "target: the index of the correct class, or a list with the probability of each class."
 _PREDICTIONS = "predictions: a number or `Value`, or a list of them.\ntargets: the same, one per prediction."
 _CLASSES = (
-    "OperandError: the first argument is not a list, or an element is not a number; target is neither.\n"
+    "OperandError: the first argument is not a list, or an element is not a number; target is neither an index\n"
+    "    nor a list.\n"
     "ArgumentError: the list is empty; the index is out of range; the target has another length or a negative element."
 )
 _PAIRED = "OperandError: an element is not a number.\nArgumentError: the lists are empty or differ in length."

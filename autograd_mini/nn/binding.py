@@ -84,7 +84,7 @@ def _call(model: Module, params: Any, args: tuple[Any, ...], kwargs: Mapping[str
     copied = _copied(model, copies)
     for thing, made in copies.values():
         if isinstance(thing, Module):
-            outside = thing._functional_call_bound()  # of a call around this one
+            outside = thing._functional_call_bound()  # the replacements of an outer call
             object.__setattr__(made, "_functional_call_bound", ({**outside, **standing} if outside else standing).copy)
     result = copied(*args, **kwargs)
     _check_dependence(model, result, bound, given)

@@ -1,7 +1,6 @@
 """The names that a running program has for its values: variables, and paths through lists, dicts and objects.
 
-Not here: names that follow from the source alone, and which name a node gets (`names`).
-Read next: `notation.snapshot`.
+Not here: names that follow from the source alone, and which name a node gets (`names`). Read next: `notation.snapshot`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The user's program: what holds while it records, and where in it something happened.
+"""The user's program: its scopes and hooks while it records, and the places in its source.
 
-Not here: what is done with the graph. Read next: `program.source`.
+Not here: the graph that it records. Read next: `program.source`.
 """

@@ -16,34 +16,34 @@ from typing import Any, NamedTuple
 from autograd_mini.program.source import Site, Span, parsed, span_of
 
 _STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
-_BETWEEN = ("CACHE", "EXTENDED_ARG", "COPY")  # COPY: of several targets, as in a = b = x * y, the first
+_BETWEEN = ("CACHE", "EXTENDED_ARG", "COPY")  # COPY: with several targets, as in a = b = x * y, the first one
 
 
 def variable(site: Site) -> str:
-    """The variable to which an expression is assigned as a whole; "" if it is to none."""
+    """The variable that an expression as a whole is assigned to, or ""."""
     return _stored(site.code).get(site.instruction, "") or _assigned(site.file).unpacked.get(site.span, "")
 
 
 def element(site: Site) -> str:
-    """The place in a list that an expression is written at, as in `z = [w * x, v * x]`: "z[0]"; "" if it is in none."""
+    """The list element that an expression is assigned to, such as "z[0]" in `z = [w * x, v * x]`, or ""."""
     return _assigned(site.file).elements.get(site.span, "")
 
 
 def listed(site: Site) -> str:
-    """The variable of the list that a comprehension makes of an expression, as in `e = [exp(v) for v in z]`, or ""."""
+    """The variable of the list whose comprehension has this element, as in `e = [exp(v) for v in z]`, or ""."""
     return _assigned(site.file).listed.get(site.span, "")
 
 
 @lru_cache(maxsize=1000)
 def _stored(code: CodeType) -> dict[int, str]:
-    """The variable in which the result of an instruction is stored at once, by the offset of the instruction."""
+    """The variable that the result of an instruction is stored in right away, by the offset of the instruction."""
     found: dict[int, str] = {}
     start = 0
     for instruction in dis.get_instructions(code):
-        if instruction.opname in _STORES:  # a call that is running stands at one of its caches, not at its start
+        if instruction.opname in _STORES:  # during a call, the offset is that of a cache, not of the call
             names = instruction.argval
             name = names[0] if isinstance(names, tuple) else names
-            if name.isidentifier():  # pytest has others
+            if name.isidentifier():  # names that pytest adds are not
                 found |= {offset: name for offset in range(start, instruction.offset, 2) if offset not in found}
         if instruction.opname not in _BETWEEN:
             start = instruction.offset
@@ -51,7 +51,7 @@ def _stored(code: CodeType) -> dict[int, str]:
 
 
 class _Assigned(NamedTuple):
-    """What assignments say of the expressions in them, by the places of these."""
+    """The names that assignments give to expressions, by the span of the expression."""
 
     unpacked: dict[Span, str]
     elements: dict[Span, str]
@@ -78,14 +78,14 @@ def _read(program: str) -> _Assigned:
                         if isinstance(value, ast.Starred):
                             break
                         found.elements.setdefault(span_of(value), f"{name}[{index}]")
-    for node in nodes:  # of functions in functions, the inner ones come later
+    for node in nodes:  # inner functions come after the outer ones
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)):
             found.listed.update(_kept_lists([*ast.walk(node)]))
     return found
 
 
 def _kept_lists(nodes: list[ast.AST]) -> dict[Span, str]:
-    """The elements of comprehensions whose variable is written once, by its name; of others, "": no order is known."""
+    """The variable of each list comprehension, by its element; "" if it may change, so that the order is unknown."""
     stored = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     changed = {  # a method is called, or an element is stored
         node.value.id

@@ -1,4 +1,4 @@
-"""Which node `backward()` was called on last: the root that `explain(leaf)` means.
+"""The node that `backward()` was called on last: the root for `explain(leaf)`.
 
 Not here: the other notes of a node (`core`). Read next: `watch`.
 """
@@ -14,18 +14,18 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)  # not slotted: it must take weak references
 class Mark:
-    """What a node that `backward()` was called on keeps in its notes: as long as that node lives, this does."""
+    """A note on a node that `backward()` was called on; it lives as long as the node."""
 
-    node: int  # its id, since copies of the node have the same notes
+    node: int  # its id, because copies of the node have the same notes
     seed: float
-    held: dict[Any, tuple[float, float]]  # number and gradient of each leaf, which the program may write later
+    held: dict[Any, tuple[float, float]]  # number and gradient of each leaf, which the program may overwrite
 
 
 _last_mark: ContextVar[weakref.ref[Mark] | None] = ContextVar("last_mark", default=None)
 
 
 def new_mark(node: Any, seed: float, held: dict[Any, tuple[float, float]]) -> Mark:
-    """The mark of the node that `backward()` was called on last, while provenance was on."""
+    """Make the mark of a node that `backward()` is called on under `provenance`, and remember it as the last."""
     mark = Mark(id(node), seed, held)
     _last_mark.set(weakref.ref(mark))
     return mark
@@ -34,7 +34,7 @@ def new_mark(node: Any, seed: float, held: dict[Any, tuple[float, float]]) -> Ma
 def last_root() -> Any:
     """The node that was marked last, as long as the program holds it.
 
-    A `Value` takes no weak references, which would cost every node memory; it is found by what refers to its mark.
+    Weak references to `Value`s would cost memory in every node, so the node is found through the referrers of its mark.
     """
     reference = _last_mark.get()
     mark = None if reference is None else reference()

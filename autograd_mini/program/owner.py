@@ -1,6 +1,6 @@
-"""Whose code is this: the user's, a library's, or this package's (and which version)? Asked of frames, places, classes.
+"""The owner of a frame, a place or a class: the user, a library, or this package (and its version).
 
-Not here: what is done with the answer. Read next: `program.assignments`.
+Not here: the use of the answer. Read next: `program.assignments`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 PACKAGE = __name__.partition(".")[0]
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
-RUNNER = f"{PACKAGE}.script"  # what called it has nothing to do with the user's program
+RUNNER = f"{PACKAGE}.script"  # the frames outside of it are not the user's program
 
-# What operations consist of: no node has its origin there. A composed function, such as `tanh`, is a program itself.
+# Modules that operations consist of: no node has its origin there. Composed functions, such as `tanh`, may be origins.
 _OPERATIONS = "core.", "engine", "micrograd.engine", "program.", "transforms."
 _INSIDE_OPERATIONS = ("numpy.", *[f"{PACKAGE}.{name}" for name in _OPERATIONS])
 _TRANSPARENT: set[CodeType] = set()
-_CALLED_BY_PROGRAM = PACKAGE, "numpy", "copy"  # NumPy calls operators, as in `array.sum()`; `copy` calls what copies
+_CALLED_BY_PROGRAM = PACKAGE, "numpy", "copy"  # NumPy calls operators, as in `array.sum()`; `copy` calls `__copy__`
 _MACHINERY = PACKAGE, "logging", "threading", "asyncio", "multiprocessing", "concurrent", "unittest"
 
 
 def version() -> str:
     """The version of this package; "unknown" where it is neither installed nor beside its `pyproject.toml`."""
-    from importlib.metadata import PackageNotFoundError, version  # takes longer to import than all the rest
+    from importlib.metadata import PackageNotFoundError, version  # slower to import than the rest
     from pathlib import Path
 
     try:
@@ -53,13 +53,13 @@ def _module(frame: FrameType) -> str:
 
 
 def transparent(function: Function) -> Function:
-    """Let nodes made by a function come from where it was called: it is an operation, not a part of the program."""
+    """Treat a function as an operation: nodes made inside have their origin where it was called."""
     _TRANSPARENT.add(function.__code__)
     return function
 
 
 def program_frame(frame: FrameType) -> FrameType:
-    """The innermost frame, from this one outwards, that is not a part of an operation."""
+    """The innermost frame, from this one outwards, that is not part of an operation."""
     while frame.f_back is not None and (_is_operation(frame.f_globals.get("__name__")) or frame.f_code in _TRANSPARENT):
         frame = frame.f_back
     return frame
@@ -80,7 +80,7 @@ def frames_of_run(frame: FrameType | None) -> list[FrameType]:
 
 
 def is_package_frame(frame: FrameType) -> bool:
-    """Whether a function of this package runs in a frame."""
+    """Whether a frame runs a function of this package."""
     return _module(frame).partition(".")[0] == PACKAGE
 
 
@@ -107,7 +107,7 @@ def is_of_library(site: Site) -> bool:
 
 @lru_cache(maxsize=1000)
 def _is_library(file: str) -> bool:
-    import sysconfig  # here: it takes a while to find out the paths
+    import sysconfig  # here: finding the paths is slow
 
     names = "stdlib", "platstdlib", "purelib", "platlib", "scripts"
     return file.startswith(("<frozen ", FOLDER, *[os.path.join(sysconfig.get_path(name), "") for name in names]))
@@ -117,11 +117,11 @@ def _is_library(file: str) -> bool:
 
 
 def is_machinery(kind: type) -> bool:
-    """Whether a class is this package's, or one whose objects lead everywhere, such as loggers and threads."""
+    """Whether a class is this package's, or its objects refer to everything, as loggers and threads do."""
     return str(kind.__module__).partition(".")[0] in _MACHINERY
 
 
 def is_tool(kind: type) -> bool:
-    """Whether a class is this package's and no part of a model: a trace, an optimiser, a report."""
+    """Whether a class is this package's but not part of a model, such as a trace, an optimiser or a report."""
     package, *rest = str(kind.__module__).split(".")
     return package == PACKAGE and "nn" not in rest

@@ -1,6 +1,6 @@
-"""What users write around code: a `with` block and a decorator that name a part of the graph.
+"""A `with` block and a decorator that name a part of the graph.
 
-A scope costs a node one reference. Not here: how entries come and go (`stack`). Read next: `program.marks`.
+A scope costs each node one reference. Not here: the stack of entries (`stack`). Read next: `program.marks`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class scope(Block):  # noqa: N801  # a context manager is used like a function
-    """Give a part of the graph a name: nodes made inside belong to it, in pictures and in the debugger.
+    """Name a part of the graph: nodes made inside belong to it, in pictures and in the debugger.
 
     Args:
         name: any text.
@@ -37,10 +37,10 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
 
 
 def composite(function: Callable[P, R]) -> Callable[P, R]:
-    """Make every call of a function a scope of its name.
+    """Make every call of a function a scope with the function's name.
 
     Args:
-        function: computes something from primitives.
+        function: a function that uses primitives.
 
     Returns:
         the function, with the same signature.

@@ -21,15 +21,15 @@ from types import CodeType, FrameType
 Span = tuple[int, int, int, int]
 
 _CELL = re.compile(r"<ipython-input-(\d+)-.*>|.*[/\\](?:ipykernel_\d+[/\\][^/\\]*|__marimo__cell_[^/\\]*)\.py")
-_SHIFTS = 4, -4  # what marimo adds to the columns of a cell that stands in a function, or takes from them
+_SHIFTS = 4, -4  # marimo shifts the columns of a cell inside a function by these
 _COMPREHENSION = re.compile(r"(\.<locals>)?(\.|^)<(listcomp|setcomp|dictcomp|genexpr)>")
 
 
 def _joined(lines: list[str]) -> str:
-    """The lines of an expression in one, without comments and what breaks lines."""
+    """Join the lines of an expression, without comments and line continuations."""
     if len(lines) == 1:
         return lines[0]
-    text = "(" + "\n".join(lines) + "\n)"  # in parentheses, where indentation means nothing
+    text = "(" + "\n".join(lines) + "\n)"  # in parentheses, where indentation does not matter
     with suppress(tokenize.TokenError, SyntaxError):
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
@@ -43,11 +43,11 @@ def _joined(lines: list[str]) -> str:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Site:
-    """A code object and the instruction that was running: a tenth of the cost of looking up line and columns."""
+    """A code object and its running instruction, which costs a tenth of looking up line and columns."""
 
     code: CodeType
     instruction: int
-    caller: Site | None = None  # where the function was called, if that was remembered
+    caller: Site | None = None  # where the function was called, if remembered
 
     @property
     def file(self) -> str:
@@ -66,7 +66,7 @@ class Site:
 
     @property
     def place(self) -> tuple[object, ...]:
-        """What two visits to one expression have in common; the interpreter may number its instructions anew."""
+        """A key that is equal for all visits to an expression, even if the interpreter renumbers its instructions."""
         return self.code, self.span
 
     @property
@@ -76,7 +76,7 @@ class Site:
 
     @property
     def expression(self) -> str:
-        """The source text of the expression, on one line, without comments; empty where there is no source to read."""
+        """The source text of the expression, on one line, without comments; empty if there is no source."""
         line, column, end_line, end_column = self.span
         lines = [linecache.getline(self.file, number).encode() for number in range(line, end_line + 1)]
         if not any(lines):
@@ -89,7 +89,7 @@ class Site:
 
     @property
     def is_assignment(self) -> bool:
-        """Whether it is an operator that assigns as well, such as `-=`."""
+        """Whether the expression is an augmented assignment, such as `-=`."""
         operation, argument = self.code.co_code[self.instruction : self.instruction + 2]
         return operation == dis.opmap["BINARY_OP"] and 13 <= argument < 26  # from += to ^= in the order of CPython
 
@@ -99,18 +99,18 @@ class Site:
 
 
 def cell(file: str) -> str:
-    """What a notebook calls the cell that a file name stands for: "cell [6]"; "" for files."""
+    """The notebook's name for the cell behind a file name, such as "cell [6]"; "" for other files."""
     found = _CELL.fullmatch(file)
     if not found:
         return ""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    numbers = getattr(getattr(shell, "compile", None), "_filename_map", {})  # by the text, so of the last time it ran
+    numbers = getattr(getattr(shell, "compile", None), "_filename_map", {})  # by the text, so the last run counts
     number = numbers.get(file) or found[1]
     return f"cell [{number}]" if number else "notebook cell"
 
 
 def located(file: str, line: int) -> str:
-    """A line as people write it: "model.py:4", or "cell [6], line 4"."""
+    """A line in readable form: "model.py:4", or "cell [6], line 4"."""
     return f"{name}, line {line}" if (name := cell(file)) else f"{file}:{line}"
 
 
@@ -129,12 +129,12 @@ def _span(code: CodeType, instruction: int) -> Span:
 
 @lru_cache(maxsize=100)
 def _expressions(program: str) -> frozenset[Span]:
-    """The spans of all that a program consists of; empty where it cannot be parsed."""
+    """The spans of all expressions and statements of a program; empty if it cannot be parsed."""
     return frozenset(span_of(node) for node in ast.walk(parsed(program)) if isinstance(node, (ast.expr, ast.stmt)))
 
 
 def parsed(program: str) -> ast.Module:
-    """The syntax tree of a program; an empty one where it cannot be parsed."""
+    """The syntax tree of a program; an empty one if it cannot be parsed."""
     try:
         return ast.parse(program)
     except (SyntaxError, ValueError, RecursionError):

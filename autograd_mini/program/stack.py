@@ -1,6 +1,6 @@
-"""What holds while nodes are recorded: one stack of scopes and hooks for each context, in one `ContextVar`.
+"""The scopes and hooks that apply to new nodes: one stack for each context, in one `ContextVar`.
 
-An exit undoes its own entry and nothing else, in any order, from any thread, task or the garbage collector.
+An exit undoes only its own entry, in any order, from any thread, any task or the garbage collector.
 Not here: what users write (`scopes`), and what the hooks do (`watch`). Read next: `program.scopes`.
 """
 
@@ -38,14 +38,14 @@ class Scope:
 
 
 def outwards(scope: Scope | None) -> Iterator[Scope]:
-    """A scope and those around it."""
+    """A scope and the scopes around it."""
     while scope is not None:
         yield scope
         scope = scope.parent
 
 
 class Checks(NamedTuple):
-    """What `checked()` asks of a sweep, of forward mode and of slopes that are differentiated again."""
+    """The checks of `checked()` in a sweep, in forward mode and for slopes that are differentiated again."""
 
     contributions: Callable[[Any, Any], None]
     tangent: Callable[[Any, Any], None]
@@ -55,17 +55,17 @@ class Checks(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Hooks:
-    """All that may happen beside recording."""
+    """Everything that can happen besides recording."""
 
     observers: tuple[Observer, ...] = ()  # called with each new node
-    finish: Observer | None = None  # called with it after them, watched or not: `no_grad` cuts its edges
-    checked: Checks | None = None  # what raises at nan and infinity
+    finish: Observer | None = None  # called with it after them, even if unobserved: `no_grad` cuts its edges
+    checked: Checks | None = None  # these raise at nan and infinity
     reports: tuple[Any, ...] = ()  # the lists that kinks are put on
     comparisons: tuple[Callable[[Any, str, Any, bool], None], ...] = ()  # called with left, symbol, right, answer
     at_backward: Callable[[Any, float], None] | None = None  # called with root and seed when `backward()` begins
 
     def observe(self) -> Observer | None:
-        """One function that shows a new node to all who want to see it."""
+        """One function that calls all observers with a new node; None if there are none."""
         functions = self.observers if self.finish is None else (*self.observers, self.finish)
         if len(functions) < 2:
             return functions[0] if functions else None
@@ -78,15 +78,15 @@ class Hooks:
 
 
 class Recording:
-    """An entry of the stack. It knows what holds at its height, so that a new node looks at the top entry alone.
+    """An entry of the stack. It stores everything that applies at its level, so a new node reads the top entry only.
 
-    Most entries are left in order: the entry below is the top again, and nothing else changes. A task that was started
-    inside has a stack of its own with the same entries, and keeps them.
+    Most entries are left in order: the entry below becomes the top again, and nothing else changes. A task that was
+    started inside has its own stack with the same entries, and keeps them.
 
-    An entry that is left in any other way has *ended*: a generator that holds it is closed while other entries lie
-    above, in another thread, or by the garbage collector. From then on it adds nothing, in every stack that it is in,
-    and the entries above it are worked out again. Those in other stacks are found in `open_entries`: calls of
-    composites end before whatever called them, so only a `with` and what lies above one has to be found.
+    An entry that is left in any other way has *ended*: for example, a generator that holds it is closed while other
+    entries lie above it, in another thread, or by the garbage collector. It then adds nothing to any stack, and the
+    entries above it are computed again. `open_entries` finds those in other stacks: calls of composites end before
+    their callers do, so only each `with` and the entries above one have to be found.
     """
 
     __slots__ = "__weakref__", "adds", "block", "hooks", "left", "observe", "outer", "scope", "thread", "token"
@@ -96,9 +96,9 @@ class Recording:
     hooks: Hooks
     outer: Any  # the entry below; None at the bottom
     adds: Any  # the name of a scope, a function that makes its hooks from those outside, or `_ended`
-    block: Any  # the `Block` that will leave it; of any other entry whether a `with` is below
-    token: Token[Recording] | None  # gives the context where it was entered its former top back
-    left: int  # of a `with`: the number of exits when it was left, and the thread where
+    block: Any  # the `Block` that will leave it; for any other entry, whether a `with` is below
+    token: Token[Recording] | None  # restores the former top in the context where it was entered
+    left: int  # for a `with`: the number of exits when it was left, and its thread
     thread: int
 
 
@@ -112,27 +112,27 @@ _bottom.block = _unset.block = False
 _recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
 recording = _recording.get
 _put, _back = _recording.set, _recording.reset
-_put(_bottom)  # `recording()` takes two thirds of the time where it is set
-open_entries: set[Recording] = set()  # each `with`, and what lies above one
+_put(_bottom)  # `recording()` takes two thirds of the time if the variable is set
+open_entries: set[Recording] = set()  # each `with`, and the entries above one
 _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may still have them on top
 _exits = 0  # of `with` blocks, in all threads, ever
 
 
 def watch_everywhere(hooks: Hooks) -> None:
-    """Let these hooks hold from now on, in every thread."""
+    """Apply these hooks from now on, in every thread."""
     _bottom.hooks = _unset.hooks = hooks
     _bottom.observe = _unset.observe = hooks.observe()
 
 
 def downwards(entry: Recording | None) -> Iterator[Recording]:
-    """An entry and those below it."""
+    """An entry and the entries below it."""
     while entry is not None:
         yield entry
         entry = entry.outer
 
 
 def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> Recording:
-    """Put an entry on the stack, to be taken off with `leave`; that of a `with`, by the same `Block`."""
+    """Put an entry on the stack; `leave` takes it off, or its `Block` in the case of a `with`."""
     exits = _exits
     outer = recording()
     if outer.adds is _ended:
@@ -140,7 +140,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> R
     entry = Recording()
     entry.outer = outer
     entry.adds = adds
-    entry.block = block = block or (outer.block and True)
+    entry.block = within = block or (outer.block and True)  # `bool` would take longer
     if type(adds) is str:  # `_fill`, inlined
         entry.scope = scope = _new(Scope)
         scope.name = adds
@@ -150,8 +150,8 @@ def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> R
         entry.hooks = outer.hooks
     else:
         _fill(entry, None)
-    if block:
-        open_entries.add(entry)  # not before it is filled: from now on other threads may see it
+    if within:
+        open_entries.add(entry)  # only after it is filled: from now on other threads may see it
     entry.token = _put(entry)
     if _exits != exits:
         _settle(entry, exits)
@@ -159,7 +159,7 @@ def enter(adds: str | Callable[[Hooks], Hooks], block: Block | None = None) -> R
 
 
 def leave(entry: Recording) -> None:
-    """Undo an entry, and nothing else, wherever it lies."""
+    """Undo only this entry, wherever it lies."""
     top = recording()
     if top is entry or (top.adds is _ended and _below(top) is entry):
         try:
@@ -174,7 +174,7 @@ def leave(entry: Recording) -> None:
 
 
 class Block:
-    """A context manager for an entry of the stack; it may be entered again inside itself, or by threads at once."""
+    """A context manager for an entry of the stack; it can be entered again inside itself, or by several threads."""
 
     __slots__ = ("adds",)
 
@@ -202,18 +202,18 @@ class Block:
             leave(entry)
         else:
             return
-        _exits = entry.left = _exits + 1  # an entry may be in the making that takes this one as the one below
+        _exits = entry.left = _exits + 1  # an unfinished `enter` may have taken this entry as the one below
         entry.thread = get_ident()
 
     def _innermost(self, top: Recording) -> Recording | None:
-        """Of its entries, the innermost in this context, or else in another one; None if it was left already."""
+        """Its innermost open entry in this context, or else in another one; None if all were left already."""
         here = [entry for entry in downwards(top) if entry.block is self]
         elsewhere = [entry for entry in tuple(open_entries) if entry.block is self]
         return here[0] if here else max(elsewhere, key=lambda entry: len([*downwards(entry)]), default=None)
 
 
 def _fill(entry: Recording, site: Site | None) -> None:
-    """Work out what holds at an entry from what holds below it."""
+    """Compute what applies at an entry from the entry below it."""
     outer, adds = entry.outer, entry.adds
     if type(adds) is FunctionType:
         hooks = adds(outer.hooks)
@@ -228,10 +228,10 @@ def _refill(entry: Recording) -> None:
 
 
 def _end(entry: Recording) -> None:
-    """Let an entry add nothing from now on, in whatever stacks it lies."""
+    """Make an entry add nothing from now on, in all stacks that it is in."""
     global _exits
     exits = _exits = _exits + 1
-    entry.adds, entry.token = _ended, None  # a token keeps its context, and what was on top before
+    entry.adds, entry.token = _ended, None  # a token keeps its context and the former top alive
     open_entries.discard(entry)
     if entry.outer.block:
         _ended_above_blocks.add(weakref.ref(entry, _ended_above_blocks.discard))
@@ -258,7 +258,7 @@ def _below(entry: Recording) -> Recording:
 
 
 def _settle(entry: Recording, exits: int) -> None:
-    """Put a new entry where it belongs: since the count of exits was read, others were left.
+    """Put a new entry where it belongs, if others were left since the count of exits was read.
 
     The garbage collector may close a generator between any two steps of `enter`, even inside `_put`, and other threads
     may end entries of this one.

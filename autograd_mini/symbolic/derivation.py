@@ -1,7 +1,7 @@
 """The proof of a lesson, step by step, as a teacher writes it and as the graph says.
 
 It has the composition, the chain rule backwards through it, the closed form it collapses to, and the verdict.
-Not here: the lessons, and the proofs themselves (that is `proof`). Read next: `symbolic.lessons`.
+Not here: the lessons, and the proofs themselves (`proof`). Read next: `symbolic.lessons`.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class Evaluation:
 
     @property
     def relations(self) -> list[Any]:
-        """Return the comparisons in the expressions."""
+        """The comparisons in the expressions."""
         return [node for node in self.nodes if node.is_Relational]
 
     def at(self, point: dict[Any, Fraction], digits: int) -> list[Any]:

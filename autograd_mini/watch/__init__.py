@@ -1,6 +1,6 @@
-"""Who watches a graph being recorded: a `with` block, or a decorator, with hooks of its own.
+"""Watching a graph while it is recorded: a `with` block or decorator that changes the hooks.
 
-Not here: when hooks are called (`program.stack` holds them). Read next: `watch.origins`.
+Not here: the stack that holds the hooks (`program.stack`). Read next: `watch.origins`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Watch(Block, Generic[T]):
-    """A block with other hooks, made from those outside, and what `with ... as` gives; it decorates functions too."""
+    """A block that changes the hooks outside, and holds the result of `with ... as`; it also decorates functions."""
 
     __slots__ = ("result",)
 
@@ -36,8 +36,8 @@ class Watch(Block, Generic[T]):
         run: Any
         if inspect.isasyncgenfunction(function):
             raise OperandError(
-                f"An asynchronous generator runs in turns with its caller: {shown(function)} cannot be decorated.",
-                "Write the `with` inside of it, around code that neither yields nor awaits.",
+                f"{shown(function)} cannot be decorated: an asynchronous generator takes turns with its caller.",
+                "Write the `with` inside it, around code that neither yields nor awaits.",
             )
         if inspect.iscoroutinefunction(function):
 
@@ -59,7 +59,7 @@ class Watch(Block, Generic[T]):
         return cast("Callable[P, R]", functools.wraps(function)(run))
 
     def _in_turns(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run a generator inside the block, and its caller, between its steps, outside."""
+        """Run each step of a generator inside the block, and its caller outside."""
         step: Callable[[Any], Any] = generator.send
         argument: Any = None
         while True:
@@ -84,5 +84,5 @@ def hooked(**hooks: Any) -> Watch[None]:
 
 
 def observing(*observers: Observer) -> Watch[None]:
-    """Call functions with every node that is recorded inside, after those that watch already."""
+    """Call functions with every node that is recorded inside, after the observers outside."""
     return Watch(lambda hooks: replace(hooks, observers=(*hooks.observers, *observers)), None)

@@ -25,13 +25,13 @@ class Kink:
     """One place where a run sat exactly on a point where an operation is not differentiable.
 
     Attributes:
-        node: the result; of a comparison, its left operand.
-        op: what the user calls it: "relu", "abs", "maximum", "comparison".
+        node: the result; for a comparison, its left operand.
+        op: its name, such as "relu", "abs", "maximum", "comparison".
         numbers: the operands.
         chosen: the slope that was chosen for each operand; 0.0 where there is no edge.
         left: the slope just below each operand; inf where it grows without limit, nan outside the domain.
         right: the slope just above each operand.
-        site: where in the user's program; None if that is not known.
+        site: the place in your program; None if unknown.
     """
 
     node: Any
@@ -46,18 +46,16 @@ class Kink:
 
     @property
     def meaning(self) -> str:
-        """What was chosen, and what it was chosen from."""
+        """The slopes that were chosen, and the slopes on both sides."""
         if self.op == "comparison":
             decision = (self.site.expression if self.site else "") or " against ".join(map(repr, self.numbers))
-            return (
-                f"the decision {decision} was made exactly on its boundary; the derivative is that of the branch taken"
-            )
+            return f"the decision {decision} lies exactly on its boundary; the derivative is that of the branch taken"
         left, right = self.left, self.right
         sides = f"{_listed(left)} on the left, {_listed(right)} on the right"
         if len(left) == 1:
             text = f"slope {_listed(self.chosen)} was chosen; it is {sides}"
         else:
-            text = f"slopes {_listed(self.chosen)} by each operand were chosen; they are {sides}"
+            text = f"slopes {_listed(self.chosen)}, one per operand, were chosen; they are {sides}"
         return text + ("; the value jumps there" if left == right and not any(map(isinf, left)) else "")
 
     def __str__(self) -> str:
@@ -65,7 +63,7 @@ class Kink:
 
 
 class Kinks(list[Kink]):
-    """The list that `kinks` fills; printed, it says each place once."""
+    """The list that `kinks` fills; printing it shows each place once."""
 
     def __str__(self) -> str:
         if not self:
@@ -87,7 +85,7 @@ def _listed(slopes: tuple[float, ...]) -> str:
 
 
 def kink_of(node: Any) -> Kink | None:
-    """The kink that a recorded node sits on, or None; nan is no kink."""
+    """The kink of a recorded node, or None; a result of nan does not count."""
     row = node._row
     operands, result = node.operands, node.data
     numbers = tuple([getattr(operand, "data", operand) for operand in operands])
@@ -111,13 +109,13 @@ def kink_of(node: Any) -> Kink | None:
 
 
 def is_watched() -> bool:
-    """Whether `kinks` is on; not while something is recorded without observers, nor inside `no_grad`."""
+    """Whether `kinks` is on; False inside `unobserved` and `no_grad`."""
     hooks = recording().hooks
     return bool(hooks.reports and hooks.observers) and hooks.finish is None
 
 
 def note_kink(kink: Kink) -> None:
-    """Put a kink on the lists of all who watch."""
+    """Add a kink to the list of every active `kinks`."""
     kink = replace(kink, site=user_site())
     for report in recording().hooks.reports:
         report.append(kink)
@@ -126,7 +124,7 @@ def note_kink(kink: Kink) -> None:
 def _note_comparison(left: Any, op: str, right: Any, answer: bool) -> None:
     if op in ("==", "!=") or left._data != getattr(right, "_data", right):
         return
-    frame = sys._getframe(2)  # past the operator; a decision of this package is between two equal forms
+    frame = sys._getframe(2)  # past the operator; decisions in this package are between equal forms
     if is_watched() and not is_package_frame(frame):
         numbers = left.data, float(getattr(right, "data", right))
         note_kink(Kink(left, "comparison", numbers, (0.0, 0.0), None, lambda _: (0.0, 0.0)))
@@ -141,14 +139,14 @@ def kinks() -> Watch[Kinks]:
     """List every place where the computation inside sits exactly on a point where it is not differentiable.
 
     There the derivative is a choice: `abs` at 0, `relu` at 0, ties of `maximum`, `clip` at its bounds, the steps of
-    `floor`, `sqrt` at 0. Where `<`, `<=`, `>` or `>=` compares two equal numbers, also in `max`, `min` and
-    `sorted`, the program might as well have gone the other way, so that counts too; `==` and `!=` do not, because a
-    program that asks for equality means that one point. Operations on plain numbers, and those of forward mode (`jvp`),
-    are not recorded, so they are not seen.
+    `floor`, `sqrt` at 0. A comparison of two equal numbers with `<`, `<=`, `>` or `>=` counts too, also in `max`, `min`
+    and `sorted`, because the program might as well have gone the other way. `==` and `!=` do not count: a program that
+    asks for equality means that one point. Operations on plain numbers and in forward mode (`jvp`) are not recorded, so
+    they are not listed.
 
     Returns:
-        a context manager that gives a list of entries, each with `op`, `numbers`, `chosen`, `left`, `right` (slopes),
-        `site` and `node`; print the list to read it.
+        a context manager; `with ... as` gives a list of entries, each with `op`, `numbers`, `chosen`, `left`, `right`
+        (slopes), `site` and `node`. Print the list to read it.
 
     >>> import autograd_mini as am
     >>> x = am.Value(0.0)
@@ -161,7 +159,7 @@ def kinks() -> Watch[Kinks]:
 
     def change(hooks: Hooks) -> Hooks:
         observers = hooks.observers
-        if _note_row not in observers:  # it puts a kink on all lists
+        if _note_row not in observers:  # it adds a kink to all lists
             observers = (*observers, remember_origin, _note_row)
         others = [watch for watch in hooks.comparisons if watch is not _note_comparison]
         comparisons = (*others, _note_comparison)

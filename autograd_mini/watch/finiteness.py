@@ -1,7 +1,6 @@
-"""`checked`: raise at the first nan or infinity, wherever it arises, and say from what.
+"""`checked`: raise at the first nan or infinity, wherever it arises, and name its cause.
 
-Nodes are looked at through their public attributes. Not here: which slopes a kink has (`boundaries`).
-Read next: `watch.boundaries`.
+Not here: the slopes at a kink (`boundaries`). Read next: `watch.boundaries`.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ def is_checked() -> bool:
 
 
 def checked() -> Watch[None]:
-    """Raise at the first nan or infinity, in recording and in `backward()`, instead of going on with it.
+    """Raise at the first nan or infinity, while recording and in `backward()`.
 
     The error names the operands, or the adjoint and the local derivative, and the expression in your program.
     Everything that is recorded inside is checked, also in a branch that is not taken; plain numbers and the data of
-    leaves are not. A second derivative that goes through a kink of `abs`, `relu`, `maximum` or `clip` raises too;
-    outside of `checked` it is 0 there.
+    leaves are not. A second derivative through a kink of `abs`, `relu`, `maximum` or `clip` raises too; without
+    `checked`, it is 0 there.
 
     Returns:
         a context manager.
@@ -71,10 +70,10 @@ def _check_result(node: Any) -> None:
 def _kink_error(numbers: str, operand: Any = None, operation: str = "an operation at ") -> NonFiniteError:
     place = place_of(operand) if getattr(operand, "origin", None) else None
     return NonFiniteError(
-        f"A second derivative was taken at a kink, of {operation}{numbers}: its slope has no derivative there.",
+        f"A second derivative was taken at a kink of {operation}{numbers}, where the slope has no derivative.",
         f"Look at {place}, which is {operand.data!r}."
         if place
-        else "Look at what has these operands; `kinks` lists all.",
+        else "Look for the operation with these operands; `kinks` lists all kinks.",
     )
 
 
@@ -99,11 +98,11 @@ def _check_dual(name: str, primal: Any, tangent: Any) -> None:
         if name.startswith(_KINK) and isnan(number):
             raise _kink_error(name.removeprefix(_KINK)[1:-1])
         if type(number) is float and not isfinite(number):
-            raise NonFiniteError(f"{what}{name} is {number}.", "Look at the numbers that go into it.")
+            raise NonFiniteError(f"{what}{name} is {number}.", "Look at its operands.")
 
 
 def _check_contributions(node: Any, adjoint: Any) -> None:
-    """Raise if anything that a node hands on to its operands in a sweep is nan or infinite."""
+    """Raise if a gradient that a node passes to its operands in a sweep is nan or infinite."""
     adjoint = getattr(adjoint, "data", adjoint)  # a Value in sweeps of higher order
     if type(adjoint) is not float or not isinstance(node.data, float):
         return  # `ZERO`, or a formula
@@ -113,9 +112,9 @@ def _check_contributions(node: Any, adjoint: Any) -> None:
         if node.op == _KINK:
             raise _kink_error(_numbers(node), operand)
         raise NonFiniteError(
-            f"The gradient that {node.op} hands to its operand {operand.name or repr(operand.data)} is not finite: "
+            f"The gradient that {node.op} passes to its operand {operand.name or repr(operand.data)} is not finite: "
             f"adjoint {adjoint!r} times local derivative {partial!r} is {adjoint * partial!r}.",
             f"Look at {place_of(node)}, which gave {node.data!r}."
             if node.origin
-            else "Record the computation inside `with checked():` too, and this message will name its expression.",
+            else "Record the computation inside `with checked():` too; this message then names the expression.",
         )

@@ -20,13 +20,13 @@ from autograd_mini.watch import Watch
 
 
 def remember_origin(node: Any) -> None:
-    """Note the expression that made a node; an observer further outside may have noted it, and its calls."""
+    """Note the expression that made a node, unless an outer observer has noted it, perhaps with its calls."""
     if node.origin is None:
         node.origin = site_of(program_frame(sys._getframe(1)))
 
 
 def _remember_calls() -> Observer:
-    """An observer that notes the calls that led to an expression as well; equal ones are kept once."""
+    """An observer that also notes the calls that led to an expression; it keeps equal ones once."""
     known: dict[tuple[int, int, Site | None], Site] = {}
 
     def remember(node: Any) -> None:
@@ -39,14 +39,14 @@ def _remember_calls() -> Observer:
     return remember
 
 
-_MOST_DECISIONS = 100  # of one node: a leaf may be compared again in every step of a training
-_MOST_BEHIND = 100  # computed nodes of a comparison that leaves keep: not the whole graph of a loss
+_MOST_DECISIONS = 100  # per node: training may compare the same leaf in every step
+_MOST_BEHIND = 100  # computed nodes behind a comparison that leaves keep; the graph of a loss would be too large
 
 
 def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
-    """Note a comparison at the nodes that take part, and at the leaves that these were computed from.
+    """Note a comparison at its nodes, and at the leaves that they were computed from.
 
-    What is recorded later may depend on the answer alone: in `3.0 * x if x * x > y else y` nothing leads to x * x.
+    Later nodes may depend on the answer only: in `3.0 * x if x * x > y else y`, no node leads to x * x.
     """
     nodes = [x for x in (left, right) if isinstance(x, Node)]
     if nodes:
@@ -62,7 +62,7 @@ def note_choice(node: Any, x: Any) -> None:
 
 
 def _leaves_behind(nodes: list[Any]) -> dict[Any, None]:
-    """The leaves behind a few nodes; none if that is a large graph."""
+    """The leaves behind a few nodes; none if the graph is large."""
     found = dict.fromkeys(nodes)
     waiting = [*nodes]
     while waiting:
@@ -86,9 +86,9 @@ if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
 def provenance(calls: bool = False) -> Watch[None]:
     """Remember, for every node recorded inside, the source expression that made it: `node.origin`.
 
-    The comparisons that a program makes with a node are remembered too, with their answers: `node.decisions`.
-    It is off by default because it makes recording slower. The environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it
-    on, with calls, for a whole run.
+    It also remembers the comparisons that a program makes with a node, with their answers: `node.decisions`. It is off
+    by default because it makes recording slower. The environment variable AUTOGRAD_MINI_PROVENANCE=1 turns it on, with
+    calls, for a whole run.
 
     Args:
         calls: remember the calls that led there too: `node.origin.caller`, and so on outwards.
@@ -108,7 +108,7 @@ def provenance(calls: bool = False) -> Watch[None]:
 
 
 def place_of(node: Any) -> Site | None:
-    """The expression in the user's program that made a node: of one made by this package, the call that led there."""
+    """The expression in the program that made a node; for a node made in this package, the call that led there."""
     origin: Site | None = node.origin
     if origin is None or not is_of_package(origin):
         return origin

@@ -360,7 +360,7 @@ def test_c3_the_error_at_a_kink_names_the_operand():
     ):
         with (
             am.checked(),
-            pytest.raises(am.NonFiniteError, match=r"(?s)at 0.0: .*Look at .*test_conventions.py.*which is 0.0"),
+            pytest.raises(am.NonFiniteError, match=r"(?s)at 0.0, .*Look at .*test_conventions.py.*which is 0.0"),
         ):
             second()
 

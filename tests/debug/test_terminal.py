@@ -140,8 +140,8 @@ def test_the_end_of_input_ends_the_session_and_the_program(session):
     done = session(NETWORK, "n")
     assert (done.returncode, done.stderr) == (
         1,
-        "autograd-mini: The commands ended before program.py did. End them with q to leave it, or with as many c as it "
-        "takes.\n",
+        "autograd-mini: The commands ended before program.py did. End them with q to leave it, or with enough c to "
+        "finish it.\n",
     )
     assert "gradient" not in done.stdout
     left = session(NETWORK, "n", "q")
@@ -327,8 +327,8 @@ def test_a_session_inside_of_the_program_reads_the_same_commands(session):
 
 def terminal_never(program):
     return (
-        f"{program} never calls backward(). Call it on the value whose derivatives you want, or name that: "
-        f"autograd-mini debug {program}:NAME. What other threads and processes do is not followed.\n"
+        f"{program} never calls backward(). Call it on the value you want to differentiate, or name the value: "
+        f"autograd-mini debug {program}:NAME. Other threads and processes are not followed.\n"
     )
 
 
@@ -409,7 +409,7 @@ def test_the_ends_of_time(shell):
     assert shell("n") == "The sweep is over. c goes on with the program; rn goes back.\n"
     assert "forward" in shell("rc")
     assert shell.trace.position == 0
-    assert shell("rn") == "This is the beginning: nothing has been computed before.\n"
+    assert shell("rn") == "This is the beginning: nothing was computed before.\n"
     assert shell("s").splitlines()[0] == f"step 1 of {len(shell.trace) - 1}, forward"
 
 
@@ -429,7 +429,7 @@ def test_jump(shell):
     for text, position in [("jump 3", 3), ("j +2", 5), ("j -1", 4), ("j start", start), ("j end", end), ("j 0", 0)]:
         shell(text)
         assert shell.trace.position == position
-    assert shell("j -1") == f"*** There is no step -1: they go from 0 to {end}.\n"
+    assert shell("j -1") == f"*** There is no step -1; steps go from 0 to {end}.\n"
     assert shell("j soon") == "*** 'soon' is not a step: write a number, +3, -3, start or end.\n"
 
 
@@ -508,7 +508,7 @@ def test_conditions_counts_and_switches(shell):
     assert "the sweep is over" in shell("jump start", "c")
     assert "off" not in shell("enable")
     assert shell("clear 1") == "removed 1\n"
-    assert shell("b") == "No breakpoints; help break says what can be one.\n"
+    assert shell("b") == "No breakpoints; help break lists the places.\n"
     assert shell("b 8", f"clear {shell.file}:8").endswith("removed 2\n")
     assert shell("b 8", "b exp", "clear").endswith("removed 3, 4\n")
 
@@ -765,7 +765,7 @@ def test_what_if(shell):
     assert shell.trace.grad(w) == pytest.approx(1.9051482536448665 / before)
     assert "without what you changed" in shell(f"graph {shell.file.parent / 'a.dot'}")
     assert shell("set w") == "*** Write a node and a number, as in set y 2.\n"
-    assert shell("set loss 2").startswith("*** loss has handed its gradient on already.")
+    assert shell("set loss 2").startswith("*** loss has already handed on its gradient.")
     assert shell("set w x").startswith("*** 'x' is not a number")
 
 

@@ -710,7 +710,7 @@ def test_the_plain_value_knows_labels():
     assert am.Value(2.0).label is None
     with pytest.raises(am.ArgumentError, match="name='a' and label='b'"):
         am.Value(2.0, name="a", label="b")
-    with pytest.raises(am.OperandError, match="text"):
+    with pytest.raises(am.OperandError, match="is a string"):
         am.Value(2.0, name=5)
     assert (am.Value(2.0).relu()._op, am.Value(-2.0).relu()._op, (am.Value(1.0) + 2)._op) == ("ReLU", "ReLU", "+")
 

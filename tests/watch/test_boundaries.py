@@ -67,7 +67,7 @@ def test_several_operands_have_a_slope_each():
         abs(Value(0.0))
     texts = [kink.meaning for kink in report]
     assert texts == [
-        "slopes (0.5, 0.5) by each operand were chosen; they are (0.0, 0.0) on the left, (1.0, 1.0) on the right",
+        "slopes (0.5, 0.5), one per operand, were chosen; they are (0.0, 0.0) on the left, (1.0, 1.0) on the right",
         "slope 0.0 was chosen; it is -1.0 on the left, 1.0 on the right",
     ]
 
@@ -158,7 +158,7 @@ def test_comparisons_of_equal_numbers():
     ]  # fmt: skip
     assert {kink.op for kink in report} == {"comparison"}
     assert (report[0].node, report[0].numbers, report[0].chosen) == (x, (0.0, 0.0), (0.0, 0.0))
-    assert "the decision x > 0.0 was made exactly on its boundary" in str(report)
+    assert "the decision x > 0.0 lies exactly on its boundary" in str(report)
 
 
 def test_nothing_is_seen_in_the_rules():

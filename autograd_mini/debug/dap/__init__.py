@@ -29,24 +29,24 @@ from autograd_mini.errors import ArgumentError
 
 _TICK = 0.2  # seconds
 _PATIENCE = 30.0  # seconds for an editor to launch or attach
-_STRANGERS = 50  # connections that have not launched or attached yet; another one is sent away
-_SHORT = 1 << 20  # bytes of a message from one of them
+_STRANGERS = 50  # connections that have not launched or attached yet; more are sent away
+_SHORT = 1 << 20  # bytes of a message from such a connection
 
 
 def serve_streams(given: Mapping[str, Any]) -> None:
-    """Serve the editor that has started this process, over standard input and output; the process ends with it.
+    """Serve the editor that started this process, over standard input and output, until the editor ends it.
 
     `given` are options of every launch, such as `at`.
     """
     if sys.stdin is None or sys.stdout is None:
         raise ArgumentError(
-            "An editor speaks over standard input and output, and one of them is closed.",
+            "An editor speaks over standard input and output, but one of them is closed.",
             "Let an editor start this command, or add --port N.",
         )
     incoming, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever is printed by mistake must not get between the messages
+    os.dup2(2, 1)  # stray prints must not get between the messages
     adapter = Adapter(Channel(incoming, output), given=given)
-    woken, waker = socket.socketpair()  # a handler would not wake a thread that is just about to wait
+    woken, waker = socket.socketpair()  # a handler would not wake a thread that is about to wait
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno())
 
@@ -55,7 +55,7 @@ def serve_streams(given: Mapping[str, Any]) -> None:
         adapter.editor.stop()
 
     in_background(stop)
-    for ending in (signal.SIGINT, signal.SIGTERM):  # this is how some editors say good-bye
+    for ending in (signal.SIGINT, signal.SIGTERM):  # some editors say goodbye like this
         signal.signal(ending, lambda *_: None)
     adapter.serve()
     signal.set_wakeup_fd(-1)
@@ -64,9 +64,9 @@ def serve_streams(given: Mapping[str, Any]) -> None:
 
 
 def serve_port(port: int, given: Mapping[str, Any]) -> None:
-    """Serve the editors that know the printed token on a port of this machine, several at a time; 0: any that is free.
+    """Serve all editors that know the printed token, on a port of this machine; 0 takes any free port.
 
-    `given` are options of every launch, such as `at`; with a `program`, that is what editors attach to.
+    `given` are options of every launch, such as `at`; if they have a `program`, editors attach to it.
     """
     with closing(_Port(port, given)) as door:
         door.serve()
@@ -94,7 +94,7 @@ def serve_call(call: Call, port: int) -> None:
 
 @dataclass(frozen=True)
 class _Guest:
-    """An editor, or a stranger, that has connected."""
+    """A connected client, which may be an editor or a stranger."""
 
     adapter: Adapter
     channel: SocketChannel
@@ -103,7 +103,7 @@ class _Guest:
 
 
 class _Port:
-    """A port of this machine. Each editor is served in a thread of its own: a silent one does not block the others."""
+    """A port of this machine; each client gets a thread, so a silent one does not block the others."""
 
     def __init__(
         self, port: int, given: Mapping[str, Any], begin: Callable[[dict[str, Any], Editor], Debuggee] = start
@@ -120,7 +120,7 @@ class _Port:
         chosen = os.environ.get(TOKEN)
         self._token = chosen or secrets.token_hex(16)
         number = self._server.getsockname()[1]
-        launch = {"program": "${file}", "stopOnEntry": True}  # a debugger that completes "node" would say false
+        launch = {"program": "${file}", "stopOnEntry": True}  # said here, because editors complete "node" with false
         configuration = {
             "type": "node", "request": "attach" if "program" in given else "launch", "name": "Step through backprop",
             **({} if "program" in given else launch), "debugServer": number,
@@ -130,7 +130,7 @@ class _Port:
         print(f"{waiting}\n{json.dumps(configuration)}", file=sys.stderr, flush=True)
 
     def serve(self, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Accept connections until it is over, and drop those that do not launch or attach in time."""
+        """Accept connections until `is_over`, and drop those that do not launch or attach in time."""
         while not is_over():
             try:
                 self._admit(self._server.accept()[0])
@@ -153,7 +153,7 @@ class _Port:
         self._guests.append(_Guest(adapter, channel, serving, time.monotonic() + _PATIENCE))
 
     def close(self, lingering: float = 0.0) -> None:
-        """Stop listening and end what was started, after some seconds in which editors may say good-bye."""
+        """Stop listening and end what was started, after some seconds for editors to say goodbye."""
         self._server.close()
         end = time.monotonic() + lingering
         for guest in self._guests:

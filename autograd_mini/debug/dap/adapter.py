@@ -1,7 +1,7 @@
-"""What an editor talks to: has the user's program started, passes messages on, and ends it.
+"""The process an editor talks to: it has the user's program started, passes messages on, and ends the program.
 
-The program may crash, exit, print without end or loop for ever: this process lives on, and says what became of it.
-Not here: processes (that is `launch`); what the requests about a trace mean (that is `session`, in the other process).
+The program may crash, exit, print without end or loop forever; this process survives and reports what happened.
+Not here: processes (`launch`), and the requests about a trace (`session`, in the other process).
 Read next: `debug.dap.debuggee`.
 """
 
@@ -19,7 +19,7 @@ from autograd_mini.debug.dap.protocol import LONGEST, PENDING, Channel, Editor, 
 from autograd_mini.debug.dap.session import CAPABILITIES, REFUSED, REQUESTS, WAITING
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
 
-_LAST = "configurationDone"  # of what an editor has to say before the program may run
+_LAST = "configurationDone"  # the last message of an editor before the program may run
 _OVER = "The program has ended."
 _NOTHING_YET = "Nothing is being debugged.", "Launch a program first."
 
@@ -27,8 +27,8 @@ _NOTHING_YET = "Nothing is being debugged.", "Launch a program first."
 class Adapter:
     """Serves one editor.
 
-    `start` begins what is debugged, given the options of a launch and the editor. `given` are options from before any
-    editor came; with a program among them, editors attach instead of launching. They must send the token, if any.
+    `start` starts the debuggee, given the options of a launch and the editor. `given` are options from before any
+    editor came; if they contain a program, editors attach instead of launching. They must send the token, if any.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class Adapter:
         self._numbers = itertools.count(1)  # of breakpoints
         self._debuggee: Debuggee | None = None
         self._relay: threading.Thread | None = None
-        self._is_over = False  # nothing may be started any more
+        self._is_over = False  # nothing may start any more
         self._handlers: dict[str, Callable[[Any], Any]] = {
             "initialize": self._initialize, "launch": self._launch, "attach": self._attach, "restart": self._restart,
             "terminate": self._terminate, "disconnect": lambda _: self.end(),
         }  # fmt: skip
 
     def serve(self) -> None:
-        """Answer the editor until it is gone; nothing that was started is left behind."""
+        """Answer the editor until it is gone, and leave nothing running."""
         try:
             for request in self.editor.requests():
                 if self._answer(request):
@@ -64,7 +64,7 @@ class Adapter:
             self._channel.close()
 
     def _answer(self, request: Message) -> bool:
-        """Answer a request, or see that it is answered; whether it was the last one."""
+        """Answer a request, or have it answered; return True if it was the last one."""
         command = request["command"]
 
         def carry_out(arguments: dict[str, Any]) -> Any:
@@ -89,13 +89,13 @@ class Adapter:
     # -- running -------------------------------------------------------------------------------------------------------
 
     def _trust(self, token: object) -> None:
-        """Check the token, before anything else of the request is looked at."""
+        """Check the token before anything else in the request."""
         if not self.is_trusted:
             known = str(self._token).encode()
             if not isinstance(token, str) or not secrets.compare_digest(token.encode(errors="replace"), known):
                 raise ArgumentError(
                     f"The token is {'missing' if token is None else 'wrong'}.",
-                    'Add "token": "…" to the configuration, as it was printed where the port was opened.',
+                    'Add "token": "…" to the configuration; it was printed where the port was opened.',
                 )
             self.is_trusted, self._channel.longest = True, LONGEST
 
@@ -106,7 +106,7 @@ class Adapter:
         is_given = "program" in self._given
         if is_given is not attaches:
             raise ArgumentError(
-                "What is to be debugged was said already; attach to it."
+                "The program to debug is fixed already; attach to it."
                 if is_given
                 else "There is nothing to attach to; use launch, or run autograd-mini dap --port N SCRIPT.py."
             )
@@ -120,7 +120,7 @@ class Adapter:
     def _restart(self, arguments: dict[str, Any]) -> None:
         if self._options is None:
             raise ArgumentError(*_NOTHING_YET)
-        if self._given.get("program") == "":  # we are in it
+        if self._given.get("program") == "":  # this process is the program
             raise ArgumentError("This program runs once.", "Debug it with autograd-mini dap.")
         options = arguments.get("arguments")
         if isinstance(options, dict) and "program" in options and "program" not in self._given:
@@ -128,7 +128,7 @@ class Adapter:
         self._begin(self._options)
 
     def _begin(self, options: dict[str, Any]) -> None:
-        """Start a debuggee in place of the one before, and tell it what the editor has said so far."""
+        """Start a debuggee in place of the last one, and tell it what the editor has said so far."""
         with self._lock:
             if self._is_over:
                 raise ArgumentError("The editor is gone.")
@@ -150,14 +150,14 @@ class Adapter:
         self.editor.is_leaving = False  # it may restart
 
     def _kill(self) -> bool:
-        """End the debuggee, if there is one; whether there was."""
+        """End the debuggee; return True if there was one."""
         with self._lock:  # one may be starting
             if self._debuggee is not None:
                 self._debuggee.end()
             return self._debuggee is not None
 
     def end(self) -> None:
-        """End the debuggee for good, and tell."""
+        """End the debuggee for good, and tell the editor."""
         with self._lock:
             self._is_over = True
             self._kill()
@@ -170,9 +170,9 @@ class Adapter:
         command = request["command"]
         if self._options is None:
             raise ArgumentError(*_NOTHING_YET)
-        if command.endswith("Breakpoints") and command != "setExceptionBreakpoints":  # those have no numbers
+        if command.endswith("Breakpoints") and command != "setExceptionBreakpoints":  # filters have no numbers
             for breakpoint in arguments.get("breakpoints") or []:
-                breakpoint["id"] = next(self._numbers)  # so that it keeps it from run to run
+                breakpoint["id"] = next(self._numbers)  # which it keeps from run to run
         with self._lock:
             if command.endswith("Breakpoints") or command == _LAST:
                 source = arguments.get("source") or {}
@@ -184,7 +184,7 @@ class Adapter:
         return PENDING
 
     def _answer_late(self, request: Message) -> None:
-        """Answer a request that has come when the program had ended already."""
+        """Answer a request that came after the program had ended."""
         row = REQUESTS.get(request["command"])
         if row is None or row.ended is REFUSED:
             self._channel.refuse(request, _OVER)
@@ -197,7 +197,7 @@ class Adapter:
             self._channel.respond(request, row.ended)
 
     def _listen(self, debuggee: Debuggee) -> None:
-        """Pass on what a debuggee says, until it ends."""
+        """Pass on what a debuggee says until it ends."""
         for message in debuggee.channel:
             if message["type"] == "response":
                 with self._lock:

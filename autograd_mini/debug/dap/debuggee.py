@@ -1,7 +1,6 @@
-"""The process in which the user's program runs; its output is its own, it talks with the adapter over a socket.
+"""The process that runs the user's program; it keeps its own output, and talks to the adapter over a socket.
 
-Not here: what happens at a stop (that is `session`), and who starts this (that is `launch`).
-Read next: `debug.dap.session`.
+Not here: stops (`session`), and the start of this process (`launch`). Read next: `debug.dap.session`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ TOKEN = "AUTOGRAD_MINI_DAP_TOKEN"
 def main(port: int, secret: str | None = None) -> int:
     """Connect to the adapter, run the program that it names, and return the exit status.
 
-    In a terminal, `secret` is the file that holds the token; elsewhere the token is in the environment.
+    In a terminal, `secret` is the file that holds the token; otherwise the token is in the environment.
     """
     token = os.environ.pop(TOKEN, "")
     connection = socket.create_connection(("127.0.0.1", port))
@@ -50,7 +49,7 @@ def main(port: int, secret: str | None = None) -> int:
         return _run(options, session)
     try:
         return _run(options, session)
-    finally:  # what is left of the program, such as a process that it has started, has nothing to tell
+    finally:  # what remains of the program, such as its child processes, has nothing to say
         is_over = True
         session.channel.close()
 
@@ -72,13 +71,13 @@ def _run(options: dict[str, Any], session: Session) -> int:
         return 1
     if not calls:
         name = options["program"]
-        hint = f"To look at its variable NAME, debug {name}:NAME."
+        hint = f"To look at its variable NAME, debug {name}:NAME instead."
         session.channel.say(f"{name} never called backward(). {hint}\n", "important")
     return 0
 
 
 def _end() -> NoReturn:
-    """End this process and those that it has started, as there is no adapter left to do so."""
+    """End this process and its children, because no adapter is left to do so."""
     if os.name == "posix" and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

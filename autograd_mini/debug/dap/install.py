@@ -1,6 +1,6 @@
-"""Installing the VS Code extension, which is a folder of this package, by copying it to where editors look.
+"""Installing the VS Code extension, a folder of this package, by copying it to where editors look.
 
-The editor's own lists belong to the editor: what they say of other extensions stays as it is, to the byte.
+The editor's lists belong to the editor: their entries about other extensions stay the same, to the byte.
 Not here: the extension itself (`../vscode`). Read next: `demo`.
 """
 
@@ -26,9 +26,9 @@ _EDITORS = (  # VS Code, its variants, and their servers on other machines
 
 
 def install(folder: Path | None = None) -> list[Path]:
-    """Copy the extension to a folder, or to every editor of this user, in place of older ones; what was written.
+    """Copy the extension to a folder, or to each of this user's editors, and return the folders it wrote.
 
-    It remembers this interpreter. If anything cannot be read or written, what was there stays.
+    It replaces older versions and remembers this interpreter. If anything cannot be read or written, nothing changes.
     """
     if folder is not None and not folder.is_dir():
         raise ArgumentError(f"There is no folder {str(folder)!r}.", "Create it, or pass another as --extensions-dir.")
@@ -36,8 +36,8 @@ def install(folder: Path | None = None) -> list[Path]:
     folders = [folder] if folder is not None else [home / "extensions" for home in homes if home.is_dir()]
     if not folders:
         raise ArgumentError(
-            f"No editor is found in any of {', '.join(map(str, homes))}.",
-            "Say with --extensions-dir where it keeps its extensions.",
+            f"No editor was found in any of {', '.join(map(str, homes))}.",
+            "Pass the folder of its extensions with --extensions-dir.",
         )
     return [_copy(folder) for folder in folders]
 
@@ -48,7 +48,7 @@ def _copy(folder: Path) -> Path:
     target = folder / f"{name}-{manifest['version']}"
     folder.mkdir(exist_ok=True)
     removed, register = folder / ".obsolete", folder / "extensions.json"
-    edited = {  # before anything is written, as one may be broken
+    edited = {  # read them all before writing, because one may be broken
         removed: _without_removal(removed, name),
         register: _with_extension(register, name, manifest["version"], target),
     }
@@ -80,14 +80,14 @@ def _copy(folder: Path) -> Path:
 
 
 def _is_ours(folder: str, name: str) -> bool:
-    """Whether this is some version of an extension, and not another one whose name begins alike."""
+    """Return True for a version of this extension, and False for one whose name only begins like it."""
     return re.fullmatch(rf"{re.escape(name)}-\d+\.\d.*", folder, re.IGNORECASE) is not None
 
 
 def _with_extension(register: Path, name: str, version: str, target: Path) -> str | None:
-    """The list that VS Code keeps of what it has, with the extension at its end; None if it keeps none.
+    """Return VS Code's list of extensions with this one at its end; None if VS Code keeps no list.
 
-    The other entries are cut out of the text, whatever they are.
+    The text of the other entries stays the same, whatever they are.
     """
     if (text := _read(register, "[]", list)) is None:
         return None
@@ -103,7 +103,7 @@ def _with_extension(register: Path, name: str, version: str, target: Path) -> st
 
 
 def _identifier(entry: Any) -> str | None:
-    """The extension that an entry is about; None for an odd one."""
+    """Return the extension that an entry is about; None for an entry of another form."""
     try:
         return str(entry["identifier"]["id"]).lower()
     except (LookupError, TypeError):
@@ -111,7 +111,7 @@ def _identifier(entry: Any) -> str | None:
 
 
 def _elements(text: str) -> Iterator[tuple[Any, int, int]]:
-    """The elements of a list in JSON, and where in the text each begins and ends."""
+    """Yield the elements of a JSON list with the positions in the text where they begin and end."""
 
     def after(position: int) -> int:
         return len(text) - len(text[position:].lstrip(" \t\r\n,"))
@@ -124,14 +124,14 @@ def _elements(text: str) -> Iterator[tuple[Any, int, int]]:
 
 
 def _without_removal(register: Path, name: str) -> str | None:
-    """What VS Code is to remove at its next start, without the extension; None if it is not in there."""
+    """Return VS Code's list of removals for its next start without this extension; None if it is not listed."""
     removed = json.loads(_read(register, "{}", dict) or "{}")
     kept = {key: removed[key] for key in removed if not _is_ours(key, name)}
     return None if kept == removed else json.dumps(kept, separators=(",", ":"))
 
 
 def _read(register: Path, empty: str, kind: type) -> str | None:
-    """The text of one of the editor's lists, None if there is no such file; an error if the editor cannot read it."""
+    """Return the text of one of the editor's lists, None if the file is missing; raise if the editor cannot read it."""
     if not register.is_file():
         return None
     try:
@@ -145,6 +145,6 @@ def _read(register: Path, empty: str, kind: type) -> str | None:
             return text
         what = f"is not what VS Code writes, but {shown(found)}"
     raise ArgumentError(
-        f"{str(register)!r} {what}; it is left as it is, and nothing is installed there.",
-        "Repair it; or delete it, and VS Code looks for its extensions again.",
+        f"{str(register)!r} {what}; it was not changed, and nothing was installed there.",
+        "Repair it, or delete it to let VS Code search for its extensions again.",
     )

@@ -1,6 +1,6 @@
-"""Starting the user's program: in a process of its own, or in a terminal of the editor if it reads input.
+"""Starting the user's program, in a process of its own or, if it reads input, in a terminal of the editor.
 
-Not here: what the program does then (that is `debuggee`), and what its editor asks. Read next: `debug.dap.adapter`.
+Not here: the program's side (`debuggee`), and the editor's requests. Read next: `debug.dap.adapter`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from autograd_mini.debug.dap.protocol import Channel, Editor, Message, SocketCha
 from autograd_mini.errors import ArgumentError, ProgramError, shown
 from autograd_mini.script import path_and_name
 
-LINGERING = 2.0  # seconds to wait for output when the process has ended, but another one holds its pipes
+LINGERING = 2.0  # seconds to wait for output when the process has ended but another one holds its pipes
 _PATIENCE = 30.0  # seconds for an interpreter to start
 _TICK = 0.05  # seconds
 _KINDS = {"internalConsole": None, "integratedTerminal": "integrated", "externalTerminal": "external"}
@@ -34,23 +34,23 @@ _UNFILLED = re.compile(r"\$\{[^}]*\}")
 
 
 class Debuggee:
-    """Where a session lives: at the end of a channel, where a program ends, or goes on alone, when that is closed."""
+    """The far end of a session's channel: a program that ends, or continues alone, when the channel is closed."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self.pending: dict[int, Message] = {}  # the editor's requests that it has not answered yet, by our number
+        self.pending: dict[int, Message] = {}  # the editor's requests without an answer yet, by our number
 
     def wait(self) -> int | None:
-        """Wait for the end; the exit status of a process, None where it is not known."""
-        return None  # the connection is all there is, and it has ended
+        """Wait for the end and return the exit status of the process; None if it is not known."""
+        return None  # only the connection is known, and it has ended
 
     def end(self) -> None:
-        """End it, now."""
+        """End it now."""
         self.channel.close()
 
 
 class Process(Debuggee):
-    """A program in a process of its own, whose output is said: called with a text, and "stdout" or "stderr"."""
+    """A program in a process of its own; its output goes to a callback, as a text and "stdout" or "stderr"."""
 
     def __init__(
         self, command: list[str], options: Mapping[str, Any], token: str, say: Callable[[str, str], None]
@@ -65,13 +65,13 @@ class Process(Debuggee):
             stderr=subprocess.PIPE,
             cwd=options.get("cwd") or None,
             env={name: value for name, value in environment.items() if value is not None},
-            start_new_session=True,  # so that its own processes end with it
+            start_new_session=True,  # so that its children end with it
         )
         streams = [(self._process.stdout, "stdout"), (self._process.stderr, "stderr")]
         self._output = [in_background(_pass_on, stream, category, say) for stream, category in streams]
 
     def connect(self, connection: socket.socket) -> None:
-        """Talk with it over a connection, until it ends; its children may hold the other side for longer."""
+        """Talk to it over a connection until it ends; its children may hold the other side longer."""
 
         def hang_up() -> None:
             self._process.wait()
@@ -82,12 +82,12 @@ class Process(Debuggee):
         in_background(hang_up)
 
     def check(self) -> None:
-        """Raise an error if it has ended."""
+        """Raise if it has ended."""
         if self._process.poll() is not None:
             raise ProgramError(f"{self._interpreter} ended before the program began.", "Choose Python 3.11 or newer.")
 
     def wait(self) -> int:
-        """Wait for the end, and for all output; the exit status, as a shell counts it."""
+        """Wait for the end and for all output, and return the exit status as a shell would."""
         status = self._process.wait()
         end = time.monotonic() + LINGERING
         for thread in self._output:
@@ -95,7 +95,7 @@ class Process(Debuggee):
         return status if status >= 0 else 128 - status
 
     def end(self) -> None:
-        """End the process, and those that it started."""
+        """End the process and its children."""
         with suppress(OSError):  # it has ended by itself
             if os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -104,14 +104,14 @@ class Process(Debuggee):
 
 
 def start(options: Mapping[str, Any], editor: Editor) -> Debuggee:
-    """Run a program where its launch wants it, in a process or in a terminal of the editor.
+    """Run a program where its launch configuration says, in a process or in a terminal of the editor.
 
-    It raises ArgumentError if the options make no sense, ProgramError if no interpreter or terminal starts.
+    It raises ArgumentError if the options are impossible, and ProgramError if no interpreter or terminal starts.
     """
     _check(options)
     start_it = _in_terminal if _KINDS[options.get("console") or "internalConsole"] else _alone
     if start_it is _in_terminal and not (editor.client or {}).get("supportsRunInTerminalRequest"):
-        what = "This editor opens no terminals for debuggers: the program runs without one, and finds no input."
+        what = "This editor opens no terminals for debuggers, so the program runs without one and finds no input."
         editor.channel.say(f"{what}\n", "important")
         start_it = _alone
     python = options.get("python") or sys.executable
@@ -138,11 +138,11 @@ def _alone(command: list[str], options: Mapping[str, Any], editor: Editor, serve
 def _in_terminal(command: list[str], options: Mapping[str, Any], editor: Editor, server: socket.socket) -> Debuggee:
     token = secrets.token_hex(16)
     try:
-        handle, secret = tempfile.mkstemp(prefix="autograd-mini-")  # a command line is visible to all users
+        handle, secret = tempfile.mkstemp(prefix="autograd-mini-")  # not on the command line, which all users can see
         with open(handle, "w", encoding="ascii") as file:
             file.write(token)
     except OSError as error:
-        raise ProgramError(f"No secret can be handed to the terminal: {error}.") from None
+        raise ProgramError(f"The token cannot be passed to the terminal: {error}.") from None
     try:
         asked = editor.channel.request("runInTerminal", {
             "kind": _KINDS[options["console"]], "title": "autograd-mini", "args": [*command, secret],
@@ -152,7 +152,7 @@ def _in_terminal(command: list[str], options: Mapping[str, Any], editor: Editor,
         def check() -> None:
             for answer in [*editor.refusals]:
                 if answer.get("request_seq") == asked:
-                    raise ProgramError(f"The editor opens no terminal: {shown(answer.get('message'), 200)}.")
+                    raise ProgramError(f"The editor did not open a terminal: {shown(answer.get('message'), 200)}.")
 
         return Debuggee(SocketChannel(_accept(server, token, editor, check)))
     finally:
@@ -160,7 +160,7 @@ def _in_terminal(command: list[str], options: Mapping[str, Any], editor: Editor,
 
 
 def _accept(server: socket.socket, token: str, editor: Editor, check: Callable[[], None]) -> socket.socket:
-    """The connection that sends the token, among any others; `check` raises when waiting has become pointless."""
+    """Return the connection that sends the token, among any others; `check` raises once waiting is pointless."""
     wanted, guests = token.encode() + b"\n", list[socket.socket]()
     known = SimpleQueue[socket.socket]()
 
@@ -181,7 +181,7 @@ def _accept(server: socket.socket, token: str, editor: Editor, check: Callable[[
             check()
             if editor.is_leaving:
                 raise ProgramError("It was ended before the program began.")
-            with suppress(OSError):  # in a thread of its own: a silent one must not block the others
+            with suppress(OSError):  # in a thread, because a silent connection must not block the others
                 guests.append(server.accept()[0])
                 in_background(read, guests[-1])
             with suppress(Empty):
@@ -193,12 +193,12 @@ def _accept(server: socket.socket, token: str, editor: Editor, check: Callable[[
                     guest.shutdown(socket.SHUT_RDWR)
                 guest.close()
     if found is None:
-        raise ProgramError(f"No interpreter came within {_PATIENCE:.0f} seconds.")
+        raise ProgramError(f"No interpreter connected within {_PATIENCE:.0f} seconds.")
     return found
 
 
 def completed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a launch, with ~ expanded, which some editors leave to us, and without the token."""
+    """Return the options of a launch without the token and with ~ expanded, which some editors do not do."""
     whole = {name: option for name, option in options.items() if name != "token"}
     for name in ("program", "cwd", "python"):
         if isinstance(path := whole.get(name), str):
@@ -209,7 +209,7 @@ def completed(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(options: Mapping[str, Any]) -> None:
-    """Complain about a launch configuration before anything is started."""
+    """Raise if a launch configuration is wrong, before anything starts."""
 
     def texts(things: object) -> bool:
         return isinstance(things, list) and all(isinstance(thing, str) for thing in things)
@@ -217,9 +217,9 @@ def _check(options: Mapping[str, Any]) -> None:
     def environment(things: object) -> bool:
         return isinstance(things, dict) and all(isinstance(thing, str | None) for thing in things.values())
 
-    forms: dict[str, tuple[str, Callable[[Any], bool]]] = {  # what an option has to be, if it is given
-        "args": ("a list of texts", texts),
-        "env": ("an object of texts", environment),
+    forms: dict[str, tuple[str, Callable[[Any], bool]]] = {  # what an option must be, if given
+        "args": ("a list of strings", texts),
+        "env": ("an object of strings", environment),
         "at": ("the number of a backward() call, from 1", lambda at: type(at) is int and at > 0),
         "python": ("the path of an interpreter", lambda python: isinstance(python, str) or texts(python)),
         "console": (f"one of {', '.join(_KINDS)}", lambda console: isinstance(console, str) and console in _KINDS),
@@ -228,7 +228,7 @@ def _check(options: Mapping[str, Any]) -> None:
         raise ArgumentError("The configuration has no program.", 'Write "program": "${file}".')
     for name, (form, fits) in forms.items():
         if (option := options.get(name)) is not None and (option or name == "at") and not fits(option):
-            raise ArgumentError(f"{name} is {form}, not {shown(option)}.")
+            raise ArgumentError(f"{name} must be {form}, not {shown(option)}.")
     for name in ("cwd", "program", "python"):
         path = options.get(name) or ""
         path = path[0] if isinstance(path, list) else str(path)

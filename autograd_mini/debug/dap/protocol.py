@@ -1,6 +1,6 @@
-"""The Debug Adapter Protocol's framing: JSON objects after a header with their length, over a pair of byte streams.
+"""The framing of the Debug Adapter Protocol: JSON objects, each after a header with its length, over byte streams.
 
-Not here: what any message means. Read next: `debug.dap.launch`.
+Not here: the meaning of messages. Read next: `debug.dap.launch`.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ Message = dict[str, Any]
 
 LONGEST = 64 << 20  # bytes of a message
 PENDING = object()
-"""What a handler returns for a request that is answered later."""
-_AHEAD = 1000  # requests that wait to be answered; the next one is read when one of them is
+"""A handler returns this for a request that is answered later."""
+_AHEAD = 1000  # requests that may wait; reading pauses until one of them is answered
 _SHOWN = {"launch", "attach", "setVariable", "setExpression"}
-"""Requests whose refusal editors show in a window of its own: the user asked for something, and waits for it."""
+"""Requests whose refusal editors show in a window of its own, because the user waits for the result."""
 _UNUSABLE = (AttributeError, LookupError, OSError, OverflowError, RecursionError, TypeError, ValueError)
-"""What arguments of a request lead to that are not as the protocol says."""
+"""The errors that malformed arguments of a request lead to."""
 _LONGEST_HEADER = 4096
 _NAME = re.compile(rb"[A-Za-z-]+")
-_ERROR = 1  # the protocol wants errors numbered; ours differ in their text
+_ERROR = 1  # the protocol numbers errors; ours differ in their text
 
 
 class FramingError(AutogradError):
-    """The bytes are not messages, and where the next message begins cannot be known."""
+    """The bytes are not messages, so the beginning of the next message is unknown."""
 
 
 class Channel:
-    """Messages to and from one peer; several threads may send, one receives."""
+    """Messages to and from one peer; several threads may send, and one receives."""
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO, longest: int = LONGEST) -> None:
         self._reader, self._writer, self.longest = reader, writer, longest
@@ -47,14 +47,14 @@ class Channel:
     # -- receiving -----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Message]:
-        """The messages of the peer until it is gone; it is told what is not one."""
+        """Yield the messages of the peer until it is gone, and tell it what is not a message."""
         while True:
             try:
                 body = self._frame()
             except FramingError as error:
                 self.say(f"{error}\n", "important")
                 return
-            except (OSError, ValueError):  # closed on the other side, or on this one
+            except (OSError, ValueError):  # closed on either side
                 return
             if body is None:
                 return
@@ -69,7 +69,7 @@ class Channel:
                 self.say(f"A message is not a JSON object: {shown(message)}\n", "important")
 
     def _frame(self) -> bytes | None:
-        """The body of the next message; None at the end, also at one in the middle of a message."""
+        """Return the body of the next message; None at the end, even in the middle of a message."""
         length = None
         while line := self._reader.readline(_LONGEST_HEADER):
             name, colon, value = line.rstrip(b"\r\n").partition(b":")
@@ -83,28 +83,28 @@ class Channel:
             if name.strip().lower() == b"content-length":
                 text = value.strip()
                 if not text.isdigit() or int(text) > self.longest:
-                    raise FramingError(f"Content-Length is a whole number up to {self.longest:,}, not {shown(text)}.")
+                    raise FramingError(f"Content-Length is not a whole number up to {self.longest:,}: {shown(text)}.")
                 length = int(text)
         return None
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> int:
-        """Send a message with the next number, and return that; to a peer that is gone nothing is sent."""
+        """Send a message with the next number, and return the number; nothing is sent to a peer that is gone."""
         with self._sending:
             self._sent += 1
             body = json.dumps({"seq": self._sent, **message}, separators=(",", ":"), allow_nan=False).encode()
-            with suppress(OSError, ValueError):  # gone; the receiving thread finds out
+            with suppress(OSError, ValueError):  # gone; the receiving thread will notice
                 self._writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 self._writer.flush()
             return self._sent
 
     def request(self, command: str, arguments: Any = None) -> int:
-        """Ask for something; the answer comes as a message."""
+        """Send a request; the answer arrives as a message."""
         return self.send(_with({"type": "request", "command": command}, arguments=arguments))
 
     def answer(self, request: Message, handler: Callable[[Any], Any]) -> str:
-        """Respond with what a handler makes of the arguments; if it raises, refuse, and return why."""
+        """Respond with a handler's result; if the handler raises, refuse and return why."""
         try:
             body = handler(request.get("arguments") or {})
             if body is not PENDING:
@@ -118,39 +118,39 @@ class Channel:
         return why
 
     def respond(self, request: Message, body: Any = None) -> None:
-        """Say that a request was carried out."""
+        """Tell the peer that a request succeeded."""
         self.send(_with(_response(request, True), body=body))
 
     def refuse(self, request: Message, why: str, short: str | None = None) -> None:
-        """Say that a request cannot be carried out; `short` is a word that the protocol knows."""
+        """Tell the peer that a request failed; `short` is a word that the protocol knows."""
         error = {"id": _ERROR, "format": why, "showUser": request["command"] in _SHOWN}
         self.send({**_response(request, False), "message": short or why, "body": {"error": error}})
 
     def event(self, name: str, body: Any = None) -> int:
-        """Tell what has happened."""
+        """Tell the peer about an event."""
         return self.send(_with({"type": "event", "event": name}, body=body))
 
     def say(self, text: str, category: str = "console") -> None:
-        """Show a text in the editor's console."""
+        """Print a text in the editor's console."""
         self.event("output", {"category": category, "output": text})
 
     def close(self) -> None:
-        """Say nothing more. What the peer still says can be received: closing a pipe waits for who reads from it."""
+        """Stop sending; receiving goes on, because closing a pipe would wait for its reader."""
         with suppress(OSError):
             self._writer.close()
 
 
 class SocketChannel(Channel):
-    """Messages over a connected socket, which is closed with it."""
+    """Messages over a connected socket, which closes with the channel."""
 
     def __init__(self, connection: socket.socket, longest: int = LONGEST) -> None:
         with suppress(OSError):  # not TCP
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message would wait for the one before
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or a message would wait for the last one
         super().__init__(connection.makefile("rb"), connection.makefile("wb"), longest)
         self._connection = connection
 
     def hang_up(self) -> None:
-        """End the conversation; threads that wait for a message, or to send one, get the end."""
+        """End the conversation, and wake the threads that wait to receive or send."""
         with suppress(OSError):  # the other side was faster
             self._connection.shutdown(socket.SHUT_RDWR)
 
@@ -164,28 +164,28 @@ class SocketChannel(Channel):
 
 
 class Editor:
-    """The editor's side of a conversation, read in the background to be heard while a request is carried out."""
+    """The editor's side of a conversation, read in the background so that it is heard during a request."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self.client: Message | None = None  # what it says of itself, None before it does
-        self.is_leaving = False  # it has asked for an end, or is gone: what is being started is not needed
-        self.refusals: deque[Message] = deque(maxlen=10)  # its answers to our requests that it does not carry out
+        self.client: Message | None = None  # its introduction; None before it comes
+        self.is_leaving = False  # it has asked for the end or is gone, so do not start anything
+        self.refusals: deque[Message] = deque(maxlen=10)  # its refusals of our requests
         self._requests: SimpleQueue[Message | None] = SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)
 
     def requests(self) -> Iterator[Message]:
-        """The requests until the editor is gone."""
+        """Yield the requests until the editor is gone."""
         in_background(self._read)
         try:
             while (request := self._requests.get()) is not None:
                 yield request
                 self._room.release()
         finally:
-            self._room.release(_AHEAD)  # the reader may go on, to its end
+            self._room.release(_AHEAD)  # let the reader run to its end
 
     def stop(self) -> None:
-        """End its requests, as if it were gone."""
+        """End its requests as if it were gone."""
         self.is_leaving = True
         self._requests.put(None)
 
@@ -211,12 +211,12 @@ def _response(request: Message, success: bool) -> Message:
 
 
 def refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads and writes, but JSON does not have."""
+    """Refuse NaN and Infinity, which Python reads and writes although JSON lacks them."""
     raise ValueError(f"JSON has no {name}")
 
 
 def _is_request(message: Message) -> bool:
-    """Whether a message is a request that can be answered."""
+    """Return True if a message is a request that can be answered."""
     return (
         message.get("type") == "request"
         and type(message.get("seq")) is int

@@ -1,7 +1,7 @@
-"""The debugger's side of one program: it waits at `backward()` while the editor looks around in the trace and moves.
+"""The debugger's side of one program: it waits at `backward()` while the editor looks around and moves in the trace.
 
-One thread reads the editor's requests and answers them; that of the program waits meanwhile, so they never meet.
-Not here: starting programs and ending them (that is `adapter`). Read next: `debug.dap.stops`.
+One thread reads and answers the editor's requests while the program's thread waits, so they never run together.
+Not here: starting and ending programs (`adapter`). Read next: `debug.dap.stops`.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ class Session:
 
     def __init__(self, channel: Channel, gone: Callable[[], None], repeatable: bool = True) -> None:
         self.channel, self._gone = channel, gone  # what to do when the editor is gone
-        self._repeatable = repeatable  # whether the program can run again with other leaves
+        self._repeatable = repeatable  # True if the program can run again with other leaves
         self._lock = threading.Condition()
         self._process = os.getpid()
         self._options: dict[str, Any] | None = None  # of the launch
         self._is_configured = self._is_over = self._may_go = self._pauses = False
         self._client: Mapping[str, Any] = {}
         self._sources = Sources({})
-        self._wanted: dict[str, list[Wanted]] = {}  # by what replaces it
+        self._wanted: dict[str, list[Wanted]] = {}  # by the request that replaces them
         self._call: Call | None = None
         self._trace: Trace | None = None
         self._variables: Variables | None = None
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
-        self._last: list[Wanted] = []  # those that were met at this stop
+        self._last: list[Wanted] = []  # the breakpoints met at this stop
         in_background(self._read)
 
     # -- the program's thread ------------------------------------------------------------------------------------------
 
     def options(self) -> dict[str, Any]:
-        """Wait until the editor has said all that it has to say before the program may run; what it launched."""
+        """Wait until the editor has configured everything, and return the options of its launch."""
         with self._lock:
             self._lock.wait_for(lambda: self._is_over or (self._is_configured and self._options is not None))
             return self._options or {}
 
     def stop(self, call: Call) -> None:
-        """Let the editor look around before a call of `backward()`, if this is one at which it wants to stop."""
+        """Let the editor look around before a call of `backward()`, if it wants to stop at this one."""
         if os.getpid() != self._process:
-            return  # in a fork of the program nothing reads what the editor says
+            return  # in a fork of the program nothing reads the editor's messages
         with self._lock:
             reason = "" if self._is_over else self._reason(call)
             if not reason:
@@ -79,7 +79,7 @@ class Session:
             self._call = self._trace = None
 
     def _reason(self, call: Call) -> str:
-        """Why to stop at a call; "" if not at all."""
+        """Return why to stop at a call; "" not to stop."""
         options = self._options or {}
         if options.get("noDebug"):
             return ""
@@ -100,8 +100,8 @@ class Session:
         return "" if any(wanted.log is None and wanted.is_in_file_of(call) for wanted in lines) else "entry"
 
     def _is_met(self, wanted: Wanted, trace: Trace) -> bool:
-        """Whether a breakpoint on the line of a call stops there; it does if its condition cannot be computed."""
-        assert wanted.armed is not None  # it is known to be one
+        """Return True if a breakpoint on the line of a call stops there; it does if its condition fails to compute."""
+        assert wanted.armed is not None  # the caller knows it
         try:
             is_met = wanted.armed.is_met(trace.now, trace.position)
             if is_met and wanted.log is not None:
@@ -112,7 +112,7 @@ class Session:
         return is_met and wanted.log is None
 
     def _arrive(self, reason: str) -> bool:
-        """Find the place to stop at in a new trace; whether there is one."""
+        """Move a new trace to the place to stop at; return False if there is none."""
         assert self._call is not None  # this is a stop
         options, trace = self._options or {}, self.trace
         self._pauses = False
@@ -122,7 +122,7 @@ class Session:
             trace.seek(min(resume["position"], len(trace) - 1))
             leaf = self._call.leaves[resume["leaf"]]
             if repr(leaf.data) != resume["value"]:
-                self._say(f"{trace.label(leaf)} is {leaf.data!r} here: the program changes it on the way.")
+                self._say(f"{trace.label(leaf)} is {leaf.data!r} here, because the program has changed it.")
             which = f"{trace.label(leaf)} = {leaf.data!r}"
         elif reason == "entry" and not options.get("stopOnEntry", True):
             try:
@@ -156,11 +156,11 @@ class Session:
             elif command not in REQUESTS:
                 self.channel.refuse(request, f"There is no request {shown(command)} here.")
             elif self.channel.answer(request, lambda arguments: REQUESTS[command].handler(self, arguments)):
-                self._later.clear()  # it was refused
+                self._later.clear()  # the request was refused
             self._flush()
 
     def _flush(self) -> None:
-        """Send what has to come after the response."""
+        """Send what must follow the response."""
         later, self._later = self._later, []
         for name, body in later:
             self.channel.event(name, body)
@@ -175,7 +175,7 @@ class Session:
     @property
     def trace(self) -> Trace:
         """The trace of this stop."""
-        assert self._trace is not None  # requests that need one are answered at stops alone
+        assert self._trace is not None  # requests that need one are only answered at stops
         return self._trace
 
     def _start(self, arguments: Arguments) -> None:
@@ -197,7 +197,7 @@ class Session:
         return {"allThreadsContinued": True}
 
     def _moved(self, stop: Stop) -> None:
-        """Tell where a motion has ended, and why."""
+        """Tell the editor where a motion ended, and why."""
         self._say(*stop.messages)
         self._last = [wanted for wanted in self._all() if wanted.armed in stop.breakpoints]
         if self._last:
@@ -271,7 +271,7 @@ class Session:
         return {"result": row["value"]} | {k: row[k] for k in row if k not in ("name", "value", "evaluateName")}
 
     def _command(self, word: str, rest: str) -> str:
-        """What a command says that is typed into the editor's console."""
+        """Return the answer to a command that is typed into the editor's console."""
         if word == "explain":
             return str(self._wording.explanation(self._node(rest) if rest else None))
         if word == "help":
@@ -298,7 +298,7 @@ class Session:
         for wanted in self._last:
             if wanted.kind == "exception":
                 return wanted.exception(self._wording)
-        raise ArgumentError("Nothing exceptional has happened here.")
+        raise ArgumentError("No exception breakpoint was met here.")
 
     # -- changing and stopping -----------------------------------------------------------------------------------------
 
@@ -318,7 +318,7 @@ class Session:
         return {"value": repr(value)}
 
     def _run_again(self, leaf: Value, value: float) -> None:
-        """Ask the adapter to run the program again, with another number in a leaf."""
+        """Ask the adapter to run the program again with a different number in a leaf."""
         if not self._repeatable:
             raise ArgumentError("No value can change: the program runs once.", "Debug it with autograd-mini dap.")
         assert self._call is not None  # this is a stop
@@ -326,7 +326,7 @@ class Session:
         if leaf.op is not None or which < 0:
             raise ArgumentError(f"{self.trace.label(leaf)} is computed.", "Set the value of a leaf.")
         passed = self.trace[: self.trace.position + 1]
-        position = sum(step.phase != WHAT_IF for step in passed) - 1  # what was changed is forgotten
+        position = sum(step.phase != WHAT_IF for step in passed) - 1  # forget gradients changed by hand
         numbers = {**(self._options or {}).get("numbers", {}), str(which): repr(value)}  # JSON has no nan
         resume = {"call": self._call.number, "position": position, "leaf": which, "value": repr(value)}
         self._event("continued", threadId=_THREAD, allThreadsContinued=True)
@@ -336,7 +336,7 @@ class Session:
         return [wanted for group in self._wanted.values() for wanted in group]
 
     def _arm(self) -> None:
-        """Put all breakpoints into a new trace, and tell the editor what became of them."""
+        """Put all breakpoints into a new trace, and tell the editor which of them are valid."""
         for wanted in self._all():
             before = wanted.answer(self._sources)
             wanted.arm(self.trace)
@@ -393,11 +393,11 @@ class Session:
 
 # -- the table of requests ---------------------------------------------------------------------------------------------
 
-REFUSED, WAITING = object(), object()  # after the end: the request is refused; breakpoints wait for the next run
+REFUSED, WAITING = object(), object()  # after the end: refuse the request; let breakpoints wait for the next run
 
 
 class _Request(NamedTuple):
-    """What answers a request, what is answered after the program's end, and the capability that it is."""
+    """The handler of a request, the answer after the program's end, and the capability that the request stands for."""
 
     handler: Callable[[Session, Any], Body]
     ended: Any = REFUSED
@@ -440,7 +440,7 @@ REQUESTS = {
     "setExceptionBreakpoints": _Request(Session._set_exceptions, None, "supportsExceptionFilterOptions"),
     "breakpointLocations": _Request(Session._locations, {"breakpoints": []}, "supportsBreakpointLocationsRequest"),
 }
-_FURTHER = {  # of the adapter, and of breakpoints
+_FURTHER = {  # capabilities of the adapter and of breakpoints
     "supportsRestartRequest", "supportsTerminateRequest", "supportTerminateDebuggee",
     "supportsHitConditionalBreakpoints", "supportsLogPoints",
 }  # fmt: skip

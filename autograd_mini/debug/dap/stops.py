@@ -1,7 +1,6 @@
-"""The breakpoints of an editor: what it wants, before there is a trace, and what becomes of that in each trace.
+"""The breakpoints of an editor: what it wants before there is a trace, and their state in each trace.
 
-Not here: when a breakpoint is met (that is `breakpoints`), and requests (that is `session`).
-Read next: `debug.dap.variables`.
+Not here: when a breakpoint is met (`breakpoints`), and requests (`session`). Read next: `debug.dap.variables`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from autograd_mini.program.source import parsed
 
 
 class _Filter(NamedTuple):
-    """Where an exception filter stops by itself, what `explain` calls its limit, and what editors show of it."""
+    """An exception filter: its kind of breakpoint, default and limit in `explain`, and the texts that editors show."""
 
     place: str
     usual: Any
@@ -38,8 +37,8 @@ class _Filter(NamedTuple):
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What the protocol calls an exception breakpoint filter, without its name."""
-        example = "Another limit, such as 100; or a condition." if self.limit else "A condition, such as op == 'log'."
+        """The protocol's description of the filter, without its name."""
+        example = "Another limit, such as 100, or a condition." if self.limit else "A condition, such as op == 'log'."
         condition = {"supportsCondition": True, "conditionDescription": example}
         return {"label": self.label, "description": self.description, **condition}
 
@@ -50,7 +49,7 @@ FILTERS = {
     "exploding": _Filter("above", 1e6, "large", "Exploding gradient",
                          "Stop where a gradient is larger than 1e6 in size."),
     "vanishing": _Filter("below", 1e-12, "small", "Vanishing gradient",
-                         "Stop where something is handed on as 1e-12 or less, though what arrived was not zero."),
+                         "Stop where 1e-12 or less is handed on although what arrived was not zero."),
 }  # fmt: skip
 REASONS = {
     "line": "breakpoint", "function": "function breakpoint", "data": "data breakpoint", "exception": "exception",
@@ -59,22 +58,22 @@ REASONS = {
 
 @dataclass(eq=False)
 class Wanted:
-    """One breakpoint as the editor wants it, and what it is in the trace of now."""
+    """One breakpoint as the editor wants it, and its state in the current trace."""
 
     kind: str  # one of REASONS
     target: Any  # a line, a name, an expression, or a filter
-    number: int  # the editor's
+    number: int  # the editor's number
     file: str | None = None  # of a line
     condition: str = ""
-    hits: str = ""  # how often it must have been met, such as "3" or "% 3"
+    hits: str = ""  # how often it must be met, such as "3" or "% 3"
     log: str | None = None  # what to say instead of stopping
     flaw: str = ""  # why it can never be met
-    problem: str = ""  # why it cannot be met in the trace of now
-    armed: Breakpoint | None = field(default=None, repr=False)  # what the trace of now, or `backward()`, has of it
+    problem: str = ""  # why it cannot be met in the current trace
+    armed: Breakpoint | None = field(default=None, repr=False)  # in the current trace, or at `backward()`
 
     @classmethod
     def asked(cls, kind: str, target: Any, asked: Mapping[str, Any], file: str | None = None) -> Wanted:
-        """What the protocol's arguments ask for."""
+        """Make a breakpoint from the protocol's arguments."""
         condition, hits = str(asked.get("condition") or ""), str(asked.get("hitCondition") or "")
         return cls(kind, target, int(asked["id"]), file, condition, hits, asked.get("logMessage"))
 
@@ -90,7 +89,7 @@ class Wanted:
 
     @property
     def _threshold(self) -> float | None:
-        """The number that is written instead of a condition, of filters that have a limit."""
+        """The number written instead of a condition, for filters that have a limit."""
         try:
             return float(self.condition) if self.kind == "exception" and FILTERS[self.target].limit else None
         except ValueError:
@@ -98,20 +97,20 @@ class Wanted:
 
     @property
     def is_call(self) -> bool:
-        """Whether it stands on a line that calls `backward()`: then it chooses among the calls."""
+        """Whether it is on a line that calls `backward()`, so that it chooses among the calls."""
         return self.kind == "line" and self.target in calling_lines(self.file or "")
 
     def is_of(self, call: Call) -> bool:
-        """Whether it chooses this call."""
+        """Return True if it chooses this call."""
         site = call.site
         return site is not None and site.span[0] <= self.target <= site.span[2] and self.is_in_file_of(call)
 
     def is_in_file_of(self, call: Call) -> bool:
-        """Whether it stands in the file in which `backward()` is called."""
+        """Return True if it is in the file that calls `backward()`."""
         return call.site is not None and is_same_file(call.site.file, self.file)
 
     def arm(self, trace: Trace) -> None:
-        """Join the breakpoints of a trace, if that has such a place; the hits go on being counted."""
+        """Join the breakpoints of a trace if it has such a place; hits keep counting."""
         if self.is_call or self.flaw:
             return
         hits = self.armed.hits if self.armed else 0
@@ -119,7 +118,7 @@ class Wanted:
         try:
             condition = self.condition if self._threshold is None else ""
             if condition:
-                trace.now.read(condition)  # to complain now
+                trace.now.read(condition)  # to raise now
             self.armed = trace.break_at(**self._where(trace), condition=condition, hits=self.hits, log=self.log)
             self.armed.hits = hits
         except AutogradError as error:
@@ -137,7 +136,7 @@ class Wanted:
         return {row.place: row.usual if self._threshold is None else self._threshold}
 
     def answer(self, sources: Sources) -> dict[str, Any]:
-        """What the protocol calls a breakpoint."""
+        """Return the protocol's description of the breakpoint."""
         verified = self.armed is not None and not self.problem
         answer: dict[str, Any] = {"id": self.number, "verified": verified}
         if self.kind == "line":
@@ -150,7 +149,7 @@ class Wanted:
         return answer
 
     def exception(self, wording: Wording) -> dict[str, Any]:
-        """What the protocol says of a filter that is met: what happened, and why."""
+        """Return the protocol's description of a filter that was met: what happened, and why."""
         step, name = wording.trace.step, wording.symbol
         if step.phase == FORWARD:
             what = f"{name(step.node)} is {number(step.total)}"
@@ -160,23 +159,23 @@ class Wanted:
             what = f"{receiver} gets {upstream} × {local} = {contribution}; its gradient is {number(step.total)}"
         limits = {} if self._threshold is None else {FILTERS[self.target].limit: self._threshold}
         why = "\n".join(wording.stop()) if step.operand is None else wording.explanation(step.operand, **limits)
-        details = {"message": what, "typeName": self.target, "stackTrace": str(why)}  # where editors show long texts
+        details = {"message": what, "typeName": self.target, "stackTrace": str(why)}  # editors show long texts here
         return {"exceptionId": self.target, "breakMode": "always", "description": what, "details": details}
 
     def answer_as_filter(self) -> dict[str, Any]:
-        """The same of a filter, which has no number and need not wait."""
+        """Return the description of a filter, which has no number and need not wait."""
         problem = self.flaw or self.problem
         return {"verified": False, "message": problem, "reason": "failed"} if problem else {"verified": True}
 
 
 def is_same_file(file: str, other: str | None) -> bool:
-    """Whether two paths lead to one file."""
+    """Return True if two paths lead to the same file."""
     return other is not None and os.path.realpath(file) == os.path.realpath(other)
 
 
 @lru_cache(maxsize=100)
 def calling_lines(file: str) -> frozenset[int]:
-    """The lines of a file on which `backward()` is called; none where it cannot be read."""
+    """Return the lines of a file that call `backward()`; none if it cannot be read."""
     return frozenset(
         line
         for call in ast.walk(parsed("".join(linecache.getlines(file))))

@@ -1,7 +1,7 @@
-"""What an editor shows in its tree of variables: nodes, the chain rule of this step, the leaves.
+"""The editor's tree of variables: nodes, the chain rule of this step, the leaves.
 
-What a number of the tree refers to is computed when it is asked for, in pages. Not here: changing anything (that is
-`session`). Read next: `debug.dap.sources`.
+The rows behind a number of the tree are computed on demand, in pages. Not here: changes (`session`).
+Read next: `debug.dap.sources`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _PARTS = "upstream", "local", "contribution", "total"
 
 
 class Branch(NamedTuple):
-    """Something in the tree that can be opened: what makes its rows, and the node whose properties they are."""
+    """A part of the tree that can be opened: the functions that make its rows, and the node they describe."""
 
     rows: Sequence[Callable[[], Row]]
     node: Value | None = None
 
 
 class Variables:
-    """The tree at one stop; its numbers, from the first, mean nothing at any other."""
+    """The tree at one stop; its numbers mean nothing at any other stop."""
 
     def __init__(self, wording: Wording, first: int = 1) -> None:
         self.trace, self._first, self._wording = wording.trace, first, wording
@@ -44,17 +44,17 @@ class Variables:
         return self._first + len(self._branches)
 
     def branch(self, number: int) -> Branch:
-        """What a number refers to."""
+        """Return the part of the tree that a number refers to."""
         if not self._first <= number < self.next:
             raise ArgumentError(f"Variable number {number} belongs to an earlier stop.", "Ask for the scopes again.")
         return self._branches[number - self._first]
 
     def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
-        """A page of what is inside; all of it if the count is 0."""
+        """Return a page of the rows inside; all of them if the count is 0."""
         return [row() for row in self.branch(number).rows[start : start + count if count else None]]
 
     def scopes(self) -> list[Row]:
-        """The top of the tree."""
+        """Return the top of the tree."""
         trace, passed = self.trace, self.trace.passed
         nodes = [*dict.fromkeys(step.node for step in trace.passed_steps)] or [trace.step.node]
         inside = [partial(self.node, "this", nodes[0])] if passed is None else self._labelled(nodes)
@@ -73,16 +73,16 @@ class Variables:
         ]
 
     def title(self) -> str:
-        """What this step is about: a derivative, or in the forward phase what is computed."""
+        """Return what this step is about: a derivative, or in the forward phase the computed node."""
         trace, passed, wording = self.trace, self.trace.passed, self._wording
         if trace.step.phase == FORWARD:
             return passed.name if passed else wording.symbol(trace.step.node)
         return f"∂{wording.symbol(trace.root)}/∂{passed.name}" if passed else wording.gradient(trace.step.node)
 
     def frames(self, sources: Sources) -> list[Row]:
-        """The places that led to this step, the innermost first."""
+        """Return the places that led to this step, the innermost first."""
         passed, frames = self.trace.passed, self.trace.frames(self.trace.step.node)
-        around = {*outwards(passed)}  # a scope without a place of its own is at that of the one around it
+        around = {*outwards(passed)}  # a scope without a place has that of the scope around it
         first = next((i for i, frame in enumerate(frames) if frame.scope in around), 0)
         rows = []
         for i, frame in enumerate(frames[first:] or [Frame("", None)]):
@@ -95,17 +95,17 @@ class Variables:
         return rows
 
     def any(self, name: str, found: Any) -> Row:
-        """The row of what an expression gave."""
+        """Return the row of an expression's result."""
         if is_node(found):
             return self.node(name, found)
         return {**_text(name, self.trace.now.text(found)), "type": type(found).__name__}
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
-        """The row of several nodes that share a name."""
+        """Return the row of several nodes that share a name."""
         return _text(name, f"{len(nodes)} nodes") | self._opened(self._labelled(nodes), "indexed")
 
     def node(self, name: str, node: Value) -> Row:
-        """The row of a node, to be opened."""
+        """Return the row of a node, which can be opened."""
         label = self.trace.label(node)
         text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
         text += f", {remark}" if (remark := self.trace.remark(node)) else ""
@@ -157,13 +157,13 @@ class Variables:
         return self.any(str(watch), watch(self.trace.now))
 
     def _opened(self, rows: Sequence[Callable[[], Row]], kind: str, node: Value | None = None) -> Row:
-        """What a row says that can be opened."""
+        """Return the entries of a row that make it openable."""
         self._branches.append(Branch(rows, node))
         return {"variablesReference": self.next - 1, f"{kind}Variables": len(rows)}
 
 
 def handed_on(trace: Trace) -> list[Step]:
-    """The contributions of this step's node so far; of a scope that was passed as a whole, those that left it."""
+    """Return the contributions of this step's node so far; for a scope passed as a whole, those that left it."""
     passed = trace.passed
     if passed is None:
         return trace.contributions()
@@ -175,12 +175,12 @@ def handed_on(trace: Trace) -> list[Step]:
 
 
 def number(trace: Trace, text: str) -> float:
-    """The number that was typed, maybe as an expression."""
+    """Return the number that was typed, perhaps as an expression."""
     found = trace.evaluate(text)
     if is_node(found):
         return trace.value(found)
     if not isinstance(found, float):
-        raise ArgumentError(f"{shown(text)} is not a number.", "Write one, or an expression such as 2 * x.")
+        raise ArgumentError(f"{shown(text)} is not a number.", "Write a number, or an expression such as 2 * x.")
     return found
 
 

@@ -1,7 +1,7 @@
 """Backpropagation as an HTML page: picture, chain rule, source and gradients at every step, in one file.
 
-All numbers and sentences are made here; the script in the page shows them and computes nothing. Not here: what happens
-in the browser (that is `backprop.js`), and time travel (`travel`). Read next: `debug.pages.scenes`.
+All numbers and sentences come from here; the script on the page only shows them. Not here: the browser's side
+(`backprop.js`), and time travel (`travel`). Read next: `debug.pages.scenes`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output import files
 
 KINDS = (".html", ".htm")
-_MOST_ROWS = 100  # of the table of gradients
+_MOST_ROWS = 100  # in the table of gradients
 
 
 class Page:
-    """A page that steps through a trace, from its position on; notebooks show it in a frame.
+    """A page that steps through a trace, starting at its position; notebooks show it in a frame.
 
     Args:
-        trace: what to show.
+        trace: the trace to show.
 
     >>> from autograd_mini import Value, debug
     >>> x = Value(3.0, name="x")
@@ -54,8 +54,8 @@ class Page:
         """The text of the page.
 
         Raises:
-            MissingError: no dot program can be found.
-            ProgramError: the program found fails.
+            MissingError: no dot program was found.
+            ProgramError: the dot program fails.
         """
         return _Contents(self.trace).html
 
@@ -64,8 +64,8 @@ class Page:
 
         Raises:
             ArgumentError: the name does not end in .html, or the folder does not exist.
-            MissingError: no dot program can be found.
-            ProgramError: the program found fails.
+            MissingError: no dot program was found.
+            ProgramError: the dot program fails.
         """
         path = checked_path(path)
         files.write(path, self.html)
@@ -83,7 +83,7 @@ class Page:
 
 
 def checked_path(path: str | Path) -> Path:
-    """The path of a page to be; called before the work, not after it."""
+    """Check the path of a page before the work begins, and return it."""
     path = Path(path)
     if path.suffix.lower() not in KINDS:
         raise ArgumentError(f"A page cannot be saved as {str(path)!r}.", "End the name in .html.")
@@ -95,7 +95,7 @@ def checked_path(path: str | Path) -> Path:
 def page_of_program(
     program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False
 ) -> Path:
-    """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write the page of that."""
+    """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write the page of it."""
     path = checked_path(path)
     target = path.absolute()  # the program may change the directory
 
@@ -118,7 +118,7 @@ def page_of_program(
 
 
 class _Contents:
-    """What a page says, as the data of its script."""
+    """The contents of a page, as data for its script."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -161,7 +161,7 @@ class _Contents:
     def _scene(self, number: int) -> dict[str, Any]:
         trace, steps = self.trace, self.scenes.steps(number)
         step = trace[steps[-1]]
-        if steps[0] >= trace.start:  # of several contributions the largest is shown
+        if steps[0] >= trace.start:  # show the largest of several contributions
             step = max((trace[index] for index in steps), key=lambda step: size(step.contribution))
         scene = {
             "step": steps[-1],
@@ -177,7 +177,7 @@ class _Contents:
         return scene if len(steps) == 1 else {**scene, "first": steps[0], "words": self._summary(steps, step)}
 
     def _motion(self, steps: range) -> dict[str, Any]:
-        """The boxes where something happens, those where something arrives, and the arrows in between."""
+        """Return the boxes where something happens, the boxes where something arrives, and the arrows between them."""
         box, journal = self.stage.boxes.box, self.trace.journal
         places: dict[int, None] = {}
         receivers: dict[int, None] = {}
@@ -216,8 +216,8 @@ class _Contents:
 
     @cached_property
     def _nodes(self) -> list[Value]:
-        """The nodes of the table: leaves, those with names first, then results with names."""
-        name = self.trace.name  # variables come before what is inside of lists and objects, such as parameters
+        """The nodes of the table: leaves, named ones first, then results with names."""
+        name = self.trace.name  # variables come before the contents of lists and objects, such as parameters
         leaves = sorted(self.trace.leaves, key=lambda leaf: (not name(leaf), not name(leaf).isidentifier()))
         return leaves + [node for node in self.trace.journal.order if node.op is not None and self.trace.name(node)]
 
@@ -234,16 +234,16 @@ class _Contents:
         return {"values": track.values, "gradients": gradients}
 
     def _colour(self, gradient: float) -> tuple[str, int]:
-        """The sign of a gradient in words, which chooses the colour, and how strong it is, in percent."""
+        """Return the sign of a gradient as a word, which selects the colour, and its strength in percent."""
         word, depth = shade(gradient, self.largest)
         return word, round(100 * depth)
 
     def _scale(self) -> list[tuple[Number, str, int]]:
-        """The legend of the colours."""
+        """Return the legend of the colours."""
         return [(written(number), *self._colour(number)) for number in scale(self.largest)]
 
     def _note(self) -> str:
-        """What to say of a graph that is grouped into boxes or its steps into scenes, and of leaves written since."""
+        """Return a note on nodes grouped into boxes, steps grouped into scenes, and leaves written since."""
         nodes, boxes = len(self.trace.journal.order), len(self.tracks)
         said = [] if boxes == nodes else [f"{nodes:,} nodes are in {boxes:,} boxes"]
         if not self.single:
@@ -255,5 +255,5 @@ class _Contents:
 
 
 def _path(node: Value) -> str:
-    """The scopes of a node, from the outside in."""
+    """Return the scopes of a node, from the outside in."""
     return "/".join(map(readable, node.scope.path)) if node.scope is not None else ""

@@ -1,6 +1,6 @@
 "use strict";
-// The data says of each scene where something happens, and of each box and row from which scene on it says what.
-// Nothing is computed here: to show a scene is to look up what is known in it. Texts are never read as markup.
+// The data lists where something happens in each scene, and the texts of each box and row with their first scenes.
+// This script computes nothing: it looks up what is known in a scene. Texts are never read as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const { scenes, boxes, rows, places, files } = data;
 const $ = (id) => document.getElementById(id);
@@ -35,7 +35,7 @@ function math(tree) {
   } else {
     for (const child of tree.slice(1)) made.append(typeof child === "string" ? child : math(child));
   }
-  if (tree[0] === "mo" && BETWEEN.has(tree[1])) {  // also where a line is broken before it
+  if (tree[0] === "mo" && BETWEEN.has(tree[1])) {  // even at the beginning of a line
     for (const side of ["lspace", "rspace"]) made.setAttribute(side, "0.25em");
   }
   return made;
@@ -107,7 +107,7 @@ scenes.forEach((scene, number) => {
   }
 });
 
-for (const { group } of ways.values()) {  // a second head, for what goes back
+for (const { group } of ways.values()) {  // a second head, for the way back
   const path = group.querySelector("path");
   const [tip, base] = [path.getPointAtLength(0), path.getPointAtLength(9)];
   const [x, y] = [(base.x - tip.x) * 0.42, (base.y - tip.y) * 0.42];
@@ -169,7 +169,7 @@ function fit() {
   follow();
 }
 
-// Brings parts of something that scrolls into sight, or the last of them, without moving the page.
+// Scrolls to parts of an element, or to the last of them, without moving the page.
 function reveal(area, targets, smooth) {
   const outer = area.getBoundingClientRect();
   const boxes = targets.map((target) => target.getBoundingClientRect());
@@ -211,7 +211,7 @@ for (const file of files) {
 }
 if (!files.length) {
   const how = element("code", {}, "with am.provenance(calls=True):");
-  $("files").append(element("p", { class: "empty" }, "No source is known. Record the computation inside ", how, " and your program appears here."));
+  $("files").append(element("p", { class: "empty" }, "The source is not known. Record the computation inside ", how, " to see your program here."));
 }
 
 let marked = [];
@@ -221,7 +221,7 @@ function mark(number) {
     entry.line.className = "";
     entry.line.removeAttribute("aria-current");
   }
-  const pieces = new Map();  // of each line the marks on it
+  const pieces = new Map();  // the marks on each line
   const marks = number < 0 ? [] : places[number];
   marks.forEach(({ file, spans }, depth) => {
     for (const [line, from, to] of spans) {
@@ -345,7 +345,7 @@ function show(number, remember = true) {
 
 const dim = (button, off) => button.setAttribute("aria-disabled", off);  // not disabled: the focus would be lost
 
-// To the end of what has begun, a turn or a scope; from its end to that of the next one; back to the end of the last.
+// Go to the end of the current turn or scope, or from there to the end of the next; back: to the end of the last one.
 function beside(key, direction) {
   const same = (one, other) => one >= 0 && other <= last && key(scenes[one]) === key(scenes[other]);
   let target = now;

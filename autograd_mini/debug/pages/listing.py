@@ -1,7 +1,7 @@
-"""The user's source with the places that led to the nodes of a graph, for a page to mark.
+"""The user's source, with the places that led to the nodes of a graph, for a page to mark.
 
-Columns become UTF-16 code units, in which browsers count. Only files of the user's program are shown, and of long ones
-only what is near a mark. Not here: who marks. Read next: `debug.pages.mathml`.
+Columns become UTF-16 code units, in which browsers count. The listing has only files of the user's program, and of long
+files only the lines near a mark. Not here: the marking. Read next: `debug.pages.mathml`.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from autograd_mini.output.streams import UNSAFE
 from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site, cell
 
-_SHORT = 400  # lines of a file that is shown whole
-_NEAR = 15  # lines around a mark in a longer one
+_SHORT = 400  # lines; a longer file is not shown whole
+_NEAR = 15  # lines around a mark in a longer file
 _WIDEST = 1000  # characters of a line
 
 Span = tuple[int, int, int]
 
 
 class Listing:
-    """The files and places of a program, as far as they were asked for."""
+    """The files and places of a program that were asked for."""
 
     def __init__(self) -> None:
-        self.places: list[list[dict[str, Any]]] = []  # the marks of each: the expression, then the calls that led there
+        self.places: list[list[dict[str, Any]]] = []  # marks of each place: the expression, then the calls to it
         self._known: dict[tuple[object, ...], int] = {}
         self._files: dict[str, int] = {}
         self._marked: list[set[int]] = []
 
     def place(self, trace: Trace, node: Value) -> int:
-        """The number of the place that a node came from; -1 where nothing of it can be read."""
+        """Return the number of the place that a node came from; -1 if none of it can be read."""
         sites = [
             (_words(frame, depth), site)
             for depth, frame in enumerate(trace.frames(node))
@@ -50,14 +50,14 @@ class Listing:
         file = self._files.setdefault(site.file, len(self._files))
         self._marked += [set()] * (file == len(self._marked))
         pieces = spans(site)
-        if site.expression.startswith(("with ", "async with ")):  # a scope: it is entered there, not in its block
+        if site.expression.startswith(("with ", "async with ")):  # a scope is entered here, not in its block
             pieces = pieces[:1]
         self._marked[file] |= {line for line, _, _ in pieces}
         return {"file": file, "words": readable(words), "spans": pieces}
 
     @property
     def files(self) -> list[dict[str, Any]]:
-        """What can be read of the files: runs of lines, each with the number of its first."""
+        """What can be read of the files: runs of lines with the number of their first line."""
         return [
             {"name": cell(file) or readable(os.path.basename(file)), "runs": _runs(file, self._marked[number])}
             for file, number in self._files.items()
@@ -65,7 +65,7 @@ class Listing:
 
 
 def _words(frame: Frame, depth: int) -> str:
-    """What a place has to do with the node."""
+    """Return how a place is related to the node."""
     name = "top level" if frame.name == "<module>" else frame.name
     return f"call of {name}" if frame.scope is not None else f"called from {name}" if depth else f"in {name}"
 
@@ -85,14 +85,14 @@ def _runs(file: str, marked: set[int]) -> list[tuple[int, list[str]]]:
 
 
 def readable(text: str) -> str:
-    """Text without what would turn its direction or cannot be shown; every character stays where it was."""
+    """Replace characters that would change the direction of text or cannot be shown; positions stay the same."""
     return UNSAFE.sub(lambda match: match[0] if match[0] == "\t" else "\ufffd", text)
 
 
 def spans(site: Site) -> list[Span]:
-    """The pieces of an expression, line by line: (line, from, to), columns in UTF-16 code units from 0.
+    """Return the pieces of an expression, line by line: (line, from, to), in UTF-16 code units from 0.
 
-    Where no columns are known (`python -X no_debug_ranges`), it is the whole line.
+    If the columns are not known (`python -X no_debug_ranges`), the piece is the whole line.
     """
     first, start, last, end = site.span
     pieces = []

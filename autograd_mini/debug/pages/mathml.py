@@ -1,7 +1,7 @@
 """A step as a formula with its numbers, and in words.
 
-A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; a number is written
-short and in full. Not here: what happens when (that is `journal`). Read next: `debug.dap`.
+A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; numbers are written
+both short and in full. Not here: the order of steps (`journal`). Read next: `debug.dap`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 
 
 def called(trace: Trace, node: Value) -> str:
-    """What a page calls a node."""
+    """Return the name of a node on a page."""
     return elided(readable(trace.label(node)).replace("\t", " "))
 
 
@@ -30,7 +30,7 @@ def called(trace: Trace, node: Value) -> str:
 
 
 def _row(*children: Any) -> Markup:
-    """Children in a row; a sign or a word may be written as it is."""
+    """Put children in a row; a plain text is a sign or a word."""
     return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
 
 
@@ -39,7 +39,7 @@ def _numeral(number: float) -> Markup:
 
 
 def _variable(trace: Trace, node: Value) -> Markup:
-    """The name of a node; an index at its end, as in z0 or a[1], is set as one."""
+    """Return the name of a node; an index at its end, as in z0 or a[1], becomes a subscript."""
     name = called(trace, node)
     found = _INDEXED.fullmatch(name)
     if not found:
@@ -53,7 +53,7 @@ def _derivative(of: Markup, by: Markup) -> Markup:
 
 
 def formula(trace: Trace, step: Step) -> list[Markup]:
-    """A step in pieces, between which a line may be broken."""
+    """Return a step in pieces, between which a line may break."""
     root, node = _variable(trace, trace.root), _variable(trace, step.node)
     if step.phase == FORWARD:
         return _computed(trace, step.node, node)
@@ -77,7 +77,7 @@ def formula(trace: Trace, step: Step) -> list[Markup]:
 
 
 def _contribution(step: Step) -> tuple[Value, float, float, float]:
-    """Who receives in a step, and the numbers of the contribution."""
+    """Return the receiver of a step, and the numbers of its contribution."""
     assert step.operand is not None  # a contribution has all of them
     assert step.upstream is not None
     assert step.local is not None
@@ -86,7 +86,7 @@ def _contribution(step: Step) -> tuple[Value, float, float, float]:
 
 
 def slopes(trace: Trace, step: Step) -> list[Markup]:
-    """The local derivatives of a node that has been computed."""
+    """Return the local derivatives of a node that has been computed."""
     if step.phase != FORWARD:
         return []
     node = _variable(trace, step.node)
@@ -109,7 +109,7 @@ def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:
 
 
 def words(trace: Trace, step: Step) -> str:
-    """A step in words, for those who listen to a page, and for those who see the chain rule for the first time."""
+    """Return a step in words, for screen readers and for readers who are new to the chain rule."""
     name, total = called(trace, step.node), short(step.total)
     if step.phase == FORWARD:
         if step.node.op is None:

@@ -1,6 +1,6 @@
-"""Which steps a page shows one by one and which together, and what each box says in which scene.
+"""Which steps a page shows one by one and which together, and the text of each box in each scene.
 
-Not here: the picture (that is `stage`), formulas and source. Read next: `debug.pages.stage`.
+Not here: the picture (`stage`), formulas and source. Read next: `debug.pages.stage`.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from autograd_mini.drawing.gradients import size
 from autograd_mini.engine import Value
 from autograd_mini.notation.text import number as short
 
-MOST = 2000  # scenes of a page
-_FEW = 50  # scenes that are too few to see anything
+MOST = 2000  # scenes on a page
+_FEW = 50  # fewer scenes would show too little
 
-Number = str | tuple[str, str]  # short, and in full where that is different
+Number = str | tuple[str, str]  # short, and in full if that differs
 
 
 def written(number: float) -> Number:
-    """A number for a page, as texts: JSON has neither nan nor infinities."""
+    """Write a number for a page as text, because JSON has neither nan nor infinities."""
     brief, full = short(number), repr(number)
     return full if brief == full else (brief, full)
 
 
 @dataclass(eq=False)
 class Track:
-    """The scenes from which on a node, or those in one box, have another value or gradient."""
+    """The scenes in which the value or gradient of a node, or of the nodes in a box, changes."""
 
     values: list[tuple[int, Number]] = field(default_factory=list)
     gradients: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def widest(self) -> tuple[int, int]:
-        """How many characters value and gradient need."""
+        """The number of characters that value and gradient need."""
         values = [text if isinstance(text, str) else text[0] for _, text in self.values]
         return max(map(len, values), default=1), max((len(short(number)) for _, number in self.gradients), default=1)
 
 
 class Scenes:
-    """The steps of a trace in the portions that a page shows."""
+    """The steps of a trace, grouped as a page shows them."""
 
     def __init__(self, trace: Trace, boxes: Boxes) -> None:
         self.trace, self.boxes = trace, boxes
@@ -57,15 +57,15 @@ class Scenes:
         return len(self.firsts)
 
     def steps(self, scene: int) -> range:
-        """The indices of the steps of a scene."""
+        """Return the indices of the steps in a scene."""
         return range(self.firsts[scene], (*self.firsts, len(self.trace))[scene + 1])
 
     def of(self, step: int) -> int:
-        """The scene that a step is in."""
+        """Return the scene of a step."""
         return bisect_right(self.firsts, step) - 1
 
     def _divided(self) -> list[int]:
-        """The finest division that is not too long: steps, turns, scopes, boxes, or several boxes together."""
+        """Return the finest division that is not too long: by steps, turns, scopes, boxes, or several boxes."""
         trace, start = self.trace, self.trace.start
         if len(trace) <= MOST:
             return [*range(len(trace))]
@@ -86,14 +86,14 @@ class Scenes:
     # -- what is known when --------------------------------------------------------------------------------------------
 
     def track(self, node: Value) -> Track:
-        """What becomes known of a node."""
+        """Return the value and gradient of a node over time."""
         journal = self.trace.journal
         arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
         value = written(journal.value(node))
         return Track([(self.of(journal.numbers[node]), value)], [*dict(arrivals).items()])
 
     def tracks(self) -> dict[Box, Track]:
-        """What becomes known of the nodes of each box: of several the range of the results, the largest gradient."""
+        """The value and gradient of each box over time; for several nodes the range of results and largest gradient."""
         return {box: self._group(box) if box.alone is None else self.track(box.alone) for box in self.boxes.boxes}
 
     def _group(self, box: Box) -> Track:
@@ -112,15 +112,15 @@ class Scenes:
         return track
 
     def _largest(self, nodes: Iterable[Value]) -> Iterator[tuple[int, float]]:
-        """The gradient furthest from zero after each step that changes one, with the scene of the step."""
+        """Yield the gradient farthest from zero after each step that changes one, with the scene of the step."""
         journal = self.trace.journal
         arrivals = sorted((step, journal.numbers[node]) for node in nodes for step in journal.arrivals(node))
         now: dict[int, float] = {}
-        candidates: list[tuple[float, int, float]] = []  # the largest first; those that were replaced stay for a while
+        candidates: list[tuple[float, int, float]] = []  # the largest first; replaced ones stay for a while
         for step, number in arrivals:
             now[number] = total = journal[step].total
             heapq.heappush(candidates, (-size(total), number, total))
-            while repr(now[candidates[0][1]]) != repr(candidates[0][2]):  # compared as texts: nan differs from itself
+            while repr(now[candidates[0][1]]) != repr(candidates[0][2]):  # as text: nan differs from itself
                 heapq.heappop(candidates)
             yield self.of(step), candidates[0][2]
 
@@ -129,7 +129,7 @@ Entry = TypeVar("Entry")
 
 
 def _note(entries: list[tuple[int, Entry]], entry: tuple[int, Entry]) -> None:
-    """Keep the last entry of a scene, and only if it says something else than the one before."""
+    """Keep the last entry of a scene, and only if it differs from the entry before."""
     if entries and entries[-1][0] == entry[0]:
         entries.pop()
     if not entries or repr(entries[-1][1]) != repr(entry[1]):

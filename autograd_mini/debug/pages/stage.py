@@ -1,6 +1,6 @@
-"""The picture of a graph for a page: boxes with room for every number that is going to stand in them.
+"""The picture of a graph for a page, whose boxes have room for every number that will appear in them.
 
-Not here: the numbers (that is `scenes`), and the layout (that is `draw`). Read next: `debug.pages.listing`.
+Not here: the numbers (`scenes`), and the layout (`draw`). Read next: `debug.pages.listing`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autograd_mini.engine import Value, is_node
 
 
 class Stage(Picture):
-    """The picture of a trace, with placeholders as wide as the numbers that its tracks are going to say."""
+    """The picture of a trace, with placeholders as wide as the numbers in its tracks."""
 
     def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
         super().__init__(
@@ -39,15 +39,15 @@ class Stage(Picture):
                 self._along.setdefault(use, []).append(self.prefix + key)
 
     def id(self, box: Box) -> str:
-        """The id of a box in the SVG."""
+        """Return the id of a box in the SVG."""
         return self.prefix + self.place[box]
 
     def title(self, box: Box) -> str:
-        """What a box is called."""
+        """Return the name of a box."""
         return called(self.trace, box.alone) if box.alone is not None else readable("".join(self._title(box)))
 
     def ways_to(self, node: Value) -> list[str | None]:
-        """The ids of the arrows of what a node hands on, one a contribution; None inside of a box."""
+        """Return the ids of the arrows along which a node hands on, one per contribution; None inside a box."""
         if node in self._ways:
             return self._ways[node]
         left: dict[Value, list[str]] = {}
@@ -60,7 +60,7 @@ class Stage(Picture):
                     ways.append(way)
         return ways
 
-    def _called(self, node: Value) -> str:  # as the texts beside the picture do
+    def _called(self, node: Value) -> str:  # like the text beside the picture
         return called(self.trace, node) if self.names.name(node) or self.names.expression(node) else ""
 
     def _box(self, box: Box, node: Value) -> str:
@@ -69,7 +69,7 @@ class Stage(Picture):
         source = self.names.expression(node) or whole
         self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
         header = self._header(node)
-        if not self._called(node):  # the texts beside the picture call it by number
+        if not self._called(node):  # the text beside the picture uses its number
             header = f"{label(name)} {self._small(f'{operation} in {whole}' if whole else operation)}"
         return self._cells(box, header)
 
@@ -89,7 +89,7 @@ _CHANGING = re.compile(r"([\d,]+ )?outputs? |largest gradient |open it: ")
 
 
 def before_numbers(box: Box) -> tuple[str, str]:
-    """What stands before the value and the gradient in a box."""
+    """Return the labels before the value and the gradient in a box."""
     if box.alone is not None:
         return "", ""
     return "out " if any(node.op for node in box.nodes) else "", "max|g| "

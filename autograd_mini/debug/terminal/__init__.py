@@ -1,7 +1,6 @@
-"""The debugger in a terminal: a program, or a value, with a session that steps through its backpropagation.
+"""The debugger in a terminal: a session that steps through the backpropagation of a program or a value.
 
-Not here: the commands (those are `commands`), and whose turn it is to read (`turns`).
-Read next: `debug.terminal.commands`.
+Not here: the commands (`commands`), and whose turn it is to read (`turns`). Read next: `debug.terminal.commands`.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ _HOW = "n steps, rn steps back, help lists more."
 def debug(
     program: str, arguments: Sequence[str] = (), at: int | None = None, module: bool = False, given: str | None = None
 ) -> None:
-    """Run a program, and stop in it whenever it calls `backward()`, or at call number `at` only; from the command line.
+    """Run a program from the command line, and stop whenever it calls `backward()`, or only at call number `at`.
 
-    `given` is what the program reads as its standard input, as `Turns` takes it.
+    `given` is the program's standard input, as `Turns` takes it.
     """
     shared = turns.Turns(given)
-    with shared.debugger():  # so that it knows whether that is a terminal
+    with shared.debugger():  # the shell asks whether its input is a terminal
         shell = Shell(stdin=shared.commands)
     called = f"{'-m ' * module}{program}"
 
@@ -44,26 +43,26 @@ def debug(
     try:
         with shared.program():
             count = debug_program(program, arguments, stop, module=module)
-    except Quit:  # the program itself has ended already
+    except Quit:  # the program has ended already
         return
     if shell.quits:
         if shell.ran_out and not path_and_name(program, module)[1]:
             raise ArgumentError(
-                f"The commands ended before {called} did. End them with q to leave it, or with as many c as it takes."
+                f"The commands ended before {called} did. End them with q to leave it, or with enough c to finish it."
             )
         return
     if count == 0:
         raise ArgumentError(
-            f"{called} never calls backward(). Call it on the value whose derivatives you want, or name that: "
-            f"autograd-mini debug {called}:NAME. What other threads and processes do is not followed."
+            f"{called} never calls backward(). Call it on the value you want to differentiate, or name the value: "
+            f"autograd-mini debug {called}:NAME. Other threads and processes are not followed."
         )
     if at is not None and count < at:
         raise ArgumentError(f"{called} calls backward() {counted(count, 'time')}, so there is no call {at}.")
-    shell.say(f"{printable(called)} has ended.")  # to where the session was, not to what the program made of sys.stdout
+    shell.say(f"{printable(called)} has ended.")  # to the session's output; the program may have replaced sys.stdout
 
 
 def shell(v: Value, seed: float, commands: Sequence[str]) -> None:
-    """Step through the backpropagation of a value that is there already."""
+    """Step through the backpropagation of an existing value."""
     trace = Trace(v, seed)
     trace.seek(trace.start)
     about = _HOW
@@ -73,5 +72,5 @@ def shell(v: Value, seed: float, commands: Sequence[str]) -> None:
         session = Shell(commands)
         try:
             session.interact(trace, about)
-        except BrokenPipeError:  # the interpreter would complain of that once more when it ends
+        except BrokenPipeError:  # or the interpreter would complain again at exit
             abandon(session.stdout)

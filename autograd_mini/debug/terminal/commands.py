@@ -1,6 +1,6 @@
-"""The debugger's commands in a terminal: the verbs of pdb, and each motion backwards too.
+"""The debugger's commands in a terminal: pdb's verbs, with each motion backwards too.
 
-Not here: reading lines (that is `prompt`), what a stop says (`wording`), what a place means (`breakpoints`).
+Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`).
 Read next: `debug.terminal.prompt`.
 """
 
@@ -28,7 +28,7 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
 from autograd_mini.notation.text import number
 
-# By what they are for: each command, its short names, and after a colon what may follow it.
+# By purpose: each command, its short names, and after a colon what may follow it.
 COMMANDS = {
     "forwards in time": "next n, step s, return r, continue c cont",
     "backwards": "rnext rn, rstep rs, rreturn rr, rcontinue rc",
@@ -44,7 +44,7 @@ _STEP = "upstream", "local", "contribution", "total"
 
 
 def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Callable[[Shell, str], None]:
-    """A command that moves once, or as often as its argument says."""
+    """Return a command that moves once, or as often as its argument says."""
 
     def move(shell: Shell, times: str) -> None:
         shell.move(motion, back, times)
@@ -54,14 +54,14 @@ def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Ca
 
 
 class Shell(Prompt):
-    """A session of the debugger, which may see several traces, one after the other."""
+    """A session of the debugger, which may show several traces, one after the other."""
 
     table = COMMANDS
-    trace: Trace  # there is one as soon as there are commands
+    trace: Trace  # set before any command runs
     met: tuple[Breakpoint, ...] = ()  # at this stop
 
     def interact(self, trace: Trace, about: str = "") -> bool:
-        """Show a trace until the user leaves it; whether the program is to go on."""
+        """Show a trace until the user leaves it; return True if the program should continue."""
         if hasattr(self, "trace"):
             trace.inherit(self.trace)
         self.trace, self.met = trace, ()
@@ -71,7 +71,7 @@ class Shell(Prompt):
         return self.converse()
 
     def default(self, line: str) -> None:
-        """Print an expression; anything else is an error."""
+        """Print an expression, or raise if it is not one."""
         text = line.removeprefix("!").strip()
         word, *_ = re.findall(r"\w*", text)
         known = self.beginning(word) if word else []
@@ -84,7 +84,7 @@ class Shell(Prompt):
     # -- a stop --------------------------------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Say where we are, and what is displayed at every stop."""
+        """Print where we are, and the displayed expressions."""
         self.frame = 0
         self.next_line: int | None = None
         self.say(*self.wording.stop(), *[f"   {line}" for line in self._displayed()])
@@ -99,7 +99,7 @@ class Shell(Prompt):
         return lines
 
     def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
-        """Move once, or as often as is said; say where that led."""
+        """Move once, or `times` times, and print where that led."""
         if times and not (times.isdecimal() and int(times) > 0):
             raise ArgumentError(f"{shown(times)} is not a number of times.")
         trace = self.trace
@@ -110,7 +110,7 @@ class Shell(Prompt):
             if stop.reason not in ("step", "breakpoint") or (stop.breakpoints and motion is not Trace.run):
                 break
         if stop.reason == "end" and trace.position == before:
-            beginning = "This is the beginning: nothing has been computed before."
+            beginning = "This is the beginning: nothing was computed before."
             self.say(beginning if back else "The sweep is over. c goes on with the program; rn goes back.")
             return
         if stop.reason == "interrupted":
@@ -131,15 +131,15 @@ class Shell(Prompt):
     do_next = _motion(
         Trace.over, False, "Go to the next node; a scope, such as softmax, is one step; n 3: three times."
     )
-    do_step = _motion(Trace.into, False, "Go to the next node, wherever it is, also into a scope.")
-    do_return = _motion(Trace.out, False, "Go on until this scope is left; outside of all scopes, to the end.")
-    do_rnext = _motion(Trace.over, True, "Go back to the node before; a scope further inside is one step.")
-    do_rstep = _motion(Trace.into, True, "Go back to the node before, wherever it is, also into a scope.")
+    do_step = _motion(Trace.into, False, "Go to the next node, wherever it is, even inside a scope.")
+    do_return = _motion(Trace.out, False, "Go on until this scope is left; outside all scopes, to the end.")
+    do_rnext = _motion(Trace.over, True, "Go back to the node before; an inner scope is one step.")
+    do_rstep = _motion(Trace.into, True, "Go back to the node before, wherever it is, even inside a scope.")
     do_rreturn = _motion(Trace.out, True, "Go back to before this scope was entered.")
-    do_rcontinue = _motion(Trace.run, True, "Go back to the breakpoint before, or to the beginning of the computation.")
+    do_rcontinue = _motion(Trace.run, True, "Go back to the last breakpoint, or to the beginning of the computation.")
 
     def do_continue(self, times: str) -> bool:
-        """Go on to the next breakpoint, or to the end of the sweep; from there, on with the program."""
+        """Go on to the next breakpoint, or to the end of the sweep; from there, continue the program."""
         if self._is_over():
             return True
         self.move(Trace.run, False, times)
@@ -153,7 +153,7 @@ class Shell(Prompt):
             raise ArgumentError(f"{shown(text)} is not a step: write a number, +3, -3, start or end.")
         target = int(text.replace(" ", "")) + (trace.position if text[0] in "+-" else 0)
         if not 0 <= target < len(trace):
-            raise ArgumentError(f"There is no step {target}: they go from 0 to {len(trace) - 1}.")
+            raise ArgumentError(f"There is no step {target}; steps go from 0 to {len(trace) - 1}.")
         trace.seek(target)
         self.met = ()
         self.show()
@@ -161,20 +161,20 @@ class Shell(Prompt):
     # -- breakpoints ---------------------------------------------------------------------------------------------------
 
     def do_break(self, text: str, temporary: bool = False) -> None:
-        """Stop at a place from now on; without one, list the breakpoints.
+        """Stop at a place from now on; without a place, list the breakpoints.
 
         b 12                 a line of the source; b net.py:12 of another file
         b exp   b softmax    an operation, where a scope is entered,
-        b loss  b mul#7      or a node; after "op", "scope" or "node" only that
+        b loss  b mul#7      or a node; write "op", "scope" or "node" before it to mean only that
         b x.grad             where a gradient changes; "b watch EXPRESSION" for anything else
         b nonfinite          where nan or an infinity turns up
-        b above 1e3          where a gradient is larger; b below 1e-6 where one is handed on that is smaller
+        b above 1e3          where a gradient is larger; b below 1e-6 where a smaller one is handed on
         b grad * value > 2   where an expression is true
         A condition may follow a comma, or "if": b exp, abs(grad) > 1
         """
         if not text:
             self._say_breakpoints(self.trace.breakpoints)
-            self.say(*["No breakpoints; help break says what can be one."] * (not self.trace.breakpoints))
+            self.say(*["No breakpoints; help break lists the places."] * (not self.trace.breakpoints))
             return
         where, condition = _at_condition(text)
         site = self._frames()[self.frame].site
@@ -182,7 +182,7 @@ class Shell(Prompt):
         self._say_breakpoints([self.trace.break_at(**arguments, condition=condition or None, temporary=temporary)])
 
     def do_tbreak(self, text: str) -> None:
-        """Stop at a place once: tbreak exp; the places are those of break."""
+        """Stop at a place once: tbreak exp; it takes the same places as break."""
         self.do_break(text, temporary=True)
 
     def do_watch(self, text: str) -> None:
@@ -197,7 +197,7 @@ class Shell(Prompt):
         self._say_breakpoints([breakpoint])
 
     def do_ignore(self, text: str) -> None:
-        """Pass a breakpoint a number of times: ignore 1 3."""
+        """Ignore a breakpoint a number of times: ignore 1 3."""
         breakpoint, times = self._breakpoint(text)
         if not times.isdecimal():
             raise ArgumentError(f"{shown(times)} is not a number of times; write it as in ignore 1 3.")
@@ -205,18 +205,18 @@ class Shell(Prompt):
         self._say_breakpoints([breakpoint])
 
     def do_disable(self, text: str, enabled: bool = False) -> None:
-        """Let breakpoints do nothing: disable 1 2; without numbers, all."""
+        """Switch breakpoints off: disable 1 2; without numbers, all."""
         found = self._breakpoints(text)
         for breakpoint in found:
             breakpoint.enabled = enabled
         self._say_breakpoints(found)
 
     def do_enable(self, text: str) -> None:
-        """Let breakpoints stop again: enable 1 2; without numbers, all."""
+        """Switch breakpoints on again: enable 1 2; without numbers, all."""
         self.do_disable(text, enabled=True)
 
     def do_clear(self, text: str) -> None:
-        """Remove breakpoints: clear 1 2, clear net.py:12; without anything, all."""
+        """Remove breakpoints: clear 1 2, clear net.py:12; without an argument, all."""
         if re.fullmatch(r".+:\d+", text):
             file, line = path(meant(self.trace, text)["file"]), text.rpartition(":")[2]
             found = [b for b in self.trace.breakpoints if b.file and (path(b.file), str(b.target)) == (file, line)]
@@ -229,7 +229,7 @@ class Shell(Prompt):
         self.say(f"removed {', '.join(str(b.number) for b in found) or 'nothing'}")
 
     def _breakpoints(self, numbers: str) -> list[Breakpoint]:
-        """The breakpoints of these numbers; without any, all."""
+        """Return the breakpoints with these numbers; without numbers, all."""
         known = {str(breakpoint.number): breakpoint for breakpoint in self.trace.breakpoints}
         for word in numbers.split():
             if word not in known:
@@ -238,7 +238,7 @@ class Shell(Prompt):
         return [known[word] for word in numbers.split() or known]
 
     def _breakpoint(self, text: str) -> tuple[Breakpoint, str]:
-        """The breakpoint whose number comes first, and the rest."""
+        """Return the breakpoint whose number comes first, and the rest of the text."""
         number, _, rest = text.partition(" ")
         _required(number, "the number of a breakpoint first")
         return self._breakpoints(number)[0], rest.strip()
@@ -252,12 +252,12 @@ class Shell(Prompt):
     # -- looking -------------------------------------------------------------------------------------------------------
 
     def do_p(self, text: str) -> None:
-        """Print what an expression is now: p x, p x.grad, p grad * 2, p upstream."""
+        """Print an expression as it is now: p x, p x.grad, p grad * 2, p upstream."""
         _required(text, "an expression, as in p x.grad")
         self.say(printable(self.trace.now.text(self.trace.evaluate(text))))
 
     def do_pp(self, text: str) -> None:
-        """Print with all digits: pp x.grad; pp x, all that is known of a node; pp alone, all of this step."""
+        """Print with all digits: pp x.grad; pp x prints all about a node; pp alone, all about this step."""
         found = self.trace.evaluate(text) if text else None
         if is_node(found):
             self._say_facts(self._facts(found))
@@ -287,14 +287,14 @@ class Shell(Prompt):
         ]  # fmt: skip
 
     def do_display(self, text: str) -> None:
-        """Print an expression at every stop: display x.grad; without one, list them."""
+        """Print an expression at every stop: display x.grad; without an expression, list them."""
         if text:
             self.trace.watches.append(self.trace.now.read(text))
         lines = self._displayed() or ["Nothing is displayed; display x.grad shows x.grad at every stop."]
         self.say(*lines[-1:] if text else lines)
 
     def do_undisplay(self, text: str) -> None:
-        """Print an expression no longer: undisplay 1, undisplay x.grad; without one, none of them."""
+        """Stop displaying an expression: undisplay 1, undisplay x.grad; without an argument, all of them."""
         watches = self.trace.watches
         found = [w for place, w in enumerate(watches, start=1) if text in ("", str(place), str(w))]
         if text and not found:
@@ -306,7 +306,7 @@ class Shell(Prompt):
         frames = self.trace.frames(node) or [Frame(self.trace.label(node), None)]
         first, second = frames[0].site, frames[1].site if len(frames) > 1 else None
         if first is not None and second is not None and first.place == second.place:
-            return frames[1:]  # in a scope of this package, whose call the user sees: show it once
+            return frames[1:]  # in a scope of this package the user sees the call, so show it only once
         return frames
 
     def do_where(self, _: str) -> None:
@@ -323,11 +323,11 @@ class Shell(Prompt):
         self.say(*self.wording.frame(self._frames()[self.frame]))
 
     def do_down(self, _: str) -> None:
-        """Look at what was called."""
+        """Look at the called function."""
         self.do_up("", -1)
 
     def do_list(self, text: str) -> None:
-        """Print the source around here, then what follows; l . here again, l 5 around a line, l 5, 9 these lines."""
+        """Print the source around here, then what follows; l . again here, l 5 around a line, l 5, 9 these lines."""
         through = self.frame == 0 and self.trace.passed is not None
         site = self.wording.site() if through else self._frames()[self.frame].site
         lines = linecache.getlines(site.file) if site is not None else []
@@ -352,7 +352,7 @@ class Shell(Prompt):
     # -- understanding -------------------------------------------------------------------------------------------------
 
     def do_grad(self, text: str) -> None:
-        """Print the gradients of the leaves now: grad, grad all (however many); grad x says what it is the sum of."""
+        """Print the gradients of the leaves now: grad, grad all (however many); grad x lists the terms of its sum."""
         if text in ("", "all"):
             self.say(*self.wording.table(self.trace.leaves, **({"most": len(self.trace)} if text else {})))
         else:
@@ -364,13 +364,13 @@ class Shell(Prompt):
         self.say(*self.wording.tree(self._node(name), int(depth)))
 
     def do_explain(self, text: str) -> None:
-        """Say why a gradient is what it is: explain (at this step), explain x, explain all (what is wrong anywhere)."""
+        """Say why a gradient is what it is: explain (at this step), explain x, explain all (anything that is wrong)."""
         node = None if text == "all" else self._node(text) if text else self._subject()
         self.say(*map(printable, str(self.wording.explanation(node)).splitlines()))
         self._say_without_changes("This explains")
 
     def _subject(self) -> Value:
-        """What there is to explain at a step: who received what made us stop or is not finite; else the node."""
+        """Return what to explain at a step: the receiver of what made us stop or is not finite, else the node."""
         trace, step = self.trace, self.trace.step
         if step.operand is not None and any(b.kind in ("nonfinite", "above", "below") for b in self.met):
             return step.operand
@@ -379,7 +379,7 @@ class Shell(Prompt):
         return next(broken, step.node)
 
     def do_check(self, text: str) -> None:
-        """Compare derivatives with finite differences, each step and the whole: check (of this node), check x."""
+        """Compare derivatives with finite differences, each step and the whole: check (this node), check x."""
         trace, node = self.trace, self._node(text)
         name = self.wording.symbol(node)
         compared = [
@@ -396,7 +396,7 @@ class Shell(Prompt):
             self.say(f"… and {hidden:,} more operands, which are not compared")
 
     def do_graph(self, text: str) -> None:
-        """Draw this moment: graph, graph file.svg; .html, .dot and .png can be written too."""
+        """Draw this moment: graph, graph file.svg; other endings are .html, .dot and .png."""
         trace = self.trace
         file = Path(text.strip() or f"step-{trace.position}.svg").expanduser()
         saved = draw(trace.root, after=self.handed_on(), title=self.wording.header()).save(file).absolute()
@@ -408,7 +408,7 @@ class Shell(Prompt):
             self.say(f"{who} the sweep from 1, without what you changed.")
 
     def handed_on(self) -> int:
-        """How many nodes have handed their gradient on, as `draw` counts them."""
+        """Return how many nodes have handed on their gradient, as `draw` counts them."""
         trace, step = self.trace, self.trace.step
         if trace.position <= trace.start:
             return 0
@@ -417,7 +417,7 @@ class Shell(Prompt):
         return len(order) if self._is_over() else order.index(step.node) + (trace.position == turn[-1])
 
     def do_set(self, text: str) -> None:
-        """Change the gradient of a node: set y 2; what was changed later is forgotten."""
+        """Change the gradient of a node: set y 2; later changes are forgotten."""
         name, _, value = text.strip().rpartition(" ")
         _required(name, "a node and a number, as in set y 2")
         new = self.trace.evaluate(value)
@@ -427,12 +427,12 @@ class Shell(Prompt):
         self.show()
 
     def _node(self, text: str) -> Value:
-        """The node that a text means; of an empty one, that of this step."""
+        """Return the node that a text means; an empty text means the node of this step."""
         trace, text = self.trace, text.strip()
         if not text:
             return trace.step.node
         known = text in trace.vocabulary or text in trace.names.expressed or "#" in text
-        if known and len(nodes := trace.nodes(text)) == 1:  # also of a name that cannot stand in an expression
+        if known and len(nodes := trace.nodes(text)) == 1:  # a name need not be valid in an expression
             return nodes[0]
         found = trace.evaluate(text)
         if not is_node(found):
@@ -442,7 +442,7 @@ class Shell(Prompt):
     # -- completion ----------------------------------------------------------------------------------------------------
 
     def completedefault(self, *words: Any) -> list[str]:
-        """What may follow a command, as the table says; after a dot, attributes of nodes."""
+        """Complete what may follow a command according to the table; after a dot, attributes of nodes."""
         text, line = str(words[0]), str(words[1])
         command = self.commands.get(self.parseline(line)[0] or "")
         follows = command.follows if command is not None else ""
@@ -471,7 +471,7 @@ def _required(text: str, what: str) -> None:
 
 
 def _at_condition(text: str) -> tuple[str, str]:
-    """A place and its condition, after a comma outside of parentheses, or after "if", as other debuggers have it."""
+    """Split a place from its condition, at a comma outside parentheses, or at "if" as in other debuggers."""
     for end in re.finditer(",| if " if " else " not in text else ",", text):
         where = text[: end.start()]
         if where.count("(") == where.count(")") and where.count("[") == where.count("]"):

@@ -1,6 +1,6 @@
-"""A prompt: reads lines, finds the command that each one means, helps, completes; colours, and a history of its own.
+"""A prompt: it reads lines, finds their commands, helps and completes, with colours and a history of its own.
 
-Through a pipe there is no prompt, no colour and no history. Not here: what the commands do (that is `commands`).
+A pipe gets no prompt, no colour and no history. Not here: the commands themselves (`commands`).
 Read next: `debug.terminal.turns`.
 """
 
@@ -24,7 +24,7 @@ _REMEMBERED = 1000  # lines of the history
 
 
 class Command(NamedTuple):
-    """A command, its short names, and what may follow it; a row such as "break b: place" says all three."""
+    """A command, its short names, and what may follow it; a row such as "break b: place" gives all three."""
 
     name: str
     shorts: list[str]
@@ -32,23 +32,23 @@ class Command(NamedTuple):
 
     @classmethod
     def read(cls, row: str) -> Command:
-        """The command of a row."""
+        """Return the command of a row."""
         names, _, follows = row.partition(":")
         name, *shorts = names.split()
         return cls(name, shorts, follows.strip())
 
 
 class Prompt(cmd.Cmd):
-    """Does what lines say: each command of the table is a method `do_…`, whose docstring is its help."""
+    """Runs commands from lines; each command of the table is a method `do_…`, whose docstring is its help."""
 
-    table: ClassVar[Mapping[str, str]] = {}  # rows with commas between them, by what the commands are for
+    table: ClassVar[Mapping[str, str]] = {}  # rows separated by commas, by the purpose of the commands
 
     def __init__(
         self, commands: Sequence[str] = (), stdin: IO[str] | None = None, stdout: IO[str] | None = None
     ) -> None:
         super().__init__("tab", stdin, stdout)
         if self.stdin is None:
-            raise ArgumentError("Standard input is closed, and commands are read from there.")
+            raise ArgumentError("Standard input is closed, but commands come from there.")
         self.use_rawinput = self.stdin.isatty() and self.stdout is not None and self.stdout.isatty()
         self.prompt = "(backprop) " if self.use_rawinput else ""
         self.cmdqueue = list(commands)
@@ -59,15 +59,15 @@ class Prompt(cmd.Cmd):
 
     @property
     def columns(self) -> int:
-        """The width of the screen; 0 where there is none."""
+        """The width of the screen; 0 if there is none."""
         return shutil.get_terminal_size().columns if self.use_rawinput else 0
 
     def say(self, *lines: str) -> None:
-        """Print lines, broken between words on a screen."""
+        """Print lines, wrapped between words on a screen."""
         write(self.stdout, "".join(f"{part}\n" for line in lines for part in wrapped(line, self.columns)))
 
     def converse(self) -> bool:
-        """Do what is read until a command ends it; whether the program is to go on."""
+        """Run commands until one ends the session; return True if the program should continue."""
         self.quits = False
         with line_editing() if self.use_rawinput else nullcontext():
             while True:
@@ -84,7 +84,7 @@ class Prompt(cmd.Cmd):
     # -- a line --------------------------------------------------------------------------------------------------------
 
     def onecmd(self, line: str) -> bool:
-        """Do what a line says; an error never ends the session."""
+        """Run the command of a line; an error never ends the session."""
         line, _, more = line.partition(";;")
         if more:
             self.cmdqueue.insert(0, more.strip())
@@ -103,7 +103,7 @@ class Prompt(cmd.Cmd):
         return False
 
     def parseline(self, line: str) -> tuple[str | None, str | None, str]:
-        """The command, spelled out, and the rest; a line such as `x.grad` is an expression and has no command."""
+        """Return the command in full and the rest; a line such as `x.grad` is an expression without a command."""
         line = line.strip()
         if re.match(r"\w+[.\[#(]", line):
             return None, None, line
@@ -111,25 +111,25 @@ class Prompt(cmd.Cmd):
         return self._command(word) if word else word, rest, line
 
     def _command(self, word: str) -> str:
-        """The command that has this name or short name, or is the only one that begins so; else the word itself."""
+        """Return the command with this name, short name or unique beginning; else the word itself."""
         begun = self.beginning(word)
         known = [command.name for command in self.commands.values() if word in (command.name, *command.shorts)] or begun
         return known[0] if len(known) == 1 else word
 
     def beginning(self, word: str) -> list[str]:
-        """The commands that begin with a word."""
+        """Return the commands that begin with a word."""
         return [name for name in self.commands if name.startswith(word)]
 
     def _complain(self, text: str) -> None:
         self.say(self.paint("error", f"*** {printable(text)}"))
 
     def do_quit(self, _: str) -> bool:
-        """End the session, and under `autograd-mini debug` the program; what called loss.debug() goes on."""
+        """End the session, and under `autograd-mini debug` the program; after loss.debug() the program continues."""
         self.quits = True
         return True
 
     def do_EOF(self, _: str) -> bool:
-        """End the session, at the end of what there is to read."""
+        """End the session at the end of the input."""
         if self.prompt:
             self.say("")
         else:
@@ -163,7 +163,7 @@ class Prompt(cmd.Cmd):
         return getattr(self, f"do_{command.name}").__doc__ or ""
 
     def completenames(self, text: str, *_: Any) -> list[str]:
-        """The commands that begin with a text, as `cmd` completes them."""
+        """Complete the commands that begin with a text."""
         return [f"{name} " for name in self.beginning(text)]
 
 
@@ -171,32 +171,32 @@ class Prompt(cmd.Cmd):
 
 
 def painter(output: IO[str] | None) -> Paint:
-    """Colours where they are seen and welcome: on a terminal, without NO_COLOR in the environment."""
+    """Return colours if they are visible and welcome: on a terminal, without NO_COLOR in the environment."""
     if output is None or not output.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return plain
     return lambda role, text: f"\x1b[{_COLOURS[role]}m{text}\x1b[0m" if text else text
 
 
 def history_file() -> Path:
-    """Where the history is kept: in the folder that the XDG specification has for state."""
+    """Return the file of the history, in the folder that the XDG specification has for state."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "autograd-mini" / "history"
 
 
 @contextmanager
 def line_editing() -> Iterator[None]:
-    """Give a debugger the keyboard: its own history and completion; those of the program come back afterwards."""
+    """Give the keyboard to a debugger, with its own history and completion, and restore the program's afterwards."""
     try:
         import readline
-    except ImportError:  # as on Windows: the terminal edits lines by itself
+    except ImportError:  # on Windows the terminal itself edits lines
         yield
         return
     delimiters = readline.get_completer_delims()
     former = [readline.get_history_item(place) for place in range(1, readline.get_current_history_length() + 1)]
     readline.clear_history()
     readline.set_completer_delims(" \t\n,;(")  # a node may be called mul#7, a scope Layer0/Neuron1
-    if "libedit" in (readline.__doc__ or ""):  # which has its own language for keys
+    if "libedit" in (readline.__doc__ or ""):  # libedit has its own syntax for keys
         readline.parse_and_bind("bind ^I rl_complete")
-    # Without a history that can be read or written, the session works all the same.
+    # The session works even if the history cannot be read or written.
     with suppress(OSError, RuntimeError):
         readline.read_history_file(history_file())
     try:

@@ -1,7 +1,7 @@
-"""Whose turn it is to read standard input: the debugger's, or the program's.
+"""Whose turn it is to read standard input: the debugger's or the program's.
 
-At a terminal both read what is typed, in turns. In a pipe nothing tells commands from the program's input: there the
-program may not read. Not here: what commands mean. Read next: `debug.pages`.
+At a terminal both read what you type, in turns. In a pipe nothing tells commands from the program's input, so there the
+program must not read. Not here: the meaning of commands. Read next: `debug.pages`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from autograd_mini.script import SharedInputError
 _TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
 
 
-# The turns that the running program takes: `loss.debug()` inside of it reads commands too.
+# The turns of the running program; `loss.debug()` inside it reads commands too.
 _running: ContextVar[Turns | None] = ContextVar("running", default=None)
 
 
 def commands() -> AbstractContextManager[None]:
-    """Let the debugger read commands, also inside a program that runs under the debugger."""
+    """Let the debugger read commands, even inside a program that runs under the debugger."""
     turns = _running.get()
     return nullcontext() if turns is None else turns.debugger()
 
@@ -38,20 +38,20 @@ def commands() -> AbstractContextManager[None]:
 class Turns:
     """Standard input, which the program and the debugger share.
 
-    `given` is the file that the program reads as its standard input; "-" is standard input itself, and then commands
-    come from the terminal; None is whatever commands come from.
+    `given` is the file that becomes the program's standard input. With "-" the program reads standard input itself, and
+    commands come from the terminal. With None both come from the same place.
     """
 
     def __init__(self, given: str | None, commands: bool = True) -> None:
-        self._refused: Site | None = None  # where the program has read what belongs to the debugger
-        self._swapped: tuple[int, int] | None = None  # what is behind descriptor 0 for the program, and for commands
+        self._refused: Site | None = None  # where the program read the debugger's input
+        self._swapped: tuple[int, int] | None = None  # the files behind descriptor 0 for the program and for commands
         self.commands: Any = sys.stdin
         self._program: Any = sys.stdin
         if given == "-" and commands:
             try:
                 terminal = os.open(_TERMINAL, os.O_RDWR)
             except OSError:
-                raise ArgumentError("There is no terminal to read commands from, as --input - asks for.") from None
+                raise ArgumentError("--input - needs a terminal to read commands from, and there is none.") from None
             self._swapped = os.dup(0), terminal
             self.commands = self._open()
         elif given not in (None, "-"):
@@ -73,7 +73,7 @@ class Turns:
 
     @contextmanager
     def program(self) -> Iterator[None]:
-        """Let the program have its own input; SharedInputError if it has read where commands come from."""
+        """Give the program its own input; raise SharedInputError if it reads the debugger's."""
         before = sys.stdin
         self._give(0, self._program)
         token = _running.set(self)
@@ -90,7 +90,7 @@ class Turns:
 
     @contextmanager
     def debugger(self) -> Iterator[None]:
-        """Let the debugger read commands; the program may have made something else of `sys.stdin`."""
+        """Let the debugger read commands, even if the program has replaced `sys.stdin`."""
         before = sys.stdin
         self._give(1, self.commands)
         try:

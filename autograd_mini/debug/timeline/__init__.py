@@ -1,4 +1,4 @@
-"""The course of a backward pass, and how to travel through it.
+"""The steps of a backward pass, and how to travel through them.
 
 Read next: `debug.timeline.journal`.
 """

@@ -1,6 +1,6 @@
-"""Where a debugger stops: the kinds of breakpoints, one row each, and what you mean by the place that you type.
+"""Where a debugger stops: the kinds of breakpoints, one row each, and the meaning of the places you type.
 
-Not here: moving (`travel`), and what a condition may say (`expressions`). Read next: `debug.timeline.travel`.
+Not here: moving (`travel`), and the language of conditions (`expressions`). Read next: `debug.timeline.travel`.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _WORD = re.compile(r"[^\W\d]\w*|(?:[^\W\d]\w*)?#\d+|[^\w\s]{1,2}")
 
 @dataclass(eq=False)
 class Breakpoint:
-    """Where to stop, and when not to.
+    """A place to stop at, and its conditions.
 
     Attributes:
         kind: one of `KINDS`.
-        target: what the user asked for: a line, a name, a number, an expression, a function.
-        nodes: where it can happen; None for everywhere.
-        entering: whether to stop only on the way from other nodes to these.
-        number: what the debugger calls it.
+        target: what you asked for: a line, a name, a number, an expression or a function.
+        nodes: the nodes where it can be met; None for all nodes.
+        entering: stop only when coming from other nodes.
+        number: its number in the debugger.
         file: the file of a line.
         condition: stop only where this holds.
-        hit_condition: how often it must have been met: "3" or ">= 3" (from the third time), "== 3", "% 3".
-        temporary: whether it goes away when it is met.
-        enabled: whether it does anything.
-        log: print this instead of stopping; expressions in braces are computed.
+        hit_condition: how often it must be met: "3" or ">= 3" (from the third time), "== 3", "% 3".
+        temporary: True if it goes away once met.
+        enabled: False if it is switched off.
+        log: print this instead of stopping, with the expressions in braces computed.
         hits: how often it was met.
-        absent: whether this graph lacks its place, which that of an earlier `backward()` had.
+        absent: True if this graph lacks its place, which the graph of an earlier `backward()` had.
     """
 
     kind: str
@@ -62,10 +62,10 @@ class Breakpoint:
     absent: bool = False
 
     def __post_init__(self) -> None:
-        _is_enough(self.hit_condition, 1)  # to complain now
+        _is_enough(self.hit_condition, 1)  # to raise now
 
     def is_met(self, now: Moment, before: int) -> bool:
-        """Whether it happens, coming from the step `before`, and its condition holds, often enough; counts the hits."""
+        """Return True if it is met, coming from the step `before`, and often enough; count the hits."""
         if not self.enabled or self.absent or not KINDS[self.kind](self, now, before):
             return False
         if self.condition is not None and not self.condition(now):
@@ -74,11 +74,11 @@ class Breakpoint:
         return _is_enough(self.hit_condition, self.hits)
 
     def ignore(self, times: int) -> None:
-        """Do not count as met so many times from now on."""
+        """Do not stop the next `times` times."""
         self.hit_condition = f"> {self.hits + times}" if times > 0 else ""
 
     def moved(self, now: Moment) -> Breakpoint:
-        """The same breakpoint in another graph; absent where that has no such place."""
+        """Return the same breakpoint in another graph; it is absent if that graph lacks its place."""
         target = str(self.target) if isinstance(self.target, Expression) else self.target
         try:
             found = located(now, self.kind, target, self.file)
@@ -103,7 +103,7 @@ class Breakpoint:
 def _is_enough(condition: str, hits: int) -> bool:
     found = _HITS.fullmatch(condition or ">= 1")
     if not found or int(found[2]) == 0:
-        raise ArgumentError(f"{shown(condition)} does not count hits.", 'Write "3", ">= 3", "== 3" or "% 3".')
+        raise ArgumentError(f"{shown(condition)} is not a number of hits.", 'Write "3", ">= 3", "== 3" or "% 3".')
     sign, number = found[1] or ">=", int(found[2])
     return hits % number == 0 if sign == "%" else _SIGNS[sign](hits, number)
 
@@ -112,22 +112,22 @@ def _is_enough(condition: str, hits: int) -> bool:
 
 
 def _at_nodes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Once for each node: when it is computed, and when it has handed on all that it hands on."""
+    """Met once per node in each direction: when it is computed, and when it has handed on everything."""
     nodes, index, journal = breakpoint.nodes, now.step.index, now.journal
     if nodes is None or now.step.node not in nodes or index != journal.turn(index)[-1]:
         return False
-    came_from = journal.turn(index)[0] - 1 if before < index else before  # whose turn it was before this one
+    came_from = journal.turn(index)[0] - 1 if before < index else before  # the turn before this one
     return not breakpoint.entering or journal[came_from].node not in nodes
 
 
 def _at_scopes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Once for each time that a scope is entered, from whichever side."""
+    """Met each time that a scope is entered, from either side."""
     index = now.step.index
     return _at_nodes(breakpoint, now, before) and now.journal.is_entered(breakpoint.target, index, before > index)
 
 
 def _changes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Where what is watched differs from what it was one step earlier; nan is equal to nan here."""
+    """Met where the watched expression differs from one step earlier; nan equals nan here."""
     step = now.step
     if breakpoint.nodes is not None and (step.phase == FORWARD or step.operand not in breakpoint.nodes):
         return False
@@ -138,24 +138,24 @@ def _changes(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
 
 
 def _not_finite(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Where nan or an infinity is computed, handed on, or comes out of a sum."""
+    """Met where nan or an infinity is computed, handed on, or comes out of a sum."""
     step = now.step
     return not all(map(math.isfinite, (step.local or 0.0, step.contribution or 0.0, step.total)))
 
 
 def _above(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Where a gradient is larger in size, or nan."""
+    """Met where a gradient is larger in size, or nan."""
     return now.step.phase != FORWARD and not abs(now.step.total) <= breakpoint.target
 
 
 def _below(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Where a gradient that is not zero is handed on as one so small, or zero."""
+    """Met where a gradient other than zero is handed on as one this small, or zero."""
     step = now.step
     return step.phase == BACKWARD and bool(step.upstream) and abs(step.contribution or 0.0) <= breakpoint.target
 
 
 def _when(breakpoint: Breakpoint, now: Moment, before: int) -> bool:
-    """Where an expression, or a function of the step, is true."""
+    """Met where an expression, or a function of the step, is true."""
     target = breakpoint.target
     return bool(target(now) if isinstance(target, Expression) else target(now.step))
 
@@ -172,7 +172,7 @@ _NOUNS = {"scope": "scope", "op": "operation", "function": "function"}
 
 
 def named(index: Index, kind: str) -> dict[str, set[Value]]:
-    """The operations (by name and symbol), scopes or functions of a graph, with their nodes."""
+    """Return the operations (by name and symbol), scopes or functions of a graph, with their nodes."""
     if kind == "function":
         return index.functions
     found: dict[str, set[Value]] = {}
@@ -185,7 +185,7 @@ def named(index: Index, kind: str) -> dict[str, set[Value]]:
 
 
 def located(now: Moment, kind: str, target: Any, file: str | None = None) -> Breakpoint:
-    """A breakpoint of a kind, with the nodes that it means in this graph."""
+    """Make a breakpoint of a kind, with the nodes that it means in this graph."""
     index, nodes, entering = now.index, None, kind == "function"
     if kind == "line":
         file, target, nodes, entering = index.at_line(target, file)
@@ -210,10 +210,10 @@ def located(now: Moment, kind: str, target: Any, file: str | None = None) -> Bre
 
 
 def meant(index: Index, text: str, file: str | None = None) -> dict[str, Any]:
-    """What you mean by a place that you type, such as "12", "exp", "x.grad" or "above 1e3", for `Trace.break_at`.
+    """Interpret a place that you type, such as "12", "exp", "x.grad" or "above 1e3", for `Trace.break_at`.
 
     Raises:
-        ArgumentError: it means nothing here.
+        ArgumentError: it means nothing in this graph.
     """
     text = text.strip()
     if found := _LINE.fullmatch(text):
@@ -245,7 +245,7 @@ def meant(index: Index, text: str, file: str | None = None) -> dict[str, Any]:
 
 
 def _nodes(index: Index, name: str) -> list[Value]:
-    """The nodes of a name; [] if there are none."""
+    """Return the nodes of a name; [] if there are none."""
     try:
         return index.nodes(name)
     except ArgumentError:
@@ -253,7 +253,7 @@ def _nodes(index: Index, name: str) -> list[Value]:
 
 
 def _file(index: Index, name: str) -> str:
-    """The file that is meant: a path, or the last part of one that occurs in the graph."""
+    """Return the file of a path, or of the last part of a path that occurs in the graph."""
     for file in index.files:
         if os.path.realpath(file) == os.path.realpath(name) or os.path.basename(file) in (name, f"{name}.py"):
             return file

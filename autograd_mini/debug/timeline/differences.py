@@ -1,7 +1,7 @@
-"""Derivatives by finite differences, to check those of a recorded graph: each step of the chain rule, and the whole.
+"""Checking the derivatives of a recorded graph by finite differences: each step of the chain rule, and the whole.
 
-The recorded operations are computed again, not your program: every choice that it made, as in `if x > 0`, stays.
-Not here: how that is shown (`terminal`). Read next: `debug.disorder`.
+It computes the recorded operations again, not your program, so every choice that it made, as in `if x > 0`, stays.
+Not here: the display (`terminal`). Read next: `debug.disorder`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.watch.boundaries import kink_of
 
 _HALVINGS = 12
-_CLOSE = 1e-5  # a difference relative to the derivative that needs no explanation
+_CLOSE = 1e-5  # a relative difference that needs no explanation
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A derivative, and the same by finite differences."""
+    """A derivative, and its estimate by finite differences."""
 
     derivative: float
     estimate: float
@@ -31,7 +31,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Whether they agree: "agrees", "differs", or why that cannot be said."""
+        """The result: "agrees", "differs", or why the two cannot be compared."""
         if self.remark:
             return self.remark
         if not (math.isfinite(self.derivative) and math.isfinite(self.estimate)):
@@ -42,10 +42,10 @@ class Comparison:
 
 
 def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
-    """The derivative of a function on floats by central differences, and how far off it may be.
+    """Return the derivative of a function on floats by central differences, and its error bound.
 
-    Steps are halved and the results extrapolated to a step of zero; of the table that this makes, the entry counts that
-    changed least. Source: C. J. F. Ridders, Advances in Engineering Software 4 (1982) 75-76.
+    It halves the step, extrapolates the results to a step of zero, and takes the entry of that table that changed
+    least. Source: C. J. F. Ridders, Advances in Engineering Software 4 (1982) 75-76.
     """
     step = max(abs(x), 1e-3) * 2.0**-5
     best, smallest, grain = math.nan, math.inf, math.ulp(function(x))
@@ -65,7 +65,7 @@ def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
 
 
 def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
-    """The local derivatives of a node by its operands, each beside its differences, computed when asked for."""
+    """Yield the local derivatives of a node by its operands, each beside its estimate, computed on demand."""
     row = node._row
     if row is None:
         return
@@ -83,7 +83,7 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
 
 
 def total(journal: Journal, node: Value) -> Comparison:
-    """The gradient of a node at the end of the sweep, beside its differences through all of the recorded graph."""
+    """Return the final gradient of a node beside its estimate through the whole recorded graph."""
     if journal.changes:
         journal = Journal(journal.root, journal.seed)
     root, above = journal.root, {node: None}
@@ -105,7 +105,7 @@ def total(journal: Journal, node: Value) -> Comparison:
 
 
 def _of_the_user(journal: Journal, nodes: Iterable[Value]) -> str:
-    """Why nodes cannot be computed again: code for micrograd has operations of its own; "" if they can."""
+    """Return why nodes cannot be computed again (code for micrograd has its own operations); "" if they can."""
     for node in nodes:
         numbers = {x: journal.value(x) for x in node.operands if is_node(x)}
         if math.isnan(replay([node], numbers)[node]) and not math.isnan(journal.value(node)):

@@ -1,7 +1,7 @@
-"""What an expression means that you type as a condition, a watch or a message, at one moment of a trace.
+"""The expressions you type as conditions, watches or messages, and their meaning at a moment of a trace.
 
-Python's parser reads it, and a closure for each part computes it: `eval` is never called, and what is not listed here
-is refused while reading. Numbers are floats, and arithmetic gives IEEE results. Not here: where a debugger stops.
+Python's parser reads them, and a closure per part computes them: `eval` is never called, and anything not listed here
+is refused while reading. Numbers are floats with IEEE arithmetic. Not here: where a debugger stops.
 Read next: `debug.timeline.breakpoints`.
 """
 
@@ -23,14 +23,14 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.text import number
 
-WORDS = (  # about the step, in the words of `Step` and of the attributes of its node
+WORDS = (  # about the step: the attributes of `Step` and of its node
     "index", "phase", "node", "operand", "upstream", "local", "contribution", "total",
     "value", "grad", "op", "scope", "line",
 )  # fmt: skip
 ATTRIBUTES: dict[str, Callable[[Moment, Value], Any]] = {
     "data": lambda now, node: now.journal.value(node),
     "value": lambda now, node: now.journal.value(node),
-    "grad": lambda now, node: now.journal.gradient(node, now.step.index),  # None where nothing has arrived
+    "grad": lambda now, node: now.journal.gradient(node, now.step.index),  # None if nothing has arrived
     "op": lambda now, node: node.op,
     "name": lambda now, node: now.index.label(node),
     "line": lambda now, node: float(site.line) if (site := now.index.place(node)) is not None else None,
@@ -57,9 +57,9 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What names mean when a step has just happened: nodes, words about the step, variables of the program.
+    """What names mean just after a step: nodes, words about the step, variables of the program.
 
-    Where the program has a name that is a word, it means what it means there; `step.total` is the word all the same.
+    A name of the program hides a word; `step.total` always is the word.
     """
 
     index: Index
@@ -67,7 +67,7 @@ class Moment:
     step: Step
 
     def find(self, name: str) -> Any:
-        """What a name means now."""
+        """Return what a name means now."""
         word = name.removeprefix("step.")
         if name not in self.index.called:
             if name == "step":
@@ -86,13 +86,13 @@ class Moment:
         return nodes[0]
 
     def read(self, text: str) -> Expression:
-        """An expression whose names mean something now: what is wrong with it shows before it is needed."""
+        """Read an expression and check that its names mean something now, so that errors show early."""
         expression = Expression(text)
         expression(self)
         return expression
 
     def written(self, node: Value) -> str:
-        """A node as an expression can write it: its label, or its number where the label means something else."""
+        """Return how an expression can write a node: by its label, or its number if the label means something else."""
         label, numbered = self.index.label(node), f"#{self.index.number(node)}"
         try:
             return label if Expression(label)(self) is node else numbered
@@ -101,19 +101,19 @@ class Moment:
 
     @staticmethod
     def pieces(message: str) -> list[str | Expression]:
-        """The texts of a message and the expressions in its braces, in turns."""
+        """Split a message into its texts and the expressions in its braces, which alternate."""
         return [Expression(text) if place % 2 else text for place, text in enumerate(_BRACES.split(message))]
 
     def filled(self, message: str) -> str:
-        """A message with its expressions computed."""
+        """Return a message with its expressions computed."""
         return "".join(part if isinstance(part, str) else self.text(part(self)) for part in self.pieces(message))
 
     def bare(self, value: Any) -> Any:
-        """The recorded number of a node, which the program may have written since; anything else as it is."""
+        """Return the recorded number of a node, which may have been written since; anything else unchanged."""
         return self.journal.value(value) if is_node(value) else value
 
     def text(self, value: Any) -> str:
-        """A value for people to read: of a node its name, number and gradient."""
+        """Return a value as text; for a node its name, number and gradient."""
         if value is None:
             return "not yet"
         if not is_node(value):
@@ -126,7 +126,7 @@ Meaning = Callable[[Moment], Any]
 
 
 class Expression:
-    """An expression that has been read and found harmless; call it with a moment to compute it."""
+    """An expression that was read and found harmless; call it with a moment to compute it."""
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
@@ -134,18 +134,18 @@ class Expression:
         self.text = text = text.strip()
         if len(text) > _LONGEST:
             raise ArgumentError(f"An expression of {len(text):,} characters is too long.", f"{_LONGEST:,} are allowed.")
-        # Python can parse a node by number, as in x#12 or #12, as a subscript; texts in quotes stay.
+        # A node by number, as in x#12 or #12, becomes a subscript, which Python can parse; quoted texts stay.
         parts = re.split(r"""("[^"]*"|'[^']*')""", text)
         parts[::2] = [_NUMBERED.sub(r"_number_[\1]", part) for part in parts[::2]]
         try:
             tree = ast.parse("".join(parts), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             reason = getattr(error, "msg", None) or str(error)
-            raise ArgumentError(f"{shown(text)} cannot be read: {reason}.", "Write one such as x.grad > 1.") from None
+            raise ArgumentError(f"{shown(text)} cannot be read: {reason}.", "Write it like x.grad > 1.") from None
         self._meaning = _read(tree.body)
 
     def __call__(self, now: Moment) -> Any:
-        """What the expression is now."""
+        """Compute the expression."""
         return self._meaning(now)
 
     def __str__(self) -> str:
@@ -153,7 +153,7 @@ class Expression:
 
 
 def _read(node: ast.expr, depth: int = 0) -> Meaning:
-    """What computes a part of an expression; refuses what the language lacks."""
+    """Return the closure that computes a part of an expression; raise for anything outside the language."""
     if depth > _DEEPEST:
         raise ArgumentError("The expression is nested too deeply.", "Write a simpler one.")
 
@@ -175,7 +175,7 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
         ):
             read(owner)
             return lambda now: now.find(ast.unparse(node))
-        case ast.Attribute(value=owner, attr=name) if name[0] != "_":  # of a node; or a part of the name of one
+        case ast.Attribute(value=owner, attr=name) if name[0] != "_":  # of a node, or a part of a node's name
             (of,) = read(owner)
             if name in ATTRIBUTES:
                 return lambda now: _attribute(now, of, owner, name)
@@ -216,7 +216,7 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
 
 
 def _constant_or_name(now: Moment, name: str) -> Any:
-    """What a name means; a constant counts only where the program has no such name."""
+    """Return what a name means; a constant counts only if the program has no such name."""
     try:
         return now.find(name)
     except ArgumentError:
@@ -233,7 +233,7 @@ def _attribute(now: Moment, of: Meaning, source: ast.expr, name: str) -> Any:
 
 
 def _first(now: Moment, parts: list[Meaning], ends: bool) -> Any:
-    """The first part that decides an `and` or `or`, else the last."""
+    """Return the first part that decides an `and` or `or`, else the last."""
     result: Any = None
     for part in parts:
         result = part(now)
@@ -243,7 +243,7 @@ def _first(now: Moment, parts: list[Meaning], ends: bool) -> Any:
 
 
 def _number(value: Any, source: ast.expr) -> float | None:
-    """A float; None, which means that nothing is there yet, stays."""
+    """Return a float, or None for a number that is not known yet."""
     if value is None or isinstance(value, float):
         return value
     if isinstance(value, (bool, int)):
@@ -252,7 +252,7 @@ def _number(value: Any, source: ast.expr) -> float | None:
 
 
 def _applied(function: Callable[..., Any], numbers: list[float | None]) -> Any:
-    """A function of numbers; None where one of them is not there yet."""
+    """Apply a function to numbers; None if one of them is not known yet."""
     return None if None in numbers else function(*numbers)
 
 
@@ -264,7 +264,7 @@ def _called(name: str, numbers: list[float | None]) -> Any:
 
 
 def _chained(now: Moment, node: ast.Compare, ops: list[ast.cmpop], parts: list[Meaning]) -> bool:
-    """A comparison, maybe of more than two, as in 0 < x < 1."""
+    """Compute a comparison, which may be chained, as in 0 < x < 1."""
     first = parts[0](now)
     for op, part in zip(ops, parts[1:], strict=True):
         second = part(now)
@@ -277,13 +277,13 @@ def _chained(now: Moment, node: ast.Compare, ops: list[ast.cmpop], parts: list[M
 def _compared(now: Moment, op: ast.cmpop, first: Any, second: Any, source: ast.Compare) -> bool:
     if isinstance(op, (ast.In, ast.NotIn)):
         if not (isinstance(first, str) and isinstance(second, str)):
-            raise ArgumentError(f"In {ast.unparse(source)}, `in` does not stand between two texts.")
+            raise ArgumentError(f"In {ast.unparse(source)}, `in` needs a text on both sides.")
         return (first in second) is isinstance(op, ast.In)
-    if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):  # two nodes are equal if they are the same
+    if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):  # nodes are equal if they are the same node
         same = first is second if is_node(first) and is_node(second) else now.bare(first) == now.bare(second)
         return same is isinstance(op, (ast.Eq, ast.Is))
     if not (isinstance(first, str) and isinstance(second, str)):
         first, second = _number(now.bare(first), source), _number(now.bare(second), source)
-    if first is None or second is None:  # nothing is above or below what is not there yet
+    if first is None or second is None:  # a number that is not known yet has no order
         return False
     return _ORDER[type(op)](first, second)

@@ -1,6 +1,6 @@
-"""The nodes of a graph, found by what the program calls them and by the lines and functions that made them.
+"""Finding the nodes of a graph by their names in the program, and by the lines and functions that made them.
 
-Not here: how a name is chosen (`notation.names`), and anything that happens in time (`journal`).
+Not here: the choice of names (`notation.names`), and anything that happens in time (`journal`).
 Read next: `debug.timeline.timeline`.
 """
 
@@ -27,22 +27,22 @@ class Frame:
     """A place in the program that led to a node: in a function, or where a scope was entered."""
 
     name: str
-    site: Site | None  # None if that is not known
+    site: Site | None  # None if not known
     scope: Scope | None = None
 
 
 class Index:
-    """What the nodes of a graph are called, and where they come from."""
+    """The names of a graph's nodes, and the places they come from."""
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace]) -> None:
         self.names = Names(order, spaces)
         self.called = self.names.called  # the nodes by the names that the program can write now
-        self.variables = plain(spaces)  # the program's numbers, texts and truths
+        self.variables = plain(spaces)  # the program's numbers, texts and booleans
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
     def number(self, node: Value) -> int:
-        """The number of a node, which is that of the step that computes it."""
+        """Return the number of a node, which is also the index of the step that computes it."""
         if not is_node(node):
             raise OperandError(
                 f"{shown(node)} is of type {type(node).__name__}, not a Value.", "Pass a node of the graph."
@@ -53,11 +53,11 @@ class Index:
         return self.names.number[node]
 
     def name(self, node: Value) -> str:
-        """What the user calls a node, or called it when it was made; "" where no name is known."""
+        """Return the user's name for a node, now or when it was made; "" if none is known."""
         return self.names.name(node)
 
     def label(self, node: Value) -> str:
-        """What to call a node so that it is clear which is meant: "x", "e#7" among several e, "x * w", or "exp#7".
+        """Return an unambiguous label for a node: "x", "e#7" among several e, "x * w", or "exp#7".
 
         Raises:
             ArgumentError: the node is not in the graph.
@@ -67,21 +67,21 @@ class Index:
 
     @property
     def vocabulary(self) -> list[str]:
-        """The names of nodes that the user knows."""
+        """The nodes' names that the user knows."""
         return [*self.called]
 
     def nodes(self, name: str) -> list[Value]:
-        """The nodes of a name, of a list or object (all inside it), of a label, or of a number as in "#7".
+        """Return the nodes of a name, of a list or object (all inside it), of a label, or of a number as in "#7".
 
         Raises:
-            ArgumentError: there is none.
+            ArgumentError: there are none.
         """
         order, known = self.names.order, self.called
         if name in known:
             return known[name]
         if name in self.names.bound:
             return [self.names.bound[name]]
-        for text, nodes in known.items():  # as Python's parser, and with it conditions, normalises names
+        for text, nodes in known.items():  # Python's parser, and so conditions, normalise names
             if unicodedata.normalize("NFKC", text) == name:
                 return nodes
         inside = [nodes for text, nodes in known.items() if text.startswith((f"{name}[", f"{name}."))]
@@ -102,23 +102,23 @@ class Index:
 
     @staticmethod
     def place(node: Value) -> Site | None:
-        """The expression in the user's program that made a node."""
+        """Return the expression in the user's program that made a node."""
         return place(node)
 
     @staticmethod
     def scopes(node: Value) -> list[Scope]:
-        """The scopes that a node is in, from the innermost."""
+        """Return the scopes around a node, innermost first."""
         return [*outwards(node.scope)]
 
     def frames(self, node: Value) -> list[Frame]:
-        """Where a node came from: its expression, then the scopes and the calls that led there, the innermost first."""
+        """Return where a node came from: its expression, then the scopes and calls around it, innermost first."""
         here = place(node)
         scopes = [scope for scope in self.scopes(node) if scope.site is not None]
         calls = [site for site in _callers(here) if site is here or not is_of_library(site)]
         frames: list[Frame] = []
         for inner, site in zip([None, *calls], calls, strict=False):
             if inner is not None and inner.code.co_qualname != inner.function == site.function:
-                continue  # a comprehension is a part of the function it stands in, not called by it
+                continue  # a comprehension is part of its function, not called by it
             entered = [scope for scope in scopes if scope.site is not None and scope.site.code is site.code]
             called = any(scope.site is not None and scope.site.instruction == site.instruction for scope in entered)
             if site is here or not called:
@@ -129,7 +129,7 @@ class Index:
 
     @cached_property
     def functions(self) -> dict[str, set[Value]]:
-        """The functions of the program, by their names, and the nodes made in them or in what they called."""
+        """The functions of the program by name, with the nodes made in them or in what they called."""
         found: dict[str, set[Value]] = {}
         for node in self.names.order:
             for frame in self.frames(node):
@@ -141,21 +141,21 @@ class Index:
 
     @cached_property
     def files(self) -> list[str]:
-        """The files of the program in which something of the graph was made or called."""
+        """The files of the program that made or called something in the graph."""
         return sorted({site.file for sites in self._sites.values() for site, _ in sites})
 
     @cached_property
     def _sites(self) -> dict[str, dict[tuple[Site, bool], list[Value]]]:
-        """By real path of a file: the places, each with whether it is a node's expression or a call, and the nodes."""
+        """The places by real path of the file, each with its nodes, and True if it is an expression, not a call."""
         found: dict[str, dict[tuple[Site, bool], list[Value]]] = {}
-        alike: dict[tuple[Site | None, Scope | None], list[Value]] = {}  # their frames are the same
+        alike: dict[tuple[Site | None, Scope | None], list[Value]] = {}  # with the same frames
         for node in self.names.order:
             alike.setdefault((node.origin, node.scope), []).append(node)
         first: dict[tuple[object, ...], tuple[Site, bool]] = {}
         for (origin, _), nodes in alike.items():
             keys: dict[tuple[Site, bool], None] = {}
             for frame in self.frames(nodes[0]):
-                if (site := frame.site) is not None:  # inside this package a call stands for no expression of the user
+                if (site := frame.site) is not None:  # a call inside this package is not an expression of the user
                     is_expression = origin is not None and site.place == origin.place
                     keys[first.setdefault((site.place, is_expression), (site, is_expression))] = None
             for key in keys:
@@ -164,16 +164,16 @@ class Index:
 
     @cached_property
     def _main(self) -> str:
-        """The file in which the last node was made whose place is known."""
+        """The file that made the last node whose place is known."""
         places = map(place, reversed(self.names.order))
         return next((os.path.realpath(site.file) for site in places if site is not None), "")
 
     def lines(self, file: str | None = None) -> list[int]:
-        """The lines of a file, by default the main one, that can have breakpoints."""
+        """Return the lines of a file, by default the main one, that can have breakpoints."""
         return sorted({site.line for site, _ in self._sites.get(os.path.realpath(file) if file else self._main, {})})
 
     def at_line(self, line: int, file: str | None = None) -> tuple[str, int, set[Value], bool]:
-        """The file, line (the next that has something), and nodes of a breakpoint; and whether only calls are there."""
+        """Return the file, line (the next one in use) and nodes of a breakpoint, and True if only calls are there."""
         expressions: dict[int, set[Value]] = {}
         calls: dict[int, set[Value]] = {}
         for (site, is_expression), nodes in self._sites.get(os.path.realpath(file or self._main), {}).items():

@@ -1,7 +1,7 @@
-"""What happened: each node as it is computed, each contribution of the sweep, and what was so after every step.
+"""What happened: each node as it is computed, each contribution of the sweep, and the state after every step.
 
-Nothing is replayed or undone: of each contribution the journal keeps the sum that it leads to. Not here: what nodes are
-called (`index`), and where a debugger is (`travel`). Read next: `debug.timeline.index`.
+Nothing is replayed or undone, because the journal keeps the sum after each contribution. Not here: the names of nodes
+(`index`), and the debugger's position (`travel`). Read next: `debug.timeline.index`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Step:
 
     Attributes:
         index: the number of the step, from 0.
-        phase: "forward": a node is computed; "seed": the sweep begins at the root; "backward": a contribution;
-            "what if": a gradient is changed by hand.
+        phase: "forward" if a node is computed, "seed" if the sweep begins at the root, "backward" for a contribution,
+            "what if" for a gradient changed by hand.
         node: the node that is computed, or that hands on its gradient.
         operand: the node that receives; None in the forward phase.
-        upstream: the gradient of the node, complete; None in the forward phase.
+        upstream: the complete gradient of the node; None in the forward phase.
         local: the local derivative of the node by this operand; None in the forward phase.
-        contribution: upstream times local: what is added; None in the forward phase.
-        total: the gradient of the operand after this step; in the forward phase the number that was computed.
+        contribution: upstream times local, which is added; None in the forward phase.
+        total: the gradient of the operand after this step; in the forward phase the computed number.
     """
 
     index: int
@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """A gradient changed by hand, after the turn number `after` of the sweep."""
+    """A gradient changed by hand after turn number `after` of the sweep."""
 
     after: int
     node: Value
@@ -58,7 +58,7 @@ class WhatIf:
 
 
 class _Noted:
-    """A number for the sweep to multiply and add: the sum after each contribution is noted on the way."""
+    """A number for the sweep to multiply and add, which notes the sum after each contribution."""
 
     __slots__ = ("number", "sums")
 
@@ -76,20 +76,20 @@ class _Noted:
 
 
 class Journal:
-    """All steps of a computation and of the sweep back through it, in their order."""
+    """All steps of a computation and of the sweep back through it, in order."""
 
     def __init__(self, root: Value, seed: float = 1.0) -> None:
         self.root, self.seed = root, seed
         self.order = tuple(sorted(topological_order(root, everything=True), key=lambda node: node.op is not None))
-        self.start = len(self.order)  # the step in which the sweep begins; before it, each node is computed
+        self.start = len(self.order)  # the step where the sweep begins; each earlier step computes a node
         self.numbers = {node: number for number, node in enumerate(self.order)}
-        self.recorded = Snapshot(self.order)  # now: the program may write to leaves later
+        self.recorded = Snapshot(self.order)  # now, because the program may write to leaves later
         self._values = array("d", map(self.recorded.value, self.order))
         self._record(())
 
     def _record(self, changes: Sequence[WhatIf]) -> None:
         self.changes = tuple(changes)  # in the order of time
-        # A turn is what one node hands on, or a change by hand; the first is the seed, from which steps count here.
+        # A turn is all that one node hands on, or a change by hand. The first turn is the seed; steps count from there.
         self._turns: list[Value | WhatIf] = []
         self._firsts = array("q")  # the first step of each turn
         self._turn_of: dict[Value, int] = {}
@@ -102,7 +102,7 @@ class Journal:
         for node, _ in sweep(self.root, _Noted(self.seed, self._sums), adjoints):
             self._change(adjoints)
             receivers = [operand for operand, _ in edges(node)]
-            if receivers:  # the sweep hands on when it is asked for the next node
+            if receivers:  # the sweep hands on when the next node is asked for
                 self._turn_of[node] = len(self._turns)
                 self._begin(node, len(self._sums), receivers)
         self._change(adjoints)
@@ -114,14 +114,14 @@ class Journal:
             self._arrivals[receiver].append(step)
 
     def _change(self, adjoints: dict[Value, Any]) -> None:
-        """Make the changes by hand whose time has come."""
+        """Apply the changes by hand that are due."""
         for change in self.changes:
             if change.after == len(self._turns) - 1:
                 self._begin(change, len(self._sums), [change.node])
                 self._sums.append(change.gradient)
                 if adjoints[change.node] is ZERO:
                     adjoints[change.node] = _Noted(change.gradient, self._sums)
-                else:  # in place: the sweep may hold it already
+                else:  # in place, because the sweep may hold it already
                     adjoints[change.node].number = change.gradient
 
     # -- steps and turns -----------------------------------------------------------------------------------------------
@@ -143,18 +143,18 @@ class Journal:
             return Step(index, WHAT_IF, turn.node, turn.node, None, None, None, total)
         if number == 0:
             return Step(index, SEED, turn, turn, total, 1.0, total, total)
-        if self._recent[0] is not turn:  # steps are mostly asked for in a row; a node may have thousands of operands
+        if self._recent[0] is not turn:  # most requests are in a row, and a node may have thousands of operands
             self._recent = turn, edges(turn)
         operand, local = self._recent[1][step - first]
         upstream = self.gradient(turn, self.start + first - 1)
-        assert upstream is not None  # it is handed on
+        assert upstream is not None  # the node has handed it on
         return Step(index, BACKWARD, turn, operand, upstream, local, upstream * local, total)
 
     def _number_of_turn(self, index: int) -> int:
         return bisect_right(self._firsts, index - self.start) - 1
 
     def turn(self, index: int) -> range:
-        """The steps of one turn: all that the node of this step hands on; in the forward phase this step alone."""
+        """Return the steps of one turn: all that this step's node hands on; in the forward phase only this step."""
         if index < self.start:
             return range(index, index + 1)
         number = self._number_of_turn(index)
@@ -162,45 +162,45 @@ class Journal:
         return range(self.start + self._firsts[number], self.start + last)
 
     def turn_of(self, node: Value) -> range:
-        """The steps in which a node hands on its gradient; empty if it hands on nothing, as a leaf."""
+        """Return the steps in which a node hands on its gradient; empty for a node that hands on nothing, as a leaf."""
         number = self._turn_of.get(node)
         return range(0) if number is None else self.turn(self.start + self._firsts[number])
 
     def changed(self, index: int, node: Value, gradient: float) -> Journal:
-        """The same computation with a gradient changed by hand after the turn of a step; later changes are dropped."""
+        """Return the same computation with a gradient changed after the turn of a step; later changes are dropped."""
         after = self._number_of_turn(index)
         earlier = [change for change in self.changes if change.after < after]
         journal = copy(self)
         journal._record([*earlier, WhatIf(after, node, gradient)])
         return journal
 
-    # -- what was so after a step --------------------------------------------------------------------------------------
+    # -- the state after a step ----------------------------------------------------------------------------------------
 
     def value(self, node: Value) -> float:
-        """The number that was computed, or that a leaf had in the recorded computation, as far as that is known."""
+        """Return the computed number of a node, or the recorded number of a leaf as far as it is known."""
         return float(self._values[self.numbers[node]])
 
     def gradient(self, node: Value, at: int) -> float | None:
-        """The gradient of a node after a step; None where nothing has arrived yet."""
+        """Return the gradient of a node after a step; None if nothing has arrived yet."""
         arrivals = self._arrivals[node]
         found = bisect_right(arrivals, at - self.start)
         return None if found == 0 else float(self._sums[arrivals[found - 1]])
 
     def arrivals(self, node: Value) -> list[int]:
-        """The steps that change the gradient of a node."""
+        """Return the steps that change the gradient of a node."""
         return [self.start + step for step in self._arrivals[node]]
 
     # -- scopes in time ------------------------------------------------------------------------------------------------
 
     def around(self, index: int) -> list[Scope]:
-        """The scopes in which a step happens, from the innermost; leaves and the seed come from outside."""
+        """Return the scopes in which a step happens, innermost first; leaves and the seed are outside all scopes."""
         node = self.order[index] if index < self.start else self[index].node
         return [] if node.op is None or index == self.start else [*outwards(node.scope)]
 
     def extent(self, scope: Scope, index: int) -> tuple[int, int]:
-        """The first and the last step of a scope, in the phase of a step.
+        """Return the first and the last step of a scope, in the phase of a step.
 
-        Others may lie between them: the sweep may reach what a function was given before it is done with the function.
+        Other steps may lie between them: the sweep may reach a function's arguments before it is done with it.
         """
         if not self._extents:
             first = 0
@@ -213,12 +213,12 @@ class Journal:
         return self._extents[scope, index < self.start]
 
     def is_entered(self, name: str, index: int, back: bool = False) -> bool:
-        """Whether a scope of this name begins with the turn of a step, or, going back, ends with it."""
+        """Return True if a scope of this name begins with the turn of a step, or, going back, ends with it."""
         extents = [self.extent(scope, index) for scope in self.around(index) if scope.name == name]
         return any(index == (last if back else self.turn(first)[-1]) for first, last in extents)
 
 
 def edges(node: Value) -> list[tuple[Value, float]]:
-    """The operands that a node hands something on to, with the local derivatives."""
+    """Return the operands that a node hands something on to, with the local derivatives."""
     pairs = zip(node.operands, node.partials, strict=True)
     return [(operand, local) for operand, local in pairs if local is not ZERO]

@@ -1,7 +1,7 @@
-"""What is so now: the steps of a journal, the names of its nodes, and a position in time.
+"""The state now: the steps of a journal, the names of its nodes, and a position in time.
 
-The step of the position has just happened; moving changes that number and nothing else. Not here: motions that stop
-somewhere (`travel`). Read next: `debug.timeline.expressions`.
+The step at the position has just happened; moving changes only that number. Not here: motions that stop at breakpoints
+(`travel`). Read next: `debug.timeline.expressions`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Timeline(Index, Sequence[Step]):
 
     def __init__(self, root: Value, seed: float = 1.0, spaces: Sequence[Namespace] | None = None) -> None:
         self.journal = Journal(root, seed)
-        # Names of now, as numbers are: the program can write to `node.name` later.
+        # Keep the names of now, like the numbers: the program can write to `node.name` later.
         super().__init__(self.journal.order, namespaces(sys._getframe(1)) if spaces is None else spaces)
         self.root, self.seed, self.start = root, seed, self.journal.start
         self.position = 0
@@ -52,18 +52,18 @@ class Timeline(Index, Sequence[Step]):
 
     @property
     def now(self) -> Moment:
-        """What names and expressions mean now."""
+        """The meaning of names and expressions now."""
         return self.moment(self.position)
 
     def moment(self, index: int) -> Moment:
-        """What names and expressions mean when the step of this index has just happened."""
+        """Return the meaning of names and expressions just after a step."""
         return Moment(self, self.journal, self[index])
 
     def evaluate(self, expression: str) -> Any:
-        """What an expression is now: names of nodes, `x.grad`, words about the step, arithmetic, comparisons.
+        """Compute an expression now: names of nodes, `x.grad`, words about the step, arithmetic, comparisons.
 
         Returns:
-            a number, a text, a bool, a `Value`, or None for what is not there yet.
+            a number, a text, a bool, a `Value`, or None for something not known yet.
 
         Raises:
             ArgumentError: it cannot be read, contains something that could do harm, or a name means nothing.
@@ -76,7 +76,7 @@ class Timeline(Index, Sequence[Step]):
         return Expression(expression)(self.now)
 
     def grad(self, node: Value, at: int | None = None) -> float | None:
-        """The gradient of a node now, or after a step; None where nothing has arrived yet.
+        """Return the gradient of a node now, or after step `at`; None if nothing has arrived yet.
 
         Raises:
             ArgumentError: the node is not in the graph, or there is no such step.
@@ -85,7 +85,7 @@ class Timeline(Index, Sequence[Step]):
         return self.journal.gradient(node, self.position if at is None else self._checked(at))
 
     def value(self, node: Value) -> float:
-        """The number of a node in the recorded computation; where a leaf's is not known, the number it has now.
+        """Return the number of a node in the recorded computation; the current number of a leaf if it is not known.
 
         Raises:
             ArgumentError: the node is not in the graph.
@@ -94,12 +94,12 @@ class Timeline(Index, Sequence[Step]):
         return self.journal.value(node)
 
     def remark(self, node: Value) -> str:
-        """A remark on a leaf that was written since the computation was recorded; "" for any other node."""
+        """Return a remark on a leaf that was written since it was recorded; "" for any other node."""
         return self.journal.recorded.remark(node)
 
     @property
     def gradients(self) -> dict[Value, float]:
-        """The gradients that there are now, of all nodes."""
+        """The current gradients of all nodes that have one."""
         pairs = ((node, self.journal.gradient(node, self.position)) for node in self.journal.order)
         return {node: gradient for node, gradient in pairs if gradient is not None}
 
@@ -109,20 +109,20 @@ class Timeline(Index, Sequence[Step]):
         return [node for node in self.journal.order if node.op is None]
 
     def contributions(self, index: int | None = None) -> list[Step]:
-        """What the node of a step, by default of this one, has handed on up to then: the chain rule, term by term."""
+        """Return what the node of a step (by default this one) has handed on so far: the chain rule, term by term."""
         index = self.position if index is None else self._checked(index)
         return self[self.journal.turn(index)[0] : index + 1]
 
     @property
     def level(self) -> Scope | None:
-        """The scope in which we are: around the one that was passed, or that of the node."""
+        """The current scope: the one around the scope that was passed, or that of the node."""
         if self.passed is not None:
             return self.passed.parent
         return next(iter(self.journal.around(self.position)), None)
 
     @property
     def passed_steps(self) -> list[Step]:
-        """The steps of the scope that the last motion went over, without those of others that lie between them."""
+        """The steps of the scope that the last motion went over, without steps of others between them."""
         if self.passed is None:
             return []
         first, _ = self.journal.extent(self.passed, self.position)
@@ -131,10 +131,10 @@ class Timeline(Index, Sequence[Step]):
     # -- any moment ----------------------------------------------------------------------------------------------------
 
     def seek(self, index: int) -> Step:
-        """Go to a moment: when the step of this index has just happened.
+        """Go to the moment just after a step.
 
         Args:
-            index: from 0 to len(trace) - 1; negative ones count from the end.
+            index: the step, from 0 to len(trace) - 1; negative numbers count from the end.
 
         Raises:
             ArgumentError: there is no such step.
@@ -143,11 +143,11 @@ class Timeline(Index, Sequence[Step]):
         return self.step
 
     def next(self) -> Step | None:
-        """Go one step forwards; None, and nothing happens, at the end."""
+        """Go one step forwards; at the end, stay and return None."""
         return self.seek(self.position + 1) if self.position + 1 < len(self) else None
 
     def back(self) -> Step | None:
-        """Go one step back; None, and nothing happens, at the beginning."""
+        """Go one step back; at the beginning, stay and return None."""
         return self.seek(self.position - 1) if self.position else None
 
     def _checked(self, index: int) -> int:

@@ -1,6 +1,6 @@
-"""Time travel through backpropagation: motions forwards and back, which stop at breakpoints, and gradients by hand.
+"""Time travel through backpropagation: motions forwards and back that stop at breakpoints, and gradients set by hand.
 
-Not here: what is so at a moment (`timeline`), where to stop (`breakpoints`), and how it looks (`wording`).
+Not here: the state at a moment (`timeline`), where to stop (`breakpoints`), and how it looks (`wording`).
 Read next: `debug.timeline.differences`.
 """
 
@@ -24,9 +24,9 @@ class Stop:
     """Why a motion ended.
 
     Attributes:
-        reason: "step", "breakpoint", "interrupted" (by Ctrl-C), or "end": there is nothing further that way.
-        breakpoints: those that were met.
-        messages: what breakpoints that log had to say on the way.
+        reason: "step", "breakpoint", "interrupted" (by Ctrl-C), or "end" if there is nothing further that way.
+        breakpoints: the breakpoints that were met.
+        messages: the messages of logging breakpoints on the way.
     """
 
     reason: str
@@ -40,10 +40,10 @@ class Trace(Timeline):
     `debug.trace(v)` makes it; it changes neither the graph nor any `.grad`.
 
     Attributes:
-        root: the value whose derivatives are computed.
+        root: the value that is differentiated.
         seed: the derivative that the sweep begins with.
-        start: the step in which the sweep begins: the root gets its seed.
-        journal: what happened.
+        start: the step where the sweep begins and the root gets its seed.
+        journal: all steps and the state after each.
         position: the index of the step that has just happened.
         passed: the scope that the last motion went over as a whole, or None.
         breakpoints: where `run` stops.
@@ -66,18 +66,18 @@ class Trace(Timeline):
         super().__init__(root, seed, spaces)
         self.breakpoints: list[Breakpoint] = []
         self.watches: list[Expression] = []
-        self._made = 0  # breakpoints, ever
+        self._made = 0  # breakpoints made so far
 
     # -- moving --------------------------------------------------------------------------------------------------------
 
     def into(self, back: bool = False) -> Stop:
-        """Go to the next node, wherever it is: all that it hands on has then happened. `back` goes the other way."""
+        """Go to the next node, wherever it is, up to the end of all that it hands on. `back` goes the other way."""
         return self._move(self._beside(back), back)
 
     def over(self, back: bool = False) -> Stop:
-        """Go to the next node in this scope or outside of it; a scope further inside is one motion, to its end."""
+        """Go to the next node in this scope or outside it; an inner scope is one motion, to its end."""
         target = self._beside(back)
-        if back and self.passed is not None:  # what was gone over as a whole is gone back over as a whole
+        if back and self.passed is not None:  # go back over the whole of what was passed as a whole
             target = self._whole(self.journal.extent(self.passed, self.position)[0] - 1)
         if not 0 <= target < len(self) or target in self.journal.turn(self.position):
             return self._move(target, back)
@@ -86,13 +86,13 @@ class Trace(Timeline):
         for scope in self.journal.around(target):
             if scope in around:
                 break
-            passed = scope  # in the end the outermost that is not around us
+            passed = scope  # the last one is the outermost that is not around us
         if passed is not None and not back:
             target = self.journal.extent(passed, target)[1]
         return self._move(target, back, passed)
 
     def out(self, back: bool = False) -> Stop:
-        """Go on until all of this scope has happened, and to the next node; outside of all scopes, to the end."""
+        """Go on to the next node after all of this scope; outside all scopes, to the end."""
         if self.level is None:
             return self.run(back)
         first, last = self.journal.extent(self.level, self.position)
@@ -103,7 +103,7 @@ class Trace(Timeline):
         return self._move(-1 if back else len(self), back)
 
     def run_to(self, target: int | Value | str | Callable[[Step], bool], back: bool = False) -> Stop:
-        """Go on to a place, whatever breakpoints there are: a step, a node, a condition, a function of the step.
+        """Go on to a place, regardless of breakpoints: a step, a node, a condition, or a function of the step.
 
         Raises:
             ArgumentError: there is no such step or node, or the condition cannot be read.
@@ -116,20 +116,20 @@ class Trace(Timeline):
         return self._move(-1 if back else len(self), back, to=(there,))
 
     def _beside(self, back: bool) -> int:
-        """The end of this turn, or if it has come, of the next turn; going back, of the turn before."""
+        """Return the end of this turn, or of the next one if this is over; going back, the end of the turn before."""
         here = self.journal.turn(self.position)
         if not back and self.position < here[-1]:
             return here[-1]
         return self._whole(here[0] - 1 if back else here[-1] + 1)
 
     def _whole(self, index: int) -> int:
-        """The last step of a turn; beyond the ends of time, what is given."""
+        """Return the last step of a turn; an index beyond the ends of time stays the same."""
         return self.journal.turn(index)[-1] if 0 <= index < len(self) else index
 
     def _move(
         self, target: int, back: bool, passed: Scope | None = None, to: Sequence[Breakpoint] | None = None
     ) -> Stop:
-        """Go to a step; stop before it at a breakpoint, and at the ends of time."""
+        """Go to a step, but stop earlier at a breakpoint, and at the ends of time."""
         messages: list[str] = []
         direction = -1 if back else 1
         active = [breakpoint for breakpoint in (self.breakpoints if to is None else to) if breakpoint.enabled]
@@ -174,30 +174,30 @@ class Trace(Timeline):
         temporary: bool = False,
         log: str | None = None,
     ) -> Breakpoint:
-        """Stop there from now on: exactly one of the first arguments says where.
+        """Stop at a place from now on; exactly one of the arguments from line to when, without file, says where.
 
         Args:
-            line: of the source, where an expression made a node or a call led to one; else the next such line counts.
-            file: of that line; by default the one in which the root was made.
+            line: a source line where an expression made a node or a call led to one, or else the next such line.
+            file: the file of that line; by default the one that made the root.
             op: the name or symbol of a primitive, such as "exp" or "*".
-            scope: the name of a scope; where it is entered.
-            function: the name of a function of the program; where what it computes begins.
-            node: a node, or the name of some.
-            watch: stop where this changes: the gradient of a node, or an expression.
+            scope: the name of a scope, to stop where it is entered.
+            function: the name of a function of the program, to stop where its computation begins.
+            node: a node, or a name of nodes.
+            watch: the gradient of a node or an expression, to stop where it changes.
             nonfinite: stop where anything is nan or infinite.
             above: stop where a gradient is larger than this in size.
-            below: stop where a gradient is handed on that is this small, though what arrived was not zero.
-            when: stop where this is true: an expression, or a function of a `Step`.
-            condition: stop only if this expression is true as well.
+            below: stop where a gradient this small is handed on although what arrived was not zero.
+            when: an expression or a function of a `Step`, to stop where it is true.
+            condition: stop only if this expression is also true.
             hits: how often it must be met first: 3, or ">= 3", "== 3", "% 3".
-            temporary: stop there once.
-            log: do not stop, but say this; expressions in braces are computed: "{x.grad} at {line}".
+            temporary: stop only once.
+            log: print this instead of stopping, with the expressions in braces computed: "{x.grad} at {line}".
 
         Returns:
-            the breakpoint; it is in `breakpoints` now.
+            the new breakpoint, which is also in `breakpoints`.
 
         Raises:
-            ArgumentError: the graph has no such line, operation, scope or node; or something cannot be read.
+            ArgumentError: the graph has no such line, operation, scope or node; or an argument cannot be read.
             OperandError: above or below is not a number.
         """
         given = {
@@ -207,7 +207,7 @@ class Trace(Timeline):
         kinds = [kind for kind, target in given.items() if target is not None]
         if len(kinds) != 1:
             raise ArgumentError(
-                f"A breakpoint says one thing, not {len(kinds)}: {', '.join(kinds) or 'nothing'}.",
+                f"A breakpoint has one place, not {len(kinds)}: {', '.join(kinds) or 'nothing'}.",
                 f"Pass one of {', '.join(given)}.",
             )
         now = self.now
@@ -220,26 +220,26 @@ class Trace(Timeline):
             number=self._made + 1,
         )
         if log is not None:
-            now.filled(log)  # to complain now
+            now.filled(log)  # to raise now
         self._made += 1
         self.breakpoints.append(found)
         return found
 
     def inherit(self, earlier: Trace) -> None:
-        """Take over the breakpoints and watches of the trace of an earlier sweep; what is not in this graph waits."""
+        """Take over the breakpoints and watches of an earlier sweep's trace; what is not in this graph waits."""
         self.watches, self._made = earlier.watches, earlier._made
         self.breakpoints += [former.moved(self.now) for former in earlier.breakpoints]
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
     def what_if(self, node: Value, gradient: float) -> Step:
-        """Change the gradient of a node now, and see what becomes of the others: a step more, to which we go.
+        """Change the gradient of a node now, and see what happens to the others; this adds a step and goes there.
 
-        What was changed later than now is forgotten. Neither the graph nor any `.grad` changes.
+        Changes at later steps are forgotten. Neither the graph nor any `.grad` changes.
 
         Raises:
-            ArgumentError: the node is not in the graph, or no gradient reaches it; the sweep has not begun; or the node
-                has handed its gradient on already.
+            ArgumentError: the node is not in the graph, no gradient reaches it, the sweep has not begun, or the node
+                has already handed on its gradient.
             OperandError: the gradient is not a number.
         """
         label, journal = self.label(node), self.journal
@@ -249,6 +249,6 @@ class Trace(Timeline):
             raise ArgumentError(f"No gradient reaches {label}.", "It is behind a branch not taken.")
         turn = journal.turn_of(node)
         if turn and turn[0] <= self.position:
-            raise ArgumentError(f"{label} has handed its gradient on already.", f"Go back to before step {turn[0]}.")
+            raise ArgumentError(f"{label} has already handed on its gradient.", f"Go back to before step {turn[0]}.")
         self.journal = journal.changed(self.position, node, Value(gradient).data)
         return self.seek(journal.turn(self.position)[-1] + 1)

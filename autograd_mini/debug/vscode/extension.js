@@ -1,4 +1,4 @@
-// Starts `python -m autograd_mini dap` with the interpreter that the user has chosen. Everything else is in there.
+// Starts `python -m autograd_mini dap` with the interpreter that the user has chosen; everything else happens there.
 const { execFile } = require("node:child_process");
 const { existsSync } = require("node:fs");
 const { homedir } = require("node:os");
@@ -10,7 +10,7 @@ const launch = { type: TYPE, request: "launch", name: "Step through backprop", p
 
 const expanded = (path) => path?.replace(/^~(?=$|[/\\])/, () => homedir());
 
-// The setting, else the choice in the Python extension, else the one that has installed this extension.
+// The setting, else the choice in the Python extension, else the interpreter that installed this extension.
 async function interpreter(folder, installer) {
   const setting = vscode.workspace.getConfiguration(TYPE, folder).get("python");
   if (setting) return setting;
