@@ -87,25 +87,25 @@ def sweep(
     for node, adjoint in reversed(adjoints.items()):
         yield node, adjoint
         if partials is None:
-            left, dleft, dright = node._left, node._dleft, node._dright
+            operand, dleft, dright = node._left, node._dleft, node._dright
         elif adjoint is not ZERO:
-            left, dleft, dright = node.operands, tuple(partials(node)), ZERO
+            operand, dleft, dright = node.operands, tuple(partials(node)), ZERO
             adjoint = adjoints[node]  # the caller may have changed it, to ask "what if"
         else:
             continue
         if dleft is not ZERO:
             if type(dleft) is tuple:
-                for operand, partial in zip(left, dleft, strict=True):
+                for operand, partial in zip(operand, dleft, strict=True):  # noqa: B020  # it was all of them
                     if partial is not ZERO:
                         contribution, before = adjoint * partial, adjoints[operand]
                         adjoints[operand] = contribution if before is ZERO else before + contribution
                 continue
-            contribution, before = adjoint * dleft, adjoints[left]
-            adjoints[left] = contribution if before is ZERO else before + contribution
+            contribution, before = adjoint * dleft, adjoints[operand]
+            adjoints[operand] = contribution if before is ZERO else before + contribution
         if dright is not ZERO:
-            right, contribution = node._right, adjoint * dright
-            before = adjoints[right]
-            adjoints[right] = contribution if before is ZERO else before + contribution
+            operand, contribution = node._right, adjoint * dright
+            before = adjoints[operand]
+            adjoints[operand] = contribution if before is ZERO else before + contribution
 
 
 def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> dict[Any, Any]:

@@ -1025,8 +1025,9 @@ def test_plain_pdb_finds_readable_code(tmp_path):
     """Who steps into backward() finds the chain rule, with the contribution in local variables of good names."""
     (tmp_path / "program.py").write_text(PDB)
     source = (Path(am.__file__).parent / "core" / "sweep.py").read_text().splitlines()
-    (line,) = [n for n, text in enumerate(source, 1) if "operand, contribution = node._left, adjoint * dleft" in text]
-    commands = ["b 5", "c", "s", "n", "n", f"b autograd_mini/core/sweep.py:{line}", "c", "n", "n"]
+    step = "contribution, before = adjoint * dleft, adjoints[operand]"
+    (line,) = [n for n, text in enumerate(source, 1) if step in text]
+    commands = ["b 5", "c", "s", "n", "n", f"b autograd_mini/core/sweep.py:{line}", "c", "n"]
     commands += ["p contribution", "p operand.name", "p adjoint, before", "q"]
     path = os.pathsep.join([str(Path(am.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
