@@ -1025,16 +1025,16 @@ def test_plain_pdb_finds_readable_code(tmp_path):
     """Who steps into backward() finds the chain rule, with the contribution in local variables of good names."""
     (tmp_path / "program.py").write_text(PDB)
     source = (Path(am.__file__).parent / "core" / "sweep.py").read_text().splitlines()
-    (line,) = [n for n, text in enumerate(source, 1) if "operand, contribution = node._left, adjoint * dleft" in text]
+    (line,) = [n for n, text in enumerate(source, 1) if "contribution, before = adjoint * dleft" in text]
     commands = ["b 5", "c", "s", "n", "n", f"b autograd_mini/core/sweep.py:{line}", "c", "n", "n"]
-    commands += ["p contribution", "p operand.name", "p adjoint, before", "q"]
+    commands += ["p contribution", "p left.name", "p adjoint, before", "q"]
     path = os.pathsep.join([str(Path(am.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", "pdb", "program.py"], input="\n".join(commands) + "\n", cwd=tmp_path,
         capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120,
     )  # fmt: skip
     assert "backward()\n-> def backward(self, seed: float = 1.0)" in done.stdout
-    assert "-> adjoints[operand] = contribution if before is ZERO else before + contribution" in done.stdout
+    assert "-> adjoints[left] = contribution if before is ZERO else before + contribution" in done.stdout
     assert "(Pdb) -3.0\n(Pdb) 'x'\n(Pdb) (1.0, ZERO)\n" in done.stdout
 
 
