@@ -17,16 +17,17 @@ from autograd_mini.core.row import FLAT, ZERO
 from autograd_mini.core.traced import resolved
 from autograd_mini.program.stack import recording
 
-Partials = Callable[[Any], Sequence[Any]]
+Order = dict[Any, Any]  # nodes, operands before results, each with what a walk finds for it
+Partials = Callable[[Any], Sequence[Any]] | None  # of a node, one per operand; None for the recorded ones
 
 
-def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = False) -> dict[Any, Any]:
+def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = False) -> Order:
     """The nodes behind a root, operands before results: a dict in that order, every node with `ZERO`.
 
     The order depends only on the shape of the graph, so gradients have the same bits in every run. The walk does not
     look behind the given leaves; with `everything`, it also enters branches where no gradient flows.
     """
-    order: dict[Any, Any] = dict.fromkeys(leaves, ZERO)
+    order: Order = dict.fromkeys(leaves, ZERO)
     if root.keeps_pairs and not everything:
         return _order_of_pairs(root, order)
     kind = object if everything else Node  # a traced node may lead to a condition
@@ -40,7 +41,7 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     return order
 
 
-def _order_of_pairs(node: Any, order: dict[Any, Any]) -> dict[Any, Any]:
+def _order_of_pairs(node: Any, order: Order) -> Order:
     """The same order for `Value`s, found along one edge at a time, which is faster."""
     path: list[Any] = []  # nodes that wait for an operand, each for the next one
     others: list[Iterator[Any]] = []  # for each node with many operands on the path, the operands still to come
@@ -73,13 +74,10 @@ def _order_of_pairs(node: Any, order: dict[Any, Any]) -> dict[Any, Any]:
             return order
 
 
-def sweep(
-    root: Any, seed: Any, adjoints: dict[Any, Any], partials: Partials | None = None
-) -> Iterator[tuple[Any, Any]]:
+def sweep(root: Any, seed: Any, adjoints: Order, partials: Partials = None) -> Iterator[tuple[Any, Any]]:
     """Walk from the root to the leaves, and pass each node's adjoint on to its operands: the chain rule.
 
-    Yields each node with its complete adjoint before passing it on. `adjoints` is a topological order, which the sweep
-    fills. `partials` returns one partial per operand of a node; by default, the recorded ones.
+    Yields each node with its complete adjoint, before passing it on, and fills `adjoints`, a topological order.
     """
     adjoints[root] = seed
     if partials is None and not root.keeps_pairs:
@@ -108,16 +106,14 @@ def sweep(
             adjoints[operand] = contribution if before is ZERO else before + contribution
 
 
-def adjoints(root: Any, seed: Any = 1.0, partials: Partials | None = None) -> dict[Any, Any]:
+def adjoints(root: Any, seed: Any = 1.0, partials: Partials = None) -> Order:
     """Map each node behind a root, in topological order, to the derivative of the root times the seed, or `ZERO`."""
     found = topological_order(root)
     deque(sweep(root, seed, found, partials), maxlen=0)
     return found if root.keeps_pairs else {node: resolved(adjoint) for node, adjoint in found.items()}
 
 
-def propagate(
-    root: Any, seed: Any, adjoints: dict[Any, Any], leaves: Sequence[Any] = (), partials: Partials | None = None
-) -> None:
+def propagate(root: Any, seed: Any, adjoints: Order, leaves: Sequence[Any] = (), partials: Partials = None) -> None:
     """Run a sweep to its end, or to the leaves that the order starts with, with the checks of `checked()`."""
     walk = sweep(root, seed, adjoints, partials)
     if leaves:  # a sweep passes an adjoint on only when asked for the next node: the last one asked for is a leaf
@@ -127,12 +123,11 @@ def propagate(
             checks.contributions(node, adjoint)
     deque(walk, maxlen=0)
     for leaf in leaves:
-        adjoint = adjoints[leaf]
-        if type(adjoint) is not float:
+        if type(adjoint := adjoints[leaf]) is not float:
             adjoints[leaf] = ZERO if adjoint is FLAT else resolved(adjoint)
 
 
-def push(order: Iterable[Any], tangents: dict[Any, Any]) -> dict[Any, Any]:
+def push(order: Iterable[Any], tangents: Order) -> Order:
     """Compute the tangent of each node from those of the leaves: the chain rule along the same edges, forwards."""
     checks = recording().hooks.checked
     for node in order:
