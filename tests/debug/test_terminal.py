@@ -1035,7 +1035,7 @@ def test_plain_pdb_finds_readable_code(tmp_path):
         capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, timeout=120,
     )  # fmt: skip
     assert "backward()\n-> def backward(self, seed: float = 1.0)" in done.stdout
-    assert "-> adjoints[left] = contribution if before is ZERO else before + contribution" in done.stdout
+    assert "-> adjoints[operand] = contribution if before is ZERO else before + contribution" in done.stdout
     assert "(Pdb) -3.0\n(Pdb) 'x'\n(Pdb) (1.0, ZERO)\n" in done.stdout
 
 
