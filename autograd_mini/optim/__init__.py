@@ -270,7 +270,8 @@ def clip_grad_norm(parameters: Iterable[Value], max_norm: float) -> float:
     factor = max_norm / (norm + 1e-6 / unit)
     if max_norm != math.inf and not factor >= unit:
         for parameter, gradient in zip(moved, gradients, strict=True):
-            parameter.grad = gradient * factor
+            is_small = abs(parameter.grad) < 1.0  # divided by the unit, it might keep too few digits
+            parameter.grad = parameter.grad * factor / unit if is_small else gradient * factor
     return norm * unit
 
 
