@@ -166,7 +166,7 @@ def test_output_whose_reader_has_gone(tmp_path):
 @pytest.mark.parametrize("command", ["draw", "debug --page p.html"])
 def test_the_program_is_not_blamed_for_standard_output(shell, tmp_path, command):
     """It prints more than a buffer holds, or flushes: then the error comes out of a line of its own."""
-    (tmp_path / "talks.py").write_text("for i in range(9999):\n    print(i, flush=True)\n")
+    (tmp_path / "talks.py").write_text("for i in range(99999):\n    print(i, flush=True)\n")
     gone = shell(f"{{ am {command} talks.py; echo $? >status; }} 2>errors | head -1")
     assert ((tmp_path / "errors").read_text(), (tmp_path / "status").read_text()) == ("", "141\n"), gone
     if os.path.exists("/dev/full"):
