@@ -223,10 +223,11 @@ def xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return log(y), log_slope(y, x)
     is_outside, is_zero = known(y) < 0.0, known(x) == 0.0
     by_x = branch(is_outside, lambda: undefined(x, y), lambda: log(y))
-    outside = lambda: branch(is_zero, lambda: flat(by_x), lambda: by_x)  # noqa: E731
-    at_edge = lambda: flat(x) * log_slope(y)  # noqa: E731
-    inside = lambda: branch(is_zero & (known(y) == 0.0), at_edge, lambda: log_slope(y, x))  # noqa: E731
-    return by_x, branch(is_outside, outside, inside)
+    return by_x, branch(
+        is_outside,
+        lambda: branch(is_zero, lambda: flat(by_x), lambda: by_x),
+        lambda: branch(is_zero & (known(y) == 0.0), lambda: flat(x) * log_slope(y), lambda: log_slope(y, x)),
+    )
 
 
 def halves(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

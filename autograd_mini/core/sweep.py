@@ -93,7 +93,7 @@ def sweep(root: Any, seed: Any, adjoints: Order, partials: Partials = None) -> I
             continue
         if dleft is not ZERO:
             if type(dleft) is tuple:
-                for operand, partial in zip(operand, dleft, strict=True):  # noqa: B020  # it was all of them
+                for operand, partial in zip(operand, dleft, strict=True):  # noqa: B020  # the tuple of all until here
                     if partial is not ZERO:
                         contribution, before = adjoint * partial, adjoints[operand]
                         adjoints[operand] = contribution if before is ZERO else before + contribution

@@ -148,7 +148,7 @@ def _copied(thing: Any, copies: Copies) -> Any:
     made: Any
     parts: Any = ()
     kind: Any = thing.__class__  # unlike type(), it sees through a weak proxy
-    put: Callable[[Any, Any], None] = lambda key, part: made.__setitem__(key, part)  # noqa: E731
+    put: Callable[[Any, Any], None] = lambda key, part: made.__setitem__(key, part)  # noqa: E731  # a branch below redefines it
     if isinstance(thing, (tuple, Set, MappingView)):
         inside = [_copied(part, copies) for part in cast("Iterable[Any]", thing)]
         made = (

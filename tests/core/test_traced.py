@@ -119,9 +119,9 @@ XNOR = {
     "==": lambda x, y: am.where((x > 0.0) == (y > 0.0), x, y),
     "!=": lambda x, y: am.where((x > 0.0) != (y > 0.0), x, y),
     "^": lambda x, y: am.where((x > 0.0) ^ (y > 0.0), x, y),
-    "== True": lambda x, y: am.where((x > 0.0) == True, x, y),  # noqa: E712
-    "!= True": lambda x, y: am.where((x > 0.0) != True, x, y),  # noqa: E712
-    "False ==": lambda x, y: am.where(False == (x > 0.0), x, y),  # noqa: E712, SIM300
+    "== True": lambda x, y: am.where((x > 0.0) == True, x, y),  # noqa: E712  # such comparisons are tested
+    "!= True": lambda x, y: am.where((x > 0.0) != True, x, y),  # noqa: E712  # such comparisons are tested
+    "False ==": lambda x, y: am.where(False == (x > 0.0), x, y),  # noqa: E712, SIM300  # and in this order
     "== 0": lambda x, y: am.where((x > 0.0) == 0, x, y),
     "^ True": lambda x, y: am.where(True ^ (x > 0.0), x, y),
     "itself": lambda x, y: am.where((c := x > 0.0) == c, x, y),
