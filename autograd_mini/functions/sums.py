@@ -8,10 +8,11 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable
 
+from autograd_mini.core.cell import record_dot, record_sum
 from autograd_mini.core.row import elements, numbers_in
 from autograd_mini.core.table import dot_of, hypot, sum_of
 from autograd_mini.core.traced import Unrecorded
-from autograd_mini.engine import Value, record_dot, record_sum
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
 from autograd_mini.program.owner import transparent
@@ -30,8 +31,8 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     terms = elements("sum", xs)
     if type(start) is not int or start != 0:
         terms.insert(0, start)
-    if set(map(type, terms)) == {Value}:
-        return record_sum(terms)
+    if (total := record_sum(terms)) is not None:
+        return total
     if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
     if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # with few bits, these would overflow
@@ -47,8 +48,8 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
     xs, ys = elements("dot", xs, ordered=True), elements("dot", ys, ordered=True)
-    if len(xs) == len(ys) and set(map(type, operands := (*xs, *ys))) == {Value}:
-        return record_dot(operands)
+    if (product := record_dot(xs, ys)) is not None:
+        return product
     xs, ys = numbers_in("dot", xs, 0), numbers_in("dot", ys, 0)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of equal length.")
@@ -60,8 +61,8 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
 @transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
     numbers = numbers_in("mean", xs)
-    total = record_sum(numbers) if set(map(type, numbers)) == {Value} else sum_of(*numbers)
-    return total / float(len(numbers))
+    total = record_sum(numbers)
+    return (sum_of(*numbers) if total is None else total) / float(len(numbers))
 
 
 @composition("The Euclidean length of a vector, without overflow, as one node.",
