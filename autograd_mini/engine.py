@@ -199,9 +199,9 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
             (partial,) = row.partials(data, (number,))
         return record(row, data, x, None, partial, ZERO)
     if set(map(type, operands)) == {Value} and row is not _WHERE:
-        if row is _DOT and len(operands) > 2:
-            half = len(operands) // 2
-            return record_dot(operands[:half], operands[half:])
+        half = len(operands) // 2
+        if row is _DOT and half > 1 and (product := record_dot(operands[:half], operands[half:])) is not None:
+            return product
         numbers = tuple(map(_DATA, operands))
         data = float_of(row, row.function(*numbers))
         partials = row.partials(data, numbers)

@@ -1,74 +1,68 @@
-/* The inner loop in C: what a `Value` holds, how the common operations are recorded in it, the order, and the sweep.
+/* The inner loop in C: what a `Value` holds, how the common operations are recorded in it, the order and the sweep.
 
-   The Python text says what must happen, and runs where no compiler was; each function here names its twin there
-   (`cell`, `sweep`, `engine`), and gives the same bits. A function that meets something unusual does nothing and leaves
-   the case to its twin. There is no derivative here beyond those of + - * / neg and dot: C calls the rows' own rules. */
+   The Python text says what must happen, and runs where no compiler was; each function here names its twin there, and
+   gives the same bits. What is unusual it leaves to its twin. There is no derivative here beyond those of + - * / neg
+   and dot: for all others, C calls the rules of the table. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
 
 #ifdef Py_GIL_DISABLED
-#error "This text relies on the interpreter's lock; free-threaded Python runs the Python text."
+#error "This text relies on the interpreter's lock; Python without one runs the Python text."
 #endif
 
 /* -- a node ------------------------------------------------------------------------------------------------------- */
 
-/* How a local partial is held: not at all (`ZERO`), as a number, as another object (`FLAT`, a tuple with a `ZERO`), or
-   as one number for each operand. */
-enum { NO_EDGE, NUMBER, OBJECT, NUMBERS };
-typedef struct { Py_ssize_t count; double at[]; } Numbers;
-typedef union { double number; PyObject *object; Numbers *numbers; } Partial;
+/* A number without its box: absent (`ZERO` or None), a double, an object (`FLAT`, or a tuple with a `ZERO`), or a block
+   of doubles, one for each operand. */
+enum { ABSENT, NUMBER, OBJECT, BLOCK };
+typedef struct { Py_ssize_t count; double at[]; } Block;
+typedef union { double number; PyObject *object; Block *block; } Number;
 
-/* The fields of `cell.SLOTS`, numbers without boxes. A walk marks the nodes that it meets with its own number, so marks
-   never have to be taken back. */
+/* The fields of `cell.SLOTS`. A walk marks the nodes that it meets with a number of its own, and never has to clear it:
+   no state of a sweep is left in a node. */
+enum { LEFT, RIGHT, DATA, GRAD, NUMBERS };
 typedef struct Cell {
     PyObject_HEAD
     PyObject *row, *left, *right, *notes; /* NULL for None */
-    Partial dleft, dright;
-    double data, grad;
-    union { unsigned long long walk; struct Cell *next; } in; /* the last walk that met it; the next node to free */
-    unsigned int place;                                       /* its place in the order of that walk */
-    unsigned char left_kind, right_kind, grad_kind;           /* of `grad`: NO_EDGE for None, OBJECT for FLAT */
+    Number of[NUMBERS];                   /* both partials, the data and the gradient */
+    unsigned char kind[NUMBERS];
+    unsigned int place; /* in the order of the last walk that met this node */
+    union { unsigned long long walk; struct Cell *next; } in; /* that walk; in a node to be freed, the next one */
 } Cell;
 
-static PyTypeObject *value_type; /* the class of the nodes that are made here: `Value` */
-static PyTypeObject *scope_type;
-static PyObject *recording, *zero, *flat, *python_apply, *two, *relu_name;
-static PyObject *name_function, *name_rule, *name_curvature;
-static Py_ssize_t now_scope, now_observe, scope_name, scope_parent, scope_site; /* where Python's slots lie */
 enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, WHERE, ROWS };
-static const char *const row_names[] = {"add", "sub", "mul", "div", "pow", "neg", "dot", "sum", "where"};
-static PyObject *rows[ROWS], *methods[NEG + 1][2]; /* and Python's operators, each with its reflection */
+static PyObject *rows[ROWS], *operators[NEG + 1][2];   /* of the table; of `cell.Cell`, with their reflections */
+static PyTypeObject *value_type, *scope_type;          /* the class of the nodes that are made here, and `Scope` */
+static PyObject *recording, *zero, *flat, *python_apply, *two, *relu, *function_, *rule_, *curvature_;
+static Py_ssize_t slots[5];                            /* where Python keeps the slots below */
+enum { NOW_SCOPE, NOW_OBSERVE, SCOPE_NAME, SCOPE_PARENT, SCOPE_SITE };
 
-#define SLOT(object, offset) (*(PyObject **)((char *)(object) + (offset)))
-#define IS_VALUE(x) (Py_TYPE(x) == value_type)
+#define SLOT(object, which) (*(PyObject **)((char *)(object) + slots[which]))
+#define FIELD(self, offset) (*(PyObject **)((char *)(self) + (Py_ssize_t)(offset)))
 #define CELL(x) ((Cell *)(x))
-#define EDGE(x) ((Partial){.number = (x)})
+#define IS_VALUE(x) (Py_TYPE(x) == value_type)
+#define DATA_OF(x) (CELL(x)->of[DATA].number)
 
-static void drop(Partial partial, int kind) {
-    if (kind == OBJECT) Py_DECREF(partial.object);
-    else if (kind == NUMBERS) PyMem_Free(partial.numbers);
+static void drop(Number number, int kind) {
+    if (kind == OBJECT) Py_DECREF(number.object);
+    if (kind == BLOCK) PyMem_Free(number.block);
 }
 
-static Cell *dying; /* nodes that wait to be freed: a graph may be a million nodes deep, so nothing recurses */
+static Cell *dying; /* nodes to be freed: a graph may be a million nodes deep, so this does not recurse */
 static int is_freeing;
 
 static void cell_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
-    CELL(self)->in.next = dying;
-    dying = CELL(self);
+    CELL(self)->in.next = dying, dying = CELL(self);
     if (is_freeing) return;
     is_freeing = 1;
     for (Cell *node; (node = dying) != NULL;) {
         PyTypeObject *type = Py_TYPE(node);
         dying = node->in.next;
-        Py_XDECREF(node->left);
-        Py_XDECREF(node->right);
-        Py_XDECREF(node->notes);
-        Py_XDECREF(node->row);
-        drop(node->dleft, node->left_kind);
-        drop(node->dright, node->right_kind);
+        Py_XDECREF(node->left), Py_XDECREF(node->right), Py_XDECREF(node->notes), Py_XDECREF(node->row);
+        for (int i = 0; i < NUMBERS; i++) drop(node->of[i], node->kind[i]);
         type->tp_free(node);
         Py_DECREF(type);
     }
@@ -77,151 +71,118 @@ static void cell_dealloc(PyObject *self) {
 
 static int cell_traverse(PyObject *self, visitproc visit, void *arg) {
     Cell *node = CELL(self);
-    Py_VISIT(node->row);
-    Py_VISIT(node->left);
-    Py_VISIT(node->right);
-    Py_VISIT(node->notes);
-    if (node->left_kind == OBJECT) Py_VISIT(node->dleft.object);
-    if (node->right_kind == OBJECT) Py_VISIT(node->dright.object);
+    PyObject *objects[4] = {node->row, node->left, node->right, node->notes};
+    for (int i = 0; i < 4; i++) Py_VISIT(objects[i]);
+    for (int i = 0; i < NUMBERS; i++)
+        if (node->kind[i] == OBJECT) Py_VISIT(node->of[i].object);
     return 0;
 }
 
-static int cell_clear(PyObject *self) {
-    Py_CLEAR(CELL(self)->notes); /* every cycle leads through notes, or through what a subclass adds */
+static int cell_clear(PyObject *self) { /* every cycle leads through notes, or through what a subclass adds */
+    Py_CLEAR(CELL(self)->notes);
     return 0;
 }
 
-#define AT(field) (void *)offsetof(Cell, field)
-#define IS_SECOND (void *)1
-
-/* Read and write the fields as Python sees them; None is NULL. The collector tracks only nodes with `Notes`: others
-   refer to older nodes alone, and cannot be in a cycle. */
 static PyObject *get_object(PyObject *self, void *offset) {
-    PyObject *object = SLOT(self, (Py_ssize_t)offset);
-    return Py_NewRef(object ? object : Py_None);
+    return Py_NewRef(FIELD(self, offset) ? FIELD(self, offset) : Py_None);
 }
 
 static int set_object(PyObject *self, PyObject *object, void *offset) {
-    PyObject *before = SLOT(self, (Py_ssize_t)offset);
-    SLOT(self, (Py_ssize_t)offset) = object == NULL || object == Py_None ? NULL : Py_NewRef(object);
-    if ((Py_ssize_t)offset == offsetof(Cell, notes) && CELL(self)->notes && Py_TYPE(object) != scope_type &&
-        !PyObject_GC_IsTracked(self))
-        PyObject_GC_Track(self);
-    Py_XDECREF(before);
-    return 0;
+    PyObject *before = FIELD(self, offset);
+    FIELD(self, offset) = object == Py_None ? NULL : Py_XNewRef(object);
+    /* The collector tracks only nodes with `Notes`: others refer to older nodes alone, and are in no cycle. */
+    int is_noted = (Py_ssize_t)offset == offsetof(Cell, notes) && FIELD(self, offset) && Py_TYPE(object) != scope_type;
+    if (is_noted && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+    return Py_XDECREF(before), 0;
 }
 
-static int partial_of(PyObject *given, Partial *partial) { /* the kind, or -1 */
-    if (given == NULL || given == zero) return NO_EDGE;
-    if (PyFloat_CheckExact(given)) return *partial = EDGE(PyFloat_AS_DOUBLE(given)), NUMBER;
-    Py_ssize_t n = PyTuple_CheckExact(given) ? PyTuple_GET_SIZE(given) : 0, i = 0;
-    while (i < n && PyFloat_CheckExact(PyTuple_GET_ITEM(given, i))) i++;
-    if (n == 0 || i < n) return partial->object = Py_NewRef(given), OBJECT;
-    partial->numbers = PyMem_Malloc(sizeof(Numbers) + n * sizeof(double));
-    if (partial->numbers == NULL) return PyErr_NoMemory(), -1;
-    for (partial->numbers->count = n, i = 0; i < n; i++)
-        partial->numbers->at[i] = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(given, i));
-    return NUMBERS;
+static int kind_of(PyObject *given, Number *number) { /* and the number, without its box */
+    number->number = 0.0;
+    if (given == NULL || given == zero || given == Py_None) return ABSENT;
+    if (PyFloat_CheckExact(given)) return number->number = PyFloat_AS_DOUBLE(given), NUMBER;
+    return number->object = Py_NewRef(given), OBJECT;
 }
 
-static PyObject *get_partial(PyObject *self, void *is_right) {
-    int kind = is_right ? CELL(self)->right_kind : CELL(self)->left_kind;
-    Partial partial = is_right ? CELL(self)->dright : CELL(self)->dleft;
-    if (kind == NUMBER) return PyFloat_FromDouble(partial.number);
-    if (kind != NUMBERS) return Py_NewRef(kind == OBJECT ? partial.object : zero);
-    PyObject *numbers = PyTuple_New(partial.numbers->count);
-    for (Py_ssize_t i = 0; numbers && i < partial.numbers->count; i++) {
-        PyObject *number = PyFloat_FromDouble(partial.numbers->at[i]);
-        if (number == NULL) Py_CLEAR(numbers);
-        else PyTuple_SET_ITEM(numbers, i, number);
-    }
+static PyObject *get_number(PyObject *self, void *which) {
+    Py_ssize_t at = (Py_ssize_t)which;
+    Number number = CELL(self)->of[at];
+    int kind = CELL(self)->kind[at];
+    if (kind == NUMBER) return PyFloat_FromDouble(number.number);
+    if (kind != BLOCK) return Py_NewRef(kind == OBJECT ? number.object : at < DATA ? zero : Py_None);
+    PyObject *numbers = PyTuple_New(number.block->count), *one;
+    for (Py_ssize_t i = 0; numbers && i < number.block->count; i++)
+        if ((one = PyFloat_FromDouble(number.block->at[i]))) PyTuple_SET_ITEM(numbers, i, one);
+        else Py_CLEAR(numbers);
     return numbers;
 }
 
-static int set_partial(PyObject *self, PyObject *given, void *is_right) {
-    Partial partial = EDGE(0.0), *held = is_right ? &CELL(self)->dright : &CELL(self)->dleft;
-    unsigned char *kind = is_right ? &CELL(self)->right_kind : &CELL(self)->left_kind;
-    int new = partial_of(given, &partial), old = *kind;
-    if (new < 0) return -1;
-    Partial before = *held;
-    *held = partial;
-    *kind = (unsigned char)new;
-    drop(before, old);
-    return 0;
-}
-
-static PyObject *get_number(PyObject *self, void *is_grad) {
-    if (!is_grad) return PyFloat_FromDouble(CELL(self)->data);
-    if (CELL(self)->grad_kind == NUMBER) return PyFloat_FromDouble(CELL(self)->grad);
-    return Py_NewRef(CELL(self)->grad_kind == OBJECT ? flat : Py_None);
-}
-
-static int set_number(PyObject *self, PyObject *given, void *is_grad) {
-    double number = given == NULL || given == Py_None ? 0.0 : PyFloat_AsDouble(given);
-    if (number == -1.0 && PyErr_Occurred()) return -1;
-    if (!is_grad) return CELL(self)->data = number, 0;
-    CELL(self)->grad_kind = given == NULL || given == Py_None ? NO_EDGE : given == flat ? OBJECT : NUMBER;
-    return CELL(self)->grad = number, 0;
+static int set_number(PyObject *self, PyObject *given, void *which) {
+    Number before = CELL(self)->of[(Py_ssize_t)which];
+    int kind = CELL(self)->kind[(Py_ssize_t)which];
+    CELL(self)->kind[(Py_ssize_t)which] = (unsigned char)kind_of(given, &CELL(self)->of[(Py_ssize_t)which]);
+    return drop(before, kind), 0;
 }
 
 static PyGetSetDef cell_fields[] = {
-    {"_data", get_number, set_number, NULL, NULL},       {"_grad", get_number, set_number, NULL, IS_SECOND},
-    {"_dleft", get_partial, set_partial, NULL, NULL},    {"_dright", get_partial, set_partial, NULL, IS_SECOND},
-    {"_left", get_object, set_object, NULL, AT(left)},   {"_right", get_object, set_object, NULL, AT(right)},
-    {"_notes", get_object, set_object, NULL, AT(notes)}, {"_row", get_object, set_object, NULL, AT(row)},
-    {NULL, NULL, NULL, NULL, NULL},
+    {"_dleft", get_number, set_number, NULL, (void *)LEFT}, {"_dright", get_number, set_number, NULL, (void *)RIGHT},
+    {"_data", get_number, set_number, NULL, (void *)DATA},  {"_grad", get_number, set_number, NULL, (void *)GRAD},
+    {"_left", get_object, set_object, NULL, (void *)offsetof(Cell, left)},
+    {"_right", get_object, set_object, NULL, (void *)offsetof(Cell, right)},
+    {"_notes", get_object, set_object, NULL, (void *)offsetof(Cell, notes)},
+    {"_row", get_object, set_object, NULL, (void *)offsetof(Cell, row)}, {NULL, NULL, NULL, NULL, NULL},
 };
 
 /* -- recording ---------------------------------------------------------------------------------------------------- */
 
-/* `cell.record`, with the references to left and right given away; a name makes a scope for this node alone. */
-static inline PyObject *recorded(PyObject *row, double data, PyObject *left, PyObject *right, int left_kind,
-                                 Partial dleft, int right_kind, Partial dright, PyObject *name) {
+/* A new node, which takes over the references to its operands and to what its partials hold. */
+static inline Cell *new_node(PyObject *row, double data, PyObject *left, int left_kind, Number dleft, PyObject *right,
+                             int right_kind, Number dright) {
     Cell *node = PyObject_GC_New(Cell, value_type); /* the collector does not track it */
     if (node == NULL) return Py_XDECREF(left), Py_XDECREF(right), drop(dleft, left_kind), drop(dright, right_kind), NULL;
     node->row = Py_NewRef(row), node->left = left, node->right = right, node->notes = NULL;
-    node->data = data, node->dleft = dleft, node->dright = dright, node->in.walk = 0;
-    node->left_kind = (unsigned char)left_kind, node->right_kind = (unsigned char)right_kind;
-    node->grad_kind = NO_EDGE;
-    PyObject *now, *scope, *observe, *answer = NULL;
-    if (PyContextVar_Get(recording, NULL, &now) < 0) return Py_DECREF(node), NULL;
-    scope = SLOT(now, now_scope), observe = SLOT(now, now_observe);
+    node->of[LEFT] = dleft, node->of[RIGHT] = dright, node->of[DATA].number = data;
+    node->kind[LEFT] = (unsigned char)left_kind, node->kind[RIGHT] = (unsigned char)right_kind;
+    node->kind[DATA] = NUMBER, node->kind[GRAD] = ABSENT, node->in.walk = 0;
+    return node;
+}
+
+/* Put a new node into the scope of now, or into one of its own inside, and show it to the observers. */
+static inline PyObject *recorded(Cell *node, PyObject *name) {
+    PyObject *now, *scope, *observe, *answer;
+    if (node == NULL || PyContextVar_Get(recording, NULL, &now) < 0) return Py_XDECREF(node), NULL;
+    scope = SLOT(now, NOW_SCOPE), observe = SLOT(now, NOW_OBSERVE);
     if (name) {
-        PyObject *inner = scope_type->tp_alloc(scope_type, 0);
-        if (inner == NULL) return Py_DECREF(now), Py_DECREF(node), NULL;
-        SLOT(inner, scope_name) = Py_NewRef(name), SLOT(inner, scope_parent) = Py_NewRef(scope);
-        SLOT(inner, scope_site) = Py_NewRef(Py_None);
-        node->notes = inner;
+        if ((node->notes = scope_type->tp_alloc(scope_type, 0)) == NULL) return Py_DECREF(now), Py_DECREF(node), NULL;
+        SLOT(node->notes, SCOPE_NAME) = Py_NewRef(name), SLOT(node->notes, SCOPE_PARENT) = Py_NewRef(scope);
+        SLOT(node->notes, SCOPE_SITE) = Py_NewRef(Py_None);
     } else if (scope != Py_None) node->notes = Py_NewRef(scope);
     if (observe != Py_None) {
         Py_INCREF(observe);
         answer = PyObject_CallOneArg(observe, (PyObject *)node);
         Py_DECREF(observe);
-        if (answer == NULL) Py_CLEAR(node);
-        Py_XDECREF(answer);
+        if (answer) Py_DECREF(answer);
+        else Py_CLEAR(node);
     }
-    Py_DECREF(now);
-    return (PyObject *)node;
+    return Py_DECREF(now), (PyObject *)node;
 }
 
 static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.record` */
-    Partial dleft = EDGE(0.0), dright = EDGE(0.0);
-    double data = n == 6 ? PyFloat_AsDouble(args[1]) : 0.0;
-    if (n != 6) PyErr_SetString(PyExc_TypeError, "record() takes 6 arguments");
-    if (PyErr_Occurred()) return NULL;
-    int left_kind = partial_of(args[4], &dleft), right_kind = left_kind < 0 ? -1 : partial_of(args[5], &dright);
-    if (right_kind < 0) return left_kind < 0 ? NULL : (drop(dleft, left_kind), NULL);
+    Number data, dleft, dright;
+    if (n != 6) return PyErr_SetString(PyExc_TypeError, "record() takes 6 arguments"), NULL;
+    int kind = kind_of(args[1], &data), left_kind = kind_of(args[4], &dleft), right_kind = kind_of(args[5], &dright);
     PyObject *right = args[3] == Py_None ? NULL : Py_NewRef(args[3]);
-    return recorded(args[0], data, Py_NewRef(args[2]), right, left_kind, dleft, right_kind, dright, NULL);
+    Cell *node = new_node(args[0], 0.0, Py_NewRef(args[2]), left_kind, dleft, right, right_kind, dright);
+    if (node) node->of[DATA] = data, node->kind[DATA] = (unsigned char)kind;
+    return recorded(node, NULL);
 }
 
-static PyObject *by_table(int row, PyObject *a, PyObject *b) { /* Python's operator of `methods.Methods` */
+static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* Python's operator */
     int is_reflected = !PyObject_TypeCheck(a, value_type);
-    return PyObject_CallFunctionObjArgs(methods[row][is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
+    return PyObject_CallFunctionObjArgs(operators[row][is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
 }
 
-static inline PyObject *number_of(PyObject *x, double *number) { /* an operand to keep; NULL if Python must decide */
-    if (IS_VALUE(x)) return *number = CELL(x)->data, Py_NewRef(x);
+static inline PyObject *operand(PyObject *x, double *number) { /* to keep, with its number; NULL if Python must decide */
+    if (IS_VALUE(x)) return *number = DATA_OF(x), CELL(x)->kind[DATA] == NUMBER ? Py_NewRef(x) : NULL;
     if (PyFloat_CheckExact(x)) return *number = PyFloat_AS_DOUBLE(x), Py_NewRef(x);
     if (!PyLong_CheckExact(x)) return NULL;
     *number = PyLong_AsDouble(x);
@@ -230,18 +191,19 @@ static inline PyObject *number_of(PyObject *x, double *number) { /* an operand t
 }
 
 static inline PyObject *operate(int row, PyObject *a, PyObject *b) { /* `Cell.__add__` and its relatives */
-    double x, y, data = 0.0, dleft = 1.0, dright = 1.0;
-    PyObject *left = number_of(a, &x), *right = left ? number_of(b, &y) : NULL;
+    double x, y, data = 0.0;
+    Number dleft = {1.0}, dright = {1.0};
+    PyObject *left = operand(a, &x), *right = left ? operand(b, &y) : NULL;
     if (right == NULL || (row == DIV && y == 0.0)) {
         Py_XDECREF(left), Py_XDECREF(right);
-        return PyErr_Occurred() ? NULL : by_table(row, a, b);
+        return PyErr_Occurred() ? NULL : by_twin(row, a, b);
     }
     if (row == ADD) data = x + y;
-    if (row == SUB) data = x - y, dright = -1.0;
-    if (row == MUL) data = x * y, dleft = y, dright = x;
-    if (row == DIV) data = x / y, dleft = 1.0 / y, dright = -(data / y);
-    return recorded(rows[row], data, left, right, IS_VALUE(a) ? NUMBER : NO_EDGE, EDGE(dleft),
-                    IS_VALUE(b) ? NUMBER : NO_EDGE, EDGE(dright), NULL);
+    if (row == SUB) data = x - y, dright.number = -1.0;
+    if (row == MUL) data = x * y, dleft.number = y, dright.number = x;
+    if (row == DIV) data = x / y, dleft.number = 1.0 / y, dright.number = -(data / y);
+    return recorded(new_node(rows[row], data, left, IS_VALUE(a) ? NUMBER : ABSENT, dleft,
+                             right, IS_VALUE(b) ? NUMBER : ABSENT, dright), NULL);
 }
 
 static PyObject *cell_add(PyObject *a, PyObject *b) { return operate(ADD, a, b); }
@@ -249,95 +211,94 @@ static PyObject *cell_sub(PyObject *a, PyObject *b) { return operate(SUB, a, b);
 static PyObject *cell_mul(PyObject *a, PyObject *b) { return operate(MUL, a, b); }
 static PyObject *cell_div(PyObject *a, PyObject *b) { return operate(DIV, a, b); }
 
-static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cell.__pow__`: a square */
-    double x, y;
-    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    PyObject *exponent = IS_VALUE(a) && !IS_VALUE(b) ? number_of(b, &y) : NULL;
-    Py_XDECREF(exponent);
-    if (exponent == NULL || y != 2.0) return PyErr_Occurred() ? NULL : by_table(POW, a, b);
-    x = CELL(a)->data;
-    return recorded(rows[POW], x * x, Py_NewRef(a), Py_NewRef(two), NUMBER, EDGE(2.0 * x), NO_EDGE, EDGE(0.0), NULL);
+static PyObject *cell_neg(PyObject *a) { /* `Cell.__neg__` */
+    if (!IS_VALUE(a) || CELL(a)->kind[DATA] != NUMBER) return by_twin(NEG, a, NULL);
+    return recorded(new_node(rows[NEG], -DATA_OF(a), Py_NewRef(a), NUMBER, (Number){-1.0}, NULL, ABSENT, (Number){0.0}),
+                    NULL);
 }
 
-static PyObject *cell_neg(PyObject *a) { /* `Cell.__neg__` */
-    if (!IS_VALUE(a)) return by_table(NEG, a, NULL);
-    return recorded(rows[NEG], -CELL(a)->data, Py_NewRef(a), NULL, NUMBER, EDGE(-1.0), NO_EDGE, EDGE(0.0), NULL);
+static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cell.__pow__`: a square */
+    double x, y;
+    PyObject *base = IS_VALUE(a) && !IS_VALUE(b) ? operand(a, &x) : NULL, *exponent = base ? operand(b, &y) : NULL;
+    int is_square = exponent && y == 2.0 && modulus == Py_None;
+    Py_XDECREF(exponent);
+    if (is_square)
+        return recorded(new_node(rows[POW], x * x, base, NUMBER, (Number){2.0 * x}, Py_NewRef(two), ABSENT,
+                                 (Number){0.0}), NULL);
+    Py_XDECREF(base);
+    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+    return PyErr_Occurred() ? NULL : by_twin(POW, a, b);
 }
 
 static PyObject *record_relu(PyObject *module, PyObject *x) { /* `cell.record_relu`: where(x <= 0.0, 0.0, x) */
     if (!IS_VALUE(x)) return PyErr_SetString(PyExc_TypeError, "record_relu() takes a Value"), NULL;
-    int is_zero = CELL(x)->data <= 0.0;
-    PyObject *nought = PyFloat_FromDouble(0.0), *holds = PyFloat_FromDouble(is_zero);
-    PyObject *operands = nought && holds ? PyTuple_Pack(3, holds, nought, x) : NULL;
-    PyObject *node = NULL;
-    if (operands)
-        node = recorded(rows[WHERE], is_zero ? 0.0 : CELL(x)->data, Py_NewRef(is_zero ? nought : x), operands,
-                        is_zero ? NO_EDGE : NUMBER, EDGE(1.0), NO_EDGE, EDGE(0.0), relu_name);
-    Py_XDECREF(nought), Py_XDECREF(holds);
-    return node;
+    double data = CELL(x)->kind[DATA] == NUMBER ? DATA_OF(x) : 0.0;
+    int is_zero = data <= 0.0;
+    PyObject *operands = Py_BuildValue("(ddO)", (double)is_zero, 0.0, x), *taken;
+    if (operands == NULL) return NULL;
+    taken = PyTuple_GET_ITEM(operands, is_zero ? 1 : 2);
+    return recorded(new_node(rows[WHERE], is_zero ? 0.0 : data, Py_NewRef(taken), is_zero ? ABSENT : NUMBER,
+                             (Number){1.0}, operands, ABSENT, (Number){0.0}), relu);
 }
 
 /* The rows "dot" and "sum" of `Value`s alone: a tuple of operands, a block of partials. None for anything else. */
 static PyObject *record_many(int row, PyObject *xs, PyObject *ys) {
-    Py_ssize_t n = PySequence_Fast_GET_SIZE(xs), count = ys ? 2 * n : n, i;
-    Partial dleft = EDGE(1.0), dright = EDGE(1.0);
-    PyObject *operands = NULL;
-    if (count > 2) { /* before the lists are read: an allocation may run the collector, and that any Python */
-        if ((dleft.numbers = PyMem_Malloc(sizeof(Numbers) + count * sizeof(double))) == NULL) return PyErr_NoMemory();
-        if ((operands = PyTuple_New(count)) == NULL) return PyMem_Free(dleft.numbers), NULL;
-        dleft.numbers->count = count;
-    }
-    PyObject **x = PySequence_Fast_ITEMS(xs), **y = ys ? PySequence_Fast_ITEMS(ys) : x;
-    int is_plain = n > 0 && n == PySequence_Fast_GET_SIZE(xs) && (!ys || n == PySequence_Fast_GET_SIZE(ys));
-    for (i = 0; is_plain && i < n; i++) is_plain = IS_VALUE(x[i]) && IS_VALUE(y[i]);
-    if (!is_plain) {
-        if (operands) Py_DECREF(operands), PyMem_Free(dleft.numbers);
-        Py_RETURN_NONE;
-    }
-    double total = ys ? -0.0 : CELL(x[0])->data; /* adding -0.0 changes no number */
-    for (i = !ys; i < n; i++) total += ys ? CELL(x[i])->data * CELL(y[i])->data : CELL(x[i])->data;
-    for (i = 0; operands && i < count; i++) {
+    int is_dot = row == DOT, is_plain = 1;
+    if (!(PyList_Check(xs) || PyTuple_Check(xs)) || !(PyList_Check(ys) || PyTuple_Check(ys)))
+        return PyErr_SetString(PyExc_TypeError, "record_dot() and record_sum() take lists or tuples"), NULL;
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(xs), count = is_dot ? 2 * n : n, i;
+    PyObject *operands = PyTuple_New(count); /* before the lists are read: it may run the collector, and that Python */
+    Block *block = operands ? PyMem_Malloc(sizeof(Block) + count * sizeof(double)) : NULL;
+    if (block == NULL) return Py_XDECREF(operands), PyErr_NoMemory();
+    PyObject **x = PySequence_Fast_ITEMS(xs), **y = PySequence_Fast_ITEMS(ys);
+    is_plain = n > 0 && n == PySequence_Fast_GET_SIZE(xs) && n == PySequence_Fast_GET_SIZE(ys);
+    for (i = 0; is_plain && i < n; i++)
+        is_plain = IS_VALUE(x[i]) && IS_VALUE(y[i]) && CELL(x[i])->kind[DATA] + CELL(y[i])->kind[DATA] == 2 * NUMBER;
+    if (!is_plain) return Py_DECREF(operands), PyMem_Free(block), Py_NewRef(Py_None);
+    double total = is_dot ? -0.0 : DATA_OF(x[0]); /* adding -0.0 changes no number */
+    for (i = is_dot ? 0 : 1; i < n; i++) total += is_dot ? DATA_OF(x[i]) * DATA_OF(y[i]) : DATA_OF(x[i]);
+    for (i = 0; i < count; i++) {
         PyTuple_SET_ITEM(operands, i, Py_NewRef(i < n ? x[i] : y[i - n]));
-        dleft.numbers->at[i] = ys ? CELL(i < n ? y[i] : x[i - n])->data : 1.0;
+        block->at[i] = !is_dot ? 1.0 : DATA_OF(i < n ? y[i] : x[i - n]);
     }
-    if (operands) return recorded(rows[row], total, operands, NULL, NUMBERS, dleft, NO_EDGE, EDGE(0.0), NULL);
-    if (ys) dleft = EDGE(CELL(y[0])->data), dright = EDGE(CELL(x[0])->data);
-    PyObject *right = ys ? y[0] : n == 2 ? x[1] : NULL;
-    return recorded(rows[row], total, Py_NewRef(x[0]), Py_XNewRef(right), NUMBER, dleft, right ? NUMBER : NO_EDGE,
-                    dright, NULL);
+    block->count = count;
+    Number dleft = {.block = block}, dright = {0.0};
+    if (count > 2) return recorded(new_node(rows[row], total, operands, BLOCK, dleft, NULL, ABSENT, dright), NULL);
+    PyObject *left = Py_NewRef(PyTuple_GET_ITEM(operands, 0)); /* one or two operands stand in the pair */
+    PyObject *right = count == 2 ? Py_NewRef(PyTuple_GET_ITEM(operands, 1)) : NULL;
+    if (right) dright.number = block->at[1];
+    dleft.number = block->at[0];
+    Py_DECREF(operands), PyMem_Free(block);
+    return recorded(new_node(rows[row], total, left, NUMBER, dleft, right, right ? NUMBER : ABSENT, dright), NULL);
 }
 
 static PyObject *record_dot(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.record_dot` */
-    if (n == 2 && (PyList_Check(args[0]) || PyTuple_Check(args[0])) && (PyList_Check(args[1]) || PyTuple_Check(args[1])))
-        return record_many(DOT, args[0], args[1]);
-    return PyErr_SetString(PyExc_TypeError, "record_dot() takes two lists or tuples"), NULL;
+    return n == 2 ? record_many(DOT, args[0], args[1]) : PyErr_Format(PyExc_TypeError, "record_dot() takes two lists");
 }
 
-static PyObject *record_sum(PyObject *module, PyObject *xs) { /* `cell.record_sum` */
-    if (PyList_Check(xs) || PyTuple_Check(xs)) return record_many(SUM, xs, NULL);
-    return PyErr_SetString(PyExc_TypeError, "record_sum() takes a list or a tuple"), NULL;
-}
+static PyObject *record_sum(PyObject *module, PyObject *xs) { return record_many(SUM, xs, xs); } /* `cell.record_sum` */
 
 static PyObject *apply(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `engine.apply`, for one operand */
     PyObject *row = args[0], *x = n == 2 && PyTuple_GET_SIZE(args[1]) == 1 ? PyTuple_GET_ITEM(args[1], 0) : NULL;
-    PyObject *numbers[2] = {NULL, NULL}, *function = NULL, *rule = NULL, *partials = NULL, *node = NULL;
-    PyObject *curvature = x && IS_VALUE(x) ? PyObject_GetAttr(row, name_curvature) : NULL;
-    int is_unusual = curvature != Py_None;
-    if (!is_unusual && (numbers[1] = PyFloat_FromDouble(CELL(x)->data)) &&
-        (function = PyObject_GetAttr(row, name_function)) && (numbers[0] = PyObject_CallOneArg(function, numbers[1]))) {
-        if (PyFloat_CheckExact(numbers[0]) && (rule = PyObject_GetAttr(row, name_rule)))
-            partials = PyObject_Vectorcall(rule, numbers, 2, NULL);
-        PyObject *partial = partials && PyTuple_CheckExact(partials) && PyTuple_GET_SIZE(partials) == 1
-                                ? PyTuple_GET_ITEM(partials, 0) : NULL;
-        is_unusual = partial == NULL || !(partial == zero || PyFloat_CheckExact(partial));
-        if (!is_unusual)
-            node = recorded(row, PyFloat_AS_DOUBLE(numbers[0]), Py_NewRef(x), NULL, partial == zero ? NO_EDGE : NUMBER,
-                            EDGE(partial == zero ? 0.0 : PyFloat_AS_DOUBLE(partial)), NO_EDGE, EDGE(0.0), NULL);
-        else if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear(); /* Python raises it again */
+    PyObject *curvature = x && IS_VALUE(x) ? PyObject_GetAttr(row, curvature_) : NULL, *numbers[2] = {NULL, NULL};
+    PyObject *function = NULL, *rule = NULL, *partials = NULL, *partial = NULL, *node = NULL;
+    int is_usual = curvature == Py_None && CELL(x)->kind[DATA] == NUMBER; /* no kink at which derivatives differ */
+    if (is_usual && (numbers[1] = PyFloat_FromDouble(DATA_OF(x))) && (function = PyObject_GetAttr(row, function_)) &&
+        (numbers[0] = PyObject_CallOneArg(function, numbers[1])) && (rule = PyObject_GetAttr(row, rule_))) {
+        if (PyFloat_CheckExact(numbers[0])) partials = PyObject_Vectorcall(rule, numbers, 2, NULL);
+        if (partials && PyTuple_CheckExact(partials) && PyTuple_GET_SIZE(partials) == 1)
+            partial = PyTuple_GET_ITEM(partials, 0);
+        is_usual = partial && (partial == zero || PyFloat_CheckExact(partial));
+        if (!is_usual && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear(); /* it comes again */
     }
+    if (is_usual && partial) {
+        Number dleft;
+        int kind = kind_of(partial, &dleft);
+        node = recorded(new_node(row, PyFloat_AS_DOUBLE(numbers[0]), Py_NewRef(x), kind, dleft, NULL, ABSENT,
+                                 (Number){0.0}), NULL);
+    } else if (!PyErr_Occurred()) node = PyObject_Vectorcall(python_apply, args, n, NULL);
     Py_XDECREF(numbers[0]), Py_XDECREF(numbers[1]), Py_XDECREF(curvature);
     Py_XDECREF(function), Py_XDECREF(rule), Py_XDECREF(partials);
-    if (is_unusual && !PyErr_Occurred()) return PyObject_Vectorcall(python_apply, args, n, NULL);
     return node;
 }
 
@@ -383,27 +344,25 @@ static int append(Order *order, Cell *node) {
 
 /* How many operands to ask `edge` for; FAILED if Python must decide, as for a `FLAT` partial. */
 static inline Py_ssize_t edges(Cell *node) {
-    if (node->left_kind < OBJECT) return 2;
+    if (node->kind[LEFT] < OBJECT) return 2;
     Py_ssize_t n = node->left && PyTuple_CheckExact(node->left) ? PyTuple_GET_SIZE(node->left) : FAILED;
-    if (node->left_kind == NUMBERS) return node->dleft.numbers->count == n ? n : FAILED;
-    return PyTuple_CheckExact(node->dleft.object) && PyTuple_GET_SIZE(node->dleft.object) == n ? n : FAILED;
+    if (node->kind[LEFT] == BLOCK) return node->of[LEFT].block->count == n ? n : FAILED;
+    return PyTuple_CheckExact(node->of[LEFT].object) && PyTuple_GET_SIZE(node->of[LEFT].object) == n ? n : FAILED;
 }
 
 /* The operand that an edge leads to, with the partial; NULL if there is no edge, the node itself if Python decides. */
 static inline Cell *edge(Cell *node, Py_ssize_t i, double *partial) {
-    PyObject *operand, *number;
-    if (node->left_kind < OBJECT) {
-        int kind = i ? node->right_kind : node->left_kind;
-        if (kind == NO_EDGE) return NULL;
-        if (kind != NUMBER) return node;
-        operand = i ? node->right : node->left;
-        *partial = i ? node->dright.number : node->dleft.number;
+    PyObject *operand = i ? node->right : node->left, *number;
+    if (node->kind[LEFT] < OBJECT) {
+        if (node->kind[i] == ABSENT) return NULL;
+        if (node->kind[i] != NUMBER) return node;
+        *partial = node->of[i].number;
     } else {
         operand = PyTuple_GET_ITEM(node->left, i);
-        if (node->left_kind == NUMBERS) *partial = node->dleft.numbers->at[i];
-        else if ((number = PyTuple_GET_ITEM(node->dleft.object, i)) == zero) return NULL;
-        else if (!PyFloat_CheckExact(number)) return node;
-        else *partial = PyFloat_AS_DOUBLE(number);
+        if (node->kind[LEFT] == BLOCK) *partial = node->of[LEFT].block->at[i];
+        else if ((number = PyTuple_GET_ITEM(node->of[LEFT].object, i)) == zero) return NULL;
+        else if (PyFloat_CheckExact(number)) *partial = PyFloat_AS_DOUBLE(number);
+        else return node;
     }
     return operand && IS_VALUE(operand) ? CELL(operand) : node;
 }
@@ -476,8 +435,9 @@ static PyObject *accumulate(PyObject *module, PyObject *const *args, Py_ssize_t 
     }
     for (Py_ssize_t i = 0; outcome == DONE && i < order.count; i++) {
         Cell *node = order.nodes[i];
-        node->grad = node->row || node->grad_kind != NUMBER ? order.adjoints[i] : node->grad + order.adjoints[i];
-        node->grad_kind = NUMBER;
+        double before = node->row || node->kind[GRAD] != NUMBER ? -0.0 : node->of[GRAD].number;
+        drop(node->of[GRAD], node->kind[GRAD]);
+        node->of[GRAD].number = before + order.adjoints[i], node->kind[GRAD] = NUMBER;
     }
     return answer(&order, outcome);
 }
@@ -537,46 +497,27 @@ static PyTypeObject cell_type = {
     .tp_doc = "The fields of a `Value`, and its arithmetic; `cell.Cell` is the same in Python.",
 };
 
-static Py_ssize_t offset_of(PyObject *type, const char *slot) { /* where a slot of a Python class lies */
-    PyObject *member = PyObject_GetAttrString(type, slot);
-    Py_ssize_t offset = member && Py_IS_TYPE(member, &PyMemberDescr_Type)
-                            ? ((PyMemberDescrObject *)member)->d_member->offset : -1;
-    if (member && offset < 0) PyErr_Format(PyExc_TypeError, "%s is not a slot", slot);
-    return Py_XDECREF(member), offset;
-}
-
-static PyObject *adopt(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.adopt` */
-    static const char *const operators[NEG + 1][2] = {{"__add__", "__radd__"}, {"__sub__", "__rsub__"},
-        {"__mul__", "__rmul__"}, {"__truediv__", "__rtruediv__"}, {"__pow__", "__rpow__"}, {"__neg__", "__neg__"}};
-    PyObject *stack = PyImport_ImportModule("autograd_mini.program.stack"), *recording_type = NULL, *scope = NULL;
-    PyObject *row = PyImport_ImportModule("autograd_mini.core.row"), *table = NULL;
-    PyObject *python = PyImport_ImportModule("autograd_mini.core.methods"), *operations = NULL;
-    if (n == 2 && PyType_Check(args[0]) && stack && row && python && (table = PyObject_GetAttrString(row, "TABLE")) &&
-        (recording_type = PyObject_GetAttrString(stack, "Recording")) && (scope = PyObject_GetAttrString(stack, "Scope")) &&
-        (operations = PyObject_GetAttrString(python, "Methods"))) {
-        value_type = (PyTypeObject *)Py_NewRef(args[0]), python_apply = Py_NewRef(args[1]);
-        scope_type = (PyTypeObject *)Py_NewRef(scope);
-        value_type->tp_dealloc = cell_dealloc; /* Python's for classes takes as long as all else about a node */
-        now_scope = offset_of(recording_type, "scope"), now_observe = offset_of(recording_type, "observe");
-        scope_name = offset_of(scope, "name"), scope_parent = offset_of(scope, "parent");
-        scope_site = offset_of(scope, "site");
-        recording = PyObject_GetAttrString(stack, "_recording"), zero = PyObject_GetAttrString(row, "ZERO");
-        flat = PyObject_GetAttrString(row, "FLAT"), two = PyFloat_FromDouble(2.0);
-        relu_name = PyUnicode_InternFromString("relu"), name_function = PyUnicode_InternFromString("function");
-        name_rule = PyUnicode_InternFromString("rule"), name_curvature = PyUnicode_InternFromString("curvature");
-        for (int i = 0; i < ROWS; i++) {
-            if ((rows[i] = PyMapping_GetItemString(table, row_names[i])) == NULL) break;
-            for (int j = 0; i <= NEG && j < 2; j++) methods[i][j] = PyObject_GetAttrString(operations, operators[i][j]);
-        }
-    }
-    Py_XDECREF(stack), Py_XDECREF(row), Py_XDECREF(python), Py_XDECREF(table), Py_XDECREF(recording_type);
-    Py_XDECREF(scope), Py_XDECREF(operations);
+static PyObject *adopt(PyObject *module, PyObject *args) { /* `cell.adopt` */
+    PyObject *kind, *apply, *scope, *table, *signs, *members, *sign = NULL;
+    if (!PyArg_ParseTuple(args, "OOOOOOO!O!O!", &kind, &apply, &scope, &recording, &zero, &flat, &PyTuple_Type, &table,
+                          &PyTuple_Type, &signs, &PyTuple_Type, &members)) return NULL;
+    for (Py_ssize_t i = 0; i < ROWS; i++) rows[i] = Py_NewRef(PyTuple_GET_ITEM(table, i));
+    for (Py_ssize_t i = 0; i <= NEG && (sign = PyTuple_GET_ITEM(signs, i)); i++)
+        for (int j = 0; j < 2; j++) operators[i][j] = Py_NewRef(PyTuple_GET_ITEM(sign, j));
+    for (Py_ssize_t i = 0; i < 5; i++)
+        slots[i] = ((PyMemberDescrObject *)PyTuple_GET_ITEM(members, i))->d_member->offset;
+    value_type = (PyTypeObject *)Py_NewRef(kind), scope_type = (PyTypeObject *)Py_NewRef(scope);
+    value_type->tp_dealloc = cell_dealloc; /* the one for classes of Python takes as long as all else about a node */
+    python_apply = Py_NewRef(apply), Py_INCREF(recording), Py_INCREF(zero), Py_INCREF(flat);
+    two = PyFloat_FromDouble(2.0), relu = PyUnicode_InternFromString("relu");
+    function_ = PyUnicode_InternFromString("function"), rule_ = PyUnicode_InternFromString("rule");
+    curvature_ = PyUnicode_InternFromString("curvature");
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 static PyMethodDef functions[] = {
     {"accumulate", (PyCFunction)(void (*)(void))accumulate, METH_FASTCALL, "`sweep.accumulate`"},
-    {"adopt", (PyCFunction)(void (*)(void))adopt, METH_FASTCALL, "`cell.adopt`"},
+    {"adopt", adopt, METH_VARARGS, "`cell.adopt`"},
     {"apply", (PyCFunction)(void (*)(void))apply, METH_FASTCALL, "`engine.apply`"},
     {"order_of_pairs", (PyCFunction)(void (*)(void))order_of_pairs, METH_FASTCALL, "`sweep.order_of_pairs`"},
     {"propagate", (PyCFunction)(void (*)(void))propagate, METH_FASTCALL, "`sweep.propagate`"},

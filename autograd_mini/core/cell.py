@@ -12,8 +12,8 @@ from typing import Any
 
 from autograd_mini.core.accelerator import native
 from autograd_mini.core.methods import Methods, right_operand
-from autograd_mini.core.row import TABLE, ZERO, Primitive, real_number
-from autograd_mini.program.stack import Scope, recording
+from autograd_mini.core.row import FLAT, TABLE, ZERO, Primitive, real_number
+from autograd_mini.program.stack import Recording, Scope, context, recording
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _NEG, _DOT, _SUM, _WHERE = TABLE["neg"], TABLE["dot"], TABLE["sum"], TABLE["where"]
@@ -27,9 +27,16 @@ Value: Any  # the class of the nodes that are made here
 
 
 def adopt(kind: type, apply: Callable[..., Any]) -> None:
-    """Set the class of the nodes that are made here, a `Cell`, and the interpreter of all rows, which C calls."""
+    """Set the class of the nodes that are made here, a `Cell`, and the interpreter of all rows."""
     global Value
     Value = kind
+    if native is not None:
+        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot", "sum", "where")]
+        signs = [(f"__{sign}__", f"__r{sign}__") for sign in ("add", "sub", "mul", "truediv", "pow")]
+        operators = [tuple([getattr(_Text, sign, getattr(Methods, sign)) for sign in pair]) for pair in signs]
+        operators.append((_Text.__neg__, _Text.__neg__))
+        slots = [*map(vars(Recording).get, ("scope", "observe")), *map(vars(Scope).get, ("name", "parent", "site"))]
+        native.adopt(kind, apply, Scope, context, ZERO, FLAT, tuple(rows), tuple(operators), tuple(slots))
 
 
 def _converted(operate: Callable[[Any, Any], Any], row: Primitive, self: Any, other: object) -> Any:
@@ -210,6 +217,7 @@ def record_sum(operands: Sequence[Any]) -> Any:
     return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
+_Text = Cell  # to which C leaves what is unusual
 if native is not None:
-    SLOTS, Cell, adopt, record = native.SLOTS, native.Cell, native.adopt, native.record  # type: ignore[misc]
+    SLOTS, Cell, record = native.SLOTS, native.Cell, native.record  # type: ignore[misc]
     record_dot, record_relu, record_sum = native.record_dot, native.record_relu, native.record_sum
