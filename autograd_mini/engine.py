@@ -240,5 +240,5 @@ def name_scope(name: str, node: Value) -> Value:
 
 _DATA = operator.attrgetter("_data")
 _PLAIN = frozenset({Value, float, int, bool})
-adopt(Value, apply)
-interpreters[Value] = apply if native is None else native.apply
+adopt(Value)
+interpreters[Value] = apply

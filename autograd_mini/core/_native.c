@@ -19,28 +19,30 @@
 enum { ABSENT, NUMBER, OBJECT, BLOCK };
 typedef struct { Py_ssize_t count; double at[]; } Block;
 typedef union { double number; PyObject *object; Block *block; } Number;
+static const Number none = {0.0}, one = {1.0}, minus_one = {-1.0};
 
 /* The fields of `cell.SLOTS`. A walk marks the nodes that it meets with a number of its own, and never has to clear it:
    no state of a sweep is left in a node. */
 enum { LEFT, RIGHT, DATA, GRAD, NUMBERS };
 typedef struct Cell {
     PyObject_HEAD
-    PyObject *row, *left, *right, *notes; /* NULL for None */
+    PyObject *row, *left, *right, *notes; /* NULL or None */
     Number of[NUMBERS];                   /* both partials, the data and the gradient */
     unsigned char kind[NUMBERS];
     unsigned int place; /* in the order of the last walk that met this node */
     union { unsigned long long walk; struct Cell *next; } in; /* that walk; in a node to be freed, the next one */
 } Cell;
 
-enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, WHERE, ROWS };
-static PyObject *rows[ROWS], *operators[NEG + 1][2];   /* of the table; of `cell.Cell`, with their reflections */
-static PyTypeObject *value_type, *scope_type;          /* the class of the nodes that are made here, and `Scope` */
-static PyObject *recording, *zero, *flat, *python_apply, *two, *relu, *function_, *rule_, *curvature_;
-static Py_ssize_t slots[5];                            /* where Python keeps the slots below */
+/* What `cell.adopt` tells: rows of the table, objects of Python's, operators of `cell.Cell`, each with its reflection, and
+   the slots in which `Recording` and `Scope` keep what is needed here. */
+enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, WHERE, ZERO, TWO, RELU, RECORDING, VALUE, SCOPE, OPERATORS,
+       SLOTS = OPERATORS + 2 * (NEG + 1), KNOWN = SLOTS + 5 };
+static PyObject *known[KNOWN];
+static PyTypeObject *value_type; /* `Value`, the class of the nodes that are made here */
+static Py_ssize_t slots[KNOWN - SLOTS];
 enum { NOW_SCOPE, NOW_OBSERVE, SCOPE_NAME, SCOPE_PARENT, SCOPE_SITE };
 
 #define SLOT(object, which) (*(PyObject **)((char *)(object) + slots[which]))
-#define FIELD(self, offset) (*(PyObject **)((char *)(self) + (Py_ssize_t)(offset)))
 #define CELL(x) ((Cell *)(x))
 #define IS_VALUE(x) (Py_TYPE(x) == value_type)
 #define DATA_OF(x) (CELL(x)->of[DATA].number)
@@ -69,49 +71,43 @@ static void cell_dealloc(PyObject *self) {
     is_freeing = 0;
 }
 
+/* For a cycle through notes or what a subclass adds; to break it, the collector clears the dicts there. */
 static int cell_traverse(PyObject *self, visitproc visit, void *arg) {
-    Cell *node = CELL(self);
-    PyObject *objects[4] = {node->row, node->left, node->right, node->notes};
+    PyObject *objects[] = {CELL(self)->row, CELL(self)->left, CELL(self)->right, CELL(self)->notes};
     for (int i = 0; i < 4; i++) Py_VISIT(objects[i]);
     for (int i = 0; i < NUMBERS; i++)
-        if (node->kind[i] == OBJECT) Py_VISIT(node->of[i].object);
+        if (CELL(self)->kind[i] == OBJECT) Py_VISIT(CELL(self)->of[i].object);
     return 0;
 }
 
-static int cell_clear(PyObject *self) { /* every cycle leads through notes, or through what a subclass adds */
-    Py_CLEAR(CELL(self)->notes);
-    return 0;
+static PyObject *get_notes(PyObject *self, void *unused) {
+    return Py_NewRef(CELL(self)->notes ? CELL(self)->notes : Py_None);
 }
 
-static PyObject *get_object(PyObject *self, void *offset) {
-    return Py_NewRef(FIELD(self, offset) ? FIELD(self, offset) : Py_None);
-}
-
-static int set_object(PyObject *self, PyObject *object, void *offset) {
-    PyObject *before = FIELD(self, offset);
-    FIELD(self, offset) = object == Py_None ? NULL : Py_XNewRef(object);
+static int set_notes(PyObject *self, PyObject *notes, void *unused) {
+    Py_XSETREF(CELL(self)->notes, notes == Py_None ? NULL : Py_XNewRef(notes));
     /* The collector tracks only nodes with `Notes`: others refer to older nodes alone, and are in no cycle. */
-    int is_noted = (Py_ssize_t)offset == offsetof(Cell, notes) && FIELD(self, offset) && Py_TYPE(object) != scope_type;
+    int is_noted = CELL(self)->notes && (PyObject *)Py_TYPE(notes) != known[SCOPE];
     if (is_noted && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
-    return Py_XDECREF(before), 0;
+    return 0;
 }
 
 static int kind_of(PyObject *given, Number *number) { /* and the number, without its box */
-    number->number = 0.0;
-    if (given == NULL || given == zero || given == Py_None) return ABSENT;
+    *number = none;
+    if (given == NULL || given == known[ZERO] || given == Py_None) return ABSENT;
     if (PyFloat_CheckExact(given)) return number->number = PyFloat_AS_DOUBLE(given), NUMBER;
     return number->object = Py_NewRef(given), OBJECT;
 }
 
 static PyObject *get_number(PyObject *self, void *which) {
-    Py_ssize_t at = (Py_ssize_t)which;
-    Number number = CELL(self)->of[at];
-    int kind = CELL(self)->kind[at];
+    Number number = CELL(self)->of[(Py_ssize_t)which];
+    int kind = CELL(self)->kind[(Py_ssize_t)which];
     if (kind == NUMBER) return PyFloat_FromDouble(number.number);
-    if (kind != BLOCK) return Py_NewRef(kind == OBJECT ? number.object : at < DATA ? zero : Py_None);
-    PyObject *numbers = PyTuple_New(number.block->count), *one;
+    if (kind == OBJECT) return Py_NewRef(number.object);
+    if (kind == ABSENT) return Py_NewRef((Py_ssize_t)which < DATA ? known[ZERO] : Py_None);
+    PyObject *numbers = PyTuple_New(number.block->count), *box;
     for (Py_ssize_t i = 0; numbers && i < number.block->count; i++)
-        if ((one = PyFloat_FromDouble(number.block->at[i]))) PyTuple_SET_ITEM(numbers, i, one);
+        if ((box = PyFloat_FromDouble(number.block->at[i]))) PyTuple_SET_ITEM(numbers, i, box);
         else Py_CLEAR(numbers);
     return numbers;
 }
@@ -123,13 +119,14 @@ static int set_number(PyObject *self, PyObject *given, void *which) {
     return drop(before, kind), 0;
 }
 
-static PyGetSetDef cell_fields[] = {
+static PyGetSetDef cell_numbers[] = {
     {"_dleft", get_number, set_number, NULL, (void *)LEFT}, {"_dright", get_number, set_number, NULL, (void *)RIGHT},
-    {"_data", get_number, set_number, NULL, (void *)DATA},  {"_grad", get_number, set_number, NULL, (void *)GRAD},
-    {"_left", get_object, set_object, NULL, (void *)offsetof(Cell, left)},
-    {"_right", get_object, set_object, NULL, (void *)offsetof(Cell, right)},
-    {"_notes", get_object, set_object, NULL, (void *)offsetof(Cell, notes)},
-    {"_row", get_object, set_object, NULL, (void *)offsetof(Cell, row)}, {NULL, NULL, NULL, NULL, NULL},
+    {"_data", get_number, set_number, NULL, (void *)DATA}, {"_grad", get_number, set_number, NULL, (void *)GRAD},
+    {"_notes", get_notes, set_notes, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
+};
+static PyMemberDef cell_objects[] = {
+    {"_row", T_OBJECT, offsetof(Cell, row), 0, NULL}, {"_left", T_OBJECT, offsetof(Cell, left), 0, NULL},
+    {"_right", T_OBJECT, offsetof(Cell, right), 0, NULL}, {NULL, 0, 0, 0, NULL},
 };
 
 /* -- recording ---------------------------------------------------------------------------------------------------- */
@@ -148,8 +145,9 @@ static inline Cell *new_node(PyObject *row, double data, PyObject *left, int lef
 
 /* Put a new node into the scope of now, or into one of its own inside, and show it to the observers. */
 static inline PyObject *recorded(Cell *node, PyObject *name) {
+    PyTypeObject *scope_type = (PyTypeObject *)known[SCOPE];
     PyObject *now, *scope, *observe, *answer;
-    if (node == NULL || PyContextVar_Get(recording, NULL, &now) < 0) return Py_XDECREF(node), NULL;
+    if (node == NULL || PyContextVar_Get(known[RECORDING], NULL, &now) < 0) return Py_XDECREF(node), NULL;
     scope = SLOT(now, NOW_SCOPE), observe = SLOT(now, NOW_OBSERVE);
     if (name) {
         if ((node->notes = scope_type->tp_alloc(scope_type, 0)) == NULL) return Py_DECREF(now), Py_DECREF(node), NULL;
@@ -157,8 +155,7 @@ static inline PyObject *recorded(Cell *node, PyObject *name) {
         SLOT(node->notes, SCOPE_SITE) = Py_NewRef(Py_None);
     } else if (scope != Py_None) node->notes = Py_NewRef(scope);
     if (observe != Py_None) {
-        Py_INCREF(observe);
-        answer = PyObject_CallOneArg(observe, (PyObject *)node);
+        answer = PyObject_CallOneArg(Py_NewRef(observe), (PyObject *)node);
         Py_DECREF(observe);
         if (answer) Py_DECREF(answer);
         else Py_CLEAR(node);
@@ -170,15 +167,16 @@ static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     Number data, dleft, dright;
     if (n != 6) return PyErr_SetString(PyExc_TypeError, "record() takes 6 arguments"), NULL;
     int kind = kind_of(args[1], &data), left_kind = kind_of(args[4], &dleft), right_kind = kind_of(args[5], &dright);
-    PyObject *right = args[3] == Py_None ? NULL : Py_NewRef(args[3]);
-    Cell *node = new_node(args[0], 0.0, Py_NewRef(args[2]), left_kind, dleft, right, right_kind, dright);
+    PyObject *left = Py_NewRef(args[2]), *right = Py_NewRef(args[3]);
+    Cell *node = new_node(args[0], 0.0, left, left_kind, dleft, right, right_kind, dright);
     if (node) node->of[DATA] = data, node->kind[DATA] = (unsigned char)kind;
+    else drop(data, kind);
     return recorded(node, NULL);
 }
 
-static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* Python's operator */
+static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* the operator in Python */
     int is_reflected = !PyObject_TypeCheck(a, value_type);
-    return PyObject_CallFunctionObjArgs(operators[row][is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
+    return PyObject_CallFunctionObjArgs(known[OPERATORS + 2 * row + is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
 }
 
 static inline PyObject *operand(PyObject *x, double *number) { /* to keep, with its number; NULL if Python must decide */
@@ -192,18 +190,18 @@ static inline PyObject *operand(PyObject *x, double *number) { /* to keep, with 
 
 static inline PyObject *operate(int row, PyObject *a, PyObject *b) { /* `Cell.__add__` and its relatives */
     double x, y, data = 0.0;
-    Number dleft = {1.0}, dright = {1.0};
+    Number dleft = one, dright = one;
     PyObject *left = operand(a, &x), *right = left ? operand(b, &y) : NULL;
     if (right == NULL || (row == DIV && y == 0.0)) {
         Py_XDECREF(left), Py_XDECREF(right);
         return PyErr_Occurred() ? NULL : by_twin(row, a, b);
     }
     if (row == ADD) data = x + y;
-    if (row == SUB) data = x - y, dright.number = -1.0;
+    if (row == SUB) data = x - y, dright = minus_one;
     if (row == MUL) data = x * y, dleft.number = y, dright.number = x;
     if (row == DIV) data = x / y, dleft.number = 1.0 / y, dright.number = -(data / y);
-    return recorded(new_node(rows[row], data, left, IS_VALUE(a) ? NUMBER : ABSENT, dleft,
-                             right, IS_VALUE(b) ? NUMBER : ABSENT, dright), NULL);
+    int left_kind = IS_VALUE(a) ? NUMBER : ABSENT, right_kind = IS_VALUE(b) ? NUMBER : ABSENT;
+    return recorded(new_node(known[row], data, left, left_kind, dleft, right, right_kind, dright), NULL);
 }
 
 static PyObject *cell_add(PyObject *a, PyObject *b) { return operate(ADD, a, b); }
@@ -213,98 +211,68 @@ static PyObject *cell_div(PyObject *a, PyObject *b) { return operate(DIV, a, b);
 
 static PyObject *cell_neg(PyObject *a) { /* `Cell.__neg__` */
     if (!IS_VALUE(a) || CELL(a)->kind[DATA] != NUMBER) return by_twin(NEG, a, NULL);
-    return recorded(new_node(rows[NEG], -DATA_OF(a), Py_NewRef(a), NUMBER, (Number){-1.0}, NULL, ABSENT, (Number){0.0}),
-                    NULL);
+    return recorded(new_node(known[NEG], -DATA_OF(a), Py_NewRef(a), NUMBER, minus_one, NULL, ABSENT, none), NULL);
 }
 
 static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cell.__pow__`: a square */
-    double x, y;
-    PyObject *base = IS_VALUE(a) && !IS_VALUE(b) ? operand(a, &x) : NULL, *exponent = base ? operand(b, &y) : NULL;
-    int is_square = exponent && y == 2.0 && modulus == Py_None;
-    Py_XDECREF(exponent);
-    if (is_square)
-        return recorded(new_node(rows[POW], x * x, base, NUMBER, (Number){2.0 * x}, Py_NewRef(two), ABSENT,
-                                 (Number){0.0}), NULL);
-    Py_XDECREF(base);
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    return PyErr_Occurred() ? NULL : by_twin(POW, a, b);
+    int is_two = (PyFloat_CheckExact(b) && PyFloat_AS_DOUBLE(b) == 2.0) || (PyLong_CheckExact(b) && PyLong_AsLong(b) == 2);
+    PyErr_Clear(); /* it is far beyond 2 */
+    if (!is_two || !IS_VALUE(a) || CELL(a)->kind[DATA] != NUMBER) return by_twin(POW, a, b);
+    double x = DATA_OF(a);
+    Number slope = {2.0 * x};
+    return recorded(new_node(known[POW], x * x, Py_NewRef(a), NUMBER, slope, Py_NewRef(known[TWO]), ABSENT, none), NULL);
 }
 
 static PyObject *record_relu(PyObject *module, PyObject *x) { /* `cell.record_relu`: where(x <= 0.0, 0.0, x) */
     if (!IS_VALUE(x)) return PyErr_SetString(PyExc_TypeError, "record_relu() takes a Value"), NULL;
     double data = CELL(x)->kind[DATA] == NUMBER ? DATA_OF(x) : 0.0;
     int is_zero = data <= 0.0;
-    PyObject *operands = Py_BuildValue("(ddO)", (double)is_zero, 0.0, x), *taken;
+    PyObject *operands = Py_BuildValue("(ddO)", (double)is_zero, 0.0, x);
     if (operands == NULL) return NULL;
-    taken = PyTuple_GET_ITEM(operands, is_zero ? 1 : 2);
-    return recorded(new_node(rows[WHERE], is_zero ? 0.0 : data, Py_NewRef(taken), is_zero ? ABSENT : NUMBER,
-                             (Number){1.0}, operands, ABSENT, (Number){0.0}), relu);
+    PyObject *taken = Py_NewRef(PyTuple_GET_ITEM(operands, is_zero ? 1 : 2));
+    return recorded(new_node(known[WHERE], is_zero ? 0.0 : data, taken, is_zero ? ABSENT : NUMBER, is_zero ? none : one,
+                             operands, ABSENT, none), known[RELU]);
 }
 
-/* The rows "dot" and "sum" of `Value`s alone: a tuple of operands, a block of partials. None for anything else. */
-static PyObject *record_many(int row, PyObject *xs, PyObject *ys) {
-    int is_dot = row == DOT, is_plain = 1;
-    if (!(PyList_Check(xs) || PyTuple_Check(xs)) || !(PyList_Check(ys) || PyTuple_Check(ys)))
-        return PyErr_SetString(PyExc_TypeError, "record_dot() and record_sum() take lists or tuples"), NULL;
-    Py_ssize_t n = PySequence_Fast_GET_SIZE(xs), count = is_dot ? 2 * n : n, i;
-    PyObject *operands = PyTuple_New(count); /* before the lists are read: it may run the collector, and that Python */
-    Block *block = operands ? PyMem_Malloc(sizeof(Block) + count * sizeof(double)) : NULL;
-    if (block == NULL) return Py_XDECREF(operands), PyErr_NoMemory();
-    PyObject **x = PySequence_Fast_ITEMS(xs), **y = PySequence_Fast_ITEMS(ys);
-    is_plain = n > 0 && n == PySequence_Fast_GET_SIZE(xs) && n == PySequence_Fast_GET_SIZE(ys);
-    for (i = 0; is_plain && i < n; i++)
-        is_plain = IS_VALUE(x[i]) && IS_VALUE(y[i]) && CELL(x[i])->kind[DATA] + CELL(y[i])->kind[DATA] == 2 * NUMBER;
-    if (!is_plain) return Py_DECREF(operands), PyMem_Free(block), Py_NewRef(Py_None);
-    double total = is_dot ? -0.0 : DATA_OF(x[0]); /* adding -0.0 changes no number */
-    for (i = is_dot ? 0 : 1; i < n; i++) total += is_dot ? DATA_OF(x[i]) * DATA_OF(y[i]) : DATA_OF(x[i]);
-    for (i = 0; i < count; i++) {
-        PyTuple_SET_ITEM(operands, i, Py_NewRef(i < n ? x[i] : y[i - n]));
-        block->at[i] = !is_dot ? 1.0 : DATA_OF(i < n ? y[i] : x[i - n]);
-    }
-    block->count = count;
-    Number dleft = {.block = block}, dright = {0.0};
-    if (count > 2) return recorded(new_node(rows[row], total, operands, BLOCK, dleft, NULL, ABSENT, dright), NULL);
-    PyObject *left = Py_NewRef(PyTuple_GET_ITEM(operands, 0)); /* one or two operands stand in the pair */
-    PyObject *right = count == 2 ? Py_NewRef(PyTuple_GET_ITEM(operands, 1)) : NULL;
-    if (right) dright.number = block->at[1];
-    dleft.number = block->at[0];
+/* The rows "dot" and "sum" of a tuple of `Value`s, which it takes over, with a block of partials; None for anything else. */
+static PyObject *record_many(int row, PyObject *operands) {
+    Py_ssize_t n = operands ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : 0, i = 0;
+    PyObject **x = n ? &PyTuple_GET_ITEM(operands, 0) : NULL;
+    while (i < n && IS_VALUE(x[i]) && CELL(x[i])->kind[DATA] == NUMBER) i++;
+    if (n == 0 || i < n) return Py_XDECREF(operands), PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    Number dleft = {.block = PyMem_Malloc(sizeof(Block) + n * sizeof(double))}, dright = none;
+    if (dleft.block == NULL) return Py_DECREF(operands), PyErr_NoMemory();
+    double total = half ? -0.0 : DATA_OF(x[0]); /* adding -0.0 changes no number */
+    for (i = 0; i < half; i++) total += DATA_OF(x[i]) * DATA_OF(x[half + i]);
+    for (i = 1; half == 0 && i < n; i++) total += DATA_OF(x[i]);
+    for (i = 0; i < n; i++) dleft.block->at[i] = half ? DATA_OF(x[(half + i) % n]) : 1.0;
+    dleft.block->count = n;
+    if (n > 2) return recorded(new_node(known[row], total, operands, BLOCK, dleft, NULL, ABSENT, none), NULL);
+    PyObject *left = Py_NewRef(x[0]), *right = n == 2 ? Py_NewRef(x[1]) : NULL; /* one or two stand in the pair */
+    Block *block = dleft.block;
+    dleft.number = block->at[0], dright.number = block->at[n - 1];
     Py_DECREF(operands), PyMem_Free(block);
-    return recorded(new_node(rows[row], total, left, NUMBER, dleft, right, right ? NUMBER : ABSENT, dright), NULL);
+    return recorded(new_node(known[row], total, left, NUMBER, dleft, right, right ? NUMBER : ABSENT, dright), NULL);
+}
+
+#define IS_LIST(x) (PyList_CheckExact(x) || PyTuple_CheckExact(x))
+static PyObject *record_sum(PyObject *module, PyObject *xs) { /* `cell.record_sum` */
+    if (!IS_LIST(xs)) Py_RETURN_NONE;
+    return record_many(SUM, PySequence_Tuple(xs));
 }
 
 static PyObject *record_dot(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.record_dot` */
-    return n == 2 ? record_many(DOT, args[0], args[1]) : PyErr_Format(PyExc_TypeError, "record_dot() takes two lists");
-}
-
-static PyObject *record_sum(PyObject *module, PyObject *xs) { return record_many(SUM, xs, xs); } /* `cell.record_sum` */
-
-static PyObject *apply(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `engine.apply`, for one operand */
-    PyObject *row = args[0], *x = n == 2 && PyTuple_GET_SIZE(args[1]) == 1 ? PyTuple_GET_ITEM(args[1], 0) : NULL;
-    PyObject *curvature = x && IS_VALUE(x) ? PyObject_GetAttr(row, curvature_) : NULL, *numbers[2] = {NULL, NULL};
-    PyObject *function = NULL, *rule = NULL, *partials = NULL, *partial = NULL, *node = NULL;
-    int is_usual = curvature == Py_None && CELL(x)->kind[DATA] == NUMBER; /* no kink at which derivatives differ */
-    if (is_usual && (numbers[1] = PyFloat_FromDouble(DATA_OF(x))) && (function = PyObject_GetAttr(row, function_)) &&
-        (numbers[0] = PyObject_CallOneArg(function, numbers[1])) && (rule = PyObject_GetAttr(row, rule_))) {
-        if (PyFloat_CheckExact(numbers[0])) partials = PyObject_Vectorcall(rule, numbers, 2, NULL);
-        if (partials && PyTuple_CheckExact(partials) && PyTuple_GET_SIZE(partials) == 1)
-            partial = PyTuple_GET_ITEM(partials, 0);
-        is_usual = partial && (partial == zero || PyFloat_CheckExact(partial));
-        if (!is_usual && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear(); /* it comes again */
-    }
-    if (is_usual && partial) {
-        Number dleft;
-        int kind = kind_of(partial, &dleft);
-        node = recorded(new_node(row, PyFloat_AS_DOUBLE(numbers[0]), Py_NewRef(x), kind, dleft, NULL, ABSENT,
-                                 (Number){0.0}), NULL);
-    } else if (!PyErr_Occurred()) node = PyObject_Vectorcall(python_apply, args, n, NULL);
-    Py_XDECREF(numbers[0]), Py_XDECREF(numbers[1]), Py_XDECREF(curvature);
-    Py_XDECREF(function), Py_XDECREF(rule), Py_XDECREF(partials);
-    return node;
+    if (n != 2 || !IS_LIST(args[0]) || !IS_LIST(args[1]) || Py_SIZE(args[0]) != Py_SIZE(args[1])) Py_RETURN_NONE;
+    PyObject *xs = PySequence_Tuple(args[0]), *ys = xs ? PySequence_Tuple(args[1]) : NULL;
+    PyObject *operands = ys ? PySequence_Concat(xs, ys) : NULL;
+    Py_XDECREF(xs), Py_XDECREF(ys);
+    return record_many(DOT, operands);
 }
 
 /* -- the order and the sweep -------------------------------------------------------------------------------------- */
 
-/* Signals are handled, and other threads run, only in `checkpoint`. They may walk through the same nodes and mark them, so
+/* Signals are handled, and other threads run, in `rest` alone. They may walk through the same nodes and mark them, so
    this order then marks its nodes again. */
 typedef struct {
     Cell **nodes; /* operands before results */
@@ -315,11 +283,10 @@ typedef struct {
 } Order;
 typedef struct { Cell *node; Py_ssize_t next; } Step;
 enum { FAILED = -1, UNUSUAL, DONE };
-
 static unsigned long long walks; /* through graphs, ever */
-#define STRIDE 65536             /* nodes between two pauses: a few milliseconds */
+#define STRIDE 65536             /* nodes between two rests: a few milliseconds */
 
-static int checkpoint(Order *order) {
+static int rest(Order *order) {
     if (PyErr_CheckSignals() < 0) return FAILED;
     if (order->walk == walks) return DONE;
     order->walk = ++walks;
@@ -330,8 +297,8 @@ static int checkpoint(Order *order) {
 
 static int grow(void **array, Py_ssize_t *room, size_t size) { /* make room for twice as many */
     Py_ssize_t more = *room ? 2 * *room : 64;
-    void *bigger = PyMem_Realloc(*array, more * size);
-    if (bigger == NULL || more > UINT_MAX) return PyErr_NoMemory(), FAILED;
+    void *bigger = more <= UINT_MAX ? PyMem_Realloc(*array, more * size) : NULL;
+    if (bigger == NULL) return PyErr_NoMemory(), FAILED;
     return *array = bigger, *room = more, DONE;
 }
 
@@ -339,57 +306,47 @@ static int append(Order *order, Cell *node) {
     if (order->count == order->room && grow((void **)&order->nodes, &order->room, sizeof(Cell *)) < 0) return FAILED;
     node->in.walk = order->walk, node->place = (unsigned int)order->count;
     order->nodes[order->count++] = node;
-    return order->count % STRIDE ? DONE : checkpoint(order);
+    return order->count % STRIDE ? DONE : rest(order);
 }
 
-/* How many operands to ask `edge` for; FAILED if Python must decide, as for a `FLAT` partial. */
-static inline Py_ssize_t edges(Cell *node) {
-    if (node->kind[LEFT] < OBJECT) return 2;
-    Py_ssize_t n = node->left && PyTuple_CheckExact(node->left) ? PyTuple_GET_SIZE(node->left) : FAILED;
-    if (node->kind[LEFT] == BLOCK) return node->of[LEFT].block->count == n ? n : FAILED;
-    return PyTuple_CheckExact(node->of[LEFT].object) && PyTuple_GET_SIZE(node->of[LEFT].object) == n ? n : FAILED;
-}
-
-/* The operand that an edge leads to, with the partial; NULL if there is no edge, the node itself if Python decides. */
-static inline Cell *edge(Cell *node, Py_ssize_t i, double *partial) {
-    PyObject *operand = i ? node->right : node->left, *number;
-    if (node->kind[LEFT] < OBJECT) {
-        if (node->kind[i] == ABSENT) return NULL;
-        if (node->kind[i] != NUMBER) return node;
-        *partial = node->of[i].number;
+/* Edge i of a node: the operand, with the partial; NULL if there is none, the node itself if Python must decide. */
+static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, double *partial) { /* whether there can be one */
+    PyObject *x = i ? node->right : node->left, *many;
+    int kind = node->kind[LEFT];
+    if (kind < OBJECT) {
+        if (i > 1) return 0;
+        kind = node->kind[i], *partial = node->of[i].number;
     } else {
-        operand = PyTuple_GET_ITEM(node->left, i);
-        if (node->kind[LEFT] == BLOCK) *partial = node->of[LEFT].block->at[i];
-        else if ((number = PyTuple_GET_ITEM(node->of[LEFT].object, i)) == zero) return NULL;
-        else if (PyFloat_CheckExact(number)) *partial = PyFloat_AS_DOUBLE(number);
-        else return node;
+        many = node->left && PyTuple_CheckExact(node->left) ? node->left : NULL;
+        if (many && i >= PyTuple_GET_SIZE(many)) return 0;
+        x = many ? PyTuple_GET_ITEM(many, i) : NULL;
+        if (kind == BLOCK && i < node->of[LEFT].block->count) kind = NUMBER, *partial = node->of[LEFT].block->at[i];
+        many = kind == OBJECT ? node->of[LEFT].object : NULL;
+        many = many && PyTuple_CheckExact(many) && i < PyTuple_GET_SIZE(many) ? PyTuple_GET_ITEM(many, i) : NULL;
+        if (many == known[ZERO]) kind = ABSENT;
+        if (many && PyFloat_CheckExact(many)) kind = NUMBER, *partial = PyFloat_AS_DOUBLE(many);
     }
-    return operand && IS_VALUE(operand) ? CELL(operand) : node;
+    *operand = kind == ABSENT ? NULL : kind == NUMBER && x && IS_VALUE(x) ? CELL(x) : node;
+    return 1;
 }
 
-static int walk_behind(Order *order, Cell *root) { /* `sweep.order_of_pairs`: depth first, an operand at a time */
+static int walk_behind(Order *order, Cell *root) { /* `sweep.order_of_pairs`: depth first, one operand at a time */
     Step *path = NULL;
     Py_ssize_t depth = 0, room = 0;
     int outcome = DONE;
     double partial;
-    Cell *next = root->in.walk == order->walk ? NULL : root;
+    Cell *next = root->in.walk == order->walk ? NULL : root, *operand;
     while (outcome == DONE && (next || depth)) {
         if (next) {
             if (depth == room && grow((void **)&path, &room, sizeof(Step)) < 0) outcome = FAILED;
-            else path[depth++] = (Step){next, 0};
-            if (depth % STRIDE == 0 && outcome == DONE) outcome = checkpoint(order);
-            next = NULL;
-            continue;
+            else path[depth++] = (Step){next, 0}, outcome = depth % STRIDE ? DONE : rest(order);
         }
-        Step *step = &path[depth - 1];
-        Py_ssize_t n = edges(step->node);
-        if (n < 0) outcome = UNUSUAL;
-        while (next == NULL && step->next < n && outcome == DONE) {
-            Cell *operand = edge(step->node, step->next++, &partial);
-            if (operand == step->node) outcome = UNUSUAL;
+        next = NULL;
+        while (outcome == DONE && next == NULL && edge(path[depth - 1].node, path[depth - 1].next++, &operand, &partial)) {
+            if (operand == path[depth - 1].node) outcome = UNUSUAL;
             else if (operand && operand->in.walk != order->walk) next = operand;
         }
-        if (next == NULL && outcome == DONE) outcome = append(order, path[--depth].node);
+        if (outcome == DONE && next == NULL) outcome = append(order, path[--depth].node);
     }
     PyMem_Free(path);
     return outcome;
@@ -403,14 +360,12 @@ static int prepare(Order *order) {
 
 static int sweep(Order *order, Py_ssize_t end) { /* `sweep.sweep`: the chain rule, from the last node down to the end */
     double partial;
+    Cell *operand;
     for (Py_ssize_t i = order->count; i-- > end;) {
-        Cell *node = order->nodes[i];
-        if (i % STRIDE == 0 && checkpoint(order) < 0) return FAILED;
-        if (!order->is_reached[i]) continue;
-        for (Py_ssize_t j = 0, n = edges(node); j < n || n < 0; j++) {
-            Cell *operand = n < 0 ? node : edge(node, j, &partial);
+        if (i % STRIDE == 0 && rest(order) < 0) return FAILED;
+        for (Py_ssize_t j = 0; order->is_reached[i] && edge(order->nodes[i], j, &operand, &partial); j++) {
             if (operand == NULL) continue;
-            if (operand == node || operand->in.walk != order->walk) return UNUSUAL;
+            if (operand == order->nodes[i] || operand->in.walk != order->walk) return UNUSUAL;
             double *adjoint = &order->adjoints[operand->place], contribution = order->adjoints[i] * partial;
             *adjoint = order->is_reached[operand->place] ? *adjoint + contribution : contribution;
             order->is_reached[operand->place] = 1;
@@ -435,107 +390,84 @@ static PyObject *accumulate(PyObject *module, PyObject *const *args, Py_ssize_t 
     }
     for (Py_ssize_t i = 0; outcome == DONE && i < order.count; i++) {
         Cell *node = order.nodes[i];
-        double before = node->row || node->kind[GRAD] != NUMBER ? -0.0 : node->of[GRAD].number;
+        int is_leaf = node->row == NULL || node->row == Py_None;
+        double before = is_leaf && node->kind[GRAD] == NUMBER ? node->of[GRAD].number : -0.0;
         drop(node->of[GRAD], node->kind[GRAD]);
         node->of[GRAD].number = before + order.adjoints[i], node->kind[GRAD] = NUMBER;
     }
     return answer(&order, outcome);
 }
 
-/* Take the nodes of a dict of Python's into an order, with their adjoints. */
-static int take(Order *order, PyObject *found, int with_adjoints) {
+/* `sweep.order_of_pairs` without a seed, `sweep.propagate` with one: on a dict of Python's, from nodes to adjoints. */
+static PyObject *over_dict(Cell *root, PyObject *seed, PyObject *found, Py_ssize_t end) {
+    Order order = {.walk = ++walks};
     PyObject *node, *adjoint;
-    for (Py_ssize_t at = 0; PyDict_Next(found, &at, &node, &adjoint);)
-        if (!IS_VALUE(node) || (with_adjoints && adjoint != zero && !PyFloat_CheckExact(adjoint))) return UNUSUAL;
-        else if (append(order, CELL(node)) < 0) return FAILED;
-    if (!with_adjoints) return DONE;
-    if (prepare(order) < 0) return FAILED;
-    for (Py_ssize_t at = 0, i = 0; i < order->count && PyDict_Next(found, &at, &node, &adjoint); i++)
-        if ((order->is_reached[i] = adjoint != zero)) order->adjoints[i] = PyFloat_AS_DOUBLE(adjoint);
-    return DONE;
-}
-
-static PyObject *order_of_pairs(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `sweep.order_of_pairs` */
-    Order order = {.walk = ++walks};
-    int outcome = n == 2 && IS_VALUE(args[0]) && PyDict_CheckExact(args[1]) ? take(&order, args[1], 0) : UNUSUAL;
-    Py_ssize_t known = order.count;
-    if (outcome == DONE) outcome = walk_behind(&order, CELL(args[0]));
-    for (Py_ssize_t i = known; outcome == DONE && i < order.count; i++)
-        outcome = PyDict_SetItem(args[1], (PyObject *)order.nodes[i], zero) < 0 ? FAILED : DONE;
-    return answer(&order, outcome);
-}
-
-static PyObject *propagate(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `sweep.propagate`, on floats */
-    Order order = {.walk = ++walks};
-    PyObject *root = args[0], *seed = n == 4 ? args[1] : NULL, *found = n == 4 ? args[2] : NULL;
-    if (seed == NULL || !IS_VALUE(root) || !PyDict_CheckExact(found) || !(seed == zero || PyFloat_CheckExact(seed)))
-        Py_RETURN_FALSE;
-    Py_ssize_t end = PyLong_AsSsize_t(args[3]);
-    if (PyErr_Occurred() || PyDict_SetItem(found, root, seed) < 0) return NULL;
-    int outcome = take(&order, found, 1);
+    int outcome = PyDict_CheckExact(found) && IS_VALUE(root) ? DONE : UNUSUAL;
+    for (Py_ssize_t at = 0; outcome == DONE && PyDict_Next(found, &at, &node, &adjoint);) {
+        int is_usual = IS_VALUE(node) && (adjoint == known[ZERO] || PyFloat_CheckExact(adjoint));
+        outcome = is_usual ? append(&order, CELL(node)) : UNUSUAL;
+    }
+    Py_ssize_t i = order.count;
+    if (outcome == DONE) outcome = walk_behind(&order, root);
+    if (seed == NULL) {
+        for (; outcome == DONE && i < order.count; i++)
+            outcome = PyDict_SetItem(found, (PyObject *)order.nodes[i], known[ZERO]) < 0 ? FAILED : DONE;
+        return answer(&order, outcome);
+    }
+    if (outcome == DONE) outcome = prepare(&order);
+    Number number;
+    for (Py_ssize_t at = i = 0; outcome == DONE && i < order.count && PyDict_Next(found, &at, &node, &adjoint); i++) {
+        order.is_reached[i] = kind_of(order.nodes[i] == root ? seed : adjoint, &number) == NUMBER;
+        order.adjoints[i] = number.number;
+    }
     if (outcome == DONE) outcome = sweep(&order, end);
-    for (Py_ssize_t i = 0; outcome == DONE && i < order.count; i++) {
-        PyObject *adjoint = order.is_reached[i] ? PyFloat_FromDouble(order.adjoints[i]) : NULL;
-        if (order.is_reached[i] && (!adjoint || PyDict_SetItem(found, (PyObject *)order.nodes[i], adjoint) < 0))
-            outcome = FAILED;
+    for (i = 0; outcome == DONE && i < order.count; i++) {
+        adjoint = order.is_reached[i] ? PyFloat_FromDouble(order.adjoints[i]) : Py_NewRef(known[ZERO]);
+        if (adjoint == NULL || PyDict_SetItem(found, (PyObject *)order.nodes[i], adjoint) < 0) outcome = FAILED;
         Py_XDECREF(adjoint);
     }
     return answer(&order, outcome);
 }
 
-/* -- the module --------------------------------------------------------------------------------------------------- */
-
-static PyNumberMethods cell_numbers = {
-    .nb_add = cell_add, .nb_subtract = cell_sub, .nb_multiply = cell_mul, .nb_true_divide = cell_div,
-    .nb_power = cell_pow, .nb_negative = cell_neg,
-};
-static PyTypeObject cell_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "autograd_mini.core._native.Cell",
-    .tp_basicsize = sizeof(Cell), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_dealloc = cell_dealloc, .tp_traverse = cell_traverse, .tp_clear = cell_clear,
-    .tp_getset = cell_fields, .tp_as_number = &cell_numbers,
-    .tp_doc = "The fields of a `Value`, and its arithmetic; `cell.Cell` is the same in Python.",
-};
-
-static PyObject *adopt(PyObject *module, PyObject *args) { /* `cell.adopt` */
-    PyObject *kind, *apply, *scope, *table, *signs, *members, *sign = NULL;
-    if (!PyArg_ParseTuple(args, "OOOOOOO!O!O!", &kind, &apply, &scope, &recording, &zero, &flat, &PyTuple_Type, &table,
-                          &PyTuple_Type, &signs, &PyTuple_Type, &members)) return NULL;
-    for (Py_ssize_t i = 0; i < ROWS; i++) rows[i] = Py_NewRef(PyTuple_GET_ITEM(table, i));
-    for (Py_ssize_t i = 0; i <= NEG && (sign = PyTuple_GET_ITEM(signs, i)); i++)
-        for (int j = 0; j < 2; j++) operators[i][j] = Py_NewRef(PyTuple_GET_ITEM(sign, j));
-    for (Py_ssize_t i = 0; i < 5; i++)
-        slots[i] = ((PyMemberDescrObject *)PyTuple_GET_ITEM(members, i))->d_member->offset;
-    value_type = (PyTypeObject *)Py_NewRef(kind), scope_type = (PyTypeObject *)Py_NewRef(scope);
-    value_type->tp_dealloc = cell_dealloc; /* the one for classes of Python takes as long as all else about a node */
-    python_apply = Py_NewRef(apply), Py_INCREF(recording), Py_INCREF(zero), Py_INCREF(flat);
-    two = PyFloat_FromDouble(2.0), relu = PyUnicode_InternFromString("relu");
-    function_ = PyUnicode_InternFromString("function"), rule_ = PyUnicode_InternFromString("rule");
-    curvature_ = PyUnicode_InternFromString("curvature");
-    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+static PyObject *order_of_pairs(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    return n == 2 ? over_dict(CELL(args[0]), NULL, args[1], 0) : PyErr_Format(PyExc_TypeError, "it takes 2 arguments");
 }
 
+static PyObject *propagate(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    if (n != 4 || !(args[1] == known[ZERO] || PyFloat_CheckExact(args[1]))) Py_RETURN_FALSE;
+    return over_dict(CELL(args[0]), args[1], args[2], PyLong_AsSsize_t(args[3]));
+}
+
+/* -- the module --------------------------------------------------------------------------------------------------- */
+
+static PyNumberMethods cell_operators = {.nb_add = cell_add, .nb_subtract = cell_sub, .nb_multiply = cell_mul,
+    .nb_true_divide = cell_div, .nb_power = cell_pow, .nb_negative = cell_neg};
+static PyTypeObject cell_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "autograd_mini.core._native.Cell", .tp_basicsize = sizeof(Cell),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, .tp_dealloc = cell_dealloc,
+    .tp_traverse = cell_traverse, .tp_getset = cell_numbers, .tp_members = cell_objects,
+    .tp_as_number = &cell_operators, .tp_doc = "The fields of a `Value`, and its arithmetic, as `cell.Cell`."};
+
+static PyObject *adopt(PyObject *module, PyObject *objects) { /* `cell.adopt` */
+    for (int i = 0; i < KNOWN; i++) known[i] = Py_NewRef(PyTuple_GET_ITEM(objects, i));
+    for (int i = SLOTS; i < KNOWN; i++) slots[i - SLOTS] = ((PyMemberDescrObject *)known[i])->d_member->offset;
+    value_type = (PyTypeObject *)known[VALUE];
+    value_type->tp_dealloc = cell_dealloc; /* the one for classes of Python takes as long as all else about a node */
+    Py_RETURN_NONE;
+}
+
+#define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 static PyMethodDef functions[] = {
-    {"accumulate", (PyCFunction)(void (*)(void))accumulate, METH_FASTCALL, "`sweep.accumulate`"},
-    {"adopt", adopt, METH_VARARGS, "`cell.adopt`"},
-    {"apply", (PyCFunction)(void (*)(void))apply, METH_FASTCALL, "`engine.apply`"},
-    {"order_of_pairs", (PyCFunction)(void (*)(void))order_of_pairs, METH_FASTCALL, "`sweep.order_of_pairs`"},
-    {"propagate", (PyCFunction)(void (*)(void))propagate, METH_FASTCALL, "`sweep.propagate`"},
-    {"record", (PyCFunction)(void (*)(void))record, METH_FASTCALL, "`cell.record`"},
-    {"record_dot", (PyCFunction)(void (*)(void))record_dot, METH_FASTCALL, "`cell.record_dot`"},
-    {"record_relu", record_relu, METH_O, "`cell.record_relu`"},
-    {"record_sum", record_sum, METH_O, "`cell.record_sum`"},
-    {NULL, NULL, 0, NULL},
+    FAST(accumulate), FAST(order_of_pairs), FAST(propagate), FAST(record), FAST(record_dot),
+    {"adopt", adopt, METH_O, NULL}, {"record_relu", record_relu, METH_O, NULL},
+    {"record_sum", record_sum, METH_O, NULL}, {NULL, NULL, 0, NULL},
 };
 
 static int execute(PyObject *module) {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) /* what it remembers is one interpreter's */
         return PyErr_SetString(PyExc_ImportError, "the C text runs in the main interpreter only"), -1;
     cell_type.tp_new = PyBaseObject_Type.tp_new; /* so that `object.__new__` makes nodes */
-    if (PyType_Ready(&cell_type) < 0) return -1;
-    PyObject *slots = PyTuple_New(0);
-    int outcome = slots ? PyModule_AddObjectRef(module, "SLOTS", slots) : -1;
-    return Py_XDECREF(slots), outcome < 0 ? -1 : PyModule_AddObjectRef(module, "Cell", (PyObject *)&cell_type);
+    return PyType_Ready(&cell_type) < 0 ? -1 : PyModule_AddObjectRef(module, "Cell", (PyObject *)&cell_type);
 }
 
 static PyModuleDef_Slot phases[] = {
@@ -546,8 +478,7 @@ static PyModuleDef_Slot phases[] = {
     {0, NULL},
 };
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_native", "The inner loop in C; see `autograd_mini.core.cell`.", 0, functions, phases,
-    NULL, NULL, NULL,
-};
+    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The inner loop in C; see `autograd_mini.core.cell`.",
+    .m_methods = functions, .m_slots = phases};
 
 PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

@@ -7,16 +7,17 @@ it was not. Not here: all other operations (`engine`), and the way back (`sweep`
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from autograd_mini.core.accelerator import native
 from autograd_mini.core.methods import Methods, right_operand
-from autograd_mini.core.row import FLAT, TABLE, ZERO, Primitive, real_number
+from autograd_mini.core.row import TABLE, ZERO, Primitive, real_number
 from autograd_mini.program.stack import Recording, Scope, context, recording
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _NEG, _DOT, _SUM, _WHERE = TABLE["neg"], TABLE["dot"], TABLE["sum"], TABLE["where"]
+_LISTS = (list, tuple)
 _new = object.__new__
 
 # The fields of a node. Recording is fast because a node is one tracked object, without cycles and closures (measured:
@@ -26,17 +27,16 @@ SLOTS: tuple[str, ...] = ("_data", "_dleft", "_dright", "_grad", "_left", "_note
 Value: Any  # the class of the nodes that are made here
 
 
-def adopt(kind: type, apply: Callable[..., Any]) -> None:
-    """Set the class of the nodes that are made here, a `Cell`, and the interpreter of all rows."""
+def adopt(kind: type) -> None:
+    """Set the class of the nodes that are made here, a `Cell`."""
     global Value
     Value = kind
     if native is not None:
         rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot", "sum", "where")]
-        signs = [(f"__{sign}__", f"__r{sign}__") for sign in ("add", "sub", "mul", "truediv", "pow")]
-        operators = [tuple([getattr(_Text, sign, getattr(Methods, sign)) for sign in pair]) for pair in signs]
-        operators.append((_Text.__neg__, _Text.__neg__))
+        signs = [f"__{r}{sign}__" for sign in ("add", "sub", "mul", "truediv", "pow") for r in ("", "r")]
+        operators = [getattr(_Text, sign, getattr(Methods, sign)) for sign in (*signs, "__neg__", "__neg__")]
         slots = [*map(vars(Recording).get, ("scope", "observe")), *map(vars(Scope).get, ("name", "parent", "site"))]
-        native.adopt(kind, apply, Scope, context, ZERO, FLAT, tuple(rows), tuple(operators), tuple(slots))
+        native.adopt((*rows, ZERO, 2.0, "relu", context, kind, Scope, *operators, *slots))
 
 
 def _converted(operate: Callable[[Any, Any], Any], row: Primitive, self: Any, other: object) -> Any:
@@ -188,10 +188,12 @@ def record_relu(x: Any) -> Any:
     return node
 
 
-def record_dot(xs: Sequence[Any], ys: Sequence[Any]) -> Any:
+def record_dot(xs: Any, ys: Any) -> Any:
     """The row "dot" of two lists of `Value`s alone, inlined, because every neuron is one; None for anything else."""
+    if type(xs) not in _LISTS or type(ys) not in _LISTS or len(xs) != len(ys):
+        return None
     operands = (*xs, *ys)
-    if len(xs) != len(ys) or set(map(type, operands)) != {Value}:
+    if set(map(type, operands)) != {Value}:
         return None
     numbers = [x._data for x in operands]
     half = len(xs)
@@ -204,9 +206,9 @@ def record_dot(xs: Sequence[Any], ys: Sequence[Any]) -> Any:
     return record(_DOT, total, operands, None, (*rights, *lefts), ZERO)
 
 
-def record_sum(operands: Sequence[Any]) -> Any:
+def record_sum(operands: Any) -> Any:
     """The row "sum" of a list of `Value`s alone, inlined: for a few operands, as fast as adding them one by one."""
-    if set(map(type, operands)) != {Value}:
+    if type(operands) not in _LISTS or set(map(type, operands)) != {Value}:
         return None
     total = operands[0]._data
     for x in operands[1:]:
@@ -219,5 +221,5 @@ def record_sum(operands: Sequence[Any]) -> Any:
 
 _Text = Cell  # to which C leaves what is unusual
 if native is not None:
-    SLOTS, Cell, record = native.SLOTS, native.Cell, native.record  # type: ignore[misc]
+    SLOTS, Cell, record = (), native.Cell, native.record  # type: ignore[misc]
     record_dot, record_relu, record_sum = native.record_dot, native.record_relu, native.record_sum

@@ -28,8 +28,11 @@ _ONE = "A `Value` if any element is one, else a float."
              raises="OperandError: xs is not iterable, or an element next to a `Value` is not a number.")  # fmt: skip
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
+    is_plain = type(start) is int and start == 0
+    if is_plain and (total := record_sum(xs)) is not None:
+        return total
     terms = elements("sum", xs)
-    if type(start) is not int or start != 0:
+    if not is_plain:
         terms.insert(0, start)
     if (total := record_sum(terms)) is not None:
         return total
@@ -47,10 +50,9 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    xs, ys = elements("dot", xs, ordered=True), elements("dot", ys, ordered=True)
     if (product := record_dot(xs, ys)) is not None:
         return product
-    xs, ys = numbers_in("dot", xs, 0), numbers_in("dot", ys, 0)
+    xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of equal length.")
     return dot_of(*xs, *ys)
