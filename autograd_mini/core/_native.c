@@ -15,7 +15,7 @@
 /* -- a node ------------------------------------------------------------------------------------------------------- */
 
 /* A number without its box: absent (`ZERO` or None), a double, an object (`FLAT`, or a tuple with a `ZERO`), or a block
-   of doubles, one for each operand. */
+   of doubles, one for each operand, of which those of constants mean nothing. */
 enum { ABSENT, NUMBER, OBJECT, BLOCK };
 typedef struct { Py_ssize_t count; double at[]; } Block;
 typedef union { double number; PyObject *object; Block *block; } Number;
@@ -54,6 +54,9 @@ static void drop(Number number, int kind) {
 
 static Cell *dying; /* nodes to be freed: a graph may be a million nodes deep, so this does not recurse */
 static int is_freeing;
+static Cell *spare; /* freed nodes for the next graph, at most 7 MB: Python would give their memory back to the system */
+static int spares;
+#define MOST_SPARES 65536
 
 static void cell_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
@@ -65,7 +68,8 @@ static void cell_dealloc(PyObject *self) {
         dying = node->in.next;
         Py_XDECREF(node->left), Py_XDECREF(node->right), Py_XDECREF(node->notes), Py_XDECREF(node->row);
         for (int i = 0; i < NUMBERS; i++) drop(node->of[i], node->kind[i]);
-        type->tp_free(node);
+        if (type == value_type && spares < MOST_SPARES) node->in.next = spare, spare = node, spares++;
+        else type->tp_free(node);
         Py_DECREF(type);
     }
     is_freeing = 0;
@@ -105,10 +109,12 @@ static PyObject *get_number(PyObject *self, void *which) {
     if (kind == NUMBER) return PyFloat_FromDouble(number.number);
     if (kind == OBJECT) return Py_NewRef(number.object);
     if (kind == ABSENT) return Py_NewRef((Py_ssize_t)which < DATA ? known[ZERO] : Py_None);
-    PyObject *numbers = PyTuple_New(number.block->count), *box;
-    for (Py_ssize_t i = 0; numbers && i < number.block->count; i++)
-        if ((box = PyFloat_FromDouble(number.block->at[i]))) PyTuple_SET_ITEM(numbers, i, box);
-        else Py_CLEAR(numbers);
+    PyObject *numbers = PyTuple_New(number.block->count), *box, *operands = CELL(self)->left;
+    for (Py_ssize_t i = 0; numbers && i < number.block->count; i++) {
+        int is_edge = !PyTuple_CheckExact(operands) || !PyFloat_CheckExact(PyTuple_GET_ITEM(operands, i));
+        if ((box = is_edge ? PyFloat_FromDouble(number.block->at[i]) : Py_NewRef(known[ZERO])) == NULL) Py_CLEAR(numbers);
+        else PyTuple_SET_ITEM(numbers, i, box);
+    }
     return numbers;
 }
 
@@ -134,7 +140,9 @@ static PyMemberDef cell_objects[] = {
 /* A new node, which takes over the references to its operands and to what its partials hold. */
 static inline Cell *new_node(PyObject *row, double data, PyObject *left, int left_kind, Number dleft, PyObject *right,
                              int right_kind, Number dright) {
-    Cell *node = PyObject_GC_New(Cell, value_type); /* the collector does not track it */
+    Cell *node = spare; /* the collector does not track it */
+    if (node) spare = node->in.next, spares--, PyObject_Init((PyObject *)node, value_type);
+    else node = PyObject_GC_New(Cell, value_type);
     if (node == NULL) return Py_XDECREF(left), Py_XDECREF(right), drop(dleft, left_kind), drop(dright, right_kind), NULL;
     node->row = Py_NewRef(row), node->left = left, node->right = right, node->notes = NULL;
     node->of[LEFT] = dleft, node->of[RIGHT] = dright, node->of[DATA].number = data;
@@ -179,9 +187,13 @@ static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* the operator in
     return PyObject_CallFunctionObjArgs(known[OPERATORS + 2 * row + is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
 }
 
+static inline int number_of(PyObject *x, double *number) { /* whether it is a `Value` or a float, and no `FLAT` */
+    if (IS_VALUE(x)) return *number = DATA_OF(x), CELL(x)->kind[DATA] == NUMBER;
+    return PyFloat_CheckExact(x) ? (*number = PyFloat_AS_DOUBLE(x), 1) : 0;
+}
+
 static inline PyObject *operand(PyObject *x, double *number) { /* to keep, with its number; NULL if Python must decide */
-    if (IS_VALUE(x)) return *number = DATA_OF(x), CELL(x)->kind[DATA] == NUMBER ? Py_NewRef(x) : NULL;
-    if (PyFloat_CheckExact(x)) return *number = PyFloat_AS_DOUBLE(x), Py_NewRef(x);
+    if (number_of(x, number)) return Py_NewRef(x);
     if (!PyLong_CheckExact(x)) return NULL;
     *number = PyLong_AsDouble(x);
     if (*number != -1.0 || !PyErr_Occurred()) return PyFloat_FromDouble(*number);
@@ -235,25 +247,27 @@ static PyObject *record_relu(PyObject *module, PyObject *x) { /* `cell.record_re
                              operands, ABSENT, none), known[RELU]);
 }
 
-/* The rows "dot" and "sum" of a tuple of `Value`s, which it takes over, with a block of partials; None for anything else. */
+/* The rows "dot" and "sum" of a tuple of `Value`s and floats, which it takes over, with a block of partials; None for
+   anything else. */
 static PyObject *record_many(int row, PyObject *operands) {
-    Py_ssize_t n = operands ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : 0, i = 0;
-    PyObject **x = n ? &PyTuple_GET_ITEM(operands, 0) : NULL;
-    while (i < n && IS_VALUE(x[i]) && CELL(x[i])->kind[DATA] == NUMBER) i++;
-    if (n == 0 || i < n) return Py_XDECREF(operands), PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    Number dleft = {.block = PyMem_Malloc(sizeof(Block) + n * sizeof(double))}, dright = none;
-    if (dleft.block == NULL) return Py_DECREF(operands), PyErr_NoMemory();
-    double total = half ? -0.0 : DATA_OF(x[0]); /* adding -0.0 changes no number */
-    for (i = 0; i < half; i++) total += DATA_OF(x[i]) * DATA_OF(x[half + i]);
-    for (i = 1; half == 0 && i < n; i++) total += DATA_OF(x[i]);
-    for (i = 0; i < n; i++) dleft.block->at[i] = half ? DATA_OF(x[(half + i) % n]) : 1.0;
-    dleft.block->count = n;
+    Py_ssize_t n = operands ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : 0, i = 0, nodes = 0;
+    Number dleft = {.block = operands ? PyMem_Malloc(sizeof(Block) + n * sizeof(double)) : NULL}, dright = none;
+    if (dleft.block == NULL) return Py_XDECREF(operands), PyErr_NoMemory();
+    PyObject **x = &PyTuple_GET_ITEM(operands, 0);
+    double *at = dleft.block->at, total, swap; /* first the numbers, then the partials */
+    for (dleft.block->count = n; i < n && number_of(x[i], &at[i]); i++) nodes += IS_VALUE(x[i]);
+    if (nodes == 0 || i < n) return Py_DECREF(operands), PyMem_Free(dleft.block), Py_NewRef(Py_None);
+    for (total = half ? -0.0 : at[0], i = half ? 0 : 1; i < (half ? half : n); i++) /* -0.0 changes no number */
+        total += half ? at[i] * at[half + i] : at[i];
+    for (i = 0; i < half; i++) swap = at[i], at[i] = at[half + i], at[half + i] = swap;
+    for (i = 0; half == 0 && i < n; i++) at[i] = 1.0;
     if (n > 2) return recorded(new_node(known[row], total, operands, BLOCK, dleft, NULL, ABSENT, none), NULL);
     PyObject *left = Py_NewRef(x[0]), *right = n == 2 ? Py_NewRef(x[1]) : NULL; /* one or two stand in the pair */
     Block *block = dleft.block;
     dleft.number = block->at[0], dright.number = block->at[n - 1];
     Py_DECREF(operands), PyMem_Free(block);
-    return recorded(new_node(known[row], total, left, NUMBER, dleft, right, right ? NUMBER : ABSENT, dright), NULL);
+    return recorded(new_node(known[row], total, left, IS_VALUE(left) ? NUMBER : ABSENT, dleft,
+                             right, right && IS_VALUE(right) ? NUMBER : ABSENT, dright), NULL);
 }
 
 #define IS_LIST(x) (PyList_CheckExact(x) || PyTuple_CheckExact(x))
@@ -320,7 +334,8 @@ static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, double *partial
         many = node->left && PyTuple_CheckExact(node->left) ? node->left : NULL;
         if (many && i >= PyTuple_GET_SIZE(many)) return 0;
         x = many ? PyTuple_GET_ITEM(many, i) : NULL;
-        if (kind == BLOCK && i < node->of[LEFT].block->count) kind = NUMBER, *partial = node->of[LEFT].block->at[i];
+        if (kind == BLOCK && x && i < node->of[LEFT].block->count)
+            kind = IS_VALUE(x) ? NUMBER : ABSENT, *partial = node->of[LEFT].block->at[i];
         many = kind == OBJECT ? node->of[LEFT].object : NULL;
         many = many && PyTuple_CheckExact(many) && i < PyTuple_GET_SIZE(many) ? PyTuple_GET_ITEM(many, i) : NULL;
         if (many == known[ZERO]) kind = ABSENT;
