@@ -1,6 +1,6 @@
 """The C text of the inner loop, `_native.c`, where a compiler was there to build it; else its Python twins run alone.
 
-Not here: the twins (`cell`, `sweep`), which say what both do. Read next: `core.cell`.
+Not here: the twins (`cell`, `sweep`), which say what both do. Read next: `engine`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The order of a graph and the sweep through it: the chain rule, applied in one place.
 
 It reads the pairs of `Value`s (see `node`) directly, and asks all other nodes for operands and partials.
-Not here: recording, and the derivatives of operations. Read next: `engine`.
+Not here: recording, and the derivatives of operations. Read next: `core.accelerator`.
 """
 
 from __future__ import annotations
