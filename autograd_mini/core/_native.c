@@ -79,19 +79,17 @@ static void cell_dealloc(PyObject *self) {
 static int cell_traverse(PyObject *self, visitproc visit, void *arg) {
     PyObject *objects[] = {CELL(self)->row, CELL(self)->left, CELL(self)->right, CELL(self)->notes};
     for (int i = 0; i < 4; i++) Py_VISIT(objects[i]);
-    for (int i = 0; i < NUMBERS; i++)
-        if (CELL(self)->kind[i] == OBJECT) Py_VISIT(CELL(self)->of[i].object);
+    for (int i = 0; i < NUMBERS; i++) Py_VISIT(CELL(self)->kind[i] == OBJECT ? CELL(self)->of[i].object : NULL);
     return 0;
 }
 
 static PyObject *get_notes(PyObject *self, void *unused) {
     return Py_NewRef(CELL(self)->notes ? CELL(self)->notes : Py_None);
 }
-
 static int set_notes(PyObject *self, PyObject *notes, void *unused) {
-    Py_XSETREF(CELL(self)->notes, notes == Py_None ? NULL : Py_XNewRef(notes));
+    Py_XSETREF(CELL(self)->notes, Py_XNewRef(notes));
     /* The collector tracks only nodes with `Notes`: others refer to older nodes alone, and are in no cycle. */
-    int is_noted = CELL(self)->notes && (PyObject *)Py_TYPE(notes) != known[SCOPE];
+    int is_noted = notes && notes != Py_None && (PyObject *)Py_TYPE(notes) != known[SCOPE];
     if (is_noted && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
     return 0;
 }
