@@ -95,6 +95,13 @@ def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
+def _svg(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".svg" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of an .svg file in a folder that exists")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
@@ -150,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         "The exit status is 0 if it is right, 1 if it is wrong, and 2 if that cannot be told.",
     )
     engine.add_argument("target", metavar="FILE.py:CLASS", help="the class; or MODULE:CLASS")
-    engine.add_argument("-o", "--output", type=Path, metavar="FILE.svg", help="draw the smallest graph that went wrong")
+    engine.add_argument("-o", "--output", type=_svg, metavar="FILE.svg", help="draw the smallest graph that went wrong")
     engine.add_argument("--seconds", type=_whole(1), default=60, metavar="N", help="stop it after N s (default: 60)")
     engine.set_defaults(run=_check_engine)
 
@@ -241,8 +248,6 @@ def _check_engine(options: argparse.Namespace) -> int:
     from autograd_mini.check.child import examined
     from autograd_mini.output import files
 
-    if options.output is not None and options.output.suffix.lower() != ".svg":
-        raise ArgumentError(f"No picture can be saved as {str(options.output)!r}.", "End the name in .svg.")
     result = examined(options.target, options.seconds)
     say(result.text)
     if options.output is not None and result.svg:

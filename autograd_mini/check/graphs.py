@@ -147,7 +147,7 @@ def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) 
             op, arity = chance.choice(operations)
             near = range(max(0, place - 5), place)
             steps.append(Step(op, tuple([chance.choice(near) for _ in range(arity)])))
-        made = Graph(leaves, tuple(steps))
+        made = _trimmed(Graph(leaves, tuple(steps), (len(leaves) + len(steps) - 1,)))
         if made.is_tame():
             yield made
             count -= 1

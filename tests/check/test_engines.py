@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 
 import autograd_mini as am
 import autograd_mini.micrograd
-from autograd_mini.check.child import examined, loaded
+from autograd_mini.check.child import examined, loaded, told
 from autograd_mini.check.engines import check_engine
 from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
 from autograd_mini.check.sweeps import WALKS, gradients, right
@@ -367,26 +368,40 @@ def test_the_command_names_the_mistake(command, tmp_path):
 
 
 def test_the_command_says_right_and_cannot_tell(command):
-    """Exit status 0 for a right engine, found in a module; 2 for what hangs, dies, raises or is not there."""
+    """Exit status 0 for a right engine, found in a module; 2 for a process that ends on its own, or does not end."""
     done = command("autograd_mini.micrograd:Value")
-    assert (done.returncode, done.stdout) == (
-        0,
-        "Value: PASS, 99 graphs are right.\n".replace("99", done.stdout.split()[2]),
-    )
-    hangs = "class Value:\n    def __init__(self, data):\n        while True: pass\n    def backward(self): pass\n"
-    for target, text, said in (
-        ("engine.py:Value", "import os\nos._exit(3)\n", "ended with exit status 3"),
-        ("engine.py:Value", "1 / 0\n", "raises ZeroDivisionError: division by zero"),
-        ("engine.py:Value", "raise SystemExit\n", "raises SystemExit"),
-        ("engine.py:Number", WRONG, "has no 'Number'"),
-        ("engine.py", "x = 1\n", "has 0 classes with a backward()"),
+    assert done.returncode == 0
+    assert re.fullmatch(r"Value: PASS, \d+ graphs are right\.\n", done.stdout)
+    done = command("engine.py:Value", engine="import os\nos._exit(3)\n")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "ended with exit status 3" in done.stdout
+    done = command("engine.py:Value", "-o", "small.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not the name of an .svg file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "said"),
+    [
+        ("own.py:Value", "1 / 0\n", "because it raises ZeroDivisionError: division by zero"),
+        ("own.py:Value", "raise SystemExit\n", "because it raises SystemExit"),
+        ("own.py:Number", WRONG, "has no 'Number'"),
+        ("own.py", "x = 1\n", "has 0 classes with a backward()"),
         ("nothing.py:Value", "", "There is no file 'nothing.py'"),
         ("nothing_like_this:Value", "", "No module named 'nothing_like_this'"),
-        ("engine.py:Value", hangs, "did not end within 1 s"),
-    ):
-        done = command(target, "--seconds", "1", engine=text)
-        assert done.returncode == 2, (target, done.stdout)
-        assert said in done.stdout + done.stderr, (target, done.stdout, done.stderr)
+        ("own.py:Value", "class Value:\n    def __init__(self): pass\n", "Value(2.0) raised TypeError"),
+    ],
+)
+def test_what_cannot_be_loaded_is_no_verdict_on_it(target, text, said, tmp_path, monkeypatch):
+    """A sentence says why nothing can be told."""
+    (tmp_path / "own.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    verdict, sentence, picture = told(target)
+    assert (verdict, picture) == ("NOISE", "")
+    assert sentence.startswith(f"{target}: cannot tell")
+    assert said in sentence
 
 
 def test_a_process_that_ignores_everything_is_killed(tmp_path):
@@ -394,13 +409,15 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
     file = tmp_path / "stubborn.py"
     file.write_text(
         "import subprocess, sys, time\n"
-        'late = \'import time; time.sleep(2); open("left", "w")\'\n'
-        f"child = subprocess.Popen([sys.executable, '-c', late], cwd={str(tmp_path)!r})\n"
+        'late = \'import time; open("early", "w"); time.sleep(1); open("late", "w")\'\n'
+        f"child = subprocess.Popen([sys.executable, '-S', '-c', late], cwd={str(tmp_path)!r})\n"
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
-    assert examined(f"{file}:Value", 0.7).status == 2
-    time.sleep(2.0)
-    assert not (tmp_path / "left").exists()
+    result = examined(f"{file}:Value", 1.0)
+    assert (result.status, result.verdict) == (2, "NOISE")
+    assert result.text.endswith("its process did not end within 1 s.")
+    time.sleep(0.8)
+    assert [path.name for path in tmp_path.iterdir() if not path.suffix] == ["early"]
 
 
 def test_the_only_class_with_backward_needs_no_name(tmp_path, monkeypatch):
