@@ -26,6 +26,9 @@ _HOMES = {  # the module each name comes from
         name: home
         for home, names in {
             "": "debug nn optim symbolic",
+            "check.agreement": "check_against",
+            "check.engines": "check_engine",
+            "check.pytorch": "from_torch",
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "drawing": "draw",
