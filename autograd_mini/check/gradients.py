@@ -219,8 +219,8 @@ def _remark(claimed: float, estimate: Estimate, mode: str) -> str:
                 "stop_gradient(), no_grad() or float() on the way.")  # fmt: skip
     if (order := order_of(estimate.curve, claimed)) is None:
         return by
-    return (f"{by} Differences do not approach it as steps get smaller (observed order {order + 0.0:.1f}); they approach "
-            "a right derivative with the square of the step (order 2).")  # fmt: skip
+    return (f"{by} Differences do not approach it as steps get smaller (observed order {order + 0.0:.1f}); "
+            "they approach a right derivative with the square of the step (order 2).")  # fmt: skip
 
 
 def local(node: Any) -> Iterator[tuple[Any, int, float, Estimate]]:
