@@ -233,7 +233,8 @@ class _Judgement:
                 )
                 change = self._claim(k, i) * width
                 # A difference of floats is a multiple of their last digit: chance does not look like that.
-                is_multiple = abs(change / grain * 2.0 - round(change / grain * 2.0)) < 0.02
+                digits = 2.0 * change / grain
+                is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
                 distance = abs(change - (above[output] - below[output]))
                 return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
+from tests.effort import effort
 
 GOLDEN = 0.6180339887498949
 
@@ -192,7 +195,7 @@ PLANTED = [
     ("inner-derivative", lambda x: am.sin(x * x), lambda x: math.cos(x * x), None),
     ("inner-derivative", lambda x: am.exp(3.0 * x), lambda x: math.exp(3.0 * x), POINTS),
     ("inner-derivative", lambda x: am.log(am.cosh(x) + 1.0), lambda x: 1 / (math.cosh(x) + 1), POINTS),
-    ("inner-derivative", "cross_entropy", lambda z, t: [-y / a if y else 0.0 for a, y in zip(softmax(z), t, strict=True)],
+    ("inner-derivative", "cross_entropy", lambda z, t: [-y / a for a, y in zip(softmax(z), t, strict=True)],
      [([1.0, 2.0, 3.0], [0.0, 1.0, 0.0]), ([0.5, -1.0], [0.25, 0.75])]),
     ("inner-derivative", net, lambda p, x: net_backward(p, x, lambda a, b: 1.0, lambda a, b: 1.0), WEIGHTS),
     ("inner-derivative", net, lambda p, x: net_backward(p, x, lambda a, b: 1.0), WEIGHTS),
@@ -281,7 +284,7 @@ def test_logits_for_probabilities(name, df):
         ("convention", "hard_tanh", lambda x: 1.0 if -1 <= x <= 1 else 0.0, None),
         ("float32", "tanh", lambda x: 1 - np.tanh(np.float32(x)) ** 2, None),
         ("float32", "sin", lambda x: np.cos(np.float32(x)), None),
-        ("float32", "sigmoid", lambda x: np.float32(1) / (np.float32(2) + np.exp(np.float32(x)) + np.exp(np.float32(-x))),
+        ("float32", "sigmoid", lambda x: np.float32(0.5) / (np.float32(1) + np.cosh(np.float32(x))),
          [0.5, -1.0, 2.0, 5.0]),
         ("differences", "tanh", lambda x: (math.tanh(x + 1e-6) - math.tanh(x)) / 1e-6, None),
         ("differences", "sin", lambda x: (math.sin(x + 1e-13) - math.sin(x - 1e-13)) / 2e-13, None),
@@ -324,10 +327,9 @@ CHANGES = {
 def test_two_mistakes_at_once_never_pass(name):
     """Whatever two mistakes do together, the verdict is FAIL."""
     task = task_named(name)
-    for one, change in CHANGES.items():
-        for two, other in CHANGES.items():
-            if (one, two) in (("sign", "sign"),):
-                continue
+    chosen = random.Random(name).sample([*product(CHANGES.items(), repeat=2)], effort(12, len(CHANGES) ** 2))
+    for (one, change), (two, other) in chosen:
+        if (one, two) != ("sign", "sign"):
             claimed = [other(change(flat(task.derivative(p)), k), k) for k, p in enumerate(task.points)]
             report = diagnose(task, task.points, claimed)
             assert report.verdict == "FAIL", (one, two, report)
