@@ -21,7 +21,9 @@ from autograd_mini.core.table import atanh as atanh
 from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_entropy
 from autograd_mini.core.table import cbrt as cbrt
 from autograd_mini.check.agreement import check_against as check_against
+from autograd_mini.check.handwritten import check_derivative as check_derivative
 from autograd_mini.check.engines import check_engine as check_engine
+from autograd_mini.check.gradients import check_grads as check_grads
 from autograd_mini.watch.finiteness import checked as checked
 from autograd_mini.core.table import clip as clip
 from autograd_mini.program.scopes import composite as composite
@@ -124,7 +126,9 @@ __all__ = [
     "binary_cross_entropy",
     "cbrt",
     "check_against",
+    "check_derivative",
     "check_engine",
+    "check_grads",
     "checked",
     "clip",
     "composite",
