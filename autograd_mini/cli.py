@@ -95,6 +95,13 @@ def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
+def _svg(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".svg" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of an .svg file in a folder that exists")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
@@ -142,6 +149,18 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="direction of the arrows (default: LR)")
     picture.set_defaults(run=_draw)
 
+    engine = commands.add_parser(
+        "check-engine",
+        help="judge the Value class of your own engine, and name its mistake",
+        description="Build small graphs with a Value class of your own, compare its numbers and gradients, and name "
+        "the mistake with the smallest graph that shows it. The class runs in a process of its own, with your rights. "
+        "The exit status is 0 if it is right, 1 if it is wrong, and 2 if that cannot be told.",
+    )
+    engine.add_argument("target", metavar="FILE.py:CLASS", help="the class; or MODULE:CLASS")
+    engine.add_argument("-o", "--output", type=_svg, metavar="FILE.svg", help="draw the smallest graph that went wrong")
+    engine.add_argument("--seconds", type=_whole(1), default=60, metavar="N", help="stop it after N s (default: 60)")
+    engine.set_defaults(run=_check_engine)
+
     debug = commands.add_parser(
         "debug",
         help="run a program and step through its backward(), forwards and backwards in time",
@@ -153,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
     _add_program(debug, "the program, and the variable to differentiate")
@@ -225,6 +245,18 @@ def _prove(options: argparse.Namespace) -> int:
     return 0 if proved else 1
 
 
+def _check_engine(options: argparse.Namespace) -> int:
+    from autograd_mini.check.child import examined
+    from autograd_mini.output import files
+
+    result = examined(options.target, options.seconds)
+    say(result.text)
+    if options.output is not None and result.svg:
+        files.write(options.output, result.svg)
+        say(str(options.output))
+    return result.status
+
+
 def _draw(options: argparse.Namespace) -> None:
     output = _picture(options.output).absolute()  # the program may change the directory
     root = graph_of(options.program, options.arguments, options.module)
@@ -239,11 +271,11 @@ def _debug(options: argparse.Namespace) -> None:
     if options.page is not None:
         with Turns(options.input, commands=False).program():
             written = pages.page_of_program(
-                options.program, options.arguments, options.page, options.at or 1, options.module
+                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz
             )
         say(str(written))
     else:
-        terminal.debug(options.program, options.arguments, options.at, options.module, options.input)
+        terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
 
 
 def _dap(options: argparse.Namespace) -> None:
