@@ -34,7 +34,7 @@ BUDGETS = {
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
     "program watch": Budget(1_300, 900),
-    "notation": Budget(1_000, 500),
+    "notation": Budget(1_200, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
     "check": Budget(4_300, 1_800),
