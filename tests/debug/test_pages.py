@@ -20,6 +20,7 @@ from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.pages import Page, page_of_program
 from autograd_mini.debug.pages.listing import spans
 from autograd_mini.debug.pages.mathml import formula
+from autograd_mini.debug.pages.plots import plot
 from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace
@@ -257,13 +258,15 @@ def test_several_nodes_of_one_name_are_told_apart(tmp_path, visit):
 def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_path, visit):
     """In the forward phase the slopes of the current node, and those before it, appear in formula and arrows."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=8")
-    locals_of = "[...document.querySelectorAll('.slopes mn[data-exact]')].map((number) => number.dataset.exact)"
+    locals_of = (
+        "[...document.querySelectorAll('.local math:last-child mn[data-exact]')].map((number) => number.dataset.exact)"
+    )
     turn = softmax.journal.turn_of(softmax[8].node)
     assert shown.page.evaluate(locals_of) == [repr(softmax[index].local) for index in turn]
     known = shown.page.locator(".edge.known text").all_text_contents()
     assert len(known) == 9  # on the arrows too, not yet on those to log and neg
     shown.keys("End")
-    assert shown.page.locator(".slopes").count() == 0
+    assert shown.page.locator(".local").count() == 1  # of the contribution alone
     arrows = shown.page.locator(".edge text").all_text_contents()
     assert "−1" in map(str.strip, arrows)  # as in the boxes, no hyphen
     assert "-" not in "".join(arrows)
@@ -520,12 +523,13 @@ def test_buttons(softmax, tmp_path, visit):
         shown.page.get_by_role("button", name=name, exact=True).click(force=True)  # one is dimmed
         visited.append(shown.step)
     assert visited == [1, 22, 22, 21, 0, softmax.start, 0]
-    before = shown.page.locator("#picture > svg").bounding_box()["width"]
+    picture = shown.page.locator(".shot:visible > svg")
+    before = picture.bounding_box()["width"]
     shown.page.get_by_role("button", name="larger").click()
-    larger = shown.page.locator("#picture > svg").bounding_box()["width"]
+    larger = picture.bounding_box()["width"]
     assert larger == pytest.approx(1.25 * before)
     shown.page.get_by_role("button", name="fit").click()
-    assert shown.page.locator("#picture > svg").bounding_box()["width"] == pytest.approx(before)
+    assert picture.bounding_box()["width"] == pytest.approx(before)
 
 
 @in_browser
@@ -873,10 +877,11 @@ def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
     text = re.search(r'<script type="application/json" id="data">(.*?)</script>', Page(trace).html, re.DOTALL)[1]
     data = json.loads(text)
     nodes = {trace.label(node): node for node in trace.journal.order}
-    assert {box["name"] for box in data["boxes"]} == {*nodes}
+    boxes = data["pictures"][0]["boxes"]
+    assert {box["name"] for box in boxes} == {*nodes}
     for index, scene in enumerate(data["scenes"]):
         assert (scene["step"], scene["phase"]) == (index, trace[index].phase)
-        for shown in data["boxes"] + data["rows"]:
+        for shown in boxes + data["rows"]:
             node = nodes[shown["name"]]
             found = []
             for entries in shown["values"], shown["gradients"]:
@@ -1068,3 +1073,174 @@ def test_the_product_of_a_formula_is_its_result(softmax):
     """upstream times local is the contribution, bit for bit, in every formula that the page has."""
     for step in softmax[softmax.start + 1 :]:
         assert math.prod([step.upstream, step.local]) == step.contribution
+
+
+# -- the local rule ----------------------------------------------------------------------------------------------------
+
+
+@in_browser
+def test_the_local_derivative_stands_beside_the_chain_rule(softmax, tmp_path, visit):
+    """The rule in symbols, in numbers, and its result, which is the number of the arrow; a plot with the tangent."""
+    log = next(node for node in softmax.journal.order if node.op == "log")
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), f"#step={softmax.journal.turn_of(log)[0]}")
+    assert "".join(shown.text(".local").split()) == "∂log(a0)∂a0=1a0=10.659=1.517"  # the page has no fraction bars here
+    plot = shown.page.locator("#plot svg")
+    assert plot.get_attribute("aria-label") == "log at 0.659: -0.417, slope 1.517"
+    assert plot.locator(".curve").count() == plot.locator(".tangent").count() == 1
+    last = "[...document.querySelectorAll('.local math:last-child mn')].map((number) => number.dataset.exact)"
+    for index in range(softmax.start + 1, len(softmax)):
+        shown.page.evaluate(f"show({index})")
+        assert shown.page.evaluate(last) == [repr(softmax[index].local)]
+
+
+def test_a_plot_has_its_tangent_where_the_operation_is():
+    """The spot lies on the curve, the tangent has the slope of the derivative, and nothing else is drawn."""
+    x = Value(0.5, name="x")
+    for y in (am.exp(x), am.log(x), x * x, 2.0 / x, am.tan(x), x**3.0, am.sqrt(x)):
+        trace = debug.trace(y)
+        drawn = plot(trace, y, 0, "plot-0")
+        spot = [float(found) for found in re.search(r'cx="([-\d.]+)" cy="([-\d.]+)"', drawn).groups()]
+        ends = [[*map(float, pair.split(","))] for pair in re.search(r'tangent" d="M(.*?)L(.*?)"', drawn).groups()]
+        middle = [(a + b) / 2 for a, b in zip(*ends, strict=True)]
+        assert middle == pytest.approx(spot, abs=0.2)
+        points = [
+            [*map(float, pair.split(","))] for pair in re.findall(r"[ML]([-\d.]+,[-\d.]+)", drawn.split('curve"')[1])
+        ]
+        assert min(math.dist(spot, point) for point in points[:-2]) < 240 or y is x * x
+        assert "style=" not in drawn
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan, 1e300, 0.0])
+def test_no_plot_where_there_is_nothing_to_see(number):
+    """At a pole, nan, or far out the page has the formula alone."""
+    x = Value(number, name="x")
+    y = am.log(x) if number == 0.0 else am.exp(x)
+    assert plot(debug.trace(y), y, 0, "plot-0") == ""
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+@in_browser
+def test_a_click_on_a_leaf_lights_up_its_paths(softmax, tmp_path, visit):
+    """Every path with its product, adding up to the gradient; a click on one leaves it alone lit; Escape ends it."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
+    shown.page.locator('.box[aria-label^="z0:"]').click()
+    found = softmax.paths(softmax.nodes("z0")[0])
+    assert shown.text("#paths-title") == "2 paths from loss to z0: adding up to −0.341, the gradient."
+    ways = shown.page.locator("#ways .way").all_text_contents()
+    assert ways == ["loss → a[t].log() → a[0] → e[0] → z0", "loss → a[t].log() → a[0] → S → e[0] + e[1] → e[0] → z0"]
+    products = [text.rpartition("= ")[2] for text in shown.page.locator("#ways .product").all_text_contents()]
+    assert products == [am.notation.text.number(path.product).replace("-", "−") for path in found.paths]
+    lit = "[...document.querySelectorAll('.box.lit')].map((box) => box.getAttribute('aria-label').split(':')[0])"
+    assert {*shown.page.evaluate(lit)} == {"loss", "a[t].log()", "a[0]", "S", "e[0] + e[1]", "e[0]", "z0"}
+    assert shown.page.locator(".edge.lit").count() == 7
+    shown.page.locator("#ways button").first.click()
+    assert "S" not in shown.page.evaluate(lit)
+    assert shown.page.locator(".edge.lit").count() == 4
+    shown.keys("ArrowLeft")
+    assert shown.page.locator(".edge.lit").count() == 4  # stepping keeps them
+    shown.keys("Escape")
+    assert shown.page.evaluate(lit) == []
+    assert not shown.page.locator("#paths").is_visible()
+    shown.page.get_by_role("button", name="z1", exact=True).focus()  # in the table
+    shown.keys("Enter")
+    assert shown.text("#paths-title").startswith("1 path from loss to z1:")
+
+
+# -- room --------------------------------------------------------------------------------------------------------------
+
+
+def chain(length: int) -> Value:
+    x = Value(0.5, name="x")
+    y = x
+    for _ in range(length):
+        y = am.sin(y)
+    return y
+
+
+SEEN = """() => {
+  const [area, picture] = [document.querySelector("#picture"), document.querySelector(".shot:not([hidden]) > svg")];
+  const [outer, inner] = [area.getBoundingClientRect(), picture.getBoundingClientRect()];
+  return outer.left <= inner.left && inner.right <= outer.right
+    && outer.top <= inner.top && inner.bottom <= outer.bottom && area.scrollWidth <= area.clientWidth && area.scrollHeight <= area.clientHeight;
+}"""
+
+
+@in_browser
+@pytest.mark.parametrize("viewport", [(1400, 900), (1024, 640), (390, 844)])
+def test_fit_shows_all_of_the_picture(tmp_path, visit, viewport):
+    """A chain of 36 nodes, a network and a softmax: after "fit" nothing is cut off."""
+    size = {"width": viewport[0], "height": viewport[1]}
+    for name, trace in (("chain", debug.trace(chain(36))), ("network", network([4, 3])), ("wide", network([12, 8, 4]))):
+        shown = visit(debug.page(trace, tmp_path / f"{name}.html"), "", viewport=size)
+        shown.page.get_by_role("button", name="fit").click()
+        assert shown.page.evaluate(SEEN), name
+        shown.keys("-", "-", "0")
+        assert shown.page.evaluate(SEEN), name
+
+
+@in_browser
+def test_panels_are_resized_by_keyboard_and_by_mouse(softmax, tmp_path, visit):
+    """A line between panels is a separator that says its place; arrow keys there do not step."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=5")
+    for name, key, selector, side in (
+        ("height of the lower panels", "ArrowUp", "#rule", "height"),
+        ("width of the panels on the right", "ArrowLeft", "#gradients", "width"),
+        ("width of the source", "ArrowLeft", "#source", "width"),
+    ):
+        bar = shown.page.get_by_role("separator", name=name)
+        before = shown.page.locator(selector).bounding_box()[side], int(bar.get_attribute("aria-valuenow"))
+        bar.focus()
+        shown.keys(key, key)
+        after = shown.page.locator(selector).bounding_box()[side], int(bar.get_attribute("aria-valuenow"))
+        assert after[0] > before[0] + 20
+        assert after[1] > before[1]
+    assert shown.step == 5
+    bar = shown.page.get_by_role("separator", name="width of the panels on the right").bounding_box()
+    width = shown.page.locator("#gradients").bounding_box()["width"]
+    shown.page.mouse.move(bar["x"] + 5, bar["y"] + bar["height"] - 60)
+    shown.page.mouse.down()
+    shown.page.mouse.move(bar["x"] - 95, bar["y"] + 100)
+    shown.page.mouse.up()
+    assert shown.page.locator("#gradients").bounding_box()["width"] == pytest.approx(width + 100, abs=3)
+
+
+@in_browser
+def test_long_names_in_the_table_take_two_lines(tmp_path, visit):
+    """A long name takes two lines at most, broken after a dot, and stands in the tooltip."""
+    long = [Value(1.0, name=f"transformer.layers[{i}].attention.query.weights[3][4]") for i in range(3)]
+    shown = visit(debug.page(am.sum(long) * 2.0, tmp_path / "page.html"), viewport={"width": 1100, "height": 800})
+    heights = shown.page.evaluate(
+        "[...document.querySelectorAll('#gradients tbody tr')].map((row) => row.offsetHeight)"
+    )
+    assert max(heights) < 52
+    assert "transformer.laye…y.weights[3][4]" in shown.page.locator("#gradients tbody th").first.get_attribute("title")
+
+
+@in_browser
+def test_a_ledger_of_every_step_is_printed_on_request(softmax, tmp_path, visit):
+    """The button asks what to print: the step alone takes one or two pages, the ledger a row for every step more."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
+
+    def pages() -> int:
+        return len(re.findall(rb"/Type\s*/Page\b", shown.page.pdf()))
+
+    alone = pages()
+    assert alone <= 2
+    shown.page.evaluate("window.print = () => { window.asked = true; }")
+    shown.page.get_by_role("button", name="print").click()
+    shown.page.get_by_role("button", name="a ledger of every step").click()
+    assert shown.page.evaluate("window.asked")
+    assert shown.page.locator("#ledger tbody tr").count() == len(softmax)
+    shown.page.emulate_media(media="print")
+    assert shown.page.locator("#ledger").is_visible()
+    assert not shown.page.get_by_role("dialog").is_visible()
+    assert pages() > alone
+    shown.page.evaluate("ledger()")  # printing has taken it away
+    text = "".join(shown.text("#ledger").split())
+    for step in softmax[softmax.start + 1 :]:
+        assert am.notation.text.number(step.contribution).replace("-", "−") in text
+    shown.page.emulate_media(media="screen")
+    shown.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not shown.page.locator("#ledger").is_visible()

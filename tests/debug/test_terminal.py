@@ -1059,3 +1059,46 @@ def test_explain_is_about_who_received_what_is_not_finite(session):
     done = session(BROKEN, "jump 0", "b nonfinite", "c", "explain", "q", options=("--at", "2"))
     assert "Nothing is wrong" not in done.stdout
     assert "log(0) is -inf" in done.stdout
+
+
+# -- why ---------------------------------------------------------------------------------------------------------------
+
+
+def test_rule_writes_the_local_derivatives_as_formulas(shell):
+    """Of this step in the order of its contributions, of any node, and a leaf has none."""
+    assert shell("jump 14", "rule").splitlines()[-1] == "   ∂log(a)/∂a = 1 / a = 1 / 0.04743 = 21.09"
+    lines = [" ".join(line.split()) for line in shell("rule #9").splitlines()]
+    assert lines[0].endswith("= 1 / add#8 = 1 / 1.05 = 0.9526")
+    assert "² = −0.04979 / 1.05² = -0.04518" in lines[1]
+    assert shell("rule x") == "   x is a leaf: it was given, not computed\n"
+    assert shell("rule z[0]").splitlines() == [
+        "   ∂(weight * x)/∂w = x = 2".replace("weight * x", "w × x"), "   ∂(w × x)/∂x = w = 0.5",
+    ]  # fmt: skip
+
+
+def test_rule_of_an_operation_of_the_users_says_that_it_has_none():
+    """Its slope is told all the same."""
+    cube = am.primitive("cubed_by_math", lambda x: x**3, lambda y, x: (3.0 * float(x) ** 2,), check=False)
+    output = io.StringIO()
+    x = Value(2.0, name="x")
+    inner = terminal.Shell(["jump end", "rule"], stdin=io.StringIO(), stdout=output)
+    try:
+        y = cube(x)
+    except am.AutogradError:
+        pytest.skip("such a rule is refused")
+    finally:
+        am.core.row.TABLE.pop("cubed_by_math")
+    inner.interact(debug.trace(y))
+    assert "its rule cannot be written in symbols" in output.getvalue()
+
+
+def test_paths_lists_every_path_with_its_product(shell):
+    """The products add up to the gradient; the root has the empty path."""
+    lines = shell("paths w").splitlines()
+    assert lines[-1] == "   ∂loss/∂w = 1.905, the sum over 2 paths"
+    assert lines[0].lstrip().startswith("loss → log(a[1]) → a → exp#6")
+    assert lines[0].endswith("= 2")
+    assert lines[1].endswith("= -0.09485")
+    assert "∂loss/∂loss = 1, the sum over 1 path" in shell("paths loss")
+    (x,) = shell.trace.nodes("x")
+    assert f"the sum over {shell.trace.paths(x).count} paths" in shell("paths x")

@@ -70,7 +70,10 @@ def test_every_row_has_a_rule_in_symbols_that_gives_its_derivative(name):
 
 
 @settings(max_examples=effort(60, 2000), deadline=None)
-@given(st.sampled_from([n for n in ROWS if n not in ("lifted_ndtr", "round", "flat", "slope_at_kink")]), st.data())
+@given(
+    st.sampled_from([n for n in ROWS if n not in ("lifted_ndtr", "round", "flat", "slope_at_kink", "power_term")]),
+    st.data(),
+)
 def test_whatever_the_numbers_a_rule_is_right_or_absent(name, data):
     """Also at 0, -0.0, ties, poles, infinities and nan: what is shown leads to the recorded derivative."""
     row = TABLE[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from autograd_mini.core.node import is_relu
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
@@ -18,6 +19,7 @@ from autograd_mini.notation.text import bracketed, elided, guarded
 from autograd_mini.notation.text import number as short
 
 _MOST_OPERANDS = 6
+_LONGEST = 40  # characters of the operands' names, beyond which an operation goes by its own
 _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 
 
@@ -90,13 +92,34 @@ def _contribution(step: Step) -> tuple[Value, float, float, float]:
     return step.operand, step.upstream, step.local, step.contribution
 
 
-def slopes(trace: Trace, step: Step) -> list[Markup]:
-    """Return the local derivatives of a node that has been computed."""
-    if step.phase != FORWARD:
-        return []
-    node = _variable(trace, step.node)
-    handed = [_contribution(trace[index]) for index in trace.journal.turn_of(step.node)[:_MOST_OPERANDS]]
-    return [_row(_derivative(node, _variable(trace, by)), "=", _numeral(local)) for by, _, local, _ in handed]
+def rules(trace: Trace, step: Step) -> list[tuple[Value, int]]:
+    """Return which local derivatives a step is about: that of a contribution, or the first of a computed node."""
+    turn = trace.journal.turn_of(step.node)
+    if step.phase == FORWARD:
+        return [(step.node, place) for place in range(len(turn[:_MOST_OPERANDS]))]
+    return [(step.node, step.index - turn[0])] if step.phase == BACKWARD else []
+
+
+def local(trace: Trace, node: Value, place: int) -> list[Markup]:
+    """Return a local derivative of a node as a formula, in pieces: the rule in symbols, in numbers, and the result."""
+    operand, _, slope, _ = _contribution(trace[trace.journal.turn_of(node)[place]])
+    result, by = _row("=", _numeral(slope)), _variable(trace, operand)
+    rule = trace.rules(node)[place]
+    if rule is None:
+        return [_row(_derivative(_variable(trace, node), by)), result]
+    spelled = spelling(node)
+    names = [_variable(trace, x) if is_node(x) else _numeral(x) for x in spelled.operands]
+    operation = _row(*spelled.mathml(names, _MOST_OPERANDS))
+    if sum(len(called(trace, x)) for x in spelled.operands[:_MOST_OPERANDS] if is_node(x)) > _LONGEST:
+        operation = _variable(trace, node)
+    elif spelled.form in ("infix", "prefix", "products", "choice"):
+        operation = _row("(", operation, ")")
+    if is_relu(node):
+        return [_row(_derivative(operation, by)), result, _row(["mtext", "as"], by, ">", ["mn", "0"])]
+    symbols = rule.derivative.mathml(lambda x: _variable(trace, x))
+    numbers = rule.derivative.mathml(lambda x: _numeral(trace.value(x)))
+    pieces = [_row("=", symbols)] * (symbols[0] != "mn") + [_row("=", numbers)] * (numbers[0] != "mn")
+    return [_row(_derivative(operation, by)), *pieces, result]
 
 
 def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:

@@ -1,6 +1,6 @@
 """The picture of a graph for a page, whose boxes have room for every number that will appear in them.
 
-Not here: the numbers (`scenes`), and the layout (`draw`). Read next: `debug.pages.listing`.
+Not here: the numbers (`scenes`), and the layout (`draw`). Read next: `debug.pages.shots`.
 """
 
 from __future__ import annotations

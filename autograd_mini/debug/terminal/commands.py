@@ -35,7 +35,7 @@ COMMANDS = {
     "anywhere": "jump j: moment",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
-    "understand": "grad: node, tree: node, explain: node, check: node, graph: file, set: node",
+    "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
     "leave": "quit q exit, help h: command",
 }
 _LINES = 11
@@ -356,6 +356,18 @@ class Shell(Prompt):
         self.next_line = last + 1
 
     # -- understanding -------------------------------------------------------------------------------------------------
+
+    def do_rule(self, text: str) -> None:
+        """Print the local derivatives as formulas with their numbers: rule (at this step), rule x."""
+        steps = [
+            step for step in self.trace.contributions() if step.local is not None and step.node is not step.operand
+        ]
+        self.say(*[f"   {line}" for line in self.wording.rules(self._node(text), () if text else steps)])
+
+    def do_paths(self, text: str) -> None:
+        """Print every path from the result to a node, whose products add up to its gradient: paths w."""
+        self.say(*self.wording.paths(self._node(text)))
+        self._say_without_changes("This shows")
 
     def do_grad(self, text: str) -> None:
         """Print the gradients of the leaves now: grad, grad all (however many); grad x lists the terms of its sum."""

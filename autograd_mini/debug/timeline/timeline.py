@@ -12,9 +12,11 @@ from typing import Any, overload
 
 from autograd_mini.debug.timeline.expressions import Expression, Moment
 from autograd_mini.debug.timeline.index import Index
-from autograd_mini.debug.timeline.journal import Journal, Step
+from autograd_mini.debug.timeline.journal import BACKWARD, Journal, Step
+from autograd_mini.debug.timeline.paths import MOST, Paths, Walk
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.local_rules import LocalRule, local_rules
 from autograd_mini.notation.namespaces import Namespace, namespaces
 from autograd_mini.program.stack import Scope
 
@@ -29,6 +31,8 @@ class Timeline(Index, Sequence[Step]):
         self.root, self.seed, self.start = root, seed, self.journal.start
         self.position = 0
         self.passed: Scope | None = None
+        self._rules: tuple[Value, list[LocalRule | None]] = root, []
+        self._walk: Walk | None = None
 
     def __len__(self) -> int:
         return len(self.journal)
@@ -112,6 +116,35 @@ class Timeline(Index, Sequence[Step]):
         """Return what the node of a step (by default this one) has handed on so far: the chain rule, term by term."""
         index = self.position if index is None else self._checked(index)
         return self[self.journal.turn(index)[0] : index + 1]
+
+    def rules(self, node: Value) -> list[LocalRule | None]:
+        """Return the local derivatives of a node as formulas, one per contribution; None where none can be written."""
+        if self._rules[0] is not node or not self._rules[1]:  # most requests are in a row, as for the edges of a node
+            self._rules = node, [] if node.op is None else [*local_rules(node, self.journal.value)]
+        return self._rules[1]
+
+    def rule(self, step: Step) -> LocalRule | None:
+        """Return the local derivative of a contribution as a formula; None if none can be written."""
+        if step.phase != BACKWARD:
+            return None
+        return self.rules(step.node)[step.index - self.journal.turn(step.index)[0]]
+
+    def paths(self, node: Value, most: int = MOST) -> Paths:
+        """Return the paths from the root to a node, whose products add up to its gradient at the end of the sweep.
+
+        Raises:
+            ArgumentError: the node is not in the graph.
+
+        >>> from autograd_mini import Value, debug
+        >>> x = Value(3.0, name="x")
+        >>> [path.product for path in debug.trace(x * x + x).paths(x).paths]
+        [3.0, 3.0, 1.0]
+        """
+        self.number(node)
+        if most != MOST:
+            return Walk(self.journal.order, self.seed, most=most).to(node)
+        self._walk = self._walk or Walk(self.journal.order, self.seed)
+        return self._walk.to(node)
 
     @property
     def level(self) -> Scope | None:

@@ -1,7 +1,7 @@
 """Time travel through backpropagation: motions forwards and back that stop at breakpoints, and gradients set by hand.
 
 Not here: the state at a moment (`timeline`), where to stop (`breakpoints`), and how it looks (`wording`).
-Read next: `debug.timeline.differences`.
+Read next: `debug.timeline.paths`.
 """
 
 from __future__ import annotations

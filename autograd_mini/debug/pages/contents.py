@@ -1,0 +1,244 @@
+"""The contents of a page, as data for its script: scenes, pictures, gradients, rules, plots and paths.
+
+Not here: the page as a file (`pages`), and the browser's side (`backprop.js`). Read next: `debug.pages.plots`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from importlib.resources import files as resources
+from typing import Any
+
+from autograd_mini.core.sweep import topological_order
+from autograd_mini.debug.pages.listing import Listing, readable
+from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
+from autograd_mini.debug.pages.plots import plot
+from autograd_mini.debug.pages.scenes import Number, Track, written
+from autograd_mini.debug.pages.shots import Shot
+from autograd_mini.debug.quiz import NEAR, question
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.boxes import arrange
+from autograd_mini.drawing.gradients import size
+from autograd_mini.drawing.page import document
+from autograd_mini.drawing.picture import scale, shade
+from autograd_mini.engine import Value
+from autograd_mini.errors import counted
+from autograd_mini.notation.text import number as short
+
+_MOST_ROWS = 100  # in the table of gradients
+_MOST_PLOTS = 1_000
+_MOST_LINKS = 30_000  # of all paths on a page
+
+
+class Contents:
+    """The contents of a page, as data for its script."""
+
+    def __init__(self, trace: Trace, quiz: bool) -> None:
+        self.trace, self.quiz = trace, quiz
+        order = tuple(topological_order(trace.root, everything=True))
+        self.shots = [Shot("", "", trace, arrange(order))]  # as `draw` has them
+        self.scenes = self.shots[0].scenes
+        self.listing = Listing()
+        totals = [abs(step.total) for step in trace if step.phase != FORWARD and math.isfinite(step.total)]
+        self.largest = max(totals, default=0.0)
+        self.single = len(self.scenes) == len(trace)
+        self.rules: list[list[Any]] = []
+        self._known_rules: dict[tuple[Value, int], int] = {}
+        self.plots: dict[tuple[Value, int], str] = {}
+
+    @property
+    def html(self) -> str:
+        title = f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
+        data = self._data()
+        body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
+        pictures = "".join(f'<div class="shot" hidden>{shot.stage.svg}</div>' for shot in self.shots)
+        body = body.replace("<!--pictures-->", pictures).replace("<!--plots-->", "".join(self.plots.values()))
+        return document(title, __package__, "backprop.css", "backprop.js", body, data)
+
+    def _data(self) -> dict[str, Any]:
+        trace, rows = self.trace, self._rows()
+        left_out = len(self._nodes) - len(rows)
+        return {
+            "scenes": [self._scene(number) for number in range(len(self.scenes))],
+            "steps": len(trace),
+            "start": self.scenes.of(trace.start),
+            "first": self.scenes.of(trace.position),
+            "pictures": [shot.data(self._shown) for shot in self.shots],
+            "rules": self.rules,
+            "rows": rows,
+            "paths": (paths := self._paths()),
+            "names": [called(trace, node) for node in trace.journal.order] if paths else [],
+            "places": self.listing.places,
+            "files": self.listing.files,
+            "note": self._note(),
+            "rest": f"{left_out:,} more nodes are not listed." if left_out else "",
+            "scale": self._scale(),
+            "near": str(NEAR),
+        }
+
+    # -- scenes --------------------------------------------------------------------------------------------------------
+
+    def _scene(self, number: int) -> dict[str, Any]:
+        trace, steps = self.trace, self.scenes.steps(number)
+        step = trace[steps[-1]]
+        if steps[0] >= trace.start:  # show the largest of several contributions
+            step = max((trace[index] for index in steps), key=lambda step: size(step.contribution))
+        about = rules(trace, step)
+        scene = {
+            "step": steps[-1],
+            "phase": step.phase,
+            "turn": self.scenes.of(trace.journal.turn(step.index)[0]) if self.single else number,
+            "scope": _path(step.node),
+            "words": words(trace, step),
+            "formula": formula(trace, step),
+            "rules": [self._rule(*key) for key in about],
+            "plot": self._plot(about[0]) if len(about) == 1 else "",
+            "place": self.listing.place(trace, step.node),
+            **self._motion(steps),
+            **self._asked(step),
+        }
+        return scene if len(steps) == 1 else {**scene, "first": steps[0], "words": self._summary(steps, step)}
+
+    def _rule(self, node: Value, place: int) -> int:
+        """Return the number of a local derivative among those of the page."""
+        key = node, place
+        if key not in self._known_rules:
+            self._known_rules[key] = len(self.rules)
+            self.rules.append(local(self.trace, node, place))
+        return self._known_rules[key]
+
+    def _plot(self, key: tuple[Value, int]) -> str:
+        """Return the id of the plot of a local derivative; "" if it has none."""
+        if key not in self.plots:
+            self.plots[key] = plot(self.trace, *key, f"plot-{len(self.plots)}") if len(self.plots) < _MOST_PLOTS else ""
+        return self.plots[key][9:].partition('"')[0]  # <svg id="…"
+
+    def _asked(self, step: Step) -> dict[str, Any]:
+        """Return the question about a step, if the page is a quiz; numbers as text, because JSON has no infinities."""
+        found = question(self.trace, step, lambda node: called(self.trace, node)) if self.quiz and self.single else None
+        if found is None:
+            return {}
+        slips = [(repr(wrong), sentence) for wrong, sentence in found.slips]
+        about = formula(self.trace, self.trace[self.trace.journal.numbers[step.node]])
+        return {"quiz": {"text": found.text, "formula": asked(self.trace, step), "about": about,
+                         "answer": repr(found.answer), "slips": slips, "otherwise": found.otherwise}}  # fmt: skip
+
+    def _motion(self, steps: range) -> dict[str, Any]:
+        """Return where something happens: the node, its receiver and which contribution; of several steps, the boxes."""
+        journal = self.trace.journal
+        if self.single:
+            step = journal[steps[0]]
+            place = steps[0] - journal.turn(steps[0])[0] if step.phase == BACKWARD else -1
+            receiver = journal.numbers[step.operand] if step.phase == BACKWARD and step.operand is not None else -1
+            return {"move": [journal.numbers[step.node], receiver, place]}
+        shot = self.shots[0]
+        places: dict[int, None] = {}
+        receivers: dict[int, None] = {}
+        ways: dict[int, None] = {}
+        for index in steps:
+            step = journal[index]
+            places[shot.box(step.node)] = None
+            if step.phase == FORWARD:
+                ways.update(dict.fromkeys(shot.ways(step.node)))
+            elif step.phase == BACKWARD and step.operand is not None:
+                receivers[shot.box(step.operand)] = None
+                ways[shot.ways(step.node)[index - journal.turn(index)[0]]] = None
+        return {"at": [*places], "to": [*receivers], "ways": [way for way in ways if way >= 0]}
+
+    def _summary(self, steps: range, shown: Step) -> str:
+        scopes = {_path(step.node) for step in self.trace[steps[0] : steps[-1] + 1] if step.node.op is not None}
+        where = f" in {scopes.pop()}" if len(scopes) == 1 and "" not in scopes else ""
+        what, which = ("numbers", "last") if shown.phase == FORWARD else ("contributions", "largest")
+        return f"{len(steps):,} {what}{where}; the {which}: {words(self.trace, shown)}"
+
+    # -- paths ---------------------------------------------------------------------------------------------------------
+
+    def _paths(self) -> dict[int, dict[str, Any]]:
+        """Return the paths from the root to the leaves of the table, by the leaf's number; nodes are numbers too."""
+        journal, leaves = self.trace.journal, [node for node in self._shown_nodes if node.op is None]
+        if not self.single or journal.changes:  # the paths of a large graph would be larger than the page
+            return {}
+        found: dict[int, dict[str, Any]] = {}
+        left = _MOST_LINKS
+        for leaf in leaves:
+            paths = self.trace.paths(leaf)
+            listed: list[Any] = []
+            for path in paths.paths:
+                left -= len(path.links) + 1
+                if left < 0 and listed:
+                    break
+                steps = [(journal.numbers[link.node], link.place, written(link.local)) for link in path.links]
+                listed.append([written(path.product), steps])
+            if listed:
+                total = self._sum(leaf, [path.product for path in paths.paths[: len(listed)]], paths.count)
+                found[journal.numbers[leaf]] = {"paths": listed, "sum": total}
+        return found
+
+    def _sum(self, leaf: Value, products: list[float], count: int) -> str:
+        name, root = called(self.trace, leaf), called(self.trace, self.trace.root)
+        gradient = short(self.trace.journal.gradient(leaf, len(self.trace) - 1))
+        if len(products) < count:
+            return (
+                f"The {len(products)} heaviest of {count:,} paths from {root} to {name}: "
+                f"they add up to {short(math.fsum(products) if all(map(math.isfinite, products)) else sum(products))}; "
+                f"the gradient is {gradient}."
+            )
+        return f"{counted(count, 'path')} from {root} to {name}: adding up to {gradient}, the gradient."
+
+    # -- rows ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _nodes(self) -> list[Value]:
+        """The nodes of the table: leaves, named ones first, then results with names."""
+        name = self.trace.name  # variables come before the contents of lists and objects, such as parameters
+        leaves = sorted(self.trace.leaves, key=lambda leaf: (not name(leaf), not name(leaf).isidentifier()))
+        return leaves + [node for node in self.trace.journal.order if node.op is not None and self.trace.name(node)]
+
+    @cached_property
+    def _shown_nodes(self) -> list[Value]:
+        """The nodes that the table has room for."""
+        named = [node for node in self._nodes if node.op is not None][: _MOST_ROWS // 2]
+        return [node for node in self._nodes if node.op is None][: _MOST_ROWS - len(named)] + named
+
+    def _rows(self) -> list[dict[str, Any]]:
+        numbers, track = self.trace.journal.numbers, self.scenes.track
+        return [
+            {
+                "name": called(self.trace, node),
+                "node": numbers[node],
+                "leaf": node.op is None,
+                **self._shown(track(node)),
+            }
+            for node in self._shown_nodes
+        ]
+
+    def _shown(self, track: Track) -> dict[str, Any]:
+        gradients = [(scene, written(total), *self._colour(total)) for scene, total in track.gradients]
+        return {"values": track.values, "gradients": gradients}
+
+    def _colour(self, gradient: float) -> tuple[str, int]:
+        """Return the sign of a gradient as a word, which selects the colour, and its strength in percent."""
+        word, depth = shade(gradient, self.largest)
+        return word, round(100 * depth)
+
+    def _scale(self) -> list[tuple[Number, str, int]]:
+        """Return the legend of the colours."""
+        return [(written(number), *self._colour(number)) for number in scale(self.largest)]
+
+    def _note(self) -> str:
+        """Return a note on nodes grouped into boxes, steps grouped into scenes, and leaves written since."""
+        nodes, boxes = len(self.trace.journal.order), len(self.shots[0].tracks)
+        said = [] if boxes == nodes else [f"{nodes:,} nodes are in {boxes:,} boxes"]
+        if not self.single:
+            said.append(f"{len(self.trace):,} steps are shown in {len(self.scenes):,} groups")
+        note = [f"A large graph: {' and '.join(said)}."] if said else []
+        unknown = [called(self.trace, node) for node, was in self.trace.journal.recorded.written.items() if was is None]
+        more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
+        return " ".join(note + [f"Written since: {', '.join(unknown[:3])}{more}."] * bool(unknown))
+
+
+def _path(node: Value) -> str:
+    """Return the scopes of a node, from the outside in."""
+    return "/".join(map(readable, node.scope.path)) if node.scope is not None else ""
