@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeGuard
 
+from autograd_mini.core import accelerator
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.copies import Copied
 from autograd_mini.core.methods import Methods, right_operand
@@ -29,6 +30,8 @@ from autograd_mini.core.sweep import propagate, sweep, topological_order
 from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.marks import new_mark
 from autograd_mini.program.stack import Scope, recording
+
+implementation = "python" if accelerator.native is None else "native"
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _DOT, _SUM, _WHERE, _STOP = TABLE["dot"], TABLE["sum"], TABLE["where"], TABLE["stop_gradient"]

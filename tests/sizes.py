@@ -22,7 +22,7 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "core": Budget(3_100, 1_900),
+    "core": Budget(3_150, 1_900),
     "engine": Budget(450, 350),
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
