@@ -32,7 +32,7 @@ BUDGETS = {
     "explanation": Budget(1_500, 1_150),
     "drawing": Budget(1_350, 1_700),
     "debug": Budget(6_000, 5_300),
-    "nn optim micrograd demo cli": Budget(2_500, 1_200),
+    "nn optim micrograd demo doctor cli": Budget(2_700, 1_200),
     "errors output script __init__ __main__": Budget(550, None),
 }
 PACKAGE_AIM = 15_500
