@@ -70,8 +70,8 @@ def _compiled(source: Path, folder: str) -> str:
         raise RuntimeError("AUTOGRAD_MINI_PURE is set")
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         raise RuntimeError("it is written for CPython with its lock")
-    if sys.platform == "darwin" and "CC" not in os.environ and subprocess.run(["xcode-select", "-p"]).returncode:
-        raise RuntimeError("there is no compiler")  # asking for one would open a window that offers to install it
+    if sys.platform == "darwin" and "CC" not in os.environ:  # without this, a window would offer to install a compiler
+        subprocess.run(["xcode-select", "-p"], check=True, capture_output=True)
 
     from setuptools import Distribution, Extension  # here, so that a build without it is a pure one
 

@@ -123,8 +123,8 @@ def _engine() -> Rows:
 
 def _advice() -> str:
     """Return what to do for the compiled engine."""
-    if accelerator.why_not.startswith(accelerator.SWITCH):
-        return f"Unset {accelerator.SWITCH}."
+    if accelerator.why_not.startswith(accelerator.VARIABLE):
+        return f"Unset {accelerator.VARIABLE}."
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "Nothing: the compiled engine needs CPython with its global lock."
     return f"{_lacking()}{_install()}"

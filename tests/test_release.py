@@ -18,6 +18,7 @@ from autograd_mini.program import owner
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+BUILD = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
 # Compared with where they are; the tests that do are skipped, or leave them out, where they are not.
 PEERS = {"jax", "torch", "autograd", "ddx", "micrograd"}
 
@@ -92,7 +93,7 @@ def test_what_the_tests_import_is_installed_for_them():
     wanted = foreign("tests", "visualizations", "examples", "autograd_mini") - PEERS
     assert wanted <= {*packages(EXTRAS["test"]), *packages(PROJECT["dependencies"])}
     plugins = {"pytest-xdist"}  # imported by pytest, which the options in pyproject.toml need
-    assert {*packages(EXTRAS["test"])} <= wanted | plugins
+    assert {*packages(EXTRAS["test"])} <= wanted | plugins | {*packages(BUILD)}
     assert {*packages(EXTRAS["dev"])} == {"ruff", "mypy", "types-tqdm"}
 
 

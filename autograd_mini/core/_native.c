@@ -12,6 +12,10 @@
 static int
 execute(PyObject *module)
 {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "it serves the main interpreter only");
+        return -1;
+    }
     return PyModule_AddIntConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST);
 }
 

@@ -9,30 +9,29 @@ import binascii
 import importlib
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-SWITCH = "AUTOGRAD_MINI_PURE"
+VARIABLE = "AUTOGRAD_MINI_PURE"
 SOURCE = Path(__file__).with_name("_native.c")
-STALE = "it was compiled from another version of _native.c"
-NOT_COMPILED = "it was not compiled when autograd_mini was installed"
 
 
-def choose() -> tuple[Any, str]:
-    """The compiled module and an empty text, or None and why it is not used."""
-    if os.environ.get(SWITCH, "0") not in ("", "0"):
-        return None, f"{SWITCH} is set"
+def _loaded() -> tuple[ModuleType | None, str]:
+    """The compiled module, or None and why."""
+    if os.environ.get(VARIABLE, "0") not in ("", "0"):
+        return None, f"{VARIABLE} is set"
     try:
-        compiled: Any = importlib.import_module("autograd_mini.core._native")
+        compiled = importlib.import_module("autograd_mini.core._native")
     except ModuleNotFoundError:
-        return None, NOT_COMPILED
-    except ImportError as error:  # a subinterpreter; another machine's
-        return None, f"it cannot be imported: {error}"
-    try:
-        digest = binascii.crc32(SOURCE.read_bytes()) >> 1
-    except OSError:  # wheels have no source
-        return compiled, ""
-    # The source lies beside it in an editable installation, where `git pull` changes one and not the other.
-    return (compiled, "") if digest == compiled.SOURCE_DIGEST else (None, STALE)
+        return None, "it was not compiled"
+    except ImportError as error:  # in a subinterpreter, or a library is missing
+        return None, str(error)
+    if SOURCE.exists():  # in a checkout, where `git pull` changes it; wheels do not have it
+        digest = binascii.crc32(SOURCE.read_bytes()) >> 1  # as in `.packaging/native.py`
+        if digest != getattr(compiled, "SOURCE_DIGEST", None):
+            return None, "it was compiled from another version of _native.c"
+    return compiled, ""
 
 
-native, why_not = choose()
+native: Any
+native, why_not = _loaded()
