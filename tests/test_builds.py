@@ -16,17 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import checkout
 from tests.effort import effort
 
-ROOT = Path(__file__).parents[1]
 SOURCE = "autograd_mini/core/_native.c"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 COMPILED = f"autograd_mini/core/_native{SUFFIX}"
 OF_ANOTHER = "autograd_mini/core/_native.another.so"
 NO_COMPILER = {"CC": "/not/there/cc", "CXX": "/not/there/c++"}
-TOP = [".ci", ".packaging", "autograd_mini", "examples", "tests", "visualizations"]
-FILES = [".gitignore", "LICENSE", "README.md", "pyproject.toml"]
-PASSING = "__pycache__", "node_modules", "*.so", "*.pyd"
 WHICH = "import autograd_mini as am; from autograd_mini.core import accelerator as a; "
 WHICH += "print(am.engine.implementation, a.why_not, sep='|', end='')"
 
@@ -39,12 +36,8 @@ compiles = pytest.mark.skipif(
 
 
 def copy_of_the_checkout(folder):
-    """The files that git knows, as a clone has them, and one that an editable installation has left."""
-    folder.mkdir()
-    for name in TOP:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(*PASSING))
-    for name in FILES:
-        shutil.copy(ROOT / name, folder / name)
+    """The files of the checkout, and one that an editable installation has left."""
+    checkout.copy(folder)
     (folder / OF_ANOTHER).write_text("of another Python")
     return folder
 
