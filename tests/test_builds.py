@@ -104,7 +104,8 @@ def sdist(source, tmp_path_factory):
 def native(sdist, tmp_path_factory):
     """The wheel that is built from the source distribution with a compiler, as pip and `python -m build` do."""
     with tarfile.open(sdist) as opened:
-        opened.extractall(tmp_path_factory.mktemp("unpacked"), filter="data")
+        opened.extraction_filter = getattr(tarfile, "data_filter", None)  # younger than Python 3.11.0
+        opened.extractall(tmp_path_factory.mktemp("unpacked"))
         (top,) = {name.partition("/")[0] for name in opened.getnames()}
     folder = tmp_path_factory.getbasetemp() / "unpacked0" / top
     return build("wheel", folder, tmp_path_factory.mktemp("native"))[0]
@@ -162,7 +163,8 @@ def test_without_a_compiler_one_line_says_so(pure):
     """Nothing else is printed, and pip hides that, too; no word of it is a warning or an error."""
     wheel, said = pure
     (line,) = set(said.splitlines()) - {wheel.name}
-    assert line.startswith("_native.c is not compiled ([Errno 2] No such file or directory: '/not/there/cc');")
+    assert line.startswith("_native.c is not compiled (")
+    assert "/not/there/cc" in line
     assert "warning" not in line.lower()
     assert "error" not in line.lower()
 

@@ -113,7 +113,7 @@ def test_the_checks_run_the_suite_on_both_engines():
     assert script.index(pure) < script.index("pip install -e .\n") < script.index(native) < script.index(sanitized)
     for asked, status in (("native", pytest.ExitCode.USAGE_ERROR), ("python", pytest.ExitCode.OK)):
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "--collect-only", "tests/test_cost.py"],
+            [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "--collect-only", "tests/test_cost.py"],
             cwd=ROOT, capture_output=True, text=True,
             env={**os.environ, "AUTOGRAD_MINI_PURE": "1", "AUTOGRAD_MINI_IMPLEMENTATION": asked},
         )  # fmt: skip
