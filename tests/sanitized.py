@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests import checkout
 
-TESTS = ("tests/core", "tests/transforms", "tests/test_engine.py")
+TESTS = tuple(f"tests/{name}" for name in "core transforms functions nn optim micrograd test_engine.py".split())
 FLAGS = (
     "-shared", "-fPIC", "-g", "-O1", "-ffp-contract=off", "-fno-omit-frame-pointer", "-Wall", "-Wextra",
     "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Werror",  # Python's ways
