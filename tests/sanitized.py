@@ -17,7 +17,10 @@ from pathlib import Path
 
 from tests import checkout
 
-TESTS = tuple(f"tests/{name}" for name in "core transforms functions nn optim micrograd test_engine.py".split())
+TESTS = [
+    *[f"tests/{room}" for room in ("core", "transforms", "functions", "nn", "optim", "micrograd")],
+    "tests/test_engine.py",
+]
 FLAGS = (
     "-shared", "-fPIC", "-g", "-O1", "-ffp-contract=off", "-fno-omit-frame-pointer", "-Wall", "-Wextra",
     "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Werror",  # Python's ways
@@ -63,4 +66,4 @@ def _library(compiler: list[str], name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:] or [*TESTS]))
+    sys.exit(main(sys.argv[1:] or TESTS))
