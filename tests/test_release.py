@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 BUILD = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
 # Compared with where they are; the tests that do are skipped, or leave them out, where they are not.
-PEERS = {"jax", "torch", "autograd", "ddx", "micrograd"}
+PEERS = {"aadc", "jax", "torch", "autograd", "ddx", "micrograd"}
 
 
 def packages(requirements):
