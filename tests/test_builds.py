@@ -5,6 +5,7 @@ Built with hatchling itself, from a copy of the checkout: pip does the same, wit
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -240,6 +242,21 @@ def runs(python):
     """Whether there is a Python of that name; shims may stand for some that are not."""
     path = shutil.which(python)
     return path is not None and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("which", ["without the lock", "of another kind"])
+def test_pythons_that_it_is_not_written_for_get_the_python_text(source, which, monkeypatch, tmp_path):
+    """Free-threaded CPython, and what is not CPython: no compiler is asked."""
+    specification = importlib.util.spec_from_file_location("native", source / ".packaging" / "native.py")
+    hook = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(hook)
+    if which == "without the lock":
+        monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else SUFFIX)
+    else:
+        monkeypatch.setattr(sys, "implementation", SimpleNamespace(name="pypy"))
+    monkeypatch.delenv("AUTOGRAD_MINI_PURE", raising=False)
+    with pytest.raises(RuntimeError, match="it is written for CPython with its lock"):
+        hook._compiled(source / SOURCE, str(tmp_path))
 
 
 @compiles
