@@ -32,32 +32,24 @@ class NativeBuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         source = Path(self.root, *MODULE.split(".")).with_suffix(".c")
-        name = source.stem + sysconfig.get_config_var("EXT_SUFFIX")
-        if version == "editable":
-            self._remove(source.with_name(name))  # of an older source, or made where there was a compiler
+        target = source.with_name(f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}")
         self._folder = tempfile.TemporaryDirectory(prefix="autograd-mini-")  # hatchling reads it until the end
         try:
+            if version == "editable":
+                target.unlink(missing_ok=True)  # of an older source, or made where there was a compiler
             compiled = _compiled(source, self._folder.name)
-        except Exception as error:  # whatever keeps a compiler from its work
+            if version == "editable":
+                shutil.copyfile(compiled, target)
+        except Exception as error:  # whatever keeps a compiler from its work, or Windows from replacing what is loaded
             self.app.display_info(f"{source.name} is not compiled ({error}); the Python text does the same, slower.")
             return
-        if version == "editable":
-            beside = source.with_name(f"{name}.new")
-            shutil.copyfile(compiled, beside)
-            beside.replace(source.with_name(name))
-        else:
+        if version != "editable":
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
-            build_data["force_include"][compiled] = str(source.with_name(name).relative_to(self.root))
+            build_data["force_include"][compiled] = str(target.relative_to(self.root))
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         self._folder.cleanup()
-
-    def _remove(self, path: Path) -> None:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:  # Windows, while a program has it loaded
-            self.app.display_info(f"{path.name} cannot be removed ({error}).")
 
 
 def _compiled(source: Path, folder: str) -> str:
