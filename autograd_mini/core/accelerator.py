@@ -1,6 +1,6 @@
-"""The compiled twin of the inner loop, `_native.c`: the module, or why the Python text does the work.
+"""The C text of the inner loop, `_native.c`, where a compiler was there to build it; else its Python twins run alone.
 
-Nothing depends on it but time. Not here: what the two do. Read next: `core.copies`.
+Not here: the twins (`cell`, `sweep`), which say what both do. Read next: `engine`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import importlib
 import os
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ SOURCE = Path(__file__).with_name("_native.c")
 
 
 def _loaded() -> tuple[ModuleType | None, str]:
-    """The compiled module, or None and why."""
+    """The C text, or None and why."""
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return None, f"{VARIABLE} is set"
     try:
@@ -35,3 +36,16 @@ def _loaded() -> tuple[ModuleType | None, str]:
 
 native: Any
 native, why_not = _loaded()
+
+
+def is_stepped() -> bool:
+    """Whether a debugger traces the program: Python's sweep then runs, so that you can step into it.
+
+    Measuring coverage uses the same hook, and does not count.
+    """
+    tracer = sys.gettrace()
+    if tracer is not None:
+        home = getattr(tracer, "__module__", None) or type(tracer).__module__
+        return not home.startswith("coverage.")
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None

@@ -1,6 +1,6 @@
 """Your own operations: one public call adds a row to the table, after checking its rule against its function.
 
-Not here: how rows are evaluated (`row`), and the package's own rows (`table`). Read next: `core.accelerator`.
+Not here: how rows are evaluated (`row`), and the package's own rows (`table`). Read next: `core.copies`.
 """
 
 from __future__ import annotations
