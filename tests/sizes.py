@@ -27,7 +27,7 @@ BUDGETS = {
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
     "program watch": Budget(1_300, 900),
-    "notation": Budget(800, 500),
+    "notation": Budget(850, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
     "drawing": Budget(1_350, 1_700),

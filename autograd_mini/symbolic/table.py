@@ -18,6 +18,8 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO, Primitive, interpreters
 from autograd_mini.core.traced import Guarded, Unrecorded, local_partials, relations, resolved
 from autograd_mini.errors import OperandError, shown
+from autograd_mini.notation.spelling import PYTHON, spelling_of
+from autograd_mini.notation.text import bracketed
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -120,8 +122,21 @@ def _opaque(row: Primitive) -> Any:
     def is_real(self: Any) -> bool | None:
         return True if all(argument.is_real for argument in self.args) else None
 
+    def text(self: Any, printer: Any) -> str:
+        spelled = spelling_of(row, self.args)
+        written = spelled.text([bracketed(printer.doprint(x)) for x in self.args], PYTHON)
+        return written if spelled.form == "call" else f"({written})"
+
+    def latex(self: Any, printer: Any, exp: str | None = None) -> str:
+        spelled = spelling_of(row, self.args)
+        written = spelled.latex([printer.doprint(x) for x in self.args])
+        if exp is None:
+            return written if spelled.form == "call" else rf"\left({written}\right)"
+        return rf"\left({written}\right)^{{{exp}}}"
+
     return type(row.name, (sympy.Function,), {
         "row": row, "fdiff": fdiff, "_eval_evalf": evalf, "_eval_is_real": is_real, "__module__": __name__,
+        "_sympystr": text, "_latex": latex,
     })  # fmt: skip
 
 
