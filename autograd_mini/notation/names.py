@@ -23,10 +23,10 @@ from autograd_mini.program.assignments import element, listed, variable
 from autograd_mini.program.owner import is_of_library, is_of_package
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
+from autograd_mini.watch.choices import SIGNS
 from autograd_mini.watch.origins import place_of
 
 _NEAR = 100  # the most nodes between one pass of a loop and the next
-_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
 
 
 class _Text(NamedTuple):
@@ -243,9 +243,9 @@ def _applied(expression: str) -> tuple[str, tuple[str, ...]]:
         return "", ()
     match statement.value if isinstance(statement, ast.Expr) else statement:
         case ast.BinOp(left=left, op=op, right=right):
-            return _SIGNS.get(type(op), ""), (_operand(left), _operand(right))
+            return SIGNS.get(type(op), ""), (_operand(left), _operand(right))
         case ast.AugAssign(op=op):
-            return _SIGNS.get(type(op), ""), ()
+            return SIGNS.get(type(op), ""), ()
         case ast.UnaryOp(op=ast.USub()):
             return "neg", ()
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=arguments, keywords=keywords):

@@ -7,7 +7,7 @@ Read next: `notation.namespaces`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_mini.core.node import is_relu
@@ -66,13 +66,8 @@ class Spelling(NamedTuple):
         match self.form:
             case "power":
                 return [["msup", ["mrow", parenthesised(operands[0])], ["mrow", operands[1]]]]
-            case "square root":
-                return [["msqrt", operands[0]]]
-            case "cube root":
-                return [["mroot", ["mrow", operands[0]], ["mn", "3"]]]
-            case "bars" | "floor":
-                left, right = _FENCES[self.form]
-                return [["mrow", ["mo", left], operands[0], ["mo", right]]]
+            case shape if shape in _SHAPES:
+                return [_SHAPES[shape][0](operands[0])]
             case "infix" | "fraction":  # ÷ as in texts: both stand beside each other
                 rest = [piece for operand in operands[1:] for piece in (sign, parenthesised(operand))]
                 return [operands[0], *rest]
@@ -95,20 +90,14 @@ class Spelling(NamedTuple):
                 return f"{grouped(first)}^{{{rest[0]}}}"
             case "fraction":
                 return rf"\frac{{{first}}}{{{rest[0]}}}"
-            case "square root":
-                return rf"\sqrt{{{first}}}"
-            case "cube root":
-                return rf"\sqrt[3]{{{first}}}"
-            case "bars" | "floor":
-                left, right = _FENCES[self.form]
-                return rf"\left{left} {first} \right{right}"
+            case shape if shape in _SHAPES:
+                return _SHAPES[shape][1] % first
             case "choice":  # as SymPy writes its own, so that formulas look alike
                 a, b = rest
                 return rf"\begin{{cases}} {a} & \text{{for}}\: {first} \\ {b} & \text{{otherwise}} \end{{cases}}"
-            case "infix":
-                return sign.join(map(grouped, operands))
-            case "total":
-                return " + ".join(_some([*map(grouped, operands)], most, r"\dots"))
+            case "infix" | "total":
+                terms = _some([*map(grouped, operands)], most, r"\dots")
+                return (sign if self.form == "infix" else " + ").join(terms)
             case "products":
                 products = [rf"{grouped(a)} \cdot {grouped(b)}" for a, b in _pairs(operands)]
                 return " + ".join(_some(products, most and most // 2, r"\dots"))
@@ -134,7 +123,12 @@ def spelling_of(row: Primitive, operands: tuple[Any, ...]) -> Spelling:
     return Spelling(row.form or form, row.symbol, operands)
 
 
-_FENCES = {"bars": ("|", "|"), "floor": ("⌊", "⌋")}
+_SHAPES: dict[str, tuple[Callable[[Markup], Markup], str]] = {  # of one operand, in MathML and LaTeX
+    "square root": (lambda x: ["msqrt", x], r"\sqrt{%s}"),
+    "cube root": (lambda x: ["mroot", ["mrow", x], ["mn", "3"]], r"\sqrt[3]{%s}"),
+    "bars": (lambda x: ["mrow", ["mo", "|"], x, ["mo", "|"]], r"\left| %s \right|"),
+    "floor": (lambda x: ["mrow", ["mo", "⌊"], x, ["mo", "⌋"]], r"\left⌊ %s \right⌋"),
+}
 _ATOM = re.compile(r"[\w.∞]+(_\{?\w+\}?)?")  # LaTeX that needs no parentheses beside a sign
 
 

@@ -123,16 +123,13 @@ def _opaque(row: Primitive) -> Any:
         return True if all(argument.is_real for argument in self.args) else None
 
     def text(self: Any, printer: Any) -> str:
-        spelled = spelling_of(row, self.args)
-        written = spelled.text([bracketed(printer.doprint(x)) for x in self.args], PYTHON)
-        return written if spelled.form == "call" else f"({written})"
+        written = spelling_of(row, self.args).text([bracketed(printer.doprint(x)) for x in self.args], PYTHON)
+        return written if row.symbol.isidentifier() else f"({written})"
 
-    def latex(self: Any, printer: Any, exp: str | None = None) -> str:
-        spelled = spelling_of(row, self.args)
-        written = spelled.latex([printer.doprint(x) for x in self.args])
-        if exp is None:
-            return written if spelled.form == "call" else rf"\left({written}\right)"
-        return rf"\left({written}\right)^{{{exp}}}"
+    def latex(self: Any, printer: Any, exp: str = "") -> str:
+        written = spelling_of(row, self.args).latex([printer.doprint(x) for x in self.args])
+        written = written if row.symbol.isidentifier() and not exp else rf"\left({written}\right)"
+        return f"{written}^{{{exp}}}" if exp else written
 
     return type(row.name, (sympy.Function,), {
         "row": row, "fdiff": fdiff, "_eval_evalf": evalf, "_eval_is_real": is_real, "__module__": __name__,
