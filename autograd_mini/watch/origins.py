@@ -69,7 +69,7 @@ def notes_decisions() -> bool:
 
 def note_decision(x: Any, op: str, number: Any) -> None:
     """Note a comparison of the bare number of x, which a function of this package has made."""
-    if isinstance(x, Node) and notes_decisions():
+    if notes_decisions() and isinstance(x, Node) and type(x.data) is float:
         answer = bool(RELATE[op](x.data, getattr(number, "data", number)))
         made = Decision(x, op, number, answer, site_of(program_frame(sys._getframe(2))))
         x.decisions = (*x.decisions[1 - _MOST_DECISIONS :], made)
