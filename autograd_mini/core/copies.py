@@ -21,14 +21,8 @@ class Copyable:
 
     __slots__ = ()
     operands: Any
-
-    def _state(self) -> tuple[Any, ...]:
-        """Everything it holds: its operands first, then its data; a copy shares the rest."""
-        raise NotImplementedError
-
-    def _restore(self, *state: Any) -> None:
-        """Become what has this state."""
-        raise NotImplementedError
+    _state: Any  # a method: everything it holds, first its operands, then its data; a copy shares the rest
+    _restore: Any  # a method: become what has this state
 
     def __copy__(self) -> Self:
         clone: Self = _revived(None, type(self), *self._state())

@@ -9,9 +9,11 @@ import ast
 import linecache
 import weakref
 from collections import ChainMap
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from types import FrameType, ModuleType
+from itertools import repeat
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from autograd_mini.core.node import Node
@@ -35,48 +37,51 @@ def note_choice(node: Any, frame: FrameType) -> None:
     A comparison returns a plain bool, which does not tell where it is from. So its operands must be what the variables
     in the call hold now: the last comparison there may have been an earlier one, if this one is of no node.
     """
-    if node.op != "where" or type(node.operands[0]) is not float or node.origin.span not in _calls(node.origin.file):
+    if node.op != "where" or type(node.operands[0]) is not float or not (call := _call_at(frame.f_code, frame.f_lasti)):
         return
-    function, condition = _calls(node.origin.file)[node.origin.span]
-    place, left, right = (frame.f_code, span_of(condition)), condition.left, condition.comparators[0]
+    place, (function, condition) = (frame.f_code, span_of(call[1])), call
     for last in [reference() for reference in [*_last.get(id(frame.f_code), {}).values()]]:
         if last and last.site and last.site.place == place and last.answer is bool(node.operands[0]):
             with suppress(LookupError):
-                for a, b in ((last.left, last.right), (last.right, last.left)):  # to Python, 0.0 < x is x > 0.0
-                    if _held(function, frame) is where and _gives(left, a, frame) and _gives(right, b, frame):
+                for operands in ((last.left, last.right), (last.right, last.left)):  # to Python, 0.0 < x is x > 0.0
+                    written = condition.left, *condition.comparators
+                    if _held(function, frame) is where and _give(written, operands, frame):
                         node.decisions = (last,)
 
 
-def _calls(file: str) -> dict[Span, tuple[ast.expr, ast.Compare]]:
-    return _conditional_calls("".join(linecache.getlines(file)))
+Call = tuple[ast.expr, ast.Compare]  # the function, and its first argument
+
+
+@lru_cache(maxsize=10_000)
+def _call_at(code: CodeType, instruction: int) -> Call | None:
+    return _calls("".join(linecache.getlines(code.co_filename))).get(Site(code, instruction).span)
 
 
 @lru_cache(maxsize=100)
-def _conditional_calls(program: str) -> dict[Span, tuple[ast.expr, ast.Compare]]:
-    """The function and the condition of each call `f(a > b, ...)`, unless the call sets a variable."""
-    found = {}
-    for node in ast.walk(parsed(program)):
-        match node:
-            case ast.Call(func=function, args=[ast.Compare(comparators=[_]) as condition, *_]):
-                if not any(isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield)) for part in ast.walk(node)):
-                    found[span_of(node)] = function, condition
-    return found
+def _calls(program: str) -> dict[Span, Call]:
+    """The calls such as `f(a > b, ...)` in a program, unless they set a variable."""
+    return {
+        span_of(node): (node.func, node.args[0])
+        for node in ast.walk(parsed(program))
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Compare)
+        if not any(isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield)) for part in ast.walk(node))
+    }
+
+
+def _give(expressions: Sequence[ast.expr], operands: Sequence[Any], frame: FrameType) -> bool:
+    """Whether expressions give these operands now; they give a result if they give its operands."""
+    return len(expressions) == len(operands) and all(map(_gives, expressions, operands, repeat(frame)))
 
 
 def _gives(expression: ast.expr, operand: Any, frame: FrameType) -> bool:
-    """Whether an operand is what an expression gives now; a result is, if its operands are."""
     row = operand._row if isinstance(operand, Node) else None
     match expression:
         case ast.BinOp(left=left, op=op, right=right) if row is not None:
-            parts, symbol = [left, right], SIGNS.get(type(op))
+            return row.symbol == SIGNS.get(type(op)) and _give((left, right), operand.operands, frame)
         case ast.UnaryOp(op=ast.USub(), operand=inner) if row is not None:
-            parts, symbol = [inner], "-"
-        case _:
-            thing, are_numbers = _held(expression, frame), type(operand) in (int, float)
-            return thing is operand or (are_numbers and type(thing) in (int, float) and bool(thing == operand))
-    if row.symbol != symbol or len(parts) != len(operand.operands):
-        return False
-    return all(_gives(part, x, frame) for part, x in zip(parts, operand.operands, strict=True))
+            return row.symbol == "-" and _give((inner,), operand.operands, frame)
+    thing, numbers = _held(expression, frame), (int, float)
+    return thing is operand or (type(operand) in numbers and type(thing) in numbers and bool(thing == operand))
 
 
 def _held(expression: ast.expr, frame: FrameType) -> Any:
