@@ -176,7 +176,7 @@ class Names:
         if node.op is None or origin is None or node in self._passed_on:
             return None
         if not self._read(origin).of_package:
-            found = place(node)
+            found = site_in_program(node)
             return found if found is not None and not is_of_library(found) else None
         call, found = self._calls.get(node), place_of(node)
         if found is None or is_of_package(found):
@@ -212,8 +212,8 @@ class Names:
             for user in dict.fromkeys(user for node in nodes for user in self._users.get(node, ())):
                 arguments = text.operands if (text := self._text_of(user)) else ()
                 size = len(user.operands) // len(arguments) if arguments else 0
-                for place_, argument in enumerate(arguments):
-                    elements = user.operands[place_ * size : (place_ + 1) * size]
+                for position, argument in enumerate(arguments):
+                    elements = user.operands[position * size : (position + 1) * size]
                     if argument == name and size > 1 and all(is_node(x) and x in nodes for x in elements):
                         found |= {x: f"{name}[{index}]" for index, x in enumerate(elements)}
         return found
@@ -265,7 +265,7 @@ def _operand(written: ast.expr) -> str:
 # -- nodes and what made them ------------------------------------------------------------------------------------------
 
 
-def place(node: Value) -> Site | None:
+def site_in_program(node: Value) -> Site | None:
     """Return the user's expression that made a node, or the user's call of the library that made it."""
     site = node.origin
     while site is not None and site.caller is not None and is_of_library(site):
