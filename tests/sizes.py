@@ -22,11 +22,11 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "core": Budget(3_100, 1_900),
+    "core": Budget(3_150, 1_900),
     "engine": Budget(450, 350),
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
-    "program watch": Budget(1_300, 900),
+    "program watch": Budget(1_400, 900),
     "notation": Budget(850, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),

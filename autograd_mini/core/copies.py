@@ -21,7 +21,7 @@ class Copyable:
 
     __slots__ = ()
     operands: Any
-    _state: Any  # a method: everything it holds, first its operands, then its data; a copy shares the rest
+    _state: Any  # a method: all that it holds, second its data, last but one its operands; a copy shares the rest
     _restore: Any  # a method: become what has this state
 
     def __copy__(self) -> Self:
@@ -33,9 +33,9 @@ class Copyable:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         fresh = _history(self, memo)
         for part in fresh:
-            operands, data, *rest = part._state()
+            row, data, *rest, operands, last = part._state()
             operands = tuple([memo[id(x)] if isinstance(x, Copyable) else x for x in operands])
-            memo[id(part)] = _revived(None, type(part), operands, deepcopy(data, memo), *rest)
+            memo[id(part)] = _revived(None, type(part), row, deepcopy(data, memo), *rest, operands, last)
         for part in fresh:
             if (attributes := part._attributes()) is not None:  # they may refer to any of the copies
                 vars(memo[id(part)]).update(deepcopy(attributes, memo))
@@ -57,11 +57,11 @@ class Copied(Copyable, Node):
     __slots__ = ()
 
     def _state(self) -> tuple[Any, ...]:
-        return self.operands, self._data, self._row, self._grad, kept(self._notes), self.partials
+        return self._row, self._data, self._grad, kept(self._notes), self.operands, self.partials
 
     def _restore(self, *state: Any) -> None:
-        operands, self._data, self._row, self._grad, self._notes, partials = state
-        self._link(operands, partials)
+        self._row, self._data, self._grad, self._notes, *edges = state
+        self._link(*edges)
 
 
 def kept(notes: Any) -> Any:

@@ -100,10 +100,10 @@ class Condition(Copyable):
         self._kind = kind  # the class of the result of `where`; None for bare data
 
     def _state(self) -> tuple[Any, ...]:
-        return self.operands, self.data, self.op, self._kind
+        return self.op, self.data, self.operands, self._kind
 
     def _restore(self, *state: Any) -> None:
-        self.operands, self.data, self.op, self._kind = state
+        self.op, self.data, self.operands, self._kind = state
 
     def __bool__(self) -> bool:
         raise OperandError(
@@ -231,10 +231,10 @@ class Traced(Unrecorded, Copyable, Node):
         return self._partials
 
     def _state(self) -> tuple[Any, ...]:
-        return self._operands, self._data, self._row, kept(self._notes)
+        return self._row, self._data, self._operands, kept(self._notes)
 
     def _restore(self, *state: Any) -> None:
-        self._operands, self._data, self._row, self._notes = state
+        self._row, self._data, self._operands, self._notes = state
         self._partials = None if self._operands else ()
 
     def _cut(self) -> None:

@@ -141,7 +141,7 @@ def test_copies_of_any_depth(name):
         chain = chain * 1.0
     for _ in range(effort(2_000, 50_000)):
         node = object.__new__(Traced)  # SymPy's own data would become deep
-        node._restore((condition, choices, 0.0), X, TABLE["where"], None)
+        node._restore(TABLE["where"], X, (condition, choices, 0.0), None)
         choices, condition = node, Condition(X > 0, ">", (node, 0.0), Traced)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack()) + 150)
