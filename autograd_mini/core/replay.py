@@ -78,8 +78,8 @@ def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, floa
 def choice_of(node: Any) -> Decision | None:
     """The comparison that was made for this `where` alone, under `provenance`; None if that is not certain.
 
-    `watch.choices` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike a
-    scope of the user with the same name.
+    `watch.choices` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike
+    a scope of the user with the same name.
     """
     if is_relu(node) and node.origin is not None and node.scope.site is None:
         holds, _, x = node.operands
@@ -95,9 +95,9 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
 
     If the program itself made one (`if x > 0:`), `replay` follows a path that the program would not have taken; the
     same holds for a function that was recorded where it has another form, such as at nan, but not for a choice that
-    `replay` decides again. Functions that switch between two equal forms lose digits, or overflow. A comparison that the result does not lead to is found if one of
-    its leaves is in the order or among the numbers, and only a few operations lie between, unless `no_grad` or
-    `detach` made its operands constants.
+    `replay` decides again. Functions that switch between two equal forms lose digits, or overflow. A comparison that
+    the result does not lead to is found if one of its leaves is in the order or among the numbers, and only a few
+    operations lie between, unless `no_grad` or `detach` made its operands constants.
     """
     found: dict[Decision, None] = {}
     order = [*order]
