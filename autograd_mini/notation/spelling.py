@@ -129,7 +129,7 @@ _SHAPES: dict[str, tuple[Callable[[Markup], Markup], str]] = {  # of one operand
     "bars": (lambda x: ["mrow", ["mo", "|"], x, ["mo", "|"]], r"\left| %s \right|"),
     "floor": (lambda x: ["mrow", ["mo", "⌊"], x, ["mo", "⌋"]], r"\left⌊ %s \right⌋"),
 }
-_ATOM = re.compile(r"[\w.∞]+(_\{?\w+\}?)?")  # LaTeX that needs no parentheses beside a sign
+_ATOM = re.compile(r"[\w.]+(_\{?\w+\}?)?|\\[a-z]+")  # LaTeX that needs no parentheses beside a sign
 
 
 def grouped(latex: str) -> str:
