@@ -236,6 +236,13 @@ def _rebound(x, y):
     return am.where(x > 0.5, rebind(), y)
 
 
+def _set_in_an_arm(x, y):
+    total = 0.0 * y
+    for z in (x, 1.0):  # the second condition is of a number that is a node afterwards
+        total = total + am.where(z > 0.5, 1.0 if z is x else (z := x) * 3.0, 2.0)
+    return total
+
+
 def _kept(x, y):
     is_larger = x > y
     return am.where(is_larger, x, y * 2.0)
@@ -249,6 +256,7 @@ REPORTED = {
     "a function": lambda x, y: am.where(am.sin(x) > y, x, y * 2.0),
     "an attribute of the class": lambda x, y: (lambda model: am.where(x > model.limit, y, x))(_Model(x)),
     "an earlier comparison": _stale,
+    "a variable set in an arm": _set_in_an_arm,
     "a recursion": _again,
     "a variable that changes": _rebound,
     "inside of grad": lambda x, y: am.grad(lambda z: am.where(z > 0.5, z * z, z * y))(x) + y,
