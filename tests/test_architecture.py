@@ -31,7 +31,7 @@ ROOMS = [
     "notation", "symbolic", "explanation", "drawing", "script", "debug", "demo", "cli", "autograd_mini", "__main__",
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
-    "graphviz": "drawing", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
+    "graphviz": "drawing", "tqdm": "output", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
 }  # fmt: skip
 
 

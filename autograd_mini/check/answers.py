@@ -7,40 +7,52 @@ an error, not a guess. Not here: whether the numbers are right. Read next: `chec
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.tasks import Point, Task
+from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task
 from autograd_mini.errors import DataError, counted, shown
 
-Quantity = Literal["value", "derivative"]
+QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
 INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK = "input", "value", "derivative", "argument", "error", "task"
 _WORDS = {  # what names a column, or stands before numbers, by its role; the first that fits counts
-    ERROR: r"error|exception",
-    ARGUMENT: r"argument|after",
-    DERIVATIVE: r"derivatives?|gradients?|grads?|jacobian|slopes?|d[a-z]\w*|.*('|_?(derivative|gradient|grad|jacobian|prime))",
-    INPUT: r"inputs?|xs?|zs?|logits?|ts?|targets?|labels?|predictions?|scores?|points?",
-    TASK: r"task|function",
-    VALUE: r"values?|outputs?|results?|ys?|as?|fs?|loss",
-    "": r"why|kink|i|n|nr|#",
-}  # fmt: skip
+    ERROR: "error|exception",
+    ARGUMENT: "argument|after",
+    DERIVATIVE: r"(derivative|gradient|grad|slope)s?|d[a-z]\w*|\w*('|_?(derivative|gradient|grad|jacobian|prime))",
+    INPUT: "(input|x|z|logit|t|target|label|prediction|score|point)s?",
+    TASK: "task|function",
+    VALUE: "(value|output|result|y|a|f)s?|loss",
+    "": "why|kink|nr|#",
+}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(inf(inity)?|nan)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;|=:()\[\]{}\"]+")
-_LAYOUTS = [(INPUT, VALUE, DERIVATIVE), (INPUT, VALUE), (INPUT, DERIVATIVE), (VALUE, DERIVATIVE), (VALUE,), (DERIVATIVE,)]
+_LAYOUTS = [
+    (INPUT, VALUE, DERIVATIVE),
+    (INPUT, VALUE),
+    (INPUT, DERIVATIVE),
+    (VALUE, DERIVATIVE),
+    (VALUE,),
+    (DERIVATIVE,),
+]
 _HOW = "Write a first line that names the columns, such as input,value,derivative."
 
 
-@dataclass
-class Line:
-    """A line of text: its number, and what stands in it, by role; numbers without a label have the role None."""
+class Line(NamedTuple):
+    """A line of text: its number, and what stands in it, by role; what has no label has the role None."""
 
     number: int
-    parts: dict[str | None, list[str]] = field(default_factory=dict)
+    parts: dict[str | None, list[str]]
+
+    def add(self, role: str | None, words: list[str]) -> None:
+        if role not in (ERROR, TASK, "") and (odd := [word for word in words if not _NUMBER.fullmatch(word)]):
+            raise DataError(f"Line {self.number} has {shown(odd[0])} where a number should be.")
+        self.parts.setdefault(role, []).extend(words)
 
 
 @dataclass
@@ -54,9 +66,9 @@ class Answers:
     errors: list[str] = field(default_factory=list)  # what the program says instead of numbers
     digits: int = 17  # printed for each number
 
-    def given(self, quantity: str) -> int:
-        """Return the number of points for which there is an answer."""
-        return sum(claim is not None for claim in getattr(self, quantity))
+    def of(self, quantity: Quantity) -> dict[int, Any]:
+        """Return the claims for a quantity, by the index of the point."""
+        return {i: claim for i, claim in enumerate(getattr(self, quantity)) if claim is not None}
 
 
 def read(text: str, task: Task, asked: Sequence[Point] | None = None) -> Answers:
@@ -67,8 +79,12 @@ def read(text: str, task: Task, asked: Sequence[Point] | None = None) -> Answers
     Raises:
         DataError: there are no numbers, or it cannot be told what they are.
     """
-    lines = [*_lines(text.replace("−", "-").lstrip("\ufeff"), task.name)]
     points = task.points if asked is None else asked
+    lines = [
+        line
+        for line in _lines(text.replace("−", "-").lstrip("\ufeff"))
+        if task.name in line.parts.get(TASK, [task.name])
+    ]
     if not lines:
         raise DataError(f"There are no numbers for {task.name} in what was given.")
     bare = [line for line in lines if None in line.parts]
@@ -76,7 +92,8 @@ def read(text: str, task: Task, asked: Sequence[Point] | None = None) -> Answers
         return _answers(lines, task, points)
     if any(None not in line.parts and ERROR not in line.parts for line in lines):
         raise DataError(f"Line {bare[0].number} does not say what its numbers are, but others do. {_HOW}")
-    if len(lines) == 1 < len(points) and len(numbers := lines[0].parts[None]) % len(points) == 0:  # all on one line
+    numbers = bare[0].parts[None]
+    if len(lines) == 1 < len(points) and len(numbers) % len(points) == 0:  # all on one line
         size = len(numbers) // len(points)
         lines = [Line(1, {None: numbers[i : i + size]}) for i in range(0, len(numbers), size)]
     return _told(lines, task, points, partial=asked is not None)
@@ -85,74 +102,81 @@ def read(text: str, task: Task, asked: Sequence[Point] | None = None) -> Answers
 # -- lines -------------------------------------------------------------------------------------------------------------
 
 
-def _lines(text: str, task: str) -> Iterator[Line]:
-    rows = _objects(text) if text.lstrip()[:1] in ("[", "{") else None
-    for line in _table(text) if rows is None else rows:
-        if line.parts.pop(TASK, [task]) == [task]:
-            line.parts.pop("", None)
-            yield line
-
-
-def _objects(text: str) -> list[Line] | None:
-    """Read JSON: a list of objects, of lists, or of numbers; None if it is something else."""
-    try:
-        rows = json.loads(text)
-    except ValueError:
-        return None
-    rows = rows if isinstance(rows, list) and not all(isinstance(row, (int, float)) for row in rows) else [rows]
-    pairs = [row if isinstance(row, dict) else {None: row} for row in rows]
-    return [
-        Line(number, {_role(key, number): [str(x) for x in flat(part)] for key, part in row.items()})
-        for number, row in enumerate(pairs, 1)
-    ]
-
-
-def _table(text: str) -> Iterator[Line]:
+def _lines(text: str) -> Iterator[Line]:
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            yield from _objects(json.loads(text))
+            return
+        except json.JSONDecodeError:
+            pass  # a line of numbers in brackets
     if "." not in text and re.search(r"\d,\d{4}", text):  # decimal commas
         text = re.sub(r"(?<=\d),(?=\d)", ".", text)
-    written = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip(" \t#")]
-    first = [word for word in _BETWEEN.split(written[0][1].strip(" \t#")) if word] if written else []
-    if not first or any(map(_NUMBER.fullmatch, first)) or _role(first[0], written[0][0]) == ERROR:
-        yield from (_labelled(number, line) for number, line in written)
-        return
-    header = written[0][1].strip(" \t#")
+    written = [(number, line.strip(" \t#")) for number, line in enumerate(text.splitlines(), 1)]
+    written = [(number, line) for number, line in written if line]
+    head = _split(written[0][1]) if written else []
+    if head and not any(map(_NUMBER.fullmatch, head)) and _role(head[0], *written[0]) != ERROR:
+        yield from _table(written)
+    else:
+        yield from itertools.starmap(_labelled, written)
+
+
+def _objects(found: Any) -> Iterator[Line]:
+    """Read JSON: a list of objects, of lists, or of numbers."""
+    rows = found if isinstance(found, list) and not isinstance(found[:1], float) else [found]
+    for number, row in enumerate(rows, 1):
+        line = Line(number, {})
+        for key, part in (row if isinstance(row, dict) else {None: row}).items():
+            line.add(key and _role(key, number, key), [str(x) for x in flat(part)])
+        yield line
+
+
+def _table(written: Sequence[tuple[int, str]]) -> Iterator[Line]:
+    """Read rows under a line of names; a cell may hold several numbers."""
+    number, header = written[0]
     between = next((mark for mark in "\t;," if mark in header), None)
-    names = [name.strip(' "') for name in (header.split(between) if between else header.split())]
-    roles = [_role(name, written[0][0]) for name in names]
-    for number, line in written[1:]:
-        cells = next(csv.reader([line], delimiter=between)) if between else line.split()
-        if len(cells) != len(roles):
-            raise DataError(f"Line {number} has {counted(len(cells), 'column')}, but line {written[0][0]} names {len(roles)}.")
-        found = Line(number)
-        for role, cell in zip(roles, cells, strict=True):
-            if role in (TASK, ERROR, ""):
-                found.parts.update({role: [cell.strip()]} if cell.strip() else {})
-            else:
-                found.parts.setdefault(role, []).extend(filter(None, _BETWEEN.split(cell)))
-        yield found
+
+    def cells(text: str) -> list[str]:
+        return next(csv.reader([text], delimiter=between)) if between else text.split()
+
+    roles = [_role(name.strip(), number, header) for name in cells(header)]
+    for number, text in written[1:]:
+        row = cells(text)
+        if len(row) != len(roles):
+            raise DataError(f"Line {number} has {counted(len(row), 'column')}, and {len(roles)} are named.")
+        line = Line(number, {})
+        for role, cell in zip(roles, row, strict=True):
+            line.add(role, [cell.strip()] if role in (ERROR, TASK, "") else _split(cell))
+        yield line
 
 
-def _labelled(number: int, line: str) -> Line:
-    found, role = Line(number), None
-    for word in filter(None, _BETWEEN.split(line)):
+def _labelled(number: int, text: str) -> Line:
+    """Read numbers with or without labels before them."""
+    line, role = Line(number, {}), None
+    for word in _split(text):
         if _NUMBER.fullmatch(word):
-            found.parts.setdefault(role, []).append(word)
-        elif (role := _role(word, number)) == ERROR:
-            found.parts[ERROR] = [line.partition(word)[2].strip(" :=")]
+            line.add(role, [word])
+        elif (role := _role(word, number, text)) == ERROR:
+            line.add(ERROR, [text.partition(word)[2].strip(" :=")])
             break
         elif role == ARGUMENT:  # after several calls, the last one counts
-            found.parts[role] = []
-    return found
+            line.parts.pop(role, None)
+    return line
 
 
-def _role(word: str | None, line: int) -> str | None:
-    if word is None:
-        return None
+def _split(text: str) -> list[str]:
+    return [word for word in _BETWEEN.split(text) if word]
+
+
+def _role(word: str, number: int, text: str) -> str:
     bare = re.sub(r"[\d_\[\].]+$", "", word.lower())
     for role, pattern in _WORDS.items():
         if re.fullmatch(pattern, bare):
             return role
-    raise DataError(f"Line {line} has {shown(word)}, which is neither a number nor a name such as input, value, derivative.")
+    if {word.lower(), bare} & {*TASK_NAMES}:
+        return VALUE
+    raise DataError(
+        f"Line {number} cannot be read: {shown(text)}. Before numbers, only names may stand: input, value, derivative."
+    )
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -163,133 +187,122 @@ def flat(numbers: Any) -> list[Any]:
     return [x for part in numbers for x in flat(part)] if isinstance(numbers, (list, tuple)) else [numbers]
 
 
-def _shaped(numbers: list[float], like: Any) -> Any:
-    """Return numbers as a number, a list or a matrix."""
-    rest = iter(numbers)
-
-    def shape(like: Any) -> Any:
-        return [shape(part) for part in like] if isinstance(like, (list, tuple)) else next(rest)
-
-    return shape(like)
+def _shaped(numbers: Iterator[Any], like: Any) -> Any:
+    """Return numbers in nested lists of the same shape."""
+    return [_shaped(numbers, part) for part in like] if isinstance(like, (list, tuple)) else next(numbers)
 
 
-def _point(task: Task, numbers: list[float]) -> Point | None:
+def _point(task: Task, words: Sequence[str]) -> Point | None:
     """Return the arguments that some numbers are: lists of equal length, and single numbers; None if they are not."""
-    example = task.points[0]
-    lists = sum(isinstance(argument, list) for argument in example)
-    size, rest = divmod(len(numbers) - (len(example) - lists), lists or 1)
-    if rest or (size < 1 if lists else size):
+    lists = [isinstance(argument, list) for argument in task.points[0]]
+    size, rest = divmod(len(words) - lists.count(False), max(1, lists.count(True)))
+    if rest or size != any(lists) * size or (any(lists) and size < 1):
         return None
-    return tuple(_shaped(numbers, [[0.0] * size if isinstance(argument, list) else 0.0 for argument in example]))
+    return tuple(_shaped(map(float, words), [[0.0] * size if is_list else 0.0 for is_list in lists]))
 
 
 def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answers:
-    """Put the labelled numbers of lines into the shapes of a task.
-
-    Raises:
-        DataError: a line has too many or too few numbers, or no point.
-    """
+    """Put the labelled numbers of lines into the shapes of a task."""
     found = Answers()
     precision = Precision([word for line in lines for role in (VALUE, DERIVATIVE) for word in line.parts.get(role, ())])
     found.digits = precision.digits
     for i, line in enumerate(lines):
-        point = _point(task, [*map(float, line.parts[INPUT])]) if INPUT in line.parts else None
-        if point is None and (INPUT in line.parts or i >= len(points)):
-            raise DataError(f"Line {line.number} has no input that {task.name} takes, and it is beyond the {len(points)} vectors.")
-        found.points.append(point := points[i] if point is None else point)
+        point = _point(task, line.parts[INPUT]) if INPUT in line.parts else points[i] if i < len(points) else None
+        if point is None:
+            raise DataError(f"Line {line.number} is about no input: {task.name} has {len(points)} vectors. {_HOW}")
+        found.points.append(point)
         found.errors.append("".join(line.parts.get(ERROR, ())))
         for role, right in ((VALUE, task.value(point)), (DERIVATIVE, task.derivative(point)), (ARGUMENT, point[0])):
             words, numbers = line.parts.get(role), flat(right)
             if words is not None and len(words) != len(numbers):
-                raise DataError(
-                    f"Line {line.number}: the {role} of {task.name} at {shown(point)} is {counted(len(numbers), 'number')}, "
-                    f"but there {'is' if len(words) == 1 else 'are'} {len(words)}."
-                )
+                what = f"Line {line.number} has {counted(len(words), 'number')} as the {role} of {task.name}"
+                raise DataError(f"{what}, and at {shown(point)} there should be {len(numbers)}.")
             claims = [*map(precision.number, words or (), numbers)]
-            known = words is not None and None not in claims
-            getattr(found, role).append(_shaped(claims, right) if known else None)
+            getattr(found, role).append(_shaped(iter(claims), right) if claims and None not in claims else None)
     return found
 
 
 class Precision:
-    """How many digits a program prints: a number that agrees with the right one in all of them counts as right."""
+    """How many digits a program prints: what agrees with the right number in all of them counts as right.
+
+    Nothing is rounded for a program that prints 15 digits anywhere, or fewer than three.
+    """
 
     def __init__(self, words: Sequence[str]) -> None:
-        numbers = [re.sub(r"e.*|[-+]", "", word.lower()) for word in words if word[-1:].isdigit() or word[-1:] == "."]
-        digits = max((len(number.replace(".", "").lstrip("0")) for number in numbers), default=17)
+        numbers = [re.sub("e.*|[-+]", "", word.lower()) for word in words if "n" not in word.lower()]
         decimals = {len(number.partition(".")[2]) for number in numbers}
-        fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
-        self.decimals = min(decimals) if fixed and 3 <= min(decimals) < 15 else None
-        self.digits = digits if 3 <= digits < 15 else 17
-        if self.decimals is not None:
-            self.digits = 3  # numbers with fewer digits than these say too little
+        most = max((len(number.replace(".", "").lstrip("0")) for number in numbers), default=0)
+        is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
+        self.decimals = min(decimals) if is_fixed and 3 <= min(decimals) < 15 else None
+        self.digits = 17 if self.decimals is None and not 3 <= most < 15 else most if self.decimals is None else 3
 
     def number(self, word: str, right: float) -> float | None:
-        """Return a printed number; the right one if it agrees as far as it is printed, None if too little is printed."""
+        """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""
         x = float(word)
-        if not (math.isfinite(x) and math.isfinite(right)) or (self.digits == 17 and self.decimals is None):
+        if self.digits == 17 or not (math.isfinite(x) and math.isfinite(right)):
             return x
-        if self.decimals is None:
-            return right if abs(x - right) <= 0.51 * 10.0 ** (math.floor(math.log10(abs(x or 1.0))) + 1 - self.digits) else x
-        if abs(x - right) <= 0.51 * 10.0**-self.decimals:
+        places = self.decimals
+        if places is None:
+            places = self.digits - 1 - math.floor(math.log10(abs(x))) if x else 400
+        if abs(x - right) <= 0.51 * 10.0**-places:
             return right
-        return x if abs(x) >= 100 * 10.0**-self.decimals or abs(right) >= 100 * 10.0**-self.decimals else None
+        # With fixed decimals, numbers of fewer than three digits say too little.
+        return None if self.decimals is not None and max(abs(x), abs(right)) < 100 * 10.0**-places else x
 
 
 # -- lines without labels ----------------------------------------------------------------------------------------------
 
 
 def _told(lines: Sequence[Line], task: Task, points: Sequence[Point], partial: bool) -> Answers:
-    """Find out what the numbers of unlabelled lines are: the layout whose numbers agree with the right ones most often."""
+    """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
     known = {tuple(flat(point)) for point in points}
     found: list[tuple[float, tuple[str, ...], Answers]] = []
     for layout in _LAYOUTS:
-        labelled = [_with_layout(line, layout, task, points[i] if i < len(points) else None) for i, line in enumerate(lines)]
+        labelled = [_laid_out(line, layout, task, points[i : i + 1]) for i, line in enumerate(lines)]
         if None in labelled or (INPUT not in layout and not partial and len(lines) != len(points)):
             continue
         answers = _answers([line for line in labelled if line is not None], task, points)
         score = [tuple(flat(point)) in known for point in answers.points] if INPUT in layout else []
-        for quantity in {VALUE, DERIVATIVE} & {*layout}:
+        for quantity in QUANTITIES:
             right = getattr(task, quantity)
-            score += [_agree(claim, right(point)) for claim, point in zip(getattr(answers, quantity), answers.points, strict=True)]
-        found.append((sum(score) / len(score), layout, answers))
-    best = [entry for entry in found if entry[0] == max(found, key=lambda entry: entry[0])[0]]
-    if len(best) > 1:  # told by the mistake, then
-        best = [(score, layout, answers) for score, layout, answers in best if _is_explained(task, answers)]
+            score += [_agree(claim, right(answers.points[i])) for i, claim in answers.of(quantity).items()]
+        found.append((sum(score) / max(1, len(score)), layout, answers))
+    best = [entry for entry in found if entry[0] == max(score for score, _, _ in found)]
+    if len(best) > 1:
+        best = [entry for entry in best if _is_explained(task, entry[2])]
     if len(best) == 1:
         return best[0][2]
-    if not found:
-        count = f"{counted(len(lines), 'line')} of {len(lines[0].parts.get(None, ()))} numbers"
-        raise DataError(f"The vectors of {task.name} are {len(points)}, and {count} do not fit them. {_HOW}")
-    layouts = " or ".join(" and ".join(layout) for _, layout, _ in best or found)
-    raise DataError(f"It cannot be told whether the numbers are {layouts} of {task.name}. {_HOW}")
+    layouts = " or ".join(" and ".join(layout) for _, layout, _ in best or found) or "anything"
+    raise DataError(
+        f"It cannot be told whether the numbers are {layouts} of {task.name}, which has {len(points)} vectors. {_HOW}"
+    )
 
 
-def _with_layout(line: Line, layout: Sequence[str], task: Task, point: Point | None) -> Line | None:
+def _laid_out(line: Line, layout: Sequence[str], task: Task, points: Sequence[Point]) -> Line | None:
     """Label the numbers of a line; None if they are too many or too few."""
     words = line.parts.get(None)
     if words is None:
         return line
-    for inputs in range(1, len(words) + 1) if INPUT in layout else (0,):
-        at = _point(task, [*map(float, words[:inputs])]) if INPUT in layout else point
-        if at is None:
-            continue
-        sizes = {INPUT: inputs, VALUE: len(flat(task.value(at))), DERIVATIVE: len(flat(task.derivative(at)))}
-        if sum(sizes[role] for role in layout) == len(words):
-            rest = iter(words)
-            return Line(line.number, {role: [next(rest) for _ in range(sizes[role])] for role in layout})
+    for inputs in range(1, len(words)) if INPUT in layout else (0,):
+        point = _point(task, words[:inputs]) if inputs else next(iter(points), None)
+        if point is not None:
+            sizes = {INPUT: inputs, VALUE: len(flat(task.value(point))), DERIVATIVE: len(flat(task.derivative(point)))}
+            if sum(sizes[role] for role in layout) == len(words):
+                rest = iter(words)
+                return Line(line.number, {role: [next(rest) for _ in range(sizes[role])] for role in layout})
     return None
 
 
 def _agree(claim: Any, right: Any) -> bool:
-    pairs = zip(flat(claim), flat(right), strict=True) if claim is not None else ()
-    return claim is None or all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs)
+    pairs = zip(flat(claim), flat(right), strict=True)
+    return all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs)
 
 
 def _is_explained(task: Task, answers: Answers) -> bool:
-    quantities: tuple[Quantity, Quantity] = "value", "derivative"
-    return all(
-        diagnose(task, answers.points, getattr(answers, quantity), quantity, answers.digits).mistakes
-        for quantity in quantities
-        if answers.given(quantity)
-    )
+    given = [(quantity, answers.of(quantity)) for quantity in QUANTITIES]
+    reports = [
+        diagnose(task, [answers.points[i] for i in claims], [*claims.values()], quantity, answers.digits)
+        for quantity, claims in given
+        if claims
+    ]
+    return all(report.ok or report.mistakes for report in reports)

@@ -6,17 +6,20 @@ is run (`programs`) and read (`answers`). Read next: `check.alignment`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
-from autograd_mini.check.answers import Answers, flat, read
+from autograd_mini.check.answers import QUANTITIES, Answers, flat, read
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.programs import Limits, Outcome, run
-from autograd_mini.check.tasks import Point, Task
-from autograd_mini.check.vectors import line
+from autograd_mini.check.tasks import Task
+from autograd_mini.check.vectors import asked, line
 from autograd_mini.check.verdicts import Diagnosis
-from autograd_mini.errors import AutogradError, counted, sentences, shown
+from autograd_mini.errors import AutogradError, DataError, sentences, shown
+from autograd_mini.output.streams import reason
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 2  # the exit status of a command
 
@@ -27,99 +30,102 @@ class Judgement:
 
     Attributes:
         reports: the diagnosis of each quantity that was given, "value" and "derivative".
-        changed: the first point at which a function changed its argument, and the argument after the call.
+        change: the sentence about a function that changes its argument; "" if none does.
+        errors: the sentence about points at which the program reports an error; "" if there are none.
         fault: why not everything could be judged; "" if it could.
     """
 
     task: Task
     answers: Answers
     reports: dict[str, Diagnosis]
-    changed: tuple[Point, Any] | None = None
+    change: str = ""
+    errors: str = ""
     fault: str = ""
 
     @property
     def status(self) -> int:
         """The exit status: 0 if all is right, 1 if something is wrong, 2 if it cannot be told."""
-        if self.changed or any(report.verdict == "FAIL" for report in self.reports.values()):
+        reports = self.reports.values()
+        if self.change or self.errors or any(report.verdict == "FAIL" for report in reports):
             return WRONG
-        return RIGHT if self.reports and not self.fault and all(report.ok for report in self.reports.values()) else UNKNOWN
+        return UNKNOWN if self.fault or not reports or not all(reports) else RIGHT
 
     def __str__(self) -> str:
-        said = [str(report) for report in self.reports.values()]
-        if self.changed is not None:
-            point, after = self.changed
-            said.append(
-                f"{self.task.name} changes its argument: {shown(point[0])} is {shown(after)} after the call. "
-                "What the caller computes from it later is wrong. Copy the list first, and write to the copy."
-            )
-        missing = [quantity for quantity in ("value", "derivative") if quantity not in self.reports]
-        if self.reports and missing:
-            said.append(f"No {missing[0]}s were given.")
-        return "\n\n".join([*said, *filter(None, [self.fault])])
+        missing = [
+            f"No {quantity}s were given." for quantity in QUANTITIES if self.reports and quantity not in self.reports
+        ]
+        said = [*map(str, self.reports.values()), self.change, *missing, self.errors, self.fault]
+        return "\n\n".join(filter(None, said))
 
 
-def judge(task: Task, answers: Answers, fault: str = "") -> Judgement:
+def judge(task: Task, answers: Answers) -> Judgement:
     """Diagnose what was given of value and derivative."""
     reports = {}
-    quantities: tuple[Any, Any] = "value", "derivative"
-    for quantity in quantities:
-        claims = getattr(answers, quantity)
-        pairs = [(point, claim) for point, claim in zip(answers.points, claims, strict=True) if claim is not None]
-        if pairs:
-            points, given = zip(*pairs, strict=True)
-            reports[quantity] = diagnose(task, points, given, quantity, answers.digits)
-    changed = [
-        (point, after)
-        for point, after in zip(answers.points, answers.argument, strict=True)
-        if after is not None and any(a != b for a, b in zip(flat(after), flat(point[0]), strict=True))
-    ]
-    errors = [(point, error) for point, error in zip(answers.points, answers.errors, strict=True) if error]
-    if errors and not fault:
-        point, error = errors[0]
-        fault = f"At {counted(len(errors), 'point')} there is an error instead of numbers, first at {_at(task, point)}: {error}"
-    return Judgement(task, answers, reports, changed[0] if changed else None, fault)
+    for quantity in QUANTITIES:
+        if claims := answers.of(quantity):
+            points = [answers.points[i] for i in claims]
+            reports[quantity] = diagnose(task, points, [*claims.values()], quantity, answers.digits)
+    change = errors = ""
+    for point, after, error in zip(answers.points, answers.argument, answers.errors, strict=True):
+        if not change and after is not None and any(a != b for a, b in zip(flat(after), flat(point[0]), strict=True)):
+            change = (
+                f"{task.name} changes its argument: {shown(point[0])} has become {shown(after)} after the call, and "
+                "what the caller computes from it is wrong. Copy it first, and write to the copy."
+            )
+        if not errors and error:
+            errors = (
+                error if {*answers.errors} == {error} else f"At {line(point)} there is an error, no answer: {error}"
+            )
+    return Judgement(task, answers, reports, change, errors)
 
 
-def check_printed(task: Task, text: str) -> Judgement:
-    """Judge what a program printed.
+class Source(NamedTuple):
+    """Where the numbers come from: a file, standard input ("-"), or a program."""
 
-    Raises:
-        DataError: it cannot be read.
-    """
-    return judge(task, read(text, task))
+    file: str | None
+    command: Sequence[str] = ()
+    limits: Limits = Limits()
 
+    def judged(self, task: Task) -> Judgement:
+        """Judge the numbers for a task; raises a DataError if they cannot be read."""
+        if self.file is None:
+            return judge_outcome(task, run(self.command, asked(task), self.limits))
+        return judge(task, read(self.text(), task))
 
-def check_program(task: Task, command: Sequence[str], limits: Limits = Limits()) -> Judgement:
-    """Ask a program for its answers at the points of a task, one a line, and judge them."""
-    outcome = run(command, "".join(f"{line(point)}\n" for point in task.points), limits)
-    return judge_outcome(task, outcome)
+    def text(self) -> str:
+        """Return all that was printed; raises a DataError if the file cannot be read, or the program fails."""
+        if self.file is None:
+            outcome = run(self.command, "", self.limits)
+            if outcome.fault:
+                raise DataError(f"{outcome.fault} {outcome.complaint}".strip())
+            return outcome.output
+        try:
+            data = sys.stdin.buffer.read() if self.file == "-" else Path(self.file).read_bytes()
+        except OSError as error:
+            raise DataError(f"{reason(error)}.") from None
+        is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes
+        return data.decode("utf-16" if is_wide else "utf-8", "replace")
 
 
 def judge_outcome(task: Task, outcome: Outcome) -> Judgement:
     """Judge the answers of a program that has ended; a line that it did not finish does not count."""
-    whole = outcome.output if not outcome.fault else outcome.output[: outcome.output.rfind("\n") + 1]
+    whole = outcome.output[: outcome.output.rfind("\n") + 1] if outcome.fault else outcome.output
     lines = [answer for answer in whole.splitlines() if answer.strip()]
-    points, fault = task.points, outcome.fault
-    if fault and len(lines) > len(points):
-        lines = []
-    elif len(lines) < len(points):
+    wanted, fault = len(task.points), outcome.fault
+    if len(lines) < wanted:
+        next_one = line(task.points[len(lines)])
+        fault = f"{fault or 'It ended.'} It had answered {len(lines)} of {wanted} inputs; the next was {next_one}."
+    elif len(lines) > wanted:
         fault = (
-            f"{fault or 'It ended.'} It had answered {len(lines)} of {len(points)} inputs; "
-            f"the next one was {line(points[len(lines)])!r}."
+            fault or f"It printed {len(lines)} lines for {wanted} inputs: print one line for each, and nothing else."
         )
-    elif not fault and len(lines) > len(points):
-        fault = f"It printed {len(lines)} lines for {len(points)} inputs: print one line for each, and nothing else."
         lines = []
-    if outcome.complaint and (fault or outcome.fault):
+    else:
+        fault = ""
+    if fault and outcome.complaint:
         fault = f"{fault} Its last words: {outcome.complaint}"
-    if not lines:
-        return Judgement(task, Answers(), {}, fault=fault)
     try:
-        answers = read("\n".join(lines), task, points)
+        found = judge(task, read("\n".join(lines), task, task.points)) if lines else Judgement(task, Answers(), {})
     except AutogradError as error:
-        return Judgement(task, Answers(), {}, fault=f"{fault} {sentences(error)}".strip())
-    return judge(task, answers, fault if len(lines) < len(points) else "")
-
-
-def _at(task: Task, point: Point) -> str:
-    return f"{task.name}({', '.join(map(shown, point))})"
+        return Judgement(task, Answers(), {}, fault=fault or sentences(error))
+    return replace(found, fault=fault)

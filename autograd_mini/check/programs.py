@@ -31,6 +31,9 @@ class Limits(NamedTuple):
     output: int = 16
 
 
+_LIMITS = Limits()
+
+
 class Outcome(NamedTuple):
     """What a program printed, and what went wrong with it: a sentence, or "" if it ended well."""
 
@@ -40,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 def run(
-    command: Sequence[str], given: str = "", limits: Limits = Limits(), folder: str | Path | None = None
+    command: Sequence[str], given: str = "", limits: Limits = _LIMITS, folder: str | Path | None = None
 ) -> Outcome:
     """Run a program to its end or its limits, and kill everything it has started."""
     mark = uuid.uuid4().hex
@@ -52,8 +55,7 @@ def run(
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         return Outcome("", f"The program {command[0]!r} cannot be started: {why}.")
-    flooded = threading.Event()
-    output = _Drain(process.stdout, keep=limits.output << 20, when_full=lambda: (flooded.set(), _kill(process, mark)))
+    output = _Drain(process.stdout, keep=limits.output << 20, when_full=lambda: _kill(process, mark))
     errors = _Drain(process.stderr, keep=1 << 16)
     threads = [*map(_started, (output.run, errors.run, lambda: _feed(process.stdin, given.encode())))]
     late = False
@@ -70,13 +72,13 @@ def run(
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     complaint = next((line.strip() for line in reversed(errors.text.splitlines()) if line.strip()), "")
-    if flooded.is_set():
+    if output.is_full:
         fault = f"It printed more than {limits.output} MB and was stopped."
     elif late:
         fault = f"It did not end within {limits.seconds:g} s and was stopped."
     else:
         fault = _ending(process.returncode)
-    return Outcome(output.text, fault, printable(complaint)[:300])
+    return Outcome(output.text, fault, printable(complaint)[:120])
 
 
 class _Drain:
@@ -85,13 +87,14 @@ class _Drain:
     def __init__(self, pipe: IO[bytes] | None, keep: int, when_full: Callable[[], object] = bool) -> None:
         assert pipe is not None
         self._pipe, self._keep, self._when_full = pipe, keep, when_full
-        self._data = bytearray()
+        self._data, self.is_full = bytearray(), False
 
     def run(self) -> None:
         with self._pipe, contextlib.suppress(OSError, ValueError):
             while chunk := self._pipe.read(1 << 16):
                 self._data += chunk
                 if len(self._data) > self._keep:
+                    self.is_full = True
                     self._when_full()
                     del self._data[: self._keep // 2]
 

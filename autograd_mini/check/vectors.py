@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files as resources
 from pathlib import PurePath
 from typing import Any
@@ -22,7 +22,13 @@ from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.watch.boundaries import kinks
 
-FORMATS = ("json", "csv", "java", "c", "js", "python")
+_FILES = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
+_CALLS = {  # of the user's functions: key, name in camel case and in snake case, arguments
+    "java": '            case "{key}": return numbers(Mine.{camel}({arguments}));',
+    "js": '  "{key}": (a) => mine.{camel}({arguments}),',
+    "python": '    "{key}": lambda a: mine.{snake}({arguments}),',
+    "c": '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;',
+}
 
 
 def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
@@ -37,92 +43,79 @@ def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
         table = io.StringIO()
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(("task", "input", "value", "derivative"))
-        for task in tasks:
-            for point in task.points:
-                rows.writerow((task.name, *map(_text, (point, task.value(point), task.derivative(point)))))
+        rows.writerows((task.name, *_answers(task, point)) for task in tasks for point in task.points)
         return table.getvalue()
-    return _program(tasks, form, PurePath(path or {"java": "VectorsTest.java", "python": "vectors_test.py"}.get(form, f"vectors_test.{form}")))
+    return _program(tasks, form, PurePath(path or _FILES[form]))
 
 
-def number(x: float) -> str:
-    """Return a number in full, as the parsers of all languages read it."""
+def line(point: Any) -> str:
+    """Return the numbers of a point, or of an answer, as one line that the parsers of all languages read."""
+    return " ".join(map(_full, flat(point)))
+
+
+def asked(task: Task) -> str:
+    """Return what a program is asked about a task: its points, one a line."""
+    return "".join(f"{line(point)}\n" for point in task.points)
+
+
+def _full(x: float) -> str:
     return repr(float(x)) if math.isfinite(x) else "NaN" if math.isnan(x) else f"{'-' * (x < 0)}Infinity"
 
 
-def _text(numbers: Any) -> str:
-    return " ".join(map(number, flat(numbers)))
-
-
-def line(point: Point) -> str:
-    """Return a point as one line of the protocol: the numbers of all arguments."""
-    return _text(point)
+def _answers(task: Task, point: Point) -> tuple[str, str, str]:
+    return line(point), line(task.value(point)), line(task.derivative(point))
 
 
 def _entry(task: Task, point: Point) -> dict[str, Any]:
     def plain(numbers: Any) -> Any:
-        return [plain(x) for x in numbers] if isinstance(numbers, (list, tuple)) else numbers if math.isfinite(numbers) else number(numbers)
+        if isinstance(numbers, (list, tuple)):
+            return [*map(plain, numbers)]
+        return numbers if math.isfinite(numbers) else _full(numbers)
 
-    value, derivative = plain(task.value(point)), plain(task.derivative(point))
-    return {"task": task.name, "input": plain(point), "value": value, "derivative": derivative, "kink": _is_kink(task, point)}
+    answers = {"value": plain(task.value(point)), "derivative": plain(task.derivative(point))}
+    return {"task": task.name, "input": plain(point), **answers, "kink": _is_kink(task, point)}
 
 
 def _is_kink(task: Task, point: Point) -> bool:
     """Return True where the derivative is a choice."""
-    leaves = [[Value(x) for x in argument] if isinstance(argument, list) else Value(argument) for argument in point]
+    first = point[0]
     with kinks() as found:
-        task.function(leaves[0], *point[1:])
+        task.function([*map(Value, first)] if isinstance(first, list) else Value(first), *point[1:])
     return bool(found)
 
 
-# -- programs ----------------------------------------------------------------------------------------------------------
-
-
 def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
+    """Fill in the template of a test."""
     if form == "java" and not re.fullmatch(r"[A-Za-z_]\w*", path.stem):
         raise ArgumentError(f"{path.stem!r} cannot be the name of a Java class.", "Choose another with -o.")
-    lines = [
-        f"{task.name};{'|'.join(map(_text, point))};{_text(task.value(point))};{_text(task.derivative(point))};{'kink' * _is_kink(task, point)}"
-        for task in tasks
-        for point in task.points
-    ]
-    calls = [_CALLS[form](task, key, like) for task in tasks for key, like in _functions(task)]
-    most = max(len(flat(task.derivative(point))) for task in tasks for point in task.points)
+    lines = []
+    for task in tasks:
+        for point in task.points:
+            _, *answers = _answers(task, point)
+            parts = task.name, "|".join(map(line, point)), *answers, "kink" * _is_kink(task, point)
+            lines.append(f'        "{";".join(parts)}",')
     text = (resources("autograd_mini.check") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
     for key, replacement in {
-        "TASKS": ", ".join(task.name for task in tasks), "TASK": tasks[0].name, "FILE": path.name, "STEM": path.stem,
-        "MOST": str(max(64, most)), "CALLS": "\n".join(calls), "LINES": "\n".join(f'        "{line}",' for line in lines),
-    }.items():  # fmt: skip
+        "TASKS": ", ".join(task.name for task in tasks),
+        "TASK": tasks[0].name,
+        "FILE": path.name,
+        "STEM": path.stem,
+        "CALLS": "\n".join(call for task in tasks for call in _calls(task, form)),
+        "LINES": "\n".join(lines),
+    }.items():
         text = text.replace(f"@{key}@", replacement)
     return text
 
 
-def _functions(task: Task) -> list[tuple[str, Any]]:
-    """Return what a test asks a program: the key, and a result of the same shape."""
-    point = task.points[0]
-    return [(task.name, task.value(point)), (f"{task.name}'", task.derivative(point))]
-
-
-def _arguments(task: Task) -> str:
-    return ", ".join(f"a[{i}]" if isinstance(x, list) else f"a[{i}][0]" for i, x in enumerate(task.points[0]))
-
-
-def _snake(key: str) -> str:
-    return key.replace("'", "_derivative")
-
-
-def _camel(key: str) -> str:
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), _snake(key))
-
-
-def _c(task: Task, key: str, like: Any) -> str:
-    given = _arguments(task) + (", n" if isinstance(task.points[0][0], list) else "")
-    call = f"my_{_snake(key)}({given}, out)" if isinstance(like, list) else f"out[0] = my_{_snake(key)}({given})"
-    return f'    if (!strcmp(name, "{key}")) return {call}, 1;'
-
-
-_CALLS: dict[str, Callable[[Task, str, Any], str]] = {
-    "java": lambda task, key, _: f'            case "{key}": return numbers(Mine.{_camel(key)}({_arguments(task)}));',
-    "js": lambda task, key, _: f'  "{key}": (a) => mine.{_camel(key)}({_arguments(task)}),',
-    "python": lambda task, key, _: f'    "{key}": lambda a: mine.{_snake(key)}({_arguments(task)}),',
-    "c": _c,
-}  # fmt: skip
+def _calls(task: Task, form: str) -> list[str]:
+    """Return the calls of the user's function and of its derivative."""
+    point, found = task.points[0], []
+    arguments = ", ".join(f"a[{i}]" if isinstance(x, list) else f"a[{i}][0]" for i, x in enumerate(point))
+    for key, result in ((task.name, task.value(point)), (f"{task.name}'", task.derivative(point))):
+        snake = key.replace("'", "_derivative")
+        camel = re.sub("_([a-z])", lambda match: match[1].upper(), snake)
+        after = ", n" * isinstance(point[0], list) + ", out" * isinstance(result, list)
+        before = "" if isinstance(result, list) else "out[0] = "
+        words = {"key": key, "snake": snake, "camel": camel, "arguments": arguments, "before": before, "after": after}
+        found.append(_CALLS[form].format_map(words))
+    return found

@@ -9,7 +9,7 @@
 
 #include "mine.h"
 
-enum { MOST = @MOST@ };
+enum { MOST = 256 };
 typedef double List[MOST];
 
 /* Call your own functions here, and leave out what you do not have. a[0] is the first argument, n numbers long. */
