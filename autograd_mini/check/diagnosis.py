@@ -1,18 +1,35 @@
 """The diagnosis: numbers compared with the right ones, and the rows of the mistake table that explain all of them.
 
-Rely on: `diagnose(task, points, claimed, quantity=...)`. Numbers alone are needed, so a program in any language will
-do. Not here: the mistakes. Read next: the mistake table.
+Rely on: `diagnose(task, points, claimed, quantity)`. Numbers alone are needed, so a program in any language will do.
+Not here: the mistakes (`mistakes`, `passes`), and Python functions (`handwritten`). Read next: `check.handwritten`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import itertools
+import math
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from autograd_mini.check.tasks import Point, Task
-from autograd_mini.check.verdicts import Diagnosis
+from autograd_mini.check.differences import Estimate, differentiate
+from autograd_mini.check.formulas import RIGHT
+from autograd_mini.check.mistakes import Case, Mistake, Numbers, constant_factor, mistakes_of
+from autograd_mini.check.passes import mistakes_in_passes
+from autograd_mini.check.tasks import Point, Task, flat
+from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
+from autograd_mini.errors import ArgumentError, counted, shown
 
 Quantity = Literal["derivative", "value"]
+
+_CLOSE = 1e-9  # relative differences that need no explanation
+_ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
+_EPSILON, _EPSILON_32 = sys.float_info.epsilon, 2.0**-23
+_LOST = 64.0  # roundings of a naive formula
+_MOST = 4  # explanations
+_STEPS = [10.0**-k for k in range(3, 16)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
 
 
 def diagnose(
@@ -27,4 +44,266 @@ def diagnose(
     `claimed` has one entry per point: a number, a list, or a matrix (nested lists); None where there is no answer. If
     numbers were printed with few `digits`, they are compared in so many digits.
     """
-    raise NotImplementedError
+    if len(points) != len(claimed) or not points:
+        raise ArgumentError(f"There are {counted(len(claimed), 'answer')} for {counted(len(points), 'point')}.",
+                            "Give one answer per point, and at least one point.")  # fmt: skip
+    cases: list[Case] = []
+    for point in points:
+        cases.append(Case(task, point, tuple(cases)))
+    answers = [None if answer is None else flat(answer) for answer in claimed]
+    return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits)).diagnosis()
+
+
+class _Judgement:
+    """Numbers beside the right ones."""
+
+    def __init__(self, cases: list[Case], claimed: list[Numbers | None], quantity: str, printed: float) -> None:
+        self.cases, self.claimed, self.quantity, self.printed = cases, claimed, quantity, printed
+        self.is_slope = quantity == "derivative"
+        self.right = [case.slopes if self.is_slope else case.values for case in cases]
+        self.errors = [case.task.errors(case.point) if self.is_slope else [0.0] * len(case.values) for case in cases]
+        largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
+        # What a naive formula rounds is about as large as this.
+        self.scale = [min(max([1.0, *map(abs, case.values), *map(abs, case.slopes)]), largest) for case in cases]
+        self.is_kink = functools.cache(self._is_kink)
+        self.wrong = [(k, i) for k, i in self._entries() if not self._is_close(k, i, self.right[k][i], _CLOSE)]
+
+    def _entries(self) -> Iterator[tuple[int, int]]:
+        """Yield every number that has a right one, as (case, index); index -1 stands for a wrong number of numbers."""
+        for k, right in enumerate(self.right):
+            claimed = self.claimed[k]
+            if claimed is not None and len(claimed) != len(right):
+                yield k, -1
+            else:
+                yield from ((k, i) for i, x in enumerate(right) if math.isfinite(x))
+
+    def _claim(self, k: int, i: int) -> float:
+        claimed = self.claimed[k]
+        return math.nan if claimed is None or i < 0 else claimed[i]
+
+    def _is_close(self, k: int, i: int, number: float, tolerance: float, absolute: float = 0.0) -> bool:
+        """Return True if a claim is a number, in the digits that both have."""
+        claim = self._claim(k, i)
+        if i < 0 or not math.isfinite(claim) or not math.isfinite(number):
+            return i >= 0 and not math.isfinite(claim) and not math.isfinite(number)
+        error = self.errors[k][i] if i < len(self.errors[k]) else 0.0
+        slack = max(tolerance, self.printed) * max(abs(number), abs(claim)) + absolute * self.scale[k] + 4.0 * error
+        return abs(claim - number) <= slack
+
+    # -- kinks ---------------------------------------------------------------------------------------------------------
+
+    def _estimate(self, k: int, i: int) -> Estimate:
+        case = self.cases[k]
+        output, index = divmod(i, len(case.xs))
+        function = case.task.moved(case.point, index)
+        return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], case.xs[index])
+
+    def _is_kink(self, k: int, i: int) -> bool:
+        return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
+
+    def _is_convention(self, k: int, i: int) -> bool:
+        """Return True if a slope lies between those on both sides of a kink."""
+        claim = self._claim(k, i)
+        if not math.isfinite(claim) or not self.is_kink(k, i):
+            return False
+        low, high = self._estimate(k, i).between
+        slack = _ALIKE * max(abs(low), abs(high))
+        return low - slack <= claim <= high + slack
+
+    # -- the verdict ---------------------------------------------------------------------------------------------------
+
+    def diagnosis(self) -> Diagnosis:
+        """Return what is right, what is wrong, and why."""
+        kinks = {(k, i) for k, i in self.wrong if self._is_convention(k, i)}
+        self.wrong = [entry for entry in self.wrong if entry not in kinks]
+        named = [Named("convention", "It is right; at a kink you chose another slope than this package.",
+                       "Any slope between those on both sides will do.", True)] if kinks else []  # fmt: skip
+        verdicts, partial = dict.fromkeys(kinks, Verdict.KINK), ()
+        bars: dict[tuple[int, int], float] = {}
+        if self.wrong and (reason := next(self._reasons(), None)) is not None:
+            named.append(reason[0])
+            bars = {entry: reason[2](*entry) for entry in self.wrong} if reason[1] is Verdict.NOISE else {}
+            verdicts |= dict.fromkeys(self.wrong, reason[1])
+        elif self.wrong:
+            verdicts |= dict.fromkeys(self.wrong, Verdict.FAIL)
+            rows = self._rows()
+            explained = list(itertools.islice((row for row in rows if self._explains(row)), _MOST))
+            explained = explained or [row for row in self._of_all() if self._explains(row)]
+            named = [Named(row.name, row.sentence, row.correction) for row in _distinct(explained)]
+            named = named or self._overflow()
+            partial = () if named else self._partial()
+        findings = tuple([self._finding(k, verdicts, bars) for k in range(len(self.cases))])
+        title = f"{self.cases[0].task.name}: {self.quantity} at {counted(len(self.cases), 'point')}"
+        return Diagnosis(title, findings, tuple(named), partial)
+
+    def _rows(self) -> Iterator[Mistake]:
+        yield from mistakes_of(self.cases, self.quantity)
+        if self.is_slope:
+            yield from mistakes_in_passes(self.cases)
+
+    def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
+        """Return what is found at one point: its first wrong number, or its first one."""
+        case, right, claimed = self.cases[k], self.right[k], self.claimed[k]
+        where = f"{case.task.name} at {', '.join([shown(x, 40) for x in case.point])}"
+        if not all(map(math.isfinite, right)):
+            return Finding(where, Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
+        own = {i: verdict for (n, i), verdict in verdicts.items() if n == k}
+        if -1 in own:
+            return Finding(where, Verdict.FAIL, None, right[0], remark=f"There are {counted(len(claimed or ()), 'number')}"
+                           f" where {len(right)} belong.")  # fmt: skip
+        i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
+        verdict, remark = own.get(i, Verdict.PASS), ""
+        if len(right) > 1:
+            row, column = divmod(i, len(case.xs))
+            where += f", [{row}][{column}]" if len(case.values) > 1 and self.is_slope else f", [{i}]"
+        if verdict is Verdict.PASS and i in own:
+            remark = "Digits are lost."
+        sides: tuple[float | None, float | None] = (None, None)
+        if verdict is Verdict.KINK or (verdict is Verdict.FAIL and self.is_kink(k, i)):
+            estimate = self._estimate(k, i)
+            sides = estimate.left, estimate.right
+        error = bars.get((k, i), self.errors[k][i])
+        return Finding(where, verdict, None if claimed is None else claimed[i], right[i], error, *sides, remark)
+
+    # -- right after all -----------------------------------------------------------------------------------------------
+
+    def _reasons(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
+        """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
+        wrong, task = self.wrong, self.cases[0].task
+        claims = [self._claim(k, i) for k, i in wrong]
+        if not all(map(math.isfinite, claims)):
+            return
+        distance = {(k, i): abs(self._claim(k, i) - self.right[k][i]) for k, i in wrong}
+        if all(d <= _LOST * _EPSILON * self.scale[k] for (k, i), d in distance.items()):
+            right = RIGHT.get(task.name)
+            advice = (
+                f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
+            )
+            yield (
+                Named("digits", "It is right, but loses digits where it is small.", advice, True),
+                Verdict.PASS,
+                self._lost,
+            )
+        if all(d <= 8.0 * _EPSILON_32 * self.scale[k] for (k, i), d in distance.items()) and self._is_float32():
+            yield (Named("float32", "It is right in the precision of float32.", "Compute in double precision to be sure.",
+                         True), Verdict.NOISE, lambda k, i: 8.0 * _EPSILON_32 * self.scale[k])  # fmt: skip
+        if self.is_slope:
+            yield from self._steps()
+
+    def _lost(self, k: int, i: int) -> float:
+        return _LOST * _EPSILON * self.scale[k]
+
+    def _is_float32(self) -> bool:
+        numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
+        return all(struct.unpack("f", struct.pack("f", x))[0] == x for x in numbers)
+
+    def _steps(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
+        """Yield the step of differences that give these numbers."""
+        for step, is_central in itertools.product(_STEPS, (True, False)):
+
+            def bar(k: int, i: int, step: float = step) -> float:
+                values = [abs(y) for y in self.cases[k].values]
+                return (
+                    8.0
+                    * _EPSILON
+                    * max([*values, abs(self.cases[k].xs[i % len(self.cases[k].xs)]) * self.scale[k]])
+                    / step
+                )
+
+            def agrees(k: int, i: int, step: float = step, is_central: bool = is_central) -> bool:
+                case = self.cases[k]
+                output, index = divmod(i, len(case.xs))
+                function, x = case.task.moved(case.point, index), case.xs[index]
+                above, below = function(x + step), function(x - step if is_central else x)
+                if not above or not below:
+                    return False
+                difference = (above[output] - below[output]) / (2.0 * step if is_central else step)
+                return abs(self._claim(k, i) - difference) <= 1e-6 * abs(difference) + min(
+                    bar(k, i), 0.1 * self.scale[k]
+                )
+
+            if all(agrees(k, i) for k, i in self.wrong):
+                kind = "central" if is_central else "forward"
+                advice = "Differences are good to a few digits; do not train with them, or use a larger step."
+                yield (Named("differences", f"It is right as far as {kind} differences with the step {step:.0e} can be.",
+                             advice, True), Verdict.NOISE,
+                       lambda k, i: bar(k, i) + abs(self._claim(k, i) - self.right[k][i]))  # fmt: skip
+
+    # -- wrong ---------------------------------------------------------------------------------------------------------
+
+    def _numbers(self, row: Mistake) -> list[Numbers | None]:
+        """Return what a mistake gives at every point; [] where it cannot be said."""
+        found: list[Numbers | None] = []
+        for case in self.cases:
+            try:
+                found.append(row.apply(case))
+            except (ArithmeticError, ValueError, TypeError, IndexError):
+                found.append(None)
+        return found
+
+    def _explains(self, row: Mistake) -> bool:
+        """Return True if a mistake gives all claims; at a kink, any slope will do."""
+        seen = False
+        for k, case in enumerate(self.cases):
+            claimed = self.claimed[k]
+            try:
+                numbers = row.apply(case)
+            except (ArithmeticError, ValueError, TypeError, IndexError):
+                return False
+            if numbers is None or (claimed is not None and len(claimed) != len(numbers)):
+                return False
+            for i, number in enumerate(numbers):
+                is_known = i < len(self.right[k]) and len(numbers) == len(self.right[k])
+                if is_known and not math.isfinite(self.right[k][i]):
+                    continue
+                if not self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON):
+                    if is_known and self.is_kink(k, i):
+                        continue
+                    return False
+                seen = seen or (k, i) in self._wrong_set or (k, -1) in self._wrong_set
+        return seen
+
+    @functools.cached_property
+    def _wrong_set(self) -> set[tuple[int, int]]:
+        return set(self.wrong)
+
+    def _of_all(self) -> Iterator[Mistake]:
+        """Yield a factor that is the same at all points, if there is one."""
+        ratios = [self._claim(k, i) / self.right[k][i] for k, i in self.wrong if i >= 0 and self.right[k][i]]
+        if ratios and len(self.wrong) > 1 and math.isfinite(ratios[0]) and ratios[0]:
+            yield constant_factor(ratios[0])
+
+    def _overflow(self) -> list[Named]:
+        """Return the reason if all wrong numbers are not even finite."""
+        if any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong) or len(self.wrong) == len(
+            [*self._entries()]
+        ):
+            return []
+        right = RIGHT.get(self.cases[0].task.name)
+        stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
+        return [Named("overflow", "It is right, but at some points it is not finite: exp overflows, or 0/0.", stable)]
+
+    def _partial(self) -> tuple[Named, ...]:
+        """Return the mistake that explains most, or all up to a factor: one of several mistakes."""
+        best, most = (), max(1, len(self.wrong) // 4)
+        for row in self._rows():
+            numbers = self._numbers(row)
+            pairs = [
+                (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
+            ]
+            ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
+            if (
+                len(pairs) == len(self.wrong) > 2
+                and len(ratios) > 2
+                and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
+            ):
+                return (Named(row.name, row.sentence, row.correction),)
+            explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
+            if len(explained) > most:
+                best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
+        return best
+
+
+def _distinct(rows: list[Mistake]) -> list[Mistake]:
+    """Return rows without those that say the same."""
+    return list({row.sentence: row for row in reversed(rows)}.values())[::-1]
