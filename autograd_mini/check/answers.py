@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.tasks import TASK_NAMES, Point, Task
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.errors import DataError, counted, shown
 
 QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
@@ -126,7 +126,7 @@ def _objects(found: Any) -> Iterator[Line]:
     for number, row in enumerate(rows, 1):
         line = Line(number, {})
         for key, part in (row if isinstance(row, dict) else {None: row}).items():
-            line.add(key and _role(key, number, key), [str(x) for x in flat(part)])
+            line.add(key and _role(key, number, key), _split(json.dumps(part)))
         yield line
 
 
@@ -180,11 +180,6 @@ def _role(word: str, number: int, text: str) -> str:
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
-
-
-def flat(numbers: Any) -> list[Any]:
-    """Return the numbers in nested lists, one after the other."""
-    return [x for part in numbers for x in flat(part)] if isinstance(numbers, (list, tuple)) else [numbers]
 
 
 def _shaped(numbers: Iterator[Any], like: Any) -> Any:

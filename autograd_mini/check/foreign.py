@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from autograd_mini.check.answers import QUANTITIES, Answers, flat, read
+from autograd_mini.check.answers import QUANTITIES, Answers, read
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.programs import Limits, Outcome, run
-from autograd_mini.check.tasks import Task
+from autograd_mini.check.tasks import Task, flat
 from autograd_mini.check.vectors import asked, line
 from autograd_mini.check.verdicts import Diagnosis
 from autograd_mini.errors import AutogradError, DataError, sentences, shown
@@ -54,8 +54,14 @@ class Judgement:
         missing = [
             f"No {quantity}s were given." for quantity in QUANTITIES if self.reports and quantity not in self.reports
         ]
-        said = [*map(str, self.reports.values()), self.change, *missing, self.errors, self.fault]
+        said = [*map(short, self.reports.values()), self.change, *missing, self.errors, self.fault]
         return "\n\n".join(filter(None, said))
+
+
+def short(report: Diagnosis) -> str:
+    """Return a report without the numbers that are right."""
+    lines = str(report).splitlines()
+    return "\n".join(line for line in lines if not line.startswith("  PASS ") and not line.endswith(" that are right"))
 
 
 def judge(task: Task, answers: Answers) -> Judgement:

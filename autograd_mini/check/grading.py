@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.check import submission
-from autograd_mini.check.answers import QUANTITIES, flat
+from autograd_mini.check.answers import QUANTITIES
 from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.foreign import Judgement, judge_outcome
+from autograd_mini.check.foreign import Judgement, judge_outcome, short
 from autograd_mini.check.programs import Limits, run
-from autograd_mini.check.tasks import Point, Task, task_named
+from autograd_mini.check.tasks import Point, Task, flat, task_named
 from autograd_mini.check.vectors import asked, line
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value
@@ -206,7 +206,7 @@ def _part(task: Assignment, judgement: Judgement, quantity: Quantity, pictures: 
     if report is None:
         why = " ".join(trouble) or f"No {quantity}s were given."
         return Part(name, 0.0, task.points / 2, why, why)
-    text = "\n".join([str(report), *trouble])
+    text = "\n".join([short(report), *trouble])
     if report.ok and not trouble:
         return Part(name, task.points / 2, task.points / 2, text)
     mistakes = [f"{named.sentence} {named.correction}" for named in report.mistakes]

@@ -16,8 +16,7 @@ from importlib.resources import files as resources
 from pathlib import PurePath
 from typing import Any
 
-from autograd_mini.check.answers import flat
-from autograd_mini.check.tasks import Point, Task
+from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.watch.boundaries import kinks
