@@ -101,6 +101,13 @@ def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
+def _svg(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".svg" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of an .svg file in a folder that exists")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
@@ -147,6 +154,18 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--title", metavar="TEXT", help="the text above the picture")
     picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="direction of the arrows (default: LR)")
     picture.set_defaults(run=_draw)
+
+    engine = commands.add_parser(
+        "check-engine",
+        help="judge the Value class of your own engine, and name its mistake",
+        description="Build small graphs with a Value class of your own, compare its numbers and gradients, and name "
+        "the mistake with the smallest graph that shows it. The class runs in a process of its own, with your rights. "
+        "The exit status is 0 if it is right, 1 if it is wrong, and 2 if that cannot be told.",
+    )
+    engine.add_argument("target", metavar="FILE.py:CLASS", help="the class; or MODULE:CLASS")
+    engine.add_argument("-o", "--output", type=_svg, metavar="FILE.svg", help="draw the smallest graph that went wrong")
+    engine.add_argument("--seconds", type=_whole(1), default=60, metavar="N", help="stop it after N s (default: 60)")
+    engine.set_defaults(run=_check_engine)
 
     debug = commands.add_parser(
         "debug",
@@ -274,6 +293,18 @@ def _prove(options: argparse.Namespace) -> int:
     text, proved = symbolic.explain_proof(options.name, options.classes)
     say(text)
     return 0 if proved else 1
+
+
+def _check_engine(options: argparse.Namespace) -> int:
+    from autograd_mini.check.child import examined
+    from autograd_mini.output import files
+
+    result = examined(options.target, options.seconds)
+    say(result.text)
+    if options.output is not None and result.svg:
+        files.write(options.output, result.svg)
+        say(str(options.output))
+    return result.status
 
 
 def _draw(options: argparse.Namespace) -> None:

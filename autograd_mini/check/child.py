@@ -1,0 +1,127 @@
+"""`check_engine` on a class in a file or a module, in a process of its own that can be stopped whatever it does.
+
+The process is started with this module as its program, and leaves what it found in a file. Not here: a sandbox, because
+the code runs with your rights. Read next: `check.pytorch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autograd_mini.check.verdicts import Verdict
+from autograd_mini.errors import ArgumentError, AutogradError, sentences
+
+STATUS = {Verdict.PASS: 0, Verdict.KINK: 0, Verdict.FAIL: 1}  # all others, that cannot tell, have 2
+
+
+class Result(NamedTuple):
+    """What the process left: the verdict, the report as text, and the picture of the first example."""
+
+    verdict: Verdict
+    text: str
+    svg: str = ""
+
+    @property
+    def status(self) -> int:
+        """The exit status of the command: 0 right, 1 wrong, 2 cannot tell."""
+        return STATUS.get(self.verdict, 2)
+
+
+def examined(target: str, seconds: float) -> Result:
+    """Examine the class that a target such as "engine.py:Value" names, for at most so many seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        left = Path(folder, "report.json")
+        child = subprocess.Popen(
+            [sys.executable, "-m", __name__, target, str(left)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status: int | None = child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            _stop(child)
+        if left.exists():
+            verdict, text, svg = json.loads(left.read_text(encoding="utf-8"))
+            return Result(Verdict(verdict), text, svg)
+    ended = f"ended with exit status {status}" if status is not None else f"did not end within {seconds:g} s"
+    return Result(Verdict.NOISE, f"{target}: cannot tell, because its process {ended}.")
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End the process, and what it has started."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
+    child.wait()
+
+
+def loaded(target: str) -> Any:
+    """Import `FILE.py:CLASS`, `MODULE:CLASS`, or a file whose only class has a backward(), and return the class."""
+    place, colon, name = target.rpartition(":")
+    if not colon or name.endswith(".py") or os.sep in name:
+        place, name = target, ""
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise ArgumentError(f"There is no file {place!r}.", "Write FILE.py:CLASS, or MODULE:CLASS.")
+        sys.path.insert(0, str(path.parent.resolve()))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None  # the file is there
+        assert spec.loader is not None
+        module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    else:
+        sys.path.insert(0, os.getcwd())
+        module = importlib.import_module(place)
+    if not name:
+        kinds = [
+            kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__
+        ]
+        named = [kind.__name__ for kind in kinds if hasattr(kind, "backward")]
+        if len(named) != 1:
+            raise ArgumentError(f"{place} has {len(named)} classes with a backward().", "Name one: FILE.py:CLASS.")
+        name = named[0]
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ArgumentError(f"{place} has no {name!r}.", "Write the name of the class after the colon.")
+        found = getattr(found, part)
+    return found
+
+
+def told(target: str) -> tuple[str, str, str]:
+    """Return the verdict, the text and the picture, whatever the code of the target does."""
+    from autograd_mini.check.engines import check_engine
+
+    try:
+        report = check_engine(loaded(target))
+        text = str(report)
+        try:
+            return report.verdict, text, report.svg
+        except AutogradError as error:  # without dot there is no picture
+            return report.verdict, f"{text}\n  There is no picture: {sentences(error)}", ""
+    except AutogradError as error:
+        return Verdict.NOISE, f"{target}: cannot tell. {sentences(error)}", ""
+    except (Exception, SystemExit) as error:
+        return Verdict.NOISE, f"{target}: cannot tell, because it raises {type(error).__name__}: {error}", ""
+
+
+if __name__ == "__main__":
+    _target, _left = sys.argv[1:]
+    _whole = f"{_left}.part"
+    Path(_whole).write_text(json.dumps(told(_target)), encoding="utf-8")
+    os.replace(_whole, _left)  # whole, or not there
+    os._exit(0)  # whatever threads the target has started

@@ -1,0 +1,222 @@
+"""Small computations to try an engine with: as data, as a graph of this package, as a program to read; made smaller.
+
+A `Graph` holds no node, so that any engine can build it. Not here: right and wrong gradients (`sweeps`).
+Read next: `check.sweeps`.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.text import number
+
+SIGNS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "add": ("+", operator.add), "sub": ("-", operator.sub), "mul": ("*", operator.mul),
+    "div": ("/", operator.truediv), "pow": ("**", operator.pow), "neg": ("-", operator.neg),
+}  # fmt: skip
+METHODS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "tan", "sinh", "cosh", "softplus", "silu")
+_LEAVES = "xyzuvw"
+_MOST_TRIES = 300
+_LARGEST = 1e4  # numbers in a random graph
+
+Operand = int | float  # the place of an earlier node, or a constant
+
+
+class Step(NamedTuple):
+    """One operation of a graph."""
+
+    op: str
+    operands: tuple[Operand, ...]
+
+    def applied(self, operands: list[Any]) -> Any:
+        """Compute it, on the numbers of any engine."""
+        return SIGNS[self.op][1](*operands) if self.op in SIGNS else getattr(operands[0], self.op)()
+
+    def written(self, names: list[str]) -> str:
+        """Write it as an expression."""
+        if self.op not in SIGNS:
+            return f"{names[0]}.{self.op}()"
+        return f" {SIGNS[self.op][0]} ".join(names) if len(names) == 2 else f"-{names[0]}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A computation: numbers to begin with, operations, and the nodes on which backward() is called in turn."""
+
+    leaves: tuple[float, ...]
+    steps: tuple[Step, ...]
+    roots: tuple[int, ...] = (-1,)
+
+    def __len__(self) -> int:
+        return len(self.leaves) + len(self.steps)
+
+    def extend(self, nodes: list[Any]) -> None:
+        """Compute all operations, on the leaves of any engine."""
+        for step in self.steps:
+            nodes.append(step.applied([nodes[x] if type(x) is int else x for x in step.operands]))
+
+    @cached_property
+    def nodes(self) -> list[Value]:
+        """The graph as nodes of this package."""
+        nodes = [*map(Value, self.leaves)]
+        self.extend(nodes)
+        return nodes
+
+    @cached_property
+    def edges(self) -> list[list[tuple[int, float]]]:
+        """For each node its operands, by their places, with the local derivatives."""
+        found: list[list[tuple[int, float]]] = [[] for _ in self.leaves]
+        for step in self.steps:
+            places = [(k, x) for k, x in enumerate(step.operands) if type(x) is int]
+            found.append([(x, slopes(step, self.data)[k]) for k, x in places])
+        return found
+
+    @cached_property
+    def data(self) -> list[float]:
+        """The number of each node."""
+        return [node.data for node in self.nodes]
+
+    @property
+    def names(self) -> list[str]:
+        """A letter for each node; leaves have those at the end of the alphabet."""
+        return [*_LEAVES[: len(self.leaves)], *[_letter(place) for place in range(len(self.steps))]]
+
+    def program(self, kind: str, backward: str = "backward") -> list[str]:
+        """Write the computation as lines of a program."""
+        names = self.names
+        lines = [f"{name} = {kind}({number(x)})" for name, x in zip(names, self.leaves, strict=False)]
+        for name, step in zip(names[len(self.leaves) :], self.steps, strict=True):
+            operands = [names[x] if type(x) is int else f"{x:g}" for x in step.operands]
+            lines.append(f"{name} = {step.written(operands)}")
+        return [*lines, *[f"{names[root]}.{backward}()" for root in self.roots]]
+
+    def is_tame(self) -> bool:
+        """Whether all numbers are moderate, and no operation is near a kink or the end of its domain."""
+        data = self.data
+        for step in self.steps:
+            first = data[step.operands[-1 if step.op == "div" else 0]] if type(step.operands[0]) is int else 1.0
+            least = 0.05 if step.op in ("relu", "div") else -math.inf
+            if step.op in ("log", "sqrt", "pow") and first < 0.05:
+                return False
+            if abs(first) < least or (step.op in ("tan", "exp", "sinh", "cosh") and abs(first) > 1.4):
+                return False
+        return all(abs(x) < _LARGEST for x in data)
+
+
+def slopes(step: Step, data: list[float]) -> list[float]:
+    """Return the derivatives of one operation by its operands, of this package."""
+    leaves = [Value(data[x]) if type(x) is int else x for x in step.operands]
+    result = step.applied(leaves)
+    result.backward()
+    return [leaf.grad if is_node(leaf) else 0.0 for leaf in leaves]
+
+
+def _letter(place: int) -> str:
+    letter = chr(ord("a") + place % 20)
+    return letter if place < 20 else f"{letter}{place // 20}"
+
+
+# -- which ones --------------------------------------------------------------------------------------------------------
+
+
+def graph(text: str, *roots: int, leaves: tuple[float, ...] = (2.0, 3.0)) -> Graph:
+    """Return the graph of a short text: "mul 0 1; add 2 0" over two leaves, which are nodes 0 and 1."""
+    steps = [part.split() for part in text.split(";")]
+    return Graph(leaves, tuple([Step(op, tuple(map(int, operands))) for op, *operands in steps]), roots or (-1,))
+
+
+def single(op: str, leaves: tuple[float, ...], operands: tuple[Operand, ...]) -> Graph:
+    """Return the graph of one operation."""
+    return Graph(leaves, (Step(op, operands),))
+
+
+def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) -> Iterator[Graph]:
+    """Yield tame graphs of some operations, given as names with numbers of operands."""
+    chance = random.Random(seed)
+    for _ in range(20 * count):
+        leaves = tuple([round(chance.uniform(-2.0, 2.0), 2) for _ in range(chance.randint(1, 3))])
+        steps: list[Step] = []
+        for place in range(len(leaves), len(leaves) + chance.randint(2, 10)):
+            op, arity = chance.choice(operations)
+            near = range(max(0, place - 5), place)
+            steps.append(Step(op, tuple([chance.choice(near) for _ in range(arity)])))
+        made = _trimmed(Graph(leaves, tuple(steps), (len(leaves) + len(steps) - 1,)))
+        if made.is_tame():
+            yield made
+            count -= 1
+            if count == 0:
+                return
+
+
+def is_close(a: float | None, b: float, tolerance: float, scale: float = 0.0) -> bool:
+    """Return whether two numbers agree, up to the rounding of terms of some size."""
+    if a is None or math.isnan(a):
+        return a is not None and math.isnan(b)
+    return a == b or abs(a - b) <= tolerance * max(abs(a), abs(b), scale)
+
+
+# -- smaller ones ------------------------------------------------------------------------------------------------------
+
+
+def shrunk(given: Graph, fails: Callable[[Graph], bool]) -> Graph:
+    """Return a graph that fails too and of which no part can be left out."""
+    tries, progress = 0, True
+    while progress:
+        progress = False
+        for candidate in _smaller(given):
+            tries += 1
+            is_computed = min(candidate.roots) >= len(candidate.leaves)  # backward() of a leaf shows nothing
+            if tries <= _MOST_TRIES and is_computed and fails(candidate):
+                given, progress = candidate, True
+                break
+    return given
+
+
+def _smaller(given: Graph) -> Iterator[Graph]:
+    """Yield graphs with one part less, or with a simpler number."""
+    first = len(given.leaves)
+    roots = [root % len(given) for root in given.roots]
+    given = replace(given, roots=tuple(roots))
+    if len(trimmed := _trimmed(given)) < len(given):
+        yield trimmed
+    for place in range(len(roots) * (len(roots) > 1)):
+        yield _trimmed(replace(given, roots=(*roots[:place], *roots[place + 1 :])))
+    for place in reversed(range(len(given.steps))):
+        for operand in dict.fromkeys(x for x in given.steps[place].operands if type(x) is int):
+            yield _trimmed(_without(given, first + place, operand))
+    for place, simple in enumerate((2.0, 3.0, 5.0)[:first]):
+        if given.leaves[place] != simple and given.leaves[place] not in (2.0, 3.0, 5.0):
+            yield replace(given, leaves=(*given.leaves[:place], simple, *given.leaves[place + 1 :]))
+
+
+def _without(given: Graph, node: int, instead: int) -> Graph:
+    """Return a graph in which another node, an earlier one, stands for this one."""
+
+    def moved(x: Operand) -> Operand:
+        return instead if x == node else x - 1 if x > node else x
+
+    first = len(given.leaves)
+    leaves = tuple([x for place, x in enumerate(given.leaves) if place != node])
+    steps = [step for place, step in enumerate(given.steps, first) if place != node]
+    renamed = [Step(op, tuple([moved(x) if type(x) is int else x for x in xs])) for op, xs in steps]
+    return Graph(leaves, tuple(renamed), tuple([int(moved(root)) for root in given.roots]))
+
+
+def _trimmed(given: Graph) -> Graph:
+    """Return a graph without the nodes that no root needs."""
+    needed = {*given.roots}
+    first = len(given.leaves)
+    for place in reversed(range(first, len(given))):
+        if place in needed:
+            needed.update([x for x in given.steps[place - first].operands if type(x) is int])
+    for node in reversed(range(len(given))):
+        if node not in needed and len(given.leaves) > (node < first):
+            given = _without(given, node, 0)
+    return given

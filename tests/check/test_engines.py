@@ -1,0 +1,429 @@
+"""`check_engine`: right engines pass, each planted mistake is named, and what cannot be told is not called wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+import micrograd.engine
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import autograd_mini.micrograd
+from autograd_mini.check.child import examined, loaded, told
+from autograd_mini.check.engines import check_engine
+from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.sweeps import WALKS, gradients, right
+from tests.check import engines
+from tests.check.engines import planted
+from tests.effort import effort
+
+ALL = ("add", "sub", "mul", "div", "pow", "neg", "exp", "log", "tanh", "relu")
+PLANTED = {  # switches of the engine: the names of the mistakes
+    "from the leaves": ({"order": "leaves_first"}, ["reverse-order"]),
+    "root alone": ({"order": "root"}, ["reverse-order"]),
+    "recursion": ({"order": "recursive"}, ["depth-first"]),
+    "recursion, then": ({"order": "recursive_after"}, ["depth-first"]),
+    "visited": ({"order": "visited"}, ["early-visit"]),
+    "stack": ({"order": "stack"}, ["stack-walk"]),
+    "stack, all paths": ({"order": "stack_paths"}, ["depth-first"]),
+    "queue": ({"order": "queue"}, ["queue-walk"]),
+    "queue, all paths": ({"order": "queue_paths"}, ["queue-walk"]),
+    "=": ({"assigns": ALL}, ["assigned"]),
+    "= in mul": ({"assigns": ("mul",)}, ["assigned"]),
+    "= in exp": ({"assigns": ("exp",)}, ["assigned"]),
+    "= in relu": ({"assigns": ("relu",)}, ["assigned"]),
+    "a set of operands": ({"merges_equal": True}, ["equal-operands"]),
+    "stale": ({"beginning": "stale"}, ["stale-interior"]),
+    "+= 1 at the root": ({"beginning": "root added"}, ["root-added"]),
+    "leaves cleared": ({"beginning": "clear all"}, ["overwritten"]),
+    "no seed": ({"beginning": "no seed"}, ["no-seed"]),
+    "= in mul, stale": ({"assigns": ("mul",), "beginning": "stale"}, ["assigned", "stale-interior"]),
+    "stack, stale": ({"order": "stack", "beginning": "stale"}, ["stack-walk", "stale-interior"]),
+    "recursion, =": ({"order": "recursive", "assigns": ("add",)}, ["depth-first", "assigned"]),
+    "swapped": ({"rules": {"mul": lambda y, a, b: (a, b)}}, ["swapped"]),
+    "forgotten": ({"rules": {"div": lambda y, a, b: (1.0 / b, 0.0)}}, ["forgotten"]),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_mistake_is_named(name):
+    """The mistakes are named, each with a small program whose wrong gradient is what the engine really gives."""
+    switches, names = PLANTED[name]
+    report = check_engine(planted(**switches))
+    assert not report.ok
+    assert report.verdict == "FAIL"
+    assert sorted({mistake.name for mistake in report.mistakes}) == sorted(names)
+    for example in report.examples:
+        assert example.mistakes
+        variables = {"Value": planted(**switches)}
+        exec("\n".join(example.program), variables)
+        for letter, theirs, wanted in zip(example.graph.names, example.theirs, example.right, strict=True):
+            assert variables[letter].grad == theirs
+            if letter in "xyz":
+                (node,) = [n for n, c in zip(nodes_of(example.graph), example.graph.names, strict=True) if c == letter]
+                assert node.grad == pytest.approx(wanted, rel=1e-12)
+        assert len(example.program) <= 7
+
+
+def nodes_of(given):
+    """The graph as nodes of this package after its calls of backward()."""
+    nodes = [*map(am.Value, given.leaves)]
+    given.extend(nodes)
+    for root in given.roots:
+        nodes[root].backward()
+    return nodes
+
+
+def test_in_which_operation_is_told():
+    """A gradient assigned in one operation only is found there; the smallest graph has that operation."""
+    report = check_engine(planted(assigns=("exp",)))
+    assert "= in exp" in report.mistakes[0].sentence
+    assert report.examples[0].program == ("x = Value(2)", "a = x.exp()", "b = a + x", "b.backward()")
+    assert report.examples[0].sentence == "x.grad is 7.389, and 8.389 is right."
+
+
+@pytest.mark.parametrize("make", [engines.Value, am.Value, autograd_mini.micrograd.Value])
+def test_right_engines_pass(make):
+    """No diagnosis and no example for an engine that is right."""
+    report = check_engine(make)
+    assert report.ok
+    assert report
+    assert report.verdict == "PASS"
+    assert (report.mistakes, report.examples, report.svg) == ((), (), "")
+    report.assert_ok()
+    assert f"PASS, {len(report.findings)} graphs are right." in str(report)
+
+
+def test_micrograd_hands_on_stale_gradients():
+    """micrograd gives 3.0 where 2.0 is right after a second backward(); one call of a new graph is right."""
+    report = check_engine(micrograd.engine.Value)
+    assert [mistake.name for mistake in report.mistakes] == ["stale-interior"]
+    (example,) = report.examples
+    x, y = micrograd.engine.Value(2), micrograd.engine.Value(3)
+    b = (x + y) + y
+    b.backward()
+    b.backward()
+    assert (x.grad, example.theirs[0], example.right[0]) == (3, 3.0, 2.0)
+    assert example.program[2:] == ("a = x + y", "b = a + y", "b.backward()", "b.backward()")
+    assert example.sentence.startswith("x.grad is 3, and 2 is right. On the way back, a.grad is wrong first: 2 instead")
+    assert {remark.name for remark in report.remarks} == {"set-order", "recursion-limit"}
+    wrong = [finding for finding in report.findings if finding.verdict == "FAIL"]
+    assert all(finding.where.count("backward()") == 2 for finding in wrong)
+    with pytest.raises(AssertionError, match="stale-interior"):
+        report.assert_ok()
+
+
+def test_other_names_are_found():
+    """microgpt has children in tuples; minitorch calls gradients `derivative`, and its log is one of x + 1e-6."""
+    assert [m.name for m in check_engine(engines.Microgpt).mistakes] == ["stale-interior"]
+    report = check_engine(engines.Scalar)
+    assert [example.program[1] for example in report.examples] == ["a = x.log()"]
+    assert report.examples[0].sentence.startswith("x.log() gives 1.0986126220013874, and 1.0986122886681098 is right")
+    assert {remark.name for remark in report.remarks} == {"missing", "recursion-limit"}
+
+
+class Array(engines.Value):
+    """As in TinyTorch: an array in `data`, an array in `grad`, and a switch for gradients in the constructor."""
+
+    def __init__(self, data, edges=(), op="", requires_grad=False):
+        super().__init__(np.array(data, dtype=np.float32), edges, op)
+        self.grad = None
+        self.requires_grad = requires_grad or bool(edges)
+
+    def exp(self):
+        y = np.exp(self.data)
+        return self._made("exp", (), y, (y,))
+
+    def relu(self):
+        return self._made("relu", (), np.maximum(self.data, 0.0), (np.where(self.data > 0, 1.0, 0.0),))
+
+    def hand(self, edge):
+        operand, local = edge
+        if operand.requires_grad:
+            operand.grad = (0.0 if operand.grad is None else operand.grad) + np.array(self.grad * local)
+
+
+def test_arrays_of_one_element_count_as_numbers():
+    """An engine on NumPy arrays in float32 is compared in fewer digits, and told to want gradients."""
+    report = check_engine(Array)
+    assert report.ok, str(report)
+    assert "float32" in {remark.name for remark in report.remarks}
+
+
+@pytest.mark.peer("torch")
+def test_a_function_that_makes_tensors_will_do():
+    """PyTorch itself passes: it refuses a second backward() of one graph, which is a remark."""
+    import torch
+
+    report = check_engine(torch.tensor)
+    assert report.ok, str(report)
+    assert {remark.name for remark in report.remarks} == {"float32", "raises"}
+
+
+def test_a_missing_operator_is_not_wrong():
+    """`2 - x` that raises is a remark, and so is an operation that the engine lacks in no other form."""
+    kind = planted(__rsub__=None, __rmul__=None)
+    report = check_engine(kind)
+    assert report.ok
+    said = [remark.sentence for remark in report.remarks if remark.name == "missing"]
+    assert len(said) == 2
+    assert "2 - x is right: it raises TypeError" in said[0]
+    bare = type("Bare", (), {"__init__": lambda self, data: vars(self).update(data=data, grad=0.0), "backward": print})
+    report = check_engine(bare)
+    assert (report.ok, report.verdict) == (False, "NOISE")
+
+
+def test_wrong_values_are_told_from_wrong_gradients():
+    """Where the forward number is wrong already, no gradient is blamed."""
+    report = check_engine(planted(functions={"exp": lambda x: math.exp(x) + 1e-6}))
+    assert report.verdict == "FAIL"
+    assert report.examples[0].sentence.startswith("x.exp() gives")
+
+
+def test_recursion_and_paths_are_limits():
+    """A recursive sort fails on deep graphs and one along all paths on wide ones; neither makes numbers wrong."""
+
+    class Recursive(engines.Value):
+        def sorted(self, found=None):
+            found = {} if found is None else found
+            for operand, _ in self.edges:
+                if operand not in found:
+                    operand.sorted(found)
+            found[self] = None
+            return [*found]
+
+    class Paths(engines.Value):
+        def backward(self):
+            for node in self.sorted():
+                if node.edges:
+                    node.grad = 0.0
+            waiting = [(self, 1.0)]
+            while waiting:
+                node, gradient = waiting.pop()
+                node.grad += gradient
+                waiting += [(operand, gradient * local) for operand, local in node.edges]
+
+    report = check_engine(Recursive)
+    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"recursion-limit"})
+    report = check_engine(Paths, seconds=0.3)
+    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"every-path"})
+
+
+def test_an_engine_that_hangs_is_interrupted():
+    """Even where it catches every Exception: the verdict is that one cannot tell."""
+
+    class Hanging(engines.Value):
+        def walk_topological(self, nodes):
+            while self.op == "mul":
+                with contextlib.suppress(Exception):
+                    time.sleep(0.001)
+            super().walk_topological(nodes)
+
+    report = check_engine(Hanging, seconds=0.2)
+    assert (report.ok, report.verdict) == (False, "NOISE")
+    assert "did not end within 0.2 s: x = Hanging(3); y = Hanging(2); a = x * y; a.backward()" in str(report)
+
+
+def test_an_engine_that_prints_is_not_heard(capsys):
+    """What it prints is counted and dropped."""
+
+    class Loud(engines.Value):
+        def hand(self, edge):
+            print("handing on")
+            super().hand(edge)
+
+    report = check_engine(Loud)
+    assert report.ok
+    assert capsys.readouterr().out == ""
+    assert "It printed" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (2.0, "takes a class, not 2.0"),
+        (lambda: None, "raised TypeError"),
+        (float, "looks like its number"),
+        (
+            type("Numb", (), {"__init__": lambda self, data: setattr(self, "data", data)}),
+            r"looks like its backward\(\)",
+        ),
+    ],
+)
+def test_what_is_no_engine_is_refused(make, what):
+    """The message says what is missing and what to pass."""
+    with pytest.raises(am.AutogradError, match=what):
+        check_engine(make)
+
+
+def test_the_picture_has_both_numbers():
+    """It is the graph of this package with its gradients; a name says the engine's number where it differs."""
+    report = check_engine(planted(assigns=ALL))
+    assert report.svg.startswith("<svg")
+    assert "x (yours: 1)" in report.svg
+    assert ">2<" in report.svg
+    assert report.svg in report._repr_html_()
+
+
+# -- graphs and walks --------------------------------------------------------------------------------------------------
+
+
+def test_the_right_walk_is_that_of_this_package():
+    """On random graphs, its gradients are those of `backward()`, after two calls as well."""
+    operations = [(op, 2) for op in ("add", "mul", "sub", "div")] + [("tanh", 1), ("exp", 1), ("neg", 1)]
+    for given in random_graphs(operations, effort(100, 2000), seed=5):
+        roots = (len(given) - 1, random.Random(len(given)).randrange(len(given.leaves), len(given)), len(given) - 1)
+        twice = Graph(given.leaves, given.steps, roots)
+        found, nodes = right(twice), nodes_of(twice)
+        for place in range(len(given.leaves)):
+            assert found[place] == pytest.approx(nodes[place].grad, rel=1e-9, abs=1e-12)
+
+
+def test_walks_are_told_apart():
+    """No two rows of the table leave the same gradients everywhere, whichever operand comes first."""
+    cases = [*random_graphs([("add", 2), ("mul", 2)], 200, seed=3)]
+    for one in WALKS:
+        for other in WALKS:
+            if one.mistake is not other.mistake:
+                assert any(
+                    all(
+                        gradients(case, one.do, "+=", "restart", mirrored)
+                        != gradients(case, other.do, "+=", "restart", way)
+                        for way in (False, True)
+                    )
+                    for case in cases
+                    for mirrored in (False, True)
+                ), (one.mistake, other.mistake)
+
+
+def test_a_shrunk_graph_still_fails():
+    """Nothing can be left out of it: here, what fails is any graph with a product of a node by itself."""
+
+    def fails(given):
+        return any(step.op == "mul" and step.operands[0] == step.operands[1] for step in given.steps)
+
+    for given in random_graphs([("add", 2), ("mul", 2), ("tanh", 1)], 60, seed=9):
+        if fails(given):
+            small = shrunk(given, fails)
+            assert fails(small)
+            assert (len(small.leaves), small.steps) == (1, (Step("mul", (0, 0)),))
+    assert graph("add 0 1; mul 2 2").program("V") == [
+        "x = V(2)", "y = V(3)", "a = x + y", "b = a * a", "b.backward()",
+    ]  # fmt: skip
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+WRONG = """
+import math
+print("imported")
+
+class Value:
+    def __init__(self, data, edges=()):
+        self.data, self.edges, self.grad = data, edges, 0.0
+    def __add__(self, other):
+        return Value(self.data + other.data, ((self, 1.0), (other, 1.0)))
+    def __mul__(self, other):
+        return Value(self.data * other.data, ((self, other.data), (other, self.data)))
+    def backward(self, gradient=1.0):
+        self.grad = gradient
+        for operand, local in self.edges:
+            operand.backward(gradient * local)
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run `autograd-mini check-engine`; give the finished process."""
+
+    def run(*arguments, **files):
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, "-m", "autograd_mini", "check-engine", *arguments],
+            cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=60,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_command_names_the_mistake(command, tmp_path):
+    """Exit status 1, the report on standard output, and the picture where -o says."""
+    done = command("engine.py:Value", "-o", "small.svg", engine=WRONG)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "assigned: The gradient is assigned with = everywhere" in done.stdout
+    assert "imported" not in done.stdout
+    assert (tmp_path / "small.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert done.stdout.endswith("small.svg\n")
+
+
+def test_the_command_says_right_and_cannot_tell(command):
+    """Exit status 0 for a right engine, found in a module; 2 for a process that ends on its own, or does not end."""
+    done = command("autograd_mini.micrograd:Value")
+    assert done.returncode == 0
+    assert re.fullmatch(r"Value: PASS, \d+ graphs are right\.\n", done.stdout)
+    done = command("engine.py:Value", engine="import os\nos._exit(3)\n")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "ended with exit status 3" in done.stdout
+    done = command("engine.py:Value", "-o", "small.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not the name of an .svg file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "said"),
+    [
+        ("own.py:Value", "1 / 0\n", "because it raises ZeroDivisionError: division by zero"),
+        ("own.py:Value", "raise SystemExit\n", "because it raises SystemExit"),
+        ("own.py:Number", WRONG, "has no 'Number'"),
+        ("own.py", "x = 1\n", "has 0 classes with a backward()"),
+        ("nothing.py:Value", "", "There is no file 'nothing.py'"),
+        ("nothing_like_this:Value", "", "No module named 'nothing_like_this'"),
+        ("own.py:Value", "class Value:\n    def __init__(self): pass\n", "Value(2.0) raised TypeError"),
+    ],
+)
+def test_what_cannot_be_loaded_is_no_verdict_on_it(target, text, said, tmp_path, monkeypatch):
+    """A sentence says why nothing can be told."""
+    (tmp_path / "own.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    verdict, sentence, picture = told(target)
+    assert (verdict, picture) == ("NOISE", "")
+    assert sentence.startswith(f"{target}: cannot tell")
+    assert said in sentence
+
+
+def test_a_process_that_ignores_everything_is_killed(tmp_path):
+    """Also one that catches BaseException, and its children with it."""
+    file = tmp_path / "stubborn.py"
+    file.write_text(
+        "import subprocess, sys, time\n"
+        'late = \'import time; open("early", "w"); time.sleep(1); open("late", "w")\'\n'
+        f"child = subprocess.Popen([sys.executable, '-S', '-c', late], cwd={str(tmp_path)!r})\n"
+        "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
+    )
+    result = examined(f"{file}:Value", 1.0)
+    assert (result.status, result.verdict) == (2, "NOISE")
+    assert result.text.endswith("its process did not end within 1 s.")
+    time.sleep(0.8)
+    assert [path.name for path in tmp_path.iterdir() if not path.suffix] == ["early"]
+
+
+def test_the_only_class_with_backward_needs_no_name(tmp_path, monkeypatch):
+    """engine.py is enough."""
+    (tmp_path / "own_engine.py").write_text(WRONG)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    assert loaded(str(tmp_path / "own_engine.py")).__name__ == "Value"
+    assert importlib.util.find_spec("own_engine") is not None
