@@ -344,9 +344,8 @@ def _check(options: argparse.Namespace) -> int:
     from autograd_mini.check.programs import Limits
     from autograd_mini.check.tasks import task_named
 
-    command = shlex.split(options.command) if options.command is not None else []
     try:
-        source = foreign.Source(options.csv, command, Limits(options.seconds))
+        source = foreign.Source(options.csv, _words(options.command or ""), Limits(options.seconds))
         if options.trace or alignment.is_script(options.task):
             return _check_trace(options, source)
         judgement = source.judged(task_named(options.task))
@@ -355,6 +354,13 @@ def _check(options: argparse.Namespace) -> int:
         return foreign.UNKNOWN
     say(str(judgement))
     return judgement.status
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ArgumentError(f"{command} cannot be a command: {error}.") from None
 
 
 def _check_trace(options: argparse.Namespace, source: Source) -> int:

@@ -24,7 +24,7 @@ INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK = "input", "value", "derivative"
 _WORDS = {  # what names a column, or stands before numbers, by its role; the first that fits counts
     ERROR: "error|exception",
     ARGUMENT: "argument|after",
-    DERIVATIVE: r"(derivative|gradient|grad|slope)s?|d[a-z]\w*|\w*('|_?(derivative|gradient|grad|jacobian|prime))",
+    DERIVATIVE: r"(derivative|gradient|grad|slope)s?|d[a-z][\w/]*|\w*('|_?(derivative|gradient|grad|jacobian|prime))",
     INPUT: "(input|x|z|logit|t|target|label|prediction|score|point)s?",
     TASK: "task|function",
     VALUE: "(value|output|result|y|a|f)s?|loss",
@@ -263,7 +263,7 @@ def _told(lines: Sequence[Line], task: Task, points: Sequence[Point], partial: b
             score += [_agree(claim, right(answers.points[i])) for i, claim in answers.of(quantity).items()]
         found.append((sum(score) / max(1, len(score)), layout, answers))
     best = [entry for entry in found if entry[0] == max(score for score, _, _ in found)]
-    if len(best) > 1:
+    if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
         best = [entry for entry in best if _is_explained(task, entry[2])]
     if len(best) == 1:
         return best[0][2]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autograd_mini.check.answers import QUANTITIES, Answers, read
-from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.diagnosis import Quantity, diagnose
 from autograd_mini.check.programs import Limits, Outcome, run
 from autograd_mini.check.tasks import Task, flat
 from autograd_mini.check.vectors import asked, line
@@ -37,7 +37,7 @@ class Judgement:
 
     task: Task
     answers: Answers
-    reports: dict[str, Diagnosis]
+    reports: dict[Quantity, Diagnosis]
     change: str = ""
     errors: str = ""
     fault: str = ""
@@ -66,7 +66,7 @@ def short(report: Diagnosis) -> str:
 
 def judge(task: Task, answers: Answers) -> Judgement:
     """Diagnose what was given of value and derivative."""
-    reports = {}
+    reports: dict[Quantity, Diagnosis] = {}
     for quantity in QUANTITIES:
         if claims := answers.of(quantity):
             points = [answers.points[i] for i in claims]

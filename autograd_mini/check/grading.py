@@ -19,18 +19,20 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.check import submission
+from autograd_mini.check import child, submission
 from autograd_mini.check.answers import QUANTITIES
 from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.foreign import Judgement, judge_outcome, short
+from autograd_mini.check.foreign import RIGHT, Judgement, judge_outcome, short
 from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.tasks import Point, Task, flat, task_named
 from autograd_mini.check.vectors import asked, line
+from autograd_mini.check.verdicts import Verdict
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, DataError, sentences, shown
 from autograd_mini.notation.text import number
 from autograd_mini.output.streams import progress, reason
+from autograd_mini.program.owner import FOLDER
 
 ENGINE = "engine"
 _DERIVATIVES = "{0}_derivative d{0} d_{0} {0}_prime {0}_grad {0}_gradient {0}_jacobian grad_{0}"
@@ -61,8 +63,6 @@ class Assignment:
 
     def question(self, file: str) -> dict[str, Any]:
         """Return what a process is asked to load from a Python file."""
-        if self.name == ENGINE:
-            return {"file": file, "engine": self.value or "Value"}
         derivatives = (self.derivative or _DERIVATIVES.format(self.name)).split()
         return {"file": file, "value": [self.value or self.name], "derivative": derivatives}
 
@@ -183,20 +183,32 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
             task_named(task.name), run(command(task.run), asked(task_named(task.name)), limits, copy)
         )
         return [_part(task, judgement, quantity, pictures) for quantity in QUANTITIES]
-    points = () if task.name == ENGINE else task_named(task.name).points
+    if task.name == ENGINE:
+        return [_engine_part(task, file, copy, limits)]
+    points = task_named(task.name).points
     given = "".join(json.dumps(entry) + "\n" for entry in (task.question(file), *points))
     outcome = run([sys.executable, str(submission.__file__)], given, limits, copy)
-    if task.name == ENGINE:
-        if outcome.fault:
-            raise DataError(f"{outcome.fault} {outcome.complaint}".strip())
-        report = json.loads(outcome.output)
-        return [Part(ENGINE, task.points * report["ok"], task.points, report["text"], report["mistake"], report["svg"])]
     lines = outcome.output.splitlines(keepends=True)
     halves = zip(QUANTITIES, (lines[: len(points)], lines[len(points) :]), strict=True)
     return [
         _part(task, judge_outcome(task_named(task.name), outcome._replace(output="".join(half))), quantity, pictures)
         for quantity, half in halves
     ]
+
+
+def _engine_part(task: Assignment, file: str, copy: Path, limits: Limits) -> Part:
+    """Let a process examine a class, as `check-engine` does."""
+    left = copy / f"{ENGINE}.report"
+    command = [sys.executable, "-m", child.__name__, f"{file}:{task.value or 'Value'}", str(left)]
+    outcome = run(command, "", limits, copy, {"PYTHONPATH": str(Path(FOLDER).parent)})
+    if not left.exists():
+        raise DataError(f"{outcome.fault or 'It left no report.'} {outcome.complaint}".strip())
+    verdict, text, svg = json.loads(left.read_text(encoding="utf-8"))
+    is_right = child.STATUS.get(Verdict(verdict)) == RIGHT
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return Part(
+        ENGINE, task.points * is_right, task.points, text, "" if is_right else lines[min(1, len(lines) - 1)], svg
+    )
 
 
 def _part(task: Assignment, judgement: Judgement, quantity: Quantity, pictures: bool) -> Part:

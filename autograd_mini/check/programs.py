@@ -13,8 +13,9 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, NamedTuple
 
 from autograd_mini.output.streams import printable, reason
@@ -43,14 +44,18 @@ class Outcome(NamedTuple):
 
 
 def run(
-    command: Sequence[str], given: str = "", limits: Limits = _LIMITS, folder: str | Path | None = None
+    command: Sequence[str],
+    given: str = "",
+    limits: Limits = _LIMITS,
+    folder: str | Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """Run a program to its end or its limits, and kill everything it has started."""
     mark = uuid.uuid4().hex
     try:
         process = subprocess.Popen(
             command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
-            env={**os.environ, _MARK: mark}, start_new_session=True,
+            env={**os.environ, **environment, _MARK: mark}, start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
@@ -77,8 +82,8 @@ def run(
     elif late:
         fault = f"It did not end within {limits.seconds:g} s and was stopped."
     else:
-        fault = _ending(process.returncode)
-    return Outcome(output.text, fault, printable(complaint)[:120])
+        return Outcome(output.text, _ending(process.returncode), printable(complaint)[:120])
+    return Outcome(output.text, fault)
 
 
 class _Drain:

@@ -1,7 +1,7 @@
 """Runs in a process of its own: loads one submission, and answers for its functions; `grading` starts it as a script.
 
-For functions it needs no other module of this package, so that it starts fast. Not here: points and mistakes, which
-are found out of the submission's reach. Read next: `check.grading`.
+It needs no other module of this package, so that it starts fast. Not here: points and mistakes, which are found out of
+the submission's reach. Read next: `check.grading`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
 
 def main() -> None:
@@ -31,9 +31,6 @@ def main() -> None:
         module = _loaded(Path(question["file"]).resolve())
     except BaseException as raised:  # also SystemExit
         error = f"It cannot be loaded: {_described(raised)}"
-    if "engine" in question:
-        _examine(getattr(module, question["engine"], None), error or f"It has no {question['engine']}.", answers)
-        return
     for role in ("value", "derivative"):
         names = question[role]
         function = next((found for name in names if callable(found := getattr(module, name, None))), None)
@@ -78,18 +75,6 @@ def _flat(numbers: Any) -> list[Any]:
 
 def _described(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _examine(engine: Any, error: str, answers: TextIO) -> None:
-    found: dict[str, Any] = {"ok": False, "text": error, "mistake": error, "svg": ""}
-    if engine is not None:
-        sys.path.append(str(Path(__file__).parents[2]))
-        from autograd_mini.check.engines import check_engine
-
-        report = check_engine(engine)
-        mistake = next((f"{mistake.sentence} {mistake.correction}" for mistake in report.mistakes), "")
-        found = {"ok": report.ok, "text": str(report), "mistake": mistake, "svg": report.svg}
-    print(json.dumps(found), file=answers)
 
 
 if __name__ == "__main__":
