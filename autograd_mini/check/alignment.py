@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from autograd_mini.check.answers import Precision
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.tasks import TASK_NAMES, Task, task_named
+from autograd_mini.check.mistakes import Case, Mistake, mistakes_of
+from autograd_mini.check.tasks import Task, task_named
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, propagate, topological_order
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, DataError, counted
+from autograd_mini.functions import ACTIVATIONS
 from autograd_mini.notation.names import Names, place
 from autograd_mini.notation.namespaces import Namespace, of_program
 from autograd_mini.notation.text import bracketed, guarded, number
@@ -135,13 +136,14 @@ class _Comparison:
     def _match(self, printed: Sequence[Printed]) -> None:
         called: dict[str, list[Value]] = {}
         for node in self.names.order:
-            for name in {_plain(self.names.name(node)), _plain(self.names.label(node))}:
-                called.setdefault(name, []).append(node)
+            name = self.names.name(node)  # a loop may print h for h[0], h[1] and so on
+            for text in {_plain(name), _plain(name.partition("[")[0]), _plain(self.names.label(node))}:
+                called.setdefault(text, []).append(node)
         rest = []
-        for line in printed:  # the k-th line of a name is about the k-th node of that name
+        for line in printed:  # of several nodes with a name, the first with this value, or else the first
             nodes = [node for node in called.get(_plain(line.name), ()) if node not in self.found]
             if nodes:
-                self.found[nodes[0]] = line
+                self.found[next((node for node in nodes if self._agrees(line.value, node.data)), nodes[0])] = line
             else:
                 rest.append(line)
         for line in rest:
@@ -193,7 +195,7 @@ class _Comparison:
         return {stop: order[stop] for stop in stops if order[stop] is not ZERO}
 
     def _terms(self, node: Value) -> list[_Term]:
-        users = [user for user in dict.fromkeys((*self.found, self.root)) if user is not node and user in self.right]
+        users = [user for user in self.right if user is not node and (user in self.found or user is self.root)]
         slopes = ((user, self._slopes(user).get(node)) for user in users)
         return [_Term(user, self.right[user], local) for user, local in slopes if local is not None]
 
@@ -224,7 +226,8 @@ class _Comparison:
             yield rest + term.upstream, term, "it is not multiplied by the local derivative (the inner derivative)."
             yield rest + term.local, term, "it is not multiplied by what arrives from above."
             if len(terms) > 1:
-                yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
+                if term is terms[0]:  # the last to arrive
+                    yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
                 yield rest, term, "it is missing. Every use adds a term."
             yield rest + 2.0 * term.product, term, "it is counted twice, or has a factor of 2 too many."
             yield rest + 0.5 * term.product, term, "it lacks a factor of 2."
@@ -241,12 +244,22 @@ class _Comparison:
                 continue
             local = (gradient - (self.right[node] - term.product)) / term.upstream
             what = self.names.operation(term.user)
-            known = diagnose(task_named(what), [(node.data,)], [local]).mistakes if what in TASK_NAMES else ()
+            case = Case(task_named(what), (node.data,)) if what in ACTIVATIONS else None
+            known = [row for row in mistakes_of([case], "derivative") if _gives(row, case, local)] if case else []
             if known or len(terms) == 1:
                 via, by = bracketed(self.names.label(term.user)), bracketed(self.names.label(node))
                 yield f"∂{via}/∂{by} = {number(term.local, 10)} is right; {number(local, 10)} was used."
-                yield from (f"{mistake.sentence} {mistake.correction}" for mistake in known[:1])
+                yield from (f"{row.sentence} {row.correction}" for row in known[:1])
                 return
+
+
+def _gives(row: Mistake, case: Case, slope: float) -> bool:
+    """Return True if a mistake gives this slope."""
+    try:
+        numbers = row.apply(case) or [math.nan]
+    except ArithmeticError:
+        return False
+    return math.isclose(numbers[0], slope, rel_tol=1e-6)
 
 
 def line_value(line: Printed | None) -> str | None:

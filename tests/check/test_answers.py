@@ -36,7 +36,7 @@ def lines(*columns, between=" "):
         "\n".join(f"x = {x}, y = {v}, dy/dx = {d}" for x, v, d in RIGHT),
         "\n".join(str([x, v, d]) for x, v, d in RIGHT),
         json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in RIGHT]),
-        json.dumps([{"task": "relu", "input": 1.0, "value": 7.0}, *({"x": x, "y": v, "slope": d} for x, v, d in RIGHT)]),
+        json.dumps([{"task": "relu", "input": 1, "value": 7}, *({"x": x, "y": v, "slope": d} for x, v, d in RIGHT)]),
         "task,input,value,derivative\nrelu,1,1,1\n" + "\n".join(f"tanh,{x},{v},{d}" for x, v, d in RIGHT),
         lines(X, V, D).replace("-", "−"),
     ],

@@ -23,7 +23,7 @@ from autograd_mini.check.tasks import flat, task_named
 from autograd_mini.cli import main
 
 README = Path(am.__file__).parent / "check" / "README.md"
-TASKS = "tanh relu softmax cross_entropy binary_cross_entropy mse log".split()
+TASKS = ["tanh", "relu", "softmax", "cross_entropy", "binary_cross_entropy", "mse", "log"]
 NAMES = {"java": "Main.java", "c": "main.c", "js": "main.js", "python": "main.py"}
 MADE = {  # how to compile and start what stands in a file
     "java": ("javac {file}", "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC {stem}"),
@@ -73,7 +73,9 @@ def python(tmp_path, program):
     return [sys.executable, str(tmp_path / "p.py")]
 
 
-ECHO = "import sys, math\nfor i, line in enumerate(sys.stdin):\n    x = float(line)\n    t = math.tanh(x)\n"
+KILL = "    if i == 3: import os; os.abort()"
+STAY = "    if i == 3: import time; time.sleep(60)"
+ECHO = "import sys, math, time\nfor i, line in enumerate(sys.stdin):\n    x = float(line)\n    t = math.tanh(x)\n"
 
 
 @pytest.mark.parametrize(
@@ -82,20 +84,20 @@ ECHO = "import sys, math\nfor i, line in enumerate(sys.stdin):\n    x = float(li
         (ECHO + "    print(t, 1 - t * t)", RIGHT, "tanh: derivative at 26 points: PASS"),
         (ECHO + "    print(t)", RIGHT, "No derivatives were given."),
         (ECHO + "    print(t, 1/t - t if t else math.inf)", WRONG, "It is 1/a - a"),
-        (ECHO + "    print('value', t, flush=True)\n    if i == 3: import os; os.abort()", UNKNOWN,
+        (ECHO + "    print('value', t, flush=True)\n" + KILL, UNKNOWN,
          "It crashed with SIGABRT. It had answered 4 of 26 inputs; the next was 2.0."),
-        (ECHO + "    print('value', -t, flush=True)\n    if i == 3: import os; os.abort()", WRONG, "The sign is flipped."),
-        (ECHO + "    print('value', t, flush=True)\n    if i == 3: import time; time.sleep(60)", UNKNOWN,
+        (ECHO + "    print('value', -t, flush=True)\n" + KILL, WRONG, "The sign is flipped."),
+        (ECHO + "    print('value', t, flush=True)\n" + STAY, UNKNOWN,
          "It did not end within 1 s and was stopped. It had answered 4 of 26 inputs; the next was 2.0."),
         ("import time; time.sleep(60)", UNKNOWN, "It had answered 0 of 26 inputs; the next was 0.5."),
         ("while True: print(1.0)", UNKNOWN, "and was stopped."),
         ("print('Hello')\n" + ECHO + "    print(t)", UNKNOWN, "It printed 27 lines for 26 inputs"),
         (ECHO + "    print('tanh is', t)", UNKNOWN, "Line 1 cannot be read: 'tanh is 0.46"),
-        (ECHO + "    print('error: no', i) if i > 20 else print('value', t)", WRONG, "there is an error, no answer: no 21"),
+        (ECHO + "    print('error: no', i) if i > 20 else print('value', t)", WRONG, "an error, no answer: no 21"),
         ("1/0", UNKNOWN, "It ended with exit status 1. It had answered 0 of 26 inputs; the next was 0.5. "
          "Its last words: ZeroDivisionError: division by zero"),
         ("", UNKNOWN, "It ended. It had answered 0 of 26 inputs"),
-        (ECHO + "    print('value', t, flush=True)\nimport time; time.sleep(60)", RIGHT, "tanh: value at 26 points: PASS"),
+        (ECHO + "    print('value', t, flush=True)\ntime.sleep(60)", RIGHT, "tanh: value at 26 points: PASS"),
     ],
 )  # fmt: skip
 def test_a_program_that_answers(program, status, sentence, tmp_path):
@@ -119,7 +121,7 @@ def test_a_function_that_overwrites_its_argument(tmp_path):
 
 
 def test_the_command_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
-    """Its exit status says right, wrong or unknown; PowerShell's UTF-16 is read; the sentence goes to standard error."""
+    """Its exit status says right, wrong or unknown; PowerShell's UTF-16 is read; sentences go to standard error."""
     task = task_named("tanh")
     table = "x,tanh\n" + "\n".join(f"{x!r},{task.value((x,))!r}" for (x,) in task.points)
     (tmp_path / "wide.csv").write_text(table, encoding="utf-16")
@@ -145,7 +147,9 @@ def test_vectors_as_data():
     rows = list(csv.DictReader(io.StringIO(table)))
     entries = json.loads(vectors.written(tasks, "json"))
     assert len(rows) == len(entries) == sum(len(task.points) for task in tasks)
-    assert [e["derivative"] for e in entries if e["task"] == "tanh"] == [am.grad(am.tanh)(x) for (x,) in tasks[0].points]
+    assert [e["derivative"] for e in entries if e["task"] == "tanh"] == [
+        am.grad(am.tanh)(x) for (x,) in tasks[0].points
+    ]
     assert {e["task"] for e in entries if e["kink"]} == {"relu"}
     for text in (table, json.dumps([{k: v for k, v in entry.items() if k != "kink"} for entry in entries])):
         for task in tasks:
@@ -227,7 +231,9 @@ MINE = {
         const softmaxDerivative = (z) => softmax(z).map((a, i) => softmax(z).map((b, j) => a * ((i === j) - b)));
         const mse = (p, t) => sum(p.map((x, i) => (x - t[i]) ** 2)) / p.length;
         const mseDerivative = (p, t) => p.map((x, i) => (2 * (x - t[i])) / p.length);
-        module.exports = {tanh, tanhDerivative, relu, reluDerivative, softmax, softmaxDerivative, mse, mseDerivative};""",
+        module.exports = {
+          tanh, tanhDerivative, relu, reluDerivative, softmax, softmaxDerivative, mse, mseDerivative,
+        };""",
     "python": """
         import math
         def tanh(x): return math.tanh(x)
@@ -269,8 +275,10 @@ def test_ready_tests(language, tmp_path):
     def tested(mine, chosen=""):
         (tmp_path / extra).write_text(mine)
         command = compiled(tmp_path, language, text, name[language], compiler=False)
-        build = {"java": "javac VectorsTest.java Mine.java",
-                 "c": "gcc -Wall -Wextra -Werror -Wno-cast-qual -std=c11 vectors_test.c mine.c -lm -o vectors_test"}  # fmt: skip
+        build = {
+            "java": "javac VectorsTest.java Mine.java",
+            "c": "gcc -Wall -Wextra -Werror -std=c11 vectors_test.c mine.c -lm -o vectors_test",
+        }
         if language in build and not chosen:
             subprocess.run(build[language], shell=True, cwd=tmp_path, check=True)
         return subprocess.run(f"{command} {chosen}", shell=True, cwd=tmp_path, capture_output=True, text=True)
