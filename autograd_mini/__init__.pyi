@@ -20,6 +20,10 @@ from autograd_mini.core.table import atan2 as atan2
 from autograd_mini.core.table import atanh as atanh
 from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_entropy
 from autograd_mini.core.table import cbrt as cbrt
+from autograd_mini.check.agreement import check_against as check_against
+from autograd_mini.check.handwritten import check_derivative as check_derivative
+from autograd_mini.check.engines import check_engine as check_engine
+from autograd_mini.check.gradients import check_grads as check_grads
 from autograd_mini.watch.finiteness import checked as checked
 from autograd_mini.core.table import clip as clip
 from autograd_mini.program.scopes import composite as composite
@@ -39,6 +43,7 @@ from autograd_mini.explanation import explain as explain
 from autograd_mini.core.table import expm1 as expm1
 from autograd_mini.core.table import floor as floor
 from autograd_mini.core.table import fmod as fmod
+from autograd_mini.check.pytorch import from_torch as from_torch
 from autograd_mini.functions.activations import gelu as gelu
 from autograd_mini.transforms.derivatives import grad as grad
 from autograd_mini.functions.activations import hard_tanh as hard_tanh
@@ -120,6 +125,10 @@ __all__ = [
     "atanh",
     "binary_cross_entropy",
     "cbrt",
+    "check_against",
+    "check_derivative",
+    "check_engine",
+    "check_grads",
     "checked",
     "clip",
     "composite",
@@ -139,6 +148,7 @@ __all__ = [
     "expm1",
     "floor",
     "fmod",
+    "from_torch",
     "gelu",
     "grad",
     "hard_tanh",

@@ -178,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
     _add_program(debug, "the program, and the variable to differentiate")
@@ -321,11 +322,11 @@ def _debug(options: argparse.Namespace) -> None:
     if options.page is not None:
         with Turns(options.input, commands=False).program():
             written = pages.page_of_program(
-                options.program, options.arguments, options.page, options.at or 1, options.module
+                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz
             )
         say(str(written))
     else:
-        terminal.debug(options.program, options.arguments, options.at, options.module, options.input)
+        terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
 
 
 def _vectors(options: argparse.Namespace) -> None:

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from autograd_mini.check.differences import Estimate, differentiate
 from autograd_mini.check.formulas import RIGHT
-from autograd_mini.check.mistakes import Case, Mistake, Numbers, constant_factor, mistakes_of
+from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.passes import mistakes_in_passes
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, counted, shown
+from autograd_mini.transforms import trees
 
 Quantity = Literal["derivative", "value"]
 
@@ -29,7 +30,7 @@ _ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
 _EPSILON, _EPSILON_32 = sys.float_info.epsilon, 2.0**-23
 _LOST = 64.0  # roundings of a naive formula
 _MOST = 4  # explanations
-_STEPS = [10.0**-k for k in range(3, 16)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
+_STEPS = [10.0**-k for k in range(3, 15)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
 
 
 def diagnose(
@@ -118,7 +119,8 @@ class _Judgement:
         self.wrong = [entry for entry in self.wrong if entry not in kinks]
         named = [Named("convention", "It is right; at a kink you chose another slope than this package.",
                        "Any slope between those on both sides will do.", True)] if kinks else []  # fmt: skip
-        verdicts, partial = dict.fromkeys(kinks, Verdict.KINK), ()
+        verdicts = dict.fromkeys(kinks, Verdict.KINK)
+        partial: tuple[Named, ...] = ()
         bars: dict[tuple[int, int], float] = {}
         if self.wrong and (reason := next(self._reasons(), None)) is not None:
             named.append(reason[0])
@@ -132,38 +134,55 @@ class _Judgement:
             named = [Named(row.name, row.sentence, row.correction) for row in _distinct(explained)]
             named = named or self._overflow()
             partial = () if named else self._partial()
-        findings = tuple([self._finding(k, verdicts, bars) for k in range(len(self.cases))])
+        findings = [self._finding(k, verdicts, bars) for k in range(len(self.cases))]
+        if len(findings) == 1 and findings[0].verdict is not Verdict.DOMAIN and (0, -1) not in verdicts:
+            findings = [self._of_number(0, i, verdicts.get((0, i)), bars) for i in range(len(self.right[0]))]
         title = f"{self.cases[0].task.name}: {self.quantity} at {counted(len(self.cases), 'point')}"
-        return Diagnosis(title, findings, tuple(named), partial)
+        return Diagnosis(title, tuple(findings), tuple(named), partial)
 
     def _rows(self) -> Iterator[Mistake]:
-        yield from mistakes_of(self.cases, self.quantity)
+        rows = mistakes_of(self.cases, self.quantity)
         if self.is_slope:
+            yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
             yield from mistakes_in_passes(self.cases)
+        yield from rows
 
     def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
         case, right, claimed = self.cases[k], self.right[k], self.claimed[k]
-        where = f"{case.task.name} at {', '.join([shown(x, 40) for x in case.point])}"
-        if not all(map(math.isfinite, right)):
-            return Finding(where, Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         own = {i: verdict for (n, i), verdict in verdicts.items() if n == k}
+        if not all(map(math.isfinite, right)):
+            return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         if -1 in own:
-            return Finding(where, Verdict.FAIL, None, right[0], remark=f"There are {counted(len(claimed or ()), 'number')}"
-                           f" where {len(right)} belong.")  # fmt: skip
+            return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan,
+                           remark=f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong.")  # fmt: skip
         i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
-        verdict, remark = own.get(i, Verdict.PASS), ""
-        if len(right) > 1:
-            row, column = divmod(i, len(case.xs))
-            where += f", [{row}][{column}]" if len(case.values) > 1 and self.is_slope else f", [{i}]"
-        if verdict is Verdict.PASS and i in own:
-            remark = "Digits are lost."
-        sides: tuple[float | None, float | None] = (None, None)
+        return self._of_number(k, i, own.get(i), bars)
+
+    def _of_number(self, k: int, i: int, verdict: Verdict | None, bars: dict[tuple[int, int], float]) -> Finding:
+        """Return what is found about one number."""
+        left = right = None
         if verdict is Verdict.KINK or (verdict is Verdict.FAIL and self.is_kink(k, i)):
             estimate = self._estimate(k, i)
-            sides = estimate.left, estimate.right
-        error = bars.get((k, i), self.errors[k][i])
-        return Finding(where, verdict, None if claimed is None else claimed[i], right[i], error, *sides, remark)
+            left, right = estimate.left, estimate.right
+        claim = None if self.claimed[k] is None else self._claim(k, i)
+        remark = "Digits are lost." if verdict is Verdict.PASS else ""
+        error = bars.get((k, i), self.errors[k][i] if self.is_slope else 0.0)
+        return Finding(self._where(k, i), verdict or Verdict.PASS, claim, self.right[k][i], error, left, right, remark)
+
+    def _where(self, k: int, i: int) -> str:
+        """Return what a number is called: the function, the point, and its place in the answer."""
+        case = self.cases[k]
+        where = f"{case.task.name} at {', '.join([shown(x, 40) for x in case.point])}"
+        if i < 0 or len(self.right[k]) == 1:
+            return where
+        places = [
+            path
+            for path, _ in trees.numbers(
+                case.task.derivative(case.point) if self.is_slope else case.task.value(case.point)
+            )
+        ]
+        return f"{where}, {places[i]}"
 
     # -- right after all -----------------------------------------------------------------------------------------------
 
@@ -201,15 +220,6 @@ class _Judgement:
         """Yield the step of differences that give these numbers."""
         for step, is_central in itertools.product(_STEPS, (True, False)):
 
-            def bar(k: int, i: int, step: float = step) -> float:
-                values = [abs(y) for y in self.cases[k].values]
-                return (
-                    8.0
-                    * _EPSILON
-                    * max([*values, abs(self.cases[k].xs[i % len(self.cases[k].xs)]) * self.scale[k]])
-                    / step
-                )
-
             def agrees(k: int, i: int, step: float = step, is_central: bool = is_central) -> bool:
                 case = self.cases[k]
                 output, index = divmod(i, len(case.xs))
@@ -217,17 +227,23 @@ class _Judgement:
                 above, below = function(x + step), function(x - step if is_central else x)
                 if not above or not below:
                     return False
-                difference = (above[output] - below[output]) / (2.0 * step if is_central else step)
-                return abs(self._claim(k, i) - difference) <= 1e-6 * abs(difference) + min(
-                    bar(k, i), 0.1 * self.scale[k]
+                width, grain = (
+                    (2.0 if is_central else 1.0) * step,
+                    max(math.ulp(above[output]), math.ulp(below[output])),
                 )
+                change = self._claim(k, i) * width
+                # A difference of floats is a multiple of their last digit: chance does not look like that.
+                digits = 2.0 * change / grain
+                is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
+                distance = abs(change - (above[output] - below[output]))
+                return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
 
             if all(agrees(k, i) for k, i in self.wrong):
                 kind = "central" if is_central else "forward"
                 advice = "Differences are good to a few digits; do not train with them, or use a larger step."
                 yield (Named("differences", f"It is right as far as {kind} differences with the step {step:.0e} can be.",
                              advice, True), Verdict.NOISE,
-                       lambda k, i: bar(k, i) + abs(self._claim(k, i) - self.right[k][i]))  # fmt: skip
+                       lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i]))  # fmt: skip
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 
@@ -285,7 +301,8 @@ class _Judgement:
 
     def _partial(self) -> tuple[Named, ...]:
         """Return the mistake that explains most, or all up to a factor: one of several mistakes."""
-        best, most = (), max(1, len(self.wrong) // 4)
+        best: tuple[Named, ...] = ()
+        most = max(1, len(self.wrong) // 4)
         for row in self._rows():
             numbers = self._numbers(row)
             pairs = [

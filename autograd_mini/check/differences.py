@@ -1,7 +1,7 @@
 """The derivative of any function of floats by differences: extrapolated, on both sides, with an error bar.
 
 Rely on: `differentiate(function, x) -> Estimate`, and `judge(claimed, estimate) -> Verdict`.
-Not here: what is differentiated. Read next: `check.tasks`.
+Not here: what is differentiated. Read next: `check.gradients`.
 """
 
 from __future__ import annotations
@@ -114,6 +114,12 @@ def differentiate(function: Callable[[float], float], x: float, patient: bool = 
     return near if near.is_kink or (best.is_kink and near.error < math.inf) else best
 
 
+def by_operand(function: Callable[..., float], numbers: Sequence[float], place: int) -> Estimate:
+    """Return the slope of a function of several numbers by one of them."""
+    before, after = numbers[:place], numbers[place + 1 :]
+    return differentiate(lambda x: float(function(*before, x, *after)), numbers[place])
+
+
 def _at_scale(function: Callable[[float], float], x: float, value: float, step: float, patient: bool) -> Estimate:
     """Return the estimate with steps from one scale downwards."""
     middle: list[Limit] = []
@@ -186,7 +192,7 @@ def _joined(value: float, middle: list[Limit], left: list[Limit], right: list[Li
         error = math.inf
     curve = tuple([(q.step, q.slope) for q in middle])
     flat = 0.0 if is_kink or abs(whole.slope) <= whole.error else _flat(middle, whole.slope)
-    return Estimate(whole.slope, error, *sides, is_kink, is_jump, flat, value, curve)
+    return Estimate(whole.slope, error, one.slope, other.slope, is_kink, is_jump, flat, value, curve)
 
 
 def _is_without_signal(quotients: list[Limit]) -> bool:
@@ -212,11 +218,15 @@ def _side(quotients: list[Limit]) -> tuple[Limit, bool]:
     limit = _extrapolated(quotients, 2.0)
     if abs(limit.slope) > limit.error and _flat(quotients, limit.slope) > _COARSE:
         return Limit(0.0, 0.0), False
-    # Rounding has no part in the growth of a quotient that is far larger than its noise.
+    # Rounding has no part in the growth of quotients that are far larger than its noise.
     finite = [q for q in quotients if math.isfinite(q.slope)]
-    telling = [q.slope for q in finite[-24:] if abs(q.slope) > 1e3 * q.error / q.step]
+    rows = [q for q in finite[-24:] if abs(q.slope) > 1e3 * q.error / q.step]
+    telling = [q.slope for q in rows]
     grown = [after - before for before, after in pairwise(telling)]
-    if len(telling) < 12 or any(change * slope <= 0.0 for change, slope in zip(grown, telling, strict=False)):
+    if len(telling) < 12 or any(
+        math.copysign(change, change * q.slope) <= 8.0 * q.error / q.step
+        for change, q in zip(grown, rows[1:], strict=True)
+    ):
         return limit, False
     if all(
         after > 1.9 * before for before, after in pairwise(map(abs, telling))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograd_mini.check.differences import Estimate, differentiate, judge, order_of
+from autograd_mini.check.differences import Estimate, by_operand, differentiate, judge, order_of
 from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
 from autograd_mini.core.row import ZERO, as_number, operand_error
 from autograd_mini.core.sweep import topological_order
@@ -184,7 +184,7 @@ class _Checked:
         for root in [y for _, y in trees.numbers(result) if is_node(y)]:
             for node in topological_order(root):
                 if node._row is not None and node._row.is_users and node.op not in found:
-                    found.update((str(node.op), text) for text in map(_described, local(node)) if text)
+                    found.update((str(node.op), text) for text in _wrong_slopes(node))
         return list(found.values())
 
 
@@ -201,12 +201,12 @@ def _finding(
     if verdict is Verdict.FAIL:
         estimate = differentiate(lambda moved: column(moved)[output], x, patient=True)
         verdict = judge(claimed, estimate)
-    sides = (estimate.left, estimate.right) if estimate.is_kink else (None, None)
     curve = tuple([(step, abs(quotient - claimed)) for step, quotient in estimate.curve])
     remark = _remark(claimed, estimate, mode) if verdict is Verdict.FAIL else ""
     if verdict is Verdict.KINK and estimate.is_jump:
         remark = "The value itself jumps there."
-    return Finding(where, verdict, claimed, estimate.slope, estimate.error, *sides, remark, curve)
+    left, right = (estimate.left, estimate.right) if estimate.is_kink else (None, None)
+    return Finding(where, verdict, claimed, estimate.slope, estimate.error, left, right, remark, curve)
 
 
 def _remark(claimed: float, estimate: Estimate, mode: str) -> str:
@@ -223,25 +223,13 @@ def _remark(claimed: float, estimate: Estimate, mode: str) -> str:
             "they approach a right derivative with the square of the step (order 2).")  # fmt: skip
 
 
-def local(node: Any) -> Iterator[tuple[Any, int, float, Estimate]]:
-    """Yield each operand's local derivative as recorded, beside its estimate: (node, place, derivative, estimate)."""
+def _wrong_slopes(node: Any) -> Iterator[str]:
+    """Yield a sentence for every local derivative of a node that contradicts its function."""
     numbers = [x.data if is_node(x) else x for x in node.operands]
     for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
-        if is_node(operand):
-
-            def function(x: float, place: int = place) -> float:
-                return float(node._row.function(*numbers[:place], x, *numbers[place + 1 :]))
-
-            estimate = differentiate(function, numbers[place])
-            yield node, place, 0.0 if partial is ZERO else float(partial), estimate
-
-
-def _described(found: tuple[Any, int, float, Estimate]) -> str:
-    """Return a sentence about a wrong local derivative; "" for a right one."""
-    node, place, derivative, estimate = found
-    if judge(derivative, estimate) is not Verdict.FAIL:
-        return ""
-    call = f"{node.op}({', '.join([written(x.data if is_node(x) else x, 6) for x in node.operands])})"
-    by = f" by operand {place + 1}" if len(node.operands) > 1 else ""
-    return (f"The rule of {node.op!r} is wrong: at {call} it gives the slope {written(derivative, 6)}{by}, and "
-            f"differences of its function give {written(estimate.slope, 6)}.")  # fmt: skip
+        derivative = 0.0 if partial is ZERO else float(partial)
+        if is_node(operand) and judge(derivative, estimate := by_operand(node._row.function, numbers, place)) == "FAIL":
+            call = f"{node.op}({', '.join([written(x, 6) for x in numbers])})"
+            by = f" by operand {place + 1}" if len(numbers) > 1 else ""
+            yield (f"The rule of {node.op!r} is wrong: at {call} it gives the slope {written(derivative, 6)}{by}, and "
+                   f"differences of its function give {written(estimate.slope, 6)}.")  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.formulas import RIGHT, right_formula
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
-from autograd_mini.errors import ArgumentError, OperandError, shown
+from autograd_mini.errors import ArgumentError, OperandError, sentences, shown
 from autograd_mini.functions import FUNCTIONS
 from autograd_mini.functions.logits import softmax
 from autograd_mini.program.source import located
@@ -90,7 +91,7 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
         try:
             task.value(point)
         except Exception as error:
-            raise ArgumentError(f"{task.name} cannot be called at {shown(point if len(point) > 1 else point[0])}: {error}.",
+            raise ArgumentError(f"{task.name} cannot be called at {shown(point if len(point) > 1 else point[0])}: {sentences(error)}",
                                 "Pass a point, as a tuple if the function takes several arguments, or a list of points."
                                 ) from error  # fmt: skip
     return Task(task.name, task.function, points)
@@ -124,7 +125,8 @@ class _Calls:
     def __init__(self, task: Task, df: Callable[..., Any]) -> None:
         self.task, self.df = task, df
         self.raised: dict[int, str] = {}
-        self.named: list[Named] = []
+        self.named: list[Named] = []  # what only calls can show
+        self.state: list[Named] = []
 
     def outputs(self) -> list[Point]:
         """Return the points with the output of the function, or the probabilities of a loss, in place of the input."""
@@ -134,21 +136,20 @@ class _Calls:
 
     def answers(self, points: Iterable[Point]) -> list[Any]:
         """Return what df gives at points; None where it raises."""
-        found, self.raised, self.named = [], {}, []
+        found: list[Any] = []
+        self.raised, self.named, self.state = {}, [], []
+        points = [*points]
         for k, point in enumerate(points):
             own = copy.deepcopy(point)
-            answer = self._answer(k, own)
-            found.append(answer)
-            if answer is None or len(self.named) > 0:
-                continue
-            first = repr(flat(answer))
-            again = self._answer(k, own)
-            if repr([flat(x) for x in own]) != repr([flat(x) for x in point]):
+            found.append(self._answer(k, own))
+            if not self.named and repr([flat(x) for x in own]) != repr([flat(x) for x in point]):
                 self.named.append(Named("in-place", f"It changes its argument: {shown(point[0])} became {shown(own[0])}.",
                                         "Write the results into a new list."))  # fmt: skip
-            elif again is not None and repr(flat(again)) != first:
-                self.named.append(Named("state", "A second call with the same numbers gives another answer: something is"
-                                        " kept between calls.", "Start from zero in each call."))  # fmt: skip
+        again = [self._answer(k, copy.deepcopy(point)) for k, point in enumerate(points[:3])]
+        both = [(one, other) for one, other in zip(found, again, strict=False) if one is not None and other is not None]
+        if any(repr(flat(one)) != repr(flat(other)) for one, other in both):
+            self.state = [Named("state", "A second call with the same numbers gives another answer: something is kept "
+                                "between calls.", "Start from zero in each call.")]  # fmt: skip
         return found
 
     def _answer(self, k: int, point: Point) -> Any:
@@ -158,6 +159,11 @@ class _Calls:
         except (ArithmeticError, ValueError) as error:
             self.raised[k] = f"It raises {type(error).__name__}: {error}."
             return None
+        except (TypeError, AttributeError, LookupError) as error:
+            raise ArgumentError(
+                f"The derivative raised {type(error).__name__} at {shown(point[0])}: {error}.",
+                f"It takes the arguments of {self.task.name}, here {', '.join([shown(x, 30) for x in point])}.",
+            ) from error
         if answer is None or isinstance(answer, str) or not [*trees.numbers(answer)]:
             raise OperandError(f"The derivative returned {shown(answer)} at {shown(point[0])}.",
                                "Return a number, a list or a matrix; look for a forgotten return.")  # fmt: skip
@@ -183,9 +189,10 @@ class _Calls:
             replace(found, remark=self.raised[k]) if k in self.raised and found.verdict is Verdict.FAIL else found
             for k, found in enumerate(report.findings)
         ])  # fmt: skip
-        if self.named:
-            findings = (*findings, Finding("calling it twice", Verdict.FAIL, None, 0.0, remark=self.named[0].sentence))
-        report = replace(report, findings=findings, mistakes=(*self.named, *report.mistakes))
+        called = [Finding("calling it", Verdict.FAIL, None, math.nan, remark=found.sentence)
+                  for found in (*self.named, *self.state)]  # fmt: skip
+        mistakes = (*self.named, *report.mistakes, *self.state)
+        report = replace(report, findings=(*findings, *called), mistakes=mistakes)
         return report if report.ok else replace(report, place=place_of_function(self.df))
 
     def other_reason(self, report: Diagnosis) -> Diagnosis:
@@ -197,7 +204,8 @@ class _Calls:
             "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output of the function"
         )
         try:
-            if diagnose(self.task, self.task.points, self.answers(self.outputs())).ok:
+            is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
+            if not is_named and diagnose(self.task, self.task.points, self.answers(self.outputs())).ok:
                 right = right_formula(self.task.name)
                 extra.append(Named("output-form", f"It is right if you pass {given}; it is judged as a function of the "
                                    "input.", f"Compute the output first{f': {right}' if right else ''}; or pass "

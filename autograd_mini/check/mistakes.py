@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autograd_mini.check.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
-from autograd_mini.check.tasks import Point, Task, flat, task_named, task_of
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.core import ieee
 from autograd_mini.functions import ACTIVATIONS
 from autograd_mini.functions.logits import softmax
@@ -20,6 +20,7 @@ from autograd_mini.notation.text import number as written
 from autograd_mini.transforms import trees
 
 Numbers = list[float]
+SIMPLEST = 7  # rows: the sign and factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,7 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
     yield Mistake("degrees", lambda case: flat(task.derivative((case.xs[0] * math.pi / 180.0, *case.point[1:]))),
                   "The argument is converted to radians, as if it were in degrees.", "Pass radians.")  # fmt: skip
     for other in (*ACTIVATIONS, *RIGHT):
-        if other != task.name:
+        if other != task.name and task.name in TASK_NAMES:  # a user's function may itself be wrong
             yield from _of_another(other, task.name)
 
 
@@ -166,7 +167,7 @@ def _of_another(other: str, name: str) -> Iterator[Mistake]:
     task = task_named(other)
     sentence = f"It is the derivative of {other}, not of {name}."
     yield Mistake("wrong-function", lambda case: flat(task.derivative(case.point[:1])), sentence)
-    if other in RIGHT and RIGHT[other].by_output:
+    if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
         yield Mistake("wrong-function", _of_text(RIGHT[other].by_output), sentence)
 
 
@@ -198,9 +199,9 @@ def _of_a_matrix() -> Iterator[Mistake]:
     ):
         yield Mistake(name, lambda case, sums=sums: sums(case.matrix), f"It is {sentence} of the Jacobian.",  # type: ignore[misc]
                       "Return all rows, one per output.")  # fmt: skip
+    yield from _of_softmax()
     yield Mistake("input-form", lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))),
                   "It is the Jacobian at the output: the function is applied twice, or you passed its output.")  # fmt: skip
-    yield from _of_softmax()
 
 
 def _like(case: Case, numbers: Numbers) -> object:

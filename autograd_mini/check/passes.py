@@ -42,8 +42,13 @@ class Pass:
     steps: tuple[Step, ...]
     leaves: tuple[Any, ...]
 
-    def gradient(self, slope_of: Callable[[int, int, float], float | None], keeps: str = "all") -> Numbers:
-        """Return the gradient with other slopes, where the sum, the first or the last contribution is kept."""
+    def gradient(
+        self, slope_of: Callable[[int, int, float], float | None], keeps: str = "all", stops: int | None = None
+    ) -> Numbers:
+        """Return the gradient with other slopes, where the sum, the first or the last contribution is kept.
+
+        If it `stops` at a step, it is the gradient of that step's result.
+        """
         found: dict[Any, float] = {self.steps[0].result: 1.0} if self.steps else {}
         for k, step in enumerate(self.steps):
             if step.result not in found:
@@ -52,7 +57,7 @@ class Pass:
                 if (partial := slope_of(k, place, slope)) is not None and not (keeps == "first" and operand in found):
                     before = found.get(operand, 0.0) if keeps == "all" else 0.0
                     found[operand] = before + found[step.result] * partial
-        return [found.get(leaf, 0.0) for leaf in self.leaves]
+        return [found.get(leaf, 0.0) for leaf in (self.leaves if stops is None else (self.steps[stops].result,))]
 
     def walked(self, from_end: bool, repeats: bool = False) -> Numbers | None:
         """Return the gradient of a walk that hands on before everything has arrived: a stack or a queue of nodes."""
@@ -133,9 +138,6 @@ def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:
         return Mistake(name, apply, sentence, correction)
 
     yield from _of_a_call(first, row)
-    for k, step in enumerate(first.steps):
-        for place in range(len(step.edges)):
-            yield from _of_an_edge(k, place, step, row)
     for keeps in ("last", "first"):
         yield row("assigned", lambda found, keeps=keeps: found.gradient(lambda k, place, slope: slope, keeps),
                   f"= for +=: of several contributions to a gradient only the {keeps} one is kept.",
@@ -145,6 +147,13 @@ def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:
                   "A node hands its gradient on before all its consumers have been visited"
                   + (", and again for each of them." if repeats else "."),
                   "Visit nodes in reverse topological order.")  # fmt: skip
+    for k, step in enumerate(first.steps[1:] if cases[0].is_number else (), 1):
+        yield row("inner-derivative", lambda found, k=k: found.gradient(lambda k, place, slope: slope, stops=k),
+                  f"The chain rule stops at {step.name}{at(step.result)}: the inner derivative is missing.",
+                  "Multiply by the derivative of what is inside.")  # fmt: skip
+    for k, step in enumerate(first.steps):
+        for place in range(len(step.edges)):
+            yield from _of_an_edge(k, place, step, row)
 
 
 Row = Callable[[str, Callable[[Pass], Numbers | None], str, str], Mistake]

@@ -69,6 +69,8 @@ class Finding:
             right = f"cannot tell: differences give {written(self.expected, 10)} ± {self.error:.0e}"
         else:
             right = f"{written(self.expected, 10)}" + (f" ± {self.error:.0e}" if self.error else "") + " is right"
+        if self.claimed is None and math.isnan(self.expected):
+            return f"{self.verdict:<6}  {self.where}\n        {self.remark}"
         text = f"{self.verdict:<6}  {self.where}: {claimed}" + (
             "" if right.startswith(f"{claimed} is") else f"; {right}"
         )

@@ -69,7 +69,7 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
     return Trace(_checked(v, "trace"), Value(seed).data)
 
 
-def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
+def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = (), quiz: bool = False) -> None:
     """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
 
     Neither the graph nor any `.grad` changes. If you record the computation under `with am.provenance(calls=True):`,
@@ -79,6 +79,7 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
         v: the value to differentiate.
         seed: the derivative to start with, as in `backward(seed)`.
         commands: commands to run first, as if you typed them; the next ones come from the terminal, or a pipe.
+        quiz: ask for each contribution before it is shown, and say what a wrong answer comes from.
 
     Raises:
         OperandError: v is not a `Value`, or the seed is not a number.
@@ -98,7 +99,7 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = ()) -> None:
     """
     from autograd_mini.debug import terminal
 
-    terminal.shell(_checked(v, "shell"), Value(seed).data, commands)
+    terminal.shell(_checked(v, "shell"), Value(seed).data, commands, quiz)
 
 
 def wrong_order(v: Value) -> Disorder:
@@ -134,10 +135,10 @@ def wrong_order(v: Value) -> Disorder:
 
 
 @overload
-def page(v: Value | Trace, path: None = None) -> Page: ...
+def page(v: Value | Trace, path: None = None, quiz: bool = False) -> Page: ...
 @overload
-def page(v: Value | Trace, path: str | Path) -> Path: ...
-def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
+def page(v: Value | Trace, path: str | Path, quiz: bool = False) -> Path: ...
+def page(v: Value | Trace, path: str | Path | None = None, quiz: bool = False) -> Page | Path:
     """Step through backpropagation in a browser or a notebook: picture, chain rule, source and gradients on one page.
 
     If you record the computation under `with am.provenance(calls=True):`, the page marks the expression of every step
@@ -146,6 +147,8 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
     Args:
         v: the value to differentiate, or a `Trace`, at whose position the page begins.
         path: the HTML file to write; without it you get the page, which a notebook shows.
+        quiz: ask for each contribution before it is shown, and say what a wrong answer comes from. Printed, the page
+            is a worksheet with a key.
 
     Returns:
         the path, or without one a `Page`, which has `.save(path)` and `.html`.
@@ -168,7 +171,8 @@ def page(v: Value | Trace, path: str | Path | None = None) -> Page | Path:
     if path is not None:
         checked_path(path)
     steps = v if isinstance(v, Trace) else Trace(_checked(v, "page"))
-    return Page(steps) if path is None else Page(steps).save(path)
+    found = Page(steps, quiz)
+    return found if path is None else found.save(path)
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:

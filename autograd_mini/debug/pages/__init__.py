@@ -16,10 +16,11 @@ from typing import Any
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.pages.listing import Listing, readable
-from autograd_mini.debug.pages.mathml import called, formula, slopes, words
+from autograd_mini.debug.pages.mathml import asked, called, formula, slopes, words
 from autograd_mini.debug.pages.scenes import Number, Scenes, Track, written
 from autograd_mini.debug.pages.stage import Stage, before_numbers
 from autograd_mini.debug.program import Call, Quit, debug_program
+from autograd_mini.debug.quiz import NEAR, question
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, arrange
@@ -39,6 +40,7 @@ class Page:
 
     Args:
         trace: the trace to show.
+        quiz: ask for each contribution before it is shown; printed, the page is a worksheet with a key.
 
     >>> from autograd_mini import Value, debug
     >>> x = Value(3.0, name="x")
@@ -46,8 +48,8 @@ class Page:
     Page(mul#1, 5 steps); notebooks show it, .save("backprop.html") writes it
     """
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
+    def __init__(self, trace: Trace, quiz: bool = False) -> None:
+        self.trace, self.quiz = trace, quiz
 
     @cached_property
     def html(self) -> str:
@@ -57,7 +59,7 @@ class Page:
             MissingError: no dot program was found.
             ProgramError: the dot program fails.
         """
-        return _Contents(self.trace).html
+        return _Contents(self.trace, self.quiz).html
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file, and return its path.
@@ -93,7 +95,7 @@ def checked_path(path: str | Path) -> Path:
 
 
 def page_of_program(
-    program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False
+    program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False, quiz: bool = False
 ) -> Path:
     """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write the page of it."""
     path = checked_path(path)
@@ -102,8 +104,8 @@ def page_of_program(
     def stop(call: Call) -> None:
         if call.number == at:
             trace = call.trace()
-            trace.seek(0)
-            Page(trace).save(target)
+            trace.seek(trace.start if quiz else 0)
+            Page(trace, quiz).save(target)
             raise Quit
 
     count = debug_program(program, arguments, stop, module=module)
@@ -120,8 +122,8 @@ def page_of_program(
 class _Contents:
     """The contents of a page, as data for its script."""
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
+    def __init__(self, trace: Trace, quiz: bool) -> None:
+        self.trace, self.quiz = trace, quiz
         boxes = arrange(tuple(topological_order(trace.root, everything=True)))  # as `draw` has them
         self.scenes = Scenes(trace, boxes)
         self.tracks = self.scenes.tracks()
@@ -134,7 +136,7 @@ class _Contents:
 
     @property
     def html(self) -> str:
-        title = f"Backpropagation of {called(self.trace, self.trace.root)}"
+        title = f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
         body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
         body = body.replace("<!--picture-->", self.stage.svg)
         return document(title, __package__, "backprop.css", "backprop.js", body, self._data())
@@ -154,6 +156,7 @@ class _Contents:
             "note": self._note(),
             "rest": f"{left_out:,} more nodes are not listed." if left_out else "",
             "scale": self._scale(),
+            "near": str(NEAR),
         }
 
     # -- scenes --------------------------------------------------------------------------------------------------------
@@ -173,8 +176,19 @@ class _Contents:
             "slopes": slopes(trace, step),
             "place": self.listing.place(trace, step.node),
             **self._motion(steps),
+            **self._asked(step),
         }
         return scene if len(steps) == 1 else {**scene, "first": steps[0], "words": self._summary(steps, step)}
+
+    def _asked(self, step: Step) -> dict[str, Any]:
+        """Return the question about a step, if the page is a quiz; numbers as text, because JSON has no infinities."""
+        found = question(self.trace, step, lambda node: called(self.trace, node)) if self.quiz and self.single else None
+        if found is None:
+            return {}
+        slips = [(repr(wrong), sentence) for wrong, sentence in found.slips]
+        about = formula(self.trace, self.trace[self.trace.journal.numbers[step.node]])
+        return {"quiz": {"text": found.text, "formula": asked(self.trace, step), "about": about,
+                         "answer": repr(found.answer), "slips": slips, "otherwise": found.otherwise}}  # fmt: skip
 
     def _motion(self, steps: range) -> dict[str, Any]:
         """Return the boxes where something happens, the boxes where something arrives, and the arrows between them."""

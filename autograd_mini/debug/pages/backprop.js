@@ -7,6 +7,7 @@ const $ = (id) => document.getElementById(id);
 const last = scenes.length - 1;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let now = -1;
+let knownUntil = -1;  // while a question is open, its own scene is not known
 let timer = 0;
 
 function element(tag, attributes = {}, ...children) {
@@ -122,7 +123,7 @@ function known(entries) {
   let [from, to] = [0, entries.length];
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (entries[middle][0] <= now) from = middle + 1;
+    if (entries[middle][0] <= knownUntil) from = middle + 1;
     else to = middle;
   }
   return from ? entries[from - 1] : null;
@@ -294,11 +295,83 @@ function write(row) {
   row.value.title = value ? full(value[1]) : "not yet";
   row.gradient.title = gradient ? full(gradient[1]) : "nothing has arrived";
   paint(row.chip, gradient, unfinished(row.gradients, gradient));
-  const changes = (value && value[0] === now) || (gradient && gradient[0] === now);
+  const changes = (value && value[0] === knownUntil) || (gradient && gradient[0] === knownUntil);
   row.line.classList.toggle("changes", Boolean(changes));
   if (changes) row.line.setAttribute("aria-current", "true");
   else row.line.removeAttribute("aria-current");
   return changes;
+}
+
+// -- a quiz ---------------------------------------------------------------------------------------------------------
+
+const answered = new Set();  // scenes; whatever was shown
+const quizzes = scenes.some((scene) => scene.quiz);
+const tally = { asked: new Set(), right: 0, tried: false };
+const isOpen = (scene) => scene.quiz && !answered.has(now);
+const near = (a, b) => a === b || Math.abs(a - b) <= Number(data.near) * Math.abs(b);
+
+function typed(text) {  // as `quiz.typed` reads it
+  const one = "([+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?)";
+  const found = new RegExp(`^${one}(?:/${one})?$`).exec(text.replace(/\s/g, "").replace(/,/g, ".").replace(/−/g, "-"));
+  if (!found || (found[2] && Number(found[2]) === 0)) return null;
+  return Number(found[1]) / Number(found[2] || 1);
+}
+
+function pose(scene) {
+  const asks = isOpen(scene);
+  $("quiz").hidden = !quizzes || now < data.start;
+  document.querySelector("[data-do=answer]").textContent = asks ? "check" : "next";
+  document.querySelector("[data-do=reveal]").hidden = !asks;
+  if (!asks) return;
+  if (!tally.asked.has(now)) tally.tried = false;
+  tally.asked.add(now);
+  $("answer").value = "";
+  $("said").textContent = "";
+}
+
+function say(text) {
+  const score = `${tally.right} of ${tally.asked.size} right at the first try`;
+  $("said").textContent = minus(text ? `${text} ${isOpen(scenes[now]) ? "" : score}` : score);
+}
+
+function judge() {
+  const { quiz } = scenes[now];
+  if (!isOpen(scenes[now])) return show(now + 1);
+  const number = typed($("answer").value);
+  if (number === null) return say("Type a number, such as -0.25 or -1/4.");
+  if (!near(number, Number(quiz.answer))) {
+    tally.tried = true;
+    const slip = quiz.slips.find(([wrong]) => near(number, Number(wrong)));
+    return say(slip ? slip[1] : quiz.otherwise);
+  }
+  if (!tally.tried) tally.right += 1;
+  answered.add(now);
+  show(now);
+  say("Right.");
+}
+
+function giveUp() {
+  answered.add(now);
+  show(now);
+  say("");
+}
+
+function worksheet() {
+  for (const { quiz, formula: whole } of scenes.filter((scene) => scene.quiz)) {
+    const blanks = ["= ", "total "].map((word) => element("span", { class: "blank" }, word));
+    const asked = formula(quiz.formula.slice(0, -1), "formula asked");
+    asked.append(...blanks);
+    $("tasks").append(element("li", {}, formula(quiz.about, "formula about"), asked));
+    $("answers").append(element("li", {}, formula(whole, "formula solved")));
+  }
+  $("worksheet").hidden = false;
+  let before = 0;
+  addEventListener("beforeprint", () => {  // all numbers, no gradient, nothing marked
+    before = now;
+    show(data.start - 1, false);
+    mark(-1);
+  });
+  addEventListener("afterprint", () => show(before, false));
 }
 
 // -- a moment -------------------------------------------------------------------------------------------------------
@@ -306,22 +379,26 @@ function write(row) {
 function show(number, remember = true) {
   now = Math.min(Math.max(number, 0), last);
   const scene = scenes[now];
+  const asks = isOpen(scene);
+  knownUntil = asks ? now - 1 : now;
   const steps = scene.first === undefined ? `step ${scene.step}` : `steps ${scene.first}–${scene.step}`;
   document.body.dataset.phase = now < data.start ? "forward" : "backward";
   $("phase").textContent = scene.phase;
   $("count").textContent = `${steps} of ${data.steps - 1}`;
-  $("words").textContent = minus(scene.words);
+  const said = asks ? scene.quiz.text : scene.words;
+  $("words").textContent = minus(said);
   $("slider").value = now;
-  $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${scene.words}`);
+  $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${said}`);
   boxes.forEach((box, index) => fill(box, scene, index));
   const going = new Set(scene.ways);
   for (const [id, { group, forward, backward }] of ways) {
-    const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= now ? "passed" : ""];
+    const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= knownUntil ? "passed" : ""];
     group.setAttribute("class", `edge ${past.join(" ")} ${going.has(id) ? "going" : ""}`);
   }
   const changed = rows.filter(write).map(({ line }) => line);
   const lines = [];
-  for (let i = Math.max(scene.turn, now - 7); i <= now; i++) lines.push(formula(scenes[i].formula));
+  for (let i = Math.max(scene.turn, now - 7); i <= knownUntil; i++) lines.push(formula(scenes[i].formula));
+  if (asks) lines.push(formula(scene.quiz.about), formula(scene.quiz.formula));
   lines[lines.length - 1].classList.add("now");
   lines[lines.length - 1].setAttribute("aria-current", "step");
   if (scene.turn < now - 7) lines.unshift(element("p", { class: "empty" }, `${now - 7 - scene.turn} contributions before`));
@@ -333,6 +410,7 @@ function show(number, remember = true) {
   $("formulas").replaceChildren(...lines);
   $("formulas").scrollTop = $("formulas").scrollHeight;
   mark(scene.place);
+  pose(scene);
   follow(remember);
   if (changed.length) reveal($("gradients"), changed, remember && !timer);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=first], [data-do=back])")) dim(button, now === 0);
@@ -364,7 +442,7 @@ function play(on) {
     if (now === last) show(0);
     timer = setInterval(() => {
       if (now < last) show(now + 1);
-      if (now === last) play(false);
+      if (now === last || isOpen(scenes[now])) play(false);
     }, Number($("speed").value));
   }
   document.body.classList.toggle("playing", on);
@@ -379,6 +457,7 @@ const act = {
   scopeNext: () => show(beside(scope, 1)), scopeBack: () => show(beside(scope, -1)),
   larger: () => { size(scale * 1.25); follow(); }, smaller: () => size(scale / 1.25), fit,
   digits: () => { $("digits").checked = !exact(); show(now, false); },
+  answer: judge, reveal: giveUp,
   help: () => ($("help").open ? $("help").close() : $("help").showModal()),
 };
 const keys = {
@@ -398,6 +477,11 @@ addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || target.tagName === "SELECT") return;
   if (event.key === " " && target.closest("button, input[type=checkbox]")) return;
   if ($("help").open && event.key !== "?") return;
+  if (target === $("answer")) {
+    if (event.key === "Enter") judge();
+    else if (event.key === "Escape") target.blur();
+    return;
+  }
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const name = (event.shiftKey && shifted[key]) || keys[key];
   if (!name) return;
@@ -422,5 +506,7 @@ function addressed() {  // the scene of the step in the address
   return number < 0 ? last : number;
 }
 addEventListener("hashchange", () => { if (location.hash.startsWith("#step=")) show(addressed(), false); });
+document.body.classList.toggle("quiz", quizzes);
+if (quizzes) worksheet();
 fit();
 show(addressed(), false);

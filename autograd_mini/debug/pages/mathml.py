@@ -76,6 +76,11 @@ def formula(trace: Trace, step: Step) -> list[Markup]:
     return [*pieces, *sum_, _row("=", _numeral(step.total))]
 
 
+def asked(trace: Trace, step: Step) -> list[Markup]:
+    """Return the formula of a contribution without its numbers."""
+    return [*formula(trace, step)[:3], _row("=", ["mtext", "?"])]
+
+
 def _contribution(step: Step) -> tuple[Value, float, float, float]:
     """Return the receiver of a step, and the numbers of its contribution."""
     assert step.operand is not None  # a contribution has all of them

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.commands import Shell
+from autograd_mini.debug.terminal.quizzing import HOW, QuizShell
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import line, printable
 from autograd_mini.engine import Value
@@ -21,15 +22,16 @@ _HOW = "n steps, rn steps back, help lists more."
 
 
 def debug(
-    program: str, arguments: Sequence[str] = (), at: int | None = None, module: bool = False, given: str | None = None
-) -> None:
+    program: str, arguments: Sequence[str] = (), at: int | None = None, module: bool = False, given: str | None = None,
+    quiz: bool = False,
+) -> None:  # fmt: skip
     """Run a program from the command line, and stop whenever it calls `backward()`, or only at call number `at`.
 
-    `given` is the program's standard input, as `Turns` takes it.
+    `given` is the program's standard input, as `Turns` takes it. A quiz asks before it shows a step.
     """
     shared = turns.Turns(given)
     with shared.debugger():  # the shell asks whether its input is a terminal
-        shell = Shell(stdin=shared.commands)
+        shell = (QuizShell if quiz else Shell)(stdin=shared.commands)
     called = f"{'-m ' * module}{program}"
 
     def stop(call: Call) -> None:
@@ -37,7 +39,7 @@ def debug(
             return
         where = f" at {line(call.site)}" if call.site is not None else ""
         with shared.debugger():
-            if not shell.interact(call.trace(), f"backward(), call {call.number}{where}. {_HOW}"):
+            if not shell.interact(call.trace(), f"backward(), call {call.number}{where}. {HOW if quiz else _HOW}"):
                 raise Quit
 
     try:
@@ -61,15 +63,15 @@ def debug(
     shell.say(f"{printable(called)} has ended.")  # to the session's output; the program may have replaced sys.stdout
 
 
-def shell(v: Value, seed: float, commands: Sequence[str]) -> None:
+def shell(v: Value, seed: float, commands: Sequence[str], quiz: bool = False) -> None:
     """Step through the backpropagation of an existing value."""
     trace = Trace(v, seed)
     trace.seek(trace.start)
-    about = _HOW
+    about = HOW if quiz else _HOW
     if not any(node.origin is not None for node in trace.journal.order):
         about += " Record inside `with autograd_mini.provenance(calls=True):` to see your lines."
     with turns.commands():
-        session = Shell(commands)
+        session = (QuizShell if quiz else Shell)(commands)
         try:
             session.interact(trace, about)
         except BrokenPipeError:  # or the interpreter would complain again at exit

@@ -118,14 +118,20 @@ class Shell(Prompt):
         self.met = stop.breakpoints
         self._say_breakpoints(stop.breakpoints)
         self.show()
-        if self._is_over():
+        self.say_if_over()
+
+    def say_if_over(self) -> None:
+        """At the end of the sweep, say so, and what gradients from before do."""
+        trace = self.trace
+        if self.is_over():
             self.say("   the sweep is over: these are the gradients of backward()")
             for leaf in [leaf for leaf in trace.leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
                 name, held = self.wording.symbol(leaf), leaf.grad
                 after = number(held + (trace.grad(leaf) or 0.0))
                 self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether the last step has happened."""
         return self.trace.position == len(self.trace) - 1
 
     do_next = _motion(
@@ -140,7 +146,7 @@ class Shell(Prompt):
 
     def do_continue(self, times: str) -> bool:
         """Go on to the next breakpoint, or to the end of the sweep; from there, continue the program."""
-        if self._is_over():
+        if self.is_over():
             return True
         self.move(Trace.run, False, times)
         return False
@@ -414,7 +420,7 @@ class Shell(Prompt):
             return 0
         order = [*topological_order(trace.root)][::-1]
         turn = trace.journal.turn(trace.position)
-        return len(order) if self._is_over() else order.index(step.node) + (trace.position == turn[-1])
+        return len(order) if self.is_over() else order.index(step.node) + (trace.position == turn[-1])
 
     def do_set(self, text: str) -> None:
         """Change the gradient of a node: set y 2; later changes are forgotten."""
