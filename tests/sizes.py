@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent.parent / "autograd_mini"
 LONGEST = 500  # no module may be longer
-EVENING = ("core.table", "core.node", "core.sweep", "engine", "functions")  # the reading that README recommends
+EVENING = (
+    "core.table",
+    "core.node",
+    "core.cell",
+    "core.sweep",
+    "engine",
+    "functions",
+)  # the reading that README recommends
 EVENING_LINES = 2_500
 
 
@@ -22,8 +29,8 @@ class Budget(NamedTuple):
 
 
 BUDGETS = {
-    "core": Budget(3_100, 1_900),
-    "engine": Budget(450, 350),
+    "core": Budget(3_450, 1_900),
+    "engine": Budget(350, 350),
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
     "program watch": Budget(1_300, 900),
