@@ -21,13 +21,15 @@ from autograd_mini.errors import DataError, counted, shown
 
 QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
 INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK = "input", "value", "derivative", "argument", "error", "task"
+_NAMES = "|".join(TASK_NAMES)
 _WORDS = {  # what names a column, or stands before numbers, by its role; the first that fits counts
     ERROR: "error|exception",
     ARGUMENT: "argument|after",
-    DERIVATIVE: r"(derivative|gradient|grad|slope)s?|d[a-z][\w/]*|\w*('|_?(derivative|gradient|grad|jacobian|prime))",
+    DERIVATIVE: r"(derivative|gradient|grad|slope)s?|jacobian|d[a-z]{1,2}(/?d[a-z]{1,2})?"
+    rf"|d_?({_NAMES}|loss)|({_NAMES}|[a-z])('|_?(derivative|gradient|grad|jacobian|prime))",
     INPUT: "(input|x|z|logit|t|target|label|prediction|score|point)s?",
     TASK: "task|function",
-    VALUE: "(value|output|result|y|a|f)s?|loss",
+    VALUE: f"(value|output|result|y|a|f)s?|loss|{_NAMES}",
     "": "why|kink|nr|#",
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(inf(inity)?|nan)", re.IGNORECASE)
@@ -65,6 +67,8 @@ class Answers:
     argument: list[Any] = field(default_factory=list)  # after the call
     errors: list[str] = field(default_factory=list)  # what the program says instead of numbers
     digits: int = 17  # printed for each number
+    least: float = 0.0  # smaller numbers are printed with fewer digits
+    unclear: int = 0  # points at which too few digits are printed
 
     def of(self, quantity: Quantity) -> dict[int, Any]:
         """Return the claims for a quantity, by the index of the point."""
@@ -170,10 +174,8 @@ def _split(text: str) -> list[str]:
 def _role(word: str, number: int, text: str) -> str:
     bare = re.sub(r"[\d_\[\].]+$", "", word.lower())
     for role, pattern in _WORDS.items():
-        if re.fullmatch(pattern, bare):
+        if re.fullmatch(pattern, word.lower()) or re.fullmatch(pattern, bare):
             return role
-    if {word.lower(), bare} & {*TASK_NAMES}:
-        return VALUE
     raise DataError(
         f"Line {number} cannot be read: {shown(text)}. Before numbers, only names may stand: input, value, derivative."
     )
@@ -200,7 +202,7 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
     """Put the labelled numbers of lines into the shapes of a task."""
     found = Answers()
     precision = Precision([word for line in lines for role in (VALUE, DERIVATIVE) for word in line.parts.get(role, ())])
-    found.digits = precision.digits
+    found.digits, found.least = precision.digits, precision.least
     for i, line in enumerate(lines):
         point = _point(task, line.parts[INPUT]) if INPUT in line.parts else points[i] if i < len(points) else None
         if point is None:
@@ -213,6 +215,7 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
                 what = f"Line {line.number} has {counted(len(words), 'number')} as the {role} of {task.name}"
                 raise DataError(f"{what}, and at {shown(point)} there should be {len(numbers)}.")
             claims = [*map(precision.number, words or (), numbers)]
+            found.unclear += None in claims
             getattr(found, role).append(_shaped(iter(claims), right) if claims and None not in claims else None)
     return found
 
@@ -220,29 +223,32 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
 class Precision:
     """How many digits a program prints: what agrees with the right number in all of them counts as right.
 
-    Nothing is rounded for a program that prints 15 digits anywhere, or fewer than three.
+    A program that prints 15 digits anywhere, or fewer than three everywhere, does not round.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
         numbers = [re.sub("e.*|[-+]", "", word.lower()) for word in words if "n" not in word.lower()]
+        digits = [len(number.replace(".", "").lstrip("0")) for number in numbers]
         decimals = {len(number.partition(".")[2]) for number in numbers}
-        most = max((len(number.replace(".", "").lstrip("0")) for number in numbers), default=0)
         is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
         self.decimals = min(decimals) if is_fixed and 3 <= min(decimals) < 15 else None
-        self.digits = 17 if self.decimals is None and not 3 <= most < 15 else most if self.decimals is None else 3
+        telling = [count for count in digits if count >= 3]
+        most = max(digits, default=0) if self.decimals is None else min(telling, default=3)
+        self.digits = most if 3 <= most < 15 else 17
+        self.least = 0.0 if self.decimals is None else 10.0 ** (2 - self.decimals)
 
     def number(self, word: str, right: float) -> float | None:
         """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""
         x = float(word)
-        if self.digits == 17 or not (math.isfinite(x) and math.isfinite(right)):
+        if (self.digits == 17 and self.decimals is None) or not (math.isfinite(x) and math.isfinite(right)):
             return x
         places = self.decimals
         if places is None:
             places = self.digits - 1 - math.floor(math.log10(abs(x))) if x else 400
         if abs(x - right) <= 0.51 * 10.0**-places:
-            return right
-        # With fixed decimals, numbers of fewer than three digits say too little.
-        return None if self.decimals is not None and max(abs(x), abs(right)) < 100 * 10.0**-places else x
+            # With fixed decimals, a small number agrees because it is small.
+            return right if right == 0.0 or abs(right) >= self.least else None
+        return x
 
 
 # -- lines without labels ----------------------------------------------------------------------------------------------

@@ -6,20 +6,22 @@ is run (`programs`) and read (`answers`). Read next: `check.alignment`.
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_mini.check.answers import QUANTITIES, Answers, read
 from autograd_mini.check.diagnosis import Quantity, diagnose
 from autograd_mini.check.programs import Limits, Outcome, run
-from autograd_mini.check.tasks import Task, flat
+from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.check.vectors import asked, line
 from autograd_mini.check.verdicts import Diagnosis
-from autograd_mini.errors import AutogradError, DataError, sentences, shown
+from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
 from autograd_mini.output.streams import reason
+from autograd_mini.transforms import trees
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 2  # the exit status of a command
 _TELLING = 5  # fewer numbers look like the noise of some step of differences
@@ -56,6 +58,8 @@ class Judgement:
         missing = [
             f"No {quantity}s were given." for quantity in QUANTITIES if self.reports and quantity not in self.reports
         ]
+        unclear = f"At {counted(self.answers.unclear, 'point')} too few digits were printed to tell: print them all."
+        missing += [unclear] * (self.answers.unclear > 0)
         said = [*map(short, self.reports.values()), self.change, *missing, self.errors, self.fault]
         return "\n\n".join(filter(None, said))
 
@@ -72,7 +76,7 @@ def judge(task: Task, answers: Answers) -> Judgement:
     for quantity in QUANTITIES:
         if claims := answers.of(quantity):
             points = [answers.points[i] for i in claims]
-            reports[quantity] = diagnose(task, points, [*claims.values()], quantity, answers.digits)
+            reports[quantity] = _diagnosed(task, points, [*claims.values()], quantity, answers)
     change = errors = ""
     for point, after, error in zip(answers.points, answers.argument, answers.errors, strict=True):
         if not change and after is not None and any(a != b for a, b in zip(flat(after), flat(point[0]), strict=True)):
@@ -85,6 +89,26 @@ def judge(task: Task, answers: Answers) -> Judgement:
                 error if {*answers.errors} == {error} else f"At {line(point)} there is an error, no answer: {error}"
             )
     return Judgement(task, answers, reports, change, errors)
+
+
+def _diagnosed(task: Task, points: Sequence[Point], claims: list[Any], quantity: Quantity, found: Answers) -> Diagnosis:
+    """Diagnose numbers that may be printed with few digits: those that agree so far have become the right ones."""
+    report = diagnose(task, points, claims, quantity)
+    if report.ok or found.digits == 17:
+        return report
+    if 7 <= found.digits <= 9:  # as single precision is printed
+        single = diagnose(task, points, trees.rebuilt(claims, map(_single, flat(claims))), quantity)
+        if single.ok:
+            return single
+    telling = [i for i, claim in enumerate(claims) if all(abs(x) >= found.least for x in flat(claim))]
+    if not telling:
+        return report
+    named = diagnose(task, [points[i] for i in telling], [claims[i] for i in telling], quantity, found.digits)
+    return replace(report, mistakes=named.mistakes) if not named.ok else report
+
+
+def _single(x: float) -> float:
+    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x
 
 
 class Source(NamedTuple):

@@ -1,6 +1,6 @@
 """Grades as a table, JSON, CSV, or what Gradescope and PrairieLearn read; submissions that share a mistake are grouped.
 
-Not here: how points are given (`grading`). Read next: `debug`.
+Not here: how points are given (`grading`). Read next: `drawing`.
 """
 
 from __future__ import annotations

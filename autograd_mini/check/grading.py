@@ -172,7 +172,7 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
     file = found[0]
 
     def command(text: str) -> list[str]:
-        return [word.format(file=file, stem=Path(file).stem) for word in shlex.split(text)]
+        return [word.replace("{file}", file).replace("{stem}", Path(file).stem) for word in shlex.split(text)]
 
     if task.build:
         built = run(command(task.build), "", limits._replace(seconds=_BUILD), copy)

@@ -24,7 +24,7 @@ def main() -> None:
     question, *points = map(json.loads, sys.stdin)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the submission prints is not an answer
-    sys.stdin = open(os.devnull)  # noqa: SIM115  # it stays until the end
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # it stays until the end
     module: ModuleType | None = None
     error = ""
     try:

@@ -158,7 +158,7 @@ def test_a_task_in_place_of_a_script(capsys, tmp_path):
 def test_ten_lines_in_every_language(language, tmp_path, monkeypatch, capsys):
     """The programs of the README print their intermediates, and the README shows what is found."""
     command = compiled(tmp_path, language, blocks(language, 1).replace("public class Net", "public class Main"))
-    network = README.read_text(encoding="utf-8").split("```python\nimport autograd_mini")[1].split("```")[0]
+    network = README.read_text(encoding="utf-8").split("```py\nimport autograd_mini")[1].split("```")[0]
     (tmp_path / "net.py").write_text(f"import autograd_mini{network}")
     monkeypatch.chdir(tmp_path)
     linecache.clearcache()  # other tests have other files of this name

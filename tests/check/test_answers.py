@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 
 import pytest
 
 import autograd_mini as am
 from autograd_mini.check.answers import Answers, read
+from autograd_mini.check.foreign import RIGHT as IS_RIGHT
+from autograd_mini.check.foreign import WRONG, judge
 from autograd_mini.check.tasks import task_named
 
 TANH, SOFTMAX, ENTROPY = map(task_named, ("tanh", "softmax", "cross_entropy"))
@@ -107,16 +110,37 @@ def test_what_cannot_be_told_is_an_error(text, sentence):
     assert sentence in str(raised.value)
 
 
-def test_few_digits_are_compared_as_far_as_they_go():
-    """With %.4f or %.6g a number is right if it agrees in all printed digits; wrong ones stay wrong."""
+@pytest.mark.parametrize("spec", [".4f", ".10f", ".6g", ".3e", ".12g"])
+def test_few_digits_are_compared_as_far_as_they_go(spec):
+    """A number is right if it agrees in all printed digits; if it is off by more, however little, it is wrong."""
     right = [(x, math.tanh(x)) for (x,) in TANH.points]
-    for spec in (".4f", ".6g", ".3e"):
-        found = read("\n".join(f"input {x!r} value {v:{spec}}" for x, v in right), TANH)
-        claimed = [(claim, TANH.value(point)) for claim, point in zip(found.value, found.points, strict=True)]
-        assert all(claim is None or claim == value for claim, value in claimed)
-        assert sum(claim is not None for claim, _ in claimed) > 20
-        wrong = read("\n".join(f"input {x!r} value {v * 1.01:{spec}}" for x, v in right), TANH)
-        assert sum(a not in (None, TANH.value(p)) for a, p in zip(wrong.value, wrong.points, strict=True)) > 10
+
+    def judged(change):
+        text = "\n".join(f"input {x!r} value {v + change * (k == 4):{spec}}" for k, (x, v) in enumerate(right))
+        return judge(TANH, read(text, TANH))
+
+    found = judged(0.0)
+    assert found.status == IS_RIGHT, str(found)
+    assert ("too few digits were printed to tell" in str(found)) == (spec == ".4f")
+    assert found.answers.unclear < 5
+    unit = 10.0 ** {".4f": -4, ".10f": -10, ".6g": -6, ".3e": -3, ".12g": -12}[spec]
+    assert judged(max(2.0 * unit, 3e-9)).status == WRONG, str(judged(max(2.0 * unit, 3e-9)))
+
+
+def test_single_precision():
+    """What a float prints in Java or C is right in single precision; more wrong than that is wrong."""
+    for spec, factor, status in ((".9g", 1.0, IS_RIGHT), (".8g", 1.0, IS_RIGHT), (".9g", 1.0 + 1e-5, WRONG)):
+        singles = [struct.unpack("f", struct.pack("f", factor * TANH.value(point)))[0] for point in TANH.points]
+        found = judge(TANH, read("\n".join(f"value {x:{spec}}" for x in singles), TANH))
+        assert found.status == status, str(found)
+
+
+def test_a_mistake_is_named_in_few_digits_too():
+    """The sign is flipped, in whatever precision it is printed."""
+    for spec in (".4f", ".6g", ".9g", "r"):
+        wrong = [-TANH.derivative(point) for point in TANH.points]
+        text = "\n".join(f"derivative {x!r}" if spec == "r" else f"derivative {x:{spec}}" for x in wrong)
+        assert "The sign is flipped." in str(judge(TANH, read(text, TANH)))
 
 
 def test_numbers_that_look_rounded_may_be_exact():
