@@ -304,6 +304,14 @@ def operand_of(x: Any, where: str) -> Any:
     return x if number is None else number
 
 
+def real_number(number: Any, where: str) -> float:
+    """A real number as a float; raises an error with advice for anything else."""
+    real = as_number(number)
+    if real is None:
+        raise operand_error(where, number)
+    return real
+
+
 def elements(name: str, xs: Any, ordered: bool = False) -> list[Any]:
     """The elements of the one-dimensional iterable that a function takes, as a new list."""
     if type(xs) is list or type(xs) is tuple:

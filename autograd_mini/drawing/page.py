@@ -1,7 +1,7 @@
 """Pages: one HTML file with style, script and data inside, which works offline, and the page of a drawing.
 
 A content security policy lets only our own script run. The page of a drawing contains a picture of each scope; a click
-shows another one. Not here: what pictures and the debugger's pages show. Read next: `check.adapters`.
+shows another one. Not here: what pictures and the debugger's pages show. Read next: `debug`.
 """
 
 from __future__ import annotations

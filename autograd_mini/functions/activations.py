@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd_mini.core.arrays import elementwise, is_array
+from autograd_mini.core.cell import record_relu
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import branch, known, operand_of
 from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
-from autograd_mini.engine import Value, is_node, name_scope, record_relu
+from autograd_mini.engine import Value, is_node, name_scope
 from autograd_mini.functions.composed import Scalar, between, composition, constant
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent

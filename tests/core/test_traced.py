@@ -365,11 +365,11 @@ def test_the_core_does_not_know_sympy():
 
 
 def test_few_modules_know_the_pairs():
-    """How a `Value` keeps its edges is known to the node, the engine and the sweep alone."""
+    """How a `Value` keeps its edges is known to the node, its recording and the sweep alone."""
     folder = Path(am.__file__).parent
     knowing = {
         str(path.relative_to(folder))
         for path in folder.rglob("*.py")
         if re.search(r"\b_(left|right|dleft|dright)\b", path.read_text())
     }
-    assert knowing == {"core/node.py", "core/sweep.py", "engine.py"}
+    assert knowing == {"core/node.py", "core/cell.py", "core/sweep.py", "engine.py"}
