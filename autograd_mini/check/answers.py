@@ -223,7 +223,7 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
 class Precision:
     """How many digits a program prints: what agrees with the right number in all of them counts as right.
 
-    A program that prints 15 digits anywhere, or fewer than three everywhere, does not round.
+    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -231,11 +231,11 @@ class Precision:
         digits = [len(number.replace(".", "").lstrip("0")) for number in numbers]
         decimals = {len(number.partition(".")[2]) for number in numbers}
         is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
-        self.decimals = min(decimals) if is_fixed and 3 <= min(decimals) < 15 else None
-        telling = [count for count in digits if count >= 3]
-        most = max(digits, default=0) if self.decimals is None else min(telling, default=3)
-        self.digits = most if 3 <= most < 15 else 17
-        self.least = 0.0 if self.decimals is None else 10.0 ** (2 - self.decimals)
+        self.decimals = min(decimals) if is_fixed and 2 <= min(decimals) < 15 else None
+        telling = [count for count in digits if count >= 2]
+        most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
+        self.digits = most if 2 <= most < 15 and decimals != {0} else 17
+        self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)
 
     def number(self, word: str, right: float) -> float | None:
         """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""

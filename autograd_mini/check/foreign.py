@@ -60,6 +60,7 @@ class Judgement:
         ]
         unclear = f"At {counted(self.answers.unclear, 'point')} too few digits were printed to tell: print them all."
         missing += [unclear] * (self.answers.unclear > 0)
+        missing += ["Few digits were printed, so no more than those were compared."] * (self.answers.digits < 17)
         said = [*map(short, self.reports.values()), self.change, *missing, self.errors, self.fault]
         return "\n\n".join(filter(None, said))
 
