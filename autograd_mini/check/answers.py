@@ -126,8 +126,7 @@ def _lines(text: str) -> Iterator[Line]:
 
 def _objects(found: Any) -> Iterator[Line]:
     """Read JSON: a list of objects, of lists, or of numbers."""
-    rows = found if isinstance(found, list) and not isinstance(found[:1], float) else [found]
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(found if isinstance(found, list) else [found], 1):
         line = Line(number, {})
         for key, part in (row if isinstance(row, dict) else {None: row}).items():
             line.add(key and _role(key, number, key), _split(json.dumps(part)))
@@ -193,7 +192,7 @@ def _point(task: Task, words: Sequence[str]) -> Point | None:
     """Return the arguments that some numbers are: lists of equal length, and single numbers; None if they are not."""
     lists = [isinstance(argument, list) for argument in task.points[0]]
     size, rest = divmod(len(words) - lists.count(False), max(1, lists.count(True)))
-    if rest or size != any(lists) * size or (any(lists) and size < 1):
+    if rest or (size < 1 if any(lists) else size):
         return None
     return tuple(_shaped(map(float, words), [[0.0] * size if is_list else 0.0 for is_list in lists]))
 
@@ -215,7 +214,7 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
                 what = f"Line {line.number} has {counted(len(words), 'number')} as the {role} of {task.name}"
                 raise DataError(f"{what}, and at {shown(point)} there should be {len(numbers)}.")
             claims = [*map(precision.number, words or (), numbers)]
-            found.unclear += None in claims
+            found.unclear += None in claims and role != ARGUMENT
             getattr(found, role).append(_shaped(iter(claims), right) if claims and None not in claims else None)
     return found
 

@@ -6,6 +6,7 @@ is run (`programs`) and read (`answers`). Read next: `check.alignment`.
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Sequence
@@ -67,8 +68,7 @@ class Judgement:
 
 def short(report: Diagnosis) -> str:
     """Return a report without the numbers that are right."""
-    lines = str(report).splitlines()
-    return "\n".join(line for line in lines if not line.startswith("  PASS ") and not line.endswith(" that are right"))
+    return re.sub(r"(?m)^  (PASS .*|… .* that are right)\n?( {10}.*\n?)*", "", str(report)).rstrip()
 
 
 def judge(task: Task, answers: Answers) -> Judgement:
