@@ -22,6 +22,7 @@ from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.functions import dot
 from autograd_mini.nn.module import Module, by_name
 from autograd_mini.notation.text import ALL_DIGITS, number
+from autograd_mini.output.streams import printable_lines
 
 _SAME = 1e-9  # relative, in float64
 _ROUNDING = 1e-13  # of terms of some size, in float64
@@ -52,12 +53,12 @@ class Agreement(Report):
     rows: tuple[Row, ...] = ()
     dtype: str = "float64"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         wide = max(len(row.name) for row in self.rows)
         lines = [f"{self.title}: {self.verdict}", "", f"  {'':{wide}}  numbers  digits, against {self.dtype}"]
         for row in self.rows:
             lines.append(f"  {row.name:{wide}}  {row.size:7,}  {row.digits:6.1f}{_said(row)}")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
     def _repr_html_(self) -> str:
         cells = [(row.name, f"{row.size:,}", f"{row.digits:.1f}", _said(row).strip()) for row in self.rows]
@@ -89,7 +90,8 @@ def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target
         target: what the loss compares with, for each sample.
 
     Returns:
-        a report: true if everything agrees. It has `.rows`, one per tensor, with the `.digits` in which both agree.
+        a report: true if everything agrees, as far as rounding lets one see. It has `.rows`, one per tensor, with the
+        `.digits` in which both agree.
 
     Raises:
         MissingError: PyTorch is not installed.
@@ -281,7 +283,7 @@ def _finding(where: str, mine: float, theirs: float, exact: float, largest: floa
     if math.isnan(mine) and math.isnan(exact):
         return Finding(where, Verdict.DOMAIN, mine, theirs, remark=": no value in both")
     if difference <= _ROUNDING:
-        return Finding(where, Verdict.NOISE, mine, theirs, remark=": both are rounding, seen from 1")
+        return Finding(where, Verdict.NOISE, mine, theirs, _ROUNDING, remark=": both are rounding, seen from 1")
     return Finding(where, Verdict.FAIL, mine, theirs)
 
 

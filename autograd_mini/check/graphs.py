@@ -101,7 +101,8 @@ class Graph:
         """Whether all numbers are moderate, and no operation is near a kink or the end of its domain."""
         data = self.data
         for step in self.steps:
-            first = data[step.operands[-1 if step.op == "div" else 0]] if type(step.operands[0]) is int else 1.0
+            operand = step.operands[-1 if step.op == "div" else 0]
+            first = data[operand] if type(operand) is int else operand
             least = 0.05 if step.op in ("relu", "div") else -math.inf
             if step.op in ("log", "sqrt", "pow") and first < 0.05:
                 return False
@@ -130,11 +131,6 @@ def graph(text: str, *roots: int, leaves: tuple[float, ...] = (2.0, 3.0)) -> Gra
     """Return the graph of a short text: "mul 0 1; add 2 0" over two leaves, which are nodes 0 and 1."""
     steps = [part.split() for part in text.split(";")]
     return Graph(leaves, tuple([Step(op, tuple(map(int, operands))) for op, *operands in steps]), roots or (-1,))
-
-
-def single(op: str, leaves: tuple[float, ...], operands: tuple[Operand, ...]) -> Graph:
-    """Return the graph of one operation."""
-    return Graph(leaves, (Step(op, operands),))
 
 
 def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) -> Iterator[Graph]:

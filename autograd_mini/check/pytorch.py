@@ -137,7 +137,7 @@ def torch() -> Any:
     return torch
 
 
-def from_torch(module: Any) -> Expanded | Loss:
+def from_torch(module: Any) -> Expanded:
     """Expand a small PyTorch network into `Value`s with its weights, to draw, step through and explain.
 
     It may consist of Linear, activations (ReLU, Tanh, Sigmoid, GELU, ELU, SELU, SiLU, Softplus, LeakyReLU, Softsign,
@@ -164,7 +164,8 @@ def from_torch(module: Any) -> Expanded | Loss:
     library = torch()
     if not isinstance(module, library.nn.Module):
         raise OperandError(f"from_torch() takes a torch.nn.Module, not {shown(module)}.", "Pass the module itself.")
-    return _expanded(library, module, "", {})
+    expanded: Expanded = _expanded(library, module, "", {})
+    return expanded
 
 
 def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Any:
@@ -177,7 +178,7 @@ def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> An
     return known[id(module)]
 
 
-def _made(library: Any, module: Any, kind: str, title: str, path: str, known: dict[int, Any]) -> Expanded | Loss:
+def _made(library: Any, module: Any, kind: str, title: str, path: str, known: dict[int, Any]) -> Expanded:
     if kind == "Sequential":
         parts = {name: _expanded(library, part, f"{path}{name}.", known) for name, part in module._modules.items()}
         return _Chain(title, parts)

@@ -1,7 +1,7 @@
 """How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin anew.
 
 A wrong engine is one of the right ways with one or two of them replaced. Its mistake is known when the gradients of all
-graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.engines`.
+graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.examination`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def _stacked(last_in: bool, once: bool) -> Walk:
     """Return a walk that keeps the nodes to visit in a stack, or in a queue."""
 
     def walk(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
-        waiting, seen, nodes = deque([root]), {root}, []
+        waiting, seen = deque([root]), {root}
+        nodes: list[int] = []
         while waiting and len(nodes) < _LONGEST:
             node = waiting.pop() if last_in else waiting.popleft()
             nodes.append(node)

@@ -49,6 +49,20 @@ PLANTED = {  # switches of the engine: the names of the mistakes
     "= in mul, stale": ({"assigns": ("mul",), "beginning": "stale"}, ["assigned", "stale-interior"]),
     "stack, stale": ({"order": "stack", "beginning": "stale"}, ["stack-walk", "stale-interior"]),
     "recursion, =": ({"order": "recursive", "assigns": ("add",)}, ["depth-first", "assigned"]),
+    "tanh: 1 - x * x": ({"rules": {"tanh": lambda y, x: (1.0 - x * x,)}}, ["output-form"]),
+    "tanh: sign": ({"rules": {"tanh": lambda y, x: (y * y - 1.0,)}}, ["sign"]),
+    "exp: 1": ({"rules": {"exp": lambda y, x: (1.0,)}}, ["inner-derivative"]),
+    "mul: 1": ({"rules": {"mul": lambda y, a, b: (1.0, 1.0)}}, ["inner-derivative"]),
+    "div: sign": ({"rules": {"div": lambda y, a, b: (1.0 / b, a / b**2)}}, ["sign"]),
+    "div: -a / b": ({"rules": {"div": lambda y, a, b: (1.0 / b, -a / b)}}, ["formula"]),
+    "sub: 1": ({"rules": {"sub": lambda y, a, b: (1.0, 1.0)}}, ["sign"]),
+    "log: x": ({"rules": {"log": lambda y, x: (x,)}}, ["reciprocal"]),
+    "relu: 1": ({"rules": {"relu": lambda y, x: (1.0,)}}, ["formula"]),
+    "nothing known": ({"rules": {"tanh": lambda y, x: (math.cos(7.0 * x),)}}, ["wrong-rule"]),
+    "tanh, stack, stale": (
+        {"rules": {"tanh": lambda y, x: (y * y - 1.0,)}, "order": "stack", "beginning": "stale"},
+        ["sign", "stack-walk", "stale-interior"],
+    ),
     "swapped": ({"rules": {"mul": lambda y, a, b: (a, b)}}, ["swapped"]),
     "forgotten": ({"rules": {"div": lambda y, a, b: (1.0 / b, 0.0)}}, ["forgotten"]),
 }
@@ -128,6 +142,7 @@ def test_other_names_are_found():
     report = check_engine(engines.Scalar)
     assert [example.program[1] for example in report.examples] == ["a = x.log()"]
     assert report.examples[0].sentence.startswith("x.log() gives 1.0986126220013874, and 1.0986122886681098 is right")
+    assert report.mistakes[0].sentence.startswith("It computes log of x + 1e-06")
     assert {remark.name for remark in report.remarks} == {"missing", "recursion-limit"}
 
 
@@ -187,6 +202,21 @@ def test_wrong_values_are_told_from_wrong_gradients():
     report = check_engine(planted(functions={"exp": lambda x: math.exp(x) + 1e-6}))
     assert report.verdict == "FAIL"
     assert report.examples[0].sentence.startswith("x.exp() gives")
+    assert report.mistakes[0].name == "wrong-value"
+
+
+def test_power_has_known_mistakes_of_its_own():
+    """y * x**y, and the factor forgotten; exponents are constants there."""
+    for rule in (lambda x, p: p * x**p, lambda x, p: x ** (p - 1)):
+
+        class Power(engines.Value):
+            def __pow__(self, p, rule=rule):
+                assert isinstance(p, (int, float))
+                return self._made("pow", (), self.data**p, (rule(self.data, p),))
+
+        (mistake,) = check_engine(Power).mistakes
+        assert mistake.name == "formula"
+        assert "x ** y is " in mistake.sentence
 
 
 def test_recursion_and_paths_are_limits():
