@@ -201,7 +201,7 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
 def _engine_part(task: Assignment, file: str, copy: Path, limits: Limits) -> Part:
     """Let a process examine a class, as `check-engine` does."""
     left = copy / f"{ENGINE}.report"
-    command = [sys.executable, "-m", child.__name__, f"{file}:{task.value or 'Value'}", str(left)]
+    command = [sys.executable, "-P", "-m", child.__name__, f"{file}:{task.value or 'Value'}", str(left)]
     outcome = run(command, "", limits, copy, {"PYTHONPATH": str(Path(FOLDER).parent)})
     if not left.exists():
         raise DataError(f"{outcome.fault or 'It left no report.'} {outcome.complaint}".strip())
