@@ -39,7 +39,7 @@ BUDGETS = {
     "explanation": Budget(1_500, 1_150),
     "drawing": Budget(1_350, 1_700),
     "check": Budget(5_500, 1_800),
-    "debug": Budget(6_000, 5_300),
+    "debug": Budget(6_250, 5_300),
     "nn optim micrograd demo cli": Budget(2_700, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }

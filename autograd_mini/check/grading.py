@@ -240,8 +240,9 @@ def counterexample(judgement: Judgement, quantity: Quantity) -> str:
     point, claim = points[first], claims[first]
     root, right, claim = _first_wrong(task, point, getattr(task, quantity)(point), claim)
     root.backward()
-    numbers = [" ".join(map(number, flat(x))) for x in (right, claim)]
-    return draw(root, title=f"{task.name} at {line(point)}: its {quantity} is {numbers[0]}, not {numbers[1]}").svg
+    shown_right, shown_claim = [" ".join(map(number, flat(x))) for x in (right, claim)]
+    title = f"{task.name} at {line(point)}: its {quantity} is {shown_right}, not {shown_claim}"
+    return draw(root, title=title, legend=False).svg
 
 
 def _first_wrong(task: Task, point: Point, right: Any, claim: Any) -> tuple[Value, Any, Any]:
