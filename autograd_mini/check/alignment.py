@@ -21,7 +21,7 @@ from autograd_mini.core.sweep import adjoints, propagate, topological_order
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, DataError, counted
 from autograd_mini.functions import ACTIVATIONS
-from autograd_mini.notation.names import Names, place
+from autograd_mini.notation.names import Names, site_in_program
 from autograd_mini.notation.namespaces import Namespace, of_program
 from autograd_mini.notation.text import bracketed, guarded, number
 from autograd_mini.script import graph_of
@@ -271,7 +271,7 @@ def _gives(row: Mistake, case: Case, slope: float) -> bool:
 
 
 def _where(node: Value) -> Iterator[str]:
-    if (site := place(node)) is not None:
+    if (site := site_in_program(node)) is not None:
         yield f"where: {site}"
 
 
