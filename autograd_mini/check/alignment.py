@@ -21,7 +21,7 @@ from autograd_mini.core.sweep import adjoints, propagate, topological_order
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, DataError, counted
 from autograd_mini.functions import ACTIVATIONS
-from autograd_mini.notation.names import Names, place
+from autograd_mini.notation.names import Names, site_in_program
 from autograd_mini.notation.namespaces import Namespace, of_program
 from autograd_mini.notation.text import bracketed, guarded, number
 from autograd_mini.script import graph_of
@@ -49,7 +49,7 @@ class Alignment:
         root: the result of the computation; `spaces` are the variables of the program that recorded it.
         node: the node of the first number that diverges; None if all agree.
         backward: whether it is the gradient of that node that diverges, not its value.
-        compared: how many numbers were compared.
+        compared: how many lines were compared; 0 if nothing can be told.
     """
 
     text: str
@@ -167,14 +167,22 @@ class _Comparison:
         said = [f"{counted(len(self.found), 'printed line')} found in the computation."]
         if self.left_out:
             said.append(f"No number here is called so or is equal: {', '.join(self.left_out[:5])}.")
-        wrong = (node for node in self.names.order if not self._agrees(line_value(self.found.get(node)), node.data))
-        if (node := next(wrong, None)) is not None:
-            said += self._wrong_value(node, self.found[node])
-            return Alignment("\n".join(said), self.root, self.spaces, len(self.found), node)
+        for node in [node for node in self.names.order if node in self.found]:
+            if not self._agrees(self.found[node].value, node.data):
+                said += self._wrong_value(node, self.found[node])
+                return Alignment("\n".join(said), self.root, self.spaces, len(self.found), node)
         for node in gradients:  # in the order of the sweep
             if not self._agrees(self.found[node].gradient, self.right[node]):
                 said += ["Their values agree.", *self._wrong_gradient(node, self.found[node])]
                 return Alignment("\n".join(said), self.root, self.spaces, len(self.found), node, backward=True)
+        undefined = [
+            line.name for node, line in self.found.items() if math.isnan(node.data + self.right.get(node, 0.0))
+        ]
+        if undefined:
+            said.append(
+                f"It cannot be told whether it is right: {', '.join(undefined[:5])} is nan or has the gradient nan."
+            )
+            return Alignment("\n".join(said), self.root, self.spaces, 0)
         said.append(f"Their values agree, and {counted(len(gradients), 'gradient')} of them too.")
         return Alignment("\n".join(said), self.root, self.spaces, len(self.found))
 
@@ -262,13 +270,8 @@ def _gives(row: Mistake, case: Case, slope: float) -> bool:
     return math.isclose(numbers[0], slope, rel_tol=1e-6)
 
 
-def line_value(line: Printed | None) -> str | None:
-    """Return the value in a line, if there is a line."""
-    return None if line is None else line.value
-
-
 def _where(node: Value) -> Iterator[str]:
-    if (site := place(node)) is not None:
+    if (site := site_in_program(node)) is not None:
         yield f"where: {site}"
 
 

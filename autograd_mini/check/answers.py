@@ -126,8 +126,7 @@ def _lines(text: str) -> Iterator[Line]:
 
 def _objects(found: Any) -> Iterator[Line]:
     """Read JSON: a list of objects, of lists, or of numbers."""
-    rows = found if isinstance(found, list) and not isinstance(found[:1], float) else [found]
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(found if isinstance(found, list) else [found], 1):
         line = Line(number, {})
         for key, part in (row if isinstance(row, dict) else {None: row}).items():
             line.add(key and _role(key, number, key), _split(json.dumps(part)))
@@ -193,7 +192,7 @@ def _point(task: Task, words: Sequence[str]) -> Point | None:
     """Return the arguments that some numbers are: lists of equal length, and single numbers; None if they are not."""
     lists = [isinstance(argument, list) for argument in task.points[0]]
     size, rest = divmod(len(words) - lists.count(False), max(1, lists.count(True)))
-    if rest or size != any(lists) * size or (any(lists) and size < 1):
+    if rest or (size < 1 if any(lists) else size):
         return None
     return tuple(_shaped(map(float, words), [[0.0] * size if is_list else 0.0 for is_list in lists]))
 
@@ -215,7 +214,7 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
                 what = f"Line {line.number} has {counted(len(words), 'number')} as the {role} of {task.name}"
                 raise DataError(f"{what}, and at {shown(point)} there should be {len(numbers)}.")
             claims = [*map(precision.number, words or (), numbers)]
-            found.unclear += None in claims
+            found.unclear += None in claims and role != ARGUMENT
             getattr(found, role).append(_shaped(iter(claims), right) if claims and None not in claims else None)
     return found
 
@@ -223,7 +222,7 @@ def _answers(lines: Sequence[Line], task: Task, points: Sequence[Point]) -> Answ
 class Precision:
     """How many digits a program prints: what agrees with the right number in all of them counts as right.
 
-    A program that prints 15 digits anywhere, or fewer than three everywhere, does not round.
+    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -231,11 +230,11 @@ class Precision:
         digits = [len(number.replace(".", "").lstrip("0")) for number in numbers]
         decimals = {len(number.partition(".")[2]) for number in numbers}
         is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
-        self.decimals = min(decimals) if is_fixed and 3 <= min(decimals) < 15 else None
-        telling = [count for count in digits if count >= 3]
-        most = max(digits, default=0) if self.decimals is None else min(telling, default=3)
-        self.digits = most if 3 <= most < 15 else 17
-        self.least = 0.0 if self.decimals is None else 10.0 ** (2 - self.decimals)
+        self.decimals = min(decimals) if is_fixed and 2 <= min(decimals) < 15 else None
+        telling = [count for count in digits if count >= 2]
+        most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
+        self.digits = most if 2 <= most < 15 and decimals != {0} else 17
+        self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)
 
     def number(self, word: str, right: float) -> float | None:
         """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""

@@ -6,6 +6,7 @@ is run (`programs`) and read (`answers`). Read next: `check.alignment`.
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Sequence
@@ -60,14 +61,14 @@ class Judgement:
         ]
         unclear = f"At {counted(self.answers.unclear, 'point')} too few digits were printed to tell: print them all."
         missing += [unclear] * (self.answers.unclear > 0)
+        missing += ["Few digits were printed, so no more than those were compared."] * (self.answers.digits < 17)
         said = [*map(short, self.reports.values()), self.change, *missing, self.errors, self.fault]
         return "\n\n".join(filter(None, said))
 
 
 def short(report: Diagnosis) -> str:
     """Return a report without the numbers that are right."""
-    lines = str(report).splitlines()
-    return "\n".join(line for line in lines if not line.startswith("  PASS ") and not line.endswith(" that are right"))
+    return re.sub(r"(?m)^  (PASS .*|… .* that are right)\n?( {10}.*\n?)*", "", str(report)).rstrip()
 
 
 def judge(task: Task, answers: Answers) -> Judgement:

@@ -21,7 +21,7 @@ from typing import Any
 
 from autograd_mini.check import child, submission
 from autograd_mini.check.answers import QUANTITIES
-from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.diagnosis import Quantity
 from autograd_mini.check.foreign import RIGHT, Judgement, judge_outcome, short
 from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.tasks import Point, Task, flat, task_named
@@ -110,13 +110,15 @@ def assignments(task: str) -> tuple[list[Assignment], Limits]:
             table = tomllib.loads(Path(task).read_text(encoding="utf-8"))
         except ValueError as error:
             raise DataError(f"{task} is not TOML: {error}.") from None
-    limits = Limits(table.pop("seconds", 10.0), table.pop("memory", 1024))
     try:
-        found = [Assignment(**entry) for entry in table.pop("task")]
-        sizes = [float(size) for size in (limits.seconds, limits.memory or 0, *(entry.points for entry in found))]
+        limits = Limits(float(table.pop("seconds", 10.0)), int(table.pop("memory", 1024)))
+        found = [Assignment(**{"points": 1.0, **entry}) for entry in table.pop("task")]
+        is_right = not table and all(
+            size > 0.0 for size in (limits.seconds, limits.memory or 0, *[entry.points for entry in found])
+        )
     except (TypeError, ValueError, KeyError):
-        found, sizes = [], []
-    if not found or table or min(sizes) <= 0.0:
+        is_right, found = False, []
+    if not is_right or not found:
         names = ", ".join(field.name for field in fields(Assignment))
         raise DataError(
             f"{task} may hold seconds, memory (in MB), and tables [[task]] with a name; their keys are {names}."
@@ -199,7 +201,7 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
 def _engine_part(task: Assignment, file: str, copy: Path, limits: Limits) -> Part:
     """Let a process examine a class, as `check-engine` does."""
     left = copy / f"{ENGINE}.report"
-    command = [sys.executable, "-m", child.__name__, f"{file}:{task.value or 'Value'}", str(left)]
+    command = [sys.executable, "-P", "-m", child.__name__, f"{file}:{task.value or 'Value'}", str(left)]
     outcome = run(command, "", limits, copy, {"PYTHONPATH": str(Path(FOLDER).parent)})
     if not left.exists():
         raise DataError(f"{outcome.fault or 'It left no report.'} {outcome.complaint}".strip())
@@ -229,18 +231,18 @@ def _part(task: Assignment, judgement: Judgement, quantity: Quantity, pictures: 
 def counterexample(judgement: Judgement, quantity: Quantity) -> str:
     """Return a picture of the smallest graph for which the answer is wrong, with the right numbers."""
     task, points = judgement.task, judgement.answers.points
-    wrong = [
-        (points[i], claim)
-        for i, claim in judgement.answers.of(quantity).items()
-        if diagnose(task, [points[i]], [claim], quantity, judgement.answers.digits).verdict == "FAIL"
-    ]
+    claims = judgement.answers.of(quantity)
+    findings = judgement.reports[quantity].findings  # one for each point
+    wrong = [i for i, finding in zip(claims, findings, strict=False) if finding.verdict == "FAIL"]
     if not wrong:
         return ""
-    point, claim = min(wrong, key=lambda pair: (len(flat(pair[0])), len(line(pair[0]))))
+    first = min(wrong, key=lambda i: (len(flat(points[i])), len(line(points[i]))))
+    point, claim = points[first], claims[first]
     root, right, claim = _first_wrong(task, point, getattr(task, quantity)(point), claim)
     root.backward()
-    numbers = [" ".join(map(number, flat(x))) for x in (right, claim)]
-    return draw(root, title=f"{task.name} at {line(point)}: its {quantity} is {numbers[0]}, not {numbers[1]}").svg
+    shown_right, shown_claim = [" ".join(map(number, flat(x))) for x in (right, claim)]
+    title = f"{task.name} at {line(point)}: its {quantity} is {shown_right}, not {shown_claim}"
+    return draw(root, title=title, legend=False).svg
 
 
 def _first_wrong(task: Task, point: Point, right: Any, claim: Any) -> tuple[Value, Any, Any]:

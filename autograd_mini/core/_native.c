@@ -479,6 +479,7 @@ static PyMethodDef functions[] = {
 static int execute(PyObject *module) {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) /* what it remembers is one interpreter's */
         return PyErr_SetString(PyExc_ImportError, "the C text runs in the main interpreter only"), -1;
+    if (PyModule_AddIntConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0) return -1; /* `accelerator` compares it */
     cell_type.tp_new = PyBaseObject_Type.tp_new; /* so that `object.__new__` makes nodes */
     return PyType_Ready(&cell_type) < 0 ? -1 : PyModule_AddObjectRef(module, "Cell", (PyObject *)&cell_type);
 }

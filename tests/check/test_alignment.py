@@ -182,6 +182,15 @@ def test_debug_opens_the_page_there(network, tmp_path, capsys):
     assert trace.label(step.operand) == "s" or step.operand.data == S
 
 
+def test_nan_is_never_right(tmp_path, monkeypatch, capsys):
+    """If both give nan, it cannot be told whether the program is right."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.py").write_text("import autograd_mini as am\nx = am.Value(-1.0)\ny = am.log(x)\ny.backward()\n")
+    (tmp_path / "printed").write_text("x -1.0 nan\ny nan 1.0\n")
+    assert main(["check", "q.py", "--csv", "printed"]) == 2
+    assert "It cannot be told whether it is right: x, y is nan or has the gradient nan." in capsys.readouterr().out
+
+
 def test_what_cannot_be_compared(network, tmp_path, capsys):
     """No line of the form, a failing program, a script that fails: a sentence, and the exit status 2."""
     (tmp_path / "bad.py").write_text("1/0")

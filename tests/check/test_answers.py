@@ -55,8 +55,8 @@ def test_results_alone_are_in_the_order_of_the_vectors():
     """Values or derivatives, one a line or all on one line, are told apart by what they agree with."""
     for quantity in ("value", "derivative"):
         right = [getattr(TANH, quantity)(point) for point in TANH.points]
-        for between in "\n", " ":
-            found = read(between.join(map(repr, right)), TANH)
+        for text in ("\n".join(map(repr, right)), " ".join(map(repr, right)), json.dumps(right)):
+            found = read(text, TANH)
             assert getattr(found, quantity) == right
             assert found.points == [*TANH.points]
             assert found.of("derivative" if quantity == "value" else "value") == {}

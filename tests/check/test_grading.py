@@ -196,6 +196,9 @@ def test_lists_engines_and_other_languages(tmp_path, capsys):
         ("[[task]]\nname = 'tanh'\npoints = 'two'", "may hold seconds"),
         ("[[task]]\nname = 'tann'", "Did you mean"),
         ("seconds = 0\n[[task]]\nname = 'tanh'", "may hold seconds"),
+        ("seconds = 'two'\n[[task]]\nname = 'tanh'", "may hold seconds"),
+        ("task = 'tanh'", "may hold seconds"),
+        ("[[task]]\nname = 'tanh'\npoints = '2'", "may hold seconds"),
     ],
 )
 def test_a_wrong_file_of_tasks(text, sentence, tmp_path):
