@@ -33,7 +33,7 @@ _AGAIN = (  # graphs with two calls of backward(): of the same root, or of roots
 )  # fmt: skip
 _POINTS = (3.0, 2.0), (0.5, 1.7), (-1.5, 0.8), (0.8, 0.4), (-0.3, 2.5)
 _ROUNDING = 1e-9, 2e-5  # of float64, of float32
-_WIDE = 60  # levels of a graph with 2**60 paths
+_WIDE, _DEEPEST = 60, 20_000  # levels of a graph with 2**60 paths; of one without a second path
 _RANDOM, _REPEATED = 60, 16
 _MAGNITUDES = 1e16, 1.0, -1e16, 3.0, 1e8, -1e8  # their sum depends on the order
 
@@ -163,6 +163,11 @@ class Examination:
     def _remark(self, name: str, sentence: str, correction: str = "") -> None:
         self.remarks.append(Named(name, sentence, correction))
 
+    def _raises(self, trial: Trial, what: str) -> None:
+        assert trial.outcome.error is not None
+        verb = "backward() raises" if trial.outcome.is_built else "it raises"
+        self._remark("raises", f"Cannot tell about {what}: {verb} {told(trial.outcome.error)}.")
+
     def _trial(self, given: Graph) -> Trial:
         outcome = self.engine.run(given)
         if outcome.is_hung:
@@ -190,6 +195,8 @@ class Examination:
         for op, trials in tried.items():
             there = [trial for trial in trials if not trial.outcome.is_missing]
             self.findings += [trial.finding for trial in there]
+            for trial in [trial for trial in there if trial.outcome.error is not None][:1]:
+                self._raises(trial, trial.form)
             if bad := [trial for trial in there if trial.is_wrong]:
                 wrong[op] = bad
             elif there and all(trial.outcome.error is None for trial in there):
@@ -200,8 +207,8 @@ class Examination:
                 if trial.outcome.error is not None and len(trial.graph.leaves) < len(trial.graph.steps[0].operands):
                     error = told(trial.outcome.error)
                     self._remark("missing", f"Cannot tell whether {form} is right: it raises {error}.")
-        if all(finding.verdict is Verdict.NOISE for finding in self.findings):
-            self._give_up(next((f.remark for f in self.findings), "It has none of the operations + - * / **."))
+        if not self.findings:
+            self._give_up("It has none of the operations + - * / **.")
         elif wrong and not any(any(trial.leaves) for trials in tried.values() for trial in trials):
             self.known = {}
             together = [trial for trials in wrong.values() for trial in trials]
@@ -241,9 +248,7 @@ class Examination:
                 self._show(bad[0], new)
             named = found
         for trial in [trial for trial in trials if trial.outcome.error is not None][:1]:
-            program = "; ".join(trial.graph.program(self.engine.name, self.engine.backward))
-            assert trial.outcome.error is not None
-            self._remark("raises", f"Cannot tell about {program}: it raises {told(trial.outcome.error)}.")
+            self._raises(trial, "; ".join(trial.graph.program(self.engine.name, self.engine.backward)))
 
     def _random(self) -> None:
         for given in random_graphs([*self.known.items()], _RANDOM):
@@ -267,7 +272,7 @@ class Examination:
 
     def _limits(self) -> None:
         """Try a graph deeper than Python's recursion, and one with more paths than can be walked."""
-        length = 2 * sys.getrecursionlimit()
+        length = min(2 * sys.getrecursionlimit(), _DEEPEST)
         deep = Graph((2.0, 0.0), tuple([Step("add", (k + 1 if k else 0, 1)) for k in range(length)]))
         if isinstance(self.engine.run(deep).error, RecursionError):
             self._remark(

@@ -45,6 +45,11 @@ def gelu_by_tanh(x: Any) -> Any:
     return 0.5 * x * (1.0 + functions.tanh(_GELU * (x + 0.044715 * x * x * x)))
 
 
+def _listed(x: Any) -> list[Any]:
+    """Return a sample as a list; it may be a tensor or an array."""
+    return [*(x.tolist() if hasattr(x, "tolist") else x)]
+
+
 class Expanded(Module):
     """A module of PyTorch as one of this package; calling it with a list of numbers gives a list."""
 
@@ -69,7 +74,7 @@ class _Linear(Expanded):
             self.bias = bias
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
-        inputs = [*x]
+        inputs = _listed(x)
         if len(inputs) != len(self.weight[0]):
             raise ArgumentError(
                 f"{self._title} got {len(inputs)} inputs.", f"Pass a list of {len(self.weight[0])} numbers: one sample."
@@ -91,7 +96,7 @@ class _Chain(Expanded):
         vars(self).update(parts)
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
-        numbers = [*x]
+        numbers = _listed(x)
         for name in self._names:
             part = vars(self)[name]
             with scope(f"{part!r}".partition("(")[0] + name):
@@ -107,7 +112,7 @@ class _Function(Expanded):
         self._function = function
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
-        return self._function([*x])
+        return self._function(_listed(x))
 
 
 class Loss(Expanded):
@@ -119,7 +124,7 @@ class Loss(Expanded):
 
     def __call__(self, x: Iterable[Any], target: Any = None) -> Any:
         """Return the loss of outputs; those of several samples are averaged, or added up if PyTorch does so."""
-        outputs = [*x]
+        outputs = _listed(x)
         if not isinstance(outputs[0], list):
             loss = self._function(outputs, target)
             per_number = self._is_sum and self._function is not functions.cross_entropy
@@ -164,21 +169,13 @@ def from_torch(module: Any) -> Expanded:
     library = torch()
     if not isinstance(module, library.nn.Module):
         raise OperandError(f"from_torch() takes a torch.nn.Module, not {shown(module)}.", "Pass the module itself.")
-    expanded: Expanded = _expanded(library, module, "", {})
-    return expanded
+    return _expanded(library, module, "", {})
 
 
-def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Any:
-    """Return a module expanded; a module or parameter that occurs twice is shared here too."""
-    if id(module) not in known:
-        kind = _kind(library, module, path)
-        _check_settings(module, kind, path)
-        title = "\n".join(str(module).split("\n")[:1]).rstrip("(") if kind == "Sequential" else str(module)
-        known[id(module)] = _made(library, module, kind, title, path, known)
-    return known[id(module)]
-
-
-def _made(library: Any, module: Any, kind: str, title: str, path: str, known: dict[int, Any]) -> Expanded:
+def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Expanded:
+    """Return a module expanded; a parameter that occurs twice is shared here too."""
+    kind, title = _kind(library, module, path), str(module).partition("(\n")[0]
+    _check_settings(module, kind, path)
     if kind == "Sequential":
         parts = {name: _expanded(library, part, f"{path}{name}.", known) for name, part in module._modules.items()}
         return _Chain(title, parts)

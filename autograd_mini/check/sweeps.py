@@ -17,6 +17,7 @@ from autograd_mini.check.verdicts import Named
 Edges = Sequence[Sequence[tuple[int, float]]]
 Event = tuple[int, int]  # a node, and the number of the edge along which it hands on
 Walk = Callable[[Edges, int, bool], Iterable[Event]]
+_LOST = 0.01  # of a local derivative such as 1 - y**2 in its tail, beside a tolerance
 _LONGEST = 3000  # events of a walk along every path
 
 
@@ -173,6 +174,8 @@ def gradients(
 ) -> list[float]:
     """Return what an engine that works this way leaves in the nodes of a graph."""
     edges, found = edges or graph.edges, [0.0] * len(graph)
+    if sums in (ONCE_FIRST, ONCE_LAST):  # of equal operands, one is left
+        edges = [[*dict(pairs if sums == ONCE_LAST else reversed(pairs)).items()] for pairs in edges]
     first = len(graph.leaves)
     for root in [root % len(graph) for root in graph.roots]:
         behind = _ordered(edges, root, False)
@@ -183,10 +186,6 @@ def gradients(
             found[root] = 1.0 + found[root] * (beginning == "root added")
         for node, edge in islice(walk(edges, root, mirrored), _LONGEST):
             operand, local = edges[node][edge]
-            if sums in (ONCE_FIRST, ONCE_LAST):
-                others = edges[node][:edge] if sums == ONCE_FIRST else edges[node][edge + 1 :]
-                if any(other == operand for other, _ in others):
-                    continue
             is_assigned = sums == EVERYWHERE or (node >= first and sums == graph.steps[node - first].op)
             found[operand] = found[node] * local + (0.0 if is_assigned else found[operand])
     return found
@@ -199,7 +198,7 @@ def right(graph: Graph) -> list[float]:
 
 def magnitudes(graph: Graph) -> list[float]:
     """Return how large the terms are that add up to each gradient: their rounding is no mistake."""
-    edges = [[(operand, abs(local)) for operand, local in pairs] for pairs in graph.edges]
+    edges = [[(operand, abs(local) + _LOST) for operand, local in pairs] for pairs in graph.edges]
     return gradients(graph, _topological, ADD, "restart", edges=edges)
 
 

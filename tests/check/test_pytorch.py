@@ -119,6 +119,8 @@ def test_it_has_pytorchs_names_and_is_a_model_like_any_other(nn):
     gradient = am.grad(lambda p: am.cross_entropy(am.nn.functional_call(model, p, [1.0, 2.0, 3.0]), 0))(numbers)
     assert gradient == {name: pytest.approx(p.grad, rel=1e-12) for name, p in model.named_parameters()}
     assert repr(model) == "Sequential"
+    tensor = next(module.parameters()).new_tensor([1.0, 2.0, 3.0])
+    assert [x.data for x in model(tensor)] == [x.data for x in model([1.0, 2.0, 3.0])]
 
 
 def flat(numbers, place=()):
