@@ -6,6 +6,7 @@ an error, not a guess. Not here: whether the numbers are right. Read next: `chec
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 from autograd_mini.check.diagnosis import Quantity, diagnose
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
-from autograd_mini.errors import DataError, counted, shown
+from autograd_mini.errors import AutogradError, DataError, counted, shown
 
 QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
 INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK = "input", "value", "derivative", "argument", "error", "task"
@@ -256,13 +257,15 @@ class Precision:
 def _told(lines: Sequence[Line], task: Task, points: Sequence[Point], partial: bool) -> Answers:
     """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
     known = {tuple(flat(point)) for point in points}
+    in_order = [tuple(flat(point)) for point in points] if len(lines) == len(points) else []
     found: list[tuple[float, tuple[str, ...], Answers]] = []
     for layout in _LAYOUTS:
         labelled = [_laid_out(line, layout, task, points[i : i + 1]) for i, line in enumerate(lines)]
         if None in labelled or (INPUT not in layout and not partial and len(lines) != len(points)):
             continue
         answers = _answers([line for line in labelled if line is not None], task, points)
-        score = [tuple(flat(point)) in known for point in answers.points] if INPUT in layout else []
+        inputs = [tuple(flat(point)) for point in answers.points] if INPUT in layout else []
+        score = [x == y for x, y in zip(inputs, in_order, strict=False)] or [x in known for x in inputs]
         for quantity in QUANTITIES:
             right = getattr(task, quantity)
             score += [_agree(claim, right(answers.points[i])) for i, claim in answers.of(quantity).items()]
@@ -285,7 +288,9 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, points: Sequence[Po
         return line
     for inputs in range(1, len(words)) if INPUT in layout else (0,):
         point = _point(task, words[:inputs]) if inputs else next(iter(points), None)
-        if point is not None:
+        with contextlib.suppress(AutogradError):  # not a point of this function
+            if point is None:
+                continue
             sizes = {INPUT: inputs, VALUE: len(flat(task.value(point))), DERIVATIVE: len(flat(task.derivative(point)))}
             if sum(sizes[role] for role in layout) == len(words):
                 rest = iter(words)

@@ -155,6 +155,7 @@ def on_aadc(function: Callable[[list[Any]], Any], point: list[float]) -> list[fl
 def chain(nodes: int, peer: str) -> Step:
     """E2: x = x*a + b, over and over: deep and thin, where recursion ends."""
     if peer == "aadc":
+        import aadc  # noqa: F401  # if it is missing, that is known before the first step
 
         def iterated(variables: list[Any]) -> Any:
             y, a, b = variables

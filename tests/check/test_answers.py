@@ -9,10 +9,12 @@ import struct
 import pytest
 
 import autograd_mini as am
+from autograd_mini.check import vectors
 from autograd_mini.check.answers import Answers, read
 from autograd_mini.check.foreign import RIGHT as IS_RIGHT
 from autograd_mini.check.foreign import WRONG, judge
-from autograd_mini.check.tasks import task_named
+from autograd_mini.check.tasks import TASK_NAMES, task_named
+from tests.effort import effort
 
 TANH, SOFTMAX, ENTROPY = map(task_named, ("tanh", "softmax", "cross_entropy"))
 XS = [0.5, -1.0, 3.0]
@@ -108,6 +110,19 @@ def test_what_cannot_be_told_is_an_error(text, sentence):
     with pytest.raises(am.DataError) as raised:
         read(text, TANH)
     assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize("name", TASK_NAMES[:: effort(5, 1)])
+def test_every_function_in_every_form(name):
+    """The right answers of the package are read as right, with inputs and without, for numbers, lists and targets."""
+    task = task_named(name)
+    answers = [(point, task.value(point), task.derivative(point)) for point in task.points]
+    forms = [vectors.written([task], "csv"), "\n".join(map(vectors.line, answers))]
+    forms.append("\n".join(vectors.line(answer[1:]) for answer in answers))
+    for text in forms:
+        found = judge(task, read(text, task))
+        assert found.status == IS_RIGHT, str(found)
+        assert [*found.reports] == ["value", "derivative"]
 
 
 @pytest.mark.parametrize("spec", [".4f", ".10f", ".6g", ".3e", ".12g"])
