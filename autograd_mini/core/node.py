@@ -1,7 +1,7 @@
 """A node of a graph: the row that made it, its operands, one local partial derivative for each, and notes.
 
 Not here: what makes nodes (`engine` records numbers, `traced` anything else), and walks through a graph (`sweep`).
-Read next: `core.sweep`.
+Read next: `core.cell`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Notes(NamedTuple):
 class Node(Methods):
     """The base class of `Value`s and traced numbers. Walks through a graph use its `operands` and `partials`.
 
-    A `Value` keeps both in pairs, which only this module, `engine` and `sweep` know: `_left` and `_right` are the
+    A `Value` keeps both in pairs, which only this module, `cell` and `sweep` know: `_left` and `_right` are the
     operands (a node, a float, or None), `_dleft` and `_dright` the local partials, `ZERO` where there is no edge: a
     constant, or a branch not taken. An operation of three or more operands keeps two tuples in `_left` and `_dleft`;
     `where` keeps its only edge in `_left` and `_dleft`, and its operands in `_right`, because every relu is one.

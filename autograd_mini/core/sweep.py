@@ -1,7 +1,7 @@
 """The order of a graph and the sweep through it: the chain rule, applied in one place.
 
 It reads the pairs of `Value`s (see `node`) directly, and asks all other nodes for operands and partials.
-Not here: recording, and the derivatives of operations. Read next: `engine`.
+Not here: recording, and the derivatives of operations. Read next: `core.accelerator`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import compress, islice
 from operator import attrgetter
 from typing import Any
 
+from autograd_mini.core.accelerator import is_stepped, native
 from autograd_mini.core.node import Node
 from autograd_mini.core.row import FLAT, ZERO
 from autograd_mini.core.traced import resolved
@@ -29,7 +30,9 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     """
     order: Order = dict.fromkeys(leaves, ZERO)
     if root.keeps_pairs and not everything:
-        return _order_of_pairs(root, order)
+        if native is None or not native.order_of_pairs(root, order):
+            order_of_pairs(root, order)
+        return order
     kind = object if everything else Node  # a traced node may lead to a condition
     path = [] if root in order else [root]
     while path:
@@ -41,8 +44,8 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     return order
 
 
-def _order_of_pairs(node: Any, order: Order) -> Order:
-    """The same order for `Value`s, found along one edge at a time, which is faster."""
+def order_of_pairs(node: Any, order: Order) -> None:
+    """Fill in the same order for `Value`s, found along one edge at a time, which is faster."""
     path: list[Any] = []  # nodes that wait for an operand, each for the next one
     others: list[Iterator[Any]] = []  # for each node with many operands on the path, the operands still to come
     while True:
@@ -71,7 +74,7 @@ def _order_of_pairs(node: Any, order: Order) -> Order:
                 others.pop()
             order[path.pop()] = ZERO
         else:
-            return order
+            return
 
 
 def sweep(root: Any, seed: Any, adjoints: Order, partials: Partials = None) -> Iterator[tuple[Any, Any]]:
@@ -106,6 +109,12 @@ def sweep(root: Any, seed: Any, adjoints: Order, partials: Partials = None) -> I
             adjoints[operand] = contribution if before is ZERO else before + contribution
 
 
+def _is_unwatched() -> bool:
+    """Whether C may sweep: nothing watches each step, and no debugger leads through the program."""
+    hooks = recording().hooks
+    return native is not None and hooks.checked is None and not hooks.observers and not is_stepped()
+
+
 def adjoints(root: Any, seed: Any = 1.0, partials: Partials = None) -> Order:
     """Map each node behind a root, in topological order, to the derivative of the root times the seed, or `ZERO`."""
     found = topological_order(root)
@@ -113,15 +122,32 @@ def adjoints(root: Any, seed: Any = 1.0, partials: Partials = None) -> Order:
     return found if root.keeps_pairs else {node: resolved(adjoint) for node, adjoint in found.items()}
 
 
+def accumulate(root: Any, seed: Any) -> None:
+    """Add its adjoint to the gradient of each leaf behind a root, and make it the gradient of each computed node.
+
+    All are written in one call, during which no signal arrives: after an interruption, no gradient has changed.
+    """
+    if _is_unwatched() and native.accumulate(root, seed):
+        return
+    found = topological_order(root)
+    propagate(root, seed, found)
+    gradients = [
+        adjoint if node._row is not None or node._grad is None else node._grad + adjoint
+        for node, adjoint in found.items()
+    ]
+    deque(map(type(root)._grad.__set__, found, gradients), maxlen=0)
+
+
 def propagate(root: Any, seed: Any, adjoints: Order, leaves: Sequence[Any] = (), partials: Partials = None) -> None:
     """Run a sweep to its end, or to the leaves that the order starts with, with the checks of `checked()`."""
-    walk = sweep(root, seed, adjoints, partials)
-    if leaves:  # a sweep passes an adjoint on only when asked for the next node: the last one asked for is a leaf
-        walk = islice(walk, len(adjoints) - len(leaves) + 1)
-    if (checks := recording().hooks.checked) is not None:
-        for node, adjoint in walk:
-            checks.contributions(node, adjoint)
-    deque(walk, maxlen=0)
+    if partials is not None or not _is_unwatched() or not native.propagate(root, seed, adjoints, len(leaves)):
+        walk = sweep(root, seed, adjoints, partials)
+        if leaves:  # a sweep passes an adjoint on only when asked for the next node: the last one asked for is a leaf
+            walk = islice(walk, len(adjoints) - len(leaves) + 1)
+        if (checks := recording().hooks.checked) is not None:
+            for node, adjoint in walk:
+                checks.contributions(node, adjoint)
+        deque(walk, maxlen=0)
     for leaf in leaves:
         if type(adjoint := adjoints[leaf]) is not float:
             adjoints[leaf] = ZERO if adjoint is FLAT else resolved(adjoint)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable
 
+from autograd_mini.core.cell import record_dot, record_sum
 from autograd_mini.core.row import elements, numbers_in
 from autograd_mini.core.table import dot_of, hypot, sum_of
 from autograd_mini.core.traced import Unrecorded
-from autograd_mini.engine import Value, record_dot, record_sum
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
 from autograd_mini.program.owner import transparent
@@ -27,11 +28,14 @@ _ONE = "A `Value` if any element is one, else a float."
              raises="OperandError: xs is not iterable, or an element next to a `Value` is not a number.")  # fmt: skip
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
+    is_plain = type(start) is int and start == 0
+    if is_plain and (total := record_sum(xs)) is not None:
+        return total
     terms = elements("sum", xs)
-    if type(start) is not int or start != 0:
+    if not is_plain:
         terms.insert(0, start)
-    if set(map(type, terms)) == {Value}:
-        return record_sum(terms)
+    if (total := record_sum(terms)) is not None:
+        return total
     if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
     if any(type(term).__module__ == "numpy" and not term.ndim for term in terms):  # with few bits, these would overflow
@@ -46,10 +50,9 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    xs, ys = elements("dot", xs, ordered=True), elements("dot", ys, ordered=True)
-    if len(xs) == len(ys) and set(map(type, operands := (*xs, *ys))) == {Value}:
-        return record_dot(operands)
-    xs, ys = numbers_in("dot", xs, 0), numbers_in("dot", ys, 0)
+    if (product := record_dot(xs, ys)) is not None:
+        return product
+    xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
     if len(xs) != len(ys):
         raise ArgumentError(f"dot() got {len(xs)} numbers and {len(ys)} numbers.", "Pass two lists of equal length.")
     return dot_of(*xs, *ys)
@@ -60,8 +63,8 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
 @transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
     numbers = numbers_in("mean", xs)
-    total = record_sum(numbers) if set(map(type, numbers)) == {Value} else sum_of(*numbers)
-    return total / float(len(numbers))
+    total = record_sum(numbers)
+    return (sum_of(*numbers) if total is None else total) / float(len(numbers))
 
 
 @composition("The Euclidean length of a vector, without overflow, as one node.",

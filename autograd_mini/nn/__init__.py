@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from autograd_mini import functions
+from autograd_mini.core.cell import record_dot
 from autograd_mini.core.table import dot_of
-from autograd_mini.engine import Value, is_node, record_dot
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.nn.binding import functional_call
 from autograd_mini.nn.module import Module
@@ -95,9 +96,9 @@ class Neuron(Module):
         return self._activate(weighted) if self.nonlin and self._activate else weighted
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
-        operands = (*self.w, *inputs)
-        # A shortcut to the same node if the inputs need no checks, as in every hidden neuron.
-        weighted = record_dot(operands) if set(map(type, operands)) == {Value} else dot_of(*operands)
+        weighted = record_dot(self.w, inputs)  # the same node, if the inputs need no checks, as in every hidden neuron
+        if weighted is None:
+            weighted = dot_of(*self.w, *inputs)
         return weighted if self.b is None else weighted + self.b
 
     def __repr__(self) -> str:

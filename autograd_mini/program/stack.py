@@ -109,9 +109,9 @@ _bottom.scope = _bottom.observe = _unset.scope = _unset.observe = None
 _bottom.hooks = _unset.hooks = Hooks()
 _bottom.adds, _bottom.outer, _unset.adds, _unset.outer = "", None, _ended, _bottom
 _bottom.block = _unset.block = False
-_recording: ContextVar[Recording] = ContextVar("recording", default=_unset)
-recording = _recording.get
-_put, _back = _recording.set, _recording.reset
+context: ContextVar[Recording] = ContextVar("recording", default=_unset)
+recording = context.get
+_put, _back = context.set, context.reset
 _put(_bottom)  # `recording()` takes two thirds of the time if the variable is set
 open_entries: set[Recording] = set()  # each `with`, and the entries above one
 _ended_above_blocks: set[weakref.ref[Recording]] = set()  # another context may still have them on top
