@@ -223,7 +223,12 @@ class Examination:
         trial = bad[0]
         if not trial.has_value:
             otherwise = Named("wrong-value", f"{trial.form} is wrong, before any gradient.", "Check the formula.")
-            return _by_epsilon(op, bad, self.tolerance) or _by_table(op, bad, None) or [otherwise]
+            return (
+                _by_reflection(op, bad, self.tolerance)
+                or _by_epsilon(op, bad, self.tolerance)
+                or _by_table(op, bad, None)
+                or [otherwise]
+            )
         by = trial.graph.names[trial.leaf or 0]
         otherwise = Named("wrong-rule", f"The local derivative of {trial.form} by {by} is wrong.", "Derive it again.")
         return _by_operands(op, bad, self.tolerance) or _by_table(op, bad, trial.leaf or 0) or [otherwise]
@@ -334,6 +339,17 @@ def _by_table(op: str, bad: list[Trial], leaf: int | None) -> list[Named]:
         return []
     named = [m for m in found.mistakes if not m.is_right and ".py" not in m.sentence]  # not places in this package
     return [Named(m.name, f"In {op}: {m.sentence}", m.correction) for m in named[:1]]
+
+
+def _by_reflection(op: str, bad: list[Trial], tolerance: float) -> list[Named]:
+    """Return the mistake if 2 - x is computed as x - 2."""
+    if all(type(t.graph.steps[0].operands[0]) is float for t in bad):
+        wanted = [Step(op, ()).applied([t.graph.leaves[0], t.graph.steps[0].operands[0]]) for t in bad]
+        if all(is_close(t.outcome.numbers[-1], x, tolerance) for t, x in zip(bad, wanted, strict=True)):
+            sign = SIGNS[op][0]
+            return [Named("reflected", f"2 {sign} x is computed as x {sign} 2.",
+                          f"The reflected operator of {op} is other {sign} self, in this order.")]  # fmt: skip
+    return []
 
 
 def _by_epsilon(op: str, bad: list[Trial], tolerance: float) -> list[Named]:
