@@ -149,13 +149,13 @@ class _Judgement:
 
     def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
-        case, right, claimed = self.cases[k], self.right[k], self.claimed[k]
+        right, claimed = self.right[k], self.claimed[k]
         own = {i: verdict for (n, i), verdict in verdicts.items() if n == k}
         if not all(map(math.isfinite, right)):
             return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         if -1 in own:
-            return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan,
-                           remark=f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong.")  # fmt: skip
+            remark = f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong."
+            return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan, remark=remark)
         i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
         return self._of_number(k, i, own.get(i), bars)
 
@@ -176,41 +176,30 @@ class _Judgement:
         where = f"{case.task.name} at {', '.join([shown(x, 40) for x in case.point])}"
         if i < 0 or len(self.right[k]) == 1:
             return where
-        places = [
-            path
-            for path, _ in trees.numbers(
-                case.task.derivative(case.point) if self.is_slope else case.task.value(case.point)
-            )
-        ]
+        answer = case.task.derivative(case.point) if self.is_slope else case.task.value(case.point)
+        places = [path for path, _ in trees.numbers(answer)]
         return f"{where}, {places[i]}"
 
     # -- right after all -----------------------------------------------------------------------------------------------
 
     def _reasons(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
         """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
-        wrong, task = self.wrong, self.cases[0].task
-        claims = [self._claim(k, i) for k, i in wrong]
-        if not all(map(math.isfinite, claims)):
+        if not all(math.isfinite(self._claim(k, i)) for k, i in self.wrong):
             return
-        distance = {(k, i): abs(self._claim(k, i) - self.right[k][i]) for k, i in wrong}
-        if all(d <= _LOST * _EPSILON * self.scale[k] for (k, i), d in distance.items()):
-            right = RIGHT.get(task.name)
-            advice = (
-                f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
-            )
-            yield (
-                Named("digits", "It is right, but loses digits where it is small.", advice, True),
-                Verdict.PASS,
-                self._lost,
-            )
-        if all(d <= 8.0 * _EPSILON_32 * self.scale[k] for (k, i), d in distance.items()) and self._is_float32():
-            yield (Named("float32", "It is right in the precision of float32.", "Compute in double precision to be sure.",
-                         True), Verdict.NOISE, lambda k, i: 8.0 * _EPSILON_32 * self.scale[k])  # fmt: skip
+        right = RIGHT.get(self.cases[0].task.name)
+        advice = f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
+        digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
+        single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
+        for named, verdict, roundings in (
+            (digits, Verdict.PASS, _LOST * _EPSILON),
+            (single, Verdict.NOISE, 8.0 * _EPSILON_32),
+        ):
+            if all(abs(self._claim(k, i) - self.right[k][i]) <= roundings * self.scale[k] for k, i in self.wrong) and (
+                named is digits or self._is_float32()
+            ):
+                yield named, verdict, lambda k, i, roundings=roundings: roundings * self.scale[k]  # type: ignore[misc]
         if self.is_slope:
             yield from self._steps()
-
-    def _lost(self, k: int, i: int) -> float:
-        return _LOST * _EPSILON * self.scale[k]
 
     def _is_float32(self) -> bool:
         numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
@@ -227,10 +216,8 @@ class _Judgement:
                 above, below = function(x + step), function(x - step if is_central else x)
                 if not above or not below:
                     return False
-                width, grain = (
-                    (2.0 if is_central else 1.0) * step,
-                    max(math.ulp(above[output]), math.ulp(below[output])),
-                )
+                width = 2.0 * step if is_central else step
+                grain = max(math.ulp(above[output]), math.ulp(below[output]))
                 change = self._claim(k, i) * width
                 # A difference of floats is a multiple of their last digit: chance does not look like that.
                 digits = 2.0 * change / grain
@@ -239,11 +226,10 @@ class _Judgement:
                 return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
 
             if all(agrees(k, i) for k, i in self.wrong):
-                kind = "central" if is_central else "forward"
+                sentence = f"It is right as far as {'central' if is_central else 'forward'} differences with the step "
                 advice = "Differences are good to a few digits; do not train with them, or use a larger step."
-                yield (Named("differences", f"It is right as far as {kind} differences with the step {step:.0e} can be.",
-                             advice, True), Verdict.NOISE,
-                       lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i]))  # fmt: skip
+                named = Named("differences", f"{sentence}{step:.0e} can be.", advice, True)
+                yield named, Verdict.NOISE, lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i])
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 

@@ -91,7 +91,8 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
         try:
             task.value(point)
         except Exception as error:
-            raise ArgumentError(f"{task.name} cannot be called at {shown(point if len(point) > 1 else point[0])}: {sentences(error)}",
+            where = shown(point if len(point) > 1 else point[0])
+            raise ArgumentError(f"{task.name} cannot be called at {where}: {sentences(error)}",
                                 "Pass a point, as a tuple if the function takes several arguments, or a list of points."
                                 ) from error  # fmt: skip
     return Task(task.name, task.function, points)
@@ -143,8 +144,8 @@ class _Calls:
             own = copy.deepcopy(point)
             found.append(self._answer(k, own))
             if not self.named and repr([flat(x) for x in own]) != repr([flat(x) for x in point]):
-                self.named.append(Named("in-place", f"It changes its argument: {shown(point[0])} became {shown(own[0])}.",
-                                        "Write the results into a new list."))  # fmt: skip
+                changed = f"It changes its argument: {shown(point[0])} became {shown(own[0])}."
+                self.named.append(Named("in-place", changed, "Write the results into a new list."))
         again = [self._answer(k, copy.deepcopy(point)) for k, point in enumerate(points[:3])]
         both = [(one, other) for one, other in zip(found, again, strict=False) if one is not None and other is not None]
         if any(repr(flat(one)) != repr(flat(other)) for one, other in both):

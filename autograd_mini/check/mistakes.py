@@ -68,7 +68,8 @@ def _of_slopes(first: Case) -> Iterator[Mistake]:
     task = first.task
     yield Mistake("sign", "The sign is flipped.", _SIGNS.get(task.name, ""), _scaled(-1.0))
     yield from _FACTORS
-    yield from _of_a_number(task) if first.is_number else _of_a_matrix() if len(first.values) > 1 else _of_a_gradient(task)
+    of_a_list = _of_a_matrix() if len(first.values) > 1 else _of_a_gradient(task)
+    yield from _of_a_number(task) if first.is_number else of_a_list
     yield from _OF_ANY
 
 
@@ -112,7 +113,7 @@ _OF_ANY = (
     Mistake("reciprocal", "It is 1 divided by the derivative.", "",
             lambda case: [ieee.divide(1.0, x) for x in case.slopes]),
     Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values),
-    Mistake("integer-division", "It has lost its fraction: in an integer division, as in 1/n of integers in Java and C.",
+    Mistake("integer-division", "It has lost its fraction: an integer division, as 1/n of integers in Java and C.",
             "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.slopes]),
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
             lambda case: [float(math.floor(x)) for x in case.slopes]),
@@ -139,7 +140,8 @@ def _derivative_of(task: Task, place: Callable[[Case], float] = lambda case: cas
 def _of_a_number(task: Task) -> Iterator[Mistake]:
     right = RIGHT.get(task.name)
     if right and right.by_output:
-        yield Mistake("output-form", f"{right.by_output} is right if you pass the output a = {task.name}(x); here a is the input.",
+        yield Mistake("output-form", f"{right.by_output} is right if you pass the output a = {task.name}(x); "
+                      "here a is the input.",
                       f"Compute a = {task.name}(x) first, or write {right.by_input}.", _of_text(right.by_output, True))
     yield Mistake("input-form", "It is right if you pass the input; here it got the output of the function.", "",
                   _derivative_of(task, lambda case: case.values[0]))
@@ -147,7 +149,7 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
         yield Mistake("formula", f"It is {text}: {why}.", "", _of_text(text))
     for text, why in WRONG_VALUES.get(task.name, {}).items():
         wrong, advice = task_of(function_of(text), (), text), f"Correct the function first: {why}."
-        yield Mistake("forward", f"The derivative belongs to another function: {task.name}(x) is computed as {text}.", advice,
+        yield Mistake("forward", f"It belongs to another function: {task.name}(x) is computed as {text}.", advice,
                       partial(lambda wrong, case: flat(wrong.derivative(case.point[:1])), wrong))
         if right and right.by_output:
             yield Mistake("forward", f"{right.by_output} is right, but a is computed as {text}.", advice,
@@ -158,7 +160,8 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
     for other in (*ACTIVATIONS, *RIGHT) if task.name in TASK_NAMES else ():  # a user's function may itself be wrong
         if other != task.name:
             sentence = f"It is the derivative of {other}, not of {task.name}."
-            yield Mistake("wrong-function", sentence, "", partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
+            yield Mistake("wrong-function", sentence, "",
+                          partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
             if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
                 yield Mistake("wrong-function", sentence, "", _of_text(RIGHT[other].by_output))
 
@@ -191,9 +194,14 @@ def _of_a_matrix() -> Iterator[Mistake]:
     for name, wrong, sentence, correction in WRONG_SOFTMAX:
         yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong))
     yield Mistake("off-diagonal-sign", "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.", "",
-                  lambda case: [a * ((i == j) + b) for i, a in enumerate(case.values) for j, b in enumerate(case.values)])
-    yield Mistake("input-form", "It is the Jacobian at the output: you passed the output, or applied the function twice.", "",
-                  lambda case: flat(case.task.derivative((trees.rebuilt(case.point[0], iter(case.values)), *case.point[1:]))))
+                  lambda case: [a * (b + (i == j)) for i, a in enumerate(case.values)
+                                for j, b in enumerate(case.values)])
+    yield Mistake("input-form", "It is the Jacobian at the output: you passed it, or applied the function twice.", "",
+                  lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))))
+
+
+def _like(case: Case, numbers: Numbers) -> object:
+    return trees.rebuilt(case.point[0], iter(numbers))
 
 
 def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
@@ -251,7 +259,7 @@ def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbe
 
 
 _OF_CROSS_ENTROPY = (
-    Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: the derivative of softmax is missing.", "",
+    Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: that of softmax is missing.", "",
             _of_classes(lambda a, t: -ieee.divide(t, a))),
     Mistake("diagonal", "Only the diagonal of the derivative of softmax is used.", "",
             _of_classes(lambda a, t: -t * (1.0 - a))),
@@ -298,8 +306,8 @@ def _of_values(task: Task) -> Iterator[Mistake]:
     for text, why in WRONG_VALUES.get(task.name, {}).items():
         yield Mistake("forward", f"It is {text}: {why}.", "", _of_text(text))
     for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("softmax", "cross_entropy") else ():
-        yield Mistake(name, sentence, correction,
-                      partial(_loss, wrong) if task.name == "cross_entropy" else partial(lambda f, case: f(case.xs), wrong))
+        apply = _loss if task.name == "cross_entropy" else lambda wrong, case: wrong(case.xs)
+        yield Mistake(name, sentence, correction, partial(apply, wrong))
     yield Mistake("sum-for-mean", "It is n times the value: a sum where the mean is meant.", "Divide by n.",
                   lambda case: [len(case.xs) * y for y in case.values])
     yield Mistake("derivative", "It is the derivative, not the value.", "Return the value.", lambda case: case.slopes)

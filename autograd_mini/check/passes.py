@@ -163,7 +163,8 @@ def _of_calls(first: Pass, name: str, row: Row) -> Iterator[Mistake]:
     yield row("inner-derivative", f"The derivative of {name} is missing at every call.", write, _with(calls,
               lambda found, k: 1.0))
     for k in calls if len(calls) > 1 else ():
-        yield row("inner-derivative", f"The derivative of {name} is missing at one call{at(first.steps[k].result)}.", write,
+        place = at(first.steps[k].result)
+        yield row("inner-derivative", f"The derivative of {name} is missing at one call{place}.", write,
                   _with([k], lambda found, k: 1.0))
     if name in TASK_NAMES:
         task = task_named(name)
@@ -198,7 +199,8 @@ def _of_an_edge(k: int, place: int, step: Step, row: Row) -> Iterator[Mistake]:
                   changed(lambda step, slope: 1.0))
     yield row("local-sign", f"The sign of one local derivative is flipped: {where}.", "Flip it back.",
               changed(lambda step, slope: -slope))
-    yield row("path", f"A contribution is missing: {where}.", "Add what flows along this path.", changed(lambda step, slope: None))
+    yield row("path", f"A contribution is missing: {where}.", "Add what flows along this path.",
+              changed(lambda step, slope: None))
     yield row("double", f"A contribution is added twice: {where}.",
               "Add it once.", changed(lambda step, slope: 2.0 * slope))
     if step.name == "mul" and len(step.edges) == 2:
