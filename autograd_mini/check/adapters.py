@@ -121,6 +121,15 @@ class Engine:
             gradients[place] = gradients[place] or 0.0
         return Outcome(nodes, numbers, gradients, len(nodes) == len(graph), error)
 
+    def cleared(self, node: Any) -> float | None:
+        """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
+        try:
+            with self._watched():
+                node.zero_grad()
+        except _RAISED:
+            return None
+        return _read(node, self.gradient)
+
     def _leaf(self, number: float) -> Any:
         node = self._make(number, **self._settings)
         if callable(require := getattr(node, "requires_grad_", None)):

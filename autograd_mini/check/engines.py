@@ -123,6 +123,5 @@ def check_engine(Class: Callable[..., Any], seconds: float = 5.0) -> EngineRepor
 def _example(engine: Engine, sample: Sample) -> Example:
     trial = sample.trial
     program = tuple(trial.graph.program(engine.name, engine.backward))
-    return Example(
-        trial.graph, trial.outcome.gradients, trial.wanted, program, trial.sentence(engine.gradient), sample.mistakes
-    )
+    said = sample.said or trial.sentence(engine.gradient)
+    return Example(trial.graph, trial.outcome.gradients, trial.wanted, program, said, sample.mistakes)

@@ -113,10 +113,11 @@ class Trial:
 
 
 class Sample(NamedTuple):
-    """A trial that shows mistakes."""
+    """A trial that shows mistakes, and what to say about it if its gradients do not."""
 
     trial: Trial
     mistakes: tuple[Named, ...]
+    said: str = ""
 
 
 @dataclass
@@ -153,6 +154,7 @@ class Examination:
             self._random()
         if len(basic) == 2:
             self._order_of_sums()
+            self._clearing()
         if "add" in basic:
             self._limits()
 
@@ -269,6 +271,19 @@ class Examination:
                 "set-order", "Gradients differ from run to run in their last digits, because operands are in a set, "
                 "whose order is not fixed.", "Keep them in a tuple."
             )  # fmt: skip
+
+    def _clearing(self) -> None:
+        """Try zero_grad(), if numbers have it."""
+        trial = self._trial(graph("mul 0 1"))
+        nodes = [node for node in trial.outcome.nodes if callable(getattr(node, "zero_grad", None))]
+        for node, name in zip(nodes[::-1], "axy"[3 - len(nodes) :], strict=True):  # that of the root may clear all
+            if left := self.engine.cleared(node):
+                where = f"{name}.zero_grad()"
+                mistake = Named("zero-grad", "zero_grad() does not clear the gradient.", "Set it to 0 there.")
+                self.findings.append(Finding(where, Verdict.FAIL, left, 0.0))
+                said = f"After {where}, {name}.{self.engine.gradient} is {number(left)}, and 0 is right."
+                self.samples.append(Sample(trial, (mistake,), said))
+                return
 
     def _limits(self) -> None:
         """Try a graph deeper than Python's recursion, and one with more paths than can be walked."""

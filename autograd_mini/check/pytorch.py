@@ -7,7 +7,7 @@ is the only place that imports PyTorch. Not here: the comparison (`agreement`). 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from autograd_mini import functions
@@ -60,6 +60,10 @@ class Expanded(Module):
         """Return the outputs for one sample."""
         raise NotImplementedError
 
+    def neurons(self) -> Iterator[list[Value]]:
+        """Yield the parameters of each neuron: its weights, then its bias."""
+        yield from ()
+
     def __repr__(self) -> str:
         return self._title
 
@@ -86,6 +90,11 @@ class _Linear(Expanded):
                 outputs.append(weighted + self.bias[place] if hasattr(self, "bias") else weighted)
         return outputs
 
+    def neurons(self) -> Iterator[list[Value]]:
+        """Yield the parameters of each neuron: its weights, then its bias."""
+        for place, row in enumerate(self.weight):
+            yield [*row, self.bias[place]] if hasattr(self, "bias") else row
+
 
 class _Chain(Expanded):
     """Modules one after the other, in attributes with PyTorch's names."""
@@ -102,6 +111,11 @@ class _Chain(Expanded):
             with scope(f"{part!r}".partition("(")[0] + name):
                 numbers = part(numbers)
         return numbers
+
+    def neurons(self) -> Iterator[list[Value]]:
+        """Yield the parameters of each neuron, layer by layer."""
+        for name in self._names:
+            yield from vars(self)[name].neurons()
 
 
 class _Function(Expanded):

@@ -254,6 +254,28 @@ def test_what_raises_in_backward_is_no_missing_operation():
     assert check_engine(Exiting).verdict == "NOISE"
 
 
+def test_zero_grad_must_clear():
+    """If numbers have a zero_grad(), the gradient is 0 or None after it."""
+
+    class Clearing(engines.Value):
+        def zero_grad(self):
+            self.grad = None
+
+    class Forgetting(engines.Value):
+        def zero_grad(self):
+            self.gradient = 0.0
+
+    class Strict(engines.Value):
+        def zero_grad(self, nodes):
+            raise AssertionError
+
+    assert check_engine(Clearing).ok
+    assert check_engine(Strict).ok
+    report = check_engine(Forgetting)
+    assert (report.verdict, report.mistakes[0].name) == ("FAIL", "zero-grad")
+    assert "After a.zero_grad(), a.grad is 1, and 0 is right." in str(report)
+
+
 def test_backward_may_take_the_gradient():
     """`backward(gradient)` without a default gets 1.0."""
 

@@ -132,6 +132,11 @@ class _Contents:
         totals = [abs(step.total) for step in trace if step.phase != FORWARD and math.isfinite(step.total)]
         self.largest = max(totals, default=0.0)
         self.single = len(self.scenes) == len(trace)
+        if quiz and not self.single:
+            raise ArgumentError(
+                f"A quiz asks about single steps, and here are {len(trace):,}, which a page shows in groups.",
+                "Ask about a part of the graph, or use debug.shell(v, quiz=True).",
+            )
         self._number = {box: number for number, box in enumerate(self.tracks)}
 
     @property
