@@ -66,7 +66,7 @@ class _Judgement:
         largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
         # What a naive formula rounds is about as large as this.
         self.scale = [min(max([1.0, *map(abs, case.values), *map(abs, case.slopes)]), largest) for case in cases]
-        self.is_kink = functools.cache(self._is_kink)
+        self._estimate = functools.cache(self._by_differences)
         self.wrong = [(k, i) for k, i in self._entries() if not self._is_close(k, i, self.right[k][i], _CLOSE)]
 
     def _entries(self) -> Iterator[tuple[int, int]]:
@@ -93,13 +93,14 @@ class _Judgement:
 
     # -- kinks ---------------------------------------------------------------------------------------------------------
 
-    def _estimate(self, k: int, i: int) -> Estimate:
+    def _by_differences(self, k: int, i: int) -> Estimate:
         case = self.cases[k]
         output, index = divmod(i, len(case.xs))
         function = case.task.moved(case.point, index)
         return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], case.xs[index])
 
-    def _is_kink(self, k: int, i: int) -> bool:
+    def is_kink(self, k: int, i: int) -> bool:
+        """Return True if the function has a kink at a number of the first argument."""
         return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
 
     def _is_convention(self, k: int, i: int) -> bool:

@@ -138,7 +138,7 @@ class _Checked:
                 return moved[x]
 
             found = [
-                _finding(path + output, mode, matrix[j][i], column, j, x)
+                _finding(path + output, mode, matrix[j][i], column, j, x, i < 2)
                 for j, output in enumerate(self.outputs)
                 for mode, matrix in matrices.items()
             ]
@@ -193,10 +193,10 @@ def _flat(tree: Any) -> list[float]:
 
 
 def _finding(
-    where: str, mode: str, claimed: float, column: Callable[[float], list[float]], output: int, x: float
+    where: str, mode: str, claimed: float, column: Callable[[float], list[float]], output: int, x: float, patient: bool
 ) -> Finding:
-    """Return what is found for one derivative of one output."""
-    estimate = differentiate(lambda moved: column(moved)[output], x)
+    """Return what is found for one derivative of one output; if `patient`, with small steps for the whole curve."""
+    estimate = differentiate(lambda moved: column(moved)[output], x, patient)
     verdict = judge(claimed, estimate)
     if verdict is Verdict.FAIL:
         estimate = differentiate(lambda moved: column(moved)[output], x, patient=True)
