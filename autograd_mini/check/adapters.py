@@ -34,7 +34,7 @@ _MISSING = (
 
 
 class TimeoutReached(BaseException):
-    """The time is up; it is no Exception, so that an engine's `except Exception` does not swallow it."""
+    """The time is up; not an Exception, so that an engine's `except Exception` does not swallow it."""
 
 
 _RAISED = (Exception, SystemExit, TimeoutReached)

@@ -102,6 +102,11 @@ def _recursive(once: bool, at_once: bool) -> Walk:
     return walk
 
 
+def _along_paths(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
+    """Walk every path with a gradient of its own, as in `operand.backward(gradient * local)`: right, but slow."""
+    return _recursive(once=False, at_once=True)(edges, root, mirrored)
+
+
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +133,7 @@ _PATHS = _named(
     "depth-first", f"{_EARLY}, and again after each: a recursion, or a plain stack, takes every path.", _SORT
 )
 WALKS = (
-    Way(None, _topological), Way(_REVERSE, _leaves_first),
+    Way(None, _topological), Way(None, _along_paths), Way(_REVERSE, _leaves_first),
     Way(_VISITED, _recursive(once=True, at_once=False)), Way(_VISITED, _recursive(once=True, at_once=True)),
     Way(_STACK, _stacked(last_in=True, once=True)), Way(_QUEUE, _stacked(last_in=False, once=True)),
     Way(_PATHS, _recursive(once=False, at_once=True)), Way(_PATHS, _recursive(once=False, at_once=False)),
@@ -184,10 +189,12 @@ def gradients(
                 found[node] = 0.0
         if beginning != "no seed":
             found[root] = 1.0 + found[root] * (beginning == "root added")
+        carried = {root: found[root]}  # the gradient of each node on the path, where a walk hands that on
         for node, edge in islice(walk(edges, root, mirrored), _LONGEST):
             operand, local = edges[node][edge]
+            carried[operand] = (carried if walk is _along_paths else found)[node] * local
             is_assigned = sums == EVERYWHERE or (node >= first and sums == graph.steps[node - first].op)
-            found[operand] = found[node] * local + (0.0 if is_assigned else found[operand])
+            found[operand] = carried[operand] + (0.0 if is_assigned else found[operand])
     return found
 
 
@@ -197,7 +204,7 @@ def right(graph: Graph) -> list[float]:
 
 
 def magnitudes(graph: Graph) -> list[float]:
-    """Return how large the terms are that add up to each gradient: their rounding is no mistake."""
+    """Return how large the terms are that add up to each gradient; their rounding is not a mistake."""
     edges = [[(operand, abs(local) + _LOST) for operand, local in pairs] for pairs in graph.edges]
     return gradients(graph, _topological, ADD, "restart", edges=edges)
 

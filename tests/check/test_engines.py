@@ -34,6 +34,8 @@ PLANTED = {  # switches of the engine: the names of the mistakes
     "recursion": ({"order": "recursive"}, ["depth-first"]),
     "recursion, then": ({"order": "recursive_after"}, ["depth-first"]),
     "visited": ({"order": "visited"}, ["early-visit"]),
+    "=, each path for itself": ({"order": "paths", "assigns": ALL}, ["assigned"]),
+    "= in mul, each path for itself": ({"order": "paths", "assigns": ("mul",)}, ["assigned"]),
     "stack": ({"order": "stack"}, ["stack-walk"]),
     "stack, all paths": ({"order": "stack_paths"}, ["depth-first"]),
     "queue": ({"order": "queue"}, ["queue-walk"]),
@@ -538,7 +540,7 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
     file = tmp_path / "stubborn.py"
     file.write_text(
         "import subprocess, sys, time\n"
-        "late = 'import time; time.sleep(1); open(\"late\", \"w\")'\n"
+        'late = \'import time; time.sleep(1); open("late", "w")\'\n'
         f"child = subprocess.Popen([sys.executable, '-S', '-c', late], cwd={str(tmp_path)!r})\n"
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
