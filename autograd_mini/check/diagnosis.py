@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from autograd_mini.check.differences import Estimate, differentiate
+from autograd_mini.check.differences import TELLING, Estimate, differentiate
 from autograd_mini.check.formulas import RIGHT
 from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.passes import mistakes_in_passes
@@ -169,6 +169,8 @@ class _Judgement:
         claim = None if self.claimed[k] is None else self._claim(k, i)
         remark = "Digits are lost." if verdict is Verdict.PASS else ""
         error = bars.get((k, i), self.errors[k][i] if self.is_slope else 0.0)
+        if verdict is None and error > TELLING * max(abs(self.right[k][i]), abs(self._claim(k, i))):
+            verdict = Verdict.NOISE  # what is right comes from differences, which cannot tell
         return Finding(self._where(k, i), verdict or Verdict.PASS, claim, self.right[k][i], error, left, right, remark)
 
     def _where(self, k: int, i: int) -> str:
@@ -301,7 +303,8 @@ class _Judgement:
                 and len(ratios) > 2
                 and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
             ):
-                return (Named(row.name, row.sentence, row.correction),)
+                factor = constant_factor(ratios[0])
+                return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
             explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
             if len(explained) > most:
                 best, most = (Named(row.name, row.sentence, row.correction),), len(explained)

@@ -21,7 +21,7 @@ _WIDTH = 6  # columns of the extrapolation
 _SURE = 1e-10  # a relative error that needs no smaller steps
 _CLOSE = 1e-6  # relative differences that need no explanation: rounding of the derivative itself
 _COARSE = 1e-4  # steps of a staircase; smaller ones may be rounding
-_TELLING = 1e-4  # an error bar of this relative size or less decides; a larger one is noise
+TELLING = 1e-4  # an error bar of this relative size or less decides; a larger one is noise
 
 
 class Limit(NamedTuple):
@@ -73,7 +73,7 @@ def judge(claimed: float, estimate: Estimate) -> Verdict:
         return Verdict.PASS if estimate.flat > _COARSE else Verdict.NOISE
     if abs(claimed - estimate.slope) > estimate.error + _CLOSE * size:
         return Verdict.FAIL
-    if estimate.error <= _TELLING * size or claimed == estimate.slope == 0.0:
+    if estimate.error <= TELLING * size or claimed == estimate.slope == 0.0:
         return Verdict.PASS
     return Verdict.NOISE
 
@@ -194,10 +194,10 @@ def _extrapolated(quotients: Sequence[Limit], base: float, rounding: float) -> L
 
 def _nearer(best: Limit, at: int, rows: list[Limit], rounding: float) -> tuple[Limit, int]:
     """Return a limit that smaller steps agree on among themselves, unlike large ones, which saw waves as a line."""
-    chosen, relative = (best, at), 10.0 * _TELLING
+    chosen, relative = (best, at), 10.0 * TELLING
     for k in range(at + 1, len(rows)):
         former, (slope, error, _) = rows[k - 1], rows[k]
-        is_sure = max(error / relative, former.error / (10.0 * _TELLING)) < abs(slope)
+        is_sure = max(error / relative, former.error / (10.0 * TELLING)) < abs(slope)
         is_alike = abs(slope - former.slope) <= 4.0 * (error + former.error)
         gap = abs(slope - best.slope)
         if is_sure and is_alike and gap > 10.0 * (error + best.error) and gap * former.step > 64.0 * rounding:

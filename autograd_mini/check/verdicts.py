@@ -158,12 +158,10 @@ class Diagnosis(Report):
         lines = [f"  {self.place}"] if self.place else []
         for n, mistake in enumerate(self.mistakes[:3]):
             lines += [f"  {'or: ' if n else ''}{mistake.sentence}", f"      {mistake.correction}"]
-        for mistake in self.partial[:1]:
-            lines += [
-                f"  Some of it: {mistake.sentence}",
-                f"      {mistake.correction}",
-                "  The rest has another cause.",
-            ]
+        for n, mistake in enumerate(self.partial):
+            lines += [f"  {'And' if n else 'In part'}: {mistake.sentence}", f"      {mistake.correction}"]
+        if len(self.partial) == 1:
+            lines.append("  The rest has another cause.")
         return lines + super()._lines()
 
 

@@ -134,6 +134,14 @@ def test_points_expose_errors():
     assert task_of(math.log).points[0] == (0.5,)
 
 
+def test_what_differences_cannot_tell_is_noise():
+    """If the right number comes from differences that show nothing, no answer is right."""
+    report = am.check_derivative(math.sin, lambda x: 0.25, at=1e16)
+    assert report.verdict == "NOISE"
+    assert not report.ok
+    assert am.check_derivative(math.tanh, lambda x: 1 - math.tanh(x) ** 2, at=[0.5, 40.0]).verdict == "NOISE"
+
+
 def test_the_worst_verdict_counts():
     """Of several verdicts the worst is that of the report."""
     assert worst([]) == "PASS"
