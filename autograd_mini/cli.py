@@ -306,10 +306,11 @@ def _prove(options: argparse.Namespace) -> int:
 
 def _check_engine(options: argparse.Namespace) -> int:
     from autograd_mini.check.child import examined
+    from autograd_mini.check.verdicts import on_screen
     from autograd_mini.output import files
 
     result = examined(options.target, options.seconds)
-    say(result.text)
+    say(on_screen(result.text))
     if options.output is not None and result.svg:
         files.write(options.output, result.svg)
         say(str(options.output))

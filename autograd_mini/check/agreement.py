@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.check.pytorch import Expanded, from_torch, torch
-from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
+from autograd_mini.check.verdicts import Finding, Report, Verdict, on_screen, worst
 from autograd_mini.core.row import ZERO, as_number
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.engine import Value, is_node
@@ -21,7 +21,6 @@ from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.functions import dot
 from autograd_mini.nn.module import Module, by_name
 from autograd_mini.notation.text import ALL_DIGITS, number
-from autograd_mini.output.streams import printable_lines
 
 _SAME = 1e-9  # relative, in float64
 _ROUNDING = 1e-13  # of terms of some size, in float64
@@ -57,7 +56,7 @@ class Agreement(Report):
         lines = [f"{self.title}: {self.verdict}", "", f"  {'':{wide}}  numbers  digits, against {self.dtype}"]
         for row in self.rows:
             lines.append(f"  {row.name:{wide}}  {row.size:7,}  {row.digits:6.1f}{_said(row)}")
-        return printable_lines("\n".join(lines))
+        return on_screen("\n".join(lines))
 
 
 def _said(row: Row) -> str:

@@ -5,7 +5,6 @@ Not here: what is tried (`examination`), and a time limit that nothing escapes (
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +13,10 @@ from typing import Any
 from autograd_mini.check.adapters import Engine
 from autograd_mini.check.examination import Examination, Sample
 from autograd_mini.check.graphs import Graph, is_close
-from autograd_mini.check.verdicts import Diagnosis, Named, Verdict
+from autograd_mini.check.verdicts import Diagnosis, Named, Verdict, on_screen
 from autograd_mini.drawing import draw
 from autograd_mini.errors import counted
 from autograd_mini.notation.text import number
-from autograd_mini.output.streams import printable_lines
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,10 @@ class EngineReport(Diagnosis):
             lines += [f"  {example.sentence}"] + ["  No known mistake explains it."] * (not example.mistakes)
         lines += [""] * bool(self.remarks)
         lines += [f"  {remark.name}: {remark.sentence} {remark.correction}".rstrip() for remark in self.remarks]
-        return printable_lines("\n".join(lines))
+        return on_screen("\n".join(lines))
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(repr(self))}</pre>" + "".join(example.svg for example in self.examples)
+        return super()._repr_html_() + "".join(example.svg for example in self.examples)
 
 
 def check_engine(Class: Callable[..., Any], seconds: float = 5.0) -> EngineReport:

@@ -77,6 +77,12 @@ class Finding:
         return f"{text}\n        {self.remark}" if self.remark else text
 
 
+def on_screen(text: str) -> str:
+    """Return a report as it can be printed: harmless, and wrapped to the width of a terminal."""
+    most = columns()
+    return "\n".join(part for line in printable_lines(text).split("\n") for part in wrapped(line, most))
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What a check found; print it as text. It is true if everything is right.
@@ -103,8 +109,7 @@ class Report:
         return self.ok
 
     def __repr__(self) -> str:
-        most, text = columns(), printable_lines("\n".join([f"{self.title}: {self.verdict}", *self._lines()]))
-        return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
+        return on_screen("\n".join([f"{self.title}: {self.verdict}", *self._lines()]))
 
     def _lines(self) -> list[str]:
         """Return the lines below the title: first what is wrong."""
