@@ -103,8 +103,7 @@ class Report:
         return self.ok
 
     def __repr__(self) -> str:
-        most, text = columns(), printable_lines("\n".join([f"{self.title}: {self.verdict}", *self._lines()]))
-        return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
+        return _broken(printable_lines("\n".join([f"{self.title}: {self.verdict}", *self._lines()])), columns())
 
     def _lines(self) -> list[str]:
         """Return the lines below the title: first what is wrong."""
@@ -127,7 +126,11 @@ class Report:
         """Return the report and, for some of its numbers, the error of differences over the step, which has a U."""
         order = sorted(self.findings, key=lambda finding: -_SEVERITY.index(finding.verdict))
         curves = "".join(_curve(finding) for finding in [f for f in order if f.curve][:4])
-        return f'<pre style="white-space: pre-wrap">{html.escape(str(self))}</pre>{curves}'
+        return f"<pre>{html.escape(_broken(str(self), _COLUMNS))}</pre>{curves}"
+
+
+def _broken(text: str, most: int) -> str:
+    return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ class Diagnosis(Report):
 
 # -- the picture -------------------------------------------------------------------------------------------------------
 
+_COLUMNS = 110  # of the text above it
 _WIDTH, _HEIGHT = 300, 150
 
 
