@@ -77,10 +77,10 @@ class Finding:
         return f"{text}\n        {self.remark}" if self.remark else text
 
 
-def on_screen(text: str) -> str:
-    """Return a report as it can be printed: harmless, and wrapped to the width of a terminal."""
-    most = columns()
-    return "\n".join(part for line in printable_lines(text).split("\n") for part in wrapped(line, most))
+def on_screen(text: str, most: int | None = None) -> str:
+    """Return a report as it can be printed: harmless, and wrapped, by default to the width of the terminal."""
+    wide = columns() if most is None else most
+    return "\n".join(part for line in printable_lines(text).split("\n") for part in wrapped(line, wide))
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +132,7 @@ class Report:
         """Return the report and, for some of its numbers, the error of differences over the step, which has a U."""
         order = sorted(self.findings, key=lambda finding: -_SEVERITY.index(finding.verdict))
         curves = "".join(_curve(finding) for finding in [f for f in order if f.curve][:4])
-        return f'<pre style="white-space: pre-wrap">{html.escape(str(self))}</pre>{curves}'
+        return f"<pre>{html.escape(on_screen(str(self), _COLUMNS))}</pre>{curves}"
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,7 @@ class Diagnosis(Report):
 
 # -- the picture -------------------------------------------------------------------------------------------------------
 
+_COLUMNS = 110  # of the text above it
 _WIDTH, _HEIGHT = 300, 150
 
 

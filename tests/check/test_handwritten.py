@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import autograd_mini as am
@@ -86,6 +87,21 @@ def test_the_shape_is_wrong():
     report = am.check_derivative("softmax", lambda z: [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     assert report.verdict == "FAIL"
     assert "There are 7 numbers where 9 belong" in str(report)
+
+
+def test_a_wrong_rule_is_no_truth(new_primitives):
+    """If f uses a primitive of yours, differences say what is right: its rule may be wrong itself."""
+    wrong = am.primitive("halved", lambda x: x * x, lambda y, x: (x,), check=False)
+    assert am.check_derivative(lambda x: wrong(x) + x, lambda x: x + 1, at=[1.0, 2.0]).verdict == "FAIL"
+    assert am.check_derivative(lambda x: wrong(x) + x, lambda x: 2 * x + 1, at=[1.0, 2.0]).verdict == "PASS"
+
+
+def test_points_that_look_alike():
+    """NumPy writes few digits of an array; points that differ beyond them are different points."""
+    first = np.array([0.1234567890123, 1.0])
+    second = first + 1e-10
+    report = am.check_derivative(lambda x: (x * x).sum() * 1e9, lambda x: 2e9 * x, at=[(first,), (second,)])
+    assert report.verdict == "PASS"
 
 
 def test_state_between_calls():
