@@ -29,11 +29,10 @@ MODULES = sorted(
 ROOMS = [
     "output", "program", "errors", "core", "watch", "engine", "transforms", "functions", "optim", "nn", "micrograd",
     "notation", "symbolic", "explanation", "drawing", "script", "check", "debug", "doctor", "demo", "cli",
-    "autograd_mini",
-    "__main__",
+    "autograd_mini", "__main__",
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
-    "graphviz": "drawing", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
+    "graphviz": "drawing", "tqdm": "output", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
     "torch": "check",
 }  # fmt: skip
 

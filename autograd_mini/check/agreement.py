@@ -1,20 +1,19 @@
 """`check_against`: a network of this package and one of PyTorch, number by number.
 
 PyTorch computes twice: as it is, to count the digits in which both agree, and in float64, to tell rounding from a
-difference. Not here: the expansion of PyTorch's modules (`pytorch`). Read next: `debug`.
+difference. Not here: the expansion of PyTorch's modules (`pytorch`). Read next: `check.programs`.
 """
 
 from __future__ import annotations
 
 import copy
-import html
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.check.pytorch import Expanded, from_torch, torch
-from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
+from autograd_mini.check.verdicts import Finding, Report, Verdict, on_screen, worst
 from autograd_mini.core.row import ZERO, as_number
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.engine import Value, is_node
@@ -52,18 +51,12 @@ class Agreement(Report):
     rows: tuple[Row, ...] = ()
     dtype: str = "float64"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         wide = max(len(row.name) for row in self.rows)
         lines = [f"{self.title}: {self.verdict}", "", f"  {'':{wide}}  numbers  digits, against {self.dtype}"]
         for row in self.rows:
             lines.append(f"  {row.name:{wide}}  {row.size:7,}  {row.digits:6.1f}{_said(row)}")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        cells = [(row.name, f"{row.size:,}", f"{row.digits:.1f}", _said(row).strip()) for row in self.rows]
-        rows = "".join(f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in cell)}</tr>" for cell in cells)
-        head = f"<tr><th></th><th>numbers</th><th>digits, against {self.dtype}</th><th></th></tr>"
-        return f"<p>{html.escape(f'{self.title}: {self.verdict}')}</p><table>{head}{rows}</table>"
+        return on_screen("\n".join(lines))
 
 
 def _said(row: Row) -> str:
@@ -89,7 +82,8 @@ def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target
         target: what the loss compares with, for each sample.
 
     Returns:
-        a report: true if everything agrees. It has `.rows`, one per tensor, with the `.digits` in which both agree.
+        a report: true if everything agrees, as far as rounding lets one see. It has `.rows`, one per tensor, with the
+        `.digits` in which both agree.
 
     Raises:
         MissingError: PyTorch is not installed.
@@ -112,7 +106,7 @@ def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target
     theirs = _theirs(module, samples, loss, targets, dtype)
     exact = _theirs(_exact(module, parameters), samples, copy.deepcopy(loss), targets, torch().float64)
     rows = tuple([_row(name, ours[name], theirs[name], exact[name]) for name in ours if name in theirs])
-    title = f"{shown(model, 40)} against PyTorch"
+    title = f"{str(model).partition(' of ')[0]} against PyTorch"
     return Agreement(title, tuple([row.finding for row in rows]), rows, str(dtype).removeprefix("torch."))
 
 
@@ -125,6 +119,8 @@ def _samples(inputs: Any) -> list[list[float]]:
     for x in [x for sample in samples for x in sample]:
         if as_number(x) is None:
             raise OperandError(f"check_against() takes numbers as inputs, not {shown(x)}.", "Pass a list of numbers.")
+    if len({*map(len, samples)}) > 1:
+        raise ArgumentError("The samples have different lengths.", "Pass lists of equal length.")
     return [[float(x) for x in sample] for sample in samples]
 
 
@@ -147,14 +143,14 @@ def _targets(inputs: Any, target: Any, is_class: bool) -> list[Any]:
 def _paired(model: Module, expanded: Expanded) -> dict[str, Value]:
     """Return the model's parameters by PyTorch's names, after a look at their numbers."""
     own, theirs = by_name(model), by_name(expanded)
-    if own.keys() != theirs.keys():  # one neuron after the other, with its bias
-        rows = [name.replace(".bias.", ".weight.") for name in theirs]
-        order = sorted(theirs, key=lambda name: _place(name.replace("bias.", "weight."), name, rows))
-        if len(own) != len(order):
-            raise ArgumentError(
-                f"The model has {len(own):,} parameters, and PyTorch's module has {len(order):,}.",
-                "Compare networks of equal sizes, or pass from_torch(module).",
-            )
+    if len(own) != len(theirs):
+        raise ArgumentError(
+            f"The model has {len(own):,} parameters, and PyTorch's module has {len(theirs):,}.",
+            "Compare networks of equal sizes, or pass from_torch(module).",
+        )
+    if own.keys() != theirs.keys():
+        names = {leaf: name for name, leaf in theirs.items()}
+        order = [names[leaf] for neuron in expanded.neurons() for leaf in neuron]
         own = dict(zip(order, own.values(), strict=True))
     for name, parameter in own.items():
         other = theirs[name].data
@@ -164,14 +160,6 @@ def _paired(model: Module, expanded: Expanded) -> dict[str, Value]:
                 "Give both the same parameters, or pass from_torch(module).",
             )
     return own
-
-
-def _place(shared: str, name: str, rows: list[str]) -> tuple[Any, ...]:
-    """Return the place of a parameter among neurons: its layer, its row, then weights before the bias."""
-    layer, _, indices = shared.rpartition("weight.")
-    first = next(place for place, row in enumerate(rows) if row.startswith(f"{layer}weight."))
-    row, *rest = map(int, indices.split("."))
-    return first, row, "bias." in name, rest
 
 
 def _ours(
@@ -238,17 +226,11 @@ def _theirs(module: Any, samples: list[list[float]], loss: Any, targets: Any, dt
     return numbers
 
 
-def _named(numbers: Any, place: str = "") -> dict[str, float]:
+def _named(numbers: Any, *indices: int) -> dict[str, float]:
     """Return nested lists as a dict by place, "[1, 0]"."""
-
-    def inside(part: Any, indices: tuple[int, ...]) -> Iterator[tuple[str, float]]:
-        if not isinstance(part, list):
-            yield str([*indices]), part
-        else:
-            for index, inner in enumerate(part):
-                yield from inside(inner, (*indices, index))
-
-    return dict(inside(numbers, ()))
+    if not isinstance(numbers, list):
+        return {str([*indices]): numbers}
+    return {key: x for k, part in enumerate(numbers) for key, x in _named(part, *indices, k).items()}
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -281,7 +263,7 @@ def _finding(where: str, mine: float, theirs: float, exact: float, largest: floa
     if math.isnan(mine) and math.isnan(exact):
         return Finding(where, Verdict.DOMAIN, mine, theirs, remark=": no value in both")
     if difference <= _ROUNDING:
-        return Finding(where, Verdict.NOISE, mine, theirs, remark=": both are rounding, seen from 1")
+        return Finding(where, Verdict.NOISE, mine, theirs, _ROUNDING, remark=": both are rounding, seen from 1")
     return Finding(where, Verdict.FAIL, mine, theirs)
 
 

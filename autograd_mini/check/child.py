@@ -6,18 +6,16 @@ the code runs with your rights. Read next: `check.pytorch`.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.verdicts import Verdict
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
 
@@ -41,31 +39,12 @@ def examined(target: str, seconds: float) -> Result:
     """Examine the class that a target such as "engine.py:Value" names, for at most so many seconds."""
     with tempfile.TemporaryDirectory() as folder:
         left = Path(folder, "report.json")
-        child = subprocess.Popen(
-            [sys.executable, "-m", __name__, target, str(left)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            status: int | None = child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            _stop(child)
+        outcome = run([sys.executable, "-m", __name__, target, str(left)], limits=Limits(seconds))
         if left.exists():
             verdict, text, svg = json.loads(left.read_text(encoding="utf-8"))
             return Result(Verdict(verdict), text, svg)
-    ended = f"ended with exit status {status}" if status is not None else f"did not end within {seconds:g} s"
-    return Result(Verdict.NOISE, f"{target}: cannot tell, because its process {ended}.")
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End the process, and what it has started."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
-        else:
-            child.kill()
-    child.wait()
+    why = f"{outcome.fault or 'It left no report.'} {outcome.complaint}".rstrip()
+    return Result(Verdict.NOISE, f"{target}: cannot tell. {why}")
 
 
 def loaded(target: str) -> Any:

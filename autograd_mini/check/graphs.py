@@ -25,6 +25,12 @@ METHODS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "tan",
 _LEAVES = "xyzuvw"
 _MOST_TRIES = 300
 _LARGEST = 1e4  # numbers in a random graph
+_POSITIVE = ("log", "sqrt", "pow")
+_TAME = {  # how large the operand of an operation may be, or its absolute value
+    **dict.fromkeys(("relu", "div"), (0.05, _LARGEST)), **dict.fromkeys(_POSITIVE, (0.05, 100.0)),
+    **dict.fromkeys(("tan", "exp", "sinh", "cosh"), (0.0, 1.4)),
+    **dict.fromkeys(("tanh", "sigmoid", "softplus", "silu"), (0.0, 5.0)),
+}  # fmt: skip
 
 Operand = int | float  # the place of an earlier node, or a constant
 
@@ -98,16 +104,14 @@ class Graph:
         return [*lines, *[f"{names[root]}.{backward}()" for root in self.roots]]
 
     def is_tame(self) -> bool:
-        """Whether all numbers are moderate, and no operation is near a kink or the end of its domain."""
-        data = self.data
+        """Whether all numbers are moderate, and no operation is near a kink, a tail or the end of its domain."""
         for step in self.steps:
-            first = data[step.operands[-1 if step.op == "div" else 0]] if type(step.operands[0]) is int else 1.0
-            least = 0.05 if step.op in ("relu", "div") else -math.inf
-            if step.op in ("log", "sqrt", "pow") and first < 0.05:
+            operand = step.operands[-1 if step.op == "div" else 0]
+            x = self.data[operand] if type(operand) is int else operand
+            low, high = _TAME.get(step.op, (0.0, _LARGEST))
+            if not low <= (x if step.op in _POSITIVE else abs(x)) <= high:
                 return False
-            if abs(first) < least or (step.op in ("tan", "exp", "sinh", "cosh") and abs(first) > 1.4):
-                return False
-        return all(abs(x) < _LARGEST for x in data)
+        return all(abs(x) <= _LARGEST for x in self.data)
 
 
 def slopes(step: Step, data: list[float]) -> list[float]:
@@ -130,11 +134,6 @@ def graph(text: str, *roots: int, leaves: tuple[float, ...] = (2.0, 3.0)) -> Gra
     """Return the graph of a short text: "mul 0 1; add 2 0" over two leaves, which are nodes 0 and 1."""
     steps = [part.split() for part in text.split(";")]
     return Graph(leaves, tuple([Step(op, tuple(map(int, operands))) for op, *operands in steps]), roots or (-1,))
-
-
-def single(op: str, leaves: tuple[float, ...], operands: tuple[Operand, ...]) -> Graph:
-    """Return the graph of one operation."""
-    return Graph(leaves, (Step(op, operands),))
 
 
 def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) -> Iterator[Graph]:
@@ -167,13 +166,13 @@ def is_close(a: float | None, b: float, tolerance: float, scale: float = 0.0) ->
 
 def shrunk(given: Graph, fails: Callable[[Graph], bool]) -> Graph:
     """Return a graph that fails too and of which no part can be left out."""
-    tries, progress = 0, True
+    tries, progress, tame = 0, True, given.is_tame()
     while progress:
         progress = False
         for candidate in _smaller(given):
             tries += 1
             is_computed = min(candidate.roots) >= len(candidate.leaves)  # backward() of a leaf shows nothing
-            if tries <= _MOST_TRIES and is_computed and fails(candidate):
+            if tries <= _MOST_TRIES and is_computed and (candidate.is_tame() or not tame) and fails(candidate):
                 given, progress = candidate, True
                 break
     return given

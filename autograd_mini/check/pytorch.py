@@ -7,7 +7,7 @@ is the only place that imports PyTorch. Not here: the comparison (`agreement`). 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from autograd_mini import functions
@@ -45,6 +45,11 @@ def gelu_by_tanh(x: Any) -> Any:
     return 0.5 * x * (1.0 + functions.tanh(_GELU * (x + 0.044715 * x * x * x)))
 
 
+def _listed(x: Any) -> list[Any]:
+    """Return a sample as a list; it may be a tensor or an array."""
+    return [*(x.tolist() if hasattr(x, "tolist") else x)]
+
+
 class Expanded(Module):
     """A module of PyTorch as one of this package; calling it with a list of numbers gives a list."""
 
@@ -54,6 +59,10 @@ class Expanded(Module):
     def __call__(self, x: Iterable[Any]) -> list[Any]:
         """Return the outputs for one sample."""
         raise NotImplementedError
+
+    def neurons(self) -> Iterator[list[Value]]:
+        """Yield the parameters of each neuron: its weights, then its bias."""
+        yield from ()
 
     def __repr__(self) -> str:
         return self._title
@@ -69,7 +78,7 @@ class _Linear(Expanded):
             self.bias = bias
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
-        inputs = [*x]
+        inputs = _listed(x)
         if len(inputs) != len(self.weight[0]):
             raise ArgumentError(
                 f"{self._title} got {len(inputs)} inputs.", f"Pass a list of {len(self.weight[0])} numbers: one sample."
@@ -81,6 +90,11 @@ class _Linear(Expanded):
                 outputs.append(weighted + self.bias[place] if hasattr(self, "bias") else weighted)
         return outputs
 
+    def neurons(self) -> Iterator[list[Value]]:
+        """Yield the parameters of each neuron: its weights, then its bias."""
+        for place, row in enumerate(self.weight):
+            yield [*row, self.bias[place]] if hasattr(self, "bias") else row
+
 
 class _Chain(Expanded):
     """Modules one after the other, in attributes with PyTorch's names."""
@@ -91,12 +105,17 @@ class _Chain(Expanded):
         vars(self).update(parts)
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
-        numbers = [*x]
+        numbers = _listed(x)
         for name in self._names:
             part = vars(self)[name]
             with scope(f"{part!r}".partition("(")[0] + name):
                 numbers = part(numbers)
         return numbers
+
+    def neurons(self) -> Iterator[list[Value]]:
+        """Yield the parameters of each neuron, layer by layer."""
+        for name in self._names:
+            yield from vars(self)[name].neurons()
 
 
 class _Function(Expanded):
@@ -107,7 +126,7 @@ class _Function(Expanded):
         self._function = function
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
-        return self._function([*x])
+        return self._function(_listed(x))
 
 
 class Loss(Expanded):
@@ -119,7 +138,7 @@ class Loss(Expanded):
 
     def __call__(self, x: Iterable[Any], target: Any = None) -> Any:
         """Return the loss of outputs; those of several samples are averaged, or added up if PyTorch does so."""
-        outputs = [*x]
+        outputs = _listed(x)
         if not isinstance(outputs[0], list):
             loss = self._function(outputs, target)
             per_number = self._is_sum and self._function is not functions.cross_entropy
@@ -137,7 +156,7 @@ def torch() -> Any:
     return torch
 
 
-def from_torch(module: Any) -> Expanded | Loss:
+def from_torch(module: Any) -> Expanded:
     """Expand a small PyTorch network into `Value`s with its weights, to draw, step through and explain.
 
     It may consist of Linear, activations (ReLU, Tanh, Sigmoid, GELU, ELU, SELU, SiLU, Softplus, LeakyReLU, Softsign,
@@ -167,17 +186,10 @@ def from_torch(module: Any) -> Expanded | Loss:
     return _expanded(library, module, "", {})
 
 
-def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Any:
-    """Return a module expanded; a module or parameter that occurs twice is shared here too."""
-    if id(module) not in known:
-        kind = _kind(library, module, path)
-        _check_settings(module, kind, path)
-        title = "\n".join(str(module).split("\n")[:1]).rstrip("(") if kind == "Sequential" else str(module)
-        known[id(module)] = _made(library, module, kind, title, path, known)
-    return known[id(module)]
-
-
-def _made(library: Any, module: Any, kind: str, title: str, path: str, known: dict[int, Any]) -> Expanded | Loss:
+def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Expanded:
+    """Return a module expanded; a parameter that occurs twice is shared here too."""
+    kind, title = _kind(library, module, path), str(module).partition("(\n")[0]
+    _check_settings(module, kind, path)
     if kind == "Sequential":
         parts = {name: _expanded(library, part, f"{path}{name}.", known) for name, part in module._modules.items()}
         return _Chain(title, parts)

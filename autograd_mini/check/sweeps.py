@@ -1,7 +1,7 @@
 """How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin anew.
 
 A wrong engine is one of the right ways with one or two of them replaced. Its mistake is known when the gradients of all
-graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.engines`.
+graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.examination`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from autograd_mini.check.verdicts import Named
 Edges = Sequence[Sequence[tuple[int, float]]]
 Event = tuple[int, int]  # a node, and the number of the edge along which it hands on
 Walk = Callable[[Edges, int, bool], Iterable[Event]]
+_LOST = 0.01  # of a local derivative such as 1 - y**2 in its tail, beside a tolerance
 _LONGEST = 3000  # events of a walk along every path
 
 
@@ -59,7 +60,8 @@ def _stacked(last_in: bool, once: bool) -> Walk:
     """Return a walk that keeps the nodes to visit in a stack, or in a queue."""
 
     def walk(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
-        waiting, seen, nodes = deque([root]), {root}, []
+        waiting, seen = deque([root]), {root}
+        nodes: list[int] = []
         while waiting and len(nodes) < _LONGEST:
             node = waiting.pop() if last_in else waiting.popleft()
             nodes.append(node)
@@ -100,6 +102,11 @@ def _recursive(once: bool, at_once: bool) -> Walk:
     return walk
 
 
+def _along_paths(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
+    """Walk every path with a gradient of its own, as in `operand.backward(gradient * local)`: right, but slow."""
+    return _recursive(once=False, at_once=True)(edges, root, mirrored)
+
+
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
@@ -126,7 +133,7 @@ _PATHS = _named(
     "depth-first", f"{_EARLY}, and again after each: a recursion, or a plain stack, takes every path.", _SORT
 )
 WALKS = (
-    Way(None, _topological), Way(_REVERSE, _leaves_first),
+    Way(None, _topological), Way(None, _along_paths), Way(_REVERSE, _leaves_first),
     Way(_VISITED, _recursive(once=True, at_once=False)), Way(_VISITED, _recursive(once=True, at_once=True)),
     Way(_STACK, _stacked(last_in=True, once=True)), Way(_QUEUE, _stacked(last_in=False, once=True)),
     Way(_PATHS, _recursive(once=False, at_once=True)), Way(_PATHS, _recursive(once=False, at_once=False)),
@@ -172,6 +179,8 @@ def gradients(
 ) -> list[float]:
     """Return what an engine that works this way leaves in the nodes of a graph."""
     edges, found = edges or graph.edges, [0.0] * len(graph)
+    if sums in (ONCE_FIRST, ONCE_LAST):  # of equal operands, one is left
+        edges = [[*dict(pairs if sums == ONCE_LAST else reversed(pairs)).items()] for pairs in edges]
     first = len(graph.leaves)
     for root in [root % len(graph) for root in graph.roots]:
         behind = _ordered(edges, root, False)
@@ -180,14 +189,12 @@ def gradients(
                 found[node] = 0.0
         if beginning != "no seed":
             found[root] = 1.0 + found[root] * (beginning == "root added")
+        carried = {root: found[root]}  # the gradient of each node on the path, where a walk hands that on
         for node, edge in islice(walk(edges, root, mirrored), _LONGEST):
             operand, local = edges[node][edge]
-            if sums in (ONCE_FIRST, ONCE_LAST):
-                others = edges[node][:edge] if sums == ONCE_FIRST else edges[node][edge + 1 :]
-                if any(other == operand for other, _ in others):
-                    continue
+            carried[operand] = (carried if walk is _along_paths else found)[node] * local
             is_assigned = sums == EVERYWHERE or (node >= first and sums == graph.steps[node - first].op)
-            found[operand] = found[node] * local + (0.0 if is_assigned else found[operand])
+            found[operand] = carried[operand] + (0.0 if is_assigned else found[operand])
     return found
 
 
@@ -197,8 +204,8 @@ def right(graph: Graph) -> list[float]:
 
 
 def magnitudes(graph: Graph) -> list[float]:
-    """Return how large the terms are that add up to each gradient: their rounding is no mistake."""
-    edges = [[(operand, abs(local)) for operand, local in pairs] for pairs in graph.edges]
+    """Return how large the terms are that add up to each gradient; their rounding is not a mistake."""
+    edges = [[(operand, abs(local) + _LOST) for operand, local in pairs] for pairs in graph.edges]
     return gradients(graph, _topological, ADD, "restart", edges=edges)
 
 

@@ -119,7 +119,7 @@ def is_near(a: float, b: float) -> bool:
 
 
 def typed(text: str) -> float | None:
-    """Return the number that somebody typed, "-0.25", "-0,25" or "-1/4"; None if it is none."""
+    """Return the number in what was typed, such as "-0.25", "-0,25" or "-1/4"; None for anything else."""
     found = _TYPED.fullmatch("".join(text.split()).replace(",", ".").replace("−", "-"))
     if found is None or (found[2] is not None and float(found[2]) == 0.0):
         return None

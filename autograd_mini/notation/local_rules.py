@@ -15,7 +15,7 @@ from autograd_mini.core.row import TABLE, ZERO, Constant, Primitive, interpreter
 from autograd_mini.core.rules import DENSITY, GAUSS, LN2, LOG2E, LOG10E
 from autograd_mini.core.traced import RELATE, Unrecorded, local_partials, relations
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.spelling import Markup, Signs, Spelling, spelling
+from autograd_mini.notation.spelling import Markup, Signs, Spelling, spelling, spelling_of
 from autograd_mini.notation.text import bracketed, guarded, number
 
 SIGNS: Signs = {"*": " × ", "-": " − "}
@@ -95,7 +95,7 @@ class Term:
             return ["msup", *parts]
         form = "call" if self.binds == _ATOM else "prefix" if self.row.name == "neg" else "infix"
         if form == "call":
-            return ["mrow", *Spelling(form, self.row.symbol, self.operands).mathml(parts, _MOST)]
+            return ["mrow", *spelling_of(self.row, self.operands).mathml(parts, _MOST)]
         sign = Spelling(form, self.row.symbol, self.operands).sign({**SIGNS, "-": "−"})
         return ["mrow", *([["mo", sign], parts[0]] if form == "prefix" else [parts[0], ["mo", sign], parts[1]])]
 

@@ -24,7 +24,7 @@ from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
 from autograd_mini.drawing.picture import scale, shade
 from autograd_mini.engine import Value
-from autograd_mini.errors import counted
+from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import number as short
 
 _MOST_ROWS = 100  # in the table of gradients
@@ -44,6 +44,11 @@ class Contents:
         totals = [abs(step.total) for step in trace if step.phase != FORWARD and math.isfinite(step.total)]
         self.largest = max(totals, default=0.0)
         self.single = len(self.scenes) == len(trace)
+        if quiz and not self.single:
+            raise ArgumentError(
+                f"A quiz asks about single steps, and here are {len(trace):,}, which a page shows in groups.",
+                "Ask about a part of the graph, or use debug.shell(v, quiz=True).",
+            )
         self.rules: list[list[Any]] = []
         self._known_rules: dict[tuple[Value, int], int] = {}
         self.plots: dict[tuple[Value, int], str] = {}

@@ -112,7 +112,7 @@ def local(trace: Trace, node: Value, place: int) -> list[Markup]:
     operation = _row(*spelled.mathml(names, _MOST_OPERANDS))
     if sum(len(called(trace, x)) for x in spelled.operands[:_MOST_OPERANDS] if is_node(x)) > _LONGEST:
         operation = _variable(trace, node)
-    elif spelled.form in ("infix", "prefix", "products", "choice"):
+    elif spelled.form in ("infix", "prefix", "power", "fraction", "products", "choice"):
         operation = _row("(", operation, ")")
     if is_relu(node):
         return [_row(_derivative(operation, by)), result, _row(["mtext", "as"], by, ">", ["mn", "0"])]
