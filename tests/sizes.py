@@ -37,11 +37,11 @@ BUDGETS = {
     "notation": Budget(1_300, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
-    "check": Budget(4_300, 1_800),
     "drawing": Budget(1_350, 1_700),
+    "check": Budget(5_600, 1_800),
     "debug": Budget(7_000, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_700, 1_200),
-    "errors output script __init__ __main__": Budget(550, None),
+    "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
+    "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500
 
