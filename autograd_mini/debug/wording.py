@@ -10,8 +10,10 @@ import linecache
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import product
 from typing import Any
 
+from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.timeline.travel import Trace
@@ -311,6 +313,17 @@ class Wording:
         nothing = [f"{self.symbol(node)} hands on nothing: no gradient flows through it"]
         return some(aligned(rows) + [""] * (len(chosen) - len(rows))) if rows else nothing
 
+    def call_rules(self, call: Call) -> list[str]:
+        """Return the derivatives of a call as a whole: closed form, numbers, result."""
+        fold, rows = call.fold, []
+        for output, by in product(fold.outputs, fold.inputs):
+            if call.slope(output, by) is not None:
+                text = call.text(output, by, self.trace.value)
+                rows.append((f"∂{self.symbol(output)}/∂{self.symbol(by)}", f"= {text}"))
+        form = call.form()
+        where = [f"with {form.where}"] if form is not None else []
+        return some(aligned(rows)) + where
+
     def paths(self, node: Value) -> list[str]:
         """Return every path from the root to a node, with the product of its local derivatives, and their sum."""
         found = self.trace.paths(node)
@@ -321,11 +334,11 @@ class Wording:
             nodes = [self.trace.root, *[link.operand for link in path.links]]
             factors = [number(link.local) for link in path.links]
             factors = [number(self.trace.seed), *factors] if self.trace.seed != 1.0 or not factors else factors
-            product = " × ".join([factors[0], *map(guarded, factors[1:])])
-            rows.append((" → ".join(map(self.symbol, nodes)), f"  {product}", f"= {number(path.product)}"))
+            multiplied = " × ".join([factors[0], *map(guarded, factors[1:])])
+            rows.append((" → ".join(map(self.symbol, nodes)), f"  {multiplied}", f"= {number(path.product)}"))
         lines = [f"   {line}" for line in aligned(rows)]
         if self.columns and max(map(width, lines)) > self.columns:
-            lines = [line for way, *product in rows for line in (f"   {way}", f"     {' '.join(product)}")]
+            lines = [line for way, *rest in rows for line in (f"   {way}", f"     {' '.join(rest)}")]
         total = number(found.total)
         if found.left_out:
             gradient = number(self.trace.journal.gradient(node, len(self.trace) - 1))

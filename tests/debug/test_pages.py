@@ -96,7 +96,7 @@ class Visit:
     def labels(self) -> dict[str, tuple[str, str]]:
         """What the boxes say: value and gradient, in full, by name."""
         found = self.page.evaluate(
-            "[...document.querySelectorAll('.box')].map((box) => box.getAttribute('aria-label'))"
+            "[...document.querySelectorAll('.shot:not([hidden]) .box')].map((box) => box.getAttribute('aria-label'))"
         )
         pairs = [re.fullmatch(r"(.*): value (.*), gradient (.*)", label, re.DOTALL) for label in found]
         return {pair[1]: (pair[2], pair[3].removesuffix(" so far")) for pair in pairs}
@@ -105,7 +105,7 @@ class Visit:
         """The last two texts in the boxes, by name."""
         return dict(
             self.page.evaluate(
-                "[...document.querySelectorAll('.box')].map((box) => [box.getAttribute('aria-label').split(': ')[0],"
+                "[...document.querySelectorAll('.shot:not([hidden]) .box')].map((box) => [box.getAttribute('aria-label').split(': ')[0],"
                 " [...box.querySelectorAll(':scope > text')].slice(-2).map((text) => text.textContent)])"
             )
         )
@@ -267,7 +267,7 @@ def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_
     assert len(known) == 9  # on the arrows too, not yet on those to log and neg
     shown.keys("End")
     assert shown.page.locator(".local").count() == 1  # of the contribution alone
-    arrows = shown.page.locator(".edge text").all_text_contents()
+    arrows = shown.page.locator(".shot:not([hidden]) .edge text").all_text_contents()
     assert "−1" in map(str.strip, arrows)  # as in the boxes, no hyphen
     assert "-" not in "".join(arrows)
 
@@ -881,7 +881,7 @@ def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
     assert {box["name"] for box in boxes} == {*nodes}
     for index, scene in enumerate(data["scenes"]):
         assert (scene["step"], scene["phase"]) == (index, trace[index].phase)
-        for shown in boxes + data["rows"]:
+        for shown in [{**box, **box["slots"][0]} for box in boxes] + data["rows"]:
             node = nodes[shown["name"]]
             found = []
             for entries in shown["values"], shown["gradients"]:
@@ -901,12 +901,13 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 26 boxes."
     assert int(shown.page.locator("#slider").get_attribute("max")) == len(trace) - 1
-    box = shown.page.locator(".box", has_text="Neuron2").first
+    box = shown.page.locator(".shot:not([hidden]) .box", has_text="Neuron2").first
     inside = [n for n in trace.journal.order if n.scope and n.scope.path[:2] == ("Layer0", "Neuron2")]
     weights = [x for n in inside for x in n.operands if type(x) is Value and x.op is None and x.name is None]
     for index in (trace.start + 3, len(trace) - 40, len(trace) - 1):
-        shown.page.evaluate(f"location.hash = '#step={index}'")
-        shown.page.wait_for_function(f"document.querySelector('#count').textContent.startsWith('step {index} ')")
+        shown.page.evaluate(f"location.hash = '#step={index}&open=cross_entropy'")
+        shown.page.wait_for_timeout(100)
+        assert shown.step == index
         numbers = [trace.grad(node, index) for node in {*inside, *weights}]
         largest = max((g for g in numbers if g is not None), key=abs, default=None)
         said = box.get_attribute("aria-label").partition("gradient ")[2].removesuffix(" so far")
@@ -953,13 +954,13 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
 def test_groups_cover_all_steps_and_never_join_the_phases():
     """The scenes of a long trace contain each step once, are few, and one begins with the backward phase."""
     from autograd_mini.debug.pages.scenes import Scenes
-    from autograd_mini.drawing.boxes import arrange
+    from autograd_mini.drawing.boxes import Graph, arrange
 
     x = Value(1.0, name="x")
     for _ in range(3 * MOST):
         x = x * 1.0001 + 0.001  # no scopes: boxes of operations
     for trace in (network([60, 60, 10]), debug.trace(x)):
-        scenes = Scenes(trace, arrange(trace.journal.order))
+        scenes = Scenes(trace, arrange(Graph(trace.journal.order)))
         covered = [index for scene in range(len(scenes)) for index in scenes.steps(scene)]
         assert covered == [*range(len(trace))]
         assert 50 < len(scenes) <= MOST + 1
@@ -1247,3 +1248,151 @@ def test_a_ledger_of_every_step_is_printed_on_request(softmax, tmp_path, visit):
     shown.page.emulate_media(media="screen")
     shown.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert not shown.page.locator("#ledger").is_visible()
+
+
+# -- folds -------------------------------------------------------------------------------------------------------------
+
+FOLDED = """\
+import autograd_mini as am
+x, w, v = am.Value(2.0, "x"), am.Value(0.5, "w"), am.Value(-1.0, "v")
+z = [w * x, v * x]
+a = am.softmax(z)
+h = am.tanh(a[0] * v)
+loss = -am.log(a[1]) + h
+loss.backward()
+"""
+
+
+@pytest.fixture
+def folded(tmp_path):
+    return recorded(tmp_path, FOLDED)
+
+
+def own(trace: Trace, name: str) -> set[int]:
+    """The steps that happen inside a call."""
+    (call,) = [call for call in trace.calls.values() if call.name == name]
+    return {step.index for step in trace if step.node in call.nodes and step.phase != "seed"}
+
+
+@in_browser
+def test_a_call_is_folded_and_one_motion(folded, tmp_path, visit):
+    """Stepping passes softmax and tanh as a whole, on the way there and back; no step inside is shown."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"))
+    inside = own(folded, "softmax") | own(folded, "tanh")
+    there = [shown.step]
+    while shown.step < len(folded) - 1:
+        shown.keys("ArrowRight")
+        there.append(shown.step)
+    calls = own(folded, "softmax"), own(folded, "tanh")
+    last_inside = {step for call in calls for step in call if step + 1 not in call or step + 1 == folded.start}
+    assert {*there} >= {*range(len(folded))} - inside
+    assert 4 <= len({*there} & inside) <= 6  # the end of each call in both phases; others may come in between
+    assert {*there} & inside <= last_inside
+    back = [shown.step]
+    while shown.step > 0:
+        shown.keys("ArrowLeft")
+        back.append(shown.step)
+    assert back == there[::-1]
+
+
+@in_browser
+def test_a_folded_call_has_its_own_derivative_and_closed_form(folded, tmp_path, visit):
+    """What it hands on is the sum over its results, as in the trace; the rule is the closed form with its numbers."""
+    trace = folded
+    shown = visit(debug.page(trace, tmp_path / "page.html"))
+    (call,) = [call for call in trace.calls.values() if call.name == "tanh"]
+    (y,), (x,) = call.fold.outputs, call.fold.inputs
+    last = max(step.index for step in trace[trace.start :] if step.node in call.nodes)
+    shown.page.evaluate(f"show({last})")
+    assert "".join(shown.page.locator(".local").first.text_content().split()).startswith("∂h∂(a[0]*v)=1−o2=1−")
+    product = trace.grad(y, last) * call.slope(y, x)
+    assert product == pytest.approx(trace.grad(x, last))
+    assert shown.exact()[-2:] == [repr(trace.grad(x, last)), repr(trace.grad(x, last))]
+    assert shown.page.locator("#plot svg").get_attribute("aria-label").startswith("tanh at ")
+    last = max(own(trace, "softmax"))
+    shown.page.evaluate(f"show({last})")
+    locals_ = ["".join(text.split()) for text in shown.page.locator(".local").all_text_contents()]
+    assert len(locals_) == 5  # two results by two operands, and what the letters mean
+    assert all("=ai(δij−aj)=" in text for text in locals_[:4])
+
+
+@in_browser
+def test_every_number_of_a_folded_box_is_that_of_the_trace(folded, tmp_path, visit):
+    """At the end of each motion; a box with several results lists each with its gradient."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"))
+    while shown.step < len(folded) - 1:
+        said = shown.page.locator(".shot:not([hidden]) .box.folded").first.get_attribute("aria-label")
+        index = shown.step
+        for name in ("a[0]", "a[1]"):
+            value, gradient = of_trace(folded, folded.nodes(name)[0], index)
+            assert re.search(
+                rf"{re.escape(name)}: value {re.escape(value)}, gradient {re.escape(gradient)}( so far)?;", said
+            )
+        shown.keys("ArrowRight")
+
+
+@in_browser
+def test_a_call_opens_by_click_key_or_choice_and_folds_again(folded, tmp_path, visit):
+    """A click on its box, S on the way, or the list; R or Escape fold it; the address says it, and leads back to it."""
+    page = debug.page(folded, tmp_path / "page.html")
+    shown = visit(page, f"#step={folded.start}")
+    boxes = shown.page.locator(".shot:not([hidden]) .box")
+    few = boxes.count()
+    shown.page.locator('.shot:not([hidden]) .box.folded[aria-label*="softmax"]').click()
+    assert boxes.count() > few
+    assert shown.page.url.endswith(f"#step={folded.start}&open=softmax")
+    assert shown.page.get_by_role("combobox", name="open").input_value() == "softmax"
+    shown.keys("r")
+    assert boxes.count() == few
+    assert shown.page.url.endswith(f"#step={folded.start}")
+    first = min(step for step in own(folded, "tanh") if step > folded.start)
+    while shown.step < first - 1:
+        shown.keys("ArrowRight")
+    shown.keys("s")
+    assert shown.step == first
+    assert shown.page.url.endswith(f"#step={first}&open=tanh")
+    shown.keys("ArrowRight")
+    assert shown.step == first + 1
+    again = visit(page, f"#step={first + 1}&open=tanh")
+    assert again.step == first + 1
+    assert again.labels() == shown.labels()
+    again.keys("Escape")
+    assert again.step > first + 1  # the end of the motion
+    again.page.get_by_role("combobox", name="open").select_option("all")
+    assert again.page.locator(".shot:not([hidden]) .box.folded").count() == 0
+    assert visit(page, "#step=3&open=nonsense").page.locator(".shot:not([hidden]) .box.folded").count() == 2
+
+
+@in_browser
+def test_paths_go_through_a_folded_call_as_one_factor(folded, tmp_path, visit):
+    """Their products add up to the gradient; in the open picture the whole call lights up."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"), "#step=0&open=softmax")
+    shown.page.get_by_role("button", name="w", exact=True).click()
+    ways = shown.page.locator("#ways .way").all_text_contents()
+    assert len(ways) == folded.paths(folded.nodes("w")[0]).count == 2
+    assert all("exp" not in way for way in ways)
+    lit = shown.page.locator(".shot:not([hidden]) .box.lit").count()
+    shown.keys("Escape")
+    shown.keys("Escape")
+    shown.page.get_by_role("button", name="w", exact=True).click()
+    assert lit > shown.page.locator(".shot:not([hidden]) .box.lit").count() > 3
+
+
+@in_browser
+def test_a_phone_gets_an_upright_picture(folded, tmp_path, visit):
+    """The arrows point down, and nothing has to be scrolled sideways."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"), viewport={"width": 390, "height": 844})
+    size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
+    assert size["height"] > size["width"]
+    shown.page.set_viewport_size({"width": 1400, "height": 900})
+    shown.page.wait_for_timeout(200)
+    size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
+    assert size["width"] > size["height"]
+
+
+def test_a_quiz_asks_inside_of_calls_too(folded):
+    """So nothing is folded there."""
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', Page(folded, True).html, re.DOTALL)[1]
+    data = json.loads(text)
+    assert (data["folds"], data["inside"], len(data["pictures"])) <= ([], [], 2)
+    assert sum("quiz" in scene for scene in data["scenes"]) == len(folded) - folded.start - 1

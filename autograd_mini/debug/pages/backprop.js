@@ -36,6 +36,7 @@ function math(tree) {
   } else {
     for (const child of tree.slice(1)) made.append(typeof child === "string" ? child : math(child));
   }
+  if (tree[0] === "mo" && "()|".includes(tree[1])) made.setAttribute("stretchy", "false");
   if (tree[0] === "mo" && BETWEEN.has(tree[1])) {  // even at the beginning of a line
     for (const side of ["lspace", "rspace"]) made.setAttribute(side, "0.25em");
   }
@@ -80,10 +81,16 @@ function prepare(made) {  // a picture that is shown for the first time
     box.group = document.getElementById(box.id);
     const texts = box.group.querySelectorAll(":scope > text");
     const cells = box.group.querySelectorAll(":scope > polygon:not([fill=none])");
-    [box.value, box.gradient] = [texts[texts.length - 2], texts[texts.length - 1]];
-    box.cell = cells[cells.length - 1];
-    centred(box.value, cells[cells.length - 2]);
-    centred(box.gradient, box.cell);
+    const across = box.named.length ? 3 : 2;  // cells in a row: the name of a result, its value, its gradient
+    const below = box.note ? 1 : 0;
+    box.slots.forEach((slot, index) => {
+      const end = across * (box.slots.length - 1 - index) + below + 1;
+      [slot.value, slot.gradient] = [texts[texts.length - end - 1], texts[texts.length - end]];
+      slot.cell = cells[cells.length - end];
+      centred(slot.value, cells[cells.length - end - 1]);
+      centred(slot.gradient, slot.cell);
+    });
+    if (box.fold >= 0) box.group.classList.add("folded");
     box.title = box.group.querySelector(":scope > title");
     box.about = box.title.textContent;
     box.group.setAttribute("role", "button");
@@ -97,10 +104,9 @@ function prepare(made) {  // a picture that is shown for the first time
       visit(box);
     });
   }
-  made.ways = made.ways || [];
   made.seen = new Map();  // each arrow with the scenes in which something goes along it
   scenes.forEach((scene, number) => {
-    for (const way of motion(scene, made).ways) {
+    for (const way of happening(scene, made).ways) {
       if (!made.seen.has(way)) made.seen.set(way, { group: document.getElementById(made.arrows[way]), forward: -1, backward: -1 });
       const phase = number < data.start ? "forward" : "backward";
       if (made.seen.get(way)[phase] < 0) made.seen.get(way)[phase] = number;
@@ -117,14 +123,63 @@ function prepare(made) {  // a picture that is shown for the first time
   }
 }
 
-function visit(box) {  // go to the step of a box; of a leaf, show the paths too
+function visit(box) {  // go to the step of a box; of a leaf, show the paths too; a folded call opens
+  if (box.fold >= 0) return open(shots.find((made) => made.key && !made.closed.includes(box.fold)));
   const backward = box.backward >= 0 && now >= data.start;
   show(backward && now === box.backward ? box.forward : backward ? box.backward : box.forward);
   if (box.leaf >= 0) trails(box.leaf);
 }
 
+// -- folds ----------------------------------------------------------------------------------------------------------
+
+// The fold that is closed in this picture and in which a scene happens; -1 for none. Its scenes are one motion.
+const inside = (number) => (data.inside.length && shot.closed.includes(data.inside[number]) ? data.inside[number] : -1);
+const together = (one, other) => inside(one) >= 0 && inside(one) === inside(other) && (one < data.start) === (other < data.start);
+
+function run(number) {  // the first and the last scene of the motion that a scene belongs to
+  let [first, end] = [number, number];
+  while (first > 0 && together(first - 1, number)) first -= 1;
+  while (end < last && together(end + 1, number)) end += 1;
+  return [first, end];
+}
+
+const isWhole = (number) => {  // nothing of this call is still to come in this phase
+  const fold = inside(number);
+  for (let later = number + 1; later <= last && (later < data.start) === (number < data.start); later++)
+    if (data.inside[later] === fold) return false;
+  return true;
+};
+
+const isNarrow = () => matchMedia("(max-width: 820px)").matches;
+function pictureOf(key) {
+  const found = shots.filter((made) => made.key === key);
+  return found.find((made) => made.tall === isNarrow()) || found[0];
+}
+
+function open(made, number = now) {
+  if (!made || made === shot) return;
+  const focused = $("picture").contains(document.activeElement);
+  choose(made);
+  settle();
+  show(number);
+  if (focused) shot.boxes[motion(now).at[0]]?.group.focus();
+}
+
+function stepInto() {  // into the call of this motion, or of the next one
+  for (const number of [now, now + 1]) {
+    const fold = number <= last ? inside(number) : -1;
+    if (fold >= 0) return open(shots.find((made) => made.key && !made.closed.includes(fold)), run(number)[0]);
+  }
+  show(now + 1);
+}
+
+function close() {
+  if (traced) noPaths();
+  else if (shot.key) open(pictureOf(""));
+}
+
 // Where something happens in a scene: the boxes, the boxes where it arrives, and the arrows between them.
-function motion(scene, made) {
+function happening(scene, made) {
   if (!scene.move) return scene;
   const [node, operand, place] = scene.move;
   const all = made.ways[node] || [];
@@ -135,12 +190,20 @@ function motion(scene, made) {
   };
 }
 
+function motion(number) {  // that of all scenes of a folded call
+  const [first, end] = run(number);
+  if (first === end) return happening(scenes[number], shot);
+  const all = scenes.slice(first, end + 1).map((scene) => happening(scene, shot));
+  return { at: all[0].at, to: [...new Set(all.flatMap(({ to }) => to))], ways: [...new Set(all.flatMap(({ ways }) => ways))] };
+}
+
 function choose(made) {
   if (shot) shot.area.hidden = true;
   shot = made;
   shot.area.hidden = false;
   if (!shot.svg) prepare(shot);
   document.body.classList.toggle("wide", shot.wide > 2.2 * shot.high);  // such a picture gets the whole width
+  $("folds").value = shot.key;
   share();
 }
 
@@ -163,25 +226,28 @@ function paint(target, entry, more) {
 }
 
 function fill(box, doing, number) {
-  const [value, gradient] = [known(box.values), known(box.gradients)];
-  box.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
-  box.gradient.textContent = gradient ? box.before[1] + minus(brief(gradient[1])) : "";
-  const more = unfinished(box.gradients, gradient);
-  paint(box.cell, gradient, more);
-  box.gradient.classList.toggle("unfinished", Boolean(more));
   const at = doing.at.includes(number);
   const to = doing.to.includes(number);
+  const says = box.slots.map((slot, index) => {
+    const [value, gradient] = [known(slot.values), known(slot.gradients)];
+    slot.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
+    slot.gradient.textContent = gradient ? box.before[1] + minus(brief(gradient[1])) : "";
+    const more = unfinished(slot.gradients, gradient);
+    paint(slot.cell, gradient, more);
+    slot.gradient.classList.toggle("unfinished", Boolean(more));
+    if (!index) box.group.classList.toggle("unknown", !value);
+    const name = box.named.length ? `${box.named[index]}: ` : "";
+    return `${name}value ${value ? full(value[1]) : "not yet"}, gradient ${gradient ? full(gradient[1]) : "not yet"}${more ? " so far" : ""}`;
+  });
   box.group.classList.toggle("at", at);
   box.group.classList.toggle("to", to);
-  box.group.classList.toggle("unknown", !value);
   if (at) box.group.setAttribute("aria-current", "step");
   else box.group.removeAttribute("aria-current");
-  const says = `value ${value ? full(value[1]) : "not yet"}, gradient ${gradient ? full(gradient[1]) : "not yet"}${more ? " so far" : ""}`;
-  box.group.setAttribute("aria-label", `${box.name}: ${says}`);
-  box.title.textContent = `${box.about}\n${says.replace(", ", "\n")}`;
+  box.group.setAttribute("aria-label", `${box.name}: ${says.join("; ")}${box.fold >= 0 ? "; folded, opens" : ""}`);
+  box.title.textContent = `${box.about}\n${says.map((text) => text.replace(", gradient", "\ngradient")).join("\n")}`;
 }
 
-const READABLE = 0.3;  // letters smaller than that cannot be read: such a picture is scrolled
+const READABLE = 0.25;  // letters smaller than that cannot be read: such a picture is scrolled
 let scale = 1;
 const sized = new Set();  // what the reader has sized
 let fitted = true;  // until the reader chooses a size
@@ -244,7 +310,7 @@ function reveal(area, targets, smooth) {
 
 function follow(smooth = false) {
   if (now < 0) return;
-  const doing = motion(scenes[now], shot);
+  const doing = motion(now);
   const places = [...doing.to, ...doing.at].filter((number) => number >= 0);
   if (places.length) reveal($("picture"), places.map((number) => shot.boxes[number].group), smooth && !timer);
 }
@@ -329,7 +395,8 @@ for (const row of rows) {
   row.gradient = element("td");
   row.chip = element("span");
   row.gradient.append(row.chip);
-  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name }, ...breakable(row.name));
+  const text = element("span", {}, ...breakable(row.name));
+  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name }, text);
   if (data.paths[row.node]) {
     const button = element("button", { title: `paths to ${row.name}` }, ...breakable(row.name));
     button.addEventListener("click", () => (traced && traced.node === row.node ? noPaths() : trails(row.node)));
@@ -407,9 +474,12 @@ function noPaths() {
 function light() {  // the boxes and arrows of the paths
   const [on, along] = [new Set(), new Set()];
   for (const [, links] of traced ? traced.paths.filter((_, index) => traced.chosen < 0 || traced.chosen === index) : []) {
-    for (const [node, place] of links) {
+    for (const [node, uses] of links) {
       on.add(shot.box[node]);
-      along.add((shot.ways[node] || [])[place]);
+      for (const [inner, place] of uses) {
+        on.add(shot.box[inner]);
+        along.add((shot.ways[inner] || [])[place]);
+      }
     }
     on.add(shot.box[traced.node]);
   }
@@ -492,8 +562,8 @@ function worksheet() {
 
 // -- a moment -------------------------------------------------------------------------------------------------------
 
-function paintPicture(scene) {
-  const doing = motion(scene, shot);
+function paintPicture() {
+  const doing = motion(now);
   shot.boxes.forEach((box, index) => fill(box, doing, index));
   const going = new Set(doing.ways);
   for (const [way, { group, forward, backward }] of shot.seen) {
@@ -506,9 +576,13 @@ function paintPicture(scene) {
 function explain(scene, asks) {  // the local derivatives of a step, and its plot
   $("why").hidden = asks || Boolean(traced);
   const forward = scene.phase === "forward";
-  $("locals").replaceChildren(...scene.rules.map((number) => formula(data.rules[number], "local")));
-  if (scene.rules.length) $("locals").prepend(element("h3", {}, forward ? "local derivatives, for the way back" : "local derivative"));
-  const drawn = scene.plot && $("plots").querySelector(`#${scene.plot}`);
+  const fold = data.folds[inside(now)];
+  const rules = fold ? (fold[forward ? "forward" : "backward"].rules) : scene.rules.map((number) => data.rules[number]);
+  const heading = fold ? `derivative of ${fold.name}` : forward ? "local derivatives, for the way back" : "local derivative";
+  $("locals").replaceChildren(...rules.map((pieces) => formula(pieces, "local")));
+  if (rules.length) $("locals").prepend(element("h3", {}, heading));
+  const plot = fold ? fold.plot : scene.plot;
+  const drawn = plot && $("plots").querySelector(`#${plot}`);
   $("plot").replaceChildren(...(drawn ? [copy(drawn)] : []));
   $("plot").hidden = !drawn;
 }
@@ -520,38 +594,48 @@ function copy(drawn) {  // ids stay unique
 }
 
 function show(number, remember = true) {
-  now = Math.min(Math.max(number, 0), last);
+  const [first, end] = run(Math.min(Math.max(number, 0), last));
+  now = end;
   const scene = scenes[now];
   const asks = isOpen(scene);
   knownUntil = asks ? now - 1 : now;
-  const steps = scene.first === undefined ? `step ${scene.step}` : `steps ${scene.first}–${scene.step}`;
+  const begun = first < end ? scenes[first].step : scene.first;
+  const steps = begun === undefined ? `step ${scene.step}` : `steps ${begun}–${scene.step}`;
   document.body.dataset.phase = now < data.start ? "forward" : "backward";
   $("phase").textContent = scene.phase;
   $("count").textContent = `${steps} of ${data.steps - 1}`;
-  const said = asks ? scene.quiz.text : scene.words;
+  const fold = data.folds[inside(now)];
+  const passed = fold && fold[now < data.start ? "forward" : "backward"];
+  const between = `${fold?.name} is not complete: other steps come in between.`;
+  const said = asks ? scene.quiz.text : !fold ? scene.words : isWhole(now) ? passed.words : between;
   $("words").textContent = minus(said);
   $("slider").value = now;
   $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${said}`);
-  paintPicture(scene);
+  paintPicture();
   const changed = rows.filter(write).map(({ line }) => line);
   const lines = [];
-  for (let i = Math.max(scene.turn, now - 7); i <= knownUntil; i++) lines.push(formula(scenes[i].formula));
+  const earliest = fold ? now + 1 : Math.max(scene.turn, now - 7);
+  for (let i = earliest; i <= knownUntil; i++) lines.push(formula(scenes[i].formula));
+  if (fold) lines.push(...(isWhole(now) ? passed.formulas : [[["mtext", "…"]]]).map((pieces) => formula(pieces)));
   if (asks) lines.push(formula(scene.quiz.about), formula(scene.quiz.formula));
-  lines[lines.length - 1].classList.add("now");
-  lines[lines.length - 1].setAttribute("aria-current", "step");
-  if (scene.turn < now - 7) lines.unshift(element("p", { class: "empty" }, `${now - 7 - scene.turn} contributions before`));
+  for (const line of fold ? lines : lines.slice(-1)) {
+    line.classList.add("now");
+    line.setAttribute("aria-current", "step");
+  }
+  if (!fold && scene.turn < now - 7) lines.unshift(element("p", { class: "empty" }, `${now - 7 - scene.turn} contributions before`));
   $("formulas").replaceChildren(...lines);
   explain(scene, asks);
   mark(scene.place);
   pose(scene);
-  $("formulas").scrollTop = $("formulas").scrollHeight;
+  $("formulas").classList.toggle("several", lines.length > 1 && Boolean(fold));
+  $("formulas").scrollTop = fold ? 0 : $("formulas").scrollHeight;
   follow(remember);
   if (changed.length) reveal($("gradients"), changed, remember && !timer);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=first], [data-do=back])")) dim(button, now === 0);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=next], [data-do=last])")) dim(button, now === last);
   if (!remember) return;
   try {
-    history.replaceState(null, "", `#step=${scene.step}`);
+    history.replaceState(null, "", `#step=${scene.step}${shot.key && `&open=${shot.key}`}`);
   } catch { /* in a frame of a notebook, which has no address */ }
 }
 
@@ -560,7 +644,7 @@ const dim = (button, off) => button.setAttribute("aria-disabled", off);  // not 
 // Go to the end of the current turn or scope, or from there to the end of the next; back: to the end of the last one.
 function beside(key, direction) {
   const same = (one, other) => one >= 0 && other <= last && key(scenes[one]) === key(scenes[other]);
-  let target = now;
+  let target = direction < 0 ? run(now)[0] : now;
   if (direction < 0) while (same(target, now)) target -= 1;
   else if (!same(target, target + 1)) target += 1;
   while (direction > 0 && same(target, target + 1)) target += 1;
@@ -585,7 +669,7 @@ function play(on) {
 }
 
 const act = {
-  first: () => show(0), last: () => show(last), next: () => show(now + 1), back: () => show(now - 1),
+  first: () => show(0), last: () => show(last), next: () => show(now + 1), back: () => show(run(now)[0] - 1), stepInto, close,
   start: () => show(data.start), phase: () => show(now < data.start ? data.start : 0), play: () => play(!timer),
   nodeNext: () => show(beside(turn, 1)), nodeBack: () => show(beside(turn, -1)),
   scopeNext: () => show(beside(scope, 1)), scopeBack: () => show(beside(scope, -1)),
@@ -599,12 +683,12 @@ const act = {
 };
 const keys = {
   ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", PageUp: "scopeBack", PageDown: "scopeNext",
-  Escape: "noPaths", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
+  Escape: "close", s: "stepInto", r: "close", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
 };
 const shifted = { ArrowLeft: "nodeBack", ArrowRight: "nodeNext" };
-const moves = new Set(["first", "last", "next", "back", "start", "phase"]);
+const moves = new Set(["first", "last", "next", "back", "start", "phase", "stepInto"]);
 
-function run(name) {
+function perform(name) {
   if (timer && (moves.has(name) || name.startsWith("node") || name.startsWith("scope"))) play(false);
   act[name]();
 }
@@ -624,17 +708,21 @@ addEventListener("keydown", (event) => {
   const name = (event.shiftKey && shifted[key]) || keys[key];
   if (!name) return;
   event.preventDefault();
-  run(name);
+  perform(name);
 });
 
-for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => run(button.dataset.do));
+for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => perform(button.dataset.do));
 $("digits").addEventListener("change", () => show(now, false));
 $("speed").addEventListener("change", () => { if (timer) play(true); });
 $("slider").max = last;
 $("slider").addEventListener("input", () => { play(false); show(Number($("slider").value)); });
 $("title").textContent = document.title;
 document.body.style.setProperty("--share", `${(100 * (data.start - 0.5)) / Math.max(last, 1)}%`);
-addEventListener("resize", () => { share(); settle(); });
+addEventListener("resize", () => {
+  open(pictureOf(shot.key));  // upright on a phone
+  share();
+  settle();
+});
 
 // -- the size of the panels -----------------------------------------------------------------------------------------
 
@@ -694,15 +782,26 @@ addEventListener("afterprint", () => {
 });
 
 function addressed() {  // the scene of the step in the address
-  const found = /^#step=(\d+)$/.exec(location.hash);
+  const found = /^#step=(\d+)(?:&open=([\w-]+))?$/.exec(location.hash);
   if (!found) return data.first;
+  const asked = pictureOf(found[2] || "");
+  if (asked && asked !== shot) choose(asked);
   const number = scenes.findIndex((scene) => scene.step >= Number(found[1]));
   return number < 0 ? last : number;
 }
-addEventListener("hashchange", () => { if (location.hash.startsWith("#step=")) show(addressed(), false); });
+addEventListener("hashchange", () => {
+  if (!location.hash.startsWith("#step=")) return;
+  const number = addressed();
+  settle();
+  show(number, false);
+});
 document.body.classList.toggle("quiz", quizzes);
 if (quizzes) worksheet();
-choose(shots[0]);
+const pictures = [...new Map(shots.map((made) => [made.key, made.title]))];
+for (const [key, title] of pictures) $("folds").append(element("option", { value: key }, title));
+$("folds").closest("label").hidden = pictures.length < 2;
+$("folds").addEventListener("change", () => open(pictureOf($("folds").value)));
+choose(pictureOf(""));
 settle();
 show(addressed(), false);
 settle();

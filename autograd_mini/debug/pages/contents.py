@@ -6,28 +6,35 @@ Not here: the page as a file (`pages`), and the browser's side (`backprop.js`). 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from importlib.resources import files as resources
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
+from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
 from autograd_mini.debug.pages.plots import plot
 from autograd_mini.debug.pages.scenes import Number, Track, written
 from autograd_mini.debug.pages.shots import Shot
 from autograd_mini.debug.quiz import NEAR, question
-from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
+from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step, edges
+from autograd_mini.debug.timeline.paths import Link
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.boxes import arrange
+from autograd_mini.drawing.boxes import Graph, arrange
 from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
-from autograd_mini.drawing.picture import scale, shade
+from autograd_mini.drawing.cells import scale, shade
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import number as short
 
 _MOST_ROWS = 100  # in the table of gradients
+_MOST_OPEN = 12  # calls that can be opened one by one
+_MOST_TALL = 60  # boxes of a picture that a phone gets upright too
 _MOST_PLOTS = 1_000
 _MOST_LINKS = 30_000  # of all paths on a page
 
@@ -37,9 +44,9 @@ class Contents:
 
     def __init__(self, trace: Trace, quiz: bool) -> None:
         self.trace, self.quiz = trace, quiz
-        order = tuple(topological_order(trace.root, everything=True))
-        self.shots = [Shot("", "", trace, arrange(order))]  # as `draw` has them
-        self.scenes = self.shots[0].scenes
+        graph = Graph(tuple(topological_order(trace.root, everything=True)))
+        first = Shot("", "folded", trace, arrange(graph, names=None if quiz else trace.names))  # as `draw` has them
+        self.scenes = first.scenes
         self.listing = Listing()
         totals = [abs(step.total) for step in trace if step.phase != FORWARD and math.isfinite(step.total)]
         self.largest = max(totals, default=0.0)
@@ -51,7 +58,27 @@ class Contents:
             )
         self.rules: list[list[Any]] = []
         self._known_rules: dict[tuple[Value, int], int] = {}
-        self.plots: dict[tuple[Value, int], str] = {}
+        self.plots: dict[object, str] = {}
+        self.calls: list[Call] = []
+        self.shots = [first]
+        if self.single:
+            self.calls = [call for call in trace.calls.values() if first.is_closed(call)]
+            self.shots += self._opened(graph, first)
+            if not first.stage.across and 2 < len(first.boxes.boxes) <= _MOST_TALL:
+                self.shots.append(Shot("", "folded", trace, first.boxes, tall=True))
+
+    def _opened(self, graph: Graph, first: Shot) -> Iterator[Shot]:
+        """Yield pictures in which one of the calls is open, and one in which all are."""
+        used: Counter[str] = Counter()
+        for call in self.calls[:_MOST_OPEN]:
+            scope = first.boxes.box[call.nodes[0]].part
+            assert scope is not None  # a folded call is a part
+            used[call.name] += 1
+            key = f"{call.name}-{used[call.name]}" if used[call.name] > 1 else call.name
+            boxes = arrange(graph, names=self.trace.names, expand=[scope.scopes[0]])
+            yield Shot(key, FoldedCall(self.trace, call).title, self.trace, boxes)
+        if len(self.calls) > 1:
+            yield Shot("all", "all", self.trace, arrange(graph))
 
     @property
     def html(self) -> str:
@@ -70,7 +97,9 @@ class Contents:
             "steps": len(trace),
             "start": self.scenes.of(trace.start),
             "first": self.scenes.of(trace.position),
-            "pictures": [shot.data(self._shown) for shot in self.shots],
+            "pictures": [shot.data(self._shown, self.calls) for shot in self.shots],
+            "folds": [self._fold(call) for call in self.calls],
+            "inside": self._inside(),
             "rules": self.rules,
             "rows": rows,
             "paths": (paths := self._paths()),
@@ -158,6 +187,20 @@ class Contents:
         what, which = ("numbers", "last") if shown.phase == FORWARD else ("contributions", "largest")
         return f"{len(steps):,} {what}{where}; the {which}: {words(self.trace, shown)}"
 
+    # -- folds ---------------------------------------------------------------------------------------------------------
+
+    def _fold(self, call: Call) -> dict[str, Any]:
+        found, key = FoldedCall(self.trace, call), f"plot-{len(self.plots)}"
+        self.plots[call] = found.plot(key)
+        return found.data(key)
+
+    def _inside(self) -> list[int]:
+        """Return the fold that each scene happens in; -1 for none."""
+        if not self.calls:
+            return []
+        number = {node: fold for fold, call in enumerate(self.calls) for node in call.nodes}
+        return [-1 if step.phase == SEED else number.get(step.node, -1) for step in self.trace]
+
     # -- paths ---------------------------------------------------------------------------------------------------------
 
     def _paths(self) -> dict[int, dict[str, Any]]:
@@ -174,12 +217,24 @@ class Contents:
                 left -= len(path.links) + 1
                 if left < 0 and listed:
                     break
-                steps = [(journal.numbers[link.node], link.place, written(link.local)) for link in path.links]
+                steps = [(journal.numbers[link.node], self._uses(link), written(link.local)) for link in path.links]
                 listed.append([written(path.product), steps])
             if listed:
                 total = self._sum(leaf, [path.product for path in paths.paths[: len(listed)]], paths.count)
                 found[journal.numbers[leaf]] = {"paths": listed, "sum": total}
         return found
+
+    def _uses(self, link: Link) -> list[tuple[int, int]]:
+        """Return the contributions that a factor of a path stands for: all inside a call, if it is one."""
+        numbers, call = self.trace.journal.numbers, self._by_output.get(link.node)
+        if call is None:
+            return [(numbers[link.node], link.place)]
+        own = {*call.nodes, link.operand}
+        return [(numbers[x], i) for x in call.nodes for i, (operand, _) in enumerate(edges(x)) if operand in own]
+
+    @cached_property
+    def _by_output(self) -> dict[Value, Call]:
+        return {output: call for call in self.trace.calls.values() for output in call.fold.outputs}
 
     def _sum(self, leaf: Value, products: list[float], count: int) -> str:
         name, root = called(self.trace, leaf), called(self.trace, self.trace.root)
@@ -234,8 +289,9 @@ class Contents:
 
     def _note(self) -> str:
         """Return a note on nodes grouped into boxes, steps grouped into scenes, and leaves written since."""
-        nodes, boxes = len(self.trace.journal.order), len(self.shots[0].tracks)
-        said = [] if boxes == nodes else [f"{nodes:,} nodes are in {boxes:,} boxes"]
+        nodes, boxes = len(self.trace.journal.order), len(self.shots[0].boxes.boxes)
+        grouped = any(box.alone is None and not box.folded for box in self.shots[0].boxes.boxes)
+        said = [] if not grouped else [f"{nodes:,} nodes are in {boxes:,} boxes"]
         if not self.single:
             said.append(f"{len(self.trace):,} steps are shown in {len(self.scenes):,} groups")
         note = [f"A large graph: {' and '.join(said)}."] if said else []

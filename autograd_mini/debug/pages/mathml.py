@@ -31,16 +31,16 @@ def called(trace: Trace, node: Value) -> str:
 # -- in symbols --------------------------------------------------------------------------------------------------------
 
 
-def _row(*children: Any) -> Markup:
+def row(*children: Any) -> Markup:
     """Put children in a row; a plain text is a sign or a word."""
     return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
 
 
-def _numeral(number: float) -> Markup:
+def numeral(number: float) -> Markup:
     return ["mn", short(number), repr(number)]
 
 
-def _variable(trace: Trace, node: Value) -> Markup:
+def variable(trace: Trace, node: Value) -> Markup:
     """Return the name of a node; an index at its end, as in z0 or a[1], becomes a subscript."""
     name = called(trace, node)
     found = _INDEXED.fullmatch(name)
@@ -50,37 +50,37 @@ def _variable(trace: Trace, node: Value) -> Markup:
     return ["msub", ["mi", letter], ["mn" if index.isdecimal() else "mi", index]]
 
 
-def _derivative(of: Markup, by: Markup) -> Markup:
-    return ["mfrac", _row("∂", of), _row("∂", by)]
+def derivative(of: Markup, by: Markup) -> Markup:
+    return ["mfrac", row("∂", of), row("∂", by)]
 
 
 def formula(trace: Trace, step: Step) -> list[Markup]:
     """Return a step in pieces, between which a line may break."""
-    root, node = _variable(trace, trace.root), _variable(trace, step.node)
+    root, node = variable(trace, trace.root), variable(trace, step.node)
     if step.phase == FORWARD:
         return _computed(trace, step.node, node)
     if step.phase != BACKWARD:
-        return [_row(_derivative(root, node)), _row("=", _numeral(step.total))]
+        return [row(derivative(root, node)), row("=", numeral(step.total))]
     receiver, upstream, local, contribution = _contribution(step)
-    operand = _variable(trace, receiver)
+    operand = variable(trace, receiver)
     pieces = [
-        _row(_derivative(root, operand), "+="),
-        _row(_derivative(root, node)),
-        _row("·", _derivative(node, operand)),
-        _row("=", _numeral(upstream)),
-        _row("×", parenthesised(_numeral(local))),
-        _row("=", _numeral(contribution)),
+        row(derivative(root, operand), "+="),
+        row(derivative(root, node)),
+        row("·", derivative(node, operand)),
+        row("=", numeral(upstream)),
+        row("×", parenthesised(numeral(local))),
+        row("=", numeral(contribution)),
     ]
     before, total = trace.grad(receiver, step.index - 1), ["mtext", "total"]
     if before is None:
-        return [*pieces, _row(total, _numeral(step.total))]
-    sum_ = [_row(total, _numeral(before)), _row("+", parenthesised(_numeral(contribution)))]
-    return [*pieces, *sum_, _row("=", _numeral(step.total))]
+        return [*pieces, row(total, numeral(step.total))]
+    sum_ = [row(total, numeral(before)), row("+", parenthesised(numeral(contribution)))]
+    return [*pieces, *sum_, row("=", numeral(step.total))]
 
 
 def asked(trace: Trace, step: Step) -> list[Markup]:
     """Return the formula of a contribution without its numbers."""
-    return [*formula(trace, step)[:3], _row("=", ["mtext", "?"])]
+    return [*formula(trace, step)[:3], row("=", ["mtext", "?"])]
 
 
 def _contribution(step: Step) -> tuple[Value, float, float, float]:
@@ -103,34 +103,34 @@ def rules(trace: Trace, step: Step) -> list[tuple[Value, int]]:
 def local(trace: Trace, node: Value, place: int) -> list[Markup]:
     """Return a local derivative of a node as a formula, in pieces: the rule in symbols, in numbers, and the result."""
     operand, _, slope, _ = _contribution(trace[trace.journal.turn_of(node)[place]])
-    result, by = _row("=", _numeral(slope)), _variable(trace, operand)
+    result, by = row("=", numeral(slope)), variable(trace, operand)
     rule = trace.rules(node)[place]
     if rule is None:
-        return [_row(_derivative(_variable(trace, node), by)), result]
+        return [row(derivative(variable(trace, node), by)), result]
     spelled = spelling(node)
-    names = [_variable(trace, x) if is_node(x) else _numeral(x) for x in spelled.operands]
-    operation = _row(*spelled.mathml(names, _MOST_OPERANDS))
+    names = [variable(trace, x) if is_node(x) else numeral(x) for x in spelled.operands]
+    operation = row(*spelled.mathml(names, _MOST_OPERANDS))
     if sum(len(called(trace, x)) for x in spelled.operands[:_MOST_OPERANDS] if is_node(x)) > _LONGEST:
-        operation = _variable(trace, node)
+        operation = variable(trace, node)
     elif spelled.form in ("infix", "prefix", "power", "fraction", "products", "choice"):
-        operation = _row("(", operation, ")")
+        operation = row("(", operation, ")")
     if is_relu(node):
-        return [_row(_derivative(operation, by)), result, _row(["mtext", "as"], by, ">", ["mn", "0"])]
-    symbols = rule.derivative.mathml(lambda x: _variable(trace, x))
-    numbers = rule.derivative.mathml(lambda x: _numeral(trace.value(x)))
-    pieces = [_row("=", symbols)] * (symbols[0] != "mn") + [_row("=", numbers)] * (numbers[0] != "mn")
-    return [_row(_derivative(operation, by)), *pieces, result]
+        return [row(derivative(operation, by)), result, row(["mtext", "as"], by, ">", ["mn", "0"])]
+    symbols = rule.derivative.mathml(lambda x: variable(trace, x))
+    numbers = rule.derivative.mathml(lambda x: numeral(trace.value(x)))
+    pieces = [row("=", symbols)] * (symbols[0] != "mn") + [row("=", numbers)] * (numbers[0] != "mn")
+    return [row(derivative(operation, by)), *pieces, result]
 
 
 def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:
-    result = _row("=", _numeral(trace.value(node)))
+    result = row("=", numeral(trace.value(node)))
     if node._row is None:
-        return [_row(name, *result[1:])]
+        return [row(name, *result[1:])]
     spelled = spelling(node)
-    names = [_variable(trace, x) if is_node(x) else _numeral(float(x)) for x in spelled.operands]
-    numbers = [_numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
+    names = [variable(trace, x) if is_node(x) else numeral(float(x)) for x in spelled.operands]
+    numbers = [numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
     symbols, digits = (spelled.mathml(operands, _MOST_OPERANDS) for operands in (names, numbers))
-    return [_row(name, "=", *symbols), _row("=", *digits), result]
+    return [row(name, "=", *symbols), row("=", *digits), result]
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ COMMANDS = {
     "anywhere": "jump j: moment",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
-    "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
+    "understand": "rule: node, paths: node, open: scope, fold: scope, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
     "leave": "quit q exit, help h: command",
 }
 _LINES = 11
@@ -358,11 +358,34 @@ class Shell(Prompt):
     # -- understanding -------------------------------------------------------------------------------------------------
 
     def do_rule(self, text: str) -> None:
-        """Print the local derivatives as formulas with their numbers: rule (at this step), rule x."""
+        """Print the local derivatives as formulas with their numbers: rule (at this step), rule x, rule softmax."""
+        calls = [call for scope, call in self.trace.calls.items() if scope is self.trace.passed or scope.name == text]
+        if (calls and not text) or (text and text not in self.trace.called and calls):
+            for call in calls[:_FEW]:
+                self.say(*[f"   {line}" for line in self.wording.call_rules(call)])
+            return
         steps = [
             step for step in self.trace.contributions() if step.local is not None and step.node is not step.operand
         ]
         self.say(*[f"   {line}" for line in self.wording.rules(self._node(text), () if text else steps)])
+
+    def do_open(self, text: str, opened: bool = True) -> None:
+        """Let n go into scopes of a name from now on: open softmax; without a name, list what is open."""
+        trace = self.trace
+        names = {scope.name for node in trace.journal.order for scope in trace.scopes(node)}
+        if text and text not in names:
+            raise ArgumentError(f"There is no scope {shown(text)}; there are {', '.join(sorted(names)) or 'none'}.")
+        if text:
+            (trace.opened.add if opened else trace.opened.discard)(text)
+        self.say(f"open: {', '.join(sorted(trace.opened)) or 'nothing'}")
+
+    def do_fold(self, text: str) -> None:
+        """Let n pass scopes of a name as a whole again: fold softmax; without a name, all."""
+        if text:
+            self.do_open(text, opened=False)
+        else:
+            self.trace.opened.clear()
+            self.do_open("")
 
     def do_paths(self, text: str) -> None:
         """Print every path from the result to a node, whose products add up to its gradient: paths w."""
@@ -474,6 +497,7 @@ class Shell(Prompt):
             "command": lambda: [*self.commands],
             "moment": lambda: ["start", "end"],
             "node": lambda: trace.vocabulary,
+            "scope": lambda: [scope.name for node in order for scope in trace.scopes(node)],
             "place": lambda: [
                 *trace.vocabulary, *[f"{path(file)}:" for file in trace.files], "nonfinite", "above ", "below ",
                 *[node.op for node in order if node.op], *[s.name for node in order for s in trace.scopes(node)],

@@ -12,6 +12,7 @@ from typing import Any, overload
 
 from autograd_mini.debug.timeline.expressions import Expression, Moment
 from autograd_mini.debug.timeline.index import Index
+from autograd_mini.debug.timeline.folds import Call, calls_in, folded_edges
 from autograd_mini.debug.timeline.journal import BACKWARD, Journal, Step
 from autograd_mini.debug.timeline.paths import MOST, Paths, Walk
 from autograd_mini.engine import Value
@@ -32,6 +33,7 @@ class Timeline(Index, Sequence[Step]):
         self.position = 0
         self.passed: Scope | None = None
         self._rules: tuple[Value, list[LocalRule | None]] = root, []
+        self._calls: dict[Scope, Call] | None = None
         self._walk: Walk | None = None
 
     def __len__(self) -> int:
@@ -129,8 +131,21 @@ class Timeline(Index, Sequence[Step]):
             return None
         return self.rules(step.node)[step.index - self.journal.turn(step.index)[0]]
 
-    def paths(self, node: Value, most: int = MOST) -> Paths:
+    @property
+    def calls(self) -> dict[Scope, Call]:
+        """The calls of this package's compositions, such as softmax, each as a single operation."""
+        if self._calls is None:
+            self._calls = calls_in(self.journal.order)
+        return self._calls
+
+    def paths(self, node: Value, most: int = MOST, inside: bool = False) -> Paths:
         """Return the paths from the root to a node, whose products add up to its gradient at the end of the sweep.
+
+        Args:
+            node: a node of the graph.
+            most: list the heaviest if there are more paths.
+            inside: go through the calls of this package's compositions; else each is one factor, its own derivative.
+                A node inside a call is always reached through it.
 
         Raises:
             ArgumentError: the node is not in the graph.
@@ -141,9 +156,11 @@ class Timeline(Index, Sequence[Step]):
         [3.0, 3.0, 1.0]
         """
         self.number(node)
-        if most != MOST:
-            return Walk(self.journal.order, self.seed, most=most).to(node)
-        self._walk = self._walk or Walk(self.journal.order, self.seed)
+        order, calls = self.journal.order, {} if inside else self.calls
+        hidden = any(node in call.nodes and node not in call.fold.outputs for call in calls.values())
+        if hidden or not calls or most != MOST:
+            return Walk(order, self.seed, folded_edges({} if hidden else calls), most).to(node)
+        self._walk = self._walk or Walk(order, self.seed, folded_edges(calls))
         return self._walk.to(node)
 
     @property
