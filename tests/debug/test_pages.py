@@ -948,13 +948,13 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
 def test_groups_cover_all_steps_and_never_join_the_phases():
     """The scenes of a long trace contain each step once, are few, and one begins with the backward phase."""
     from autograd_mini.debug.pages.scenes import Scenes
-    from autograd_mini.drawing.boxes import arrange
+    from autograd_mini.drawing.boxes import Graph, arrange
 
     x = Value(1.0, name="x")
     for _ in range(3 * MOST):
         x = x * 1.0001 + 0.001  # no scopes: boxes of operations
     for trace in (network([60, 60, 10]), debug.trace(x)):
-        scenes = Scenes(trace, arrange(trace.journal.order))
+        scenes = Scenes(trace, arrange(Graph(trace.journal.order)))
         covered = [index for scene in range(len(scenes)) for index in scenes.steps(scene)]
         assert covered == [*range(len(trace))]
         assert 50 < len(scenes) <= MOST + 1

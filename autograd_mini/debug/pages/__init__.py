@@ -23,10 +23,10 @@ from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.quiz import NEAR, question
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.boxes import Box, arrange
+from autograd_mini.drawing.boxes import Box, Graph, arrange
+from autograd_mini.drawing.cells import scale, shade
 from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
-from autograd_mini.drawing.picture import scale, shade
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output import files
@@ -124,7 +124,7 @@ class _Contents:
 
     def __init__(self, trace: Trace, quiz: bool) -> None:
         self.trace, self.quiz = trace, quiz
-        boxes = arrange(tuple(topological_order(trace.root, everything=True)))  # as `draw` has them
+        boxes = arrange(Graph(tuple(topological_order(trace.root, everything=True))))  # as `draw` has them
         self.scenes = Scenes(trace, boxes)
         self.tracks = self.scenes.tracks()
         self.stage = Stage(trace, boxes, self.tracks)

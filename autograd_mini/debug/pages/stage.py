@@ -15,8 +15,9 @@ from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
+from autograd_mini.drawing.cells import escaped, label, small, table
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.picture import Picture, escaped, label, table, tint
+from autograd_mini.drawing.picture import Picture, tint
 from autograd_mini.drawing.render import prefix, svg
 from autograd_mini.engine import Value, is_node
 
@@ -70,7 +71,7 @@ class Stage(Picture):
         self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
         header = self._header(node)
         if not self._called(node):  # the text beside the picture uses its number
-            header = f"{label(name)} {self._small(f'{operation} in {whole}' if whole else operation)}"
+            header = f"{label(name)} {small(f'{operation} in {whole}' if whole else operation)}"
         return self._cells(box, header)
 
     def _group(self, box: Box) -> str:
