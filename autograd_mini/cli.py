@@ -152,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--depth", type=_whole(0), metavar="N", help="the number of levels of scopes to show open")
     picture.add_argument("--focus", metavar="SCOPE", help='the scope to draw, such as "Layer1/Neuron3"')
     picture.add_argument("--title", metavar="TEXT", help="the text above the picture")
-    picture.add_argument("--direction", default="LR", choices=DIRECTIONS, help="direction of the arrows (default: LR)")
+    picture.add_argument("--direction", choices=DIRECTIONS, help="direction of the arrows (default: what fits a page)")
     picture.set_defaults(run=_draw)
 
     engine = commands.add_parser(

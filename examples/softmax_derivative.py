@@ -41,5 +41,5 @@ print("- 1 / 1 + exp(-x) is 1 + exp(-x): at 0 it gives 2, sigmoid gives", am.sig
 h = am.tanh(0.1)
 print("- (1 / t) - t is not the slope of tanh:", f"at 0.1 it is {am.grad(am.tanh)(0.1):.4f}, not {1 / h - h:.4f}")
 
-drawing = am.draw(loss, title="softmax with cross-entropy: the gradient of z is a - t")
+drawing = am.draw(loss, expand="softmax", title="softmax with cross-entropy: the gradient of z is a - t")
 print("\ndrawn:", drawing.save("softmax.svg"))

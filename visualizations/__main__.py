@@ -85,7 +85,7 @@ def _activation(function: Callable, title: str) -> None:
         a = function(x)
     a.name = "a"
     a.backward()
-    am.draw(a, title=title).save(HERE / f"{function.__name__}.svg")
+    am.draw(a, expand=function.__name__, title=title).save(HERE / f"{function.__name__}.svg")
 
 
 def _order() -> str:

@@ -113,18 +113,27 @@ class Drawing:
 
     def _page(self) -> str:
         """Return the HTML page of the picture and, as far as there is room, of the scopes in it."""
+        from concurrent.futures import ThreadPoolExecutor
+        from itertools import accumulate
+
         from autograd_mini.drawing.page import page
         from autograd_mini.drawing.render import prefix
 
         drawings: dict[str, Drawing] = {"": self}
-        waiting, size = list(self.scopes.values()), len(self.svg)
+        waiting = list(self.scopes.values())
         for path in waiting:  # the loop appends to it
             if path not in drawings and self.inside is not None:
-                if len(drawings) == _MOST_PICTURES or size > _MOST_BYTES:
+                if len(drawings) == _MOST_PICTURES:
                     break
                 drawings[path] = self.inside(path)
-                size += len(drawings[path].svg)
                 waiting += drawings[path].scopes.values()
+        with ThreadPoolExecutor() as threads:  # each waits for a process that lays out its picture
+            sizes = accumulate(threads.map(lambda drawing: len(drawing.svg), drawings.values()))
+            drawings = {
+                path: d
+                for (path, d), size in zip(drawings.items(), sizes, strict=True)
+                if size < _MOST_BYTES or not path
+            }
         opens = {prefix(d.dot, d.tooltips) + key: path for d in drawings.values() for key, path in d.scopes.items()}
         return page(html.unescape(self.tooltips["graph"]), {path: d.svg for path, d in drawings.items()}, opens)
 
@@ -143,7 +152,7 @@ def draw(
     focus: Value | str | Scope | None = None,
     expand: str | Scope | Sequence[str | Scope] = (),
     after: int | None = None,
-    direction: str = "LR",
+    direction: str | None = None,
     precision: int = 4,
     legend: bool = True,
     title: str | None = None,
@@ -163,7 +172,8 @@ def draw(
         focus: draw only this scope, or only the neighbourhood of this node, with the surroundings as small boxes.
         expand: one or several scopes to show open even if others are closed.
         after: show the gradients in the middle of `v.backward()`, after this many nodes have handed theirs on.
-        direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT".
+        direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT"; by default "LR",
+            or "TB" for a chain or a loop, which would be too wide for a page.
         precision: the number of digits, 1 to 17; tooltips show all digits.
         legend: explain colours and lines.
         title: a text above the picture.
@@ -190,7 +200,7 @@ def draw(
             f"draw() takes a Value, not {type(v).__name__}: {shown(v)}.",
             "Pass one node: the result, an element of a list of results, or their sum. A number has no graph.",
         )
-    if direction not in DIRECTIONS:
+    if direction is not None and direction not in DIRECTIONS:
         raise ArgumentError(f"There is no direction {shown(direction)}.", f"Pass one of {', '.join(DIRECTIONS)}.")
     if type(precision) is not int or not 1 <= precision <= 17:
         raise ArgumentError(f"Numbers cannot have {shown(precision)} digits.", "Pass a precision from 1 to 17.")
@@ -202,7 +212,7 @@ def draw(
             raise OperandError(
                 f"{shown(name)} is not a scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
             )
-    from autograd_mini.drawing.boxes import arrange
+    from autograd_mini.drawing.boxes import Graph, arrange
     from autograd_mini.drawing.gradients import interrupted, recorded
     from autograd_mini.drawing.picture import Picture
     from autograd_mini.notation.names import Names
@@ -211,7 +221,7 @@ def draw(
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
     names, numbers = Names(order, namespaces(sys._getframe(1))), Snapshot(order)
-    outlines: dict[Any, Any] = {}
+    graph = Graph(order)
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
         picture = Picture(boxes, gradients, precision, names, numbers)
@@ -220,6 +230,6 @@ def draw(
         return Drawing(lines, nodes, len(boxes.boxes), len(picture.ways), picture.tooltips, picture.scopes, inside)
 
     def inside(path: str) -> Drawing:
-        return drawing(arrange(order, focus=path, outlines=outlines), " > ".join(filter(None, (title, path))))
+        return drawing(arrange(graph, focus=path, names=names), " > ".join(filter(None, (title, path))))
 
-    return drawing(arrange(order, depth, focus, expand, force, outlines), title)
+    return drawing(arrange(graph, depth, focus, expand, force, names), title)

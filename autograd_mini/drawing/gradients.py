@@ -1,6 +1,6 @@
 """The gradients that a picture shows: after the last `backward()`, or in the middle of one.
 
-Not here: how they look (`picture`). Read next: `drawing.parts`.
+Not here: how they look (`picture`). Read next: `drawing.folds`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from autograd_mini.core.row import ZERO
-from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.core.sweep import adjoints, sweep, topological_order
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.snapshot import gradients
@@ -27,6 +27,13 @@ class Gradients:
     reached: Collection[Value]  # the nodes that a gradient can get to from the root
     unfinished: Collection[Value] = ()  # more contributions are still to arrive there
     handed_on: Collection[Value] | None = None  # nodes that have handed theirs on; None if no sweep was interrupted
+    final: Collection[float] | None = None  # those of the whole sweep, if it was interrupted: they decide the colours
+
+    @property
+    def strongest(self) -> float:
+        """The largest finite gradient, without its sign."""
+        numbers = self.numbers.values() if self.final is None else self.final
+        return max((abs(g) for g in numbers if math.isfinite(g)), default=0.0)
 
     def largest(self, nodes: Iterable[Value]) -> float | None:
         """Return the gradient farthest from zero, nan and infinities first; None if there is none."""
@@ -53,15 +60,16 @@ def recorded(order: Sequence[Value]) -> Gradients:
 def interrupted(order: Sequence[Value], after: int) -> Gradients:
     """Return the gradients after a sweep has handed on those of this many nodes."""
     root = order[-1]
-    adjoints = topological_order(root)
-    if type(after) is not int or not 0 <= after <= len(adjoints):
+    so_far = topological_order(root)
+    if type(after) is not int or not 0 <= after <= len(so_far):
         raise ArgumentError(
-            f"backward() cannot stop after {shown(after)} nodes.", f"Pass a whole number from 0 to {len(adjoints)}."
+            f"backward() cannot stop after {shown(after)} nodes.", f"Pass a whole number from 0 to {len(so_far)}."
         )
     # A sweep hands on a node's adjoint when the next node is asked for.
-    handed_on = {node for node, _ in [*islice(sweep(root, 1.0, adjoints), after + 1)][:after]}
-    numbers = {node: adjoint for node, adjoint in adjoints.items() if adjoint is not ZERO}
-    numbers |= {node: 0.0 for node in order if node not in adjoints}
-    others = (zip(node.operands, node.partials, strict=True) for node in adjoints if node not in handed_on)
+    handed_on = {node for node, _ in [*islice(sweep(root, 1.0, so_far), after + 1)][:after]}
+    numbers = {node: adjoint for node, adjoint in so_far.items() if adjoint is not ZERO}
+    numbers |= {node: 0.0 for node in order if node not in so_far}
+    others = (zip(node.operands, node.partials, strict=True) for node in so_far if node not in handed_on)
     waiting = {operand for edges in others for operand, partial in edges if partial is not ZERO}
-    return Gradients(numbers, "not yet", adjoints, waiting & numbers.keys(), handed_on)
+    final = [adjoint for adjoint in adjoints(root).values() if adjoint is not ZERO]
+    return Gradients(numbers, "not yet", so_far, waiting & numbers.keys(), handed_on, final)

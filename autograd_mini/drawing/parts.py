@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import takewhile
 from typing import NamedTuple
 
 from autograd_mini.core.row import Primitive
+from autograd_mini.drawing.folds import call
+from autograd_mini.drawing.structure import Found
 from autograd_mini.engine import Value, is_node
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
@@ -41,6 +43,8 @@ class Part:
     loose: list[Value] = field(default_factory=list)
     kinds: set[Kind] = field(default_factory=set)
     operations: int = 0  # inner parts included
+    is_fold: bool = False  # a call of one of this package's compositions, or what it calls
+    is_found: bool = False  # by its structure
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -73,10 +77,13 @@ class Line(NamedTuple):
 
 # Operations that are alike: where, what, and a number that tells apart those that follow from others.
 Kind = tuple[Part, Primitive | Line, int]
+_FEW, _FEW_RECORDED = 24, 6  # up to so many operations of a part, found or recorded, are compared one by one
 
 
 class Outline:
     """The parts of a graph, given its nodes with operands first; pinned scopes stay parts of their own.
+
+    `scopes` are those found by structure, in place of the ones recorded.
 
     Attributes:
         whole: the part that contains everything.
@@ -84,8 +91,15 @@ class Outline:
         kind: which operations are alike, for parts that are too large to show each one.
     """
 
-    def __init__(self, order: Sequence[Value], merging: Merging, pinned: Collection[Scope] = ()) -> None:
+    def __init__(
+        self,
+        order: Sequence[Value],
+        merging: Merging,
+        pinned: Collection[Scope] = (),
+        scopes: Mapping[Value, Scope | None] | None = None,
+    ) -> None:
         self.merging = merging
+        self._scopes = scopes
         self.whole = Part("")
         self.part: dict[Value, Part] = {}
         self.kind: dict[Value, Kind] = {}
@@ -100,15 +114,17 @@ class Outline:
         parallel = merging is Merging.PARALLEL
         lines: dict[tuple[int, int], Line | None] = {}
         for node in order:
-            scope = node.scope if merging is not Merging.OPERATIONS else None
+            scope = node.scope if scopes is None else scopes[node]
+            if merging is Merging.OPERATIONS:
+                scope = None
             stage = level = 0
             operands = [x for x in node.operands if is_node(x) and x._row is not None] if parallel else []
             for x in operands:  # faster than max(), and graphs are large
-                before = crossings[x] + (x.scope is not scope)
+                before = crossings[x] + ((x.scope if scopes is None else scopes[x]) is not scope)
                 if before > stage:
                     stage = before
             crossings[node] = stage
-            part = self._known.get(scope) or self._enter(scope, stage)
+            part = self._known.get(scope) or self._enter(scope, stage, node)
             self.part[node] = part
             if node._row is not None:
                 part.loose.append(node)
@@ -125,22 +141,50 @@ class Outline:
                 seen = turns.setdefault((scope, what), {})
                 self.kind[node] = kind = part, what, seen.setdefault(level, len(seen))
                 part.kinds.add(kind)
+        if parallel:
+            self._align()
         for part in reversed([*self.whole.inside()]):
             part.operations += len(part.loose)
             if part.parent is not None:
                 part.parent.operations += part.operations
 
-    def _enter(self, scope: Scope | None, stage: int) -> Part:
-        """Add the part of a new scope, and the parts around it."""
+    def _align(self) -> None:
+        """In parts that run several times, let operations share a box by their place, if all passes do the same."""
+        for part in self.whole.inside():
+            passes: dict[Scope | None, list[Value]] = {}
+            few = _FEW if part.is_found else _FEW_RECORDED
+            if len(part.scopes) > 1 and len(part.loose) <= few * len(part.scopes):
+                for node in part.loose:
+                    passes.setdefault(node.scope if self._scopes is None else self._scopes[node], []).append(node)
+            done = set()
+            for nodes in passes.values():
+                place = {node: index for index, node in enumerate(nodes)}
+                done.add(
+                    tuple(
+                        [(node.op, *[place.get(x, -1) if is_node(x) else -2 for x in node.operands]) for node in nodes]
+                    )
+                )
+            if len(done) == 1 and len(passes) == len(part.scopes):
+                part.kinds.clear()
+                for nodes in passes.values():
+                    for index, node in enumerate(nodes):
+                        self.kind[node] = kind = part, self.kind[node][1], index
+                        part.kinds.add(kind)
+
+    def _enter(self, scope: Scope | None, stage: int, node: Value) -> Part:
+        """Add the part of the scope of a node, and the parts around it."""
         unknown = [*takewhile(lambda inner: inner not in self._known, outwards(scope))]
         part = self._known[unknown[-1].parent]
+        depth = 0 if (inner := call(node)) is None else len([*outwards(node.scope)]) - len([*outwards(inner)]) + 1
+        folded = unknown[:depth]
         for inner in reversed(unknown):
             name = re.sub(r"\d+", "…", inner.name) if self.merging is Merging.NUMBERED else inner.name
             alone = self.merging is Merging.NEVER or inner in self._alone
             alike = inner if alone else (part, name, stage if self.merging is Merging.PARALLEL else 0)
             known = self._alike.get(alike)
             if known is None:
-                known = self._alike[alike] = Part(name, part, part.depth + 1)
+                known = self._alike[alike] = Part(name, part, part.depth + 1, is_fold=inner in folded)
+                known.is_found = type(inner) is Found
                 part.parts.append(known)
             known.scopes.append(inner)
             part = self._known[inner] = known

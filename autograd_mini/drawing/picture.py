@@ -5,74 +5,47 @@ Not here: which nodes share a box (`boxes`), and the SVG of the text. Read next:
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.drawing.boxes import Box, Boxes
+from autograd_mini.drawing.cells import (
+    BLANK,
+    BOXED,
+    COMPUTED,
+    FULL,
+    LEAF,
+    PALE,
+    SCOPE,
+    escaped,
+    framed,
+    label,
+    shade,
+    small,
+    table,
+)  # fmt: skip
+from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.legend import Contents
+from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.notation.spelling import spelling
-from autograd_mini.notation.text import ALL_DIGITS, elided, number
-from autograd_mini.output.streams import UNSAFE
+from autograd_mini.notation.text import ALL_DIGITS, number
 
-SCOPE = "#dbe4f5"
-LEAF, COMPUTED, _BLANK = "#fff1c9", "#f0f0f0", "#ffffff"
-_PALE = 247  # the same for red, green and blue
-_FULL = {  # minus and plus are ColorBrewer's RdBu, which is safe for the colour-blind
-    "minus": (67, 147, 195), "plus": (214, 96, 77), "zero": (212, 212, 212), "broken": (255, 125, 255),
-}  # fmt: skip
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
 _THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
+_PAGE = 3.0  # to one are the proportions of a page
 _FEW = 4  # boxes in a row whose arrows have labels
-_BOXED = "□"  # an operand that has its own box, beside a constant
-_DECADES = 3  # below the largest gradient, that colours tell apart
-_FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
 _FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
-
-
-def escaped(text: object, limit: int = 1000) -> str:
-    """Shorten and escape the user's text for XML; nothing else escapes it."""
-    text = str(text)
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return html.escape(UNSAFE.sub(lambda match: "↵" if match[0] == "\n" else "�", text))
-
-
-def label(text: object, limit: int = 32) -> str:
-    r"""Return the user's text for a label, without its middle if it is long; \N is escaped, or dot would replace it."""
-    return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
-
-
-def shade(gradient: float, largest: float) -> tuple[str, float]:
-    """Return a gradient's colour as a word, and its strength from 0 (three decades below the largest) to 1."""
-    if not math.isfinite(gradient) or gradient == 0.0:
-        return "broken" if gradient else "zero", 1.0
-    depth = 1.0 + (math.log10(abs(gradient)) - math.log10(largest)) / _DECADES
-    # Never quite white, so that a small gradient shows its sign.
-    return "minus" if gradient < 0.0 else "plus", 0.15 + 0.85 * max(depth, 0.0)
-
-
-def scale(largest: float) -> list[float]:
-    """Return the gradients that a legend shows, from the most negative to the most positive."""
-    sizes = [largest / 10.0**decade for decade in range(_DECADES)] if largest else []
-    return [-size for size in sizes] + [0.0] + sizes[::-1]
-
-
-def table(header: str, tint: str, *cells: tuple[str, str]) -> str:
-    """Return a box: a header and the cells below it, each with its background."""
-    below = "".join(f'<TD BGCOLOR="{background}">{text}</TD>' for text, background in cells)
-    return (
-        f'<TABLE {_FRAMED} CELLPADDING="4"><TR><TD COLSPAN="{len(cells)}" BGCOLOR="{tint}">{header}</TD></TR>'
-        f"<TR>{below}</TR></TABLE>"
-    )
 
 
 def tint(box: Box) -> str:
@@ -93,8 +66,13 @@ class Picture:
         self.boxes, self.gradients, self.precision = boxes, gradients, precision
         self.names, self.numbers = names, numbers
         self.ids = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
-        self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
-        self.collapsed = any(box.alone is None for box in boxes.boxes)
+        self.largest = gradients.strongest
+        self.folds: dict[Box, Fold] = {}
+        if boxes.folds:
+            results = {box: sorted(box.results, key=lambda node: names.number[node]) for box in boxes.boxes}
+            called = {box: box.part for box in boxes.boxes if box.folded and box.part and results[box]}
+            self.folds = {box: fold(part.name, box.nodes, results[box]) for box, part in called.items()}
+        self.collapsed = any(not self.is_single(box) for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.clusters: dict[Part, str] = {}
@@ -102,32 +80,51 @@ class Picture:
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
         self.ports: dict[Box, str] = {}  # where a box is in its row
         self.fans = False  # True if arrows go from row to row
+        # In the frames of an animation, boxes keep their size.
+        self._room = f' WIDTH="{round(7.2 * (precision + 7) + 50)}"' if gradients.handed_on is not None else ""
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
-    def lines(self, direction: str, legend: bool, title: str | None) -> Iterator[str]:
-        """Yield the text between the braces of a digraph."""
+    def lines(self, direction: str | None, legend: bool, title: str | None) -> Iterator[str]:
+        """Yield the text between the braces of a digraph; without a direction, the shape decides."""
+        self._level()
+        direction = direction or self._direction()
         self._stack(direction)
+        boxes = [*self._boxes()]
+        arrows = [self._bundle(tail, head, uses) for (tail, head), uses in self._bundles().items()]
+        for box in self.boxes.boxes:
+            if self.is_single(box):
+                arrows += self._arrows(box)
+            if self.is_single(box):
+                arrows += self._in_order(box)
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
         style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={direction} ordering=in bgcolor=white nodesep=0.2 {style}]\n'
+        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true bgcolor=white nodesep=0.2 {style}]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
         yield "node [fontname=Courier fontsize=12 shape=plain]\n"
         yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
         self.tooltips["graph"] = escaped(title or "gradient graph")
         above = [f"<B>{label(title, 100)}</B>"] if title else []
-        above += [self._legend()] if legend else []
+        above += [self._legend(boxes + arrows)] if legend else []
         if above:
             rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
             yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
-        yield from self._boxes()
-        for (tail, head), uses in self._bundles().items():
-            yield self._bundle(tail, head, uses)
-        for box in self.boxes.boxes:
-            if box.alone is not None:
-                yield from self._arrows(box, box.alone)
-                yield from self._in_order(box.alone)
+        yield from boxes
+        yield from arrows
+
+    def _legend(self, lines: Sequence[str]) -> str:
+        boxes = self.boxes.boxes
+        there = Contents(
+            single=any(box.computes for box in boxes if self.is_single(box)), calls=bool(self.folds),
+            groups=any(box.computes for box in boxes if not self.is_single(box)),
+            leaves=any(not box.computes for box in boxes), around=any(box.around for box in boxes),
+        )  # fmt: skip
+        return explained(there, "".join(lines), self.gradients, self.number, self.colour)
+
+    def is_single(self, box: Box) -> bool:
+        """Return True if a box shows an operation, a leaf, or a call as an operation."""
+        return box.alone is not None or box in self.folds
 
     def _boxes(self) -> Iterator[str]:
         """Yield the boxes in their scopes; earlier ones stand higher, so scopes open and close as boxes come up."""
@@ -150,6 +147,8 @@ class Picture:
             name = _node(self.ports.get(box, ""))
             if not name:
                 drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
+                if box in self.folds:
+                    drawn = self._call(box, self.folds[box])
                 yield f"{self.ids[box]} [id={self.ids[box]} label=<{drawn}>]\n"
             elif box is self.rows[name][0]:
                 yield self._row(name)
@@ -169,7 +168,8 @@ class Picture:
             key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
-        start = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        # Arrows that end at the whole row need an edge to end at.
+        start = '<TABLE BORDER="1" COLOR="#a9b6d3" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
     def _box(self, box: Box, node: Value) -> str:
@@ -188,23 +188,24 @@ class Picture:
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
-        value = self._number(self.numbers.value(node)) + remark
-        return table(self._header(node), tint(box), (value, _BLANK), cell)
+        remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
+        value = self.number(self.numbers.value(node)) + remark
+        return table(self._header(node), tint(box), (value, BLANK), cell, attributes=self._room)
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
         """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
         gradient, absent = self.gradients.largest(nodes), self.gradients.absent
         so_far = " so far" if any(node in self.gradients.unfinished for node in nodes) else ""
-        shown = self._small(absent) if gradient is None else self._small(what) + self._number(gradient)
+        number = abs(gradient) if what and gradient is not None else gradient
+        shown = small(absent) if number is None else small(what) + self.number(number)
         told = absent if gradient is None else repr(gradient)
-        return told + so_far, (shown + self._small(so_far), self._colour(gradient))
+        return told + so_far, (shown + small(so_far), self.colour(gradient))
 
     def _group(self, box: Box) -> str:
         """Return the box of several nodes: what and how many they are, their outputs and their largest gradient."""
         told, cell = self._gradient(box.nodes, "max|g| ")
         name, often = self._title(box)
-        content = _content(box) or name
+        content = self._content(box) or name
         values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
         low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
         facts = [name + often, *([content] if content != name else []), *_tally(box)]
@@ -216,19 +217,59 @@ class Picture:
         if box.part is not None:
             facts += self._opens(self.ids[box], box.part)
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        header = f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content != name else '')}"
+        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content if content != name else '')}"
         if box.around:
-            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
-        out = self._number(low) if low == high or math.isnan(low) else f"{self._number(low)} … {self._number(high)}"
-        out = self._small("out " if box.computes else "") + out
-        return table(header, tint(box), (out, _BLANK), cell)
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{BLANK}">{header}</TD></TR></TABLE>'
+        out = self.number(low) if low == high or math.isnan(low) else f"{self.number(low)} … {self.number(high)}"
+        out = small("out " if box.computes else "") + out
+        return table(header, tint(box), (out, BLANK), cell, attributes=self._room)
 
-    def _opens(self, key: str, part: Part) -> list[str]:
+    def _call(self, box: Box, fold: Fold) -> str:
+        """Return the box of a call: its results, with their values and gradients, and the closed form below."""
+        assert box.part is not None
+        name, closed, rows = self._part(box), fold.closed_form, []
+        facts = [name if len(fold.outputs) == 1 else fold.name]
+        for place, node in enumerate(fold.outputs):
+            told, cell = self._gradient([node])
+            value = self.number(self.numbers.value(node))
+            called = label(self._called(node), 12) or " "
+            start = f'<TD ALIGN="LEFT" BGCOLOR="{BLANK}"><B>{called}</B></TD>' if len(fold.outputs) > 1 else ""
+            rows.append(
+                f'{start}<TD{self._room} BGCOLOR="{BLANK}">{value}</TD>'
+                f'<TD{self._room} PORT="r{place}" BGCOLOR="{cell[1]}">{cell[0]}</TD>'
+            )
+            named = f"{self._called(node)}: " if start else ""
+            facts += [f"{named}value {self.numbers.value(node)!r}", f"{named}gradient {told}"]
+        facts += [f"closed form of its derivative: {closed}"] if closed else []
+        facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
+        bold, equals, rest = name.partition(f" = {fold.name}")
+        header = f"<B>{label(bold)}</B>{equals}{label(rest)}" if equals else f"<B>{label(name)}</B>"
+        if len(fold.outputs) > 1:
+            header = f"<B>{label(fold.name)}</B>"
+        return framed(
+            header, SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
+        )
+
+    def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
         """Note which scope opens there, and say how; nothing if a part has scopes of several names."""
         if part.scopes[0].path != part.path:
             return []
         self.scopes[key] = "/".join(part.path)
-        return [f'open it: draw(…, focus="{self.scopes[key]}")']
+        return [f'open it: draw(…, {how}="{self.scopes[key]}")']
+
+    def _content(self, box: Box) -> str:
+        """Return how many operations, parameters and inputs a group has; what every pass uses is a parameter."""
+        passes = len(box.part.scopes) if box.part is not None else 1
+        operations = sum(node.op is not None for node in box.nodes)
+        leaves = [node for node in box.nodes if node.op is None]
+        shared = sum(len(self.boxes.users.get(leaf, ())) >= passes for leaf in leaves) if passes > 1 else 0
+        counts = [counted(operations, "operation")] if box.part is not None and operations else []
+        counts += [counted(shared, "parameter")] if shared else []
+        counts += [counted(len(leaves) - shared, "input" if shared else "leaf", "inputs" if shared else "leaves")] * (
+            len(leaves) > shared
+        )
+        return ", ".join(counts)
 
     def _title(self, box: Box) -> tuple[str, str]:
         """Return the name of a group, and how often it occurs."""
@@ -236,8 +277,14 @@ class Picture:
             return self._part(box), _times(box.part)
         operations = [node for node in box.nodes if node.op]
         if not operations:
+            indices = [
+                int(name[name.rindex("[") + 1 : -1]) for name in map(self.names.name, box.nodes) if name[-1:] == "]"
+            ]
+            if len(indices) == len(box.nodes) == len({*indices}) == max(indices) - min(indices) + 1 > 1:
+                name = self.names.name(box.nodes[0])
+                return f"{name[: name.rindex('[')]}[{min(indices)}..{max(indices)}]", ""
             named = [node.name for node in box.nodes if node.name]
-            return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else _content(box)), ""
+            return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else self._content(box)), ""
         if len(operations) == 1:
             return self._called(operations[0]) or self._operation(operations[0], self.precision), ""
         assert box.kind is not None
@@ -272,20 +319,43 @@ class Picture:
         spelled = spelling(node)
         if all(map(is_node, spelled.operands)):
             return spelled.sign()
-        return spelled.text([_BOXED if is_node(x) else number(x, precision) for x in spelled.operands])
+        return spelled.text([BOXED if is_node(x) else number(x, precision) for x in spelled.operands])
 
-    def _arrows(self, box: Box, node: Value) -> Iterator[str]:
-        """Yield arrows with local derivatives from the operands of a node, where both have boxes of their own."""
-        for operand, partial in zip(node.operands, node.partials, strict=True):
-            if not is_node(operand) or self.boxes.box[operand].alone is None:
+    def _arrows(self, box: Box) -> Iterator[str]:
+        """Yield arrows with local derivatives from the operands of an operation or call, if they are shown too."""
+        fold = self.folds.get(box)
+        slopes: list[tuple[Value, dict[Value, Any]]] = []
+        if fold is not None:
+            slopes = [(x, {node: fold.partials[x, node] for node in fold.outputs}) for x in self._inputs(fold)]
+        elif (node := box.alone) is not None:
+            slopes = [(x, {node: p}) for x, p in zip(node.operands, node.partials, strict=True) if is_node(x)]
+        for operand, partials in slopes:
+            tail = self.boxes.box[operand]
+            if not self.is_single(tail):
                 continue
-            style, remark = self._style(self.gradients.flows(node, partial), [node]), ""
-            key = self._key([(operand, node)])
-            if partial is ZERO:
-                partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
-            self.tooltips[key] = f"local derivative {partial!r}{remark}"
-            tail = self.ids[self.boxes.box[operand]]
-            yield f'{tail} -> {self.ids[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
+            flows = any(self.gradients.flows(node, partial) for node, partial in partials.items())
+            style, remark = self._style(flows, [*partials]), ""
+            if all(partial is ZERO for partial in partials.values()):
+                style, remark = style + " style=dashed", ": a branch not taken, or a step"
+            uses = self.boxes.arrows[tail, box]
+            key = self._key(
+                [use for use in uses if use[0] is operand] if fold is not None else [(operand, next(iter(partials)))]
+            )
+            numbers = {node: 0.0 if partial is ZERO else float(partial) for node, partial in partials.items()}
+            told = [(f"{self._called(node)}: " if len(numbers) > 1 else "", slope) for node, slope in numbers.items()]
+            kind = "derivative of the whole call" if fold is not None else "local derivative"
+            self.tooltips[key] = "\n".join(escaped(f"{kind} {name}{slope!r}{remark}") for name, slope in told)
+            lines = [f"{label(name, 12)}{self.number(slope)}" for name, slope in told]
+            text = f" {lines[0]} " if len(lines) == 1 else "".join(f" {line} \\l" for line in lines)
+            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{style}]\n'
+
+    def _end(self, operand: Value) -> str:
+        """Return where arrows from a node start."""
+        box = self.boxes.box[operand]
+        fold = self.folds.get(box)
+        if fold is None or len(fold.outputs) == 1:
+            return self.ids[box]
+        return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.leave}"
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -295,13 +365,15 @@ class Picture:
         """
         bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
         for (tail, head), uses in self.boxes.arrows.items():
-            if tail.alone is not None and head.alone is not None:
+            if self.is_single(tail) and self.is_single(head):
                 continue
             whole = not self.fans or self.levels[head] - self.levels[tail] > 1
             ends = []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.ids[box])
-                side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # anywhere on wide boxes
+                side = (
+                    f":{side}" if not self.is_single(box) and not (whole and self.across) else ""
+                )  # anywhere on wide boxes
                 ends.append((_node(port) if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
@@ -333,85 +405,66 @@ class Picture:
         self.ways[key] = uses
         return key
 
-    def _in_order(self, node: Value) -> Iterator[str]:
-        """Yield invisible edges between leaves that only this node uses: dot forgets `ordering` where scopes are."""
-        boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
-        leaves = [self.ids[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
-        for upper, lower in pairwise(leaves):
+    def _in_order(self, box: Box) -> Iterator[str]:
+        """Yield invisible edges between leaves that only this box uses: dot forgets `ordering` where scopes are."""
+        operands: Sequence[Any] = box.alone.operands if box.alone is not None else ()
+        operands = self._inputs(self.folds[box]) if box in self.folds else operands
+        leaves = [x for x in dict.fromkeys(operands) if is_node(x) and x.op is None and not x.scope]
+        boxes = [self.boxes.box[leaf] for leaf in leaves]
+        places = [self.ids[found] for found in boxes if found.alone is not None and self._only(found, box)]
+        for upper, lower in pairwise(places):
             yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
 
-    def _numbered(self) -> Iterator[list[Box]]:
-        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
+    def _inputs(self, fold: Fold) -> list[Value]:
+        """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
+        return sorted(fold.inputs, key=lambda x: [int(number) for number in re.findall(r"\d+", self.names.name(x))])
+
+    def _only(self, leaf: Box, user: Box) -> bool:
+        return self.uses[leaf] == len(self.boxes.arrows[leaf, user]) and (user in self.folds or self.uses[leaf] == 1)
+
+    def _level(self) -> None:
+        """Find the length of the longest path to each box."""
         index = {box: i for i, box in enumerate(self.boxes.boxes)}
         for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
             if index[tail] < index[head]:  # there may be cycles
                 self.levels[head] = max(self.levels[head], self.levels[tail] + 1)
+
+    def _direction(self) -> str:
+        """Return the direction in which the picture fits a page better: tall for chains and time."""
+        heads: dict[Box, list[int]] = {}
+        for tail, head in self.boxes.arrows:
+            heads.setdefault(tail, []).append(self.levels[head])
+        beside = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in self.levels.items()}
+        ranks = Counter(beside.values())
+        long, broad = len(ranks), max(ranks.values(), default=1)
+        step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
+        wide = long * step / (broad * 62.0 + 90.0)
+        tall = broad * (step - 60.0) / (long * 90.0)
+        return "LR" if wide <= max(_PAGE, tall) else "TB"  # a tall page scrolls
+
+    def _numbered(self) -> Iterator[list[Box]]:
+        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
         rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
-            if box.part is not None and not box.around:
+            if box.part is not None and not box.around and box not in self.folds:
                 row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
                 rows.setdefault(row, []).append(box)
         return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 
-    def _number(self, x: float) -> str:
-        return number(x, self.precision)  # the tooltip has all digits
+    def number(self, x: float) -> str:
+        """Write a number; the tooltip has all digits."""
+        return number(x, self.precision)
 
-    def _small(self, text: str) -> str:
-        return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""
-
-    def _colour(self, gradient: float | None) -> str:
+    def colour(self, gradient: float | None) -> str:
+        """Return the background of a gradient."""
         if gradient is None:
-            return _BLANK
+            return BLANK
         word, depth = shade(gradient, self.largest)
-        return "#" + "".join(f"{round(_PALE + depth * (full - _PALE)):02x}" for full in _FULL[word])
-
-    def _legend(self) -> str:
-        def row(*cells: tuple[str, str]) -> str:
-            start = f'<TD COLSPAN="{8 // len(cells)}" BGCOLOR='
-            return "".join(f'{start}"{below}"><FONT POINT-SIZE="10">{text}</FONT></TD>' for text, below in cells)
-
-        swept, so_far = bool(self.gradients.numbers), " so far" if self.gradients.unfinished else ""
-        if self.collapsed:
-            rows = [
-                row(("<B>scope × how often</B>", SCOPE), ("<B>leaves</B>", LEAF)),
-                row(("out: what leaves it", _BLANK), ("max|g|: largest gradient", _BLANK)),
-            ]
-        else:
-            gradient = f"gradient{so_far}" if swept else f"gradient: {self.gradients.absent}"
-            rows = [
-                row(("<B>name</B> = operation", COMPUTED), ("<B>leaf</B>", LEAF)),
-                row(("value", _BLANK), (gradient, _BLANK)),
-            ]
-        if swept:
-            steps = [(self._number(x), self._colour(x)) for x in scale(self.largest)]
-            rows.append(row(*steps, ("nan, inf", self._colour(math.nan))))
-        boxes = self.boxes.boxes
-        single = any(box.alone is not None and box.alone.op for box in boxes)
-        notes = {
-            "on an arrow × 3: three values": self.collapsed,
-            "draw(…, focus=&quot;name&quot;) opens a scope": any(box.part for box in boxes),
-            "on an arrow: local derivative": single,
-            f"{_BOXED} × 2: the constant 2 times the operand": single,
-            "thick: the gradient has gone this way": self.gradients.handed_on is not None,
-            "faint: no gradient flows": True,
-            "dashed box: around what is shown": any(box.around for box in boxes),
-            "dashed: branch not taken, or a step": not self.collapsed,
-        }
-        rows += [row((note, _BLANK)) for note, applies in notes.items() if applies]
-        return f"<TABLE {_FRAMED}><TR>{'</TR><TR>'.join(rows)}</TR></TABLE>"
+        return "#" + "".join(f"{round(PALE + depth * (full - PALE)):02x}" for full in FULL[word])
 
 
 def _times(part: Part) -> str:
     return f" × {len(part.scopes):,}" if len(part.scopes) > 1 else ""
-
-
-def _content(box: Box) -> str:
-    """Return how many operations and leaves a group has."""
-    operations = sum(node.op is not None for node in box.nodes)
-    leaves = len(box.nodes) - operations
-    counts = [counted(operations, "operation")] if box.part is not None and operations else []
-    counts += [counted(leaves, "parameter") if operations else counted(leaves, "leaf", "leaves")] if leaves else []
-    return ", ".join(counts)
 
 
 def _tally(box: Box) -> list[str]:

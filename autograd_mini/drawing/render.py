@@ -1,7 +1,7 @@
 """Rendering: DOT text in, SVG out, by the first `dot` program that works.
 
 The `graphviz` package does not run it, because it has no time limit, finds only `dot`, and takes empty output for
-success. Not here: the contents of the picture. Read next: `drawing.page`.
+success. Not here: the contents of the picture. Read next: `drawing.labels`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sysconfig
 from collections.abc import Mapping
 from functools import lru_cache
 
+from autograd_mini.drawing.labels import on_arrows
 from autograd_mini.errors import MissingError, ProgramError
 
 VARIABLE = "AUTOGRAD_MINI_DOT"
@@ -103,4 +104,7 @@ def svg(dot: str, tooltips: Mapping[str, str]) -> str:
     # A cell of a row is a box like the others, not a link.
     drawn = re.sub(r'<g id="a_(\w+)"><a [^>]*>', r'<g id="\1" class="node">', drawn).replace("</a>", "")
     drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)
-    return re.sub(r'<text(?: xml:space="preserve")?([^>]*) font-family="[^"]*"', r'<text xml:space="preserve"\1', drawn)
+    drawn = re.sub(
+        r'<text(?: xml:space="preserve")?([^>]*) font-family="[^"]*"', r'<text xml:space="preserve"\1', drawn
+    )
+    return on_arrows(drawn)

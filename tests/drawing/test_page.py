@@ -112,7 +112,8 @@ const seen = () => [...document.querySelectorAll("section")].findIndex((section)
 const crumbs = () => document.querySelector("nav").textContent;
 const picture = () => document.querySelector("section:not([hidden]) > svg");
 const title = (group) => group.querySelector("title").textContent;
-const box = (name) => [...picture().querySelectorAll("g.opens")].find((group) => title(group).startsWith(name));
+const named = (name) => (group) => title(group).split(" > ").pop().startsWith(name);
+const box = (name) => [...picture().querySelectorAll("g.opens")].find(named(name));
 const key = (target, key) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 report.start = crumbs();
 box("Layer1").dispatchEvent(new MouseEvent("click", { bubbles: true }));

@@ -1,0 +1,71 @@
+"""The cells of boxes in the DOT language: texts, colours, and the tables they stand in.
+
+Not here: which texts (`picture`). Read next: `drawing.legend`.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+
+from autograd_mini.notation.text import elided
+from autograd_mini.output.streams import UNSAFE
+
+SCOPE = "#dbe4f5"
+LEAF, COMPUTED, BLANK = "#fff1c9", "#f0f0f0", "#ffffff"
+PALE = 247  # the same for red, green and blue
+FULL = {  # minus and plus are ColorBrewer's RdBu, which is safe for the colour-blind
+    "minus": (67, 147, 195), "plus": (214, 96, 77), "zero": (212, 212, 212), "broken": (255, 125, 255),
+}  # fmt: skip
+BOXED = "□"  # an operand that has its own box, beside a constant
+DECADES = 3  # below the largest gradient, that colours tell apart
+FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+
+
+def escaped(text: object, limit: int = 1000) -> str:
+    """Shorten and escape the user's text for XML; nothing else escapes it."""
+    text = str(text)
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return html.escape(UNSAFE.sub(lambda match: "↵" if match[0] == "\n" else "�", text))
+
+
+def label(text: object, limit: int = 32) -> str:
+    r"""Return the user's text for a label, without its middle if it is long; \N is escaped, or dot would replace it."""
+    return escaped(elided(str(text), limit), limit).replace("\\", "\\\\")
+
+
+def shade(gradient: float, largest: float) -> tuple[str, float]:
+    """Return a gradient's colour as a word, and its strength from 0 (three decades below the largest) to 1."""
+    if not math.isfinite(gradient) or gradient == 0.0:
+        return "broken" if gradient else "zero", 1.0
+    depth = 1.0 + (math.log10(abs(gradient)) - math.log10(largest)) / DECADES
+    # Never quite white, so that a small gradient shows its sign.
+    return "minus" if gradient < 0.0 else "plus", 0.15 + 0.85 * max(depth, 0.0)
+
+
+def scale(largest: float) -> list[float]:
+    """Return the gradients that a legend shows, from the most negative to the most positive."""
+    sizes = [largest / 10.0**decade for decade in range(DECADES)] if largest else []
+    return [-size for size in sizes] + [0.0] + sizes[::-1]
+
+
+def table(header: str, tint: str, *cells: tuple[str, str], note: str = "", attributes: str = "") -> str:
+    """Return a box: a header and the cells below it, each with its background, and a note."""
+    below = "".join(f'<TD{attributes} BGCOLOR="{background}">{text}</TD>' for text, background in cells)
+    return framed(header, tint, [below], note, len(cells))
+
+
+def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int) -> str:
+    """Return a box of several rows."""
+    below = "".join(f"<TR>{row}</TR>" for row in rows)
+    last = f'<TR><TD COLSPAN="{columns}" BGCOLOR="{BLANK}">{note}</TD></TR>' if note else ""
+    return (
+        f'<TABLE {FRAMED} CELLPADDING="4"><TR><TD COLSPAN="{columns}" BGCOLOR="{tint}">{header}</TD></TR>'
+        f"{below}{last}</TABLE>"
+    )
+
+
+def small(text: str) -> str:
+    """Return the user's text for a label, in small letters."""
+    return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""

@@ -1,0 +1,81 @@
+"""Folds: a call of one of this package's compositions, such as tanh or softmax, as a single operation.
+
+Its derivatives are sums over the paths inside, by the same sweep as everywhere; the closed form is stored text.
+Not here: which calls a picture shows folded (`boxes`). Read next: `drawing.structure`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from autograd_mini import functions
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import sweep, topological_order
+from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.closed_forms import closed_form
+from autograd_mini.notation.names import call_of
+from autograd_mini.program.stack import Scope
+
+_INDEXED = ("softmax", "log_softmax", "logsumexp")  # of a list; their closed forms need no further numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A call: what goes in, what comes out, and the derivative of each output by each input."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    partials: dict[tuple[Value, Value], Any]  # by input and output; `ZERO` where no path leads from one to the other
+
+    @property
+    def closed_form(self) -> str:
+        """The closed form of its derivative; "" if none is known, or if the numbers are not those of the function."""
+        normalised = True
+        if self.name == "cross_entropy":
+            slopes = [self._slope(x) for x in self.inputs]
+            shares = functions.softmax([x.data for x in self.inputs])
+            targets = [share - slope for share, slope in zip(shares, slopes, strict=True)]
+            normalised = all(min(abs(t), abs(t - 1.0)) < 1e-9 for t in targets) and abs(math.fsum(targets) - 1.0) < 1e-9
+        elif not self._is_of_package():
+            return ""
+        known = closed_form(self.name, normalised)
+        return known.text if known is not None else ""
+
+    def _slope(self, x: Value) -> float:
+        partial = self.partials[x, self.outputs[0]]
+        return 0.0 if partial is ZERO else float(partial)
+
+    def _is_of_package(self) -> bool:
+        """Whether this package's function of that name gives the same results: a user's may have the same name."""
+        numbers = [x.data for x in self.inputs]
+        function: Callable[..., Any] = getattr(functions, self.name)
+        try:
+            again = function(numbers) if self.name in _INDEXED else function(*numbers)
+        except Exception:  # it takes more than these operands, such as a target
+            return any(x.origin is not None for x in self.outputs)
+        results = again if isinstance(again, (list, tuple)) else [again]
+        return set(map(repr, results)) >= {repr(output.data) for output in self.outputs}
+
+
+def call(node: Value) -> Scope | None:
+    """Return the user's call of a composition that a node is part of, or of relu, which is recorded directly."""
+    found, scope = call_of(node), node.scope
+    return scope if found is None and scope is not None and scope.name == "relu" and node.op else found
+
+
+def fold(name: str, nodes: Sequence[Value], outputs: Sequence[Value]) -> Fold:
+    """Return the fold of the nodes of a call, operands before results."""
+    inside = set(nodes)
+    inputs = tuple(dict.fromkeys([x for node in nodes for x in node.operands if is_node(x) and x not in inside]))
+    partials: dict[tuple[Value, Value], Any] = {}
+    for output in outputs:
+        order = topological_order(output, inputs)
+        deque(islice(sweep(output, 1.0, order), len(order) - len(inputs) + 1), maxlen=0)  # up to the first input
+        partials |= {(x, output): order[x] for x in inputs}
+    return Fold(name, inputs, tuple(outputs), partials)

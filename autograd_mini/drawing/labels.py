@@ -1,0 +1,115 @@
+"""Labels stand on their arrows: a dot program puts those of straight arrows elsewhere, and some behind a box.
+
+Not here: what they say (`picture`). Read next: `drawing.page`.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterator
+
+_NEAR = 14.0  # points between a label and its arrow
+_WIDE = 0.602  # of the size of a letter
+_EDGE = re.compile(r'<g id="[^"]*" class="edge">.*?</g>', re.DOTALL)
+_TEXT = re.compile(r'(<text [^>]*?) x="(-?[\d.]+)" y="(-?[\d.]+)"([^>]*font-size="([\d.]+)"[^>]*)>([^<]*)</text>')
+_PATH = re.compile(r'<path [^>]*? d="([^"]*)"')
+_CELL = re.compile(r'<polygon fill="#\w+" stroke="none" points="([^"]*)"')
+
+Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def on_arrows(svg: str) -> str:
+    """Return a picture whose labels stand on their arrows, outside boxes and beside one another."""
+    boxes = [_around(points) for points in _CELL.findall(svg)]
+    taken: list[Rectangle] = []
+
+    def moved(match: re.Match[str]) -> str:
+        group = match[0]
+        path, texts = _PATH.search(group), [*_TEXT.finditer(group)]
+        if path is None or not texts:
+            return group
+        points = [*_along(path[1])]
+        lines = [_rectangle(text) for text in texts]
+        now = _union(lines)
+        is_free = not any(_overlap(now, other) for other in boxes + taken)
+        if not is_free or _distance(now, points) > _NEAR:
+            here = _place(now, points, boxes, taken)
+            right, down = here[0] - now[0], here[1] - now[1]
+            now = here
+            group = _TEXT.sub(
+                lambda text: (
+                    f'{text[1]} x="{float(text[2]) + right:.2f}" y="{float(text[3]) + down:.2f}"{text[4]}>'
+                    f"{text[6]}</text>"
+                ),
+                group,
+            )
+        taken.append(now)
+        return group
+
+    return _EDGE.sub(moved, svg)
+
+
+def _place(
+    label: Rectangle, points: list[tuple[float, float]], boxes: list[Rectangle], taken: list[Rectangle]
+) -> Rectangle:
+    """Return the best place beside an arrow: free if possible, and near its middle."""
+    width, height = label[2] - label[0], label[3] - label[1]
+    middle, best, least = len(points) / 2.0, label, math.inf
+    for place, (x, y) in enumerate(points):
+        for left, top in (
+            (x + 3.0, y - height / 2.0),
+            (x - width - 3.0, y - height / 2.0),
+            (x - width / 2.0, y - height),
+        ):
+            there = (left, top, left + width, top + height)
+            crowded = sum(_overlap(there, other) for other in boxes) * 2 + sum(
+                _overlap(there, other) for other in taken
+            )
+            cost = 1000.0 * crowded + abs(place - middle)
+            if cost < least:
+                best, least = there, cost
+    return best
+
+
+def _along(path: str) -> Iterator[tuple[float, float]]:
+    """Yield points along a path of Bézier curves."""
+    numbers = [*map(float, re.findall(r"-?\d+\.?\d*", path))]
+    ends = [*zip(numbers[::2], numbers[1::2], strict=False)]
+    for start in range(0, len(ends) - 3, 3):
+        curve = ends[start : start + 4]
+        steps = max(4, int(math.dist(curve[0], curve[3]) / 8.0))
+        for step in range(steps + 1):
+            t = step / steps
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            yield (sum(w * x for w, (x, _) in zip(weights, curve, strict=True)),
+                   sum(w * y for w, (_, y) in zip(weights, curve, strict=True)))  # fmt: skip
+
+
+def _rectangle(text: re.Match[str]) -> Rectangle:
+    size, x, y = float(text[5]), float(text[2]), float(text[3])
+    width = _WIDE * size * len(html.unescape(text[6]).strip())
+    left = x - width / 2.0 if 'text-anchor="middle"' in text[1] + text[4] else x
+    return left, y - 0.75 * size, left + width, y + 0.25 * size
+
+
+def _union(rectangles: list[Rectangle]) -> Rectangle:
+    lefts, tops, rights, bottoms = zip(*rectangles, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _around(points: str) -> Rectangle:
+    numbers = [*map(float, re.findall(r"-?\d+\.?\d*", points))]
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _distance(label: Rectangle, points: list[tuple[float, float]]) -> float:
+    """Return how far a label is from an arrow."""
+    return min(
+        math.hypot(max(label[0] - x, 0.0, x - label[2]), max(label[1] - y, 0.0, y - label[3])) for x, y in points
+    )
