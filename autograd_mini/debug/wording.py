@@ -326,7 +326,7 @@ class Wording:
 
     def paths(self, node: Value) -> list[str]:
         """Return every path from the root to a node, with the product of its local derivatives, and their sum."""
-        found = self.trace.paths(node)
+        found = self.trace.paths(node, opened=self.trace.opened)
         if not found.paths:
             return [f"No path leads from {self.symbol(self.trace.root)} to {self.symbol(node)}."]
         rows = []

@@ -105,7 +105,8 @@ class Visit:
         """The last two texts in the boxes, by name."""
         return dict(
             self.page.evaluate(
-                "[...document.querySelectorAll('.shot:not([hidden]) .box')].map((box) => [box.getAttribute('aria-label').split(': ')[0],"
+                "[...document.querySelectorAll('.shot:not([hidden]) .box')].map("
+                "(box) => [box.getAttribute('aria-label').split(': ')[0],"
                 " [...box.querySelectorAll(':scope > text')].slice(-2).map((text) => text.textContent)])"
             )
         )
@@ -1164,10 +1165,10 @@ def chain(length: int) -> Value:
 
 
 SEEN = """() => {
-  const [area, picture] = [document.querySelector("#picture"), document.querySelector(".shot:not([hidden]) > svg")];
-  const [outer, inner] = [area.getBoundingClientRect(), picture.getBoundingClientRect()];
-  return outer.left <= inner.left && inner.right <= outer.right
-    && outer.top <= inner.top && inner.bottom <= outer.bottom && area.scrollWidth <= area.clientWidth && area.scrollHeight <= area.clientHeight;
+  const area = document.querySelector("#picture"), outer = area.getBoundingClientRect();
+  const inner = document.querySelector(".shot:not([hidden]) > svg").getBoundingClientRect();
+  return outer.left <= inner.left && inner.right <= outer.right && outer.top <= inner.top
+    && inner.bottom <= outer.bottom && area.scrollWidth <= area.clientWidth && area.scrollHeight <= area.clientHeight;
 }"""
 
 

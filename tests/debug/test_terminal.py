@@ -1091,12 +1091,45 @@ def test_rule_of_an_operation_of_the_users_says_that_it_has_none():
 
 
 def test_paths_lists_every_path_with_its_product(shell):
-    """The products add up to the gradient; the root has the empty path."""
+    """A call such as softmax is one factor until it is opened; the products add up to the gradient."""
     lines = shell("paths w").splitlines()
+    assert lines[0].split()[:7] == ["loss", "→", "log(a[1])", "→", "a", "→", "z[0]"] or "(-0.04518)" in lines[0]
+    assert lines[-1] == "   ∂loss/∂w = 1.905, the sum over 1 path"
+    lines = shell("open softmax", "paths w").splitlines()
+    assert lines[0] == "open: softmax"
     assert lines[-1] == "   ∂loss/∂w = 1.905, the sum over 2 paths"
-    assert lines[0].lstrip().startswith("loss → log(a[1]) → a → exp#6")
-    assert lines[0].endswith("= 2")
-    assert lines[1].endswith("= -0.09485")
+    assert lines[2].endswith("= -0.09485")
+    assert shell("fold") == "open: nothing\n"
     assert "∂loss/∂loss = 1, the sum over 1 path" in shell("paths loss")
-    (x,) = shell.trace.nodes("x")
-    assert f"the sum over {shell.trace.paths(x).count} paths" in shell("paths x")
+    (inner,) = shell.trace.nodes("#6")
+    assert f"the sum over {shell.trace.paths(inner).count} path" in shell("paths #6")
+
+
+def test_open_lets_n_go_into_a_call(shell):
+    """`n` passes softmax as a whole until it is opened, and again when it is folded; no other name is taken."""
+
+    def motions() -> int:
+        shell("jump start")
+        for count in range(100):
+            if shell.trace.position == len(shell.trace) - 1:
+                return count
+            shell("n")
+        raise AssertionError
+
+    few = motions()
+    shell("open softmax")
+    assert motions() > few
+    shell("fold softmax")
+    assert motions() == few
+    assert "There is no scope 'tanh'; there are" in shell("open tanh")
+
+
+def test_rule_of_a_call_is_its_closed_form(shell):
+    """By name, or after `n` went over it: with the numbers of its letters, and what they mean."""
+    said = [" ".join(line.split()) for line in shell("rule softmax").splitlines()]
+    assert said[0].endswith("= a_i(δ_ij − a_j) = 0.04743 × (1 − 0.04743) = 0.04518")
+    assert said[1].endswith("= a_i(δ_ij − a_j) = 0.04743 × (0 − 0.9526) = -0.04518")
+    assert said[2] == "with a = softmax(z), δ_ij = 1 if i = j, else 0"
+    shell("jump start", "n", "n", "n")
+    assert shell.trace.passed is not None
+    assert [" ".join(line.split()) for line in shell("rule").splitlines()] == said

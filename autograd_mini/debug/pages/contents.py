@@ -25,9 +25,9 @@ from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step, 
 from autograd_mini.debug.timeline.paths import Link
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Graph, arrange
+from autograd_mini.drawing.cells import scale, shade
 from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
-from autograd_mini.drawing.cells import scale, shade
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import number as short
@@ -160,7 +160,7 @@ class Contents:
                          "answer": repr(found.answer), "slips": slips, "otherwise": found.otherwise}}  # fmt: skip
 
     def _motion(self, steps: range) -> dict[str, Any]:
-        """Return where something happens: the node, its receiver and which contribution; of several steps, the boxes."""
+        """Return where something happens: the node, its receiver, which contribution; for several steps, the boxes."""
         journal = self.trace.journal
         if self.single:
             step = journal[steps[0]]

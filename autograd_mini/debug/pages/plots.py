@@ -1,7 +1,7 @@
 """A small plot of an operation by one operand: its curve, and the tangent whose slope is the local derivative.
 
 It is SVG without style attributes, which the policy of a page forbids. Not here: formulas (`mathml`).
-Read next: `debug.pages.scenes`.
+Read next: `debug.pages.folded`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from autograd_mini.core.row import ZERO, Interval
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.picture import escaped
+from autograd_mini.drawing.cells import escaped
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.text import number
 

@@ -13,7 +13,7 @@ from autograd_mini import functions
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.table import ndtr
 from autograd_mini.debug.timeline.journal import edges
-from autograd_mini.drawing.folds import Fold, fold
+from autograd_mini.drawing.folds import fold
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.closed_forms import ClosedForm, closed_form
 from autograd_mini.notation.names import call_of, users_of
@@ -47,8 +47,11 @@ class Call:
     def form(self) -> ClosedForm | None:
         """Return the closed form of its derivative, if one is known and holds here."""
         text = self.fold.closed_form
-        forms = [closed_form(self.name, is_normalised) for is_normalised in (True, False)]
-        return next((form for form in forms if form is not None and form.text == text), None)
+        for is_normalised in (True, False):
+            found = closed_form(self.name, is_normalised)
+            if found is not None and found.text == text:
+                return found
+        return None
 
     def numbered(self, output: Value, by: Value, value: Callable[[Value], float]) -> str:
         """Return the closed form with its numbers; "" where a letter's number is not known, or it does not fit."""
@@ -79,8 +82,8 @@ class Call:
     def text(self, output: Value, by: Value, value: Callable[[Value], float]) -> str:
         """Return the derivative of an output by an input: closed form, its numbers, and the result."""
         form, slope = self.form(), self.slope(output, by)
-        parts = [form.text] * (form is not None) + [self.numbered(output, by, value)]
-        return " = ".join(dict.fromkeys(filter(None, [*parts, number(slope or 0.0)])))
+        parts = [form.text if form is not None else "", self.numbered(output, by, value), number(slope or 0.0)]
+        return " = ".join(dict.fromkeys(filter(None, parts)))
 
 
 def calls_in(order: Sequence[Value]) -> dict[Scope, Call]:

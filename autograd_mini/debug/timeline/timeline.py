@@ -7,12 +7,12 @@ The step at the position has just happened; moving changes only that number. Not
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, overload
 
 from autograd_mini.debug.timeline.expressions import Expression, Moment
-from autograd_mini.debug.timeline.index import Index
 from autograd_mini.debug.timeline.folds import Call, calls_in, folded_edges
+from autograd_mini.debug.timeline.index import Index
 from autograd_mini.debug.timeline.journal import BACKWARD, Journal, Step
 from autograd_mini.debug.timeline.paths import MOST, Paths, Walk
 from autograd_mini.engine import Value
@@ -138,14 +138,14 @@ class Timeline(Index, Sequence[Step]):
             self._calls = calls_in(self.journal.order)
         return self._calls
 
-    def paths(self, node: Value, most: int = MOST, inside: bool = False) -> Paths:
+    def paths(self, node: Value, most: int = MOST, opened: Collection[str] = ()) -> Paths:
         """Return the paths from the root to a node, whose products add up to its gradient at the end of the sweep.
 
         Args:
             node: a node of the graph.
             most: list the heaviest if there are more paths.
-            inside: go through the calls of this package's compositions; else each is one factor, its own derivative.
-                A node inside a call is always reached through it.
+            opened: the names of compositions to go through; a call of any other, such as softmax, is one factor. To a
+                node inside a call, paths go through all.
 
         Raises:
             ArgumentError: the node is not in the graph.
@@ -156,10 +156,11 @@ class Timeline(Index, Sequence[Step]):
         [3.0, 3.0, 1.0]
         """
         self.number(node)
-        order, calls = self.journal.order, {} if inside else self.calls
-        hidden = any(node in call.nodes and node not in call.fold.outputs for call in calls.values())
-        if hidden or not calls or most != MOST:
-            return Walk(order, self.seed, folded_edges({} if hidden else calls), most).to(node)
+        order, calls = self.journal.order, self.calls
+        closed = {scope: call for scope, call in calls.items() if call.name not in opened}
+        hidden = any(node in call.nodes and node not in call.fold.outputs for call in closed.values())
+        if hidden or len(closed) < len(calls) or most != MOST:
+            return Walk(order, self.seed, folded_edges({} if hidden else closed), most).to(node)
         self._walk = self._walk or Walk(order, self.seed, folded_edges(calls))
         return self._walk.to(node)
 
