@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -625,6 +626,22 @@ def test_everything_is_reached_by_keyboard_and_focus_is_seen(softmax, tmp_path, 
         }"""
         assert shown.evaluate(visible)
     assert {"one step on", "step", "speed", "keys", "larger", "z0", "loss", "digits"} <= reached
+
+
+@in_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_axe_finds_nothing(softmax, tmp_path, chromium, scheme, width):
+    """The checker of accessibility that others trust has no complaint, with paths shown too."""
+    axe = pytest.importorskip("axe_core_python")
+    script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
+    shown = Visit(chromium, debug.page(softmax, tmp_path / "page.html"), "#step=19", **options)
+    shown.page.evaluate(script)
+    for _ in range(2):
+        assert [found["id"] for found in shown.page.evaluate("axe.run()")["violations"]] == []
+        shown.page.evaluate("trails(0)")
+    shown.context.close()
 
 
 CONTRAST = """() => {

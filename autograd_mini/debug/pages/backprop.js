@@ -124,7 +124,8 @@ function prepare(made) {  // a picture that is shown for the first time
 }
 
 function visit(box) {  // go to the step of a box; of a leaf, show the paths too; a folded call opens
-  if (box.fold >= 0) return open(shots.find((made) => made.key && !made.closed.includes(box.fold)));
+  const opened = box.fold >= 0 && shots.find((made) => made.key && !made.closed.includes(box.fold));
+  if (opened) return open(opened);
   const backward = box.backward >= 0 && now >= data.start;
   show(backward && now === box.backward ? box.forward : backward ? box.backward : box.forward);
   if (box.leaf >= 0) trails(box.leaf);
@@ -168,7 +169,8 @@ function open(made, number = now) {
 function stepInto() {  // into the call of this motion, or of the next one
   for (const number of [now, now + 1]) {
     const fold = number <= last ? inside(number) : -1;
-    if (fold >= 0) return open(shots.find((made) => made.key && !made.closed.includes(fold)), run(number)[0]);
+    const opened = fold >= 0 && shots.find((made) => made.key && !made.closed.includes(fold));
+    if (opened) return open(opened, run(number)[0]);
   }
   show(now + 1);
 }

@@ -34,7 +34,8 @@ from autograd_mini.notation.text import number as short
 
 _MOST_ROWS = 100  # in the table of gradients
 _MOST_OPEN = 12  # calls that can be opened one by one
-_MOST_TALL = 60  # boxes of a picture that a phone gets upright too
+_MOST_BOXES = 450  # in all the pictures of open calls: a picture of 100 takes a quarter of a second
+_MOST_TALL = 40  # boxes of a picture that a phone gets upright too
 _MOST_PLOTS = 1_000
 _MOST_LINKS = 30_000  # of all paths on a page
 
@@ -70,15 +71,19 @@ class Contents:
     def _opened(self, graph: Graph, first: Shot) -> Iterator[Shot]:
         """Yield pictures in which one of the calls is open, and one in which all are."""
         used: Counter[str] = Counter()
+        left = _MOST_BOXES
         for call in self.calls[:_MOST_OPEN]:
             scope = first.boxes.box[call.nodes[0]].part
             assert scope is not None  # a folded call is a part
             used[call.name] += 1
             key = f"{call.name}-{used[call.name]}" if used[call.name] > 1 else call.name
             boxes = arrange(graph, names=self.trace.names, expand=[scope.scopes[0]])
+            left -= len(boxes.boxes)
+            if left < 0:
+                break
             yield Shot(key, FoldedCall(self.trace, call).title, self.trace, boxes)
-        if len(self.calls) > 1:
-            yield Shot("all", "all", self.trace, arrange(graph))
+        if len(self.calls) > 1 and len((boxes := arrange(graph)).boxes) <= _MOST_BOXES // 3:
+            yield Shot("all", "all", self.trace, boxes)
 
     @property
     def html(self) -> str:
