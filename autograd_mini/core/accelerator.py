@@ -20,7 +20,7 @@ def _loaded() -> tuple[ModuleType | None, str]:
     try:
         from autograd_mini.core import _native
     except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError) or "_native" in str(error)
+        missing = isinstance(error, ModuleNotFoundError) or str(error).startswith("cannot import name")
         return None, "it was not compiled" if missing else str(error)
     return _native, ""
 
