@@ -1,4 +1,4 @@
-"""Random programs for both texts of the inner loop: run as a module, it answers for the text that its environment chose.
+"""Random programs for both texts of the inner loop: as a process, it answers for the text of its environment.
 
 A program is plain data: leaves, and steps that name an operation and pick operands from everything made before.
 """
@@ -222,13 +222,8 @@ def wide():
     return digest(am.sum(xs) * am.dot(xs, xs[::-1]) + am.mean([x * 0.1 for x in xs if type(x) is Value]))
 
 
-TASKS = {
-    "answer": answer,
-    "singles": singles,
-    "deep": deep,
-    "wide": wide,
-    "implementation": lambda: am.engine.implementation,
-}
+TASKS = {function.__name__: function for function in (answer, singles, deep, wide)}
+TASKS["implementation"] = lambda: am.engine.implementation
 
 
 class Other:
