@@ -306,15 +306,14 @@ static PyObject *record_dot(PyObject *module, PyObject *const *args, Py_ssize_t 
 /* -- the order and the sweep -------------------------------------------------------------------------------------- */
 
 /* Signals are handled, and other threads run, in `rest` alone. They may walk through the same nodes and mark them, so
-   this order then marks its nodes again. */
+   this walk then marks its nodes again. */
 typedef struct {
-    Cell **nodes; /* operands before results */
+    Cell **nodes, **path; /* operands before results; nodes that wait for an operand, each with its place to look next */
     double *adjoints;
     char *is_reached; /* whether an adjoint has arrived */
-    Py_ssize_t count, room;
+    Py_ssize_t count, room, depth, path_room;
     unsigned long long walk;
 } Order;
-typedef struct { Cell *node; Py_ssize_t next; } Step;
 enum { FAILED = -1, UNUSUAL, DONE };
 #define STRIDE 65536             /* nodes between two rests: a few milliseconds */
 
@@ -322,23 +321,31 @@ static int rest(Order *order) {
     if (PyErr_CheckSignals() < 0) return FAILED;
     if (order->walk == walks) return DONE;
     order->walk = ++walks;
+    for (Py_ssize_t i = 0; i < order->depth; i++) order->path[i]->place = 0; /* what was found there is skipped */
     for (Py_ssize_t i = 0; i < order->count; i++)
         order->nodes[i]->in.walk = order->walk, order->nodes[i]->place = (unsigned int)i;
     return DONE;
 }
 
-static int grow(void **array, Py_ssize_t *room, size_t size) { /* make room for twice as many */
-    Py_ssize_t more = *room ? 2 * *room : 64;
-    void *bigger = more <= UINT_MAX ? PyMem_Realloc(*array, more * size) : NULL;
-    if (bigger == NULL) return PyErr_NoMemory(), FAILED;
-    return *array = bigger, *room = more, DONE;
+static int append(Order *order, Cell ***array, Py_ssize_t *count, Py_ssize_t *room, Cell *node) {
+    if (*count == *room) {
+        Py_ssize_t more = *room ? 2 * *room : 64;
+        Cell **bigger = more <= UINT_MAX ? PyMem_Realloc(*array, more * sizeof(Cell *)) : NULL;
+        if (bigger == NULL) return PyErr_NoMemory(), FAILED;
+        *array = bigger, *room = more;
+    }
+    (*array)[(*count)++] = node;
+    return *count % STRIDE ? DONE : rest(order);
 }
 
-static int append(Order *order, Cell *node) {
-    if (order->count == order->room && grow((void **)&order->nodes, &order->room, sizeof(Cell *)) < 0) return FAILED;
+static int enter(Order *order, Cell *node) { /* the path */
+    node->place = 0;
+    return append(order, &order->path, &order->depth, &order->path_room, node);
+}
+
+static int settle(Order *order, Cell *node) { /* in the order */
     node->in.walk = order->walk, node->place = (unsigned int)order->count;
-    order->nodes[order->count++] = node;
-    return order->count % STRIDE ? DONE : rest(order);
+    return append(order, &order->nodes, &order->count, &order->room, node);
 }
 
 /* Edge i of a node: the operand, with the partial; NULL if there is none, the node itself if Python must decide. */
@@ -364,28 +371,21 @@ static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, double *partial
 }
 
 static int walk_behind(Order *order, Cell *root) { /* `sweep.order_of_pairs`: depth first, one operand at a time */
-    Step *path = NULL;
-    Py_ssize_t depth = 0, room = 0;
-    int outcome = DONE;
+    int outcome = root->in.walk == order->walk ? DONE : enter(order, root);
     double partial;
-    Cell *next = root->in.walk == order->walk ? NULL : root, *operand;
-    while (outcome == DONE && (next || depth)) {
-        if (next) {
-            if (depth == room && grow((void **)&path, &room, sizeof(Step)) < 0) outcome = FAILED;
-            else path[depth++] = (Step){next, 0}, outcome = depth % STRIDE ? DONE : rest(order);
-        }
-        next = NULL;
-        while (outcome == DONE && next == NULL && edge(path[depth - 1].node, path[depth - 1].next++, &operand, &partial)) {
-            if (operand == path[depth - 1].node) outcome = UNUSUAL;
-            else if (operand && operand->in.walk != order->walk) next = operand;
-        }
-        if (outcome == DONE && next == NULL) outcome = append(order, path[--depth].node);
+    while (outcome == DONE && order->depth) {
+        Cell *node = order->path[order->depth - 1], *operand, *next = NULL;
+        while (next == NULL && edge(node, node->place++, &operand, &partial))
+            if (operand && operand->in.walk != order->walk) next = operand;
+        if (next == node) outcome = UNUSUAL;
+        else if (next) outcome = enter(order, next);
+        else order->depth--, outcome = settle(order, node);
     }
-    PyMem_Free(path);
     return outcome;
 }
 
 static int prepare(Order *order) {
+    PyMem_Free(order->path), order->path = NULL;
     order->adjoints = PyMem_Malloc(order->count * sizeof(double));
     order->is_reached = PyMem_Calloc(order->count, 1);
     return order->adjoints && order->is_reached ? DONE : (PyErr_NoMemory(), FAILED);
@@ -408,7 +408,7 @@ static int sweep(Order *order, Py_ssize_t end) { /* `sweep.sweep`: the chain rul
 }
 
 static PyObject *answer(Order *order, int outcome) { /* whether it was done */
-    PyMem_Free(order->nodes), PyMem_Free(order->adjoints), PyMem_Free(order->is_reached);
+    PyMem_Free(order->nodes), PyMem_Free(order->path), PyMem_Free(order->adjoints), PyMem_Free(order->is_reached);
     return outcome == FAILED ? NULL : PyBool_FromLong(outcome == DONE);
 }
 
@@ -438,7 +438,7 @@ static PyObject *over_dict(Cell *root, PyObject *seed, PyObject *found, Py_ssize
     int outcome = PyDict_CheckExact(found) && IS_VALUE(root) ? DONE : UNUSUAL;
     for (Py_ssize_t at = 0; outcome == DONE && PyDict_Next(found, &at, &node, &adjoint);) {
         int is_usual = IS_VALUE(node) && (adjoint == known[ZERO] || PyFloat_CheckExact(adjoint));
-        outcome = is_usual ? append(&order, CELL(node)) : UNUSUAL;
+        outcome = is_usual ? settle(&order, CELL(node)) : UNUSUAL;
     }
     Py_ssize_t i = order.count;
     if (outcome == DONE) outcome = walk_behind(&order, root);
@@ -499,6 +499,7 @@ static PyMethodDef functions[] = {
 static int execute(PyObject *module) {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) /* what it remembers is one interpreter's */
         return PyErr_SetString(PyExc_ImportError, "the C text runs in the main interpreter only"), -1;
+    if (PyModule_AddIntConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0) return -1; /* `accelerator` compares it */
     cell_type.tp_new = PyBaseObject_Type.tp_new; /* so that `object.__new__` makes nodes */
     return PyType_Ready(&cell_type) < 0 ? -1 : PyModule_AddObjectRef(module, "Cell", (PyObject *)&cell_type);
 }

@@ -92,7 +92,7 @@ class Picture:
     def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
         self.boxes, self.gradients, self.precision = boxes, gradients, precision
         self.names, self.numbers = names, numbers
-        self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
+        self.ids = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = max((abs(g) for g in gradients.numbers.values() if math.isfinite(g)), default=0.0)
         self.collapsed = any(box.alone is None for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
@@ -150,7 +150,7 @@ class Picture:
             name = _node(self.ports.get(box, ""))
             if not name:
                 drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
-                yield f"{self.place[box]} [id={self.place[box]} label=<{drawn}>]\n"
+                yield f"{self.ids[box]} [id={self.ids[box]} label=<{drawn}>]\n"
             elif box is self.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
@@ -160,13 +160,13 @@ class Picture:
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
         self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
-        self.ports = {box: f"{name}:{self.place[box]}" for name, row in self.rows.items() for box in row}
+        self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
         self.fans = any(tail in self.ports and head in self.ports for tail, head in self.boxes.arrows)
 
     def _row(self, name: str) -> str:
         cells = []
         for box in self.rows[name]:
-            key = self.place[box]  # old versions of dot drop the id without a link; `render` removes it
+            key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
         start = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
@@ -187,7 +187,7 @@ class Picture:
             facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         remark = self._small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
         value = self._number(self.numbers.value(node)) + remark
         return table(self._header(node), tint(box), (value, _BLANK), cell)
@@ -214,8 +214,8 @@ class Picture:
             facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
         facts.append(f"largest gradient {told}")
         if box.part is not None:
-            facts += self._opens(self.place[box], box.part)
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
+            facts += self._opens(self.ids[box], box.part)
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         header = f"<B>{label(name) + often or ' '}</B>{self._small('  ' + content if content != name else '')}"
         if box.around:
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{_BLANK}">{header}</TD></TR></TABLE>'
@@ -284,8 +284,8 @@ class Picture:
             if partial is ZERO:
                 partial, style, remark = 0.0, style + " style=dashed", ": a branch not taken, or a step"
             self.tooltips[key] = f"local derivative {partial!r}{remark}"
-            tail = self.place[self.boxes.box[operand]]
-            yield f'{tail} -> {self.place[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
+            tail = self.ids[self.boxes.box[operand]]
+            yield f'{tail} -> {self.ids[box]} [id={key} label=" {self._number(partial)} "{style}]\n'
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -300,7 +300,7 @@ class Picture:
             whole = not self.fans or self.levels[head] - self.levels[tail] > 1
             ends = []
             for box, side in (tail, self.leave), (head, self.enter):
-                port = self.ports.get(box, self.place[box])
+                port = self.ports.get(box, self.ids[box])
                 side = f":{side}" if box.alone is None and not (whole and self.across) else ""  # anywhere on wide boxes
                 ends.append((_node(port) if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
@@ -336,7 +336,7 @@ class Picture:
     def _in_order(self, node: Value) -> Iterator[str]:
         """Yield invisible edges between leaves that only this node uses: dot forgets `ordering` where scopes are."""
         boxes = [self.boxes.box[x] for x in node.operands if is_node(x) and x.op is None and not x.scope]
-        leaves = [self.place[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
+        leaves = [self.ids[box] for box in boxes if box.alone is not None and self.uses[box] == 1]
         for upper, lower in pairwise(leaves):
             yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
 

@@ -26,6 +26,7 @@ from autograd_mini.core.sweep import topological_order
 from autograd_mini.program.marks import last_root
 from tests.effort import effort
 
+IS_PURE = am.engine.implementation == "python"
 has_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers that signal")
 
 
@@ -80,18 +81,18 @@ class Interrupting:
 @has_timers
 def test_signals_are_handled_during_a_sweep():
     """A sweep through a million nodes handles many signals on its way, so Ctrl-C does not wait for its end."""
-    y = chain(Value(1.0), 1_000_000)
+    y = chain(Value(1.0), 100_000 if IS_PURE else 1_000_000)
     with Interrupting(lambda: None) as interrupting:
         y.backward()
     assert interrupting.count >= 8
 
 
 @has_timers
-@pytest.mark.parametrize("after", [1, 2, 5, 9])
+@pytest.mark.parametrize("after", [1, 3, 6])
 def test_an_interruption_changes_no_gradient(after):
     """An error in the handler of a signal ends the sweep; all gradients are what they were, and the next is whole."""
     x = Value(1.0)
-    y = chain(x, 400_000)
+    y = chain(x, 200_000)
     y.backward()
     nodes = [*topological_order(y)]
     before = [node._grad for node in nodes]
@@ -105,7 +106,7 @@ def test_an_interruption_changes_no_gradient(after):
             before[0] = x._grad
     assert [node._grad for node in nodes] == before
     y.backward()
-    assert x.grad == before[0] + 200_001.0
+    assert x.grad == before[0] + 100_001.0
 
 
 @has_timers
@@ -113,7 +114,7 @@ def test_an_interruption_changes_no_gradient(after):
 def test_a_sweep_inside_a_sweep(place):
     """A handler, or a thread that it waits for, sweeps through the same graph: both sweeps count, whole."""
     x = Value(1.0)
-    y = chain(x, 400_000)
+    y = chain(x, 200_000)
     z = y * 3.0
     inner = []
 
@@ -136,7 +137,7 @@ def test_a_sweep_inside_a_sweep(place):
         while len(inner) < 3:
             y.backward()
             rounds += 1
-    assert x.grad == 200_001.0 * (rounds + 3 * len(inner)) + 501.0 * len(inner)
+    assert x.grad == 100_001.0 * (rounds + 3 * len(inner)) + 501.0 * len(inner)
 
 
 def test_threads_that_share_leaves():
@@ -412,9 +413,6 @@ def is_python(sweeps, work):
     return bool(sweeps)
 
 
-IS_PURE = am.engine.implementation == "python"
-
-
 def test_a_debugger_leads_into_the_python_text(sweeps):
     """With a trace function, backward() steps through the Python sweep; one that measures coverage does not count."""
     y = Value(2.0) ** 2
@@ -443,17 +441,20 @@ def test_a_debugger_leads_into_the_python_text(sweeps):
     assert is_python(sweeps, y.backward) is IS_PURE
 
 
-@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="sys.monitoring came with Python 3.12")
-@pytest.mark.parametrize(("name", "counts"), [("DEBUGGER_ID", True), ("COVERAGE_ID", False), ("PROFILER_ID", False)])
-def test_a_debugger_that_monitors(sweeps, name, counts):
-    """A debugger may use `sys.monitoring`, where measuring coverage has an id of its own."""
-    y, tool = Value(2.0) ** 2, getattr(sys.monitoring, name)
-    sys.monitoring.use_tool_id(tool, "a tool of the tests")
-    try:
-        stepped = is_python(sweeps, y.backward)
-    finally:
-        sys.monitoring.free_tool_id(tool)
-    assert stepped is (counts or IS_PURE)
+if hasattr(sys, "monitoring"):  # since Python 3.12
+
+    @pytest.mark.parametrize(
+        ("name", "counts"), [("DEBUGGER_ID", True), ("COVERAGE_ID", False), ("PROFILER_ID", False)]
+    )
+    def test_a_debugger_that_monitors(sweeps, name, counts):
+        """A debugger may use `sys.monitoring`, where measuring coverage has an id of its own."""
+        y, tool = Value(2.0) ** 2, getattr(sys.monitoring, name)
+        sys.monitoring.use_tool_id(tool, "a tool of the tests")
+        try:
+            stepped = is_python(sweeps, y.backward)
+        finally:
+            sys.monitoring.free_tool_id(tool)
+        assert stepped is (counts or IS_PURE)
 
 
 def test_what_watches_steps_runs_the_python_text(sweeps):

@@ -7,7 +7,10 @@ import importlib
 import importlib.util
 import inspect
 import math
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +142,165 @@ def test_each_operator_of_the_c_cell_has_a_twin():
         assert hasattr(cell._Text, name) or hasattr(Methods, name), name
     fields = {name for name in vars(native.Cell) if not name.endswith("__")}
     assert fields == {"_data", "_dleft", "_dright", "_grad", "_left", "_notes", "_right", "_row"}
+
+
+# -- nothing breaks it -------------------------------------------------------------------------------------------------
+
+FIELDS = ("_data", "_dleft", "_dright", "_grad", "_left", "_notes", "_right", "_row")
+ABUSE = f"""
+import contextlib, copy, gc, pickle, sys
+import autograd_mini as am
+from autograd_mini.core import cell
+FIELDS = {FIELDS}
+anything = (Exception, SystemError)
+
+def attempts(node, others):
+    a, b, s, p = others
+    return (
+        lambda: s + 1, lambda: 1 / s, lambda: node * node, lambda: node ** 2, lambda: 2 ** node, lambda: -node,
+        lambda: abs(node), lambda: node < a, lambda: repr(node), lambda: hash(node), lambda: am.relu(node),
+        lambda: am.sum([a, b, s, p, 1.0]), lambda: am.dot([a, node], [node, 2.0]), lambda: node.operands,
+        lambda: node.partials, lambda: node._dleft, lambda: node._dright, lambda: node.grad, lambda: node.op,
+        lambda: node.name, lambda: setattr(node, "name", "n"), lambda: (s * b + p + node).backward(),
+        lambda: am.grad(lambda x: x * node * s)(2.0), lambda: copy.copy(node), lambda: copy.deepcopy(s * node),
+        lambda: pickle.dumps(node), lambda: sys.getsizeof(node), lambda: node.__init__(1.0),
+    )
+"""
+NONSENSE = """
+junk = [None, 0, 1.5, True, "x", (), (1.0,), (None,) * 4, (am.ZERO,) * 7, [], {}, am.ZERO, object(), float, len,
+        am.Value(3.0), am.Value, (am.Value(1.0),) * 6, float("nan"), 10**400, cell.TABLE["mul"], cell.TABLE["where"]]
+for field in FIELDS:
+    for thing in [*junk, "delete"]:
+        for which in range(4):
+            a = am.Value(1.0)
+            b = am.relu(a * 2 + a)
+            s = am.dot([a, b, 2.0], [b, a, a])
+            node = (a, b, s, a * b)[which]
+            with contextlib.suppress(AttributeError):
+                delattr(node, field) if thing == "delete" else setattr(node, field, thing)
+            for attempt in attempts(node, (a, b, s, a * b)):
+                with contextlib.suppress(*anything):
+                    attempt()
+            del a, b, s, node, attempt
+gc.collect()
+"""
+UNUSED = """
+for _ in range(3):
+    node = object.__new__(am.Value)
+    a, b, s, p = (am.Value(float(i)) for i in range(4))
+    for attempt in attempts(node, (a, b, s, p)):
+        with contextlib.suppress(*anything):
+            attempt()
+try:
+    am.relu(object.__new__(am.Value))
+except (TypeError, AttributeError):
+    print("refused")
+"""
+CLASSES = """
+from autograd_mini.core.copies import Copied
+for _ in range(3000):  # a class that loses a reference with each node dies early
+    object.__new__(cell.Cell)
+for _ in range(300):
+    class Bare(cell.Cell):
+        pass
+    class Held(cell.Cell):
+        def __del__(self):
+            -am.Value(1.0)
+    bare, held = [Bare() for _ in range(5)], Held()
+    held.me = held
+    for operate in (lambda: bare[0] + 1, lambda: 1 * bare[0], lambda: -bare[0], lambda: bare[0] ** 2,
+                    lambda: am.Value(1.0) + bare[0], lambda: am.relu(bare[0])):
+        with contextlib.suppress(*anything):
+            operate()
+    del bare, held
+Twin = type("Twin", (cell.Cell, Copied), {"__slots__": am.Value.__slots__})
+for _ in range(3000):
+    node = -am.Value(1.0)
+    with contextlib.suppress(TypeError):
+        node.__class__ = Twin
+    with contextlib.suppress(*anything):
+        node + am.Value(2.0)
+    del node
+gc.collect()
+print(-am.Value(2.0), sys.getrefcount(Twin) < 100, sys.getrefcount(am.Value) > 3)
+"""
+AGAIN = """
+old = am.Value(2.0)
+y = old * 3.0
+for name in [name for name in sys.modules if name.partition(".")[0] == "autograd_mini"]:
+    del sys.modules[name]
+import autograd_mini as again
+x = again.Value(2.0)
+(x * x * 3).backward()
+with contextlib.suppress(*anything):
+    y.backward()
+with contextlib.suppress(*anything):
+    x + old
+with contextlib.suppress(*anything):
+    again.relu(old) * y
+del old, y
+gc.collect()
+print(x.grad)
+"""
+
+
+@pytest.mark.parametrize("script", [NONSENSE, UNUSED, CLASSES, AGAIN], ids=["fields", "unused", "classes", "again"])
+def test_nothing_crashes_it(script):
+    """Private fields of any kind or missing, nodes without __init__, strange classes, a second import: no crash."""
+    printed = [
+        subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", ABUSE + script],
+            env={**os.environ, "AUTOGRAD_MINI_PURE": pure}, capture_output=True, text=True, timeout=120, check=True,
+        ).stdout
+        for pure in ("0", "1")
+    ]  # fmt: skip
+    assert printed[0] == printed[1]
+
+
+def test_operators_refuse_alike():
+    """What one text refuses, the other does, with an error of the same kind: huge integers, a modulus, other classes."""
+    script = """
+import numpy, decimal, fractions
+import autograd_mini as am
+from autograd_mini import micrograd
+v, m = am.Value(2.0), micrograd.Value(2.0)
+others = [10**400, -(10**400), 2**63, -1, True, "2", None, 2j, decimal.Decimal(2), fractions.Fraction(1, 3), [1.0], m,
+          numpy.float64(2.5), numpy.float32(0.1), numpy.int64(3), numpy.bool_(True), numpy.array(2.0), numpy.ones(2),
+          am.Value, object, float("nan"), 2, 2.0, numpy.longdouble(0.1)]
+operators = ["a + b", "a - b", "a * b", "a / b", "a ** b", "a // b", "a % b", "pow(a, b, 5)", "a @ b", "a << b", "a & b",
+             "a.__add__(b)", "a.__radd__(b)", "a.__rpow__(b)", "am.Value.__add__(a, b)", "am.Value.__mul__(b, a)",
+             "sum([a, b])", "divmod(a, b)", "am.Value(b)", "am.dot([a, b], [b, a])", "am.sum([b, a])"]
+for text in operators:
+    for other in others:
+        for a, b in ((v, other), (other, v)):
+            try:
+                answer = eval(text)
+                print(text, repr(answer), type(answer).__name__, getattr(answer, "partials", None))
+            except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+                kind = "TypeError" if isinstance(error, AttributeError) and "__" in text else type(error).__name__
+                print(text, kind, isinstance(error, am.AutogradError))
+for text in ("v.foo", "vars(v)", "v.m", "v._backward", "del_", "v[0]", "v()", "len(v)", "iter(v)", "int(v)", "round(v)"):
+    try:
+        print(text, eval(text))
+    except Exception as error:
+        print(text, type(error).__name__, error)
+try:
+    v.foo = 1
+except AttributeError as error:
+    print(error)
+try:
+    class Own(am.Value):
+        pass
+except am.OperandError as error:
+    print(error)
+print([isinstance(thing, am.Value) for thing in (v, m, 2.0)], issubclass(micrograd.Value, am.Value), v.__reduce__()[1:])
+"""
+    printed = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script],
+            env={**os.environ, "AUTOGRAD_MINI_PURE": pure}, capture_output=True, text=True, timeout=120, check=True,
+        ).stdout
+        for pure in ("0", "1")
+    ]  # fmt: skip
+    hidden = re.compile(r"0x[0-9a-f]+")
+    assert hidden.sub("", printed[0]).splitlines() == hidden.sub("", printed[1]).splitlines()

@@ -11,7 +11,7 @@ from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.commands import Shell
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import line, printable
+from autograd_mini.debug.wording import file_and_line, printable
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output.streams import abandon
@@ -35,7 +35,7 @@ def debug(
     def stop(call: Call) -> None:
         if at is not None and call.number != at:
             return
-        where = f" at {line(call.site)}" if call.site is not None else ""
+        where = f" at {file_and_line(call.site)}" if call.site is not None else ""
         with shared.debugger():
             if not shell.interact(call.trace(), f"backward(), call {call.number}{where}. {_HOW}"):
                 raise Quit
