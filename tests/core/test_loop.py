@@ -454,7 +454,7 @@ if hasattr(sys, "monitoring"):  # since Python 3.12
             stepped = is_python(sweeps, y.backward)
         finally:
             sys.monitoring.free_tool_id(tool)
-        assert stepped is (counts or IS_PURE)
+        assert stepped is (bool(counts) or IS_PURE)
 
 
 def test_what_watches_steps_runs_the_python_text(sweeps):

@@ -121,6 +121,8 @@ def _run(pool, steps):
     pool = [*pool]
     for name, *picks in steps:
         x, y, z = [pool[-1 - pick % len(pool)] if pick < 50 else pool[pick % len(pool)] for pick in picks]
+        if type(x) is not Value and type(y) is not Value:
+            x = pool[0]  # not ours to test, and powers of integers may be endless
         try:
             pool.append(OPERATIONS[name](x, y, z))
         except (am.AutogradError, ArithmeticError, TypeError, ValueError) as error:
