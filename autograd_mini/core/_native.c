@@ -198,7 +198,7 @@ static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n) {
 }
 
 static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* the operator in Python */
-    int is_reflected = b && IS_VALUE(b) && !IS_VALUE(a);
+    int is_reflected = !PyObject_TypeCheck(a, value_type) || (b && IS_VALUE(b) && !IS_VALUE(a));
     return PyObject_CallFunctionObjArgs(known[OPERATORS + 2 * row + is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
 }
 

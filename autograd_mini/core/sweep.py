@@ -6,11 +6,10 @@ Not here: recording, and the derivatives of operations. Read next: `core.acceler
 
 from __future__ import annotations
 
-import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress, islice
-from operator import attrgetter
+from operator import attrgetter, is_not, ne
 from typing import Any
 
 from autograd_mini.core.accelerator import is_stepped, native
@@ -127,26 +126,22 @@ def accumulate(root: Any, seed: Any) -> None:
     """Add its adjoint to the gradient of each leaf behind a root, and make it the gradient of each computed node.
 
     All are written in one call, during which no signal arrives and no other thread runs: after an interruption, no
-    gradient has changed. If another thread or a signal handler has added to a leaf meanwhile, the sums are made again.
+    gradient has changed. If another thread or a signal handler has added to a leaf meanwhile, it begins again.
     """
     if _is_unwatched() and native.accumulate(root, seed):
         return
     found = topological_order(root)
     propagate(root, seed, found)
     leaves = [node for node in found if node._row is None]
-    while True:
-        before = [*_told_apart(leaves)]
-        gradients = [
-            adjoint if node._row is not None or (old := node._grad) is None else old + adjoint
-            for node, adjoint in found.items()
-        ]
-        changes = map(operator.ne if native else operator.is_not, before, _told_apart(leaves))
-        if not any(chain(changes, map(type(root)._grad.__set__, found, gradients))):
-            return
+    before = [*_gradients(leaves)]
+    sums = [a if node._row is not None or (old := node._grad) is None else old + a for node, a in found.items()]
+    changes = map(ne if native else is_not, before, _gradients(leaves))
+    if any(chain(changes, map(type(root)._grad.__set__, found, sums))):
+        accumulate(root, seed)
 
 
-def _told_apart(leaves: Sequence[Any]) -> Iterator[Any]:
-    """Their gradients, to see whether one was replaced; by their digits where C puts them into new boxes each time."""
+def _gradients(leaves: Iterable[Any]) -> Iterator[Any]:
+    """Those of now, to see whether one is replaced; in digits where C puts them into new boxes each time."""
     gradients = map(attrgetter("_grad"), leaves)
     return map(repr, gradients) if native else gradients
 
