@@ -26,6 +26,8 @@ _HOMES = {  # the module each name comes from
         name: home
         for home, names in {
             "": "debug nn optim symbolic",
+            "check.gradients": "check_grads",
+            "check.handwritten": "check_derivative",
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "drawing": "draw",

@@ -20,6 +20,8 @@ from autograd_mini.core.table import atan2 as atan2
 from autograd_mini.core.table import atanh as atanh
 from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_entropy
 from autograd_mini.core.table import cbrt as cbrt
+from autograd_mini.check.handwritten import check_derivative as check_derivative
+from autograd_mini.check.gradients import check_grads as check_grads
 from autograd_mini.watch.finiteness import checked as checked
 from autograd_mini.core.table import clip as clip
 from autograd_mini.program.scopes import composite as composite
@@ -120,6 +122,8 @@ __all__ = [
     "atanh",
     "binary_cross_entropy",
     "cbrt",
+    "check_derivative",
+    "check_grads",
     "checked",
     "clip",
     "composite",

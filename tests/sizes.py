@@ -37,6 +37,7 @@ BUDGETS = {
     "notation": Budget(850, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
+    "check": Budget(2_200, 1_800),
     "drawing": Budget(1_350, 1_700),
     "debug": Budget(6_000, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_700, 1_200),

@@ -1,6 +1,6 @@
 """What `explain` returns: findings, one per gradient or per group with the same trouble, and their text.
 
-Not here: the search for causes (`causes`). Read next: `drawing`.
+Not here: the search for causes (`causes`). Read next: `check`.
 """
 
 from __future__ import annotations

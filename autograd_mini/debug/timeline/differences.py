@@ -7,17 +7,23 @@ Not here: the display (`terminal`). Read next: `debug.disorder`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from autograd_mini.check.differences import Estimate, by_operand, differentiate, judge
+from autograd_mini.check.verdicts import Verdict
 from autograd_mini.core.replay import replay
 from autograd_mini.core.row import ZERO
 from autograd_mini.debug.timeline.journal import Journal
 from autograd_mini.engine import Value, is_node
 from autograd_mini.watch.boundaries import kink_of
 
-_HALVINGS = 12
-_CLOSE = 1e-5  # a relative difference that needs no explanation
+_WORDS = {
+    Verdict.PASS: "agrees",
+    Verdict.NOISE: "agrees",  # as far as rounding lets one see
+    Verdict.KINK: "is a choice: the slopes on the left and on the right differ",
+    Verdict.FAIL: "differs",
+}
 
 
 @dataclass(frozen=True)
@@ -25,43 +31,22 @@ class Comparison:
     """A derivative, and its estimate by finite differences."""
 
     derivative: float
-    estimate: float
-    error: float  # how far off the estimate may be
+    found: Estimate
     remark: str = ""  # why the two cannot be compared
+
+    @property
+    def estimate(self) -> float:
+        """The slope by differences."""
+        return self.found.slope
 
     @property
     def verdict(self) -> str:
         """The result: "agrees", "differs", or why the two cannot be compared."""
         if self.remark:
             return self.remark
-        if not (math.isfinite(self.derivative) and math.isfinite(self.estimate)):
-            return "agrees" if repr(self.derivative) == repr(self.estimate) else "cannot be compared: not finite"
-        if abs(self.derivative - self.estimate) <= 4.0 * self.error + _CLOSE * abs(self.derivative):
-            return "agrees"
-        return "differs"
-
-
-def slope(function: Callable[[float], float], x: float) -> tuple[float, float]:
-    """Return the derivative of a function on floats by central differences, and its error bound.
-
-    It halves the step, extrapolates the results to a step of zero, and takes the entry of that table that changed
-    least. Source: C. J. F. Ridders, Advances in Engineering Software 4 (1982) 75-76.
-    """
-    step = max(abs(x), 1e-3) * 2.0**-5
-    best, smallest, grain = math.nan, math.inf, math.ulp(function(x))
-    row: list[float] = []
-    for _ in range(_HALVINGS):
-        above, below = x + step, x - step
-        before, row = row, [(function(above) - function(below)) / (above - below)]
-        factor = 4.0
-        for former in before:
-            row.append((factor * row[-1] - former) / (factor - 1.0))
-            factor *= 4.0
-            error = max(abs(row[-1] - row[-2]), abs(row[-1] - former)) + grain / step  # neighbours may agree by luck
-            if error <= smallest:
-                best, smallest = row[-1], error
-        step /= 2.0
-    return best, smallest
+        if not (math.isfinite(self.derivative) and math.isfinite(self.found.value)):
+            return "cannot be compared: not finite"
+        return _WORDS[judge(self.derivative, self.found)]
 
 
 def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
@@ -74,12 +59,8 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
     remark = _of_the_user(journal, [node]) or ("" if kink is None else f"is a choice: {kink.meaning}")
     for position, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
         if is_node(operand):
-
-            def function(x: float, position: int = position) -> float:
-                return float(row.function(*numbers[:position], x, *numbers[position + 1 :]))
-
             derivative = 0.0 if partial is ZERO else partial
-            yield operand, Comparison(derivative, *slope(function, numbers[position]), remark)
+            yield operand, Comparison(derivative, by_operand(row.function, numbers, position), remark)
 
 
 def total(journal: Journal, node: Value) -> Comparison:
@@ -97,9 +78,9 @@ def total(journal: Journal, node: Value) -> Comparison:
         return replay(above, recorded | {node: x})[root] * journal.seed
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
-    compared = Comparison(derivative, *slope(function, journal.value(node)), _of_the_user(journal, above))
+    compared = Comparison(derivative, differentiate(function, journal.value(node)), _of_the_user(journal, above))
     kinks = (kink_of(other) for other in above)
-    if compared.verdict == "differs" and (kink := next(filter(None, kinks), None)) is not None:
+    if compared.verdict != "agrees" and (kink := next(filter(None, kinks), None)) is not None:
         return replace(compared, remark=f"passes a kink: {kink}")
     return compared
 

@@ -1,0 +1,307 @@
+"""The diagnosis: numbers compared with the right ones, and the rows of the mistake table that explain all of them.
+
+Rely on: `diagnose(task, points, claimed, quantity)`. Numbers alone are needed, so a program in any language will do.
+Not here: the mistakes (`mistakes`, `passes`), and Python functions (`handwritten`). Read next: `check.handwritten`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+from autograd_mini.check.differences import TELLING, Estimate, differentiate
+from autograd_mini.check.formulas import RIGHT
+from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
+from autograd_mini.check.passes import mistakes_in_passes
+from autograd_mini.check.tasks import Point, Task, flat
+from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
+from autograd_mini.errors import ArgumentError, counted, shown
+from autograd_mini.transforms import trees
+
+Quantity = Literal["derivative", "value"]
+
+_CLOSE = 1e-9  # relative differences that need no explanation
+_ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
+_EPSILON, _EPSILON_32 = sys.float_info.epsilon, 2.0**-23
+_LOST = 64.0  # roundings of a naive formula
+_MOST = 4  # explanations
+_STEPS = [10.0**-k for k in range(3, 15)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
+
+
+def diagnose(
+    task: Task,
+    points: Sequence[Point],
+    claimed: Sequence[Any],
+    quantity: Quantity = "derivative",
+    digits: int = 17,
+) -> Diagnosis:
+    """Judge numbers that are claimed to be the derivatives, or the values, of a task at points.
+
+    `claimed` has one entry per point: a number, a list, or a matrix (nested lists); None where there is no answer. If
+    numbers were printed with few `digits`, they are compared in so many digits.
+    """
+    if len(points) != len(claimed) or not points:
+        raise ArgumentError(f"There are {counted(len(claimed), 'answer')} for {counted(len(points), 'point')}.",
+                            "Give one answer per point, and at least one point.")  # fmt: skip
+    cases: list[Case] = []
+    for point in points:
+        cases.append(Case(task, point, tuple(cases)))
+    answers = [None if answer is None else flat(answer) for answer in claimed]
+    return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits)).diagnosis()
+
+
+class _Judgement:
+    """Numbers beside the right ones."""
+
+    def __init__(self, cases: list[Case], claimed: list[Numbers | None], quantity: str, printed: float) -> None:
+        self.cases, self.claimed, self.quantity, self.printed = cases, claimed, quantity, printed
+        self.is_slope = quantity == "derivative"
+        self.right = [case.slopes if self.is_slope else case.values for case in cases]
+        self.errors = [case.task.errors(case.point) if self.is_slope else [0.0] * len(case.values) for case in cases]
+        largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
+        # What a naive formula rounds is about as large as this.
+        self.scale = [min(max([1.0, *map(abs, case.values), *map(abs, case.slopes)]), largest) for case in cases]
+        self._estimate = functools.cache(self._by_differences)
+        self.wrong = [(k, i) for k, i in self._entries() if not self._is_close(k, i, self.right[k][i], _CLOSE)]
+
+    def _entries(self) -> Iterator[tuple[int, int]]:
+        """Yield every number that has a right one, as (case, index); index -1 stands for a wrong number of numbers."""
+        for k, right in enumerate(self.right):
+            claimed = self.claimed[k]
+            if claimed is not None and len(claimed) != len(right):
+                yield k, -1
+            else:
+                yield from ((k, i) for i, x in enumerate(right) if math.isfinite(x))
+
+    def _claim(self, k: int, i: int) -> float:
+        claimed = self.claimed[k]
+        return math.nan if claimed is None or i < 0 else claimed[i]
+
+    def _is_close(self, k: int, i: int, number: float, tolerance: float, absolute: float = 0.0) -> bool:
+        """Return True if a claim is a number, in the digits that both have."""
+        claim = self._claim(k, i)
+        if i < 0 or not math.isfinite(claim) or not math.isfinite(number):
+            return i >= 0 and not math.isfinite(claim) and not math.isfinite(number)
+        error = self.errors[k][i] if i < len(self.errors[k]) else 0.0
+        slack = max(tolerance, self.printed) * max(abs(number), abs(claim)) + absolute * self.scale[k] + 4.0 * error
+        return abs(claim - number) <= slack
+
+    # -- kinks ---------------------------------------------------------------------------------------------------------
+
+    def _by_differences(self, k: int, i: int) -> Estimate:
+        case = self.cases[k]
+        output, index = divmod(i, len(case.xs))
+        function = case.task.moved(case.point, index)
+        return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], case.xs[index])
+
+    def is_kink(self, k: int, i: int) -> bool:
+        """Return True if the function has a kink at a number of the first argument."""
+        return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
+
+    def _is_convention(self, k: int, i: int) -> bool:
+        """Return True if a slope lies between those on both sides of a kink."""
+        claim = self._claim(k, i)
+        if not math.isfinite(claim) or not self.is_kink(k, i):
+            return False
+        low, high = self._estimate(k, i).between
+        slack = _ALIKE * max(abs(low), abs(high))
+        return low - slack <= claim <= high + slack
+
+    # -- the verdict ---------------------------------------------------------------------------------------------------
+
+    def diagnosis(self) -> Diagnosis:
+        """Return what is right, what is wrong, and why."""
+        kinks = {(k, i) for k, i in self.wrong if self._is_convention(k, i)}
+        self.wrong = [entry for entry in self.wrong if entry not in kinks]
+        named = [Named("convention", "It is right; at a kink you chose another slope than this package.",
+                       "Any slope between those on both sides will do.", True)] if kinks else []  # fmt: skip
+        verdicts = dict.fromkeys(kinks, Verdict.KINK)
+        partial: tuple[Named, ...] = ()
+        bars: dict[tuple[int, int], float] = {}
+        if self.wrong and (reason := next(self._reasons(), None)) is not None:
+            named.append(reason[0])
+            bars = {entry: reason[2](*entry) for entry in self.wrong} if reason[1] is Verdict.NOISE else {}
+            verdicts |= dict.fromkeys(self.wrong, reason[1])
+        elif self.wrong:
+            verdicts |= dict.fromkeys(self.wrong, Verdict.FAIL)
+            rows = self._rows()
+            explained = list(itertools.islice((row for row in rows if self._explains(row)), _MOST))
+            explained = explained or [row for row in self._of_all() if self._explains(row)]
+            named = [Named(row.name, row.sentence, row.correction) for row in _distinct(explained)]
+            named = named or self._overflow()
+            partial = () if named else self._partial()
+        findings = [self._finding(k, verdicts, bars) for k in range(len(self.cases))]
+        if len(findings) == 1 and findings[0].verdict is not Verdict.DOMAIN and (0, -1) not in verdicts:
+            findings = [self._of_number(0, i, verdicts.get((0, i)), bars) for i in range(len(self.right[0]))]
+        title = f"{self.cases[0].task.name}: {self.quantity} at {counted(len(self.cases), 'point')}"
+        return Diagnosis(title, tuple(findings), tuple(named), partial)
+
+    def _rows(self) -> Iterator[Mistake]:
+        rows = mistakes_of(self.cases, self.quantity)
+        if self.is_slope:
+            yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
+            yield from mistakes_in_passes(self.cases)
+        yield from rows
+
+    def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
+        """Return what is found at one point: its first wrong number, or its first one."""
+        right, claimed = self.right[k], self.claimed[k]
+        own = {i: verdict for (n, i), verdict in verdicts.items() if n == k}
+        if not all(map(math.isfinite, right)):
+            return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
+        if -1 in own:
+            remark = f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong."
+            return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan, remark=remark)
+        i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
+        return self._of_number(k, i, own.get(i), bars)
+
+    def _of_number(self, k: int, i: int, verdict: Verdict | None, bars: dict[tuple[int, int], float]) -> Finding:
+        """Return what is found about one number."""
+        left = right = None
+        if verdict is Verdict.KINK or (verdict is Verdict.FAIL and self.is_kink(k, i)):
+            estimate = self._estimate(k, i)
+            left, right = estimate.left, estimate.right
+        claim = None if self.claimed[k] is None else self._claim(k, i)
+        remark = "Digits are lost." if verdict is Verdict.PASS else ""
+        error = bars.get((k, i), self.errors[k][i] if self.is_slope else 0.0)
+        if verdict is None and error > TELLING * max(abs(self.right[k][i]), abs(self._claim(k, i))):
+            verdict = Verdict.NOISE  # what is right comes from differences, which cannot tell
+        return Finding(self._where(k, i), verdict or Verdict.PASS, claim, self.right[k][i], error, left, right, remark)
+
+    def _where(self, k: int, i: int) -> str:
+        """Return what a number is called: the function, the point, and its place in the answer."""
+        case = self.cases[k]
+        where = f"{case.task.name} at {', '.join([shown(x, 40) for x in case.point])}"
+        if i < 0 or len(self.right[k]) == 1:
+            return where
+        answer = case.task.derivative(case.point) if self.is_slope else case.task.value(case.point)
+        places = [path for path, _ in trees.numbers(answer)]
+        return f"{where}, {places[i]}"
+
+    # -- right after all -----------------------------------------------------------------------------------------------
+
+    def _reasons(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
+        """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
+        if not all(math.isfinite(self._claim(k, i)) for k, i in self.wrong):
+            return
+        right = RIGHT.get(self.cases[0].task.name)
+        advice = f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
+        digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
+        single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
+        for named, verdict, roundings in (
+            (digits, Verdict.PASS, _LOST * _EPSILON),
+            (single, Verdict.NOISE, 8.0 * _EPSILON_32),
+        ):
+            if all(abs(self._claim(k, i) - self.right[k][i]) <= roundings * self.scale[k] for k, i in self.wrong) and (
+                named is digits or self._is_float32()
+            ):
+                yield named, verdict, lambda k, i, roundings=roundings: roundings * self.scale[k]  # type: ignore[misc]
+        if self.is_slope:
+            yield from self._steps()
+
+    def _is_float32(self) -> bool:
+        numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
+        return all(struct.unpack("f", struct.pack("f", x))[0] == x for x in numbers)
+
+    def _steps(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
+        """Yield the step of differences that give these numbers."""
+        for step, is_central in itertools.product(_STEPS, (True, False)):
+
+            def agrees(k: int, i: int, step: float = step, is_central: bool = is_central) -> bool:
+                case = self.cases[k]
+                output, index = divmod(i, len(case.xs))
+                function, x = case.task.moved(case.point, index), case.xs[index]
+                above, below = function(x + step), function(x - step if is_central else x)
+                if not above or not below:
+                    return False
+                width = 2.0 * step if is_central else step
+                grain = max(math.ulp(above[output]), math.ulp(below[output]))
+                change = self._claim(k, i) * width
+                # A difference of floats is a multiple of their last digit: chance does not look like that.
+                digits = 2.0 * change / grain
+                is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
+                distance = abs(change - (above[output] - below[output]))
+                return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
+
+            if all(agrees(k, i) for k, i in self.wrong):
+                sentence = f"It is right as far as {'central' if is_central else 'forward'} differences with the step "
+                advice = "Differences are good to a few digits; do not train with them, or use a larger step."
+                named = Named("differences", f"{sentence}{step:.0e} can be.", advice, True)
+                yield named, Verdict.NOISE, lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i])
+
+    # -- wrong ---------------------------------------------------------------------------------------------------------
+
+    def _explains(self, row: Mistake) -> bool:
+        """Return True if a mistake gives all claims; at a kink, any slope will do."""
+        seen = False
+        for k, case in enumerate(self.cases):
+            claimed = self.claimed[k]
+            numbers = _applied(row, case)
+            if numbers is None or (claimed is not None and len(claimed) != len(numbers)):
+                return False
+            for i, number in enumerate(numbers):
+                is_known = i < len(self.right[k]) and len(numbers) == len(self.right[k])
+                if is_known and not math.isfinite(self.right[k][i]):
+                    continue
+                if not self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON):
+                    if is_known and self.is_kink(k, i):
+                        continue
+                    return False
+                seen = seen or (k, i) in self._wrong_set or (k, -1) in self._wrong_set
+        return seen
+
+    @functools.cached_property
+    def _wrong_set(self) -> set[tuple[int, int]]:
+        return set(self.wrong)
+
+    def _of_all(self) -> Iterator[Mistake]:
+        """Yield a factor that is the same at all points, if there is one."""
+        ratios = [self._claim(k, i) / self.right[k][i] for k, i in self.wrong if i >= 0 and self.right[k][i]]
+        if ratios and len(self.wrong) > 1 and math.isfinite(ratios[0]) and ratios[0]:
+            yield constant_factor(ratios[0])
+
+    def _overflow(self) -> list[Named]:
+        """Return the reason if all wrong numbers are not even finite."""
+        is_some = len(self.wrong) < len([*self._entries()])
+        if not is_some or any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong):
+            return []
+        right = RIGHT.get(self.cases[0].task.name)
+        stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
+        return [Named("overflow", "It is right, but at some points it is not finite: exp overflows, or 0/0.", stable)]
+
+    def _partial(self) -> tuple[Named, ...]:
+        """Return the mistake that explains most, or all up to a factor: one of several mistakes."""
+        best: tuple[Named, ...] = ()
+        most = max(1, len(self.wrong) // 4)
+        for row in self._rows():
+            numbers = [_applied(row, case) for case in self.cases]
+            pairs = [
+                (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
+            ]
+            ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
+            is_scaled = len(pairs) == len(self.wrong) > 2 and len(ratios) > 2
+            if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
+                factor = constant_factor(ratios[0])
+                return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
+            explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
+            if len(explained) > most:
+                best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
+        return best
+
+
+def _applied(row: Mistake, case: Case) -> Numbers | None:
+    """Return the numbers that a mistake gives; None where it does not apply."""
+    try:
+        return row.apply(case)
+    except (ArithmeticError, ValueError, TypeError, IndexError):
+        return None
+
+
+def _distinct(rows: list[Mistake]) -> list[Mistake]:
+    """Return rows without those that say the same."""
+    return list({row.sentence: row for row in reversed(rows)}.values())[::-1]

@@ -1,0 +1,242 @@
+"""`check_derivative`: a derivative that you wrote in Python, its verdict, and the mistake in it.
+
+Not here: which mistakes there are (`mistakes`, `passes`). Read next: `drawing`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.formulas import RIGHT, right_formula
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
+from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
+from autograd_mini.errors import ArgumentError, OperandError, sentences, shown
+from autograd_mini.functions import FUNCTIONS
+from autograd_mini.functions.logits import softmax
+from autograd_mini.program.source import located
+from autograd_mini.transforms import trees
+
+_ARGUMENTS = ("auto", "input", "output")
+
+
+def check_derivative(
+    f: Callable[..., Any] | str, df: Callable[..., Any], at: Any = None, argument: str = "auto"
+) -> Diagnosis:
+    """Check a derivative that you wrote by hand; if it is wrong, name the mistake and what to write.
+
+    Args:
+        f: the function: one of yours, or the name of one of this package, such as "tanh", "softmax" (whose derivative
+            is the Jacobian) or "cross_entropy" (the gradient by the logits).
+        df: your derivative by the first argument: it takes the arguments of f, and returns a number for a number, the
+            gradient for a list or structure, or a matrix with one row per output. A whole backward pass will do.
+        at: a point, as a tuple if f takes several arguments, or a list of points. By default, points that expose
+            errors: tails, kinks, ties, the ends of the domain, huge and equal logits.
+        argument: "input" or "output": what df takes; "auto" judges it as a function of the input.
+
+    Returns:
+        a diagnosis, which is true and `ok` if df is right, or another convention at a kink. Print it; `mistakes` holds
+        what explains all points, the simplest first; `assert_ok()` raises with the report.
+
+    Raises:
+        ArgumentError: there is no function with this name; points are missing or impossible for f.
+        OperandError: f or df is not a function, or df does not return numbers.
+
+    >>> report = check_derivative("tanh", lambda x: 1 - x * x)
+    >>> report.verdict, report.mistakes[0].name
+    (<Verdict.FAIL: 'FAIL'>, 'output-form')
+    >>> report.mistakes[0].sentence
+    '1 - a*a is right if you pass the output a = tanh(x); here a is the input.'
+    """
+    if not callable(df):
+        raise OperandError(f"check_derivative() got {shown(df)} as the derivative.",
+                           'Write check_derivative("tanh", df), with a function df.')  # fmt: skip
+    if argument not in _ARGUMENTS:
+        raise ArgumentError(f"check_derivative() got argument = {shown(argument)}.",
+                            'Pass "auto", "input" or "output".')  # fmt: skip
+    task = _task(f, at)
+    calls = _Calls(task, df)
+    if argument == "output":
+        return calls.judged(calls.outputs())
+    report = calls.judged(task.points)
+    if report.ok or argument == "input" or calls.named:
+        return report
+    return calls.other_reason(report)
+
+
+def _task(f: Callable[..., Any] | str, at: Any) -> Task:
+    if isinstance(f, str):
+        task = task_named(f)
+    elif not callable(f):
+        raise OperandError(f"check_derivative() got {shown(f)} as the function.", 'Pass a function, or a name: "tanh".')
+    else:
+        name = getattr(f, "__name__", "f")
+        shown_as = "f" if name in TASK_NAMES or not name.isidentifier() else name
+        task = task_named(name) if FUNCTIONS.get(name) is f else task_of(f, None if at is None else (), shown_as)
+    if at is None:
+        return task
+    points = tuple(_points(task, at))
+    for point in points:
+        try:
+            task.value(point)
+        except Exception as error:
+            where = shown(point if len(point) > 1 else point[0])
+            raise ArgumentError(f"{task.name} cannot be called at {where}: {sentences(error)}",
+                                "Pass a point, as a tuple if the function takes several arguments, or a list of points."
+                                ) from error  # fmt: skip
+    return Task(task.name, task.function, points)
+
+
+def _points(task: Task, at: Any) -> Iterator[Point]:
+    """Yield points as tuples of arguments."""
+    if isinstance(at, tuple):
+        yield at
+    elif isinstance(at, list) and at and all(isinstance(point, tuple) for point in at):
+        yield from at
+    elif not isinstance(at, list) or (task.points and not trees.is_number(task.points[0][0]) and not _are_lists(at)):
+        yield (at,)
+    elif task.points or _are_lists(at):
+        yield from ((point,) for point in at)
+    else:
+        try:
+            task.value((at,))
+            yield (at,)
+        except Exception:  # a function of a number
+            yield from ((point,) for point in at)
+
+
+def _are_lists(at: list[Any]) -> bool:
+    return all(isinstance(part, list) for part in at)
+
+
+class _Calls:
+    """A user's derivative, called on copies of the points."""
+
+    def __init__(self, task: Task, df: Callable[..., Any]) -> None:
+        self.task, self.df = task, df
+        self.raised: dict[int, str] = {}
+        self.named: list[Named] = []  # what only calls can show
+        self.state: list[Named] = []
+
+    def outputs(self) -> list[Point]:
+        """Return the points with the output of the function, or the probabilities of a loss, in place of the input."""
+        if self.task.name == "cross_entropy":
+            return [(softmax(point[0]), *point[1:]) for point in self.task.points]
+        return [(self.task.value(point), *point[1:]) for point in self.task.points]
+
+    def answers(self, points: Iterable[Point]) -> list[Any]:
+        """Return what df gives at points; None where it raises."""
+        found: list[Any] = []
+        self.raised, self.named, self.state = {}, [], []
+        points = [*points]
+        for k, point in enumerate(points):
+            own = copy.deepcopy(point)
+            found.append(self._answer(k, own))
+            if not self.named and repr([flat(x) for x in own]) != repr([flat(x) for x in point]):
+                changed = f"It changes its argument: {shown(point[0])} became {shown(own[0])}."
+                self.named.append(Named("in-place", changed, "Write the results into a new list."))
+        again = [self._answer(k, copy.deepcopy(point)) for k, point in enumerate(points[:3])]
+        both = [(one, other) for one, other in zip(found, again, strict=False) if one is not None and other is not None]
+        if any(repr(flat(one)) != repr(flat(other)) for one, other in both):
+            self.state = [Named("state", "A second call with the same numbers gives another answer: something is kept "
+                                "between calls.", "Start from zero in each call.")]  # fmt: skip
+        return found
+
+    def _answer(self, k: int, point: Point) -> Any:
+        try:
+            arguments = point[: self._count(len(point))]
+            answer = copy.deepcopy(self.df(*arguments))
+        except (ArithmeticError, ValueError) as error:
+            self.raised[k] = f"It raises {type(error).__name__}: {error}."
+            return None
+        except (TypeError, AttributeError, LookupError) as error:
+            raise ArgumentError(
+                f"The derivative raised {type(error).__name__} at {shown(point[0])}: {error}.",
+                f"It takes the arguments of {self.task.name}, here {', '.join([shown(x, 30) for x in point])}.",
+            ) from error
+        if answer is None or isinstance(answer, str) or not [*trees.numbers(answer)]:
+            raise OperandError(f"The derivative returned {shown(answer)} at {shown(point[0])}.",
+                               "Return a number, a list or a matrix; look for a forgotten return.")  # fmt: skip
+        return answer
+
+    def _count(self, most: int) -> int:
+        """Return how many of the arguments df takes."""
+        for count in range(most, 0, -1):
+            try:
+                inspect.signature(self.df).bind(*range(count))
+                return count
+            except TypeError:
+                continue
+            except ValueError:  # some builtins have no signature
+                return most
+        return most
+
+    def judged(self, points: Iterable[Point]) -> Diagnosis:
+        """Return the diagnosis of what df gives for points, or for what stands in their place."""
+        answers = self.answers(points)
+        report = diagnose(self.task, self.task.points, answers)
+        findings = tuple([
+            replace(found, remark=self.raised[k]) if k in self.raised and found.verdict is Verdict.FAIL else found
+            for k, found in enumerate(report.findings)
+        ])  # fmt: skip
+        called = [Finding("calling it", Verdict.FAIL, None, math.nan, remark=found.sentence)
+                  for found in (*self.named, *self.state)]  # fmt: skip
+        mistakes = (*self.named, *report.mistakes, *self.state)
+        report = replace(report, findings=(*findings, *called), mistakes=mistakes)
+        return report if report.ok else replace(report, place=place_of_function(self.df))
+
+    def other_reason(self, report: Diagnosis) -> Diagnosis:
+        """Return the report, with a reason that only calls can show: another argument, or another function."""
+        extra: list[Named] = []
+        given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output"
+        try:
+            is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
+            if not is_named and diagnose(self.task, self.task.points, self.answers(self.outputs())).ok:
+                right = right_formula(self.task.name)
+                extra.append(Named("output-form", f"It is right if you pass {given}; it is judged as a function of "
+                                   "the input.", f"Compute the output first{f': {right}' if right else ''}; or pass "
+                                   'argument="output".'))  # fmt: skip
+        except Exception:  # it was not written for such an argument
+            pass
+        if not extra and not report.mistakes and self.task.name not in TASK_NAMES:
+            extra += self._forward()
+        return replace(report, mistakes=(*extra, *[m for m in report.mistakes if not extra or m.name != extra[0].name]))
+
+    def _forward(self) -> Iterator[Named]:
+        """Yield the known function that the derivative is right for, if the user's function differs from it."""
+        points, values = self.task.points, [self.task.value(point) for point in self.task.points]
+        if not all(trees.is_number(point[0]) for point in points):
+            return
+        answers = self.answers(points)
+        for name in RIGHT:
+            known = task_named(name)
+            if diagnose(known, points, answers).ok:
+                forward = diagnose(known, points, values, "value")
+                why = forward.mistakes[0].sentence if forward.mistakes else "Compare its values."
+                yield Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
+                            f"Correct the function {self.task.name}.")  # fmt: skip
+                return
+
+
+def place_of_function(function: Callable[..., Any]) -> str:
+    """Return where a function is written, with its only return statement; "" if there is no source."""
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ""
+    try:
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return located(code.co_filename, code.co_firstlineno)
+    returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    node = returns[0] if len(returns) == 1 else None
+    line = first + (node.lineno - 1 if node else 0)
+    return f"{located(code.co_filename, line)}: {lines[line - first].strip()}"

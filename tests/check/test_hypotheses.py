@@ -1,0 +1,415 @@
+"""Every mistake, planted in at least three functions, is found and named first; right derivatives draw no diagnosis."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import product
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
+from tests.effort import effort
+
+GOLDEN = 0.6180339887498949
+
+
+def softmax(zs):
+    largest = max(zs)
+    terms = [math.exp(z - largest) for z in zs]
+    return [term / math.fsum(terms) for term in terms]
+
+
+def jacobian(a):
+    return [[a_i * ((i == j) - a_j) for j, a_j in enumerate(a)] for i, a_i in enumerate(a)]
+
+
+def loss_gradient(a, t):
+    return [x - y for x, y in zip(a, t, strict=True)]
+
+
+def right(name):
+    """The right derivative of a function of the package, as somebody's function."""
+    task = task_named(name)
+    return lambda *point: task.derivative(point)
+
+
+def changed(name, change):
+    """The right derivative of a function, with its numbers changed by a function of (numbers, n)."""
+
+    def wrong(*point):
+        derivative = task_named(name).derivative(point)
+        if isinstance(derivative, float):
+            return change([derivative], 1)[0]
+        if isinstance(derivative[0], float):
+            return change(derivative, len(derivative))
+        return [change(row, len(row)) for row in derivative]
+
+    return wrong
+
+
+def scaled(factor):
+    return lambda numbers, n: [factor * x for x in numbers]
+
+
+def naive_softmax(zs):
+    terms = [float(np.exp(z)) for z in np.array(zs)]
+    return [float(np.float64(term) / np.float64(math.fsum(terms))) for term in terms]
+
+
+def running_maximum(zs):
+    largest = 5e-324
+    for z in zs:
+        largest = max(largest, z)
+    terms = [math.exp(z - largest) for z in zs]
+    return [float(np.float64(term) / np.float64(math.fsum(terms))) for term in terms]
+
+
+def tabled(derivative):
+    """Overwrites the list that it is given."""
+
+    def wrong(zs, *rest):
+        answer = derivative(list(zs), *rest)
+        for i in range(len(zs)):
+            zs[i] = 0.0
+        return answer
+
+    return wrong
+
+
+def linear(xs):
+    return [2.0 * xs[0] - xs[1], xs[0] * xs[1], xs[1]]
+
+
+def curved(xs):
+    return [am.exp(xs[0]) * xs[1], xs[0] + am.sin(xs[1]) * xs[2], xs[2] * xs[0]]
+
+
+PAIRS = [[1.0, 2.0], [0.5, -1.0], [3.0, 0.25]]
+TRIPLES = [[1.0, 2.0, 0.5], [0.5, -1.0, 2.0], [3.0, 0.25, -1.5]]
+
+
+def matrix_of(f, change):
+    return lambda xs: change(am.jacobian(f)(xs))
+
+
+def transposed(matrix):
+    return [list(column) for column in zip(*matrix, strict=True)]
+
+
+def diagonal(matrix):
+    return [[x if i == j else 0.0 for j, x in enumerate(row)] for i, row in enumerate(matrix)]
+
+
+def minus_beside(matrix):
+    return [[x if i == j else -x for j, x in enumerate(row)] for i, row in enumerate(matrix)]
+
+
+def net(p, x):
+    first = am.tanh(p["w"][0] * x + p["b"][0])
+    second = am.tanh(p["w"][1] * first + p["b"][1])
+    return (p["w"][2] * second - 0.25) ** 2
+
+
+def net_backward(p, x, slope_1=None, slope_2=None, stale=None, counted=1.0):
+    """A hand-written backward pass of `net`, with places to go wrong."""
+    first = math.tanh(p["w"][0] * x + p["b"][0])
+    second = math.tanh(p["w"][1] * first + p["b"][1])
+    dy = 2.0 * (p["w"][2] * second - 0.25)
+    dz2 = dy * p["w"][2] * (1.0 - second**2 if slope_2 is None else slope_2(first, second))
+    dz1 = dz2 * p["w"][1] * (1.0 - first**2 if slope_1 is None else slope_1(first, second))
+    return {"w": [dz1 * x, counted * dz2 * first, dy * second], "b": [dz1, dz2]}
+
+
+WEIGHTS = [({"w": [0.3, -0.5, 0.7], "b": [0.1, 0.2]}, 1.5), ({"w": [-0.4, 1.5, 0.2], "b": [0.3, -0.2]}, -0.5)]
+POINTS = [0.3, 1.2, -0.7, 2.0]
+
+
+def shared(x):
+    h = x * x + 1.0
+    return h * am.exp(h * 0.1) + am.sin(h)
+
+
+def sequence(f):
+    """Gradients that are one call late, or a sum of all calls: (stale, accumulated)."""
+    state = {"stale": None, "sum": 0.0}
+
+    def stale(x):
+        before, state["stale"] = state["stale"], am.grad(f)(x)
+        return state["stale"] if before is None else before
+
+    def accumulated(x):
+        state["sum"] += am.grad(f)(x)
+        return state["sum"]
+
+    return stale, accumulated
+
+
+PLANTED = [
+    ("sign", "cross_entropy", lambda z, t: [y - x for x, y in zip(softmax(z), t, strict=True)], None),
+    ("sign", "sin", lambda x: -math.cos(x), None),
+    ("sign", "mse", changed("mse", scaled(-1.0)), None),
+    ("output-form", "tanh", lambda x: 1 - x * x, None),
+    ("output-form", "sigmoid", lambda x: x * (1 - x), None),
+    ("output-form", "sqrt", lambda x: 1 / (2 * x), None),
+    ("output-form", "softsign", lambda a: (1 - abs(a)) ** 2, None),
+    ("output-form", "cross_entropy", loss_gradient, None),
+    ("input-form", "tanh", lambda x: 1 - math.tanh(math.tanh(x)) ** 2, None),
+    ("input-form", "sin", lambda x: math.cos(math.sin(x)), None),
+    ("input-form", "softplus", lambda x: am.sigmoid(am.softplus(x)), None),
+    ("formula", "tanh", lambda x: 1 / math.tanh(x) - math.tanh(x), [0.5, -1.0, 2.0, 3.0]),
+    ("formula", "sigmoid", lambda x: 1 - am.sigmoid(x), None),
+    ("formula", "softsign", lambda x: 1 / (1 + abs(x)), None),
+    ("formula", "silu", lambda x: am.sigmoid(x) * (1 - am.sigmoid(x)), None),
+    ("factor", "mse", changed("mse", scaled(0.5)), None),
+    ("factor", "sin", changed("sin", scaled(2.0)), None),
+    ("factor", "softmax", changed("softmax", scaled(-3.5)), None),
+    ("degrees", "sin", lambda x: math.cos(x) * math.pi / 180, None),
+    ("degrees", "cos", lambda x: -math.sin(x * math.pi / 180), None),
+    ("degrees", "atan", lambda x: 1 / (1 + x * x) * 180 / math.pi, None),
+    ("sum-for-mean", "mse", lambda y, t: [2 * (a - b) for a, b in zip(y, t, strict=True)], None),
+    ("sum-for-mean", "mae", changed("mae", lambda numbers, n: [n * x for x in numbers]), None),
+    ("sum-for-mean", "mean", lambda xs: [1.0 for _ in xs], None),
+    ("mean-for-sum", "sum", lambda xs: [1 / len(xs) for _ in xs], None),
+    ("mean-for-sum", "dot", lambda xs, ys: [y / len(ys) for y in ys], None),
+    ("mean-for-sum", "cross_entropy", changed("cross_entropy", lambda numbers, n: [x / n for x in numbers]), None),
+    ("reciprocal", "log", lambda x: x, None),
+    ("reciprocal", "atan", lambda x: 1 + x * x, None),
+    ("reciprocal", "sinh", lambda x: 1 / math.cosh(x), None),
+    ("transposed", "log_softmax", lambda z: transposed(task_named("log_softmax").derivative((z,))), None),
+    ("transposed", linear, matrix_of(linear, transposed), PAIRS),
+    ("transposed", curved, matrix_of(curved, transposed), TRIPLES),
+    ("diagonal", "softmax", lambda z: diagonal(jacobian(softmax(z))), None),
+    ("diagonal", "log_softmax", lambda z: [row[i] for i, row in enumerate(right("log_softmax")(z))], None),
+    ("diagonal", curved, matrix_of(curved, diagonal), TRIPLES),
+    ("diagonal", "cross_entropy", lambda z, t: [-y * (1 - a) for a, y in zip(softmax(z), t, strict=True)], None),
+    ("off-diagonal-sign", "softmax", lambda z: minus_beside(jacobian(softmax(z))), None),
+    ("off-diagonal-sign", "log_softmax", lambda z: minus_beside(right("log_softmax")(z)), None),
+    ("off-diagonal-sign", curved, matrix_of(curved, minus_beside), TRIPLES),
+    ("row-for-column", "softmax", lambda z: jacobian(softmax(z))[0], None),
+    ("row-for-column", "log_softmax", lambda z: transposed(right("log_softmax")(z))[0], None),
+    ("row-for-column", curved, matrix_of(curved, lambda m: [sum(row) for row in m]), TRIPLES),
+    ("inner-derivative", lambda x: am.sin(x * x), lambda x: math.cos(x * x), None),
+    ("inner-derivative", lambda x: am.exp(3.0 * x), lambda x: math.exp(3.0 * x), POINTS),
+    ("inner-derivative", lambda x: am.log(am.cosh(x) + 1.0), lambda x: 1 / (math.cosh(x) + 1), POINTS),
+    ("inner-derivative", "cross_entropy", lambda z, t: [-y / a for a, y in zip(softmax(z), t, strict=True)],
+     [([1.0, 2.0, 3.0], [0.0, 1.0, 0.0]), ([0.5, -1.0], [0.25, 0.75])]),
+    ("inner-derivative", net, lambda p, x: net_backward(p, x, lambda a, b: 1.0, lambda a, b: 1.0), WEIGHTS),
+    ("inner-derivative", net, lambda p, x: net_backward(p, x, lambda a, b: 1.0), WEIGHTS),
+    ("wrong-layer", net, lambda p, x: net_backward(p, x, lambda a, b: 1 - b * b, lambda a, b: 1 - a * a), WEIGHTS),
+    ("formula", "tanh", lambda x: 1 / math.tanh(x) - math.tanh(x), None),
+    ("power-rule", lambda x: x**3, lambda x: 3 * x, POINTS),
+    ("power-rule", lambda x: x**3, lambda x: 3 * x**3, POINTS),
+    ("power-rule", lambda x: am.exp(x) + x**4, lambda x: math.exp(x) + 4 * x**2, POINTS),
+    ("off-by-one", "mse", changed("mse", lambda numbers, n: numbers[-1:] + numbers[:-1]), None),
+    ("off-by-one", "cross_entropy", changed("cross_entropy", lambda numbers, n: numbers[1:] + numbers[:1]), None),
+    ("off-by-one", "norm", changed("norm", lambda numbers, n: numbers[1:] + numbers[:1]), None),
+    ("double", net, lambda p, x: net_backward(p, x, counted=2.0), WEIGHTS),
+    ("double", lambda x: x * am.sin(x), lambda x: 2 * math.sin(x) + x * math.cos(x), POINTS),
+    ("double", lambda x: x * am.exp(x), lambda x: math.exp(x) + 2 * x * math.exp(x), POINTS),
+    ("assigned", lambda x: x * am.sin(x), lambda x: math.sin(x), POINTS),
+    ("assigned", lambda x: x * am.exp(x), lambda x: x * math.exp(x), POINTS),
+    ("assigned", lambda x: am.sin(x) + am.tanh(x), lambda x: 1 - math.tanh(x) ** 2, POINTS),
+    ("stale", "tanh", sequence(am.tanh)[0], None),
+    ("stale", lambda x: x * am.sin(x), sequence(lambda x: x * am.sin(x))[0], POINTS),
+    ("stale", "exp", sequence(am.exp)[0], None),
+    ("accumulated", "tanh", sequence(am.tanh)[1], None),
+    ("accumulated", lambda x: x * am.sin(x), sequence(lambda x: x * am.sin(x))[1], POINTS),
+    ("accumulated", "softplus", sequence(am.softplus)[1], None),
+    ("softmax-twice", "softmax", lambda z: jacobian(softmax(softmax(z))), None),
+    ("softmax-twice", "cross_entropy", lambda z, t: loss_gradient(softmax(softmax(z)), t), None),
+    ("softmax-twice", "logsumexp", lambda z: softmax(softmax(z)), None),
+    ("output-form", "softmax", jacobian, None),
+    ("logits", "logsumexp", lambda z: z, None),
+    ("logits", "log_softmax", lambda z: [[(i == j) - x for j, x in enumerate(z)] for i in range(len(z))], None),
+    ("in-place", "softmax", tabled(lambda z: jacobian(softmax(z))), None),
+    ("in-place", "cross_entropy", tabled(lambda z, t: loss_gradient(softmax(z), t)), None),
+    ("in-place", "mse", tabled(right("mse")), None),
+    ("integer-division", "mean", lambda xs: [1 // len(xs) for _ in xs], None),
+    ("integer-division", "sigmoid", lambda x: int(am.sigmoid(x) * (1 - am.sigmoid(x))), None),
+    ("integer-division", "log", lambda x: 1 // x, [0.3, 0.7, 1.5, 3.0]),
+    ("forward", "sigmoid", lambda x: (a := 1 / 1 + math.exp(-x)) * (1 - a), None),
+    ("forward", "tanh", lambda x: 1 - (math.exp(x) - math.exp(-x) / (math.exp(x) + math.exp(-x))) ** 2, None),
+    ("forward", lambda x: 1 / 1 + math.exp(-x), lambda x: am.sigmoid(x) * (1 - am.sigmoid(x)), None),
+    ("running-maximum", "softmax", lambda z: jacobian(running_maximum(z)), None),
+    ("running-maximum", "cross_entropy", lambda z, t: loss_gradient(running_maximum(z), t), None),
+    ("running-maximum", "logsumexp", running_maximum, None),
+    ("overflow", "softmax", lambda z: jacobian(naive_softmax(z)), None),
+    ("overflow", "cross_entropy", lambda z, t: loss_gradient(naive_softmax(z), t), None),
+    ("overflow", "sigmoid", lambda x: (a := 1 / (1 + math.exp(-x))) * (1 - a), [0.5, -1.0, 3.0, -800.0]),
+    ("wrong-function", "tanh", lambda x: am.sigmoid(x) * (1 - am.sigmoid(x)), None),
+    ("wrong-function", "sin", lambda x: math.sinh(x), [0.5, -1.0, 2.0]),
+    ("wrong-function", "softplus", lambda x: 1 - math.tanh(x) ** 2, None),
+    ("value", "sin", math.sin, None),
+    ("value", "softmax", softmax, None),
+    ("value", "tanh", math.tanh, None),
+]  # fmt: skip
+
+
+class Number:
+    """Somebody's own engine, whose backward pass walks the graph with a stack or a queue instead of sorting it."""
+
+    def __init__(self, data, edges=()):
+        self.data, self.edges, self.grad = data, edges, 0.0
+
+    def __add__(self, other):
+        return Number(self.data + other.data, ((self, 1.0), (other, 1.0)))
+
+    def __mul__(self, other):
+        return Number(self.data * other.data, ((self, other.data), (other, self.data)))
+
+    def sin(self):
+        return Number(math.sin(self.data), ((self, math.cos(self.data)),))
+
+    def backward(self, is_stack):
+        self.grad, waiting, seen = 1.0, [self], {self}
+        while waiting:
+            node = waiting.pop(-1 if is_stack else 0)
+            for operand, slope in node.edges:
+                operand.grad += node.grad * slope
+                if operand not in seen:
+                    seen.add(operand)
+                    waiting.append(operand)
+
+
+def diamond(x, sin=am.sin):
+    h = x * x
+    a = sin(h)
+    b = a * h
+    return (b + a) * h + b * sin(b)
+
+
+def ladder(x, sin=am.sin):
+    a = sin(x)
+    b = a * x
+    c = b * a + x
+    return c * b + sin(c) * a
+
+
+def knot(x, sin=am.sin):
+    a = x * x
+    b = sin(a + x)
+    c = sin(b * a)
+    return c * c * b + sin(b) * x
+
+
+@pytest.mark.parametrize("is_stack", [True, False])
+@pytest.mark.parametrize("f", [diamond, ladder, knot])
+def test_a_walk_without_an_order(f, is_stack):
+    """A backward pass that visits a node before all its consumers is named, whichever walk it takes."""
+
+    def df(x):
+        leaf = Number(x)
+        f(leaf, Number.sin).backward(is_stack)
+        return leaf.grad
+
+    report = am.check_derivative(f, df, at=POINTS)
+    assert report.verdict == "FAIL"
+    assert report.mistakes[0].name == "order", report
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("name", "f", "df", "at"), PLANTED)
+def test_a_planted_mistake_is_named_first(name, f, df, at):
+    """A wrong derivative is FAIL, and the first of the mistakes is the one that was made, at no more than 40 points."""
+    report = am.check_derivative(f, df, at=at)
+    assert report.verdict == "FAIL"
+    assert not report.ok
+    assert [mistake.name for mistake in report.mistakes][:1] == [name], report
+    assert len(report.findings) <= 40
+    assert all(mistake.sentence and mistake.correction for mistake in report.mistakes)
+
+
+def test_every_mistake_is_planted_three_times():
+    """The table above covers what users do; each row of it stands in three functions or more."""
+    counts = {name: len([1 for planted in PLANTED if planted[0] == name]) for name, *_ in PLANTED}
+    few = {name for name, count in counts.items() if count < 3}
+    assert few == {"wrong-layer", "logits"}  # `off-by-one` is the same for lists; the test below plants more
+
+
+@pytest.mark.parametrize(("name", "df"), [("softmax", jacobian), ("cross_entropy", loss_gradient)])
+def test_logits_for_probabilities(name, df):
+    """If df must take the input, the output is no way out: the logits stand where the probabilities belong."""
+    report = am.check_derivative(name, df, argument="input")
+    assert report.verdict == "FAIL"
+    assert report.mistakes[0].name == "logits"
+    assert am.check_derivative(name, df, argument="output").ok
+
+
+@pytest.mark.parametrize(
+    ("name", "f", "df", "at"),
+    [
+        ("digits", "tanh", lambda x: 1 - math.tanh(x) ** 2, None),
+        ("digits", "expm1", lambda x: math.expm1(x) + 1, None),
+        ("digits", "sigmoid", lambda x: (a := am.sigmoid(x)) * (1 - a), None),
+        ("convention", "relu", lambda x: 1.0 if x >= 0 else 0.0, None),
+        ("convention", "abs", lambda x: 1.0 if x >= 0 else -1.0, None),
+        ("convention", "hard_tanh", lambda x: 1.0 if -1 <= x <= 1 else 0.0, None),
+        ("float32", "tanh", lambda x: 1 - np.tanh(np.float32(x)) ** 2, None),
+        ("float32", "sin", lambda x: np.cos(np.float32(x)), None),
+        ("float32", "sigmoid", lambda x: np.float32(0.5) / (np.float32(1) + np.cosh(np.float32(x))),
+         [0.5, -1.0, 2.0, 5.0]),
+        ("differences", "tanh", lambda x: (math.tanh(x + 1e-6) - math.tanh(x)) / 1e-6, None),
+        ("differences", "sin", lambda x: (math.sin(x + 1e-13) - math.sin(x - 1e-13)) / 2e-13, None),
+        ("differences", "softplus", lambda x: (am.softplus(x + 1e-5) - am.softplus(x - 1e-5)) / 2e-5, None),
+    ],
+)  # fmt: skip
+def test_what_is_right_after_all(name, f, df, at):
+    """Lost digits, a convention at a kink, float32 and differences are named, and ok."""
+    report = am.check_derivative(f, df, at=at)
+    assert report.ok, report
+    assert [mistake.name for mistake in report.mistakes] == [name]
+    assert report.mistakes[0].is_right
+
+
+@pytest.mark.parametrize("name", TASK_NAMES)
+@pytest.mark.parametrize("quantity", ["derivative", "value"])
+def test_right_numbers_draw_no_diagnosis(name, quantity):
+    """Value and derivative of every function of the package pass at all their points, kinks and tails included."""
+    task = task_named(name)
+    right_ones = [getattr(task, quantity)(point) for point in task.points]
+    report = diagnose(task, task.points, right_ones, quantity)
+    assert report.verdict == "PASS"
+    assert (report.mistakes, report.partial) == ((), ())
+    assert 3 <= len(task.points) <= 40
+
+
+CHANGES = {
+    "sign": lambda xs, k: [-x for x in xs],
+    "twice": lambda xs, k: [2.0 * x for x in xs],
+    "mean": lambda xs, k: [x / (len(xs) + 2.0) for x in xs],
+    "shifted": lambda xs, k: xs[1:] + xs[:1] if len(xs) > 1 else [xs[0] + GOLDEN],
+    "first": lambda xs, k: [x if i else x + 0.25 for i, x in enumerate(xs)],
+    "absolute": lambda xs, k: [abs(x) + 1e-3 for x in xs],
+    "one point": lambda xs, k: [x + 1e-3 * (k == 1) for x in xs],
+    "tiny": lambda xs, k: [x * (1.0 + 1e-5) for x in xs],
+}
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softmax", "cross_entropy", "mse", "log", "gelu", "logsumexp"])
+def test_two_mistakes_at_once_never_pass(name):
+    """Whatever two mistakes do together, the verdict is FAIL."""
+    task = task_named(name)
+    chosen = random.Random(name).sample([*product(CHANGES.items(), repeat=2)], effort(5, len(CHANGES) ** 2))
+    for (one, change), (two, other) in chosen:
+        if (one, two) != ("sign", "sign"):
+            claimed = [other(change(flat(task.derivative(p)), k), k) for k, p in enumerate(task.points)]
+            report = diagnose(task, task.points, claimed)
+            assert report.verdict == "FAIL", (one, two, report)
+            assert not report
+
+
+def test_two_mistakes_are_explained_in_part():
+    """The mistake that fits up to a factor, or that explains most numbers, is named as a part."""
+    report = am.check_derivative("tanh", lambda x: -2.0 * (1 - x * x))
+    assert report.verdict == "FAIL"
+    assert [mistake.name for mistake in report.partial] == ["output-form", "factor"]
+    assert "And: It is -2 times" in str(report)
+    task = task_named("tanh")
+    report = diagnose(task, task.points, [1 - x * x if x < 3.0 else 0.5 for (x,) in task.points])
+    assert not report.mistakes
+    assert [mistake.name for mistake in report.partial] == ["output-form"]
+    assert "The rest has another cause" in str(report)
