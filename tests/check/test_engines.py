@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 
-import micrograd.engine
 import numpy as np
 import pytest
 
@@ -147,8 +146,11 @@ def test_two_mistakes_at_once_never_pass(number):
     assert report.mistakes, str(report)
 
 
+@pytest.mark.peer("micrograd")
 def test_micrograd_hands_on_stale_gradients():
     """micrograd gives 3.0 where 2.0 is right after a second backward(); one call of a new graph is right."""
+    import micrograd.engine
+
     report = check_engine(micrograd.engine.Value)
     assert [mistake.name for mistake in report.mistakes] == ["stale-interior"]
     (example,) = report.examples
@@ -159,7 +161,7 @@ def test_micrograd_hands_on_stale_gradients():
     assert (x.grad, example.theirs[0], example.right[0]) == (3, 3.0, 2.0)
     assert example.program[2:] == ("a = x + y", "b = a + y", "b.backward()", "b.backward()")
     assert example.sentence.startswith("x.grad is 3, and 2 is right. On the way back, a.grad is wrong first: 2 instead")
-    assert {remark.name for remark in report.remarks} == {"set-order", "recursion-limit"}
+    assert {remark.name for remark in report.remarks} - {"set-order"} == {"recursion-limit"}  # addresses decide
     wrong = [finding for finding in report.findings if finding.verdict == "FAIL"]
     assert all(finding.where.count("backward()") == 2 for finding in wrong)
     with pytest.raises(AssertionError, match="stale-interior"):
@@ -318,6 +320,20 @@ def test_power_has_known_mistakes_of_its_own():
         (mistake,) = check_engine(Power).mistakes
         assert mistake.name == "formula"
         assert "x ** y is " in mistake.sentence
+
+
+def test_an_order_that_changes_from_run_to_run_is_noticed():
+    """Here the operands are shuffled, as a set does by the addresses of its members."""
+    chance = random.Random(0)
+
+    class Shuffled(engines.Value):
+        def sorted(self):
+            for node in super().sorted():
+                node.edges = tuple(chance.sample(node.edges, len(node.edges)))
+            return super().sorted()
+
+    report = check_engine(Shuffled)
+    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"set-order"})
 
 
 def test_recursion_and_paths_are_limits():
