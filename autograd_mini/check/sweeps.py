@@ -117,19 +117,15 @@ class Way(NamedTuple):
     do: object
 
 
-def _named(name: str, sentence: str, correction: str) -> Named:
-    return Named(name, sentence, correction)
-
-
 _SORT = "Sort the nodes so that operands come before results, once per node, and go through them in reverse."
 _EARLY = "A node hands its gradient on before all of its consumers have added to it"
-_REVERSE = _named("reverse-order", "backward() goes from the leaves to the root, or handles the root alone: nothing "
+_REVERSE = Named("reverse-order", "backward() goes from the leaves to the root, or handles the root alone: nothing "
                   "gets further than the operands of the root.",
                   "Go through the sorted nodes in reverse: reversed(order).")  # fmt: skip
-_VISITED = _named("early-visit", f"{_EARLY}: the recursion visits each node once, when it first reaches it.", _SORT)
-_STACK = _named("stack-walk", f"{_EARLY}: a plain stack does not give the nodes in topological order.", _SORT)
-_QUEUE = _named("queue-walk", f"{_EARLY}: a plain queue, breadth first, is not a topological order.", _SORT)
-_PATHS = _named(
+_VISITED = Named("early-visit", f"{_EARLY}: the recursion visits each node once, when it first reaches it.", _SORT)
+_STACK = Named("stack-walk", f"{_EARLY}: a plain stack does not give the nodes in topological order.", _SORT)
+_QUEUE = Named("queue-walk", f"{_EARLY}: a plain queue, breadth first, is not a topological order.", _SORT)
+_PATHS = Named(
     "depth-first", f"{_EARLY}, and again after each: a recursion, or a plain stack, takes every path.", _SORT
 )
 WALKS = (
@@ -141,20 +137,20 @@ WALKS = (
 )  # fmt: skip
 
 ADD, EVERYWHERE, ONCE_FIRST, ONCE_LAST = "+=", "=", "first of equals", "last of equals"
-_EQUAL = _named("equal-operands", "An operand that appears twice, as in x * x, gets its contribution once.",
+_EQUAL = Named("equal-operands", "An operand that appears twice, as in x * x, gets its contribution once.",
                 "Keep the operands in a tuple, not in a set or a dict, and add a contribution for each.")  # fmt: skip
 _RESTART = "Set the gradient of all computed nodes to 0 at the beginning of backward(); leaves keep theirs."
 BEGINNINGS = (
     Way(None, "restart"),
-    Way(_named("stale-interior", "Computed nodes keep the gradient of the backward() before, and hand it on again. "
+    Way(Named("stale-interior", "Computed nodes keep the gradient of the backward() before, and hand it on again. "
                "This matters if a node is used by two calls of backward(); with a new graph per step it does not.",
                _RESTART), "stale"),
-    Way(_named("root-added", "backward() adds 1 to the gradient of the root instead of setting it, and computed nodes "
+    Way(Named("root-added", "backward() adds 1 to the gradient of the root instead of setting it, and computed nodes "
                "keep the gradient of the call before.", f"{_RESTART} Then set that of the root to 1."), "root added"),
-    Way(_named("overwritten", "backward() clears the gradients of the leaves: a second call replaces what the first "
+    Way(Named("overwritten", "backward() clears the gradients of the leaves: a second call replaces what the first "
                "one left there, instead of adding to it.",
                "Clear only computed nodes; let the user clear leaves, as in zero_grad()."), "clear all"),
-    Way(_named("no-seed", "The gradient of the root is never set to 1, so everything is 0.",
+    Way(Named("no-seed", "The gradient of the root is never set to 1, so everything is 0.",
                "Begin backward() with self.grad = 1.0."), "no seed"),
 )  # fmt: skip
 
@@ -163,7 +159,7 @@ def _sums(operations: Iterable[str]) -> Iterator[Way]:
     """Yield the ways to add up, of an engine with these operations."""
 
     def assigned(where: str) -> Named:
-        return _named("assigned", f"The gradient is assigned with = {where}, so a second contribution replaces the "
+        return Named("assigned", f"The gradient is assigned with = {where}, so a second contribution replaces the "
                       "first.", "Write += for every contribution: self.grad += …")  # fmt: skip
 
     yield Way(None, ADD)

@@ -21,6 +21,7 @@ from autograd_mini.check import examination
 from autograd_mini.check.child import examined, loaded, told
 from autograd_mini.check.engines import check_engine
 from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.programs import Limits
 from autograd_mini.check.sweeps import WALKS, gradients, right
 from tests.check import engines
 from tests.check.engines import planted
@@ -560,7 +561,7 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
         f"child = subprocess.Popen([sys.executable, '-S', '-c', late], cwd={str(tmp_path)!r})\n"
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
-    result = examined(f"{file}:Value", 1.0)
+    result = examined(f"{file}:Value", Limits(1.0))
     assert (result.status, result.verdict) == (2, "NOISE")
     assert result.text.endswith("cannot tell. It did not end within 1 s and was stopped.")
     time.sleep(1.2)
