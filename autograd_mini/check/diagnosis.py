@@ -236,25 +236,12 @@ class _Judgement:
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 
-    def _numbers(self, row: Mistake) -> list[Numbers | None]:
-        """Return what a mistake gives at every point; [] where it cannot be said."""
-        found: list[Numbers | None] = []
-        for case in self.cases:
-            try:
-                found.append(row.apply(case))
-            except (ArithmeticError, ValueError, TypeError, IndexError):
-                found.append(None)
-        return found
-
     def _explains(self, row: Mistake) -> bool:
         """Return True if a mistake gives all claims; at a kink, any slope will do."""
         seen = False
         for k, case in enumerate(self.cases):
             claimed = self.claimed[k]
-            try:
-                numbers = row.apply(case)
-            except (ArithmeticError, ValueError, TypeError, IndexError):
-                return False
+            numbers = _applied(row, case)
             if numbers is None or (claimed is not None and len(claimed) != len(numbers)):
                 return False
             for i, number in enumerate(numbers):
@@ -280,9 +267,8 @@ class _Judgement:
 
     def _overflow(self) -> list[Named]:
         """Return the reason if all wrong numbers are not even finite."""
-        if any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong) or len(self.wrong) == len(
-            [*self._entries()]
-        ):
+        is_some = len(self.wrong) < len([*self._entries()])
+        if not is_some or any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong):
             return []
         right = RIGHT.get(self.cases[0].task.name)
         stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
@@ -293,22 +279,27 @@ class _Judgement:
         best: tuple[Named, ...] = ()
         most = max(1, len(self.wrong) // 4)
         for row in self._rows():
-            numbers = self._numbers(row)
+            numbers = [_applied(row, case) for case in self.cases]
             pairs = [
                 (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
             ]
             ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
-            if (
-                len(pairs) == len(self.wrong) > 2
-                and len(ratios) > 2
-                and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
-            ):
+            is_scaled = len(pairs) == len(self.wrong) > 2 and len(ratios) > 2
+            if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
                 factor = constant_factor(ratios[0])
                 return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
             explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
             if len(explained) > most:
                 best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
         return best
+
+
+def _applied(row: Mistake, case: Case) -> Numbers | None:
+    """Return the numbers that a mistake gives; None where it does not apply."""
+    try:
+        return row.apply(case)
+    except (ArithmeticError, ValueError, TypeError, IndexError):
+        return None
 
 
 def _distinct(rows: list[Mistake]) -> list[Mistake]:

@@ -195,7 +195,7 @@ class _Calls:
     def other_reason(self, report: Diagnosis) -> Diagnosis:
         """Return the report, with a reason that only calls can show: another argument, or another function."""
         extra: list[Named] = []
-        given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "its output"
+        given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output"
         try:
             is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
             if not is_named and diagnose(self.task, self.task.points, self.answers(self.outputs())).ok:
