@@ -306,19 +306,12 @@ def _prove(options: argparse.Namespace) -> int:
 
 def _check_engine(options: argparse.Namespace) -> int:
     from autograd_mini.check.child import examined
-<<<<<<< HEAD
+    from autograd_mini.check.programs import Limits
     from autograd_mini.check.verdicts import on_screen
     from autograd_mini.output import files
 
-    result = examined(options.target, options.seconds)
-    say(on_screen(result.text))
-=======
-    from autograd_mini.check.programs import Limits
-    from autograd_mini.output import files
-
     result = examined(options.target, Limits(options.seconds))
-    say(result.text)
->>>>>>> check-foreign
+    say(on_screen(result.text))
     if options.output is not None and result.svg:
         files.write(options.output, result.svg)
         say(str(options.output))
