@@ -13,8 +13,7 @@ import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_mini.check.graphs import Graph
 from autograd_mini.core.arrays import is_array
@@ -23,14 +22,13 @@ from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.notation.text import elided
 
 _NUMBERS = ("data", "value", "val", "_data", "item")
-_GRADIENTS = ("grad", "derivative", "gradient", "_grad", "adjoint")
-_BACKWARD = ("backward", "backprop", "backpropagate")
-_MISSING = (
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    AssertionError,
-)  # what an engine without an operation raises
+_PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # what a user writes, names to try, a test
+    "number": ("data", _NUMBERS, lambda found: number_in(found) == 2.0),
+    "backward()": ("backward", ("backward", "backprop", "backpropagate"), callable),
+    "gradient": ("grad or derivative", ("grad", "derivative", "gradient", "_grad", "adjoint"),
+                 lambda found: not callable(found)),
+}  # fmt: skip
+MISSING = (TypeError, AttributeError, NotImplementedError, AssertionError)  # raised where an operation is missing
 
 
 class TimeoutReached(BaseException):
@@ -40,33 +38,13 @@ class TimeoutReached(BaseException):
 _RAISED = (Exception, SystemExit, TimeoutReached)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an engine made of a graph.
-
-    Attributes:
-        nodes: the engine's objects, as far as they were computed.
-        numbers: the number of each.
-        gradients: the gradient of each after the last sweep; None where the engine keeps none.
-        is_built: all nodes were computed.
-        error: what it raised, or None.
-    """
+class Outcome(NamedTuple):
+    """What an engine made of a graph: its objects, as far as they were computed, and what it raised."""
 
     nodes: list[Any]
     numbers: list[float | None]
-    gradients: list[float | None]
-    is_built: bool
-    error: BaseException | None = None
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether the engine has no such operation."""
-        return isinstance(self.error, _MISSING) and not self.is_built
-
-    @property
-    def is_hung(self) -> bool:
-        """Whether it did not end in time."""
-        return isinstance(self.error, TimeoutReached)
+    gradients: list[float | None]  # after the last sweep; None where the engine keeps none
+    error: BaseException | None
 
 
 class Engine:
@@ -87,20 +65,18 @@ class Engine:
             raise ArgumentError(
                 f"{self.name}(2.0) raised {told(error)}.", "Pass a class, or a function, that takes one number."
             ) from error
-        self._number = _first(sample, _NUMBERS, lambda found: number_in(found) == 2.0)
-        self.backward = _first(sample, _BACKWARD, callable)
-        self.gradient = _first(sample, _GRADIENTS, lambda found: not callable(found))
-        for what, found, names in (
-            ("number", self._number, "data"), ("backward()", self.backward, "backward"),
-            ("gradient", self.gradient, "grad or derivative"),
-        ):  # fmt: skip
-            if not found:
-                raise ArgumentError(
-                    f"{self.name}(2.0) is {shown(sample)}, and nothing in it looks like its {what}.",
-                    f"Pass a class whose objects have {names}; a subclass may add it as a property.",
-                )
-
+        self._number, self.backward, self.gradient = (self._name_of(part, sample) for part in _PARTS)
         self._seed = (1.0,) * _required(getattr(sample, self.backward))  # as in backward(gradient)
+
+    def _name_of(self, part: str, sample: Any) -> str:
+        usual, names, fits = _PARTS[part]
+        for name in names:
+            if hasattr(sample, name) and fits(getattr(sample, name)):
+                return name
+        raise ArgumentError(
+            f"{self.name}(2.0) is {shown(sample)}, and nothing in it looks like its {part}.",
+            f"Pass a class whose objects have {usual}; a subclass may add it as a property.",
+        )
 
     def run(self, graph: Graph) -> Outcome:
         """Build a graph with the engine and call its backward(), as often as the graph says."""
@@ -117,9 +93,8 @@ class Engine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch warns of gradients that it does not keep
             numbers, gradients = ([_read(node, name) for node in nodes] for name in (self._number, self.gradient))
-        for place in range(min(len(graph.leaves), len(nodes))):  # a leaf that nothing arrives at may have None
-            gradients[place] = gradients[place] or 0.0
-        return Outcome(nodes, numbers, gradients, len(nodes) == len(graph), error)
+        first = len(graph.leaves)  # a leaf that nothing arrives at may have None
+        return Outcome(nodes, numbers, [x or 0.0 for x in gradients[:first]] + gradients[first:], error)
 
     def cleared(self, node: Any) -> float | None:
         """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
@@ -164,10 +139,6 @@ def _read(node: Any, name: str) -> float | None:
         return None
 
 
-def _first(sample: Any, names: tuple[str, ...], fits: Callable[[Any], bool]) -> str:
-    return next((name for name in names if hasattr(sample, name) and fits(getattr(sample, name))), "")
-
-
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         return dict(inspect.signature(function).parameters)
@@ -176,8 +147,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def _required(function: Callable[..., Any]) -> int:
-    needed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.default is p.empty and p.kind in needed for p in _parameters(function).values())
+    return sum(p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD for p in _parameters(function).values())
 
 
 def told(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin anew.
 
 A wrong engine is one of the right ways with one or two of them replaced. Its mistake is known when the gradients of all
-graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.examination`.
+graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.trials`.
 """
 
 from __future__ import annotations
