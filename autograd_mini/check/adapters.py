@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`graphs`). Read next: `check.graphs`.
+Not here: what the engine is asked to compute (`examination`). Read next: `check.examination`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from autograd_mini.check.graphs import Graph
+from autograd_mini.check.trials import Trial, told
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import as_number
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.notation.text import elided
 
 _NUMBERS = ("data", "value", "val", "_data", "item")
 _PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # what a user writes, names to try, a test
@@ -28,7 +28,7 @@ _PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # wha
     "gradient": ("grad or derivative", ("grad", "derivative", "gradient", "_grad", "adjoint"),
                  lambda found: not callable(found)),
 }  # fmt: skip
-MISSING = (TypeError, AttributeError, NotImplementedError, AssertionError)  # raised where an operation is missing
+ROUNDING, ROUNDING_32 = 1e-9, 2e-5  # relative, of float64 and float32
 
 
 class TimeoutReached(BaseException):
@@ -36,15 +36,6 @@ class TimeoutReached(BaseException):
 
 
 _RAISED = (Exception, SystemExit, TimeoutReached)
-
-
-class Outcome(NamedTuple):
-    """What an engine made of a graph: its objects, as far as they were computed, and what it raised."""
-
-    nodes: list[Any]
-    numbers: list[float | None]
-    gradients: list[float | None]  # after the last sweep; None where the engine keeps none
-    error: BaseException | None
 
 
 class Engine:
@@ -56,7 +47,7 @@ class Engine:
                 f"check_engine() takes a class, not {shown(make)}.", "Pass the class itself: check_engine(Value)."
             )
         self.name = getattr(make, "__name__", type(make).__name__)
-        self.seconds, self.printed, self._make = seconds, _Sink(), make
+        self.seconds, self.printed, self.tolerance, self._make = seconds, _Sink(), ROUNDING, make
         self._settings = {"requires_grad": True} if "requires_grad" in _parameters(make) else {}
         try:
             with self._watched():
@@ -78,7 +69,7 @@ class Engine:
             f"Pass a class whose objects have {usual}; a subclass may add it as a property.",
         )
 
-    def run(self, graph: Graph) -> Outcome:
+    def run(self, graph: Graph) -> Trial:
         """Build a graph with the engine and call its backward(), as often as the graph says."""
         nodes: list[Any] = []
         error: BaseException | None = None
@@ -93,8 +84,9 @@ class Engine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch warns of gradients that it does not keep
             numbers, gradients = ([_read(node, name) for node in nodes] for name in (self._number, self.gradient))
-        first = len(graph.leaves)  # a leaf that nothing arrives at may have None
-        return Outcome(nodes, numbers, [x or 0.0 for x in gradients[:first]] + gradients[first:], error)
+        for place in range(min(len(graph.leaves), len(nodes))):  # a leaf that nothing arrives at may have None
+            gradients[place] = gradients[place] or 0.0
+        return Trial(graph, self.tolerance, nodes, numbers, gradients, error)
 
     def cleared(self, node: Any) -> float | None:
         """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
@@ -148,12 +140,6 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def _required(function: Callable[..., Any]) -> int:
     return sum(p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD for p in _parameters(function).values())
-
-
-def told(error: BaseException) -> str:
-    """Return the type of an error and the beginning of its message."""
-    message = str(error).strip().split("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {elided(message, 120)}" if message else type(error).__name__
 
 
 class _Sink(io.TextIOBase):

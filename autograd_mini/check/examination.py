@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from autograd_mini.check.adapters import Engine, told
+from autograd_mini.check.adapters import ROUNDING_32, Engine, TimeoutReached
 from autograd_mini.check.graphs import METHODS, SIGNS, Graph, Step, graph, is_close, random_graphs, shrunk
 from autograd_mini.check.sweeps import named_mistakes
-from autograd_mini.check.trials import Trial, wrong_rule
+from autograd_mini.check.trials import Trial, told, wrong_rule
 from autograd_mini.check.verdicts import Finding, Named, Verdict
 from autograd_mini.drawing import draw
 from autograd_mini.errors import counted
@@ -30,7 +30,6 @@ _AGAIN = (  # graphs with two calls of backward(): of the same root, or of roots
     ("mul 0 1; add 2 0; mul 2 1", (3, 4)), ("mul 0 1; add 0 1", (2, 3)), ("mul 0 1; add 2 0; mul 3 1", (3, 4)),
 )  # fmt: skip
 _POINTS = (3.0, 2.0), (0.5, 1.7), (-1.5, 0.8), (0.8, 0.4), (-0.3, 2.5)
-_ROUNDING = 1e-9, 2e-5  # of float64, of float32
 _WIDE, _DEEPEST = 60, 20_000  # levels of a graph with 2**60 paths; of one without a second path
 _RANDOM, _REPEATED = 60, 16
 _MAGNITUDES = 1e16, 1.0, -1e16, 3.0, 1e8, -1e8  # their sum depends on the order
@@ -81,7 +80,6 @@ class Examination:
     examples: list[Example] = field(default_factory=list)
     remarks: list[Named] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)  # the operations that are right, with their arity
-    tolerance: float = _ROUNDING[0]
 
     def run(self) -> None:
         """Try everything, unless the engine hangs."""
@@ -94,7 +92,7 @@ class Examination:
 
     def _run(self) -> None:
         if self.engine.run(Graph((0.1,), (), ())).numbers != [0.1]:
-            self.tolerance = _ROUNDING[1]
+            self.engine.tolerance = ROUNDING_32
             self._remark("float32", "It computes in float32, so gradients are compared in 5 digits.")
         self._operations()
         basic = {"add", "mul"} & self.known.keys()
@@ -129,8 +127,8 @@ class Examination:
         return "; ".join(given.program(self.engine.name, self.engine.backward))
 
     def _trial(self, given: Graph) -> Trial:
-        trial = Trial(given, self.engine.run(given), self.tolerance)
-        if trial.is_hung:
+        trial = self.engine.run(given)
+        if isinstance(trial.error, TimeoutReached):
             raise _HungError(f"It did not end within {self.engine.seconds:g} s: {self._program(given)}")
         return trial
 
@@ -144,7 +142,7 @@ class Examination:
         """Note a graph that shows mistakes, and what to say about it if its gradients do not."""
         given, said = trial.graph, said or trial.sentence(self.engine.gradient)
         program = tuple(given.program(self.engine.name, self.engine.backward))
-        self.examples.append(Example(given, trial.outcome.gradients, trial.wanted, program, said, tuple(mistakes)))
+        self.examples.append(Example(given, trial.gradients, trial.wanted, program, said, tuple(mistakes)))
 
     def _shrink(self, trial: Trial) -> Trial:
         """Return the smallest graph that goes wrong as well."""
@@ -175,7 +173,7 @@ class Examination:
         elif wrong and not is_alive:
             self.known = {}
             together = [trial for trials in wrong.values() for trial in trials]
-            mistakes = named_mistakes([(trial.graph, trial.leaves) for trial in together], self.tolerance)
+            mistakes = named_mistakes([(trial.graph, trial.leaves) for trial in together], self.engine.tolerance)
             self._show(self._shrink(together[0]), mistakes)
         else:
             for op, bad in wrong.items():
@@ -197,7 +195,7 @@ class Examination:
             bad = [trial for trial in part if len(trial.graph.roots) == calls and trial.is_wrong]
             if not bad:
                 continue
-            found = named_mistakes([(trial.graph, trial.leaves) for trial in part], self.tolerance)
+            found = named_mistakes([(trial.graph, trial.leaves) for trial in part], self.engine.tolerance)
             new = [mistake for mistake in found if mistake not in named]
             if new or calls == 1 or not named:
                 self._show(self._shrink(bad[0]), new)
@@ -226,7 +224,7 @@ class Examination:
     def _clearing(self) -> None:
         """Try zero_grad(), if numbers have it."""
         trial = self._trial(graph("mul 0 1"))
-        nodes = [node for node in trial.outcome.nodes if callable(getattr(node, "zero_grad", None))]
+        nodes = [node for node in trial.nodes if callable(getattr(node, "zero_grad", None))]
         for node, name in zip(nodes[::-1], "axy"[3 - len(nodes) :], strict=True):  # that of the root may clear all
             if left := self.engine.cleared(node):
                 where = f"{name}.zero_grad()"
@@ -246,7 +244,7 @@ class Examination:
                 "Sort the nodes with a loop and a list of your own instead of a function that calls itself.",
             )  # fmt: skip
         wide = Graph((2.0,), tuple([Step("add", (k, k)) for k in range(_WIDE)]))
-        if not self.examples and Trial(wide, self.engine.run(wide), self.tolerance).is_hung:
+        if not self.examples and isinstance(self.engine.run(wide).error, TimeoutReached):
             self._remark(
                 "every-path", f"a = a + a, {_WIDE} times, did not end within {self.engine.seconds:g} s: backward() "
                 f"takes each of 2**{_WIDE} paths.", "Visit each node once, in topological order.",

@@ -178,5 +178,6 @@ def named_mistakes(observed: Sequence[tuple[Graph, Sequence[float]]], tolerance:
 
 def _explains(graph: Graph, seen: Sequence[float], ways: Sequence[Way], tolerance: float) -> bool:
     """Return True if an engine that takes operands in one order or the other leaves these gradients."""
-    left = (gradients(graph, *[way.do for way in ways], mirrored) for mirrored in (False, True))
+    walk, sums, beginning = [way.do for way in ways]
+    left = (gradients(graph, walk, sums, beginning, mirrored) for mirrored in (False, True))
     return any(all(is_close(a, b, tolerance) for a, b in zip(seen, found, strict=False)) for found in left)

@@ -1,6 +1,6 @@
 """One graph, and what an engine made of it: right or wrong, and the mistake if the graph is one operation.
 
-Not here: mistakes in the order and the sums of a whole backward pass (`sweeps`). Read next: `check.examination`.
+Not here: mistakes in the order and the sums of a whole backward pass (`sweeps`). Read next: `check.adapters`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.check.adapters import MISSING, Outcome, TimeoutReached, told
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.graphs import SIGNS, Graph, Step, is_close, looked_up, slopes
 from autograd_mini.check.sweeps import magnitudes, right
@@ -19,36 +18,31 @@ from autograd_mini.check.tasks import task_of
 from autograd_mini.check.verdicts import Finding, Named, Verdict
 from autograd_mini.engine import Value
 from autograd_mini.errors import AutogradError
-from autograd_mini.notation.text import ALL_DIGITS, number
+from autograd_mini.notation.text import ALL_DIGITS, elided, number
+
+_MISSING = (TypeError, AttributeError, NotImplementedError, AssertionError)  # raised where an operation is missing
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A graph, what the engine made of it, and how far off its numbers may be."""
+    """A graph, and what an engine made of it."""
 
     graph: Graph
-    outcome: Outcome
     tolerance: float
-
-    @property
-    def error(self) -> BaseException | None:
-        """What the engine raised."""
-        return self.outcome.error
+    nodes: list[Any]  # the engine's objects, as far as they were computed
+    numbers: list[float | None]
+    gradients: list[float | None]  # after the last sweep; None where the engine keeps none
+    error: BaseException | None = None  # what it raised
 
     @property
     def is_built(self) -> bool:
         """Whether all nodes were computed."""
-        return len(self.outcome.nodes) == len(self.graph)
+        return len(self.nodes) == len(self.graph)
 
     @property
     def is_missing(self) -> bool:
         """Whether the engine has no such operation."""
-        return isinstance(self.error, MISSING) and not self.is_built
-
-    @property
-    def is_hung(self) -> bool:
-        """Whether it did not end in time."""
-        return isinstance(self.error, TimeoutReached)
+        return isinstance(self.error, _MISSING) and not self.is_built
 
     @cached_property
     def wanted(self) -> list[float]:
@@ -58,7 +52,7 @@ class Trial:
     @property
     def leaves(self) -> list[float]:
         """The engine's gradients of the leaves."""
-        return [gradient or 0.0 for gradient in self.outcome.gradients[: len(self.graph.leaves)]]
+        return [gradient or 0.0 for gradient in self.gradients[: len(self.graph.leaves)]]
 
     @cached_property
     def leaf(self) -> int | None:
@@ -71,7 +65,7 @@ class Trial:
         """Whether the number of the root is right, before any gradient."""
         size = max(map(abs, self.graph.data)) if len(self.graph.steps) > 1 else 0.0
         root = self.graph.roots[0]
-        return is_close(self.outcome.numbers[root], self.graph.data[root], self.tolerance, size)
+        return is_close(self.numbers[root], self.graph.data[root], self.tolerance, size)
 
     @property
     def is_wrong(self) -> bool:
@@ -95,15 +89,15 @@ class Trial:
         if self.error is not None:
             return Finding(where, Verdict.NOISE, None, math.nan, math.inf, remark=told(self.error))
         if not self.has_value:
-            return Finding(f"{where}, its value", Verdict.FAIL, self.outcome.numbers[-1], self.graph.data[-1])
+            return Finding(f"{where}, its value", Verdict.FAIL, self.numbers[-1], self.graph.data[-1])
         verdict, leaf = Verdict.PASS if self.leaf is None else Verdict.FAIL, self.leaf or 0
         return Finding(where, verdict, self.leaves[leaf], self.wanted[leaf])
 
     def sentence(self, gradient: str) -> str:
         """Say which number is wrong, and which node on the way back has the first wrong gradient."""
         if not self.has_value:
-            return f"{self.form} gives {self.outcome.numbers[-1]!r}, and {self.graph.data[-1]!r} is right."
-        names, leaf, theirs, wanted = self.graph.names, self.leaf or 0, self.outcome.gradients, self.wanted
+            return f"{self.form} gives {self.numbers[-1]!r}, and {self.graph.data[-1]!r} is right."
+        names, leaf, theirs, wanted = self.graph.names, self.leaf or 0, self.gradients, self.wanted
         few = 4 if number(theirs[leaf]) != number(wanted[leaf]) else ALL_DIGITS
         said = f"{names[leaf]}.{gradient} is {number(theirs[leaf], few)}, and {number(wanted[leaf], few)} is right."
         for node in reversed(range(len(self.graph.leaves), len(self.graph))):
@@ -111,6 +105,12 @@ class Trial:
                 first = f"{number(theirs[node])} instead of {number(wanted[node])}"
                 return f"{said} On the way back, {names[node]}.{gradient} is wrong first: {first}."
         return said
+
+
+def told(error: BaseException | None) -> str:
+    """Return the type of an error and the beginning of its message."""
+    message = str(error).strip().split("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {elided(message, 120)}" if message else type(error).__name__
 
 
 # -- the mistake in one operation --------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def _by_table(op: str, bad: list[Trial], leaf: int | None) -> Named | None:
         if [*map(type, trial.graph.steps[0].operands)] == [*map(type, form)]:
             numbers = trial.operands
             points.append((numbers.pop(place), *numbers))
-            claimed.append(trial.outcome.numbers[-1] if leaf is None else trial.leaves[leaf])
+            claimed.append(trial.numbers[-1] if leaf is None else trial.leaves[leaf])
 
     def function(x: Any, *others: Any) -> Any:
         return Step(op, ()).applied([*others[:place], x, *others[place:]])
@@ -155,7 +155,7 @@ def _of_value(op: str, bad: list[Trial]) -> Iterator[Named]:
     def is_that_of(changed: Callable[[list[float]], list[float]], share: float) -> bool:
         wanted = [Step(op, ()).applied([*map(Value, changed(trial.operands))]).data for trial in bad]
         pairs = zip(bad, wanted, strict=True)
-        return all(is_close(trial.outcome.numbers[-1], x, share * trial.tolerance) for trial, x in pairs)
+        return all(is_close(trial.numbers[-1], x, share * trial.tolerance) for trial, x in pairs)
 
     if all(type(t.graph.steps[0].operands[0]) is float for t in bad) and is_that_of(lambda xs: xs[::-1], 1.0):
         sign = SIGNS[op][0]
