@@ -306,10 +306,11 @@ def _prove(options: argparse.Namespace) -> int:
 
 def _check_engine(options: argparse.Namespace) -> int:
     from autograd_mini.check.child import examined
+    from autograd_mini.check.programs import Limits
     from autograd_mini.check.verdicts import on_screen
     from autograd_mini.output import files
 
-    result = examined(options.target, options.seconds)
+    result = examined(options.target, Limits(options.seconds))
     say(on_screen(result.text))
     if options.output is not None and result.svg:
         files.write(options.output, result.svg)
@@ -392,14 +393,14 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
 
 
 def _grade(options: argparse.Namespace) -> None:
-    from autograd_mini.check import gradebook, grading
+    from autograd_mini.check import grading
 
     tasks, limits = grading.assignments(options.task)
     grades = grading.grade(options.folder, tasks, limits, pictures=options.output is not None)
     if options.output is None:
-        say(gradebook.written(grades, options.format))
+        say(grading.written(grades, options.format))
     else:
-        say("\n".join(map(str, gradebook.save(grades, options.format, options.output))))
+        say("\n".join(map(str, grading.save(grades, options.format, options.output))))
 
 
 def _dap(options: argparse.Namespace) -> None:

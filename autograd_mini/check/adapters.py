@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`graphs`). Read next: `check.graphs`.
+Not here: what the engine is asked to compute (`examination`). Read next: `check.examination`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,22 @@ import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.check.graphs import Graph
+from autograd_mini.check.trials import Trial, told
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import as_number
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.notation.text import elided
 
 _NUMBERS = ("data", "value", "val", "_data", "item")
-_GRADIENTS = ("grad", "derivative", "gradient", "_grad", "adjoint")
-_BACKWARD = ("backward", "backprop", "backpropagate")
-_MISSING = (
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    AssertionError,
-)  # what an engine without an operation raises
+_PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # what a user writes, names to try, a test
+    "number": ("data", _NUMBERS, lambda found: number_in(found) == 2.0),
+    "backward()": ("backward", ("backward", "backprop", "backpropagate"), callable),
+    "gradient": ("grad or derivative", ("grad", "derivative", "gradient", "_grad", "adjoint"),
+                 lambda found: not callable(found)),
+}  # fmt: skip
+ROUNDING, ROUNDING_32 = 1e-9, 2e-5  # relative, of float64 and float32
 
 
 class TimeoutReached(BaseException):
@@ -38,35 +36,6 @@ class TimeoutReached(BaseException):
 
 
 _RAISED = (Exception, SystemExit, TimeoutReached)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an engine made of a graph.
-
-    Attributes:
-        nodes: the engine's objects, as far as they were computed.
-        numbers: the number of each.
-        gradients: the gradient of each after the last sweep; None where the engine keeps none.
-        is_built: all nodes were computed.
-        error: what it raised, or None.
-    """
-
-    nodes: list[Any]
-    numbers: list[float | None]
-    gradients: list[float | None]
-    is_built: bool
-    error: BaseException | None = None
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether the engine has no such operation."""
-        return isinstance(self.error, _MISSING) and not self.is_built
-
-    @property
-    def is_hung(self) -> bool:
-        """Whether it did not end in time."""
-        return isinstance(self.error, TimeoutReached)
 
 
 class Engine:
@@ -78,7 +47,7 @@ class Engine:
                 f"check_engine() takes a class, not {shown(make)}.", "Pass the class itself: check_engine(Value)."
             )
         self.name = getattr(make, "__name__", type(make).__name__)
-        self.seconds, self.printed, self._make = seconds, _Sink(), make
+        self.seconds, self.printed, self.tolerance, self._make = seconds, _Sink(), ROUNDING, make
         self._settings = {"requires_grad": True} if "requires_grad" in _parameters(make) else {}
         try:
             with self._watched():
@@ -87,22 +56,20 @@ class Engine:
             raise ArgumentError(
                 f"{self.name}(2.0) raised {told(error)}.", "Pass a class, or a function, that takes one number."
             ) from error
-        self._number = _first(sample, _NUMBERS, lambda found: number_in(found) == 2.0)
-        self.backward = _first(sample, _BACKWARD, callable)
-        self.gradient = _first(sample, _GRADIENTS, lambda found: not callable(found))
-        for what, found, names in (
-            ("number", self._number, "data"), ("backward()", self.backward, "backward"),
-            ("gradient", self.gradient, "grad or derivative"),
-        ):  # fmt: skip
-            if not found:
-                raise ArgumentError(
-                    f"{self.name}(2.0) is {shown(sample)}, and nothing in it looks like its {what}.",
-                    f"Pass a class whose objects have {names}; a subclass may add it as a property.",
-                )
-
+        self._number, self.backward, self.gradient = (self._name_of(part, sample) for part in _PARTS)
         self._seed = (1.0,) * _required(getattr(sample, self.backward))  # as in backward(gradient)
 
-    def run(self, graph: Graph) -> Outcome:
+    def _name_of(self, part: str, sample: Any) -> str:
+        usual, names, fits = _PARTS[part]
+        for name in names:
+            if hasattr(sample, name) and fits(getattr(sample, name)):
+                return name
+        raise ArgumentError(
+            f"{self.name}(2.0) is {shown(sample)}, and nothing in it looks like its {part}.",
+            f"Pass a class whose objects have {usual}; a subclass may add it as a property.",
+        )
+
+    def run(self, graph: Graph) -> Trial:
         """Build a graph with the engine and call its backward(), as often as the graph says."""
         nodes: list[Any] = []
         error: BaseException | None = None
@@ -119,7 +86,7 @@ class Engine:
             numbers, gradients = ([_read(node, name) for node in nodes] for name in (self._number, self.gradient))
         for place in range(min(len(graph.leaves), len(nodes))):  # a leaf that nothing arrives at may have None
             gradients[place] = gradients[place] or 0.0
-        return Outcome(nodes, numbers, gradients, len(nodes) == len(graph), error)
+        return Trial(graph, self.tolerance, nodes, numbers, gradients, error)
 
     def cleared(self, node: Any) -> float | None:
         """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
@@ -164,10 +131,6 @@ def _read(node: Any, name: str) -> float | None:
         return None
 
 
-def _first(sample: Any, names: tuple[str, ...], fits: Callable[[Any], bool]) -> str:
-    return next((name for name in names if hasattr(sample, name) and fits(getattr(sample, name))), "")
-
-
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         return dict(inspect.signature(function).parameters)
@@ -176,14 +139,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def _required(function: Callable[..., Any]) -> int:
-    needed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.default is p.empty and p.kind in needed for p in _parameters(function).values())
-
-
-def told(error: BaseException) -> str:
-    """Return the type of an error and the beginning of its message."""
-    message = str(error).strip().split("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {elided(message, 120)}" if message else type(error).__name__
+    return sum(p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD for p in _parameters(function).values())
 
 
 class _Sink(io.TextIOBase):

@@ -7,14 +7,15 @@ through the computation (`debug`). Read next: `check.submission`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autograd_mini.check.answers import Precision
-from autograd_mini.check.mistakes import Case, Mistake, mistakes_of
+from autograd_mini.check.answers import NUMBER, Precision
+from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.tasks import Task, task_named
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, propagate, topological_order
@@ -26,9 +27,9 @@ from autograd_mini.notation.namespaces import Namespace, of_program
 from autograd_mini.notation.text import bracketed, guarded, number
 from autograd_mini.script import graph_of
 
-_FLOAT = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:inf(?:inity)?|nan))"
-_LINE = re.compile(rf"\s*([^\W\d].*?)[\s=:,;]+{_FLOAT}(?:[\s,;]+{_FLOAT})?\s*", re.IGNORECASE)
+_LINE = re.compile(rf"\s*([^\W\d].*?)[\s=:,;]+({NUMBER.pattern})(?:[\s,;]+({NUMBER.pattern}))?\s*", re.IGNORECASE)
 _FORM = "Print one line for each intermediate number: name value gradient."
+_MOST = 5  # names in a sentence
 
 
 class Printed(NamedTuple):
@@ -74,14 +75,12 @@ def check_trace(name: str, text: str) -> Alignment:
         DataError: no line has the right form, or the inputs of the task are not among them.
         ScriptError: the script fails.
     """
-    matches = ((count, _LINE.fullmatch(line)) for count, line in enumerate(text.replace("−", "-").splitlines(), 1))
-    printed = [Printed(count, *match.groups()) for count, match in matches if match is not None]
+    matches = [(i, _LINE.fullmatch(line)) for i, line in enumerate(text.replace("−", "-").splitlines(), 1)]
+    printed = [Printed(i, *match.groups()) for i, match in matches if match is not None]
     if not printed:
         raise DataError(f"There is no such line. {_FORM}")
-    if is_script(name):
-        root = graph_of(name)
-        return _Comparison(root, printed, of_program.get()).alignment()
-    return _Comparison(_graph_of_task(task_named(name), printed), printed, ()).alignment()
+    root = graph_of(name) if is_script(name) else _graph_of_task(task_named(name), printed)
+    return _Comparison(root, printed, of_program.get() if is_script(name) else ()).alignment()
 
 
 def is_script(name: str) -> bool:
@@ -91,19 +90,14 @@ def is_script(name: str) -> bool:
 
 def _graph_of_task(task: Task, printed: Sequence[Printed]) -> Value:
     """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument."""
-    groups: list[list[Value]] = []
-    stem = ""
-    for line in printed:
-        bare = re.sub(r"[\d\W_]+$", "", line.name)
-        groups += [[]] if bare != stem else []
-        groups[-1].append(Value(float(line.value), name=line.name))
-        stem = bare
-    first, *others = task.points[0]
+    stems = itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))
+    groups = [[Value(float(line.value), name=line.name) for line in lines] for _, lines in stems]
+    first, *others = [isinstance(x, list) for x in task.points[0]]
     if len(groups) <= len(others):
         raise DataError(f"The inputs of {task.name} come first, such as: z0 2.0, and z1 1.0 in the next line. {_FORM}")
-    rest = [[leaf.data for leaf in group] for group in groups[1:]]
-    constants = [numbers if isinstance(x, list) else numbers[0] for x, numbers in zip(others, rest, strict=False)]
-    root = task.function(groups[0] if isinstance(first, list) else groups[0][0], *constants)
+    constants = [[leaf.data for leaf in group] for group in groups[1:]]
+    rest = [xs if is_list else xs[0] for is_list, xs in zip(others, constants, strict=False)]
+    root = task.function(groups[0] if first else groups[0][0], *rest)
     if not isinstance(root, Value):
         raise ArgumentError(f"{task.name} has several results.", "Write a script that computes one number from them.")
     root.name = printed[-1].name
@@ -147,11 +141,10 @@ class _Comparison:
             else:
                 rest.append(line)
         for line in rest:
-            alike = [
-                node for node in self.names.order if node not in self.found and self._agrees(line.value, node.data)
-            ]
-            both = [node for node in alike if self._agrees(line.gradient, self.right.get(node, 0.0))]
-            if len(alike) == 1 or (both and line.gradient):
+            free = [node for node in self.names.order if node not in self.found]
+            alike = [node for node in free if self._agrees(line.value, node.data)]
+            both = [node for node in alike if line.gradient and self._agrees(line.gradient, self.right.get(node, 0.0))]
+            if len(alike) == 1 or both:
                 self.found[(both or alike)[0]] = line
         if self.root not in self.found and printed[-1] not in self.found.values():
             self.found[self.root] = printed[-1]  # the last line is the result
@@ -163,28 +156,27 @@ class _Comparison:
 
     def alignment(self) -> Alignment:
         """Go forwards and then backwards through the graph, up to the first number that diverges."""
-        gradients = [node for node in reversed(self.right) if node in self.found and self.found[node].gradient]
         said = [f"{counted(len(self.found), 'printed line')} found in the computation."]
         if self.left_out:
-            said.append(f"No number here is called so or is equal: {', '.join(self.left_out[:5])}.")
-        for node in [node for node in self.names.order if node in self.found]:
-            if not self._agrees(self.found[node].value, node.data):
-                said += self._wrong_value(node, self.found[node])
-                return Alignment("\n".join(said), self.root, self.spaces, len(self.found), node)
+            said.append(f"No number here is called so or is equal: {', '.join(self.left_out[:_MOST])}.")
+
+        def found(compared: int, lines: Sequence[str], node: Value | None = None, backward: bool = False) -> Alignment:
+            return Alignment("\n".join([*said, *lines]), self.root, self.spaces, compared, node, backward)
+
+        for node in self.names.order:
+            if node in self.found and not self._agrees(self.found[node].value, node.data):
+                return found(len(self.found), self._wrong_value(node, self.found[node]), node)
+        gradients = [node for node in reversed(self.right) if node in self.found and self.found[node].gradient]
         for node in gradients:  # in the order of the sweep
             if not self._agrees(self.found[node].gradient, self.right[node]):
-                said += ["Their values agree.", *self._wrong_gradient(node, self.found[node])]
-                return Alignment("\n".join(said), self.root, self.spaces, len(self.found), node, backward=True)
-        undefined = [
-            line.name for node, line in self.found.items() if math.isnan(node.data + self.right.get(node, 0.0))
-        ]
-        if undefined:
-            said.append(
-                f"It cannot be told whether it is right: {', '.join(undefined[:5])} is nan or has the gradient nan."
-            )
-            return Alignment("\n".join(said), self.root, self.spaces, 0)
-        said.append(f"Their values agree, and {counted(len(gradients), 'gradient')} of them too.")
-        return Alignment("\n".join(said), self.root, self.spaces, len(self.found))
+                lines = ["Their values agree.", *self._wrong_gradient(node, self.found[node])]
+                return found(len(self.found), lines, node, backward=True)
+        unknown = [line.name for node, line in self.found.items() if math.isnan(node.data + self.right.get(node, 0.0))]
+        if unknown:
+            names = ", ".join(unknown[:_MOST])
+            return found(0, [f"It cannot be told whether it is right: {names} is nan or has the gradient nan."])
+        count = counted(len(gradients), "gradient")
+        return found(len(self.found), [f"Their values agree, and {count} of them too."])
 
     def _wrong_value(self, node: Value, line: Printed) -> list[str]:
         what = "an input" if node.op is None else self.names.expression(node) or self.names.operation(node)
@@ -207,23 +199,25 @@ class _Comparison:
         slopes = ((user, self._slopes(user).get(node)) for user in users)
         return [_Term(user, self.right[user], local) for user, local in slopes if local is not None]
 
+    def _derivative(self, of: Value, by: Value) -> str:
+        return f"∂{bracketed(self.names.label(of))}/∂{bracketed(self.names.label(by))}"
+
     def _wrong_gradient(self, node: Value, line: Printed) -> list[str]:
         terms = self._terms(node)
-        of, by = bracketed(self.names.label(self.root)), bracketed(self.names.label(node))
         said = [
             f"The first gradient that diverges, in the order of the sweep, is that of {line.name}, in line "
             f"{line.line}: {line.gradient} was printed, and {self.right[node]!r} is right.",
-            f"∂{of}/∂{by} is the sum of:" if len(terms) > 1 else "The chain rule says:",
+            f"{self._derivative(self.root, node)} is the sum of:" if len(terms) > 1 else "The chain rule says:",
         ]
         for term in terms:
-            via = bracketed(self.names.label(term.user))
             factors = f"{number(term.upstream, 10)} × {guarded(number(term.local, 10))}"
-            said.append(f"  ∂{of}/∂{via} × ∂{via}/∂{by} = {factors} = {number(term.product, 10)}")
+            product = f"{self._derivative(self.root, term.user)} × {self._derivative(term.user, node)}"
+            said.append(f"  {product} = {factors} = {number(term.product, 10)}")
         for total, term, sentence in self._mistakes(node, terms):
             if self._agrees(line.gradient, total):
                 said.append(f"Wrong is the term through {self.names.label(term.user)}: {sentence}")
                 return [*said, *_where(term.user)]
-        said += self._wrong_locals(node, terms, float(line.gradient or "nan"))
+        said += self._wrong_local(node, terms, float(line.gradient or "nan"))
         return [*said, *_where(terms[0].user if len(terms) == 1 else node)]
 
     def _mistakes(self, node: Value, terms: Sequence[_Term]) -> Iterator[tuple[float, _Term, str]]:
@@ -239,40 +233,26 @@ class _Comparison:
                 yield rest, term, "it is missing. Every use adds a term."
             yield rest + 2.0 * term.product, term, "it is counted twice, or has a factor of 2 too many."
             yield rest + 0.5 * term.product, term, "it lacks a factor of 2."
+            early = f"{self.names.label(term.user)} has handed on before all had arrived: visit it later."
             for part in self._terms(term.user):
-                yield (
-                    rest + (term.upstream - part.product) * term.local, term,
-                    f"{self.names.label(term.user)} has handed on before all had arrived: visit it later.",
-                )  # fmt: skip
+                yield rest + (term.upstream - part.product) * term.local, term, early
 
-    def _wrong_locals(self, node: Value, terms: Sequence[_Term], gradient: float) -> Iterator[str]:
-        """Yield which local derivative would explain a gradient, with its name in the table of mistakes."""
-        for term in terms:
-            if not term.upstream:
-                continue
+    def _wrong_local(self, node: Value, terms: Sequence[_Term], gradient: float) -> list[str]:
+        """Return which local derivative would explain a gradient, with its name in the table of mistakes."""
+        for term in [term for term in terms if term.upstream]:
             local = (gradient - (self.right[node] - term.product)) / term.upstream
-            what = self.names.operation(term.user)
-            case = Case(task_named(what), (node.data,)) if what in ACTIVATIONS else None
-            known = [row for row in mistakes_of([case], "derivative") if _gives(row, case, local)] if case else []
+            known, what = [], self.names.operation(term.user)
+            if what in ACTIVATIONS:
+                report = diagnose(task_named(what), [(node.data,)], [local], digits=self.precision.digits)
+                known = [f"{named.sentence} {named.correction}" for named in report.mistakes if not named.is_right]
             if known or len(terms) == 1:
-                via, by = bracketed(self.names.label(term.user)), bracketed(self.names.label(node))
-                yield f"∂{via}/∂{by} = {number(term.local, 10)} is right; {number(local, 10)} was used."
-                yield from (f"{row.sentence} {row.correction}" for row in known[:1])
-                return
+                slope = f"{self._derivative(term.user, node)} = {number(term.local, 10)}"
+                return [f"{slope} is right; {number(local, 10)} was used.", *known[:1]]
+        return []
 
 
-def _gives(row: Mistake, case: Case, slope: float) -> bool:
-    """Return True if a mistake gives this slope."""
-    try:
-        numbers = row.apply(case) or [math.nan]
-    except ArithmeticError:
-        return False
-    return math.isclose(numbers[0], slope, rel_tol=1e-6)
-
-
-def _where(node: Value) -> Iterator[str]:
-    if (site := site_in_program(node)) is not None:
-        yield f"where: {site}"
+def _where(node: Value) -> list[str]:
+    return [] if (site := site_in_program(node)) is None else [f"where: {site}"]
 
 
 def _plain(name: str) -> str:

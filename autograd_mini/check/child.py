@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.verdicts import Verdict
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.program.owner import FOLDER
 
 STATUS = {Verdict.PASS: 0, Verdict.KINK: 0, Verdict.FAIL: 1}  # all others, that cannot tell, have 2
 
@@ -35,16 +36,17 @@ class Result(NamedTuple):
         return STATUS.get(self.verdict, 2)
 
 
-def examined(target: str, seconds: float) -> Result:
-    """Examine the class that a target such as "engine.py:Value" names, for at most so many seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        left = Path(folder, "report.json")
-        outcome = run([sys.executable, "-m", __name__, target, str(left)], limits=Limits(seconds))
+def examined(target: str, limits: Limits, folder: Path | None = None) -> Result:
+    """Examine the class that a target such as "engine.py:Value" names, started in a folder and within limits."""
+    packages = [str(Path(FOLDER).parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    with tempfile.TemporaryDirectory() as out:
+        left = Path(out, "report.json")
+        command = [sys.executable, "-P", "-m", __name__, target, str(left)]  # no file there may hide our modules
+        outcome = run(command, "", limits, folder, {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, packages))})
         if left.exists():
             verdict, text, svg = json.loads(left.read_text(encoding="utf-8"))
             return Result(Verdict(verdict), text, svg)
-    why = f"{outcome.fault or 'It left no report.'} {outcome.complaint}".rstrip()
-    return Result(Verdict.NOISE, f"{target}: cannot tell. {why}")
+    return Result(Verdict.NOISE, f"{target}: cannot tell. {outcome.why('It left no report.')}")
 
 
 def loaded(target: str) -> Any:

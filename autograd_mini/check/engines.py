@@ -7,48 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from autograd_mini.check.adapters import Engine
-from autograd_mini.check.examination import Examination, Sample
-from autograd_mini.check.graphs import Graph, is_close
+from autograd_mini.check.examination import Examination, Example
 from autograd_mini.check.verdicts import Diagnosis, Named, Verdict, on_screen
-from autograd_mini.drawing import draw
 from autograd_mini.errors import counted
-from autograd_mini.notation.text import number
-
-
-@dataclass(frozen=True)
-class Example:
-    """The smallest graph that shows a mistake.
-
-    Attributes:
-        graph: the computation.
-        theirs: the engine's gradient of each node; None where it keeps none.
-        right: the right gradients.
-        program: the lines of the computation, as you would write them for the engine.
-        sentence: which number is wrong.
-        mistakes: what explains it; empty if nothing known does.
-    """
-
-    graph: Graph
-    theirs: list[float | None]
-    right: list[float]
-    program: tuple[str, ...]
-    sentence: str
-    mistakes: tuple[Named, ...]
-
-    @cached_property
-    def svg(self) -> str:
-        """A picture of the graph with the right gradients; the names say those of the engine where they differ."""
-        made = Graph(self.graph.leaves, self.graph.steps)  # new nodes, to be named
-        for node, name, mine, wanted in zip(made.nodes, made.names, self.theirs, self.right, strict=True):
-            is_same = mine is None or is_close(mine, wanted, 1e-5)
-            node.name = name if is_same else f"{name} (yours: {number(mine)})"
-        for root in self.graph.roots:
-            made.nodes[root].backward()
-        return draw(made.nodes[self.graph.roots[-1]], title=self.sentence, legend=False).svg
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,15 +75,11 @@ def check_engine(Class: Callable[..., Any], seconds: float = 5.0) -> EngineRepor
     engine = Engine(Class, seconds)
     found = Examination(engine)
     found.run()
-    examples = tuple([_example(engine, sample) for sample in found.samples])
-    mistakes = tuple(dict.fromkeys(mistake for example in examples for mistake in example.mistakes))
+    mistakes = tuple(dict.fromkeys(mistake for example in found.examples for mistake in example.mistakes))
     return EngineReport(
-        engine.name, tuple(found.findings), mistakes=mistakes, examples=examples, remarks=tuple(found.remarks)
+        engine.name,
+        tuple(found.findings),
+        mistakes=mistakes,
+        examples=tuple(found.examples),
+        remarks=tuple(found.remarks),
     )
-
-
-def _example(engine: Engine, sample: Sample) -> Example:
-    trial = sample.trial
-    program = tuple(trial.graph.program(engine.name, engine.backward))
-    said = sample.said or trial.sentence(engine.gradient)
-    return Example(trial.graph, trial.outcome.gradients, trial.wanted, program, said, sample.mistakes)

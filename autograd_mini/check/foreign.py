@@ -7,22 +7,20 @@ is run (`programs`) and read (`answers`). Read next: `check.alignment`.
 from __future__ import annotations
 
 import re
-import struct
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autograd_mini.check.answers import QUANTITIES, Answers, read
-from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.diagnosis import Quantity
 from autograd_mini.check.programs import Limits, Outcome, run
-from autograd_mini.check.tasks import Point, Task, flat
-from autograd_mini.check.vectors import asked, line
+from autograd_mini.check.tasks import Task, flat
+from autograd_mini.check.vectors import line
 from autograd_mini.check.verdicts import Diagnosis
 from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
 from autograd_mini.output.streams import reason
-from autograd_mini.transforms import trees
 
 RIGHT, WRONG, UNKNOWN = 0, 1, 2  # the exit status of a command
 _TELLING = 5  # fewer numbers look like the noise of some step of differences
@@ -40,8 +38,8 @@ class Judgement:
     """
 
     task: Task
-    answers: Answers
-    reports: dict[Quantity, Diagnosis]
+    answers: Answers = field(default_factory=Answers)
+    reports: dict[Quantity, Diagnosis] = field(default_factory=dict)
     change: str = ""
     errors: str = ""
     fault: str = ""
@@ -56,12 +54,12 @@ class Judgement:
         return UNKNOWN if self.fault or few or not reports or not all(reports) else RIGHT
 
     def __str__(self) -> str:
-        missing = [
-            f"No {quantity}s were given." for quantity in QUANTITIES if self.reports and quantity not in self.reports
-        ]
-        unclear = f"At {counted(self.answers.unclear, 'point')} too few digits were printed to tell: print them all."
-        missing += [unclear] * (self.answers.unclear > 0)
-        missing += ["Few digits were printed, so no more than those were compared."] * (self.answers.digits < 17)
+        missing = [f"No {name}s were given." for name in QUANTITIES if self.reports and name not in self.reports]
+        if self.answers.unclear:
+            points = counted(self.answers.unclear, "point")
+            missing.append(f"At {points} too few digits were printed to tell: print them all.")
+        if self.answers.precision.digits < 17:
+            missing.append("Few digits were printed, so no more than those were compared.")
         said = [*map(short, self.reports.values()), self.change, *missing, self.errors, self.fault]
         return "\n\n".join(filter(None, said))
 
@@ -72,44 +70,45 @@ def short(report: Diagnosis) -> str:
 
 
 def judge(task: Task, answers: Answers) -> Judgement:
-    """Diagnose what was given of value and derivative."""
-    reports: dict[Quantity, Diagnosis] = {}
-    for quantity in QUANTITIES:
-        if claims := answers.of(quantity):
-            points = [answers.points[i] for i in claims]
-            reports[quantity] = _diagnosed(task, points, [*claims.values()], quantity, answers)
+    """Diagnose what was given, and find changed arguments and errors."""
     change = errors = ""
     for point, after, error in zip(answers.points, answers.argument, answers.errors, strict=True):
-        if not change and after is not None and any(a != b for a, b in zip(flat(after), flat(point[0]), strict=True)):
+        if not change and after is not None and flat(after) != flat(point[0]):
             change = (
                 f"{task.name} changes its argument: {shown(point[0])} has become {shown(after)} after the call, and "
                 "what the caller computes from it is wrong. Copy it first, and write to the copy."
             )
         if not errors and error:
-            errors = (
-                error if {*answers.errors} == {error} else f"At {line(point)} there is an error, no answer: {error}"
-            )
-    return Judgement(task, answers, reports, change, errors)
+            where = "" if {*answers.errors} == {error} else f"At {line(point)} there is an error, no answer: "
+            errors = f"{where}{error}"
+    return Judgement(task, answers, answers.reports(task), change, errors)
 
 
-def _diagnosed(task: Task, points: Sequence[Point], claims: list[Any], quantity: Quantity, found: Answers) -> Diagnosis:
-    """Diagnose numbers that may be printed with few digits: those that agree so far have become the right ones."""
-    report = diagnose(task, points, claims, quantity)
-    if report.ok or found.digits == 17:
-        return report
-    if 7 <= found.digits <= 9:  # as single precision is printed
-        single = diagnose(task, points, trees.rebuilt(claims, map(_single, flat(claims))), quantity)
-        if single.ok:
-            return single
-    telling = [i for i, claim in enumerate(claims) if all(abs(x) >= found.least for x in flat(claim))]
-    if not telling:
-        return report
-    named = diagnose(task, [points[i] for i in telling], [claims[i] for i in telling], quantity, found.digits)
-    return replace(report, mistakes=named.mistakes) if not named.ok else report
+def asked(task: Task, command: Sequence[str], limits: Limits, folder: Path | None = None) -> Judgement:
+    """Ask a program for its answers at the points of a task, one a line, and judge them."""
+    given = "".join(f"{line(point)}\n" for point in task.points)
+    return judge_outcome(task, run(command, given, limits, folder))
 
 
-def _single(x: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x
+def judge_outcome(task: Task, outcome: Outcome) -> Judgement:
+    """Judge the answers of a program that has ended; a line that it did not finish does not count."""
+    whole = outcome.output[: outcome.output.rfind("\n") + 1] if outcome.fault else outcome.output
+    lines = [answer for answer in whole.splitlines() if answer.strip()]
+    count, wanted, fault = len(lines), len(task.points), ""
+    if count < wanted:
+        fault = f"{outcome.fault or 'It ended.'} It had answered {count} of {wanted} inputs; the next was "
+        fault += f"{line(task.points[count])}."
+    elif count > wanted:
+        fault = f"It printed {count} lines for {wanted} inputs: print one line for each, and nothing else."
+        fault, lines = outcome.fault or fault, []
+    if fault and outcome.complaint:
+        fault = f"{fault} Its last words: {outcome.complaint}"
+    if not lines:
+        return Judgement(task, fault=fault)
+    try:
+        return replace(judge(task, read("\n".join(lines), task, is_partial=True)), fault=fault)
+    except AutogradError as error:
+        return Judgement(task, fault=fault or sentences(error))
 
 
 class Source(NamedTuple):
@@ -122,7 +121,7 @@ class Source(NamedTuple):
     def judged(self, task: Task) -> Judgement:
         """Judge the numbers for a task; raises a DataError if they cannot be read."""
         if self.file is None:
-            return judge_outcome(task, run(self.command, asked(task), self.limits))
+            return asked(task, self.command, self.limits)
         return judge(task, read(self.text(), task))
 
     def text(self) -> str:
@@ -130,7 +129,7 @@ class Source(NamedTuple):
         if self.file is None:
             outcome = run(self.command, "", self.limits)
             if outcome.fault:
-                raise DataError(f"{outcome.fault} {outcome.complaint}".strip())
+                raise DataError(outcome.why())
             return outcome.output
         try:
             data = sys.stdin.buffer.read() if self.file == "-" else Path(self.file).read_bytes()
@@ -138,27 +137,3 @@ class Source(NamedTuple):
             raise DataError(f"{reason(error)}.") from None
         is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes
         return data.decode("utf-16" if is_wide else "utf-8", "replace")
-
-
-def judge_outcome(task: Task, outcome: Outcome) -> Judgement:
-    """Judge the answers of a program that has ended; a line that it did not finish does not count."""
-    whole = outcome.output[: outcome.output.rfind("\n") + 1] if outcome.fault else outcome.output
-    lines = [answer for answer in whole.splitlines() if answer.strip()]
-    wanted, fault = len(task.points), outcome.fault
-    if len(lines) < wanted:
-        next_one = line(task.points[len(lines)])
-        fault = f"{fault or 'It ended.'} It had answered {len(lines)} of {wanted} inputs; the next was {next_one}."
-    elif len(lines) > wanted:
-        fault = (
-            fault or f"It printed {len(lines)} lines for {wanted} inputs: print one line for each, and nothing else."
-        )
-        lines = []
-    else:
-        fault = ""
-    if fault and outcome.complaint:
-        fault = f"{fault} Its last words: {outcome.complaint}"
-    try:
-        found = judge(task, read("\n".join(lines), task, task.points)) if lines else Judgement(task, Answers(), {})
-    except AutogradError as error:
-        return Judgement(task, Answers(), {}, fault=fault or sentences(error))
-    return replace(found, fault=fault)

@@ -1,13 +1,17 @@
 """Grading a folder of submissions: each runs on a copy, in processes of its own with limits, and gets points.
 
 This is no sandbox: a submission can read your files and use the network. Do not grade code that you would not run.
-Not here: what the process of a submission does (`submission`), and the formats of grades. Read next: `check.gradebook`.
+Grades are written as a table, JSON, CSV, or what Gradescope and PrairieLearn read. Not here: what the process of a
+submission does (`submission`). Read next: `drawing`.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -22,17 +26,17 @@ from typing import Any
 from autograd_mini.check import child, submission
 from autograd_mini.check.answers import QUANTITIES
 from autograd_mini.check.diagnosis import Quantity
-from autograd_mini.check.foreign import RIGHT, Judgement, judge_outcome, short
+from autograd_mini.check.foreign import RIGHT, Judgement, asked, judge_outcome, short
 from autograd_mini.check.programs import Limits, run
-from autograd_mini.check.tasks import Point, Task, flat, task_named
-from autograd_mini.check.vectors import asked, line
-from autograd_mini.check.verdicts import Verdict
+from autograd_mini.check.tasks import flat, task_named
+from autograd_mini.check.vectors import csv_text, line
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value
-from autograd_mini.errors import ArgumentError, DataError, sentences, shown
+from autograd_mini.errors import ArgumentError, DataError, counted, sentences, shown
 from autograd_mini.notation.text import number
-from autograd_mini.output.streams import progress, reason
-from autograd_mini.program.owner import FOLDER
+from autograd_mini.output import files
+from autograd_mini.output.streams import progress, reason, width
+from autograd_mini.transforms import trees
 
 ENGINE = "engine"
 _DERIVATIVES = "{0}_derivative d{0} d_{0} {0}_prime {0}_grad {0}_gradient {0}_jacobian grad_{0}"
@@ -61,11 +65,6 @@ class Assignment:
     run: str = ""
     build: str = ""
 
-    def question(self, file: str) -> dict[str, Any]:
-        """Return what a process is asked to load from a Python file."""
-        derivatives = (self.derivative or _DERIVATIVES.format(self.name)).split()
-        return {"file": file, "value": [self.value or self.name], "derivative": derivatives}
-
 
 @dataclass(frozen=True)
 class Part:
@@ -77,6 +76,11 @@ class Part:
     text: str = ""
     mistake: str = ""
     svg: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why points are missing: the mistake, or the first line of the report; "" if none are."""
+        return "" if self.points == self.most else self.mistake or self.text.partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,14 @@ class Grade:
     def most(self) -> float:
         """The most that it could get."""
         return sum(part.most for part in self.parts)
+
+    def missing(self) -> list[str]:
+        """Return why points are missing, after the names of the parts."""
+        found: dict[str, list[str]] = {}
+        for part in self.parts:
+            if part.why:
+                found.setdefault(part.why, []).append(part.name)
+        return [f"{', '.join(names)}: {why}" for why, names in found.items()]
 
 
 def assignments(task: str) -> tuple[list[Assignment], Limits]:
@@ -179,78 +191,136 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
     if task.build:
         built = run(command(task.build), "", limits._replace(seconds=_BUILD), copy)
         if built.fault:
-            raise DataError(f"It cannot be built. {built.fault} {built.complaint}".strip())
-    if task.run:
-        judgement = judge_outcome(
-            task_named(task.name), run(command(task.run), asked(task_named(task.name)), limits, copy)
-        )
-        return [_part(task, judgement, quantity, pictures) for quantity in QUANTITIES]
+            raise DataError(f"It cannot be built. {built.why()}")
     if task.name == ENGINE:
-        return [_engine_part(task, file, copy, limits)]
-    points = task_named(task.name).points
-    given = "".join(json.dumps(entry) + "\n" for entry in (task.question(file), *points))
-    outcome = run([sys.executable, str(submission.__file__)], given, limits, copy)
-    lines = outcome.output.splitlines(keepends=True)
-    halves = zip(QUANTITIES, (lines[: len(points)], lines[len(points) :]), strict=True)
-    return [
-        _part(task, judge_outcome(task_named(task.name), outcome._replace(output="".join(half))), quantity, pictures)
-        for quantity, half in halves
-    ]
-
-
-def _engine_part(task: Assignment, file: str, copy: Path, limits: Limits) -> Part:
-    """Let a process examine a class, as `check-engine` does."""
-    left = copy / f"{ENGINE}.report"
-    command = [sys.executable, "-P", "-m", child.__name__, f"{file}:{task.value or 'Value'}", str(left)]
-    outcome = run(command, "", limits, copy, {"PYTHONPATH": str(Path(FOLDER).parent)})
-    if not left.exists():
-        raise DataError(f"{outcome.fault or 'It left no report.'} {outcome.complaint}".strip())
-    verdict, text, svg = json.loads(left.read_text(encoding="utf-8"))
-    is_right = child.STATUS.get(Verdict(verdict)) == RIGHT
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return Part(
-        ENGINE, task.points * is_right, task.points, text, "" if is_right else lines[min(1, len(lines) - 1)], svg
-    )
+        result = child.examined(f"{file}:{task.value or 'Value'}", limits, copy)
+        why = "" if result.status == RIGHT else (result.text.splitlines()[1:2] or [result.text])[0].strip()
+        return [Part(ENGINE, task.points * (not why), task.points, result.text, why, result.svg)]
+    asks = task_named(task.name)
+    if task.run:
+        judgements = [asked(asks, command(task.run), limits, copy)] * 2
+    else:
+        derivatives = (task.derivative or _DERIVATIVES.format(task.name)).split()
+        question = {"file": file, "value": [task.value or task.name], "derivative": derivatives}
+        given = "".join(json.dumps(entry) + "\n" for entry in (question, *asks.points))
+        outcome = run([sys.executable, str(submission.__file__)], given, limits, copy)
+        lines, half = outcome.output.splitlines(keepends=True), len(asks.points)
+        judgements = [
+            judge_outcome(asks, outcome._replace(output="".join(part))) for part in (lines[:half], lines[half:])
+        ]
+    pairs = zip(QUANTITIES, judgements, strict=True)
+    return [_part(task, judgement, quantity, pictures) for quantity, judgement in pairs]
 
 
 def _part(task: Assignment, judgement: Judgement, quantity: Quantity, pictures: bool) -> Part:
     """Give all points for a quantity, or none."""
-    report, name = judgement.reports.get(quantity), f"{task.name}: {quantity}"
+    report, name, most = judgement.reports.get(quantity), f"{task.name}: {quantity}", task.points / 2
     trouble = [why for why in (judgement.change, judgement.errors, judgement.fault) if why]
     if report is None:
         why = " ".join(trouble) or f"No {quantity}s were given."
-        return Part(name, 0.0, task.points / 2, why, why)
+        return Part(name, 0.0, most, why, why)
     text = "\n".join([short(report), *trouble])
     if report.ok and not trouble:
-        return Part(name, task.points / 2, task.points / 2, text)
+        return Part(name, most, most, text)
     mistakes = [f"{named.sentence} {named.correction}" for named in report.mistakes]
-    svg = counterexample(judgement, quantity) if pictures and not report.ok else ""
-    return Part(name, 0.0, task.points / 2, text, next(iter([*mistakes, *trouble]), ""), svg)
+    svg = _counterexample(judgement, quantity) if pictures and not report.ok else ""
+    return Part(name, 0.0, most, text, next(iter([*mistakes, *trouble]), ""), svg)
 
 
-def counterexample(judgement: Judgement, quantity: Quantity) -> str:
-    """Return a picture of the smallest graph for which the answer is wrong, with the right numbers."""
-    task, points = judgement.task, judgement.answers.points
-    claims = judgement.answers.of(quantity)
-    findings = judgement.reports[quantity].findings  # one for each point
-    wrong = [i for i, finding in zip(claims, findings, strict=False) if finding.verdict == "FAIL"]
+def _counterexample(judgement: Judgement, quantity: Quantity) -> str:
+    """Return a picture of the smallest graph for which an answer is wrong, of softmax one probability, or ""."""
+    task, answers = judgement.task, judgement.answers
+    pairs = zip(answers.of(quantity).items(), judgement.reports[quantity].findings, strict=False)  # one for each point
+    wrong = [(answers.points[i], claim) for (i, claim), finding in pairs if finding.verdict == "FAIL"]
     if not wrong:
         return ""
-    first = min(wrong, key=lambda i: (len(flat(points[i])), len(line(points[i]))))
-    point, claim = points[first], claims[first]
-    root, right, claim = _first_wrong(task, point, getattr(task, quantity)(point), claim)
+    point, claim = min(wrong, key=lambda pair: (len(flat(pair[0])), len(line(pair[0]))))
+    first, right = point[0], getattr(task, quantity)(point)
+    leaves = [Value(x, name=f"z{i}" if isinstance(first, list) else "x") for i, x in enumerate(flat(first))]
+    root = task.function(trees.rebuilt(first, iter(leaves)), *point[1:])
+    if isinstance(root, list):
+        rows = zip(root, right, claim, strict=True)
+        root, right, claim = max(rows, key=lambda row: math.dist(flat(row[1]), flat(row[2])))
     root.backward()
-    shown_right, shown_claim = [" ".join(map(number, flat(x))) for x in (right, claim)]
-    title = f"{task.name} at {line(point)}: its {quantity} is {shown_right}, not {shown_claim}"
+    is_right, is_claimed = (" ".join(map(number, flat(numbers))) for numbers in (right, claim))
+    title = f"{task.name} at {line(point)}: its {quantity} is {is_right}, not {is_claimed}"
     return draw(root, title=title, legend=False).svg
 
 
-def _first_wrong(task: Task, point: Point, right: Any, claim: Any) -> tuple[Value, Any, Any]:
-    """Record a function, and return the first result that was answered wrongly: of softmax, one probability."""
-    x = point[0]
-    xs = [Value(z, name=f"z{i}") for i, z in enumerate(x)] if isinstance(x, list) else Value(x, name="x")
-    results = task.function(xs, *point[1:])
-    if not isinstance(results, list):
-        return results, right, claim
-    rows = [*zip(results, right, claim, strict=True)]
-    return max(rows, key=lambda row: max(abs(a - b) for a, b in zip(flat(row[1]), flat(row[2]), strict=True)))
+# -- what is written ---------------------------------------------------------------------------------------------------
+
+
+def groups(grades: Sequence[Grade]) -> dict[str, list[str]]:
+    """Return the submissions that share a mistake, the most frequent first."""
+    found: dict[str, list[str]] = {}
+    for entry in grades:
+        for why in entry.missing():
+            found.setdefault(why, []).append(entry.submission)
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+
+
+def _text(grades: Sequence[Grade]) -> str:
+    columns = max(width(entry.submission) for entry in grades)
+    lines = []
+    for entry in grades:
+        name = entry.submission + " " * (columns - width(entry.submission))
+        lines += [f"{name}  {entry.points:g} of {entry.most:g}", *[f"    {why}" for why in entry.missing()]]
+    shared = [(why, names) for why, names in groups(grades).items() if len(names) > 1]
+    lines += ["", "Shared mistakes"] * bool(shared)
+    for why, names in shared:
+        lines += [f"{len(names)} × {why}", f"    {', '.join(names)}"]
+    full = sum(entry.points == entry.most for entry in grades)
+    return "\n".join([*lines, "", f"{counted(len(grades), 'submission')}, {full} with all points"])
+
+
+def _document(entry: Grade, form: str) -> dict[str, Any]:
+    """Return one submission as JSON: our own form, or the results.json of Gradescope or PrairieLearn."""
+    if form == "gradescope":
+        tests = [{"name": p.name, "score": p.points, "max_score": p.most, "output": p.text} for p in entry.parts]
+        return {"score": entry.points, "tests": tests}
+    if form == "json":
+        parts = [{key: thing for key, thing in vars(part).items() if key != "svg"} for part in entry.parts]
+        return {"submission": entry.submission, "points": entry.points, "most": entry.most, "parts": parts}
+    tests = [
+        {"name": p.name, "points": p.points, "max_points": p.most, "message": p.mistake, "output": p.text}
+        for p in entry.parts
+    ]
+    pictures = {part.name: base64.b64encode(part.svg.encode()).decode() for part in entry.parts if part.svg}
+    images = [{"label": name, "url": f"data:image/svg+xml;base64,{picture}"} for name, picture in pictures.items()]
+    return {"gradable": True, "score": entry.points / entry.most, "tests": tests, "images": images}
+
+
+def written(grades: Sequence[Grade], form: str) -> str:
+    """Return grades as one text; in formats for one submission, several become an object with their names as keys."""
+    if form == "text":
+        return _text(grades)
+    if form == "csv":
+        rows = [(e.submission, p.name, f"{p.points:g}", f"{p.most:g}", p.why) for e in grades for p in e.parts]
+        return csv_text(("submission", "part", "points", "most", "mistake"), rows).rstrip("\n")
+    found: Any = {entry.submission: _document(entry, form) for entry in grades}
+    if form == "json":
+        found = {"submissions": [*found.values()], "mistakes": groups(grades)}
+    elif len(found) == 1:
+        (found,) = found.values()
+    return json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def save(grades: Sequence[Grade], form: str, folder: Path) -> list[Path]:
+    """Write grades and pictures to a folder, in formats for one submission one file for each; return their paths.
+
+    Raises:
+        ArgumentError: there is no such folder, and it cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        raise ArgumentError(f"There is no folder {str(folder)!r}.", "Choose another with -o.") from None
+    if form in ("text", "json", "csv"):
+        texts = {f"grades.{form.replace('text', 'txt')}": written(grades, form)}
+    else:
+        texts = {f"{entry.submission}.json": written([entry], form) for entry in grades}
+    for entry in grades:
+        for part in entry.parts:
+            if part.svg:
+                texts[f"{entry.submission}-{re.sub('[^a-z_]+', '-', part.name)}.svg"] = part.svg
+    return [files.write(folder / name, f"{text.rstrip()}\n") for name, text in texts.items()]

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_mini.output.streams import printable, reason
 
@@ -42,6 +42,10 @@ class Outcome(NamedTuple):
     fault: str = ""
     complaint: str = ""  # the last line of its standard error
 
+    def why(self, otherwise: str = "") -> str:
+        """Return what went wrong, or another sentence, with its last words."""
+        return f"{self.fault or otherwise} {self.complaint}".strip()
+
 
 def run(
     command: Sequence[str],
@@ -54,74 +58,61 @@ def run(
     mark = uuid.uuid4().hex
     try:
         process = subprocess.Popen(
-            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
             env={**os.environ, **environment, _MARK: mark}, start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         return Outcome("", f"The program {command[0]!r} cannot be started: {why}.")
-    output = _Drain(process.stdout, keep=limits.output << 20, when_full=lambda: _kill(process, mark))
-    errors = _Drain(process.stderr, keep=1 << 16)
-    threads = [*map(_started, (output.run, errors.run, lambda: _feed(process.stdin, given.encode())))]
-    late = False
+    output, errors, fault = bytearray(), bytearray(), ""
+    flooded = threading.Event()
+
+    def stop() -> None:
+        flooded.set()
+        _kill(process, mark)
+
+    threads = [
+        threading.Thread(target=_feed, args=(process.stdin, given.encode()), daemon=True),
+        threading.Thread(target=_drain, args=(process.stdout, output, limits.output << 20, stop), daemon=True),
+        threading.Thread(target=_drain, args=(process.stderr, errors, 1 << 16), daemon=True),
+    ]
     try:
+        for thread in threads:
+            thread.start()
         if limits.memory is not None:
             _limit_memory(process.pid, limits.memory << 20)
         process.wait(limits.seconds)
     except subprocess.TimeoutExpired:
-        late = True
+        fault = f"It did not end within {limits.seconds:g} s and was stopped."
     finally:
         _kill(process, mark)
         process.wait()
     end = time.monotonic() + _GRACE
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    complaint = next((line.strip() for line in reversed(errors.text.splitlines()) if line.strip()), "")
-    if output.is_full:
+    if flooded.is_set():
         fault = f"It printed more than {limits.output} MB and was stopped."
-    elif late:
-        fault = f"It did not end within {limits.seconds:g} s and was stopped."
-    else:
-        return Outcome(output.text, _ending(process.returncode), printable(complaint)[:120])
-    return Outcome(output.text, fault)
+    words = [] if fault else bytes(errors).decode(errors="replace").splitlines()
+    complaint = next((line.strip() for line in reversed(words) if line.strip()), "")
+    return Outcome(
+        bytes(output).decode(errors="replace"), fault or _ending(process.returncode), printable(complaint)[:120]
+    )
 
 
-class _Drain:
-    """Reads a pipe to its end and keeps the last part; calls a function as soon as there is more than that."""
-
-    def __init__(self, pipe: IO[bytes] | None, keep: int, when_full: Callable[[], object] = bool) -> None:
-        assert pipe is not None
-        self._pipe, self._keep, self._when_full = pipe, keep, when_full
-        self._data, self.is_full = bytearray(), False
-
-    def run(self) -> None:
-        with self._pipe, contextlib.suppress(OSError, ValueError):
-            while chunk := self._pipe.read(1 << 16):
-                self._data += chunk
-                if len(self._data) > self._keep:
-                    self.is_full = True
-                    self._when_full()
-                    del self._data[: self._keep // 2]
-
-    @property
-    def text(self) -> str:
-        return bytes(self._data).decode(errors="replace")
+def _feed(pipe: Any, data: bytes) -> None:
+    """Write all input; the program may end without reading it."""
+    with contextlib.suppress(OSError, ValueError), pipe:
+        pipe.write(data)
 
 
-def _started(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
-def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
-    assert pipe is not None
-    with contextlib.suppress(OSError, ValueError):  # the program may end without reading
-        view = memoryview(data)
-        while view:
-            view = view[pipe.write(view) :]
-    with contextlib.suppress(OSError):
-        pipe.close()
+def _drain(pipe: Any, kept: bytearray, most: int, when_full: Callable[[], object] = bool) -> None:
+    """Read a pipe to its end and keep the last part; call a function as soon as there is more than that."""
+    with contextlib.suppress(OSError, ValueError), pipe:
+        while chunk := pipe.read1(1 << 16):
+            kept += chunk
+            if len(kept) > most:
+                when_full()
+                del kept[: most // 2]
 
 
 def _limit_memory(process: int, size: int) -> None:
@@ -149,6 +140,5 @@ def _kill(process: subprocess.Popen[bytes], mark: str) -> None:
 def _ending(status: int) -> str:
     if status >= 0:
         return f"It ended with exit status {status}." if status else ""
-    with contextlib.suppress(ValueError):
-        return f"It crashed with {signal.Signals(-status).name}."
-    return f"It crashed with signal {-status}."
+    names = {signum.value: signum.name for signum in signal.Signals}
+    return f"It crashed with {names.get(-status, f'signal {-status}')}."

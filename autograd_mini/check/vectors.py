@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as resources
 from pathlib import PurePath
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
+from autograd_mini.transforms import trees
 from autograd_mini.watch.boundaries import kinks
 
 _FILES = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
@@ -36,50 +37,46 @@ def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
     Raises:
         ArgumentError: the name of the file cannot be that of a Java class.
     """
+    pairs = [(task, point) for task in tasks for point in task.points]
     if form == "json":
-        return json.dumps([_entry(task, point) for task in tasks for point in task.points], indent=1) + "\n"
+        return json.dumps([_entry(*pair) for pair in pairs], indent=1) + "\n"
     if form == "csv":
-        table = io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(("task", "input", "value", "derivative"))
-        rows.writerows((task.name, *_answers(task, point)) for task in tasks for point in task.points)
-        return table.getvalue()
+        return csv_text(
+            ("task", "input", "value", "derivative"), ((task.name, *_lines(task, at)) for task, at in pairs)
+        )
     return _program(tasks, form, PurePath(path or _FILES[form]))
 
 
-def line(point: Any) -> str:
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as CSV."""
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows((names, *rows))
+    return table.getvalue()
+
+
+def line(numbers: Any) -> str:
     """Return the numbers of a point, or of an answer, as one line that the parsers of all languages read."""
-    return " ".join(map(_full, flat(point)))
+    return " ".join(map(str, map(_readable, flat(numbers))))
 
 
-def asked(task: Task) -> str:
-    """Return what a program is asked about a task: its points, one a line."""
-    return "".join(f"{line(point)}\n" for point in task.points)
+def _readable(x: float) -> float | str:
+    return float(x) if math.isfinite(x) else "NaN" if math.isnan(x) else f"{'-' * (x < 0)}Infinity"
 
 
-def _full(x: float) -> str:
-    return repr(float(x)) if math.isfinite(x) else "NaN" if math.isnan(x) else f"{'-' * (x < 0)}Infinity"
-
-
-def _answers(task: Task, point: Point) -> tuple[str, str, str]:
+def _lines(task: Task, point: Point) -> tuple[str, str, str]:
     return line(point), line(task.value(point)), line(task.derivative(point))
 
 
 def _entry(task: Task, point: Point) -> dict[str, Any]:
-    def plain(numbers: Any) -> Any:
-        if isinstance(numbers, (list, tuple)):
-            return [*map(plain, numbers)]
-        return numbers if math.isfinite(numbers) else _full(numbers)
-
-    answers = {"value": plain(task.value(point)), "derivative": plain(task.derivative(point))}
-    return {"task": task.name, "input": plain(point), **answers, "kink": _is_kink(task, point)}
+    found = {"input": point, "value": task.value(point), "derivative": task.derivative(point)}
+    plain = {key: trees.rebuilt(tree, map(_readable, flat(tree))) for key, tree in found.items()}
+    return {"task": task.name, **plain, "kink": _is_kink(task, point)}
 
 
 def _is_kink(task: Task, point: Point) -> bool:
     """Return True where the derivative is a choice."""
-    first = point[0]
     with kinks() as found:
-        task.function([*map(Value, first)] if isinstance(first, list) else Value(first), *point[1:])
+        task.function(trees.rebuilt(point[0], map(Value, flat(point[0]))), *point[1:])
     return bool(found)
 
 
@@ -90,8 +87,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
     lines = []
     for task in tasks:
         for point in task.points:
-            _, *answers = _answers(task, point)
-            parts = task.name, "|".join(map(line, point)), *answers, "kink" * _is_kink(task, point)
+            parts = task.name, "|".join(map(line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
             lines.append(f'        "{";".join(parts)}",')
     text = (resources("autograd_mini.check") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
     for key, replacement in {
@@ -99,22 +95,20 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
         "TASK": tasks[0].name,
         "FILE": path.name,
         "STEM": path.stem,
-        "CALLS": "\n".join(call for task in tasks for call in _calls(task, form)),
+        "CALLS": "\n".join(call for task in tasks for call in _calls(task, _CALLS[form])),
         "LINES": "\n".join(lines),
     }.items():
         text = text.replace(f"@{key}@", replacement)
     return text
 
 
-def _calls(task: Task, form: str) -> list[str]:
-    """Return the calls of the user's function and of its derivative."""
-    point, found = task.points[0], []
+def _calls(task: Task, pattern: str) -> Iterator[str]:
+    """Yield the calls of the user's function and of its derivative."""
+    point = task.points[0]
     arguments = ", ".join(f"a[{i}]" if isinstance(x, list) else f"a[{i}][0]" for i, x in enumerate(point))
     for key, result in ((task.name, task.value(point)), (f"{task.name}'", task.derivative(point))):
         snake = key.replace("'", "_derivative")
         camel = re.sub("_([a-z])", lambda match: match[1].upper(), snake)
         after = ", n" * isinstance(point[0], list) + ", out" * isinstance(result, list)
-        before = "" if isinstance(result, list) else "out[0] = "
-        words = {"key": key, "snake": snake, "camel": camel, "arguments": arguments, "before": before, "after": after}
-        found.append(_CALLS[form].format_map(words))
-    return found
+        before = "out[0] = " * (not isinstance(result, list))
+        yield pattern.format(key=key, snake=snake, camel=camel, arguments=arguments, before=before, after=after)

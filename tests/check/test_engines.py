@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 
-import micrograd.engine
 import numpy as np
 import pytest
 
@@ -22,6 +21,7 @@ from autograd_mini.check import examination
 from autograd_mini.check.child import examined, loaded, told
 from autograd_mini.check.engines import check_engine
 from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.programs import Limits
 from autograd_mini.check.sweeps import WALKS, gradients, right
 from tests.check import engines
 from tests.check.engines import planted
@@ -147,8 +147,11 @@ def test_two_mistakes_at_once_never_pass(number):
     assert report.mistakes, str(report)
 
 
+@pytest.mark.peer("micrograd")
 def test_micrograd_hands_on_stale_gradients():
     """micrograd gives 3.0 where 2.0 is right after a second backward(); one call of a new graph is right."""
+    import micrograd.engine
+
     report = check_engine(micrograd.engine.Value)
     assert [mistake.name for mistake in report.mistakes] == ["stale-interior"]
     (example,) = report.examples
@@ -159,7 +162,7 @@ def test_micrograd_hands_on_stale_gradients():
     assert (x.grad, example.theirs[0], example.right[0]) == (3, 3.0, 2.0)
     assert example.program[2:] == ("a = x + y", "b = a + y", "b.backward()", "b.backward()")
     assert example.sentence.startswith("x.grad is 3, and 2 is right. On the way back, a.grad is wrong first: 2 instead")
-    assert {remark.name for remark in report.remarks} == {"set-order", "recursion-limit"}
+    assert {remark.name for remark in report.remarks} - {"set-order"} == {"recursion-limit"}  # addresses decide
     wrong = [finding for finding in report.findings if finding.verdict == "FAIL"]
     assert all(finding.where.count("backward()") == 2 for finding in wrong)
     with pytest.raises(AssertionError, match="stale-interior"):
@@ -320,6 +323,20 @@ def test_power_has_known_mistakes_of_its_own():
         assert "x ** y is " in mistake.sentence
 
 
+def test_an_order_that_changes_from_run_to_run_is_noticed():
+    """Here the operands are shuffled, as a set does by the addresses of its members."""
+    chance = random.Random(0)
+
+    class Shuffled(engines.Value):
+        def sorted(self):
+            for node in super().sorted():
+                node.edges = tuple(chance.sample(node.edges, len(node.edges)))
+            return super().sorted()
+
+    report = check_engine(Shuffled)
+    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"set-order"})
+
+
 def test_recursion_and_paths_are_limits():
     """A recursive sort fails on deep graphs and one along all paths on wide ones; neither makes numbers wrong."""
 
@@ -345,7 +362,7 @@ def test_recursion_and_paths_are_limits():
 
     report = check_engine(Recursive)
     assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"recursion-limit"})
-    report = check_engine(Paths, seconds=0.3)
+    report = check_engine(Paths, seconds=0.8)
     assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"every-path"})
 
 
@@ -359,9 +376,9 @@ def test_an_engine_that_hangs_is_interrupted():
                     time.sleep(0.001)
             super().walk_topological(nodes)
 
-    report = check_engine(Hanging, seconds=0.2)
+    report = check_engine(Hanging, seconds=0.5)
     assert (report.ok, report.verdict) == (False, "NOISE")
-    assert "did not end within 0.2 s: x = Hanging(3); y = Hanging(2); a = x * y; a.backward()" in str(report)
+    assert "did not end within 0.5 s: x = Hanging(3); y = Hanging(2); a = x * y; a.backward()" in str(report)
 
 
 def test_an_engine_that_prints_is_not_heard(capsys):
@@ -544,7 +561,7 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
         f"child = subprocess.Popen([sys.executable, '-S', '-c', late], cwd={str(tmp_path)!r})\n"
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
-    result = examined(f"{file}:Value", 1.0)
+    result = examined(f"{file}:Value", Limits(1.0))
     assert (result.status, result.verdict) == (2, "NOISE")
     assert result.text.endswith("cannot tell. It did not end within 1 s and was stopped.")
     time.sleep(1.2)

@@ -13,8 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check import gradebook
-from autograd_mini.check.grading import assignments, grade
+from autograd_mini.check.grading import assignments, grade, save, written
 from autograd_mini.cli import main
 from tests.effort import effort
 
@@ -106,36 +105,36 @@ def grades(folder):
 
 def test_formats(grades):
     """Text and CSV for people, JSON with the groups, and the documents of Gradescope and PrairieLearn."""
-    text = gradebook.written(grades, "text").splitlines()
+    text = written(grades, "text").splitlines()
     assert text[0] == "empty.py     0 of 1"
     assert "good.py      1 of 1" in text
     assert text[text.index("Shared mistakes") + 2] == "    sign too.py, sign.py"
     assert text[-1] == "4 submissions, 1 with all points"
-    rows = list(csv.DictReader(gradebook.written(grades, "csv").splitlines()))
+    rows = list(csv.DictReader(written(grades, "csv").splitlines()))
     assert [row["points"] for row in rows if row["submission"] == "sign.py"] == ["0.5", "0"]
-    found = json.loads(gradebook.written(grades, "json"))
+    found = json.loads(written(grades, "json"))
     assert {entry["submission"]: entry["points"] for entry in found["submissions"]}["good.py"] == 1.0
     assert ["sign too.py", "sign.py"] in found["mistakes"].values()
-    scope = json.loads(gradebook.written(grades, "gradescope"))
+    scope = json.loads(written(grades, "gradescope"))
     assert scope["sign.py"]["score"] == 0.5
     assert [test["max_score"] for test in scope["sign.py"]["tests"]] == [0.5, 0.5]
     assert "The sign is flipped." in scope["sign.py"]["tests"][1]["output"]
-    assert json.loads(gradebook.written(grades[1:2], "gradescope"))["score"] == 1.0  # of the one submission
-    learn = json.loads(gradebook.written(grades, "prairielearn"))["sign.py"]
+    assert json.loads(written(grades[1:2], "gradescope"))["score"] == 1.0  # of the one submission
+    learn = json.loads(written(grades, "prairielearn"))["sign.py"]
     assert (learn["gradable"], learn["score"], learn["tests"][1]["points"]) == (True, 0.5, 0.0)
     assert learn["images"][0]["url"].startswith("data:image/svg+xml;base64,")
 
 
 def test_counterexamples_are_drawn(grades, tmp_path):
     """The grades and, for each wrong answer, the smallest graph with the right numbers are written to a folder."""
-    gradebook.save(grades, "text", tmp_path / "out")
+    save(grades, "text", tmp_path / "out")
     pictures = {f"{name}-tanh-derivative.svg" for name in ("sign.py", "sign too.py")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"grades.txt", *pictures}
     for picture in pictures:
         drawn = " ".join(ElementTree.parse(tmp_path / "out" / picture).getroot().itertext())
         assert "tanh at 0.5: its derivative is 0.7864, not -0.7864" in drawn
-    written = gradebook.save(grades, "gradescope", tmp_path)
-    assert {path.name for path in written} == {f"{entry.submission}.json" for entry in grades} | pictures
+    paths = save(grades, "gradescope", tmp_path)
+    assert {path.name for path in paths} == {f"{entry.submission}.json" for entry in grades} | pictures
 
 
 def test_the_command(folder, tmp_path, capsys, monkeypatch):

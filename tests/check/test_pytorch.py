@@ -9,8 +9,7 @@ import sys
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check.agreement import check_against
-from autograd_mini.check.pytorch import from_torch
+from autograd_mini.check.pytorch import check_against, from_torch
 
 peer = pytest.mark.peer("torch")
 
