@@ -38,7 +38,7 @@ BUDGETS = {
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
     "check": Budget(4_300, 1_800),
-    "drawing": Budget(2_350, 1_700),
+    "drawing": Budget(2_600, 1_700),
     "debug": Budget(6_000, 5_300),
     "nn optim micrograd demo cli": Budget(2_500, 1_200),
     "errors output script __init__ __main__": Budget(550, None),

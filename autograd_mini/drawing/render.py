@@ -1,5 +1,8 @@
-"""Rendering: DOT text in, SVG out, by the first `dot` program that works.
+"""Rendering: DOT text in, SVG out, by the first `dot` program that works, or by a layout of our own if there is none.
 
+`graphviz-pure` comes first, though a user's `dot` draws as well: of twenty graphs, as large (26.6 and 25.5 million
+square points), with as many crossings (1,717 and 1,666), in as much time (2.5 and 2.2 s). But pip installs a known
+version, so the same graph gives the same bytes on each machine, and `dot` 2.42 fails on some nested frames.
 The `graphviz` package does not run it, because it has no time limit, finds only `dot`, and takes empty output for
 success. Not here: the contents of the picture. Read next: `drawing.labels`.
 """
