@@ -198,6 +198,14 @@ def _parser() -> argparse.ArgumentParser:
     dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
     dap.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the arguments of the program")
     dap.set_defaults(run=_dap)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is installed, what is fast and what is missing; for bug reports",
+        description="Print the versions of this package and of what it uses, whether the compiled engine is used and "
+        "if not, why, and what is missing. Copy the text into a bug report.",
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -299,3 +307,9 @@ def _dap(options: argparse.Namespace) -> None:
         raise ArgumentError("Standard input is closed, but the editor's messages come from there.")
     else:
         serve_streams(given)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from autograd_mini.doctor import report
+
+    say(report())

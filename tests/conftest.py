@@ -1,14 +1,22 @@
-"""What all tests share: Hypothesis without deadlines, peers that may be missing, no skips where CI forbids them."""
+"""What all tests share: Hypothesis without deadlines, peers that may be missing, no skips where CI forbids them.
+
+With AUTOGRAD_MINI_IMPLEMENTATION=native or python, a run in which the engine is the other one does not begin.
+"""
 
 from __future__ import annotations
 
 import gc
 import importlib.util
 import os
+import subprocess
+import sys
+import tempfile
 
 import pytest
 from hypothesis import settings
 
+from autograd_mini import engine
+from autograd_mini.core import accelerator
 from tests import effort
 
 # Machines differ and are noisy: no test asserts a time. Examples are the same in every run.
@@ -27,6 +35,29 @@ def pytest_configure(config):
     if effort.exhaustive:
         settings.register_profile("exhaustive", parent=settings.get_profile("steady"), max_examples=1000)
         settings.load_profile("exhaustive")
+
+
+def pytest_report_header(config):
+    """Which engine the tests are about to run on."""
+    return f"autograd_mini: {engine.implementation}, {accelerator.why_not or accelerator.native.__file__}"
+
+
+def pytest_sessionstart(session):
+    """This process and those that tests start run the engine that was asked for: a checkout hides what is installed."""
+    asked = os.environ.get("AUTOGRAD_MINI_IMPLEMENTATION")
+    if asked is None or hasattr(session.config, "workerinput"):
+        return
+    program = "import autograd_mini as am; print(am.engine.implementation, end='')"
+    other = subprocess.run(
+        [sys.executable, "-c", program], cwd=tempfile.gettempdir(), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    if (engine.implementation, other) != (asked, asked):
+        reason = accelerator.why_not and f" ({accelerator.why_not})"
+        pytest.exit(
+            f"AUTOGRAD_MINI_IMPLEMENTATION is {asked}, and here the engine is {engine.implementation}{reason}, "
+            f"in other folders {other}. To compile it: pip install -e . To run the Python text: AUTOGRAD_MINI_PURE=1.",
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
 
 
 def pytest_collection_modifyitems(config, items):

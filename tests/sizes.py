@@ -33,14 +33,14 @@ BUDGETS = {
     "engine": Budget(350, 350),
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
-    "program watch": Budget(1_300, 900),
+    "program watch": Budget(1_400, 900),
     "notation": Budget(1_000, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
     "check": Budget(4_300, 1_800),
     "drawing": Budget(2_600, 1_700),
-    "debug": Budget(6_000, 5_300),
-    "nn optim micrograd demo cli": Budget(2_500, 1_200),
+    "debug": Budget(6_300, 5_300),
+    "nn optim micrograd demo doctor cli": Budget(2_700, 1_200),
     "errors output script __init__ __main__": Budget(550, None),
 }
 PACKAGE_AIM = 15_500

@@ -28,8 +28,8 @@ MODULES = sorted(
 # The rooms, folders and modules at the top, in the order of their arrows: each may import from those before it.
 ROOMS = [
     "output", "program", "errors", "core", "watch", "engine", "transforms", "functions", "optim", "nn", "micrograd",
-    "notation", "symbolic", "explanation", "drawing", "script", "check", "debug", "demo", "cli", "autograd_mini",
-    "__main__",
+    "notation", "symbolic", "explanation", "drawing", "script", "check", "debug", "doctor", "demo", "cli",
+    "autograd_mini", "__main__",
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "drawing", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -396,7 +397,7 @@ def test_two_processes_give_the_same_bits():
     runs = [
         subprocess.run(
             [sys.executable, "-c", f"padding = ['x'] * {size}\n{PROGRAM}"],
-            env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
         ).stdout
         for seed, size in (("1", 10), ("2", 99999))
     ]  # fmt: skip

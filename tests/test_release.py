@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from autograd_mini.program import owner
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+BUILD = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
 # Compared with where they are; the tests that do are skipped, or leave them out, where they are not.
-PEERS = {"jax", "torch", "autograd", "ddx", "micrograd"}
+PEERS = {"aadc", "jax", "torch", "autograd", "ddx", "micrograd"}
 
 
 def packages(requirements):
@@ -92,7 +94,7 @@ def test_what_the_tests_import_is_installed_for_them():
     wanted = foreign("tests", "visualizations", "examples", "autograd_mini") - PEERS
     assert wanted <= {*packages(EXTRAS["test"]), *packages(PROJECT["dependencies"])}
     plugins = {"pytest-xdist"}  # imported by pytest, which the options in pyproject.toml need
-    assert {*packages(EXTRAS["test"])} <= wanted | plugins
+    assert {*packages(EXTRAS["test"])} <= wanted | plugins | {*packages(BUILD)}
     assert {*packages(EXTRAS["dev"])} == {"ruff", "mypy", "types-tqdm"}
 
 
@@ -100,3 +102,19 @@ def test_the_checks_install_their_tools():
     """CI runs the two commands of the README, then installs what the linters need."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert script.index('pip install ".[dev]"') < script.index("ruff check .") < script.index("    mypy")
+
+
+def test_the_checks_run_the_suite_on_both_engines():
+    """Each run says which engine it wants, and does not begin on the other one; one more run watches the memory."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    pure = "AUTOGRAD_MINI_PURE=1 AUTOGRAD_MINI_IMPLEMENTATION=python pytest -q --exhaustive\n"
+    native = " AUTOGRAD_MINI_IMPLEMENTATION=native pytest -q --exhaustive\n"
+    sanitized = "python -m tests.sanitized\n"
+    assert script.index(pure) < script.index("pip install -e .\n") < script.index(native) < script.index(sanitized)
+    for asked, status in (("native", pytest.ExitCode.USAGE_ERROR), ("python", pytest.ExitCode.OK)):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "--collect-only", "tests/test_cost.py"],
+            cwd=ROOT, capture_output=True, text=True,
+            env={**os.environ, "AUTOGRAD_MINI_PURE": "1", "AUTOGRAD_MINI_IMPLEMENTATION": asked},
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr

@@ -55,7 +55,7 @@ def sentence(done, text, status=1):
 @posix
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
 @pytest.mark.parametrize(
-    "command", ["demo --steps 2", "demo --help", "prove softmax-cross-entropy", "draw ü×.py", "debug ü×.py"]
+    "command", ["demo --steps 2", "demo --help", "prove softmax-cross-entropy", "draw ü×.py", "debug ü×.py", "doctor"]
 )
 def test_every_command_prints_in_every_encoding(shell, tmp_path, command, encoding):
     """What cannot be written is spelt: ∂ is d, δ is delta; nothing dies of it, also not the program that is run."""
@@ -114,7 +114,7 @@ def test_spelling():
 
 @posix
 @pytest.mark.parametrize(
-    "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "debug --page p.html ex.py", "--help"]
+    "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "debug --page p.html ex.py", "doctor", "--help"]
 )
 def test_standard_output_that_is_closed(shell, tmp_path, command):
     """What was to be printed is lost, so the status is 1; pictures are written."""
@@ -128,7 +128,7 @@ def test_standard_output_that_is_closed(shell, tmp_path, command):
 @posix
 @full
 @pytest.mark.parametrize(
-    "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "--help", "prove --help", "--version"]
+    "command", ["prove", "draw ex.py", "demo --steps 2", "debug ex.py", "doctor", "--help", "prove --help", "--version"]
 )
 def test_standard_output_that_is_full(shell, command):
     """One sentence, and not another one of the interpreter when it ends."""

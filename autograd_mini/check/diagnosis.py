@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from autograd_mini.check.differences import Estimate, differentiate
+from autograd_mini.check.differences import TELLING, Estimate, differentiate
 from autograd_mini.check.formulas import RIGHT
 from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.passes import mistakes_in_passes
@@ -66,7 +66,7 @@ class _Judgement:
         largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
         # What a naive formula rounds is about as large as this.
         self.scale = [min(max([1.0, *map(abs, case.values), *map(abs, case.slopes)]), largest) for case in cases]
-        self.is_kink = functools.cache(self._is_kink)
+        self._estimate = functools.cache(self._by_differences)
         self.wrong = [(k, i) for k, i in self._entries() if not self._is_close(k, i, self.right[k][i], _CLOSE)]
 
     def _entries(self) -> Iterator[tuple[int, int]]:
@@ -93,13 +93,14 @@ class _Judgement:
 
     # -- kinks ---------------------------------------------------------------------------------------------------------
 
-    def _estimate(self, k: int, i: int) -> Estimate:
+    def _by_differences(self, k: int, i: int) -> Estimate:
         case = self.cases[k]
         output, index = divmod(i, len(case.xs))
         function = case.task.moved(case.point, index)
         return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], case.xs[index])
 
-    def _is_kink(self, k: int, i: int) -> bool:
+    def is_kink(self, k: int, i: int) -> bool:
+        """Return True if the function has a kink at a number of the first argument."""
         return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
 
     def _is_convention(self, k: int, i: int) -> bool:
@@ -149,13 +150,13 @@ class _Judgement:
 
     def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
-        case, right, claimed = self.cases[k], self.right[k], self.claimed[k]
+        right, claimed = self.right[k], self.claimed[k]
         own = {i: verdict for (n, i), verdict in verdicts.items() if n == k}
         if not all(map(math.isfinite, right)):
             return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         if -1 in own:
-            return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan,
-                           remark=f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong.")  # fmt: skip
+            remark = f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong."
+            return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan, remark=remark)
         i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
         return self._of_number(k, i, own.get(i), bars)
 
@@ -168,6 +169,8 @@ class _Judgement:
         claim = None if self.claimed[k] is None else self._claim(k, i)
         remark = "Digits are lost." if verdict is Verdict.PASS else ""
         error = bars.get((k, i), self.errors[k][i] if self.is_slope else 0.0)
+        if verdict is None and error > TELLING * max(abs(self.right[k][i]), abs(self._claim(k, i))):
+            verdict = Verdict.NOISE  # what is right comes from differences, which cannot tell
         return Finding(self._where(k, i), verdict or Verdict.PASS, claim, self.right[k][i], error, left, right, remark)
 
     def _where(self, k: int, i: int) -> str:
@@ -176,41 +179,30 @@ class _Judgement:
         where = f"{case.task.name} at {', '.join([shown(x, 40) for x in case.point])}"
         if i < 0 or len(self.right[k]) == 1:
             return where
-        places = [
-            path
-            for path, _ in trees.numbers(
-                case.task.derivative(case.point) if self.is_slope else case.task.value(case.point)
-            )
-        ]
+        answer = case.task.derivative(case.point) if self.is_slope else case.task.value(case.point)
+        places = [path for path, _ in trees.numbers(answer)]
         return f"{where}, {places[i]}"
 
     # -- right after all -----------------------------------------------------------------------------------------------
 
     def _reasons(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
         """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
-        wrong, task = self.wrong, self.cases[0].task
-        claims = [self._claim(k, i) for k, i in wrong]
-        if not all(map(math.isfinite, claims)):
+        if not all(math.isfinite(self._claim(k, i)) for k, i in self.wrong):
             return
-        distance = {(k, i): abs(self._claim(k, i) - self.right[k][i]) for k, i in wrong}
-        if all(d <= _LOST * _EPSILON * self.scale[k] for (k, i), d in distance.items()):
-            right = RIGHT.get(task.name)
-            advice = (
-                f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
-            )
-            yield (
-                Named("digits", "It is right, but loses digits where it is small.", advice, True),
-                Verdict.PASS,
-                self._lost,
-            )
-        if all(d <= 8.0 * _EPSILON_32 * self.scale[k] for (k, i), d in distance.items()) and self._is_float32():
-            yield (Named("float32", "It is right in the precision of float32.", "Compute in double precision to be sure.",
-                         True), Verdict.NOISE, lambda k, i: 8.0 * _EPSILON_32 * self.scale[k])  # fmt: skip
+        right = RIGHT.get(self.cases[0].task.name)
+        advice = f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
+        digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
+        single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
+        for named, verdict, roundings in (
+            (digits, Verdict.PASS, _LOST * _EPSILON),
+            (single, Verdict.NOISE, 8.0 * _EPSILON_32),
+        ):
+            if all(abs(self._claim(k, i) - self.right[k][i]) <= roundings * self.scale[k] for k, i in self.wrong) and (
+                named is digits or self._is_float32()
+            ):
+                yield named, verdict, lambda k, i, roundings=roundings: roundings * self.scale[k]  # type: ignore[misc]
         if self.is_slope:
             yield from self._steps()
-
-    def _lost(self, k: int, i: int) -> float:
-        return _LOST * _EPSILON * self.scale[k]
 
     def _is_float32(self) -> bool:
         numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
@@ -227,10 +219,8 @@ class _Judgement:
                 above, below = function(x + step), function(x - step if is_central else x)
                 if not above or not below:
                     return False
-                width, grain = (
-                    (2.0 if is_central else 1.0) * step,
-                    max(math.ulp(above[output]), math.ulp(below[output])),
-                )
+                width = 2.0 * step if is_central else step
+                grain = max(math.ulp(above[output]), math.ulp(below[output]))
                 change = self._claim(k, i) * width
                 # A difference of floats is a multiple of their last digit: chance does not look like that.
                 digits = 2.0 * change / grain
@@ -239,33 +229,19 @@ class _Judgement:
                 return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
 
             if all(agrees(k, i) for k, i in self.wrong):
-                kind = "central" if is_central else "forward"
+                sentence = f"It is right as far as {'central' if is_central else 'forward'} differences with the step "
                 advice = "Differences are good to a few digits; do not train with them, or use a larger step."
-                yield (Named("differences", f"It is right as far as {kind} differences with the step {step:.0e} can be.",
-                             advice, True), Verdict.NOISE,
-                       lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i]))  # fmt: skip
+                named = Named("differences", f"{sentence}{step:.0e} can be.", advice, True)
+                yield named, Verdict.NOISE, lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i])
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
-
-    def _numbers(self, row: Mistake) -> list[Numbers | None]:
-        """Return what a mistake gives at every point; [] where it cannot be said."""
-        found: list[Numbers | None] = []
-        for case in self.cases:
-            try:
-                found.append(row.apply(case))
-            except (ArithmeticError, ValueError, TypeError, IndexError):
-                found.append(None)
-        return found
 
     def _explains(self, row: Mistake) -> bool:
         """Return True if a mistake gives all claims; at a kink, any slope will do."""
         seen = False
         for k, case in enumerate(self.cases):
             claimed = self.claimed[k]
-            try:
-                numbers = row.apply(case)
-            except (ArithmeticError, ValueError, TypeError, IndexError):
-                return False
+            numbers = _applied(row, case)
             if numbers is None or (claimed is not None and len(claimed) != len(numbers)):
                 return False
             for i, number in enumerate(numbers):
@@ -291,9 +267,8 @@ class _Judgement:
 
     def _overflow(self) -> list[Named]:
         """Return the reason if all wrong numbers are not even finite."""
-        if any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong) or len(self.wrong) == len(
-            [*self._entries()]
-        ):
+        is_some = len(self.wrong) < len([*self._entries()])
+        if not is_some or any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong):
             return []
         right = RIGHT.get(self.cases[0].task.name)
         stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
@@ -304,21 +279,27 @@ class _Judgement:
         best: tuple[Named, ...] = ()
         most = max(1, len(self.wrong) // 4)
         for row in self._rows():
-            numbers = self._numbers(row)
+            numbers = [_applied(row, case) for case in self.cases]
             pairs = [
                 (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
             ]
             ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
-            if (
-                len(pairs) == len(self.wrong) > 2
-                and len(ratios) > 2
-                and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
-            ):
-                return (Named(row.name, row.sentence, row.correction),)
+            is_scaled = len(pairs) == len(self.wrong) > 2 and len(ratios) > 2
+            if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
+                factor = constant_factor(ratios[0])
+                return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
             explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
             if len(explained) > most:
                 best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
         return best
+
+
+def _applied(row: Mistake, case: Case) -> Numbers | None:
+    """Return the numbers that a mistake gives; None where it does not apply."""
+    try:
+        return row.apply(case)
+    except (ArithmeticError, ValueError, TypeError, IndexError):
+        return None
 
 
 def _distinct(rows: list[Mistake]) -> list[Mistake]:

@@ -7,9 +7,10 @@ Not here: what is differentiated. Read next: `check.gradients`.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from autograd_mini.check.verdicts import Verdict
@@ -20,7 +21,7 @@ _WIDTH = 6  # columns of the extrapolation
 _SURE = 1e-10  # a relative error that needs no smaller steps
 _CLOSE = 1e-6  # relative differences that need no explanation: rounding of the derivative itself
 _COARSE = 1e-4  # steps of a staircase; smaller ones may be rounding
-_TELLING = 1e-3  # an error bar of this relative size or less decides; a larger one is noise
+TELLING = 1e-4  # an error bar of this relative size or less decides; a larger one is noise
 
 
 class Limit(NamedTuple):
@@ -72,7 +73,7 @@ def judge(claimed: float, estimate: Estimate) -> Verdict:
         return Verdict.PASS if estimate.flat > _COARSE else Verdict.NOISE
     if abs(claimed - estimate.slope) > estimate.error + _CLOSE * size:
         return Verdict.FAIL
-    if estimate.error <= _TELLING * size or claimed == estimate.slope == 0.0:
+    if estimate.error <= TELLING * size or claimed == estimate.slope == 0.0:
         return Verdict.PASS
     return Verdict.NOISE
 
@@ -106,12 +107,30 @@ def differentiate(function: Callable[[float], float], x: float, patient: bool = 
     if not (math.isfinite(value) and math.isfinite(x)):
         return Estimate(math.nan, math.inf, math.nan, math.nan, False, False, 0.0, math.nan, ())
     size = 2.0 ** (math.frexp(x)[1] - 4) if x else 0.0
-    scales = [size] if abs(x) >= 1e-3 else [0.125, size] if size else [0.125]
-    found = [_at_scale(function, x, value, max(scale, 1e-308), patient) for scale in scales]
+    scales = [size] if abs(x) >= 1e-3 else [1.0, size] if size else [1.0]
+    largest = 0.0
+
+    def watched(x: float) -> float:
+        nonlocal largest
+        y = function(x)
+        largest = max(largest, abs(y)) if math.isfinite(y) else largest
+        return y
+
+    found = [_at_scale(watched, x, value, max(scale, 1e-308), patient) for scale in scales]
+    found = [_with_rounding(estimate, largest) for estimate in found]
     best = min(found, key=lambda estimate: (estimate.error, math.isnan(estimate.slope)))
     # A kink that only large steps see is not at x, nor is one that they do not see far from it.
     near = found[-1]
     return near if near.is_kink or (best.is_kink and near.error < math.inf) else best
+
+
+def _with_rounding(estimate: Estimate, largest: float) -> Estimate:
+    """Return an estimate of 0 with an honest error: 1 + x**2 may have rounded to 1 on the way to the value."""
+    if estimate.slope != 0.0 or estimate.is_kink:
+        return estimate
+    steps = [step for step, _ in takewhile(lambda point: point[1] == 0.0, reversed(estimate.curve))]
+    error = 4.0 * sys.float_info.epsilon * largest / steps[-1] if steps else 0.0
+    return replace(estimate, error=max(estimate.error, error))
 
 
 def by_operand(function: Callable[..., float], numbers: Sequence[float], place: int) -> Estimate:
@@ -125,66 +144,87 @@ def _at_scale(function: Callable[[float], float], x: float, value: float, step: 
     middle: list[Limit] = []
     left: list[Limit] = []
     right: list[Limit] = []  # quotients, with the rounding error of the values in place of an error
+    rounding = sys.float_info.epsilon * abs(value)
     for k in range(_HALVINGS):
         above, below = x + step, x - step
         if above == x or below == x:
             break
         high, low = function(above), function(below)
+        rounding = max(rounding, *(sys.float_info.epsilon * abs(y) for y in (high, low) if math.isfinite(y)), 0.0)
         grain = max(math.ulp(value), *(math.ulp(y) for y in (high, low) if math.isfinite(y)), 0.0)
         middle.append(Limit((high - low) / (above - below), grain, step))
         right.append(Limit((high - value) / (above - x), grain, step))
         left.append(Limit((value - low) / (x - below), grain, step))
         step *= 0.5
-        if not patient and k >= _AT_LEAST and k % 4 == 0 and _is_sure(middle, left, right):
+        if not patient and k >= _AT_LEAST and k % 4 == 0 and _is_sure(middle, left, right, rounding):
             break
-    return _joined(value, middle, left, right)
+    return _joined(value, middle, left, right, rounding)
 
 
-def _is_sure(middle: list[Limit], left: list[Limit], right: list[Limit]) -> bool:
-    whole, one, other = _extrapolated(middle, 4.0), _extrapolated(left, 2.0), _extrapolated(right, 2.0)
+def _is_sure(middle: list[Limit], left: list[Limit], right: list[Limit], rounding: float) -> bool:
+    whole = _extrapolated(middle, 4.0, rounding)
+    one, other = _extrapolated(left, 2.0, rounding), _extrapolated(right, 2.0, rounding)
     size = abs(whole.slope)
     sides = one.error + other.error
     return whole.error <= _SURE * size and sides <= _CLOSE * size and abs(one.slope - other.slope) <= sides
 
 
-def _extrapolated(quotients: Sequence[Limit], base: float) -> Limit:
-    """Return the limit of quotients whose errors are a series in powers of the step, 1/base apart."""
-    best, at, telling = NOTHING, 0, (_TELLING, NOTHING, 0)
+def _extrapolated(quotients: Sequence[Limit], base: float, rounding: float) -> Limit:
+    """Return the limit of quotients whose errors are a series in powers of the step, 1/base apart.
+
+    `rounding` is what the largest value is rounded by, and perhaps others on the way to a smaller one.
+    """
+    best, at = NOTHING, 0
+    finite = [q for q in quotients if math.isfinite(q.slope)][-5:]
+    # Where steps are smallest, quotients differ from row to row by noise.
+    level = max((abs(after.slope - before.slope) * after.step for before, after in pairwise(finite)), default=0.0)
     row: list[float] = []
+    rows: list[Limit] = []  # the best entry of each row
     smoothed: list[tuple[float, float]] = []
     for k, (quotient, grain, step) in enumerate(quotients):
-        if not math.isfinite(quotient):
-            row = []
-            smoothed.append((math.nan, step))
-            continue
-        before, row, factor = row[:_WIDTH], [quotient], base
-        for former in before:
+        before, row, factor, of_row = row[:_WIDTH], [quotient], base, NOTHING
+        for former in before if math.isfinite(quotient) else ():
             row.append(row[-1] + (row[-1] - former) / (factor - 1.0))
             factor *= base
-            error = max(abs(row[-1] - row[-2]), abs(row[-1] - former)) + 2.0 * grain / step
-            if error <= best.error:
-                best, at = Limit(row[-1], error, step), k
-            if error < telling[0] * abs(row[-1]):
-                telling = error / abs(row[-1]), Limit(row[-1], error, step), k
+            error = max(abs(row[-1] - row[-2]), abs(row[-1] - former)) + max(2.0 * grain, level) / step
+            of_row = min(of_row, Limit(row[-1], error, step), key=lambda entry: entry.error)
+        if of_row.error <= best.error and of_row is not NOTHING:
+            best, at = of_row, k
+        rows.append(of_row)
         smoothed.append((row[min(2, len(row) - 1)], step))
-    if best.error > 0.5 * abs(best.slope):  # large steps saw nothing but waves: did small ones see a slope?
-        _, best, at = telling if telling[2] > at else (0.0, best, at)
+        row = row if math.isfinite(quotient) else []
+    best, at = _nearer(best, at, rows, rounding)
     # Neighbours may agree by luck: smaller steps show how much noise there is in the values.
     noise = max((abs(slope - best.slope) * step for slope, step in smoothed[at:] if math.isfinite(slope)), default=0.0)
     return best._replace(error=max(best.error, 2.0 * noise / best.step)) if best.error < math.inf else best
 
 
-def _joined(value: float, middle: list[Limit], left: list[Limit], right: list[Limit]) -> Estimate:
+def _nearer(best: Limit, at: int, rows: list[Limit], rounding: float) -> tuple[Limit, int]:
+    """Return a limit that smaller steps agree on among themselves, unlike large ones, which saw waves as a line."""
+    chosen, relative = (best, at), 10.0 * TELLING
+    for k in range(at + 1, len(rows)):
+        former, (slope, error, _) = rows[k - 1], rows[k]
+        is_sure = max(error / relative, former.error / (10.0 * TELLING)) < abs(slope)
+        is_alike = abs(slope - former.slope) <= 4.0 * (error + former.error)
+        gap = abs(slope - best.slope)
+        if is_sure and is_alike and gap > 10.0 * (error + best.error) and gap * former.step > 64.0 * rounding:
+            chosen, relative = (rows[k], k), error / abs(slope)
+    return chosen
+
+
+def _joined(value: float, middle: list[Limit], left: list[Limit], right: list[Limit], rounding: float) -> Estimate:
     """Return the estimate from the quotients on both sides and across."""
-    whole = _extrapolated(middle, 4.0)
-    (one, left_jumps), (other, right_jumps) = _side(left), _side(right)
+    whole = _extrapolated(middle, 4.0, rounding)
+    (one, left_jumps), (other, right_jumps) = _side(left, rounding), _side(right, rounding)
     sides = [one.slope, other.slope]
     is_jump = left_jumps or right_jumps
     is_kink, error = is_jump or math.isnan(one.slope) != math.isnan(other.slope), whole.error
     if not is_kink and not any(map(math.isnan, sides)):
-        bars = one.error + other.error
-        is_kink = any(map(math.isinf, sides)) or abs(one.slope - other.slope) > max(
-            16.0 * bars, _CLOSE * max(map(abs, sides))
+        gap, bars = abs(one.slope - other.slope), one.error + other.error
+        smaller = [q.slope for side in (left, right) for q in side if q.step == min(one.step, other.step)]
+        is_seen = len(smaller) == 2 and abs(smaller[0] - smaller[1]) > 0.5 * gap  # by small steps, too
+        is_kink = any(map(math.isinf, sides)) or (
+            is_seen and gap > max(16.0 * bars, _CLOSE * max(map(abs, sides))) and gap * one.step > 64.0 * rounding
         )
     if is_kink:
         error = max((side.error for side in (one, other) if side.error < math.inf), default=math.inf)
@@ -213,9 +253,9 @@ def _flat(quotients: list[Limit], slope: float) -> float:
     return steps[-1] if is_stair else 0.0
 
 
-def _side(quotients: list[Limit]) -> tuple[Limit, bool]:
+def _side(quotients: list[Limit], rounding: float) -> tuple[Limit, bool]:
     """Return the slope on one side, and whether the value jumps there."""
-    limit = _extrapolated(quotients, 2.0)
+    limit = _extrapolated(quotients, 2.0, rounding)
     if abs(limit.slope) > limit.error and _flat(quotients, limit.slope) > _COARSE:
         return Limit(0.0, 0.0), False
     # Rounding has no part in the growth of quotients that are far larger than its noise.
@@ -235,7 +275,7 @@ def _side(quotients: list[Limit]) -> tuple[Limit, bool]:
             Limit((q.slope * q.step - p.slope * p.step) / (q.step - p.step), q.error, p.step)
             for q, p in pairwise(finite)
         ]
-        return _side(beyond)[0], True
+        return _side(beyond, rounding)[0], True
     if all(after >= 0.97 * before for before, after in pairwise(map(abs, grown))):
         return Limit(math.copysign(math.inf, telling[-1]), 0.0), False
     return limit, False

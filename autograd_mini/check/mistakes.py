@@ -1,15 +1,16 @@
 """THE MISTAKES: one row per way to get a derivative, or a value, wrong; each says which numbers would come of it.
 
-A row holds a name, the numbers that the mistake gives at a point, a sentence and the correction. Simple rows stand
-first. Rows for whole backward passes are in `passes`. Not here: which rows explain given numbers.
-Read next: `check.passes`.
+A row holds a name, a sentence, a correction (by default, the right formula), and the numbers that the mistake gives at
+a point. Simple rows stand first. Rows for whole backward passes are in `passes`.
+Not here: which rows explain given numbers. Read next: `check.passes`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from autograd_mini.check.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
@@ -23,23 +24,15 @@ Numbers = list[float]
 SIMPLEST = 7  # rows: the sign and factors
 
 
-@dataclass(frozen=True, eq=False)
 class Case:
     """One point, with the numbers that are right there, as flat lists; `before` holds the points before it."""
 
-    task: Task
-    point: Point
-    before: tuple[Case, ...] = ()
-    xs: Numbers = field(init=False)  # the first argument
-    targets: Numbers = field(init=False)  # the second one; [] if there is none
-    values: Numbers = field(init=False)
-    slopes: Numbers = field(init=False)  # row by row, for a Jacobian
-
-    def __post_init__(self) -> None:
-        found = (self.point[0], self.point[1] if len(self.point) > 1 else [], self.task.value(self.point),
-                 self.task.derivative(self.point))  # fmt: skip
-        for name, tree in zip(("xs", "targets", "values", "slopes"), found, strict=True):
-            object.__setattr__(self, name, flat(tree))
+    def __init__(self, task: Task, point: Point, before: tuple[Case, ...] = ()) -> None:
+        self.task, self.point, self.before = task, point, before
+        self.xs = flat(point[0])
+        self.targets = flat(point[1]) if len(point) > 1 else []
+        self.values, self.slopes = flat(task.value(point)), flat(task.derivative(point))  # a Jacobian row by row
+        self.is_number = trees.is_number(point[0]) and len(self.values) == 1
 
     @property
     def matrix(self) -> list[Numbers]:
@@ -47,10 +40,8 @@ class Case:
         n = len(self.xs)
         return [self.slopes[i * n : (i + 1) * n] for i in range(len(self.values))]
 
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a function of one number that returns one."""
-        return trees.is_number(self.point[0]) and len(self.values) == 1
+
+Applied = Callable[[Case], Numbers | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,157 +49,173 @@ class Mistake:
     """A row of the table."""
 
     name: str  # a short key, the same for all who make it
-    apply: Callable[[Case], Numbers | None]  # the numbers that come of it; None where it does not apply
     sentence: str
-    correction: str = ""
+    correction: str  # "" for the right formula
+    apply: Applied  # the numbers that come of it; None where it does not apply
 
 
 def mistakes_of(cases: Sequence[Case], quantity: str) -> Iterator[Mistake]:
     """Yield the rows that may apply to a task, the simplest first."""
     task = cases[0].task
-    right = right_formula(task.name)
-    write = f"Write {right}." if right else "Compare with the derivative by autograd_mini: grad(f) or jacobian(f)."
-    rows = _of_values(task) if quantity == "value" else _of_slopes(task, cases, write)
-    for row in rows:
-        yield row if row.correction else Mistake(row.name, row.apply, row.sentence, write)
+    right = right_formula(task.name) if quantity == "derivative" else ""
+    write = f"Write {right}." if right else "Compare with this package: the function itself, grad(f) or jacobian(f)."
+    for row in _of_slopes(cases[0]) if quantity == "derivative" else _of_values(task):
+        yield row if row.correction else Mistake(row.name, row.sentence, write, row.apply)
 
 
-def _scaled(factor: float) -> Callable[[Case], Numbers]:
+# fmt: off
+def _of_slopes(first: Case) -> Iterator[Mistake]:
+    task = first.task
+    yield Mistake("sign", "The sign is flipped.", _SIGNS.get(task.name, ""), _scaled(-1.0))
+    yield from _FACTORS
+    of_a_list = _of_a_matrix() if len(first.values) > 1 else _of_a_gradient(task)
+    yield from _of_a_number(task) if first.is_number else of_a_list
+    yield from _OF_ANY
+
+
+def _scaled(factor: float) -> Applied:
     return lambda case: [factor * slope for slope in case.slopes]
-
-
-def _of_slopes(task: Task, cases: Sequence[Case], write: str) -> Iterator[Mistake]:
-    is_number = cases[0].is_number
-    yield Mistake("sign", _scaled(-1.0), "The sign is flipped.", _sign_advice(task.name) or write)
-    yield from _factors()
-    if is_number:
-        yield from _of_a_number(task)
-    elif len(cases[0].values) > 1:
-        yield from _of_a_matrix()
-    else:
-        yield from _of_a_gradient(task)
-    yield Mistake("reciprocal", lambda case: [ieee.divide(1.0, slope) for slope in case.slopes],
-                  "It is 1 divided by the derivative.")  # fmt: skip
-    yield Mistake("value", lambda case: case.values, "It is the value of the function, not its derivative.")
-    yield Mistake("integer-division", lambda case: [float(math.trunc(slope)) for slope in case.slopes],
-                  "It has lost its fraction: in an integer division, as in 1/n of integers in Java and C.",
-                  "Divide floating-point numbers: 1.0/n.")  # fmt: skip
-    yield Mistake("integer-division", lambda case: [float(math.floor(slope)) for slope in case.slopes],
-                  "It is rounded down: // instead of /.", "Divide with /.")  # fmt: skip
-    yield Mistake("zero", lambda case: [0.0 for _ in case.slopes],
-                  "It is always 0: a gradient that is never assigned, or an integer division such as 1/n.")  # fmt: skip
-    yield from _of_sequences()
-
-
-_NAMED_FACTORS: tuple[tuple[str, float, str], ...] = (
-    ("factor", 0.5, "A factor 2 is missing: it is half the derivative."),
-    ("factor", 2.0, "It is twice the derivative: a factor 2 too many, or a contribution that is added twice."),
-    ("degrees", math.pi / 180.0, "It is the derivative by an angle in degrees: a factor pi/180 too many."),
-    ("degrees", 180.0 / math.pi, "A factor pi/180 is missing or inverted: degrees instead of radians."),
-)
-
-
-def _factors() -> Iterator[Mistake]:
-    for name, factor, sentence in _NAMED_FACTORS:
-        yield Mistake(name, _scaled(factor), sentence)
-    yield Mistake("sum-for-mean", lambda case: [len(case.xs) * slope for slope in case.slopes],
-                  "It is n times the derivative: a sum where the mean is meant.", "Divide by n.")  # fmt: skip
-    yield Mistake("mean-for-sum", lambda case: [slope / len(case.xs) for slope in case.slopes],
-                  "It is divided by n once too often: a mean where the sum is meant.", "Do not divide by n.")  # fmt: skip
 
 
 def constant_factor(factor: float) -> Mistake:
     """Return the row of a factor that is the same at all points."""
     text = written(factor, 6)
-    return Mistake("factor", _scaled(factor), f"It is {text} times the derivative, everywhere.", f"Divide by {text}.")
+    return Mistake("factor", f"It is {text} times the derivative, everywhere.", f"Divide by {text}.", _scaled(factor))
 
 
-def _sign_advice(name: str) -> str:
-    if name in ("cross_entropy", "binary_cross_entropy"):
-        return f"Write {right_formula(name)}: a - t, not t - a."
-    return ""
+_SIGNS = {name: f"Write {right_formula(name)}: a - t, not t - a." for name in ("cross_entropy", "binary_cross_entropy")}
+_FACTORS = (
+    Mistake("factor", "A factor 2 is missing: it is half the derivative.", "", _scaled(0.5)),
+    Mistake("factor", "It is twice the derivative: a factor 2 too many, or a contribution that is added twice.", "",
+            _scaled(2.0)),
+    Mistake("degrees", "It is the derivative by an angle in degrees: a factor pi/180 too many.", "",
+            _scaled(math.pi / 180.0)),
+    Mistake("degrees", "A factor pi/180 is missing or inverted: degrees instead of radians.", "",
+            _scaled(180.0 / math.pi)),
+    Mistake("sum-for-mean", "It is n times the derivative: a sum where the mean is meant.", "Divide by n.",
+            lambda case: [len(case.xs) * slope for slope in case.slopes]),
+    Mistake("mean-for-sum", "It is divided by n once too often: a mean where the sum is meant.", "Do not divide by n.",
+            lambda case: [slope / len(case.xs) for slope in case.slopes]),
+)
+
+
+def _stale(case: Case) -> Numbers | None:
+    last = case.before[-1] if case.before else case
+    return last.slopes if len(last.slopes) == len(case.slopes) else None
+
+
+def _piled(case: Case) -> Numbers | None:
+    steps = [each.slopes for each in (*case.before, case)]
+    return [sum(column) for column in zip(*steps, strict=True)] if len(set(map(len, steps))) == 1 else None
+
+
+_OF_ANY = (
+    Mistake("reciprocal", "It is 1 divided by the derivative.", "",
+            lambda case: [ieee.divide(1.0, x) for x in case.slopes]),
+    Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values),
+    Mistake("integer-division", "It has lost its fraction: an integer division, as 1/n of integers in Java and C.",
+            "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.slopes]),
+    Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
+            lambda case: [float(math.floor(x)) for x in case.slopes]),
+    Mistake("zero", "It is always 0: a gradient that is never assigned, or an integer division such as 1/n.", "",
+            _scaled(0.0)),
+    Mistake("stale", "It is the gradient of the point before: stale.",
+            "Compute the gradient from this step's numbers, after the forward pass.", _stale),
+    Mistake("accumulated", "Gradients of earlier points are still in it: it is the sum of all so far.",
+            "Set gradients to zero before each backward pass.", _piled),
+)
 
 
 # -- a number of a number ----------------------------------------------------------------------------------------------
 
 
-def _of_text(text: str) -> Callable[[Case], Numbers]:
-    return lambda case: [function_of(text)(case.xs[0], case.values[0])]
+def _of_text(text: str, is_of_output: bool = False) -> Applied:
+    return lambda case: [function_of(text)(case.xs[0], case.xs[0] if is_of_output else case.values[0])]
+
+
+def _derivative_of(task: Task, place: Callable[[Case], float] = lambda case: case.xs[0]) -> Applied:
+    return lambda case: flat(task.derivative((place(case), *case.point[1:])))
 
 
 def _of_a_number(task: Task) -> Iterator[Mistake]:
     right = RIGHT.get(task.name)
     if right and right.by_output:
-        text = right.by_output
-        yield Mistake("output-form", lambda case: [function_of(text)(case.xs[0], case.xs[0])],
-                      f"{text} is right if you pass the output a = {task.name}(x); here a is the input.",
-                      f"Compute a = {task.name}(x) first, or write {right.by_input}.")  # fmt: skip
-    yield Mistake("input-form", lambda case: flat(task.derivative((case.values[0], *case.point[1:]))),
-                  "It is right if you pass the input; here it got the output of the function.")  # fmt: skip
+        yield Mistake("output-form", f"{right.by_output} is right if you pass the output a = {task.name}(x); "
+                      "here a is the input.",
+                      f"Compute a = {task.name}(x) first, or write {right.by_input}.", _of_text(right.by_output, True))
+    yield Mistake("input-form", "It is right if you pass the input; here it got the output of the function.", "",
+                  _derivative_of(task, lambda case: case.values[0]))
     for text, why in WRONG_SLOPES.get(task.name, {}).items():
-        yield Mistake("formula", _of_text(text), f"It is {text}: {why}.")
+        yield Mistake("formula", f"It is {text}: {why}.", "", _of_text(text))
     for text, why in WRONG_VALUES.get(task.name, {}).items():
-        wrong = task_of(function_of(text), (), text)
-        advice = f"Correct the function first: {why}."
-        says = f"The derivative belongs to another function: {task.name}(x) is computed as {text}."
-        yield Mistake("forward", lambda case, wrong=wrong: flat(wrong.derivative(case.point[:1])), says, advice)  # type: ignore[misc]
+        wrong, advice = task_of(function_of(text), (), text), f"Correct the function first: {why}."
+        yield Mistake("forward", f"It belongs to another function: {task.name}(x) is computed as {text}.", advice,
+                      partial(lambda wrong, case: flat(wrong.derivative(case.point[:1])), wrong))
         if right and right.by_output:
-            by_output = function_of(right.by_output)
-            yield Mistake("forward", lambda case, wrong=wrong, f=by_output: [f(case.xs[0], wrong.value(case.point[:1]))],  # type: ignore[misc]
-                          f"{right.by_output} is right, but a is computed as {text}.", advice)  # fmt: skip
-    yield Mistake("degrees", lambda case: flat(task.derivative((case.xs[0] * math.pi / 180.0, *case.point[1:]))),
-                  "The argument is converted to radians, as if it were in degrees.", "Pass radians.")  # fmt: skip
-    for other in (*ACTIVATIONS, *RIGHT):
-        if other != task.name and task.name in TASK_NAMES:  # a user's function may itself be wrong
-            yield from _of_another(other, task.name)
-
-
-def _of_another(other: str, name: str) -> Iterator[Mistake]:
-    task = task_named(other)
-    sentence = f"It is the derivative of {other}, not of {name}."
-    yield Mistake("wrong-function", lambda case: flat(task.derivative(case.point[:1])), sentence)
-    if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
-        yield Mistake("wrong-function", _of_text(RIGHT[other].by_output), sentence)
+            yield Mistake("forward", f"{right.by_output} is right, but a is computed as {text}.", advice,
+                          partial(lambda wrong, form, case: [form(case.xs[0], wrong.value(case.point[:1]))],
+                                  wrong, function_of(right.by_output)))
+    yield Mistake("degrees", "The argument is converted to radians, as if it were in degrees.", "Pass radians.",
+                  _derivative_of(task, lambda case: case.xs[0] * math.pi / 180.0))
+    for other in (*ACTIVATIONS, *RIGHT) if task.name in TASK_NAMES else ():  # a user's function may itself be wrong
+        if other != task.name:
+            sentence = f"It is the derivative of {other}, not of {task.name}."
+            yield Mistake("wrong-function", sentence, "",
+                          partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
+            if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
+                yield Mistake("wrong-function", sentence, "", _of_text(RIGHT[other].by_output))
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
+def _entries(change: Callable[[int, int, float], float]) -> Applied:
+    return lambda case: [change(i, j, x) for i, row in enumerate(case.matrix) for j, x in enumerate(row)]
+
+
 def _of_a_matrix() -> Iterator[Mistake]:
-    def transposed(case: Case) -> Numbers:
-        return [row[j] for j in range(len(case.xs)) for row in case.matrix]
-
-    def signs(case: Case) -> Numbers:
-        return [slope if i == j else -slope for i, row in enumerate(case.matrix) for j, slope in enumerate(row)]
-
-    def diagonal(case: Case) -> Numbers:
-        return [slope if i == j else 0.0 for i, row in enumerate(case.matrix) for j, slope in enumerate(row)]
-
-    yield Mistake("diagonal", diagonal, "Only the diagonal is there: every output depends on every input.")
-    yield Mistake("diagonal", lambda case: [row[i] for i, row in enumerate(case.matrix) if i < len(row)],
-                  "It is the diagonal of the Jacobian alone: every output depends on every input.")  # fmt: skip
-    yield Mistake("off-diagonal-sign", signs, "The sign beside the diagonal is flipped.")
-    yield Mistake("transposed", transposed, "It is transposed: rows are inputs and columns outputs.",
-                  "J[i][j] is the derivative of output i by input j; swap rows and columns.")  # fmt: skip
-    for name, sentence, which in (("row-for-column", "the first row", 0), ("row-for-column", "the first column", 1)):
-        yield Mistake(name, lambda case, which=which: [row[0] for row in case.matrix] if which else case.matrix[0],  # type: ignore[misc]
-                      f"It is {sentence} of the Jacobian alone.", "Return all rows, one per output.")  # fmt: skip
-    for name, sentence, sums in (
-        ("row-for-column", "the sum over inputs", lambda m: [sum(row) for row in m]),
-        ("row-for-column", "the sum over outputs", lambda m: [sum(column) for column in zip(*m, strict=True)]),
-    ):
-        yield Mistake(name, lambda case, sums=sums: sums(case.matrix), f"It is {sentence} of the Jacobian.",  # type: ignore[misc]
-                      "Return all rows, one per output.")  # fmt: skip
-    yield from _of_softmax()
-    yield Mistake("input-form", lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))),
-                  "It is the Jacobian at the output: the function is applied twice, or you passed its output.")  # fmt: skip
+    all_rows = "Return all rows, one per output."
+    yield Mistake("diagonal", "Only the diagonal is there: every output depends on every input.", "",
+                  _entries(lambda i, j, x: x if i == j else 0.0))
+    yield Mistake("diagonal", "It is the diagonal of the Jacobian alone: every output depends on every input.", "",
+                  lambda case: [row[i] for i, row in enumerate(case.matrix) if i < len(row)])
+    yield Mistake("off-diagonal-sign", "The sign beside the diagonal is flipped.", "",
+                  _entries(lambda i, j, x: x if i == j else -x))
+    yield Mistake("transposed", "It is transposed: rows are inputs and columns outputs.",
+                  "J[i][j] is the derivative of output i by input j; swap rows and columns.",
+                  lambda case: [row[j] for j in range(len(case.xs)) for row in case.matrix])
+    yield Mistake("row-for-column", "It is the first row of the Jacobian alone.", all_rows, lambda case: case.matrix[0])
+    yield Mistake("row-for-column", "It is the first column of the Jacobian alone.", all_rows,
+                  lambda case: [row[0] for row in case.matrix])
+    yield Mistake("row-for-column", "It is the Jacobian summed over inputs.", all_rows,
+                  lambda case: [sum(row) for row in case.matrix])
+    yield Mistake("row-for-column", "It is the Jacobian summed over outputs.", all_rows,
+                  lambda case: [sum(column) for column in zip(*case.matrix, strict=True)])
+    for name, wrong, sentence, correction in WRONG_SOFTMAX:
+        yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong))
+    yield Mistake("off-diagonal-sign", "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.", "",
+                  lambda case: [a * (b + (i == j)) for i, a in enumerate(case.values)
+                                for j, b in enumerate(case.values)])
+    yield Mistake("missing-term", "It is a[i] on the diagonal alone: the term -a[i]*a[j] is missing.", "",
+                  lambda case: [a * (i == j) for i, a in enumerate(case.values) for j in range(len(case.values))])
+    yield Mistake("missing-term", "It is -a[i]*a[j] alone: the term a[i] on the diagonal is missing.", "",
+                  lambda case: [-a * b for a in case.values for b in case.values])
+    yield Mistake("input-form", "It is the Jacobian at the output: you passed it, or applied the function twice.", "",
+                  lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))))
 
 
 def _like(case: Case, numbers: Numbers) -> object:
     return trees.rebuilt(case.point[0], iter(numbers))
 
 
-def _exponentials(zs: Numbers, shift: float) -> Numbers:
+def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
+    a = wrong(case.xs)
+    if case.task.name == "log_softmax":
+        return [(i == j) - a_j for i in range(len(a)) for j, a_j in enumerate(a)]
+    return [a_i * ((i == j) - a[j]) for i, a_i in enumerate(a) for j in range(len(a))]
+
+
+def _exponentials(zs: Numbers, shift: float = 0.0) -> Numbers:
     return [ieee.exp(z - shift) for z in zs]
 
 
@@ -229,7 +236,7 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
     ("softmax-twice", lambda zs: softmax(softmax(zs)), "Softmax is applied twice.",
      "Pass logits, not probabilities, to a function that applies softmax itself."),
     ("logits", lambda zs: zs, "The logits are used where the probabilities belong.", "Compute a = softmax(z) first."),
-    ("not-normalised", lambda zs: _exponentials(zs, 0.0), "The exponentials are not divided by their sum.",
+    ("not-normalised", _exponentials, "The exponentials are not divided by their sum.",
      "Divide by the sum of the exponentials."),
     ("linear", _normalised, "The logits themselves are divided by their sum, without exponentials.",
      "Take exp of each logit first."),
@@ -240,115 +247,77 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
     ("running-maximum", lambda zs: _normalised(_exponentials(zs, max(5e-324, *zs))),
      "The running maximum starts at the smallest positive number, so it stays there if all logits are negative.",
      "Start at the first logit, or at -infinity (Double.MIN_VALUE is positive)."),
-    ("overflow", lambda zs: _normalised(_exponentials(zs, 0.0)), "It is right, but exp overflows for large logits.",
+    ("overflow", lambda zs: _normalised(_exponentials(zs)), "It is right, but exp overflows for large logits.",
      "Subtract the largest logit from all before taking exp."),
-)  # fmt: skip
+)
 
 
-def _of_softmax() -> Iterator[Mistake]:
-    for name, wrong, sentence, correction in WRONG_SOFTMAX:
+def _of_classes(change: Callable[[float, float], float]) -> Applied:
+    """Return a change of every probability and its target."""
+    return lambda case: [change(a, t) for a, t in zip(softmax(case.xs), case.targets, strict=True)]
 
-        def jacobian(case: Case, wrong: Callable[[Numbers], Numbers] = wrong) -> Numbers | None:
-            a = wrong(case.xs)
-            if case.task.name == "log_softmax":
-                return [(i == j) - a_j for i in range(len(a)) for j, a_j in enumerate(a)]
-            return [a_i * ((i == j) - a[j]) for i, a_i in enumerate(a) for j in range(len(a))]
 
-        yield Mistake(name, jacobian, sentence, correction)
+def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbers:
+    probabilities = wrong(case.xs)
+    return [sign * (a - t) for a, t in zip(probabilities, case.targets or [0.0] * len(probabilities), strict=True)]
 
-    def plus(case: Case) -> Numbers:
-        return [a_i * ((i == j) + a_j) for i, a_i in enumerate(case.values) for j, a_j in enumerate(case.values)]
 
-    yield Mistake("off-diagonal-sign", plus, "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.")
+_OF_CROSS_ENTROPY = (
+    Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: that of softmax is missing.", "",
+            _of_classes(lambda a, t: -ieee.divide(t, a))),
+    Mistake("diagonal", "Only the diagonal of the derivative of softmax is used.", "",
+            _of_classes(lambda a, t: -t * (1.0 - a))),
+    Mistake("target", "The target is not subtracted.", "", _of_classes(lambda a, t: a)),
+    Mistake("target", "1 is subtracted for every class, not for the right one alone.", "",
+            _of_classes(lambda a, t: a - 1.0)),
+    Mistake("extra-derivative", "a - t is multiplied by a*(1 - a), which it contains already.", "",
+            _of_classes(lambda a, t: (a - t) * a * (1.0 - a))),
+)
 
 
 def _of_a_gradient(task: Task) -> Iterator[Mistake]:
-    if task.name in ("cross_entropy", "logsumexp"):
-        for name, wrong, sentence, correction in WRONG_SOFTMAX:
-            yield Mistake(name, lambda case, wrong=wrong: _less(wrong(case.xs), case.targets), sentence, correction)  # type: ignore[misc]
-            yield Mistake(f"{name}, sign", lambda case, wrong=wrong: [-x for x in _less(wrong(case.xs), case.targets)],  # type: ignore[misc]
-                          f"{sentence} And the sign is flipped.", correction)  # fmt: skip
+    for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("cross_entropy", "logsumexp") else ():
+        yield Mistake(name, sentence, correction, partial(_less, wrong, 1.0))
+        yield Mistake(f"{name}, sign", f"{sentence} And the sign is flipped.", correction, partial(_less, wrong, -1.0))
     if task.name == "cross_entropy":
-        yield Mistake("inner-derivative", lambda case: [-ieee.divide(t, a) for a, t in _classes(case)],
-                      "It is -t/a, the derivative by the probabilities: the derivative of softmax is missing.")  # fmt: skip
-        yield Mistake("diagonal", lambda case: [-t * (1.0 - a) for a, t in _classes(case)],
-                      "Only the diagonal of the derivative of softmax is used.")  # fmt: skip
-        yield Mistake("target", lambda case: [a for a, _ in _classes(case)], "The target is not subtracted.")
-        yield Mistake("target", lambda case: [a - 1.0 for a, _ in _classes(case)],
-                      "1 is subtracted for every class, not for the right one alone.")  # fmt: skip
-        yield Mistake("extra-derivative", lambda case: [(a - t) * a * (1.0 - a) for a, t in _classes(case)],
-                      "a - t is multiplied by a*(1 - a), which it contains already.")  # fmt: skip
-    if task.name in ("mse", "mae", "huber"):
-        yield Mistake("target", lambda case: [2.0 * y / len(case.xs) for y in case.xs],
-                      "The target is not subtracted.")  # fmt: skip
-    yield Mistake("absolute", lambda case: list(map(abs, case.slopes)), "The sign is lost: it is the absolute value.")
-    for by, sentence in ((1, "It is shifted by one: each number stands where the one before it belongs."),
-                         (-1, "It is shifted by one: each number stands where the next one belongs.")):  # fmt: skip
-        yield Mistake("off-by-one", lambda case, by=by: case.slopes[-by:] + case.slopes[:-by], sentence,  # type: ignore[misc]
-                      "Check the index: the derivative of the wrong element or layer.")  # fmt: skip
-    yield Mistake("reversed", lambda case: case.slopes[::-1], "It is in reverse order.")
-    yield Mistake("last-only", lambda case: [*[0.0] * (len(case.slopes) - 1), case.slopes[-1]],
-                  "Only the last element has a gradient: = for += or an index that stands still.")  # fmt: skip
-
-
-def _less(probabilities: Numbers, targets: Numbers) -> Numbers:
-    return [a - t for a, t in zip(probabilities, targets or [0.0] * len(probabilities), strict=True)]
-
-
-def _classes(case: Case) -> list[tuple[float, float]]:
-    return list(zip(softmax(case.xs), case.targets, strict=True))
-
-
-def _of_sequences() -> Iterator[Mistake]:
-    def stale(case: Case) -> Numbers | None:
-        if not case.before:
-            return case.slopes
-        return case.before[-1].slopes if len(case.before[-1].slopes) == len(case.slopes) else None
-
-    def piled(case: Case) -> Numbers | None:
-        steps = [each.slopes for each in (*case.before, case)]
-        same = len({len(step) for step in steps}) == 1
-        return [sum(column) for column in zip(*steps, strict=True)] if same else None
-
-    yield Mistake("stale", stale, "It is the gradient of the point before: stale.",
-                  "Compute the gradient from this step's numbers, after the forward pass.")  # fmt: skip
-    yield Mistake("accumulated", piled, "Gradients of earlier points are still in it: it is the sum of all so far.",
-                  "Set gradients to zero before each backward pass.")  # fmt: skip
+        yield from _OF_CROSS_ENTROPY
+    if task.name == "mse":
+        yield Mistake("target", "The target is not subtracted.", "",
+                      lambda case: [2.0 * y / len(case.xs) for y in case.xs])
+    yield Mistake("absolute", "The sign is lost: it is the absolute value.", "",
+                  lambda case: list(map(abs, case.slopes)))
+    index = "Check the index: it is the derivative of the wrong element or layer."
+    yield Mistake("off-by-one", "It is shifted by one: each number stands where the next one belongs.", index,
+                  lambda case: case.slopes[-1:] + case.slopes[:-1])
+    yield Mistake("off-by-one", "It is shifted by one: each number stands where the one before it belongs.", index,
+                  lambda case: case.slopes[1:] + case.slopes[:1])
+    yield Mistake("reversed", "It is in reverse order.", index, lambda case: case.slopes[::-1])
+    yield Mistake("last-only", "Only the last element has a gradient: = for +=, or an index that stands still.", index,
+                  lambda case: [*[0.0] * (len(case.slopes) - 1), case.slopes[-1]])
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
+def _loss(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
+    return [-sum(t * ieee.log(a) for a, t in zip(wrong(case.xs), case.targets, strict=True) if t)]
+
+
 def _of_values(task: Task) -> Iterator[Mistake]:
-    right = f"{task.name} as the package computes it"
-    for factor, sentence in ((-1.0, "The sign is flipped."), (2.0, "It is twice the value."),
-                             (0.5, "It is half the value.")):  # fmt: skip
-        yield Mistake("sign" if factor < 0.0 else "factor", lambda case, c=factor: [c * y for y in case.values],  # type: ignore[misc]
-                      sentence, f"Compare with {right}.")  # fmt: skip
+    yield Mistake("sign", "The sign is flipped.", "", lambda case: [-y for y in case.values])
+    yield Mistake("factor", "It is twice the value.", "", lambda case: [2.0 * y for y in case.values])
+    yield Mistake("factor", "It is half the value.", "", lambda case: [0.5 * y for y in case.values])
     for text, why in WRONG_VALUES.get(task.name, {}).items():
-        yield Mistake("forward", _of_text(text), f"It is {text}: {why}.", f"Compare with {right}.")
-    if task.name == "softmax":
-        for name, wrong, sentence, correction in WRONG_SOFTMAX:
-            yield Mistake(name, lambda case, wrong=wrong: wrong(case.xs), sentence, correction)  # type: ignore[misc]
-    if task.name == "cross_entropy":
-        yield from _of_cross_entropy()
-    yield Mistake("sum-for-mean", lambda case: [len(case.xs) * y for y in case.values],
-                  "It is n times the value: a sum where the mean is meant.", "Divide by n.")  # fmt: skip
-    yield Mistake("derivative", lambda case: case.slopes, "It is the derivative, not the value.", "Return the value.")
-    yield Mistake("integer-division", lambda case: [float(math.trunc(y)) for y in case.values],
-                  "It has lost its fraction: an integer division, or an int variable.",
-                  "Divide floating-point numbers: 1.0/n.")  # fmt: skip
-    for other in (*ACTIVATIONS, *RIGHT):
-        if other != task.name and task.name in RIGHT:
-            yield Mistake("wrong-function", lambda case, f=task_named(other): flat(f.value(case.point[:1])),  # type: ignore[misc]
-                          f"It is {other}, not {task.name}.", f"Compare with {right}.")  # fmt: skip
-
-
-def _of_cross_entropy() -> Iterator[Mistake]:
-    for name, wrong, sentence, correction in WRONG_SOFTMAX:
-
-        def loss(case: Case, wrong: Callable[[Numbers], Numbers] = wrong) -> Numbers:
-            terms = [t * ieee.log(a) for a, t in zip(wrong(case.xs), case.targets, strict=True) if t]
-            return [-sum(terms)]
-
-        yield Mistake(name, loss, sentence, correction)
+        yield Mistake("forward", f"It is {text}: {why}.", "", _of_text(text))
+    for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("softmax", "cross_entropy") else ():
+        apply = _loss if task.name == "cross_entropy" else lambda wrong, case: wrong(case.xs)
+        yield Mistake(name, sentence, correction, partial(apply, wrong))
+    yield Mistake("sum-for-mean", "It is n times the value: a sum where the mean is meant.", "Divide by n.",
+                  lambda case: [len(case.xs) * y for y in case.values])
+    yield Mistake("derivative", "It is the derivative, not the value.", "Return the value.", lambda case: case.slopes)
+    yield Mistake("integer-division", "It has lost its fraction: an integer division, or an int variable.",
+                  "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(y)) for y in case.values])
+    for other in (*ACTIVATIONS, *RIGHT) if task.name in RIGHT else ():
+        if other != task.name:
+            yield Mistake("wrong-function", f"It is {other}, not {task.name}.", "",
+                          partial(lambda f, case: flat(f.value(case.point[:1])), task_named(other)))

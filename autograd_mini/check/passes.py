@@ -6,14 +6,17 @@ Read next: `check.diagnosis`.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from autograd_mini.check.formulas import RIGHT, function_of
 from autograd_mini.check.mistakes import Case, Mistake, Numbers
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
+from autograd_mini.core.ieee import divide
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.engine import Value, is_node
@@ -35,6 +38,9 @@ class Step(NamedTuple):
     is_call: bool
 
 
+Slopes = Callable[[int, int, float], float | None]  # (step, place, right slope) -> another; None for no edge
+
+
 @dataclass(frozen=True, eq=False)
 class Pass:
     """The steps of a function at a point, from the output down, and its inputs."""
@@ -43,7 +49,7 @@ class Pass:
     leaves: tuple[Any, ...]
 
     def gradient(
-        self, slope_of: Callable[[int, int, float], float | None], keeps: str = "all", stops: int | None = None
+        self, slope_of: Slopes = lambda k, place, slope: slope, keeps: str = "all", stops: int | None = None
     ) -> Numbers:
         """Return the gradient with other slopes, where the sum, the first or the last contribution is kept.
 
@@ -110,81 +116,73 @@ def recorded(case: Case) -> Pass | None:
     return Pass(tuple(steps), leaves) if len(steps) <= _MOST else None
 
 
-class _Passes:
-    """The recorded passes of all cases."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, Pass | None] = {}
-
-    def of(self, case: Case) -> Pass | None:
-        if id(case) not in self._found:
-            self._found[id(case)] = recorded(case)
-        return self._found[id(case)]
+Wrong = Callable[[Pass], Numbers | None]
+Row = Callable[[str, str, str, Wrong], Mistake]
 
 
 def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:
     """Yield the rows for the backward pass of a user's function that returns one number."""
-    passes = _Passes()
-    if cases[0].task.name in TASK_NAMES or len(cases[0].values) != 1 or (first := passes.of(cases[0])) is None:
+    if cases[0].task.name in TASK_NAMES or len(cases[0].values) != 1:
+        return
+    pass_of = functools.cache(recorded)
+    if (first := pass_of(cases[0])) is None:
         return
     shape = [(step.name, len(step.edges)) for step in first.steps]
 
-    def row(name: str, numbers: Callable[[Pass], Numbers | None], sentence: str, correction: str) -> Mistake:
+    def row(name: str, sentence: str, correction: str, wrong: Wrong) -> Mistake:
         def apply(case: Case) -> Numbers | None:
-            found = passes.of(case)
+            found = pass_of(case)
             is_alike = found is not None and [(step.name, len(step.edges)) for step in found.steps] == shape
-            return numbers(found) if found is not None and is_alike else None
+            return wrong(found) if found is not None and is_alike else None
 
-        return Mistake(name, apply, sentence, correction)
+        return Mistake(name, sentence, correction, apply)
 
-    yield from _of_a_call(first, row)
+    for name in dict.fromkeys(step.name for step in first.steps if step.is_call):
+        yield from _of_calls(first, name, row)
     for keeps in ("last", "first"):
-        yield row("assigned", lambda found, keeps=keeps: found.gradient(lambda k, place, slope: slope, keeps),
-                  f"= for +=: of several contributions to a gradient only the {keeps} one is kept.",
-                  "Add every contribution: x.grad += ...")  # fmt: skip
+        yield row("assigned", f"= for +=: of several contributions to a gradient only the {keeps} one is kept.",
+                  "Add every contribution: x.grad += ...", partial(Pass.gradient, keeps=keeps))  # fmt: skip
     for from_end, repeats in ((True, False), (False, False), (True, True), (False, True)):
-        yield row("order", lambda found, a=from_end, b=repeats: found.walked(a, b),
-                  "A node hands its gradient on before all its consumers have been visited"
-                  + (", and again for each of them." if repeats else "."),
-                  "Visit nodes in reverse topological order.")  # fmt: skip
+        again = ", and again for each of them" if repeats else ""
+        yield row("order", f"A node hands its gradient on before all its consumers have been visited{again}.",
+                  "Visit nodes in reverse topological order.",
+                  partial(Pass.walked, from_end=from_end, repeats=repeats))  # fmt: skip
     for k, step in enumerate(first.steps[1:] if cases[0].is_number else (), 1):
-        yield row("inner-derivative", lambda found, k=k: found.gradient(lambda k, place, slope: slope, stops=k),
+        yield row("inner-derivative",
                   f"The chain rule stops at {step.name}{at(step.result)}: the inner derivative is missing.",
-                  "Multiply by the derivative of what is inside.")  # fmt: skip
+                  "Multiply by the derivative of what is inside.", partial(Pass.gradient, stops=k))  # fmt: skip
     for k, step in enumerate(first.steps):
         for place in range(len(step.edges)):
             yield from _of_an_edge(k, place, step, row)
 
 
-Row = Callable[[str, Callable[[Pass], Numbers | None], str, str], Mistake]
-
-
-def _of_a_call(first: Pass, row: Row) -> Iterator[Mistake]:
+# fmt: off
+def _of_calls(first: Pass, name: str, row: Row) -> Iterator[Mistake]:
     """Yield what goes wrong with the derivative of an activation: for all its calls, then for one."""
-    for name in dict.fromkeys(step.name for step in first.steps if step.is_call):
-        calls = [k for k, step in enumerate(first.steps) if step.name == name and step.is_call]
-        write = f"Multiply by the derivative of {name} at its input."
-        for chosen in [calls, *([k] for k in calls if len(calls) > 1)]:
-            where = "every call" if chosen is calls else f"one call{at(first.steps[chosen[0]].result)}"
-            yield row("inner-derivative", _with(chosen, lambda found, k: 1.0),
-                      f"The derivative of {name} is missing at {where}.", write)  # fmt: skip
-        if name in TASK_NAMES:
-            task = task_named(name)
-            yield row("input-form", _with(calls, lambda found, k: flat(task.derivative((found.steps[k].result.data,)))[0]),  # noqa: B023
-                      f"The derivative of {name} is taken at its output.", "Take it at the input.")  # fmt: skip
-        if name in RIGHT and RIGHT[name].by_output:
-            text = RIGHT[name].by_output
-            yield row("output-form", _with(calls, lambda found, k: function_of(text)(0.0, found.steps[k].edges[0][0].data)),  # noqa: B023
-                      f"The derivative of {name}, {text}, is right for its output a; it is given the input.",
-                      f"Use a = {name}(z).")  # fmt: skip
-        for by in (1, -1):
-            shifted = dict(zip(calls, calls[by:] + calls[:by], strict=True))
-            if len(calls) > 1:
-                yield row("wrong-layer", _with(calls, lambda found, k: found.steps[shifted[k]].edges[0][1]),  # noqa: B023
-                          f"The derivative of {name} is that of another layer or element.", "Check the index.")  # fmt: skip
+    calls = [k for k, step in enumerate(first.steps) if step.name == name and step.is_call]
+    write = f"Multiply by the derivative of {name} at its input."
+    yield row("inner-derivative", f"The derivative of {name} is missing at every call.", write, _with(calls,
+              lambda found, k: 1.0))
+    for k in calls if len(calls) > 1 else ():
+        place = at(first.steps[k].result)
+        yield row("inner-derivative", f"The derivative of {name} is missing at one call{place}.", write,
+                  _with([k], lambda found, k: 1.0))
+    if name in TASK_NAMES:
+        task = task_named(name)
+        yield row("input-form", f"The derivative of {name} is taken at its output.", "Take it at the input.",
+                  _with(calls, lambda found, k: flat(task.derivative((found.steps[k].result.data,)))[0]))
+    if name in RIGHT and RIGHT[name].by_output:
+        form = function_of(RIGHT[name].by_output)
+        yield row("output-form", f"The derivative of {name}, {RIGHT[name].by_output}, is right for its output a; "
+                  "here a is the input.", f"Use a = {name}(z).", _with(calls,
+                   lambda found, k: form(0.0, found.steps[k].edges[0][0].data)))
+    for by in (1, -1) if len(calls) > 1 else ():
+        other = dict(zip(calls, calls[by:] + calls[:by], strict=True))
+        yield row("wrong-layer", f"The derivative of {name} is that of another layer or element.", "Check the index.",
+                  _with(calls, partial(lambda other, found, k: found.steps[other[k]].edges[0][1], other)))
 
 
-def _with(chosen: Sequence[int], slope: Callable[[Pass, int], float]) -> Callable[[Pass], Numbers]:
+def _with(chosen: Sequence[int], slope: Callable[[Pass, int], float]) -> Wrong:
     """Return the gradient with other slopes at some steps."""
     return lambda found: found.gradient(lambda k, place, right: slope(found, k) if k in chosen else right)
 
@@ -193,20 +191,24 @@ def _of_an_edge(k: int, place: int, step: Step, row: Row) -> Iterator[Mistake]:
     """Yield what goes wrong with one local derivative."""
     where = f"{step.name}{at(step.result)}, operand {place + 1}"
 
-    def changed(change: Callable[[Step, float], float | None]) -> Callable[[Pass], Numbers]:
-        return lambda found: found.gradient(
-            lambda n, p, slope: change(found.steps[n], slope) if (n, p) == (k, place) else slope
-        )
+    def changed(change: Callable[[Step, float], float | None]) -> Wrong:
+        return lambda found: found.gradient(lambda n, p, x: change(found.steps[n], x) if (n, p) == (k, place) else x)
 
     if not step.is_call and step.edges[place][1] != 1.0:
-        yield row("inner-derivative", changed(lambda step, slope: 1.0), f"A factor of the chain rule is missing: {where}.",
-                  "Multiply by the local derivative.")  # fmt: skip
-    yield row("local-sign", changed(lambda step, slope: -slope), f"The sign of one local derivative is flipped: {where}.",
-              "Flip it back.")  # fmt: skip
-    yield row("path", changed(lambda step, slope: None), f"A contribution is missing: {where}.",
-              "Add what flows along this path.")  # fmt: skip
-    yield row("double", changed(lambda step, slope: 2.0 * slope), f"A contribution is added twice: {where}.",
-              "Add it once.")  # fmt: skip
+        yield row("inner-derivative", f"A factor of the chain rule is missing: {where}.",
+                  "Multiply by the local derivative.",
+                  changed(lambda step, slope: 1.0))
+    yield row("local-sign", f"The sign of one local derivative is flipped: {where}.", "Flip it back.",
+              changed(lambda step, slope: -slope))
+    yield row("path", f"A contribution is missing: {where}.", "Add what flows along this path.",
+              changed(lambda step, slope: None))
+    yield row("double", f"A contribution is added twice: {where}.",
+              "Add it once.", changed(lambda step, slope: 2.0 * slope))
+    if step.name == "pow" and place == 0:
+        yield row("power-rule", f"The exponent is not lowered by 1: {where}.", "d(x**n)/dx is n * x**(n - 1).",
+                  changed(lambda step, slope: slope * step.edges[0][0].data))
+        yield row("power-rule", f"The exponent is lowered by 2: {where}.", "d(x**n)/dx is n * x**(n - 1).",
+                  changed(lambda step, slope: divide(slope, step.edges[0][0].data)))
     if step.name == "mul" and len(step.edges) == 2:
-        yield row("product-rule", changed(lambda step, slope: step.edges[1 - place][1]),
-                  f"The factors of the product rule are swapped: {where}.", "d(u*v)/du is v.")  # fmt: skip
+        yield row("product-rule", f"The factors of the product rule are swapped: {where}.", "d(u*v)/du is v.",
+                  changed(lambda step, slope: step.edges[1 - place][1]))

@@ -5,12 +5,16 @@ Not here: the twins (`cell`, `sweep`), which say what both do. Read next: `engin
 
 from __future__ import annotations
 
+import binascii
+import importlib
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 VARIABLE = "AUTOGRAD_MINI_PURE"
+SOURCE = Path(__file__).with_name("_native.c")
 
 
 def _loaded() -> tuple[ModuleType | None, str]:
@@ -18,11 +22,16 @@ def _loaded() -> tuple[ModuleType | None, str]:
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return None, f"{VARIABLE} is set"
     try:
-        from autograd_mini.core import _native
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError) or "_native" in str(error)
-        return None, "it was not compiled" if missing else str(error)
-    return _native, ""
+        compiled = importlib.import_module("autograd_mini.core._native")
+    except ModuleNotFoundError:
+        return None, "it was not compiled"
+    except ImportError as error:  # in a subinterpreter, or a library is missing
+        return None, str(error)
+    if SOURCE.exists():  # in a checkout, where `git pull` changes it; wheels do not have it
+        digest = binascii.crc32(SOURCE.read_bytes()) >> 1  # as in `.packaging/native.py`
+        if digest != getattr(compiled, "SOURCE_DIGEST", None):
+            return None, "it was compiled from another version of _native.c"
+    return compiled, ""
 
 
 native: Any

@@ -16,58 +16,72 @@ from autograd_mini.core.node import Node, Notes
 _new = object.__new__
 
 
-class Copied(Node):
-    """A node that can be copied and pickled with the whole graph behind it."""
+class Copyable:
+    """A part of a graph, a node or a condition, that can be copied and pickled with the whole graph behind it."""
 
     __slots__ = ()
+    operands: Any
+    _state: Any  # a method: all that it holds, second its data, last but one its operands; a copy shares the rest
+    _restore: Any  # a method: become what has this state
 
     def __copy__(self) -> Self:
-        clone: Self = _revived(None, *_state(self))
+        clone: Self = _revived(None, type(self), *self._state())
         if (attributes := self._attributes()) is not None:
             vars(clone).update(attributes)
         return clone
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         fresh = _history(self, memo)
-        for node in fresh:
-            kind, row, data, grad, notes, operands, partials = _state(node)
-            operands = tuple([memo[id(x)] if isinstance(x, Node) else x for x in operands])
-            memo[id(node)] = _revived(None, kind, row, data, grad, notes, operands, partials)
-        for node in fresh:
-            if (attributes := node._attributes()) is not None:  # they may refer to any of the copies
-                vars(memo[id(node)]).update(deepcopy(attributes, memo))
+        for part in fresh:
+            row, data, *rest, operands, last = part._state()
+            operands = tuple([memo[id(x)] if isinstance(x, Copyable) else x for x in operands])
+            memo[id(part)] = _revived(None, type(part), row, deepcopy(data, memo), *rest, operands, last)
+        for part in fresh:
+            if (attributes := part._attributes()) is not None:  # they may refer to any of the copies
+                vars(memo[id(part)]).update(deepcopy(attributes, memo))
         clone: Self = memo[id(self)]
         return clone
 
     def __reduce__(self) -> tuple[Any, ...]:
         attributes = self._attributes()  # they may lead back to the node
-        return _revived, (_pickled_first(self), *_state(self)), attributes
+        return _revived, (_pickled_first(self), type(self), *self._state()), attributes
 
     def _attributes(self) -> dict[str, Any] | None:
         """Attributes that a program has set on a node, to be copied with it."""
         return None
 
 
-def _state(node: Any) -> tuple[Any, ...]:
-    """Everything a node holds, except the program's comparisons, which hold other nodes."""
-    notes = node._notes._replace(decisions=()) if type(node._notes) is Notes else node._notes
-    return type(node), node._row, node._data, node._grad, notes, node.operands, node.partials
+class Copied(Copyable, Node):
+    """A node in pairs that can be copied."""
+
+    __slots__ = ()
+
+    def _state(self) -> tuple[Any, ...]:
+        return self._row, self._data, self._grad, kept(self._notes), self.operands, self.partials
+
+    def _restore(self, *state: Any) -> None:
+        self._row, self._data, self._grad, self._notes, *edges = state
+        self._link(*edges)
 
 
-def _revived(first: Any, kind: type[Any], row: Any, data: Any, grad: Any, notes: Any, *edges: Any) -> Any:
-    """The node of a state; `first` is what had to be unpickled before it."""
-    node = _new(kind)
-    node._row, node._data, node._grad, node._notes = row, data, grad, notes
-    node._link(*edges)
-    return node
+def kept(notes: Any) -> Any:
+    """What a copy keeps of notes: not the program's comparisons, which hold other nodes."""
+    return notes._replace(decisions=()) if type(notes) is Notes else notes
+
+
+def _revived(first: Any, kind: type[Any], *state: Any) -> Any:
+    """The part of a graph in a state; `first` is what had to be unpickled before it."""
+    part = _new(kind)
+    part._restore(*state)
+    return part
 
 
 def _history(root: Any, known: Container[int]) -> dict[Any, None]:
-    """The nodes behind a root, operands before results; the walk stops at nodes whose `id` is known."""
+    """What is behind a root, operands before results; the walk stops where the `id` is known."""
     order: dict[Any, None] = {}
     path = [root] if id(root) not in known else []
     while path:
-        missing = [x for x in path[-1].operands if isinstance(x, Node) and id(x) not in known and x not in order]
+        missing = [x for x in path[-1].operands if isinstance(x, Copyable) and id(x) not in known and x not in order]
         if missing:
             path += reversed(missing)
         else:
@@ -103,14 +117,14 @@ _dumping = _Dumping()
 
 def _pickled_first(node: Any) -> Any:
     """What must be pickled before the operands of a node: the nodes behind it that the pickler does not have yet."""
-    if node._row is None:
+    if not node.operands:
         return None
     dump = _dumping.dump()
     if dump is None or id(node) in dump.nodes:
         dump = _Dump()
         _dumping.dump = weakref.ref(dump)
-    computed = [x for x in node.operands if isinstance(x, Node) and x._row is not None]
+    computed = [x for x in node.operands if isinstance(x, Copyable) and x.operands]
     complete = dump.nodes.issuperset(map(id, computed))
-    missing = () if complete else [x for x in _history(node, dump.nodes) if x._row is not None and x is not node]
+    missing = () if complete else [x for x in _history(node, dump.nodes) if x.operands and x is not node]
     dump.nodes.add(id(node))
     return (dump, missing) if missing else dump

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.core.node import Node, is_relu
-from autograd_mini.core.sweep import topological_order
 from autograd_mini.core.traced import RELATE
 from autograd_mini.program.owner import is_of_package
 from autograd_mini.program.source import Site
@@ -37,9 +36,9 @@ class Decision:
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
         """The answer if nodes had these numbers; those without one are computed from the others."""
-        for x in (self.left, self.right):
-            if isinstance(x, Node) and x not in numbers:
-                numbers = replay(topological_order(x, numbers, everything=True), numbers)
+        nodes = [x for x in (self.left, self.right) if isinstance(x, Node)]
+        if not all(node in numbers for node in nodes):
+            numbers = replay(nodes, numbers)
         return bool(RELATE[self.op](*_numbers((self.left, self.right), numbers)))
 
     @property
@@ -55,24 +54,32 @@ class Decision:
 def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, float]:
     """The number of every node in an order, operands before results, with new numbers for some of the nodes.
 
-    Leaves without a new number, and operands that are not in the order, keep their own. A `where` is decided again if
-    `choice_of` knows its comparison; every other choice stays.
+    Leaves without a new number keep their own. Nodes that the order lacks, such as those of an arm not taken, are
+    computed too. A `where` is decided again if `choice_of` knows its comparison; every other choice stays.
     """
     found = dict(numbers)
-    for node in order:
-        if node not in found:
-            operands = node.operands
-            if (choice := choice_of(node)) is not None:
-                operands = (float(choice.answer_at(found)), *operands[1:])
-            found[node] = node.data if node._row is None else node._row.function(*_numbers(operands, found))
+    path = [*order][::-1]
+    while path:
+        node = path[-1]
+        if node in found:
+            path.pop()
+            continue
+        operands, choice = node.operands, choice_of(node)
+        needed = operands if choice is None else (*operands, choice.left, choice.right)
+        if missing := [x for x in needed if isinstance(x, Node) and x not in found]:
+            path += missing
+            continue
+        if choice is not None:
+            operands = (float(choice.answer_at(found)), *operands[1:])
+        found[node] = node.data if node._row is None else node._row.function(*_numbers(operands, found))
     return found
 
 
 def choice_of(node: Any) -> Decision | None:
     """The comparison that was made for this `where` alone, under `provenance`; None if that is not certain.
 
-    `leaky_relu` notes it at its node. The scope of a `relu` is not entered, and has no place in the program, unlike a
-    scope of the user with the same name.
+    `watch.choices` notes it at the node. The scope of a `relu` is not entered, and has no place in the program, unlike
+    a scope of the user with the same name.
     """
     if is_relu(node) and node.origin is not None and node.scope.site is None:
         holds, _, x = node.operands
@@ -87,10 +94,10 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
     """The comparisons that have another answer at these numbers, if `provenance` was on when they were made.
 
     If the program itself made one (`if x > 0:`), `replay` follows a path that the program would not have taken; the
-    same holds for a function with a kink, such as `elu`, but not for one that `replay` decides again. Functions that
-    switch between two equal forms only lose digits. A comparison that the result does not lead to is found if one of
-    its leaves is in the order or among the numbers, and only a few operations lie between, unless `no_grad` or
-    `detach` made its operands constants.
+    same holds for a function that was recorded where it has another form, such as at nan, but not for a choice that
+    `replay` decides again. Functions that switch between two equal forms lose digits, or overflow. A comparison that
+    the result does not lead to is found if one of its leaves is in the order or among the numbers, and only a few
+    operations lie between, unless `no_grad` or `detach` made its operands constants.
     """
     found: dict[Decision, None] = {}
     order = [*order]
@@ -106,4 +113,4 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
 
 
 def _numbers(operands: Iterable[Any], found: Mapping[Any, float]) -> list[float]:
-    return [found.get(x, x.data) if isinstance(x, Node) else x for x in operands]
+    return [found[x] if isinstance(x, Node) else x for x in operands]

@@ -100,6 +100,7 @@ class Primitive:
     curvature: float | None = None  # second derivatives where slopes jump: 0.0 between lines, nan at the tip of a cone
     expansion: Operation | None = None  # its value in simpler rows, for languages that lack it
     numpy: str = ""  # NumPy's name, if different
+    form: str = ""  # how formulas write it, if neither as a sign nor as a call: "power", "fraction", ...
     letter: str = ""  # the letter for its results in a written proof; by default, the first one of the name
     inside: Interval = (-math.inf, math.inf)  # the operands at which value and slope are finite
     poles: tuple[float, ...] | None = ()  # the operands at which value or slope are infinite; None if unknown

@@ -44,7 +44,7 @@ mul  = row("mul", operator.mul, lambda y, a, b: (b, a), WIDE, ROUNDED,
            "The product, `a * b`.", "b, a.", "mul(2.0, 3.0) -> 6.0", "*", letter="p", **_IS_OPERATOR)
 div  = row("div", ieee.divide, lambda y, a, b: (1.0 / b, -(y / b)), WIDE, (0.5, 2, 3, 4),
            "The quotient, `a / b`; a zero divisor gives inf or nan.", "1 / b, -(a / b) / b.", "div(3.0, 2.0) -> 1.5", "/",
-           letter="q", poles=(0.0,), has_flat_tails=True, **_IS_OPERATOR)
+           form="fraction", letter="q", poles=(0.0,), has_flat_tails=True, **_IS_OPERATOR)
 neg  = row("neg", operator.neg, lambda y, x: (-1.0,), ANY, ROUNDED,
            "The number with its sign changed, `-x`.", "-1.", "neg(2.0) -> -2.0", "-", is_exact=True, is_straight=True, **_IS_OPERATOR)
 pos  = row("pos", operator.pos, lambda y, x: (1.0,), ANY, ROUNDED,
@@ -52,7 +52,7 @@ pos  = row("pos", operator.pos, lambda y, x: (1.0,), ANY, ROUNDED,
 pow  = row("pow", ieee.power, of.pow_rule, ((1e-3, 1e3), (-30.0, 30.0)), (1, 3, 8, 16),
            "x to the power p, `x ** p`. x ** 2 equals x * x bit for bit, x ** 0 is 1, and a negative x needs an integer p.",
            "p * x ** (p - 1), x ** p * log(x).\nIn x it is 0 for p = 0; in p it is 0 at x = 0 <= p, and nan for x < 0.\nSecond derivatives at x = 0 are the limits from the right.",
-           "pow(2.0, 3.0) -> 8.0", "**", kink=lambda y, x, p: x == 0.0 < p < 1.0, poles=(0.0,), numpy="float_power", is_method=False)
+           "pow(2.0, 3.0) -> 8.0", "**", form="power", kink=lambda y, x, p: x == 0.0 < p < 1.0, poles=(0.0,), numpy="float_power", is_method=False)
 floor_divide = row("floor_divide", ieee.floor_divide, lambda y, a, b: (ZERO, ZERO), WIDE, (),
            "The quotient rounded down to an integer, `a // b`.", "0.", "floor_divide(7.0, 2.0) -> 3.0", "//",
            kink=lambda y, a, b: a / b == y if b else False, expansion=lambda a, b: floor(a / b), poles=(0.0,), is_step=True, **_IS_OPERATOR)
@@ -84,10 +84,10 @@ log1p = row("log1p", ieee.log1p, lambda y, x: (of.log_slope(1.0 + x),), (-0.999,
             expansion=lambda x: log(1.0 + x), inside=(-1.0, _INF), poles=(-1.0,))
 sqrt  = row("sqrt", ieee.sqrt, lambda y, x: (0.5 / (y + 0.0),), POSITIVE, (0.5, 2, 4, 8),
             "The square root.", "0.5 / sqrt(x); inf at 0 and at -0.0.", "sqrt(2.0) -> 1.4142135623730951",
-            kink=lambda y, x: x == 0.0, inside=(0.0, _INF), poles=(0.0,))
+            form="square root", kink=lambda y, x: x == 0.0, inside=(0.0, _INF), poles=(0.0,))
 cbrt  = row("cbrt", ieee.cbrt, of.cbrt_rule, ANY, (3, 4, 8, 12),
             "The cube root, also of negative numbers.", "1 / (3 * cbrt(x)**2); inf at 0.", "cbrt(-8.0) -> -2.0",
-            kink=lambda y, x: x == 0.0, expansion=lambda x: sign(x) * pow(abs(x), 1.0 / 3.0), poles=(0.0,))
+            form="cube root", kink=lambda y, x: x == 0.0, expansion=lambda x: sign(x) * pow(abs(x), 1.0 / 3.0), poles=(0.0,))
 
 # -- circles and hyperbolas --------------------------------------------------------------------------------------------
 sin   = row("sin", ieee.sin, lambda y, x: (cos(x),), (-1e6, 1e6), (1, 1, 1, 1),
@@ -143,11 +143,11 @@ lifted_ndtr = row("lifted_ndtr", ieee.lifted_ndtr, lambda y, x: (DENSITY * of.ga
 # -- with kinks and steps ----------------------------------------------------------------------------------------------
 abs   = row("abs", operator.abs, lambda y, x: (select(x == 0.0, ZERO, branch(x == x, lambda: sign(x), lambda: x / x)),), ANY, (),
             "The absolute value.", "sign(x).\nAt 0 it is 0, the smallest in absolute value of the slopes between -1 and 1; second derivatives are 0 too.", "abs(-2.0) -> 2.0",
-            kink=lambda y, x: x == 0.0, curvature=0.0, numpy="fabs", is_exact=True)
+            form="bars", kink=lambda y, x: x == 0.0, curvature=0.0, numpy="fabs", is_exact=True)
 sign  = row("sign", ieee.sign, lambda y, x: (ZERO,), ANY, (),
             "The sign of x: -1, 0 or 1; nan for nan.", "0.", "sign(-2.0) -> -1.0", kink=lambda y, x: x == 0.0, is_step=True, is_exact=True)
 floor = row("floor", ieee.floor, lambda y, x: (ZERO,), ANY, (),
-            "The largest integer not above x.", "0.", "floor(-1.5) -> -2.0", kink=lambda y, x: y == x, is_step=True, is_exact=True)
+            "The largest integer not above x.", "0.", "floor(-1.5) -> -2.0", form="floor", kink=lambda y, x: y == x, is_step=True, is_exact=True)
 round = row("round", ieee.rounded, lambda y, x, digits: (ZERO, ZERO), (ANY, (0.0, 0.0)), (),
             "x rounded to this many decimals (0 by default), ties to even.", "0.",
             "round(2.5) -> 2.0", kink=ieee.is_halfway, expansion=of.round_half_even, is_step=True, is_public=False)
@@ -162,7 +162,7 @@ clip  = row("clip", lambda x, low, high: ieee.minimum(ieee.maximum(x, low), high
             kink=lambda y, x, low, high: x in (low, high), curvature=0.0, expansion=lambda x, low, high: minimum(maximum(x, low), high), is_exact=True)
 where = row("where", lambda condition, a, b: a if condition else b, lambda y, condition, a, b: (ZERO, select(condition, 1.0, ZERO), select(condition, ZERO, 1.0)), ANY, (),
             "a if the condition holds, else b.", "1 for the arm taken; no edge for the other arm or the condition.", "where(2.0 > 1.0, 5.0, 6.0) -> 5.0",
-            is_exact=True, is_straight=True)
+            form="choice", is_exact=True, is_straight=True)
 stop  = row("stop_gradient", operator.pos, lambda y, x: (ZERO,), ANY, (),
             "The number itself, as a constant.", "None: there is no edge, so derivatives end here.", "stop(2.0) -> 2.0",
             expansion=lambda x: x, is_exact=True, is_straight=True, is_public=False)
@@ -172,10 +172,10 @@ xlogy = row("xlogy", lambda x, y: 0.0 if x == 0.0 and not math.isnan(y) else x *
 
 # -- of any number of operands -----------------------------------------------------------------------------------------
 sum_of = row("sum", ieee.total, lambda y, *xs: (1.0,) * len(xs), ANY, (),
-             "The sum of all operands from left to right.", "1 for each operand.", "sum_of(1.0, 2.0, 3.0) -> 6.0", "Σ", letter="r", is_straight=True, **_IS_OPERATOR)
+             "The sum of all operands from left to right.", "1 for each operand.", "sum_of(1.0, 2.0, 3.0) -> 6.0", "Σ", form="total", letter="r", is_straight=True, **_IS_OPERATOR)
 dot_of = row("dot", ieee.dot, lambda y, *xs: (*of.halves(xs)[1], *of.halves(xs)[0]), WIDE, (),
              "The sum of the products of the first half of the operands with the second.", "For each operand, its partner in the other half.", "dot_of(1.0, 2.0, 3.0, 4.0) -> 11.0", "·",
-             letter="h", expansion=lambda *xs: sum_of(*[a * b for a, b in zip(*of.halves(xs), strict=True)]), **_IS_OPERATOR)
+             form="products", letter="h", expansion=lambda *xs: sum_of(*[a * b for a, b in zip(*of.halves(xs), strict=True)]), **_IS_OPERATOR)
 
 # -- building blocks of rules and derivatives --------------------------------------------------------------------------
 one_minus_square = row("one_minus_square", lambda x: (1.0 - x) * (1.0 + x), lambda y, x: (-2.0 * x,), WIDE, (2, 1, 1, 1),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any, ClassVar, NoReturn, final
 
 from autograd_mini.core.arrays import is_array
+from autograd_mini.core.copies import Copyable, kept
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.node import Node
 from autograd_mini.core.row import (
@@ -80,7 +82,7 @@ def _related(symbol: str, data: tuple[Any, ...], operands: tuple[Any, ...], made
     return relation if isinstance(relation, bool) else Condition(relation, symbol, operands, made)
 
 
-class Condition:
+class Condition(Copyable):
     """The answer of a comparison, unknown while tracing, for use in `where`; it supports &, |, ~, ^, == and !=.
 
     Attributes:
@@ -96,6 +98,12 @@ class Condition:
         self.op = op
         self.operands = operands
         self._kind = kind  # the class of the result of `where`; None for bare data
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.op, self.data, self.operands, self._kind
+
+    def _restore(self, *state: Any) -> None:
+        self.op, self.data, self.operands, self._kind = state
 
     def __bool__(self) -> bool:
         raise OperandError(
@@ -181,7 +189,7 @@ class Unrecorded(Methods):
 
 
 @final
-class Traced(Unrecorded, Node):
+class Traced(Unrecorded, Copyable, Node):
     """A node of a graph for all inputs at once; a leaf when you make it yourself.
 
     Args:
@@ -222,13 +230,17 @@ class Traced(Unrecorded, Node):
             self._partials = tuple([slope if type(x) is Traced else ZERO for x, slope in slopes])
         return self._partials
 
+    def _state(self) -> tuple[Any, ...]:
+        return self._row, self._data, self._operands, kept(self._notes)
+
+    def _restore(self, *state: Any) -> None:
+        self._row, self._data, self._operands, self._notes = state
+        self._partials = None if self._operands else ()
+
     def _cut(self) -> None:
         """Become `stop_gradient` of what was recorded: a constant whose computation is still needed."""
         if self._row is not None:
-            computed = _new(Traced)
-            for slot in (*Traced.__slots__, "_data"):
-                setattr(computed, slot, getattr(self, slot))
-            self._row, self._operands, self._partials = TABLE["stop_gradient"], (computed,), (ZERO,)
+            self._row, self._operands, self._partials = TABLE["stop_gradient"], (copy(self),), (ZERO,)
 
     def _retire(self) -> None:
         if self._row is not None:

@@ -70,14 +70,14 @@ def path(file: str) -> str:
     return printable(os.path.relpath(file) if inside else file)
 
 
-def line(site: Site) -> str:
+def file_and_line(site: Site) -> str:
     """Return file and line: "model.py:4", or "cell [6], line 4"."""
     return f"{path(site.file)}{', line ' if cell(site.file) else ':'}{site.line}"
 
 
 def location(site: Site) -> str:
     """Return file, line and function."""
-    return line(site) + (f" in {printable(site.function)}" if site.function != "<module>" else "")
+    return file_and_line(site) + (f" in {printable(site.function)}" if site.function != "<module>" else "")
 
 
 def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
@@ -90,9 +90,9 @@ def marked(site: Site, paint: Paint = plain, columns: int = 0) -> list[str]:
     if not any(raw):
         return []
     found: list[tuple[str, int, int]] = []  # the text, and the columns where the expression begins and ends
-    for place, line in enumerate(raw):
-        stop = end if place == len(raw) - 1 and end else len(line)
-        begin = start if place == 0 else len(line) - len(line.lstrip())
+    for position, line in enumerate(raw):
+        stop = end if position == len(raw) - 1 and end else len(line)
+        begin = start if position == 0 else len(line) - len(line.lstrip())
         text, to_end, to_begin = (
             printable_source(part.decode(errors="replace")) for part in (line, line[:stop].rstrip(), line[:begin])
         )
@@ -176,8 +176,8 @@ class Wording:
     def stop(self) -> list[str]:
         """Return everything that a terminal shows at a stop: when, where, what."""
         site = self.site()
-        place = self.place(site) if site is not None else []
-        return [self.paint("header", self.header()), *place, *[f"   {line}" for line in self.happened()]]
+        excerpt = self.excerpt(site) if site is not None else []
+        return [self.paint("header", self.header()), *excerpt, *[f"   {line}" for line in self.happened()]]
 
     def header(self) -> str:
         """Return when: the number of the step, the phase, the scope."""
@@ -192,7 +192,7 @@ class Wording:
         calls = (scope.site for scope in outwards(self.trace.passed) if scope.site is not None)
         return next(calls, None) or self.trace.place(self.trace.step.node)
 
-    def place(self, site: Site, remark: str = "") -> list[str]:
+    def excerpt(self, site: Site, remark: str = "") -> list[str]:
         """Return a place in the program, with its source and the expression marked."""
         lines = marked(site, self.paint, max(self.columns - 4, 0))
         source = [("   " if i else "-> ") + line for i, line in enumerate(lines)]
@@ -202,7 +202,7 @@ class Wording:
         """Return one of the places that led to a node."""
         if frame.site is None:
             return [self.paint("faint", f"> {printable(frame.name)}")]
-        return self.place(frame.site, f" calls {printable(frame.name)}" if frame.scope is not None else "")
+        return self.excerpt(frame.site, f" calls {printable(frame.name)}" if frame.scope is not None else "")
 
     def happened(self) -> list[str]:
         """Return what: the chain rule of each contribution at this stop, or the computed number."""
@@ -282,9 +282,9 @@ class Wording:
         others = trace.position + 1 - steps[0].index - len(steps)
         between = [f"    {counted(others, 'step')} of others came in between"] if others else []
         return [
-            f"{'   ' if place else word} {line}"
+            f"{'   ' if position else word} {line}"
             for word, lines in (("in ", came), ("out", went))
-            for place, line in enumerate(some(lines))
+            for position, line in enumerate(some(lines))
         ] + between
 
     # -- tables --------------------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ class Wording:
         rows = [("node", "value", "gradient", "")]
         for node in nodes[:most]:
             site = self.trace.place(node)
-            where = "  ".join(["", *filter(None, [line(site) if site else "", self.trace.remark(node)])])
+            where = "  ".join(["", *filter(None, [file_and_line(site) if site else "", self.trace.remark(node)])])
             gradient = number(self.trace.grad(node)) if self._is_reached(node) else f"0: {_NOTHING}"
             rows.append((self.symbol(node), f"  {number(self.trace.value(node))}", f"  {gradient}", where))
         heading, *lines = aligned(rows, right=(1, 2))
@@ -317,7 +317,7 @@ class Wording:
         steps = [self.trace[index] for index in arrivals if index <= self.trace.position]
         if not steps:
             return [f"{self.gradient(node)}: {'nothing has arrived yet' if arrivals else _NOTHING}"]
-        changed = [place for place, step in enumerate(steps) if step.phase == WHAT_IF]
+        changed = [position for position, step in enumerate(steps) if step.phase == WHAT_IF]
         steps = steps[changed[-1] if changed else 0 :]  # earlier steps no longer count
         parts = [number(step.contribution if step.contribution is not None else step.total) for step in steps]
         sums = [" + ".join(some(parts))] * (len(parts) > 1) + [self.paint("result", number(steps[-1].total))]
@@ -343,8 +343,8 @@ class Wording:
             what = f" = {self.operation(operand, self.symbol)}" if operand.op and self.trace.name(operand) else ""
             value, gradient = self.trace.value(operand), self.trace.grad(operand)
             rows.append((f"{branch}{self.symbol(operand)}{what}{more}", f"  {number(value)}", f"  {number(gradient)}"))
-            for place, inner in enumerate(reversed(below)):
-                corner, further = ("└─ ", "   ") if place == 0 else ("├─ ", "│  ")
+            for position, inner in enumerate(reversed(below)):
+                corner, further = ("└─ ", "   ") if position == 0 else ("├─ ", "│  ")
                 waiting.append((inner, indent + corner, indent + further, level + 1))
         heading, *lines = aligned(rows, right=(1, 2))
         return [self.paint("header", heading), *lines, *(["…"] if waiting else [])]

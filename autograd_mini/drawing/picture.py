@@ -65,7 +65,7 @@ class Picture:
     def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
         self.boxes, self.gradients, self.precision = boxes, gradients, precision
         self.names, self.numbers = names, numbers
-        self.place = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
+        self.ids = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = gradients.strongest
         self.folds: dict[Box, Fold] = {}
         if boxes.folds:
@@ -149,7 +149,7 @@ class Picture:
                 drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
                 if box in self.folds:
                     drawn = self._call(box, self.folds[box])
-                yield f"{self.place[box]} [id={self.place[box]} label=<{drawn}>]\n"
+                yield f"{self.ids[box]} [id={self.ids[box]} label=<{drawn}>]\n"
             elif box is self.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
@@ -159,13 +159,13 @@ class Picture:
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
         self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
-        self.ports = {box: f"{name}:{self.place[box]}" for name, row in self.rows.items() for box in row}
+        self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
         self.fans = any(tail in self.ports and head in self.ports for tail, head in self.boxes.arrows)
 
     def _row(self, name: str) -> str:
         cells = []
         for box in self.rows[name]:
-            key = self.place[box]  # old versions of dot drop the id without a link; `render` removes it
+            key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
         # Arrows that end at the whole row need an edge to end at.
@@ -187,7 +187,7 @@ class Picture:
             facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
         if source := self.names.expression(node) or self.names.step_of(node):
             facts.append(f"source {source}")
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
         value = self.number(self.numbers.value(node)) + remark
         return table(self._header(node), tint(box), (value, BLANK), cell, attributes=self._room)
@@ -215,8 +215,8 @@ class Picture:
             facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
         facts.append(f"largest gradient {told}")
         if box.part is not None:
-            facts += self._opens(self.place[box], box.part)
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
+            facts += self._opens(self.ids[box], box.part)
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content if content != name else '')}"
         if box.around:
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{BLANK}">{header}</TD></TR></TABLE>'
@@ -241,8 +241,8 @@ class Picture:
             named = f"{self._called(node)}: " if start else ""
             facts += [f"{named}value {self.numbers.value(node)!r}", f"{named}gradient {told}"]
         facts += [f"closed form of its derivative: {closed}"] if closed else []
-        facts += [*_tally(box), *self._opens(self.place[box], box.part, "expand")]
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, facts))
+        facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         bold, equals, rest = name.partition(f" = {fold.name}")
         header = f"<B>{label(bold)}</B>{equals}{label(rest)}" if equals else f"<B>{label(name)}</B>"
         if len(fold.outputs) > 1:
@@ -347,15 +347,15 @@ class Picture:
             self.tooltips[key] = "\n".join(escaped(f"{kind} {name}{slope!r}{remark}") for name, slope in told)
             lines = [f"{label(name, 12)}{self.number(slope)}" for name, slope in told]
             text = f" {lines[0]} " if len(lines) == 1 else "".join(f" {line} \\l" for line in lines)
-            yield f'{self._end(operand)} -> {self.place[box]} [id={key} label="{text}"{style}]\n'
+            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{style}]\n'
 
     def _end(self, operand: Value) -> str:
         """Return where arrows from a node start."""
         box = self.boxes.box[operand]
         fold = self.folds.get(box)
         if fold is None or len(fold.outputs) == 1:
-            return self.place[box]
-        return f"{self.place[box]}:r{fold.outputs.index(operand)}:{self.leave}"
+            return self.ids[box]
+        return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.leave}"
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -370,7 +370,7 @@ class Picture:
             whole = not self.fans or self.levels[head] - self.levels[tail] > 1
             ends = []
             for box, side in (tail, self.leave), (head, self.enter):
-                port = self.ports.get(box, self.place[box])
+                port = self.ports.get(box, self.ids[box])
                 side = (
                     f":{side}" if not self.is_single(box) and not (whole and self.across) else ""
                 )  # anywhere on wide boxes
@@ -411,7 +411,7 @@ class Picture:
         operands = self._inputs(self.folds[box]) if box in self.folds else operands
         leaves = [x for x in dict.fromkeys(operands) if is_node(x) and x.op is None and not x.scope]
         boxes = [self.boxes.box[leaf] for leaf in leaves]
-        places = [self.place[found] for found in boxes if found.alone is not None and self._only(found, box)]
+        places = [self.ids[found] for found in boxes if found.alone is not None and self._only(found, box)]
         for upper, lower in pairwise(places):
             yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
 

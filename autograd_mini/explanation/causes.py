@@ -317,9 +317,9 @@ class Causes:
     def _of_a_size(self, node: Value, kind: str) -> Cause:
         """Explain a tiny or huge gradient: one factor, many factors, or a sum that cancelled."""
         path = self.graph.path(node)
-        for place in [*(link.node for link in path), node]:
-            if self.graph.is_cancelled(place):
-                return self._of_a_sum(place, "cancelled")
+        for inner in [*(link.node for link in path), node]:
+            if self.graph.is_cancelled(inner):
+                return self._of_a_sum(inner, "cancelled")
         if kind == "exploding" and (lost := self._lost_digits(path, node)) is not None:
             return lost
         sign = 1.0 if kind == "vanishing" else -1.0

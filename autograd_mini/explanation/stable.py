@@ -213,8 +213,8 @@ def _arguments(scope: Scope, node: Value) -> Any:
     if scope.name != "softmax":
         return inputs[0] if inputs else 0.0
     probabilities = softmax([z.data for z in inputs])
-    place = probabilities.index(node.data) if node.data in probabilities else 0
-    return [inputs[place], *inputs[:place], *inputs[place + 1 :]]
+    position = probabilities.index(node.data) if node.data in probabilities else 0
+    return [inputs[position], *inputs[:position], *inputs[position + 1 :]]
 
 
 def _in_turn(patterns: Any, nodes: Any, form: Form, so_far: _Match) -> Iterator[_Match]:

@@ -22,7 +22,7 @@ from autograd_mini.functions.composed import Scalar, between, composition, const
 from autograd_mini.functions.switches import bent, note_switch, switching
 from autograd_mini.program.owner import transparent
 from autograd_mini.program.scopes import composite
-from autograd_mini.watch.origins import note_choice
+from autograd_mini.watch.origins import note_decision, notes_decisions
 
 _LN2 = math.log(2.0)
 ACTIVATIONS: dict[str, Callable[..., Any]] = {}  # in the order of their definition
@@ -111,6 +111,7 @@ def relu(x: Scalar) -> Scalar:
     if type(x) is Value or is_node(x):
         number = x._data
         if number != number:
+            note_decision(x, "!=", x)
             return name_scope("relu", x / x)
         y = record_relu(x) if type(x) is Value else name_scope("relu", where(number <= 0.0, 0.0, x))
         if number == 0.0:
@@ -127,12 +128,12 @@ def relu(x: Scalar) -> Scalar:
 @_activation("x where it is positive, else slope * x.", "1 for x > 0, else slope; slope at the kink 0.",
              "leaky_relu(-2.0) -> -0.02", settings="\nslope: the derivative on the left.", switches=True)  # fmt: skip
 def leaky_relu(x: Scalar, slope: Scalar = 0.01) -> Scalar:
-    y = where(x > 0.0, x, slope * x)
-    note_choice(y, x)
-    return y
+    return where(x > 0.0, x, slope * x)
 
 
 def _elu(x: Scalar, alpha: Scalar) -> Scalar:
+    if is_node(x) and notes_decisions():  # both arms, so that a replay can take the other one
+        return where(x > 0.0, x, alpha * expm1(where(x > 0.0, 0.0, x)))
     return branch(x > 0.0, lambda: where(True, x, alpha), lambda: alpha * expm1(x))
 
 
@@ -156,6 +157,7 @@ def selu(x: Scalar) -> Scalar:
 def _but_at_minus_infinity(x: Scalar, product: Callable[[], Scalar]) -> Scalar:
     """The product of x and a probability, whose limit is -0.0; inf * 0 is not."""
     is_end = known(x) == -math.inf
+    note_decision(x, "==", -math.inf)
     return product() if is_end is False else branch(is_end, lambda: constant(-0.0, x), product)
 
 

@@ -13,6 +13,7 @@ from autograd_mini.core.operation import documentation
 from autograd_mini.core.row import as_number
 from autograd_mini.core.table import where
 from autograd_mini.engine import Value, is_node
+from autograd_mini.watch.origins import note_decision, notes_decisions
 
 Scalar = Any  # a number, a Value, a SymPy expression or a traced value; results are of the same kind
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,6 +46,9 @@ def number_of(x: Scalar) -> float | None:
 def between(low: float, x: Scalar, high: float) -> bool:
     """Whether a known number is in the interval; formulas and traces use the form that holds everywhere."""
     number = number_of(x)
+    if type(x) is Value and notes_decisions():
+        note_decision(x, ">", low)
+        note_decision(x, "<", high)
     return number is not None and low < number < high
 
 

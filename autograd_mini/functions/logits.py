@@ -14,15 +14,7 @@ from autograd_mini.core.row import branch, is_formula, numbers_in
 from autograd_mini.core.rules import is_infinite
 from autograd_mini.core.table import exp, log1p, maximum, sum_of, where
 from autograd_mini.functions.activations import stable_sigmoid, stable_softplus
-from autograd_mini.functions.composed import (
-    EMPTY,
-    NOT_NUMBERS,
-    Scalar,
-    between,
-    composition,
-    constant,
-    number_of,
-)  # fmt: skip
+from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, between, composition, constant, number_of
 from autograd_mini.program.scopes import composite
 
 _LOGITS = "zs: the logits, one or more numbers and `Value`s. The list is not changed."

@@ -13,13 +13,13 @@ from typing import Any
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints
-from autograd_mini.core.table import clip, where
+from autograd_mini.core.table import where
 from autograd_mini.engine import Value, is_node
 from autograd_mini.functions.composed import Scalar
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.watch.boundaries import Kink, is_watched, note_kink
 from autograd_mini.watch.finiteness import is_checked
-from autograd_mini.watch.origins import place_of
+from autograd_mini.watch.origins import note_decision, place_of
 
 
 def slope(function: Callable[[Any], Any], number: float) -> Any:
@@ -51,11 +51,12 @@ def note_switch(name: str, function: Callable[[Any], Any], x: Value, y: Value) -
 
 
 def bent(x: Scalar, y: Scalar) -> Scalar:
-    """The result of a function with a kink at x; under `checked`, plus a node that has the kink (`clip`)."""
+    """The result of a function with a kink at x; under `checked`, less a zero that has the kink (`abs`)."""
     if not is_checked():
         return y
+    note_decision(x, "==", 0.0)
     with unobserved():
-        result = y + clip(x, 0.0, math.inf)
+        result = y - abs(x)  # to subtract 0.0 keeps the sign of a zero
     if is_node(result):
         result.origin = getattr(y, "origin", None)
     return result
@@ -69,6 +70,7 @@ def switching(function: Callable[..., Any]) -> Callable[..., Any]:
         number = x._data if is_node(x) else x  # to compare it is no decision
         is_nan = number != number
         if is_nan is True:
+            note_decision(x, "!=", x)
             return x / x  # nan, with nan as all its derivatives
         y = function(x, *settings, **named)
         if is_nan is not False:  # on a tape

@@ -184,7 +184,7 @@ def _leaves(root: Any, bound: Bound, in_state: bool = False, above: Container[in
                 continue
             if type(part) in _COMMON or isinstance(part, ATOMS):
                 continue
-            if type(part) is list and not bound and set(map(type, part)) == {Value}:  # as most are: it saves half the time
+            if type(part) is list and not bound and set(map(type, part)) == {Value}:  # as most are; this saves time
                 found += [(f"{name}.{index}", x) for index, x in enumerate(part) if x.op is None]
                 continue
             if isinstance(part, Set) and not isinstance(part, MappingView):

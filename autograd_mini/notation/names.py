@@ -23,10 +23,10 @@ from autograd_mini.program.assignments import element, listed, variable
 from autograd_mini.program.owner import is_of_library, is_of_package
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
+from autograd_mini.watch.choices import SIGNS
 from autograd_mini.watch.origins import place_of
 
 _NEAR = 100  # the most nodes between one pass of a loop and the next
-_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
 
 
 class _Text(NamedTuple):
@@ -176,7 +176,7 @@ class Names:
         if node.op is None or origin is None or node in self._passed_on:
             return None
         if not self._read(origin).of_package:
-            found = place(node)
+            found = site_in_program(node)
             return found if found is not None and not is_of_library(found) else None
         call, found = self._calls.get(node), place_of(node)
         if found is None or is_of_package(found):
@@ -212,8 +212,8 @@ class Names:
             for user in dict.fromkeys(user for node in nodes for user in self._users.get(node, ())):
                 arguments = text.operands if (text := self._text_of(user)) else ()
                 size = len(user.operands) // len(arguments) if arguments else 0
-                for place_, argument in enumerate(arguments):
-                    elements = user.operands[place_ * size : (place_ + 1) * size]
+                for position, argument in enumerate(arguments):
+                    elements = user.operands[position * size : (position + 1) * size]
                     if argument == name and size > 1 and all(is_node(x) and x in nodes for x in elements):
                         found |= {x: f"{name}[{index}]" for index, x in enumerate(elements)}
         return found
@@ -243,9 +243,9 @@ def _applied(expression: str) -> tuple[str, tuple[str, ...]]:
         return "", ()
     match statement.value if isinstance(statement, ast.Expr) else statement:
         case ast.BinOp(left=left, op=op, right=right):
-            return _SIGNS.get(type(op), ""), (_operand(left), _operand(right))
+            return SIGNS.get(type(op), ""), (_operand(left), _operand(right))
         case ast.AugAssign(op=op):
-            return _SIGNS.get(type(op), ""), ()
+            return SIGNS.get(type(op), ""), ()
         case ast.UnaryOp(op=ast.USub()):
             return "neg", ()
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=arguments, keywords=keywords):
@@ -265,7 +265,7 @@ def _operand(written: ast.expr) -> str:
 # -- nodes and what made them ------------------------------------------------------------------------------------------
 
 
-def place(node: Value) -> Site | None:
+def site_in_program(node: Value) -> Site | None:
     """Return the user's expression that made a node, or the user's call of the library that made it."""
     site = node.origin
     while site is not None and site.caller is not None and is_of_library(site):

@@ -1,15 +1,17 @@
-"""How an operation is written, described once: a sign between its operands, a sign before one, or a call.
+"""How an operation is written, described once: a sign between its operands, a power, a fraction, a call.
 
-Texts, pictures, pages and lessons render this description. Not here: the names of the operands (`names`).
+Texts, pictures, pages, lessons and notebooks render this description. Not here: the names of the operands (`names`).
 Read next: `notation.closed_forms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_mini.core.node import is_relu
+from autograd_mini.core.row import Primitive
 from autograd_mini.notation.text import bare
 
 Markup = list[Any]  # MathML: [tag, *children], where children are texts or markup
@@ -19,6 +21,7 @@ Signs = Mapping[str, str]
 PYTHON: Signs = {"Σ": "sum"}
 SCHOOL: Signs = {"*": " × ", "/": " ÷ ", "-": " − "}
 ALGEBRA: Signs = {"*": "·", "/": "/"}
+LATEX: Signs = {"*": r" \cdot ", "%": r" \bmod ", "//": r" \mathbin{//} "}
 RELATIONS: Signs = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
 
 
@@ -26,7 +29,9 @@ class Spelling(NamedTuple):
     """How a node is spelled.
 
     Attributes:
-        form: "infix", "prefix", "call", "products" of a dot product, or "choice".
+        form: "infix", "prefix" or "call"; or as its row says: "power", "fraction", "square root", "cube root", "bars"
+            as in |x|, "floor" as in ⌊x⌋, "total", "products" of a dot product, or "choice". A format that lacks a form
+            writes a sign or a call.
         symbol: the sign as Python writes it, or the name of the function.
         operands: the operands that are written.
     """
@@ -43,7 +48,7 @@ class Spelling(NamedTuple):
         """Return the operation as text, given the texts of its operands; a long call shows `most` of them."""
         between = signs.get(self.symbol, f" {self.symbol} ")
         match self.form:
-            case "infix":
+            case "infix" | "power" | "fraction":
                 return between.join(operands)
             case "prefix":  # −(2) is an operation, -2 a number
                 is_number = operands[0][0] in "0123456789-−" or operands[0] in ("inf", "nan")
@@ -59,9 +64,11 @@ class Spelling(NamedTuple):
         """Return the operation as MathML, given the markup of its operands."""
         sign = ["mo", self.sign()]
         match self.form:
-            case "infix" if self.symbol == "**":
+            case "power":
                 return [["msup", ["mrow", parenthesised(operands[0])], ["mrow", operands[1]]]]
-            case "infix":
+            case shape if shape in _SHAPES:
+                return [_SHAPES[shape][0](operands[0])]
+            case "infix" | "fraction":  # ÷ as in texts: both stand beside each other
                 rest = [piece for operand in operands[1:] for piece in (sign, parenthesised(operand))]
                 return [operands[0], *rest]
             case "prefix":
@@ -74,21 +81,66 @@ class Spelling(NamedTuple):
         listed = [piece for operand in shown for piece in (["mo", ","], operand)][1:]
         return [["mi", self.symbol], ["mrow", ["mo", "("], *listed, ["mo", ")"]]]
 
+    def latex(self, operands: Sequence[str], most: int | None = None) -> str:
+        """Return the operation in LaTeX, given the LaTeX of its operands."""
+        first, *rest = operands
+        sign = LATEX.get(self.symbol, f" {_escaped(self.symbol)} ")
+        match self.form:
+            case "power":
+                return f"{grouped(first)}^{{{rest[0]}}}"
+            case "fraction":
+                return rf"\frac{{{first}}}{{{rest[0]}}}"
+            case shape if shape in _SHAPES:
+                return _SHAPES[shape][1] % first
+            case "choice":  # as SymPy writes its own, so that formulas look alike
+                a, b = rest
+                return rf"\begin{{cases}} {a} & \text{{for}}\: {first} \\ {b} & \text{{otherwise}} \end{{cases}}"
+            case "infix" | "total":
+                terms = _some([*map(grouped, operands)], most, r"\dots")
+                return (sign if self.form == "infix" else " + ").join(terms)
+            case "products":
+                products = [rf"{grouped(a)} \cdot {grouped(b)}" for a, b in _pairs(operands)]
+                return " + ".join(_some(products, most and most // 2, r"\dots"))
+            case "prefix":
+                return f"{sign.strip()} {grouped(first)}"
+        listed = ", ".join(_some(list(operands), most, r"\dots"))
+        return rf"\operatorname{{{_escaped(self.symbol)}}}\left({listed}\right)"
+
 
 def spelling(node: Any, written_out: bool = False) -> Spelling:
     """Return the spelling of a node that is not a leaf; written out, a sum and a choice show what they do."""
-    row, operands = node._row, node.operands
-    if row.name == "dot":
-        return Spelling("products", row.symbol, operands)
-    if written_out and row.name in _WRITTEN_OUT:
-        return Spelling(*_WRITTEN_OUT[row.name], operands)
     if not written_out and is_relu(node):
-        return Spelling("call", "relu", operands[2:])
+        return Spelling("call", "relu", node.operands[2:])
+    spelled = spelling_of(node._row, node.operands)
+    if spelled.form == "total" and written_out:
+        return Spelling("infix", "+", node.operands)
+    return spelled._replace(form="call") if spelled.form == "choice" and not written_out else spelled
+
+
+def spelling_of(row: Primitive, operands: tuple[Any, ...]) -> Spelling:
+    """Return the spelling of a row with these operands."""
     form = "call" if row.symbol.isidentifier() else "infix" if len(operands) > 1 else "prefix"
-    return Spelling(form, row.symbol, operands)
+    return Spelling(row.form or form, row.symbol, operands)
 
 
-_WRITTEN_OUT = {"where": ("choice", "where"), "sum": ("infix", "+")}
+_SHAPES: dict[str, tuple[Callable[[Markup], Markup], str]] = {  # of one operand, in MathML and LaTeX
+    "square root": (lambda x: ["msqrt", x], r"\sqrt{%s}"),
+    "cube root": (lambda x: ["mroot", ["mrow", x], ["mn", "3"]], r"\sqrt[3]{%s}"),
+    "bars": (lambda x: ["mrow", ["mo", "|"], x, ["mo", "|"]], r"\left| %s \right|"),
+    "floor": (lambda x: ["mrow", ["mo", "⌊"], x, ["mo", "⌋"]], r"\left⌊ %s \right⌋"),
+}
+_ATOM = re.compile(r"[\w.]+(_\{?\w+\}?)?|\\[a-z]+")  # LaTeX that needs no parentheses beside a sign
+
+
+def grouped(latex: str) -> str:
+    """Return LaTeX to write beside a sign: anything but a name or a number without a sign gets parentheses."""
+    return latex if _ATOM.fullmatch(latex) else rf"\left({latex}\right)"
+
+
+def _escaped(symbol: str) -> str:
+    """Return a symbol of a row, which may be any text, in LaTeX."""
+    spelled = {"\\": r"\backslash{}", "^": r"\wedge{}", "~": r"\sim{}"}
+    return "".join(spelled.get(c, rf"\{c}" if c in "#$%&_{}" else c) for c in symbol)
 
 
 def parenthesised(operand: Markup, always: bool = False) -> Markup:

@@ -18,6 +18,8 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import ZERO, Primitive, interpreters
 from autograd_mini.core.traced import Guarded, Unrecorded, local_partials, relations, resolved
 from autograd_mini.errors import OperandError, shown
+from autograd_mini.notation.spelling import PYTHON, spelling_of
+from autograd_mini.notation.text import bracketed
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
@@ -120,8 +122,18 @@ def _opaque(row: Primitive) -> Any:
     def is_real(self: Any) -> bool | None:
         return True if all(argument.is_real for argument in self.args) else None
 
+    def text(self: Any, printer: Any) -> str:
+        written = spelling_of(row, self.args).text([bracketed(printer.doprint(x)) for x in self.args], PYTHON)
+        return written if row.symbol.isidentifier() else f"({written})"
+
+    def latex(self: Any, printer: Any, exp: str = "") -> str:
+        written = spelling_of(row, self.args).latex([printer.doprint(x) for x in self.args])
+        written = written if row.symbol.isidentifier() and not exp else rf"\left({written}\right)"
+        return f"{written}^{{{exp}}}" if exp else written
+
     return type(row.name, (sympy.Function,), {
         "row": row, "fdiff": fdiff, "_eval_evalf": evalf, "_eval_is_real": is_real, "__module__": __name__,
+        "_sympystr": text, "_latex": latex,
     })  # fmt: skip
 
 

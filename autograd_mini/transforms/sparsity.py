@@ -76,10 +76,10 @@ def groups(patterns: Sequence[Set]) -> list[list[int]]:
     for row in _fullest_first(patterns):
         if not patterns[row]:
             break
-        for place, columns in enumerate(covered):
+        for group, columns in enumerate(covered):
             if not columns & patterns[row]:
-                found[place].append(row)
-                covered[place] |= patterns[row]
+                found[group].append(row)
+                covered[group] |= patterns[row]
                 break
         else:
             found.append([row])

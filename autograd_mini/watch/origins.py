@@ -13,16 +13,20 @@ from typing import Any
 
 from autograd_mini.core.node import Node
 from autograd_mini.core.replay import Decision
+from autograd_mini.core.traced import RELATE
 from autograd_mini.program.owner import frames_of_run, is_of_package, program_frame
 from autograd_mini.program.source import Site, site_of
 from autograd_mini.program.stack import Hooks, Observer, outwards, recording, watch_everywhere
 from autograd_mini.watch import Watch
+from autograd_mini.watch.choices import note_choice, note_comparison
 
 
 def remember_origin(node: Any) -> None:
     """Note the expression that made a node, unless an outer observer has noted it, perhaps with its calls."""
     if node.origin is None:
-        node.origin = site_of(program_frame(sys._getframe(1)))
+        frame = program_frame(sys._getframe(1))
+        node.origin = site_of(frame)
+        note_choice(node, frame)
 
 
 def _remember_calls() -> Observer:
@@ -30,11 +34,12 @@ def _remember_calls() -> Observer:
     known: dict[tuple[int, int, Site | None], Site] = {}
 
     def remember(node: Any) -> None:
-        site = None
-        for frame in reversed(frames_of_run(program_frame(sys._getframe(1)))):
+        site, innermost = None, program_frame(sys._getframe(1))
+        for frame in reversed(frames_of_run(innermost)):
             key = id(frame.f_code), frame.f_lasti, site
             site = known.get(key) or known.setdefault(key, Site(frame.f_code, frame.f_lasti, site))
         node.origin = site
+        note_choice(node, innermost)
 
     return remember
 
@@ -50,15 +55,24 @@ def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
     """
     nodes = [x for x in (left, right) if isinstance(x, Node)]
     if nodes:
-        decision = Decision(left, op, right, answer, site_of(program_frame(sys._getframe(2))))
+        site = site_of(program_frame(sys._getframe(2)))
+        decision = Decision(left, op, right, answer, site)
+        note_comparison(decision, site)
         for node in dict.fromkeys(nodes) | _leaves_behind(nodes):
             node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
 
 
-def note_choice(node: Any, x: Any) -> None:
-    """Note at a `where` the comparison of x that was just made for it, so that `replay` can decide it again."""
-    if isinstance(x, Node) and _remember_decision in recording().hooks.comparisons:
-        node.decisions = x.decisions[-1:]
+def notes_decisions() -> bool:
+    """Whether comparisons are being remembered."""
+    return _remember_decision in recording().hooks.comparisons
+
+
+def note_decision(x: Any, op: str, number: Any) -> None:
+    """Note a comparison of the bare number of x, which a function of this package has made."""
+    if notes_decisions() and isinstance(x, Node) and type(x.data) is float:
+        answer = bool(RELATE[op](x.data, getattr(number, "data", number)))
+        made = Decision(x, op, number, answer, site_of(program_frame(sys._getframe(2))))
+        x.decisions = (*x.decisions[1 - _MOST_DECISIONS :], made)
 
 
 def _leaves_behind(nodes: list[Any]) -> dict[Any, None]:

@@ -11,11 +11,12 @@ import argparse
 import math
 import platform
 
-from tests.benchmarks import derivatives, eager
+from autograd_mini import engine
+from tests.benchmarks import derivatives, eager, programs
 from tests.benchmarks.harness import MISSING, Figures, measure, serve
 
-GROUPS = (eager, derivatives)
-ROW = "{:12} {:15} {:>10} {:>10} {:9} {:>9} {:>12}"
+GROUPS = (eager, programs, derivatives)
+ROW = "{:13} {:22} {:>10} {:>10} {:9} {:>9} {:>12}"
 
 
 def main() -> None:
@@ -32,7 +33,8 @@ def main() -> None:
     if unknown := set(arguments.names) - set(known):
         parser.error(f"there is no workload {min(unknown)}; choose from {', '.join(known)}")
 
-    print(f"Python {platform.python_version()}, {arguments.repeats} repeats in turns, collector as Python has it\n")
+    print(f"Python {platform.python_version()}, {arguments.repeats} repeats in turns, collector as Python has it")
+    print(f'the engine of "ours": {engine.implementation}\n')
     print(ROW.format("workload", "peer", "min", "median", "", "/ ours", "bytes a node"))
     figures: Figures = {}
     for name, workload in workloads.items():
@@ -49,14 +51,14 @@ def main() -> None:
             times = f"{measured.best:,.2f}", f"{measured.median:,.2f}"
             print(ROW.format(name, peer, *times, unit, f"{ratio:.3f}", peak), flush=True)
 
-    print(f"\n{'limit':28} {'measured':>10} {'must':>10} {'aim':>10}")
+    print(f"\n{'limit':36} {'measured':>10} {'must':>10} {'aim':>10}")
     for limit in [limit for group in GROUPS for limit in group.LIMITS]:
         try:
             measured = limit.figure(figures)
         except KeyError:  # left out, or a peer is not installed
             continue
         verdict = "missed" if measured > limit.must else "reached" if measured > limit.aim else "aim reached"
-        print(f"{limit.title:28} {_shown(measured):>10} {_shown(limit.must):>10} {_shown(limit.aim):>10}  {verdict}")
+        print(f"{limit.title:36} {_shown(measured):>10} {_shown(limit.must):>10} {_shown(limit.aim):>10}  {verdict}")
     for group in GROUPS:
         if hasattr(group, "COUNTS") and any(
             workload.name == name for workload in group.WORKLOADS for name, _ in figures

@@ -1,6 +1,7 @@
 """How a workload is timed: each peer in a fresh process, all in turns, so that the machine's moods hit all alike.
 
-The parent asks over a pipe, the child answers with JSON; between its turns a child waits and costs nothing.
+The parent asks over a pipe, the child answers with JSON; between its turns a child waits and costs nothing. The engine
+of "ours" is the one that runs here, and a peer "ours, ..., python" is the same on the Python text.
 Not here: what is computed (`eager`), the table (`__main__`).
 """
 
@@ -22,6 +23,8 @@ from typing import Any
 
 Step = Callable[[], Sequence[Any]]  # computes the value and all gradients, and drops the graph
 MISSING = "not installed"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PURE = ", python"  # the end of the name of a peer
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,14 @@ class Limit:
 
 def serve(workload: Workload, peer: str) -> None:
     """The child: answer one line for each line read. The collector is left as Python has it."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is not an answer
     try:
-        step = workload.setup(peer)
+        step = workload.setup(peer.removesuffix(PURE))
     except ModuleNotFoundError:
         if peer.startswith("ours"):
             raise
-        print(json.dumps(MISSING), flush=True)
+        print(json.dumps(MISSING), file=answers, flush=True)
         return
     for command in sys.stdin:
         gc.collect()  # off the clock, which favours peers whose graphs are cycles: half of micrograd's time is here
@@ -82,7 +87,7 @@ def serve(workload: Workload, peer: str) -> None:
                 start = time.perf_counter()
                 step()
                 answer = time.perf_counter() - start
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 class Child:
@@ -94,7 +99,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **dict.fromkeys(_THREADS + ("AUTOGRAD_MINI_PURE",) * peer.endswith(PURE), "1")},
         )
 
     def ask(self, command: str) -> Any:

@@ -68,14 +68,15 @@ def value(tree: Any, x: Any, functions: Any) -> Any:
 
 
 def random_examples(count: int, seed: int = 1) -> list[Example]:
-    """Functions and points of all sizes; values are finite, and derivatives are neither 0 nor out of range."""
+    """Functions and points of all sizes; values are finite, and rounding does not hide derivatives."""
     chance, found = random.Random(seed), []
     while len(found) < count:
         scale, size = 10.0 ** chance.uniform(-6.0, 6.0), 10.0 ** chance.uniform(-6.0, 6.0)
         tree = ("*", scale, random_tree(chance, chance.randint(1, 4)))
         x = size * chance.choice((1.0, -1.0))
         y, derivative = am.value_and_grad(lambda x, tree=tree: value(tree, x, am) + 0.0 * x)(x)
-        if math.isfinite(y) and 1e-100 < abs(derivative) < 1e100 and abs(y) < 1e100:
+        is_visible = abs(derivative * x) > 1e-10 * abs(y)  # or rounding hides it
+        if math.isfinite(y) and 1e-100 < abs(derivative) < 1e100 and abs(y) < 1e100 and is_visible:
             found.append(Example(tree, x, derivative))
     return found
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import itertools
+import math
 import os
 import pickle
+import struct
 import subprocess
 import sys
 
 import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import Value
 from autograd_mini.core.replay import replay, switched
 from autograd_mini.core.sweep import topological_order
+from autograd_mini.core.traced import Traced
+from tests.effort import effort
 
 
 def behind(root):
@@ -128,15 +137,17 @@ def test_every_comparison_counts(compare, left, right):
 
 
 def test_compositions_are_reported_where_they_decide():
-    """An elu on the other side is another function, which was not recorded."""
+    """The sigmoid on the other side has another form, which was not recorded."""
     with am.provenance():
-        y = am.elu(x := Value(1.0))
+        y = am.sigmoid(x := Value(2.0))
     order = behind(y)
-    assert switched(order, replay(order, {x: 2.0})) == []
-    assert switched(order, replay(order, {x: -1.0}))
+    assert switched(order, replay(order, {x: 3.0})) == []
+    assert switched(order, replay(order, {x: -3.0}))
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "hard_tanh", "abs", "clip", "maximum", "minimum"])
+@pytest.mark.parametrize(
+    "name", ["relu", "leaky_relu", "elu", "selu", "hard_tanh", "abs", "clip", "maximum", "minimum"]
+)
 def test_functions_that_decide_again(name):
     """Both arms are recorded, and the comparison is known to be theirs: a replay is the function itself."""
     f = {
@@ -165,10 +176,171 @@ def test_a_scope_named_relu_decides_nothing():
     order = behind(y)
     assert replay(order, {x: 2.0})[y] == 0.0
     assert switched(order, {x: 2.0})
+
+
+# -- a choice of the program: where(x > y, a, b) -----------------------------------------------------------------------
+
+
+class _Model:
+    limit = 0.25
+
+    def __init__(self, weight):
+        self.weight = weight
+        self.bound = 0.25
+
+
+def _of_elements(x, y):
+    zs = [x, y]
+    return sum(am.where(zs[i] >= 0.5, zs[i], 3.0 * zs[i - 1]) for i in range(2))
+
+
+def _in_a_loop(x, y):
+    for _ in range(5):
+        x = am.where(x > y, x - y, x * 2.0)
+    return x
+
+
+CHOICES = {
+    "of a variable": lambda x, y: am.where(x > 0.0, am.exp(x), y),
+    "of results": lambda x, y: am.where(x * y <= -x + 1, x * y, y),
+    "of elements": _of_elements,
+    "of an attribute": lambda x, y: (lambda model: am.where(model.bound < model.weight, y * 2.0, x))(_Model(x)),
+    "in a loop": _in_a_loop,
+    "of a parameter": lambda x, y: (lambda z: am.where(z != y, z, y * 2.0))(x * x),
+    "inside another": lambda x, y: am.where(x > y, am.where(y > 0.0, am.elu(x), x), am.relu(y) * x),
+    "elu": lambda x, y: am.elu(x * y, 2.0) + am.elu(y, x),
+    "selu": lambda x, y: am.selu(x) * am.selu(-y),
+}
+
+
+def _stale(x, y):
+    total = 0.0
+    for z, a, b in ((x, 1.0, 2.0), (1.0, x, y)):  # the second condition is of no node
+        total = total + am.where(z > 0.5, a, b)
+    return total
+
+
+def _again(x, y):
+    def rest(z, n):
+        return am.where(z > y, rest(z - 1.0, n - 1) if n else z, y * 2.0)
+
+    return rest(x, 3)
+
+
+def _rebound(x, y):
+    def rebind():
+        nonlocal x
+        x = y
+        return y * 3.0
+
+    return am.where(x > 0.5, rebind(), y)
+
+
+def _set_in_an_arm(x, y):
+    total = 0.0 * y
+    for z in (x, 1.0):  # the second condition is of a number that is a node afterwards
+        total = total + am.where(z > 0.5, 1.0 if z is x else (z := x) * 3.0, 2.0)
+    return total
+
+
+def _kept(x, y):
+    is_larger = x > y
+    return am.where(is_larger, x, y * 2.0)
+
+
+REPORTED = {
+    "a condition in a variable": _kept,
+    "a variable set in the call": lambda x, y: am.where((z := x > y), x, y * 2.0) + float(z),
+    "a negation": lambda x, y: am.where(not x > y, x, y * 2.0),
+    "a chain": lambda x, y: am.where(0.0 < x < y, x, y * 2.0),
+    "a function": lambda x, y: am.where(am.sin(x) > y, x, y * 2.0),
+    "an attribute of the class": lambda x, y: (lambda model: am.where(x > model.limit, y, x))(_Model(x)),
+    "an earlier comparison": _stale,
+    "a variable set in an arm": _set_in_an_arm,
+    "a recursion": _again,
+    "a variable that changes": _rebound,
+    "inside of grad": lambda x, y: am.grad(lambda z: am.where(z > 0.5, z * z, z * y))(x) + y,
+}
+NUMBERS = st.sampled_from([0.0, -0.0, 0.5, 0.25, 1.0, -1.0, -2.0, 1e300, 5e-324, math.inf, -math.inf, math.nan])
+
+
+@settings(max_examples=effort(40, 1000))
+@given(numbers=st.lists(NUMBERS | st.floats(-3.0, 3.0), min_size=4, max_size=4), checked=st.booleans())
+@pytest.mark.parametrize("name", [*CHOICES, *REPORTED])
+def test_a_replay_is_a_fresh_recording_or_says_that_it_is_not(name, numbers, checked):
+    """Bit for bit, for choices that the program writes into `where`, and for elu and selu; never wrong in silence."""
+    f = (CHOICES | REPORTED)[name]
+    a, b, c, d = numbers
+    checks = am.checked if checked and all(abs(number) < 1e100 for number in numbers) else contextlib.nullcontext
+    with checks(), am.provenance():
+        y = f(x := Value(a), z := Value(b))
+    order = behind(y)
+    found = replay(order, {x: c, z: d})
+    if not switched(order, found):
+        with checks():
+            fresh = f(Value(c), Value(d)).data
+        assert struct.pack("d", found[y]) == struct.pack("d", fresh) or found[y] != found[y] != fresh != fresh
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_written_into_where_is_decided_again(name):
+    """Nothing is reported, whatever the comparison answers on the new numbers, and both arms are there."""
+    f = CHOICES[name]
+    points = [-1.5, 0.25, 0.5, 2.0]
+    for a, b, c, d in itertools.product(points, repeat=4):
+        with am.provenance():
+            y = f(x := Value(a), z := Value(b))
+        found = replay(behind(y), {x: c, z: d})
+        assert found[y] == f(Value(c), Value(d)).data
+        assert switched(behind(y), found) == []
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_other_choices_are_reported(name):
+    """What decides is not certain where a comparison does not stand in the call, or is of more than variables."""
+    f = REPORTED[name]
+    reported = 0
+    for a, b, c, d in itertools.product([-1.5, 0.25, 0.75, 2.0], repeat=4):
+        with am.provenance():
+            y = f(x := Value(a), z := Value(b))
+        found = replay(behind(y), {x: c, z: d})
+        reported += bool(switched(behind(y), found))
+        assert found[y] == f(Value(c), Value(d)).data or switched(behind(y), found)
+    assert reported > 50
+
+
+def test_an_order_without_the_other_arm_is_completed():
+    """A walk along the gradient does not see the arm that was not taken, nor what was compared."""
     with am.provenance():
-        y = am.where(x > 0.0, x, 2.0 * x)
-    assert replay(behind(y), {x: 5.0})[y] == 10.0
-    assert switched(behind(y), {x: 5.0})
+        x = Value(2.0)
+        y = am.where(x * x > 1.0, x * 1.0, am.relu(-x) * 5.0)
+    assert replay(topological_order(y), {x: -0.5})[y] == 2.5
+
+
+def test_numbers_and_traces_may_share_a_place():
+    """A condition of a trace is not a decision; one of numbers at the same place, before it, does not matter."""
+
+    def f(x):
+        return am.where(x > 0.0, x, x * 2.0)
+
+    with am.provenance():
+        assert f(Value(1.0)).decisions
+        x = Traced(sympy.Symbol("x", real=True))
+        assert f(x).decisions == am.gelu(x).decisions == x.decisions == ()
+
+
+@pytest.mark.parametrize("name", ["relu", "elu", "tanh", "sigmoid", "gelu", "silu", "softplus", "selu", "leaky_relu"])
+def test_what_only_some_numbers_do_is_reported(name):
+    """A function that was recorded at nan, at an infinity, at a kink under `checked`, or where it has another form."""
+    f = getattr(am, name)
+    for a in (math.nan, -math.inf, 0.0, 0.1, -750.0, -38.0):
+        with am.checked() if a == 0.0 else contextlib.nullcontext(), am.provenance():
+            y = f(x := Value(a))
+        order = behind(y)
+        for b in (2.0, 800.0, 2000.0, -1.0, 0.0, math.nan, -math.inf):
+            found = replay(order, {x: b})
+            fresh = f(Value(b)).data
+            assert found[y] == fresh or found[y] != found[y] != fresh != fresh or switched(order, found), (a, b)
 
 
 def test_nothing_is_kept_outside_of_provenance():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import math
+import pickle
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +96,70 @@ def test_a_graph_of_any_depth():
         node = node + 0.0
     assert len(topological_order(node)) == 20_001
     assert next(iter(topological_order(node, everything=True))) is x
+
+
+# -- copies and pickles ------------------------------------------------------------------------------------------------
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "C": lambda x: pickle.loads(pickle.dumps(x)),
+    "Python": lambda x: pickle.loads(pickle._dumps(x, 2)),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_are_the_same_graph(name):
+    """Data, names, scopes, conditions and what is shared come back, in other objects; slopes are computed again."""
+    x, y = leaves()
+    with am.scope("part"):
+        z = am.where((x > y) & (x < 2.0), am.exp(x), x * y)
+    root = z / (1.0 + z) + am.relu(y)
+    assert root.partials  # asked before it is copied
+    again = COPIES[name]([root, x])
+    ours, theirs = (topological_order(node, everything=True) for node in (root, again[0]))
+    assert [type(node) for node in ours] == [type(node) for node in theirs]
+    assert not {*map(id, ours)} & {*map(id, theirs)}
+    partner = dict(zip(map(id, ours), theirs, strict=True))
+    assert partner[id(x)] is again[1]
+    for old, new in zip(ours, theirs, strict=True):
+        assert (old.data, old.op) == (new.data, new.op)
+        for part, twin in zip(old.operands, new.operands, strict=True):
+            assert partner[id(part)] is twin if id(part) in partner else part == twin
+        if type(old) is Traced:
+            assert (old.name, old.scope and old.scope.path) == (new.name, new.scope and new.scope.path)
+            assert repr(old.partials) == repr(new.partials)
+    gradients = am.grad(lambda x, y: am.where(x > y, x * y, y))(*leaves())
+    assert str(COPIES[name](gradients)) == str(gradients)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_of_any_depth(name):
+    """100,000 nodes, or thousands of conditions one behind the other, need no deeper stack."""
+    chain, choices = Traced(sympy.Integer(1), name="x"), Traced(X)
+    condition = choices > 0.0
+    for _ in range(effort(10_000, 100_000) if name == "Python" else 100_000):
+        chain = chain * 1.0
+    for _ in range(effort(2_000, 50_000)):
+        node = object.__new__(Traced)  # SymPy's own data would become deep
+        node._restore(TABLE["where"], X, (condition, choices, 0.0), None)
+        choices, condition = node, Condition(X > 0, ">", (node, 0.0), Traced)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)
+    try:
+        again = COPIES[name]([chain, choices])
+    finally:
+        sys.setrecursionlimit(limit)
+    for old, new in zip([chain, choices], again, strict=True):
+        assert len(topological_order(new, everything=True)) == len(topological_order(old, everything=True))
+    assert next(iter(topological_order(again[0], everything=True))).name == "x"
+
+
+def test_a_shallow_copy_has_the_same_operands():
+    """`copy.copy` makes another node of the same operation on the same operands."""
+    x, y = leaves()
+    twin = copy.copy(z := x * y)
+    assert twin is not z
+    assert (twin.op, twin.operands, twin.data, twin.partials) == (z.op, z.operands, z.data, z.partials)
 
 
 # -- comparisons -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,7 +17,7 @@ from autograd_mini import Value
 from autograd_mini.core.node import is_relu
 from autograd_mini.core.row import TABLE
 from autograd_mini.engine import is_node
-from autograd_mini.notation.spelling import ALGEBRA, PYTHON, SCHOOL, spelling
+from autograd_mini.notation.spelling import ALGEBRA, PYTHON, SCHOOL, grouped, spelling, spelling_of
 from autograd_mini.notation.text import ALL_DIGITS, bare, bracketed, elided, guarded, number
 
 X, W = Value(2.0, name="x"), Value(-3.0, name="w")
@@ -69,6 +73,98 @@ def test_a_row_of_a_user():
         mine = am.primitive("mine", lambda x: x * x, lambda y, x: (2.0 * x,), symbol=symbol)
         del TABLE["mine"]
         assert spelling(mine(X)).text(["x"]) == text
+
+
+LATEX = [
+    (X + W, r"x + w"),
+    (X * W, r"x \cdot w"),
+    (X / W, r"\frac{x}{w}"),
+    (X**-2.0, r"x^{-2}"),
+    (Value(-2.0, name="-2") ** X, r"\left(-2\right)^{x}"),
+    (-X, r"- x"),
+    (X % W, r"x \bmod w"),
+    (abs(X), r"\left| x \right|"),
+    (am.floor(X), r"\left⌊ x \right⌋"),
+    (am.sqrt(X), r"\sqrt{x}"),
+    (am.cbrt(X), r"\sqrt[3]{x}"),
+    (am.exp(X), r"\operatorname{exp}\left(x\right)"),
+    (am.relu(X), r"\operatorname{relu}\left(x\right)"),
+    (am.sum([X, W, X, W, X]), r"x + w + \dots + x"),
+    (am.dot([X, W], [W, -0.5]), r"x \cdot w + w \cdot \left(-0.5\right)"),
+]
+
+
+@pytest.mark.parametrize(("node", "latex"), LATEX, ids=[row[1] for row in LATEX])
+def test_an_operation_in_latex(node, latex):
+    """As a mathematician writes it: fractions, powers, roots, bars, cases; a negative number gets parentheses."""
+    assert spelling(node).latex(named(node), most=4) == latex
+    cases = r"\begin{cases} x & \text{for}\: x > 0 \\ w & \text{otherwise} \end{cases}"
+    assert spelling(am.where(X > 0, X, W), written_out=True).latex(["x > 0", "x", "w"]) == cases
+
+
+def test_what_stands_alone_beside_a_sign():
+    """Names, indexed names and numbers; a power of a power, or a product in a sum, needs parentheses."""
+    for latex in ("x", "x_{12}", "x_1", "2.5", r"\infty"):
+        assert grouped(latex) == latex
+    for latex in ("-2", "x^{2}", "a + b", r"\frac{a}{b}", "", "1e-20"):
+        assert grouped(latex) == rf"\left({latex}\right)"
+
+
+CHILDREN = {"msup": 2, "mfrac": 2, "mroot": 2}
+PAGE = Path(am.__file__).parent / "debug" / "pages" / "backprop.js"
+TAGS = set(re.findall(r'"(m\w+)"', re.search(r"TAGS = new Set\((.*)\)", PAGE.read_text(encoding="utf-8"))[1]))
+
+
+def is_mathml(piece):
+    """Whether the page takes a piece of markup: its tag is known there, and has the children that belong to it."""
+    tag, *children = piece
+    if tag in ("mi", "mo", "mn", "mtext"):
+        return len(children) == 1 and isinstance(children[0], str)
+    return tag in TAGS and len(children) == CHILDREN.get(tag, len(children)) and all(map(is_mathml, children))
+
+
+def words(piece):
+    return [piece[1]] if isinstance(piece[1], str) else [word for child in piece[1:] for word in words(child)]
+
+
+def is_balanced(latex):
+    """Whether braces close in order, and each \\left and \\begin has its end."""
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", latex):
+        depth += 1 if brace == "{" else -1
+        if depth < 0:
+            return False
+    pairs = ((r"\left", r"\right"), (r"\begin", r"\end"))
+    return depth == 0 and all(len(re.findall(rf"\{a}\b|\{a}(?=[|⌊])", latex)) == latex.count(b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("written_out", [False, True])
+def test_every_row_has_a_spelling_in_every_format(name, written_out):
+    """Each shows all its operands: texts, MathML that the page takes, and LaTeX that closes what it opens."""
+    row = TABLE[name]
+    letters = [f"v{i}" for i in range(row.arity or 4)]
+    node = SimpleNamespace(_row=row, operands=tuple(letters), scope=None)
+    spelled = spelling(node, written_out)
+    for signs in (PYTHON, SCHOOL, ALGEBRA):
+        assert set(re.findall(r"v\d", spelled.text(letters, signs))) == {*letters}
+    pieces = spelled.mathml([["mi", letter] for letter in letters])
+    assert all(map(is_mathml, pieces)), pieces
+    assert {*letters} <= {word for piece in pieces for word in words(piece)}
+    for operands in (letters, [f"-{letter}" for letter in letters], [rf"\frac{{{x}}}{{2}}" for x in letters]):
+        latex = spelled.latex(operands)
+        assert is_balanced(latex), latex
+        assert set(re.findall(r"v\d", latex)) == {*letters}
+        assert not re.search(r"[-+^] *-", latex), latex
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1), st.integers(1, 3))
+def test_any_symbol_of_a_user_is_escaped(symbol, arity):
+    """No symbol opens a group, starts a command or a comment, or ends a formula."""
+    row = replace(TABLE["exp"], symbol=symbol)
+    latex = spelling_of(row, ("a",) * arity).latex(["a"] * arity)
+    assert is_balanced(latex.replace(r"\backslash", ""))
+    assert not re.search(r"(?<!\\)[#$%&~]|(?<!\\)_", latex)
 
 
 def test_what_is_a_relu():

@@ -261,6 +261,23 @@ def test_how_it_reads():
     assert text(sympy.Piecewise((u**2, u >= 0), (-2 * u**12, True))) == "u² if u ≥ 0, else -2·u^12"
 
 
+def test_an_operation_of_the_user_reads_as_its_symbol():
+    """In text and LaTeX, as in pictures; a sign and its operands stay together, whatever is around them."""
+    rows = [("spelled_root", "√"), ("spelled_name", None), ("spelled_sign", "⊕")]
+    root, named = [am.primitive(n, math.tanh, lambda y, x: (1.0 - y * y,), symbol=s) for n, s in rows[:2]]
+    sign = am.primitive("spelled_sign", math.copysign, lambda y, a, b: (1.0, 0.0), symbol="⊕", check=False)
+    for name, _ in rows:
+        del TABLE[name]
+    for f, written, latex in (
+        (lambda x: root(x + 1.0) ** 2, "(√(x + 1))**2", r"\left(√ \left(x + 1\right)\right)^{2}"),
+        (lambda x: named(x - 1.0) * x, "x*spelled_name(x - 1)", r"x \operatorname{spelled\_name}\left(x - 1\right)"),
+        (lambda x: 2.0 * sign(x, -x), "2*(x ⊕ (-x))", r"2 \left(x ⊕ \left(- x\right)\right)"),
+    ):
+        found = formula(f, "x")
+        assert str(found).splitlines()[0].endswith(f" = {written}")
+        assert rf"f &= {latex} \\" in found.latex()
+
+
 def test_it_prints_as_simplified():
     """Text and LaTeX show no internals; the attributes are what falls out."""
     for name in ("softplus", "erf", "sigmoid"):

@@ -1,7 +1,7 @@
 """Installing the VS Code extension, a folder of this package, by copying it to where editors look.
 
 The editor's lists belong to the editor: their entries about other extensions stay the same, to the byte.
-Not here: the extension itself (`../vscode`). Read next: `demo`.
+Not here: the extension itself (`../vscode`). Read next: `doctor`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ const full = (number) => (typeof number === "string" ? number : number[1]);
 const minus = (text) => text.replace(/-/g, "−");
 const digits = (number) => minus(exact() ? full(number) : brief(number));
 
-const TAGS = new Set(["mrow", "mi", "mn", "mo", "mtext", "mfrac", "msub", "msup"]);
+const TAGS = new Set(["mrow", "mi", "mn", "mo", "mtext", "mfrac", "msub", "msup", "msqrt", "mroot"]);
 const BETWEEN = new Set(["=", "+=", "+", "×", "·"]);
 function math(tree) {
   if (!TAGS.has(tree[0])) throw new Error("no formula");

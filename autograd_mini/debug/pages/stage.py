@@ -41,7 +41,7 @@ class Stage(Picture):
 
     def id(self, box: Box) -> str:
         """Return the id of a box in the SVG."""
-        return self.prefix + self.place[box]
+        return self.prefix + self.ids[box]
 
     def title(self, box: Box) -> str:
         """Return the name of a box."""
@@ -68,7 +68,7 @@ class Stage(Picture):
         name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
         whole = self.names.step_of(node)
         source = self.names.expression(node) or whole
-        self.tooltips[self.place[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
         header = self._header(node)
         if not self._called(node):  # the text beside the picture uses its number
             header = f"{label(name)} {small(f'{operation} in {whole}' if whole else operation)}"
@@ -76,8 +76,8 @@ class Stage(Picture):
 
     def _group(self, box: Box) -> str:
         super()._group(box)  # for its tooltip and its scope
-        title, *facts = self.tooltips[self.place[box]].split("\n")
-        self.tooltips[self.place[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.match(fact))])
+        title, *facts = self.tooltips[self.ids[box]].split("\n")
+        self.tooltips[self.ids[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.match(fact))])
         name, often = self._title(box)
         return self._cells(box, f"<B>{label(name) + often or ' '}</B>")
 

@@ -12,7 +12,7 @@ from autograd_mini.debug.terminal import turns
 from autograd_mini.debug.terminal.commands import Shell
 from autograd_mini.debug.terminal.quizzing import HOW, QuizShell
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.debug.wording import line, printable
+from autograd_mini.debug.wording import file_and_line, printable
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output.streams import abandon
@@ -37,7 +37,7 @@ def debug(
     def stop(call: Call) -> None:
         if at is not None and call.number != at:
             return
-        where = f" at {line(call.site)}" if call.site is not None else ""
+        where = f" at {file_and_line(call.site)}" if call.site is not None else ""
         with shared.debugger():
             if not shell.interact(call.trace(), f"backward(), call {call.number}{where}. {HOW if quiz else _HOW}"):
                 raise Quit

@@ -91,11 +91,11 @@ class Shell(Prompt):
 
     def _displayed(self) -> list[str]:
         lines, names = [], self.trace.now
-        for place, watch in enumerate(self.trace.watches, start=1):
+        for count, watch in enumerate(self.trace.watches, start=1):
             try:
-                lines.append(f"{place}: {watch} = {printable(names.text(watch(names)))}")
+                lines.append(f"{count}: {watch} = {printable(names.text(watch(names)))}")
             except AutogradError as error:
-                lines.append(f"{place}: {watch}: {sentences(error)}")
+                lines.append(f"{count}: {watch}: {sentences(error)}")
         return lines
 
     def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
@@ -302,7 +302,7 @@ class Shell(Prompt):
     def do_undisplay(self, text: str) -> None:
         """Stop displaying an expression: undisplay 1, undisplay x.grad; without an argument, all of them."""
         watches = self.trace.watches
-        found = [w for place, w in enumerate(watches, start=1) if text in ("", str(place), str(w))]
+        found = [w for count, w in enumerate(watches, start=1) if text in ("", str(count), str(w))]
         if text and not found:
             raise ArgumentError(f"{shown(text)} is not displayed.")
         watches[:] = [watch for watch in watches if watch not in found]
@@ -317,9 +317,9 @@ class Shell(Prompt):
 
     def do_where(self, _: str) -> None:
         """Print the calls that led to this node, the innermost last."""
-        for place, frame in reversed([*enumerate(self._frames())]):
+        for depth, frame in reversed([*enumerate(self._frames())]):
             first, *source = self.wording.frame(frame)
-            self.say(first if place == self.frame else first.replace(">", " ", 1), *source)
+            self.say(first if depth == self.frame else first.replace(">", " ", 1), *source)
 
     def do_up(self, _: str, way: int = 1) -> None:
         """Look at the caller."""

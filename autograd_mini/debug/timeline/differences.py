@@ -57,10 +57,10 @@ def local(journal: Journal, node: Value) -> Iterator[tuple[Value, Comparison]]:
     numbers = [journal.value(operand) if is_node(operand) else operand for operand in node.operands]
     kink = kink_of(node)
     remark = _of_the_user(journal, [node]) or ("" if kink is None else f"is a choice: {kink.meaning}")
-    for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
+    for position, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
         if is_node(operand):
             derivative = 0.0 if partial is ZERO else partial
-            yield operand, Comparison(derivative, by_operand(row.function, numbers, place), remark)
+            yield operand, Comparison(derivative, by_operand(row.function, numbers, position), remark)
 
 
 def total(journal: Journal, node: Value) -> Comparison:

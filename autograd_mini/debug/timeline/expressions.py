@@ -77,8 +77,8 @@ class Moment:
             if word in WORDS:
                 found = getattr(self.step, word)
                 return float(found) if type(found) is int else found
-            if name in self.index.variables:
-                return self.index.variables[name]
+            if name in self.index.program_values:
+                return self.index.program_values[name]
         nodes = self.index.nodes(name)
         if len(nodes) > 1:
             names = [self.index.label(node) for node in nodes]

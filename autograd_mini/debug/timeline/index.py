@@ -15,7 +15,7 @@ from functools import cached_property
 
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.notation.names import Names, place
+from autograd_mini.notation.names import Names, site_in_program
 from autograd_mini.notation.namespaces import Namespace, plain
 from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site
@@ -37,7 +37,7 @@ class Index:
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace]) -> None:
         self.names = Names(order, spaces)
         self.called = self.names.called  # the nodes by the names that the program can write now
-        self.variables = plain(spaces)  # the program's numbers, texts and booleans
+        self.program_values = plain(spaces)  # the program's numbers, texts and booleans
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Index:
     @staticmethod
     def place(node: Value) -> Site | None:
         """Return the expression in the user's program that made a node."""
-        return place(node)
+        return site_in_program(node)
 
     @staticmethod
     def scopes(node: Value) -> list[Scope]:
@@ -112,7 +112,7 @@ class Index:
 
     def frames(self, node: Value) -> list[Frame]:
         """Return where a node came from: its expression, then the scopes and calls around it, innermost first."""
-        here = place(node)
+        here = site_in_program(node)
         scopes = [scope for scope in self.scopes(node) if scope.site is not None]
         calls = [site for site in _callers(here) if site is here or not is_of_library(site)]
         frames: list[Frame] = []
@@ -165,7 +165,7 @@ class Index:
     @cached_property
     def _main(self) -> str:
         """The file that made the last node whose place is known."""
-        places = map(place, reversed(self.names.order))
+        places = map(site_in_program, reversed(self.names.order))
         return next((os.path.realpath(site.file) for site in places if site is not None), "")
 
     def lines(self, file: str | None = None) -> list[int]:
