@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the first drawing imports what only drawings need: `import 
     from autograd_mini.drawing.boxes import Boxes
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
-KINDS = (".svg", ".dot", ".png", ".html")
+KINDS = (".svg", ".dot", ".png", ".pdf", ".html")
 _MOST_PICTURES = 60  # on a page
 _MOST_BYTES = 6_000_000
 
@@ -78,15 +78,15 @@ class Drawing:
         """Write the picture to a file.
 
         Args:
-            path: the file; its ending (.svg, .dot, .png or .html) decides the format. The HTML page has a picture of
-                every scope, which a click opens; it works offline.
+            path: the file; its ending (.svg, .dot, .png, .pdf or .html) decides the format. The HTML page has a
+                picture of every scope, which a click opens; it works offline.
 
         Returns:
             the path.
 
         Raises:
             ArgumentError: the ending is a different one, or the folder does not exist.
-            MissingError: no dot program was found.
+            MissingError: no dot program was found, and the file is a PNG.
             ProgramError: the dot program fails, or cannot draw the picture.
 
         >>> import autograd_mini as am, os, tempfile
@@ -102,11 +102,12 @@ class Drawing:
             raise ArgumentError(f"A drawing cannot be saved as {str(path)!r}.", f"End the name in {', '.join(KINDS)}.")
         if not path.parent.is_dir():
             raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
+        from autograd_mini.drawing.pdf import pdf
         from autograd_mini.drawing.render import run
 
         written: dict[str, Callable[[], str | bytes]] = {
             ".svg": lambda: self.svg, ".dot": lambda: self.dot, ".png": lambda: run(self.dot, "png"),
-            ".html": self._page,
+            ".html": self._page, ".pdf": lambda: pdf(self.svg),
         }  # fmt: skip
         files.write(path, written[kind]())
         return path

@@ -1,6 +1,6 @@
 """Labels stand on their arrows: a dot program puts those of straight arrows elsewhere, and some behind a box.
 
-Not here: what they say (`picture`). Read next: `drawing.page`.
+Not here: what they say (`picture`). Read next: `drawing.pdf`.
 """
 
 from __future__ import annotations

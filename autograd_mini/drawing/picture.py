@@ -1,6 +1,6 @@
 """The contents of a picture: a graph in, text in the DOT language and tooltips out.
 
-Not here: which nodes share a box (`boxes`), and the SVG of the text. Read next: `drawing.render`.
+Not here: which nodes share a box (`boxes`), and the SVG of the text. Read next: `drawing.layered`.
 """
 
 from __future__ import annotations

@@ -213,21 +213,23 @@ def _is_part(unit: _Unit) -> bool:
     return unit.size >= _FEWEST and not unit.weighs
 
 
-def _meet(a: _Unit, b: _Unit) -> _Unit:
+def _meet(first: _Unit, second: _Unit) -> _Unit:
     """Return the lowest unit that dominates both, or is one of them."""
+    a, b = first, second
     while a is not b:
         if a.depth < b.depth:
             a, b = b, a
-        assert a.jump is not None
-        assert b.jump is not None
-        assert a.above is not None
+        far, other, above, beside = a.jump, b.jump, a.above, b.above
+        assert far is not None
+        assert other is not None
+        assert above is not None
         if a.depth > b.depth:
-            a = a.jump if a.jump.depth >= b.depth else a.above
-        elif a.jump is not b.jump:
-            a, b = a.jump, b.jump
+            a = far if far.depth >= b.depth else above
+        elif far is not other:
+            a, b = far, other
         else:
-            assert b.above is not None
-            a, b = a.above, b.above
+            assert beside is not None
+            a, b = above, beside
     return a
 
 

@@ -600,7 +600,7 @@ def test_impossible_options(options):
 
 @posix
 def test_the_environment_variable_comes_first(tmp_path, monkeypatch):
-    """`dot` is looked for in AUTOGRAD_MINI_DOT, on PATH and among pip's scripts; the error says how to get it."""
+    """`dot` is looked for in AUTOGRAD_MINI_DOT, on PATH and among pip's scripts; without it, PNG says how to get it."""
     monkeypatch.delenv(render.VARIABLE, raising=False)
     name = "graphviz-pure"
     for folder in ("scripts", "path"):
@@ -617,8 +617,10 @@ def test_the_environment_variable_comes_first(tmp_path, monkeypatch):
     (tmp_path / "scripts" / name).unlink()
     assert render.programs() == [str(tmp_path / "path" / "dot")]
     (tmp_path / "path" / "dot").unlink()
+    assert render.programs() == []
+    assert "Laid out without Graphviz: pip install graphviz-pure" in draw(Value(1.0)).svg
     with pytest.raises(MissingError, match=r"(?s)no `dot` program.*pip install graphviz-pure"):
-        _ = draw(Value(1.0)).svg
+        draw(Value(1.0)).save(tmp_path / "a.png")
     monkeypatch.setenv(render.VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(MissingError, match=r"AUTOGRAD_MINI_DOT is set to .*nowhere"):
         _ = draw(Value(1.0)).svg
@@ -762,7 +764,7 @@ def test_notebooks_get_an_svg_and_a_text():
 
 @pytest.mark.parametrize("kind", [str, lambda path: path])
 def test_save(tmp_path, kind):
-    """`save` writes .svg, .dot or .png, whichever the name asks for, and refuses other endings."""
+    """`save` writes .svg, .dot, .png or .pdf, whichever the name asks for, and refuses other endings."""
     drawing = draw(neuron())
     assert drawing.save(kind(tmp_path / "a.svg")) == tmp_path / "a.svg"
     assert (tmp_path / "a.svg").read_bytes() == drawing.svg.encode()
@@ -770,8 +772,10 @@ def test_save(tmp_path, kind):
     assert (tmp_path / "a.DOT").read_bytes() == drawing.dot.encode()
     assert drawing.save(kind(tmp_path / "a.png")) == tmp_path / "a.png"
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n")
+    assert drawing.save(kind(tmp_path / "a.pdf")) == tmp_path / "a.pdf"
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-1.4\n")
     for name in ("a.jpeg", "a", ".svg"):
-        with pytest.raises(ArgumentError, match=r"\.svg, \.dot, \.png"):
+        with pytest.raises(ArgumentError, match=r"\.svg, \.dot, \.png, \.pdf"):
             drawing.save(kind(tmp_path / name))
 
 

@@ -1,0 +1,167 @@
+"""Twenty graphs of twenty kinds, drawn, and measured in the browser: what a reader sees is readable."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from autograd_mini.drawing import draw, render
+from tests.drawing.graphs import GRAPHS
+from tests.effort import effort
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+
+MEASURE = """
+() => {
+  const svg = document.querySelector("svg");
+  const own = (group, tag) => [...group.children].filter((child) => child.tagName === tag);
+  const rectangle = (e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
+  const union = (all) => [0, 1, 2, 3].map((i) => Math[i < 2 ? "min" : "max"](...all.map((r) => r[i])));
+  const id = (group) => group.id.split("-")[1];
+  const boxes = {}, frames = {}, texts = [], labels = [], ends = [];
+  for (const group of svg.querySelectorAll("g.node")) {
+    const cells = own(group, "polygon");
+    if (!cells.length) continue;
+    const inner = group.querySelector("g.node");
+    (inner ? frames : boxes)[id(group)] = union(cells.map(rectangle));
+    if (inner) continue;
+    const fills = cells.filter((cell) => cell.getAttribute("fill") !== "none");
+    for (const text of own(group, "text")) {
+      const place = rectangle(text), middle = [(place[0] + place[2]) / 2, (place[1] + place[3]) / 2];
+      const below = fills.filter((cell) => { const r = rectangle(cell);
+        return r[0] <= middle[0] && middle[0] <= r[2] && r[1] <= middle[1] && middle[1] <= r[3]; }).pop();
+      texts.push([text.textContent, place, below ? rectangle(below) : null, below ? below.getAttribute("fill") : null]);
+    }
+  }
+  const scale = svg.getScreenCTM().a;
+  for (const group of svg.querySelectorAll("g.edge")) {
+    const path = own(group, "path")[0], tip = own(group, "polygon")[0];
+    if (!path) continue;
+    const matrix = path.getScreenCTM(), length = path.getTotalLength();
+    const at = (x) => { const p = path.getPointAtLength(x).matrixTransform(matrix); return [p.x, p.y]; };
+    const points = [...Array(Math.ceil(length / 6) + 2).keys()].map((i) => at(Math.min(length, 6 * i)));
+    if (tip) ends.push([id(group), at(0), rectangle(tip)]);
+    const lines = own(group, "text");
+    if (lines.length) {  // those of one label
+      const r = union(lines.map(rectangle));
+      labels.push([lines[0].textContent, Math.min(...points.map(([x, y]) =>
+        Math.hypot(Math.max(r[0] - x, 0, x - r[2]), Math.max(r[1] - y, 0, y - r[3])))), r]);
+    }
+  }
+  return { boxes, frames, texts, labels, ends, size: rectangle(svg) };
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Give a function that draws a graph and measures its picture, once."""
+    known: dict = {}
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+
+        def measure(name: str, without_dot: bool = False):
+            if (name, without_dot) not in known:
+                with pytest.MonkeyPatch.context() as patch:
+                    if without_dot:
+                        patch.setattr(render, "programs", list)
+                    drawing = draw(GRAPHS[name]())
+                    page.set_content(f"<body style='margin:0'>{drawing.svg}</body>")
+                known[name, without_dot] = drawing, page.evaluate(MEASURE)
+            return known[name, without_dot]
+
+        yield measure
+        browser.close()
+
+
+def gap(a, b) -> float:
+    """How far two rectangles are apart."""
+    return max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3])
+
+
+@pytest.mark.parametrize(
+    ("name", "without_dot"),
+    [*((name, False) for name in GRAPHS), *((name, True) for name in effort([*GRAPHS][:6], [*GRAPHS]))],
+)
+def test_texts_stay_in_boxes_and_boxes_apart(measured, name, without_dot):
+    """No text leaves its cell, and no box overlaps another."""
+    _, found = measured(name, without_dot)
+    for text, place, cell, _ in found["texts"]:
+        if text.strip() and text.isascii():  # letters of other scripts are wider than any font says
+            assert cell is not None, text
+            assert cell[0] - 2 <= place[0], text
+            assert place[2] <= cell[2] + 2, text
+    boxes = [*found["boxes"].values()]
+    assert boxes
+    for i, a in enumerate(boxes):
+        assert all(gap(a, b) > -1.0 for b in boxes[:i])
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_labels_stand_on_their_arrows(measured, name):
+    """Every label is within 20 px of its arrow, and none is behind a box."""
+    _, found = measured(name)
+    for text, distance, place in found["labels"]:
+        assert distance <= 20.0, text
+        assert all(gap(place, box) > -4.0 for box in found["boxes"].values()), text
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_arrows_end_at_boxes(measured, name):
+    """No arrow begins or ends in empty space."""
+    _, found = measured(name)
+    places = [*found["boxes"].values(), *found["frames"].values()]
+    for key, (x, y), tip in found["ends"]:
+        assert min(gap((x, y, x, y), place) for place in places) < 6.0, key
+        assert min(gap(tip, place) for place in places) < 6.0, key
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_time_runs_one_way(measured, name):
+    """All arrows point in one direction, except those of a loop that shares its boxes."""
+    drawing, found = measured(name)
+    down = "rankdir=TB" in drawing.dot
+    boxes = found["boxes"] | found["frames"]
+    ends = re.findall(r"^(\w+)(?::(n\d+))?\S* -> (\w+)(?::(n\d+))?\S* \[id=e\d+", drawing.dot, re.M)
+    for tail, inner, head, other in ends:
+        a, b = boxes[inner or tail], boxes[other or head]
+        assert b[1 if down else 0] > a[1 if down else 0], (tail, head)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_pictures_fit_a_page(measured, name):
+    """No picture is wider than three times its height; a chain may be tall, because pages scroll."""
+    _, found = measured(name)
+    left, top, right, bottom = found["size"]
+    assert right - left <= 3.1 * (bottom - top)
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of WCAG."""
+    parts = [int(colour[i : i + 2], 16) / 255.0 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_texts_have_contrast(measured, name):
+    """Black text on each background has a contrast of at least 4.5."""
+    _, found = measured(name)
+    for fill in {fill for _, _, _, fill in found["texts"] if fill}:
+        assert (luminance(fill) + 0.05) / 0.05 >= 4.5, fill
+
+
+def test_without_dot_the_picture_says_so(measured):
+    """Where no dot program is found, the picture has the same boxes, arrows and tooltips, and says so."""
+    for name in ("neuron", "softmax", "samples"):
+        drawing, found = measured(name, without_dot=True)
+        _, usual = measured(name)
+        assert "pip install graphviz-pure" in drawing.svg
+        assert found["boxes"].keys() == usual["boxes"].keys()
+        assert {end[0] for end in found["ends"]} == {end[0] for end in usual["ends"]}
+        assert drawing.svg.count("<title>") >= len(found["boxes"])
