@@ -17,6 +17,7 @@ from autograd_mini.notation.spelling import Markup, parenthesised
 from autograd_mini.notation.text import number as short
 
 _MOST = 4  # results or operands that are written
+_LISTS = ("softmax", "log_softmax")  # one result for each operand
 _TARGETED = ("cross_entropy", "nll", "binary_cross_entropy", "mse", "mae", "huber", "hinge")
 _TOKENS = re.compile(r"[^\W\d_²]+_\w+|[^\W\d_²]|[A-Za-z]\w*|-?\d[\d.]*(?:e[+-]?\d+)?|²|\s+|.")
 
@@ -67,6 +68,8 @@ class FoldedCall:
         symbols, numbers = [variable(self.trace, x) for x in inputs], [numeral(value(x)) for x in inputs]
         results = [numeral(value(y)) for y in outputs]
         names = [variable(self.trace, y) for y in outputs]
+        if self.call.name in _LISTS and len(outputs) < len(inputs):  # the others are not used
+            names, results = [*names, ["mo", "…"]], [*results, ["mo", "…"]]
         pieces = [row(*_listed(names), "=", self._applied(symbols))]
         return [*pieces, row("=", self._applied(numbers)), row("=", *_listed(results))]
 
