@@ -224,8 +224,10 @@ def _role(word: str, number: int, text: str) -> str:
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
 
-def _point(task: Task, words: Sequence[str]) -> Point | None:
-    """Return the arguments that some numbers are: lists of equal length, and single numbers; None if they are not."""
+def _point(task: Task, words: Sequence[str] | None, i: int) -> Point | None:
+    """Return the arguments that some numbers are, or else point i; None if they are too many or too few."""
+    if words is None:
+        return task.points[i] if i < len(task.points) else None
     lists = [isinstance(argument, list) for argument in task.points[0]]
     size, rest = divmod(len(words) - lists.count(False), max(1, lists.count(True)))
     if rest or (size < 1 if any(lists) else size):
@@ -238,11 +240,9 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
     words = [word for line in lines for role in QUANTITIES for word in line.parts.get(role, ())]
     found = Answers(precision=Precision(words))
     for i, line in enumerate(lines):
-        given = task.points[i] if i < len(task.points) else None
-        point = _point(task, line.parts[INPUT]) if INPUT in line.parts else given
-        if point is None:
-            count = len(task.points)
-            raise DataError(f"Line {line.number} is about no input: {task.name} has {count} vectors. {_HOW}")
+        if (point := _point(task, line.parts.get(INPUT), i)) is None:
+            has = f"{task.name} has {len(task.points)} vectors"
+            raise DataError(f"Line {line.number} is about no input: {has}. {_HOW}")
         found.points.append(point)
         found.errors.append("".join(line.parts.get(ERROR, ())))
         for role, right in ((VALUE, task.value(point)), (DERIVATIVE, task.derivative(point)), (ARGUMENT, point[0])):
@@ -259,36 +259,33 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
 
 def _told(lines: Sequence[Line], task: Task, is_partial: bool) -> Answers:
     """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
-    count = len(task.points)
-    known = [flat(point) for point in task.points]
+    is_whole = len(lines) == len(task.points)
     found: list[tuple[float, tuple[str, ...], Answers]] = []
-    for layout in _LAYOUTS:
+    for layout in [layout for layout in _LAYOUTS if INPUT in layout or is_partial or is_whole]:
         labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
-        if None in labelled or (INPUT not in layout and not is_partial and len(lines) != count):
-            continue
-        answers = _answers([line for line in labelled if line is not None], task)
-        score = [
-            flat(x) in ([known[i]] if len(lines) == count else known)  # in their order, or else anywhere
-            for i, x in enumerate(answers.points if INPUT in layout else ())
-        ]
-        for quantity in QUANTITIES:
-            score += [
-                _agree(claim, getattr(task, quantity)(answers.points[i])) for i, claim in answers.of(quantity).items()
-            ]
-        found.append((sum(score) / max(1, len(score)), layout, answers))
+        if None not in labelled:
+            answers = _answers([line for line in labelled if line is not None], task)
+            found.append((_agreement(answers, layout, task, is_whole), layout, answers))
     best = [entry for entry in found if entry[0] == max(score for score, _, _ in found)]
     if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
-        best = [
-            (score, layout, answers)
-            for score, layout, answers in best
-            if all(report.ok or report.mistakes for report in answers.reports(task).values())
-        ]
+        best = [entry for entry in best if all(r.ok or r.mistakes for r in entry[2].reports(task).values())]
     if len(best) == 1:
         return best[0][2]
     layouts = " or ".join(" and ".join(layout) for _, layout, _ in best or found) or "anything"
-    raise DataError(
-        f"It cannot be told whether the numbers are {layouts} of {task.name}, which has {count} vectors. {_HOW}"
-    )
+    which = f"{layouts} of {task.name}, which has {len(task.points)} vectors"
+    raise DataError(f"It cannot be told whether the numbers are {which}. {_HOW}")
+
+
+def _agreement(answers: Answers, layout: Sequence[str], task: Task, in_order: bool) -> float:
+    """Return which part of the inputs are known, and of the claims about right."""
+    known = [flat(point) for point in task.points]
+    inputs = map(flat, answers.points if INPUT in layout else ())
+    score = [xs == known[i] if in_order else xs in known for i, xs in enumerate(inputs)]
+    for quantity in QUANTITIES:
+        for i, claim in answers.of(quantity).items():
+            pairs = zip(flat(claim), flat(getattr(task, quantity)(answers.points[i])), strict=True)
+            score.append(all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs))
+    return sum(score) / max(1, len(score))
 
 
 def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | None:
@@ -297,7 +294,7 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
     if words is None:
         return line
     for inputs in range(1, len(words)) if INPUT in layout else (0,):
-        point = _point(task, words[:inputs]) if inputs else task.points[i] if i < len(task.points) else None
+        point = _point(task, words[:inputs] if inputs else None, i)
         with contextlib.suppress(AutogradError):  # not a point of this function
             if point is None:
                 continue
@@ -306,8 +303,3 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
                 rest = iter(words)
                 return Line(line.number, {role: [*itertools.islice(rest, sizes[role])] for role in layout})
     return None
-
-
-def _agree(claim: Any, right: Any) -> bool:
-    pairs = zip(flat(claim), flat(right), strict=True)
-    return all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs)
