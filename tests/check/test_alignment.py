@@ -11,7 +11,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini.check.alignment import check_trace
 from autograd_mini.cli import main
-from tests.check.test_foreign import NAMES, README, blocks, compiled
+from tests.check.conftest import README
 
 NETWORK = """
 import autograd_mini as am
@@ -154,15 +154,13 @@ def test_a_task_in_place_of_a_script(capsys, tmp_path):
         check_trace("mse", "z0 1")
 
 
-@pytest.mark.parametrize("language", NAMES)
-def test_ten_lines_in_every_language(language, tmp_path, monkeypatch, capsys):
+def test_ten_lines_in_every_language(programs, tmp_path, monkeypatch, capsys):
     """The programs of the README print their intermediates, and the README shows what is found."""
-    command = compiled(tmp_path, language, blocks(language, 1).replace("public class Net", "public class Main"))
     network = README.read_text(encoding="utf-8").split("```py\nimport autograd_mini")[1].split("```")[0]
     (tmp_path / "net.py").write_text(f"import autograd_mini{network}")
     monkeypatch.chdir(tmp_path)
     linecache.clearcache()  # other tests have other files of this name
-    assert main(["check", "net.py", "--run", command]) == 1
+    assert main(["check", "net.py", "--run", programs[1]]) == 1
     said = capsys.readouterr().out
     expected = README.read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
     last_digits = re.compile(r"(?<=\d{13})\d+")  # they differ between languages

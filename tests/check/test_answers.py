@@ -44,6 +44,7 @@ def lines(*columns, between=" "):
         json.dumps([{"task": "relu", "input": 1, "value": 7}, *({"x": x, "y": v, "slope": d} for x, v, d in RIGHT)]),
         "task,input,value,derivative\nrelu,1,1,1\n" + "\n".join(f"tanh,{x},{v},{d}" for x, v, d in RIGHT),
         lines(X, V, D).replace("-", "−"),
+        "task relu input 1 value 1\n" + "\n".join(f"task: tanh {x} {v} {d}" for x, v, d in RIGHT),
     ],
 )  # fmt: skip
 def test_every_form_says_the_same(text):
@@ -171,4 +172,5 @@ def test_errors_and_changed_arguments():
     found = read("value 1 2 3 argument 4 5 6 derivative 1 2 3 4 5 6 7 8 9 argument 7 8 9\nerror: no, 3 is odd", SOFTMAX)
     assert found.argument == [[7.0, 8.0, 9.0], None]
     assert found.errors == ["", "no, 3 is odd"]
+    assert read('[{"input": 1, "error": "not a number"}]', TANH).errors == ["not a number"]
     assert isinstance(found, Answers)

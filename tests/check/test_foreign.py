@@ -7,10 +7,9 @@ import io
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,57 +20,27 @@ from autograd_mini.check.foreign import RIGHT, UNKNOWN, WRONG, Source, judge
 from autograd_mini.check.programs import Limits
 from autograd_mini.check.tasks import flat, task_named
 from autograd_mini.cli import main
+from tests.check.conftest import FAST, GCC, JAVAC, needed
+from tests.effort import effort
 
-README = Path(am.__file__).parent / "check" / "README.md"
 TASKS = ["tanh", "relu", "softmax", "cross_entropy", "binary_cross_entropy", "mse", "log"]
-NAMES = {"java": "Main.java", "c": "main.c", "js": "main.js", "python": "main.py"}
-MADE = {  # how to compile and start what stands in a file
-    "java": ("javac {file}", "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC {stem}"),
-    "c": ("gcc -Wall -Wextra -Werror -std=c11 {file} -lm -o {stem}", "./{stem}"),
-    "js": ("", "node {file}"),
-    "python": ("", f"{sys.executable} {{file}}"),
-}
-
-
-def compiled(folder, language, text, name=None, compiler=True):
-    """Write a program, compile it, and return the command that starts it."""
-    path = folder / (name or NAMES[language])
-    path.write_text(text)
-    commands = [command.format(file=path.name, stem=path.stem) for command in MADE[language]]
-    for command in filter(None, commands):
-        program = command.split()[0]
-        if shutil.which(program) is None and not program.startswith("./"):
-            pytest.skip(f"{program} is not installed")
-    if commands[0] and compiler:
-        subprocess.run(commands[0], shell=True, cwd=folder, check=True, capture_output=True)
-    return commands[1].replace("./", f"{folder}/").replace(" Main", f" -cp {folder} Main") if compiler else commands[1]
-
-
-def blocks(language, part):
-    """The programs of the README: part 0 answers line by line, part 1 prints intermediates."""
-    fence = "py" if language == "python" else language  # the README's tests run what is fenced as python
-    found = re.findall(rf"^```{fence}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return found[part if language != "python" else 2 * part]
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", NAMES)
-def test_ten_lines_in_every_language(language, tmp_path, capsys, monkeypatch):
+def test_ten_lines_in_every_language(programs, tmp_path, capsys, monkeypatch):
     """The programs of the README answer for tanh, and are right but for the digits in the tails."""
-    command = compiled(tmp_path, language, blocks(language, 0))
     monkeypatch.chdir(tmp_path)
-    assert main(["check", "tanh", "--run", command]) == RIGHT
+    assert main(["check", "tanh", "--run", programs[0]]) == RIGHT
     said = capsys.readouterr().out
     assert "tanh: value at 26 points: PASS" in said
     assert "tanh: derivative at 26 points: PASS" in said
     assert "loses digits" in said
 
 
-def python(tmp_path, program):
-    (tmp_path / "p.py").write_text(program)
-    return [sys.executable, str(tmp_path / "p.py")]
+def judged(program, task="tanh"):
+    return Source(None, [sys.executable, "-c", program], Limits(1.0, output=1)).judged(task_named(task))
 
 
 KILL = "    if i == 3: import os; os.abort()"
@@ -79,43 +48,50 @@ STAY = "    if i == 3: import time; time.sleep(60)"
 ECHO = "import sys, math, time\nfor i, line in enumerate(sys.stdin):\n    x = float(line)\n    t = math.tanh(x)\n"
 
 
-@pytest.mark.parametrize(
-    ("program", "status", "sentence"),
-    [
-        (ECHO + "    print(t, 1 - t * t)", RIGHT, "tanh: derivative at 26 points: PASS"),
-        (ECHO + "    print(t)", RIGHT, "No derivatives were given."),
-        (ECHO + "    print(t, 1/t - t if t else math.inf)", WRONG, "It is 1/a - a"),
-        (ECHO + "    print('value', t, flush=True)\n" + KILL, UNKNOWN,
-         "It crashed with SIGABRT. It had answered 4 of 26 inputs; the next was 2.0."),
-        (ECHO + "    print('value', -t, flush=True)\n" + KILL, WRONG, "The sign is flipped."),
-        (ECHO + "    print('value', t, flush=True)\n" + STAY, UNKNOWN,
-         "It did not end within 1 s and was stopped. It had answered 4 of 26 inputs; the next was 2.0."),
-        ("import time; time.sleep(60)", UNKNOWN, "It had answered 0 of 26 inputs; the next was 0.5."),
-        ("while True: print(1.0)", UNKNOWN, "and was stopped."),
-        ("print('Hello')\n" + ECHO + "    print(t)", UNKNOWN, "It printed 27 lines for 26 inputs"),
-        (ECHO + "    print('tanh is', t)", UNKNOWN, "Line 1 cannot be read: 'tanh is 0.46"),
-        (ECHO + "    print('error: no', i) if i > 20 else print('value', t)", WRONG, "an error, no answer: no 21"),
-        ("1/0", UNKNOWN, "It ended with exit status 1. It had answered 0 of 26 inputs; the next was 0.5. "
-         "Its last words: ZeroDivisionError: division by zero"),
-        ("", UNKNOWN, "It ended. It had answered 0 of 26 inputs"),
-        (ECHO + "    print('value', t, flush=True)\ntime.sleep(60)", RIGHT, "tanh: value at 26 points: PASS"),
-    ],
-)  # fmt: skip
-def test_a_program_that_answers(program, status, sentence, tmp_path):
+CASES = [
+    (ECHO + "    print(t, 1 - t * t)", RIGHT, "tanh: derivative at 26 points: PASS"),
+    (ECHO + "    print(t)", RIGHT, "No derivatives were given."),
+    (ECHO + "    print(t, 1/t - t if t else math.inf)", WRONG, "It is 1/a - a"),
+    (ECHO + "    print('value', t, flush=True)\n" + KILL, UNKNOWN,
+     "It crashed with SIGABRT. It had answered 4 of 26 inputs; the next was 2.0."),
+    (ECHO + "    print('value', -t, flush=True)\n" + KILL, WRONG, "The sign is flipped."),
+    (ECHO + "    print('value', t, flush=True)\n" + STAY, UNKNOWN,
+     "It did not end within 1 s and was stopped. It had answered 4 of 26 inputs; the next was 2.0."),
+    ("import time; time.sleep(60)", UNKNOWN, "It had answered 0 of 26 inputs; the next was 0.5."),
+    ("while True: print(1.0)", UNKNOWN, "and was stopped."),
+    ("print('Hello')\n" + ECHO + "    print(t)", UNKNOWN, "It printed 27 lines for 26 inputs"),
+    (ECHO + "    print('tanh is', t)", UNKNOWN, "Line 1 cannot be read: 'tanh is 0.46"),
+    (ECHO + "    print('error: no', i) if i > 20 else print('value', t)", WRONG, "an error, no answer: no 21"),
+    ("1/0", UNKNOWN, "It ended with exit status 1. It had answered 0 of 26 inputs; the next was 0.5. "
+     "Its last words: ZeroDivisionError: division by zero"),
+    ("", UNKNOWN, "It ended. It had answered 0 of 26 inputs"),
+    (ECHO + "    print('value', t, flush=True)\ntime.sleep(60)", RIGHT, "tanh: value at 26 points: PASS"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judgements():
+    """What is said about each program; those that wait do so at the same time."""
+    with ThreadPoolExecutor(4) as pool:
+        return [*pool.map(judged, [program for program, _, _ in CASES])]
+
+
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_a_program_that_answers(case, judgements):
     """Right, wrong, or one clear sentence: crashes, hangs, floods, garbage; complete answers count all the same."""
-    found = Source(None, python(tmp_path, program), Limits(1.0, output=1)).judged(task_named("tanh"))
-    assert sentence in str(found)
-    assert found.status == status
+    _, status, sentence = CASES[case]
+    assert sentence in str(judgements[case])
+    assert judgements[case].status == status
 
 
-def test_a_function_that_overwrites_its_argument(tmp_path):
+def test_a_function_that_overwrites_its_argument():
     """The program prints the argument after the call; the sentence says what it was and what it is."""
     program = (
         "import sys, math\nfor line in sys.stdin:\n    z = [float(x) for x in line.split()]\n    m = max(z)\n"
         "    for i in range(len(z)): z[i] = math.exp(z[i] - m)\n    s = sum(z)\n"
         "    print('value', *[x / s for x in z], 'argument', *z)"
     )
-    found = Source(None, python(tmp_path, program), Limits()).judged(task_named("softmax"))
+    found = judged(program, "softmax")
     assert found.reports["value"].ok
     assert found.status == WRONG
     assert "softmax changes its argument: [1.0, 2.0, 3.0] has become" in str(found)
@@ -262,44 +238,50 @@ WRONG_TANH = {  # 1 / cosh becomes 1 / sinh, and softmax overwrites its argument
 }
 
 
+READY = {  # the test, the user's own file, and how they are compiled and started
+    "java": ("VectorsTest.java", "Mine.java", f"{JAVAC} *.java", f"java {FAST} VectorsTest"),
+    "c": ("vectors_test.c", "mine.c", f"{GCC} vectors_test.c mine.c -lm -o vectors_test", "./vectors_test"),
+    "js": ("vectors_test.js", "mine.js", "", "node vectors_test.js"),
+    "python": ("vectors_test.py", "mine.py", "", f"{sys.executable} vectors_test.py"),
+}
+
+
 @pytest.mark.parametrize("language", MINE)
 def test_ready_tests(language, tmp_path):
     """In each language the test passes on right functions, fails on wrong ones, and prints what `check` reads."""
-    tasks = [task_named(name) for name in ("tanh", "relu", "softmax", "mse")]
-    name = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
-    text = vectors.written(tasks, language, name[language])
-    mine = "\n".join(line[8:] for line in MINE[language].splitlines())
-    extra = {"java": "Mine.java", "c": "mine.c", "js": "mine.js", "python": "mine.py"}[language]
-    (tmp_path / "mine.h").write_text(HEADER)
+    tasks = [task_named(name) for name in ("tanh", "relu", "mse", "softmax")]
+    name, extra, build, start = READY[language]
+    needed(*build.split()[:1], start.split()[0].removeprefix("./vectors_test") or "gcc")
+    text = vectors.written(tasks, language, name)
     assert "autograd-mini check tanh --csv -" in text
+    (tmp_path / name).write_text(text)
+    (tmp_path / "mine.h").write_text(HEADER)
 
-    def tested(mine, chosen=""):
+    def made(mine):
         (tmp_path / extra).write_text(mine)
-        command = compiled(tmp_path, language, text, name[language], compiler=False)
-        build = {
-            "java": "javac VectorsTest.java Mine.java",
-            "c": "gcc -Wall -Wextra -Werror -std=c11 vectors_test.c mine.c -lm -o vectors_test",
-        }
-        if language in build and not chosen:
-            subprocess.run(build[language], shell=True, cwd=tmp_path, check=True)
-        return subprocess.run(f"{command} {chosen}", shell=True, cwd=tmp_path, capture_output=True, text=True)
+        subprocess.run(build or "true", shell=True, cwd=tmp_path, check=True)
 
-    done = tested(mine)
+    def tested(chosen=""):
+        return subprocess.run(f"{start} {chosen}", shell=True, cwd=tmp_path, capture_output=True, text=True)
+
+    mine = "\n".join(line[8:] for line in MINE[language].splitlines())
+    made(mine)
+    done = tested()
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(r"1\d\d right, \d without their last digits, 0 wrong\n", done.stdout), done.stdout
-    for task in tasks:
-        found = judge(task, read(tested(mine, task.name).stdout, task))
+    for task in tasks[effort(-2, 0) :]:
+        found = judge(task, read(tested(task.name).stdout, task))
         assert found.status == RIGHT, str(found)
         assert [*found.reports] == ["value", "derivative"]
         assert [[*flat(point)] for point in found.answers.points] == [[*flat(point)] for point in task.points]
     before, after = WRONG_TANH[language]
     assert before in mine
-    wrong = mine.replace("cosh", "sinh").replace(before, after)
-    done = tested(wrong)
+    made(mine.replace("cosh", "sinh").replace(before, after))
+    done = tested()
     assert done.returncode == 1
     assert "; it changes its argument" in done.stdout
     assert "tanh: derivative at 0.5 is 3.68269" in done.stdout
-    found = judge(tasks[2], read(tested(wrong, "softmax").stdout, tasks[2]))
+    found = judge(tasks[3], read(tested("softmax").stdout, tasks[3]))
     assert "softmax changes its argument" in str(found)
 
 
