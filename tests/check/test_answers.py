@@ -10,9 +10,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.check import vectors
-from autograd_mini.check.answers import Answers, read
-from autograd_mini.check.foreign import RIGHT as IS_RIGHT
-from autograd_mini.check.foreign import WRONG, judge
+from autograd_mini.check.answers import RIGHT as IS_RIGHT
+from autograd_mini.check.answers import WRONG, Answers, read
 from autograd_mini.check.tasks import TASK_NAMES, task_named
 from tests.effort import effort
 
@@ -118,10 +117,10 @@ def test_every_function_in_every_form(name):
     """The right answers of the package are read as right, with inputs and without, for numbers, lists and targets."""
     task = task_named(name)
     answers = [(point, task.value(point), task.derivative(point)) for point in task.points]
-    forms = [vectors.written([task], "csv"), "\n".join(map(vectors.line, answers))]
-    forms.append("\n".join(vectors.line(answer[1:]) for answer in answers))
+    forms = [vectors.written([task], "csv"), "\n".join(map(vectors.one_line, answers))]
+    forms.append("\n".join(vectors.one_line(answer[1:]) for answer in answers))
     for text in forms:
-        found = judge(task, read(text, task))
+        found = read(text, task)
         assert found.status == IS_RIGHT, str(found)
         assert [*found.reports] == ["value", "derivative"]
 
@@ -133,12 +132,12 @@ def test_few_digits_are_compared_as_far_as_they_go(spec):
 
     def judged(change):
         text = "\n".join(f"input {x!r} value {v + change * (k == 4):{spec}}" for k, (x, v) in enumerate(right))
-        return judge(TANH, read(text, TANH))
+        return read(text, TANH)
 
     found = judged(0.0)
     assert found.status == IS_RIGHT, str(found)
     assert ("too few digits were printed to tell" in str(found)) == (spec == ".4f")
-    assert found.answers.unclear < 5
+    assert found.unclear < 5
     unit = 10.0 ** {".4f": -4, ".10f": -10, ".6g": -6, ".3e": -3, ".12g": -12}[spec]
     assert judged(max(2.0 * unit, 3e-9)).status == WRONG, str(judged(max(2.0 * unit, 3e-9)))
 
@@ -147,7 +146,7 @@ def test_single_precision():
     """What a float prints in Java or C is right in single precision; more wrong than that is wrong."""
     for spec, factor, status in ((".9g", 1.0, IS_RIGHT), (".8g", 1.0, IS_RIGHT), (".9g", 1.0 + 1e-5, WRONG)):
         singles = [struct.unpack("f", struct.pack("f", factor * TANH.value(point)))[0] for point in TANH.points]
-        found = judge(TANH, read("\n".join(f"value {x:{spec}}" for x in singles), TANH))
+        found = read("\n".join(f"value {x:{spec}}" for x in singles), TANH)
         assert found.status == status, str(found)
 
 
@@ -156,7 +155,7 @@ def test_a_mistake_is_named_in_few_digits_too():
     for spec in (".4f", ".6g", ".9g", "r"):
         wrong = [-TANH.derivative(point) for point in TANH.points]
         text = "\n".join(f"derivative {x!r}" if spec == "r" else f"derivative {x:{spec}}" for x in wrong)
-        assert "The sign is flipped." in str(judge(TANH, read(text, TANH)))
+        assert "The sign is flipped." in str(read(text, TANH))
 
 
 def test_numbers_that_look_rounded_may_be_exact():

@@ -15,8 +15,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.check import vectors
-from autograd_mini.check.answers import read
-from autograd_mini.check.foreign import RIGHT, UNKNOWN, WRONG, Source, judge
+from autograd_mini.check.answers import RIGHT, UNKNOWN, WRONG, Source, read
 from autograd_mini.check.programs import Limits
 from autograd_mini.check.tasks import flat, task_named
 from autograd_mini.cli import main
@@ -40,7 +39,7 @@ def test_ten_lines_in_every_language(programs, tmp_path, capsys, monkeypatch):
 
 
 def judged(program, task="tanh"):
-    return Source(None, [sys.executable, "-c", program], Limits(1.0, output=1)).judged(task_named(task))
+    return Source(None, [sys.executable, "-c", program], Limits(1.0, output=1)).answers(task_named(task))
 
 
 KILL = "    if i == 3: import os; os.abort()"
@@ -130,9 +129,9 @@ def test_vectors_as_data():
     assert {e["task"] for e in entries if e["kink"]} == {"relu"}
     for text in (table, json.dumps([{k: v for k, v in entry.items() if k != "kink"} for entry in entries])):
         for task in tasks:
-            found = judge(task, read(text, task))
+            found = read(text, task)
             assert found.status == RIGHT
-            assert found.answers.points == [*task.points]
+            assert found.points == [*task.points]
     xs = [x for (x,) in task_named("tanh").points]
     assert {0.0, 1.0, -1.0, 20.0, -20.0} <= {*xs}
     assert any(math.copysign(1.0, x) < 0.0 == x for x in xs)
@@ -270,10 +269,10 @@ def test_ready_tests(language, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(r"1\d\d right, \d without their last digits, 0 wrong\n", done.stdout), done.stdout
     for task in tasks[effort(-2, 0) :]:
-        found = judge(task, read(tested(task.name).stdout, task))
+        found = read(tested(task.name).stdout, task)
         assert found.status == RIGHT, str(found)
         assert [*found.reports] == ["value", "derivative"]
-        assert [[*flat(point)] for point in found.answers.points] == [[*flat(point)] for point in task.points]
+        assert [[*flat(point)] for point in found.points] == [[*flat(point)] for point in task.points]
     before, after = WRONG_TANH[language]
     assert before in mine
     made(mine.replace("cosh", "sinh").replace(before, after))
@@ -281,7 +280,7 @@ def test_ready_tests(language, tmp_path):
     assert done.returncode == 1
     assert "; it changes its argument" in done.stdout
     assert "tanh: derivative at 0.5 is 3.68269" in done.stdout
-    found = judge(tasks[3], read(tested("softmax").stdout, tasks[3]))
+    found = read(tested("softmax").stdout, tasks[3])
     assert "softmax changes its argument" in str(found)
 
 
