@@ -374,11 +374,11 @@ def _words(command: str) -> list[str]:
 
 
 def _check_trace(options: argparse.Namespace, source: Source) -> int:
-    from autograd_mini.check import alignment, answers
+    from autograd_mini.check.alignment import check_trace
     from autograd_mini.debug.pages import checked_path
 
     target = None if options.debug is None else checked_path(options.debug).absolute()
-    found = alignment.check_trace(options.task, source.text())
+    found = check_trace(options.task, source.text())
     say(str(found))
     if target is not None and found.node is not None:
         from autograd_mini.debug import page
@@ -388,7 +388,7 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
         journal = trace.journal
         trace.seek(journal.arrivals(found.node)[-1] if found.backward else journal.numbers[found.node])
         say(f"Step through it: {page(trace, target)}")
-    return answers.RIGHT if found else answers.WRONG if found.node is not None else answers.UNKNOWN
+    return found.status
 
 
 def _grade(options: argparse.Namespace) -> None:

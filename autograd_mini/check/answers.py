@@ -135,29 +135,30 @@ class Answers:
         named = diagnose(task, [points[i] for i in telling], [claims[i] for i in telling], quantity, digits)
         return report if named.ok else replace(report, mistakes=named.mistakes)
 
+    @cached_property
+    def complaints(self) -> list[str]:
+        """What is wrong beside the numbers: the first changed argument, and the first point with an error."""
+        changed = [
+            f"{self.task.name} changes its argument: {shown(point[0])} has become {shown(after)} after the call, and "
+            "what the caller computes from it is wrong. Copy it first, and write to the copy."
+            for point, after in zip(self.points, self.argument, strict=True)
+            if after is not None and flat(after) != flat(point[0])
+        ]
+        where = "At {} there is an error, no answer: " if len({*self.errors}) > 1 else ""
+        pairs = zip(self.points, self.errors, strict=True)
+        errors = [where.format(one_line(point)) + error for point, error in pairs if error]
+        return [*changed[:1], *errors[:1]]
+
     @property
     def trouble(self) -> list[str]:
-        """What is wrong beside the numbers: a changed argument, points with an error, why not all could be judged."""
-        found = []
-        for point, after in zip(self.points, self.argument, strict=True):
-            if after is not None and flat(after) != flat(point[0]):
-                found.append(
-                    f"{self.task.name} changes its argument: {shown(point[0])} has become {shown(after)} after the "
-                    "call, and what the caller computes from it is wrong. Copy it first, and write to the copy."
-                )
-                break
-        for point, error in zip(self.points, self.errors, strict=True):
-            if error:
-                where = f"At {one_line(point)} there is an error, no answer: "
-                found.append(f"{where if len({*self.errors}) > 1 else ''}{error}")
-                break
-        return [*found, *[self.fault] * bool(self.fault)]
+        """The complaints, and why not everything could be judged."""
+        return [*self.complaints, self.fault] if self.fault else self.complaints
 
     @property
     def status(self) -> int:
         """The exit status: 0 if all is right, 1 if something is wrong, 2 if it cannot be told."""
         reports = self.reports.values()
-        if self.trouble not in ([], [self.fault]) or any(report.verdict == "FAIL" for report in reports):
+        if self.complaints or any(report.verdict == "FAIL" for report in reports):
             return WRONG
         few = any(report.verdict == "NOISE" and len(report.findings) < _TELLING for report in reports)
         return UNKNOWN if self.fault or few or not reports or not all(reports) else RIGHT

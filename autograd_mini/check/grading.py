@@ -44,25 +44,15 @@ _BUILD = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Assignment:
-    """One task for all submissions, as a table of tasks.toml says it.
+    """One task for all submissions, as a table of tasks.toml says it."""
 
-    Attributes:
-        name: a task, or "engine".
-        points: for all of it; value and derivative count half each.
-        files: which file of a submission holds it, as a pattern.
-        value: the name of the function in a Python file; of an engine, the name of the class.
-        derivative: the names that the derivative may have.
-        run: the command that answers line by line, for other languages; {file} and {stem} are filled in.
-        build: a command to run before.
-    """
-
-    name: str
-    points: float = 1.0
-    files: str = "*.py"
-    value: str = ""
-    derivative: str = ""
-    run: str = ""
-    build: str = ""
+    name: str  # a task, or "engine"
+    points: float = 1.0  # for all of it; value and derivative count half each
+    files: str = "*.py"  # which file of a submission holds it, as a pattern
+    value: str = ""  # the name of the function in a Python file; of an engine, the name of the class
+    derivative: str = ""  # the names that the derivative may have
+    run: str = ""  # the command that answers line by line, for other languages; {file} and {stem} are filled in
+    build: str = ""  # a command to run before
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def test_a_right_program_agrees(network, form):
     """However it writes a line, in all digits or few; lines of another form are left out; names may differ."""
     found = check_trace(network, printed(form))
     assert found
-    assert found.compared == 7
+    assert len(found.found) == 7
     gradients = 7 if "gradient" in form else 0
     assert str(found).endswith(f"Their values agree, and {gradients} gradients of them too.")
 
@@ -105,6 +105,7 @@ def test_a_single_term_and_a_gradient_handed_on_too_early(network):
     early = check_trace(network, printed(w=(W, X * DY)))
     assert "The first gradient that diverges, in the order of the sweep, is that of w" in str(early)
     assert "s has handed on before all had arrived: visit it later." in str(early)
+    assert str(check_trace(network, printed(loss=(LOSS, 0.0)))).endswith("by itself: begin the sweep with 1.")
 
 
 def test_the_first_wrong_value_is_named(network):
