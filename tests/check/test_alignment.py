@@ -108,6 +108,17 @@ def test_a_single_term_and_a_gradient_handed_on_too_early(network):
     assert str(check_trace(network, printed(loss=(LOSS, 0.0)))).endswith("by itself: begin the sweep with 1.")
 
 
+def test_a_slope_that_is_right_is_not_explained(network):
+    """A gradient that is off by a little more than rounding diverges; no mistake is named that gives the right one."""
+    slope = (1.0 - H * H) * (1.0 + 2e-8)
+    found = check_trace(network, printed(s=(S, DY + DH * slope)))
+    assert "is that of s, in line 4" in str(found)
+    assert str(found).splitlines()[-2:] == [
+        f"  ∂loss/∂y × ∂y/∂s = {DY:.10g} × 1 = {DY:.10g}",
+        "where: net.py:5 in <module>: w * x + b",
+    ]
+
+
 def test_the_first_wrong_value_is_named(network):
     """Before any gradient: what it is computed from, the expression, the place."""
     found = check_trace(network, printed(h=(0.45, 1.0), y=(0.7, 1.0)))

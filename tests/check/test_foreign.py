@@ -53,6 +53,8 @@ CASES = [
     (ECHO + "    print(t, 1/t - t if t else math.inf)", WRONG, "It is 1/a - a"),
     (ECHO + "    print('value', t, flush=True)\n" + KILL, UNKNOWN,
      "It crashed with SIGABRT. It had answered 4 of 26 inputs; the next was 2.0."),
+    (ECHO + "    print('value', t if i < 3 else 0.5, end='\\n'[i > 2:], flush=True)\n" + KILL, UNKNOWN,
+     "It crashed with SIGABRT. It had answered 3 of 26 inputs; the next was -1.0."),
     (ECHO + "    print('value', -t, flush=True)\n" + KILL, WRONG, "The sign is flipped."),
     (ECHO + "    print('value', t, flush=True)\n" + STAY, UNKNOWN,
      "It did not end within 1 s and was stopped. It had answered 4 of 26 inputs; the next was 2.0."),

@@ -162,7 +162,8 @@ def test_lists_engines_and_other_languages(tmp_path, capsys):
     anna = tmp_path / "in" / "anna"
     anna.mkdir(parents=True)
     (anna / "soft.py").write_text(
-        "import math\ndef my_softmax(z):\n    for i, x in enumerate(z): z[i] = math.exp(x - 1100.0)\n    return z\n"
+        "import math\ndef my_softmax(z):\n    m = max(z)\n    for i, x in enumerate(z): z[i] = math.exp(x - m)\n"
+        "    s = sum(z)\n    for i, x in enumerate(z): z[i] = x / s\n    return z\n"  # right, but in place
     )
     (anna / "engine.py").write_text(
         "from autograd_mini import Value as V\nclass Value:\n    def __new__(cls, x): return V(x)\n"
