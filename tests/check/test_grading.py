@@ -168,6 +168,7 @@ def test_lists_engines_and_other_languages(tmp_path, capsys):
     (anna / "engine.py").write_text(
         "from autograd_mini import Value as V\nclass Value:\n    def __new__(cls, x): return V(x)\n"
     )
+    (anna / "json.py").write_text("raise SystemExit('it hides the one of the standard library')")
     (anna / "Tanh.java").write_text(
         "import java.util.Scanner;\npublic class Tanh { public static void main(String[] a) { Scanner s = new Scanner("
         "System.in); while (s.hasNextLine()) System.out.println(Math.tanh(Double.parseDouble(s.nextLine()))); } }"
