@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from autograd_mini.check.differences import Estimate, differentiate
+from autograd_mini.check.differences import TELLING, Estimate, differentiate
 from autograd_mini.check.formulas import RIGHT
 from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.passes import mistakes_in_passes
@@ -66,7 +66,7 @@ class _Judgement:
         largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
         # What a naive formula rounds is about as large as this.
         self.scale = [min(max([1.0, *map(abs, case.values), *map(abs, case.slopes)]), largest) for case in cases]
-        self.is_kink = functools.cache(self._is_kink)
+        self._estimate = functools.cache(self._by_differences)
         self.wrong = [(k, i) for k, i in self._entries() if not self._is_close(k, i, self.right[k][i], _CLOSE)]
 
     def _entries(self) -> Iterator[tuple[int, int]]:
@@ -93,13 +93,14 @@ class _Judgement:
 
     # -- kinks ---------------------------------------------------------------------------------------------------------
 
-    def _estimate(self, k: int, i: int) -> Estimate:
+    def _by_differences(self, k: int, i: int) -> Estimate:
         case = self.cases[k]
         output, index = divmod(i, len(case.xs))
         function = case.task.moved(case.point, index)
         return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], case.xs[index])
 
-    def _is_kink(self, k: int, i: int) -> bool:
+    def is_kink(self, k: int, i: int) -> bool:
+        """Return True if the function has a kink at a number of the first argument."""
         return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
 
     def _is_convention(self, k: int, i: int) -> bool:
@@ -168,6 +169,8 @@ class _Judgement:
         claim = None if self.claimed[k] is None else self._claim(k, i)
         remark = "Digits are lost." if verdict is Verdict.PASS else ""
         error = bars.get((k, i), self.errors[k][i] if self.is_slope else 0.0)
+        if verdict is None and error > TELLING * max(abs(self.right[k][i]), abs(self._claim(k, i))):
+            verdict = Verdict.NOISE  # what is right comes from differences, which cannot tell
         return Finding(self._where(k, i), verdict or Verdict.PASS, claim, self.right[k][i], error, left, right, remark)
 
     def _where(self, k: int, i: int) -> str:
@@ -233,25 +236,12 @@ class _Judgement:
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 
-    def _numbers(self, row: Mistake) -> list[Numbers | None]:
-        """Return what a mistake gives at every point; [] where it cannot be said."""
-        found: list[Numbers | None] = []
-        for case in self.cases:
-            try:
-                found.append(row.apply(case))
-            except (ArithmeticError, ValueError, TypeError, IndexError):
-                found.append(None)
-        return found
-
     def _explains(self, row: Mistake) -> bool:
         """Return True if a mistake gives all claims; at a kink, any slope will do."""
         seen = False
         for k, case in enumerate(self.cases):
             claimed = self.claimed[k]
-            try:
-                numbers = row.apply(case)
-            except (ArithmeticError, ValueError, TypeError, IndexError):
-                return False
+            numbers = _applied(row, case)
             if numbers is None or (claimed is not None and len(claimed) != len(numbers)):
                 return False
             for i, number in enumerate(numbers):
@@ -277,9 +267,8 @@ class _Judgement:
 
     def _overflow(self) -> list[Named]:
         """Return the reason if all wrong numbers are not even finite."""
-        if any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong) or len(self.wrong) == len(
-            [*self._entries()]
-        ):
+        is_some = len(self.wrong) < len([*self._entries()])
+        if not is_some or any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong):
             return []
         right = RIGHT.get(self.cases[0].task.name)
         stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
@@ -290,21 +279,27 @@ class _Judgement:
         best: tuple[Named, ...] = ()
         most = max(1, len(self.wrong) // 4)
         for row in self._rows():
-            numbers = self._numbers(row)
+            numbers = [_applied(row, case) for case in self.cases]
             pairs = [
                 (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
             ]
             ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
-            if (
-                len(pairs) == len(self.wrong) > 2
-                and len(ratios) > 2
-                and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
-            ):
-                return (Named(row.name, row.sentence, row.correction),)
+            is_scaled = len(pairs) == len(self.wrong) > 2 and len(ratios) > 2
+            if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
+                factor = constant_factor(ratios[0])
+                return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
             explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
             if len(explained) > most:
                 best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
         return best
+
+
+def _applied(row: Mistake, case: Case) -> Numbers | None:
+    """Return the numbers that a mistake gives; None where it does not apply."""
+    try:
+        return row.apply(case)
+    except (ArithmeticError, ValueError, TypeError, IndexError):
+        return None
 
 
 def _distinct(rows: list[Mistake]) -> list[Mistake]:

@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from autograd_mini.check.verdicts import Verdict
@@ -21,7 +21,7 @@ _WIDTH = 6  # columns of the extrapolation
 _SURE = 1e-10  # a relative error that needs no smaller steps
 _CLOSE = 1e-6  # relative differences that need no explanation: rounding of the derivative itself
 _COARSE = 1e-4  # steps of a staircase; smaller ones may be rounding
-_TELLING = 1e-4  # an error bar of this relative size or less decides; a larger one is noise
+TELLING = 1e-4  # an error bar of this relative size or less decides; a larger one is noise
 
 
 class Limit(NamedTuple):
@@ -73,7 +73,7 @@ def judge(claimed: float, estimate: Estimate) -> Verdict:
         return Verdict.PASS if estimate.flat > _COARSE else Verdict.NOISE
     if abs(claimed - estimate.slope) > estimate.error + _CLOSE * size:
         return Verdict.FAIL
-    if estimate.error <= _TELLING * size or claimed == estimate.slope == 0.0:
+    if estimate.error <= TELLING * size or claimed == estimate.slope == 0.0:
         return Verdict.PASS
     return Verdict.NOISE
 
@@ -117,13 +117,20 @@ def differentiate(function: Callable[[float], float], x: float, patient: bool = 
         return y
 
     found = [_at_scale(watched, x, value, max(scale, 1e-308), patient) for scale in scales]
+    found = [_with_rounding(estimate, largest) for estimate in found]
     best = min(found, key=lambda estimate: (estimate.error, math.isnan(estimate.slope)))
     # A kink that only large steps see is not at x, nor is one that they do not see far from it.
     near = found[-1]
-    best = near if near.is_kink or (best.is_kink and near.error < math.inf) else best
-    if best.slope == 0.0 and not best.is_kink:  # 1 + x**2 may have rounded to 1 on the way
-        return replace(best, error=max(best.error, 4.0 * sys.float_info.epsilon * largest / best.curve[0][0]))
-    return best
+    return near if near.is_kink or (best.is_kink and near.error < math.inf) else best
+
+
+def _with_rounding(estimate: Estimate, largest: float) -> Estimate:
+    """Return an estimate of 0 with an honest error: 1 + x**2 may have rounded to 1 on the way to the value."""
+    if estimate.slope != 0.0 or estimate.is_kink:
+        return estimate
+    steps = [step for step, _ in takewhile(lambda point: point[1] == 0.0, reversed(estimate.curve))]
+    error = 4.0 * sys.float_info.epsilon * largest / steps[-1] if steps else 0.0
+    return replace(estimate, error=max(estimate.error, error))
 
 
 def by_operand(function: Callable[..., float], numbers: Sequence[float], place: int) -> Estimate:
@@ -194,10 +201,10 @@ def _extrapolated(quotients: Sequence[Limit], base: float, rounding: float) -> L
 
 def _nearer(best: Limit, at: int, rows: list[Limit], rounding: float) -> tuple[Limit, int]:
     """Return a limit that smaller steps agree on among themselves, unlike large ones, which saw waves as a line."""
-    chosen, relative = (best, at), 10.0 * _TELLING
+    chosen, relative = (best, at), 10.0 * TELLING
     for k in range(at + 1, len(rows)):
         former, (slope, error, _) = rows[k - 1], rows[k]
-        is_sure = max(error / relative, former.error / (10.0 * _TELLING)) < abs(slope)
+        is_sure = max(error / relative, former.error / (10.0 * TELLING)) < abs(slope)
         is_alike = abs(slope - former.slope) <= 4.0 * (error + former.error)
         gap = abs(slope - best.slope)
         if is_sure and is_alike and gap > 10.0 * (error + best.error) and gap * former.step > 64.0 * rounding:

@@ -66,7 +66,7 @@ def check_derivative(
     if argument == "output":
         return calls.judged(calls.outputs())
     report = calls.judged(task.points)
-    if report.ok or argument == "input":
+    if report.ok or argument == "input" or calls.named:
         return report
     return calls.other_reason(report)
 
@@ -78,12 +78,8 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
         raise OperandError(f"check_derivative() got {shown(f)} as the function.", 'Pass a function, or a name: "tanh".')
     else:
         name = getattr(f, "__name__", "f")
-        is_known = FUNCTIONS.get(name) is f
-        task = (
-            task_named(name)
-            if is_known
-            else task_of(f, None if at is None else (), "f" if name in TASK_NAMES or not name.isidentifier() else name)
-        )
+        shown_as = "f" if name in TASK_NAMES or not name.isidentifier() else name
+        task = task_named(name) if FUNCTIONS.get(name) is f else task_of(f, None if at is None else (), shown_as)
     if at is None:
         return task
     points = tuple(_points(task, at))
@@ -199,18 +195,17 @@ class _Calls:
     def other_reason(self, report: Diagnosis) -> Diagnosis:
         """Return the report, with a reason that only calls can show: another argument, or another function."""
         extra: list[Named] = []
-        if not self.named and report.mistakes[:1] and report.mistakes[0].name == "in-place":
-            return report
-        given = (
-            "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output of the function"
-        )
+        given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output"
         try:
             is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
-            if not is_named and diagnose(self.task, self.task.points, self.answers(self.outputs())).ok:
+            by_output = diagnose(self.task, self.task.points, self.answers(self.outputs()))
+            if not is_named and by_output.ok:
                 right = right_formula(self.task.name)
-                extra.append(Named("output-form", f"It is right if you pass {given}; it is judged as a function of the "
-                                   "input.", f"Compute the output first{f': {right}' if right else ''}; or pass "
+                extra.append(Named("output-form", f"It is right if you pass {given}; it is judged as a function of "
+                                   "the input.", f"Compute the output first{f': {right}' if right else ''}; or pass "
                                    'argument="output".'))  # fmt: skip
+            elif not report.mistakes:
+                extra += by_output.mistakes
         except Exception:  # it was not written for such an argument
             pass
         if not extra and not report.mistakes and self.task.name not in TASK_NAMES:
@@ -222,16 +217,15 @@ class _Calls:
         points, values = self.task.points, [self.task.value(point) for point in self.task.points]
         if not all(trees.is_number(point[0]) for point in points):
             return
-        for inputs in (points, self.outputs()):
-            answers = self.answers(inputs)
-            for name in RIGHT:
-                known = task_named(name)
-                if inputs is points and diagnose(known, points, answers).ok:
-                    forward = diagnose(known, points, values, "value")
-                    why = forward.mistakes[0].sentence if forward.mistakes else "Compare its values."
-                    yield Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
-                                f"Correct the function {self.task.name}.")  # fmt: skip
-                    return
+        answers = self.answers(points)
+        for name in RIGHT:
+            known = task_named(name)
+            if diagnose(known, points, answers).ok:
+                forward = diagnose(known, points, values, "value")
+                why = forward.mistakes[0].sentence if forward.mistakes else "Compare its values."
+                yield Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
+                            f"Correct the function {self.task.name}.")  # fmt: skip
+                return
 
 
 def place_of_function(function: Callable[..., Any]) -> str:

@@ -196,6 +196,10 @@ def _of_a_matrix() -> Iterator[Mistake]:
     yield Mistake("off-diagonal-sign", "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.", "",
                   lambda case: [a * (b + (i == j)) for i, a in enumerate(case.values)
                                 for j, b in enumerate(case.values)])
+    yield Mistake("missing-term", "It is a[i] on the diagonal alone: the term -a[i]*a[j] is missing.", "",
+                  lambda case: [a * (i == j) for i, a in enumerate(case.values) for j in range(len(case.values))])
+    yield Mistake("missing-term", "It is -a[i]*a[j] alone: the term a[i] on the diagonal is missing.", "",
+                  lambda case: [-a * b for a in case.values for b in case.values])
     yield Mistake("input-form", "It is the Jacobian at the output: you passed it, or applied the function twice.", "",
                   lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))))
 

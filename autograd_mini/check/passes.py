@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from autograd_mini.check.formulas import RIGHT, function_of
 from autograd_mini.check.mistakes import Case, Mistake, Numbers
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
+from autograd_mini.core.ieee import divide
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.engine import Value, is_node
@@ -203,6 +204,11 @@ def _of_an_edge(k: int, place: int, step: Step, row: Row) -> Iterator[Mistake]:
               changed(lambda step, slope: None))
     yield row("double", f"A contribution is added twice: {where}.",
               "Add it once.", changed(lambda step, slope: 2.0 * slope))
+    if step.name == "pow" and place == 0:
+        yield row("power-rule", f"The exponent is not lowered by 1: {where}.", "d(x**n)/dx is n * x**(n - 1).",
+                  changed(lambda step, slope: slope * step.edges[0][0].data))
+        yield row("power-rule", f"The exponent is lowered by 2: {where}.", "d(x**n)/dx is n * x**(n - 1).",
+                  changed(lambda step, slope: divide(slope, step.edges[0][0].data)))
     if step.name == "mul" and len(step.edges) == 2:
         yield row("product-rule", f"The factors of the product rule are swapped: {where}.", "d(u*v)/du is v.",
                   changed(lambda step, slope: step.edges[1 - place][1]))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autograd_mini.notation.text import number as written
-from autograd_mini.output.streams import printable_lines
+from autograd_mini.output.streams import columns, printable_lines, wrapped
 
 
 class Verdict(StrEnum):
@@ -103,7 +103,7 @@ class Report:
         return self.ok
 
     def __repr__(self) -> str:
-        return printable_lines("\n".join([f"{self.title}: {self.verdict}", *self._lines()]))
+        return _broken(printable_lines("\n".join([f"{self.title}: {self.verdict}", *self._lines()])), columns())
 
     def _lines(self) -> list[str]:
         """Return the lines below the title: first what is wrong."""
@@ -126,7 +126,11 @@ class Report:
         """Return the report and, for some of its numbers, the error of differences over the step, which has a U."""
         order = sorted(self.findings, key=lambda finding: -_SEVERITY.index(finding.verdict))
         curves = "".join(_curve(finding) for finding in [f for f in order if f.curve][:4])
-        return f"<pre>{html.escape(str(self))}</pre>{curves}"
+        return f"<pre>{html.escape(_broken(str(self), _COLUMNS))}</pre>{curves}"
+
+
+def _broken(text: str, most: int) -> str:
+    return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
 
 
 @dataclass(frozen=True)
@@ -157,17 +161,16 @@ class Diagnosis(Report):
         lines = [f"  {self.place}"] if self.place else []
         for n, mistake in enumerate(self.mistakes[:3]):
             lines += [f"  {'or: ' if n else ''}{mistake.sentence}", f"      {mistake.correction}"]
-        for mistake in self.partial[:1]:
-            lines += [
-                f"  Some of it: {mistake.sentence}",
-                f"      {mistake.correction}",
-                "  The rest has another cause.",
-            ]
+        for n, mistake in enumerate(self.partial):
+            lines += [f"  {'And' if n else 'In part'}: {mistake.sentence}", f"      {mistake.correction}"]
+        if len(self.partial) == 1:
+            lines.append("  The rest has another cause.")
         return lines + super()._lines()
 
 
 # -- the picture -------------------------------------------------------------------------------------------------------
 
+_COLUMNS = 110  # of the text above it
 _WIDTH, _HEIGHT = 300, 150
 
 
@@ -177,7 +180,7 @@ def _curve(finding: Finding) -> str:
     if len({y for _, y in points}) < 2:
         return ""
     (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
-    low = max(low, high - 24.0)  # an error of exactly 0 has no logarithm
+    low = min(max(low, high - 24.0), high - 4.0)  # an error of exactly 0 has no logarithm; a level looks level
     places = [
         (40 + (x - left) / (right - left) * (_WIDTH - 50), 12 + (high - max(y, low)) / (high - low) * (_HEIGHT - 42))
         for x, y in points
@@ -189,8 +192,8 @@ def _curve(finding: Finding) -> str:
         f' sans-serif"><title>{title}: error of differences by step</title>'
         f'<polyline points="{line}" fill="none" stroke="{"#c22" if finding.verdict is Verdict.FAIL else "#27a"}"/>'
         f'<g fill="currentColor"><text x="40" y="9">{title}: error</text>'
-        f'<text x="2" y="18">1e{high:.0f}</text><text x="2" y="{_HEIGHT - 30}">1e{low:.0f}</text>'
-        f'<text x="40" y="{_HEIGHT - 14}">1e{left:.0f}</text>'
-        f'<text x="{_WIDTH - 30}" y="{_HEIGHT - 14}">1e{right:.0f}</text>'
+        f'<text x="2" y="18">1e{round(high)}</text><text x="2" y="{_HEIGHT - 30}">1e{round(low)}</text>'
+        f'<text x="40" y="{_HEIGHT - 14}">1e{round(left)}</text>'
+        f'<text x="{_WIDTH - 30}" y="{_HEIGHT - 14}">1e{round(right)}</text>'
         f'<text x="{_WIDTH // 2 - 10}" y="{_HEIGHT - 14}">step</text></g></svg>'
     )

@@ -40,7 +40,7 @@ def test_right_derivatives_are_never_wrong(name):
     """At random points, in tails and at huge and tiny numbers, a right derivative is not FAIL, and a wrong one is."""
     f, derivative, chance = getattr(am, name), am.grad(getattr(am, name)), random.Random(name)
     low, high = TABLE[name].domain[0] if name in TABLE else (-30.0, 30.0)
-    points = [chance.uniform(max(low, -size), min(high, size)) for size in (3.0, 30.0) for _ in range(effort(8, 200))]
+    points = [chance.uniform(max(low, -size), min(high, size)) for size in (3.0, 30.0) for _ in range(effort(4, 200))]
     for x in [*points, 20.0, -20.0, 1e-8, 1e-300, 700.0, -700.0, *([1e9, 1e13] if name != "floor" else [])]:
         estimate, right = differentiate(f, x, patient=True), derivative(x)
         assert judge(right, estimate) != "FAIL", (x, right, estimate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import autograd_mini as am
@@ -67,6 +68,18 @@ def test_argument():
     assert not am.check_derivative("tanh", by_output, argument="input").ok
 
 
+@pytest.mark.parametrize(("name", "df", "text"), [
+    ("tanh", lambda t: 1 / t - t, "1/a - a"),
+    ("sigmoid", lambda a: 1 - a, "1 - a"),
+    ("cross_entropy", lambda a, t: [one - p for p, one in zip(a, t, strict=True)], "sign"),
+])  # fmt: skip
+def test_a_mistake_in_terms_of_the_output_is_named(name, df, text):
+    """A derivative that takes the output, and is wrong even then, has its mistake named too."""
+    report = am.check_derivative(name, df)
+    assert not report.ok
+    assert text in report.mistakes[0].sentence
+
+
 def test_an_exception_is_no_answer():
     """An overflow in the derivative is told, not raised."""
     report = am.check_derivative("sigmoid", lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2, at=[0.5, -800.0])
@@ -86,6 +99,21 @@ def test_the_shape_is_wrong():
     report = am.check_derivative("softmax", lambda z: [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     assert report.verdict == "FAIL"
     assert "There are 7 numbers where 9 belong" in str(report)
+
+
+def test_a_wrong_rule_is_no_truth(new_primitives):
+    """If f uses a primitive of yours, differences say what is right: its rule may be wrong itself."""
+    wrong = am.primitive("halved", lambda x: x * x, lambda y, x: (x,), check=False)
+    assert am.check_derivative(lambda x: wrong(x) + x, lambda x: x + 1, at=[1.0, 2.0]).verdict == "FAIL"
+    assert am.check_derivative(lambda x: wrong(x) + x, lambda x: 2 * x + 1, at=[1.0, 2.0]).verdict == "PASS"
+
+
+def test_points_that_look_alike():
+    """NumPy writes few digits of an array; points that differ beyond them are different points."""
+    first = np.array([0.1234567890123, 1.0])
+    second = first + 1e-10
+    report = am.check_derivative(lambda x: (x * x).sum() * 1e9, lambda x: 2e9 * x, at=[(first,), (second,)])
+    assert report.verdict == "PASS"
 
 
 def test_state_between_calls():
@@ -132,6 +160,14 @@ def test_points_expose_errors():
     assert any(len(set(z)) == 1 for z in logits)
     assert any(0.999 < x < 1.0 for (x,) in task_named("asin").points)
     assert task_of(math.log).points[0] == (0.5,)
+
+
+def test_what_differences_cannot_tell_is_noise():
+    """If the right number comes from differences that show nothing, no answer is right."""
+    report = am.check_derivative(math.sin, lambda x: 0.25, at=1e16)
+    assert report.verdict == "NOISE"
+    assert not report.ok
+    assert am.check_derivative(math.tanh, lambda x: 1 - math.tanh(x) ** 2, at=[0.5, 40.0]).verdict == "NOISE"
 
 
 def test_the_worst_verdict_counts():
