@@ -40,7 +40,7 @@ BUDGETS = {
     "check": Budget(4_300, 1_800),
     "drawing": Budget(2_600, 1_700),
     "debug": Budget(6_300, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_700, 1_200),
+    "nn optim micrograd demo doctor cli": Budget(2_750, 1_200),
     "errors output script __init__ __main__": Budget(550, None),
 }
 PACKAGE_AIM = 15_500

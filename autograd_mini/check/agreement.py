@@ -1,7 +1,7 @@
 """`check_against`: a network of this package and one of PyTorch, number by number.
 
 PyTorch computes twice: as it is, to count the digits in which both agree, and in float64, to tell rounding from a
-difference. Not here: the expansion of PyTorch's modules (`pytorch`). Read next: `debug`.
+difference. Not here: the expansion of PyTorch's modules (`pytorch`). Read next: `drawing`.
 """
 
 from __future__ import annotations

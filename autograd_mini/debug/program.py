@@ -1,6 +1,6 @@
 """Running your program under a debugger: it stops at `backward()`, and can run again with other leaves.
 
-Not here: stops (`terminal`, `pages`, `dap`), and how to run a file (`script`). Read next: `debug.wording`.
+Not here: stops (`terminal`, `pages`, `dap`), and how to run a file (`script`). Read next: `debug.quiz`.
 """
 
 from __future__ import annotations
