@@ -26,11 +26,10 @@ _HOMES = {  # the module each name comes from
         name: home
         for home, names in {
             "": "debug nn optim symbolic",
-            "check.agreement": "check_against",
             "check.engines": "check_engine",
             "check.gradients": "check_grads",
             "check.handwritten": "check_derivative",
-            "check.pytorch": "from_torch",
+            "check.pytorch": "check_against from_torch",
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "drawing": "draw",

@@ -20,7 +20,7 @@ from autograd_mini.core.table import atan2 as atan2
 from autograd_mini.core.table import atanh as atanh
 from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_entropy
 from autograd_mini.core.table import cbrt as cbrt
-from autograd_mini.check.agreement import check_against as check_against
+from autograd_mini.check.pytorch import check_against as check_against
 from autograd_mini.check.handwritten import check_derivative as check_derivative
 from autograd_mini.check.engines import check_engine as check_engine
 from autograd_mini.check.gradients import check_grads as check_grads

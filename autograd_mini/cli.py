@@ -6,17 +6,23 @@ Not here: the work of the commands. Read next: the tests.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograd_mini import symbolic
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
-from autograd_mini.errors import ArgumentError, AutogradError
+from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.output import files
 from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, reason, say, write
 from autograd_mini.program.owner import version
 from autograd_mini.script import SharedInputError, graph_of, path_and_name
 from autograd_mini.symbolic.lessons import LESSONS
+
+if TYPE_CHECKING:
+    from autograd_mini.check.foreign import Source
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -181,6 +187,51 @@ def _parser() -> argparse.ArgumentParser:
     )
     debug.set_defaults(run=_debug)
 
+    vectors = commands.add_parser(
+        "vectors",
+        help="write inputs that expose mistakes, with the right answers, as data or as a test in Java, C, JavaScript",
+        description="Write test vectors of functions of this package: inputs in the tails, at kinks and ties, with the "
+        "right values and derivatives; or a test in your language, in which you call your own functions.",
+    )
+    vectors.add_argument("tasks", nargs="+", metavar="TASK", help="a function, such as tanh, softmax, cross_entropy")
+    languages = ("json", "csv", "java", "c", "js", "python")
+    vectors.add_argument("--format", default="csv", choices=languages, help="data, or a test (default: csv)")
+    vectors.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
+    vectors.set_defaults(run=_vectors)
+
+    check = commands.add_parser(
+        "check",
+        help="judge what your own code in any language computes, and name the mistake",
+        description="Judge values and derivatives that your own program has computed, and name the mistake; or, with a "
+        "script that does the same computation with Values, find the first intermediate number that is wrong. The exit "
+        "status is 0 if all is right, 1 if something is wrong, 2 if it cannot be told.",
+    )
+    what = "a function, such as softmax; or your script with the same computation, and the variable to differentiate"
+    check.add_argument("task", metavar="TASK|SCRIPT.py[:NAME]", help=what)
+    numbers = check.add_mutually_exclusive_group(required=True)
+    numbers.add_argument("--csv", metavar="FILE", help="numbers that your program printed; -: standard input")
+    run = 'your program, such as "java Main": it reads one input a line and answers each with one line'
+    numbers.add_argument("--run", dest="command", metavar="COMMAND", help=run)
+    check.add_argument("--seconds", type=_whole(1), default=10, metavar="N", help="its time limit (default: 10)")
+    check.add_argument("--trace", action="store_true", help="the program prints lines: name value gradient")
+    page = "write the page that steps through the computation, open at the first number that is wrong"
+    check.add_argument("--debug", type=Path, nargs="?", const=Path("backprop.html"), metavar="FILE.html", help=page)
+    check.set_defaults(run=_check)
+
+    grade = commands.add_parser(
+        "grade",
+        help="grade a folder of submissions, and group them by mistake",
+        description="Grade submissions: each file or folder in FOLDER runs on a copy, in processes of its own, with "
+        "limits of time, memory and output. This is no sandbox: grade only code that you would run.",
+    )
+    grade.add_argument("folder", type=Path, metavar="FOLDER", help="the submissions: files, or one folder for each")
+    tasks = "a function such as tanh, engine, or a file that lists several: see the README of autograd_mini/check"
+    grade.add_argument("--task", required=True, metavar="TASK|TASKS.toml", help=tasks)
+    forms = ("text", "json", "csv", "gradescope", "prairielearn")
+    grade.add_argument("--format", default="text", choices=forms, help="of the grades (default: text)")
+    grade.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where to write them, with pictures")
+    grade.set_defaults(run=_grade)
+
     dap = commands.add_parser(
         "dap",
         help="step through backprop in an editor (VS Code, Neovim, Emacs, Helix)",
@@ -255,10 +306,12 @@ def _prove(options: argparse.Namespace) -> int:
 
 def _check_engine(options: argparse.Namespace) -> int:
     from autograd_mini.check.child import examined
+    from autograd_mini.check.programs import Limits
+    from autograd_mini.check.verdicts import on_screen
     from autograd_mini.output import files
 
-    result = examined(options.target, options.seconds)
-    say(result.text)
+    result = examined(options.target, Limits(options.seconds))
+    say(on_screen(result.text))
     if options.output is not None and result.svg:
         files.write(options.output, result.svg)
         say(str(options.output))
@@ -284,6 +337,70 @@ def _debug(options: argparse.Namespace) -> None:
         say(str(written))
     else:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
+
+
+def _vectors(options: argparse.Namespace) -> None:
+    from autograd_mini.check import vectors
+    from autograd_mini.check.tasks import task_named
+
+    text = vectors.written([task_named(name) for name in options.tasks], options.format, str(options.output or ""))
+    if options.output is None:
+        write(sys.stdout, text)
+    else:
+        say(str(files.write(options.output, text)))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from autograd_mini.check import alignment, foreign
+    from autograd_mini.check.programs import Limits
+    from autograd_mini.check.tasks import task_named
+
+    try:
+        source = foreign.Source(options.csv, _words(options.command or ""), Limits(options.seconds))
+        if options.trace or alignment.is_script(options.task):
+            return _check_trace(options, source)
+        judgement = source.judged(task_named(options.task))
+    except AutogradError as error:
+        complain(sentences(error))
+        return foreign.UNKNOWN
+    say(str(judgement))
+    return judgement.status
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ArgumentError(f"{command} cannot be a command: {error}.") from None
+
+
+def _check_trace(options: argparse.Namespace, source: Source) -> int:
+    from autograd_mini.check import alignment, foreign
+    from autograd_mini.debug.pages import checked_path
+
+    target = None if options.debug is None else checked_path(options.debug).absolute()
+    found = alignment.check_trace(options.task, source.text())
+    say(str(found))
+    if target is not None and found.node is not None:
+        from autograd_mini.debug import page
+        from autograd_mini.debug.timeline.travel import Trace
+
+        trace = Trace(found.root, 1.0, found.spaces)
+        journal = trace.journal
+        trace.seek(journal.arrivals(found.node)[-1] if found.backward else journal.numbers[found.node])
+        say(f"Step through it: {page(trace, target)}")
+    return foreign.RIGHT if found else foreign.WRONG if found.node is not None else foreign.UNKNOWN
+
+
+def _grade(options: argparse.Namespace) -> None:
+    from autograd_mini.check import grading
+
+    tasks, limits = grading.assignments(options.task)
+    grades = grading.grade(options.folder, tasks, limits, pictures=options.output is not None)
+    if options.output is None:
+        say(grading.written(grades, options.format))
+    else:
+        say("\n".join(map(str, grading.save(grades, options.format, options.output))))
 
 
 def _dap(options: argparse.Namespace) -> None:

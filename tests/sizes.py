@@ -34,14 +34,14 @@ BUDGETS = {
     "functions": Budget(800, 850),
     "transforms": Budget(1_300, 900),
     "program watch": Budget(1_400, 900),
-    "notation": Budget(1_000, 500),
+    "notation": Budget(1_300, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
-    "check": Budget(4_300, 1_800),
     "drawing": Budget(2_600, 1_700),
-    "debug": Budget(6_300, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_750, 1_200),
-    "errors output script __init__ __main__": Budget(550, None),
+    "check": Budget(5_600, 1_800),
+    "debug": Budget(7_300, 5_300),
+    "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
+    "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500
 

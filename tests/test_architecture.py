@@ -32,7 +32,7 @@ ROOMS = [
     "autograd_mini", "__main__",
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
-    "graphviz": "drawing", "tqdm": "demo", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
+    "graphviz": "drawing", "tqdm": "output", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
     "torch": "check",
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`graphs`). Read next: `check.graphs`.
+Not here: what the engine is asked to compute (`examination`). Read next: `check.examination`.
 """
 
 from __future__ import annotations
@@ -13,55 +13,29 @@ import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini.check.graphs import Graph
+from autograd_mini.check.trials import Trial, told
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import as_number
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.notation.text import elided
 
 _NUMBERS = ("data", "value", "val", "_data", "item")
-_GRADIENTS = ("grad", "derivative", "gradient", "_grad", "adjoint")
-_BACKWARD = ("backward", "backprop", "backpropagate")
-_MISSING = (
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    AssertionError,
-)  # what an engine without an operation raises
+_PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # what a user writes, names to try, a test
+    "number": ("data", _NUMBERS, lambda found: number_in(found) == 2.0),
+    "backward()": ("backward", ("backward", "backprop", "backpropagate"), callable),
+    "gradient": ("grad or derivative", ("grad", "derivative", "gradient", "_grad", "adjoint"),
+                 lambda found: not callable(found)),
+}  # fmt: skip
+ROUNDING, ROUNDING_32 = 1e-9, 2e-5  # relative, of float64 and float32
 
 
 class TimeoutReached(BaseException):
-    """The time is up; it is no Exception, so that an engine's `except Exception` does not swallow it."""
+    """The time is up; not an Exception, so that an engine's `except Exception` does not swallow it."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an engine made of a graph.
-
-    Attributes:
-        numbers: the number of each node, as far as it was computed.
-        gradients: the gradient of each node after the last sweep; None where the engine keeps none.
-        nodes: the engine's objects.
-        error: what it raised, or None.
-    """
-
-    numbers: list[float | None]
-    gradients: list[float | None]
-    nodes: list[Any]
-    error: BaseException | None = None
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether the engine has no such operation."""
-        return isinstance(self.error, _MISSING)
-
-    @property
-    def is_hung(self) -> bool:
-        """Whether it did not end in time."""
-        return isinstance(self.error, TimeoutReached)
+_RAISED = (Exception, SystemExit, TimeoutReached)
 
 
 class Engine:
@@ -73,61 +47,66 @@ class Engine:
                 f"check_engine() takes a class, not {shown(make)}.", "Pass the class itself: check_engine(Value)."
             )
         self.name = getattr(make, "__name__", type(make).__name__)
-        self.seconds, self.printed, self._make = seconds, _Sink(), make
-        self._settings = {"requires_grad": True} if _takes(make, "requires_grad") else {}
-        with self.watched():
-            try:
+        self.seconds, self.printed, self.tolerance, self._make = seconds, _Sink(), ROUNDING, make
+        self._settings = {"requires_grad": True} if "requires_grad" in _parameters(make) else {}
+        try:
+            with self._watched():
                 sample = self._leaf(2.0)
-            except Exception as error:
-                raise ArgumentError(
-                    f"{self.name}(2.0) raised {told(error)}.", "Pass a class, or a function, that takes one number."
-                ) from error
-        self._number = _first(sample, _NUMBERS, lambda name: number_in(getattr(sample, name)) == 2.0)
-        self.backward = _first(sample, _BACKWARD, lambda name: callable(getattr(sample, name)))
-        self.gradient = _first(sample, _GRADIENTS, lambda name: not callable(getattr(sample, name)))
-        for what, found, names in (
-            ("number", self._number, "data"), ("backward()", self.backward, "backward"),
-            ("gradient", self.gradient, "grad or derivative"),
-        ):  # fmt: skip
-            if not found:
-                raise ArgumentError(
-                    f"{self.name}(2.0) is {shown(sample)}, and nothing in it looks like its {what}.",
-                    f"Pass a class whose objects have {names}; a subclass may add it as a property.",
-                )
+        except _RAISED as error:
+            raise ArgumentError(
+                f"{self.name}(2.0) raised {told(error)}.", "Pass a class, or a function, that takes one number."
+            ) from error
+        self._number, self.backward, self.gradient = (self._name_of(part, sample) for part in _PARTS)
+        self._seed = (1.0,) * _required(getattr(sample, self.backward))  # as in backward(gradient)
 
-    def run(self, graph: Graph) -> Outcome:
+    def _name_of(self, part: str, sample: Any) -> str:
+        usual, names, fits = _PARTS[part]
+        for name in names:
+            if hasattr(sample, name) and fits(getattr(sample, name)):
+                return name
+        raise ArgumentError(
+            f"{self.name}(2.0) is {shown(sample)}, and nothing in it looks like its {part}.",
+            f"Pass a class whose objects have {usual}; a subclass may add it as a property.",
+        )
+
+    def run(self, graph: Graph) -> Trial:
         """Build a graph with the engine and call its backward(), as often as the graph says."""
         nodes: list[Any] = []
         error: BaseException | None = None
-        with self.watched():
-            try:
-                nodes = [self._leaf(number) for number in graph.leaves]
+        try:
+            with self._watched():
+                nodes += [self._leaf(number) for number in graph.leaves]
                 graph.extend(nodes)
                 for root in graph.roots:
-                    getattr(nodes[root], self.backward)()
-            except (Exception, TimeoutReached) as raised:
-                error = raised
+                    getattr(nodes[root], self.backward)(*self._seed)
+        except _RAISED as raised:
+            error = raised
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch warns of gradients that it does not keep
-            numbers = [number_in(getattr(node, self._number, None)) for node in nodes]
-            gradients = [number_in(getattr(node, self.gradient, None)) for node in nodes]
-        for place in range(min(len(graph.leaves), len(gradients))):  # a leaf that nothing arrives at may have None
+            numbers, gradients = ([_read(node, name) for node in nodes] for name in (self._number, self.gradient))
+        for place in range(min(len(graph.leaves), len(nodes))):  # a leaf that nothing arrives at may have None
             gradients[place] = gradients[place] or 0.0
-        return Outcome(numbers, gradients, nodes, error)
+        return Trial(graph, self.tolerance, nodes, numbers, gradients, error)
+
+    def cleared(self, node: Any) -> float | None:
+        """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
+        try:
+            with self._watched():
+                node.zero_grad()
+        except _RAISED:
+            return None
+        return _read(node, self.gradient)
 
     def _leaf(self, number: float) -> Any:
         node = self._make(number, **self._settings)
-        require = getattr(node, "requires_grad_", None)
-        if callable(require):
+        if callable(require := getattr(node, "requires_grad_", None)):
             require(True)
         return node
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def _watched(self) -> Iterator[None]:
         """Bear an engine that prints, warns, or takes for ever."""
-        with (
-            warnings.catch_warnings(), contextlib.redirect_stdout(self.printed), _time_limit(self.seconds)
-        ):  # fmt: skip
+        with warnings.catch_warnings(), contextlib.redirect_stdout(self.printed), _time_limit(self.seconds):
             warnings.simplefilter("ignore")
             yield
 
@@ -135,35 +114,32 @@ class Engine:
 def number_in(thing: Any) -> float | None:
     """Return the number in a float, an array or tensor of one element, or an object that holds one; else None."""
     for _ in range(4):
-        if thing is None:
-            return None
-        if is_array(thing) and thing.size == 1:
-            thing = thing.item()
-        if (number := as_number(thing)) is not None:
-            return number
-        with contextlib.suppress(Exception):
+        if thing is None or (number := as_number(thing)) is not None:
+            return None if thing is None else number
+        if is_array(thing):
+            thing = thing.item() if thing.size == 1 else None
+        else:
             inner = next((getattr(thing, name) for name in ("item", *_NUMBERS) if hasattr(thing, name)), None)
             thing = inner() if callable(inner) else inner
-            continue
-        return None
     return None
 
 
-def _first(sample: Any, names: tuple[str, ...], fits: Callable[[str], bool]) -> str:
-    return next((name for name in names if hasattr(sample, name) and fits(name)), "")
-
-
-def _takes(make: Callable[..., Any], parameter: str) -> bool:
+def _read(node: Any, name: str) -> float | None:
     try:
-        return parameter in inspect.signature(make).parameters
-    except (TypeError, ValueError):
-        return False
+        return number_in(getattr(node, name, None))
+    except Exception:  # from a property
+        return None
 
 
-def told(error: BaseException) -> str:
-    """Return the type of an error and the beginning of its message."""
-    message = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {elided(message, 120)}" if message else type(error).__name__
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # written in C
+        return {}
+
+
+def _required(function: Callable[..., Any]) -> int:
+    return sum(p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD for p in _parameters(function).values())
 
 
 class _Sink(io.TextIOBase):
@@ -179,12 +155,13 @@ class _Sink(io.TextIOBase):
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeoutReached in this thread when the time is up: between two instructions of Python, not inside C."""
-    thread, lock, over = ctypes.c_ulong(threading.get_ident()), threading.Lock(), False
+    thread, lock, raise_in = threading.get_ident(), threading.Lock(), ctypes.pythonapi.PyThreadState_SetAsyncExc
+    is_over = False
 
     def interrupt() -> None:
         with lock:
-            if not over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeoutReached))
+            if not is_over:
+                raise_in(ctypes.c_ulong(thread), ctypes.py_object(TimeoutReached))
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
@@ -194,4 +171,5 @@ def _time_limit(seconds: float) -> Iterator[None]:
     finally:
         timer.cancel()
         with lock:
-            over = True
+            is_over = True
+            raise_in(ctypes.c_ulong(thread), None)  # takes back what was not raised yet

@@ -6,20 +6,19 @@ the code runs with your rights. Read next: `check.pytorch`.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.verdicts import Verdict
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.program.owner import FOLDER
 
 STATUS = {Verdict.PASS: 0, Verdict.KINK: 0, Verdict.FAIL: 1}  # all others, that cannot tell, have 2
 
@@ -37,35 +36,17 @@ class Result(NamedTuple):
         return STATUS.get(self.verdict, 2)
 
 
-def examined(target: str, seconds: float) -> Result:
-    """Examine the class that a target such as "engine.py:Value" names, for at most so many seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        left = Path(folder, "report.json")
-        child = subprocess.Popen(
-            [sys.executable, "-m", __name__, target, str(left)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            status: int | None = child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            _stop(child)
+def examined(target: str, limits: Limits, folder: Path | None = None) -> Result:
+    """Examine the class that a target such as "engine.py:Value" names, started in a folder and within limits."""
+    packages = [str(Path(FOLDER).parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    with tempfile.TemporaryDirectory() as out:
+        left = Path(out, "report.json")
+        command = [sys.executable, "-P", "-m", __name__, target, str(left)]  # no file there may hide our modules
+        outcome = run(command, "", limits, folder, {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, packages))})
         if left.exists():
             verdict, text, svg = json.loads(left.read_text(encoding="utf-8"))
             return Result(Verdict(verdict), text, svg)
-    ended = f"ended with exit status {status}" if status is not None else f"did not end within {seconds:g} s"
-    return Result(Verdict.NOISE, f"{target}: cannot tell, because its process {ended}.")
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End the process, and what it has started."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
-        else:
-            child.kill()
-    child.wait()
+    return Result(Verdict.NOISE, f"{target}: cannot tell. {outcome.why('It left no report.')}")
 
 
 def loaded(target: str) -> Any:

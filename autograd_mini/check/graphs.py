@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,11 +22,22 @@ SIGNS: dict[str, tuple[str, Callable[..., Any]]] = {
     "div": ("/", operator.truediv), "pow": ("**", operator.pow), "neg": ("-", operator.neg),
 }  # fmt: skip
 METHODS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "tan", "sinh", "cosh", "softplus", "silu")
-_LEAVES = "xyzuvw"
 _MOST_TRIES = 300
+_SIMPLE = (2.0, 3.0, 5.0)  # numbers for leaves
 _LARGEST = 1e4  # numbers in a random graph
+_POSITIVE = ("log", "sqrt", "pow")
+_TAME = {  # how large the operand of an operation may be, or its absolute value
+    **dict.fromkeys(("relu", "div"), (0.05, _LARGEST)), **dict.fromkeys(_POSITIVE, (0.05, 100.0)),
+    **dict.fromkeys(("tan", "exp", "sinh", "cosh"), (0.0, 1.4)),
+    **dict.fromkeys(("tanh", "sigmoid", "softplus", "silu"), (0.0, 5.0)),
+}  # fmt: skip
 
 Operand = int | float  # the place of an earlier node, or a constant
+
+
+def looked_up(operands: Iterable[Operand], nodes: Sequence[Any]) -> list[Any]:
+    """Return the operands, with what stands in a list in place of the places of nodes."""
+    return [nodes[x] if type(x) is int else x for x in operands]
 
 
 class Step(NamedTuple):
@@ -60,7 +71,7 @@ class Graph:
     def extend(self, nodes: list[Any]) -> None:
         """Compute all operations, on the leaves of any engine."""
         for step in self.steps:
-            nodes.append(step.applied([nodes[x] if type(x) is int else x for x in step.operands]))
+            nodes.append(step.applied(looked_up(step.operands, nodes)))
 
     @cached_property
     def nodes(self) -> list[Value]:
@@ -74,9 +85,14 @@ class Graph:
         """For each node its operands, by their places, with the local derivatives."""
         found: list[list[tuple[int, float]]] = [[] for _ in self.leaves]
         for step in self.steps:
-            places = [(k, x) for k, x in enumerate(step.operands) if type(x) is int]
-            found.append([(x, slopes(step, self.data)[k]) for k, x in places])
+            pairs = zip(step.operands, slopes(step, self.data), strict=True)
+            found.append([(x, slope) for x, slope in pairs if type(x) is int])
         return found
+
+    @property
+    def places(self) -> list[list[int]]:
+        """For each node the places of its operands."""
+        return [[]] * len(self.leaves) + [[x for x in step.operands if type(x) is int] for step in self.steps]
 
     @cached_property
     def data(self) -> list[float]:
@@ -86,41 +102,32 @@ class Graph:
     @property
     def names(self) -> list[str]:
         """A letter for each node; leaves have those at the end of the alphabet."""
-        return [*_LEAVES[: len(self.leaves)], *[_letter(place) for place in range(len(self.steps))]]
+        return [*"xyzuvw"[: len(self.leaves)], *"abcdefghijklmnopqrst"[: len(self.steps)]]
 
     def program(self, kind: str, backward: str = "backward") -> list[str]:
         """Write the computation as lines of a program."""
         names = self.names
         lines = [f"{name} = {kind}({number(x)})" for name, x in zip(names, self.leaves, strict=False)]
         for name, step in zip(names[len(self.leaves) :], self.steps, strict=True):
-            operands = [names[x] if type(x) is int else f"{x:g}" for x in step.operands]
+            operands = [x if type(x) is str else f"{x:g}" for x in looked_up(step.operands, names)]
             lines.append(f"{name} = {step.written(operands)}")
         return [*lines, *[f"{names[root]}.{backward}()" for root in self.roots]]
 
     def is_tame(self) -> bool:
-        """Whether all numbers are moderate, and no operation is near a kink or the end of its domain."""
-        data = self.data
+        """Whether all numbers are moderate, and no operation is near a kink, a tail or the end of its domain."""
         for step in self.steps:
-            first = data[step.operands[-1 if step.op == "div" else 0]] if type(step.operands[0]) is int else 1.0
-            least = 0.05 if step.op in ("relu", "div") else -math.inf
-            if step.op in ("log", "sqrt", "pow") and first < 0.05:
+            x = looked_up(step.operands, self.data)[-1 if step.op == "div" else 0]
+            low, high = _TAME.get(step.op, (0.0, _LARGEST))
+            if not low <= (x if step.op in _POSITIVE else abs(x)) <= high:
                 return False
-            if abs(first) < least or (step.op in ("tan", "exp", "sinh", "cosh") and abs(first) > 1.4):
-                return False
-        return all(abs(x) < _LARGEST for x in data)
+        return all(abs(x) <= _LARGEST for x in self.data)
 
 
 def slopes(step: Step, data: list[float]) -> list[float]:
     """Return the derivatives of one operation by its operands, of this package."""
     leaves = [Value(data[x]) if type(x) is int else x for x in step.operands]
-    result = step.applied(leaves)
-    result.backward()
+    step.applied(leaves).backward()
     return [leaf.grad if is_node(leaf) else 0.0 for leaf in leaves]
-
-
-def _letter(place: int) -> str:
-    letter = chr(ord("a") + place % 20)
-    return letter if place < 20 else f"{letter}{place // 20}"
 
 
 # -- which ones --------------------------------------------------------------------------------------------------------
@@ -130,11 +137,6 @@ def graph(text: str, *roots: int, leaves: tuple[float, ...] = (2.0, 3.0)) -> Gra
     """Return the graph of a short text: "mul 0 1; add 2 0" over two leaves, which are nodes 0 and 1."""
     steps = [part.split() for part in text.split(";")]
     return Graph(leaves, tuple([Step(op, tuple(map(int, operands))) for op, *operands in steps]), roots or (-1,))
-
-
-def single(op: str, leaves: tuple[float, ...], operands: tuple[Operand, ...]) -> Graph:
-    """Return the graph of one operation."""
-    return Graph(leaves, (Step(op, operands),))
 
 
 def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) -> Iterator[Graph]:
@@ -167,56 +169,46 @@ def is_close(a: float | None, b: float, tolerance: float, scale: float = 0.0) ->
 
 def shrunk(given: Graph, fails: Callable[[Graph], bool]) -> Graph:
     """Return a graph that fails too and of which no part can be left out."""
-    tries, progress = 0, True
-    while progress:
-        progress = False
-        for candidate in _smaller(given):
-            tries += 1
-            is_computed = min(candidate.roots) >= len(candidate.leaves)  # backward() of a leaf shows nothing
-            if tries <= _MOST_TRIES and is_computed and fails(candidate):
-                given, progress = candidate, True
-                break
+    is_tame, tries = given.is_tame(), 0
+    waiting = _smaller(given)
+    while (candidate := next(waiting, None)) is not None and (tries := tries + 1) <= _MOST_TRIES:
+        is_computed = min(candidate.roots) >= len(candidate.leaves)  # backward() of a leaf shows nothing
+        if is_computed and (candidate.is_tame() or not is_tame) and fails(candidate):
+            given, waiting = candidate, _smaller(candidate)
     return given
 
 
 def _smaller(given: Graph) -> Iterator[Graph]:
     """Yield graphs with one part less, or with a simpler number."""
-    first = len(given.leaves)
-    roots = [root % len(given) for root in given.roots]
+    first, roots, leaves = len(given.leaves), [root % len(given) for root in given.roots], given.leaves
     given = replace(given, roots=tuple(roots))
     if len(trimmed := _trimmed(given)) < len(given):
         yield trimmed
     for place in range(len(roots) * (len(roots) > 1)):
         yield _trimmed(replace(given, roots=(*roots[:place], *roots[place + 1 :])))
-    for place in reversed(range(len(given.steps))):
-        for operand in dict.fromkeys(x for x in given.steps[place].operands if type(x) is int):
-            yield _trimmed(_without(given, first + place, operand))
-    for place, simple in enumerate((2.0, 3.0, 5.0)[:first]):
-        if given.leaves[place] != simple and given.leaves[place] not in (2.0, 3.0, 5.0):
-            yield replace(given, leaves=(*given.leaves[:place], simple, *given.leaves[place + 1 :]))
+    for place in reversed(range(first, len(given))):
+        for operand in dict.fromkeys(given.places[place]):
+            yield _trimmed(_without(given, place, operand))
+    for place, simple in enumerate(_SIMPLE[:first]):
+        if leaves[place] not in _SIMPLE:
+            yield replace(given, leaves=(*leaves[:place], simple, *leaves[place + 1 :]))
 
 
 def _without(given: Graph, node: int, instead: int) -> Graph:
     """Return a graph in which another node, an earlier one, stands for this one."""
-
-    def moved(x: Operand) -> Operand:
-        return instead if x == node else x - 1 if x > node else x
-
-    first = len(given.leaves)
-    leaves = tuple([x for place, x in enumerate(given.leaves) if place != node])
-    steps = [step for place, step in enumerate(given.steps, first) if place != node]
-    renamed = [Step(op, tuple([moved(x) if type(x) is int else x for x in xs])) for op, xs in steps]
-    return Graph(leaves, tuple(renamed), tuple([int(moved(root)) for root in given.roots]))
+    moved = [instead if x == node else x - (x > node) for x in range(len(given))]
+    leaves = [x for place, x in enumerate(given.leaves) if place != node]
+    steps = [step for place, step in enumerate(given.steps, len(given.leaves)) if place != node]
+    renamed = [Step(op, tuple(looked_up(operands, moved))) for op, operands in steps]
+    return Graph(tuple(leaves), tuple(renamed), tuple(looked_up(given.roots, moved)))
 
 
 def _trimmed(given: Graph) -> Graph:
     """Return a graph without the nodes that no root needs."""
-    needed = {*given.roots}
-    first = len(given.leaves)
-    for place in reversed(range(first, len(given))):
-        if place in needed:
-            needed.update([x for x in given.steps[place - first].operands if type(x) is int])
+    needed, places = {*given.roots}, given.places
     for node in reversed(range(len(given))):
-        if node not in needed and len(given.leaves) > (node < first):
+        if node in needed:
+            needed.update(places[node])
+        elif len(given.leaves) > (node < len(given.leaves)):
             given = _without(given, node, 0)
     return given

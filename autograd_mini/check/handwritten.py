@@ -1,6 +1,6 @@
 """`check_derivative`: a derivative that you wrote in Python, its verdict, and the mistake in it.
 
-Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.adapters`.
+Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.graphs`.
 """
 
 from __future__ import annotations

@@ -1,23 +1,35 @@
-"""`from_torch`: a small PyTorch network as a module of this package, weight by weight.
+"""`from_torch` and `check_against`: a small PyTorch network as a module of this package, compared number by number.
 
-It computes what PyTorch's modules document, such as the threshold of Softplus, on one list of numbers at a time. This
-is the only place that imports PyTorch. Not here: the comparison (`agreement`). Read next: `check.agreement`.
+It computes what PyTorch's modules document. PyTorch computes twice: as it is, to count the digits in which both agree,
+and in float64, to tell rounding from a difference. Not here: code in other languages. Read next: `check.programs`.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from autograd_mini import functions
+from autograd_mini.check.verdicts import Finding, Report, Verdict, on_screen, worst
+from autograd_mini.core.row import ZERO, as_number
+from autograd_mini.core.sweep import adjoints
 from autograd_mini.core.table import clip, where
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, MissingError, OperandError, shown
-from autograd_mini.nn.module import Module
+from autograd_mini.nn.module import Module, by_name
+from autograd_mini.notation.text import ALL_DIGITS, number
 from autograd_mini.program.scopes import scope
+from autograd_mini.transforms import trees
 
 _GELU = math.sqrt(2.0 / math.pi)
+_SAME = 1e-9  # relative, in float64
+_ROUNDING = 1e-13  # of terms of some size, in float64
+_MOST_DIGITS, _FEW = 15.95, 3
+
+Numbers = dict[str, float]  # by names such as "output.1.0", and "gradient of 0.weight.1.0"
 
 # From a PyTorch module to a function of one number; in the next table, of a list of numbers.
 _OF_ONE: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
@@ -45,87 +57,60 @@ def gelu_by_tanh(x: Any) -> Any:
     return 0.5 * x * (1.0 + functions.tanh(_GELU * (x + 0.044715 * x * x * x)))
 
 
-class Expanded(Module):
-    """A module of PyTorch as one of this package; calling it with a list of numbers gives a list."""
+def _listed(x: Any) -> Any:
+    """Return a tensor or an array as a list, and anything else as it is."""
+    return x.tolist() if hasattr(x, "tolist") else x
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+
+class Expanded(Module):
+    """A module of PyTorch as one of this package; calling it with one sample, a list of numbers, gives a list."""
+
+    def __init__(self, title: str, function: Callable[..., Any], parts: dict[str, Any] | None = None) -> None:
+        self._title, self._function, self._parts = title, function, tuple(parts or ())
+        vars(self).update(parts or {})  # with PyTorch's names
 
     def __call__(self, x: Iterable[Any]) -> list[Any]:
         """Return the outputs for one sample."""
-        raise NotImplementedError
+        outputs: list[Any] = self._function(self, [*_listed(x)])
+        return outputs
 
     def __repr__(self) -> str:
         return self._title
 
 
-class _Linear(Expanded):
-    """A layer whose weights have PyTorch's names: `weight.0.1` goes from input 1 to output 0."""
-
-    def __init__(self, title: str, weight: list[list[Value]], bias: list[Value] | None) -> None:
-        super().__init__(title)
-        self.weight = weight
-        if bias is not None:
-            self.bias = bias
-
-    def __call__(self, x: Iterable[Any]) -> list[Any]:
-        inputs = [*x]
-        if len(inputs) != len(self.weight[0]):
-            raise ArgumentError(
-                f"{self._title} got {len(inputs)} inputs.", f"Pass a list of {len(self.weight[0])} numbers: one sample."
-            )
-        outputs = []
-        for place, row in enumerate(self.weight):
-            with scope(f"Neuron{place}"):
-                weighted = functions.dot(row, inputs)
-                outputs.append(weighted + self.bias[place] if hasattr(self, "bias") else weighted)
-        return outputs
+def _linear(layer: Any, inputs: list[Any]) -> list[Any]:
+    """Compute a layer whose `weight.0.1` goes from input 1 to output 0."""
+    if len(inputs) != len(layer.weight[0]):
+        raise ArgumentError(
+            f"{layer!r} got {len(inputs)} inputs.", f"Pass a list of {len(layer.weight[0])} numbers: one sample."
+        )
+    outputs = []
+    for place, row in enumerate(layer.weight):
+        with scope(f"Neuron{place}"):
+            weighted = functions.dot(row, inputs)
+            outputs.append(weighted + layer.bias[place] if hasattr(layer, "bias") else weighted)
+    return outputs
 
 
-class _Chain(Expanded):
-    """Modules one after the other, in attributes with PyTorch's names."""
-
-    def __init__(self, title: str, parts: dict[str, Expanded]) -> None:
-        super().__init__(title)
-        self._names = tuple(parts)
-        vars(self).update(parts)
-
-    def __call__(self, x: Iterable[Any]) -> list[Any]:
-        numbers = [*x]
-        for name in self._names:
-            part = vars(self)[name]
-            with scope(f"{part!r}".partition("(")[0] + name):
-                numbers = part(numbers)
-        return numbers
-
-
-class _Function(Expanded):
-    """A module without parameters."""
-
-    def __init__(self, title: str, function: Callable[[list[Any]], list[Any]]) -> None:
-        super().__init__(title)
-        self._function = function
-
-    def __call__(self, x: Iterable[Any]) -> list[Any]:
-        return self._function([*x])
+def _chain(chain: Expanded, numbers: list[Any]) -> list[Any]:
+    for name in chain._parts:
+        part = vars(chain)[name]
+        with scope(f"{part!r}".partition("(")[0] + name):
+            numbers = part(numbers)
+    return numbers
 
 
 class Loss(Expanded):
     """A loss of one sample, or of a list of samples and a list of targets."""
 
-    def __init__(self, title: str, function: Callable[[list[Any], Any], Any], is_sum: bool) -> None:
-        super().__init__(title)
-        self._function, self._is_sum = function, is_sum
-
     def __call__(self, x: Iterable[Any], target: Any = None) -> Any:
         """Return the loss of outputs; those of several samples are averaged, or added up if PyTorch does so."""
-        outputs = [*x]
+        outputs, total = [*_listed(x)], vars(self)["total"]
         if not isinstance(outputs[0], list):
             loss = self._function(outputs, target)
-            per_number = self._is_sum and self._function is not functions.cross_entropy
+            per_number = total is functions.sum and self._function is not functions.cross_entropy
             return loss * float(len(outputs)) if per_number else loss
-        losses = [self(sample, wanted) for sample, wanted in zip(outputs, target, strict=True)]
-        return functions.sum(losses) if self._is_sum else functions.mean(losses)
+        return total([self(sample, wanted) for sample, wanted in zip(outputs, target, strict=True)])
 
 
 def torch() -> Any:
@@ -137,7 +122,7 @@ def torch() -> Any:
     return torch
 
 
-def from_torch(module: Any) -> Expanded | Loss:
+def from_torch(module: Any) -> Expanded:
     """Expand a small PyTorch network into `Value`s with its weights, to draw, step through and explain.
 
     It may consist of Linear, activations (ReLU, Tanh, Sigmoid, GELU, ELU, SELU, SiLU, Softplus, LeakyReLU, Softsign,
@@ -167,41 +152,41 @@ def from_torch(module: Any) -> Expanded | Loss:
     return _expanded(library, module, "", {})
 
 
-def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Any:
-    """Return a module expanded; a module or parameter that occurs twice is shared here too."""
-    if id(module) not in known:
-        kind = _kind(library, module, path)
-        _check_settings(module, kind, path)
-        title = "\n".join(str(module).split("\n")[:1]).rstrip("(") if kind == "Sequential" else str(module)
-        known[id(module)] = _made(library, module, kind, title, path, known)
-    return known[id(module)]
-
-
-def _made(library: Any, module: Any, kind: str, title: str, path: str, known: dict[int, Any]) -> Expanded | Loss:
+def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Expanded:
+    """Return a module expanded; a parameter that occurs twice is shared here too."""
+    kind, title = _kind(library, module, path), str(module).partition("(\n")[0]
+    _check_settings(module, kind, path)
     if kind == "Sequential":
         parts = {name: _expanded(library, part, f"{path}{name}.", known) for name, part in module._modules.items()}
-        return _Chain(title, parts)
+        return Expanded(title, _chain, parts)
     if kind == "Linear":
-        return _Linear(title, *[_leaves(getattr(module, name), f"{path}{name}", known) for name in ("weight", "bias")])
+        leaves = {name: _leaves(getattr(module, name), f"{path}{name}", known) for name in ("weight", "bias")}
+        return Expanded(title, _linear, {name: part for name, part in leaves.items() if part is not None})
     if kind in _OF_LIST:
-        return _Function(title, _OF_LIST[kind])
+        return Expanded(title, lambda _, x: _OF_LIST[kind](x))
     if kind in _LOSSES:
-        return Loss(title, _LOSSES[kind], module.reduction == "sum")
+        return Loss(title, _LOSSES[kind], {"total": functions.sum if module.reduction == "sum" else functions.mean})
     function = _OF_ONE[kind](module)
-    return _Function(title, lambda x: [function(number) for number in x])
+    return Expanded(title, lambda _, x: [function(number) for number in x])
 
 
 def _leaves(parameter: Any, name: str, known: dict[int, Any]) -> Any:
     """Return a parameter as nested lists of leaves, or None."""
-    if parameter is not None and id(parameter) not in known:
+    if parameter is None:
+        return None
+    if id(parameter) not in known:
+        named = (Value(number, key) for key, number in _flat(name, parameter.tolist()))
+        known[id(parameter)] = trees.rebuilt(parameter.tolist(), named)
+    return known[id(parameter)]
 
-        def leaves(numbers: Any, inside: str) -> Any:
-            if isinstance(numbers, list):
-                return [leaves(number, f"{inside}.{place}") for place, number in enumerate(numbers)]
-            return Value(numbers, inside)
 
-        known[id(parameter)] = leaves(parameter.detach().tolist(), name)
-    return None if parameter is None else known[id(parameter)]
+def _flat(name: str, numbers: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the numbers in nested lists with dotted names."""
+    if isinstance(numbers, list):
+        for place, part in enumerate(numbers):
+            yield from _flat(f"{name}.{place}", part)
+    else:
+        yield name, numbers
 
 
 def _kind(library: Any, module: Any, path: str) -> str:
@@ -236,3 +221,240 @@ def _check_settings(module: Any, kind: str, path: str) -> None:
 
 def _at(path: str) -> str:
     return f" at {path[:-1]!r}" if path else ""
+
+
+# -- the comparison ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor: how many numbers it has, in how many digits they agree, and the number that agrees least."""
+
+    name: str
+    size: int
+    digits: float
+    finding: Finding
+
+
+@dataclass(frozen=True, repr=False)
+class Agreement(Report):
+    """What `check_against` found; print it, or look at it in a notebook.
+
+    Attributes:
+        rows: one per tensor: the outputs, the loss, and the gradients of input and parameters.
+        dtype: the type in which PyTorch computed.
+    """
+
+    rows: tuple[Row, ...] = ()
+    dtype: str = "float64"
+
+    def __repr__(self) -> str:
+        wide = max(len(row.name) for row in self.rows)
+        lines = [f"{self.title}: {self.verdict}", "", f"  {'':{wide}}  numbers  digits, against {self.dtype}"]
+        for row in self.rows:
+            lines.append(f"  {row.name:{wide}}  {row.size:7,}  {row.digits:6.1f}{_said(row)}")
+        return on_screen("\n".join(lines))
+
+
+def _said(row: Row) -> str:
+    """Return what to say about a tensor that does not simply agree."""
+    found = row.finding
+    if found.verdict is Verdict.PASS and not (found.remark and row.digits < _FEW):
+        return ""
+    mine, theirs = (number(x, ALL_DIGITS) for x in (found.claimed, found.expected))
+    return f"  {found.verdict}: {found.where} is {mine} here, and {theirs} in PyTorch{found.remark}"
+
+
+def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target: Any = None) -> Agreement:
+    """Compare a network of this package with one of PyTorch: outputs, and gradients of parameters and inputs.
+
+    Without a loss, the gradients are those of the sum of the outputs times 1, 2, 3, ... No `.grad` changes.
+
+    Args:
+        model: the network of this package, such as `from_torch(module)`; or an `nn.MLP` with the same numbers as
+            parameters, neuron by neuron.
+        module: the `torch.nn.Module`, which `from_torch` must be able to expand.
+        inputs: one sample, a list of numbers, or several: a list of lists, an array or a tensor.
+        loss: a loss of PyTorch that `from_torch` takes, such as `torch.nn.CrossEntropyLoss()`.
+        target: what the loss compares with, for each sample.
+
+    Returns:
+        a report: true if everything agrees, as far as rounding lets one see. It has `.rows`, one per tensor, with the
+        `.digits` in which both agree.
+
+    Raises:
+        MissingError: PyTorch is not installed.
+        OperandError: model is not an `nn.Module`, module not one of PyTorch, or an input is not a number.
+        ArgumentError: the two do not have the same parameters, or `from_torch` cannot expand the module or the loss.
+
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())  # doctest: +SKIP
+    >>> bool(am.check_against(am.from_torch(module), module, [1.0, -2.0]))  # doctest: +SKIP
+    True
+    """
+    if not isinstance(model, Module) or not callable(model):
+        raise OperandError(
+            f"check_against() takes a model of this package, not {shown(model)}.", "Pass from_torch(module) first."
+        )
+    expanded, (samples, targets) = from_torch(module), _data(inputs, loss, target)
+    parameters = _paired(model, expanded)
+    ours = _by_tensor(_ours(model, parameters, samples, None if loss is None else from_torch(loss), targets))
+    dtype = next((p.dtype for p in module.parameters()), torch().float64)
+    theirs = _by_tensor(_theirs(module, samples, loss, targets, dtype))
+    exact = _by_tensor(_theirs(_exact(module, parameters), samples, copy.deepcopy(loss), targets, torch().float64))
+    rows = tuple([_row(name, ours[name], theirs[name], exact[name]) for name in ours if name in theirs])
+    title = f"{str(model).partition(' of ')[0]} against PyTorch"
+    return Agreement(title, tuple([row.finding for row in rows]), rows, str(dtype).removeprefix("torch."))
+
+
+def _data(inputs: Any, loss: Any, target: Any) -> tuple[list[list[float]], Any]:
+    """Return the inputs as a list of samples; and one target for each, a class or a list of numbers."""
+    listed = _listed(inputs)
+    if not isinstance(listed, (list, tuple)) or not listed:
+        raise OperandError(f"check_against() takes a list of numbers, not {shown(inputs)}.", "Pass [1.0, 2.0].")
+    is_many = isinstance(listed[0], (list, tuple))
+    samples = [*listed] if is_many else [listed]
+    for x in [x for sample in samples for x in sample]:
+        if as_number(x) is None:
+            raise OperandError(f"check_against() takes numbers as inputs, not {shown(x)}.", "Pass a list of numbers.")
+    if len({*map(len, samples)}) > 1:
+        raise ArgumentError("The samples have different lengths.", "Pass lists of equal length.")
+    floats = [[float(x) for x in sample] for sample in samples]
+    if loss is None:
+        return floats, None
+    if target is None:
+        raise ArgumentError("check_against() got a loss and no target.", "Pass target=..., one per sample.")
+    found = _listed(target)
+    found = [*found] if is_many and isinstance(found, (list, tuple)) else [found]
+    if len(found) != len(samples):
+        raise ArgumentError(
+            f"There are {len(samples)} samples and {len(found)} targets.", "Pass one target per sample."
+        )
+    is_class = type(loss).__name__ == "CrossEntropyLoss"
+    return floats, [x if is_class or isinstance(x, (list, tuple)) else [x] for x in found]
+
+
+def _paired(model: Module, expanded: Expanded) -> dict[str, Value]:
+    """Return the model's parameters by PyTorch's names, after a look at their numbers."""
+    own, theirs = by_name(model), by_name(expanded)
+    if len(own) != len(theirs):
+        raise ArgumentError(
+            f"The model has {len(own):,} parameters, and PyTorch's module has {len(theirs):,}.",
+            "Compare networks of equal sizes, or pass from_torch(module).",
+        )
+    if own.keys() != theirs.keys():  # neuron by neuron, with the bias after the weights
+        layers: dict[str, int] = {}
+
+        def order(name: str) -> tuple[int, int, bool, list[int]]:
+            tensor, (neuron, *others) = _split(name)
+            layer, _, kind = tensor.rpartition(".")
+            return layers.setdefault(layer, len(layers)), neuron, kind == "bias", others
+
+        own = dict(zip(sorted(theirs, key=order), own.values(), strict=True))
+    for name, parameter in own.items():
+        other = theirs[name].data
+        if abs(parameter.data - other) > 1e-6 * abs(other):
+            raise ArgumentError(
+                f"PyTorch's {name} is {other!r}, but the model's is {parameter.data!r}.",
+                "Give both the same parameters, or pass from_torch(module).",
+            )
+    return own
+
+
+def _ours(
+    model: Callable[..., Any], parameters: dict[str, Value], samples: list[list[float]], loss: Any, targets: Any
+) -> Numbers:
+    inputs = [[Value(x) for x in sample] for sample in samples]
+    outputs = [[output] if is_node(output) else [*output] for output in map(model, inputs)]
+    if loss is None:
+        flat = [x for output in outputs for x in output]
+        root = functions.dot(flat, [float(place) for place in range(1, len(flat) + 1)])
+    else:
+        root = loss(outputs, targets)
+    if not is_node(root):
+        raise ArgumentError("The model's outputs depend on none of its inputs.", "Return what it computes from them.")
+    found = {name: x.data for name, x in _flat("output", outputs)} | ({} if loss is None else {"loss": root.data})
+    slopes = adjoints(root)
+    for name, node in [*_flat("input", inputs), *parameters.items()]:
+        slope = slopes.get(node, ZERO)
+        found[f"gradient of {name}"] = 0.0 if slope is ZERO else float(slope)
+    return found
+
+
+def _exact(module: Any, parameters: dict[str, Value]) -> Any:
+    """Return a copy in float64, with the numbers of the model: its own may be rounded."""
+    copied = copy.deepcopy(module).to(torch().float64)
+    for name, tensor in copied.named_parameters():
+        numbers = [parameters[key].data for key, _ in _flat(name, tensor.tolist())]
+        tensor.data = torch().tensor(numbers, dtype=tensor.dtype).reshape(tensor.shape)
+    return copied
+
+
+def _theirs(module: Any, samples: list[list[float]], loss: Any, targets: Any, dtype: Any) -> Numbers:
+    """Return PyTorch's numbers, computed in a type; they change no `.grad`."""
+    library = torch()
+    inputs = library.tensor(samples, dtype=dtype, requires_grad=True)
+    output = module(inputs)
+    if loss is None:
+        root = (output.reshape(-1) * library.arange(1, output.numel() + 1, dtype=dtype)).sum()
+    else:
+        is_class = all(isinstance(target, int) for target in targets)
+        root = loss(output, library.tensor(targets, dtype=library.long if is_class else dtype))
+    named = {"input": inputs, **{name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}}
+    slopes = library.autograd.grad(root, [*named.values()], allow_unused=True)
+    found = dict(_flat("output", output.tolist())) | ({} if loss is None else {"loss": root.item()})
+    for (name, tensor), slope in zip(named.items(), slopes, strict=True):
+        found |= _flat(f"gradient of {name}", (library.zeros_like(tensor) if slope is None else slope).tolist())
+    return found
+
+
+def _split(name: str) -> tuple[str, list[int]]:
+    """Split the name of one number, "0.weight.1.0", into tensor and place: "0.weight" and [1, 0]."""
+    parts = name.split(".")
+    last = max(place for place, part in enumerate(parts) if not part.isdecimal())
+    return ".".join(parts[: last + 1]), [*map(int, parts[last + 1 :])]
+
+
+def _by_tensor(numbers: Numbers) -> dict[str, Numbers]:
+    """Return the numbers of each tensor by place, such as "[1, 0]"."""
+    found: dict[str, Numbers] = {}
+    for name, x in numbers.items():
+        tensor, place = _split(name)
+        found.setdefault(tensor, {})[str(place or "")] = x
+    return found
+
+
+def _row(name: str, ours: Numbers, theirs: Numbers, exact: Numbers) -> Row:
+    """Compare one tensor."""
+    if ours.keys() != theirs.keys():
+        finding = Finding(name.removeprefix("gradient of "), Verdict.FAIL, float(len(ours)), float(len(theirs)),
+                          remark=" (numbers of elements)")  # fmt: skip
+        return Row(name, len(ours), 0.0, finding)
+    largest = max((abs(x) for x in exact.values() if math.isfinite(x)), default=0.0)
+    findings = [_finding(f"{name}{place}", ours[place], theirs[place], exact[place], largest) for place in ours]
+    digits = [_digits(ours[place], theirs[place]) for place in ours]
+    severe = worst(finding.verdict for finding in findings)
+    _, least = min((n, k) for k, n in enumerate(digits) if findings[k].verdict is severe)
+    return Row(name, len(ours), min(digits), findings[least])
+
+
+def _finding(where: str, mine: float, theirs: float, exact: float, largest: float) -> Finding:
+    difference = abs(mine - exact)
+    if mine == exact or difference <= _SAME * abs(exact):
+        return Finding(where, Verdict.PASS, mine, theirs)
+    if difference <= _ROUNDING * largest:
+        return Finding(where, Verdict.PASS, mine, theirs, remark=", which is rounding beside the larger ones")
+    if math.isnan(mine) and math.isnan(exact):
+        return Finding(where, Verdict.DOMAIN, mine, theirs, remark=": no value in both")
+    if difference <= _ROUNDING:
+        return Finding(where, Verdict.NOISE, mine, theirs, _ROUNDING, remark=": both are rounding, seen from 1")
+    return Finding(where, Verdict.FAIL, mine, theirs)
+
+
+def _digits(mine: float, theirs: float) -> float:
+    """Return in how many decimal digits two numbers agree."""
+    if math.isnan(mine) or math.isnan(theirs):
+        return 0.0
+    if mine == theirs:
+        return _MOST_DIGITS
+    relative = abs(mine - theirs) / max(abs(mine), abs(theirs))
+    return min(max(-math.log10(relative), 0.0) + 0.0, _MOST_DIGITS) if math.isfinite(relative) else 0.0

@@ -1,224 +1,183 @@
 """How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin anew.
 
 A wrong engine is one of the right ways with one or two of them replaced. Its mistake is known when the gradients of all
-graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.engines`.
+graphs are those of such a walk. Not here: the right sweep (`core.sweep`). Read next: `check.trials`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_mini.check.graphs import Graph, is_close
 from autograd_mini.check.verdicts import Named
 
 Edges = Sequence[Sequence[tuple[int, float]]]
 Event = tuple[int, int]  # a node, and the number of the edge along which it hands on
-Walk = Callable[[Edges, int, bool], Iterable[Event]]
+Walk = Callable[[Edges, int, bool], Iterable[Event]]  # edges, root, and whether the last operand comes first
+_LOST = 0.01  # of a local derivative such as 1 - y**2 in its tail, beside a tolerance
 _LONGEST = 3000  # events of a walk along every path
-
-
-# -- in which order nodes hand on --------------------------------------------------------------------------------------
-
-
-def _operands(edges: Edges, node: int, mirrored: bool) -> Iterable[int]:
-    return reversed(range(len(edges[node]))) if mirrored else range(len(edges[node]))
-
-
-def _whole(edges: Edges, nodes: Iterable[int]) -> Iterator[Event]:
-    return ((node, edge) for node in nodes for edge in range(len(edges[node])))
-
-
-def _ordered(edges: Edges, root: int, mirrored: bool) -> list[int]:
-    """Return the nodes behind a root, operands first."""
-    found: dict[int, None] = {}
-    path = [(root, iter(_operands(edges, root, mirrored)))]
-    while path:
-        node, rest = path[-1]
-        for edge in rest:
-            operand = edges[node][edge][0]
-            if operand not in found:
-                path.append((operand, iter(_operands(edges, operand, mirrored))))
-                break
-        else:
-            found[path.pop()[0]] = None
-    return [*found]
-
-
-def _topological(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
-    return _whole(edges, reversed(_ordered(edges, root, mirrored)))
-
-
-def _leaves_first(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
-    return _whole(edges, _ordered(edges, root, mirrored))
-
-
-def _stacked(last_in: bool, once: bool) -> Walk:
-    """Return a walk that keeps the nodes to visit in a stack, or in a queue."""
-
-    def walk(edges: Edges, root: int, mirrored: bool) -> Iterable[Event]:
-        waiting, seen, nodes = deque([root]), {root}, []
-        while waiting and len(nodes) < _LONGEST:
-            node = waiting.pop() if last_in else waiting.popleft()
-            nodes.append(node)
-            for edge in _operands(edges, node, mirrored):
-                operand = edges[node][edge][0]
-                if not (once and operand in seen):
-                    seen.add(operand)
-                    waiting.append(operand)
-        return _whole(edges, nodes)
-
-    return walk
-
-
-def _recursive(once: bool, at_once: bool) -> Walk:
-    """Return the recursion into operands: after each contribution (`at_once`), or after all of a node."""
-
-    def walk(edges: Edges, root: int, mirrored: bool) -> Iterator[Event]:
-        seen = {root}
-        path = [(root, iter([*_operands(edges, root, mirrored)]))]
-        if not at_once:
-            yield from _whole(edges, [root])
-        while path:
-            node, rest = path[-1]
-            for edge in rest:
-                operand = edges[node][edge][0]
-                if at_once:
-                    yield node, edge
-                if once and operand in seen:
-                    continue
-                seen.add(operand)
-                if not at_once:
-                    yield from _whole(edges, [operand])
-                path.append((operand, iter([*_operands(edges, operand, mirrored)])))
-                break
-            else:
-                path.pop()
-
-    return walk
-
-
-# -- the table ---------------------------------------------------------------------------------------------------------
 
 
 class Way(NamedTuple):
     """One way to do a part of backpropagation; a wrong one has a name."""
 
     mistake: Named | None
-    do: object
+    do: Any
 
 
-def _named(name: str, sentence: str, correction: str) -> Named:
-    return Named(name, sentence, correction)
+# -- in which order nodes hand on --------------------------------------------------------------------------------------
+
+
+def _behind(edges: Edges, root: int, mirrored: bool = False) -> list[int]:
+    """Return the nodes behind a root, operands first."""
+    found: dict[int, None] = {}
+    path = [root]
+    while path:
+        if missing := [operand for operand, _ in edges[path[-1]] if operand not in found]:
+            path.append(missing[-1 if mirrored else 0])
+        else:
+            found[path.pop()] = None
+    return [*found]
+
+
+def _sorted(edges: Edges, root: int, mirrored: bool, step: int = -1) -> Iterable[Event]:
+    nodes = _behind(edges, root, mirrored)[::step]
+    return ((node, edge) for node in nodes for edge in range(len(edges[node])))
+
+
+def _unsorted(last_in: bool = True, once: bool = True, at_once: bool = False, late: bool = False) -> Walk:
+    """Return a walk whose nodes wait in a stack, as in a recursion, or in a queue: `late` ones are seen at their turn.
+
+    If `at_once`, a recursion goes on after each contribution, not after all of a node.
+    """
+
+    def walk(edges: Edges, root: int, mirrored: bool) -> Iterator[Event]:
+        def parts(node: int) -> list[tuple[int, list[int]]]:
+            whole = [*range(len(edges[node]))]
+            return [(node, [edge]) for edge in whole[:: 1 if mirrored else -1]] if at_once else [(node, whole)]
+
+        waiting, seen = deque(parts(root)), {root} if not late else set()
+        while waiting:
+            node, part = waiting.pop() if last_in else waiting.popleft()
+            if late and node in seen:
+                continue
+            yield from [(node, edge) for edge in part]
+            seen.add(node)
+            for edge in part[:: -1 if mirrored else 1]:
+                operand = edges[node][edge][0]
+                if not (once and operand in seen):
+                    waiting += parts(operand)
+                    seen |= {operand} if not late else set()
+
+    return walk
+
+
+_along_paths = _unsorted(once=False, at_once=True)  # with a gradient of its own: `operand.backward(gradient * local)`
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
 
 
 _SORT = "Sort the nodes so that operands come before results, once per node, and go through them in reverse."
-_EARLY = "A node hands its gradient on before all of its consumers have added to it"
-_REVERSE = _named("reverse-order", "backward() goes from the leaves to the root, or handles the root alone: nothing "
-                  "gets further than the operands of the root.",
-                  "Go through the sorted nodes in reverse: reversed(order).")  # fmt: skip
-_VISITED = _named("early-visit", f"{_EARLY}: the recursion visits each node once, when it first reaches it.", _SORT)
-_STACK = _named("stack-walk", f"{_EARLY}: a plain stack does not give the nodes in topological order.", _SORT)
-_QUEUE = _named("queue-walk", f"{_EARLY}: a plain queue, breadth first, is not a topological order.", _SORT)
-_PATHS = _named(
-    "depth-first", f"{_EARLY}, and again after each: a recursion, or a plain stack, takes every path.", _SORT
-)
+
+
+def _early(name: str, how: str) -> Named:
+    return Named(name, f"A node hands its gradient on before all of its consumers have added to it{how}.", _SORT)
+
+
+_REVERSE = Named("reverse-order", "backward() goes from the leaves to the root, or handles the root alone: nothing "
+                 "gets further than the operands of the root.",
+                 "Go through the sorted nodes in reverse: reversed(order).")  # fmt: skip
+_VISITED = _early("early-visit", ": the recursion visits each node once, when it first reaches it")
+_STACK = _early("stack-walk", ": a plain stack does not give the nodes in topological order")
+_QUEUE = _early("queue-walk", ": a plain queue, breadth first, is not a topological order")
+_PATHS = _early("depth-first", ", and again after each: a recursion, or a plain stack, takes every path")
 WALKS = (
-    Way(None, _topological), Way(_REVERSE, _leaves_first),
-    Way(_VISITED, _recursive(once=True, at_once=False)), Way(_VISITED, _recursive(once=True, at_once=True)),
-    Way(_STACK, _stacked(last_in=True, once=True)), Way(_QUEUE, _stacked(last_in=False, once=True)),
-    Way(_PATHS, _recursive(once=False, at_once=True)), Way(_PATHS, _recursive(once=False, at_once=False)),
-    Way(_QUEUE, _stacked(last_in=False, once=False)),
+    Way(None, _sorted), Way(None, _along_paths), Way(_REVERSE, partial(_sorted, step=1)),
+    Way(_VISITED, _unsorted(late=True)), Way(_VISITED, _unsorted(at_once=True)),
+    Way(_STACK, _unsorted()), Way(_QUEUE, _unsorted(last_in=False)),
+    Way(_PATHS, _unsorted(once=False, at_once=True)), Way(_PATHS, _unsorted(once=False)),
+    Way(_QUEUE, _unsorted(last_in=False, once=False)),
 )  # fmt: skip
 
 ADD, EVERYWHERE, ONCE_FIRST, ONCE_LAST = "+=", "=", "first of equals", "last of equals"
-_EQUAL = _named("equal-operands", "An operand that appears twice, as in x * x, gets its contribution once.",
-                "Keep the operands in a tuple, not in a set or a dict, and add a contribution for each.")  # fmt: skip
+_EQUAL = Named("equal-operands", "An operand that appears twice, as in x * x, gets its contribution once.",
+               "Keep the operands in a tuple, not in a set or a dict, and add a contribution for each.")  # fmt: skip
 _RESTART = "Set the gradient of all computed nodes to 0 at the beginning of backward(); leaves keep theirs."
 BEGINNINGS = (
     Way(None, "restart"),
-    Way(_named("stale-interior", "Computed nodes keep the gradient of the backward() before, and hand it on again. "
-               "This matters if a node is used by two calls of backward(); with a new graph per step it does not.",
-               _RESTART), "stale"),
-    Way(_named("root-added", "backward() adds 1 to the gradient of the root instead of setting it, and computed nodes "
-               "keep the gradient of the call before.", f"{_RESTART} Then set that of the root to 1."), "root added"),
-    Way(_named("overwritten", "backward() clears the gradients of the leaves: a second call replaces what the first "
-               "one left there, instead of adding to it.",
-               "Clear only computed nodes; let the user clear leaves, as in zero_grad()."), "clear all"),
-    Way(_named("no-seed", "The gradient of the root is never set to 1, so everything is 0.",
-               "Begin backward() with self.grad = 1.0."), "no seed"),
+    Way(Named("stale-interior", "Computed nodes keep the gradient of the backward() before, and hand it on again. "
+              "This matters if a node is used by two calls of backward(); with a new graph per step it does not.",
+              _RESTART), "stale"),
+    Way(Named("root-added", "backward() adds 1 to the gradient of the root instead of setting it, and computed nodes "
+              "keep the gradient of the call before.", f"{_RESTART} Then set that of the root to 1."), "root added"),
+    Way(Named("overwritten", "backward() clears the gradients of the leaves: a second call replaces what the first "
+              "one left there, instead of adding to it.",
+              "Clear only computed nodes; let the user clear leaves, as in zero_grad()."), "clear all"),
+    Way(Named("no-seed", "The gradient of the root is never set to 1, so everything is 0.",
+              "Begin backward() with self.grad = 1.0."), "no seed"),
 )  # fmt: skip
 
 
-def _sums(operations: Iterable[str]) -> Iterator[Way]:
-    """Yield the ways to add up, of an engine with these operations."""
-
-    def assigned(where: str) -> Named:
-        return _named("assigned", f"The gradient is assigned with = {where}, so a second contribution replaces the "
-                      "first.", "Write += for every contribution: self.grad += …")  # fmt: skip
-
-    yield Way(None, ADD)
-    yield Way(assigned("everywhere"), EVERYWHERE)
-    for op in operations:
-        yield Way(assigned(f"in {op}"), op)
-    yield Way(_EQUAL, ONCE_FIRST)
-    yield Way(_EQUAL, ONCE_LAST)
+def _sums(operations: Iterable[str]) -> list[Way]:
+    """Return the ways to add up, of an engine with these operations."""
+    assigned = [
+        Way(Named("assigned", f"The gradient is assigned with = {where}, so a second contribution replaces the first.",
+                  "Write += for every contribution: self.grad += …"), op)
+        for op, where in [(EVERYWHERE, "everywhere"), *[(op, f"in {op}") for op in operations]]
+    ]  # fmt: skip
+    return [Way(None, ADD), *assigned, Way(_EQUAL, ONCE_FIRST), Way(_EQUAL, ONCE_LAST)]
 
 
 def gradients(
     graph: Graph, walk: Walk, sums: str, beginning: str, mirrored: bool = False, edges: Edges | None = None
 ) -> list[float]:
     """Return what an engine that works this way leaves in the nodes of a graph."""
-    edges, found = edges or graph.edges, [0.0] * len(graph)
-    first = len(graph.leaves)
+    edges, found, first = edges or graph.edges, [0.0] * len(graph), len(graph.leaves)
+    if sums in (ONCE_FIRST, ONCE_LAST):  # of equal operands, one is left
+        edges = [[*dict(pairs if sums == ONCE_LAST else reversed(pairs)).items()] for pairs in edges]
     for root in [root % len(graph) for root in graph.roots]:
-        behind = _ordered(edges, root, False)
-        for node in behind:
+        for node in _behind(edges, root):
             if beginning == "clear all" or (node >= first and beginning == "restart"):
                 found[node] = 0.0
         if beginning != "no seed":
             found[root] = 1.0 + found[root] * (beginning == "root added")
+        carried = {root: found[root]}  # the gradient of each node on the path, where a walk hands that on
         for node, edge in islice(walk(edges, root, mirrored), _LONGEST):
             operand, local = edges[node][edge]
-            if sums in (ONCE_FIRST, ONCE_LAST):
-                others = edges[node][:edge] if sums == ONCE_FIRST else edges[node][edge + 1 :]
-                if any(other == operand for other, _ in others):
-                    continue
+            carried[operand] = (carried if walk is _along_paths else found)[node] * local
             is_assigned = sums == EVERYWHERE or (node >= first and sums == graph.steps[node - first].op)
-            found[operand] = found[node] * local + (0.0 if is_assigned else found[operand])
+            found[operand] = carried[operand] + (0.0 if is_assigned else found[operand])
     return found
 
 
 def right(graph: Graph) -> list[float]:
     """Return the right gradients, in the order of the graph's nodes."""
-    return gradients(graph, _topological, ADD, "restart")
+    return gradients(graph, _sorted, ADD, "restart")
 
 
 def magnitudes(graph: Graph) -> list[float]:
-    """Return how large the terms are that add up to each gradient: their rounding is no mistake."""
-    edges = [[(operand, abs(local)) for operand, local in pairs] for pairs in graph.edges]
-    return gradients(graph, _topological, ADD, "restart", edges=edges)
+    """Return how large the terms are that add up to each gradient; their rounding is not a mistake."""
+    edges = [[(operand, abs(local) + _LOST) for operand, local in pairs] for pairs in graph.edges]
+    return gradients(graph, _sorted, ADD, "restart", edges=edges)
 
 
 def named_mistakes(observed: Sequence[tuple[Graph, Sequence[float]]], tolerance: float) -> tuple[Named, ...]:
     """Return the mistakes, as few as possible, that explain the gradients of the leaves of all graphs."""
     operations = dict.fromkeys(step.op for graph, _ in observed for step in graph.steps)
-    ways = sorted(
-        product(WALKS, [*_sums(operations)], BEGINNINGS), key=lambda ways: sum(w.mistake is not None for w in ways)
-    )
-    for walk, sums, beginning in ways:
-        if all(_explains(case, seen, walk.do, sums.do, beginning.do, tolerance) for case, seen in observed):
-            return tuple([way.mistake for way in (walk, sums, beginning) if way.mistake is not None])
+    found = product(WALKS, _sums(operations), BEGINNINGS)
+    for ways in sorted(found, key=lambda ways: sum(way.mistake is not None for way in ways)):
+        if all(_explains(graph, seen, ways, tolerance) for graph, seen in observed):
+            return tuple([way.mistake for way in ways if way.mistake is not None])
     return ()
 
 
-def _explains(
-    graph: Graph, seen: Sequence[float], walk: object, sums: object, beginning: object, tolerance: float
-) -> bool:
-    for mirrored in (False, True):  # an engine may take operands in either order
-        simulated = gradients(graph, walk, sums, beginning, mirrored)  # type: ignore[arg-type]
-        if all(is_close(a, b, tolerance) for a, b in zip(seen, simulated, strict=False)):
-            return True
-    return False
+def _explains(graph: Graph, seen: Sequence[float], ways: Sequence[Way], tolerance: float) -> bool:
+    """Return True if an engine that takes operands in one order or the other leaves these gradients."""
+    walk, sums, beginning = [way.do for way in ways]
+    left = (gradients(graph, walk, sums, beginning, mirrored) for mirrored in (False, True))
+    return any(all(is_close(a, b, tolerance) for a, b in zip(seen, found, strict=False)) for found in left)

@@ -77,6 +77,12 @@ class Finding:
         return f"{text}\n        {self.remark}" if self.remark else text
 
 
+def on_screen(text: str, most: int | None = None) -> str:
+    """Return a report as it can be printed: harmless, and wrapped, by default to the width of the terminal."""
+    wide = columns() if most is None else most
+    return "\n".join(part for line in printable_lines(text).split("\n") for part in wrapped(line, wide))
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What a check found; print it as text. It is true if everything is right.
@@ -103,7 +109,7 @@ class Report:
         return self.ok
 
     def __repr__(self) -> str:
-        return _broken(printable_lines("\n".join([f"{self.title}: {self.verdict}", *self._lines()])), columns())
+        return on_screen("\n".join([f"{self.title}: {self.verdict}", *self._lines()]))
 
     def _lines(self) -> list[str]:
         """Return the lines below the title: first what is wrong."""
@@ -126,11 +132,7 @@ class Report:
         """Return the report and, for some of its numbers, the error of differences over the step, which has a U."""
         order = sorted(self.findings, key=lambda finding: -_SEVERITY.index(finding.verdict))
         curves = "".join(_curve(finding) for finding in [f for f in order if f.curve][:4])
-        return f"<pre>{html.escape(_broken(str(self), _COLUMNS))}</pre>{curves}"
-
-
-def _broken(text: str, most: int) -> str:
-    return "\n".join(part for line in text.split("\n") for part in wrapped(line, most))
+        return f"<pre>{html.escape(on_screen(str(self), _COLUMNS))}</pre>{curves}"
 
 
 @dataclass(frozen=True)

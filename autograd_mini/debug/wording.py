@@ -10,8 +10,10 @@ import linecache
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import product
 from typing import Any
 
+from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.timeline.travel import Trace
@@ -20,7 +22,7 @@ from autograd_mini.errors import counted
 from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
-from autograd_mini.notation.text import bare, bracketed, elided, number
+from autograd_mini.notation.text import bare, bracketed, elided, guarded, number
 from autograd_mini.output.streams import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
@@ -286,6 +288,66 @@ class Wording:
             for word, lines in (("in ", came), ("out", went))
             for position, line in enumerate(some(lines))
         ] + between
+
+    # -- why -----------------------------------------------------------------------------------------------------------
+
+    def rules(self, node: Value, steps: Sequence[Step] = ()) -> list[str]:
+        """Return the local derivatives of a node as formulas with their numbers: those of some steps, or all."""
+        if node.op is None:
+            return [f"{self.symbol(node)} is a leaf: it was given, not computed"]
+        turn = self.trace.journal.turn_of(node)
+        chosen = [step.index - turn[0] for step in steps] or [*range(len(turn))]
+        known = self.trace.rules(node)
+        rows = []
+        for place in chosen[:_FEW]:
+            step, rule = self.trace[turn[place]], known[place]
+            assert step.operand is not None  # it is a contribution
+            if rule is None:
+                local = f"∂{self.symbol(node)}/∂{self.symbol(step.operand)}"
+                rows.append((local, f"= {number(step.local)}   its rule cannot be written in symbols"))
+            else:
+                operation = rule.operation(self.symbol)
+                operation = operation if width(operation) <= _LONGEST else self.symbol(node)
+                local = f"∂{operation}/∂{self.symbol(step.operand)}"
+                rows.append((local, f"= {rule.text(self.symbol, self.trace.value)}"))
+        nothing = [f"{self.symbol(node)} hands on nothing: no gradient flows through it"]
+        return some(aligned(rows) + [""] * (len(chosen) - len(rows))) if rows else nothing
+
+    def call_rules(self, call: Call) -> list[str]:
+        """Return the derivatives of a call as a whole: closed form, numbers, result."""
+        fold, rows = call.fold, []
+        for output, by in product(fold.outputs, fold.inputs):
+            if call.slope(output, by) is not None:
+                text = call.text(output, by, self.trace.value)
+                rows.append((f"∂{self.symbol(output)}/∂{self.symbol(by)}", f"= {text}"))
+        form = call.form()
+        where = [f"with {form.where}"] if form is not None else []
+        return some(aligned(rows)) + where
+
+    def paths(self, node: Value) -> list[str]:
+        """Return every path from the root to a node, with the product of its local derivatives, and their sum."""
+        found = self.trace.paths(node, opened=self.trace.opened)
+        if not found.paths:
+            return [f"No path leads from {self.symbol(self.trace.root)} to {self.symbol(node)}."]
+        rows = []
+        for path in found.paths:
+            nodes = [self.trace.root, *[link.operand for link in path.links]]
+            factors = [number(link.local) for link in path.links]
+            factors = [number(self.trace.seed), *factors] if self.trace.seed != 1.0 or not factors else factors
+            multiplied = " × ".join([factors[0], *map(guarded, factors[1:])])
+            rows.append((" → ".join(map(self.symbol, nodes)), f"  {multiplied}", f"= {number(path.product)}"))
+        lines = [f"   {line}" for line in aligned(rows)]
+        if self.columns and max(map(width, lines)) > self.columns:
+            lines = [line for way, *rest in rows for line in (f"   {way}", f"     {' '.join(rest)}")]
+        total = number(found.total)
+        if found.left_out:
+            gradient = number(self.trace.journal.gradient(node, len(self.trace) - 1))
+            sum_ = (
+                f"sum {total} of the {len(found.paths)} heaviest of {found.count:,} paths; the gradient is {gradient}"
+            )
+        else:
+            sum_ = f"{self.gradient(node)} = {total}, the sum over {counted(found.count, 'path')}"
+        return [*lines, f"   {self.paint('result', sum_)}"]
 
     # -- tables --------------------------------------------------------------------------------------------------------
 

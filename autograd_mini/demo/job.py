@@ -6,11 +6,10 @@ Not here: command-line arguments (`cli`), derivatives. Read next: `output`.
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Sequence
 from math import exp, fsum, hypot, sqrt, ulp
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autograd_mini.demo.data import Dataset
 from autograd_mini.drawing import draw
@@ -19,7 +18,7 @@ from autograd_mini.functions.logits import softmax
 from autograd_mini.functions.losses import cross_entropy
 from autograd_mini.functions.sums import dot, mean
 from autograd_mini.optim import Adam
-from autograd_mini.output.streams import abandon, printable, write
+from autograd_mini.output.streams import printable, progress
 from autograd_mini.program.scopes import scope
 
 _WIDEST = 8  # classes shown in a table
@@ -57,34 +56,19 @@ class SoftmaxClassifier:
         return sum(zs.index(max(zs)) == label for zs, label in zip(guesses, data.labels, strict=True)) / len(data)
 
 
-class _Progress:
-    """Standard error; if it is closed or full, training continues without a progress bar."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.stderr, name)
-
-    def write(self, text: str) -> None:
-        try:
-            write(sys.stderr, text)
-        except OSError:
-            abandon(sys.stderr)
-
-
 def train(model: SoftmaxClassifier, data: Dataset, steps: int = 400, batch: int = 32, seed: int = 0) -> None:
     """Minimise the mean cross-entropy with Adam, on random batches, with a progress bar on standard error."""
-    from tqdm import trange  # here, so that importing the package loads only the standard library
-
     descent = Adam(model.parameters(), lr=0.1)
     generator = random.Random(seed)
-    progress = trange(steps, desc="training", unit="step", file=_Progress())
-    for step in progress:
+    bar = progress(range(steps), "training", "step")
+    for step in bar:
         chosen = generator.sample(range(len(data)), min(batch, len(data)))
         loss = mean([cross_entropy(model.logits(data.rows[i]), data.labels[i]) for i in chosen])
         descent.zero_grad()
         loss.backward()
         descent.lr = 0.1 * (1.0 - step / steps)
         descent.step()
-        progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 
 
 class Derived(NamedTuple):

@@ -1,7 +1,7 @@
 """How an operation is written, described once: a sign between its operands, a power, a fraction, a call.
 
 Texts, pictures, pages, lessons and notebooks render this description. Not here: the names of the operands (`names`).
-Read next: `notation.closed_forms`.
+Read next: `notation.local_rules`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 # Characters that XML forbids, that would control a terminal or change the direction of text, or that break lines.
@@ -155,6 +155,26 @@ def reason(error: OSError) -> str:
     """Return the subject and the text of a system error: "net.csv: No such file or directory"."""
     what = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {what}" if error.filename not in (None, "") else what
+
+
+def progress(items: Iterable[Any], what: str, unit: str, total: int | None = None) -> Any:
+    """Iterate with a progress bar on standard error; if that is closed or full, go on without one."""
+    from tqdm import tqdm  # here, so that importing the package loads only the standard library
+
+    return tqdm(items, desc=what, unit=unit, total=total, file=_Errors())
+
+
+class _Errors:
+    """Standard error, for a bar that must not end the work."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> None:
+        try:
+            write(sys.stderr, text)
+        except OSError:
+            abandon(sys.stderr)
 
 
 class WatchedInput(io.RawIOBase):

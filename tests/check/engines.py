@@ -140,6 +140,11 @@ class Value:
         for operand, _ in self.edges:
             operand.walk_recursive_after(nodes)
 
+    def walk_paths(self, nodes, gradient=1.0):
+        for operand, local in self.edges:
+            operand.grad = gradient * local + (0.0 if self.op in self.assigns else operand.grad)
+            operand.walk_paths(nodes, gradient * local)
+
     def walk_visited(self, nodes, seen=None):
         seen = {self} if seen is None else seen
         self.hand_on()

@@ -12,15 +12,16 @@ import subprocess
 import sys
 import time
 
-import micrograd.engine
 import numpy as np
 import pytest
 
 import autograd_mini as am
 import autograd_mini.micrograd
+from autograd_mini.check import examination
 from autograd_mini.check.child import examined, loaded, told
 from autograd_mini.check.engines import check_engine
 from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.programs import Limits
 from autograd_mini.check.sweeps import WALKS, gradients, right
 from tests.check import engines
 from tests.check.engines import planted
@@ -33,6 +34,8 @@ PLANTED = {  # switches of the engine: the names of the mistakes
     "recursion": ({"order": "recursive"}, ["depth-first"]),
     "recursion, then": ({"order": "recursive_after"}, ["depth-first"]),
     "visited": ({"order": "visited"}, ["early-visit"]),
+    "=, each path for itself": ({"order": "paths", "assigns": ALL}, ["assigned"]),
+    "= in mul, each path for itself": ({"order": "paths", "assigns": ("mul",)}, ["assigned"]),
     "stack": ({"order": "stack"}, ["stack-walk"]),
     "stack, all paths": ({"order": "stack_paths"}, ["depth-first"]),
     "queue": ({"order": "queue"}, ["queue-walk"]),
@@ -49,6 +52,20 @@ PLANTED = {  # switches of the engine: the names of the mistakes
     "= in mul, stale": ({"assigns": ("mul",), "beginning": "stale"}, ["assigned", "stale-interior"]),
     "stack, stale": ({"order": "stack", "beginning": "stale"}, ["stack-walk", "stale-interior"]),
     "recursion, =": ({"order": "recursive", "assigns": ("add",)}, ["depth-first", "assigned"]),
+    "tanh: 1 - x * x": ({"rules": {"tanh": lambda y, x: (1.0 - x * x,)}}, ["output-form"]),
+    "tanh: sign": ({"rules": {"tanh": lambda y, x: (y * y - 1.0,)}}, ["sign"]),
+    "exp: 1": ({"rules": {"exp": lambda y, x: (1.0,)}}, ["inner-derivative"]),
+    "mul: 1": ({"rules": {"mul": lambda y, a, b: (1.0, 1.0)}}, ["inner-derivative"]),
+    "div: sign": ({"rules": {"div": lambda y, a, b: (1.0 / b, a / b**2)}}, ["sign"]),
+    "div: -a / b": ({"rules": {"div": lambda y, a, b: (1.0 / b, -a / b)}}, ["formula"]),
+    "sub: 1": ({"rules": {"sub": lambda y, a, b: (1.0, 1.0)}}, ["sign"]),
+    "log: x": ({"rules": {"log": lambda y, x: (x,)}}, ["reciprocal"]),
+    "relu: 1": ({"rules": {"relu": lambda y, x: (1.0,)}}, ["formula"]),
+    "nothing known": ({"rules": {"tanh": lambda y, x: (math.cos(7.0 * x),)}}, ["wrong-rule"]),
+    "tanh, stack, stale": (
+        {"rules": {"tanh": lambda y, x: (y * y - 1.0,)}, "order": "stack", "beginning": "stale"},
+        ["sign", "stack-walk", "stale-interior"],
+    ),
     "swapped": ({"rules": {"mul": lambda y, a, b: (a, b)}}, ["swapped"]),
     "forgotten": ({"rules": {"div": lambda y, a, b: (1.0 / b, 0.0)}}, ["forgotten"]),
 }
@@ -103,8 +120,38 @@ def test_right_engines_pass(make):
     assert f"PASS, {len(report.findings)} graphs are right." in str(report)
 
 
+def test_right_engines_are_right_in_random_graphs(monkeypatch):
+    """No false alarm in many of them, although 1 - y * y loses digits and sums cancel."""
+    monkeypatch.setattr(examination, "_RANDOM", effort(300, 5000))
+    report = check_engine(engines.Value)
+    assert report.ok, str(report)
+    assert len(report.findings) > effort(300, 5000)
+
+
+ORDERS = ["leaves_first", "recursive", "recursive_after", "visited", "stack", "stack_paths", "queue", "queue_paths"]
+PAIRS = [
+    *[{"order": order, "assigns": assigns} for order in ORDERS for assigns in (ALL, ("mul",), ("exp",))],
+    *[{"order": order, "beginning": begin} for order in ORDERS for begin in ("stale", "root added", "clear all")],
+    *[{"order": order, "merges_equal": True} for order in ORDERS],
+    *[{"assigns": a, "beginning": begin} for a in (ALL, ("add",), ("log",)) for begin in ("stale", "clear all")],
+    *[{"order": order, "rules": {"exp": lambda y, x: (x,)}} for order in ORDERS],
+]
+
+
+@pytest.mark.parametrize("number", range(0, len(PAIRS), effort(5, 1)))
+def test_two_mistakes_at_once_never_pass(number):
+    """And something is said about them: all examples are wrong, and most have a name."""
+    report = check_engine(planted(**PAIRS[number]))
+    assert report.verdict == "FAIL"
+    assert report.examples
+    assert report.mistakes, str(report)
+
+
+@pytest.mark.peer("micrograd")
 def test_micrograd_hands_on_stale_gradients():
     """micrograd gives 3.0 where 2.0 is right after a second backward(); one call of a new graph is right."""
+    import micrograd.engine
+
     report = check_engine(micrograd.engine.Value)
     assert [mistake.name for mistake in report.mistakes] == ["stale-interior"]
     (example,) = report.examples
@@ -115,7 +162,7 @@ def test_micrograd_hands_on_stale_gradients():
     assert (x.grad, example.theirs[0], example.right[0]) == (3, 3.0, 2.0)
     assert example.program[2:] == ("a = x + y", "b = a + y", "b.backward()", "b.backward()")
     assert example.sentence.startswith("x.grad is 3, and 2 is right. On the way back, a.grad is wrong first: 2 instead")
-    assert {remark.name for remark in report.remarks} == {"set-order", "recursion-limit"}
+    assert {remark.name for remark in report.remarks} - {"set-order"} == {"recursion-limit"}  # addresses decide
     wrong = [finding for finding in report.findings if finding.verdict == "FAIL"]
     assert all(finding.where.count("backward()") == 2 for finding in wrong)
     with pytest.raises(AssertionError, match="stale-interior"):
@@ -128,6 +175,7 @@ def test_other_names_are_found():
     report = check_engine(engines.Scalar)
     assert [example.program[1] for example in report.examples] == ["a = x.log()"]
     assert report.examples[0].sentence.startswith("x.log() gives 1.0986126220013874, and 1.0986122886681098 is right")
+    assert report.mistakes[0].sentence.startswith("It computes log of x + 1e-06")
     assert {remark.name for remark in report.remarks} == {"missing", "recursion-limit"}
 
 
@@ -182,11 +230,111 @@ def test_a_missing_operator_is_not_wrong():
     assert (report.ok, report.verdict) == (False, "NOISE")
 
 
+def test_what_raises_in_backward_is_no_missing_operation():
+    """A gradient that begins as None, and an operation whose backward step fails, are told as what they are."""
+
+    class Unset(engines.Value):
+        def __init__(self, data, edges=(), op=""):
+            super().__init__(data, edges, op)
+            self.grad = None
+
+    report = check_engine(type("Unset", (Unset,), {"beginning": "no seed"}))
+    assert (report.ok, report.verdict) == (False, "NOISE")
+    assert "Cannot tell about x + y: backward() raises TypeError" in str(report)
+
+    class Broken(engines.Value):
+        def hand(self, edge):
+            if self.op == "tanh":
+                raise KeyError("t")
+            super().hand(edge)
+
+    report = check_engine(Broken)
+    assert (report.verdict, [remark.name for remark in report.remarks]) == ("NOISE", ["raises"])
+    assert "Cannot tell about x.tanh(): backward() raises KeyError: 't'." in str(report)
+
+    class Exiting(engines.Value):
+        def exp(self):
+            raise SystemExit
+
+    assert check_engine(Exiting).verdict == "NOISE"
+
+
+def test_zero_grad_must_clear():
+    """If numbers have a zero_grad(), the gradient is 0 or None after it."""
+
+    class Clearing(engines.Value):
+        def zero_grad(self):
+            self.grad = None
+
+    class Forgetting(engines.Value):
+        def zero_grad(self):
+            self.gradient = 0.0
+
+    class Strict(engines.Value):
+        def zero_grad(self, nodes):
+            raise AssertionError
+
+    assert check_engine(Clearing).ok
+    assert check_engine(Strict).ok
+    report = check_engine(Forgetting)
+    assert (report.verdict, report.mistakes[0].name) == ("FAIL", "zero-grad")
+    assert "After a.zero_grad(), a.grad is 1, and 0 is right." in str(report)
+
+
+def test_backward_may_take_the_gradient():
+    """`backward(gradient)` without a default gets 1.0."""
+
+    class Taking(engines.Value):
+        def backward(self, gradient):
+            assert gradient == 1.0
+            super().backward()
+
+    assert check_engine(Taking).ok
+
+
 def test_wrong_values_are_told_from_wrong_gradients():
     """Where the forward number is wrong already, no gradient is blamed."""
     report = check_engine(planted(functions={"exp": lambda x: math.exp(x) + 1e-6}))
     assert report.verdict == "FAIL"
     assert report.examples[0].sentence.startswith("x.exp() gives")
+    assert report.mistakes[0].name == "wrong-value"
+
+
+@pytest.mark.parametrize("name", ["__rsub__", "__rtruediv__"])
+def test_a_reflected_operator_the_wrong_way_round_is_named(name):
+    """2 - x as x - 2, 2 / x as x / 2."""
+    plain = getattr(engines.Value, name.replace("__r", "__"))
+    report = check_engine(planted(**{name: lambda self, other: plain(self, other)}))
+    assert [mistake.name for mistake in report.mistakes] == ["reflected"]
+    assert len(report.examples) == 1
+
+
+def test_power_has_known_mistakes_of_its_own():
+    """y * x**y, and the factor forgotten; exponents are constants there."""
+    for rule in (lambda x, p: p * x**p, lambda x, p: x ** (p - 1)):
+
+        class Power(engines.Value):
+            def __pow__(self, p, rule=rule):
+                assert isinstance(p, (int, float))
+                return self._made("pow", (), self.data**p, (rule(self.data, p),))
+
+        (mistake,) = check_engine(Power).mistakes
+        assert mistake.name == "formula"
+        assert "x ** y is " in mistake.sentence
+
+
+def test_an_order_that_changes_from_run_to_run_is_noticed():
+    """Here the operands are shuffled, as a set does by the addresses of its members."""
+    chance = random.Random(0)
+
+    class Shuffled(engines.Value):
+        def sorted(self):
+            for node in super().sorted():
+                node.edges = tuple(chance.sample(node.edges, len(node.edges)))
+            return super().sorted()
+
+    report = check_engine(Shuffled)
+    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"set-order"})
 
 
 def test_recursion_and_paths_are_limits():
@@ -214,7 +362,7 @@ def test_recursion_and_paths_are_limits():
 
     report = check_engine(Recursive)
     assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"recursion-limit"})
-    report = check_engine(Paths, seconds=0.3)
+    report = check_engine(Paths, seconds=0.8)
     assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"every-path"})
 
 
@@ -228,9 +376,9 @@ def test_an_engine_that_hangs_is_interrupted():
                     time.sleep(0.001)
             super().walk_topological(nodes)
 
-    report = check_engine(Hanging, seconds=0.2)
+    report = check_engine(Hanging, seconds=0.5)
     assert (report.ok, report.verdict) == (False, "NOISE")
-    assert "did not end within 0.2 s: x = Hanging(3); y = Hanging(2); a = x * y; a.backward()" in str(report)
+    assert "did not end within 0.5 s: x = Hanging(3); y = Hanging(2); a = x * y; a.backward()" in str(report)
 
 
 def test_an_engine_that_prints_is_not_heard(capsys):
@@ -409,15 +557,15 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
     file = tmp_path / "stubborn.py"
     file.write_text(
         "import subprocess, sys, time\n"
-        'late = \'import time; open("early", "w"); time.sleep(1); open("late", "w")\'\n'
+        'late = \'import time; time.sleep(1); open("late", "w")\'\n'
         f"child = subprocess.Popen([sys.executable, '-S', '-c', late], cwd={str(tmp_path)!r})\n"
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
-    result = examined(f"{file}:Value", 1.0)
+    result = examined(f"{file}:Value", Limits(1.0))
     assert (result.status, result.verdict) == (2, "NOISE")
-    assert result.text.endswith("its process did not end within 1 s.")
-    time.sleep(0.8)
-    assert [path.name for path in tmp_path.iterdir() if not path.suffix] == ["early"]
+    assert result.text.endswith("cannot tell. It did not end within 1 s and was stopped.")
+    time.sleep(1.2)
+    assert not (tmp_path / "late").exists()
 
 
 def test_the_only_class_with_backward_needs_no_name(tmp_path, monkeypatch):

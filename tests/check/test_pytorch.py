@@ -9,8 +9,7 @@ import sys
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check.agreement import check_against
-from autograd_mini.check.pytorch import from_torch
+from autograd_mini.check.pytorch import check_against, from_torch
 
 peer = pytest.mark.peer("torch")
 
@@ -46,6 +45,16 @@ def test_activations_are_those_of_pytorch(name, nn):
         module = getattr(nn, name)(**settings)
         report = check_against(from_torch(module), module, SPECIAL)
         assert report.ok, str(report)
+
+
+@peer
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
+def test_softmax_is_that_of_pytorch(name, nn):
+    """Of one sample, of several, with ties and far apart."""
+    module = nn.Sequential(nn.Linear(3, 4), getattr(nn, name)(dim=-1)).double()
+    report = check_against(from_torch(module), module, [[0.5, 0.5, 0.5], [3.0, -2.0, 9.0], [0.0, 0.0, 0.0]])
+    assert report.ok, str(report)
+    assert min(row.digits for row in report.rows) > 11
 
 
 @peer
@@ -119,6 +128,8 @@ def test_it_has_pytorchs_names_and_is_a_model_like_any_other(nn):
     gradient = am.grad(lambda p: am.cross_entropy(am.nn.functional_call(model, p, [1.0, 2.0, 3.0]), 0))(numbers)
     assert gradient == {name: pytest.approx(p.grad, rel=1e-12) for name, p in model.named_parameters()}
     assert repr(model) == "Sequential"
+    tensor = next(module.parameters()).new_tensor([1.0, 2.0, 3.0])
+    assert [x.data for x in model(tensor)] == [x.data for x in model([1.0, 2.0, 3.0])]
 
 
 def flat(numbers, place=()):
@@ -158,7 +169,7 @@ def test_a_network_of_this_package_is_compared_neuron_by_neuron(nn):
     report = check_against(wrong, module, [1.0, 2.0])
     assert report.verdict == "FAIL"
     assert re.search(r"FAIL: output\[0, \d\] is .* here, and .* in PyTorch", str(report))
-    assert "<table>" in report._repr_html_()
+    assert report._repr_html_().partition(">")[2].startswith("MLP against PyTorch: FAIL")
     with pytest.raises(AssertionError, match="in PyTorch"):
         report.assert_ok()
     mlp.layers[1].neurons[0].w[2].data += 0.1
@@ -170,11 +181,11 @@ def test_a_network_of_this_package_is_compared_neuron_by_neuron(nn):
 
 @peer
 def test_rounding_is_no_agreement(nn):
-    """Where PyTorch's 1 - a has no digits, the verdict is that one cannot tell; where it is right, a tail passes."""
+    """Where PyTorch's 1 - a has no digits, the verdict says so; a tail in which it has some passes."""
     module = nn.Sequential(nn.Identity())
     report = check_against(from_torch(module), module, [40.0, 0.0], loss=nn.CrossEntropyLoss(), target=0)
     assert report.verdict == "NOISE"
-    assert not report.ok
+    assert "both are rounding, seen from 1" in str(report)
     report = check_against(from_torch(module), module, [8.0, 0.0], loss=nn.CrossEntropyLoss(), target=0)
     assert report.ok
     module = nn.Sequential(nn.LogSigmoid())
@@ -221,6 +232,7 @@ def test_what_cannot_be_expanded_is_named(nn):
         model([1.0, 2.0, 3.0])
     for inputs, rest, what in (
         ([], {}, "takes a list of numbers"), (3.0, {}, "takes a list of numbers"), (["1"], {}, "numbers as inputs"),
+        ([[1.0, 2.0], [1.0]], {}, "different lengths"),
         ([1.0, 2.0], {"loss": nn.MSELoss()}, "a loss and no target"),
         ([[1.0, 2.0]], {"loss": nn.MSELoss(), "target": [1.0, 2.0]}, "1 samples and 2 targets"),
     ):  # fmt: skip

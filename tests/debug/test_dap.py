@@ -1944,3 +1944,19 @@ def test_the_extension_has_the_version_of_the_package():
     """The extension's manifest carries the version of the installed package."""
     manifest = json.loads((files("autograd_mini.debug") / "vscode" / "package.json").read_text(encoding="utf-8"))
     assert manifest["version"] == version("autograd-mini")
+
+
+def test_a_contribution_says_its_rule():
+    """Among the variables of a step stands the local derivative as a formula, with its numbers."""
+    from autograd_mini.debug.dap.variables import Variables
+    from autograd_mini.debug.wording import Wording
+
+    a, b = Value(3.0, name="a"), Value(1.5, name="b")
+    trace = debug.trace(a / b)
+    trace.seek(len(trace) - 1)
+    variables = Variables(Wording(trace))
+    chain = variables.rows(variables.scopes()[0]["variablesReference"])
+    rules = [
+        row["value"] for step in chain for row in variables.rows(step["variablesReference"]) if row["name"] == "rule"
+    ]
+    assert rules == ["∂(a / b)/∂a = 1 / b = 1 / 1.5 = 0.6667", "∂(a / b)/∂b = −a / b² = −3 / 1.5² = -1.333"]

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from autograd_mini import ArgumentError, OperandError, Value, debug
 from autograd_mini.debug.pages import Page, page_of_program
 from autograd_mini.debug.pages.listing import spans
 from autograd_mini.debug.pages.mathml import formula
+from autograd_mini.debug.pages.plots import plot
 from autograd_mini.debug.pages.scenes import MOST
 from autograd_mini.debug.program import debug_program
 from autograd_mini.debug.timeline.travel import Trace
@@ -95,7 +97,7 @@ class Visit:
     def labels(self) -> dict[str, tuple[str, str]]:
         """What the boxes say: value and gradient, in full, by name."""
         found = self.page.evaluate(
-            "[...document.querySelectorAll('.box')].map((box) => box.getAttribute('aria-label'))"
+            "[...document.querySelectorAll('.shot:not([hidden]) .box')].map((box) => box.getAttribute('aria-label'))"
         )
         pairs = [re.fullmatch(r"(.*): value (.*), gradient (.*)", label, re.DOTALL) for label in found]
         return {pair[1]: (pair[2], pair[3].removesuffix(" so far")) for pair in pairs}
@@ -104,7 +106,8 @@ class Visit:
         """The last two texts in the boxes, by name."""
         return dict(
             self.page.evaluate(
-                "[...document.querySelectorAll('.box')].map((box) => [box.getAttribute('aria-label').split(': ')[0],"
+                "[...document.querySelectorAll('.shot:not([hidden]) .box')].map("
+                "(box) => [box.getAttribute('aria-label').split(': ')[0],"
                 " [...box.querySelectorAll(':scope > text')].slice(-2).map((text) => text.textContent)])"
             )
         )
@@ -257,14 +260,16 @@ def test_several_nodes_of_one_name_are_told_apart(tmp_path, visit):
 def test_local_derivatives_are_known_as_soon_as_a_node_is_computed(softmax, tmp_path, visit):
     """In the forward phase the slopes of the current node, and those before it, appear in formula and arrows."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=8")
-    locals_of = "[...document.querySelectorAll('.slopes mn[data-exact]')].map((number) => number.dataset.exact)"
+    locals_of = (
+        "[...document.querySelectorAll('.local math:last-child mn[data-exact]')].map((number) => number.dataset.exact)"
+    )
     turn = softmax.journal.turn_of(softmax[8].node)
     assert shown.page.evaluate(locals_of) == [repr(softmax[index].local) for index in turn]
     known = shown.page.locator(".edge.known text").all_text_contents()
     assert len(known) == 9  # on the arrows too, not yet on those to log and neg
     shown.keys("End")
-    assert shown.page.locator(".slopes").count() == 0
-    arrows = shown.page.locator(".edge text").all_text_contents()
+    assert shown.page.locator(".local").count() == 1  # of the contribution alone
+    arrows = shown.page.locator(".shot:not([hidden]) .edge text").all_text_contents()
     assert "−1" in map(str.strip, arrows)  # as in the boxes, no hyphen
     assert "-" not in "".join(arrows)
 
@@ -520,12 +525,13 @@ def test_buttons(softmax, tmp_path, visit):
         shown.page.get_by_role("button", name=name, exact=True).click(force=True)  # one is dimmed
         visited.append(shown.step)
     assert visited == [1, 22, 22, 21, 0, softmax.start, 0]
-    before = shown.page.locator("#picture > svg").bounding_box()["width"]
+    picture = shown.page.locator(".shot:visible > svg")
+    before = picture.bounding_box()["width"]
     shown.page.get_by_role("button", name="larger").click()
-    larger = shown.page.locator("#picture > svg").bounding_box()["width"]
+    larger = picture.bounding_box()["width"]
     assert larger == pytest.approx(1.25 * before)
     shown.page.get_by_role("button", name="fit").click()
-    assert shown.page.locator("#picture > svg").bounding_box()["width"] == pytest.approx(before)
+    assert picture.bounding_box()["width"] == pytest.approx(before)
 
 
 @in_browser
@@ -620,6 +626,22 @@ def test_everything_is_reached_by_keyboard_and_focus_is_seen(softmax, tmp_path, 
         }"""
         assert shown.evaluate(visible)
     assert {"one step on", "step", "speed", "keys", "larger", "z0", "loss", "digits"} <= reached
+
+
+@in_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_axe_finds_nothing(softmax, tmp_path, chromium, scheme, width):
+    """The checker of accessibility that others trust has no complaint, with paths shown too."""
+    axe = pytest.importorskip("axe_core_python")
+    script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "bypass_csp": True}
+    shown = Visit(chromium, debug.page(softmax, tmp_path / "page.html"), "#step=19", **options)
+    shown.page.evaluate(script)
+    for _ in range(2):
+        assert [found["id"] for found in shown.page.evaluate("axe.run()")["violations"]] == []
+        shown.page.evaluate("trails(0)")
+    shown.context.close()
 
 
 CONTRAST = """() => {
@@ -873,10 +895,11 @@ def test_what_a_page_knows_in_a_scene_is_what_the_trace_says(root):
     text = re.search(r'<script type="application/json" id="data">(.*?)</script>', Page(trace).html, re.DOTALL)[1]
     data = json.loads(text)
     nodes = {trace.label(node): node for node in trace.journal.order}
-    assert {box["name"] for box in data["boxes"]} == {*nodes}
+    boxes = data["pictures"][0]["boxes"]
+    assert {box["name"] for box in boxes} == {*nodes}
     for index, scene in enumerate(data["scenes"]):
         assert (scene["step"], scene["phase"]) == (index, trace[index].phase)
-        for shown in data["boxes"] + data["rows"]:
+        for shown in [{**box, **box["slots"][0]} for box in boxes] + data["rows"]:
             node = nodes[shown["name"]]
             found = []
             for entries in shown["values"], shown["gradients"]:
@@ -896,12 +919,13 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 26 boxes."
     assert int(shown.page.locator("#slider").get_attribute("max")) == len(trace) - 1
-    box = shown.page.locator(".box", has_text="Neuron2").first
+    box = shown.page.locator(".shot:not([hidden]) .box", has_text="Neuron2").first
     inside = [n for n in trace.journal.order if n.scope and n.scope.path[:2] == ("Layer0", "Neuron2")]
     weights = [x for n in inside for x in n.operands if type(x) is Value and x.op is None and x.name is None]
     for index in (trace.start + 3, len(trace) - 40, len(trace) - 1):
-        shown.page.evaluate(f"location.hash = '#step={index}'")
-        shown.page.wait_for_function(f"document.querySelector('#count').textContent.startsWith('step {index} ')")
+        shown.page.evaluate(f"location.hash = '#step={index}&open=cross_entropy'")
+        shown.page.wait_for_timeout(100)
+        assert shown.step == index
         numbers = [trace.grad(node, index) for node in {*inside, *weights}]
         largest = max((g for g in numbers if g is not None), key=abs, default=None)
         said = box.get_attribute("aria-label").partition("gradient ")[2].removesuffix(" so far")
@@ -1071,3 +1095,322 @@ def test_the_product_of_a_formula_is_its_result(softmax):
     """upstream times local is the contribution, bit for bit, in every formula that the page has."""
     for step in softmax[softmax.start + 1 :]:
         assert math.prod([step.upstream, step.local]) == step.contribution
+
+
+# -- the local rule ----------------------------------------------------------------------------------------------------
+
+
+@in_browser
+def test_the_local_derivative_stands_beside_the_chain_rule(softmax, tmp_path, visit):
+    """The rule in symbols, in numbers, and its result, which is the number of the arrow; a plot with the tangent."""
+    log = next(node for node in softmax.journal.order if node.op == "log")
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), f"#step={softmax.journal.turn_of(log)[0]}")
+    assert "".join(shown.text(".local").split()) == "∂log(a0)∂a0=1a0=10.659=1.517"  # the page has no fraction bars here
+    plot = shown.page.locator("#plot svg")
+    assert plot.get_attribute("aria-label") == "log at 0.659: -0.417, slope 1.517"
+    assert plot.locator(".curve").count() == plot.locator(".tangent").count() == 1
+    last = "[...document.querySelectorAll('.local math:last-child mn')].map((number) => number.dataset.exact)"
+    for index in range(softmax.start + 1, len(softmax)):
+        shown.page.evaluate(f"show({index})")
+        assert shown.page.evaluate(last) == [repr(softmax[index].local)]
+
+
+def test_a_plot_has_its_tangent_where_the_operation_is():
+    """The spot lies on the curve, the tangent has the slope of the derivative, and nothing else is drawn."""
+    x = Value(0.5, name="x")
+    for y in (am.exp(x), am.log(x), x * x, 2.0 / x, am.tan(x), x**3.0, am.sqrt(x)):
+        trace = debug.trace(y)
+        drawn = plot(trace, y, 0, "plot-0")
+        spot = [float(found) for found in re.search(r'cx="([-\d.]+)" cy="([-\d.]+)"', drawn).groups()]
+        ends = [[*map(float, pair.split(","))] for pair in re.search(r'tangent" d="M(.*?)L(.*?)"', drawn).groups()]
+        middle = [(a + b) / 2 for a, b in zip(*ends, strict=True)]
+        assert middle == pytest.approx(spot, abs=0.2)
+        points = [
+            [*map(float, pair.split(","))] for pair in re.findall(r"[ML]([-\d.]+,[-\d.]+)", drawn.split('curve"')[1])
+        ]
+        assert min(math.dist(spot, point) for point in points[:-2]) < 240 or y is x * x
+        assert "style=" not in drawn
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan, 1e300, 0.0])
+def test_no_plot_where_there_is_nothing_to_see(number):
+    """At a pole, nan, or far out the page has the formula alone."""
+    x = Value(number, name="x")
+    y = am.log(x) if number == 0.0 else am.exp(x)
+    assert plot(debug.trace(y), y, 0, "plot-0") == ""
+
+
+# -- paths -------------------------------------------------------------------------------------------------------------
+
+
+@in_browser
+def test_a_click_on_a_leaf_lights_up_its_paths(softmax, tmp_path, visit):
+    """Every path with its product, adding up to the gradient; a click on one leaves it alone lit; Escape ends it."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
+    shown.page.locator('.box[aria-label^="z0:"]').click()
+    found = softmax.paths(softmax.nodes("z0")[0])
+    assert shown.text("#paths-title") == "2 paths from loss to z0: adding up to −0.341, the gradient."
+    ways = shown.page.locator("#ways .way").all_text_contents()
+    assert ways == ["loss → a[t].log() → a[0] → e[0] → z0", "loss → a[t].log() → a[0] → S → e[0] + e[1] → e[0] → z0"]
+    products = [text.rpartition("= ")[2] for text in shown.page.locator("#ways .product").all_text_contents()]
+    assert products == [am.notation.text.number(path.product).replace("-", "−") for path in found.paths]
+    lit = "[...document.querySelectorAll('.box.lit')].map((box) => box.getAttribute('aria-label').split(':')[0])"
+    assert {*shown.page.evaluate(lit)} == {"loss", "a[t].log()", "a[0]", "S", "e[0] + e[1]", "e[0]", "z0"}
+    assert shown.page.locator(".edge.lit").count() == 7
+    shown.page.locator("#ways button").first.click()
+    assert "S" not in shown.page.evaluate(lit)
+    assert shown.page.locator(".edge.lit").count() == 4
+    shown.keys("ArrowLeft")
+    assert shown.page.locator(".edge.lit").count() == 4  # stepping keeps them
+    shown.keys("Escape")
+    assert shown.page.evaluate(lit) == []
+    assert not shown.page.locator("#paths").is_visible()
+    shown.page.get_by_role("button", name="z1", exact=True).focus()  # in the table
+    shown.keys("Enter")
+    assert shown.text("#paths-title").startswith("1 path from loss to z1:")
+
+
+# -- room --------------------------------------------------------------------------------------------------------------
+
+
+def chain(length: int) -> Value:
+    x = Value(0.5, name="x")
+    y = x
+    for _ in range(length):
+        y = am.sin(y)
+    return y
+
+
+SEEN = """() => {
+  const area = document.querySelector("#picture"), outer = area.getBoundingClientRect();
+  const inner = document.querySelector(".shot:not([hidden]) > svg").getBoundingClientRect();
+  return outer.left <= inner.left && inner.right <= outer.right && outer.top <= inner.top
+    && inner.bottom <= outer.bottom && area.scrollWidth <= area.clientWidth && area.scrollHeight <= area.clientHeight;
+}"""
+
+
+@in_browser
+@pytest.mark.parametrize("viewport", [(1400, 900), (1024, 640), (390, 844)])
+def test_fit_shows_all_of_the_picture(tmp_path, visit, viewport):
+    """A chain of 36 nodes, a network and a softmax: after "fit" nothing is cut off."""
+    size = {"width": viewport[0], "height": viewport[1]}
+    for name, trace in (("chain", debug.trace(chain(36))), ("network", network([4, 3])), ("wide", network([12, 8, 4]))):
+        shown = visit(debug.page(trace, tmp_path / f"{name}.html"), "", viewport=size)
+        shown.page.get_by_role("button", name="fit").click()
+        assert shown.page.evaluate(SEEN), name
+        shown.keys("-", "-", "0")
+        assert shown.page.evaluate(SEEN), name
+
+
+@in_browser
+def test_panels_are_resized_by_keyboard_and_by_mouse(softmax, tmp_path, visit):
+    """A line between panels is a separator that says its place; arrow keys there do not step."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=5")
+    for name, key, selector, side in (
+        ("height of the lower panels", "ArrowUp", "#rule", "height"),
+        ("width of the panels on the right", "ArrowLeft", "#gradients", "width"),
+        ("width of the source", "ArrowLeft", "#source", "width"),
+    ):
+        bar = shown.page.get_by_role("separator", name=name)
+        before = shown.page.locator(selector).bounding_box()[side], int(bar.get_attribute("aria-valuenow"))
+        bar.focus()
+        shown.keys(key, key)
+        after = shown.page.locator(selector).bounding_box()[side], int(bar.get_attribute("aria-valuenow"))
+        assert after[0] > before[0] + 20
+        assert after[1] > before[1]
+    assert shown.step == 5
+    bar = shown.page.get_by_role("separator", name="width of the panels on the right").bounding_box()
+    width = shown.page.locator("#gradients").bounding_box()["width"]
+    shown.page.mouse.move(bar["x"] + 5, bar["y"] + bar["height"] - 60)
+    shown.page.mouse.down()
+    shown.page.mouse.move(bar["x"] - 95, bar["y"] + 100)
+    shown.page.mouse.up()
+    assert shown.page.locator("#gradients").bounding_box()["width"] == pytest.approx(width + 100, abs=3)
+
+
+@in_browser
+def test_long_names_in_the_table_take_two_lines(tmp_path, visit):
+    """A long name takes two lines at most, broken after a dot, and stands in the tooltip."""
+    long = [Value(1.0, name=f"transformer.layers[{i}].attention.query.weights[3][4]") for i in range(3)]
+    shown = visit(debug.page(am.sum(long) * 2.0, tmp_path / "page.html"), viewport={"width": 1100, "height": 800})
+    heights = shown.page.evaluate(
+        "[...document.querySelectorAll('#gradients tbody tr')].map((row) => row.offsetHeight)"
+    )
+    assert max(heights) < 52
+    assert "transformer.laye…y.weights[3][4]" in shown.page.locator("#gradients tbody th").first.get_attribute("title")
+
+
+@in_browser
+def test_a_ledger_of_every_step_is_printed_on_request(softmax, tmp_path, visit):
+    """The button asks what to print: the step alone takes one or two pages, the ledger a row for every step more."""
+    shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")
+
+    def pages() -> int:
+        return len(re.findall(rb"/Type\s*/Page\b", shown.page.pdf()))
+
+    alone = pages()
+    assert alone <= 2
+    shown.page.evaluate("window.print = () => { window.asked = true; }")
+    shown.page.get_by_role("button", name="print").click()
+    shown.page.get_by_role("button", name="a ledger of every step").click()
+    assert shown.page.evaluate("window.asked")
+    assert shown.page.locator("#ledger tbody tr").count() == len(softmax)
+    shown.page.emulate_media(media="print")
+    assert shown.page.locator("#ledger").is_visible()
+    assert not shown.page.get_by_role("dialog").is_visible()
+    assert pages() > alone
+    shown.page.evaluate("ledger()")  # printing has taken it away
+    text = "".join(shown.text("#ledger").split())
+    for step in softmax[softmax.start + 1 :]:
+        assert am.notation.text.number(step.contribution).replace("-", "−") in text
+    shown.page.emulate_media(media="screen")
+    shown.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not shown.page.locator("#ledger").is_visible()
+
+
+# -- folds -------------------------------------------------------------------------------------------------------------
+
+FOLDED = """\
+import autograd_mini as am
+x, w, v = am.Value(2.0, "x"), am.Value(0.5, "w"), am.Value(-1.0, "v")
+z = [w * x, v * x]
+a = am.softmax(z)
+h = am.tanh(a[0] * v)
+loss = -am.log(a[1]) + h
+loss.backward()
+"""
+
+
+@pytest.fixture
+def folded(tmp_path):
+    return recorded(tmp_path, FOLDED)
+
+
+def own(trace: Trace, name: str) -> set[int]:
+    """The steps that happen inside a call."""
+    (call,) = [call for call in trace.calls.values() if call.name == name]
+    return {step.index for step in trace if step.node in call.nodes and step.phase != "seed"}
+
+
+@in_browser
+def test_a_call_is_folded_and_one_motion(folded, tmp_path, visit):
+    """Stepping passes softmax and tanh as a whole, on the way there and back; no step inside is shown."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"))
+    inside = own(folded, "softmax") | own(folded, "tanh")
+    there = [shown.step]
+    while shown.step < len(folded) - 1:
+        shown.keys("ArrowRight")
+        there.append(shown.step)
+    calls = own(folded, "softmax"), own(folded, "tanh")
+    last_inside = {step for call in calls for step in call if step + 1 not in call or step + 1 == folded.start}
+    assert {*there} >= {*range(len(folded))} - inside
+    assert 4 <= len({*there} & inside) <= 6  # the end of each call in both phases; others may come in between
+    assert {*there} & inside <= last_inside
+    back = [shown.step]
+    while shown.step > 0:
+        shown.keys("ArrowLeft")
+        back.append(shown.step)
+    assert back == there[::-1]
+
+
+@in_browser
+def test_a_folded_call_has_its_own_derivative_and_closed_form(folded, tmp_path, visit):
+    """What it hands on is the sum over its results, as in the trace; the rule is the closed form with its numbers."""
+    trace = folded
+    shown = visit(debug.page(trace, tmp_path / "page.html"))
+    (call,) = [call for call in trace.calls.values() if call.name == "tanh"]
+    (y,), (x,) = call.fold.outputs, call.fold.inputs
+    last = max(step.index for step in trace[trace.start :] if step.node in call.nodes)
+    shown.page.evaluate(f"show({last})")
+    assert "".join(shown.page.locator(".local").first.text_content().split()).startswith("∂h∂(a[0]*v)=1−o2=1−")
+    product = trace.grad(y, last) * call.slope(y, x)
+    assert product == pytest.approx(trace.grad(x, last))
+    assert shown.exact()[-2:] == [repr(trace.grad(x, last)), repr(trace.grad(x, last))]
+    assert shown.page.locator("#plot svg").get_attribute("aria-label").startswith("tanh at ")
+    last = max(own(trace, "softmax"))
+    shown.page.evaluate(f"show({last})")
+    locals_ = ["".join(text.split()) for text in shown.page.locator(".local").all_text_contents()]
+    assert len(locals_) == 5  # two results by two operands, and what the letters mean
+    assert all("=ai(δij−aj)=" in text for text in locals_[:4])
+
+
+@in_browser
+def test_every_number_of_a_folded_box_is_that_of_the_trace(folded, tmp_path, visit):
+    """At the end of each motion; a box with several results lists each with its gradient."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"))
+    while shown.step < len(folded) - 1:
+        said = shown.page.locator(".shot:not([hidden]) .box.folded").first.get_attribute("aria-label")
+        index = shown.step
+        for name in ("a[0]", "a[1]"):
+            value, gradient = of_trace(folded, folded.nodes(name)[0], index)
+            assert re.search(
+                rf"{re.escape(name)}: value {re.escape(value)}, gradient {re.escape(gradient)}( so far)?;", said
+            )
+        shown.keys("ArrowRight")
+
+
+@in_browser
+def test_a_call_opens_by_click_key_or_choice_and_folds_again(folded, tmp_path, visit):
+    """A click on its box, S on the way, or the list; R or Escape fold it; the address says it, and leads back to it."""
+    page = debug.page(folded, tmp_path / "page.html")
+    shown = visit(page, f"#step={folded.start}")
+    boxes = shown.page.locator(".shot:not([hidden]) .box")
+    few = boxes.count()
+    shown.page.locator('.shot:not([hidden]) .box.folded[aria-label*="softmax"]').click()
+    assert boxes.count() > few
+    assert shown.page.url.endswith(f"#step={folded.start}&open=softmax")
+    assert shown.page.get_by_role("combobox", name="open").input_value() == "softmax"
+    shown.keys("r")
+    assert boxes.count() == few
+    assert shown.page.url.endswith(f"#step={folded.start}")
+    first = min(step for step in own(folded, "tanh") if step > folded.start)
+    while shown.step < first - 1:
+        shown.keys("ArrowRight")
+    shown.keys("s")
+    assert shown.step == first
+    assert shown.page.url.endswith(f"#step={first}&open=tanh")
+    shown.keys("ArrowRight")
+    assert shown.step == first + 1
+    again = visit(page, f"#step={first + 1}&open=tanh")
+    assert again.step == first + 1
+    assert again.labels() == shown.labels()
+    again.keys("Escape")
+    assert again.step > first + 1  # the end of the motion
+    again.page.get_by_role("combobox", name="open").select_option("all")
+    assert again.page.locator(".shot:not([hidden]) .box.folded").count() == 0
+    assert visit(page, "#step=3&open=nonsense").page.locator(".shot:not([hidden]) .box.folded").count() == 2
+
+
+@in_browser
+def test_paths_go_through_a_folded_call_as_one_factor(folded, tmp_path, visit):
+    """Their products add up to the gradient; in the open picture the whole call lights up."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"), "#step=0&open=softmax")
+    shown.page.get_by_role("button", name="w", exact=True).click()
+    ways = shown.page.locator("#ways .way").all_text_contents()
+    assert len(ways) == folded.paths(folded.nodes("w")[0]).count == 2
+    assert all("exp" not in way for way in ways)
+    lit = shown.page.locator(".shot:not([hidden]) .box.lit").count()
+    shown.keys("Escape")
+    shown.keys("Escape")
+    shown.page.get_by_role("button", name="w", exact=True).click()
+    assert lit > shown.page.locator(".shot:not([hidden]) .box.lit").count() > 3
+
+
+@in_browser
+def test_a_phone_gets_an_upright_picture(folded, tmp_path, visit):
+    """The arrows point down, and nothing has to be scrolled sideways."""
+    shown = visit(debug.page(folded, tmp_path / "page.html"), viewport={"width": 390, "height": 844})
+    size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
+    assert size["height"] > size["width"]
+    shown.page.set_viewport_size({"width": 1400, "height": 900})
+    shown.page.wait_for_timeout(200)
+    size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
+    assert size["width"] > size["height"]
+
+
+def test_a_quiz_asks_inside_of_calls_too(folded):
+    """So nothing is folded there."""
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', Page(folded, True).html, re.DOTALL)[1]
+    data = json.loads(text)
+    assert (data["folds"], data["inside"], len(data["pictures"])) <= ([], [], 2)
+    assert sum("quiz" in scene for scene in data["scenes"]) == len(folded) - folded.start - 1

@@ -290,6 +290,15 @@ def test_it_prints_as_a_worksheet_with_a_key(softmax, tmp_path, visit):  # noqa:
     assert len(page.pdf()) > 10_000
 
 
+def test_a_graph_too_large_for_a_quiz_is_refused():
+    """Where the page shows steps in groups, there is no single step to ask about."""
+    x = Value(1.0, name="x")
+    for _ in range(1500):
+        x = x * 1.001
+    with pytest.raises(am.ArgumentError, match="which a page shows in groups"):
+        _ = debug.page(x, quiz=True).html
+
+
 def test_a_page_without_a_quiz_asks_nothing(softmax):  # noqa: F811
     """The answers are data of a quiz alone."""
     assert '"slips"' not in debug.page(softmax).html

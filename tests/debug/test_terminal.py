@@ -1059,3 +1059,77 @@ def test_explain_is_about_who_received_what_is_not_finite(session):
     done = session(BROKEN, "jump 0", "b nonfinite", "c", "explain", "q", options=("--at", "2"))
     assert "Nothing is wrong" not in done.stdout
     assert "log(0) is -inf" in done.stdout
+
+
+# -- why ---------------------------------------------------------------------------------------------------------------
+
+
+def test_rule_writes_the_local_derivatives_as_formulas(shell):
+    """Of this step in the order of its contributions, of any node, and a leaf has none."""
+    assert shell("jump 14", "rule").splitlines()[-1] == "   ∂log(a)/∂a = 1 / a = 1 / 0.04743 = 21.09"
+    lines = [" ".join(line.split()) for line in shell("rule #9").splitlines()]
+    assert lines[0].endswith("= 1 / add#8 = 1 / 1.05 = 0.9526")
+    assert "² = −0.04979 / 1.05² = -0.04518" in lines[1]
+    assert shell("rule x") == "   x is a leaf: it was given, not computed\n"
+    assert shell("rule #3").splitlines() == ["   ∂(v × x)/∂v = x = 2", "   ∂(v × x)/∂x = v = -1"]
+
+
+def test_rule_of_an_operation_of_the_users_says_that_it_has_none():
+    """Its slope is told all the same."""
+    cube = am.primitive("cubed_by_math", lambda x: x**3, lambda y, x: (3.0 * float(x) ** 2,), check=False)
+    output = io.StringIO()
+    x = Value(2.0, name="x")
+    inner = terminal.Shell(["jump end", "rule"], stdin=io.StringIO(), stdout=output)
+    try:
+        y = cube(x)
+    except am.AutogradError:
+        pytest.skip("such a rule is refused")
+    finally:
+        am.core.row.TABLE.pop("cubed_by_math")
+    inner.interact(debug.trace(y))
+    assert "its rule cannot be written in symbols" in output.getvalue()
+
+
+def test_paths_lists_every_path_with_its_product(shell):
+    """A call such as softmax is one factor until it is opened; the products add up to the gradient."""
+    lines = shell("paths w").splitlines()
+    assert lines[0].split()[:7] == ["loss", "→", "log(a[1])", "→", "a", "→", "z[0]"] or "(-0.04518)" in lines[0]
+    assert lines[-1] == "   ∂loss/∂w = 1.905, the sum over 1 path"
+    lines = shell("open softmax", "paths w").splitlines()
+    assert lines[0] == "open: softmax"
+    assert lines[-1] == "   ∂loss/∂w = 1.905, the sum over 2 paths"
+    assert lines[2].endswith("= -0.09485")
+    assert shell("fold") == "open: nothing\n"
+    assert "∂loss/∂loss = 1, the sum over 1 path" in shell("paths loss")
+    (inner,) = shell.trace.nodes("#6")
+    assert f"the sum over {shell.trace.paths(inner).count} path" in shell("paths #6")
+
+
+def test_open_lets_n_go_into_a_call(shell):
+    """`n` passes softmax as a whole until it is opened, and again when it is folded; no other name is taken."""
+
+    def motions() -> int:
+        shell("jump start")
+        for count in range(100):
+            if shell.trace.position == len(shell.trace) - 1:
+                return count
+            shell("n")
+        raise AssertionError
+
+    few = motions()
+    shell("open softmax")
+    assert motions() > few
+    shell("fold softmax")
+    assert motions() == few
+    assert "There is no scope 'tanh'; there are" in shell("open tanh")
+
+
+def test_rule_of_a_call_is_its_closed_form(shell):
+    """By name, or after `n` went over it: with the numbers of its letters, and what they mean."""
+    said = [" ".join(line.split()) for line in shell("rule softmax").splitlines()]
+    assert said[0].endswith("= a_i(δ_ij − a_j) = 0.04743 × (1 − 0.04743) = 0.04518")
+    assert said[1].endswith("= a_i(δ_ij − a_j) = 0.04743 × (0 − 0.9526) = -0.04518")
+    assert said[2] == "with a = softmax(z), δ_ij = 1 if i = j, else 0"
+    shell("jump start", "n", "n", "n")
+    assert shell.trace.passed is not None
+    assert [" ".join(line.split()) for line in shell("rule").splitlines()] == said

@@ -144,6 +144,9 @@ class Variables:
         before = self.trace.grad(step.operand, step.index - 1)
         product = f"{in_digits(step.upstream)} × {in_digits(step.local)} = {total}"
         parts = [partial(_text, part, repr(getattr(step, part))) for part in _PARTS]
+        if (rule := self.trace.rule(step)) is not None:
+            named = f"∂{rule.operation(wording.symbol)}/∂{wording.symbol(rule.operand)}"
+            parts.append(partial(_text, "rule", f"{named} = {rule.text(wording.symbol, self.trace.value)}"))
         text = product if before is None else f"{in_digits(before)} + {product}"
         return _text(name, text) | self._opened(parts, "named")
 

@@ -2,7 +2,7 @@
 // The data lists where something happens in each scene, and the texts of each box and row with their first scenes.
 // This script computes nothing: it looks up what is known in a scene. Texts are never read as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
-const { scenes, boxes, rows, places, files } = data;
+const { scenes, rows, places, files } = data;
 const $ = (id) => document.getElementById(id);
 const last = scenes.length - 1;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -36,6 +36,7 @@ function math(tree) {
   } else {
     for (const child of tree.slice(1)) made.append(typeof child === "string" ? child : math(child));
   }
+  if (tree[0] === "mo" && "()|".includes(tree[1])) made.setAttribute("stretchy", "false");
   if (tree[0] === "mo" && BETWEEN.has(tree[1])) {  // even at the beginning of a line
     for (const side of ["lspace", "rspace"]) made.setAttribute(side, "0.25em");
   }
@@ -53,18 +54,11 @@ function formula(pieces, kind = "formula") {
   return line;
 }
 
-// -- the picture ----------------------------------------------------------------------------------------------------
+// -- the pictures ---------------------------------------------------------------------------------------------------
 
-const svg = document.querySelector("#picture > svg");
-const [, , wide, high] = svg.getAttribute("viewBox").split(/\s+/).map(Number);
-svg.setAttribute("role", "group");
-svg.setAttribute("aria-label", "graph, with a button for each box");
-svg.removeAttribute("width");
-svg.removeAttribute("height");
-svg.style.setProperty("--wide", `${wide}px`);
-for (const title of svg.querySelectorAll("g.graph > title")) title.remove();
-for (const edge of svg.querySelectorAll(".edge")) edge.setAttribute("aria-hidden", true);  // the chain rule says it
-for (const text of svg.querySelectorAll(".edge text")) text.textContent = minus(text.textContent);
+const shots = data.pictures;
+document.querySelectorAll("#picture > .shot").forEach((area, index) => { shots[index].area = area; });
+let shot = null;  // the one that is shown
 
 function centred(text, cell) {
   const across = cell.getAttribute("points").split(" ").map((point) => Number(point.split(",")[0]));
@@ -72,50 +66,147 @@ function centred(text, cell) {
   text.setAttribute("x", (Math.min(...across) + Math.max(...across)) / 2);
 }
 
-for (const box of boxes) {
-  box.group = document.getElementById(box.id);
-  const texts = box.group.querySelectorAll(":scope > text");
-  const cells = box.group.querySelectorAll(":scope > polygon:not([fill=none])");
-  [box.value, box.gradient] = [texts[texts.length - 2], texts[texts.length - 1]];
-  box.cell = cells[cells.length - 1];
-  centred(box.value, cells[cells.length - 2]);
-  centred(box.gradient, box.cell);
-  box.title = box.group.querySelector(":scope > title");
-  box.about = box.title.textContent;
-  box.group.setAttribute("role", "button");
-  box.group.setAttribute("tabindex", "0");
-  box.group.classList.add("box");
-  const go = () => {
-    const backward = box.backward >= 0 && now >= data.start;
-    show(backward && now === box.backward ? box.forward : backward ? box.backward : box.forward);
-  };
-  box.group.addEventListener("click", go);
-  box.group.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    event.stopPropagation();
-    go();
+function prepare(made) {  // a picture that is shown for the first time
+  const svg = made.svg = made.area.querySelector("svg");
+  [, , made.wide, made.high] = svg.getAttribute("viewBox").split(/\s+/).map(Number);
+  svg.setAttribute("role", "group");
+  svg.setAttribute("aria-label", "graph, with a button for each box");
+  svg.removeAttribute("width");
+  svg.removeAttribute("height");
+  svg.style.setProperty("--wide", `${made.wide}px`);
+  for (const title of svg.querySelectorAll("g.graph > title")) title.remove();
+  for (const edge of svg.querySelectorAll(".edge")) edge.setAttribute("aria-hidden", true);  // the chain rule says it
+  for (const text of svg.querySelectorAll(".edge text")) text.textContent = minus(text.textContent);
+  for (const box of made.boxes) {
+    box.group = document.getElementById(box.id);
+    const texts = box.group.querySelectorAll(":scope > text");
+    const cells = box.group.querySelectorAll(":scope > polygon:not([fill=none])");
+    const across = box.named.length ? 3 : 2;  // cells in a row: the name of a result, its value, its gradient
+    const below = box.note ? 1 : 0;
+    box.slots.forEach((slot, index) => {
+      const end = across * (box.slots.length - 1 - index) + below + 1;
+      [slot.value, slot.gradient] = [texts[texts.length - end - 1], texts[texts.length - end]];
+      slot.cell = cells[cells.length - end];
+      centred(slot.value, cells[cells.length - end - 1]);
+      centred(slot.gradient, slot.cell);
+    });
+    if (box.fold >= 0) box.group.classList.add("folded");
+    box.title = box.group.querySelector(":scope > title");
+    box.about = box.title.textContent;
+    box.group.setAttribute("role", "button");
+    box.group.setAttribute("tabindex", "0");
+    box.group.classList.add("box");
+    box.group.addEventListener("click", () => visit(box));
+    box.group.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      visit(box);
+    });
+  }
+  made.seen = new Map();  // each arrow with the scenes in which something goes along it
+  scenes.forEach((scene, number) => {
+    for (const way of happening(scene, made).ways) {
+      if (!made.seen.has(way)) made.seen.set(way, { group: document.getElementById(made.arrows[way]), forward: -1, backward: -1 });
+      const phase = number < data.start ? "forward" : "backward";
+      if (made.seen.get(way)[phase] < 0) made.seen.get(way)[phase] = number;
+    }
   });
+  for (const { group } of made.seen.values()) {  // a second head, for the way back
+    const path = group.querySelector("path");
+    const [tip, base] = [path.getPointAtLength(0), path.getPointAtLength(9)];
+    const [x, y] = [(base.x - tip.x) * 0.42, (base.y - tip.y) * 0.42];
+    const head = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+    head.setAttribute("class", "back");
+    head.setAttribute("points", `${tip.x},${tip.y} ${base.x - y},${base.y + x} ${base.x + y},${base.y - x}`);
+    group.append(head);
+  }
 }
 
-const ways = new Map();  // each arrow with the scenes in which something goes along it
-scenes.forEach((scene, number) => {
-  for (const id of scene.ways) {
-    if (!ways.has(id)) ways.set(id, { group: document.getElementById(id), forward: -1, backward: -1 });
-    const way = ways.get(id);
-    const phase = number < data.start ? "forward" : "backward";
-    if (way[phase] < 0) way[phase] = number;
-  }
-});
+function visit(box) {  // go to the step of a box; of a leaf, show the paths too; a folded call opens
+  const opened = box.fold >= 0 && shots.find((made) => made.key && !made.closed.includes(box.fold));
+  if (opened) return open(opened);
+  const backward = box.backward >= 0 && now >= data.start;
+  show(backward && now === box.backward ? box.forward : backward ? box.backward : box.forward);
+  if (box.leaf >= 0) trails(box.leaf);
+}
 
-for (const { group } of ways.values()) {  // a second head, for the way back
-  const path = group.querySelector("path");
-  const [tip, base] = [path.getPointAtLength(0), path.getPointAtLength(9)];
-  const [x, y] = [(base.x - tip.x) * 0.42, (base.y - tip.y) * 0.42];
-  const head = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-  head.setAttribute("class", "back");
-  head.setAttribute("points", `${tip.x},${tip.y} ${base.x - y},${base.y + x} ${base.x + y},${base.y - x}`);
-  group.append(head);
+// -- folds ----------------------------------------------------------------------------------------------------------
+
+// The fold that is closed in this picture and in which a scene happens; -1 for none. Its scenes are one motion.
+const inside = (number) => (data.inside.length && shot.closed.includes(data.inside[number]) ? data.inside[number] : -1);
+const together = (one, other) => inside(one) >= 0 && inside(one) === inside(other) && (one < data.start) === (other < data.start);
+
+function run(number) {  // the first and the last scene of the motion that a scene belongs to
+  let [first, end] = [number, number];
+  while (first > 0 && together(first - 1, number)) first -= 1;
+  while (end < last && together(end + 1, number)) end += 1;
+  return [first, end];
+}
+
+const isWhole = (number) => {  // nothing of this call is still to come in this phase
+  const fold = inside(number);
+  for (let later = number + 1; later <= last && (later < data.start) === (number < data.start); later++)
+    if (data.inside[later] === fold) return false;
+  return true;
+};
+
+const isNarrow = () => matchMedia("(max-width: 820px)").matches;
+function pictureOf(key) {
+  const found = shots.filter((made) => made.key === key);
+  return found.find((made) => made.tall === isNarrow()) || found[0];
+}
+
+function open(made, number = now) {
+  if (!made || made === shot) return;
+  const focused = $("picture").contains(document.activeElement);
+  choose(made);
+  settle();
+  show(number);
+  if (focused) shot.boxes[motion(now).at[0]]?.group.focus();
+}
+
+function stepInto() {  // into the call of this motion, or of the next one
+  for (const number of [now, now + 1]) {
+    const fold = number <= last ? inside(number) : -1;
+    const opened = fold >= 0 && shots.find((made) => made.key && !made.closed.includes(fold));
+    if (opened) return open(opened, run(number)[0]);
+  }
+  show(now + 1);
+}
+
+function close() {
+  if (traced) noPaths();
+  else if (shot.key) open(pictureOf(""));
+}
+
+// Where something happens in a scene: the boxes, the boxes where it arrives, and the arrows between them.
+function happening(scene, made) {
+  if (!scene.move) return scene;
+  const [node, operand, place] = scene.move;
+  const all = made.ways[node] || [];
+  const ways = scene.phase === "forward" ? all : place < 0 ? [] : [all[place]];
+  return {
+    at: [made.box[node]], to: operand < 0 ? [] : [made.box[operand]].filter((box) => box !== made.box[node]),
+    ways: ways.filter((way) => way >= 0),
+  };
+}
+
+function motion(number) {  // that of all scenes of a folded call
+  const [first, end] = run(number);
+  if (first === end) return happening(scenes[number], shot);
+  const all = scenes.slice(first, end + 1).map((scene) => happening(scene, shot));
+  return { at: all[0].at, to: [...new Set(all.flatMap(({ to }) => to))], ways: [...new Set(all.flatMap(({ ways }) => ways))] };
+}
+
+function choose(made) {
+  if (shot) shot.area.hidden = true;
+  shot = made;
+  shot.area.hidden = false;
+  if (!shot.svg) prepare(shot);
+  document.body.classList.toggle("wide", shot.wide > 2.2 * shot.high);  // such a picture gets the whole width
+  $("folds").value = shot.key;
+  share();
 }
 
 // The last of the entries [scene, ...] that has happened by now: they are sorted.
@@ -136,37 +227,68 @@ function paint(target, entry, more) {
   target.style.setProperty("--depth", `${entry ? entry[3] : 0}%`);
 }
 
-function fill(box, scene, number) {
-  const [value, gradient] = [known(box.values), known(box.gradients)];
-  box.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
-  box.gradient.textContent = gradient ? box.before[1] + minus(brief(gradient[1])) : "";
-  const more = unfinished(box.gradients, gradient);
-  paint(box.cell, gradient, more);
-  box.gradient.classList.toggle("unfinished", Boolean(more));
-  const at = scene.at.includes(number);
-  const to = scene.to.includes(number);
+function fill(box, doing, number) {
+  const at = doing.at.includes(number);
+  const to = doing.to.includes(number);
+  const says = box.slots.map((slot, index) => {
+    const [value, gradient] = [known(slot.values), known(slot.gradients)];
+    slot.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
+    slot.gradient.textContent = gradient ? box.before[1] + minus(brief(gradient[1])) : "";
+    const more = unfinished(slot.gradients, gradient);
+    paint(slot.cell, gradient, more);
+    slot.gradient.classList.toggle("unfinished", Boolean(more));
+    if (!index) box.group.classList.toggle("unknown", !value);
+    const name = box.named.length ? `${box.named[index]}: ` : "";
+    return `${name}value ${value ? full(value[1]) : "not yet"}, gradient ${gradient ? full(gradient[1]) : "not yet"}${more ? " so far" : ""}`;
+  });
   box.group.classList.toggle("at", at);
   box.group.classList.toggle("to", to);
-  box.group.classList.toggle("unknown", !value);
   if (at) box.group.setAttribute("aria-current", "step");
   else box.group.removeAttribute("aria-current");
-  const says = `value ${value ? full(value[1]) : "not yet"}, gradient ${gradient ? full(gradient[1]) : "not yet"}${more ? " so far" : ""}`;
-  box.group.setAttribute("aria-label", `${box.name}: ${says}`);
-  box.title.textContent = `${box.about}\n${says.replace(", ", "\n")}`;
+  box.group.setAttribute("aria-label", `${box.name}: ${says.join("; ")}${box.fold >= 0 ? "; folded, opens" : ""}`);
+  box.title.textContent = `${box.about}\n${says.map((text) => text.replace(", gradient", "\ngradient")).join("\n")}`;
 }
 
+const READABLE = 0.2;  // letters smaller than that cannot be read: such a picture is scrolled
 let scale = 1;
+const sized = new Set();  // what the reader has sized
+let fitted = true;  // until the reader chooses a size
 function size(factor) {
-  scale = Math.min(Math.max(factor, 0.2), 4);
-  svg.style.setProperty("--scale", scale);
+  scale = Math.min(Math.max(factor, 0.02), 4);
+  shot.svg.style.setProperty("--scale", scale);
+}
+
+function whole() {  // the size at which all of the picture is seen
+  const area = $("picture");
+  const style = getComputedStyle(area);
+  const room = area.offsetWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 4;
+  const tall = area.offsetHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - 4;
+  return Math.min(room / shot.wide, tall / shot.high, 2);
 }
 
 function fit() {
-  const area = $("picture");
-  const style = getComputedStyle(area);
-  const room = area.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-  const tall = area.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
-  size(Math.min(Math.max(Math.min(room / wide, tall / high), 0.6), 2));
+  fitted = true;
+  size(whole());
+}
+
+function settle() {  // at first, and when the room changes
+  if (!fitted) return;
+  size(Math.max(whole(), Math.min(READABLE, 2)));
+  follow();
+}
+
+function share() {  // a flat picture leaves its room to the panels below, until the reader sizes them
+  const [main, area] = [document.querySelector("main"), $("picture")];
+  if (sized.has("--low") || !matchMedia("(min-width: 1000px)").matches) return;
+  const needed = Math.min(shot.wide * 2, area.offsetWidth) / shot.wide * shot.high + $("graph").offsetHeight - area.offsetHeight + 40;
+  const low = 100 * (1 - needed / main.clientHeight);
+  if (document.body.classList.contains("wide")) main.style.setProperty("--low", `${Math.min(Math.max(low, 46), 66)}%`);
+  else main.style.removeProperty("--low");
+}
+
+function zoom(factor) {
+  fitted = false;
+  size(scale * factor);
   follow();
 }
 
@@ -189,8 +311,10 @@ function reveal(area, targets, smooth) {
 }
 
 function follow(smooth = false) {
-  const scene = scenes[now];
-  if (scene) reveal($("picture"), [...scene.to, ...scene.at].map((number) => boxes[number].group), smooth && !timer);
+  if (now < 0) return;
+  const doing = motion(now);
+  const places = [...doing.to, ...doing.at].filter((number) => number >= 0);
+  if (places.length) reveal($("picture"), places.map((number) => shot.boxes[number].group), smooth && !timer);
 }
 
 // -- the source -----------------------------------------------------------------------------------------------------
@@ -267,12 +391,19 @@ function mark(number) {
 // -- the table ------------------------------------------------------------------------------------------------------
 
 const body = document.querySelector("#gradients tbody");
+const breakable = (name) => name.split(/(?<=[.\]])(?=\w)/).flatMap((part) => [element("wbr"), part]).slice(1);
 for (const row of rows) {
   row.value = element("td");
   row.gradient = element("td");
   row.chip = element("span");
   row.gradient.append(row.chip);
-  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result" }, row.name);
+  const text = element("span", {}, ...breakable(row.name));
+  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name }, text);
+  if (data.paths[row.node]) {
+    const button = element("button", { title: `paths to ${row.name}` }, ...breakable(row.name));
+    button.addEventListener("click", () => (traced && traced.node === row.node ? noPaths() : trails(row.node)));
+    name.replaceChildren(button);
+  }
   row.line = element("tr", {}, name, row.value, row.gradient);
   body.append(row.line);
 }
@@ -300,6 +431,63 @@ function write(row) {
   if (changes) row.line.setAttribute("aria-current", "true");
   else row.line.removeAttribute("aria-current");
   return changes;
+}
+
+// -- paths ----------------------------------------------------------------------------------------------------------
+
+let traced = null;  // the leaf whose paths are shown: { node, paths, sum }, and which of them is chosen
+
+function trails(node) {
+  const found = data.paths[node];
+  if (!found) return;
+  traced = { ...found, node, chosen: -1 };
+  $("paths-title").textContent = minus(found.sum);
+  $("ways").replaceChildren(...found.paths.map(([product, links], index) => {
+    const factors = links.map(([, , local], place) => (place && brief(local).startsWith("-") ? `(${brief(local)})` : brief(local)));
+    const way = [...links.map(([from]) => from), node].map(called).join(" → ");
+    const one = element("button", { "aria-pressed": "false" }, element("span", { class: "way" }, way),
+      element("span", { class: "product" }, minus(`${factors.join(" × ") || "1"} = ${brief(product)}`)));
+    one.addEventListener("click", () => pick(traced.chosen === index ? -1 : index));
+    return element("li", {}, one);
+  }));
+  $("paths").hidden = false;
+  $("why").hidden = true;
+  light();
+}
+
+const called = (node) => data.names[node];
+
+function pick(index) {
+  traced.chosen = index;
+  $("ways").querySelectorAll("button").forEach((one, place) => one.setAttribute("aria-pressed", String(place === index)));
+  light();
+}
+
+function noPaths() {
+  if (!traced) return;
+  const inside = $("paths").contains(document.activeElement);
+  traced = null;
+  $("paths").hidden = true;
+  light();
+  explain(scenes[now], isOpen(scenes[now]));
+  if (inside) $("rule").focus();
+}
+
+function light() {  // the boxes and arrows of the paths
+  const [on, along] = [new Set(), new Set()];
+  for (const [, links] of traced ? traced.paths.filter((_, index) => traced.chosen < 0 || traced.chosen === index) : []) {
+    for (const [node, uses] of links) {
+      on.add(shot.box[node]);
+      for (const [inner, place] of uses) {
+        on.add(shot.box[inner]);
+        along.add((shot.ways[inner] || [])[place]);
+      }
+    }
+    on.add(shot.box[traced.node]);
+  }
+  shot.svg.classList.toggle("traced", Boolean(traced));
+  shot.boxes.forEach((box, index) => box.group.classList.toggle("lit", on.has(index)));
+  for (const [way, { group }] of shot.seen) group.classList.toggle("lit", along.has(way));
 }
 
 // -- a quiz ---------------------------------------------------------------------------------------------------------
@@ -376,48 +564,80 @@ function worksheet() {
 
 // -- a moment -------------------------------------------------------------------------------------------------------
 
+function paintPicture() {
+  const doing = motion(now);
+  shot.boxes.forEach((box, index) => fill(box, doing, index));
+  const going = new Set(doing.ways);
+  for (const [way, { group, forward, backward }] of shot.seen) {
+    const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= knownUntil ? "passed" : ""];
+    group.setAttribute("class", `edge ${past.join(" ")} ${going.has(way) ? "going" : ""}`);
+  }
+  light();
+}
+
+function explain(scene, asks) {  // the local derivatives of a step, and its plot
+  $("why").hidden = asks || Boolean(traced);
+  const forward = scene.phase === "forward";
+  const fold = data.folds[inside(now)];
+  const rules = fold ? (fold[forward ? "forward" : "backward"].rules) : scene.rules.map((number) => data.rules[number]);
+  const heading = fold ? `derivative of ${fold.name}` : forward ? "local derivatives, for the way back" : "local derivative";
+  $("locals").replaceChildren(...rules.map((pieces) => formula(pieces, "local")));
+  if (rules.length) $("locals").prepend(element("h3", {}, heading));
+  const plot = fold ? fold.plot : scene.plot;
+  const drawn = plot && $("plots").querySelector(`#${plot}`);
+  $("plot").replaceChildren(...(drawn ? [copy(drawn)] : []));
+  $("plot").hidden = !drawn;
+}
+
+function copy(drawn) {  // ids stay unique
+  const made = drawn.cloneNode(true);
+  made.removeAttribute("id");
+  return made;
+}
+
 function show(number, remember = true) {
-  now = Math.min(Math.max(number, 0), last);
+  const [first, end] = run(Math.min(Math.max(number, 0), last));
+  now = end;
   const scene = scenes[now];
   const asks = isOpen(scene);
   knownUntil = asks ? now - 1 : now;
-  const steps = scene.first === undefined ? `step ${scene.step}` : `steps ${scene.first}–${scene.step}`;
+  const begun = first < end ? scenes[first].step : scene.first;
+  const steps = begun === undefined ? `step ${scene.step}` : `steps ${begun}–${scene.step}`;
   document.body.dataset.phase = now < data.start ? "forward" : "backward";
   $("phase").textContent = scene.phase;
   $("count").textContent = `${steps} of ${data.steps - 1}`;
-  const said = asks ? scene.quiz.text : scene.words;
+  const fold = data.folds[inside(now)];
+  const passed = fold && fold[now < data.start ? "forward" : "backward"];
+  const between = `${fold?.name} is not complete: other steps come in between.`;
+  const said = asks ? scene.quiz.text : !fold ? scene.words : isWhole(now) ? passed.words : between;
   $("words").textContent = minus(said);
   $("slider").value = now;
   $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${said}`);
-  boxes.forEach((box, index) => fill(box, scene, index));
-  const going = new Set(scene.ways);
-  for (const [id, { group, forward, backward }] of ways) {
-    const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= knownUntil ? "passed" : ""];
-    group.setAttribute("class", `edge ${past.join(" ")} ${going.has(id) ? "going" : ""}`);
-  }
+  paintPicture();
   const changed = rows.filter(write).map(({ line }) => line);
   const lines = [];
-  for (let i = Math.max(scene.turn, now - 7); i <= knownUntil; i++) lines.push(formula(scenes[i].formula));
+  const earliest = fold ? now + 1 : Math.max(scene.turn, now - 7);
+  for (let i = earliest; i <= knownUntil; i++) lines.push(formula(scenes[i].formula));
+  if (fold) lines.push(...(isWhole(now) ? passed.formulas : [[["mtext", "…"]]]).map((pieces) => formula(pieces)));
   if (asks) lines.push(formula(scene.quiz.about), formula(scene.quiz.formula));
-  lines[lines.length - 1].classList.add("now");
-  lines[lines.length - 1].setAttribute("aria-current", "step");
-  if (scene.turn < now - 7) lines.unshift(element("p", { class: "empty" }, `${now - 7 - scene.turn} contributions before`));
-  if (scene.slopes.length) {
-    const slopes = formula(scene.slopes, "slopes");
-    slopes.prepend(element("span", {}, "local derivatives, for the way back: "));
-    lines.push(slopes);
+  for (const line of fold ? lines : lines.slice(-1)) {
+    line.classList.add("now");
+    line.setAttribute("aria-current", "step");
   }
+  if (!fold && scene.turn < now - 7) lines.unshift(element("p", { class: "empty" }, `${now - 7 - scene.turn} contributions before`));
   $("formulas").replaceChildren(...lines);
-  $("formulas").scrollTop = $("formulas").scrollHeight;
+  explain(scene, asks);
   mark(scene.place);
   pose(scene);
+  $("formulas").classList.toggle("several", lines.length > 1 && Boolean(fold));
+  $("formulas").scrollTop = fold ? 0 : $("formulas").scrollHeight;
   follow(remember);
   if (changed.length) reveal($("gradients"), changed, remember && !timer);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=first], [data-do=back])")) dim(button, now === 0);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=next], [data-do=last])")) dim(button, now === last);
   if (!remember) return;
   try {
-    history.replaceState(null, "", `#step=${scene.step}`);
+    history.replaceState(null, "", `#step=${scene.step}${shot.key && `&open=${shot.key}`}`);
   } catch { /* in a frame of a notebook, which has no address */ }
 }
 
@@ -426,7 +646,7 @@ const dim = (button, off) => button.setAttribute("aria-disabled", off);  // not 
 // Go to the end of the current turn or scope, or from there to the end of the next; back: to the end of the last one.
 function beside(key, direction) {
   const same = (one, other) => one >= 0 && other <= last && key(scenes[one]) === key(scenes[other]);
-  let target = now;
+  let target = direction < 0 ? run(now)[0] : now;
   if (direction < 0) while (same(target, now)) target -= 1;
   else if (!same(target, target + 1)) target += 1;
   while (direction > 0 && same(target, target + 1)) target += 1;
@@ -451,23 +671,26 @@ function play(on) {
 }
 
 const act = {
-  first: () => show(0), last: () => show(last), next: () => show(now + 1), back: () => show(now - 1),
+  first: () => show(0), last: () => show(last), next: () => show(now + 1), back: () => show(run(now)[0] - 1), stepInto, close,
   start: () => show(data.start), phase: () => show(now < data.start ? data.start : 0), play: () => play(!timer),
   nodeNext: () => show(beside(turn, 1)), nodeBack: () => show(beside(turn, -1)),
   scopeNext: () => show(beside(scope, 1)), scopeBack: () => show(beside(scope, -1)),
-  larger: () => { size(scale * 1.25); follow(); }, smaller: () => size(scale / 1.25), fit,
+  larger: () => zoom(1.25), smaller: () => zoom(1 / 1.25), fit, noPaths,
   digits: () => { $("digits").checked = !exact(); show(now, false); },
   answer: judge, reveal: giveUp,
   help: () => ($("help").open ? $("help").close() : $("help").showModal()),
+  print: () => $("printing").showModal(),
+  printStep: () => { $("printing").close(); print(); },
+  printLedger: () => { $("printing").close(); ledger(); print(); },
 };
 const keys = {
   ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", PageUp: "scopeBack", PageDown: "scopeNext",
-  " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
+  Escape: "close", s: "stepInto", r: "close", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
 };
 const shifted = { ArrowLeft: "nodeBack", ArrowRight: "nodeNext" };
-const moves = new Set(["first", "last", "next", "back", "start", "phase"]);
+const moves = new Set(["first", "last", "next", "back", "start", "phase", "stepInto"]);
 
-function run(name) {
+function perform(name) {
   if (timer && (moves.has(name) || name.startsWith("node") || name.startsWith("scope"))) play(false);
   act[name]();
 }
@@ -476,7 +699,8 @@ addEventListener("keydown", (event) => {
   const target = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || target.tagName === "SELECT") return;
   if (event.key === " " && target.closest("button, input[type=checkbox]")) return;
-  if ($("help").open && event.key !== "?") return;
+  if (($("help").open && event.key !== "?") || $("printing").open) return;
+  if (target.getAttribute("role") === "separator" && event.key.startsWith("Arrow")) return;
   if (target === $("answer")) {
     if (event.key === "Enter") judge();
     else if (event.key === "Escape") target.blur();
@@ -486,27 +710,100 @@ addEventListener("keydown", (event) => {
   const name = (event.shiftKey && shifted[key]) || keys[key];
   if (!name) return;
   event.preventDefault();
-  run(name);
+  perform(name);
 });
 
-for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => run(button.dataset.do));
+for (const button of document.querySelectorAll("[data-do]")) button.addEventListener("click", () => perform(button.dataset.do));
 $("digits").addEventListener("change", () => show(now, false));
 $("speed").addEventListener("change", () => { if (timer) play(true); });
 $("slider").max = last;
 $("slider").addEventListener("input", () => { play(false); show(Number($("slider").value)); });
 $("title").textContent = document.title;
 document.body.style.setProperty("--share", `${(100 * (data.start - 0.5)) / Math.max(last, 1)}%`);
-document.body.classList.toggle("wide", wide > 2.2 * high);  // such a picture gets the whole width
-addEventListener("resize", fit);
+addEventListener("resize", () => {
+  open(pictureOf(shot.key));  // upright on a phone
+  share();
+  settle();
+});
+
+// -- the size of the panels -----------------------------------------------------------------------------------------
+
+for (const [id, name, along] of [["split-low", "--low", false], ["split-side", "--side", true], ["split-middle", "--middle", true]]) {
+  const bar = $(id);
+  const main = document.querySelector("main");
+  const behind = () => {  // the share of the panels behind the bar, in percent
+    const [area, line] = [main.getBoundingClientRect(), bar.getBoundingClientRect()];
+    if (!along) return 100 * (area.bottom - line.bottom) / area.height;
+    const end = name === "--middle" ? $("split-side").getBoundingClientRect().left : area.right;
+    return 100 * (end - line.right) / area.width;
+  };
+  const set = (percent) => {
+    const kept = Math.min(Math.max(percent, 12), 75);
+    main.style.setProperty(name, `${kept}%`);
+    sized.add(name);
+    bar.setAttribute("aria-valuenow", Math.round(kept));
+    settle();
+  };
+  const say = () => bar.setAttribute("aria-valuenow", Math.round(Math.min(Math.max(behind(), 12), 75)) || 12);
+  for (const [word, value] of [["valuemin", 12], ["valuemax", 75], ["valuenow", 12]]) bar.setAttribute(`aria-${word}`, value);
+  bar.addEventListener("focus", say);
+  requestAnimationFrame(say);
+  bar.addEventListener("keydown", (event) => {
+    const more = along ? "ArrowLeft" : "ArrowUp";
+    const less = along ? "ArrowRight" : "ArrowDown";
+    if (event.key !== more && event.key !== less) return;
+    event.preventDefault();
+    set(behind() + (event.key === more ? 3 : -3));
+  });
+  bar.addEventListener("pointerdown", (event) => {
+    bar.setPointerCapture(event.pointerId);
+    const [from, start] = [along ? event.clientX : event.clientY, behind()];
+    const whole = along ? main.clientWidth : main.clientHeight;
+    const move = (now) => set(start - 100 * ((along ? now.clientX : now.clientY) - from) / whole);
+    bar.addEventListener("pointermove", move);
+    bar.addEventListener("pointerup", () => bar.removeEventListener("pointermove", move), { once: true });
+  });
+  bar.addEventListener("dblclick", () => { main.style.removeProperty(name); sized.delete(name); share(); settle(); });
+}
+
+// -- on paper -------------------------------------------------------------------------------------------------------
+
+function ledger() {  // until the page is printed
+  const body = $("ledger").querySelector("tbody");
+  body.replaceChildren(...scenes.map((scene) => element("tr", { class: scene.phase },
+    element("th", { scope: "row" }, scene.first === undefined ? String(scene.step) : `${scene.first}–${scene.step}`),
+    element("td", {}, scene.scope ? element("p", { class: "scope" }, scene.scope) : "", formula(scene.formula, "formula solved")),
+    element("td", {}, ...(scene.phase === "backward" ? scene.rules.map((number) => formula(data.rules[number], "local")) : [])))));
+  $("ledger").hidden = false;
+  document.body.classList.add("printing-ledger");
+}
+addEventListener("afterprint", () => {
+  $("ledger").hidden = true;
+  $("ledger").querySelector("tbody").replaceChildren();
+  document.body.classList.remove("printing-ledger");
+});
 
 function addressed() {  // the scene of the step in the address
-  const found = /^#step=(\d+)$/.exec(location.hash);
+  const found = /^#step=(\d+)(?:&open=([\w-]+))?$/.exec(location.hash);
   if (!found) return data.first;
+  const asked = pictureOf(found[2] || "");
+  if (asked && asked !== shot) choose(asked);
   const number = scenes.findIndex((scene) => scene.step >= Number(found[1]));
   return number < 0 ? last : number;
 }
-addEventListener("hashchange", () => { if (location.hash.startsWith("#step=")) show(addressed(), false); });
+addEventListener("hashchange", () => {
+  if (!location.hash.startsWith("#step=")) return;
+  const number = addressed();
+  settle();
+  show(number, false);
+});
 document.body.classList.toggle("quiz", quizzes);
 if (quizzes) worksheet();
-fit();
+const pictures = [...new Map(shots.map((made) => [made.key, made.title]))];
+for (const [key, title] of pictures) $("folds").append(element("option", { value: key }, title));
+$("folds").closest("label").hidden = pictures.length < 2;
+$("folds").addEventListener("change", () => open(pictureOf($("folds").value)));
+choose(pictureOf(""));
+settle();
 show(addressed(), false);
+settle();

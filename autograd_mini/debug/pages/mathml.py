@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from autograd_mini.core.node import is_relu
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
@@ -18,6 +19,7 @@ from autograd_mini.notation.text import bracketed, elided, guarded
 from autograd_mini.notation.text import number as short
 
 _MOST_OPERANDS = 6
+_LONGEST = 40  # characters of the operands' names, beyond which an operation goes by its own
 _INDEXED = re.compile(r"([^\W\d_]+)_?(\d+)|(\w+)\[(\w+)\]")
 
 
@@ -29,16 +31,16 @@ def called(trace: Trace, node: Value) -> str:
 # -- in symbols --------------------------------------------------------------------------------------------------------
 
 
-def _row(*children: Any) -> Markup:
+def row(*children: Any) -> Markup:
     """Put children in a row; a plain text is a sign or a word."""
     return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
 
 
-def _numeral(number: float) -> Markup:
+def numeral(number: float) -> Markup:
     return ["mn", short(number), repr(number)]
 
 
-def _variable(trace: Trace, node: Value) -> Markup:
+def variable(trace: Trace, node: Value) -> Markup:
     """Return the name of a node; an index at its end, as in z0 or a[1], becomes a subscript."""
     name = called(trace, node)
     found = _INDEXED.fullmatch(name)
@@ -48,37 +50,37 @@ def _variable(trace: Trace, node: Value) -> Markup:
     return ["msub", ["mi", letter], ["mn" if index.isdecimal() else "mi", index]]
 
 
-def _derivative(of: Markup, by: Markup) -> Markup:
-    return ["mfrac", _row("∂", of), _row("∂", by)]
+def derivative(of: Markup, by: Markup) -> Markup:
+    return ["mfrac", row("∂", of), row("∂", by)]
 
 
 def formula(trace: Trace, step: Step) -> list[Markup]:
     """Return a step in pieces, between which a line may break."""
-    root, node = _variable(trace, trace.root), _variable(trace, step.node)
+    root, node = variable(trace, trace.root), variable(trace, step.node)
     if step.phase == FORWARD:
         return _computed(trace, step.node, node)
     if step.phase != BACKWARD:
-        return [_row(_derivative(root, node)), _row("=", _numeral(step.total))]
+        return [row(derivative(root, node)), row("=", numeral(step.total))]
     receiver, upstream, local, contribution = _contribution(step)
-    operand = _variable(trace, receiver)
+    operand = variable(trace, receiver)
     pieces = [
-        _row(_derivative(root, operand), "+="),
-        _row(_derivative(root, node)),
-        _row("·", _derivative(node, operand)),
-        _row("=", _numeral(upstream)),
-        _row("×", parenthesised(_numeral(local))),
-        _row("=", _numeral(contribution)),
+        row(derivative(root, operand), "+="),
+        row(derivative(root, node)),
+        row("·", derivative(node, operand)),
+        row("=", numeral(upstream)),
+        row("×", parenthesised(numeral(local))),
+        row("=", numeral(contribution)),
     ]
     before, total = trace.grad(receiver, step.index - 1), ["mtext", "total"]
     if before is None:
-        return [*pieces, _row(total, _numeral(step.total))]
-    sum_ = [_row(total, _numeral(before)), _row("+", parenthesised(_numeral(contribution)))]
-    return [*pieces, *sum_, _row("=", _numeral(step.total))]
+        return [*pieces, row(total, numeral(step.total))]
+    sum_ = [row(total, numeral(before)), row("+", parenthesised(numeral(contribution)))]
+    return [*pieces, *sum_, row("=", numeral(step.total))]
 
 
 def asked(trace: Trace, step: Step) -> list[Markup]:
     """Return the formula of a contribution without its numbers."""
-    return [*formula(trace, step)[:3], _row("=", ["mtext", "?"])]
+    return [*formula(trace, step)[:3], row("=", ["mtext", "?"])]
 
 
 def _contribution(step: Step) -> tuple[Value, float, float, float]:
@@ -90,24 +92,45 @@ def _contribution(step: Step) -> tuple[Value, float, float, float]:
     return step.operand, step.upstream, step.local, step.contribution
 
 
-def slopes(trace: Trace, step: Step) -> list[Markup]:
-    """Return the local derivatives of a node that has been computed."""
-    if step.phase != FORWARD:
-        return []
-    node = _variable(trace, step.node)
-    handed = [_contribution(trace[index]) for index in trace.journal.turn_of(step.node)[:_MOST_OPERANDS]]
-    return [_row(_derivative(node, _variable(trace, by)), "=", _numeral(local)) for by, _, local, _ in handed]
+def rules(trace: Trace, step: Step) -> list[tuple[Value, int]]:
+    """Return which local derivatives a step is about: that of a contribution, or the first of a computed node."""
+    turn = trace.journal.turn_of(step.node)
+    if step.phase == FORWARD:
+        return [(step.node, place) for place in range(len(turn[:_MOST_OPERANDS]))]
+    return [(step.node, step.index - turn[0])] if step.phase == BACKWARD else []
+
+
+def local(trace: Trace, node: Value, place: int) -> list[Markup]:
+    """Return a local derivative of a node as a formula, in pieces: the rule in symbols, in numbers, and the result."""
+    operand, _, slope, _ = _contribution(trace[trace.journal.turn_of(node)[place]])
+    result, by = row("=", numeral(slope)), variable(trace, operand)
+    rule = trace.rules(node)[place]
+    if rule is None:
+        return [row(derivative(variable(trace, node), by)), result]
+    spelled = spelling(node)
+    names = [variable(trace, x) if is_node(x) else numeral(x) for x in spelled.operands]
+    operation = row(*spelled.mathml(names, _MOST_OPERANDS))
+    if sum(len(called(trace, x)) for x in spelled.operands[:_MOST_OPERANDS] if is_node(x)) > _LONGEST:
+        operation = variable(trace, node)
+    elif spelled.form in ("infix", "prefix", "power", "fraction", "products", "choice"):
+        operation = row("(", operation, ")")
+    if is_relu(node):
+        return [row(derivative(operation, by)), result, row(["mtext", "as"], by, ">", ["mn", "0"])]
+    symbols = rule.derivative.mathml(lambda x: variable(trace, x))
+    numbers = rule.derivative.mathml(lambda x: numeral(trace.value(x)))
+    pieces = [row("=", symbols)] * (symbols[0] != "mn") + [row("=", numbers)] * (numbers[0] != "mn")
+    return [row(derivative(operation, by)), *pieces, result]
 
 
 def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:
-    result = _row("=", _numeral(trace.value(node)))
+    result = row("=", numeral(trace.value(node)))
     if node._row is None:
-        return [_row(name, *result[1:])]
+        return [row(name, *result[1:])]
     spelled = spelling(node)
-    names = [_variable(trace, x) if is_node(x) else _numeral(float(x)) for x in spelled.operands]
-    numbers = [_numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
+    names = [variable(trace, x) if is_node(x) else numeral(float(x)) for x in spelled.operands]
+    numbers = [numeral(trace.value(x) if is_node(x) else float(x)) for x in spelled.operands]
     symbols, digits = (spelled.mathml(operands, _MOST_OPERANDS) for operands in (names, numbers))
-    return [_row(name, "=", *symbols), _row("=", *digits), result]
+    return [row(name, "=", *symbols), row("=", *digits), result]
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------

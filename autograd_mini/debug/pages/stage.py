@@ -1,12 +1,12 @@
 """The picture of a graph for a page, whose boxes have room for every number that will appear in them.
 
-Not here: the numbers (`scenes`), and the layout (`draw`). Read next: `debug.pages.listing`.
+Not here: the numbers (`scenes`), and the layout (`draw`). Read next: `debug.pages.shots`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
@@ -15,7 +15,8 @@ from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.drawing.cells import escaped, label, small, table
+from autograd_mini.drawing.cells import BLANK, SCOPE, escaped, framed, label, small, table
+from autograd_mini.drawing.folds import Fold
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.picture import Picture, tint
 from autograd_mini.drawing.render import prefix, svg
@@ -25,14 +26,17 @@ from autograd_mini.engine import Value, is_node
 class Stage(Picture):
     """The picture of a trace, with placeholders as wide as the numbers in its tracks."""
 
-    def __init__(self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Track]) -> None:
+    def __init__(
+        self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Sequence[Track]], direction: str | None
+    ) -> None:
         super().__init__(
             boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names, trace.journal.recorded
         )
         self.trace, self.tracks = trace, tracks
-        dot = "digraph stage {\n" + "".join(self.lines("LR", legend=False, title=None)) + "}\n"
+        dot = "digraph stage {\n" + "".join(self.lines(direction, legend=False, title=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
         self.svg = svg(dot, self.tooltips)
+        self.width = float(re.search(r'viewBox="\S+ \S+ (\S+)', self.svg)[1])  # type: ignore[index]  # dot writes one
         self._ways: dict[Value, list[str | None]] = {}
         self._along: dict[tuple[Value, Value], list[str]] = {}
         for key, uses in self.ways.items():
@@ -77,20 +81,35 @@ class Stage(Picture):
     def _group(self, box: Box) -> str:
         super()._group(box)  # for its tooltip and its scope
         title, *facts = self.tooltips[self.ids[box]].split("\n")
-        self.tooltips[self.ids[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.match(fact))])
+        self.tooltips[self.ids[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.search(fact))])
         name, often = self._title(box)
         return self._cells(box, f"<B>{label(name) + often or ' '}</B>")
 
+    def _call(self, box: Box, fold: Fold) -> str:
+        super()._call(box, fold)  # for its tooltip and its scope
+        title, *facts = self.tooltips[self.ids[box]].split("\n")
+        self.tooltips[self.ids[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.search(fact))])
+        rows = []
+        for output, (node, track) in enumerate(zip(fold.outputs, self.tracks[box], strict=True)):
+            name = f'<TD ALIGN="LEFT" BGCOLOR="{BLANK}"><B>{label(called(self.trace, node), 12)}</B></TD>'
+            value, gradient = ("0" * width for width in track.widest)
+            cells = f'<TD BGCOLOR="{BLANK}">{value}</TD><TD PORT="r{output}" BGCOLOR="{BLANK}">{gradient}</TD>'
+            rows.append(name * (len(fold.outputs) > 1) + cells)
+        header = f"<B>{label(self.title(box))}</B>" if len(fold.outputs) == 1 else f"<B>{label(fold.name)}</B>"
+        closed = fold.closed_form
+        note = small(f"derivative {closed}" if closed else "")
+        return framed(header, SCOPE, rows, note, 3 if len(fold.outputs) > 1 else 2)
+
     def _cells(self, box: Box, header: str) -> str:
-        widths = zip(self.tracks[box].widest, before_numbers(box), strict=True)
+        widths = zip(self.tracks[box][0].widest, before_numbers(box), strict=True)
         return table(header, tint(box), *[("0" * (width + len(before)), "white") for width, before in widths])
 
 
-_CHANGING = re.compile(r"([\d,]+ )?outputs? |largest gradient |open it: ")
+_CHANGING = re.compile(r"^([\d,]+ )?outputs? |^largest gradient |^open it: |^(.*: )?(value|gradient) ")
 
 
 def before_numbers(box: Box) -> tuple[str, str]:
     """Return the labels before the value and the gradient in a box."""
-    if box.alone is not None:
+    if box.alone is not None or (box.folded and box.results):
         return "", ""
     return "out " if any(node.op for node in box.nodes) else "", "max|g| "

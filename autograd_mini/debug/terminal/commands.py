@@ -1,7 +1,7 @@
 """The debugger's commands in a terminal: pdb's verbs, with each motion backwards too.
 
 Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`).
-Read next: `debug.terminal.prompt`.
+Read next: `debug.terminal.understanding`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import glob
 import linecache
 import re
 from collections.abc import Callable, Iterable
-from itertools import islice
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.terminal.prompt import Prompt
-from autograd_mini.debug.timeline import differences
+from autograd_mini.debug.terminal.understanding import Understanding
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
 from autograd_mini.debug.timeline.index import Frame
@@ -35,7 +32,8 @@ COMMANDS = {
     "anywhere": "jump j: moment",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
-    "understand": "grad: node, tree: node, explain: node, check: node, graph: file, set: node",
+    "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
+    "see the inside of calls": "open: scope, fold: scope",
     "leave": "quit q exit, help h: command",
 }
 _LINES = 11
@@ -53,12 +51,10 @@ def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Ca
     return move
 
 
-class Shell(Prompt):
+class Shell(Understanding):
     """A session of the debugger, which may show several traces, one after the other."""
 
     table = COMMANDS
-    trace: Trace  # set before any command runs
-    met: tuple[Breakpoint, ...] = ()  # at this stop
 
     def interact(self, trace: Trace, about: str = "") -> bool:
         """Show a trace until the user leaves it; return True if the program should continue."""
@@ -355,51 +351,7 @@ class Shell(Prompt):
             self.say(f"{line:4} {self.paint('mark', mark)} {source}".rstrip())
         self.next_line = last + 1
 
-    # -- understanding -------------------------------------------------------------------------------------------------
-
-    def do_grad(self, text: str) -> None:
-        """Print the gradients of the leaves now: grad, grad all (however many); grad x lists the terms of its sum."""
-        if text in ("", "all"):
-            self.say(*self.wording.table(self.trace.leaves, **({"most": len(self.trace)} if text else {})))
-        else:
-            self.say(*self.wording.sum_of(self._node(text)))
-
-    def do_tree(self, text: str) -> None:
-        """Print what a node was computed from: tree, tree loss, tree loss 5 (levels)."""
-        name, _, depth = text.rpartition(" ") if re.search(r"(^|\s)\d+$", text) else (text, "", "3")
-        self.say(*self.wording.tree(self._node(name), int(depth)))
-
-    def do_explain(self, text: str) -> None:
-        """Say why a gradient is what it is: explain (at this step), explain x, explain all (anything that is wrong)."""
-        node = None if text == "all" else self._node(text) if text else self._subject()
-        self.say(*map(printable, str(self.wording.explanation(node)).splitlines()))
-        self._say_without_changes("This explains")
-
-    def _subject(self) -> Value:
-        """Return what to explain at a step: the receiver of what made us stop or is not finite, else the node."""
-        trace, step = self.trace, self.trace.step
-        if step.operand is not None and any(b.kind in ("nonfinite", "above", "below") for b in self.met):
-            return step.operand
-        steps = trace.passed_steps if trace.passed is not None else trace.contributions()
-        broken = (step.operand for step in steps if step.operand is not None and not isfinite(step.total))
-        return next(broken, step.node)
-
-    def do_check(self, text: str) -> None:
-        """Compare derivatives with finite differences, each step and the whole: check (this node), check x."""
-        trace, node = self.trace, self._node(text)
-        name = self.wording.symbol(node)
-        compared = [
-            (f"∂{name}/∂{self.wording.symbol(x)}", found)
-            for x, found in islice(differences.local(trace.journal, node), _LINES)  # a sum may have many thousands
-        ]
-        compared.append((self.wording.gradient(node), differences.total(trace.journal, node)))
-        self.say(*aligned([
-            (symbol, f"= {number(found.derivative)}", f"  by differences {found.estimate:.10g}", f"  {found.verdict}")
-            for symbol, found in compared
-        ]))  # fmt: skip
-        hidden = sum(is_node(operand) for operand in node.operands) - len(compared) + 1
-        if hidden:
-            self.say(f"… and {hidden:,} more operands, which are not compared")
+    # -- pictures and changes ------------------------------------------------------------------------------------------
 
     def do_graph(self, text: str) -> None:
         """Draw this moment: graph, graph file.svg; other endings are .html, .dot and .png."""
@@ -408,10 +360,6 @@ class Shell(Prompt):
         saved = draw(trace.root, after=self.handed_on(), title=self.wording.header()).save(file).absolute()
         self._say_without_changes("The picture shows")
         self.say(str(saved))
-
-    def _say_without_changes(self, who: str) -> None:
-        if self.trace.journal.changes or self.trace.seed != 1.0:
-            self.say(f"{who} the sweep from 1, without what you changed.")
 
     def handed_on(self) -> int:
         """Return how many nodes have handed on their gradient, as `draw` counts them."""
@@ -432,19 +380,6 @@ class Shell(Prompt):
         self.trace.what_if(self._node(name), new)
         self.show()
 
-    def _node(self, text: str) -> Value:
-        """Return the node that a text means; an empty text means the node of this step."""
-        trace, text = self.trace, text.strip()
-        if not text:
-            return trace.step.node
-        known = text in trace.vocabulary or text in trace.names.expressed or "#" in text
-        if known and len(nodes := trace.nodes(text)) == 1:  # a name need not be valid in an expression
-            return nodes[0]
-        found = trace.evaluate(text)
-        if not is_node(found):
-            raise ArgumentError(f"{shown(text)} is not a node.")
-        return found
-
     # -- completion ----------------------------------------------------------------------------------------------------
 
     def completedefault(self, *words: Any) -> list[str]:
@@ -462,6 +397,7 @@ class Shell(Prompt):
             "command": lambda: [*self.commands],
             "moment": lambda: ["start", "end"],
             "node": lambda: trace.vocabulary,
+            "scope": lambda: [scope.name for node in order for scope in trace.scopes(node)],
             "place": lambda: [
                 *trace.vocabulary, *[f"{path(file)}:" for file in trace.files], "nonfinite", "above ", "below ",
                 *[node.op for node in order if node.op], *[s.name for node in order for s in trace.scopes(node)],

@@ -46,7 +46,7 @@ class QuizShell(Shell):
         site = trace.place(node)
         self.say(
             self.paint("header", f"step {self._end} of {len(trace) - 1}, question"),
-            *(self.wording.place(site) if site is not None else []),
+            *(self.wording.excerpt(site) if site is not None else []),
             f"   {self.wording.computed(node)}",
         )
         self._ask()

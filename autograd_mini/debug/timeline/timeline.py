@@ -7,14 +7,17 @@ The step at the position has just happened; moving changes only that number. Not
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, overload
 
 from autograd_mini.debug.timeline.expressions import Expression, Moment
+from autograd_mini.debug.timeline.folds import Call, calls_in, folded_edges
 from autograd_mini.debug.timeline.index import Index
-from autograd_mini.debug.timeline.journal import Journal, Step
+from autograd_mini.debug.timeline.journal import BACKWARD, Journal, Step
+from autograd_mini.debug.timeline.paths import MOST, Paths, Walk
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.local_rules import LocalRule, local_rules
 from autograd_mini.notation.namespaces import Namespace, namespaces
 from autograd_mini.program.stack import Scope
 
@@ -29,6 +32,9 @@ class Timeline(Index, Sequence[Step]):
         self.root, self.seed, self.start = root, seed, self.journal.start
         self.position = 0
         self.passed: Scope | None = None
+        self._rules: tuple[Value, list[LocalRule | None]] = root, []
+        self._calls: dict[Scope, Call] | None = None
+        self._walk: Walk | None = None
 
     def __len__(self) -> int:
         return len(self.journal)
@@ -112,6 +118,51 @@ class Timeline(Index, Sequence[Step]):
         """Return what the node of a step (by default this one) has handed on so far: the chain rule, term by term."""
         index = self.position if index is None else self._checked(index)
         return self[self.journal.turn(index)[0] : index + 1]
+
+    def rules(self, node: Value) -> list[LocalRule | None]:
+        """Return the local derivatives of a node as formulas, one per contribution; None where none can be written."""
+        if self._rules[0] is not node or not self._rules[1]:  # most requests are in a row, as for the edges of a node
+            self._rules = node, [] if node.op is None else [*local_rules(node, self.journal.value)]
+        return self._rules[1]
+
+    def rule(self, step: Step) -> LocalRule | None:
+        """Return the local derivative of a contribution as a formula; None if none can be written."""
+        if step.phase != BACKWARD:
+            return None
+        return self.rules(step.node)[step.index - self.journal.turn(step.index)[0]]
+
+    @property
+    def calls(self) -> dict[Scope, Call]:
+        """The calls of this package's compositions, such as softmax, each as a single operation."""
+        if self._calls is None:
+            self._calls = calls_in(self.journal.order)
+        return self._calls
+
+    def paths(self, node: Value, most: int = MOST, opened: Collection[str] = ()) -> Paths:
+        """Return the paths from the root to a node, whose products add up to its gradient at the end of the sweep.
+
+        Args:
+            node: a node of the graph.
+            most: list the heaviest if there are more paths.
+            opened: the names of compositions to go through; a call of any other, such as softmax, is one factor. To a
+                node inside a call, paths go through all.
+
+        Raises:
+            ArgumentError: the node is not in the graph.
+
+        >>> from autograd_mini import Value, debug
+        >>> x = Value(3.0, name="x")
+        >>> [path.product for path in debug.trace(x * x + x).paths(x).paths]
+        [3.0, 3.0, 1.0]
+        """
+        self.number(node)
+        order, calls = self.journal.order, self.calls
+        closed = {scope: call for scope, call in calls.items() if call.name not in opened}
+        hidden = any(node in call.nodes and node not in call.fold.outputs for call in closed.values())
+        if hidden or len(closed) < len(calls) or most != MOST:
+            return Walk(order, self.seed, folded_edges({} if hidden else closed), most).to(node)
+        self._walk = self._walk or Walk(order, self.seed, folded_edges(calls))
+        return self._walk.to(node)
 
     @property
     def level(self) -> Scope | None:

@@ -1,7 +1,7 @@
 """Time travel through backpropagation: motions forwards and back that stop at breakpoints, and gradients set by hand.
 
 Not here: the state at a moment (`timeline`), where to stop (`breakpoints`), and how it looks (`wording`).
-Read next: `debug.timeline.differences`.
+Read next: `debug.timeline.folds`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Trace(Timeline):
         journal: all steps and the state after each.
         position: the index of the step that has just happened.
         passed: the scope that the last motion went over as a whole, or None.
+        opened: the names of scopes that `over` goes into.
         breakpoints: where `run` stops.
         watches: expressions to show at every stop.
 
@@ -66,6 +67,7 @@ class Trace(Timeline):
         super().__init__(root, seed, spaces)
         self.breakpoints: list[Breakpoint] = []
         self.watches: list[Expression] = []
+        self.opened: set[str] = set()
         self._made = 0  # breakpoints made so far
 
     # -- moving --------------------------------------------------------------------------------------------------------
@@ -86,7 +88,8 @@ class Trace(Timeline):
         for scope in self.journal.around(target):
             if scope in around:
                 break
-            passed = scope  # the last one is the outermost that is not around us
+            if scope.name not in self.opened:
+                passed = scope  # the last one is the outermost that is not around us
         if passed is not None and not back:
             target = self.journal.extent(passed, target)[1]
         return self._move(target, back, passed)
@@ -227,7 +230,7 @@ class Trace(Timeline):
 
     def inherit(self, earlier: Trace) -> None:
         """Take over the breakpoints and watches of an earlier sweep's trace; what is not in this graph waits."""
-        self.watches, self._made = earlier.watches, earlier._made
+        self.watches, self.opened, self._made = earlier.watches, earlier.opened, earlier._made
         self.breakpoints += [former.moved(self.now) for former in earlier.breakpoints]
 
     # -- changing ------------------------------------------------------------------------------------------------------

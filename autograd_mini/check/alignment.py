@@ -1,0 +1,260 @@
+"""To the line: the intermediate numbers that a program printed, beside the same computation recorded here.
+
+A program in any language prints `name value [gradient]`, one a line. Lines are matched with nodes by name, then by
+value; the first number that diverges is named, with the term of the chain rule that is wrong. Not here: stepping
+through the computation (`debug`). Read next: `check.submission`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autograd_mini.check.answers import NUMBER, Precision
+from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.tasks import Task, task_named
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import adjoints, propagate, topological_order
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, DataError, counted
+from autograd_mini.functions import ACTIVATIONS
+from autograd_mini.notation.names import Names, site_in_program
+from autograd_mini.notation.namespaces import Namespace, of_program
+from autograd_mini.notation.text import bracketed, guarded, number
+from autograd_mini.script import graph_of
+
+_LINE = re.compile(rf"\s*([^\W\d].*?)[\s=:,;]+({NUMBER.pattern})(?:[\s,;]+({NUMBER.pattern}))?\s*", re.IGNORECASE)
+_FORM = "Print one line for each intermediate number: name value gradient."
+_MOST = 5  # names in a sentence
+
+
+class Printed(NamedTuple):
+    """One line that a program printed."""
+
+    line: int
+    name: str
+    value: str
+    gradient: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class Alignment:
+    """What a program printed beside the recorded computation; print it as text. It is true if everything agrees.
+
+    Attributes:
+        text: what was found.
+        root: the result of the computation; `spaces` are the variables of the program that recorded it.
+        node: the node of the first number that diverges; None if all agree.
+        backward: whether it is the gradient of that node that diverges, not its value.
+        compared: how many lines were compared; 0 if nothing can be told.
+    """
+
+    text: str
+    root: Value
+    spaces: Sequence[Namespace]
+    compared: int
+    node: Value | None = None
+    backward: bool = False
+
+    def __bool__(self) -> bool:
+        return self.node is None and self.compared > 0
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def check_trace(name: str, text: str) -> Alignment:
+    """Compare what a program printed with a script, SCRIPT.py[:NAME], or with a task at the inputs that it printed.
+
+    Raises:
+        ArgumentError: there is no such script or task, or the task has several results.
+        DataError: no line has the right form, or the inputs of the task are not among them.
+        ScriptError: the script fails.
+    """
+    matches = [(i, _LINE.fullmatch(line)) for i, line in enumerate(text.replace("−", "-").splitlines(), 1)]
+    printed = [Printed(i, *match.groups()) for i, match in matches if match is not None]
+    if not printed:
+        raise DataError(f"There is no such line. {_FORM}")
+    root = graph_of(name) if is_script(name) else _graph_of_task(task_named(name), printed)
+    return _Comparison(root, printed, of_program.get() if is_script(name) else ()).alignment()
+
+
+def is_script(name: str) -> bool:
+    """Return True for SCRIPT.py and SCRIPT.py:NAME, as opposed to the name of a task."""
+    return name.partition(":")[0].endswith(".py")
+
+
+def _graph_of_task(task: Task, printed: Sequence[Printed]) -> Value:
+    """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument."""
+    stems = itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))
+    groups = [[Value(float(line.value), name=line.name) for line in lines] for _, lines in stems]
+    first, *others = [isinstance(x, list) for x in task.points[0]]
+    if len(groups) <= len(others):
+        raise DataError(f"The inputs of {task.name} come first, such as: z0 2.0, and z1 1.0 in the next line. {_FORM}")
+    constants = [[leaf.data for leaf in group] for group in groups[1:]]
+    rest = [xs if is_list else xs[0] for is_list, xs in zip(others, constants, strict=False)]
+    root = task.function(groups[0] if first else groups[0][0], *rest)
+    if not isinstance(root, Value):
+        raise ArgumentError(f"{task.name} has several results.", "Write a script that computes one number from them.")
+    root.name = printed[-1].name
+    return root
+
+
+class _Term(NamedTuple):
+    """One product of the chain rule: what arrives at a node from another one that was computed from it."""
+
+    user: Value
+    upstream: float
+    local: float
+
+    @property
+    def product(self) -> float:
+        return self.upstream * self.local
+
+
+class _Comparison:
+    """The lines that a program printed, each with its node."""
+
+    def __init__(self, root: Value, printed: Sequence[Printed], spaces: Sequence[Namespace]) -> None:
+        self.root, self.spaces = root, spaces
+        self.names = Names(tuple(topological_order(root, everything=True)), spaces)
+        self.right = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
+        self.precision = Precision([word for line in printed for word in (line.value, line.gradient) if word])
+        self.found: dict[Value, Printed] = {}
+        self._match(printed)
+
+    def _match(self, printed: Sequence[Printed]) -> None:
+        called: dict[str, list[Value]] = {}
+        for node in self.names.order:
+            name = self.names.name(node)  # a loop may print h for h[0], h[1] and so on
+            for text in {_plain(name), _plain(name.partition("[")[0]), _plain(self.names.label(node))}:
+                called.setdefault(text, []).append(node)
+        rest = []
+        for line in printed:  # of several nodes with a name, the first with this value, or else the first
+            nodes = [node for node in called.get(_plain(line.name), ()) if node not in self.found]
+            if nodes:
+                self.found[next((node for node in nodes if self._agrees(line.value, node.data)), nodes[0])] = line
+            else:
+                rest.append(line)
+        for line in rest:
+            free = [node for node in self.names.order if node not in self.found]
+            alike = [node for node in free if self._agrees(line.value, node.data)]
+            both = [node for node in alike if line.gradient and self._agrees(line.gradient, self.right.get(node, 0.0))]
+            if len(alike) == 1 or both:
+                self.found[(both or alike)[0]] = line
+        if self.root not in self.found and printed[-1] not in self.found.values():
+            self.found[self.root] = printed[-1]  # the last line is the result
+        self.left_out = [line.name for line in printed if line not in self.found.values()]
+
+    def _agrees(self, word: str | None, right: float) -> bool:
+        x = right if word is None else self.precision.number(word, right)
+        return x is None or x == right or (x != x and right != right) or math.isclose(x, right, rel_tol=1e-9)
+
+    def alignment(self) -> Alignment:
+        """Go forwards and then backwards through the graph, up to the first number that diverges."""
+        said = [f"{counted(len(self.found), 'printed line')} found in the computation."]
+        if self.left_out:
+            said.append(f"No number here is called so or is equal: {', '.join(self.left_out[:_MOST])}.")
+
+        def found(compared: int, lines: Sequence[str], node: Value | None = None, backward: bool = False) -> Alignment:
+            return Alignment("\n".join([*said, *lines]), self.root, self.spaces, compared, node, backward)
+
+        for node in self.names.order:
+            if node in self.found and not self._agrees(self.found[node].value, node.data):
+                return found(len(self.found), self._wrong_value(node, self.found[node]), node)
+        gradients = [node for node in reversed(self.right) if node in self.found and self.found[node].gradient]
+        for node in gradients:  # in the order of the sweep
+            if not self._agrees(self.found[node].gradient, self.right[node]):
+                lines = ["Their values agree.", *self._wrong_gradient(node, self.found[node])]
+                return found(len(self.found), lines, node, backward=True)
+        unknown = [line.name for node, line in self.found.items() if math.isnan(node.data + self.right.get(node, 0.0))]
+        if unknown:
+            names = ", ".join(unknown[:_MOST])
+            return found(0, [f"It cannot be told whether it is right: {names} is nan or has the gradient nan."])
+        count = counted(len(gradients), "gradient")
+        return found(len(self.found), [f"Their values agree, and {count} of them too."])
+
+    def _wrong_value(self, node: Value, line: Printed) -> list[str]:
+        what = "an input" if node.op is None else self.names.expression(node) or self.names.operation(node)
+        behind = [f"{self.names.label(x)} = {x.data!r}" for x in self._slopes(node)]
+        return [
+            f"The first number that diverges is the value of {line.name}, in line {line.line}: {line.value} was "
+            f"printed, and {node.data!r} is right: {what}{' with ' * bool(behind)}{', '.join(behind)}.",
+            *_where(node),
+        ]
+
+    def _slopes(self, node: Value) -> dict[Value, float]:
+        """Return the derivatives of a node by the matched nodes right behind it."""
+        stops = [stop for stop in self.found if stop is not node]
+        order = topological_order(node, stops)
+        propagate(node, 1.0, order, stops)
+        return {stop: order[stop] for stop in stops if order[stop] is not ZERO}
+
+    def _terms(self, node: Value) -> list[_Term]:
+        users = [user for user in self.right if user is not node and (user in self.found or user is self.root)]
+        slopes = ((user, self._slopes(user).get(node)) for user in users)
+        return [_Term(user, self.right[user], local) for user, local in slopes if local is not None]
+
+    def _derivative(self, of: Value, by: Value) -> str:
+        return f"∂{bracketed(self.names.label(of))}/∂{bracketed(self.names.label(by))}"
+
+    def _wrong_gradient(self, node: Value, line: Printed) -> list[str]:
+        terms = self._terms(node)
+        said = [
+            f"The first gradient that diverges, in the order of the sweep, is that of {line.name}, in line "
+            f"{line.line}: {line.gradient} was printed, and {self.right[node]!r} is right.",
+            f"{self._derivative(self.root, node)} is the sum of:" if len(terms) > 1 else "The chain rule says:",
+        ]
+        for term in terms:
+            factors = f"{number(term.upstream, 10)} × {guarded(number(term.local, 10))}"
+            product = f"{self._derivative(self.root, term.user)} × {self._derivative(term.user, node)}"
+            said.append(f"  {product} = {factors} = {number(term.product, 10)}")
+        for total, term, sentence in self._mistakes(node, terms):
+            if self._agrees(line.gradient, total):
+                said.append(f"Wrong is the term through {self.names.label(term.user)}: {sentence}")
+                return [*said, *_where(term.user)]
+        said += self._wrong_local(node, terms, float(line.gradient or "nan"))
+        return [*said, *_where(terms[0].user if len(terms) == 1 else node)]
+
+    def _mistakes(self, node: Value, terms: Sequence[_Term]) -> Iterator[tuple[float, _Term, str]]:
+        """Yield what the gradient would be with a mistake in one term, the term, and the mistake."""
+        for term in terms:
+            rest = self.right[node] - term.product
+            yield rest - term.product, term, "its sign is flipped."
+            yield rest + term.upstream, term, "it is not multiplied by the local derivative (the inner derivative)."
+            yield rest + term.local, term, "it is not multiplied by what arrives from above."
+            if len(terms) > 1:
+                if term is terms[0]:  # the last to arrive
+                    yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
+                yield rest, term, "it is missing. Every use adds a term."
+            yield rest + 2.0 * term.product, term, "it is counted twice, or has a factor of 2 too many."
+            yield rest + 0.5 * term.product, term, "it lacks a factor of 2."
+            early = f"{self.names.label(term.user)} has handed on before all had arrived: visit it later."
+            for part in self._terms(term.user):
+                yield rest + (term.upstream - part.product) * term.local, term, early
+
+    def _wrong_local(self, node: Value, terms: Sequence[_Term], gradient: float) -> list[str]:
+        """Return which local derivative would explain a gradient, with its name in the table of mistakes."""
+        for term in [term for term in terms if term.upstream]:
+            local = (gradient - (self.right[node] - term.product)) / term.upstream
+            known, what = [], self.names.operation(term.user)
+            if what in ACTIVATIONS:
+                report = diagnose(task_named(what), [(node.data,)], [local], digits=self.precision.digits)
+                known = [f"{named.sentence} {named.correction}" for named in report.mistakes if not named.is_right]
+            if known or len(terms) == 1:
+                slope = f"{self._derivative(term.user, node)} = {number(term.local, 10)}"
+                return [f"{slope} is right; {number(local, 10)} was used.", *known[:1]]
+        return []
+
+
+def _where(node: Value) -> list[str]:
+    return [] if (site := site_in_program(node)) is None else [f"where: {site}"]
+
+
+def _plain(name: str) -> str:
+    """Return a name as languages share it: z[0], z_0 and Z0 are the same."""
+    return re.sub(r"[\W_]+", "", name).lower()

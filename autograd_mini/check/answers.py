@@ -1,0 +1,313 @@
+"""The numbers that a program printed, in whatever form: CSV, JSON, pasted columns, labelled lines, results alone.
+
+A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
+an error, not a guess. Not here: where the numbers come from. Read next: `check.vectors`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import itertools
+import json
+import math
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
+from autograd_mini.check.verdicts import Diagnosis
+from autograd_mini.errors import AutogradError, DataError, counted, shown
+from autograd_mini.transforms import trees
+
+QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
+INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK, OTHER = "input", *QUANTITIES, "argument", "error", "task", "other"
+_NAMES = "|".join(TASK_NAMES)
+_WORDS = {  # what names a column, or stands before numbers, by its role; the first that fits counts
+    ERROR: "error|exception",
+    ARGUMENT: "argument|after",
+    DERIVATIVE: r"(derivative|gradient|grad|slope)s?|jacobian|d[a-z]{1,2}(/?d[a-z]{1,2})?"
+    rf"|d_?({_NAMES}|loss)|({_NAMES}|[a-z])('|_?(derivative|gradient|grad|jacobian|prime))",
+    INPUT: "(input|x|z|logit|t|target|label|prediction|score|point)s?",
+    TASK: "task|function",
+    VALUE: f"(value|output|result|y|a|f)s?|loss|{_NAMES}",
+    OTHER: "why|kink|nr|#",
+}
+_TEXTS = (ERROR, TASK, OTHER)
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s,;|=:()\[\]{}\"]+")
+_LAYOUTS = ((INPUT, VALUE, DERIVATIVE), (INPUT, VALUE), (INPUT, DERIVATIVE), QUANTITIES, (VALUE,), (DERIVATIVE,))
+_HOW = "Write a first line that names the columns, such as input,value,derivative."
+
+
+class Line(NamedTuple):
+    """A line of text: its number, and what stands in it, by role; what has no label has the role None."""
+
+    number: int
+    parts: dict[str | None, list[str]]
+
+    def add(self, role: str | None, words: list[str]) -> None:
+        if role not in _TEXTS and (odd := [word for word in words if not NUMBER.fullmatch(word)]):
+            raise DataError(f"Line {self.number} has {shown(odd[0])} where a number should be.")
+        self.parts.setdefault(role, []).extend(words)
+
+
+class Precision:
+    """How many digits a program prints: what agrees with the right number in all of them counts as right.
+
+    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round.
+    """
+
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        numbers = [re.sub("e.*|[-+]", "", word.lower()) for word in words if "n" not in word.lower()]
+        digits = [len(number.replace(".", "").lstrip("0")) for number in numbers]
+        decimals = {len(number.partition(".")[2]) for number in numbers}
+        is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
+        self.decimals = min(decimals) if is_fixed and 2 <= min(decimals) < 15 else None
+        telling = [count for count in digits if count >= 2]
+        most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
+        self.digits = most if 2 <= most < 15 and decimals != {0} else 17
+        self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)  # smaller ones have fewer digits
+
+    def number(self, word: str, right: float) -> float | None:
+        """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""
+        x = float(word)
+        if (self.digits == 17 and self.decimals is None) or not (math.isfinite(x) and math.isfinite(right)):
+            return x
+        places = self.decimals
+        if places is None:
+            places = self.digits - 1 - math.floor(math.log10(abs(x))) if x else 400
+        if abs(x - right) > 0.51 * 10.0**-places:
+            return x
+        # With fixed decimals, a small number agrees because it is small.
+        return right if right == 0.0 or abs(right) >= self.least else None
+
+
+@dataclass
+class Answers:
+    """Points, and what was claimed there; None where it is missing."""
+
+    points: list[Point] = field(default_factory=list)
+    value: list[Any] = field(default_factory=list)
+    derivative: list[Any] = field(default_factory=list)
+    argument: list[Any] = field(default_factory=list)  # after the call
+    errors: list[str] = field(default_factory=list)  # what the program says instead of numbers
+    precision: Precision = field(default_factory=Precision)
+    unclear: int = 0  # points at which too few digits are printed
+
+    def of(self, quantity: Quantity) -> dict[int, Any]:
+        """Return the claims for a quantity, by the index of the point."""
+        return {i: claim for i, claim in enumerate(getattr(self, quantity)) if claim is not None}
+
+    def reports(self, task: Task) -> dict[Quantity, Diagnosis]:
+        """Diagnose what was given of value and derivative."""
+        return {quantity: self._report(task, quantity) for quantity in QUANTITIES if self.of(quantity)}
+
+    def _report(self, task: Task, quantity: Quantity) -> Diagnosis:
+        """Diagnose numbers that may have few digits: those that agree so far have become the right ones."""
+        points, claims = [self.points[i] for i in self.of(quantity)], [*self.of(quantity).values()]
+        report, digits = diagnose(task, points, claims, quantity), self.precision.digits
+        if report.ok or digits == 17:
+            return report
+        if 7 <= digits <= 9:  # as single precision is printed
+            single = diagnose(task, points, trees.rebuilt(claims, map(_single, flat(claims))), quantity)
+            if single.ok:
+                return single
+        telling = [i for i, claim in enumerate(claims) if all(abs(x) >= self.precision.least for x in flat(claim))]
+        if not telling:
+            return report
+        named = diagnose(task, [points[i] for i in telling], [claims[i] for i in telling], quantity, digits)
+        return report if named.ok else replace(report, mistakes=named.mistakes)
+
+
+def _single(x: float) -> float:
+    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x
+
+
+def read(text: str, task: Task, is_partial: bool = False) -> Answers:
+    """Read what a program printed about a task.
+
+    If it does not repeat the inputs, line i is about point i of the task; `is_partial` allows fewer lines than points.
+
+    Raises:
+        DataError: there are no numbers, or it cannot be told what they are.
+    """
+    lines = [
+        line
+        for line in _lines(text.replace("−", "-").lstrip("\ufeff"))
+        if task.name in line.parts.get(TASK, [task.name])
+    ]
+    if not lines:
+        raise DataError(f"There are no numbers for {task.name} in what was given.")
+    bare = [line for line in lines if None in line.parts]
+    if not bare:
+        return _answers(lines, task)
+    if any(None not in line.parts and ERROR not in line.parts for line in lines):
+        raise DataError(f"Line {bare[0].number} does not say what its numbers are, but others do. {_HOW}")
+    numbers, count = bare[0].parts[None], len(task.points)
+    if len(lines) == 1 < count and len(numbers) % count == 0:  # all on one line
+        size = len(numbers) // count
+        lines = [Line(1, {None: numbers[i : i + size]}) for i in range(0, len(numbers), size)]
+    return _told(lines, task, is_partial)
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+
+def _lines(text: str) -> Iterator[Line]:
+    if text.lstrip()[:1] in ("[", "{"):
+        with contextlib.suppress(json.JSONDecodeError):  # it may be a line of numbers in brackets
+            found = json.loads(text)
+            for number, row in enumerate(found if isinstance(found, list) else [found], 1):
+                named = row if isinstance(row, dict) else {None: row}
+                cells = [part if isinstance(part, str) else json.dumps(part) for part in named.values()]
+                yield _row(number, [key and _role(key, number, key) for key in named], cells)
+            return
+    if "." not in text and re.search(r"\d,\d{4}", text):  # decimal commas
+        text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    written = [(number, line.strip(" \t#")) for number, line in enumerate(text.splitlines(), 1) if line.strip(" \t#")]
+    first = _split(written[0][1]) if written else []
+    if not first or any(map(NUMBER.fullmatch, first)) or _role(first[0], *written[0]) == ERROR:
+        yield from itertools.starmap(_labelled, written)
+        return
+    mark = next((mark for mark in "\t;," if mark in written[0][1]), None)
+    names, *rows = [next(csv.reader([line], delimiter=mark)) if mark else line.split() for _, line in written]
+    roles = [_role(name.strip(), *written[0]) for name in names]
+    for (number, _), row in zip(written[1:], rows, strict=True):
+        if len(row) != len(roles):
+            raise DataError(f"Line {number} has {counted(len(row), 'column')}, and {len(roles)} are named.")
+        yield _row(number, roles, row)
+
+
+def _row(number: int, roles: Sequence[str | None], cells: Sequence[str]) -> Line:
+    """Read cells whose roles are known; a cell may hold several numbers."""
+    line = Line(number, {})
+    for role, cell in zip(roles, cells, strict=True):
+        line.add(role, [cell.strip()] if role in _TEXTS else _split(cell))
+    return line
+
+
+def _labelled(number: int, text: str) -> Line:
+    """Read numbers with or without labels before them."""
+    line, role = Line(number, {}), None
+    for word in _split(text):
+        if NUMBER.fullmatch(word):
+            line.add(role, [word])
+        elif role == TASK:
+            line.add(role, [word])
+            role = None
+        elif (role := _role(word, number, text)) == ERROR:
+            line.add(role, [text.partition(word)[2].strip(" :=")])
+            break
+        elif role == ARGUMENT:  # after several calls, the last one counts
+            line.parts.pop(role, None)
+    return line
+
+
+def _split(text: str) -> list[str]:
+    return [word for word in _BETWEEN.split(text) if word]
+
+
+def _role(word: str, number: int, text: str) -> str:
+    bare = re.sub(r"[\d_\[\].]+$", "", word.lower())
+    for role, pattern in _WORDS.items():
+        if re.fullmatch(pattern, word.lower()) or re.fullmatch(pattern, bare):
+            return role
+    raise DataError(
+        f"Line {number} cannot be read: {shown(text)}. Before numbers, only names may stand: input, value, derivative."
+    )
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+def _point(task: Task, words: Sequence[str]) -> Point | None:
+    """Return the arguments that some numbers are: lists of equal length, and single numbers; None if they are not."""
+    lists = [isinstance(argument, list) for argument in task.points[0]]
+    size, rest = divmod(len(words) - lists.count(False), max(1, lists.count(True)))
+    if rest or (size < 1 if any(lists) else size):
+        return None
+    return tuple(trees.rebuilt([[0.0] * size if is_list else 0.0 for is_list in lists], map(float, words)))
+
+
+def _answers(lines: Sequence[Line], task: Task) -> Answers:
+    """Put the labelled numbers of lines into the shapes of a task."""
+    words = [word for line in lines for role in QUANTITIES for word in line.parts.get(role, ())]
+    found = Answers(precision=Precision(words))
+    for i, line in enumerate(lines):
+        given = task.points[i] if i < len(task.points) else None
+        point = _point(task, line.parts[INPUT]) if INPUT in line.parts else given
+        if point is None:
+            count = len(task.points)
+            raise DataError(f"Line {line.number} is about no input: {task.name} has {count} vectors. {_HOW}")
+        found.points.append(point)
+        found.errors.append("".join(line.parts.get(ERROR, ())))
+        for role, right in ((VALUE, task.value(point)), (DERIVATIVE, task.derivative(point)), (ARGUMENT, point[0])):
+            words, numbers = line.parts.get(role, []), flat(right)
+            if role in line.parts and len(words) != len(numbers):
+                what = f"Line {line.number} has {counted(len(words), 'number')} as the {role} of {task.name}"
+                raise DataError(f"{what}, and at {shown(point)} there should be {len(numbers)}.")
+            claims = [*map(found.precision.number, words, numbers)]
+            found.unclear += None in claims and role != ARGUMENT
+            claim = trees.rebuilt(right, iter(claims)) if claims and None not in claims else None
+            getattr(found, role).append(claim)
+    return found
+
+
+def _told(lines: Sequence[Line], task: Task, is_partial: bool) -> Answers:
+    """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
+    count = len(task.points)
+    known = [flat(point) for point in task.points]
+    found: list[tuple[float, tuple[str, ...], Answers]] = []
+    for layout in _LAYOUTS:
+        labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
+        if None in labelled or (INPUT not in layout and not is_partial and len(lines) != count):
+            continue
+        answers = _answers([line for line in labelled if line is not None], task)
+        score = [
+            flat(x) in ([known[i]] if len(lines) == count else known)  # in their order, or else anywhere
+            for i, x in enumerate(answers.points if INPUT in layout else ())
+        ]
+        for quantity in QUANTITIES:
+            score += [
+                _agree(claim, getattr(task, quantity)(answers.points[i])) for i, claim in answers.of(quantity).items()
+            ]
+        found.append((sum(score) / max(1, len(score)), layout, answers))
+    best = [entry for entry in found if entry[0] == max(score for score, _, _ in found)]
+    if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
+        best = [
+            (score, layout, answers)
+            for score, layout, answers in best
+            if all(report.ok or report.mistakes for report in answers.reports(task).values())
+        ]
+    if len(best) == 1:
+        return best[0][2]
+    layouts = " or ".join(" and ".join(layout) for _, layout, _ in best or found) or "anything"
+    raise DataError(
+        f"It cannot be told whether the numbers are {layouts} of {task.name}, which has {count} vectors. {_HOW}"
+    )
+
+
+def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | None:
+    """Label the numbers of a line; None if they are too many or too few."""
+    words = line.parts.get(None)
+    if words is None:
+        return line
+    for inputs in range(1, len(words)) if INPUT in layout else (0,):
+        point = _point(task, words[:inputs]) if inputs else task.points[i] if i < len(task.points) else None
+        with contextlib.suppress(AutogradError):  # not a point of this function
+            if point is None:
+                continue
+            sizes = {INPUT: inputs, VALUE: len(flat(task.value(point))), DERIVATIVE: len(flat(task.derivative(point)))}
+            if sum(sizes[role] for role in layout) == len(words):
+                rest = iter(words)
+                return Line(line.number, {role: [*itertools.islice(rest, sizes[role])] for role in layout})
+    return None
+
+
+def _agree(claim: Any, right: Any) -> bool:
+    pairs = zip(flat(claim), flat(right), strict=True)
+    return all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs)

@@ -1,0 +1,114 @@
+"""Test vectors: inputs that expose mistakes, with the right values and derivatives, as data or as a ready test.
+
+The tests are programs in Java, C, JavaScript and Python, made from `templates/`. Not here: the inputs themselves
+(`tasks`), and the diagnosis of what a test prints. Read next: `check.foreign`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files as resources
+from pathlib import PurePath
+from typing import Any
+
+from autograd_mini.check.tasks import Point, Task, flat
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError
+from autograd_mini.transforms import trees
+from autograd_mini.watch.boundaries import kinks
+
+_FILES = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
+_CALLS = {  # of the user's functions: key, name in camel case and in snake case, arguments
+    "java": '            case "{key}": return numbers(Mine.{camel}({arguments}));',
+    "js": '  "{key}": (a) => mine.{camel}({arguments}),',
+    "python": '    "{key}": lambda a: mine.{snake}({arguments}),',
+    "c": '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;',
+}
+
+
+def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
+    """Return the vectors of some tasks in a format; `path` is the file they are for, which names a Java class.
+
+    Raises:
+        ArgumentError: the name of the file cannot be that of a Java class.
+    """
+    pairs = [(task, point) for task in tasks for point in task.points]
+    if form == "json":
+        return json.dumps([_entry(*pair) for pair in pairs], indent=1) + "\n"
+    if form == "csv":
+        return csv_text(
+            ("task", "input", "value", "derivative"), ((task.name, *_lines(task, at)) for task, at in pairs)
+        )
+    return _program(tasks, form, PurePath(path or _FILES[form]))
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as CSV."""
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows((names, *rows))
+    return table.getvalue()
+
+
+def line(numbers: Any) -> str:
+    """Return the numbers of a point, or of an answer, as one line that the parsers of all languages read."""
+    return " ".join(map(str, map(_readable, flat(numbers))))
+
+
+def _readable(x: float) -> float | str:
+    return float(x) if math.isfinite(x) else "NaN" if math.isnan(x) else f"{'-' * (x < 0)}Infinity"
+
+
+def _lines(task: Task, point: Point) -> tuple[str, str, str]:
+    return line(point), line(task.value(point)), line(task.derivative(point))
+
+
+def _entry(task: Task, point: Point) -> dict[str, Any]:
+    found = {"input": point, "value": task.value(point), "derivative": task.derivative(point)}
+    plain = {key: trees.rebuilt(tree, map(_readable, flat(tree))) for key, tree in found.items()}
+    return {"task": task.name, **plain, "kink": _is_kink(task, point)}
+
+
+def _is_kink(task: Task, point: Point) -> bool:
+    """Return True where the derivative is a choice."""
+    with kinks() as found:
+        task.function(trees.rebuilt(point[0], map(Value, flat(point[0]))), *point[1:])
+    return bool(found)
+
+
+def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
+    """Fill in the template of a test."""
+    if form == "java" and not re.fullmatch(r"[A-Za-z_]\w*", path.stem):
+        raise ArgumentError(f"{path.stem!r} cannot be the name of a Java class.", "Choose another with -o.")
+    lines = []
+    for task in tasks:
+        for point in task.points:
+            parts = task.name, "|".join(map(line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
+            lines.append(f'        "{";".join(parts)}",')
+    text = (resources("autograd_mini.check") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
+    for key, replacement in {
+        "TASKS": ", ".join(task.name for task in tasks),
+        "TASK": tasks[0].name,
+        "FILE": path.name,
+        "STEM": path.stem,
+        "CALLS": "\n".join(call for task in tasks for call in _calls(task, _CALLS[form])),
+        "LINES": "\n".join(lines),
+    }.items():
+        text = text.replace(f"@{key}@", replacement)
+    return text
+
+
+def _calls(task: Task, pattern: str) -> Iterator[str]:
+    """Yield the calls of the user's function and of its derivative."""
+    point = task.points[0]
+    arguments = ", ".join(f"a[{i}]" if isinstance(x, list) else f"a[{i}][0]" for i, x in enumerate(point))
+    for key, result in ((task.name, task.value(point)), (f"{task.name}'", task.derivative(point))):
+        snake = key.replace("'", "_derivative")
+        camel = re.sub("_([a-z])", lambda match: match[1].upper(), snake)
+        after = ", n" * isinstance(point[0], list) + ", out" * isinstance(result, list)
+        before = "out[0] = " * (not isinstance(result, list))
+        yield pattern.format(key=key, snake=snake, camel=camel, arguments=arguments, before=before, after=after)

@@ -1,0 +1,93 @@
+"""The pictures of a page: each knows where every node is, so that one list of steps serves all.
+
+Not here: the layout (`stage`), and which steps there are (`scenes`). Read next: `debug.pages.listing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd_mini.debug.pages.mathml import called
+from autograd_mini.debug.pages.scenes import Scenes, Track
+from autograd_mini.debug.pages.stage import Stage, before_numbers
+from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.drawing.boxes import Box, Boxes
+from autograd_mini.engine import Value
+
+_WIDEST = 2400  # points; a wider picture would have to be shrunk until nobody can read it
+Shown = Callable[[Track], dict[str, Any]]
+
+
+class Shot:
+    """A picture of a trace.
+
+    Args:
+        key: how the address of the page names it; "" for the first.
+        title: what the reader chooses it by.
+        trace: the trace.
+        boxes: its boxes.
+        tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide to read.
+    """
+
+    def __init__(self, key: str, title: str, trace: Trace, boxes: Boxes, tall: bool = False) -> None:
+        self.key, self.title, self.trace, self.boxes, self.tall = key, title, trace, boxes, tall
+        self.scenes = Scenes(trace, boxes)
+        of_boxes = self.scenes.tracks()
+        self.tracks = {box: [*map(self.scenes.track, _results(box))] or [of_boxes[box]] for box in boxes.boxes}
+        self.stage = Stage(trace, boxes, self.tracks, "TB" if tall else "LR")
+        if not tall and self.stage.width > _WIDEST:
+            self.stage = Stage(trace, boxes, self.tracks, None)  # the shape decides
+        self.number = {box: number for number, box in enumerate(self.tracks)}
+        self._arrows: dict[str, int] = {}
+
+    def box(self, node: Value) -> int:
+        """Return the number of the box that a node is in; -1 if it is in none."""
+        return self.number.get(self.boxes.box[node], -1)
+
+    def ways(self, node: Value) -> list[int]:
+        """Return the numbers of the arrows along which a node hands on, one per contribution; -1 inside a box."""
+        return [
+            -1 if way is None else self._arrows.setdefault(way, len(self._arrows)) for way in self.stage.ways_to(node)
+        ]
+
+    def data(self, shown: Shown, calls: Sequence[Call]) -> dict[str, Any]:
+        """Return the picture for the script of a page; `shown` gives the texts of a track."""
+        single = len(self.scenes) == len(self.trace)  # else scenes say what happens in which box
+        order = self.trace.journal.order if single else ()
+        boxes = [self._box(box, shown, calls) for box in self.tracks]
+        ways = [self.ways(node) for node in order]
+        return {
+            "key": self.key, "title": self.title, "tall": self.tall, "boxes": boxes,
+            "box": [*map(self.box, order)], "ways": ways, "arrows": [*self._arrows],
+            "closed": [number for number, call in enumerate(calls) if self.is_closed(call)],
+        }  # fmt: skip
+
+    def is_closed(self, call: Call) -> bool:
+        """Return whether a call is folded: one box shows it, and nothing else."""
+        return {*self.boxes.box[call.nodes[0]].nodes} == {*call.nodes}
+
+    def _box(self, box: Box, shown: Shown, calls: Sequence[Call]) -> dict[str, Any]:
+        journal, scenes = self.trace.journal, self.scenes
+        turns = [turn[0] for node in box.nodes if (turn := journal.turn_of(node))]
+        arrivals = [step for node in box.nodes for step in journal.arrivals(node)]
+        backward = min(turns) if turns else max(arrivals, default=None)
+        leaf = box.alone if box.alone is not None and box.alone.op is None else None
+        return {
+            "id": self.stage.id(box),
+            "name": self.stage.title(box),
+            "before": before_numbers(box),
+            "forward": scenes.of(max(journal.numbers[node] for node in box.nodes)),
+            "backward": -1 if backward is None else scenes.of(backward),
+            "leaf": journal.numbers[leaf] if leaf is not None else -1,
+            "fold": next((number for number, call in enumerate(calls) if {*call.nodes} == {*box.nodes}), -1),
+            "slots": [*map(shown, self.tracks[box])],
+            "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
+            "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
+        }
+
+
+def _results(box: Box) -> list[Value]:
+    """Return the results of a folded call, whose numbers its box lists; none for any other box."""
+    return box.results if box.folded else []
