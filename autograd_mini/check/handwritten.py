@@ -205,7 +205,7 @@ class _Calls:
                                    "the input.", f"Compute the output first{f': {right}' if right else ''}; or pass "
                                    'argument="output".'))  # fmt: skip
             elif not report.mistakes:
-                extra += by_output.mistakes
+                extra += [mistake for mistake in by_output.mistakes if mistake.name != "input-form"]
         except Exception:  # it was not written for such an argument
             pass
         if not extra and not report.mistakes and self.task.name not in TASK_NAMES:

@@ -80,6 +80,14 @@ def test_a_mistake_in_terms_of_the_output_is_named(name, df, text):
     assert text in report.mistakes[0].sentence
 
 
+@pytest.mark.parametrize("factor", [1 + 2e-8, 1 - 2e-8])
+def test_what_gives_the_right_numbers_explains_nothing(factor):
+    """A derivative that is wrong in the eighth digit is wrong, and no mistake that gives the right one is named."""
+    report = am.check_derivative("tanh", lambda x: factor / math.cosh(min(abs(x), 300.0)) ** 2)
+    assert not report.ok
+    assert not report.mistakes
+
+
 def test_an_exception_is_no_answer():
     """An overflow in the derivative is told, not raised."""
     report = am.check_derivative("sigmoid", lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2, at=[0.5, -800.0])
