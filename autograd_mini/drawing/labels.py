@@ -1,4 +1,4 @@
-"""Labels stand on their arrows: a dot program puts those of straight arrows elsewhere, and some behind a box.
+"""Labels stand on their arrows, and arrows pass around boxes: with straight lines a dot program sees to neither.
 
 Not here: what they say (`picture`). Read next: `drawing.pdf`.
 """
@@ -9,6 +9,7 @@ import html
 import math
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 _NEAR = 14.0  # points between a label and its arrow
 _WIDE = 0.602  # of the size of a letter
@@ -26,7 +27,7 @@ def on_arrows(svg: str) -> str:
     taken: list[Rectangle] = []
 
     def moved(match: re.Match[str]) -> str:
-        group = match[0]
+        group = _PATH.sub(lambda path: path[0].replace(path[1], _around_boxes(path[1], boxes)), match[0])
         path, texts = _PATH.search(group), [*_TEXT.finditer(group)]
         if path is None or not texts:
             return group
@@ -49,6 +50,29 @@ def on_arrows(svg: str) -> str:
         return group
 
     return _EDGE.sub(moved, svg)
+
+
+def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
+    """Lead an arrow to the right that passes behind boxes below them."""
+    inside = [*_along(path)][2:-2]
+    is_behind = any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside)
+    joints = _ends(path)[::3]
+    (x, y), (end, _) = joints[0], joints[-1]
+    if not is_behind or len(joints) < 3 or end < x + 50.0:
+        return path
+    between = [bottom for left, _, right, bottom in boxes if left < joints[-2][0] and right > x + 10.0]
+    below = max(between, default=y) + 20.0
+    corners = [(x + 10.0, y), (x + 10.0, below), (joints[-2][0], max(below, joints[-2][1])), joints[-1]]
+    curves = "".join(
+        f"C{a:.2f},{b:.2f} {c:.2f},{d:.2f} {c:.2f},{d:.2f}" for (a, b), (c, d) in pairwise([(x, y), *corners])
+    )
+    return f"M{x:.2f},{y:.2f}{curves}"
+
+
+def _ends(path: str) -> list[tuple[float, float]]:
+    """Return the points that a path names."""
+    numbers = [*map(float, re.findall(r"-?\d+\.?\d*", path))]
+    return [*zip(numbers[::2], numbers[1::2], strict=False)]
 
 
 def _place(
@@ -75,8 +99,7 @@ def _place(
 
 def _along(path: str) -> Iterator[tuple[float, float]]:
     """Yield points along a path of Bézier curves."""
-    numbers = [*map(float, re.findall(r"-?\d+\.?\d*", path))]
-    ends = [*zip(numbers[::2], numbers[1::2], strict=False)]
+    ends = _ends(path)
     for start in range(0, len(ends) - 3, 3):
         curve = ends[start : start + 4]
         steps = max(4, int(math.dist(curve[0], curve[3]) / 8.0))

@@ -367,13 +367,15 @@ class Picture:
         for (tail, head), uses in self.boxes.arrows.items():
             if self.is_single(tail) and self.is_single(head):
                 continue
-            whole = not self.fans or self.levels[head] - self.levels[tail] > 1
-            ends = []
+            far = self.levels[head] - self.levels[tail]
+            whole, ends = not self.fans or far > 1, []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.ids[box])
-                side = (
-                    f":{side}" if not self.is_single(box) and not (whole and self.across) else ""
-                )  # anywhere on wide boxes
+                if box is tail and box in self.ports and far > 1 and self.fans and self.across:
+                    side = ":e"  # not behind the row between them
+                else:
+                    anywhere = self.is_single(box) or (whole and self.across)  # on wide boxes
+                    side = "" if anywhere else f":{side}"
                 ends.append((_node(port) if whole else port) + side)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles

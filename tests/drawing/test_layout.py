@@ -165,3 +165,16 @@ def test_without_dot_the_picture_says_so(measured):
         assert found["boxes"].keys() == usual["boxes"].keys()
         assert {end[0] for end in found["ends"]} == {end[0] for end in usual["ends"]}
         assert drawing.svg.count("<title>") >= len(found["boxes"])
+
+
+def test_no_arrow_passes_behind_a_layer():
+    """An arrow from a layer to what comes after the next one goes around the boxes between."""
+    from autograd_mini.drawing.labels import _CELL, _EDGE, _PATH, _along, _around
+
+    svg = draw(GRAPHS["samples"](), direction="LR").svg
+    cells = [_around(points) for points in _CELL.findall(svg)]
+    arrows = [_PATH.search(group)[1] for group in _EDGE.findall(svg)]
+    assert len(arrows) > 50
+    for arrow in arrows:
+        inside = [*_along(arrow)][3:-3]
+        assert not [c for c in cells for x, y in inside if c[0] + 3 < x < c[2] - 3 and c[1] + 3 < y < c[3] - 3]
