@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`examination`). Read next: `check.examination`.
+Not here: what the engine is asked to compute (`engines`). Read next: `check.engines`.
 """
 
 from __future__ import annotations
