@@ -264,15 +264,15 @@ class Examination:
         self._raised(trials)
 
     def _random(self) -> None:
-        for given in random_graphs([*self.known.items()], _RANDOM):
-            if not self.examples and (trial := self._judged(given)).is_wrong:
+        for given in random_graphs([*self.known.items()], 0 if self.examples else _RANDOM):
+            if (trial := self._judged(given)).is_wrong:
                 self._show(self._shrink(trial), ())
+                return
 
     def _order_of_sums(self) -> None:
         """Repeat a sum whose rounding depends on its order."""
-        held = [
-            self._trial(graph(_SUM, leaves=_MAGNITUDES)) for _ in range(_REPEATED)
-        ]  # all at once, so that addresses differ
+        given = graph(_SUM, leaves=_MAGNITUDES)
+        held = [self._trial(given) for _ in range(_REPEATED)]  # all at once, so that addresses differ
         if len({repr(trial.leaves[0]) for trial in held}) > 1:
             self._remark(
                 "set-order", "Gradients differ from run to run in their last digits, because operands are in a set, "

@@ -75,8 +75,7 @@ class QuizShell(Shell):
 
     def do_hint(self, _: str) -> None:
         """Say the two factors of the answer."""
-        step, _ = self._pending
-        self._tried = True
+        step, self._tried = self._pending[0], True
         node, local = self._factors(step)
         self.say(f"   {node} = {number(step.upstream)}, and {local} = {number(step.local)}. Multiply them.")
 
