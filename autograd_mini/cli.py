@@ -22,7 +22,7 @@ from autograd_mini.script import SharedInputError, graph_of, path_and_name
 from autograd_mini.symbolic.lessons import LESSONS
 
 if TYPE_CHECKING:
-    from autograd_mini.check.foreign import Source
+    from autograd_mini.check.answers import Source
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -351,20 +351,20 @@ def _vectors(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from autograd_mini.check import alignment, foreign
+    from autograd_mini.check import alignment, answers
     from autograd_mini.check.programs import Limits
     from autograd_mini.check.tasks import task_named
 
     try:
-        source = foreign.Source(options.csv, _words(options.command or ""), Limits(options.seconds))
+        source = answers.Source(options.csv, _words(options.command or ""), Limits(options.seconds))
         if options.trace or alignment.is_script(options.task):
             return _check_trace(options, source)
-        judgement = source.judged(task_named(options.task))
+        found = source.answers(task_named(options.task))
     except AutogradError as error:
         complain(sentences(error))
-        return foreign.UNKNOWN
-    say(str(judgement))
-    return judgement.status
+        return answers.UNKNOWN
+    say(str(found))
+    return found.status
 
 
 def _words(command: str) -> list[str]:
@@ -375,11 +375,11 @@ def _words(command: str) -> list[str]:
 
 
 def _check_trace(options: argparse.Namespace, source: Source) -> int:
-    from autograd_mini.check import alignment, foreign
+    from autograd_mini.check.alignment import check_trace
     from autograd_mini.debug.pages import checked_path
 
     target = None if options.debug is None else checked_path(options.debug).absolute()
-    found = alignment.check_trace(options.task, source.text())
+    found = check_trace(options.task, source.text())
     say(str(found))
     if target is not None and found.node is not None:
         from autograd_mini.debug import page
@@ -389,7 +389,7 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
         journal = trace.journal
         trace.seek(journal.arrivals(found.node)[-1] if found.backward else journal.numbers[found.node])
         say(f"Step through it: {page(trace, target)}")
-    return foreign.RIGHT if found else foreign.WRONG if found.node is not None else foreign.UNKNOWN
+    return found.status
 
 
 def _grade(options: argparse.Namespace) -> None:

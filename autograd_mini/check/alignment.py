@@ -11,10 +11,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from autograd_mini.check.answers import NUMBER, Precision
+from autograd_mini.check.answers import NUMBER, RIGHT, UNKNOWN, WRONG, Precision
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.tasks import Task, task_named
 from autograd_mini.core.row import ZERO
@@ -41,32 +40,6 @@ class Printed(NamedTuple):
     gradient: str | None
 
 
-@dataclass(frozen=True, repr=False)
-class Alignment:
-    """What a program printed beside the recorded computation; print it as text. It is true if everything agrees.
-
-    Attributes:
-        text: what was found.
-        root: the result of the computation; `spaces` are the variables of the program that recorded it.
-        node: the node of the first number that diverges; None if all agree.
-        backward: whether it is the gradient of that node that diverges, not its value.
-        compared: how many lines were compared; 0 if nothing can be told.
-    """
-
-    text: str
-    root: Value
-    spaces: Sequence[Namespace]
-    compared: int
-    node: Value | None = None
-    backward: bool = False
-
-    def __bool__(self) -> bool:
-        return self.node is None and self.compared > 0
-
-    def __repr__(self) -> str:
-        return self.text
-
-
 def check_trace(name: str, text: str) -> Alignment:
     """Compare what a program printed with a script, SCRIPT.py[:NAME], or with a task at the inputs that it printed.
 
@@ -80,7 +53,7 @@ def check_trace(name: str, text: str) -> Alignment:
     if not printed:
         raise DataError(f"There is no such line. {_FORM}")
     root = graph_of(name) if is_script(name) else _graph_of_task(task_named(name), printed)
-    return _Comparison(root, printed, of_program.get() if is_script(name) else ()).alignment()
+    return Alignment(root, printed, of_program.get() if is_script(name) else ())
 
 
 def is_script(name: str) -> bool:
@@ -116,22 +89,39 @@ class _Term(NamedTuple):
         return self.upstream * self.local
 
 
-class _Comparison:
-    """The lines that a program printed, each with its node."""
+class Alignment:
+    """The lines that a program printed, each with its node; print it as text. It is true if everything agrees.
+
+    Attributes:
+        root: the result of the computation; `spaces` are the variables of the program that recorded it.
+        found: the lines that are compared, by node.
+        node: the node of the first number that diverges; None if all agree.
+        backward: whether it is the gradient of that node that diverges, not its value.
+        status: the exit status of a command.
+    """
 
     def __init__(self, root: Value, printed: Sequence[Printed], spaces: Sequence[Namespace]) -> None:
         self.root, self.spaces = root, spaces
-        self.names = Names(tuple(topological_order(root, everything=True)), spaces)
-        self.right = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
-        self.precision = Precision([word for line in printed for word in (line.value, line.gradient) if word])
         self.found: dict[Value, Printed] = {}
+        self.node: Value | None = None
+        self.backward, self.status = False, RIGHT
+        self._names = Names(tuple(topological_order(root, everything=True)), spaces)
+        self._right = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
+        self._precision = Precision([word for line in printed for word in (line.value, line.gradient) if word])
         self._match(printed)
+        self._text = "\n".join(self._said(printed))
+
+    def __bool__(self) -> bool:
+        return self.status == RIGHT
+
+    def __repr__(self) -> str:
+        return self._text
 
     def _match(self, printed: Sequence[Printed]) -> None:
         called: dict[str, list[Value]] = {}
-        for node in self.names.order:
-            name = self.names.name(node)  # a loop may print h for h[0], h[1] and so on
-            for text in {_plain(name), _plain(name.partition("[")[0]), _plain(self.names.label(node))}:
+        for node in self._names.order:
+            name = self._names.name(node)  # a loop may print h for h[0], h[1] and so on
+            for text in {_plain(name), _plain(name.partition("[")[0]), _plain(self._names.label(node))}:
                 called.setdefault(text, []).append(node)
         rest = []
         for line in printed:  # of several nodes with a name, the first with this value, or else the first
@@ -141,46 +131,44 @@ class _Comparison:
             else:
                 rest.append(line)
         for line in rest:
-            free = [node for node in self.names.order if node not in self.found]
+            free = [node for node in self._names.order if node not in self.found]
             alike = [node for node in free if self._agrees(line.value, node.data)]
-            both = [node for node in alike if line.gradient and self._agrees(line.gradient, self.right.get(node, 0.0))]
+            both = [node for node in alike if line.gradient and self._agrees(line.gradient, self._right.get(node, 0.0))]
             if len(alike) == 1 or both:
                 self.found[(both or alike)[0]] = line
         if self.root not in self.found and printed[-1] not in self.found.values():
             self.found[self.root] = printed[-1]  # the last line is the result
-        self.left_out = [line.name for line in printed if line not in self.found.values()]
 
     def _agrees(self, word: str | None, right: float) -> bool:
-        x = right if word is None else self.precision.number(word, right)
+        x = right if word is None else self._precision.number(word, right)
         return x is None or x == right or (x != x and right != right) or math.isclose(x, right, rel_tol=1e-9)
 
-    def alignment(self) -> Alignment:
+    def _said(self, printed: Sequence[Printed]) -> Iterator[str]:
         """Go forwards and then backwards through the graph, up to the first number that diverges."""
-        said = [f"{counted(len(self.found), 'printed line')} found in the computation."]
-        if self.left_out:
-            said.append(f"No number here is called so or is equal: {', '.join(self.left_out[:_MOST])}.")
-
-        def found(compared: int, lines: Sequence[str], node: Value | None = None, backward: bool = False) -> Alignment:
-            return Alignment("\n".join([*said, *lines]), self.root, self.spaces, compared, node, backward)
-
-        for node in self.names.order:
+        yield f"{counted(len(self.found), 'printed line')} found in the computation."
+        if left_out := [line.name for line in printed if line not in self.found.values()]:
+            yield f"No number here is called so or is equal: {', '.join(left_out[:_MOST])}."
+        for node in self._names.order:
             if node in self.found and not self._agrees(self.found[node].value, node.data):
-                return found(len(self.found), self._wrong_value(node, self.found[node]), node)
-        gradients = [node for node in reversed(self.right) if node in self.found and self.found[node].gradient]
+                self.node, self.status = node, WRONG
+                yield from self._wrong_value(node, self.found[node])
+                return
+        gradients = [node for node in reversed(self._right) if node in self.found and self.found[node].gradient]
         for node in gradients:  # in the order of the sweep
-            if not self._agrees(self.found[node].gradient, self.right[node]):
-                lines = ["Their values agree.", *self._wrong_gradient(node, self.found[node])]
-                return found(len(self.found), lines, node, backward=True)
-        unknown = [line.name for node, line in self.found.items() if math.isnan(node.data + self.right.get(node, 0.0))]
+            if not self._agrees(self.found[node].gradient, self._right[node]):
+                self.node, self.backward, self.status = node, True, WRONG
+                yield from ("Their values agree.", *self._wrong_gradient(node, self.found[node]))
+                return
+        unknown = [line.name for node, line in self.found.items() if math.isnan(node.data + self._right.get(node, 0.0))]
         if unknown:
-            names = ", ".join(unknown[:_MOST])
-            return found(0, [f"It cannot be told whether it is right: {names} is nan or has the gradient nan."])
-        count = counted(len(gradients), "gradient")
-        return found(len(self.found), [f"Their values agree, and {count} of them too."])
+            self.status, names = UNKNOWN, ", ".join(unknown[:_MOST])
+            yield f"It cannot be told whether it is right: {names} is nan or has the gradient nan."
+        else:
+            yield f"Their values agree, and {counted(len(gradients), 'gradient')} of them too."
 
     def _wrong_value(self, node: Value, line: Printed) -> list[str]:
-        what = "an input" if node.op is None else self.names.expression(node) or self.names.operation(node)
-        behind = [f"{self.names.label(x)} = {x.data!r}" for x in self._slopes(node)]
+        what = "an input" if node.op is None else self._names.expression(node) or self._names.operation(node)
+        behind = [f"{self._names.label(x)} = {x.data!r}" for x in self._slopes(node)]
         return [
             f"The first number that diverges is the value of {line.name}, in line {line.line}: {line.value} was "
             f"printed, and {node.data!r} is right: {what}{' with ' * bool(behind)}{', '.join(behind)}.",
@@ -195,27 +183,30 @@ class _Comparison:
         return {stop: order[stop] for stop in stops if order[stop] is not ZERO}
 
     def _terms(self, node: Value) -> list[_Term]:
-        users = [user for user in self.right if user is not node and (user in self.found or user is self.root)]
+        users = [user for user in self._right if user is not node and (user in self.found or user is self.root)]
         slopes = ((user, self._slopes(user).get(node)) for user in users)
-        return [_Term(user, self.right[user], local) for user, local in slopes if local is not None]
+        return [_Term(user, self._right[user], local) for user, local in slopes if local is not None]
 
     def _derivative(self, of: Value, by: Value) -> str:
-        return f"∂{bracketed(self.names.label(of))}/∂{bracketed(self.names.label(by))}"
+        return f"∂{bracketed(self._names.label(of))}/∂{bracketed(self._names.label(by))}"
 
     def _wrong_gradient(self, node: Value, line: Printed) -> list[str]:
         terms = self._terms(node)
         said = [
             f"The first gradient that diverges, in the order of the sweep, is that of {line.name}, in line "
-            f"{line.line}: {line.gradient} was printed, and {self.right[node]!r} is right.",
-            f"{self._derivative(self.root, node)} is the sum of:" if len(terms) > 1 else "The chain rule says:",
+            f"{line.line}: {line.gradient} was printed, and {self._right[node]!r} is right."
         ]
+        if node is self.root:
+            return [*said, "It is the derivative of the result by itself: begin the sweep with 1."]
+        whole = self._derivative(self.root, node)
+        said.append(f"{whole} is the sum of:" if len(terms) > 1 else "The chain rule says:")
         for term in terms:
             factors = f"{number(term.upstream, 10)} × {guarded(number(term.local, 10))}"
             product = f"{self._derivative(self.root, term.user)} × {self._derivative(term.user, node)}"
             said.append(f"  {product} = {factors} = {number(term.product, 10)}")
         for total, term, sentence in self._mistakes(node, terms):
             if self._agrees(line.gradient, total):
-                said.append(f"Wrong is the term through {self.names.label(term.user)}: {sentence}")
+                said.append(f"Wrong is the term through {self._names.label(term.user)}: {sentence}")
                 return [*said, *_where(term.user)]
         said += self._wrong_local(node, terms, float(line.gradient or "nan"))
         return [*said, *_where(terms[0].user if len(terms) == 1 else node)]
@@ -223,7 +214,7 @@ class _Comparison:
     def _mistakes(self, node: Value, terms: Sequence[_Term]) -> Iterator[tuple[float, _Term, str]]:
         """Yield what the gradient would be with a mistake in one term, the term, and the mistake."""
         for term in terms:
-            rest = self.right[node] - term.product
+            rest = self._right[node] - term.product
             yield rest - term.product, term, "its sign is flipped."
             yield rest + term.upstream, term, "it is not multiplied by the local derivative (the inner derivative)."
             yield rest + term.local, term, "it is not multiplied by what arrives from above."
@@ -233,17 +224,17 @@ class _Comparison:
                 yield rest, term, "it is missing. Every use adds a term."
             yield rest + 2.0 * term.product, term, "it is counted twice, or has a factor of 2 too many."
             yield rest + 0.5 * term.product, term, "it lacks a factor of 2."
-            early = f"{self.names.label(term.user)} has handed on before all had arrived: visit it later."
+            early = f"{self._names.label(term.user)} has handed on before all had arrived: visit it later."
             for part in self._terms(term.user):
                 yield rest + (term.upstream - part.product) * term.local, term, early
 
     def _wrong_local(self, node: Value, terms: Sequence[_Term], gradient: float) -> list[str]:
         """Return which local derivative would explain a gradient, with its name in the table of mistakes."""
         for term in [term for term in terms if term.upstream]:
-            local = (gradient - (self.right[node] - term.product)) / term.upstream
-            known, what = [], self.names.operation(term.user)
+            local = (gradient - (self._right[node] - term.product)) / term.upstream
+            known, what = [], self._names.operation(term.user)
             if what in ACTIVATIONS:
-                report = diagnose(task_named(what), [(node.data,)], [local], digits=self.precision.digits)
+                report = diagnose(task_named(what), [(node.data,)], [local], digits=self._precision.digits)
                 known = [f"{named.sentence} {named.correction}" for named in report.mistakes if not named.is_right]
             if known or len(terms) == 1:
                 slope = f"{self._derivative(term.user, node)} = {number(term.local, 10)}"

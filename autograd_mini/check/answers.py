@@ -1,7 +1,8 @@
-"""The numbers that a program printed, in whatever form: CSV, JSON, pasted columns, labelled lines, results alone.
+"""The numbers of a program in any language, read and judged: CSV, JSON, pasted columns, labelled lines, results alone.
 
 A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
-an error, not a guess. Not here: where the numbers come from. Read next: `check.vectors`.
+an error, not a guess. A program that is asked gets one input a line on its standard input, and answers each with one
+line. Not here: how it is run (`programs`). Read next: `check.vectors`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,24 @@ import json
 import math
 import re
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.programs import Limits, Outcome, run
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
+from autograd_mini.check.vectors import one_line
 from autograd_mini.check.verdicts import Diagnosis
-from autograd_mini.errors import AutogradError, DataError, counted, shown
+from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
+from autograd_mini.output.streams import reason
 from autograd_mini.transforms import trees
 
+RIGHT, WRONG, UNKNOWN = 0, 1, 2  # the exit status of a command
+_TELLING = 5  # fewer numbers look like the noise of some step of differences
 QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
 INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK, OTHER = "input", *QUANTITIES, "argument", "error", "task", "other"
 _NAMES = "|".join(TASK_NAMES)
@@ -88,8 +97,9 @@ class Precision:
 
 @dataclass
 class Answers:
-    """Points, and what was claimed there; None where it is missing."""
+    """Points, and what a program claimed there (None where it is missing), with what can be said; print it as text."""
 
+    task: Task
     points: list[Point] = field(default_factory=list)
     value: list[Any] = field(default_factory=list)
     derivative: list[Any] = field(default_factory=list)
@@ -97,19 +107,22 @@ class Answers:
     errors: list[str] = field(default_factory=list)  # what the program says instead of numbers
     precision: Precision = field(default_factory=Precision)
     unclear: int = 0  # points at which too few digits are printed
+    fault: str = ""  # why not everything could be judged
 
     def of(self, quantity: Quantity) -> dict[int, Any]:
         """Return the claims for a quantity, by the index of the point."""
         return {i: claim for i, claim in enumerate(getattr(self, quantity)) if claim is not None}
 
-    def reports(self, task: Task) -> dict[Quantity, Diagnosis]:
-        """Diagnose what was given of value and derivative."""
-        return {quantity: self._report(task, quantity) for quantity in QUANTITIES if self.of(quantity)}
+    @cached_property
+    def reports(self) -> dict[Quantity, Diagnosis]:
+        """The diagnosis of each quantity that was given, "value" and "derivative"."""
+        return {quantity: self._report(quantity) for quantity in QUANTITIES if self.of(quantity)}
 
-    def _report(self, task: Task, quantity: Quantity) -> Diagnosis:
+    def _report(self, quantity: Quantity) -> Diagnosis:
         """Diagnose numbers that may have few digits: those that agree so far have become the right ones."""
+        task, digits = self.task, self.precision.digits
         points, claims = [self.points[i] for i in self.of(quantity)], [*self.of(quantity).values()]
-        report, digits = diagnose(task, points, claims, quantity), self.precision.digits
+        report = diagnose(task, points, claims, quantity)
         if report.ok or digits == 17:
             return report
         if 7 <= digits <= 9:  # as single precision is printed
@@ -121,6 +134,49 @@ class Answers:
             return report
         named = diagnose(task, [points[i] for i in telling], [claims[i] for i in telling], quantity, digits)
         return report if named.ok else replace(report, mistakes=named.mistakes)
+
+    @cached_property
+    def complaints(self) -> list[str]:
+        """What is wrong beside the numbers: the first changed argument, and the first point with an error."""
+        changed = [
+            f"{self.task.name} changes its argument: {shown(point[0])} has become {shown(after)} after the call, and "
+            "what the caller computes from it is wrong. Copy it first, and write to the copy."
+            for point, after in zip(self.points, self.argument, strict=True)
+            if after is not None and flat(after) != flat(point[0])
+        ]
+        where = "At {} there is an error, no answer: " if len({*self.errors}) > 1 else ""
+        pairs = zip(self.points, self.errors, strict=True)
+        errors = [where.format(one_line(point)) + error for point, error in pairs if error]
+        return [*changed[:1], *errors[:1]]
+
+    @property
+    def trouble(self) -> list[str]:
+        """The complaints, and why not everything could be judged."""
+        return [*self.complaints, self.fault] if self.fault else self.complaints
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 if all is right, 1 if something is wrong, 2 if it cannot be told."""
+        reports = self.reports.values()
+        if self.complaints or any(report.verdict == "FAIL" for report in reports):
+            return WRONG
+        few = any(report.verdict == "NOISE" and len(report.findings) < _TELLING for report in reports)
+        return UNKNOWN if self.fault or few or not reports or not all(reports) else RIGHT
+
+    def __str__(self) -> str:
+        said = [short(report) for report in self.reports.values()]
+        said += [f"No {name}s were given." for name in QUANTITIES if self.reports and name not in self.reports]
+        if self.unclear:
+            points = counted(self.unclear, "point")
+            said.append(f"At {points} too few digits were printed to tell: print them all.")
+        if self.precision.digits < 17:
+            said.append("Few digits were printed, so no more than those were compared.")
+        return "\n\n".join([*said, *self.trouble])
+
+
+def short(report: Diagnosis) -> str:
+    """Return a report without the numbers that are right."""
+    return re.sub(r"(?m)^  (PASS .*|… .* that are right)\n?( {10}.*\n?)*", "", str(report)).rstrip()
 
 
 def _single(x: float) -> float:
@@ -224,8 +280,10 @@ def _role(word: str, number: int, text: str) -> str:
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
 
-def _point(task: Task, words: Sequence[str]) -> Point | None:
-    """Return the arguments that some numbers are: lists of equal length, and single numbers; None if they are not."""
+def _point(task: Task, words: Sequence[str] | None, i: int) -> Point | None:
+    """Return the arguments that some numbers are, or else point i; None if they are too many or too few."""
+    if words is None:
+        return task.points[i] if i < len(task.points) else None
     lists = [isinstance(argument, list) for argument in task.points[0]]
     size, rest = divmod(len(words) - lists.count(False), max(1, lists.count(True)))
     if rest or (size < 1 if any(lists) else size):
@@ -236,13 +294,11 @@ def _point(task: Task, words: Sequence[str]) -> Point | None:
 def _answers(lines: Sequence[Line], task: Task) -> Answers:
     """Put the labelled numbers of lines into the shapes of a task."""
     words = [word for line in lines for role in QUANTITIES for word in line.parts.get(role, ())]
-    found = Answers(precision=Precision(words))
+    found = Answers(task, precision=Precision(words))
     for i, line in enumerate(lines):
-        given = task.points[i] if i < len(task.points) else None
-        point = _point(task, line.parts[INPUT]) if INPUT in line.parts else given
-        if point is None:
-            count = len(task.points)
-            raise DataError(f"Line {line.number} is about no input: {task.name} has {count} vectors. {_HOW}")
+        if (point := _point(task, line.parts.get(INPUT), i)) is None:
+            has = f"{task.name} has {len(task.points)} vectors"
+            raise DataError(f"Line {line.number} is about no input: {has}. {_HOW}")
         found.points.append(point)
         found.errors.append("".join(line.parts.get(ERROR, ())))
         for role, right in ((VALUE, task.value(point)), (DERIVATIVE, task.derivative(point)), (ARGUMENT, point[0])):
@@ -259,36 +315,33 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
 
 def _told(lines: Sequence[Line], task: Task, is_partial: bool) -> Answers:
     """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
-    count = len(task.points)
-    known = [flat(point) for point in task.points]
+    is_whole = len(lines) == len(task.points)
     found: list[tuple[float, tuple[str, ...], Answers]] = []
-    for layout in _LAYOUTS:
+    for layout in [layout for layout in _LAYOUTS if INPUT in layout or is_partial or is_whole]:
         labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
-        if None in labelled or (INPUT not in layout and not is_partial and len(lines) != count):
-            continue
-        answers = _answers([line for line in labelled if line is not None], task)
-        score = [
-            flat(x) in ([known[i]] if len(lines) == count else known)  # in their order, or else anywhere
-            for i, x in enumerate(answers.points if INPUT in layout else ())
-        ]
-        for quantity in QUANTITIES:
-            score += [
-                _agree(claim, getattr(task, quantity)(answers.points[i])) for i, claim in answers.of(quantity).items()
-            ]
-        found.append((sum(score) / max(1, len(score)), layout, answers))
+        if None not in labelled:
+            answers = _answers([line for line in labelled if line is not None], task)
+            found.append((_agreement(answers, layout, is_whole), layout, answers))
     best = [entry for entry in found if entry[0] == max(score for score, _, _ in found)]
     if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
-        best = [
-            (score, layout, answers)
-            for score, layout, answers in best
-            if all(report.ok or report.mistakes for report in answers.reports(task).values())
-        ]
+        best = [entry for entry in best if all(r.ok or r.mistakes for r in entry[2].reports.values())]
     if len(best) == 1:
         return best[0][2]
     layouts = " or ".join(" and ".join(layout) for _, layout, _ in best or found) or "anything"
-    raise DataError(
-        f"It cannot be told whether the numbers are {layouts} of {task.name}, which has {count} vectors. {_HOW}"
-    )
+    which = f"{layouts} of {task.name}, which has {len(task.points)} vectors"
+    raise DataError(f"It cannot be told whether the numbers are {which}. {_HOW}")
+
+
+def _agreement(answers: Answers, layout: Sequence[str], in_order: bool) -> float:
+    """Return which part of the inputs are known, and of the claims about right."""
+    known = [flat(point) for point in answers.task.points]
+    inputs = map(flat, answers.points if INPUT in layout else ())
+    score = [xs == known[i] if in_order else xs in known for i, xs in enumerate(inputs)]
+    for quantity in QUANTITIES:
+        for i, claim in answers.of(quantity).items():
+            pairs = zip(flat(claim), flat(getattr(answers.task, quantity)(answers.points[i])), strict=True)
+            score.append(all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs))
+    return sum(score) / max(1, len(score))
 
 
 def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | None:
@@ -297,7 +350,7 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
     if words is None:
         return line
     for inputs in range(1, len(words)) if INPUT in layout else (0,):
-        point = _point(task, words[:inputs]) if inputs else task.points[i] if i < len(task.points) else None
+        point = _point(task, words[:inputs] if inputs else None, i)
         with contextlib.suppress(AutogradError):  # not a point of this function
             if point is None:
                 continue
@@ -308,6 +361,56 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
     return None
 
 
-def _agree(claim: Any, right: Any) -> bool:
-    pairs = zip(flat(claim), flat(right), strict=True)
-    return all(a == b or math.isclose(a, b, rel_tol=1e-4) for a, b in pairs)
+# -- where they come from ----------------------------------------------------------------------------------------------
+
+
+class Source(NamedTuple):
+    """Where the numbers come from: a file, standard input ("-"), or a program."""
+
+    file: str | None
+    command: Sequence[str] = ()
+    limits: Limits = Limits()
+
+    def answers(self, task: Task) -> Answers:
+        """Return the answers for a task; raises a DataError if they cannot be read."""
+        return asked(task, self.command, self.limits) if self.file is None else read(self.text(), task)
+
+    def text(self) -> str:
+        """Return all that was printed; raises a DataError if the file cannot be read, or the program fails."""
+        if self.file is None:
+            outcome = run(self.command, "", self.limits)
+            if outcome.fault:
+                raise DataError(outcome.why())
+            return outcome.output
+        try:
+            data = sys.stdin.buffer.read() if self.file == "-" else Path(self.file).read_bytes()
+        except OSError as error:
+            raise DataError(f"{reason(error)}.") from None
+        is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")  # as PowerShell writes
+        return data.decode("utf-16" if is_wide else "utf-8", "replace")
+
+
+def asked(task: Task, command: Sequence[str], limits: Limits, folder: Path | None = None) -> Answers:
+    """Ask a program for its answers at the points of a task, one a line."""
+    return answered(task, run(command, "".join(f"{one_line(point)}\n" for point in task.points), limits, folder))
+
+
+def answered(task: Task, outcome: Outcome) -> Answers:
+    """Read the answers of a program that has ended; a line that it did not finish does not count."""
+    whole = outcome.output[: outcome.output.rfind("\n") + 1] if outcome.fault else outcome.output
+    lines = [answer for answer in whole.splitlines() if answer.strip()]
+    count, wanted, fault = len(lines), len(task.points), ""
+    if count < wanted:
+        fault = f"{outcome.fault or 'It ended.'} It had answered {count} of {wanted} inputs; the next was "
+        fault += f"{one_line(task.points[count])}."
+    elif count > wanted:
+        fault = f"It printed {count} lines for {wanted} inputs: print one line for each, and nothing else."
+        fault, lines = outcome.fault or fault, []
+    if fault and outcome.complaint:
+        fault = f"{fault} Its last words: {outcome.complaint}"
+    try:
+        found = read("\n".join(lines), task, is_partial=True) if lines else Answers(task)
+    except AutogradError as error:
+        return Answers(task, fault=fault or sentences(error))
+    found.fault = fault
+    return found

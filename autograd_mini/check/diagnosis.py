@@ -84,7 +84,9 @@ class _Judgement:
 
     def _is_close(self, k: int, i: int, number: float, tolerance: float, absolute: float = 0.0) -> bool:
         """Return True if a claim is a number, in the digits that both have."""
-        claim = self._claim(k, i)
+        return self._are_close(k, i, self._claim(k, i), number, tolerance, absolute)
+
+    def _are_close(self, k: int, i: int, claim: float, number: float, tolerance: float, absolute: float) -> bool:
         if i < 0 or not math.isfinite(claim) or not math.isfinite(number):
             return i >= 0 and not math.isfinite(claim) and not math.isfinite(number)
         error = self.errors[k][i] if i < len(self.errors[k]) else 0.0
@@ -252,7 +254,10 @@ class _Judgement:
                     if is_known and self.is_kink(k, i):
                         continue
                     return False
-                seen = seen or (k, i) in self._wrong_set or (k, -1) in self._wrong_set
+                if (k, i) in self._wrong_set or (k, -1) in self._wrong_set:
+                    # A row that gives the right number explains nothing, however near the claim is.
+                    right = self.right[k][i] if is_known else math.nan
+                    seen = seen or not self._are_close(k, i, right, number, _ALIKE, _LOST * _EPSILON)
         return seen
 
     @functools.cached_property

@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from autograd_mini.check.verdicts import Verdict
@@ -117,13 +117,20 @@ def differentiate(function: Callable[[float], float], x: float, patient: bool = 
         return y
 
     found = [_at_scale(watched, x, value, max(scale, 1e-308), patient) for scale in scales]
+    found = [_with_rounding(estimate, largest) for estimate in found]
     best = min(found, key=lambda estimate: (estimate.error, math.isnan(estimate.slope)))
     # A kink that only large steps see is not at x, nor is one that they do not see far from it.
     near = found[-1]
-    best = near if near.is_kink or (best.is_kink and near.error < math.inf) else best
-    if best.slope == 0.0 and not best.is_kink:  # 1 + x**2 may have rounded to 1 on the way
-        return replace(best, error=max(best.error, 4.0 * sys.float_info.epsilon * largest / best.curve[0][0]))
-    return best
+    return near if near.is_kink or (best.is_kink and near.error < math.inf) else best
+
+
+def _with_rounding(estimate: Estimate, largest: float) -> Estimate:
+    """Return an estimate of 0 with an honest error: 1 + x**2 may have rounded to 1 on the way to the value."""
+    if estimate.slope != 0.0 or estimate.is_kink:
+        return estimate
+    steps = [step for step, _ in takewhile(lambda point: point[1] == 0.0, reversed(estimate.curve))]
+    error = 4.0 * sys.float_info.epsilon * largest / steps[-1] if steps else 0.0
+    return replace(estimate, error=max(estimate.error, error))
 
 
 def by_operand(function: Callable[..., float], numbers: Sequence[float], place: int) -> Estimate:

@@ -24,12 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.check import child, submission
-from autograd_mini.check.answers import QUANTITIES
+from autograd_mini.check.answers import QUANTITIES, RIGHT, Answers, answered, asked, short
 from autograd_mini.check.diagnosis import Quantity
-from autograd_mini.check.foreign import RIGHT, Judgement, asked, judge_outcome, short
 from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.tasks import flat, task_named
-from autograd_mini.check.vectors import csv_text, line
+from autograd_mini.check.vectors import csv_text, one_line
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, DataError, counted, sentences, shown
@@ -45,25 +44,15 @@ _BUILD = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Assignment:
-    """One task for all submissions, as a table of tasks.toml says it.
+    """One task for all submissions, as a table of tasks.toml says it."""
 
-    Attributes:
-        name: a task, or "engine".
-        points: for all of it; value and derivative count half each.
-        files: which file of a submission holds it, as a pattern.
-        value: the name of the function in a Python file; of an engine, the name of the class.
-        derivative: the names that the derivative may have.
-        run: the command that answers line by line, for other languages; {file} and {stem} are filled in.
-        build: a command to run before.
-    """
-
-    name: str
-    points: float = 1.0
-    files: str = "*.py"
-    value: str = ""
-    derivative: str = ""
-    run: str = ""
-    build: str = ""
+    name: str  # a task, or "engine"
+    points: float = 1.0  # for all of it; value and derivative count half each
+    files: str = "*.py"  # which file of a submission holds it, as a pattern
+    value: str = ""  # the name of the function in a Python file; of an engine, the name of the class
+    derivative: str = ""  # the names that the derivative may have
+    run: str = ""  # the command that answers line by line, for other languages; {file} and {stem} are filled in
+    build: str = ""  # a command to run before
 
 
 @dataclass(frozen=True)
@@ -117,24 +106,21 @@ def assignments(task: str) -> tuple[list[Assignment], Limits]:
         DataError: the file cannot be read as TOML, or has keys that mean nothing.
     """
     table: dict[str, Any] = {"task": [{"name": task}]}
-    if task.endswith(".toml"):
-        try:
+    try:
+        if task.endswith(".toml"):
             table = tomllib.loads(Path(task).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{task} is not TOML: {error}.") from None
+    except ValueError as error:
+        raise DataError(f"{task} is not TOML: {error}.") from None
     try:
         limits = Limits(float(table.pop("seconds", 10.0)), int(table.pop("memory", 1024)))
-        found = [Assignment(**{"points": 1.0, **entry}) for entry in table.pop("task")]
-        is_right = not table and all(
-            size > 0.0 for size in (limits.seconds, limits.memory or 0, *[entry.points for entry in found])
-        )
+        found = [Assignment(**entry) for entry in table.pop("task")]
+        if table or min([limits.seconds, limits.memory or 0, *[entry.points for entry in found]]) <= 0.0 or not found:
+            raise ValueError
     except (TypeError, ValueError, KeyError):
-        is_right, found = False, []
-    if not is_right or not found:
-        names = ", ".join(field.name for field in fields(Assignment))
+        keys = ", ".join(field.name for field in fields(Assignment))
         raise DataError(
-            f"{task} may hold seconds, memory (in MB), and tables [[task]] with a name; their keys are {names}."
-        )
+            f"{task} may hold seconds, memory (in MB), and tables [[task]] with a name; their keys are {keys}."
+        ) from None
     for assignment in found:
         if assignment.name != ENGINE:
             task_named(assignment.name)
@@ -198,43 +184,39 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
         return [Part(ENGINE, task.points * (not why), task.points, result.text, why, result.svg)]
     asks = task_named(task.name)
     if task.run:
-        judgements = [asked(asks, command(task.run), limits, copy)] * 2
+        both = [asked(asks, command(task.run), limits, copy)] * 2
     else:
         derivatives = (task.derivative or _DERIVATIVES.format(task.name)).split()
         question = {"file": file, "value": [task.value or task.name], "derivative": derivatives}
         given = "".join(json.dumps(entry) + "\n" for entry in (question, *asks.points))
         outcome = run([sys.executable, str(submission.__file__)], given, limits, copy)
         lines, half = outcome.output.splitlines(keepends=True), len(asks.points)
-        judgements = [
-            judge_outcome(asks, outcome._replace(output="".join(part))) for part in (lines[:half], lines[half:])
-        ]
-    pairs = zip(QUANTITIES, judgements, strict=True)
-    return [_part(task, judgement, quantity, pictures) for quantity, judgement in pairs]
+        both = [answered(asks, outcome._replace(output="".join(part))) for part in (lines[:half], lines[half:])]
+    return [_part(task, *pair, pictures) for pair in zip(both, QUANTITIES, strict=True)]
 
 
-def _part(task: Assignment, judgement: Judgement, quantity: Quantity, pictures: bool) -> Part:
+def _part(task: Assignment, answers: Answers, quantity: Quantity, pictures: bool) -> Part:
     """Give all points for a quantity, or none."""
-    report, name, most = judgement.reports.get(quantity), f"{task.name}: {quantity}", task.points / 2
-    trouble = [why for why in (judgement.change, judgement.errors, judgement.fault) if why]
+    report, name, most = answers.reports.get(quantity), f"{task.name}: {quantity}", task.points / 2
     if report is None:
-        why = " ".join(trouble) or f"No {quantity}s were given."
+        why = " ".join(answers.trouble) or f"No {quantity}s were given."
         return Part(name, 0.0, most, why, why)
-    text = "\n".join([short(report), *trouble])
-    if report.ok and not trouble:
+    text = "\n".join([short(report), *answers.trouble])
+    if report.ok and not answers.trouble:
         return Part(name, most, most, text)
     mistakes = [f"{named.sentence} {named.correction}" for named in report.mistakes]
-    svg = _counterexample(judgement, quantity) if pictures and not report.ok else ""
-    return Part(name, 0.0, most, text, next(iter([*mistakes, *trouble]), ""), svg)
+    svg = _counterexample(answers, quantity) if pictures and not report.ok else ""
+    return Part(name, 0.0, most, text, next(iter([*mistakes, *answers.trouble]), ""), svg)
 
 
-def _counterexample(judgement: Judgement, quantity: Quantity) -> str:
+def _counterexample(answers: Answers, quantity: Quantity) -> str:
     """Return a picture of the smallest graph for which an answer is wrong, of softmax one probability, or ""."""
-    task, answers = judgement.task, judgement.answers
-    pairs = zip(answers.of(quantity).items(), judgement.reports[quantity].findings, strict=False)  # one for each point
+    task = answers.task
+    pairs = zip(answers.of(quantity).items(), answers.reports[quantity].findings, strict=False)  # one for each point
     wrong = [(answers.points[i], claim) for (i, claim), finding in pairs if finding.verdict == "FAIL"]
     if not wrong:
         return ""
-    point, claim = min(wrong, key=lambda pair: (len(flat(pair[0])), len(line(pair[0]))))
+    point, claim = min(wrong, key=lambda pair: (len(flat(pair[0])), len(one_line(pair[0]))))
     first, right = point[0], getattr(task, quantity)(point)
     leaves = [Value(x, name=f"z{i}" if isinstance(first, list) else "x") for i, x in enumerate(flat(first))]
     root = task.function(trees.rebuilt(first, iter(leaves)), *point[1:])
@@ -243,7 +225,7 @@ def _counterexample(judgement: Judgement, quantity: Quantity) -> str:
         root, right, claim = max(rows, key=lambda row: math.dist(flat(row[1]), flat(row[2])))
     root.backward()
     is_right, is_claimed = (" ".join(map(number, flat(numbers))) for numbers in (right, claim))
-    title = f"{task.name} at {line(point)}: its {quantity} is {is_right}, not {is_claimed}"
+    title = f"{task.name} at {one_line(point)}: its {quantity} is {is_right}, not {is_claimed}"
     return draw(root, title=title, legend=False).svg
 
 

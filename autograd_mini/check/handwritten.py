@@ -198,11 +198,14 @@ class _Calls:
         given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output"
         try:
             is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
-            if not is_named and diagnose(self.task, self.task.points, self.answers(self.outputs())).ok:
+            by_output = diagnose(self.task, self.task.points, self.answers(self.outputs()))
+            if not is_named and by_output.ok:
                 right = right_formula(self.task.name)
                 extra.append(Named("output-form", f"It is right if you pass {given}; it is judged as a function of "
                                    "the input.", f"Compute the output first{f': {right}' if right else ''}; or pass "
                                    'argument="output".'))  # fmt: skip
+            elif not report.mistakes:
+                extra += [mistake for mistake in by_output.mistakes if mistake.name != "input-form"]
         except Exception:  # it was not written for such an argument
             pass
         if not extra and not report.mistakes and self.task.name not in TASK_NAMES:

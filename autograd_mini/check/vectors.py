@@ -1,7 +1,7 @@
 """Test vectors: inputs that expose mistakes, with the right values and derivatives, as data or as a ready test.
 
 The tests are programs in Java, C, JavaScript and Python, made from `templates/`. Not here: the inputs themselves
-(`tasks`), and the diagnosis of what a test prints. Read next: `check.foreign`.
+(`tasks`), and the diagnosis of what a test prints. Read next: `check.alignment`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return table.getvalue()
 
 
-def line(numbers: Any) -> str:
+def one_line(numbers: Any) -> str:
     """Return the numbers of a point, or of an answer, as one line that the parsers of all languages read."""
     return " ".join(map(str, map(_readable, flat(numbers))))
 
@@ -64,7 +64,7 @@ def _readable(x: float) -> float | str:
 
 
 def _lines(task: Task, point: Point) -> tuple[str, str, str]:
-    return line(point), line(task.value(point)), line(task.derivative(point))
+    return one_line(point), one_line(task.value(point)), one_line(task.derivative(point))
 
 
 def _entry(task: Task, point: Point) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
     lines = []
     for task in tasks:
         for point in task.points:
-            parts = task.name, "|".join(map(line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
+            parts = task.name, "|".join(map(one_line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
             lines.append(f'        "{";".join(parts)}",')
     text = (resources("autograd_mini.check") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
     for key, replacement in {

@@ -33,10 +33,10 @@ typedef struct Cell {
     union { unsigned long long walk; struct Cell *next; } in; /* that walk; in a node to be freed, the next one */
 } Cell;
 
-/* What `cell.adopt` tells: rows of the table, objects of Python's, operators of `cell.Cell`, each with its reflection, and
-   the slots in which `Recording` and `Scope` keep what is needed here. */
+/* What `cell.adopt` tells: rows of the table, objects of Python's, operators of `cell.Cell`, each with its reflection, two more
+   twins, and the slots in which `Recording` and `Scope` keep what is needed here. */
 enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, WHERE, ZERO, TWO, RELU, RECORDING, VALUE, SCOPE, OPERATORS,
-       SLOTS = OPERATORS + 2 * (NEG + 1), KNOWN = SLOTS + 5 };
+       DOT_TWIN = OPERATORS + 2 * (NEG + 1), SUM_TWIN, SLOTS, KNOWN = SLOTS + 5 };
 static PyObject *known[KNOWN];
 static PyTypeObject *value_type; /* `Value`, the class of the nodes that are made here */
 static Py_ssize_t slots[KNOWN - SLOTS];
@@ -52,6 +52,8 @@ static void drop(Number number, int kind) {
     if (kind == BLOCK) PyMem_Free(number.block);
 }
 
+static PyTypeObject cell_type;
+static unsigned long long walks; /* through graphs, ever */
 static Cell *dying; /* nodes to be freed: a graph may be a million nodes deep, so this does not recurse */
 static int is_freeing;
 static Cell *spare; /* freed nodes for the next graph, at most 7 MB: Python would give their memory back to the system */
@@ -59,6 +61,9 @@ static int spares;
 #define MOST_SPARES 65536
 
 static void cell_dealloc(PyObject *self) {
+    PyTypeObject *base = Py_TYPE(self);
+    while (base->tp_dealloc != cell_dealloc) base = base->tp_base;
+    if (base == &cell_type) Py_INCREF(Py_TYPE(self)); /* Python takes the node's reference away itself, perhaps before */
     PyObject_GC_UnTrack(self);
     CELL(self)->in.next = dying, dying = CELL(self);
     if (is_freeing) return;
@@ -86,11 +91,22 @@ static int cell_traverse(PyObject *self, visitproc visit, void *arg) {
 static PyObject *get_notes(PyObject *self, void *unused) {
     return Py_NewRef(CELL(self)->notes ? CELL(self)->notes : Py_None);
 }
+static int track(PyObject *x, void *waiting) { /* the nodes, or those in a tuple, that are not yet tracked */
+    if (PyTuple_CheckExact(x)) return Py_TYPE(x)->tp_traverse(x, track, waiting);
+    if (!IS_VALUE(x) || PyObject_GC_IsTracked(x)) return 0;
+    PyObject_GC_Track(x);
+    return CELL(x)->in.next = *(Cell **)waiting, *(Cell **)waiting = CELL(x), 0;
+}
+
 static int set_notes(PyObject *self, PyObject *notes, void *unused) {
     Py_XSETREF(CELL(self)->notes, Py_XNewRef(notes));
-    /* The collector tracks only nodes with `Notes`: others refer to older nodes alone, and are in no cycle. */
-    int is_noted = notes && notes != Py_None && (PyObject *)Py_TYPE(notes) != known[SCOPE];
-    if (is_noted && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+    /* A node refers to older ones alone; only its `Notes` may lead to later ones, and so into a cycle. The collector
+       tracks what has some, with all nodes behind: it sees a cycle only if it sees every part. */
+    Cell *waiting = NULL;
+    if (CELL(self)->notes == NULL || (PyObject *)Py_TYPE(notes) == known[SCOPE]) return 0;
+    if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+    for (cell_traverse(self, track, &waiting), walks++; (self = (PyObject *)waiting) != NULL;)
+        waiting = waiting->in.next, CELL(self)->in.walk = 0, cell_traverse(self, track, &waiting);
     return 0;
 }
 
@@ -109,7 +125,8 @@ static PyObject *get_number(PyObject *self, void *which) {
     if (kind == ABSENT) return Py_NewRef((Py_ssize_t)which < DATA ? known[ZERO] : Py_None);
     PyObject *numbers = PyTuple_New(number.block->count), *box, *operands = CELL(self)->left;
     for (Py_ssize_t i = 0; numbers && i < number.block->count; i++) {
-        int is_edge = !PyTuple_CheckExact(operands) || !PyFloat_CheckExact(PyTuple_GET_ITEM(operands, i));
+        int is_known = operands && PyTuple_CheckExact(operands) && i < PyTuple_GET_SIZE(operands);
+        int is_edge = !is_known || !PyFloat_CheckExact(PyTuple_GET_ITEM(operands, i));
         if ((box = is_edge ? PyFloat_FromDouble(number.block->at[i]) : Py_NewRef(known[ZERO])) == NULL) Py_CLEAR(numbers);
         else PyTuple_SET_ITEM(numbers, i, box);
     }
@@ -152,13 +169,13 @@ static inline Cell *new_node(PyObject *row, double data, PyObject *left, int lef
 /* Put a new node into the scope of now, or into one of its own inside, and show it to the observers. */
 static inline PyObject *recorded(Cell *node, PyObject *name) {
     PyTypeObject *scope_type = (PyTypeObject *)known[SCOPE];
-    PyObject *now, *scope, *observe, *answer;
+    PyObject *now, *scope, *observe, *answer, *own = NULL;
     if (node == NULL || PyContextVar_Get(known[RECORDING], NULL, &now) < 0) return Py_XDECREF(node), NULL;
-    scope = SLOT(now, NOW_SCOPE), observe = SLOT(now, NOW_OBSERVE);
-    if (name) {
-        if ((node->notes = scope_type->tp_alloc(scope_type, 0)) == NULL) return Py_DECREF(now), Py_DECREF(node), NULL;
-        SLOT(node->notes, SCOPE_NAME) = Py_NewRef(name), SLOT(node->notes, SCOPE_PARENT) = Py_NewRef(scope);
-        SLOT(node->notes, SCOPE_SITE) = Py_NewRef(Py_None);
+    if (name && (own = scope_type->tp_alloc(scope_type, 0)) == NULL) return Py_DECREF(now), Py_DECREF(node), NULL;
+    scope = SLOT(now, NOW_SCOPE), observe = SLOT(now, NOW_OBSERVE); /* read now: a collection may have left a scope */
+    if (own) {
+        SLOT(own, SCOPE_NAME) = Py_NewRef(name), SLOT(own, SCOPE_PARENT) = Py_NewRef(scope);
+        SLOT(own, SCOPE_SITE) = Py_NewRef(Py_None), node->notes = own;
     } else if (scope != Py_None) node->notes = Py_NewRef(scope);
     if (observe != Py_None) {
         answer = PyObject_CallOneArg(Py_NewRef(observe), (PyObject *)node);
@@ -181,7 +198,7 @@ static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n) {
 }
 
 static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* the operator in Python */
-    int is_reflected = !PyObject_TypeCheck(a, value_type);
+    int is_reflected = !PyObject_TypeCheck(a, value_type) || (b && IS_VALUE(b) && !IS_VALUE(a));
     return PyObject_CallFunctionObjArgs(known[OPERATORS + 2 * row + is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
 }
 
@@ -235,7 +252,8 @@ static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cel
 }
 
 static PyObject *record_relu(PyObject *module, PyObject *x) { /* `cell.record_relu`: where(x <= 0.0, 0.0, x) */
-    if (!IS_VALUE(x)) return PyErr_SetString(PyExc_TypeError, "record_relu() takes a Value"), NULL;
+    if (!IS_VALUE(x) || CELL(x)->kind[DATA] == ABSENT)
+        return PyErr_SetString(PyExc_TypeError, "record_relu() takes a Value"), NULL;
     double data = CELL(x)->kind[DATA] == NUMBER ? DATA_OF(x) : 0.0;
     int is_zero = data <= 0.0;
     PyObject *operands = Py_BuildValue("(ddO)", (double)is_zero, 0.0, x);
@@ -245,16 +263,19 @@ static PyObject *record_relu(PyObject *module, PyObject *x) { /* `cell.record_re
                              operands, ABSENT, none), known[RELU]);
 }
 
-/* The rows "dot" and "sum" of a tuple of `Value`s and floats, which it takes over, with a block of partials; None for
-   anything else. */
-static PyObject *record_many(int row, PyObject *operands) {
+/* The rows "dot" and "sum" of a tuple of `Value`s and floats, which it takes over, with a block of partials. Anything
+   else goes to the twin. */
+static PyObject *record_many(int row, PyObject *operands, PyObject *xs, PyObject *ys) {
     Py_ssize_t n = operands ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : 0, i = 0, nodes = 0;
     Number dleft = {.block = operands ? PyMem_Malloc(sizeof(Block) + n * sizeof(double)) : NULL}, dright = none;
     if (dleft.block == NULL) return Py_XDECREF(operands), PyErr_NoMemory();
     PyObject **x = &PyTuple_GET_ITEM(operands, 0);
     double *at = dleft.block->at, total, swap; /* first the numbers, then the partials */
     for (dleft.block->count = n; i < n && number_of(x[i], &at[i]); i++) nodes += IS_VALUE(x[i]);
-    if (nodes == 0 || i < n) return Py_DECREF(operands), PyMem_Free(dleft.block), Py_NewRef(Py_None);
+    if (nodes == 0 || i < n) {
+        Py_DECREF(operands), PyMem_Free(dleft.block);
+        return PyObject_CallFunctionObjArgs(known[row == DOT ? DOT_TWIN : SUM_TWIN], xs, ys, NULL);
+    }
     for (total = half ? -0.0 : at[0], i = half ? 0 : 1; i < (half ? half : n); i++) /* -0.0 changes no number */
         total += half ? at[i] * at[half + i] : at[i];
     for (i = 0; i < half; i++) swap = at[i], at[i] = at[half + i], at[half + i] = swap;
@@ -271,7 +292,7 @@ static PyObject *record_many(int row, PyObject *operands) {
 #define IS_LIST(x) (PyList_CheckExact(x) || PyTuple_CheckExact(x))
 static PyObject *record_sum(PyObject *module, PyObject *xs) { /* `cell.record_sum` */
     if (!IS_LIST(xs)) Py_RETURN_NONE;
-    return record_many(SUM, PySequence_Tuple(xs));
+    return record_many(SUM, PySequence_Tuple(xs), xs, NULL);
 }
 
 static PyObject *record_dot(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.record_dot` */
@@ -279,7 +300,7 @@ static PyObject *record_dot(PyObject *module, PyObject *const *args, Py_ssize_t 
     PyObject *xs = PySequence_Tuple(args[0]), *ys = xs ? PySequence_Tuple(args[1]) : NULL;
     PyObject *operands = ys ? PySequence_Concat(xs, ys) : NULL;
     Py_XDECREF(xs), Py_XDECREF(ys);
-    return record_many(DOT, operands);
+    return record_many(DOT, operands, args[0], args[1]);
 }
 
 /* -- the order and the sweep -------------------------------------------------------------------------------------- */
@@ -294,7 +315,6 @@ typedef struct {
     unsigned long long walk;
 } Order;
 enum { FAILED = -1, UNUSUAL, DONE };
-static unsigned long long walks; /* through graphs, ever */
 #define STRIDE 65536             /* nodes between two rests: a few milliseconds */
 
 static int rest(Order *order) {

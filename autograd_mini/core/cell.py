@@ -36,12 +36,14 @@ def adopt(kind: type) -> None:
         signs = [f"__{r}{sign}__" for sign in ("add", "sub", "mul", "truediv", "pow") for r in ("", "r")]
         operators = [getattr(_Text, sign, getattr(Methods, sign)) for sign in (*signs, "__neg__", "__neg__")]
         slots = [*map(vars(Recording).get, ("scope", "observe")), *map(vars(Scope).get, ("name", "parent", "site"))]
-        native.adopt((*rows, ZERO, 2.0, "relu", context, kind, Scope, *operators, *slots))
+        native.adopt((*rows, ZERO, 2.0, "relu", context, kind, Scope, *operators, *_twins, *slots))
 
 
 def _converted(operate: Callable[[Any, Any], Any], row: Primitive, self: Any, other: object) -> Any:
     """Call an operator again, with the other operand as a float."""
     operand = right_operand(row, other)
+    if type(operand) is Value:  # reflected, and called by its name
+        return row.function(operand, self)
     return operate(self, operand) if type(operand) is float else NotImplemented
 
 
@@ -219,7 +221,7 @@ def record_sum(operands: Any) -> Any:
     return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
-_Text = Cell  # to which C leaves what is unusual
+_Text, _twins = Cell, (record_dot, record_sum)  # to which C leaves what is unusual
 if native is not None:
     SLOTS, Cell, record = (), native.Cell, native.record  # type: ignore[misc]
     record_dot, record_relu, record_sum = native.record_dot, native.record_relu, native.record_sum

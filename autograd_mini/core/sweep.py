@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, islice
-from operator import attrgetter
+from itertools import chain, compress, islice
+from operator import attrgetter, is_not, ne
 from typing import Any
 
 from autograd_mini.core.accelerator import is_stepped, native
@@ -125,17 +125,25 @@ def adjoints(root: Any, seed: Any = 1.0, partials: Partials = None) -> Order:
 def accumulate(root: Any, seed: Any) -> None:
     """Add its adjoint to the gradient of each leaf behind a root, and make it the gradient of each computed node.
 
-    All are written in one call, during which no signal arrives: after an interruption, no gradient has changed.
+    All are written in one call, during which no signal arrives and no other thread runs: after an interruption, no
+    gradient has changed. If another thread or a signal handler has added to a leaf meanwhile, it begins again.
     """
     if _is_unwatched() and native.accumulate(root, seed):
         return
     found = topological_order(root)
     propagate(root, seed, found)
-    gradients = [
-        adjoint if node._row is not None or node._grad is None else node._grad + adjoint
-        for node, adjoint in found.items()
-    ]
-    deque(map(type(root)._grad.__set__, found, gradients), maxlen=0)
+    leaves = [node for node in found if node._row is None]
+    before = [*_gradients(leaves)]
+    sums = [a if node._row is not None or (old := node._grad) is None else old + a for node, a in found.items()]
+    changes = map(ne if native else is_not, before, _gradients(leaves))
+    if any(chain(changes, map(type(root)._grad.__set__, found, sums))):
+        accumulate(root, seed)
+
+
+def _gradients(leaves: Iterable[Any]) -> Iterator[Any]:
+    """Those of now, to see whether one is replaced; in digits where C puts them into new boxes each time."""
+    gradients = map(attrgetter("_grad"), leaves)
+    return map(repr, gradients) if native else gradients
 
 
 def propagate(root: Any, seed: Any, adjoints: Order, leaves: Sequence[Any] = (), partials: Partials = None) -> None:

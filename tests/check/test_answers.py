@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import autograd_mini as am
 from autograd_mini.check import vectors
-from autograd_mini.check.answers import Answers, read
-from autograd_mini.check.foreign import RIGHT as IS_RIGHT
-from autograd_mini.check.foreign import WRONG, judge
+from autograd_mini.check.answers import RIGHT, UNKNOWN, WRONG, Answers, Source, read
+from autograd_mini.check.programs import Limits
 from autograd_mini.check.tasks import TASK_NAMES, task_named
+from autograd_mini.cli import main
 from tests.effort import effort
 
 TANH, SOFTMAX, ENTROPY = map(task_named, ("tanh", "softmax", "cross_entropy"))
 XS = [0.5, -1.0, 3.0]
-RIGHT = [(x, math.tanh(x), am.grad(am.tanh)(x)) for x in XS]
-X, V, D = zip(*RIGHT, strict=True)
+ROWS = [(x, math.tanh(x), am.grad(am.tanh)(x)) for x in XS]
+X, V, D = zip(*ROWS, strict=True)
 
 
 def lines(*columns, between=" "):
@@ -37,13 +40,14 @@ def lines(*columns, between=" "):
         "derivative\tx\tvalue\n" + lines(D, X, V, between="\t"),
         "# x  y  dy\n" + lines(X, V, D),
         "\ufeffx,y,tanh'\r\n\r\n" + lines(X, V, D, between=",").replace("\n", "\r\n") + "\r\n",
-        "\n".join(f"input {x} value {v} gradient: {d}" for x, v, d in RIGHT),
-        "\n".join(f"x = {x}, y = {v}, dy/dx = {d}" for x, v, d in RIGHT),
-        "\n".join(str([x, v, d]) for x, v, d in RIGHT),
-        json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in RIGHT]),
-        json.dumps([{"task": "relu", "input": 1, "value": 7}, *({"x": x, "y": v, "slope": d} for x, v, d in RIGHT)]),
-        "task,input,value,derivative\nrelu,1,1,1\n" + "\n".join(f"tanh,{x},{v},{d}" for x, v, d in RIGHT),
+        "\n".join(f"input {x} value {v} gradient: {d}" for x, v, d in ROWS),
+        "\n".join(f"x = {x}, y = {v}, dy/dx = {d}" for x, v, d in ROWS),
+        "\n".join(str([x, v, d]) for x, v, d in ROWS),
+        json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in ROWS]),
+        json.dumps([{"task": "relu", "input": 1, "value": 7}, *({"x": x, "y": v, "slope": d} for x, v, d in ROWS)]),
+        "task,input,value,derivative\nrelu,1,1,1\n" + "\n".join(f"tanh,{x},{v},{d}" for x, v, d in ROWS),
         lines(X, V, D).replace("-", "−"),
+        "task relu input 1 value 1\n" + "\n".join(f"task: tanh {x} {v} {d}" for x, v, d in ROWS),
     ],
 )  # fmt: skip
 def test_every_form_says_the_same(text):
@@ -117,11 +121,11 @@ def test_every_function_in_every_form(name):
     """The right answers of the package are read as right, with inputs and without, for numbers, lists and targets."""
     task = task_named(name)
     answers = [(point, task.value(point), task.derivative(point)) for point in task.points]
-    forms = [vectors.written([task], "csv"), "\n".join(map(vectors.line, answers))]
-    forms.append("\n".join(vectors.line(answer[1:]) for answer in answers))
+    forms = [vectors.written([task], "csv"), "\n".join(map(vectors.one_line, answers))]
+    forms.append("\n".join(vectors.one_line(answer[1:]) for answer in answers))
     for text in forms:
-        found = judge(task, read(text, task))
-        assert found.status == IS_RIGHT, str(found)
+        found = read(text, task)
+        assert found.status == RIGHT, str(found)
         assert [*found.reports] == ["value", "derivative"]
 
 
@@ -132,21 +136,21 @@ def test_few_digits_are_compared_as_far_as_they_go(spec):
 
     def judged(change):
         text = "\n".join(f"input {x!r} value {v + change * (k == 4):{spec}}" for k, (x, v) in enumerate(right))
-        return judge(TANH, read(text, TANH))
+        return read(text, TANH)
 
     found = judged(0.0)
-    assert found.status == IS_RIGHT, str(found)
+    assert found.status == RIGHT, str(found)
     assert ("too few digits were printed to tell" in str(found)) == (spec == ".4f")
-    assert found.answers.unclear < 5
+    assert found.unclear < 5
     unit = 10.0 ** {".4f": -4, ".10f": -10, ".6g": -6, ".3e": -3, ".12g": -12}[spec]
     assert judged(max(2.0 * unit, 3e-9)).status == WRONG, str(judged(max(2.0 * unit, 3e-9)))
 
 
 def test_single_precision():
     """What a float prints in Java or C is right in single precision; more wrong than that is wrong."""
-    for spec, factor, status in ((".9g", 1.0, IS_RIGHT), (".8g", 1.0, IS_RIGHT), (".9g", 1.0 + 1e-5, WRONG)):
+    for spec, factor, status in ((".9g", 1.0, RIGHT), (".8g", 1.0, RIGHT), (".9g", 1.0 + 1e-5, WRONG)):
         singles = [struct.unpack("f", struct.pack("f", factor * TANH.value(point)))[0] for point in TANH.points]
-        found = judge(TANH, read("\n".join(f"value {x:{spec}}" for x in singles), TANH))
+        found = read("\n".join(f"value {x:{spec}}" for x in singles), TANH)
         assert found.status == status, str(found)
 
 
@@ -155,7 +159,7 @@ def test_a_mistake_is_named_in_few_digits_too():
     for spec in (".4f", ".6g", ".9g", "r"):
         wrong = [-TANH.derivative(point) for point in TANH.points]
         text = "\n".join(f"derivative {x!r}" if spec == "r" else f"derivative {x:{spec}}" for x in wrong)
-        assert "The sign is flipped." in str(judge(TANH, read(text, TANH)))
+        assert "The sign is flipped." in str(read(text, TANH))
 
 
 def test_numbers_that_look_rounded_may_be_exact():
@@ -171,4 +175,95 @@ def test_errors_and_changed_arguments():
     found = read("value 1 2 3 argument 4 5 6 derivative 1 2 3 4 5 6 7 8 9 argument 7 8 9\nerror: no, 3 is odd", SOFTMAX)
     assert found.argument == [[7.0, 8.0, 9.0], None]
     assert found.errors == ["", "no, 3 is odd"]
+    assert read('[{"input": 1, "error": "not a number"}]', TANH).errors == ["not a number"]
     assert isinstance(found, Answers)
+
+
+# -- programs that answer ----------------------------------------------------------------------------------------------
+
+
+def test_ten_lines_in_every_language(programs, tmp_path, capsys, monkeypatch):
+    """The programs of the README answer for tanh, and are right but for the digits in the tails."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "tanh", "--run", programs[0]]) == RIGHT
+    said = capsys.readouterr().out
+    assert "tanh: value at 26 points: PASS" in said
+    assert "tanh: derivative at 26 points: PASS" in said
+    assert "loses digits" in said
+
+
+def judged(program, task="tanh"):
+    return Source(None, [sys.executable, "-c", program], Limits(1.0, output=1)).answers(task_named(task))
+
+
+KILL = "    if i == 3: import os; os.abort()"
+STAY = "    if i == 3: import time; time.sleep(60)"
+ECHO = "import sys, math, time\nfor i, line in enumerate(sys.stdin):\n    x = float(line)\n    t = math.tanh(x)\n"
+
+
+CASES = [
+    (ECHO + "    print(t, 1 - t * t)", RIGHT, "tanh: derivative at 26 points: PASS"),
+    (ECHO + "    print(t)", RIGHT, "No derivatives were given."),
+    (ECHO + "    print(t, 1/t - t if t else math.inf)", WRONG, "It is 1/a - a"),
+    (ECHO + "    print('value', t, flush=True)\n" + KILL, UNKNOWN,
+     "It crashed with SIGABRT. It had answered 4 of 26 inputs; the next was 2.0."),
+    (ECHO + "    print('value', t if i < 3 else 0.5, end='\\n'[i > 2:], flush=True)\n" + KILL, UNKNOWN,
+     "It crashed with SIGABRT. It had answered 3 of 26 inputs; the next was -1.0."),
+    (ECHO + "    print('value', -t, flush=True)\n" + KILL, WRONG, "The sign is flipped."),
+    (ECHO + "    print('value', t, flush=True)\n" + STAY, UNKNOWN,
+     "It did not end within 1 s and was stopped. It had answered 4 of 26 inputs; the next was 2.0."),
+    ("import time; time.sleep(60)", UNKNOWN, "It had answered 0 of 26 inputs; the next was 0.5."),
+    ("while True: print(1.0)", UNKNOWN, "and was stopped."),
+    ("print('Hello')\n" + ECHO + "    print(t)", UNKNOWN, "It printed 27 lines for 26 inputs"),
+    (ECHO + "    print('tanh is', t)", UNKNOWN, "Line 1 cannot be read: 'tanh is 0.46"),
+    (ECHO + "    print('error: no', i) if i > 20 else print('value', t)", WRONG, "an error, no answer: no 21"),
+    ("1/0", UNKNOWN, "It ended with exit status 1. It had answered 0 of 26 inputs; the next was 0.5. "
+     "Its last words: ZeroDivisionError: division by zero"),
+    ("", UNKNOWN, "It ended. It had answered 0 of 26 inputs"),
+    (ECHO + "    print('value', t, flush=True)\ntime.sleep(60)", RIGHT, "tanh: value at 26 points: PASS"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judgements():
+    """What is said about each program; those that wait do so at the same time."""
+    with ThreadPoolExecutor(4) as pool:
+        return [*pool.map(judged, [program for program, _, _ in CASES])]
+
+
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_a_program_that_answers(case, judgements):
+    """Right, wrong, or one clear sentence: crashes, hangs, floods, garbage; complete answers count all the same."""
+    _, status, sentence = CASES[case]
+    assert sentence in str(judgements[case])
+    assert judgements[case].status == status
+
+
+def test_a_function_that_overwrites_its_argument():
+    """The program prints the argument after the call; the sentence says what it was and what it is."""
+    program = (
+        "import sys, math\nfor line in sys.stdin:\n    z = [float(x) for x in line.split()]\n    m = max(z)\n"
+        "    for i in range(len(z)): z[i] = math.exp(z[i] - m)\n    s = sum(z)\n"
+        "    print('value', *[x / s for x in z], 'argument', *z)"
+    )
+    found = judged(program, "softmax")
+    assert found.reports["value"].ok
+    assert found.status == WRONG
+    assert "softmax changes its argument: [1.0, 2.0, 3.0] has become" in str(found)
+
+
+def test_the_command_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
+    """Its exit status says right, wrong or unknown; PowerShell's UTF-16 is read; sentences go to standard error."""
+    task = task_named("tanh")
+    table = "x,tanh\n" + "\n".join(f"{x!r},{task.value((x,))!r}" for (x,) in task.points)
+    (tmp_path / "wide.csv").write_text(table, encoding="utf-16")
+    assert main(["check", "tanh", "--csv", str(tmp_path / "wide.csv")]) == RIGHT
+    for text, status in ((table, RIGHT), (table.replace("tanh", "derivative"), WRONG), ("1 2\n3 4", UNKNOWN)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert main(["check", "tanh", "--csv", "-"]) == status
+    assert "It cannot be told whether the numbers are" in capsys.readouterr().err
+    for arguments in (["nothing", "--csv", "x"], ["tanh", "--csv", "missing.csv"], ["tanh"], ["tanh", "--run", "'"]):
+        assert main(["check", *arguments]) == UNKNOWN
+    said = capsys.readouterr().err
+    assert "There is no function 'nothing' to check." in said
+    assert "missing.csv: No such file or directory." in said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini.check.grading import assignments, grade, save, written
 from autograd_mini.cli import main
+from tests.check.conftest import JAVAC, needed
 from tests.effort import effort
 
 GOOD = "import math\ndef tanh(x): return math.tanh(x)\ndef dtanh(x): return 1 - math.tanh(x) ** 2\n"
@@ -62,15 +62,21 @@ SUBMISSIONS = {  # the program, the points of 2, and why points are missing
 }  # fmt: skip
 
 
+EVERYDAY = {  # one of each kind
+    "prints.py", "deletes.py", "orphan.py", "daemon.py", "sign.py", "syntax.py", "leaves.py", "none.py", "hangs.py",
+    "floods answers.py", "eats.py",
+}  # fmt: skip
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
 def test_forty_submissions(tmp_path):
     """Every one is graded, though some hang, flood, crash, eat memory, delete their folder or leave children behind."""
     folder = tmp_path / "submissions"
     folder.mkdir()
-    chosen = [*SUBMISSIONS][:: effort(-2, 1)]  # every day one of each kind
+    chosen = [name for name in SUBMISSIONS if name in EVERYDAY or not effort(1, 0)]
     for name in chosen:
         (folder / name).write_text(SUBMISSIONS[name][0])
-    for i in range(effort(20, 40) - len(chosen)):  # more of a kind, in folders of their own
+    for i in range(effort(12, 40) - len(chosen)):  # more of a kind, in folders of their own
         (folder / f"student {i}").mkdir()
         (folder / f"student {i}" / "tanh.py").write_text(GOOD)
     (tmp_path / "tasks.toml").write_text("seconds = 2\nmemory = 512\n[[task]]\nname = 'tanh'\npoints = 2\n")
@@ -78,7 +84,7 @@ def test_forty_submissions(tmp_path):
     began = time.monotonic()
     grades = {entry.submission: entry for entry in grade(folder, *assignments(str(tmp_path / "tasks.toml")))}
     assert time.monotonic() - began < 60.0
-    assert len(grades) == effort(20, 40)
+    assert len(grades) == effort(12, 40)
     assert {path: path.read_text() for path in folder.rglob("*.py")} == before  # they ran on copies
     for name, entry in grades.items():
         _, points, why = SUBMISSIONS.get(name, (GOOD, 2, ""))
@@ -152,16 +158,17 @@ def test_the_command(folder, tmp_path, capsys, monkeypatch):
 
 def test_lists_engines_and_other_languages(tmp_path, capsys):
     """Softmax and its Jacobian, a class Value, and Java that is built and answers; each task has its own file."""
-    if shutil.which("javac") is None:
-        pytest.skip("javac is not installed")
+    needed("javac")
     anna = tmp_path / "in" / "anna"
     anna.mkdir(parents=True)
     (anna / "soft.py").write_text(
-        "import math\ndef my_softmax(z):\n    for i, x in enumerate(z): z[i] = math.exp(x - 1100.0)\n    return z\n"
+        "import math\ndef my_softmax(z):\n    m = max(z)\n    for i, x in enumerate(z): z[i] = math.exp(x - m)\n"
+        "    s = sum(z)\n    for i, x in enumerate(z): z[i] = x / s\n    return z\n"  # right, but in place
     )
     (anna / "engine.py").write_text(
         "from autograd_mini import Value as V\nclass Value:\n    def __new__(cls, x): return V(x)\n"
     )
+    (anna / "json.py").write_text("raise SystemExit('it hides the one of the standard library')")
     (anna / "Tanh.java").write_text(
         "import java.util.Scanner;\npublic class Tanh { public static void main(String[] a) { Scanner s = new Scanner("
         "System.in); while (s.hasNextLine()) System.out.println(Math.tanh(Double.parseDouble(s.nextLine()))); } }"
@@ -169,7 +176,7 @@ def test_lists_engines_and_other_languages(tmp_path, capsys):
     tasks = tmp_path / "tasks.toml"
     tasks.write_text(
         "[[task]]\nname = 'softmax'\nfiles = 'soft.py'\nvalue = 'my_softmax'\nderivative = 'jacobian d_softmax'\n"
-        "[[task]]\nname = 'tanh'\npoints = 4\nfiles = '*.java'\nbuild = 'javac {file}'\nrun = 'java {stem}'\n"
+        f"[[task]]\nname = 'tanh'\npoints = 4\nfiles = '*.java'\nbuild = '{JAVAC} {{file}}'\nrun = 'java {{stem}}'\n"
         "[[task]]\nname = 'engine'\nfiles = 'engine.py'\n[[task]]\nname = 'sigmoid'\nfiles = '*.rs'\n"
     )
     (found,) = grade(tmp_path / "in", *assignments(str(tasks)))

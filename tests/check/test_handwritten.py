@@ -68,6 +68,26 @@ def test_argument():
     assert not am.check_derivative("tanh", by_output, argument="input").ok
 
 
+@pytest.mark.parametrize(("name", "df", "text"), [
+    ("tanh", lambda t: 1 / t - t, "1/a - a"),
+    ("sigmoid", lambda a: 1 - a, "1 - a"),
+    ("cross_entropy", lambda a, t: [one - p for p, one in zip(a, t, strict=True)], "sign"),
+])  # fmt: skip
+def test_a_mistake_in_terms_of_the_output_is_named(name, df, text):
+    """A derivative that takes the output, and is wrong even then, has its mistake named too."""
+    report = am.check_derivative(name, df)
+    assert not report.ok
+    assert text in report.mistakes[0].sentence
+
+
+@pytest.mark.parametrize("factor", [1 + 2e-8, 1 - 2e-8])
+def test_what_gives_the_right_numbers_explains_nothing(factor):
+    """A derivative that is wrong in the eighth digit is wrong, and no mistake that gives the right one is named."""
+    report = am.check_derivative("tanh", lambda x: factor / math.cosh(min(abs(x), 300.0)) ** 2)
+    assert not report.ok
+    assert not report.mistakes
+
+
 def test_an_exception_is_no_answer():
     """An overflow in the derivative is told, not raised."""
     report = am.check_derivative("sigmoid", lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2, at=[0.5, -800.0])
