@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`examination`). Read next: `check.examination`.
+Not here: what the engine is asked to compute (`engines`). Read next: `check.engines`.
 """
 
 from __future__ import annotations
@@ -156,11 +156,13 @@ class _Sink(io.TextIOBase):
 def _time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeoutReached in this thread when the time is up: between two instructions of Python, not inside C."""
     thread, lock, raise_in = threading.get_ident(), threading.Lock(), ctypes.pythonapi.PyThreadState_SetAsyncExc
-    is_over = False
+    is_over = is_up = False
 
     def interrupt() -> None:
+        nonlocal is_up
         with lock:
-            if not is_over:
+            is_up = not is_over
+            if is_up:
                 raise_in(ctypes.c_ulong(thread), ctypes.py_object(TimeoutReached))
 
     timer = threading.Timer(seconds, interrupt)
@@ -172,4 +174,5 @@ def _time_limit(seconds: float) -> Iterator[None]:
         timer.cancel()
         with lock:
             is_over = True
-            raise_in(ctypes.c_ulong(thread), None)  # takes back what was not raised yet
+            if is_up:
+                raise_in(ctypes.c_ulong(thread), None)  # takes back what was not raised yet

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,6 @@ from autograd_mini.check.programs import Limits, run
 from autograd_mini.check.verdicts import Verdict
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
 from autograd_mini.program.owner import FOLDER
-
-STATUS = {Verdict.PASS: 0, Verdict.KINK: 0, Verdict.FAIL: 1}  # all others, that cannot tell, have 2
 
 
 class Result(NamedTuple):
@@ -33,7 +32,7 @@ class Result(NamedTuple):
     @property
     def status(self) -> int:
         """The exit status of the command: 0 right, 1 wrong, 2 cannot tell."""
-        return STATUS.get(self.verdict, 2)
+        return {Verdict.PASS: 0, Verdict.KINK: 0, Verdict.FAIL: 1}.get(self.verdict, 2)
 
 
 def examined(target: str, limits: Limits, folder: Path | None = None) -> Result:
@@ -68,19 +67,15 @@ def loaded(target: str) -> Any:
         sys.path.insert(0, os.getcwd())
         module = importlib.import_module(place)
     if not name:
-        kinds = [
-            kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__
-        ]
-        named = [kind.__name__ for kind in kinds if hasattr(kind, "backward")]
-        if len(named) != 1:
-            raise ArgumentError(f"{place} has {len(named)} classes with a backward().", "Name one: FILE.py:CLASS.")
-        name = named[0]
-    found: Any = module
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise ArgumentError(f"{place} has no {name!r}.", "Write the name of the class after the colon.")
-        found = getattr(found, part)
-    return found
+        own = [x for x in vars(module).values() if isinstance(x, type) and x.__module__ == module.__name__]
+        engines = [kind for kind in dict.fromkeys(own) if hasattr(kind, "backward")]
+        if len(engines) != 1:
+            raise ArgumentError(f"{place} has {len(engines)} classes with a backward().", "Name one: FILE.py:CLASS.")
+        return engines[0]
+    try:
+        return attrgetter(name)(module)
+    except AttributeError:
+        raise ArgumentError(f"{place} has no {name!r}.", "Write the name of the class after the colon.") from None
 
 
 def told(target: str) -> tuple[str, str, str]:
@@ -89,15 +84,14 @@ def told(target: str) -> tuple[str, str, str]:
 
     try:
         report = check_engine(loaded(target))
-        text = str(report)
-        try:
-            return report.verdict, text, report.svg
-        except AutogradError as error:  # without dot there is no picture
-            return report.verdict, f"{text}\n  There is no picture: {sentences(error)}", ""
-    except AutogradError as error:
-        return Verdict.NOISE, f"{target}: cannot tell. {sentences(error)}", ""
     except (Exception, SystemExit) as error:
-        return Verdict.NOISE, f"{target}: cannot tell, because it raises {type(error).__name__}: {error}", ""
+        why = f"because it raises {type(error).__name__}: {error}"
+        said = f". {sentences(error)}" if isinstance(error, AutogradError) else f", {why}"
+        return Verdict.NOISE, f"{target}: cannot tell{said}", ""
+    try:
+        return report.verdict, str(report), report.svg
+    except AutogradError as error:  # without dot there is no picture
+        return report.verdict, f"{report}\n  There is no picture: {sentences(error)}", ""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import pytest
 
 import autograd_mini as am
 import autograd_mini.micrograd
-from autograd_mini.check import examination
 from autograd_mini.check.child import examined, loaded, told
 from autograd_mini.check.engines import check_engine
 from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
@@ -122,7 +121,7 @@ def test_right_engines_pass(make):
 
 def test_right_engines_are_right_in_random_graphs(monkeypatch):
     """No false alarm in many of them, although 1 - y * y loses digits and sums cancel."""
-    monkeypatch.setattr(examination, "_RANDOM", effort(300, 5000))
+    monkeypatch.setattr("autograd_mini.check.engines._RANDOM", effort(300, 5000))
     report = check_engine(engines.Value)
     assert report.ok, str(report)
     assert len(report.findings) > effort(300, 5000)

@@ -10,6 +10,7 @@ from typing import Any
 
 from autograd_mini.debug.quiz import Question, question, typed
 from autograd_mini.debug.terminal.commands import COMMANDS, Shell
+from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import guarded, number
@@ -65,8 +66,7 @@ class QuizShell(Shell):
             super().default(line)
             return
         self.lastcmd = "next"  # an empty line goes on
-        asked = self._pending
-        if wrong := asked.said(answer):
+        if wrong := self._pending[1].said(answer):
             self._tried = True
             self.say(f"   {wrong}")
             return
@@ -75,18 +75,16 @@ class QuizShell(Shell):
 
     def do_hint(self, _: str) -> None:
         """Say the two factors of the answer."""
-        self._pending  # noqa: B018  # raises if there is no question
-        step, self._tried = self.trace[self._waiting[0]], True
-        node, local = self.wording.gradient(step.node), self._local(step)
+        step, self._tried = self._pending[0], True
+        node, local = self._factors(step)
         self.say(f"   {node} = {number(step.upstream)}, and {local} = {number(step.local)}. Multiply them.")
 
     def do_skip(self, _: str) -> None:
         """Say the answer, and ask the next question."""
-        self._pending  # noqa: B018
         self._answered("the answer")
 
     def _answered(self, word: str) -> None:
-        step = self.trace[self._waiting[0]]
+        step, _ = self._pending
         product = f"{number(step.upstream)} × {guarded(number(step.local))} = {number(step.contribution)}"
         self.say(f"   {self.paint('result', word)}: {product}")
         self._waiting = self._waiting[1:]
@@ -105,20 +103,20 @@ class QuizShell(Shell):
             self.say(f"   quiz: {self._right} of {self._asked} right at the first try")
 
     @property
-    def _pending(self) -> Question:
+    def _pending(self) -> tuple[Step, Question]:
+        """The step that is asked about, and the question."""
         if not self._waiting or (found := self._question(self._waiting[0])) is None:
             raise ArgumentError("There is no question now; n goes on to the next.")
-        return found
+        return self.trace[self._waiting[0]], found
 
     def _question(self, index: int) -> Question | None:
         return question(self.trace, self.trace[index], self.wording.symbol)
 
     def _ask(self) -> None:
         self._asked, self._tried = self._asked + 1, False
-        step = self.trace[self._waiting[0]]
-        assert step.operand is not None  # it is a contribution
-        symbols = f"{self.wording.gradient(step.operand)} += {self.wording.gradient(step.node)} × {self._local(step)}"
-        self.say(f"   {symbols} = ?")
+        step: Any = self._pending[0]
+        self.say(f"   {self.wording.gradient(step.operand)} += {' × '.join(self._factors(step))} = ?")
 
-    def _local(self, step: Any) -> str:
-        return f"∂{self.wording.symbol(step.node)}/∂{self.wording.symbol(step.operand)}"
+    def _factors(self, step: Any) -> tuple[str, str]:
+        symbol = self.wording.symbol
+        return self.wording.gradient(step.node), f"∂{symbol(step.node)}/∂{symbol(step.operand)}"
