@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import random
 import re
 import runpy
 import shutil
@@ -28,6 +29,10 @@ CAPTIONS = {
     "local derivative times the gradient at the arrow's head. Drawn by `examples/first_five_minutes.py`.",
     "softmax": "Softmax, then cross-entropy, of three logits. The code contains no derivative of softmax, yet the "
     "gradient of z is a - t: 0.659 - 1, 0.2424 and 0.09857. Drawn by `examples/softmax_derivative.py`.",
+    "fold": "Softmax folded, as pictures show calls until `expand=` opens them: one box, with the derivative of each "
+    "result by each logit on the arrows, and their closed form below.",
+    "found": "A network 3-4-4-1 written with loops and operators, four samples, no scopes: what has the same shape and "
+    "uses the same leaves is drawn as one part that runs four times, and each neuron is a box.",
     "sigmoid": "The logistic function, composed from primitives. The gradient of x is a (1 - a), and no step on the "
     "way loses digits.",
     "tanh": "The hyperbolic tangent, the same way: the gradient of x is 1 - a².",
@@ -60,6 +65,8 @@ def pictures() -> dict[str, Callable[[], object]]:
     return {
         "neuron": lambda: _run("first_five_minutes"),
         "softmax": lambda: _run("softmax_derivative"),
+        "fold": lambda: am.draw(_folded(), title="softmax is one box").save(HERE / "fold.svg"),
+        "found": lambda: am.draw(_from_primitives(), title="samples and neurons, found").save(HERE / "found.svg"),
         "sigmoid": lambda: _activation(am.sigmoid, "a = sigmoid(x): its gradient is a (1 - a)"),
         "tanh": lambda: _activation(am.tanh, "a = tanh(x): its gradient is 1 - a²"),
         "order": lambda: (HERE / "order.svg").write_bytes(_order().encode()),
@@ -86,6 +93,34 @@ def _activation(function: Callable, title: str) -> None:
     a.name = "a"
     a.backward()
     am.draw(a, expand=function.__name__, title=title).save(HERE / f"{function.__name__}.svg")
+
+
+def _folded() -> am.Value:
+    z = [am.Value(number, name=f"z{i}") for i, number in enumerate((2.0, 1.0, 0.1))]
+    a = am.softmax(z)
+    for i, probability in enumerate(a):
+        probability.name = f"a{i}"
+    loss = -am.dot([0.2, 0.5, 0.3], [am.log(p) for p in a])
+    loss.name = "loss"
+    loss.backward()
+    return loss
+
+
+def _from_primitives() -> am.Value:
+    choose = random.Random(1)
+
+    def layer(ins: int, outs: int) -> list[list[am.Value]]:
+        return [[am.Value(choose.uniform(-1.0, 1.0)) for _ in range(ins + 1)] for _ in range(outs)]
+
+    layers, outputs = [layer(3, 4), layer(4, 4), layer(4, 1)], []
+    for x in ([2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0], [1.0, 1.0, -1.0]):
+        for neurons in layers:
+            x = [am.tanh(sum((w * v for w, v in zip(ws, x, strict=True)), b)) for *ws, b in neurons]
+        outputs.append(x[0])
+    loss = sum((y - t) ** 2 for y, t in zip(outputs, (1.0, -1.0, -1.0, 1.0), strict=True))
+    loss.name = "loss"
+    loss.backward()
+    return loss
 
 
 def _order() -> str:

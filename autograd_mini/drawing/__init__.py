@@ -161,17 +161,20 @@ def draw(
 ) -> Drawing:
     """Draw the graph behind a value: one box per value, showing data and gradient; local derivatives on the arrows.
 
+    A call of this package's compositions, such as tanh or softmax, is one box with the derivatives of the whole call,
+    and its closed form where there is one; so are more than six leaves of one list that are used alike, `w[0..15]`.
     A graph of more than 150 nodes collapses to one box per scope, such as a neuron or a layer; the passes of a loop,
-    such as the samples of a batch, share their boxes. Name a scope by its path, "Layer1/Neuron3", or by the end of its
-    path, "Neuron3". Or pass a `Scope`, such as `node.scope`, to get a single pass of a loop.
+    such as the samples of a batch, share their boxes. Without scopes, samples and neurons are found by their shape.
+    Name a scope by its path, "Layer1/Neuron3", or by the end of its path, "Neuron3". Or pass a `Scope`, such as
+    `node.scope`, to get a single pass of a loop.
 
     Args:
         v: the last node of the graph, the one you call `backward()` on. The picture shows the recorded computation and
             the last sweep, even if your program has since written leaves or cleared gradients. Under `provenance()`
             all of it is known; otherwise such leaves say "written since", and such gradients "cleared".
-        depth: show scopes open down to this depth, and deeper ones as boxes; 0 shows all as boxes.
+        depth: show scopes and calls open down to this depth, and deeper ones as boxes; 0 shows all as boxes.
         focus: draw only this scope, or only the neighbourhood of this node, with the surroundings as small boxes.
-        expand: one or several scopes to show open even if others are closed.
+        expand: one or several scopes, calls or lists to show open even if others are closed: "softmax", "tanh 2", "w".
         after: show the gradients in the middle of `v.backward()`, after this many nodes have handed theirs on.
         direction: where the arrows point: "LR" (left to right), "RL", "TB" (top to bottom) or "BT"; by default "LR",
             or "TB" for a chain or a loop, which would be too wide for a page.

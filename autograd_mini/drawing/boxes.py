@@ -173,6 +173,7 @@ class _Choice:
         boxes: dict[object, Box] = {}
         box: dict[Value, Box] = {}
         order = graph.order if self.focus.everything else self._near(graph)
+        touched = {self.closed[self.outline.part[node]] for node in self.focus.nodes}
         each = {part: self.each(part) for part, closed in self.closed.items() if closed is None}
         leaves = []
         for node in order:
@@ -181,7 +182,7 @@ class _Choice:
             if closed is None and node._row is None:
                 leaves.append(node)
                 continue
-            within = self.within[part] or node in self.focus.nodes
+            within = self.within[part] or node in self.focus.nodes or (closed is not None and closed in touched)
             key: object = closed
             kind = None
             if closed is None:
@@ -202,9 +203,10 @@ class _Choice:
     def _near(self, graph: Graph) -> list[Value]:
         """Return the nodes in focus and all that an arrow connects with them, in their order."""
         near = dict.fromkeys(node for part, within in self.within.items() if within for node in part.loose)
-        near |= dict.fromkeys(
-            [*self.focus.nodes, *[leaf for leaf in graph.leaves if self.within[self.outline.part[leaf]]]]
-        )
+        near |= dict.fromkeys(leaf for leaf in graph.leaves if self.within[self.outline.part[leaf]])
+        near |= dict.fromkeys(self.focus.nodes)
+        closed = dict.fromkeys(part for node in self.focus.nodes if (part := self.closed[self.outline.part[node]]))
+        near |= dict.fromkeys(node for part in closed for inner in part.inside() for node in inner.loose)
         inside = [*near]
         near |= dict.fromkeys(x for node in inside for x in node.operands if is_node(x))
         near |= dict.fromkeys(user for node in inside for user in graph.users.get(node, ()))

@@ -438,7 +438,7 @@ class Picture:
             heads.setdefault(tail, []).append(self.levels[head])
         beside = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in self.levels.items()}
         ranks = Counter(beside.values())
-        long, broad = len(ranks), max(ranks.values(), default=1)
+        long, broad = max(len(ranks), 1), max(ranks.values(), default=1)
         step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
         wide = long * step / (broad * 62.0 + 90.0)
         tall = broad * (step - 60.0) / (long * 90.0)

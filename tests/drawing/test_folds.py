@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import random
 import re
+from contextlib import nullcontext
 
 import pytest
 
 import autograd_mini as am
 from autograd_mini import Value
+from autograd_mini.core.sweep import topological_order
 from autograd_mini.drawing import draw
 from tests.drawing.graphs import GRAPHS
 from tests.drawing.test_drawing import Seen
+from tests.effort import effort
 
 
 def texts(drawing) -> list[list[str]]:
@@ -104,8 +108,6 @@ def test_lists_of_leaves_are_one_box_until_opened():
 
 def test_gradients_of_all_nodes_are_in_some_picture_of_the_twenty():
     """No graph of the twenty fails, and each picture counts all nodes of its graph."""
-    from autograd_mini.core.sweep import topological_order
-
     for make in GRAPHS.values():
         root = make()
         assert draw(root).nodes == len(topological_order(root, everything=True))
@@ -143,3 +145,30 @@ def test_the_legend_explains_what_occurs():
     branches = " ".join(Seen(draw(GRAPHS["branches"]())).texts["graph"])
     assert "dashed: branch not taken" in branches
     assert "nan, inf" in branches
+
+
+@pytest.mark.parametrize("seed", range(effort(15, 500)))
+def test_random_graphs_with_calls(seed):
+    """Whole, and around any node, pictures of calls, scopes and loose operations have each node once, and arrows."""
+    choose = random.Random(seed)
+    numbers = [0.0, 1.0, -2.5, math.nan, math.inf, 1e308, choose.random()]
+    nodes = [Value(choose.choice(numbers), name=choose.choice([None, f"w[{i}]", "x"])) for i in range(8)]
+    for _ in range(choose.choice([20, 80, 300])):
+        a, b = choose.choice(nodes[-12:]), choose.choice(nodes[-30:])
+        with am.scope(choose.choice("abc")) if choose.random() < 0.1 else nullcontext():
+            made = [am.tanh(a), am.relu(a), am.gelu(b), am.softmax([a, b, nodes[0]])[1], am.where(a > 0, a, b)]
+            made += [a * b, a + b]
+        nodes.append(choose.choice(made))
+    root = am.sum(nodes[-8:])
+    root.backward()
+    order = [*topological_order(root, everything=True)]
+    drawing = draw(root)
+    assert drawing.nodes == len(order)
+    assert drawing.edges > 0
+    for node in choose.sample(order, 5):
+        around = draw(root, focus=node)
+        assert around.boxes > 0
+        assert around.nodes <= len(order)
+        if node.scope is not None:
+            assert draw(root, focus=node.scope).boxes > 0
+            assert draw(root, expand=node.scope).nodes == len(order)
