@@ -164,6 +164,14 @@ def test_going_on_without_an_answer_and_back():
     assert "33" in terminal("p 30 + 3", "3")
 
 
+def test_a_number_before_the_first_question_is_told_how_to_go_on():
+    """It is an answer too early, not an unknown command."""
+    said = terminal("1", "n", "19")
+    assert said.index("There is no question now; n goes on to the next.") < said.index("question\n")
+    assert "no command" not in said
+    assert "right: 1 × 19" in said
+
+
 def test_the_command_asks(tmp_path, capsys, monkeypatch):
     """`autograd-mini debug --quiz` on a program, with answers from a pipe."""
     from autograd_mini.debug import terminal as window
@@ -173,7 +181,7 @@ def test_the_command_asks(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n-1\nq\n"))
     window.debug(str(program), quiz=True)
     said = capsys.readouterr().out
-    assert "n goes on; type a number" in said
+    assert "n goes on to a question; answer with a number" in said
     assert "right: 1 × (-1) = -1" in said
     assert "∂loss/∂(a[t].log()) += ∂loss/∂loss × ∂loss/∂(a[t].log()) = ?" in said
 

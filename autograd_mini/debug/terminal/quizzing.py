@@ -15,7 +15,7 @@ from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import guarded, number
 
-HOW = "n goes on; type a number such as -0.25 or -1/4; hint and skip help, help lists more."
+HOW = "n goes on to a question; answer with a number such as -0.25 or -1/4; hint and skip help, help lists more."
 
 
 class QuizShell(Shell):
@@ -61,12 +61,13 @@ class QuizShell(Shell):
 
     def default(self, line: str) -> None:
         """Take a number as the answer to a question, and anything else as an expression."""
-        answer = typed(line) if self._waiting else None
+        answer = typed(line)
         if answer is None:
             super().default(line)
             return
+        asked = self._pending[1]
         self.lastcmd = "next"  # an empty line goes on
-        if wrong := self._pending[1].said(answer):
+        if wrong := asked.said(answer):
             self._tried = True
             self.say(f"   {wrong}")
             return
