@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import inspect
 import io
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ _PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # wha
     "gradient": ("grad or derivative", ("grad", "derivative", "gradient", "_grad", "adjoint"),
                  lambda found: not callable(found)),
 }  # fmt: skip
+_LABELS = ("_op", "op", "operation", "_operation")
+_MOST_PARTS = 50  # computed nodes of one operation
 ROUNDING, ROUNDING_32 = 1e-9, 2e-5  # relative, of float64 and float32
 
 
@@ -86,7 +89,31 @@ class Engine:
             numbers, gradients = ([_read(node, name) for node in nodes] for name in (self._number, self.gradient))
         for place in range(min(len(graph.leaves), len(nodes))):  # a leaf that nothing arrives at may have None
             gradients[place] = gradients[place] or 0.0
-        return Trial(graph, self.tolerance, nodes, numbers, gradients, error)
+        return Trial(graph, self.tolerance, nodes, numbers, gradients, error, (self._number, self.gradient))
+
+    def parts(self, root: Any) -> tuple[str, list[str]] | None:
+        """Return how the engine labels the operation of a root, and those of the computed nodes behind it.
+
+        Labels are "" where it has none; None if it shows no operands.
+        """
+        found: dict[int, Any] = {}
+        waiting = [root]
+        while waiting and len(found) < _MOST_PARTS:
+            node = waiting.pop()
+            operands = self._operands(node)
+            if operands and id(node) not in found:
+                found[id(node)] = node
+                waiting += operands
+        labels = [_label(node) for node in found.values()]
+        return (labels[0], labels[1:]) if labels else None
+
+    def _operands(self, node: Any) -> list[Any]:
+        """Return the engine's objects that a node holds in its attributes, tuples and sets among them."""
+        names = {*getattr(node, "__dict__", ()), *[n for kind in type(node).__mro__ for n in _slots(kind)]}
+        held = [getattr(node, name, None) for name in sorted(names - {self._number, self.gradient})]
+        for _ in range(3):  # such as ((operand, local derivative), …)
+            held = [y for x in held for y in (x if isinstance(x, (tuple, list, set, frozenset)) else (x,))]
+        return [x for x in held if type(x) is type(node) and x is not node]
 
     def cleared(self, node: Any) -> float | None:
         """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
@@ -129,6 +156,17 @@ def _read(node: Any, name: str) -> float | None:
         return number_in(getattr(node, name, None))
     except Exception:  # from a property
         return None
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _label(node: Any) -> str:
+    """Return what a node calls its operation, without an exponent: "**" for micrograd's "**-1"."""
+    found = next((x for name in _LABELS if isinstance(x := getattr(node, name, None), str)), "")
+    return re.sub(r"-?\d[-+.e\d]*$", "", found)
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

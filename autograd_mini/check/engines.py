@@ -15,8 +15,8 @@ from typing import Any
 
 from autograd_mini.check.adapters import ROUNDING_32, Engine, TimeoutReached
 from autograd_mini.check.graphs import METHODS, SIGNS, Graph, Step, graph, is_close, random_graphs, shrunk
-from autograd_mini.check.sweeps import named_mistakes
-from autograd_mini.check.trials import Trial, told, wrong_rule
+from autograd_mini.check.sweeps import LOST, named_mistakes
+from autograd_mini.check.trials import Trial, told, wrong_at, wrong_rule
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict, on_screen
 from autograd_mini.drawing import draw
 from autograd_mini.errors import counted
@@ -30,7 +30,14 @@ _AGAIN = (  # graphs with two calls of backward(): of the same root, or of roots
     ("add 0 1", (2, 2)), ("add 0 1; add 2 1", (3, 3)), ("mul 0 1; add 2 0", (3, 3)),
     ("mul 0 1; add 2 0; mul 2 1", (3, 4)), ("mul 0 1; add 0 1", (2, 3)), ("mul 0 1; add 2 0; mul 3 1", (3, 4)),
 )  # fmt: skip
+_ORDER = ("add", "mul", "pow", "neg", "sub", "div", *METHODS)  # what others are made of comes first
+_OFTEN_MADE = ("neg", "sub", "div")
 _POINTS = (3.0, 2.0), (0.5, 1.7), (-1.5, 0.8), (0.8, 0.4), (-0.3, 2.5)
+_SPECIAL = (  # pairs of numbers where a rule with a case of its own goes wrong: zeros, ones, ties, large and tiny ones
+    (0.0, 2.0), (2.0, 0.0), (-0.0, 3.0), (3.0, -0.0), (0.0, 0.0), (1.0, -1.0), (-1.0, 1.0), (3.0, 3.0), (-2.0, -2.0),
+    (1e8, 1e-8), (1e-8, 1e8),
+)  # fmt: skip
+_SPECIAL_OF_ONE = (0.0, -0.0, 1.0, -1.0, 5.0, -5.0, 20.0, -20.0, 1e-8)
 _WIDE, _DEEPEST = 60, 20_000  # levels of a graph with 2**60 paths; of one without a second path
 _RANDOM, _REPEATED = 60, 16
 _MAGNITUDES = 2.0, 1e16, 1.0, -1e16, 3.0, 1e8, -1e8  # the slope by the first depends on the order of the sum
@@ -141,6 +148,9 @@ class Examination:
     examples: list[Example] = field(default_factory=list)
     remarks: list[Named] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)  # the operations that are right, with their arity
+    forms: list[Step] = field(default_factory=list)  # those, with constants as operands as well
+    made: set[str] = field(default_factory=set)  # the operations that the engine makes of others
+    wrong: dict[str, list[Trial]] = field(default_factory=dict)  # such ones, which wait for a reason
 
     def run(self) -> None:
         """Try everything, unless the engine hangs."""
@@ -161,6 +171,8 @@ class Examination:
             self._remark("untried", "Neither + nor * is right, so the order and the sums of backward() were not tried.")
         if basic:
             self._structure()
+        self._made_of_others()
+        if basic:
             self._random()
         if len(basic) == 2:
             self._order_of_sums()
@@ -213,32 +225,91 @@ class Examination:
     def _operations(self) -> None:
         """Try each operation alone: its number, and its local derivatives."""
         wrong: dict[str, list[Trial]] = {}
-        is_alive = False  # has any leaf a gradient?
-        for op in (*SIGNS, *METHODS):
+        alone: list[Trial] = []
+        labels: set[str] = set()
+        for op in _ORDER:
             trials = [self._trial(given) for given in _alone(op)]
             there = [trial for trial in trials if not trial.is_missing]
-            is_alive = is_alive or any(any(trial.leaves) for trial in trials)
+            alone += there
             self.findings += [trial.finding for trial in there]
             self._raised(there)
+            built = [trial.nodes[-1] for trial in there if trial.is_built]
+            label, behind = (self.engine.parts(built[0]) if built else None) or ("", [])
+            if behind or (op in _OFTEN_MADE and label and label in labels):  # x - y = x + (-y), and -x = x * -1
+                self.made.add(op)
+            labels.add(label)
             if bad := [trial for trial in there if trial.is_wrong]:
                 wrong[op] = bad
             elif there and all(trial.error is None for trial in there):
-                forms = [trial.graph.steps[0].operands for trial in there]
-                self.known.update((op, len(form)) for form in forms if all(type(x) is int for x in form))
+                steps = [trial.graph.steps[0] for trial in there]
+                self.forms += dict.fromkeys(steps)
+                self.known.update((op, len(form)) for _, form in steps if all(type(x) is int for x in form))
             missing = {trial.form: trial for trial in trials if trial.is_missing and there and op != "pow"}
             for form, trial in missing.items():
                 if len(trial.graph.leaves) < len(trial.graph.steps[0].operands):  # with a constant
                     self._remark("missing", f"Cannot tell whether {form} is right: it raises {told(trial.error)}.")
         if not self.findings:
             self._give_up("It has none of the operations + - * / **.")
-        elif wrong and not is_alive:
+        elif wrong and not any(any(trial.leaves) for trial in alone):
             self.known = {}
             together = [trial for trials in wrong.values() for trial in trials]
             mistakes = named_mistakes([(trial.graph, trial.leaves) for trial in together], self.engine.tolerance)
             self._show(self._shrink(together[0]), mistakes)
+        elif wrong and (seed := _seed(alone)) is not None:
+            self.known = {}
+            times = number(seed, 6)
+            named = Named("seed", f"backward() begins with {times} at the root instead of 1, so every gradient is "
+                          f"{times} times what is right.",
+                          f"Begin backward() with self.{self.engine.gradient} = 1.0.")  # fmt: skip
+            self._show(next(iter(wrong.values()))[0], [named])
         else:
-            for op, bad in wrong.items():
-                self._show(bad[0], [wrong_rule(op, bad)])
+            special = self._at_special_numbers([op for op in _ORDER if op not in wrong])
+            self._blame(wrong | special, special)
+
+    def _at_special_numbers(self, operations: Sequence[str]) -> dict[str, list[Trial]]:
+        """Try operations that are right so far at zeros, ones, ties, large and tiny numbers; return what goes wrong."""
+        wrong: dict[str, list[Trial]] = {}
+        for op in operations:
+            if not any(step.op == op for step in self.forms):
+                continue
+            trials = [self._trial(given) for given in _special(op)]
+            raised = [trial for trial in trials if trial.error is not None and not trial.is_missing]
+            self._raised(raised)
+            # An engine may refuse to compute there; a computed number whose backward() fails cannot be judged.
+            self.findings += [trial.finding for trial in trials if trial.error is None or trial.is_built]
+            if any(trial.has_other_slope for trial in trials):
+                self._remark(
+                    "convention", "At 0, relu has another slope than in this package: any from 0 to 1 will do."
+                )
+            if bad := [trial for trial in trials if trial.is_wrong]:
+                wrong[op] = bad
+        self.known = {op: arity for op, arity in self.known.items() if op not in wrong}
+        self.forms = [step for step in self.forms if step.op not in wrong]
+        return wrong
+
+    def _blame(self, wrong: dict[str, list[Trial]], special: dict[str, list[Trial]]) -> None:
+        """Name the mistakes in operations that are not made of others; the rest waits in `wrong`."""
+        self.wrong = {op: bad for op, bad in wrong.items() if op in self.made}
+        blamed = [op for op in _ORDER if op in wrong and op not in self.made]
+        for op in blamed:
+            self._show(wrong[op][0], [wrong_at(op, wrong[op][0]) if op in special else wrong_rule(op, wrong[op])])
+        if blamed and self.wrong:
+            self._waits_for(" and ".join(blamed))
+
+    def _waits_for(self, what: str) -> None:
+        rest = [*self.wrong]
+        verb = "goes" if len(rest) == 1 else "go"
+        self._remark("made-of-others", f"{', '.join(rest)} {verb} wrong as well, and the engine makes "
+                     f"{'it' if len(rest) == 1 else 'them'} of other operations.",
+                     f"Mend {what} first, then check again.")  # fmt: skip
+        self.wrong = {}
+
+    def _made_of_others(self) -> None:
+        """Name mistakes in operations that are made of others, unless those or the sweep explain them."""
+        if self.wrong and any(len(example.graph.roots) == 1 and example.mistakes for example in self.examples):
+            self._waits_for(f"what is named {self.examples[0].mistakes[0].name}")
+        for op, bad in self.wrong.items():
+            self._show(bad[0], [wrong_rule(op, bad)])
 
     # -- order, sums, beginnings ---------------------------------------------------------------------------------------
 
@@ -249,19 +320,32 @@ class Examination:
             text = f"{op} 0 {'1' * (arity == 2)}"
             cases += [graph(f"{text}; add 2 0"), graph(f"{text}; add 0 2"), *[graph(f"{op} 0 0")] * (arity == 2)]
         cases += [graph(text, *roots) for text, roots in _AGAIN]
-        trials = [self._judged(case) for case in cases if all(step.op in self.known for step in case.steps)]
+        cases = [case for case in cases if all(step.op in self.known for step in case.steps)]
+        trials = [self._judged(case) for case in [*cases, *self._scaled()]]
         named: tuple[Named, ...] = ()
         for calls in (1, 2):  # what goes wrong in one call of backward() needs no second one to show it
             part = [trial for trial in trials if trial.error is None and len(trial.graph.roots) <= calls]
             bad = [trial for trial in part if len(trial.graph.roots) == calls and trial.is_wrong]
             if not bad:
                 continue
+            if plain := [trial for trial in bad if self._is_plain(trial.graph)]:
+                bad, part = plain, [trial for trial in part if self._is_plain(trial.graph)]
             found = named_mistakes([(trial.graph, trial.leaves) for trial in part], self.engine.tolerance)
             new = [mistake for mistake in found if mistake not in named]
             if new or calls == 1 or not named:
                 self._show(self._shrink(bad[0]), new)
             named = found
         self._raised(trials)
+
+    def _is_plain(self, given: Graph) -> bool:
+        """Whether no operation is made of others: the engine then has the same nodes as the graph."""
+        return not self.made & {step.op for step in given.steps}
+
+    def _scaled(self) -> Iterator[Graph]:
+        """Yield each operation in graphs in which what arrives at it is not 1."""
+        for op, form in self.forms:
+            then = [Step("add", (2, 2)), Step("mul", (2, 1)), Step("mul", (2, 2))]
+            yield from [Graph((2.0, 3.0), (Step(op, form), step)) for step in then if step.op in self.known]
 
     def _random(self) -> None:
         for given in random_graphs([*self.known.items()], 0 if self.examples else _RANDOM):
@@ -318,4 +402,38 @@ def _alone(op: str) -> Iterator[Graph]:
         elif op not in SIGNS or op == "neg":
             forms = [(0,)] if a > 0.0 or op not in ("log", "sqrt") else []
         for form in forms:
-            yield Graph((a, b)[: 1 + (1 in form)], (Step(op, form),))
+            yield _one_step(op, form, a, b)
+
+
+def _special(op: str) -> Iterator[Graph]:
+    """Yield the graphs of one operation at special numbers, where it has finite derivatives."""
+    if op not in SIGNS or op == "neg":
+        large = (1e8, -1e8) if op in ("relu", "neg") else (1e8,) * (op in ("log", "sqrt"))
+        for x in (*_SPECIAL_OF_ONE, *large):
+            if x > 0.0 or op not in ("log", "sqrt"):
+                yield _one_step(op, (0,), x)
+        return
+    for a, b in _SPECIAL:
+        forms: list[tuple[float, ...]] = [(0, 1), (0, b), (b, 0)]
+        if op == "div":
+            forms = [(0, 1), (0, b)] * (b != 0.0) + [(b, 0)] * (a != 0.0)
+        elif op == "pow":
+            forms = [(0, 1.0), (0, 2.0), (0, 3.0)] + [(0, 0.0), (0, -1.0)] * (a != 0.0)
+            forms += [(0, 1), (0, 0.5)] * (a > 0.0) + [(2.0, 0)] * (0.0 <= a <= 10.0)
+        for form in forms:
+            yield _one_step(op, form, a, b)
+
+
+def _seed(alone: Sequence[Trial]) -> float | None:
+    """Return the factor of all gradients of operations alone, if there is one beside 1."""
+    trials = [trial for trial in alone if trial.error is None]
+    pairs = [pair for trial in trials for pair in zip(trial.leaves, trial.wanted, strict=False)]
+    factor = next((mine / wanted for mine, wanted in pairs if wanted), 0.0)
+    is_known = len({trial.graph.steps[0].op for trial in trials}) > 1 and factor not in (0.0, 1.0)
+    is_same = all(is_close(mine, factor * wanted, trials[0].tolerance, LOST) for mine, wanted in pairs)
+    return factor if is_known and is_same and all(trial.has_value for trial in trials) else None
+
+
+def _one_step(op: str, form: tuple[float, ...], *numbers: float) -> Graph:
+    """Return the graph of one operation, with as many leaves as the form has."""
+    return Graph(numbers[: sum(type(x) is int for x in form)], (Step(op, form),))

@@ -24,6 +24,7 @@ SIGNS: dict[str, tuple[str, Callable[..., Any]]] = {
 METHODS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "tan", "sinh", "cosh", "softplus", "silu")
 _MOST_TRIES = 300
 _SIMPLE = (2.0, 3.0, 5.0)  # numbers for leaves
+_SPECIAL = (0.0, 1.0, -1.0)  # numbers for leaves, where rules with a case of their own go wrong
 _LARGEST = 1e4  # numbers in a random graph
 _POSITIVE = ("log", "sqrt", "pow")
 _TAME = {  # how large the operand of an operation may be, or its absolute value
@@ -143,7 +144,10 @@ def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) 
     """Yield tame graphs of some operations, given as names with numbers of operands."""
     chance = random.Random(seed)
     for _ in range(20 * count):
-        leaves = tuple([round(chance.uniform(-2.0, 2.0), 2) for _ in range(chance.randint(1, 3))])
+        leaves = tuple([
+            chance.choice(_SPECIAL) if chance.random() < 0.3 else round(chance.uniform(-2.0, 2.0), 2)
+            for _ in range(chance.randint(1, 3))
+        ])  # fmt: skip
         steps: list[Step] = []
         for place in range(len(leaves), len(leaves) + chance.randint(2, 10)):
             op, arity = chance.choice(operations)

@@ -18,7 +18,7 @@ from autograd_mini.check.verdicts import Named
 Edges = Sequence[Sequence[tuple[int, float]]]
 Event = tuple[int, int]  # a node, and the number of the edge along which it hands on
 Walk = Callable[[Edges, int, bool], Iterable[Event]]  # edges, root, and whether the last operand comes first
-_LOST = 0.01  # of a local derivative such as 1 - y**2 in its tail, beside a tolerance
+LOST = 0.01  # of a local derivative such as 1 - y**2 in its tail, beside a tolerance
 _LONGEST = 3000  # events of a walk along every path
 
 
@@ -123,18 +123,52 @@ BEGINNINGS = (
 )  # fmt: skip
 
 
-def _sums(operations: Iterable[str]) -> list[Way]:
-    """Return the ways to add up, of an engine with these operations."""
-    assigned = [
-        Way(Named("assigned", f"The gradient is assigned with = {where}, so a second contribution replaces the first.",
-                  "Write += for every contribution: self.grad += …"), op)
-        for op, where in [(EVERYWHERE, "everywhere"), *[(op, f"in {op}") for op in operations]]
-    ]  # fmt: skip
-    return [Way(None, ADD), *assigned, Way(_EQUAL, ONCE_FIRST), Way(_EQUAL, ONCE_LAST)]
+class Slip(NamedTuple):
+    """What goes wrong where one operation ("": each) hands on, to one operand or (place None) to each."""
+
+    op: str
+    place: int | None
+    is_assigned: bool  # with =; else what arrives is forgotten
+
+    def concerns(self, graph: Graph, node: int, edge: int) -> bool:
+        """Whether it happens at this edge of a node."""
+        step = graph.steps[node - len(graph.leaves)]
+        if self.op not in ("", step.op):
+            return False
+        return self.place is None or [k for k, x in enumerate(step.operands) if type(x) is int][edge] == self.place
+
+
+def _slips(operations: dict[str, int]) -> Iterator[Way]:
+    """Yield the ways to go wrong in one operation: all operands first, then one of them."""
+    for op, arity in {"": 0, **operations}.items():
+        for place in (None, *range(arity * (arity > 1))):
+            where = f"in {op}" if op else "everywhere"
+            where += "" if place is None else f", {('first', 'second')[place]} operand"
+            yield Way(_assigned(where), Slip(op, place, True))
+            yield Way(
+                Named(
+                    "missing-upstream",
+                    f"What arrives is forgotten {where}: the local derivative is handed on "
+                    "without the gradient of the result.",
+                    "Multiply by out.grad: self.grad += local derivative * out.grad.",
+                ),
+                Slip(op, place, False),
+            )
+
+
+def _assigned(where: str) -> Named:
+    sentence = f"The gradient is assigned with = {where}, so a second contribution replaces the first."
+    return Named("assigned", sentence, "Write += for every contribution: self.grad += …")
+
+
+def _sums(operations: dict[str, int]) -> list[Way]:
+    """Return the ways to add up, of an engine with these operations, given with their numbers of operands."""
+    equal = [Way(_EQUAL, ONCE_FIRST), Way(_EQUAL, ONCE_LAST)]
+    return [Way(None, ADD), Way(_assigned("everywhere"), EVERYWHERE), *equal, *_slips(operations)]
 
 
 def gradients(
-    graph: Graph, walk: Walk, sums: str, beginning: str, mirrored: bool = False, edges: Edges | None = None
+    graph: Graph, walk: Walk, sums: str | Slip, beginning: str, mirrored: bool = False, edges: Edges | None = None
 ) -> list[float]:
     """Return what an engine that works this way leaves in the nodes of a graph."""
     edges, found, first = edges or graph.edges, [0.0] * len(graph), len(graph.leaves)
@@ -149,8 +183,10 @@ def gradients(
         carried = {root: found[root]}  # the gradient of each node on the path, where a walk hands that on
         for node, edge in islice(walk(edges, root, mirrored), _LONGEST):
             operand, local = edges[node][edge]
-            carried[operand] = (carried if walk is _along_paths else found)[node] * local
-            is_assigned = sums == EVERYWHERE or (node >= first and sums == graph.steps[node - first].op)
+            is_here = isinstance(sums, Slip) and sums.concerns(graph, node, edge)
+            is_assigned = sums == EVERYWHERE or (is_here and sums.is_assigned)
+            upstream = 1.0 if is_here and not is_assigned else (carried if walk is _along_paths else found)[node]
+            carried[operand] = upstream * local
             found[operand] = carried[operand] + (0.0 if is_assigned else found[operand])
     return found
 
@@ -160,15 +196,15 @@ def right(graph: Graph) -> list[float]:
     return gradients(graph, _sorted, ADD, "restart")
 
 
-def magnitudes(graph: Graph) -> list[float]:
+def magnitudes(graph: Graph, lost: float = LOST) -> list[float]:
     """Return how large the terms are that add up to each gradient; their rounding is not a mistake."""
-    edges = [[(operand, abs(local) + _LOST) for operand, local in pairs] for pairs in graph.edges]
+    edges = [[(operand, abs(local) + lost) for operand, local in pairs] for pairs in graph.edges]
     return gradients(graph, _sorted, ADD, "restart", edges=edges)
 
 
 def named_mistakes(observed: Sequence[tuple[Graph, Sequence[float]]], tolerance: float) -> tuple[Named, ...]:
     """Return the mistakes, as few as possible, that explain the gradients of the leaves of all graphs."""
-    operations = dict.fromkeys(step.op for graph, _ in observed for step in graph.steps)
+    operations = {step.op: len(step.operands) for graph, _ in observed for step in graph.steps}
     found = product(WALKS, _sums(operations), BEGINNINGS)
     for ways in sorted(found, key=lambda ways: sum(way.mistake is not None for way in ways)):
         if all(_explains(graph, seen, ways, tolerance) for graph, seen in observed):

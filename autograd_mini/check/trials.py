@@ -6,14 +6,16 @@ Not here: mistakes in the order and the sums of a whole backward pass (`sweeps`)
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.formulas import right_formula
 from autograd_mini.check.graphs import SIGNS, Graph, Step, is_close, looked_up, slopes
-from autograd_mini.check.sweeps import magnitudes, right
+from autograd_mini.check.sweeps import LOST, magnitudes, right
 from autograd_mini.check.tasks import task_of
 from autograd_mini.check.verdicts import Finding, Named, Verdict
 from autograd_mini.engine import Value
@@ -33,6 +35,7 @@ class Trial:
     numbers: list[float | None]
     gradients: list[float | None]  # after the last sweep; None where the engine keeps none
     error: BaseException | None = None  # what it raised
+    words: tuple[str, str] = ("data", "grad")  # what the engine calls number and gradient
 
     @property
     def is_built(self) -> bool:
@@ -57,13 +60,29 @@ class Trial:
     @cached_property
     def leaf(self) -> int | None:
         """The first leaf whose gradient is wrong."""
-        found = zip(self.leaves if self.error is None else (), self.wanted, magnitudes(self.graph), strict=False)
+        if self.has_kink and 0.0 <= self.leaves[0] <= 1.0:
+            return None
+        lost = 0.0 if len(self.graph.steps) == 1 and self.graph.steps[0].op in SIGNS else LOST
+        sizes = magnitudes(self.graph, lost)
+        found = zip(self.leaves if self.error is None else (), self.wanted, sizes, strict=False)
         return next((k for k, (mine, x, size) in enumerate(found) if not is_close(mine, x, self.tolerance, size)), None)
+
+    @property
+    def has_kink(self) -> bool:
+        """Whether it is relu at 0, whose slope is a convention."""
+        return self.graph.steps[0].op == "relu" and len(self.graph.steps) == 1 and self.graph.data[0] == 0.0
+
+    @property
+    def has_other_slope(self) -> bool:
+        """Whether the slope at a kink is right, but not that of this package."""
+        return self.has_kink and self.error is None and self.leaf is None and self.leaves[0] != self.wanted[0]
 
     @property
     def has_value(self) -> bool:
         """Whether the number of the root is right, before any gradient."""
         size = max(map(abs, self.graph.data)) if len(self.graph.steps) > 1 else 0.0
+        if len(self.graph.steps) == 1 and self.graph.steps[0].op not in SIGNS:
+            size = LOST  # in the tails, a formula with exponentials loses digits
         root = self.graph.roots[0]
         return is_close(self.numbers[root], self.graph.data[root], self.tolerance, size)
 
@@ -91,6 +110,8 @@ class Trial:
         if not self.has_value:
             return Finding(f"{where}, its value", Verdict.FAIL, self.numbers[-1], self.graph.data[-1])
         verdict, leaf = Verdict.PASS if self.leaf is None else Verdict.FAIL, self.leaf or 0
+        if self.has_other_slope:
+            return Finding(where, Verdict.KINK, self.leaves[0], self.wanted[0], left=0.0, right=1.0)
         return Finding(where, verdict, self.leaves[leaf], self.wanted[leaf])
 
     def sentence(self, gradient: str) -> str:
@@ -124,7 +145,40 @@ def wrong_rule(op: str, bad: list[Trial]) -> Named:
         return next(_of_value(op, bad), None) or _by_table(op, bad, None) or otherwise
     by = trial.graph.names[trial.leaf or 0]
     otherwise = Named("wrong-rule", f"The local derivative of {trial.form} by {by} is wrong.", "Derive it again.")
-    return next(_of_derivative(op, bad), None) or _by_table(op, bad, trial.leaf or 0) or otherwise
+    named = next(_of_derivative(op, bad), None) or _by_table(op, bad, trial.leaf or 0) or otherwise
+    return replace(named, correction=right_rule(trial))
+
+
+def wrong_at(op: str, trial: Trial) -> Named:
+    """Return what to say of an operation that is right at ordinary numbers, and wrong at these."""
+    numbers = " and ".join([number(x, ALL_DIGITS) for x in trial.operands])
+    sentence = f"{op} is right at ordinary numbers, and wrong at {numbers}."
+    return Named(
+        "special-operand", sentence, right_rule(trial) if trial.has_value else "Check this case of the formula."
+    )
+
+
+_RULES = {  # by the operands, in the words of an engine
+    "add": ("self.{g} += out.{g}", "other.{g} += out.{g}"), "sub": ("self.{g} += out.{g}", "other.{g} -= out.{g}"),
+    "mul": ("self.{g} += other.{d} * out.{g}", "other.{g} += self.{d} * out.{g}"),
+    "div": ("self.{g} += out.{g} / other.{d}", "other.{g} -= self.{d} / other.{d}**2 * out.{g}"),
+    "pow": ("self.{g} += n * self.{d}**(n - 1) * out.{g}, with n the exponent",
+            "other.{g} += math.log(self.{d}) * out.{d} * out.{g}"),
+    "neg": ("self.{g} -= out.{g}",),
+}  # fmt: skip
+
+
+def right_rule(trial: Trial) -> str:
+    """Return the right rule by the first operand whose gradient is wrong, in the words of the engine."""
+    step, (data, grad) = trial.graph.steps[0], trial.words
+    if step.op in _RULES:
+        leaf = trial.leaf or 0
+        place = next((k for k, x in enumerate(step.operands) if type(x) is int and x == leaf), 0)
+        return f"Write {_RULES[step.op][place].format(d=data, g=grad)}."
+    formula = right_formula(step.op).partition(",")[0]
+    words = {"a": f"out.{data}", "x": f"self.{data}"}
+    written = re.sub(r"\b[ax]\b", lambda found: words[found[0]], formula)
+    return f"Write self.{grad} += {f'({written})' if ' ' in written else written} * out.{grad}."
 
 
 def _by_table(op: str, bad: list[Trial], leaf: int | None) -> Named | None:
