@@ -149,8 +149,10 @@ class Examination:
     remarks: list[Named] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)  # the operations that are right, with their arity
     forms: list[Step] = field(default_factory=list)  # those, with constants as operands as well
-    made: set[str] = field(default_factory=set)  # the operations that the engine makes of others
+    labels: dict[str, str] = field(default_factory=dict)  # what the engine calls an operation; "" if nothing
+    made: dict[str, set[str]] = field(default_factory=dict)  # operations that it makes of others, with their labels
     wrong: dict[str, list[Trial]] = field(default_factory=dict)  # such ones, which wait for a reason
+    is_swept_wrong: bool = False  # is a mistake in the order or the sums of one backward() known?
 
     def run(self) -> None:
         """Try everything, unless the engine hangs."""
@@ -226,7 +228,6 @@ class Examination:
         """Try each operation alone: its number, and its local derivatives."""
         wrong: dict[str, list[Trial]] = {}
         alone: list[Trial] = []
-        labels: set[str] = set()
         for op in _ORDER:
             trials = [self._trial(given) for given in _alone(op)]
             there = [trial for trial in trials if not trial.is_missing]
@@ -235,9 +236,11 @@ class Examination:
             self._raised(there)
             built = [trial.nodes[-1] for trial in there if trial.is_built]
             label, behind = (self.engine.parts(built[0]) if built else None) or ("", [])
-            if behind or (op in _OFTEN_MADE and label and label in labels):  # x - y = x + (-y), and -x = x * -1
-                self.made.add(op)
-            labels.add(label)
+            if behind or (
+                op in _OFTEN_MADE and label and label in self.labels.values()
+            ):  # x - y = x + (-y), and -x = x * -1
+                self.made[op] = {label, *behind}
+            self.labels[op] = label
             if bad := [trial for trial in there if trial.is_wrong]:
                 wrong[op] = bad
             elif there and all(trial.error is None for trial in there):
@@ -293,21 +296,25 @@ class Examination:
         blamed = [op for op in _ORDER if op in wrong and op not in self.made]
         for op in blamed:
             self._show(wrong[op][0], [wrong_at(op, wrong[op][0]) if op in special else wrong_rule(op, wrong[op])])
-        if blamed and self.wrong:
-            self._waits_for(" and ".join(blamed))
+        for part in blamed:  # a wrong number does not come from a wrong gradient
+            self._waits_for(part, [
+                op for op, bad in self.wrong.items()
+                if self.labels[part] in self.made[op] | {""} and (bad[0].has_value or not wrong[part][0].has_value)
+            ])  # fmt: skip
 
-    def _waits_for(self, what: str) -> None:
-        rest = [*self.wrong]
-        verb = "goes" if len(rest) == 1 else "go"
-        self._remark("made-of-others", f"{', '.join(rest)} {verb} wrong as well, and the engine makes "
-                     f"{'it' if len(rest) == 1 else 'them'} of other operations.",
-                     f"Mend {what} first, then check again.")  # fmt: skip
-        self.wrong = {}
+    def _waits_for(self, what: str, rest: Sequence[str]) -> None:
+        """Say which operations go wrong because of something else, and forget them."""
+        if rest:
+            verb, them = ("goes", "it") if len(rest) == 1 else ("go", "them")
+            said = f"{', '.join(rest)} {verb} wrong as well, and the engine makes {them} of other operations."
+            self._remark("made-of-others", said, f"Mend {what} first, then check again.")
+        self.wrong = {op: bad for op, bad in self.wrong.items() if op not in rest}
 
     def _made_of_others(self) -> None:
-        """Name mistakes in operations that are made of others, unless those or the sweep explain them."""
-        if self.wrong and any(len(example.graph.roots) == 1 and example.mistakes for example in self.examples):
-            self._waits_for(f"what is named {self.examples[0].mistakes[0].name}")
+        """Name mistakes in operations that are made of others, unless the order or the sums explain them."""
+        if self.is_swept_wrong:
+            rest = [op for op, bad in self.wrong.items() if bad[0].has_value]
+            self._waits_for("the order or the sums of backward()", rest)
         for op, bad in self.wrong.items():
             self._show(bad[0], [wrong_rule(op, bad)])
 
@@ -335,11 +342,12 @@ class Examination:
             if new or calls == 1 or not named:
                 self._show(self._shrink(bad[0]), new)
             named = found
+            self.is_swept_wrong = self.is_swept_wrong or (calls == 1 and bool(found))
         self._raised(trials)
 
     def _is_plain(self, given: Graph) -> bool:
         """Whether no operation is made of others: the engine then has the same nodes as the graph."""
-        return not self.made & {step.op for step in given.steps}
+        return not self.made.keys() & {step.op for step in given.steps}
 
     def _scaled(self) -> Iterator[Graph]:
         """Yield each operation in graphs in which what arrives at it is not 1."""
@@ -416,9 +424,10 @@ def _special(op: str) -> Iterator[Graph]:
     for a, b in _SPECIAL:
         forms: list[tuple[float, ...]] = [(0, 1), (0, b), (b, 0)]
         if op == "div":
-            forms = [(0, 1), (0, b)] * (b != 0.0) + [(b, 0)] * (a != 0.0)
+            forms = [form for form, divisor in zip(forms, (b, b, a), strict=True) if divisor != 0.0]
         elif op == "pow":
-            forms = [(0, 1.0), (0, 2.0), (0, 3.0)] + [(0, 0.0), (0, -1.0)] * (a != 0.0)
+            forms = [(0, 1.0), (0, 2.0), (0, 3.0)]
+            forms += [(0, 0.0), (0, -1.0)] * (a != 0.0)
             forms += [(0, 1), (0, 0.5)] * (a > 0.0) + [(2.0, 0)] * (0.0 <= a <= 10.0)
         for form in forms:
             yield _one_step(op, form, a, b)

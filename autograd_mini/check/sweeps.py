@@ -183,9 +183,10 @@ def gradients(
         carried = {root: found[root]}  # the gradient of each node on the path, where a walk hands that on
         for node, edge in islice(walk(edges, root, mirrored), _LONGEST):
             operand, local = edges[node][edge]
-            is_here = isinstance(sums, Slip) and sums.concerns(graph, node, edge)
-            is_assigned = sums == EVERYWHERE or (is_here and sums.is_assigned)
-            upstream = 1.0 if is_here and not is_assigned else (carried if walk is _along_paths else found)[node]
+            slip = sums if isinstance(sums, Slip) and sums.concerns(graph, node, edge) else None
+            is_assigned = slip.is_assigned if slip else sums == EVERYWHERE
+            is_forgotten = slip is not None and not slip.is_assigned
+            upstream = 1.0 if is_forgotten else (carried if walk is _along_paths else found)[node]
             carried[operand] = upstream * local
             found[operand] = carried[operand] + (0.0 if is_assigned else found[operand])
     return found
