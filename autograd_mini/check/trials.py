@@ -141,21 +141,29 @@ def wrong_rule(op: str, bad: list[Trial]) -> Named:
     """Return what is wrong with an operation, in the first of its forms that are wrong, at several points."""
     trial = bad[0]
     if not trial.has_value:
-        otherwise = Named("wrong-value", f"{trial.form} is wrong, before any gradient.", "Check the formula.")
-        return next(_of_value(op, bad), None) or _by_table(op, bad, None) or otherwise
+        otherwise = Named("wrong-value", f"{trial.form} is wrong, before any gradient.", _right_value(trial))
+        by_table = _by_table(op, bad, None)
+        by_table = by_table and replace(by_table, correction=_right_value(trial))
+        return next(_of_value(op, bad), None) or by_table or otherwise
     by = trial.graph.names[trial.leaf or 0]
     otherwise = Named("wrong-rule", f"The local derivative of {trial.form} by {by} is wrong.", "Derive it again.")
     named = next(_of_derivative(op, bad), None) or _by_table(op, bad, trial.leaf or 0) or otherwise
     return replace(named, correction=right_rule(trial))
 
 
+def _right_value(trial: Trial) -> str:
+    """Return how an operation computes its number, in the words of the engine."""
+    step, data = trial.graph.steps[0], trial.words[0]
+    operands = [f"{name}.{data}" for name, _ in zip(("self", "other"), step.operands, strict=False)]
+    written = step.written(operands) if step.op in SIGNS else f"{step.op}({operands[0]})"
+    return f"Compute out.{data} = {written}."
+
+
 def wrong_at(op: str, trial: Trial) -> Named:
     """Return what to say of an operation that is right at ordinary numbers, and wrong at these."""
     numbers = " and ".join([number(x, ALL_DIGITS) for x in trial.operands])
     sentence = f"{op} is right at ordinary numbers, and wrong at {numbers}."
-    return Named(
-        "special-operand", sentence, right_rule(trial) if trial.has_value else "Check this case of the formula."
-    )
+    return Named("special-operand", sentence, right_rule(trial) if trial.has_value else _right_value(trial))
 
 
 _RULES = {  # by the operands, in the words of an engine

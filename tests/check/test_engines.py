@@ -201,6 +201,18 @@ def test_the_advice_is_the_right_rule_in_the_words_of_the_engine(op):
     assert re.match(r"Write self\.grad [+-]= .*out\.grad", mistake.correction), mistake.correction
 
 
+@pytest.mark.parametrize(
+    ("op", "wrong", "said"),
+    [
+        ("add", lambda a, b: -(a + b), "Compute out.data = self.data + other.data."),
+        ("tanh", lambda x: 2.0 * math.tanh(x), "Compute out.data = tanh(self.data)."),
+    ],
+)
+def test_the_advice_for_a_wrong_number_is_how_to_compute_it(op, wrong, said):
+    """Also where the table of mistakes knows what is wrong, such as a sign or a factor."""
+    assert check_engine(planted(functions={op: wrong})).mistakes[0].correction == said
+
+
 MICROGRAD = [  # what is replaced, the name of the first mistake, a part of its sentence or correction
     ("reversed(topo)", "topo", "reverse-order", "reversed(order)"),
     ("self.grad = 1", "self.grad = 2", "seed", "self.grad = 1.0"),
