@@ -252,6 +252,64 @@ def test_a_function_that_overwrites_its_argument():
     assert "softmax changes its argument: [1.0, 2.0, 3.0] has become" in str(found)
 
 
+ASKED = (
+    "import sys, math\nfor line in sys.stdin:\n    xs = [float(word) for word in line.split()]\n    x = xs[0]\n"
+    "    t = math.tanh(x)\n    d = 1 - t * t\n    e = [math.exp(z - max(xs)) for z in xs]\n"
+    "    s = [z / sum(e) for z in e]\n    nan = math.nan\n    print({})"
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "status", "sentence"),
+    [
+        ("tanh", "x, d", WRONG, "tanh: value at 26 points: FAIL"),
+        ("tanh", "x, t", WRONG, "tanh: derivative at 26 points: FAIL"),
+        ("tanh", "x, x", WRONG, "tanh: value at 26 points: FAIL"),
+        ("relu", "x, float(x > 0)", WRONG, "relu: value at 26 points: FAIL"),
+        ("sum", "*xs, 1.0, *xs[1:]", UNKNOWN, "Line 1 has 4 numbers for 3.0 4.0."),
+        ("softmax", "*xs, *s", UNKNOWN, "has 6 numbers for 1.0 2.0 3.0. Print the value (3), the derivative (9)"),
+        ("softmax", "*xs, *[a * ((i == j) - b) for i, a in enumerate(s) for j, b in enumerate(s)]", WRONG, "value at"),
+        ("tanh", "x, t, d", UNKNOWN, "Line 1 has 3 numbers for 0.5. Print the value (1), the derivative (1), or both"),
+        ("tanh", "d, t", WRONG, "The two columns are swapped."),
+        ("tanh", "nan, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.4621171573 is right"),
+        ("tanh", "t, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.786447733 is right"),
+        ("tanh", "nan", WRONG, "FAIL    tanh at 0.5: nan"),
+        ("tanh", "d", RIGHT, "No values were given."),
+        ("tanh", "-d", WRONG, "The sign is flipped."),
+        ("tanh", "t if x < 5 else 0.5", WRONG, "tanh: value at 26 points: FAIL"),
+        ("tanh", "d if x < 5 else 0.5", WRONG, "tanh: derivative at 26 points: FAIL"),
+        ("tanh", "*((t, d) if x > 0 else (t,))", UNKNOWN, "or both, in this order and in all lines"),
+        ("tanh", "'value', t, *(('derivative', d) if x > 0 else ())", UNKNOWN, "Line 2 has no derivative, but"),
+        ("tanh", "'derivative', d, 'value', t", RIGHT, "tanh: derivative at 26 points: PASS"),
+        ("tanh", "t, 'derivative', d", RIGHT, "tanh: derivative at 26 points: PASS"),
+        ("tanh", "t, 'derivative', -d", WRONG, "The sign is flipped."),
+        ("tanh", "'input', x, 'value', t", RIGHT, "tanh: value at 26 points: PASS"),
+        ("tanh", "'input 0.0 value 0.0 derivative 1.0'", UNKNOWN, "Line 1 is about the input 0.0, and 0.5 was given."),
+        ("tanh", "'value,derivative' if line == '0.5\\n' else f'{t},{d}'", UNKNOWN, "Of 26 lines 25 are answers"),
+        ("tanh", "'task relu value 1' if x > 2 else f'value {t}'", UNKNOWN, "are answers: print no other."),
+        ("softmax", "*s, 'argument', *s", WRONG, "softmax changes its argument: [1.0, 2.0, 3.0] has become"),
+        ("softmax", "'value', *s, 'argument', *s", WRONG, "softmax changes its argument: [1.0, 2.0, 3.0] has become"),
+        ("softmax", "*s, 'argument', *xs", RIGHT, "softmax: value at 10 points: PASS"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_the_value_the_derivative_or_both(task, answer, status, sentence):
+    """In this order, or with labels; no number is taken for an input, and what the label argument says counts."""
+    found = judged(ASKED.format(answer), task)
+    assert sentence in str(found)
+    assert found.status == status, str(found)
+
+
+def test_a_label_beside_numbers_without_one_counts():
+    """In a file too: the argument after the call is compared, and a labelled derivative is not dropped."""
+    right = [(point[0], TANH.value(point), TANH.derivative(point)) for point in TANH.points]
+    found = read("\n".join(f"{x!r} {v!r} derivative {-d!r}" for x, v, d in right), TANH)
+    assert found.reports["value"].ok
+    assert found.status == WRONG
+    found = read("\n".join(f"{x!r} {v!r} {d!r} argument {v!r}" for x, v, d in right), TANH)
+    assert "tanh changes its argument: 0.5 has become" in str(found)
+    assert found.status == WRONG
+
+
 def test_the_command_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
     """Its exit status says right, wrong or unknown; PowerShell's UTF-16 is read; sentences go to standard error."""
     task = task_named("tanh")
