@@ -13,7 +13,6 @@ import itertools
 import json
 import math
 import re
-import struct
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.precision import Precision, single
 from autograd_mini.check.programs import Limits, Outcome, run
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.check.vectors import one_line
@@ -65,37 +65,6 @@ class Line(NamedTuple):
         self.parts.setdefault(role, []).extend(words)
 
 
-class Precision:
-    """How many digits a program prints: what agrees with the right number in all of them counts as right.
-
-    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round.
-    """
-
-    def __init__(self, words: Sequence[str] = ()) -> None:
-        numbers = [re.sub("e.*|[-+]", "", word.lower()) for word in words if "n" not in word.lower()]
-        digits = [len(number.replace(".", "").lstrip("0")) for number in numbers]
-        decimals = {len(number.partition(".")[2]) for number in numbers}
-        is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
-        self.decimals = min(decimals) if is_fixed and 2 <= min(decimals) < 15 else None
-        telling = [count for count in digits if count >= 2]
-        most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
-        self.digits = most if 2 <= most < 15 and decimals != {0} else 17
-        self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)  # smaller ones have fewer digits
-
-    def number(self, word: str, right: float) -> float | None:
-        """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""
-        x = float(word)
-        if (self.digits == 17 and self.decimals is None) or not (math.isfinite(x) and math.isfinite(right)):
-            return x
-        places = self.decimals
-        if places is None:
-            places = self.digits - 1 - math.floor(math.log10(abs(x))) if x else 400
-        if abs(x - right) > 0.51 * 10.0**-places:
-            return x
-        # With fixed decimals, a small number agrees because it is small.
-        return right if right == 0.0 or abs(right) >= self.least else None
-
-
 @dataclass
 class Answers:
     """Points, and what a program claimed there (None where it is missing), with what can be said; print it as text."""
@@ -129,10 +98,16 @@ class Answers:
             return replace(report, mistakes=(_SWAPPED,), partial=())
         if report.ok or digits == 17:
             return report
-        if 7 <= digits <= 9:  # as single precision is printed
-            single = diagnose(task, points, trees.rebuilt(claims, map(_single, flat(claims))), quantity)
-            if single.ok:
-                return single
+        if self.precision.is_single:
+            pairs = zip(flat(claims), flat([getattr(task, quantity)(point) for point in points]), strict=True)
+            nearest = [
+                single(x - max(-bar, min(bar, x - right)))
+                for x, right in pairs
+                for bar in [self.precision.rounding(repr(x))]
+            ]
+            by_single = diagnose(task, points, trees.rebuilt(claims, iter(nearest)), quantity)
+            if by_single.ok:
+                return by_single
         telling = [i for i, claim in enumerate(claims) if all(abs(x) >= self.precision.least for x in flat(claim))]
         if not telling:
             return report
@@ -173,7 +148,7 @@ class Answers:
         if self.unclear:
             points = counted(self.unclear, "point")
             said.append(f"At {points} too few digits were printed to tell: print them all.")
-        if self.precision.digits < 17:
+        if self.precision.digits < 17 or self.precision.is_mixed:
             said.append("Few digits were printed, so no more than those were compared.")
         return "\n\n".join([*said, *self.trouble])
 
@@ -181,10 +156,6 @@ class Answers:
 def short(report: Diagnosis) -> str:
     """Return a report without the numbers that are right."""
     return re.sub(r"(?m)^  (PASS .*|… .* that are right)\n?( {10}.*\n?)*", "", str(report)).rstrip()
-
-
-def _single(x: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x
 
 
 def read(text: str, task: Task, was_asked: bool = False) -> Answers:

@@ -154,6 +154,50 @@ def test_single_precision():
         assert found.status == status, str(found)
 
 
+@pytest.mark.parametrize("spec", [".6f", "g", ".4f", ".7g", ".9g", "e"])
+def test_single_precision_printed_with_few_digits(spec):
+    """A float of C with the default %f or %g: both roundings together are tolerated, and no larger error is."""
+
+    def rounded(x):
+        return struct.unpack("f", struct.pack("f", x))[0]
+
+    def judged(error):
+        rows = []
+        for (x,) in TANH.points:
+            t = rounded(math.tanh(x))
+            d = rounded(1.0 - rounded(t * t))  # large relative errors in the tails
+            rows.append(f"input {x!r} value {t * (1.0 + error):{spec}} derivative {d * (1.0 + error):{spec}}")
+        return read("\n".join(rows), TANH)
+
+    assert judged(0.0).status == RIGHT, str(judged(0.0))
+    assert judged(1e-3 if spec == ".4f" else 1e-5).status == WRONG
+
+
+def test_large_numbers_in_single_precision_and_fixed_decimals():
+    """C prints 485165184.000000 for a float: its digits are those of single precision; in double they are wrong."""
+    sinh = task_named("sinh")
+    points = [x for (x,) in sinh.points if abs(x) < 60.0]
+    for factor, is_single, status in ((1.0, True, RIGHT), (1.0 + 2e-8, False, WRONG), (1.0 + 1e-5, True, WRONG)):
+        numbers = [math.sinh(x) * factor for x in points]
+        numbers = [struct.unpack("f", struct.pack("f", x))[0] if is_single else x for x in numbers]
+        text = "\n".join(f"input {x!r} value {y:.6f}" for x, y in zip(points, numbers, strict=True))
+        assert read(text, sinh).status == status, str(read(text, sinh))
+
+
+def test_rows_with_different_numbers_of_digits():
+    """Each number is compared in its own digits, and off by one in the last of them is wrong."""
+    counts = [4, 6, 8, 10, 12, 14, 16, 5]
+    rows = [(x, f"{math.tanh(x):.{n}g}") for x, n in zip([0.5, -1, 3, 1.5, 0.1, 2, -0.3, 0.7], counts, strict=True)]
+    found = read("\n".join(f"input {x} value {word}" for x, word in rows), TANH)
+    assert found.status == RIGHT, str(found)
+    assert "Few digits were printed" in str(found)
+    for k, (_, word) in enumerate(rows[:6]):
+        changed = word[:-1] + str((int(word[-1]) + 2) % 10)
+        texts = [f"input {y} value {changed if i == k else right}" for i, (y, right) in enumerate(rows)]
+        off = abs(float(changed) / float(word) - 1.0)
+        assert read("\n".join(texts), TANH).status == (WRONG if off > 1e-8 else RIGHT), texts[k]
+
+
 def test_a_mistake_is_named_in_few_digits_too():
     """The sign is flipped, in whatever precision it is printed."""
     for spec in (".4f", ".6g", ".9g", "r"):
