@@ -147,15 +147,41 @@ def test_counterexamples_are_drawn(grades, tmp_path):
 
 def test_the_command(folder, tmp_path, capsys, monkeypatch):
     """It prints the grades, or writes them and prints where; a progress bar goes to standard error."""
-    assert main(["grade", str(folder), "--task", "tanh"]) == 0
+    assert main(["grade", str(folder), "--task", "tanh"]) == 1
     printed = capsys.readouterr()
     assert "sign.py      0.5 of 1\n    tanh: derivative: The sign is flipped." in printed.out
     assert "4/4" in printed.err
     monkeypatch.chdir(tmp_path)
-    assert main(["grade", str(folder), "--task", "relu", "-o", "out", "--format", "csv"]) == 0
+    assert main(["grade", str(folder), "--task", "relu", "-o", "out", "--format", "csv"]) == 1
     assert capsys.readouterr().out.splitlines() == ["out/grades.csv"]
-    assert main(["grade", "missing", "--task", "tanh"]) == 1
+    assert main(["grade", "missing", "--task", "tanh"]) == 2
     assert "There are no submissions in" in capsys.readouterr().err
+
+
+def test_exit_statuses(folder, tmp_path, capsys):
+    """All right is 0, a missing point is 1; whatever keeps a command from judging is 2, in all of them."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.py").write_text(GOOD)
+    (tmp_path / "tasks.toml").write_text("[[task]")
+    good = str(tmp_path / "in")
+    assert main(["grade", good, "--task", "tanh"]) == 0
+    assert main(["grade", good, "--task", "sigmoid"]) == 1
+    for arguments in (
+        ["grade", good, "--task", "foo"],
+        ["grade", good, "--task", str(tmp_path / "tasks.toml")],
+        ["grade", good, "--task", "missing.toml"],
+        ["grade", str(tmp_path / "in" / "nothing"), "--task", "tanh"],
+        ["grade", good, "--task", "tanh", "-o", str(tmp_path / "no" / "folder")],
+        ["grade", good],
+        ["vectors", "foo"],
+        ["vectors", "tanh", "-o", str(tmp_path / "no" / "folder")],
+        ["vectors", "tanh", "--format", "cobol"],
+        ["check", "foo", "--csv", "-"],
+        ["check", "missing.py", "--csv", "-"],
+        ["check-engine", "missing.py"],
+    ):
+        assert main(arguments) == 2, arguments
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 def test_lists_engines_and_other_languages(tmp_path, capsys):
