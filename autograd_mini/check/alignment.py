@@ -68,7 +68,7 @@ def check_trace(name: str, text: str) -> Alignment:
         if found.is_gradient(line.name):
             raise _unread(line.line, text)
     for i, match in matches:
-        if match is None and found.is_missing(text.splitlines()[i - 1]):
+        if (match is None or " " in match[1]) and found.is_missing(text.splitlines()[i - 1]):
             raise _unread(i, text)
     return found
 
@@ -148,14 +148,11 @@ class Alignment:
         return bare != name or (plain[:1] == "d" and any(plain.endswith(f"d{called}") for called in self._called))
 
     def is_missing(self, text: str) -> bool:
-        """Return True if a line that has not the form begins with the name of a node that no other line has."""
-        first = re.match(r"\s*([^\W\d][^\s=:,;(]*)[\s=:,;(]", text)
-        nodes = self._called.get(_plain(first[1]), ()) if first else ()
-        return (
-            bool(nodes)
-            and any(map(NUMBER.fullmatch, re.split(r"[\s=:,;()]+", text)))
-            and not any(node in self.found for node in nodes)
-        )
+        """Return True if a line with numbers, of another form, names a node at its beginning that is not found."""
+        words = [word for word in re.split(r"[\s=:,;|()\[\]{}\"']+", text) if word]
+        names = [word for word in words if not NUMBER.fullmatch(word)][:2]  # such as "name": "loss"
+        nodes = [self._called.get(_plain(name), []) for name in names]
+        return len(names) < len(words) and any(found and self.found.keys().isdisjoint(found) for found in nodes)
 
     def _match(self, printed: Sequence[Printed]) -> None:
         for node in self._names.order:

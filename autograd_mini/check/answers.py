@@ -395,7 +395,8 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
             sizes = {INPUT: inputs, VALUE: len(flat(task.value(point))), DERIVATIVE: len(flat(task.derivative(point)))}
             if sum(sizes[role] for role in layout) == len(words):
                 rest = iter(words)
-                return Line(line.number, {role: [*itertools.islice(rest, sizes[role])] for role in layout} | labelled)
+                told = {role: [*itertools.islice(rest, sizes[role])] for role in layout}
+                return Line(line.number, {**told, **labelled})
     return None
 
 

@@ -94,7 +94,8 @@ def test_labels_before_the_numbers(network, form):
     "line",
     [
         "loss 5 dloss 1", "loss grad 1 value 5", "loss gradient 1", "loss.grad = 1", "gradient: 1", "loss_grad 1",
-        "dloss 1", "dloss/dw 1", "grad_w 1", "loss 5 1 0", "loss = 5 # grad 1", "loss 5 slope 1",
+        "dloss 1", "dloss/dw 1", "grad_w 1", "loss 5 1 0", "loss = 5 # grad 1", "loss 5 slope 1", "loss: [5]",
+        '"loss": 5, "grad": 1', '{"name": "loss", "value": 5}', "loss = [5, 1]",
     ],
 )  # fmt: skip
 def test_a_line_whose_numbers_are_not_known_is_an_error(network, line, tmp_path, capsys):
@@ -251,3 +252,11 @@ def test_what_cannot_be_compared(network, tmp_path, capsys):
     ):
         assert main(["check", *arguments]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_words_beside_a_name_do_not_hide_it(network):
+    """A wrong number that happens to be that of another node is not taken for it."""
+    text = "\n".join(line for line in printed().splitlines() if line[0] not in "hx")
+    assert check_trace(network, f"{text}\nx is {X} {W * DS!r}\nh out {H!r} {DH!r}")  # told by their values
+    with pytest.raises(am.DataError, match=r"Line 6 cannot be read: 'h is 2\.0'"):
+        check_trace(network, f"{text}\nh is {X}")
