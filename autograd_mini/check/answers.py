@@ -382,7 +382,8 @@ def _agreement(answers: Answers, layout: Sequence[str], in_order: bool) -> float
 
 def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | None:
     """Label the numbers of a line; None if they are too many or too few."""
-    words, labelled = line.parts.get(None), {role: part for role, part in line.parts.items() if role is not None}
+    words = line.parts.get(None)
+    labelled: dict[str | None, list[str]] = {role: part for role, part in line.parts.items() if role is not None}
     if words is None:
         return line
     if not labelled.keys().isdisjoint(layout):
@@ -395,8 +396,8 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
             sizes = {INPUT: inputs, VALUE: len(flat(task.value(point))), DERIVATIVE: len(flat(task.derivative(point)))}
             if sum(sizes[role] for role in layout) == len(words):
                 rest = iter(words)
-                told = {role: [*itertools.islice(rest, sizes[role])] for role in layout}
-                return Line(line.number, {**told, **labelled})
+                labelled |= {role: [*itertools.islice(rest, sizes[role])] for role in layout}
+                return Line(line.number, labelled)
     return None
 
 
