@@ -95,8 +95,8 @@ def told(target: str) -> tuple[str, str, str]:
 
 
 if __name__ == "__main__":
-    _target, _left = sys.argv[1:]
-    _whole = f"{_left}.part"
+    _target, _file = sys.argv[1:]
+    _whole = f"{_file}.part"
     Path(_whole).write_text(json.dumps(told(_target)), encoding="utf-8")
-    os.replace(_whole, _left)  # whole, or not there
+    os.replace(_whole, _file)  # whole, or not there
     os._exit(0)  # whatever threads the target has started

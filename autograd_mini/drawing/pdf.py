@@ -16,8 +16,8 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _NAMED = {"white": "#ffffff", "black": "#000000"}
 _WIDE = 0.6  # of the size of a letter in Courier
 _SIMPLER = str.maketrans(
-    {"−": "-", "□": "[]", "∂": "d", "≤": "<=", "≥": ">=", "↵": "¶", "Σ": "sum", "δ": "delta", "σ": "sigma", "μ": "µ",
-     "ρ": "rho", "φ": "phi", "Φ": "Phi", "π": "pi", "√": "sqrt"}
+    {"−": "-", "□": "[]", "∂": "d", "≤": "<=", "≥": ">=", "↵": "\xb6", "Σ": "sum", "δ": "delta", "σ": "sigma",
+     "μ": "\xb5", "ρ": "rho", "φ": "phi", "Φ": "Phi", "π": "pi", "√": "sqrt"}
 )  # fmt: skip
 _BOLD = "font-weight"
 

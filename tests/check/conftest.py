@@ -41,7 +41,7 @@ def programs(request, tmp_path_factory):
     needed(*build.split()[:1], start.split()[0])
     folder = tmp_path_factory.mktemp(request.param)
     found = re.findall(rf"^```{fence}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    answers, _, prints = found[:3] if request.param == "python" else (found[0], "", found[1])  # the second records
+    answers, _, prints, *_ = found if request.param == "python" else (found[0], "", found[1])
     for name, text in (("Main", answers), ("Net", prints)):
         (folder / f"{name}.{request.param}").write_text(text)
     subprocess.run(build or "true", shell=True, cwd=folder, check=True, capture_output=True)

@@ -18,16 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.core import accelerator, cell, sweep
+from autograd_mini.core import cell, sweep
 from autograd_mini.core.methods import Methods
 from tests.core import twin
 from tests.effort import effort
 
-IS_THERE = accelerator.native is not None or (
-    accelerator.why_not == f"{accelerator.VARIABLE} is set"
-    and importlib.util.find_spec("autograd_mini.core._native") is not None
-)
-pytestmark = pytest.mark.skipif(not IS_THERE, reason=f"the C text is not there: {accelerator.why_not}")
+pytestmark = pytest.mark.native
 SOURCE = Path(cell.__file__).with_name("_native.c")
 
 # -- the same bits -----------------------------------------------------------------------------------------------------

@@ -221,6 +221,7 @@ const scenarios = {
     const parts = await editor.rows(chain[0].variablesReference);
     assert.deepEqual(parts.map((row) => [row.name, row.value]), [
       ["upstream", "-10.0"], ["local", "1.0"], ["contribution", "-10.0"], ["total", "-10.0"],
+      ["rule", "∂((x * w) + b)/∂(x * w) = 1"],
     ]);
     const [self] = await editor.rows(await editor.scope("Node"));
     assert.equal(self.value, "out = -5, grad -10");

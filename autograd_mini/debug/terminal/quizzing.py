@@ -26,11 +26,11 @@ class QuizShell(Shell):
     _end = 0  # where the trace goes when they are
     _seen = 0  # the last step that was shown
     _tried = False
-    _right = _asked = 0
+    _passed = _asked = 0
 
     def interact(self, trace: Trace, about: str = "") -> bool:
         """Show a trace until the user leaves it, and ask about its steps."""
-        self._seen, self._right, self._asked = trace.start, 0, 0
+        self._seen, self._passed, self._asked = trace.start, 0, 0
         return super().interact(trace, about)
 
     def show(self) -> None:
@@ -70,7 +70,7 @@ class QuizShell(Shell):
             self._tried = True
             self.say(f"   {wrong}")
             return
-        self._right += not self._tried
+        self._passed += not self._tried
         self._answered("right")
 
     def do_hint(self, _: str) -> None:
@@ -100,7 +100,7 @@ class QuizShell(Shell):
         """At the end of the sweep, print how many answers were right."""
         super().say_if_over()
         if self._asked and self.is_over():
-            self.say(f"   quiz: {self._right} of {self._asked} right at the first try")
+            self.say(f"   quiz: {self._passed} of {self._asked} right at the first try")
 
     @property
     def _pending(self) -> tuple[Step, Question]:
