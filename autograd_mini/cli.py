@@ -29,14 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status.
 
     It is 0 for success, 1 for an error in data or environment, 2 for bad usage, 130 after Ctrl-C, and 141 if the reader
-    of the output has gone.
+    of the output has gone. Commands that judge end with 0 for right, 1 for wrong, and 2 for any error.
     """
     prepare()
     status = _status_of(lambda: _run(list(sys.argv[1:] if arguments is None else arguments)))
     return _status_of(lambda: write(sys.stdout, "") if sys.stdout is not None else None) or status
 
 
-def _status_of(work: Callable[[], int | None]) -> int:
+def _status_of(work: Callable[[], int | None], failure: int = 1) -> int:
     """Do some work and return its exit status, or print its error as a sentence and return the status for it."""
     try:
         return work() or 0
@@ -45,7 +45,7 @@ def _status_of(work: Callable[[], int | None]) -> int:
     except AutogradError as error:
         lines = [line for line in str(error).splitlines() if not line.startswith("  where:")]  # it is in here
         complain("\n".join(lines))
-        return 2 if isinstance(error, SharedInputError) else 1
+        return 2 if isinstance(error, SharedInputError) else failure
     except OSError as error:
         if isinstance(error, BrokenPipeError) and error.filename is None:  # the reader has gone, as in `| head`
             abandon(sys.stdout)
@@ -55,7 +55,7 @@ def _status_of(work: Callable[[], int | None]) -> int:
         if error.filename is None and isinstance(error, FileNotFoundError):  # os.getcwd() does not name the folder
             error.filename = "the current folder"
         complain(reason(error))
-        return 1
+        return failure
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
@@ -77,8 +77,8 @@ def _run(arguments: list[str]) -> int | None:
         advice = "; the program's arguments go after --" * (options.run is _draw)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     options.arguments = getattr(options, "arguments", rest)
-    status: int = options.run(options)
-    return status
+    judges = _check, _check_engine, _grade, _vectors  # 1 means that a number is wrong
+    return _status_of(lambda: options.run(options), 2 if options.run in judges else 1)
 
 
 # -- arguments ---------------------------------------------------------------------------------------------------------
@@ -222,7 +222,8 @@ def _parser() -> argparse.ArgumentParser:
         "grade",
         help="grade a folder of submissions, and group them by mistake",
         description="Grade submissions: each file or folder in FOLDER runs on a copy, in processes of its own, with "
-        "limits of time, memory and output. This is no sandbox: grade only code that you would run.",
+        "limits of time, memory and output. This is no sandbox: grade only code that you would run. The exit status is "
+        "0 if all have all points, 1 if points are missing, and 2 if nothing could be graded.",
     )
     grade.add_argument("folder", type=Path, metavar="FOLDER", help="the submissions: files, or one folder for each")
     tasks = "a function such as tanh, engine, or a file that lists several: see the README of autograd_mini/check"
@@ -392,7 +393,7 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
     return found.status
 
 
-def _grade(options: argparse.Namespace) -> None:
+def _grade(options: argparse.Namespace) -> int:
     from autograd_mini.check import grading
 
     tasks, limits = grading.assignments(options.task)
@@ -401,6 +402,7 @@ def _grade(options: argparse.Namespace) -> None:
         say(grading.written(grades, options.format))
     else:
         say("\n".join(map(str, grading.save(grades, options.format, options.output))))
+    return 0 if all(entry.points == entry.most for entry in grades) else 1
 
 
 def _dap(options: argparse.Namespace) -> None:

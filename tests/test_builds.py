@@ -148,6 +148,18 @@ def test_the_pure_wheel_is_for_all_platforms(source, pure):
         assert "Root-Is-Purelib: true" in opened.read(metadata).decode()
 
 
+def test_what_is_written_from_templates_works_from_a_wheel(source, pure, tmp_path):
+    """Every template is there, among them the one in C: the installed package writes a test in each language."""
+    templates = {name for name in files_of(source) if "/templates/" in name}
+    assert any(name.endswith(".c") for name in templates)
+    assert templates <= names(pure[0])
+    code = "from autograd_mini.cli import main\n"
+    code += "print([main(['vectors', 'tanh', '--format', form, '-o', 'Test.' + form]) for form in {}])"
+    forms = sorted(name.rpartition(".")[2] for name in templates if "/check/" in name)
+    done = run(code.format(forms), unpacked(pure[0], tmp_path))
+    assert done.stdout.splitlines()[-1] == str([0] * len(forms))
+
+
 @compiles
 def test_each_wheel_says_which_engine_it_has(native, pure, tmp_path):
     """Installed beside each other's Python, one computes in C, one in Python, and AUTOGRAD_MINI_PURE=1 chooses."""

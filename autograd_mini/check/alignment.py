@@ -13,20 +13,26 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autograd_mini.check.answers import NUMBER, RIGHT, UNKNOWN, WRONG, Precision
+from autograd_mini.check.answers import NUMBER, RIGHT, UNKNOWN, WRONG
 from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.precision import Precision
 from autograd_mini.check.tasks import Task, task_named
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, propagate, topological_order
 from autograd_mini.engine import Value
-from autograd_mini.errors import ArgumentError, DataError, counted
+from autograd_mini.errors import ArgumentError, DataError, counted, shown
 from autograd_mini.functions import ACTIVATIONS
 from autograd_mini.notation.names import Names, site_in_program
 from autograd_mini.notation.namespaces import Namespace, of_program
 from autograd_mini.notation.text import bracketed, guarded, number
 from autograd_mini.script import graph_of
 
-_LINE = re.compile(rf"\s*([^\W\d].*?)[\s=:,;]+({NUMBER.pattern})(?:[\s,;]+({NUMBER.pattern}))?\s*", re.IGNORECASE)
+_GRADIENT = "grad(?:ient)?s?|deriv(?:ative)?s?"
+_LINE = re.compile(
+    rf"\s*([^\W\d].*?)(?:[\s=:,;(]+|[\s=:,;(.]+(?:value|val|data)[\s=:]+)({NUMBER.pattern})"
+    rf"(?:[\s,;|(]+(?:(?:{_GRADIENT})[\s=:]+)?({NUMBER.pattern}))?[\s)]*",
+    re.IGNORECASE,
+)
 _FORM = "Print one line for each intermediate number: name value gradient."
 _MOST = 5  # names in a sentence
 
@@ -52,8 +58,23 @@ def check_trace(name: str, text: str) -> Alignment:
     printed = [Printed(i, *match.groups()) for i, match in matches if match is not None]
     if not printed:
         raise DataError(f"There is no such line. {_FORM}")
+    for line in printed:
+        words = re.split(r"[\s=:,;.(]+", re.sub(r"\[.*?\]|\(.*?\)", "", line.name))
+        if any(NUMBER.fullmatch(word) for word in words) or re.fullmatch(_GRADIENT, words[-1], re.IGNORECASE):
+            raise _unread(line.line, text)
     root = graph_of(name) if is_script(name) else _graph_of_task(task_named(name), printed)
-    return Alignment(root, printed, of_program.get() if is_script(name) else ())
+    found = Alignment(root, printed, of_program.get() if is_script(name) else ())
+    for line in printed:
+        if found.is_gradient(line.name):
+            raise _unread(line.line, text)
+    for i, match in matches:
+        if (match is None or " " in match[1]) and found.is_missing(text.splitlines()[i - 1]):
+            raise _unread(i, text)
+    return found
+
+
+def _unread(i: int, text: str) -> DataError:
+    return DataError(f"Line {i} cannot be read: {shown(text.splitlines()[i - 1])}. {_FORM}")
 
 
 def is_script(name: str) -> bool:
@@ -105,6 +126,7 @@ class Alignment:
         self.found: dict[Value, Printed] = {}
         self.node: Value | None = None
         self.backward, self.status = False, RIGHT
+        self._called: dict[str, list[Value]] = {}
         self._names = Names(tuple(topological_order(root, everything=True)), spaces)
         self._right = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
         self._precision = Precision([word for line in printed for word in (line.value, line.gradient) if word])
@@ -117,15 +139,29 @@ class Alignment:
     def __repr__(self) -> str:
         return self._text
 
+    def is_gradient(self, name: str) -> bool:
+        """Return True for what a program may call the gradient of a node: w_grad, dw, dloss/dw."""
+        bare = re.sub(f"^(?:{_GRADIENT})(?=[\\W_])|(?<=[\\W_])(?:{_GRADIENT})$", "", name, flags=re.IGNORECASE)
+        plain = _plain(name)
+        if plain in self._called:
+            return False
+        return bare != name or (plain[:1] == "d" and any(plain.endswith(f"d{called}") for called in self._called))
+
+    def is_missing(self, text: str) -> bool:
+        """Return True if a line with numbers, of another form, names a node at its beginning that is not found."""
+        words = [word for word in re.split(r"[\s=:,;|()\[\]{}\"']+", text) if word]
+        names = [word for word in words if not NUMBER.fullmatch(word)][:2]  # such as "name": "loss"
+        nodes = [self._called.get(_plain(name), []) for name in names]
+        return len(names) < len(words) and any(found and self.found.keys().isdisjoint(found) for found in nodes)
+
     def _match(self, printed: Sequence[Printed]) -> None:
-        called: dict[str, list[Value]] = {}
         for node in self._names.order:
             name = self._names.name(node)  # a loop may print h for h[0], h[1] and so on
             for text in {_plain(name), _plain(name.partition("[")[0]), _plain(self._names.label(node))}:
-                called.setdefault(text, []).append(node)
+                self._called.setdefault(text, []).append(node)
         rest = []
         for line in printed:  # of several nodes with a name, the first with this value, or else the first
-            nodes = [node for node in called.get(_plain(line.name), ()) if node not in self.found]
+            nodes = [node for node in self._called.get(_plain(line.name), ()) if node not in self.found]
             if nodes:
                 self.found[next((node for node in nodes if self._agrees(line.value, node.data)), nodes[0])] = line
             else:
@@ -163,8 +199,10 @@ class Alignment:
         if unknown:
             self.status, names = UNKNOWN, ", ".join(unknown[:_MOST])
             yield f"It cannot be told whether it is right: {names} is nan or has the gradient nan."
-        else:
+        elif gradients:
             yield f"Their values agree, and {counted(len(gradients), 'gradient')} of them too."
+        else:
+            yield "Their values agree; no gradient was checked."
 
     def _wrong_value(self, node: Value, line: Printed) -> list[str]:
         what = "an input" if node.op is None else self._names.expression(node) or self._names.operation(node)

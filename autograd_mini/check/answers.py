@@ -1,8 +1,8 @@
 """The numbers of a program in any language, read and judged: CSV, JSON, pasted columns, labelled lines, results alone.
 
 A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
-an error, not a guess. A program that is asked gets one input a line on its standard input, and answers each with one
-line. Not here: how it is run (`programs`). Read next: `check.vectors`.
+an error, not a guess. A program that is asked gets one input a line, and answers each with one line: the value, the
+derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.vectors`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import itertools
 import json
 import math
 import re
-import struct
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,10 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autograd_mini.check.diagnosis import Quantity, diagnose
+from autograd_mini.check.precision import Precision, single
 from autograd_mini.check.programs import Limits, Outcome, run
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.check.vectors import one_line
-from autograd_mini.check.verdicts import Diagnosis
+from autograd_mini.check.verdicts import Diagnosis, Named, Verdict
 from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
 from autograd_mini.output.streams import reason
 from autograd_mini.transforms import trees
@@ -49,6 +49,7 @@ _TEXTS = (ERROR, TASK, OTHER)
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;|=:()\[\]{}\"]+")
 _LAYOUTS = ((INPUT, VALUE, DERIVATIVE), (INPUT, VALUE), (INPUT, DERIVATIVE), QUANTITIES, (VALUE,), (DERIVATIVE,))
+_SWAPPED = Named("swapped", "The two columns are swapped.", "Print the value first, and then the derivative.")
 _HOW = "Write a first line that names the columns, such as input,value,derivative."
 
 
@@ -64,37 +65,6 @@ class Line(NamedTuple):
         self.parts.setdefault(role, []).extend(words)
 
 
-class Precision:
-    """How many digits a program prints: what agrees with the right number in all of them counts as right.
-
-    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round.
-    """
-
-    def __init__(self, words: Sequence[str] = ()) -> None:
-        numbers = [re.sub("e.*|[-+]", "", word.lower()) for word in words if "n" not in word.lower()]
-        digits = [len(number.replace(".", "").lstrip("0")) for number in numbers]
-        decimals = {len(number.partition(".")[2]) for number in numbers}
-        is_fixed = len(decimals) == 1 and len(numbers) > 2 and not any("e" in word.lower() for word in words)
-        self.decimals = min(decimals) if is_fixed and 2 <= min(decimals) < 15 else None
-        telling = [count for count in digits if count >= 2]
-        most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
-        self.digits = most if 2 <= most < 15 and decimals != {0} else 17
-        self.least = 0.0 if self.decimals is None else 10.0 ** (1 - self.decimals)  # smaller ones have fewer digits
-
-    def number(self, word: str, right: float) -> float | None:
-        """Return a number as it is meant: the right one if it agrees, None if too few digits are printed to tell."""
-        x = float(word)
-        if (self.digits == 17 and self.decimals is None) or not (math.isfinite(x) and math.isfinite(right)):
-            return x
-        places = self.decimals
-        if places is None:
-            places = self.digits - 1 - math.floor(math.log10(abs(x))) if x else 400
-        if abs(x - right) > 0.51 * 10.0**-places:
-            return x
-        # With fixed decimals, a small number agrees because it is small.
-        return right if right == 0.0 or abs(right) >= self.least else None
-
-
 @dataclass
 class Answers:
     """Points, and what a program claimed there (None where it is missing), with what can be said; print it as text."""
@@ -108,6 +78,7 @@ class Answers:
     precision: Precision = field(default_factory=Precision)
     unclear: int = 0  # points at which too few digits are printed
     fault: str = ""  # why not everything could be judged
+    is_swapped: bool = False  # the derivative stands before the value
 
     def of(self, quantity: Quantity) -> dict[int, Any]:
         """Return the claims for a quantity, by the index of the point."""
@@ -123,12 +94,20 @@ class Answers:
         task, digits = self.task, self.precision.digits
         points, claims = [self.points[i] for i in self.of(quantity)], [*self.of(quantity).values()]
         report = diagnose(task, points, claims, quantity)
+        if self.is_swapped and not report.ok:
+            return replace(report, mistakes=(_SWAPPED,), partial=())
         if report.ok or digits == 17:
             return report
-        if 7 <= digits <= 9:  # as single precision is printed
-            single = diagnose(task, points, trees.rebuilt(claims, map(_single, flat(claims))), quantity)
-            if single.ok:
-                return single
+        if self.precision.is_single:
+            pairs = zip(flat(claims), flat([getattr(task, quantity)(point) for point in points]), strict=True)
+            nearest = [
+                single(x - max(-bar, min(bar, x - right)))
+                for x, right in pairs
+                for bar in [self.precision.rounding(repr(x))]
+            ]
+            by_single = diagnose(task, points, trees.rebuilt(claims, iter(nearest)), quantity)
+            if by_single.ok:
+                return by_single
         telling = [i for i, claim in enumerate(claims) if all(abs(x) >= self.precision.least for x in flat(claim))]
         if not telling:
             return report
@@ -169,7 +148,7 @@ class Answers:
         if self.unclear:
             points = counted(self.unclear, "point")
             said.append(f"At {points} too few digits were printed to tell: print them all.")
-        if self.precision.digits < 17:
+        if self.precision.digits < 17 or self.precision.is_mixed:
             said.append("Few digits were printed, so no more than those were compared.")
         return "\n\n".join([*said, *self.trouble])
 
@@ -179,14 +158,11 @@ def short(report: Diagnosis) -> str:
     return re.sub(r"(?m)^  (PASS .*|… .* that are right)\n?( {10}.*\n?)*", "", str(report)).rstrip()
 
 
-def _single(x: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x
-
-
-def read(text: str, task: Task, is_partial: bool = False) -> Answers:
+def read(text: str, task: Task, was_asked: bool = False) -> Answers:
     """Read what a program printed about a task.
 
-    If it does not repeat the inputs, line i is about point i of the task; `is_partial` allows fewer lines than points.
+    If it does not repeat the inputs, line i is about point i of the task. If the program `was_asked`, each line is the
+    answer to point i, whatever it repeats, and there may be fewer lines than points.
 
     Raises:
         DataError: there are no numbers, or it cannot be told what they are.
@@ -200,14 +176,16 @@ def read(text: str, task: Task, is_partial: bool = False) -> Answers:
         raise DataError(f"There are no numbers for {task.name} in what was given.")
     bare = [line for line in lines if None in line.parts]
     if not bare:
-        return _answers(lines, task)
+        return _answers(_asked_for(lines, task) if was_asked else lines, task)
     if any(None not in line.parts and ERROR not in line.parts for line in lines):
         raise DataError(f"Line {bare[0].number} does not say what its numbers are, but others do. {_HOW}")
+    if was_asked:
+        return _ordered(_asked_for(lines, task), task)
     numbers, count = bare[0].parts[None], len(task.points)
     if len(lines) == 1 < count and len(numbers) % count == 0:  # all on one line
         size = len(numbers) // count
         lines = [Line(1, {None: numbers[i : i + size]}) for i in range(0, len(numbers), size)]
-    return _told(lines, task, is_partial)
+    return _told(lines, task)
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -313,11 +291,69 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
     return found
 
 
-def _told(lines: Sequence[Line], task: Task, is_partial: bool) -> Answers:
+def _asked_for(lines: Sequence[Line], task: Task) -> list[Line]:
+    """Return answers to the points of a task in order, without the inputs that they repeat.
+
+    Raises:
+        DataError: an answer is to another input, or says less than others do.
+    """
+    given = {role for line in lines for role in line.parts if role in (None, *QUANTITIES)}
+    for line, point in zip(lines, task.points, strict=False):
+        words, asked = line.parts.pop(INPUT, None), flat(point)
+        if words is not None and not (
+            len(words) == len(asked)
+            and all(
+                math.isclose(float(word), x, rel_tol=1e-3, abs_tol=1e-3) for word, x in zip(words, asked, strict=True)
+            )
+        ):
+            raise DataError(
+                f"Line {line.number} is about the input {' '.join(words)}, and {one_line(point)} was given."
+            )
+        if ERROR not in line.parts and (missing := [role or "number" for role in given - {*line.parts}]):
+            raise DataError(f"Line {line.number} has no {missing[0]}, but others do.")
+    return [*lines]
+
+
+def _ordered(lines: Sequence[Line], task: Task) -> Answers:
+    """Read unlabelled answers: the value, the derivative, or both in this order. No number is left out.
+
+    If there is one number for each point, it is the value or the derivative, whichever is right.
+    """
+    found: list[Answers] = []
+    for layout in (QUANTITIES, (VALUE,), (DERIVATIVE,), QUANTITIES[::-1]):
+        labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
+        if None not in labelled:
+            found.append(_answers([line for line in labelled if line is not None], task))
+            if layout == QUANTITIES[::-1]:
+                found[0].is_swapped = found.pop().status == RIGHT
+    if not found:
+        sizes = [[len(flat(part)) for part in (task.value(point), task.derivative(point))] for point in task.points]
+        odd = next((i for i, line in enumerate(lines) if _count(line) not in (*sizes[i], sum(sizes[i]))), 0)
+        what = f"Line {lines[odd].number} has {counted(_count(lines[odd]), 'number')} for {one_line(task.points[odd])}."
+        value, derivative = sizes[odd]
+        raise DataError(
+            f"{what} Print the value ({value}), the derivative ({derivative}), or both, in this order and in all lines."
+        )
+    return max(found, key=_plausibility) if len(found) > 1 else found[0]
+
+
+def _count(line: Line) -> int:
+    return len(line.parts.get(None, ()))
+
+
+def _plausibility(answers: Answers) -> tuple[bool, bool, bool, float]:
+    """Return how well a reading explains numbers: they are right, they are exact, a mistake gives them, many agree."""
+    reports = answers.reports.values()
+    is_exact = all(report.verdict in (Verdict.PASS, Verdict.KINK) for report in reports)
+    is_named = all(report.ok or report.mistakes for report in reports)
+    return answers.status == RIGHT, is_exact, is_named, _agreement(answers, QUANTITIES, True)
+
+
+def _told(lines: Sequence[Line], task: Task) -> Answers:
     """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
     is_whole = len(lines) == len(task.points)
     found: list[tuple[float, tuple[str, ...], Answers]] = []
-    for layout in [layout for layout in _LAYOUTS if INPUT in layout or is_partial or is_whole]:
+    for layout in [layout for layout in _LAYOUTS if INPUT in layout or is_whole]:
         labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
         if None not in labelled:
             answers = _answers([line for line in labelled if line is not None], task)
@@ -347,8 +383,11 @@ def _agreement(answers: Answers, layout: Sequence[str], in_order: bool) -> float
 def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | None:
     """Label the numbers of a line; None if they are too many or too few."""
     words = line.parts.get(None)
+    labelled: dict[str | None, list[str]] = {role: part for role, part in line.parts.items() if role is not None}
     if words is None:
         return line
+    if not labelled.keys().isdisjoint(layout):
+        return None
     for inputs in range(1, len(words)) if INPUT in layout else (0,):
         point = _point(task, words[:inputs] if inputs else None, i)
         with contextlib.suppress(AutogradError):  # not a point of this function
@@ -357,7 +396,8 @@ def _laid_out(line: Line, layout: Sequence[str], task: Task, i: int) -> Line | N
             sizes = {INPUT: inputs, VALUE: len(flat(task.value(point))), DERIVATIVE: len(flat(task.derivative(point)))}
             if sum(sizes[role] for role in layout) == len(words):
                 rest = iter(words)
-                return Line(line.number, {role: [*itertools.islice(rest, sizes[role])] for role in layout})
+                labelled |= {role: [*itertools.islice(rest, sizes[role])] for role in layout}
+                return Line(line.number, labelled)
     return None
 
 
@@ -409,8 +449,10 @@ def answered(task: Task, outcome: Outcome) -> Answers:
     if fault and outcome.complaint:
         fault = f"{fault} Its last words: {outcome.complaint}"
     try:
-        found = read("\n".join(lines), task, is_partial=True) if lines else Answers(task)
+        found = read("\n".join(lines), task, was_asked=True) if lines else Answers(task)
     except AutogradError as error:
         return Answers(task, fault=fault or sentences(error))
+    if len(found.points) != len(lines):  # a line of names, or about another function
+        return Answers(task, fault=fault or f"Of {len(lines)} lines {len(found.points)} are answers: print no other.")
     found.fault = fault
     return found

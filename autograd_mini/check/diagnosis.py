@@ -293,7 +293,8 @@ class _Judgement:
             if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
                 factor = constant_factor(ratios[0])
                 return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
-            explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
+            finite = [(number, k, i) for _, number, k, i in pairs if math.isfinite(number)]  # any nan is like any other
+            explained = [1 for number, k, i in finite if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
             if len(explained) > most:
                 best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
         return best

@@ -69,7 +69,7 @@ class Part:
     @property
     def why(self) -> str:
         """Why points are missing: the mistake, or the first line of the report; "" if none are."""
-        return "" if self.points == self.most else self.mistake or self.text.partition("\n")[0]
+        return "" if self.points == self.most else self.mistake or self.text.strip().partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,9 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
             raise DataError(f"It cannot be built. {built.why()}")
     if task.name == ENGINE:
         result = child.examined(f"{file}:{task.value or 'Value'}", limits, copy)
-        why = "" if result.status == RIGHT else (result.text.splitlines()[1:2] or [result.text])[0].strip()
-        return [Part(ENGINE, task.points * (not why), task.points, result.text, why, result.svg)]
+        points = task.points if result.status == RIGHT else 0.0
+        first, *lines = [line.strip() for line in result.text.splitlines() if line.strip()] or ["It has no report."]
+        return [Part(ENGINE, points, task.points, result.text, next(iter(lines), first), result.svg)]
     asks = task_named(task.name)
     if task.run:
         both = [asked(asks, command(task.run), limits, copy)] * 2

@@ -67,8 +67,46 @@ def test_a_right_program_agrees(network, form):
     found = check_trace(network, printed(form))
     assert found
     assert len(found.found) == 7
-    gradients = 7 if "gradient" in form else 0
-    assert str(found).endswith(f"Their values agree, and {gradients} gradients of them too.")
+    agree = "values agree, and 7 gradients of them too." if "gradient" in form else "agree; no gradient was checked."
+    assert str(found).endswith(agree)
+
+
+LABELS = (
+    "{}: {!r} grad: {!r}", "{} = {!r}, grad = {!r}", "{} {!r} grad {!r}", "{} value {!r} gradient {!r}",
+    "{} value {!r} derivative {!r}", "{}: value = {!r}, gradient = {!r}", "{}.data={!r} grad={!r}",
+    "{}={!r} (grad {!r})", "{} Val: {!r}; Grad: {!r}", "{}: {!r} | {!r}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", LABELS)
+def test_labels_before_the_numbers(network, form):
+    """With labels each number is compared as what it is: a wrong one of them is found."""
+    found = check_trace(network, "\n".join(form.format(name, *RIGHT[name]) for name in RIGHT))
+    assert str(found).endswith("7 gradients of them too.")
+    assert found
+    for node in RIGHT:
+        for wrong in ((5.0, RIGHT[node][1]), (RIGHT[node][0], 5.0)):
+            text = "\n".join(form.format(name, *(wrong if name == node else RIGHT[name])) for name in RIGHT)
+            assert check_trace(network, text).status == 1, text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "loss 5 dloss 1", "loss grad 1 value 5", "loss gradient 1", "loss.grad = 1", "gradient: 1", "loss_grad 1",
+        "dloss 1", "dloss/dw 1", "grad_w 1", "loss 5 1 0", "loss = 5 # grad 1", "loss 5 slope 1", "loss: [5]",
+        '"loss": 5, "grad": 1', '{"name": "loss", "value": 5}', "loss = [5, 1]",
+    ],
+)  # fmt: skip
+def test_a_line_whose_numbers_are_not_known_is_an_error(network, line, tmp_path, capsys):
+    """It is not left out, and no number of it is compared as another: the sentence says how to write it."""
+    right = printed().splitlines()
+    (tmp_path / "printed").write_text("\n".join([*right[:-1], line]))
+    status = main(["check", network, "--csv", "printed"])
+    said = capsys.readouterr()
+    assert status == 2, said.out
+    assert "Line 7 cannot be read" in said.err
+    assert "name value gradient" in said.err
 
 
 @pytest.mark.parametrize(
@@ -214,3 +252,11 @@ def test_what_cannot_be_compared(network, tmp_path, capsys):
     ):
         assert main(["check", *arguments]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_words_beside_a_name_do_not_hide_it(network):
+    """A wrong number that happens to be that of another node is not taken for it."""
+    text = "\n".join(line for line in printed().splitlines() if line[0] not in "hx")
+    assert check_trace(network, f"{text}\nx is {X} {W * DS!r}\nh out {H!r} {DH!r}")  # told by their values
+    with pytest.raises(am.DataError, match=r"Line 6 cannot be read: 'h is 2\.0'"):
+        check_trace(network, f"{text}\nh is {X}")

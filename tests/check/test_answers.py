@@ -154,6 +154,50 @@ def test_single_precision():
         assert found.status == status, str(found)
 
 
+@pytest.mark.parametrize("spec", [".6f", "g", ".4f", ".7g", ".9g", "e"])
+def test_single_precision_printed_with_few_digits(spec):
+    """A float of C with the default %f or %g: both roundings together are tolerated, and no larger error is."""
+
+    def rounded(x):
+        return struct.unpack("f", struct.pack("f", x))[0]
+
+    def judged(error):
+        rows = []
+        for (x,) in TANH.points:
+            t = rounded(math.tanh(x))
+            d = rounded(1.0 - rounded(t * t))  # large relative errors in the tails
+            rows.append(f"input {x!r} value {t * (1.0 + error):{spec}} derivative {d * (1.0 + error):{spec}}")
+        return read("\n".join(rows), TANH)
+
+    assert judged(0.0).status == RIGHT, str(judged(0.0))
+    assert judged(1e-3 if spec == ".4f" else 1e-5).status == WRONG
+
+
+def test_large_numbers_in_single_precision_and_fixed_decimals():
+    """C prints 485165184.000000 for a float: its digits are those of single precision; in double they are wrong."""
+    sinh = task_named("sinh")
+    points = [x for (x,) in sinh.points if abs(x) < 60.0]
+    for factor, is_single, status in ((1.0, True, RIGHT), (1.0 + 2e-8, False, WRONG), (1.0 + 1e-5, True, WRONG)):
+        numbers = [math.sinh(x) * factor for x in points]
+        numbers = [struct.unpack("f", struct.pack("f", x))[0] if is_single else x for x in numbers]
+        text = "\n".join(f"input {x!r} value {y:.6f}" for x, y in zip(points, numbers, strict=True))
+        assert read(text, sinh).status == status, str(read(text, sinh))
+
+
+def test_rows_with_different_numbers_of_digits():
+    """Each number is compared in its own digits, and off by one in the last of them is wrong."""
+    counts = [4, 6, 8, 10, 12, 14, 16, 5]
+    rows = [(x, f"{math.tanh(x):.{n}g}") for x, n in zip([0.5, -1, 3, 1.5, 0.1, 2, -0.3, 0.7], counts, strict=True)]
+    found = read("\n".join(f"input {x} value {word}" for x, word in rows), TANH)
+    assert found.status == RIGHT, str(found)
+    assert "Few digits were printed" in str(found)
+    for k, (_, word) in enumerate(rows[:6]):
+        changed = word[:-1] + str((int(word[-1]) + 2) % 10)
+        texts = [f"input {y} value {changed if i == k else right}" for i, (y, right) in enumerate(rows)]
+        off = abs(float(changed) / float(word) - 1.0)
+        assert read("\n".join(texts), TANH).status == (WRONG if off > 1e-8 else RIGHT), texts[k]
+
+
 def test_a_mistake_is_named_in_few_digits_too():
     """The sign is flipped, in whatever precision it is printed."""
     for spec in (".4f", ".6g", ".9g", "r"):
@@ -250,6 +294,64 @@ def test_a_function_that_overwrites_its_argument():
     assert found.reports["value"].ok
     assert found.status == WRONG
     assert "softmax changes its argument: [1.0, 2.0, 3.0] has become" in str(found)
+
+
+ASKED = (
+    "import sys, math\nfor line in sys.stdin:\n    xs = [float(word) for word in line.split()]\n    x = xs[0]\n"
+    "    t = math.tanh(x)\n    d = 1 - t * t\n    e = [math.exp(z - max(xs)) for z in xs]\n"
+    "    s = [z / sum(e) for z in e]\n    nan = math.nan\n    print({})"
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "status", "sentence"),
+    [
+        ("tanh", "x, d", WRONG, "tanh: value at 26 points: FAIL"),
+        ("tanh", "x, t", WRONG, "tanh: derivative at 26 points: FAIL"),
+        ("tanh", "x, x", WRONG, "tanh: value at 26 points: FAIL"),
+        ("relu", "x, float(x > 0)", WRONG, "relu: value at 26 points: FAIL"),
+        ("sum", "*xs, 1.0, *xs[1:]", UNKNOWN, "Line 1 has 4 numbers for 3.0 4.0."),
+        ("softmax", "*xs, *s", UNKNOWN, "has 6 numbers for 1.0 2.0 3.0. Print the value (3), the derivative (9)"),
+        ("softmax", "*xs, *[a * ((i == j) - b) for i, a in enumerate(s) for j, b in enumerate(s)]", WRONG, "value at"),
+        ("tanh", "x, t, d", UNKNOWN, "Line 1 has 3 numbers for 0.5. Print the value (1), the derivative (1), or both"),
+        ("tanh", "d, t", WRONG, "The two columns are swapped."),
+        ("tanh", "nan, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.4621171573 is right"),
+        ("tanh", "t, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.786447733 is right"),
+        ("tanh", "nan", WRONG, "FAIL    tanh at 0.5: nan"),
+        ("tanh", "d", RIGHT, "No values were given."),
+        ("tanh", "-d", WRONG, "The sign is flipped."),
+        ("tanh", "t if x < 5 else 0.5", WRONG, "tanh: value at 26 points: FAIL"),
+        ("tanh", "d if x < 5 else 0.5", WRONG, "tanh: derivative at 26 points: FAIL"),
+        ("tanh", "*((t, d) if x > 0 else (t,))", UNKNOWN, "or both, in this order and in all lines"),
+        ("tanh", "'value', t, *(('derivative', d) if x > 0 else ())", UNKNOWN, "Line 2 has no derivative, but"),
+        ("tanh", "'derivative', d, 'value', t", RIGHT, "tanh: derivative at 26 points: PASS"),
+        ("tanh", "t, 'derivative', d", RIGHT, "tanh: derivative at 26 points: PASS"),
+        ("tanh", "t, 'derivative', -d", WRONG, "The sign is flipped."),
+        ("tanh", "'input', x, 'value', t", RIGHT, "tanh: value at 26 points: PASS"),
+        ("tanh", "'input 0.0 value 0.0 derivative 1.0'", UNKNOWN, "Line 1 is about the input 0.0, and 0.5 was given."),
+        ("tanh", "'value,derivative' if line == '0.5\\n' else f'{t},{d}'", UNKNOWN, "Of 26 lines 25 are answers"),
+        ("tanh", "'task relu value 1' if x > 2 else f'value {t}'", UNKNOWN, "are answers: print no other."),
+        ("softmax", "*s, 'argument', *s", WRONG, "softmax changes its argument: [1.0, 2.0, 3.0] has become"),
+        ("softmax", "'value', *s, 'argument', *s", WRONG, "softmax changes its argument: [1.0, 2.0, 3.0] has become"),
+        ("softmax", "*s, 'argument', *xs", RIGHT, "softmax: value at 10 points: PASS"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_the_value_the_derivative_or_both(task, answer, status, sentence):
+    """In this order, or with labels; no number is taken for an input, and what the label argument says counts."""
+    found = judged(ASKED.format(answer), task)
+    assert sentence in str(found)
+    assert found.status == status, str(found)
+
+
+def test_a_label_beside_numbers_without_one_counts():
+    """In a file too: the argument after the call is compared, and a labelled derivative is not dropped."""
+    right = [(point[0], TANH.value(point), TANH.derivative(point)) for point in TANH.points]
+    found = read("\n".join(f"{x!r} {v!r} derivative {-d!r}" for x, v, d in right), TANH)
+    assert found.reports["value"].ok
+    assert found.status == WRONG
+    found = read("\n".join(f"{x!r} {v!r} {d!r} argument {v!r}" for x, v, d in right), TANH)
+    assert "tanh changes its argument: 0.5 has become" in str(found)
+    assert found.status == WRONG
 
 
 def test_the_command_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):

@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 import autograd_mini as am
+from autograd_mini.check import child
 from autograd_mini.check.grading import assignments, grade, save, written
+from autograd_mini.check.verdicts import Verdict
 from autograd_mini.cli import main
 from tests.check.conftest import JAVAC, needed
 from tests.effort import effort
@@ -145,15 +147,41 @@ def test_counterexamples_are_drawn(grades, tmp_path):
 
 def test_the_command(folder, tmp_path, capsys, monkeypatch):
     """It prints the grades, or writes them and prints where; a progress bar goes to standard error."""
-    assert main(["grade", str(folder), "--task", "tanh"]) == 0
+    assert main(["grade", str(folder), "--task", "tanh"]) == 1
     printed = capsys.readouterr()
     assert "sign.py      0.5 of 1\n    tanh: derivative: The sign is flipped." in printed.out
     assert "4/4" in printed.err
     monkeypatch.chdir(tmp_path)
-    assert main(["grade", str(folder), "--task", "relu", "-o", "out", "--format", "csv"]) == 0
+    assert main(["grade", str(folder), "--task", "relu", "-o", "out", "--format", "csv"]) == 1
     assert capsys.readouterr().out.splitlines() == ["out/grades.csv"]
-    assert main(["grade", "missing", "--task", "tanh"]) == 1
+    assert main(["grade", "missing", "--task", "tanh"]) == 2
     assert "There are no submissions in" in capsys.readouterr().err
+
+
+def test_exit_statuses(folder, tmp_path, capsys):
+    """All right is 0, a missing point is 1; whatever keeps a command from judging is 2, in all of them."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.py").write_text(GOOD)
+    (tmp_path / "tasks.toml").write_text("[[task]")
+    good = str(tmp_path / "in")
+    assert main(["grade", good, "--task", "tanh"]) == 0
+    assert main(["grade", good, "--task", "sigmoid"]) == 1
+    for arguments in (
+        ["grade", good, "--task", "foo"],
+        ["grade", good, "--task", str(tmp_path / "tasks.toml")],
+        ["grade", good, "--task", "missing.toml"],
+        ["grade", str(tmp_path / "in" / "nothing"), "--task", "tanh"],
+        ["grade", good, "--task", "tanh", "-o", str(tmp_path / "no" / "folder")],
+        ["grade", good],
+        ["vectors", "foo"],
+        ["vectors", "tanh", "-o", str(tmp_path / "no" / "folder")],
+        ["vectors", "tanh", "--format", "cobol"],
+        ["check", "foo", "--csv", "-"],
+        ["check", "missing.py", "--csv", "-"],
+        ["check-engine", "missing.py"],
+    ):
+        assert main(arguments) == 2, arguments
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 def test_lists_engines_and_other_languages(tmp_path, capsys):
@@ -213,3 +241,73 @@ def test_a_wrong_file_of_tasks(text, sentence, tmp_path):
     with pytest.raises(am.AutogradError) as raised:
         assignments(str(tmp_path / "tasks.toml"))
     assert sentence in str(raised.value)
+
+
+ENGINE = """
+class Value:
+    def __init__(self, data, edges=()):
+        self.data, self.edges, self.grad = data, edges, 0.0
+
+    def __add__(self, other):
+        return Value(self.data + other.data, ((self, 1.0), (other, 1.0)))
+
+    def __mul__(self, other):
+        return Value(self.data * other.data, ((self, other.data), (other, self.data)))
+
+    def backward(self):
+        order, seen = [], set()
+
+        def visit(node):
+            if node not in seen:
+                seen.add(node)
+                for operand, _ in node.edges:
+                    visit(operand)
+                order.append(node)
+
+        visit(self)
+        for node in order:
+            if node.edges:
+                node.grad = 0.0
+        self.grad = 1.0
+        for node in reversed(order):
+            for operand, local in node.edges:
+                operand.grad += node.grad * local
+"""
+ENGINES = {  # the points, and why they are missing
+    "good.py": (ENGINE, 3.0, ""),
+    "assigns.py": (ENGINE.replace("operand.grad +=", "operand.grad ="), 0.0, "is assigned with ="),
+    "no seed.py": (ENGINE.replace("self.grad = 1.0", "pass"), 0.0, "is never set to 1"),
+    "sign.py": (ENGINE.replace("+= node", "+= -node"), 0.0, "The sign is flipped."),
+    "no class.py": ("", 0.0, "cannot tell"),
+    "fails.py": ("1/0", 0.0, "ZeroDivisionError"),
+}
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engines")
+    for name, (program, _, _) in ENGINES.items():
+        (folder / name).write_text(program)
+    return folder
+
+
+def test_a_broken_engine_gets_no_points(engines, tmp_path):
+    """The verdict alone decides, whether --task or a file of tasks names the engine; the reason is its mistake."""
+    (tmp_path / "tasks.toml").write_text("[[task]]\nname = 'engine'\npoints = 3\n")
+    for task, most in (("engine", 1.0), (str(tmp_path / "tasks.toml"), 3.0)):
+        found = {entry.submission: entry for entry in grade(engines, *assignments(task))}
+        for name, (_, points, why) in ENGINES.items():
+            assert (found[name].points, found[name].most) == (points * most / 3.0, most), name
+            assert why in "".join(found[name].missing()), name
+            assert bool(found[name].missing()) == (points == 0.0), name
+
+
+@pytest.mark.parametrize("text", ["", "\n", "Value: FAIL\n\n", "\n\nValue: FAIL"])
+@pytest.mark.parametrize("verdict", [*Verdict])
+def test_points_for_an_engine_do_not_depend_on_the_text(engines, text, verdict, monkeypatch):
+    """Whatever the report looks like, points are given if the verdict is that it is right, and else not."""
+    monkeypatch.setattr(child, "examined", lambda *_: child.Result(verdict, text))
+    is_right = verdict in (Verdict.PASS, Verdict.KINK)
+    for entry in grade(engines, *assignments("engine")):
+        assert entry.points == float(is_right)
+        assert bool("".join(entry.missing())) != is_right

@@ -198,5 +198,5 @@ def test_the_command_writes_vectors(tmp_path, capsys):
     target = tmp_path / "TanhTest.java"
     assert main(["vectors", "tanh", "--format", "java", "-o", str(target)]) == 0
     assert "public class TanhTest {" in target.read_text()
-    assert main(["vectors", "tanh", "--format", "java", "-o", str(tmp_path / "my-test.java")]) == 1
+    assert main(["vectors", "tanh", "--format", "java", "-o", str(tmp_path / "my-test.java")]) == 2
     assert "'my-test' cannot be the name of a Java class." in capsys.readouterr().err
