@@ -29,6 +29,8 @@ _CLOSE = 1e-9  # relative differences that need no explanation
 _ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
 _EPSILON, _EPSILON_32 = sys.float_info.epsilon, 2.0**-23
 _LOST = 64.0  # roundings of a naive formula
+_LOST_32 = 8.0
+_LOST_ALL = 2.0  # roundings, beside which a number can vanish
 _MOST = 4  # explanations
 _STEPS = [10.0**-k for k in range(3, 15)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
 
@@ -195,46 +197,58 @@ class _Judgement:
         advice = f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
         digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
         single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
-        for named, verdict, roundings in (
-            (digits, Verdict.PASS, _LOST * _EPSILON),
-            (single, Verdict.NOISE, 8.0 * _EPSILON_32),
+        for named, verdict, epsilon, count in (
+            (digits, Verdict.PASS, _EPSILON, _LOST),
+            (single, Verdict.NOISE, _EPSILON_32, _LOST_32),
         ):
-            if all(abs(self._claim(k, i) - self.right[k][i]) <= roundings * self.scale[k] for k, i in self.wrong) and (
-                named is digits or self._is_float32()
-            ):
-                yield named, verdict, lambda k, i, roundings=roundings: roundings * self.scale[k]  # type: ignore[misc]
+            if named is single and not self._is_float32():
+                continue
+            if all(self._is_rounded(k, i, epsilon, count) for k, i in self.wrong):
+                yield named, verdict, lambda k, i, slack=count * epsilon: slack * self.scale[k]  # type: ignore[misc]
         if self.is_slope:
             yield from self._steps()
 
+    def _is_rounded(self, k: int, i: int, epsilon: float, count: float) -> bool:
+        """Return True if so many roundings, beside the largest number, explain a claim; a few, if it is exactly 0."""
+        claim = self._claim(k, i)
+        return abs(claim - self.right[k][i]) <= (count if claim else _LOST_ALL) * epsilon * self.scale[k]
+
     def _is_float32(self) -> bool:
+        if not any(self._claim(k, i) for k, i in self.wrong):
+            return False  # zeros are no sign of any precision
         numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
         return all(struct.unpack("f", struct.pack("f", x))[0] == x for x in numbers)
 
     def _steps(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
         """Yield the step of differences that give these numbers."""
+        if not any(self._claim(k, i) for k, i in self.wrong):
+            return  # zeros are no sign of any step
+        others = [entry for entry in self._entries() if entry not in self._wrong_set]
         for step, is_central in itertools.product(_STEPS, (True, False)):
-
-            def agrees(k: int, i: int, step: float = step, is_central: bool = is_central) -> bool:
-                case = self.cases[k]
-                output, index = divmod(i, len(case.xs))
-                function, x = case.task.moved(case.point, index), case.xs[index]
-                above, below = function(x + step), function(x - step if is_central else x)
-                if not above or not below:
-                    return False
-                width = 2.0 * step if is_central else step
-                grain = max(math.ulp(above[output]), math.ulp(below[output]))
-                change = self._claim(k, i) * width
-                # A difference of floats is a multiple of their last digit: chance does not look like that.
-                digits = 2.0 * change / grain
-                is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
-                distance = abs(change - (above[output] - below[output]))
-                return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
-
-            if all(agrees(k, i) for k, i in self.wrong):
+            # Who computes differences does so at every point: exact numbers at the others were not found so.
+            if all(self._is_difference(k, i, step, is_central) for k, i in (*self.wrong, *others)):
                 sentence = f"It is right as far as {'central' if is_central else 'forward'} differences with the step "
                 advice = "Differences are good to a few digits; do not train with them, or use a larger step."
                 named = Named("differences", f"{sentence}{step:.0e} can be.", advice, True)
                 yield named, Verdict.NOISE, lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i])
+
+    def _is_difference(self, k: int, i: int, step: float, is_central: bool) -> bool:
+        """Return True if a claim is a difference quotient with this step, up to a few last digits of the values."""
+        case, is_wrong = self.cases[k], (k, i) in self._wrong_set
+        output, index = divmod(i, len(case.xs))
+        function, x = case.task.moved(case.point, index), case.xs[index]
+        above, below = function(x + step), function(x - step if is_central else x)
+        if not above or not below:
+            return not is_wrong  # at the end of the domain a program may do something else
+        width = 2.0 * step if is_central else step
+        grain = max(math.ulp(above[output]), math.ulp(below[output]))
+        change = self._claim(k, i) * width
+        # A difference of floats is a multiple of their last digit: chance does not look like that.
+        digits = 2.0 * change / grain
+        is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
+        distance = abs(change - (above[output] - below[output]))
+        close = _ALIKE if is_wrong else max(_ALIKE, self.printed)
+        return distance <= close * abs(change) or (is_multiple and distance <= (8.0 if change else 2.0) * grain)
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 

@@ -365,6 +365,40 @@ def test_what_is_right_after_all(name, f, df, at):
     assert report.mistakes[0].is_right
 
 
+def smooth(x):
+    return 2.0 * am.tanh(x) + 0.5
+
+
+CUT = [("tanh", 2), ("tanh", 3), ("tanh", 5), ("sigmoid", 3), ("softplus", 5), ("silu", 8), ("gelu", 3), ("atan", 40),
+       (math.tanh, 3), (smooth, 2), (smooth, 5)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "end"), CUT)
+@pytest.mark.parametrize("tail", [0.0, -0.0, 1e-9])
+def test_a_derivative_that_is_cut_in_the_tails_fails(f, end, tail):
+    """Exact numbers at the other points show that no differences were taken: 0 in the tails is wrong, not noise."""
+    slope = am.grad(getattr(am, f if isinstance(f, str) else "tanh")) if f is not smooth else am.grad(smooth)
+    report = am.check_derivative(f, lambda x: slope(x) if abs(x) < end else tail)
+    assert report.verdict == "FAIL", report
+    assert not report
+
+
+@pytest.mark.parametrize("step", [1e-3, 1e-6, 1e-9])
+def test_differences_that_are_cut_in_the_tails_fail(step):
+    """Differences with a step explain what differences with this step give, and nothing else."""
+    quotient = lambda x: (math.tanh(x + step) - math.tanh(x - step)) / (2.0 * step)  # noqa: E731
+    assert am.check_derivative("tanh", quotient)
+    assert not am.check_derivative("tanh", lambda x: quotient(x) if abs(x) < 5.0 else 0.0)
+    single = lambda x: 1 - np.tanh(np.float32(x)) ** 2  # noqa: E731
+    assert not am.check_derivative("tanh", lambda x: single(x) if abs(x) < 5.0 else 0.0)
+
+
+@pytest.mark.parametrize("at", [[8.0], [5.0, 8.0], [5.0, -5.0, 20.0]])
+def test_zeros_are_no_sign_of_a_method(at):
+    """A derivative that is 0 at every point that was checked is neither float32 nor differences."""
+    assert am.check_derivative("tanh", lambda x: 0.0, at=at).verdict == "FAIL"
+
+
 @pytest.mark.parametrize("name", TASK_NAMES)
 @pytest.mark.parametrize("quantity", ["derivative", "value"])
 def test_right_numbers_draw_no_diagnosis(name, quantity):
