@@ -11,7 +11,8 @@ import itertools
 import math
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from autograd_mini.check.differences import TELLING, Estimate, differentiate
@@ -126,6 +127,7 @@ class _Judgement:
                        "Any slope between those on both sides will do.", True)] if kinks else []  # fmt: skip
         verdicts = dict.fromkeys(kinks, Verdict.KINK)
         partial: tuple[Named, ...] = ()
+        is_rest_right = False
         bars: dict[tuple[int, int], float] = {}
         if self.wrong and (reason := next(self._reasons(), None)) is not None:
             named.append(reason[0])
@@ -133,17 +135,21 @@ class _Judgement:
             verdicts |= dict.fromkeys(self.wrong, reason[1])
         elif self.wrong:
             verdicts |= dict.fromkeys(self.wrong, Verdict.FAIL)
-            rows = self._rows()
+            rows = self._rows() if self._is_any_finite() else iter(())  # no numbers at all have no explanation
             explained = list(itertools.islice((row for row in rows if self._explains(row)), _MOST))
             explained = explained or [row for row in self._of_all() if self._explains(row)]
-            named = [Named(row.name, row.sentence, row.correction) for row in _distinct(explained)]
+            named = [_named(row) for row in _distinct(explained)]
             named = named or self._overflow()
-            partial = () if named else self._partial()
+            if not named:
+                partial, is_rest_right = self._partial()
         findings = [self._finding(k, verdicts, bars) for k in range(len(self.cases))]
         if len(findings) == 1 and findings[0].verdict is not Verdict.DOMAIN and (0, -1) not in verdicts:
             findings = [self._of_number(0, i, verdicts.get((0, i)), bars) for i in range(len(self.right[0]))]
         title = f"{self.cases[0].task.name}: {self.quantity} at {counted(len(self.cases), 'point')}"
-        return Diagnosis(title, tuple(findings), tuple(named), partial)
+        return Diagnosis(title, tuple(findings), tuple(named), partial, is_rest_right)
+
+    def _is_any_finite(self) -> bool:
+        return any(math.isfinite(x) for claimed in self.claimed for x in claimed or ())
 
     def _rows(self) -> Iterator[Mistake]:
         rows = mistakes_of(self.cases, self.quantity)
@@ -281,8 +287,8 @@ class _Judgement:
     def _of_all(self) -> Iterator[Mistake]:
         """Yield a factor that is the same at all points, if there is one."""
         ratios = [self._claim(k, i) / self.right[k][i] for k, i in self.wrong if i >= 0 and self.right[k][i]]
-        if ratios and len(self.wrong) > 1 and math.isfinite(ratios[0]) and ratios[0]:
-            yield constant_factor(ratios[0])
+        if len(self.wrong) > 1 and ratios and (row := constant_factor(ratios[0])):
+            yield row
 
     def _overflow(self) -> list[Named]:
         """Return the reason if all wrong numbers are not even finite."""
@@ -293,24 +299,49 @@ class _Judgement:
         stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
         return [Named("overflow", "It is right, but at some points it is not finite: exp overflows, or 0/0.", stable)]
 
-    def _partial(self) -> tuple[Named, ...]:
-        """Return the mistake that explains most, or all up to a factor: one of several mistakes."""
+    def _partial(self) -> tuple[tuple[Named, ...], bool]:
+        """Return a mistake that explains all up to a factor, or half of what is wrong; and whether the rest is right."""
         best: tuple[Named, ...] = ()
-        most = max(1, len(self.wrong) // 4)
+        most = 0
         for row in self._rows():
-            numbers = [_applied(row, case) for case in self.cases]
-            pairs = [
-                (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
-            ]
-            ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
-            is_scaled = len(pairs) == len(self.wrong) > 2 and len(ratios) > 2
-            if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
-                factor = constant_factor(ratios[0])
-                return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
-            explained = [1 for _, number, k, i in pairs if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
-            if len(explained) > most:
-                best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
-        return best
+            applied = [_applied(row, case) or [] for case in self.cases]
+            numbers = {(k, i): applied[k][i] for k, i in self.wrong if 0 <= i < len(applied[k])}
+            telling = {entry: number for entry, number in numbers.items() if self._is_telling(*entry, number)}
+            if not _are_varied(telling.values()):
+                continue
+            ratios = [self._claim(*entry) / number for entry, number in telling.items()]
+            factor = constant_factor(ratios[0])
+            if (
+                factor
+                and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
+                and self._explains(_times(row, ratios[0]))
+            ):
+                return (_named(row), _named(factor)), False
+            explained = [entry for entry, number in telling.items() if self._is_close(*entry, number, _ALIKE)]
+            is_most = len(explained) > most and 2 * len(explained) >= len(self.wrong)
+            if is_most and _are_varied(telling[entry] for entry in explained):
+                best, most = (_named(row),), len(explained)
+        return best, most == len(self.wrong)
+
+    def _is_telling(self, k: int, i: int, number: float) -> bool:
+        """Return True if a number that a mistake gives is neither 0 nor the right one."""
+        if not number or not math.isfinite(number):
+            return False
+        return not self._are_close(k, i, self.right[k][i], number, _ALIKE, _LOST * _EPSILON)
+
+
+def _named(row: Mistake) -> Named:
+    return Named(row.name, row.sentence, row.correction)
+
+
+def _times(row: Mistake, factor: float) -> Mistake:
+    """Return two mistakes at once: a row, and a factor."""
+    return replace(row, apply=lambda case: [factor * x for x in row.apply(case) or ()])
+
+
+def _are_varied(numbers: Iterable[float]) -> bool:
+    """Return True if numbers have at least three sizes: fewer agree by chance."""
+    return len({f"{abs(x):.6g}" for x in numbers}) > 2
 
 
 def _applied(row: Mistake, case: Case) -> Numbers | None:

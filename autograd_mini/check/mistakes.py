@@ -77,9 +77,11 @@ def _scaled(factor: float) -> Applied:
     return lambda case: [factor * slope for slope in case.slopes]
 
 
-def constant_factor(factor: float) -> Mistake:
-    """Return the row of a factor that is the same at all points."""
+def constant_factor(factor: float) -> Mistake | None:
+    """Return the row of a factor that is the same at all points; None if it says nothing: 0, 1, or no number."""
     text = written(factor, 6)
+    if not math.isfinite(factor) or float(f"{factor:.5e}") in (0.0, 1.0):
+        return None
     return Mistake("factor", f"It is {text} times the derivative, everywhere.", f"Divide by {text}.", _scaled(factor))
 
 
