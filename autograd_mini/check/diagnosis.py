@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from autograd_mini.check.differences import TELLING, Estimate, differentiate
-from autograd_mini.check.formulas import RIGHT
+from autograd_mini.check.formulas import RIGHT, right_formula
 from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.passes import mistakes_in_passes
 from autograd_mini.check.tasks import Point, Task, flat
@@ -130,13 +130,16 @@ class _Judgement:
         is_rest_right = False
         bars: dict[tuple[int, int], float] = {}
         if self.wrong and (reason := next(self._reasons(), None)) is not None:
-            named.append(reason[0])
             bars = {entry: reason[2](*entry) for entry in self.wrong} if reason[1] is Verdict.NOISE else {}
-            verdicts |= dict.fromkeys(self.wrong, reason[1])
+            if reason[0].correction:  # without a better form, lost digits are not worth a word
+                named.append(reason[0])
+                verdicts |= dict.fromkeys(self.wrong, reason[1])
         elif self.wrong:
-            verdicts |= dict.fromkeys(self.wrong, Verdict.FAIL)
-            rows = self._rows() if self._is_any_finite() else iter(())  # no numbers at all have no explanation
-            explained = list(itertools.islice((row for row in rows if self._explains(row)), _MOST))
+            rounded = {entry for entry in self.wrong if self._is_rounded(*entry, _EPSILON, _LOST)}
+            self.wrong = [entry for entry in self.wrong if entry not in rounded]
+            verdicts |= dict.fromkeys(rounded, Verdict.PASS) | dict.fromkeys(self.wrong, Verdict.FAIL)
+            rows = self._rows()
+            explained = _simplest(itertools.islice((row for row in rows if self._explains(row)), _MOST))
             explained = explained or [row for row in self._of_all() if self._explains(row)]
             named = [_named(row) for row in _distinct(explained)]
             named = named or self._overflow()
@@ -148,15 +151,15 @@ class _Judgement:
         title = f"{self.cases[0].task.name}: {self.quantity} at {counted(len(self.cases), 'point')}"
         return Diagnosis(title, tuple(findings), tuple(named), partial, is_rest_right)
 
-    def _is_any_finite(self) -> bool:
-        return any(math.isfinite(x) for claimed in self.claimed for x in claimed or ())
-
     def _rows(self) -> Iterator[Mistake]:
-        rows = mistakes_of(self.cases, self.quantity)
-        if self.is_slope:
+        """Yield the rows that may explain numbers; nothing explains what is no number at all."""
+        claims = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
+        rows = mistakes_of(self.cases, self.quantity) if claims else iter(())
+        if self.is_slope and claims:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
             yield from mistakes_in_passes(self.cases)
-        yield from rows
+        # Zeros alone are those of many functions.
+        yield from (row for row in rows if any(claims) or row.name != "wrong-function")
 
     def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
@@ -165,7 +168,12 @@ class _Judgement:
         if not all(map(math.isfinite, right)):
             return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         if -1 in own:
-            remark = f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong."
+            remark = (
+                f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong{'s' * (len(right) == 1)}."
+            )
+            if len(self.cases[k].point) > 1:
+                what = "a number" if len(right) == 1 else counted(len(right), "number")
+                remark += f" Return the derivative by the first argument alone: {what}."
             return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan, remark=remark)
         i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
         return self._of_number(k, i, own.get(i), bars)
@@ -199,8 +207,10 @@ class _Judgement:
         """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
         if not all(math.isfinite(self._claim(k, i)) for k, i in self.wrong):
             return
-        right = RIGHT.get(self.cases[0].task.name)
-        advice = f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
+        name = self.cases[0].task.name
+        right = RIGHT.get(name)
+        advice = "" if right_formula(name) else "Use a form that does not subtract nearly equal numbers."
+        advice = f"Write {right.stable} to keep them." if right and right.stable else advice
         digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
         single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
         for named, verdict, epsilon, count in (
@@ -217,7 +227,7 @@ class _Judgement:
     def _is_rounded(self, k: int, i: int, epsilon: float, count: float) -> bool:
         """Return True if so many roundings, beside the largest number, explain a claim; a few, if it is exactly 0."""
         claim = self._claim(k, i)
-        return abs(claim - self.right[k][i]) <= (count if claim else _LOST_ALL) * epsilon * self.scale[k]
+        return i >= 0 and abs(claim - self.right[k][i]) <= (count if claim else _LOST_ALL) * epsilon * self.scale[k]
 
     def _is_float32(self) -> bool:
         if not any(self._claim(k, i) for k, i in self.wrong):
@@ -300,7 +310,7 @@ class _Judgement:
         return [Named("overflow", "It is right, but at some points it is not finite: exp overflows, or 0/0.", stable)]
 
     def _partial(self) -> tuple[tuple[Named, ...], bool]:
-        """Return a mistake that explains all up to a factor, or half of what is wrong; and whether the rest is right."""
+        """Return a mistake that explains all up to a factor, or half of what is wrong; is the rest right?"""
         best: tuple[Named, ...] = ()
         most = 0
         for row in self._rows():
@@ -310,12 +320,9 @@ class _Judgement:
             if not _are_varied(telling.values()):
                 continue
             ratios = [self._claim(*entry) / number for entry, number in telling.items()]
-            factor = constant_factor(ratios[0])
-            if (
-                factor
-                and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
-                and self._explains(_times(row, ratios[0]))
-            ):
+            is_constant = max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
+            factor = constant_factor(ratios[0]) if is_constant else None
+            if factor and self._explains(_times(row, ratios[0])):
                 return (_named(row), _named(factor)), False
             explained = [entry for entry, number in telling.items() if self._is_close(*entry, number, _ALIKE)]
             is_most = len(explained) > most and 2 * len(explained) >= len(self.wrong)
@@ -332,6 +339,13 @@ class _Judgement:
 
 def _named(row: Mistake) -> Named:
     return Named(row.name, row.sentence, row.correction)
+
+
+def _simplest(rows: Iterable[Mistake]) -> list[Mistake]:
+    """Return rows; without far-fetched ones if a formula, or a condition of it, explains the numbers."""
+    found = list(rows)
+    is_plain = found and found[0].name in ("formula", "target-sum")
+    return [row for row in found if not is_plain or row.name == found[0].name]
 
 
 def _times(row: Mistake, factor: float) -> Mistake:
