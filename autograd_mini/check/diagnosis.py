@@ -28,6 +28,7 @@ Quantity = Literal["derivative", "value"]
 
 _CLOSE = 1e-9  # relative differences that need no explanation
 _ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
+_SAME = 1e-12  # relative differences between two ways to compute a difference quotient
 _EPSILON, _EPSILON_32 = sys.float_info.epsilon, 2.0**-23
 _LOST = 64.0  # roundings of a naive formula
 _LOST_32 = 8.0
@@ -261,10 +262,11 @@ class _Judgement:
         change = self._claim(k, i) * width
         # A difference of floats is a multiple of their last digit: chance does not look like that.
         digits = 2.0 * change / grain
-        is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
+        rounding = min(1e-6 + 1e-14 * abs(digits), 0.5 * abs(digits))  # a tiny number is no multiple, even of 0
+        is_multiple = math.isfinite(digits) and abs(digits - round(digits)) <= rounding
         distance = abs(change - (above[output] - below[output]))
-        close = _ALIKE if is_wrong else max(_ALIKE, self.printed)
-        return distance <= close * abs(change) or (is_multiple and distance <= (8.0 if change else 2.0) * grain)
+        close = max(_SAME, min(_ALIKE, self.printed) if is_wrong else self.printed)
+        return distance <= close * abs(change) or (is_multiple and distance <= (4.0 if change else 2.0) * grain)
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 

@@ -394,6 +394,16 @@ def test_differences_that_are_cut_in_the_tails_fail(step):
     assert not am.check_derivative("tanh", lambda x: single(x) if abs(x) < 5.0 else 0.0)
 
 
+@pytest.mark.parametrize(("name", "tail", "at"), [
+    ("atan", 1e-8, [5.0, 8.0]), ("erf", 1e-8, [5.0, 8.0]), ("tanh", 1e-8, [3.0, 20.0]), ("tanh", 1e-9, [5.0]),
+    ("softplus", 1.0, [3.0, 20.0]), ("gelu", 1.0, [5.0, 8.0]), ("silu", 1.0, [3.0, 20.0]),
+])  # fmt: skip
+def test_a_tail_of_a_constant_is_no_difference(name, tail, at):
+    """A tiny number is no multiple of the last digit, and 1 is not what differences give beside 1."""
+    slope = am.grad(getattr(am, name))
+    assert am.check_derivative(name, lambda x: slope(x) if x < 4.0 else tail, at=at).verdict == "FAIL"
+
+
 @pytest.mark.parametrize("at", [[8.0], [5.0, 8.0], [5.0, -5.0, 20.0]])
 def test_zeros_are_no_sign_of_a_method(at):
     """A derivative that is 0 at every point that was checked is neither float32 nor differences."""
