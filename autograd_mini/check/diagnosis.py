@@ -11,11 +11,12 @@ import itertools
 import math
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from autograd_mini.check.differences import TELLING, Estimate, differentiate
-from autograd_mini.check.formulas import RIGHT
+from autograd_mini.check.formulas import RIGHT, right_formula
 from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.passes import mistakes_in_passes
 from autograd_mini.check.tasks import Point, Task, flat
@@ -27,8 +28,11 @@ Quantity = Literal["derivative", "value"]
 
 _CLOSE = 1e-9  # relative differences that need no explanation
 _ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
+_SAME = 1e-12  # relative differences between two ways to compute a difference quotient
 _EPSILON, _EPSILON_32 = sys.float_info.epsilon, 2.0**-23
 _LOST = 64.0  # roundings of a naive formula
+_LOST_32 = 8.0
+_LOST_ALL = 2.0  # roundings, beside which a number can vanish
 _MOST = 4  # explanations
 _STEPS = [10.0**-k for k in range(3, 15)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
 
@@ -124,31 +128,39 @@ class _Judgement:
                        "Any slope between those on both sides will do.", True)] if kinks else []  # fmt: skip
         verdicts = dict.fromkeys(kinks, Verdict.KINK)
         partial: tuple[Named, ...] = ()
+        is_rest_right = False
         bars: dict[tuple[int, int], float] = {}
         if self.wrong and (reason := next(self._reasons(), None)) is not None:
-            named.append(reason[0])
             bars = {entry: reason[2](*entry) for entry in self.wrong} if reason[1] is Verdict.NOISE else {}
-            verdicts |= dict.fromkeys(self.wrong, reason[1])
+            if reason[0].correction:  # without a better form, lost digits are not worth a word
+                named.append(reason[0])
+                verdicts |= dict.fromkeys(self.wrong, reason[1])
         elif self.wrong:
-            verdicts |= dict.fromkeys(self.wrong, Verdict.FAIL)
+            rounded = {entry for entry in self.wrong if self._is_rounded(*entry, _EPSILON, _LOST)}
+            self.wrong = [entry for entry in self.wrong if entry not in rounded]
+            verdicts |= dict.fromkeys(rounded, Verdict.PASS) | dict.fromkeys(self.wrong, Verdict.FAIL)
             rows = self._rows()
-            explained = list(itertools.islice((row for row in rows if self._explains(row)), _MOST))
+            explained = _simplest(itertools.islice((row for row in rows if self._explains(row)), _MOST))
             explained = explained or [row for row in self._of_all() if self._explains(row)]
-            named = [Named(row.name, row.sentence, row.correction) for row in _distinct(explained)]
+            named = [_named(row) for row in _distinct(explained)]
             named = named or self._overflow()
-            partial = () if named else self._partial()
+            if not named:
+                partial, is_rest_right = self._partial()
         findings = [self._finding(k, verdicts, bars) for k in range(len(self.cases))]
         if len(findings) == 1 and findings[0].verdict is not Verdict.DOMAIN and (0, -1) not in verdicts:
             findings = [self._of_number(0, i, verdicts.get((0, i)), bars) for i in range(len(self.right[0]))]
         title = f"{self.cases[0].task.name}: {self.quantity} at {counted(len(self.cases), 'point')}"
-        return Diagnosis(title, tuple(findings), tuple(named), partial)
+        return Diagnosis(title, tuple(findings), tuple(named), partial, is_rest_right)
 
     def _rows(self) -> Iterator[Mistake]:
-        rows = mistakes_of(self.cases, self.quantity)
-        if self.is_slope:
+        """Yield the rows that may explain numbers; nothing explains what is no number at all."""
+        claims = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
+        rows = mistakes_of(self.cases, self.quantity) if claims else iter(())
+        if self.is_slope and claims:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
             yield from mistakes_in_passes(self.cases)
-        yield from rows
+        # Zeros alone are those of many functions.
+        yield from (row for row in rows if any(claims) or row.name != "wrong-function")
 
     def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
@@ -157,7 +169,12 @@ class _Judgement:
         if not all(map(math.isfinite, right)):
             return Finding(self._where(k, 0), Verdict.DOMAIN, claimed[0] if claimed else None, math.nan)
         if -1 in own:
-            remark = f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong."
+            remark = (
+                f"There are {counted(len(claimed or ()), 'number')} where {len(right)} belong{'s' * (len(right) == 1)}."
+            )
+            if len(self.cases[k].point) > 1:
+                what = "a number" if len(right) == 1 else counted(len(right), "number")
+                remark += f" Return the derivative by the first argument alone: {what}."
             return Finding(self._where(k, -1), Verdict.FAIL, None, math.nan, remark=remark)
         i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
         return self._of_number(k, i, own.get(i), bars)
@@ -191,50 +208,65 @@ class _Judgement:
         """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
         if not all(math.isfinite(self._claim(k, i)) for k, i in self.wrong):
             return
-        right = RIGHT.get(self.cases[0].task.name)
-        advice = f"Write {right.stable} to keep them." if right and right.stable else "Use a form without cancellation."
+        name = self.cases[0].task.name
+        right = RIGHT.get(name)
+        advice = "" if right_formula(name) else "Use a form that does not subtract nearly equal numbers."
+        advice = f"Write {right.stable} to keep them." if right and right.stable else advice
         digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
         single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
-        for named, verdict, roundings in (
-            (digits, Verdict.PASS, _LOST * _EPSILON),
-            (single, Verdict.NOISE, 8.0 * _EPSILON_32),
+        for named, verdict, epsilon, count in (
+            (digits, Verdict.PASS, _EPSILON, _LOST),
+            (single, Verdict.NOISE, _EPSILON_32, _LOST_32),
         ):
-            if all(abs(self._claim(k, i) - self.right[k][i]) <= roundings * self.scale[k] for k, i in self.wrong) and (
-                named is digits or self._is_float32()
-            ):
-                yield named, verdict, lambda k, i, roundings=roundings: roundings * self.scale[k]  # type: ignore[misc]
+            if named is single and not self._is_float32():
+                continue
+            if all(self._is_rounded(k, i, epsilon, count) for k, i in self.wrong):
+                yield named, verdict, lambda k, i, slack=count * epsilon: slack * self.scale[k]  # type: ignore[misc]
         if self.is_slope:
             yield from self._steps()
 
+    def _is_rounded(self, k: int, i: int, epsilon: float, count: float) -> bool:
+        """Return True if so many roundings, beside the largest number, explain a claim; a few, if it is exactly 0."""
+        claim = self._claim(k, i)
+        return i >= 0 and abs(claim - self.right[k][i]) <= (count if claim else _LOST_ALL) * epsilon * self.scale[k]
+
     def _is_float32(self) -> bool:
+        if not any(self._claim(k, i) for k, i in self.wrong):
+            return False  # zeros are no sign of any precision
         numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
         return all(struct.unpack("f", struct.pack("f", x))[0] == x for x in numbers)
 
     def _steps(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
         """Yield the step of differences that give these numbers."""
+        if not any(self._claim(k, i) for k, i in self.wrong):
+            return  # zeros are no sign of any step
+        others = [entry for entry in self._entries() if entry not in self._wrong_set]
         for step, is_central in itertools.product(_STEPS, (True, False)):
-
-            def agrees(k: int, i: int, step: float = step, is_central: bool = is_central) -> bool:
-                case = self.cases[k]
-                output, index = divmod(i, len(case.xs))
-                function, x = case.task.moved(case.point, index), case.xs[index]
-                above, below = function(x + step), function(x - step if is_central else x)
-                if not above or not below:
-                    return False
-                width = 2.0 * step if is_central else step
-                grain = max(math.ulp(above[output]), math.ulp(below[output]))
-                change = self._claim(k, i) * width
-                # A difference of floats is a multiple of their last digit: chance does not look like that.
-                digits = 2.0 * change / grain
-                is_multiple = math.isfinite(digits) and abs(digits - round(digits)) < 1e-6 + 1e-14 * abs(digits)
-                distance = abs(change - (above[output] - below[output]))
-                return distance <= 1e-7 * abs(change) or (is_multiple and distance <= 8.0 * grain)
-
-            if all(agrees(k, i) for k, i in self.wrong):
+            # Who computes differences does so at every point: exact numbers at the others were not found so.
+            if all(self._is_difference(k, i, step, is_central) for k, i in (*self.wrong, *others)):
                 sentence = f"It is right as far as {'central' if is_central else 'forward'} differences with the step "
                 advice = "Differences are good to a few digits; do not train with them, or use a larger step."
                 named = Named("differences", f"{sentence}{step:.0e} can be.", advice, True)
                 yield named, Verdict.NOISE, lambda k, i: 2.0 * abs(self._claim(k, i) - self.right[k][i])
+
+    def _is_difference(self, k: int, i: int, step: float, is_central: bool) -> bool:
+        """Return True if a claim is a difference quotient with this step, up to a few last digits of the values."""
+        case, is_wrong = self.cases[k], (k, i) in self._wrong_set
+        output, index = divmod(i, len(case.xs))
+        function, x = case.task.moved(case.point, index), case.xs[index]
+        above, below = function(x + step), function(x - step if is_central else x)
+        if not above or not below:
+            return not is_wrong  # at the end of the domain a program may do something else
+        width = 2.0 * step if is_central else step
+        grain = max(math.ulp(above[output]), math.ulp(below[output]))
+        change = self._claim(k, i) * width
+        # A difference of floats is a multiple of their last digit: chance does not look like that.
+        digits = 2.0 * change / grain
+        rounding = min(1e-6 + 1e-14 * abs(digits), 0.5 * abs(digits))  # a tiny number is no multiple, even of 0
+        is_multiple = math.isfinite(digits) and abs(digits - round(digits)) <= rounding
+        distance = abs(change - (above[output] - below[output]))
+        close = max(_SAME, min(_ALIKE, self.printed) if is_wrong else self.printed)
+        return distance <= close * abs(change) or (is_multiple and distance <= (4.0 if change else 2.0) * grain)
 
     # -- wrong ---------------------------------------------------------------------------------------------------------
 
@@ -267,8 +299,8 @@ class _Judgement:
     def _of_all(self) -> Iterator[Mistake]:
         """Yield a factor that is the same at all points, if there is one."""
         ratios = [self._claim(k, i) / self.right[k][i] for k, i in self.wrong if i >= 0 and self.right[k][i]]
-        if ratios and len(self.wrong) > 1 and math.isfinite(ratios[0]) and ratios[0]:
-            yield constant_factor(ratios[0])
+        if len(self.wrong) > 1 and ratios and (row := constant_factor(ratios[0])):
+            yield row
 
     def _overflow(self) -> list[Named]:
         """Return the reason if all wrong numbers are not even finite."""
@@ -279,11 +311,12 @@ class _Judgement:
         stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
         return [Named("overflow", "It is right, but at some points it is not finite: exp overflows, or 0/0.", stable)]
 
-    def _partial(self) -> tuple[Named, ...]:
-        """Return the mistake that explains most, or all up to a factor: one of several mistakes."""
+    def _partial(self) -> tuple[tuple[Named, ...], bool]:
+        """Return a mistake that explains all up to a factor, or half of what is wrong; is the rest right?"""
         best: tuple[Named, ...] = ()
-        most = max(1, len(self.wrong) // 4)
+        most = 0
         for row in self._rows():
+<<<<<<< HEAD
             numbers = [_applied(row, case) for case in self.cases]
             pairs = [
                 (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
@@ -298,6 +331,50 @@ class _Judgement:
             if len(explained) > most:
                 best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
         return best
+=======
+            applied = [_applied(row, case) or [] for case in self.cases]
+            numbers = {(k, i): applied[k][i] for k, i in self.wrong if 0 <= i < len(applied[k])}
+            telling = {entry: number for entry, number in numbers.items() if self._is_telling(*entry, number)}
+            if not _are_varied(telling.values()):
+                continue
+            ratios = [self._claim(*entry) / number for entry, number in telling.items()]
+            is_constant = max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0])
+            factor = constant_factor(ratios[0]) if is_constant else None
+            if factor and self._explains(_times(row, ratios[0])):
+                return (_named(row), _named(factor)), False
+            explained = [entry for entry, number in telling.items() if self._is_close(*entry, number, _ALIKE)]
+            is_most = len(explained) > most and 2 * len(explained) >= len(self.wrong)
+            if is_most and _are_varied(telling[entry] for entry in explained):
+                best, most = (_named(row),), len(explained)
+        return best, most == len(self.wrong)
+
+    def _is_telling(self, k: int, i: int, number: float) -> bool:
+        """Return True if a number that a mistake gives is neither 0 nor the right one."""
+        if not number or not math.isfinite(number):
+            return False
+        return not self._are_close(k, i, self.right[k][i], number, _ALIKE, _LOST * _EPSILON)
+
+
+def _named(row: Mistake) -> Named:
+    return Named(row.name, row.sentence, row.correction)
+
+
+def _simplest(rows: Iterable[Mistake]) -> list[Mistake]:
+    """Return rows; without far-fetched ones if a formula, or a condition of it, explains the numbers."""
+    found = list(rows)
+    is_plain = found and found[0].name in ("formula", "target-sum")
+    return [row for row in found if not is_plain or row.name == found[0].name]
+
+
+def _times(row: Mistake, factor: float) -> Mistake:
+    """Return two mistakes at once: a row, and a factor."""
+    return replace(row, apply=lambda case: [factor * x for x in row.apply(case) or ()])
+
+
+def _are_varied(numbers: Iterable[float]) -> bool:
+    """Return True if numbers have at least three sizes: fewer agree by chance."""
+    return len({f"{abs(x):.6g}" for x in numbers}) > 2
+>>>>>>> check-core
 
 
 def _applied(row: Mistake, case: Case) -> Numbers | None:

@@ -215,7 +215,7 @@ class _Calls:
     def _forward(self) -> Iterator[Named]:
         """Yield the known function that the derivative is right for, if the user's function differs from it."""
         points, values = self.task.points, [self.task.value(point) for point in self.task.points]
-        if not all(trees.is_number(point[0]) for point in points):
+        if not all(len(point) == 1 and trees.is_number(point[0]) for point in points):
             return
         answers = self.answers(points)
         for name in RIGHT:

@@ -77,9 +77,11 @@ def _scaled(factor: float) -> Applied:
     return lambda case: [factor * slope for slope in case.slopes]
 
 
-def constant_factor(factor: float) -> Mistake:
-    """Return the row of a factor that is the same at all points."""
+def constant_factor(factor: float) -> Mistake | None:
+    """Return the row of a factor that is the same at all points; None if it says nothing: 0, 1, or no number."""
     text = written(factor, 6)
+    if not math.isfinite(factor) or float(f"{factor:.5e}") in (0.0, 1.0):
+        return None
     return Mistake("factor", f"It is {text} times the derivative, everywhere.", f"Divide by {text}.", _scaled(factor))
 
 
@@ -117,7 +119,8 @@ _OF_ANY = (
             "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.slopes]),
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
             lambda case: [float(math.floor(x)) for x in case.slopes]),
-    Mistake("zero", "It is always 0: a gradient that is never assigned, or an integer division such as 1/n.", "",
+    Mistake("zero", "It is always 0: a gradient that is never assigned, an integer division such as 1/n, "
+            "or missing parentheses, as in a*1 - a.", "",
             _scaled(0.0)),
     Mistake("stale", "It is the gradient of the point before: stale.",
             "Compute the gradient from this step's numbers, after the forward pass.", _stale),
@@ -259,9 +262,13 @@ def _of_classes(change: Callable[[float, float], float]) -> Applied:
 
 def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbers:
     probabilities = wrong(case.xs)
-    return [sign * (a - t) for a, t in zip(probabilities, case.targets or [0.0] * len(probabilities), strict=True)]
+    targets = case.targets or [0.0] * len(probabilities)
+    total = sum(case.targets) if case.targets else 1.0
+    return [sign * (a * total - t) for a, t in zip(probabilities, targets, strict=True)]
 
 
+_TARGET_SUM = Mistake("target-sum", "a - t is right only for targets that sum to 1.",
+                      "Write a*sum(t) - t, with a = softmax(z).", _of_classes(lambda a, t: a - t))
 _OF_CROSS_ENTROPY = (
     Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: that of softmax is missing.", "",
             _of_classes(lambda a, t: -ieee.divide(t, a))),
@@ -276,6 +283,8 @@ _OF_CROSS_ENTROPY = (
 
 
 def _of_a_gradient(task: Task) -> Iterator[Mistake]:
+    if task.name == "cross_entropy":
+        yield _TARGET_SUM
     for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("cross_entropy", "logsumexp") else ():
         yield Mistake(name, sentence, correction, partial(_less, wrong, 1.0))
         yield Mistake(f"{name}, sign", f"{sentence} And the sign is flipped.", correction, partial(_less, wrong, -1.0))

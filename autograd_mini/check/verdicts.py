@@ -152,11 +152,13 @@ class Diagnosis(Report):
     Attributes:
         mistakes: what explains every number; empty if all is right, or if nothing explains it.
         partial: what explains some of the wrong numbers, if nothing explains all.
+        is_rest_right: whether `partial` explains all wrong numbers, although others are right.
         place: the line of the user's program that was judged; "" if it is unknown.
     """
 
     mistakes: tuple[Named, ...] = ()
     partial: tuple[Named, ...] = ()
+    is_rest_right: bool = False
     place: str = ""
 
     def _lines(self) -> list[str]:
@@ -166,7 +168,7 @@ class Diagnosis(Report):
         for n, mistake in enumerate(self.partial):
             lines += [f"  {'And' if n else 'In part'}: {mistake.sentence}", f"      {mistake.correction}"]
         if len(self.partial) == 1:
-            lines.append("  The rest has another cause.")
+            lines.append(f"  The rest {'is right' if self.is_rest_right else 'has another cause'}.")
         return lines + super()._lines()
 
 

@@ -109,6 +109,15 @@ def test_the_shape_is_wrong():
     assert "There are 7 numbers where 9 belong" in str(report)
 
 
+@pytest.mark.parametrize("df", [lambda x, y: (y, x), lambda x, y: [y, x], lambda x, y: {"x": y, "y": x}])
+def test_a_gradient_by_all_arguments(df):
+    """A gradient by all arguments is FAIL: the derivative by the first one belongs there."""
+    report = am.check_derivative(lambda x, y: x * y, df, at=[(1.0, 2.0), (3.0, -1.0)])
+    assert report.verdict == "FAIL"
+    assert "Return the derivative by the first argument alone: a number." in str(report)
+    assert am.check_derivative(lambda x, y: x * y, lambda x, y: y, at=[(1.0, 2.0), (3.0, -1.0)])
+
+
 def test_a_wrong_rule_is_no_truth(new_primitives):
     """If f uses a primitive of yours, differences say what is right: its rule may be wrong itself."""
     wrong = am.primitive("halved", lambda x: x * x, lambda y, x: (x,), check=False)

@@ -11,6 +11,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.check.diagnosis import diagnose
+from autograd_mini.check.mistakes import constant_factor
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
 from tests.effort import effort
 
@@ -365,6 +366,50 @@ def test_what_is_right_after_all(name, f, df, at):
     assert report.mistakes[0].is_right
 
 
+def smooth(x):
+    return 2.0 * am.tanh(x) + 0.5
+
+
+CUT = [("tanh", 2), ("tanh", 3), ("tanh", 5), ("sigmoid", 3), ("softplus", 5), ("silu", 8), ("gelu", 3), ("atan", 40),
+       (math.tanh, 3), (smooth, 2), (smooth, 5)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "end"), CUT)
+@pytest.mark.parametrize("tail", [0.0, -0.0, 1e-9])
+def test_a_derivative_that_is_cut_in_the_tails_fails(f, end, tail):
+    """Exact numbers at the other points show that no differences were taken: 0 in the tails is wrong, not noise."""
+    slope = am.grad(getattr(am, f if isinstance(f, str) else "tanh")) if f is not smooth else am.grad(smooth)
+    report = am.check_derivative(f, lambda x: slope(x) if abs(x) < end else tail)
+    assert report.verdict == "FAIL", report
+    assert not report
+
+
+@pytest.mark.parametrize("step", [1e-3, 1e-6, 1e-9])
+def test_differences_that_are_cut_in_the_tails_fail(step):
+    """Differences with a step explain what differences with this step give, and nothing else."""
+    quotient = lambda x: (math.tanh(x + step) - math.tanh(x - step)) / (2.0 * step)  # noqa: E731
+    assert am.check_derivative("tanh", quotient)
+    assert not am.check_derivative("tanh", lambda x: quotient(x) if abs(x) < 5.0 else 0.0)
+    single = lambda x: 1 - np.tanh(np.float32(x)) ** 2  # noqa: E731
+    assert not am.check_derivative("tanh", lambda x: single(x) if abs(x) < 5.0 else 0.0)
+
+
+@pytest.mark.parametrize(("name", "tail", "at"), [
+    ("atan", 1e-8, [5.0, 8.0]), ("erf", 1e-8, [5.0, 8.0]), ("tanh", 1e-8, [3.0, 20.0]), ("tanh", 1e-9, [5.0]),
+    ("softplus", 1.0, [3.0, 20.0]), ("gelu", 1.0, [5.0, 8.0]), ("silu", 1.0, [3.0, 20.0]),
+])  # fmt: skip
+def test_a_tail_of_a_constant_is_no_difference(name, tail, at):
+    """A tiny number is no multiple of the last digit, and 1 is not what differences give beside 1."""
+    slope = am.grad(getattr(am, name))
+    assert am.check_derivative(name, lambda x: slope(x) if x < 4.0 else tail, at=at).verdict == "FAIL"
+
+
+@pytest.mark.parametrize("at", [[8.0], [5.0, 8.0], [5.0, -5.0, 20.0]])
+def test_zeros_are_no_sign_of_a_method(at):
+    """A derivative that is 0 at every point that was checked is neither float32 nor differences."""
+    assert am.check_derivative("tanh", lambda x: 0.0, at=at).verdict == "FAIL"
+
+
 @pytest.mark.parametrize("name", TASK_NAMES)
 @pytest.mark.parametrize("quantity", ["derivative", "value"])
 def test_right_numbers_draw_no_diagnosis(name, quantity):
@@ -413,3 +458,91 @@ def test_two_mistakes_are_explained_in_part():
     assert not report.mistakes
     assert [mistake.name for mistake in report.partial] == ["output-form"]
     assert "The rest has another cause" in str(report)
+
+
+def rounded_sigmoid(x):
+    return round(am.sigmoid(x), 5)
+
+
+def rising(x):
+    raise ValueError("no")
+
+
+UNEXPLAINED = [
+    ("tanh", lambda x: 1 - math.tanh(x) ** 2 if x else 0.0, None),
+    ("tanh", lambda x: (1 - math.tanh(x) ** 2) ** 2, None),
+    ("tanh", lambda x: (1 - math.tanh(x) ** 2) * x, None),
+    ("tanh", rising, None),
+    ("tanh", lambda x: math.nan, None),
+    ("tanh", lambda x: math.nan, [2.0, 3.0]),
+    ("tanh", lambda x: math.inf, [2.0, 3.0]),
+    ("softplus", rounded_sigmoid, None),
+    ("tanh", lambda x: 5.0 if abs(x) == 300 else 1 - math.tanh(x) ** 2, None),
+    ("tanh", lambda x: 1.0, None),
+    ("sigmoid", lambda x: -3.0, None),
+    ("softmax", lambda z: [[x * (1.5 if i == 0 else 1.0) for i, x in enumerate(row)] for row in right("softmax")(z)],
+     None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "df", "at"), UNEXPLAINED)
+def test_what_nothing_explains_is_not_explained(f, df, at):
+    """No mistake is named for a few numbers, for zeros, for what is no number, or where it gives the right ones."""
+    report = am.check_derivative(f, df, at=at)
+    assert report.verdict == "FAIL"
+    assert (report.mistakes, report.partial) == ((), ()), report
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, 1.0 + 1e-7, math.nan, math.inf])
+def test_factors_that_say_nothing(factor):
+    """The factors 0 and 1 are never printed."""
+    assert constant_factor(factor) is None
+    task = task_named("tanh")
+    for change in (lambda x, d: factor * d if x > 0 else d, lambda x, d: factor * d if abs(x) > 1 else 2.5 * d):
+        report = diagnose(task, task.points, [change(x, task.derivative((x,))) for (x,) in task.points])
+        assert " 0 times" not in str(report)
+        assert " 1 times" not in str(report)
+
+
+def test_the_rest_may_be_right():
+    """A sign that is flipped on one side is named for this side."""
+    report = am.check_derivative("tanh", lambda x: (1 - math.tanh(x) ** 2) * (1 if x >= 0 else -1))
+    assert [mistake.name for mistake in report.partial] == ["sign"]
+    assert "The rest is right." in str(report)
+
+
+@pytest.mark.parametrize("change", [scaled(-1.0), lambda row, n: [2.0 * row[0], *row[1:]], lambda row, n: row[::-1]])
+def test_a_symmetric_matrix_is_not_transposed(change):
+    """The Jacobian of softmax is its own transpose."""
+    report = am.check_derivative("softmax", changed("softmax", change))
+    assert "transposed" not in [mistake.name for mistake in (*report.mistakes, *report.partial)]
+
+
+@pytest.mark.parametrize("at", [([1.0, 2.0], [1.0, 1.0]), [([1.0, 2.0], [0.5, 0.25]), ([1.0, 0.0], [1.0, 0.0])]])
+def test_targets_that_do_not_sum_to_1(at):
+    """a - t is the gradient of cross-entropy for targets that sum to 1 alone."""
+    report = am.check_derivative("cross_entropy", lambda z, t: loss_gradient(softmax(z), t), at=at)
+    assert [mistake.name for mistake in report.mistakes] == ["target-sum"]
+    assert "Write a*sum(t) - t" in str(report)
+    write = lambda z, t: [a * sum(t) - b for a, b in zip(softmax(z), t, strict=True)]  # noqa: E731
+    assert am.check_derivative("cross_entropy", write, at=at)
+
+
+@pytest.mark.parametrize(("name", "df"), [
+    ("softmax", lambda z: jacobian(softmax(z))),
+    ("cross_entropy", lambda z, t: loss_gradient(softmax(z), t)),
+    ("gelu", lambda x: 0.5 * (1 + math.erf(x / math.sqrt(2))) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)),
+])  # fmt: skip
+def test_the_usual_form_is_not_blamed(name, df):
+    """Where no better form is known, digits that the usual one loses are not worth a word."""
+    report = am.check_derivative(name, df)
+    assert report.verdict == "PASS"
+    assert not report.mistakes
+
+
+def test_a_formula_is_named_alone():
+    """What one formula explains is not also the derivative of other functions."""
+    report = am.check_derivative("relu", lambda x: 1.0)
+    assert [mistake.name for mistake in report.mistakes] == ["formula"]
+    report = am.check_derivative("tanh", lambda x: 0.0, at=8.0)
+    assert "wrong-function" not in [mistake.name for mistake in report.mistakes]
