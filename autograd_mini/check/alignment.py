@@ -128,7 +128,7 @@ class Alignment:
         self.backward, self.status = False, RIGHT
         self._called: dict[str, list[Value]] = {}
         self._names = Names(tuple(topological_order(root, everything=True)), spaces)
-        self._adjoints = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
+        self._expected = {node: 0.0 if adjoint is ZERO else adjoint for node, adjoint in adjoints(root).items()}
         self._precision = Precision([word for line in printed for word in (line.value, line.gradient) if word])
         self._match(printed)
         self._text = "\n".join(self._said(printed))
@@ -170,7 +170,7 @@ class Alignment:
             free = [node for node in self._names.order if node not in self.found]
             alike = [node for node in free if self._agrees(line.value, node.data)]
             both = [
-                node for node in alike if line.gradient and self._agrees(line.gradient, self._adjoints.get(node, 0.0))
+                node for node in alike if line.gradient and self._agrees(line.gradient, self._expected.get(node, 0.0))
             ]
             if len(alike) == 1 or both:
                 self.found[(both or alike)[0]] = line
@@ -191,14 +191,14 @@ class Alignment:
                 self.node, self.status = node, WRONG
                 yield from self._wrong_value(node, self.found[node])
                 return
-        gradients = [node for node in reversed(self._adjoints) if node in self.found and self.found[node].gradient]
+        gradients = [node for node in reversed(self._expected) if node in self.found and self.found[node].gradient]
         for node in gradients:  # in the order of the sweep
-            if not self._agrees(self.found[node].gradient, self._adjoints[node]):
+            if not self._agrees(self.found[node].gradient, self._expected[node]):
                 self.node, self.backward, self.status = node, True, WRONG
                 yield from ("Their values agree.", *self._wrong_gradient(node, self.found[node]))
                 return
         unknown = [
-            line.name for node, line in self.found.items() if math.isnan(node.data + self._adjoints.get(node, 0.0))
+            line.name for node, line in self.found.items() if math.isnan(node.data + self._expected.get(node, 0.0))
         ]
         if unknown:
             self.status, names = UNKNOWN, ", ".join(unknown[:_MOST])
@@ -225,9 +225,9 @@ class Alignment:
         return {stop: order[stop] for stop in stops if order[stop] is not ZERO}
 
     def _terms(self, node: Value) -> list[_Term]:
-        users = [user for user in self._adjoints if user is not node and (user in self.found or user is self.root)]
+        users = [user for user in self._expected if user is not node and (user in self.found or user is self.root)]
         slopes = ((user, self._slopes(user).get(node)) for user in users)
-        return [_Term(user, self._adjoints[user], local) for user, local in slopes if local is not None]
+        return [_Term(user, self._expected[user], local) for user, local in slopes if local is not None]
 
     def _derivative(self, of: Value, by: Value) -> str:
         return f"∂{bracketed(self._names.label(of))}/∂{bracketed(self._names.label(by))}"
@@ -236,7 +236,7 @@ class Alignment:
         terms = self._terms(node)
         said = [
             f"The first gradient that diverges, in the order of the sweep, is that of {line.name}, in line "
-            f"{line.line}: {line.gradient} was printed, and {self._adjoints[node]!r} is right."
+            f"{line.line}: {line.gradient} was printed, and {self._expected[node]!r} is right."
         ]
         if node is self.root:
             return [*said, "It is the derivative of the result by itself: begin the sweep with 1."]
@@ -256,7 +256,7 @@ class Alignment:
     def _mistakes(self, node: Value, terms: Sequence[_Term]) -> Iterator[tuple[float, _Term, str]]:
         """Yield what the gradient would be with a mistake in one term, the term, and the mistake."""
         for term in terms:
-            rest = self._adjoints[node] - term.product
+            rest = self._expected[node] - term.product
             yield rest - term.product, term, "its sign is flipped."
             yield rest + term.upstream, term, "it is not multiplied by the local derivative (the inner derivative)."
             yield rest + term.local, term, "it is not multiplied by what arrives from above."
@@ -273,7 +273,7 @@ class Alignment:
     def _wrong_local(self, node: Value, terms: Sequence[_Term], gradient: float) -> list[str]:
         """Return which local derivative would explain a gradient, with its name in the table of mistakes."""
         for term in [term for term in terms if term.upstream]:
-            local = (gradient - (self._adjoints[node] - term.product)) / term.upstream
+            local = (gradient - (self._expected[node] - term.product)) / term.upstream
             known, what = [], self._names.operation(term.user)
             if what in ACTIVATIONS:
                 report = diagnose(task_named(what), [(node.data,)], [local], digits=self._precision.digits)

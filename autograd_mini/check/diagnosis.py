@@ -316,22 +316,6 @@ class _Judgement:
         best: tuple[Named, ...] = ()
         most = 0
         for row in self._rows():
-<<<<<<< HEAD
-            numbers = [_applied(row, case) for case in self.cases]
-            pairs = [
-                (self._claim(k, i), m[i], k, i) for k, i in self.wrong if i >= 0 and (m := numbers[k]) and i < len(m)
-            ]
-            ratios = [claim / number for claim, number, _, _ in pairs if number and math.isfinite(claim / number)]
-            is_scaled = len(pairs) == len(self.wrong) > 2 and len(ratios) > 2
-            if is_scaled and max(ratios) - min(ratios) <= _ALIKE * abs(ratios[0]):
-                factor = constant_factor(ratios[0])
-                return tuple([Named(part.name, part.sentence, part.correction) for part in (row, factor)])
-            finite = [(number, k, i) for _, number, k, i in pairs if math.isfinite(number)]  # any nan is like any other
-            explained = [1 for number, k, i in finite if self._is_close(k, i, number, _ALIKE, _LOST * _EPSILON)]
-            if len(explained) > most:
-                best, most = (Named(row.name, row.sentence, row.correction),), len(explained)
-        return best
-=======
             applied = [_applied(row, case) or [] for case in self.cases]
             numbers = {(k, i): applied[k][i] for k, i in self.wrong if 0 <= i < len(applied[k])}
             telling = {entry: number for entry, number in numbers.items() if self._is_telling(*entry, number)}
@@ -374,7 +358,6 @@ def _times(row: Mistake, factor: float) -> Mistake:
 def _are_varied(numbers: Iterable[float]) -> bool:
     """Return True if numbers have at least three sizes: fewer agree by chance."""
     return len({f"{abs(x):.6g}" for x in numbers}) > 2
->>>>>>> check-core
 
 
 def _applied(row: Mistake, case: Case) -> Numbers | None:

@@ -434,11 +434,11 @@ def _special(op: str) -> Iterator[Graph]:
 
 
 def _seed(alone: Sequence[Trial]) -> float | None:
-    """Return the factor of all gradients of operations alone, if there is one beside 1."""
+    """Return the factor of all gradients of operations alone, if there is one; -1 is the sign of each operation."""
     trials = [trial for trial in alone if trial.error is None]
     pairs = [pair for trial in trials for pair in zip(trial.leaves, trial.wanted, strict=False)]
     factor = next((mine / wanted for mine, wanted in pairs if wanted), 0.0)
-    is_known = len({trial.graph.steps[0].op for trial in trials}) > 1 and factor not in (0.0, 1.0)
+    is_known = len({trial.graph.steps[0].op for trial in trials}) > 1 and factor not in (0.0, 1.0, -1.0)
     is_same = all(is_close(mine, factor * wanted, trials[0].tolerance, LOST) for mine, wanted in pairs)
     return factor if is_known and is_same and all(trial.has_value for trial in trials) else None
 
