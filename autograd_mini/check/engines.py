@@ -258,7 +258,7 @@ class Examination:
             together = [trial for trials in wrong.values() for trial in trials]
             mistakes = named_mistakes([(trial.graph, trial.leaves) for trial in together], self.engine.tolerance)
             self._show(self._shrink(together[0]), mistakes)
-        elif wrong and (seed := _seed(alone)) is not None:
+        elif wrong and (seed := _seed([*alone, *self._twice(alone)])) is not None:
             self.known = {}
             times = number(seed, 6)
             named = Named("seed", f"backward() begins with {times} at the root instead of 1, so every gradient is "
@@ -268,6 +268,13 @@ class Examination:
         else:
             special = self._at_special_numbers([op for op in _ORDER if op not in wrong])
             self._blame(wrong | special, special)
+
+    def _twice(self, alone: Sequence[Trial]) -> Iterator[Trial]:
+        """Yield operations on their own results: a wrong seed counts once there, a wrong factor of each twice."""
+        for op in dict.fromkeys(trial.graph.steps[0].op for trial in alone if trial.graph.steps[0].operands == (0, 1)):
+            trial = self._trial(Graph((3.0, 2.0), (Step(op, (0, 1)), Step(op, (2, 1)))))
+            if not trial.is_missing:
+                yield trial
 
     def _at_special_numbers(self, operations: Sequence[str]) -> dict[str, list[Trial]]:
         """Try operations that are right so far at zeros, ones, ties, large and tiny numbers; return what goes wrong."""
@@ -434,11 +441,11 @@ def _special(op: str) -> Iterator[Graph]:
 
 
 def _seed(alone: Sequence[Trial]) -> float | None:
-    """Return the factor of all gradients of operations alone, if there is one; -1 is the sign of each operation."""
+    """Return the factor of all gradients of operations alone, if there is one beside 1."""
     trials = [trial for trial in alone if trial.error is None]
     pairs = [pair for trial in trials for pair in zip(trial.leaves, trial.wanted, strict=False)]
     factor = next((mine / wanted for mine, wanted in pairs if wanted), 0.0)
-    is_known = len({trial.graph.steps[0].op for trial in trials}) > 1 and factor not in (0.0, 1.0, -1.0)
+    is_known = len({trial.graph.steps[0].op for trial in trials}) > 1 and factor not in (0.0, 1.0)
     is_same = all(is_close(mine, factor * wanted, trials[0].tolerance, LOST) for mine, wanted in pairs)
     return factor if is_known and is_same and all(trial.has_value for trial in trials) else None
 
