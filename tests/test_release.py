@@ -93,7 +93,8 @@ def test_what_the_tests_import_is_installed_for_them():
     """`test` lists each package, also one that another brings along; linters are for `dev`."""
     wanted = foreign("tests", "visualizations", "examples", "autograd_mini") - PEERS
     assert wanted <= {*packages(EXTRAS["test"]), *packages(PROJECT["dependencies"])}
-    plugins = {"pytest-xdist"}  # imported by pytest, which the options in pyproject.toml need
+    # The first is imported by pytest, which the options in pyproject.toml need; the second only lends its script.
+    plugins = {"pytest-xdist", "axe-core-python"}
     assert {*packages(EXTRAS["test"])} <= wanted | plugins | {*packages(BUILD)}
     assert {*packages(EXTRAS["dev"])} == {"ruff", "mypy", "types-tqdm"}
 
@@ -107,7 +108,7 @@ def test_the_checks_install_their_tools():
 def test_the_checks_run_the_suite_on_both_engines():
     """Each run says which engine it wants, and does not begin on the other one; one more run watches the memory."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    pure = "AUTOGRAD_MINI_PURE=1 AUTOGRAD_MINI_IMPLEMENTATION=python pytest -q --exhaustive\n"
+    pure = 'AUTOGRAD_MINI_PURE=1 AUTOGRAD_MINI_IMPLEMENTATION=python bash -euo pipefail -c "${commands[1]}"\n'
     native = " AUTOGRAD_MINI_IMPLEMENTATION=native pytest -q --exhaustive\n"
     sanitized = "python -m tests.sanitized\n"
     assert script.index(pure) < script.index("pip install -e .\n") < script.index(native) < script.index(sanitized)
