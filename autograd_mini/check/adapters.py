@@ -209,8 +209,10 @@ def _time_limit(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        timer.cancel()
-        with lock:
-            is_over = True
-            if is_up:
-                raise_in(ctypes.c_ulong(thread), None)  # takes back what was not raised yet
+        # Python 3.11 never forgets an interruption that is taken back, and then hangs under any tracer: let it come.
+        with contextlib.suppress(TimeoutReached):
+            timer.cancel()
+            with lock:
+                is_over = True
+            for _ in range(1000 if is_up else 0):
+                pass

@@ -731,3 +731,23 @@ def test_the_only_class_with_backward_needs_no_name(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "modules", {**sys.modules})
     assert loaded(str(tmp_path / "own_engine.py")).__name__ == "Value"
     assert importlib.util.find_spec("own_engine") is not None
+
+
+def test_a_time_limit_leaves_debuggers_alone():
+    """After a time limit was reached, programs can still be traced and profiled: nothing of it stays pending."""
+    program = (
+        "import sys\n"
+        "from autograd_mini.check.adapters import TimeoutReached, _time_limit\n"
+        "for seconds in (0.01, 30.0):\n"
+        "    try:\n"
+        "        with _time_limit(seconds):\n"
+        "            while seconds < 1.0: pass\n"
+        "    except TimeoutReached:\n"
+        "        print('reached')\n"
+        "    for watch in (sys.settrace, sys.setprofile):\n"
+        "        watch(lambda *event: None)\n"
+        "        (lambda: None)()\n"
+        "        watch(None)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "reached\n", "")
