@@ -82,10 +82,10 @@ class Interrupting:
 @has_timers
 def test_signals_are_handled_during_a_sweep():
     """A sweep through a million nodes handles many signals on its way, so Ctrl-C does not wait for its end."""
-    y = chain(Value(1.0), 100_000 if IS_PURE else 1_000_000)
+    y = chain(Value(1.0), 300_000 if IS_PURE else 1_000_000)
     with Interrupting(lambda: None) as interrupting:
         y.backward()
-    assert interrupting.count >= 8
+    assert interrupting.count >= 4  # a fast machine sweeps for 40 ms, and some kernels count in steps of 4 ms
 
 
 @has_timers
