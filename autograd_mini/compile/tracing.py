@@ -20,19 +20,26 @@ from autograd_mini.errors import TraceError, shown
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
+_MAY_BE_FLAT = {"pow", "power_term", "xlogy", *[row.name for row in TABLE.values() if row.curvature != row.curvature]}
 _active: ContextVar[Builder | None] = ContextVar("active", default=None)
 
 
 class Register:
     """A number or a condition of a tape that is being written.
 
-    A slope can be `FLAT`, perhaps behind a condition: `flat` says when. It stays 0 whatever it is multiplied by.
+    A slope can be `FLAT`, perhaps behind a condition: `flat` says when. Whatever it is multiplied by, it stays the zero
+    that changes no sum, which is -0.0 on the tape, and 0.0 in a result.
     """
 
     __slots__ = ("builder", "flat", "index", "kind")
 
     def __init__(self, builder: Builder, index: int, kind: str, flat: Register | bool = False) -> None:
         self.builder, self.index, self.kind, self.flat = builder, index, kind, flat
+
+    @property
+    def nothing(self) -> float | None:
+        """A zero that changes no sum; None where sums may be `FLAT`, and have to stay that."""
+        return None if self.builder.may_be_flat else -0.0
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.index} of a trace>"
@@ -50,6 +57,7 @@ class Builder:
         self._batched: list[bool] = []
         self._known: dict[Instruction, Register] = {}  # the tape, in order
         self._caller = caller
+        self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._places: list[tuple[CodeType, int] | None] = []
 
     def input(self, name: str, batched: bool = False) -> Register:
@@ -73,19 +81,19 @@ class Builder:
 
     def tape(self, outputs: Sequence[Any]) -> Tape:
         """The tape that returns these numbers."""
-        registers = tuple([self.register_of(resolved(x)).index for x in outputs])
+        results = [self.register_of(resolved(x)) for x in outputs]
+        registers = tuple([self._where(x.flat, self.constant(0.0), x).index for x in results])
         sites = {place: Site(*place) for place in self._places if place is not None}
         known = {place: Place(site.file, site.line, site.expression) for place, site in sites.items()}
         places = tuple([None if place is None else known[place] for place in self._places])
-        return Tape(
-            tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places
-        ).verify()
+        return Tape(tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places).verify()
 
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
-            register = self.constant(operand)
-            return Register(self, register.index, NUMBER, True) if operand is FLAT else register
+            if operand is not FLAT:
+                return self.constant(operand)
+            return Register(self, self.constant(-0.0).index, NUMBER, True)  # to add -0.0 changes no bit
         if operand.builder is not self:
             raise TraceError(
                 "A number was kept from an earlier trace, or from another thread's.",
@@ -105,10 +113,11 @@ class Builder:
     # -- operations ----------------------------------------------------------------------------------------------------
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
-        """The register of an operation of the table; nothing is left of `FLAT` but zeros that nothing multiplies."""
+        """The register of an operation of the table; no language needs to know of `FLAT`."""
         registers = tuple([self.register_of(x) for x in operands])
         if row.name in ("flat", "slope_at_kink"):
             return self.register_of(FLAT)
+        self.may_be_flat = self.may_be_flat or row.name in _MAY_BE_FLAT
         if row.is_users:
             return self._in_simpler_rows(row, registers)
         if all([x.flat is False for x in registers]):
@@ -118,14 +127,13 @@ class Builder:
             case "where", (condition, a, b):
                 result = self.add("where", registers)
                 flat = self._either(self._both(condition, a.flat), self._both(self._not(condition), b.flat))
-            case ("neg" | "pos"), (x,):
-                result, flat = self.add(row.name, registers), x.flat
+            case "neg", (x,):
+                result, flat = self._where(x.flat, self.constant(-0.0), self.add("neg", registers)), x.flat
             case "mul", (a, b):
                 flat = self._either(a.flat, b.flat)
-                result = self._where(flat, self.constant(0.0), self.add("mul", registers))
+                result = self._where(flat, self.constant(-0.0), self.add("mul", registers))
             case "add", (a, b):
-                flat = self._both(a.flat, b.flat)
-                result = self._where(a.flat, b, self._where(b.flat, a, self.add("add", registers)))
+                result, flat = self.add("add", registers), self._both(a.flat, b.flat)
             case _:
                 result = self.add(row.name, registers)
         return Register(self, result.index, NUMBER, flat)
@@ -156,8 +164,10 @@ class Builder:
         return (a if b else False) if isinstance(b, bool) else self.add("&", (a, b))
 
     def _either(self, a: Register | bool, b: Register | bool) -> Register | bool:
-        return self._not(self._both(self._not(a), self._not(b))) if isinstance(a, bool) or isinstance(b, bool) else (
-            self.add("|", (a, b))
+        return (
+            self._not(self._both(self._not(a), self._not(b)))
+            if isinstance(a, bool) or isinstance(b, bool)
+            else (self.add("|", (a, b)))
         )
 
     def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
