@@ -13,10 +13,21 @@ from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Any
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, JOINS, NUMBER, Instruction, Place, Tape, kind_of
+from autograd_mini.compile.tape import (
+    CONDITION,
+    CONSTANT,
+    INPUT,
+    JOINS,
+    NUMBER,
+    Instruction,
+    Place,
+    Tape,
+    kind_of,
+    spelled,
+)
 from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
 from autograd_mini.core.traced import Unrecorded, relations, resolved
-from autograd_mini.errors import TraceError, shown
+from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
@@ -42,17 +53,21 @@ class Register:
         return None if self.builder.may_be_flat else -0.0
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.index} of a trace>"
+        op, operands, _ = self.builder.instructions[self.index]
+        names = [self.builder.name_of(x) for x in operands]
+        return spelled(op, names) if self.kind == CONDITION else self.builder.name_of(self.index)
 
 
 class Builder:
     """A tape that is being written; equal instructions are written once.
 
     Args:
-        caller: the frame outside of the traced function; None to remember no places.
+        caller: a frame outside of the traced function; None to remember no places.
     """
 
     def __init__(self, caller: FrameType | None = None) -> None:
+        while caller is not None and _is_own(caller):
+            caller = caller.f_back
         self._inputs: list[str] = []
         self._batched: list[bool] = []
         self._known: dict[Instruction, Register] = {}  # the tape, in order
@@ -88,6 +103,16 @@ class Builder:
         places = tuple([None if place is None else known[place] for place in self._places])
         return Tape(tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places).verify()
 
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """What has been written so far."""
+        return tuple(self._known)
+
+    def name_of(self, register: int) -> str:
+        """What messages call a register: the name of an input, a constant, or v3 for any other."""
+        op, _, detail = self.instructions[register]
+        return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
+
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
@@ -106,7 +131,7 @@ class Builder:
         if self._caller is None:
             return None
         frame: FrameType | None = sys._getframe(2)
-        while frame is not None and frame.f_code.co_filename.startswith(FOLDER):
+        while frame is not None and _is_own(frame):
             frame = frame.f_back
         return None if frame is None or frame is self._caller else (frame.f_code, frame.f_lasti)
 
@@ -120,7 +145,7 @@ class Builder:
         self.may_be_flat = self.may_be_flat or row.name in _MAY_BE_FLAT
         if row.is_users:
             return self._in_simpler_rows(row, registers)
-        if all([x.flat is False for x in registers]):
+        if all(x.flat is False for x in registers):
             return self.add(row.name, registers)
         flat: Register | bool = False
         match row.name, registers:
@@ -177,6 +202,10 @@ class Builder:
         if symbol == "~":
             return self._not(operands[0])
         return (self._both if symbol == "&" else self._either)(*operands)
+
+
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(FOLDER)
 
 
 def _builder_of(operands: Sequence[Any]) -> Builder:
