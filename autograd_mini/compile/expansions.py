@@ -19,118 +19,43 @@ from autograd_mini.core.rules import LN2, halves
 from autograd_mini.core.table import abs, exp, floor, log, log1p, pow, sqrt, where
 from autograd_mini.errors import ArgumentError
 
-# Rational approximations, lowest power first. Source: W. J. Cody, "Rational Chebyshev approximations for the error
-# function", Mathematics of Computation 23 (1969), 631-637, with the digits of his program (Netlib, specfun, 1990).
-_ERF = (
-    (3209.37758913846947, 377.485237685302021, 113.864154151050156, 3.16112374387056560, 0.185777706184603153),
-    (2844.23683343917062, 1282.61652607737228, 244.024637934444173, 23.6012909523441209, 1.0),
-)  # erf(x) / x in x**2, for |x| <= 0.46875
-_ERFC = (
-    (
-        1230.33935479799725,
-        2051.07837782607147,
-        1712.04761263407058,
-        881.952221241769090,
-        298.635138197400131,
-        66.1191906371416295,
-        8.88314979438837594,
-        0.564188496988670089,
-        2.15311535474403846e-8,
-    ),
-    (
-        1230.33935480374942,
-        3439.36767414372164,
-        4362.61909014324716,
-        3290.79923573345963,
-        1621.38957456669019,
-        537.181101862009858,
-        117.693950891312499,
-        15.7449261107098347,
-        1.0,
-    ),
-)  # exp(x**2) * erfc(x) in x, for x from 0.46875 to 4
-_TAIL = (
-    (6.58749161529837803e-4, 1.60837851487422766e-2, 0.125781726111229246, 0.360344899949804439, 0.305326634961232344,
-     1.63153871373020978e-2),
-    (2.33520497626869185e-3, 6.05183413124413191e-2, 0.527905102951428412, 1.87295284992346047, 2.56852019228982242, 1.0),
-)  # (1 / sqrt(pi) - x * exp(x**2) * erfc(x)) * x**2 in 1 / x**2, for x >= 4  # fmt: skip
-
-# Source: M. J. Wichura, "Algorithm AS 241", Applied Statistics 37 (1988), 477-484; Python's `statistics` has it too.
-_MIDDLE = (
-    (
-        1.72349002693056428,
-        62.5437517839112709,
-        833.787063070113988,
-        5028.05368635430059,
-        13639.7536356514696,
-        14317.3944738121242,
-        3744.76677224566544,
-    ),
-    (
-        1.0,
-        42.3133307016009112520,
-        687.187007492057908300,
-        5394.19602142475110770,
-        21213.7943015865958670,
-        39307.8958000927106100,
-        28729.0857357219426740,
-        5226.49527885285456100,
-    ),
-)  # his (quantile / (p - 1/2)) in r = 0.180625 - (p - 1/2)**2, over √8, minus √π/2, over (p - 1/2)**2
-_NEAR = (
-    (
-        1.42343711074968357734,
-        4.63033784615654529590,
-        5.76949722146069140550,
-        3.64784832476320460504,
-        1.27045825245236838258,
-        0.241780725177450611770,
-        0.0227238449892691845833,
-        7.74545014278341407640e-4,
-    ),
-    (
-        1.0,
-        2.05319162663775882187,
-        1.67638483018380384940,
-        0.689767334985100004550,
-        0.148103976427480074590,
-        0.0151986665636164571966,
-        5.47593808499534494600e-4,
-        1.05075007164441684324e-9,
-    ),
-)  # quantile in r - 1.6 with r = sqrt(-log(p)), for r <= 5
-_FAR = (
-    (
-        6.65790464350110377720,
-        5.46378491116411436990,
-        1.78482653991729133580,
-        0.296560571828504891230,
-        0.0265321895265761230930,
-        0.00124266094738807843860,
-        2.71155556874348757815e-5,
-        2.01033439929228813265e-7,
-    ),
-    (
-        1.0,
-        0.599832206555887937690,
-        0.136929880922735805310,
-        0.0148753612908506148525,
-        7.86869131145613259100e-4,
-        1.84631831751005468180e-5,
-        1.42151175831644588870e-7,
-        2.04426310338993978564e-15,
-    ),
-)  # quantile in r - 5, beyond
+# Polynomials through Chebyshev points, lowest power first; tests/compile/test_expansions.py computes them again. Each
+# is for the part of a function that is small, so that its rounding errors are smaller still.
+# fmt: off
+_NEAR_ERF = (
+    0.1283791670955126, -0.3761263890318375, 0.11283791670954922, -0.026866170645055833, 0.005223977624011282,
+    -0.0008548326864938173, 0.0001205532202098794, -1.4925162650006643e-05, 1.644812562737759e-06,
+    -1.6114976987186543e-07, 1.2220982889794602e-08,
+)  # erf(x) / x - 1, in x**2, for |x| <= 0.65
+_FAR_ERFC = (
+    -0.09996729976660096, -0.19770468713187392, -0.13789610864130572, -0.03003372597606436, -0.0023096505247786133,
+    -0.003461890882064839, -0.0014640086490061062, 1.2741423066745425e-05, -0.00016490418846626568,
+    -9.478210085796357e-05, 1.556474160789064e-05, -1.2620830742474682e-05, -6.7871713328356986e-06,
+    2.814832457356552e-06, -1.579160598651176e-06, -3.70480339300626e-07, 3.740366619536839e-07,
+    -2.3984643516549854e-07, 2.548299932994891e-08, 2.2642208714965405e-08, -3.5745545288969577e-08,
+    2.2707789842083194e-08, -1.5581648075626675e-09, -9.238444447968563e-09, 3.608549950150932e-09,
+    1.0638406572167643e-09, -6.639873872067947e-10,
+)  # log(x * erfc(x)) + x**2 + 0.5625, in u = 3.499... / (x + 1) - 1.120..., for x from 0.65 to 28
+_NEAR_ERFINV = (
+    0.26355984940495497, 0.17531563464581446, 0.14707132448271243, 0.1377886051107194, 0.13767214667179284,
+    0.1434578809125036, 0.1539677572976329, 0.16890217533038715, 0.1884322381504258, 0.21304707743417048,
+    0.24348110872593534, 0.28080099184934726, 0.3272147402830992, 0.3827234645173973, 0.4298624496203614,
+    0.5076597277378746, 0.8445366344964508, 1.0080353159054298,
+)  # (erfinv(x) / x - sqrt(pi) / 2) / x**2, in x**2 - 0.21125, for |x| <= 0.65
+_FAR_ERFINV = (
+    -0.3122568968585301, -0.09567416727946287, 0.02703561145138457, 0.011890278485913269, 0.004604041838696518,
+    0.000767972195014779, 2.880422513823446e-05, -9.592871141884315e-05, -4.0343395658946554e-05,
+    -1.3704648187132291e-05, -9.774777904536495e-07, 6.049751534315103e-07, 6.371201161572938e-07,
+    1.8646218571851913e-07, 4.874908736362876e-08, -9.002819523796765e-09, -6.177095300704341e-09,
+    -4.444118604477178e-09, -1.031092027303781e-09, -3.7331955445161594e-12, 2.956770851569791e-10,
+    1.1490131815180713e-11,
+)  # erfinv(x) - r with r = sqrt(-log(1 - x)), in u = 9.682... / (r + 2) - 2.201..., for x from 0.65 to 1
+# fmt: on
 
 
 def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
     """Horner's scheme."""
     return functools.reduce(lambda total, c: total * x + c, reversed(coefficients))
-
-
-def _ratio(coefficients: tuple[Sequence[float], Sequence[float]], x: Any) -> Any:
-    above, below = coefficients
-    return _polynomial(above, x) / _polynomial(below, x)
 
 
 def _either_sign(x: Any, y: Any) -> Any:
@@ -139,26 +64,22 @@ def _either_sign(x: Any, y: Any) -> Any:
 
 
 def _far_erfc(x: Any) -> Any:
-    """erfc(|x|) for |x| >= 0.46875; exp(-x**2) is split as `core.rules.gaussian` splits it."""
-    x = of.clip(abs(x), 0.46875, 30.0)
+    """erfc(|x|) for |x| >= 0.65; exp(-x**2) is split as `core.rules.gaussian` splits it."""
+    x = of.clip(abs(x), 0.65, 28.0)
     h = floor(x * 4096.0) / 4096.0
-    gaussian = exp(-h * h) * exp((h - x) * (h + x))
-    s = 1.0 / (x * x)
-    return gaussian * where(x <= 4.0, _ratio(_ERFC, x), (math.sqrt(1.0 / math.pi) - s * _ratio(_TAIL, s)) / x)
-
-
-def _near_erf(x: Any) -> Any:
-    """erf(x) for |x| <= 0.46875."""
-    return x * _ratio(_ERF, x * x)
+    rest = (h - x) * (h + x) + _polynomial(_FAR_ERFC, 3.4990859232175504 / (x + 1.0) - 1.1206581352833638)
+    return exp(-h * h - 0.5625) * exp(rest) / x
 
 
 def _erf(x: Any) -> Any:
-    return where(abs(x) <= 0.46875, _near_erf(x), _either_sign(x, 0.5 - _far_erfc(x) + 0.5))
+    near = x + x * _polynomial(_NEAR_ERF, x * x)
+    return where(abs(x) <= 0.65, near, _either_sign(x, 1.0 - _far_erfc(x)))
 
 
 def _erfc(x: Any) -> Any:
-    far = _far_erfc(x)
-    return where(abs(x) <= 0.46875, 1.0 - _near_erf(x), where(x < 0.0, 2.0 - far, far))
+    far, rest = _far_erfc(x), x * _polynomial(_NEAR_ERF, x * x)
+    near = where(x <= 0.25, 1.0 - (x + rest), 0.5 - ((x - 0.5) + rest))
+    return where(abs(x) <= 0.65, near, where(x < 0.0, 2.0 - far, far))
 
 
 def _ndtr(x: Any) -> Any:
@@ -184,13 +105,11 @@ def _lifted_ndtr(x: Any) -> Any:
 
 
 def _erfinv(x: Any) -> Any:
-    """The normal quantile of (1 + x) / 2, divided by √2."""
-    half = 0.5 * x
-    square = half * half
-    middle = x * (0.5 * math.sqrt(math.pi) + square * _ratio(_MIDDLE, 0.180625 - square))
-    r = sqrt(-log(0.5 - abs(half)))
-    tail = where(r <= 5.0, _ratio(_NEAR, r - 1.6), _ratio(_FAR, r - 5.0)) * math.sqrt(0.5)
-    return where(abs(half) <= 0.425, middle, _either_sign(x, where(abs(x) == 1.0, math.inf, tail)))
+    square = x * x
+    near = x * (0.5 * math.sqrt(math.pi) + square * _polynomial(_NEAR_ERFINV, square - 0.21125))
+    r = sqrt(-log(1.0 - abs(x)))
+    far = r + _polynomial(_FAR_ERFINV, 9.682013201955776 / (r + 2.0) - 2.2010800441760128)
+    return where(abs(x) <= 0.65, near, _either_sign(x, far))
 
 
 def _log2(x: Any) -> Any:
