@@ -119,7 +119,7 @@ def _choices(made: Rewriting, instruction: Instruction) -> int | None:
 
 
 def _identities(made: Rewriting, instruction: Instruction) -> int | None:
-    """Leave out what returns its operand, bit for bit: x + -0.0, x * 1.0, x / 1.0, x - 0.0, --x, ~~c."""
+    """Leave out what returns its operand, bit for bit, such as x + -0.0, x * 1.0, --x, c & c; a + -b is a - b."""
     op, operands, _ = instruction
     match op:
         case "pos" | "stop_gradient":
@@ -130,8 +130,16 @@ def _identities(made: Rewriting, instruction: Instruction) -> int | None:
         case "add" | "mul":
             neutral = "-0.0" if op == "add" else "1.0"
             for x, other in (operands, operands[::-1]):
-                if made.instructions[other] == (CONSTANT, (), neutral):
+                known = made.instructions[other]
+                if known == (CONSTANT, (), neutral):
                     return x
+                if op == "mul" and known == (CONSTANT, (), "-1.0"):
+                    return made.add("neg", (x,))
+                if op == "add" and known[0] == "neg":
+                    return made.add("sub", (x, known[1][0]))
+        case "&" | "|":
+            if operands[0] == operands[1]:
+                return operands[0]
         case "sub" | "div":
             if made.instructions[operands[1]] == (CONSTANT, (), "0.0" if op == "sub" else "1.0"):
                 return operands[0]
@@ -157,8 +165,7 @@ def _only(*ops: str) -> frozenset[str]:
 
 
 PASSES = (
-    Pass("identities", True, ("x * 1.0", "x"), _only("pos", "stop_gradient", "neg", "~", "add", "mul", "sub", "div"),
-         _identities),
+    Pass("identities", True, ("x * 1.0", "x"), _only(*"pos stop_gradient neg ~ & | add mul sub div".split()), _identities),
     Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), frozenset(TABLE) - {"where"}, _constants),
     Pass("choices", True, ("where(1.0 < 2.0, x, y)", "x"), _only("where"), _choices),
     Pass("arms", True, ("where(c, exp(x), exp(y))", "exp(where(c, x, y))"), _only("where"), _arms),

@@ -84,7 +84,11 @@ class Tape:
     def names(self) -> list[str]:
         """What the text calls each register: the name of an input, a constant as it is, v3 for any other."""
         return [
-            self.inputs[detail] if op == INPUT and isinstance(detail, int) else str(detail) if op == CONSTANT else f"v{i}"
+            self.inputs[detail]
+            if op == INPUT and isinstance(detail, int)
+            else str(detail)
+            if op == CONSTANT
+            else f"v{i}"
             for i, (op, _, detail) in enumerate(self.instructions)
         ]
 

@@ -13,20 +13,33 @@ from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Any
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, JOINS, NUMBER, Instruction, Place, Tape, kind_of
+from autograd_mini.compile.tape import (
+    CONDITION,
+    CONSTANT,
+    INPUT,
+    JOINS,
+    NUMBER,
+    Instruction,
+    Place,
+    Tape,
+    kind_of,
+    spelled,
+)
 from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
 from autograd_mini.core.traced import Unrecorded, relations, resolved
-from autograd_mini.errors import TraceError, shown
+from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
+_MAY_BE_FLAT = {"pow", "power_term", "xlogy", *[row.name for row in TABLE.values() if row.curvature != row.curvature]}
 _active: ContextVar[Builder | None] = ContextVar("active", default=None)
 
 
 class Register:
     """A number or a condition of a tape that is being written.
 
-    A slope can be `FLAT`, perhaps behind a condition: `flat` says when. It stays 0 whatever it is multiplied by.
+    A slope can be `FLAT`, perhaps behind a condition: `flat` says when. Whatever it is multiplied by, it stays the zero
+    that changes no sum, which is -0.0 on the tape, and 0.0 in a result.
     """
 
     __slots__ = ("builder", "flat", "index", "kind")
@@ -34,22 +47,32 @@ class Register:
     def __init__(self, builder: Builder, index: int, kind: str, flat: Register | bool = False) -> None:
         self.builder, self.index, self.kind, self.flat = builder, index, kind, flat
 
+    @property
+    def nothing(self) -> float | None:
+        """A zero that changes no sum; None where sums may be `FLAT`, and have to stay that."""
+        return None if self.builder.may_be_flat else -0.0
+
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.index} of a trace>"
+        op, operands, _ = self.builder.instructions[self.index]
+        names = [self.builder.name_of(x) for x in operands]
+        return spelled(op, names) if self.kind == CONDITION else self.builder.name_of(self.index)
 
 
 class Builder:
     """A tape that is being written; equal instructions are written once.
 
     Args:
-        caller: the frame outside of the traced function; None to remember no places.
+        caller: a frame outside of the traced function; None to remember no places.
     """
 
     def __init__(self, caller: FrameType | None = None) -> None:
+        while caller is not None and _is_own(caller):
+            caller = caller.f_back
         self._inputs: list[str] = []
         self._batched: list[bool] = []
         self._known: dict[Instruction, Register] = {}  # the tape, in order
         self._caller = caller
+        self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._places: list[tuple[CodeType, int] | None] = []
 
     def input(self, name: str, batched: bool = False) -> Register:
@@ -73,19 +96,29 @@ class Builder:
 
     def tape(self, outputs: Sequence[Any]) -> Tape:
         """The tape that returns these numbers."""
-        registers = tuple([self.register_of(resolved(x)).index for x in outputs])
+        results = [self.register_of(resolved(x)) for x in outputs]
+        registers = tuple([self._where(x.flat, self.constant(0.0), x).index for x in results])
         sites = {place: Site(*place) for place in self._places if place is not None}
         known = {place: Place(site.file, site.line, site.expression) for place, site in sites.items()}
         places = tuple([None if place is None else known[place] for place in self._places])
-        return Tape(
-            tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places
-        ).verify()
+        return Tape(tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places).verify()
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """What has been written so far."""
+        return tuple(self._known)
+
+    def name_of(self, register: int) -> str:
+        """What messages call a register: the name of an input, a constant, or v3 for any other."""
+        op, _, detail = self.instructions[register]
+        return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
-            register = self.constant(operand)
-            return Register(self, register.index, NUMBER, True) if operand is FLAT else register
+            if operand is not FLAT:
+                return self.constant(operand)
+            return Register(self, self.constant(-0.0).index, NUMBER, True)  # to add -0.0 changes no bit
         if operand.builder is not self:
             raise TraceError(
                 "A number was kept from an earlier trace, or from another thread's.",
@@ -98,34 +131,34 @@ class Builder:
         if self._caller is None:
             return None
         frame: FrameType | None = sys._getframe(2)
-        while frame is not None and frame.f_code.co_filename.startswith(FOLDER):
+        while frame is not None and _is_own(frame):
             frame = frame.f_back
         return None if frame is None or frame is self._caller else (frame.f_code, frame.f_lasti)
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
-        """The register of an operation of the table; nothing is left of `FLAT` but zeros that nothing multiplies."""
+        """The register of an operation of the table; no language needs to know of `FLAT`."""
         registers = tuple([self.register_of(x) for x in operands])
         if row.name in ("flat", "slope_at_kink"):
             return self.register_of(FLAT)
+        self.may_be_flat = self.may_be_flat or row.name in _MAY_BE_FLAT
         if row.is_users:
             return self._in_simpler_rows(row, registers)
-        if all([x.flat is False for x in registers]):
+        if all(x.flat is False for x in registers):
             return self.add(row.name, registers)
         flat: Register | bool = False
         match row.name, registers:
             case "where", (condition, a, b):
                 result = self.add("where", registers)
                 flat = self._either(self._both(condition, a.flat), self._both(self._not(condition), b.flat))
-            case ("neg" | "pos"), (x,):
-                result, flat = self.add(row.name, registers), x.flat
+            case "neg", (x,):
+                result, flat = self._where(x.flat, self.constant(-0.0), self.add("neg", registers)), x.flat
             case "mul", (a, b):
                 flat = self._either(a.flat, b.flat)
-                result = self._where(flat, self.constant(0.0), self.add("mul", registers))
+                result = self._where(flat, self.constant(-0.0), self.add("mul", registers))
             case "add", (a, b):
-                flat = self._both(a.flat, b.flat)
-                result = self._where(a.flat, b, self._where(b.flat, a, self.add("add", registers)))
+                result, flat = self.add("add", registers), self._both(a.flat, b.flat)
             case _:
                 result = self.add(row.name, registers)
         return Register(self, result.index, NUMBER, flat)
@@ -156,8 +189,10 @@ class Builder:
         return (a if b else False) if isinstance(b, bool) else self.add("&", (a, b))
 
     def _either(self, a: Register | bool, b: Register | bool) -> Register | bool:
-        return self._not(self._both(self._not(a), self._not(b))) if isinstance(a, bool) or isinstance(b, bool) else (
-            self.add("|", (a, b))
+        return (
+            self._not(self._both(self._not(a), self._not(b)))
+            if isinstance(a, bool) or isinstance(b, bool)
+            else (self.add("|", (a, b)))
         )
 
     def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
@@ -167,6 +202,10 @@ class Builder:
         if symbol == "~":
             return self._not(operands[0])
         return (self._both if symbol == "&" else self._either)(*operands)
+
+
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(FOLDER)
 
 
 def _builder_of(operands: Sequence[Any]) -> Builder:
