@@ -193,4 +193,6 @@ def without_dead_code(tape: Tape) -> Tape:
     ]
     places = tuple(compress(tape.places, needed))
     outputs = tuple([new[x] for x in tape.outputs])
-    return Tape(tuple(instructions), tape.inputs, outputs, tape.batched, places).verify(lambda _: "leaving out dead code")
+    return Tape(tuple(instructions), tape.inputs, outputs, tape.batched, places).verify(
+        lambda _: "leaving out dead code"
+    )

@@ -7,6 +7,7 @@ Not here: scalars (`interpreter`). Read next: `compile.arguments`.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -139,7 +140,9 @@ class Levels:
                 self._inputs = slice(first, first + len(members)), [int(str(x)) for _, _, x in instructions]
             else:
                 columns = zip(*[operands for _, operands, _ in instructions], strict=True)
-                self._steps.append((op, [*map(functools.partial(self._operand, tape), columns)], slice(first, self._sizes[kind])))
+                self._steps.append(
+                    (op, [*map(functools.partial(self._operand, tape), columns)], slice(first, self._sizes[kind]))
+                )
 
     def _operand(self, tape: Tape, registers: tuple[int, ...]) -> tuple[str, Any]:
         """Where an operand of several instructions lies: the kind of store, and a slice or an array of rows."""
@@ -148,8 +151,8 @@ class Levels:
         is_slice = rows == [*range(rows[0], stop)]
         return kind_of(tape.instructions[registers[0]][0]), slice(rows[0], stop) if is_slice else np.array(rows)
 
-    def run(self, numbers: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
-        """Compute all, and return the numbers and conditions of some registers."""
+    def run(self, numbers: Sequence[Any], wanted: list[tuple[str, Array]]) -> list[Any]:
+        """Compute all, and return the numbers and conditions at some `places`."""
         stores = {NUMBER: np.empty(self._sizes[NUMBER]), CONDITION: np.empty(self._sizes[CONDITION], bool)}
         for row, number in self._constants:
             stores[NUMBER][row] = number
@@ -163,12 +166,12 @@ class Levels:
                 stores[kind][rows] = _long_sum(op, np.array(inputs))
             else:
                 stores[kind][rows] = OPERATIONS[op](*inputs)
-        found = {kind: store.tolist() for kind, store in stores.items()}
-        return [found[kind][row] for kind, row in wanted]
+        return [x for kind, rows in wanted for x in stores[kind][rows].tolist()]
 
-    def place(self, tape: Tape, register: int) -> tuple[str, int]:
-        """The kind of store and the row of a register."""
-        return kind_of(tape.instructions[register][0]), self._rows[register]
+    def places(self, tape: Tape, registers: Sequence[int]) -> list[tuple[str, Array]]:
+        """Where registers lie: the kind of store and the rows, of all neighbours of one kind together."""
+        runs = itertools.groupby(registers, lambda register: kind_of(tape.instructions[register][0]))
+        return [(kind, np.array([self._rows[register] for register in run])) for kind, run in runs]
 
     def text(self) -> list[str]:
         """The steps, one call of NumPy each."""
@@ -304,6 +307,7 @@ class Program:
         reads = {x for _, _, operands, _ in self._steps for x in operands} | {x for _, x in self._rest}
         reads |= {x for product in self._products.values() for row in product.shared for x in row}
         self._wanted = sorted([x for x in reads if not is_batched[x]])
+        self._places = self._levels.places(tape, self._wanted if any(is_batched) else tape.outputs)
         alive = most = 0
         for _, result, _, gone in self._steps:
             alive += len(result.results) if isinstance(result, Product) else 1
@@ -318,9 +322,13 @@ class Program:
             lines.append(f"for each strip of {self._strip} samples:")
         for function, result, operands, _ in self._steps:
             if isinstance(result, Product):
-                lines.append(f"    {names[result.results[0]]}, … = matrix of {len(result.results)} × {len(operands)} @ samples")
+                lines.append(
+                    f"    {names[result.results[0]]}, … = matrix of {len(result.results)} × {len(operands)} @ samples"
+                )
             else:
-                lines.append(f"    {names[result]} = {getattr(function, '__name__', 'f')}({', '.join([names[x] for x in operands])})")
+                lines.append(
+                    f"    {names[result]} = {getattr(function, '__name__', 'f')}({', '.join([names[x] for x in operands])})"
+                )
         lines += [f"    a matrix of {len(o.left)} × {len(o.right)} sums of products" for o in self._outer]
         return "\n".join(lines)
 
@@ -332,9 +340,9 @@ class Program:
             samples: the size of the batch.
         """
         with np.errstate(all="ignore"):
+            wanted = self._levels.run(numbers, self._places)
             if samples is None:
-                return self._levels.run(numbers, [self._levels.place(self._tape, x) for x in self._tape.outputs])
-            wanted = self._levels.run(numbers, [self._levels.place(self._tape, x) for x in self._wanted])
+                return wanted
             return self._over_samples(numbers, samples, dict(zip(self._wanted, wanted, strict=True)))
 
     def _over_samples(self, numbers: Sequence[Any], samples: int, shared: dict[int, Any]) -> list[Any]:
