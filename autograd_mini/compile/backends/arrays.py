@@ -77,6 +77,13 @@ def _clip(x: Array, low: Array, high: Array) -> Array:
     return OPERATIONS["minimum"](OPERATIONS["maximum"](x, low), high)
 
 
+def _power(x: Array, p: Array) -> Array:
+    y = np.where(p == 2.0, x * x, np.power(x, p))
+    if np.ndim(p) == 0 and p == 0.5:  # NumPy takes the square root then, which is another number at -0.0 and -inf
+        y = np.where(x == -np.inf, np.inf, y + 0.0)
+    return y
+
+
 def _hypot(*xs: Array) -> Array:
     return np.hypot(*xs) if len(xs) == 2 else _by_elements("hypot")(*xs) if len(xs) > 2 else np.absolute(xs[0])
 
@@ -92,7 +99,7 @@ OPERATIONS: dict[str, Callable[..., Array]] = {
     **{row.name: getattr(np, row.numpy or row.name) for row in TABLE.values() if hasattr(np, row.numpy or row.name)},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pos": np.positive,
     "stop_gradient": np.positive, "abs": np.absolute, "floor": np.floor,
-    "pow": lambda x, p: np.where(p == 2.0, x * x, np.power(x, p)),
+    "pow": _power,
     "floor_divide": lambda a, b: np.where(b == 0.0, a / b, np.floor_divide(a, b)),
     "round": _by_elements("round"), "sum": _total, "dot": _dot, "take": _take, "hypot": _hypot,
     "maximum": _first_extreme(np.greater_equal), "minimum": _first_extreme(np.less_equal),
