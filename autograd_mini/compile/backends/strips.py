@@ -14,7 +14,7 @@ import numpy as np
 from autograd_mini.compile.backends.operations import OPERATIONS, Array
 from autograd_mini.compile.tape import INPUT, Tape
 
-_STRIP = 1 << 18  # numbers that all registers alive hold for a strip: 2 MB, which stays in the cache
+_STRIP = 1 << 17  # numbers that all registers alive hold for a strip: 2 MB, which stays in the cache
 _MATRIX = 4  # from this many rows and columns on, BLAS computes sums of products, in an order of its own
 
 
@@ -102,7 +102,7 @@ class Strips:
             registers[register] = number
         matrices = {
             product.results: np.array([[shared[x] for x in row] for row in product.matrix])
-            for product in self._products.values()
+            for product in dict.fromkeys(self._products.values())
         }
         count = len(self._tape.outputs)
         results = np.zeros((count, samples)) if self._reduce is None else np.zeros(count)
