@@ -14,7 +14,7 @@ import numpy as np
 from autograd_mini.compile.backends.operations import OPERATIONS, Array
 from autograd_mini.compile.tape import INPUT, Tape
 
-_STRIP = 1 << 17  # numbers that all registers alive hold for a strip: 2 MB, which stays in the cache
+_STRIP = 1 << 19  # numbers that all registers alive hold for a strip: 4 MB
 _MATRIX = 4  # from this many rows and columns on, BLAS computes sums of products, in an order of its own
 
 
@@ -29,8 +29,8 @@ class Product(NamedTuple):
 class Outer(NamedTuple):
     """Results that are sums over the samples of a left times a right register: a matrix product as well."""
 
-    left: list[int]
-    right: list[int]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
     results: list[tuple[int, int, int]]  # the position of a result, its row and its column
 
 
@@ -109,23 +109,28 @@ class Strips:
         totals: list[Array] = [0.0 for _ in self._outer]
         total: Array | None = None
         pieces = max(1, -(-samples // self._strip))  # of nearly the same size
+        stacks: dict[tuple[int, ...], Array] = {}
+
+        def stacked(rows: tuple[int, ...]) -> Array:
+            if rows not in stacks:
+                stacks[rows] = np.array([registers[x] for x in rows])
+            return stacks[rows]
+
         for start, stop in ((samples * i // pieces, samples * (i + 1) // pieces) for i in range(pieces)):
+            stacks.clear()
             for register, position in self._inputs:
                 registers[register] = np.ascontiguousarray(numbers[position][start:stop], float)
             for function, step, gone in self._steps:
-                inputs = [registers[x] for x in step.operands]
                 if function is not None:
-                    registers[step.results[0]] = function(*inputs)
+                    registers[step.results[0]] = function(*[registers[x] for x in step.operands])
                 else:
-                    rows = matrices[step.results] @ np.array(inputs)
+                    rows = matrices[step.results] @ stacked(step.operands)
                     for register, row in zip(step.results, rows, strict=True):
                         registers[register] = row
                 for register in gone:
                     registers[register] = None
             for i, (left, right, _) in enumerate(self._outer):
-                totals[i] = (
-                    totals[i] + np.array([registers[x] for x in left]) @ np.array([registers[x] for x in right]).T
-                )
+                totals[i] = totals[i] + stacked(left) @ stacked(right).T
             rows = np.empty((len(self._rest), stop - start))
             for row, (_, output) in zip(rows, self._rest, strict=True):
                 row[:] = registers[output]
@@ -212,9 +217,10 @@ def _outer_products(tape: Tape, is_batched: Sequence[bool]) -> list[Outer]:
         groups |= dict.fromkeys(joined, joined)
     found = []
     for group in {id(group): group for group in groups.values()}.values():
-        left, right = ([x for side, x in sorted(group) if side == name] for name in ("left", "right"))
+        members = [pair for pair in pairs if ("left", pair[1]) in group]
+        left, right = (tuple(dict.fromkeys([pair[side] for pair in members])) for side in (1, 2))
         rows, columns = ({x: i for i, x in enumerate(side)} for side in (left, right))
-        entries = [(position, rows[a], columns[b]) for position, a, b in pairs if ("left", a) in group]
+        entries = [(position, rows[a], columns[b]) for position, a, b in members]
         if min(len(left), len(right)) >= _MATRIX and 2 * len(entries) >= len(left) * len(right):
             found.append(Outer(left, right, entries))
     return found
