@@ -14,7 +14,7 @@ import numpy as np
 from autograd_mini.compile.backends.operations import OPERATIONS, Array
 from autograd_mini.compile.tape import INPUT, Tape
 
-_STRIP = 1 << 19  # numbers that all registers alive hold for a strip: 4 MB
+_STRIP = 1 << 18  # numbers that all registers alive hold for a strip: 2 MB, which stays in the cache
 _MATRIX = 4  # from this many rows and columns on, BLAS computes sums of products, in an order of its own
 
 
