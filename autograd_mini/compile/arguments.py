@@ -15,12 +15,13 @@ from autograd_mini.core.arrays import is_array
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number, operand_error
 from autograd_mini.core.traced import Traced
-from autograd_mini.errors import ArgumentError, counted, shown
+from autograd_mini.errors import ArgumentError, TraceError, counted, shown
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import is_formula
 from autograd_mini.transforms.trees import Tree
 
 Axes = int | None | Sequence[int | None]
+_PARAMETERS = "the parameters"  # of a module: its first argument here
 
 
 class Arguments:
@@ -45,11 +46,13 @@ class Arguments:
         self.numbers: list[Any] = []
         self.conversions = 0
         self.records = False
-        self._static = {i % len(args) if args else i for i in owner.static_argnums}
+        self._static = _static(owner, len(args))
         self._axes = _axes(owner.in_axes, len(args))
         if owner.model is not None:
             self._axes[0] = None
-        self._names = _names(owner.function if owner.model is None else owner.call, len(args))
+        self._names = (
+            _names(owner.function, len(args)) if owner.model is None else _names_of_call(owner.model, len(args))
+        )
         self._first = ""  # the first batch, for an error
         keys = []
         for i, (argument, axis, name) in enumerate(zip(args, self._axes, self._names, strict=True)):
@@ -88,7 +91,7 @@ class Arguments:
         self.conversions += 1
         number = as_number(leaf)
         if number is None:
-            raise operand_error(f"jit() of a function by {path}", leaf)
+            raise operand_error(f"The argument {path} of a function compiled by jit()", leaf)
         return number
 
     def _batch(self, tree: Tree, axis: int, path: str) -> Any:
@@ -98,14 +101,20 @@ class Arguments:
             return trees.kind(tree), tuple([(step, self._batch(part, axis, path + step)) for step, part in parts])
         if not is_array(tree):
             self._count(len(tree) if isinstance(tree, (list, tuple)) else None, path, tree)
-            flat = [[leaf for _, leaf in trees.numbers(row)] for row in tree]
-            if len({len(row) for row in flat}) > 1:
-                raise ArgumentError(f"The samples in {path} have different lengths.", "Give all samples one structure.")
+            if axis != 0:
+                raise ArgumentError(
+                    f"in_axes is {axis} for {path}, a {type(tree).__name__}, whose entries are the samples.",
+                    "Use axis 0, or pass a NumPy array.",
+                )
+            flat = [_numbers_of(row, tree[0], f"{path}[{i}]") for i, row in enumerate(tree)]
+            if not flat:  # of samples with an unknown structure: suppose that they are numbers
+                self.numbers.append([])
+                return "rows", ""
             columns = [[self._number(x, path) for x in column] for column in zip(*flat, strict=True)]
             numpy = sys.modules.get("numpy")
             plain = numpy is not None and all(type(x) is float for column in columns for x in column)
             self.numbers += list(numpy.array(columns)) if numpy is not None and plain else columns
-            return "rows", repr(_structure(tree[0])) if tree else ""
+            return "rows", repr(_structure(tree[0]))
         if tree.ndim == 0 or not -tree.ndim <= axis < tree.ndim:
             raise ArgumentError(
                 f"{path} has no axis {axis}: it is an array of shape {tree.shape}.", "Change in_axes, or the argument."
@@ -124,6 +133,8 @@ class Arguments:
 
     def _count(self, samples: int | None, path: str, tree: Tree) -> None:
         if samples is None:
+            if type(tree).__name__.startswith("Masked"):
+                raise operand_error(f"The argument {path} of a function compiled by jit()", tree)
             raise ArgumentError(
                 f"{path} is {shown(tree)}, which has no axis for the samples of a batch.",
                 "Pass an array or a list with one entry per sample, or None for it in in_axes.",
@@ -151,10 +162,19 @@ class Arguments:
             )
         ]
         kwargs = {name: self._inputs(builder, tree, name, False) for name, tree in self.kwargs.items()}
-        return call(*args, **kwargs)
+        try:
+            return call(*args, **kwargs)
+        except IndexError as error:
+            if "valid indices" not in str(error):
+                raise
+            raise TraceError(  # NumPy drops the error that says so
+                "A NumPy array has perhaps been indexed by a number that stands for all numbers (see the error above).",
+                "Write take(values, index) for values[index], or make the index one of jit's static_argnums.",
+            ) from error
 
     def _inputs(self, builder: Builder, tree: Tree, path: str, is_batched: bool) -> Tree:
-        inputs = [Traced(builder.input(name, is_batched), name) for name, _ in trees.numbers(tree, path)]
+        names = tree if path == _PARAMETERS else [name for name, _ in trees.numbers(tree, path)]
+        inputs = [Traced(builder.input(name, is_batched), name) for name in names]
         return trees.rebuilt(tree, iter(inputs))
 
 
@@ -162,24 +182,47 @@ def _axes(in_axes: Axes, count: int) -> list[int | None]:
     """The axis of each argument."""
     if in_axes is None or isinstance(in_axes, int):
         return [in_axes] * count
-    axes = list(in_axes)
-    if len(axes) != count or not all(axis is None or isinstance(axis, int) for axis in axes):
+    if len(in_axes) != count:
         raise ArgumentError(
             f"in_axes is {shown(in_axes)}, for {counted(count, 'positional argument')}.",
             "Give one axis, or None, for each.",
         )
-    return axes
+    return [*in_axes]
+
+
+def _static(owner: Any, count: int) -> set[int]:
+    """The positions of the static arguments in this call; those after the last one have their defaults."""
+    parameters = _positional(owner.call if owner.model is not None else owner.function)
+    most = max(count, len(parameters))
+    wrong = [i for i in owner.static_argnums if not -count <= i < most]
+    if wrong and not (parameters and parameters[-1].kind is inspect.Parameter.VAR_POSITIONAL):
+        raise ArgumentError(
+            f"static_argnums is {shown(owner.static_argnums)}, and there is no argument {wrong[0]}: "
+            f"the function takes {counted(most, 'positional argument')}.",
+            "Count positions from 0.",
+        )
+    return {i % count for i in owner.static_argnums if i < count}
+
+
+def _positional(function: Any) -> list[inspect.Parameter]:
+    """The parameters of a function that may be given by position; none if they are unknown."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
 
 
 def _names(function: Any, count: int) -> list[str]:
     """What the parameters of a function are called."""
-    try:
-        parameters = [*inspect.signature(function).parameters.values()]
-    except (TypeError, ValueError):
-        return [f"x{i}" for i in range(count)]
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:count]
+    parameters = _positional(function)
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][:count]
     rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "x")
     return names + [f"{rest}[{i}]" for i in range(count - len(names))]
+
+
+def _names_of_call(model: Any, count: int) -> list[str]:
+    return [_PARAMETERS, *_names(model, count - 1)]
 
 
 def _static_key(argument: Any, name: str) -> Any:
@@ -190,7 +233,14 @@ def _static_key(argument: Any, name: str) -> Any:
             f"The static argument {name} is {shown(argument)}, which has no hash.",
             "Pass something that cannot change: a tuple for a list, frozenset for a set.",
         ) from None
-    return "static", type(argument), argument
+    return "static", _frozen(argument)
+
+
+def _frozen(argument: Any) -> Any:
+    """An argument for a key: 1 and True, 0.0 and -0.0 are equal, but a function of them need not be."""
+    if isinstance(argument, float):
+        return type(argument), argument.hex()
+    return type(argument), tuple(map(_frozen, argument)) if isinstance(argument, (tuple, frozenset)) else argument
 
 
 def _structure(tree: Tree) -> Any:
@@ -198,6 +248,22 @@ def _structure(tree: Tree) -> Any:
     return (
         "number" if parts is None else (trees.kind(tree).__name__, [(step, _structure(part)) for step, part in parts])
     )
+
+
+def _numbers_of(sample: Tree, first: Tree, path: str) -> list[Any]:
+    """The numbers of a sample, which has the structure of the first one."""
+    if type(sample) is type(first) is float:
+        return [sample]
+    is_flat = type(sample) is type(first) in (list, tuple) and len(sample) == len(first)
+    if is_flat and all(issubclass(kind, (float, int)) for kind in {*map(type, sample), *map(type, first)}):
+        return [*sample]
+    try:
+        return trees.matched(first, sample, path, "structure")
+    except ArgumentError:
+        raise ArgumentError(
+            f"{path} is {trees.described(sample)}, but the first sample is {trees.described(first)}.",
+            "Give all samples one structure.",
+        ) from None
 
 
 def _is_rows(tree: Tree) -> bool:

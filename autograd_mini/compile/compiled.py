@@ -17,7 +17,8 @@ from autograd_mini.compile.backends import choose, program
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tape import Tape
 from autograd_mini.compile.tracing import is_tracing, tracing
-from autograd_mini.core.row import as_number, operand_error
+from autograd_mini.core.methods import Methods
+from autograd_mini.core.row import as_number
 from autograd_mini.core.traced import Condition, Traced
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.sums import mean, sum
@@ -78,6 +79,8 @@ class Jit:
         self.reduce, self.backend = reduce, backend
         self.static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self.model = f if isinstance(f, Module) else None
+        if self.model is not None:
+            self.static_argnums = tuple([i + (i >= 0) for i in self.static_argnums])  # after the parameters
         self.in_axes = (None, *in_axes) if self.model is not None and isinstance(in_axes, Sequence) else in_axes
         self._compiled: dict[Any, Compiled] = {}
         self._last: Compiled | None = None
@@ -119,11 +122,17 @@ class Jit:
         given = Arguments(self, self._with_parameters(args), kwargs)
         if is_tracing() or given.records:
             return self._directly(given)
+        is_batch = given.samples is not None and self.reduce is None
+        if out is not None and not is_batch:
+            raise ArgumentError(
+                "out= takes arrays for the results of each sample, and there is one result.",
+                "Leave it out, or set in_axes." if given.samples is None else "Leave it out.",
+            )
         compiled = self._for(given)
         compiled.stats.calls += 1
         compiled.stats.conversions = given.conversions
         numbers = compiled.program(given.numbers, given.samples)
-        if given.samples is None or self.reduce is not None:
+        if not is_batch:
             return trees.rebuilt(compiled.result, iter(numbers))
         return trees.columns(compiled.result, iter(numbers), out)
 
@@ -179,10 +188,17 @@ def _output(path: str, leaf: Any) -> Any:
     if type(leaf) is Traced:
         return leaf.data
     if isinstance(leaf, Condition):
-        raise OperandError(f"{path} is the answer of a comparison, not a number.", "Return where(condition, 1.0, 0.0).")
-    number = as_number(leaf)
+        raise OperandError(
+            f"The {path} is the answer of a comparison, not a number.", "Return where(condition, 1.0, 0.0)."
+        )
+    number = None if isinstance(leaf, Methods) else as_number(leaf)
     if number is None:
-        raise operand_error(f"jit() of a function whose {path}", leaf)
+        raise OperandError(
+            f"The {path} of the compiled function is {shown(leaf)}, which is not a number of the trace.",
+            "Make it an argument of the function."
+            if isinstance(leaf, Methods)
+            else "Return numbers, or lists, tuples, dicts and arrays of them.",
+        )
     return number
 
 
@@ -230,4 +246,19 @@ def jit(
         raise OperandError(f"jit() takes a function, not {shown(f)}.", "Write jit(f)(x), not jit(f(x)).")
     if reduce is not None and reduce not in _REDUCTIONS:
         raise ArgumentError(f"There is no reduction {reduce!r}.", 'Choose "sum", "mean" or None.')
+    axes = in_axes if isinstance(in_axes, (list, tuple)) else (in_axes,)
+    if not all(axis is None or type(axis) is int for axis in axes):
+        raise OperandError(
+            f"in_axes is {shown(in_axes)}.", "Give one axis for all arguments, or a tuple with one, or None, for each."
+        )
+    if reduce is not None and not any(axis is not None for axis in axes):
+        raise ArgumentError(
+            f"reduce={reduce!r} adds up the samples of a batch, and in_axes says that there is none.",
+            "Set in_axes, or leave out reduce.",
+        )
+    positions = static_argnums if isinstance(static_argnums, (list, tuple)) else (static_argnums,)
+    if not all(type(position) is int for position in positions):
+        raise OperandError(
+            f"static_argnums is {shown(static_argnums)}.", "Give positions of arguments, counted from 0."
+        )
     return Jit(f, in_axes, reduce, static_argnums, backend)

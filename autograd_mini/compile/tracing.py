@@ -99,6 +99,13 @@ class Builder:
         self._places.append(self._place() if operands else None)
         return register
 
+    def close(self) -> None:
+        """Write no more: what the function has kept of the trace is an error from now on."""
+        self._new = self._closed  # type: ignore[method-assign]  # not a question for every instruction
+
+    def _closed(self, instruction: Instruction) -> Register:
+        raise _kept()
+
     def tape(self, outputs: Sequence[Any]) -> Tape:
         """The tape that returns these numbers."""
         results = [self.register_of(resolved(x)) for x in outputs]
@@ -125,10 +132,7 @@ class Builder:
                 return self.constant(operand)
             return Register(self, self.constant(-0.0).index, NUMBER, True)  # to add -0.0 changes no bit
         if operand.builder is not self:
-            raise TraceError(
-                "A number was kept from an earlier trace, or from another thread's.",
-                "Return it from the traced function, or pass it as an argument.",
-            )
+            raise _kept()
         return operand
 
     def _place(self) -> tuple[CodeType, int] | None:
@@ -218,6 +222,13 @@ class Builder:
         return (self._both if symbol == "&" else self._either)(*operands)
 
 
+def _kept() -> TraceError:
+    return TraceError(
+        "A number was kept from an earlier trace, or from another thread's.",
+        "Return it from the traced function, or pass it as an argument.",
+    )
+
+
 def _is_own(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(FOLDER)
 
@@ -241,6 +252,7 @@ def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
     try:
         yield builder
     finally:
+        builder.close()
         _active.reset(token)
         if is_collecting:
             gc.enable()

@@ -180,8 +180,16 @@ class Unrecorded(Methods):
     def __float__(self) -> NoReturn:
         raise TraceError(
             f"{shown(self)} stands for all numbers, so float() and `math` cannot take it.",
-            "Use this package's function of the same name (autograd_mini.exp, ...).",
+            "Use this package's function of the same name (autograd_mini.exp, ...), and `where` to choose by a number; "
+            "make an argument that is always the same one of jit's static_argnums.",
         )
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise TraceError(
+                f"{shown(self)} stands for all numbers, so it has no digits to format.", "Print it without a format."
+            )
+        return str(self)
 
     def __index__(self) -> NoReturn:
         raise TraceError(

@@ -101,11 +101,10 @@ def columns(tree: Tree, numbers: Iterator[Any], out: Tree = None) -> Tree:
     """
     parts = parts_of(tree)
     if parts is not None:
-        outs = parts_of(out) if out is not None else None
-        inside = [part for _, part in outs] if outs is not None else [None] * len(parts)
-        if len(inside) != len(parts):
+        outs = dict.fromkeys(dict(parts)) if out is None else dict(parts_of(out) or ())
+        if outs.keys() != dict(parts).keys() or (out is not None and kind(out) != kind(tree)):
             raise ArgumentError(f"out= is {described(out)}, for {described(tree)}.", "Give it the same structure.")
-        made = [columns(part, numbers, to) for (_, part), to in zip(parts, inside, strict=True)]
+        made = [columns(part, numbers, outs[step]) for step, part in parts]
         return like(tree, made) if out is None else out
     rows = [next(numbers) for _ in range(tree.size if is_array(tree) else 1)]
     numpy = sys.modules.get("numpy")
@@ -113,13 +112,14 @@ def columns(tree: Tree, numbers: Iterator[Any], out: Tree = None) -> Tree:
         return list(rows[0])
     if not is_array(tree) and isinstance(rows[0], numpy.ndarray) and out is None:
         return rows[0]
-    plain = all(isinstance(row, numpy.ndarray) or set(map(type, row)) == {float} for row in rows)
+    plain = all(isinstance(row, numpy.ndarray) or set(map(type, row)) <= {float} for row in rows)
     array = numpy.array(rows, dtype=float if plain else object).T.reshape(-1, *_shape(tree))
     if out is None:
         return array
-    if not is_array(out) or out.shape != array.shape or out.dtype != array.dtype:
+    if not is_array(out) or (out.shape, out.dtype) != (array.shape, array.dtype) or not out.flags.writeable:
         what = f"an array of shape {array.shape} and dtype {array.dtype}"
-        raise ArgumentError(f"out= is {described(out)}, where the result is {what}.", f"Pass {what}.")
+        also = "" if not is_array(out) else f" and dtype {out.dtype}" + ", read-only" * (not out.flags.writeable)
+        raise ArgumentError(f"out= is {described(out)}{also}, where the result is {what}.", f"Pass {what}.")
     out[...] = array
     return out
 
