@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any
 
 from autograd_mini.compile.arguments import Arguments, Axes
@@ -24,6 +25,7 @@ from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.sums import mean, sum
 from autograd_mini.nn.binding import functional_call
 from autograd_mini.nn.module import Module
+from autograd_mini.program.stack import recording
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.trees import Tree
 
@@ -89,6 +91,9 @@ class Jit:
     def __reduce__(self) -> tuple[Any, ...]:
         return Jit, (self.function, *self._options)
 
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
     def __repr__(self) -> str:
         name = getattr(self.function, "__qualname__", type(self.function).__name__)
         return f"<jit of {name}, compiled for {counted(len(self._compiled), 'structure')} of arguments>"
@@ -121,7 +126,10 @@ class Jit:
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         given = Arguments(self, self._with_parameters(args), kwargs)
         if is_tracing() or given.records:
-            return self._directly(given)
+            return self._directly(given, out)
+        hooks = recording().hooks
+        if hooks.checked is not None or hooks.reports:  # they watch numbers, and a tape has both arms of a branch
+            return trees.mapped(lambda number: number.data, self._directly(given, out))
         is_batch = given.samples is not None and self.reduce is None
         if out is not None and not is_batch:
             raise ArgumentError(
@@ -172,14 +180,14 @@ class Jit:
         stats = Stats({"traced": len(traced), "optimized": len(tape)}, counts, seconds, backend, why)
         return Compiled(tape, trees.rebuilt(result, iter([0.0] * len(leaves))), ready, stats)
 
-    def _directly(self, given: Arguments) -> Any:
+    def _directly(self, given: Arguments, out: Any) -> Any:
         """Call the function itself, sample by sample: an outer derivative or trace records what it does."""
         if given.samples is None:
             return self.call(*given.args, **given.kwargs)
         results = [self.call(*given.sample(i), **given.kwargs) for i in range(given.samples)]
         rows = [[leaf for _, leaf in trees.numbers(result)] for result in results]
         if self.reduce is None:
-            return trees.columns(results[0], iter(zip(*rows, strict=True)))
+            return trees.columns(results[0], iter(zip(*rows, strict=True)), out)
         return trees.rebuilt(results[0], iter([_REDUCTIONS[self.reduce](column) for column in zip(*rows, strict=True)]))
 
 

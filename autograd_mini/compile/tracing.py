@@ -185,12 +185,11 @@ class Builder:
         """The user's function, run on registers: it is a decomposition if it uses only what this package knows."""
         try:
             result = row.function(*[Unrecorded(x) for x in registers])
-        except TraceError:
-            raise
         except Exception as error:  # the user's code is made for floats and may raise anything
+            what = str(error).partition("\n")[0]
             raise TraceError(
                 f"The operation {row.name!r} cannot be compiled: its function takes floats only "
-                f"({type(error).__name__}: {error}).",
+                f"({type(error).__name__}: {what}).",
                 "Write it with this package's functions (am.exp, not math.exp), which take registers too.",
             ) from error
         return self.register_of(result.data if isinstance(result, Unrecorded) else as_number(result))

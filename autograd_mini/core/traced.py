@@ -54,8 +54,8 @@ def _bare(operand: Any, where: str) -> Any:
         return ZERO
     if isinstance(operand, Methods):
         raise OperandError(
-            f"{where} got {shown(operand)} while tracing: recording numbers and formulas do not mix.",
-            "Use plain numbers inside, or make the number an argument of the traced function.",
+            f"{where} got {shown(operand)} while tracing, where a number with a graph is unknown.",
+            "Make it an argument of the traced function (parameters of a model: functional_call), or use its .data.",
         )
     number = as_number(operand)
     if number is None:
