@@ -54,6 +54,20 @@ class Stats:
     calls: int = 0
     conversions: int = 0
 
+    def __str__(self) -> str:
+        times = {stage: f"{1e3 * seconds:,.2f} ms" for stage, seconds in self.seconds.items()}
+        rows = [
+            ("trace", times["trace"], counted(self.nodes["traced"], "instruction")),
+            ("verify", times["verify"], ""),
+            ("passes", times["passes"], counted(self.nodes["optimized"], "instruction")),
+            *[(f"  {name}", "", f"{count:,} changed") for name, count in self.passes.items() if count],
+            ("backend", times["backend"], f"{self.backend}: {self.why}"),
+        ]
+        width = max(len(time) for _, time, _ in rows)
+        lines = [f"{stage:13}{time:>{width}}   {what}".rstrip() for stage, time, what in rows]
+        converted = f"; the last one converted {counted(self.conversions, 'argument')} to floats"
+        return "\n".join([*lines, counted(self.calls, "call") + converted * bool(self.conversions)])
+
 
 @dataclass
 class Compiled:

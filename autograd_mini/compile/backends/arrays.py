@@ -29,6 +29,7 @@ class Program:
     """
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
+        self._reduce = reduce
         tape, _ = optimized(expanded(tape, EXPANDED))
         is_batched = batched_registers(tape)
         self._strips = Strips(tape, is_batched, reduce) if any(is_batched) else None
@@ -45,10 +46,21 @@ class Program:
         """
         with np.errstate(all="ignore"):
             found = self._levels.run(numbers, self._places)
-            if self._strips is None or samples is None:
+            if samples is None:
                 return found
+            if self._strips is None:
+                return _repeated(found, samples, self._reduce)
             return self._strips.run(numbers, samples, dict(zip(self._strips.shared, found, strict=True)))
 
     def text(self) -> str:
         """The calls of NumPy: those for one sample or for what all samples share, then those for each strip."""
         return "\n".join([*self._levels.lines(), *(self._strips.lines() if self._strips is not None else ())])
+
+
+def _repeated(found: list[float], samples: int, reduce: str | None) -> list[Any]:
+    """The results of a batch whose samples have no numbers of their own."""
+    rows = [np.full(samples, number) for number in found]
+    if reduce is None:
+        return rows
+    totals = [np.add.accumulate(row)[-1] if samples else np.float64(0.0) for row in rows]
+    return [float(total / samples if reduce == "mean" else total) for total in totals]

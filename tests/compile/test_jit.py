@@ -1,0 +1,515 @@
+"""Compiled functions: transforms and models, what is traced anew, and what calls the function itself."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import itertools
+import math
+import pickle
+import threading
+from collections import OrderedDict, namedtuple
+
+import numpy as np
+import pytest
+import sympy
+
+import autograd_mini as am
+from autograd_mini.compile.backends import BACKENDS
+from autograd_mini.core.row import TABLE
+from tests.compile.programs import bits, leaves
+
+Pair = namedtuple("Pair", "x y")
+
+
+def f(x, y):
+    return am.exp(x * y) + am.sin(x) / y
+
+
+def h(xs):
+    return am.sum([am.sqrt(x * x + 1.0) * xs[0] for x in xs]) * am.maximum(*xs)
+
+
+def agree(a, b, digits=14):
+    return all(
+        math.isclose(x, y, rel_tol=10.0**-digits, abs_tol=10.0**-digits)
+        for x, y in zip(leaves(a), leaves(b), strict=True)
+    )
+
+
+XS = [0.3, -0.2, 1.5]
+NESTINGS = {
+    "grad": (am.grad(f, (0, 1)), 0.5, 2.0),
+    "grad of grad": (am.grad(am.grad(f), 1), 0.5, 2.0),
+    "third": (am.grad(am.grad(am.grad(f))), 0.5, 2.0),
+    "value_and_grad": (am.value_and_grad(h), XS),
+    "value_and_grad with something else": (
+        am.value_and_grad(lambda x: (x * x, {"a": am.exp(x), "b": [x, 1.0]}), has_aux=True), 0.5,
+    ),
+    "hessian": (am.hessian(h), XS),
+    "hessian of an array": (am.hessian(lambda xs: h(list(xs))), np.array(XS)),
+    "jacobian": (am.jacobian(lambda xs: [x * xs[0] / xs[1] for x in xs]), XS),
+    "jacobian of an array": (am.jacobian(lambda xs: xs * xs[0] - xs[::-1]), np.array(XS)),
+    "jvp": (lambda x, t: am.jvp(f, (x, 2.0), (t, 1.0)), 0.5, 2.0),
+    "vjp": (lambda x, t: am.vjp(f, x, 2.0)[1](t), 0.5, 2.0),
+    "hvp": (lambda xs, v: am.hvp(h, (xs,), (v,)), XS, [1.0, 0.0, 2.0]),
+    "grad of jvp": (am.grad(lambda x: am.jvp(f, (x, 2.0), (x, 1.0))[1]), 0.5),
+    "jvp of grad": (lambda x: am.jvp(am.grad(f), (x, 2.0), (1.0, 0.0)), 0.5),
+    "hessian of a penalty": (am.hessian(lambda xs: am.sum([g * g for g in am.grad(h)(xs)])), XS),
+    "a dict": (am.grad(lambda p: p["w"][0] * p["w"][1] + p["b"]), {"w": [2.0, 5.0], "b": 1.0}),
+    "a named tuple": (am.value_and_grad(lambda p: p.x / p.y), Pair(1.0, 3.0)),
+    "an ordered dict": (am.grad(lambda p: p["b"] - p["a"] * 2.0), OrderedDict(b=1.0, a=2.0)),
+    "None": (lambda x, nothing: [x * 2.0, nothing], 1.5, None),
+    "a constant": (lambda x: [x, 3.0], 1.0),
+    "no arguments": (lambda: am.exp(1.0),),
+    "an array without dimensions": (lambda x: x * 2.0, np.array(1.5)),
+    "a matrix": (lambda a: a @ a.T, np.arange(6.0).reshape(2, 3)),
+    "a composite": (am.grad(am.composite(lambda x: am.relu(x) * x)), 0.5),
+    "stop_gradient": (am.grad(lambda x: am.stop_gradient(x) * x), 3.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", NESTINGS)
+def test_transforms(name, backend):
+    """Every transform, nested, and every structure gives what the function itself gives."""
+    function, *args = NESTINGS[name]
+    compiled, expected = am.jit(function, backend=backend), function(*args)
+    found = compiled(*args)
+    assert agree(found, expected)
+    assert isinstance(found, float) if isinstance(expected, float) else type(found) is type(expected)
+    assert bits(compiled(*args)) == bits(found)
+    assert compiled.stats.calls == 2
+
+
+LOSSES = {
+    "cross_entropy": lambda z: am.cross_entropy(z, 1),
+    "log_softmax": lambda z: am.log_softmax(z)[0] * z[1],
+    "softmax": lambda z: am.softmax(z)[2],
+    "binary_cross_entropy": lambda z: am.binary_cross_entropy(z[0], 0.3),
+    "huber": lambda z: am.huber(z[0], z[1]),
+    "norm": lambda z: am.norm(z),
+    "take": lambda z: am.take(z, am.where(z[0] > 0.0, 1.0, 2.0)) * z[0],
+    **{name: functools.partial(lambda name, z: getattr(am, name)(z[0]) * z[1], name) for name in (
+        "sigmoid tanh relu leaky_relu elu selu gelu silu softplus softsign log_sigmoid hard_tanh".split())},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_functions(name):
+    """Functions that are composed of others, their gradients and Hessians, one sample and a batch, at kinks too."""
+    points = [[*p] for p in itertools.product([-30.0, -1.0, -0.0, 0.0, 0.7, 40.0], [-2.0, 0.0, 1.0], [0.5, 1e-9])]
+    for transform in (am.value_and_grad, am.hessian):
+        function = transform(LOSSES[name])
+        one, many = am.jit(function), am.jit(function, in_axes=0)
+        results = leaves_by_sample(many(points), len(points))
+        for point, result in zip(points, results, strict=True):
+            expected = function(point)
+            assert agree(one(point), expected, 13), point
+            assert agree(result, leaves(expected), 13), point
+
+
+def leaves_by_sample(result, samples):
+    columns = [np.asarray(leaf).reshape(samples, -1).T for leaf in flat(result)]
+    return [[float(row[i]) for column in columns for row in column] for i in range(samples)]
+
+
+def flat(result):
+    return [leaf for part in result for leaf in flat(part)] if isinstance(result, (list, tuple)) else [result]
+
+
+# -- inside and outside ------------------------------------------------------------------------------------------------
+
+
+def test_compiled_inside_compiled():
+    """A compiled function inside another one is traced with it, a batch of them too."""
+    inner = am.jit(f)
+    outer = am.jit(am.grad(lambda x: inner(x, 2.0) * inner(2.0, x)))
+    assert outer(0.5) == am.grad(lambda x: f(x, 2.0) * f(2.0, x))(0.5)
+    assert inner.stats if inner._compiled else True
+    assert not inner._compiled
+    batch = am.jit(f, in_axes=(0, None), reduce="mean")
+    assert am.jit(am.grad(lambda w: batch([0.5, 0.6], w)))(2.0) == am.grad(lambda w: (f(0.5, w) + f(0.6, w)) / 2.0)(2.0)
+    assert am.jit(lambda x: inner(x, 2.0), in_axes=0)([0.5, 0.6]).tolist() == [f(0.5, 2.0), f(0.6, 2.0)]
+
+
+def test_derivatives_of_compiled_functions():
+    """Whoever differentiates a compiled function from outside gets the derivative of the function itself."""
+    compiled = am.jit(f)
+    compiled(1.0, 1.0)
+    assert am.grad(compiled, (0, 1))(0.5, 2.0) == am.grad(f, (0, 1))(0.5, 2.0)
+    assert am.hessian(am.jit(h))(XS) == am.hessian(h)(XS)
+    assert am.jvp(compiled, (0.5, 2.0), (1.0, 0.0)) == am.jvp(f, (0.5, 2.0), (1.0, 0.0))
+    x = am.Value(0.5)
+    compiled(x, 2.0).backward()
+    assert x.grad == am.grad(f)(0.5, 2.0)
+    batch = am.jit(f, in_axes=(0, None))
+    total = am.sum(batch([am.Value(1.0), x], 2.0))
+    total.backward()
+    assert x.grad == 2.0 * am.grad(f)(0.5, 2.0)
+    assert am.grad(lambda w: am.jit(f, in_axes=(0, None), reduce="sum")([0.5, 0.6], w))(2.0) == am.grad(
+        lambda w: f(0.5, w) + f(0.6, w)
+    )(2.0)
+
+
+def test_formulas():
+    """Symbols pass through a compiled function."""
+    x = sympy.Symbol("x", real=True)
+    assert am.jit(lambda x: x * x + 1)(x) == x**2 + 1
+    assert "x**2" in str(am.symbolic.formula(am.jit(lambda x: x * x), "x"))
+
+
+def test_provenance():
+    """Under `provenance`, the answer is the same."""
+    with am.provenance():
+        assert am.jit(am.grad(f))(0.5, 2.0) == am.grad(f)(0.5, 2.0)
+
+
+def test_checked():
+    """Under `checked`, the function itself runs: it raises where eager mode does, and not behind a branch."""
+    root, safe = am.jit(am.grad(am.sqrt)), am.jit(am.value_and_grad(lambda x: am.where(x > 0.0, am.log(x), x)))
+    assert root(0.0) == math.inf
+    with am.checked():
+        with pytest.raises(am.NonFiniteError, match="sqrt"):
+            root(0.0)
+        assert root(4.0) == 0.25
+        assert safe(1.0) == (0.0, 1.0)
+        model = am.nn.MLP(1, [1], seed=0)
+        assert type(am.jit(model)([1.0])) is float
+
+
+def test_kinks():
+    """Under `kinks`, they are reported as in eager mode."""
+    slope = am.jit(am.grad(abs))
+    slope(0.0)
+    with am.kinks() as found:
+        assert slope(0.0) == 0.0
+    assert "abs" in str(found)
+
+
+def test_no_grad():
+    """Inside `no_grad`, a compiled derivative is a derivative; `no_grad` inside the function makes a constant."""
+
+    def constant(x):
+        with am.no_grad():
+            return x * x
+
+    with am.no_grad():
+        assert am.jit(am.grad(f))(0.5, 2.0) == am.grad(f)(0.5, 2.0)
+    assert am.jit(am.grad(lambda x: constant(x) * x))(3.0) == 9.0
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_model():
+    """A compiled module reads its parameters at each call, so it need not be compiled again after a step."""
+    model = am.nn.MLP(2, [3, 1], seed=1)
+    compiled = am.jit(model)
+    before = compiled([0.1, 0.2])
+    assert before == model([0.1, 0.2]).data
+    for parameter in model.parameters():
+        parameter.data *= 2.0
+    assert compiled([0.1, 0.2]) == model([0.1, 0.2]).data != before
+    assert len(compiled._compiled) == 1
+    assert am.jit(model, in_axes=0)(np.array([[0.1, 0.2]] * 3)).tolist() == [model([0.1, 0.2]).data] * 3
+    assert am.jit(model, in_axes=(0,))([[0.1, 0.2]]).tolist() == [model([0.1, 0.2]).data]
+    assert compiled.tape.inputs[:2] == ("layers.0.neurons.0.w.0", "layers.0.neurons.0.w.1")
+    assert compiled.tape.inputs[-2:] == ("x[0]", "x[1]")
+
+
+def test_a_step_of_training():
+    """The mean gradient over a batch is that of a loop over the samples."""
+    model = am.nn.MLP(2, [4, 2], seed=1)
+    params = model.state_dict()
+    inputs, targets = [[0.1 * i, 0.2] for i in range(6)], [i % 2 for i in range(6)]
+
+    def loss(params, x, target):
+        logits = am.nn.functional_call(model, params, (x,))
+        return am.sum(logits) - am.take(logits, target) * 2.0
+
+    step = am.jit(am.value_and_grad(loss), in_axes=(None, 0, 0), reduce="mean")
+    value, slopes = step(params, inputs, targets)
+    each = [am.value_and_grad(loss)(params, x, t) for x, t in zip(inputs, targets, strict=True)]
+    assert math.isclose(value, sum(v for v, _ in each) / 6.0, rel_tol=1e-14)
+    assert list(slopes) == list(params)
+    for name, slope in slopes.items():
+        assert math.isclose(slope, sum(g[name] for _, g in each) / 6.0, rel_tol=1e-12, abs_tol=1e-15)
+
+
+def test_a_module_with_a_static_argument():
+    """Positions of static arguments count from the first argument of the call."""
+
+    class Repeated(am.nn.Module):
+        def __init__(self):
+            self.w = am.Value(3.0)
+
+        def __call__(self, n, x):
+            return am.sum([self.w * x for _ in range(n)])
+
+    compiled = am.jit(Repeated(), static_argnums=0)
+    assert (compiled(2, 1.0), compiled(3, 1.0)) == (6.0, 9.0)
+    with pytest.raises(am.TraceError, match="static_argnums"):
+        am.jit(Repeated())(2, 1.0)
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+
+def test_static_arguments():
+    """A static argument is compiled for anew at each value; equal numbers of another type or sign are others."""
+    power = am.jit(lambda x, n: x**n, static_argnums=1)
+    assert [power(3.0, n) for n in (0, 1, 2, 2)] == [1.0, 3.0, 9.0, 9.0]
+    assert len(power._compiled) == 3
+    scaled = am.jit(lambda x, k: x * k[0], static_argnums=-1)
+    assert [str(scaled(1.0, (k,))) for k in (0.0, -0.0)] == ["0.0", "-0.0"]
+    kind = am.jit(lambda x, k: x * (2.0 if k is True else 3.0), static_argnums=(1,))
+    assert [kind(1.0, True), kind(1.0, 1)] == [2.0, 3.0]
+    default = am.jit(lambda x, n=2: x**n, static_argnums=1)
+    assert (default(3.0), default(3.0, 3)) == (9.0, 27.0)
+    assert am.jit(lambda *xs: xs[0], static_argnums=5)(2.0) == 2.0
+
+
+def test_structures_are_compiled_once():
+    """A tape serves all calls with one structure of arguments; another structure gets another tape."""
+    calls = []
+
+    def counted(x, scale=1.0):
+        calls.append(x)
+        return am.sum(list(x.values()) if isinstance(x, dict) else list(x)) * scale
+
+    compiled = am.jit(counted)
+    for x in ([1.0, 2.0], [3.0, 4.0], (1.0, 2.0), [1.0, 2.0, 3.0], {"a": 1.0}, {"b": 1.0}, np.ones(3), np.zeros(3)):
+        compiled(x)
+    assert len(calls) == 6
+    assert compiled([1.0, 2.0], scale=3.0) == 9.0
+    assert compiled({"b": 2.0, "a": 5.0}) == compiled({"a": 5.0, "b": 2.0}) == 7.0
+
+
+def test_order_of_dicts():
+    """Numbers of a dict belong to their keys, in whatever order it holds them, for each sample too."""
+    minus = am.jit(lambda p: p["a"] - p["b"])
+    assert minus({"a": 5.0, "b": 1.0}) == minus({"b": 1.0, "a": 5.0}) == 4.0
+    many = am.jit(lambda p: p["a"] - p["b"], in_axes=0)
+    assert many([{"a": 5.0, "b": 1.0}, {"b": 1.0, "a": 5.0}]).tolist() == [4.0, 4.0]
+    assert many({"b": [1.0, 2.0], "a": [5.0, 7.0]}).tolist() == [4.0, 5.0]
+
+
+def test_axes():
+    """`in_axes` may be any axis of an array, of arrays in a structure too."""
+    a = np.arange(24.0).reshape(2, 3, 4)
+
+    def g(x, k):
+        return x[0][1] * k - x[1][0]
+
+    for axis, samples in ((0, None), (1, 3), (2, 4), (-1, 4), (-2, 3)):
+        if samples is None:
+            continue
+        moved = np.moveaxis(a, axis, 0)
+        found = am.jit(g, in_axes=(axis, None))(a, 2.0)
+        assert found.tolist() == [g(moved[i], 2.0) for i in range(samples)]
+    both = am.jit(lambda p: p["x"] * p["y"][0], in_axes=0)
+    assert both({"x": np.arange(3.0), "y": [np.ones(3) * 2.0]}).tolist() == [0.0, 2.0, 4.0]
+    assert am.jit(lambda p: p[0] * p[1], in_axes=0)(([1.0, 2.0], [3.0, 4.0])).tolist() == [2.0, 12.0]
+    assert am.jit(lambda p: p[0] * p[1], in_axes=0)([(1.0, 2), (3.0, 4)]).tolist() == [2.0, 12.0]
+
+
+def test_no_numbers_in_a_batch():
+    """Samples without numbers are samples all the same."""
+    for backend in BACKENDS:
+        assert am.jit(lambda x: 2.0, in_axes=0, backend=backend)(np.empty((3, 0))).tolist() == [2.0] * 3
+        assert am.jit(lambda x: 2.0, in_axes=0, reduce="sum", backend=backend)(np.empty((3, 0))) == 6.0
+        assert am.jit(lambda x, w: w, in_axes=(0, None), backend=backend)([1.0, 2.0], 5.0).tolist() == [5.0, 5.0]
+        assert am.jit(lambda x, w: w, in_axes=(0, None), reduce="sum", backend=backend)([1.0, 2.0], 5.0) == 10.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_out(backend):
+    """`out=` takes arrays for the results: of the right shape and type, each for its own part."""
+    compiled = am.jit(lambda x: {"a": x[0] * 2.0, "b": x}, in_axes=0, backend=backend)
+    xs = np.arange(6.0).reshape(3, 2)
+    out = {"b": np.zeros((3, 2)), "a": np.zeros(3)}
+    assert compiled(xs, out=out) is out
+    assert out["a"].tolist() == [0.0, 4.0, 8.0]
+    assert out["b"].tolist() == xs.tolist()
+    assert compiled(xs)["a"].tolist() == [0.0, 4.0, 8.0]
+    square = am.jit(lambda x: x * x, in_axes=0, backend=backend)
+    assert square(xs[:, 1], out=xs[:, 1]).tolist() == [1.0, 9.0, 25.0]
+    frozen = np.zeros(3)
+    frozen.flags.writeable = False
+    for wrong in (np.zeros(2), np.zeros((3, 1)), np.zeros(3, "f4"), [0.0] * 3, frozen, {"a": np.zeros(3)}):
+        with pytest.raises(am.ArgumentError, match="out="):
+            square(np.ones(3), out=wrong)
+    for wrong in ({"a": np.zeros(3)}, {"a": np.zeros(3), "c": np.zeros((3, 2))}, np.zeros(3)):
+        with pytest.raises(am.ArgumentError, match="Give it the same structure"):
+            compiled(np.ones((3, 2)), out=wrong)
+    for other in (am.jit(lambda x: x), am.jit(lambda x: x, in_axes=0, reduce="sum")):
+        with pytest.raises(am.ArgumentError, match="out= takes arrays"):
+            other([1.0], out=np.zeros(1))
+
+
+WRONG = {
+    "one axis too many": (dict(in_axes=(0, 0)), ([2.0],), r"in_axes is \(0, 0\), for 1 positional argument"),
+    "no such axis": (dict(in_axes=3), (np.ones((2, 2)),), r"x has no axis 3: it is an array of shape \(2, 2\)"),
+    "a number": (dict(in_axes=0), (2.0,), "x is 2.0, which has no axis"),
+    "sizes": (dict(in_axes=0), ([2.0], [1.0, 2.0]), "x has 1 sample, but y has 2"),
+    "sizes of arrays": (dict(in_axes=(1, 0)), (np.ones((2, 3)), np.ones(2)), "x has 3 samples, but y has 2"),
+    "ragged": (dict(in_axes=0), ([[2.0], [1.0, 2.0]],), r"x\[1\] is a list of 2: .*, but the first sample is a list of 1"),
+    "other keys": (dict(in_axes=0), ([{"a": 1.0}, {"b": 2.0}],), r"x\[1\] is a dict of 1: {'b': 2.0}, but the first"),
+    "deep": (dict(in_axes=0), ([[1.0, [2.0]], [[1.0], 2.0]],), r"x\[1\]"),
+    "axis of a list": (dict(in_axes=1), ([[1.0, 2.0]],), "in_axes is 1 for x, a list, whose entries are the samples"),
+    "text": ({}, ("a",), "The argument x of a function compiled by jit.* not str: 'a'.(.|\n)*float\\(text\\)"),
+    "text in a batch": (dict(in_axes=0), (np.array(["a", "b"]),), "not str_"),
+    "objects": ({}, (np.array([1.0, "a"], object),), "not str: 'a'"),
+    "complex": ({}, (1j,), "Values are real"),
+    "complex in a batch": (dict(in_axes=0), (np.array([1j]),), "Values are real"),
+    "dates": (dict(in_axes=0), (np.array(["2020-01-01"], "M8[D]"),), "not datetime64"),
+    "masks": (dict(in_axes=0), (np.ma.array([1.0, 2.0], mask=[0, 1]),), "Masks are not supported"),
+    "a set": ({}, ({1.0, 2.0},), "not set"),
+    "a generator": ({}, ((x for x in [1.0]),), "not generator"),
+    "static list": (dict(static_argnums=1), (2.0, [3]), "The static argument y is .* which has no hash"),
+    "no static argument": (dict(static_argnums=2), (2.0,), "there is no argument 2: the function takes 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments(name):
+    """An argument that cannot be right is an error that names it and says what to do."""
+    options, args, message = WRONG[name]
+    with pytest.raises((am.ArgumentError, am.OperandError), match=message) as caught:
+        am.jit(lambda x, y=1.0: x * y, **options)(*args)
+    assert "do:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(reduce="max", in_axes=0), "There is no reduction 'max'"),
+        (dict(reduce="sum"), "in_axes says that there is none"),
+        (dict(reduce="sum", in_axes=(None, None)), "in_axes says that there is none"),
+        (dict(in_axes=0.0), r"in_axes is 0\.0"),
+        (dict(in_axes=True), "in_axes is True"),
+        (dict(in_axes=({"a": 0},)), "in_axes is"),
+        (dict(static_argnums="n"), "static_argnums is 'n'"),
+        (dict(static_argnums=(1, None)), "static_argnums is"),
+    ],
+)
+def test_wrong_options(options, message):
+    """An option that cannot be right is an error at once."""
+    with pytest.raises((am.ArgumentError, am.OperandError), match=message):
+        am.jit(f, **options)
+
+
+def test_wrong_results():
+    """What is not a number cannot be a result; the error names the part."""
+    x = am.Value(1.0)
+    for function, message in (
+        (lambda x: "a", "The result of the compiled function is 'a'"),
+        (lambda x: [x, x > 0.0], r"The result\[1\] is the answer of a comparison"),
+        (lambda y: {"a": x}, r"The result\['a'\] of the compiled function is Value(.|\n)*argument of the function"),
+        (lambda x: (t for t in [x]), "generator"),
+        (lambda x: 1j, "1j"),
+    ):
+        with pytest.raises(am.OperandError, match=message):
+            am.jit(function)(1.0)
+    with pytest.raises(am.OperandError, match=r"jit\(f\)\(x\)"):
+        am.jit(3.0)
+    with pytest.raises(am.ArgumentError, match="Call it first"):
+        _ = am.jit(f).tape
+
+
+# -- users' operations -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def operations():
+    """The table, and afterwards what it was."""
+    names = {*TABLE}
+    yield
+    for name in {*TABLE} - names:
+        del TABLE[name]
+
+
+@pytest.mark.usefixtures("operations")
+def test_a_users_operation():
+    """Written with this package's functions, it works on all backends; with `math`, the error names it."""
+    good = am.primitive("good", lambda x, y: 2.0 * am.exp(x) * y, lambda z, x, y: (z, 2.0 * am.exp(x)))
+    function = am.value_and_grad(lambda x, y: good(x, y) * x, (0, 1))
+    for backend in BACKENDS:
+        assert agree(am.jit(function, backend=backend)(0.5, 2.0), function(0.5, 2.0))
+        value, (by_x, by_y) = am.jit(function, in_axes=0, backend=backend)([0.5, 0.7], [2.0, 3.0])
+        assert agree([value[1], by_x[1], by_y[1]], leaves(function(0.7, 3.0)))
+    assert agree(am.jit(am.hessian(lambda x: good(x[0], x[1])))([0.5, 2.0]), am.hessian(lambda x: good(*x))([0.5, 2.0]))
+    floats = am.primitive("floats", lambda x: math.exp(x), lambda y, x: (y,))
+    branch = am.primitive("branch", lambda x: x if x > 0.0 else 2.0 * x, lambda y, x: (1.0 if x > 0.0 else 2.0,))
+    for operation in (floats, branch):
+        for backend in BACKENDS:
+            with pytest.raises(am.TraceError, match=rf"The operation '{operation.__name__}' cannot be compiled"):
+                am.jit(operation, backend=backend)(1.0)
+            with pytest.raises(am.TraceError, match=r"this package's functions \(am.exp, not math.exp\)"):
+                am.jit(am.grad(operation), backend=backend)(1.0)
+
+
+# -- as an object ------------------------------------------------------------------------------------------------------
+
+
+def test_pickling():
+    """A compiled function is pickled by its function and options, and compiles again; so does a copy."""
+    for compiled in (am.jit(h), am.jit(f, in_axes=(0, None), reduce="sum", backend="numpy")):
+        args = (XS,) if compiled.function is h else ([0.5, 0.6], 2.0)
+        expected = compiled(*args)
+        for other in (pickle.loads(pickle.dumps(compiled)), copy.deepcopy(compiled), copy.copy(compiled)):
+            assert not other._compiled
+            assert other(*args) == expected
+            assert other.tape == compiled.tape
+
+
+def test_threads():
+    """Threads may call and compile one function at once."""
+    compiled, found = am.jit(am.value_and_grad(h)), {}
+    expected = {n: am.value_and_grad(h)([0.1 * i for i in range(1, n)]) for n in range(3, 11)}
+    barrier = threading.Barrier(8)
+
+    def work(n):
+        barrier.wait()
+        found[n] = [compiled([0.1 * i for i in range(1, n)]) for _ in range(20)]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(agree(result, expected[n]) for n in expected for result in found[n])
+
+
+def test_a_method():
+    """As a decorator it keeps name and text of the function; a method's object is an argument, which can be static."""
+
+    class Scale:
+        def __init__(self, k):
+            self.k = k
+
+        @am.jit(static_argnums=0)
+        def times(self, x):
+            """k times x."""
+            return x * self.k
+
+    two, three = Scale(2.0), Scale(3.0)
+    assert (two.times(5.0), three.times(5.0)) == (10.0, 15.0)
+    assert am.jit(two.times.__func__.function.__get__(two))(5.0) == 10.0
+    assert (Scale.times.__name__, Scale.times.__doc__) == ("times", "k times x.")
+
+
+def test_statistics():
+    """`stats` says what compiling did; `repr` how often."""
+    compiled = am.jit(am.grad(f))
+    compiled(0.5, 2)
+    stats = compiled.stats
+    assert stats.nodes["traced"] > stats.nodes["optimized"] == len(compiled.tape)
+    assert stats.backend == "interpreter"
+    assert stats.conversions == 1
+    text = str(stats)
+    for part in ("interpreter", "one sample", "19 instructions", "identities", "3 changed", "1 call", "converted 1 argument"):
+        assert part in text
+    assert repr(compiled) == "<jit of f, compiled for 1 structure of arguments>"
+    assert am.jit(f, in_axes=0)([0.5], [2.0]) == f(0.5, 2.0)
