@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape
+from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape, TapeError, kind_of
 from autograd_mini.core.row import TABLE, float_of
 from autograd_mini.core.traced import RELATE
 
@@ -78,10 +78,17 @@ class Rewriting:
 
     def _rewritten(self, instruction: Instruction) -> int:
         for one in self._passes.get(instruction[0], ()):
+            first = len(self.instructions)
             replaced = one.rewrite(self, instruction)
             if replaced is not None:
+                last = len(self.instructions)
                 self.counts[one.name] += 1
-                self._authors.setdefault(replaced, f"the pass {one.name!r}")
+                self._authors |= dict.fromkeys(range(first, last), f"the pass {one.name!r}")
+                kind = kind_of(instruction[0])
+                if not (0 <= replaced < last and kind_of(self.instructions[replaced][0]) == kind):
+                    raise TapeError(
+                        f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
+                    )
                 return replaced
         return self.add(*instruction)
 

@@ -55,7 +55,9 @@ def run(steps, xs):
     pool = [*xs, *CONSTANTS]
     for name, *picks in steps:
         # A pick below 50 counts from the end, so that most results are used.
-        pool.append(OPERATIONS[name](*[pool[-1 - pick % len(pool)] if pick < 50 else pool[pick % len(pool)] for pick in picks]))
+        pool.append(
+            OPERATIONS[name](*[pool[-1 - pick % len(pool)] if pick < 50 else pool[pick % len(pool)] for pick in picks])
+        )
     return pool[-1]
 
 

@@ -82,6 +82,8 @@ def test_transforms(name, backend):
     assert compiled.stats.calls == 2
 
 
+ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign"]
+ACTIVATIONS += ["log_sigmoid", "hard_tanh"]
 LOSSES = {
     "cross_entropy": lambda z: am.cross_entropy(z, 1),
     "log_softmax": lambda z: am.log_softmax(z)[0] * z[1],
@@ -90,8 +92,7 @@ LOSSES = {
     "huber": lambda z: am.huber(z[0], z[1]),
     "norm": lambda z: am.norm(z),
     "take": lambda z: am.take(z, am.where(z[0] > 0.0, 1.0, 2.0)) * z[0],
-    **{name: functools.partial(lambda name, z: getattr(am, name)(z[0]) * z[1], name) for name in (
-        "sigmoid tanh relu leaky_relu elu selu gelu silu softplus softsign log_sigmoid hard_tanh".split())},
+    **{name: functools.partial(lambda name, z: getattr(am, name)(z[0]) * z[1], name) for name in ACTIVATIONS},
 }  # fmt: skip
 
 
@@ -349,26 +350,26 @@ def test_out(backend):
 
 
 WRONG = {
-    "one axis too many": (dict(in_axes=(0, 0)), ([2.0],), r"in_axes is \(0, 0\), for 1 positional argument"),
-    "no such axis": (dict(in_axes=3), (np.ones((2, 2)),), r"x has no axis 3: it is an array of shape \(2, 2\)"),
-    "a number": (dict(in_axes=0), (2.0,), "x is 2.0, which has no axis"),
-    "sizes": (dict(in_axes=0), ([2.0], [1.0, 2.0]), "x has 1 sample, but y has 2"),
-    "sizes of arrays": (dict(in_axes=(1, 0)), (np.ones((2, 3)), np.ones(2)), "x has 3 samples, but y has 2"),
-    "ragged": (dict(in_axes=0), ([[2.0], [1.0, 2.0]],), r"x\[1\] is a list of 2: .*, but the first sample is a list of 1"),
-    "other keys": (dict(in_axes=0), ([{"a": 1.0}, {"b": 2.0}],), r"x\[1\] is a dict of 1: {'b': 2.0}, but the first"),
-    "deep": (dict(in_axes=0), ([[1.0, [2.0]], [[1.0], 2.0]],), r"x\[1\]"),
-    "axis of a list": (dict(in_axes=1), ([[1.0, 2.0]],), "in_axes is 1 for x, a list, whose entries are the samples"),
+    "one axis too many": ({"in_axes": (0, 0)}, ([2.0],), r"in_axes is \(0, 0\), for 1 positional argument"),
+    "no such axis": ({"in_axes": 3}, (np.ones((2, 2)),), r"x has no axis 3: it is an array of shape \(2, 2\)"),
+    "a number": ({"in_axes": 0}, (2.0,), "x is 2.0, which has no axis"),
+    "sizes": ({"in_axes": 0}, ([2.0], [1.0, 2.0]), "x has 1 sample, but y has 2"),
+    "sizes of arrays": ({"in_axes": (1, 0)}, (np.ones((2, 3)), np.ones(2)), "x has 3 samples, but y has 2"),
+    "ragged": ({"in_axes": 0}, ([[2.0], [1.0, 2.0]],), r"x\[1\] is a list of 2: .*, but the first sample is a list"),
+    "other keys": ({"in_axes": 0}, ([{"a": 1.0}, {"b": 2.0}],), r"x\[1\] is a dict of 1: {'b': 2.0}, but the first"),
+    "deep": ({"in_axes": 0}, ([[1.0, [2.0]], [[1.0], 2.0]],), r"x\[1\]"),
+    "axis of a list": ({"in_axes": 1}, ([[1.0, 2.0]],), "in_axes is 1 for x, a list, whose entries are the samples"),
     "text": ({}, ("a",), "The argument x of a function compiled by jit.* not str: 'a'.(.|\n)*float\\(text\\)"),
-    "text in a batch": (dict(in_axes=0), (np.array(["a", "b"]),), "not str_"),
+    "text in a batch": ({"in_axes": 0}, (np.array(["a", "b"]),), "not str_"),
     "objects": ({}, (np.array([1.0, "a"], object),), "not str: 'a'"),
     "complex": ({}, (1j,), "Values are real"),
-    "complex in a batch": (dict(in_axes=0), (np.array([1j]),), "Values are real"),
-    "dates": (dict(in_axes=0), (np.array(["2020-01-01"], "M8[D]"),), "not datetime64"),
-    "masks": (dict(in_axes=0), (np.ma.array([1.0, 2.0], mask=[0, 1]),), "Masks are not supported"),
+    "complex in a batch": ({"in_axes": 0}, (np.array([1j]),), "Values are real"),
+    "dates": ({"in_axes": 0}, (np.array(["2020-01-01"], "M8[D]"),), "not datetime64"),
+    "masks": ({"in_axes": 0}, (np.ma.array([1.0, 2.0], mask=[0, 1]),), "Masks are not supported"),
     "a set": ({}, ({1.0, 2.0},), "not set"),
     "a generator": ({}, ((x for x in [1.0]),), "not generator"),
-    "static list": (dict(static_argnums=1), (2.0, [3]), "The static argument y is .* which has no hash"),
-    "no static argument": (dict(static_argnums=2), (2.0,), "there is no argument 2: the function takes 2"),
+    "static list": ({"static_argnums": 1}, (2.0, [3]), "The static argument y is .* which has no hash"),
+    "no static argument": ({"static_argnums": 2}, (2.0,), "there is no argument 2: the function takes 2"),
 }  # fmt: skip
 
 
@@ -384,14 +385,14 @@ def test_wrong_arguments(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(reduce="max", in_axes=0), "There is no reduction 'max'"),
-        (dict(reduce="sum"), "in_axes says that there is none"),
-        (dict(reduce="sum", in_axes=(None, None)), "in_axes says that there is none"),
-        (dict(in_axes=0.0), r"in_axes is 0\.0"),
-        (dict(in_axes=True), "in_axes is True"),
-        (dict(in_axes=({"a": 0},)), "in_axes is"),
-        (dict(static_argnums="n"), "static_argnums is 'n'"),
-        (dict(static_argnums=(1, None)), "static_argnums is"),
+        ({"reduce": "max", "in_axes": 0}, "There is no reduction 'max'"),
+        ({"reduce": "sum"}, "in_axes says that there is none"),
+        ({"reduce": "sum", "in_axes": (None, None)}, "in_axes says that there is none"),
+        ({"in_axes": 0.0}, r"in_axes is 0\.0"),
+        ({"in_axes": True}, "in_axes is True"),
+        ({"in_axes": ({"a": 0},)}, "in_axes is"),
+        ({"static_argnums": "n"}, "static_argnums is 'n'"),
+        ({"static_argnums": (1, None)}, "static_argnums is"),
     ],
 )
 def test_wrong_options(options, message):
@@ -509,7 +510,15 @@ def test_statistics():
     assert stats.backend == "interpreter"
     assert stats.conversions == 1
     text = str(stats)
-    for part in ("interpreter", "one sample", "19 instructions", "identities", "3 changed", "1 call", "converted 1 argument"):
+    for part in (
+        "interpreter",
+        "one sample",
+        "19 instructions",
+        "identities",
+        "3 changed",
+        "1 call",
+        "converted 1 argument",
+    ):
         assert part in text
     assert repr(compiled) == "<jit of f, compiled for 1 structure of arguments>"
     assert am.jit(f, in_axes=0)([0.5], [2.0]) == f(0.5, 2.0)
