@@ -27,6 +27,7 @@ from autograd_mini.check.engines import check_engine as check_engine
 from autograd_mini.check.gradients import check_grads as check_grads
 from autograd_mini.watch.finiteness import checked as checked
 from autograd_mini.core.table import clip as clip
+from autograd_mini.compile.comparison import compare as compare
 from autograd_mini.program.scopes import composite as composite
 from autograd_mini.core.table import cos as cos
 from autograd_mini.core.table import cosh as cosh
@@ -135,6 +136,7 @@ __all__ = [
     "check_grads",
     "checked",
     "clip",
+    "compare",
     "composite",
     "cos",
     "cosh",
