@@ -9,14 +9,14 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
 from autograd_mini.compile.arguments import Arguments, Axes
 from autograd_mini.compile.backends import choose, program
 from autograd_mini.compile.passes import optimized
-from autograd_mini.compile.tape import Tape
+from autograd_mini.compile.tape import Place, Tape
 from autograd_mini.compile.tracing import is_tracing, tracing
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number
@@ -25,6 +25,7 @@ from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.sums import mean, sum
 from autograd_mini.nn.binding import functional_call
 from autograd_mini.nn.module import Module
+from autograd_mini.program.source import Site
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.trees import Tree
@@ -76,7 +77,8 @@ class Compiled:
     tape: Tape
     result: Tree  # the structure of the result, with any numbers
     program: Any
-    stats: Stats = field(compare=False)
+    sites: dict[Place, Site]
+    stats: Stats
 
 
 class Jit:
@@ -192,7 +194,7 @@ class Jit:
         stages = ("trace", "verify", "passes", "backend")
         seconds = {stage: end - start for stage, start, end in zip(stages, times, times[1:], strict=False)}
         stats = Stats({"traced": len(traced), "optimized": len(tape)}, counts, seconds, backend, why)
-        return Compiled(tape, trees.rebuilt(result, iter([0.0] * len(leaves))), ready, stats)
+        return Compiled(tape, trees.rebuilt(result, iter([0.0] * len(leaves))), ready, builder.sites, stats)
 
     def _directly(self, given: Arguments, out: Any) -> Any:
         """Call the function itself, sample by sample: an outer derivative or trace records what it does."""

@@ -77,6 +77,7 @@ class Builder:
         self._caller = caller
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._places: list[tuple[CodeType, int] | None] = []
+        self.sites: dict[Place, Site] = {}  # of the places on the tape, which can be pickled, as sites cannot
 
     def input(self, name: str, batched: bool = False) -> Register:
         """Add an input, which has one number per sample if it is batched."""
@@ -113,6 +114,7 @@ class Builder:
         sites = {place: Site(*place) for place in self._places if place is not None}
         known = {place: Place(site.file, site.line, site.expression) for place, site in sites.items()}
         places = tuple([None if place is None else known[place] for place in self._places])
+        self.sites = {known[place]: site for place, site in sites.items()}
         return Tape(tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places).verify()
 
     @property

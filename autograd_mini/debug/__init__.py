@@ -7,7 +7,7 @@ editors). The first use imports them, because `import autograd_mini` must stay f
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from autograd_mini.engine import Value, is_node
@@ -42,21 +42,24 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def trace(v: Value, seed: float = 1.0) -> Trace:
+def trace(v: Value | Callable[..., Any], *args: Any, seed: float = 1.0) -> Trace:
     """Record every step of `v.backward()`, so that you can step through it forwards and backwards in time.
 
     Neither the graph nor any `.grad` changes. If you record the computation under `with am.provenance(calls=True):`,
     every step knows its place in your program.
 
     Args:
-        v: the value to differentiate.
+        v: the value to differentiate; or a function compiled by `jit`, which then runs instruction by instruction on
+            the interpreter, with the names of `print(f.tape)` and the places in your program.
+        args: the arguments of the compiled function; of a batch, the first sample is shown. If it returns several
+            numbers, the sweep differentiates their sum.
         seed: the derivative to start with, as in `backward(seed)`.
 
     Returns:
         a `Trace`: a sequence of `Step`s and a position among them.
 
     Raises:
-        OperandError: v is not a `Value`, or the seed is not a number.
+        OperandError: v is neither a `Value` nor a compiled function, or the seed is not a number.
 
     >>> import autograd_mini as am
     >>> x = am.Value(3.0, name="x")
@@ -66,23 +69,32 @@ def trace(v: Value, seed: float = 1.0) -> Trace:
     """
     from autograd_mini.debug.timeline.travel import Trace
 
+    if not is_node(v) and callable(v):
+        v = _run(v, args)
+    elif len(args) > 1:
+        raise OperandError(
+            f"debug.trace() of a Value takes a seed, not the arguments {shown(args)}.",
+            "Arguments are for a function that jit() has compiled.",
+        )
+    elif args:
+        seed = args[0]
     return Trace(_checked(v, "trace"), Value(seed).data)
 
 
-def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = (), quiz: bool = False) -> None:
+def shell(v: Value | Trace, seed: float = 1.0, commands: Sequence[str] = (), quiz: bool = False) -> None:
     """Step through `v.backward()` in the terminal, forwards and backwards in time, with pdb's commands.
 
     Neither the graph nor any `.grad` changes. If you record the computation under `with am.provenance(calls=True):`,
     every step shows its place in your program; `autograd-mini debug SCRIPT.py` does that for a whole program.
 
     Args:
-        v: the value to differentiate.
+        v: the value to differentiate, or a `Trace`, such as one of a compiled function.
         seed: the derivative to start with, as in `backward(seed)`.
         commands: commands to run first, as if you typed them; the next ones come from the terminal, or a pipe.
         quiz: ask for each contribution before it is shown, and say what a wrong answer comes from.
 
     Raises:
-        OperandError: v is not a `Value`, or the seed is not a number.
+        OperandError: v is neither a `Value` nor a `Trace`, or the seed is not a number.
 
     >>> import autograd_mini as am
     >>> x, w = am.Value(2.0, name="x"), am.Value(-3.0, name="w")
@@ -98,8 +110,10 @@ def shell(v: Value, seed: float = 1.0, commands: Sequence[str] = (), quiz: bool 
        the sweep is over: these are the gradients of backward()
     """
     from autograd_mini.debug import terminal
+    from autograd_mini.debug.timeline.travel import Trace
 
-    terminal.shell(_checked(v, "shell"), Value(seed).data, commands, quiz)
+    steps = v if isinstance(v, Trace) else Trace(_checked(v, "shell"), Value(seed).data)
+    terminal.shell(steps, commands, quiz)
 
 
 def wrong_order(v: Value) -> Disorder:
@@ -197,7 +211,20 @@ def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
     serve_call(Call(1, _checked(v, "serve"), Value(seed).data, user_site()), port)
 
 
-def _checked(v: Value, what: str) -> Value:
+def _run(f: Callable[..., Any], args: Sequence[Any]) -> Value:
+    """The graph of a call of a compiled function."""
+    from autograd_mini.compile.compiled import Jit
+    from autograd_mini.compile.stepping import graph
+
+    if not isinstance(f, Jit):
+        raise OperandError(
+            f"debug.trace() takes a Value or a compiled function, not {shown(f)}.",
+            "Compile it: debug.trace(am.jit(f), *args); or pass the Value that it returns.",
+        )
+    return graph(f, args)
+
+
+def _checked(v: Any, what: str) -> Value:
     if not is_node(v):
         raise OperandError(
             f"debug.{what}() takes a Value, not {type(v).__name__}: {shown(v)}.",

@@ -13,7 +13,6 @@ from autograd_mini.debug.terminal.commands import Shell
 from autograd_mini.debug.terminal.quizzing import HOW, QuizShell
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import file_and_line, printable
-from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output.streams import abandon
 from autograd_mini.script import path_and_name
@@ -63,9 +62,8 @@ def debug(
     shell.say(f"{printable(called)} has ended.")  # to the session's output; the program may have replaced sys.stdout
 
 
-def shell(v: Value, seed: float, commands: Sequence[str], quiz: bool = False) -> None:
+def shell(trace: Trace, commands: Sequence[str], quiz: bool = False) -> None:
     """Step through the backpropagation of an existing value."""
-    trace = Trace(v, seed)
     trace.seek(trace.start)
     about = HOW if quiz else _HOW
     if not any(node.origin is not None for node in trace.journal.order):
