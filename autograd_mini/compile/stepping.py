@@ -35,10 +35,10 @@ def graph(f: Jit, args: Sequence[Any]) -> Value:
 
 
 def _recorded(made: Compiled, numbers: Sequence[float]) -> Value:
-    tape, registers = made.tape, []
-    for name, place, (op, operands, detail) in zip(
-        tape.names, tape.places or (None,) * len(tape), tape.instructions, strict=True
-    ):
+    tape = made.tape
+    registers: list[Any] = []
+    places = tape.places or (None,) * len(tape)
+    for name, place, (op, operands, detail) in zip(tape.names, places, tape.instructions, strict=True):
         read = [registers[x] for x in operands]
         if op == INPUT:
             register: Any = Value(numbers[int(str(detail))], name)
