@@ -73,7 +73,12 @@ def _comparison(symbol: str, compare: Callable[[Any, Any], Any]) -> Callable[[An
     def method(self: Any, other: Any) -> Any:
         right = other
         if type(other) is not float and type(other) is not int:  # an int of any size compares exactly
-            other = other._data if isinstance(other, Methods) else as_number(other)
+            if isinstance(other, Methods):
+                if other.compares_itself and not self.contains_others:
+                    return NotImplemented  # it says what it compares with
+                other = other if other.compares_itself else other._data
+            else:
+                other = as_number(other)
         answer = NotImplemented if other is None else compare(self._data, other)
         if type(answer) is bool:
             for watch in recording().hooks.comparisons:
@@ -140,6 +145,7 @@ class Methods(Attached):
 
     _data: Any  # what comparisons compare
     contains_others: ClassVar[bool] = False  # whether it can hold numbers of the other classes
+    compares_itself: ClassVar[bool] = False  # whether its data cannot be compared without it
 
     __add__, __radd__ = _operator("add")
     __sub__, __rsub__ = _operator("sub")

@@ -69,6 +69,8 @@ def _compared(symbol: str) -> Callable[[Any, Any], Any]:
             if any(kind in relations for kind in type(other).__mro__):  # its own == would answer instead
                 raise operand_error(f"The operator {symbol}", other)
             return NotImplemented
+        if isinstance(other, Methods) and other.contains_others:
+            return NotImplemented  # a dual number of traced ones compares what it contains
         a, b = self._data, _bare(other, f"The operator {symbol}")
         return _related(symbol, (a, b), (self, other if isinstance(other, Methods) else b), type(self))
 
@@ -159,6 +161,7 @@ class Unrecorded(Methods):
     """
 
     __slots__ = ("_data",)
+    compares_itself: ClassVar[bool] = True
 
     def __init__(self, data: Any) -> None:
         self._data = data

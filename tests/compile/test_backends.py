@@ -19,7 +19,12 @@ from autograd_mini.compile.backends import BACKENDS, check_total, interpreter, o
 from autograd_mini.compile.tracing import tracing
 from autograd_mini.core.row import TABLE, evaluate
 from autograd_mini.core.traced import RELATE, Unrecorded
+from autograd_mini.transforms import trees
 from tests.compile.programs import INPUTS, SPECIAL, bits, leaves, points, programs, run
+from tests.core.test_guards import FUNCTIONS as SPECIAL_FUNCTIONS
+from tests.core.test_guards import POINTS as SPECIAL_POINTS
+from tests.core.test_guards import TWO as FUNCTIONS_OF_TWO
+from tests.core.test_guards import number
 from tests.core.test_traps import FUNCTIONS, SCOPE, agrees
 from tests.effort import effort
 
@@ -49,7 +54,7 @@ def test_random_programs(steps, samples):
         assert [bits(row) for row in rows_of(many(np.array(samples)), len(samples))] == eager, backend
 
 
-@settings(max_examples=effort(100, 2000))
+@settings(max_examples=effort(40, 1000))
 @given(steps=programs, samples=points)
 def test_inputs_that_all_samples_share(steps, samples):
     """Each input may be shared or have one number per sample, whatever meets it."""
@@ -108,7 +113,7 @@ def test_strips():
 
 # -- every row ---------------------------------------------------------------------------------------------------------
 
-ROWS = [name for name in TABLE if name not in ("flat", "slope_at_kink")]
+ROWS = [name for name, row in TABLE.items() if not row.is_users and name not in ("flat", "slope_at_kink")]
 EXACT = {*["add", "sub", "mul", "div", "neg", "pos", "sqrt", "sum", "dot", "one_minus_square", "one_power_less"]}
 EXACT |= {name for name in ROWS if TABLE[name].is_exact}
 
@@ -192,6 +197,46 @@ def test_a_backend_is_total(backend):
         with pytest.raises(AssertionError, match=f"{backend!r} lacks {'[' + name + ']' if len(name) == 1 else name}"):
             check_total(backend, {op: f for op, f in module.OPERATIONS.items() if op != name})
     assert "\ncheck_total(" in Path(module.__file__).read_text(encoding="utf-8")  # when it is imported
+
+
+# -- special points ----------------------------------------------------------------------------------------------------
+
+
+def is_alike(found, expected):
+    """The same kind of number and sign, and 12 digits or an error that is lost beside 1."""
+    if not (math.isfinite(found) and math.isfinite(expected)):
+        return bits(found) == bits(expected)
+    near = math.isclose(found, expected, rel_tol=1e-12) and math.copysign(1.0, found) == math.copysign(1.0, expected)
+    return near or 0.0 < abs(found - expected) < 1e-15
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", SPECIAL_FUNCTIONS)
+def test_special_points(name, backend):
+    """Kinks, edges, zeros of both signs, infinities and nan: values and derivatives in a batch are those of numbers."""
+    f = SPECIAL_FUNCTIONS[name]
+    for order in range(effort(3, 4)):
+        found = am.jit(f, in_axes=0, backend=backend)(SPECIAL_POINTS)
+        for x, y in zip(SPECIAL_POINTS, found, strict=True):
+            assert is_alike(float(y), number(f(am.Value(x)))), (order, x, y)
+        f = am.grad(f)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, am.grad, am.hessian], ids=["value", "gradient", "hessian"])
+@pytest.mark.parametrize("name", FUNCTIONS_OF_TWO)
+def test_special_points_of_two(name, transform):
+    """Pairs of them too, all in one batch."""
+    f = transform(FUNCTIONS_OF_TWO[name])
+    samples = [[*pair] for pair in itertools.product(SPECIAL_POINTS, repeat=2)]
+    columns = [column for _, column in _columns(am.jit(f, in_axes=0)(samples))]
+    for i, sample in enumerate(samples):
+        expected = [number(x) for _, x in trees.numbers(f([*map(am.Value, sample)]))]
+        for column, y in zip(columns, expected, strict=True):
+            assert is_alike(float(column[i]), y), sample
+
+
+def _columns(result):
+    return [("", result)] if isinstance(result, np.ndarray) else [c for part in result for c in _columns(part)]
 
 
 # -- traps -------------------------------------------------------------------------------------------------------------

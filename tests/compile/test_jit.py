@@ -13,11 +13,14 @@ from collections import OrderedDict, namedtuple
 import numpy as np
 import pytest
 import sympy
+from hypothesis import given, settings
 
 import autograd_mini as am
 from autograd_mini.compile.backends import BACKENDS
 from autograd_mini.core.row import TABLE
-from tests.compile.programs import bits, leaves
+from autograd_mini.transforms import trees
+from tests.compile.programs import bits, leaves, points, programs, run
+from tests.effort import effort
 
 Pair = namedtuple("Pair", "x y")
 
@@ -198,6 +201,36 @@ def test_no_grad():
     with am.no_grad():
         assert am.jit(am.grad(f))(0.5, 2.0) == am.grad(f)(0.5, 2.0)
     assert am.jit(am.grad(lambda x: constant(x) * x))(3.0) == 9.0
+
+
+SECOND = {
+    "hessian": am.hessian,
+    "grad of grad": lambda f: am.grad(lambda xs: am.sum(am.grad(f)(xs))),
+    "hvp": lambda f: lambda xs: am.hvp(f, (xs,), ([1.0, -0.5, 0.0],)),
+    "jvp of grad": lambda f: lambda xs: am.jvp(am.grad(f), (xs,), ([1.0, -0.5, 0.0],)),
+}
+
+
+@settings(max_examples=effort(30, 500))
+@pytest.mark.parametrize("name", SECOND)
+@given(steps=programs, samples=points)
+def test_second_derivatives_of_random_programs(name, steps, samples):
+    """They have the bits of the same rules on `Value`s, at special points too."""
+    f = SECOND[name](lambda xs: run(steps, xs))
+    compiled = am.jit(f)
+    for sample in samples[:4]:
+        expected = [getattr(leaf, "data", leaf) for _, leaf in trees.numbers(f([*map(am.Value, sample)]))]
+        assert bits(compiled(sample)) == bits(expected), sample
+
+
+@settings(max_examples=effort(30, 500))
+@given(steps=programs, samples=points)
+def test_forward_mode_of_random_programs(steps, samples):
+    """Dual numbers of traced ones, which comparisons meet on either side, have the bits of eager mode."""
+    f = lambda xs: am.jvp(lambda xs: run(steps, xs), (xs,), ([1.0, -0.5, 0.0],))  # noqa: E731
+    compiled = am.jit(f)
+    for sample in samples[:4]:
+        assert bits(compiled(sample)) == bits(f(sample)), sample
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
