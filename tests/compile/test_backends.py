@@ -96,6 +96,23 @@ def test_reductions(steps, samples):
         assert bits(mean) == bits([x / len(samples) for x in total])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_long_sums(backend):
+    """Sums of many terms run from left to right, alone and beside others, of one sample and of many."""
+    rng = random.Random(1)
+    xs, ys = ([rng.uniform(-1.0, 1.0) * 10.0 ** rng.randrange(9) for _ in range(500)] for _ in "xy")
+    for f in (
+        lambda xs, ys: am.sum(xs) + am.mean(ys),
+        lambda xs, ys: am.dot(xs, ys),
+        lambda xs, ys: [am.sum(xs[i:] + ys) for i in range(3)],
+        lambda xs, ys: am.grad(lambda xs: am.sum([2.0 * x for x in xs]) / am.dot(xs, ys))(xs)[7],
+    ):
+        expected = bits(f(xs, ys))
+        assert bits(am.jit(f, backend=backend)(xs, ys)) == expected
+        many = am.jit(f, in_axes=(None, 0), backend=backend)(xs, [ys, ys])
+        assert bits([column[1] for _, column in _columns(many)]) == expected
+
+
 def test_strips():
     """A batch is computed in strips; where one ends makes no difference."""
     f = am.value_and_grad(lambda x, w: am.tanh(x * w) / (x + 2.0) + am.relu(x - w), 1)

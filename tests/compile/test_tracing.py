@@ -274,11 +274,11 @@ def test_flat():
         assert product.flat is True
         total = builder.compute(TABLE["add"], (product, x.data))
         assert total.flat is False
-        tape = builder.tape([product, total])
+        tape = builder.tape([product, total, builder.compute(TABLE["add"], (x.data, FLAT))])
     for number in (math.inf, math.nan, -0.0, 3.0):
-        first, second = Program(tape)([number])
-        assert repr(first) == "0.0"
-        assert repr(second) == repr(number)
+        first, *others = map(repr, Program(tape)([number]))
+        assert first == "0.0"
+        assert others == [repr(number)] * 2
     assert not {"flat", "slope_at_kink"} & {op for op, _, _ in tape.instructions}
 
 
