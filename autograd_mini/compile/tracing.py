@@ -10,7 +10,6 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Any
 
@@ -28,6 +27,7 @@ from autograd_mini.compile.tape import (
 )
 from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
 from autograd_mini.core.traced import Unrecorded, relations, resolved
+from autograd_mini.core.traced import tape as active
 from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
@@ -35,7 +35,6 @@ from autograd_mini.program.source import Site
 # Rows that are, or whose rules return, `FLAT`.
 _UNUSUAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy"}
 _UNUSUAL |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
-_active: ContextVar[Builder | None] = ContextVar("active", default=None)
 
 
 class Register:
@@ -246,20 +245,20 @@ def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
     The garbage collector pauses: everything stays alive until the tape is written, and a fifth of the time is saved.
     """
     builder = Builder(caller)
-    token, is_collecting = _active.set(builder), gc.isenabled()
+    token, is_collecting = active.set(builder), gc.isenabled()
     gc.disable()
     try:
         yield builder
     finally:
         builder.close()
-        _active.reset(token)
+        active.reset(token)
         if is_collecting:
             gc.enable()
 
 
 def is_tracing() -> bool:
     """Whether a tape is being written."""
-    return _active.get() is not None
+    return active.get() is not None
 
 
 interpreters[Register] = lambda row, operands: _builder_of(operands).compute(row, operands)

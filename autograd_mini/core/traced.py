@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from copy import copy
 from typing import Any, ClassVar, NoReturn, final
 
@@ -44,6 +45,10 @@ RELATE: dict[str, Callable[..., Any]] = {
 # Comparison handlers by data type, for types whose operators mean something else (== of SymPy's expressions asks
 # whether they are written alike): relations[type](symbol, *operands). They also join conditions; a bool is an answer.
 relations: dict[type, Callable[..., Any]] = {}
+
+
+# The tape that is being written. Until it ends, a derivative at a constant is traced too: what else it uses may be.
+tape: ContextVar[Any] = ContextVar("tape", default=None)
 
 
 def _bare(operand: Any, where: str) -> Any:

@@ -17,7 +17,7 @@ from autograd_mini.core.dual import Dual, Level, primal_at, settled, tangent_at
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number, is_operand, operand_error
 from autograd_mini.core.table import stop
-from autograd_mini.core.traced import Traced
+from autograd_mini.core.traced import Traced, tape
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.program.owner import transparent
@@ -58,8 +58,8 @@ def of_formulas(function: Function, always: bool = False) -> Function:
         except FormulaError:
             leaves = [Traced(leaf) if is_formula(leaf) else leaf for _, leaf in trees.numbers(args)]
             result = function(*trees.rebuilt(args, iter(leaves)), **kwargs)
-        if any(type(innermost(leaf)) is Traced for _, leaf in trees.numbers(args)):
-            return result  # inside another transform of formulas
+        if tape.get() is not None or any(type(innermost(leaf)) is Traced for _, leaf in trees.numbers(args)):
+            return result  # inside another transform of formulas, or a trace
         return trees.mapped(lambda number: number.data if type(number) is Traced else number, result)
 
     return call
@@ -330,7 +330,8 @@ def _recorded(
     """Record f at its arguments, with a variable for every number to differentiate by."""
     positions, names = _positions(argnums, args), names_of(f, len(args))
     found = [number for position in positions for number in _numbers(name, names[position], args[position])]
-    leaf = Traced if any(type(innermost(x)) is Traced for x in found) else Value  # they do not mix
+    is_traced = tape.get() is not None or any(type(innermost(x)) is Traced for x in found)
+    leaf = Traced if is_traced else Value  # they do not mix
     variables = [variable(x, leaf) for x in found]
     replacements = iter(variables)
     arguments = list(args)
