@@ -6,6 +6,7 @@ Read next: `compile.tracing`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,11 +15,14 @@ from autograd_mini.core.row import TABLE
 from autograd_mini.core.traced import RELATE
 from autograd_mini.errors import AutogradError, counted
 from autograd_mini.notation.spelling import PYTHON, Spelling, spelling_of
+from autograd_mini.notation.text import elided
+from autograd_mini.program.source import located
 
 INPUT, CONSTANT = "input", "constant"
 JOINS = ("&", "|", "~")  # conditions in, a condition out
 COMPARISONS = tuple(symbol for symbol in RELATE if symbol not in JOINS)  # numbers in, a condition out
 NUMBER, CONDITION = "number", "condition"
+_LONGEST = 60  # characters of an expression in the text of a tape
 
 
 # (op, operands, detail): the name of a row of the table, a comparison, a join of conditions, "input" or "constant"; the
@@ -106,14 +110,21 @@ class Tape:
         width = min(max((len(text) for text, _ in lines), default=0), 60)
         names = self.names
         head = f"inputs {', '.join(self.inputs)}" if self.inputs else "no inputs"
+        files = {place.file for place in self.places if place is not None}
         body = [
-            f"{text:{width}}  # {place.expression}  (line {place.line})" if place and place.expression else text
+            f"{text:{width}}  # {elided(place.expression, _LONGEST)}  ({_line(place, len(files) > 1)})"
+            if place and place.expression
+            else text
             for text, place in lines
         ]
         return "\n".join([head, *body, f"return {', '.join(names[output] for output in self.outputs)}"])
 
     def __repr__(self) -> str:
         return f"<tape of {counted(len(self), 'instruction')}, {counted(len(self.inputs), 'input')}>"
+
+
+def _line(place: Place, is_one_of_several: bool) -> str:
+    return located(os.path.basename(place.file), place.line) if is_one_of_several else f"line {place.line}"
 
 
 def kind_of(op: str) -> str:

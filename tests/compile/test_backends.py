@@ -20,7 +20,7 @@ from autograd_mini.compile.tracing import tracing
 from autograd_mini.core.row import TABLE, evaluate
 from autograd_mini.core.traced import RELATE, Unrecorded
 from autograd_mini.transforms import trees
-from tests.compile.programs import INPUTS, SPECIAL, bits, leaves, points, programs, run
+from tests.compile.programs import INPUTS, MIXED, SPECIAL, bits, leaves, points, programs, run
 from tests.core.test_guards import FUNCTIONS as SPECIAL_FUNCTIONS
 from tests.core.test_guards import POINTS as SPECIAL_POINTS
 from tests.core.test_guards import TWO as FUNCTIONS_OF_TWO
@@ -94,6 +94,27 @@ def test_reductions(steps, samples):
         assert bits(am.jit(f, in_axes=0, reduce="sum", backend=backend)(samples)) == bits(total)
         mean = am.jit(f, in_axes=0, reduce="mean", backend=backend)(samples)
         assert bits(mean) == bits([x / len(samples) for x in total])
+
+
+@pytest.mark.parametrize("seed", range(effort(2, 40)))
+def test_mixed_programs(seed):
+    """Short programs of all functions, and gradients: nan, inf and 9 digits are those of eager mode."""
+    rng = random.Random(seed)
+    for _ in range(100):
+        steps = [(rng.choice([*MIXED]), *rng.choices(range(60), k=3)) for _ in range(rng.randint(1, 3))]
+        f = am.value_and_grad(lambda xs: run(steps, xs, MIXED))  # noqa: B023
+        samples = [[rng.choice([rng.choice(SPECIAL), rng.uniform(-3.0, 3.0)]) for _ in range(INPUTS)] for _ in range(8)]
+        eager = [leaves(f(sample)) for sample in samples]
+        one = am.jit(f, backend="interpreter")
+        found = [leaves(one(sample)) for sample in samples]
+        batch = rows_of(am.jit(f, in_axes=0)(np.array(samples)), len(samples))
+        for sample, expected, *answers in zip(samples, eager, found, batch, strict=True):
+            for answer in answers:
+                for x, y in zip(answer, expected, strict=True):
+                    assert x == y or (x != x and y != y) or math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12), (
+                        steps,
+                        sample,
+                    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -139,6 +139,24 @@ def test_places_in_a_file(tmp_path):
     assert any(place and (place.line, place.expression) == (5, "am.exp(product)") for place in tape.places)
 
 
+def test_places_in_several_files(tmp_path):
+    """If a function calls others, the text names the file; a long expression is shortened."""
+    terms = " + ".join([f"x * {i}.0" for i in range(40)])
+    scopes = {}
+    for name, source in (("one", f"def f(x):\n    return {terms}"), ("two", "def g(x):\n    return f(x) * 2.0")):
+        path = tmp_path / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        exec(compile(source, str(path), "exec"), scopes)
+    compiled = am.jit(scopes["g"])
+    compiled(1.0)
+    lines = str(compiled.tape).splitlines()
+    assert lines[-2].endswith("# f(x) * 2.0  (two.py:2)")
+    assert "x * 0.0 + x * 1.0" in lines[-3]
+    assert lines[-3].endswith(" + x * 39.0  (one.py:2)")
+    assert "…" in lines[-3]
+    assert max(map(len, lines)) < 150
+
+
 def test_spelling():
     """Every operation can be written."""
     for op in (*TABLE, *RELATE):
