@@ -36,6 +36,7 @@ class Arguments:
         numbers: one for each input of the tape: a float, or an array with one per sample.
         key: equal for all calls that can use the same tape.
         conversions: how many numbers and arrays were not of floats.
+        records: whether a number has a graph, or is a formula: then the function itself has to be called.
     """
 
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -43,6 +44,7 @@ class Arguments:
         self.samples: int | None = None
         self.numbers: list[Any] = []
         self.conversions = 0
+        self.records = False
         self._static = {i % len(args) if args else i for i in owner.static_argnums}
         self._axes = _axes(owner.in_axes, len(args))
         if owner.model is not None:
@@ -62,6 +64,11 @@ class Arguments:
 
     def _shared(self, tree: Tree, path: str) -> Any:
         """Add the numbers of an argument that all samples share, and return its structure."""
+        if type(tree) in (list, tuple, dict):  # the common case: many floats
+            leaves = tree.values() if type(tree) is dict else tree
+            if {float}.issuperset(map(type, leaves)):
+                self.numbers += leaves
+                return type(tree), tuple(tree) if type(tree) is dict else len(tree)
         parts = trees.parts_of(tree)
         if parts is not None:
             return trees.kind(tree), tuple([(step, self._shared(part, path + step)) for step, part in parts])
@@ -73,9 +80,12 @@ class Arguments:
         return ("array", tree.shape) if is_array(tree) else "number"
 
     def _number(self, leaf: Any, path: str) -> Any:
-        self.conversions += type(leaf) is not float
-        if isinstance(leaf, Methods):
-            return leaf  # it will not be compiled
+        if type(leaf) is float:
+            return leaf
+        if isinstance(leaf, Methods) or is_formula(leaf):
+            self.records = True
+            return leaf
+        self.conversions += 1
         number = as_number(leaf)
         if number is None:
             raise operand_error(f"jit() of a function by {path}", leaf)
@@ -146,16 +156,6 @@ class Arguments:
     def _inputs(self, builder: Builder, tree: Tree, path: str, is_batched: bool) -> Tree:
         inputs = [Traced(builder.input(name, is_batched), name) for name, _ in trees.numbers(tree, path)]
         return trees.rebuilt(tree, iter(inputs))
-
-
-def records(tree: Tree) -> bool:
-    """Whether there is a number with a graph in a structure, or a formula."""
-    parts = trees.parts_of(tree)
-    if parts is not None:
-        return any(records(part) for _, part in parts)
-    if is_array(tree):
-        return tree.dtype == object and any(map(records, tree.flat))
-    return type(tree) is not float and (isinstance(tree, Methods) or is_formula(tree))
 
 
 def _axes(in_axes: Axes, count: int) -> list[int | None]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograd_mini.compile.arguments import Arguments, Axes, records
+from autograd_mini.compile.arguments import Arguments, Axes
 from autograd_mini.compile.backends import choose, program
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tape import Tape
@@ -117,7 +117,7 @@ class Jit:
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         given = Arguments(self, self._with_parameters(args), kwargs)
-        if is_tracing() or records((args, kwargs)):
+        if is_tracing() or given.records:
             return self._directly(given)
         compiled = self._for(given)
         compiled.stats.calls += 1

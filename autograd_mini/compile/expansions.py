@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
+from autograd_mini.compile.tape import INPUT, Tape
+from autograd_mini.compile.tracing import Builder, Register
 from autograd_mini.core import ieee
 from autograd_mini.core import table as of
 from autograd_mini.core.rules import LN2, halves
 from autograd_mini.core.table import abs, exp, floor, log, log1p, pow, sqrt, where
+from autograd_mini.core.traced import Unrecorded
 from autograd_mini.errors import ArgumentError
 
 # Polynomials through Chebyshev points, lowest power first; tests/compile/test_expansions.py computes them again. Each
@@ -248,3 +251,22 @@ EXPANSIONS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "xlogy": lambda x, y: where((x == 0.0) & (y == y), 0.0, x * log(y)),
 }
+
+
+def expanded(tape: Tape, names: Set[str]) -> Tape:
+    """A tape without these operations, written in simpler ones."""
+    while not names.isdisjoint([op for op, _, _ in tape.instructions]):
+        builder = Builder()
+        made: list[Register] = []
+        inputs = iter([builder.input(name, many) for name, many in zip(tape.inputs, tape.batched, strict=True)])
+        order = {position: register for position, register in enumerate(inputs)}
+        for op, operands, detail in tape.instructions:
+            if op == INPUT:
+                made.append(order[detail])
+            elif op in names:
+                result = EXPANSIONS[op](*[Unrecorded(made[x]) for x in operands])
+                made.append(builder.register_of(result.data))
+            else:
+                made.append(builder.add(op, tuple([made[x] for x in operands]), detail))
+        tape = builder.tape([made[x] for x in tape.outputs])
+    return tape

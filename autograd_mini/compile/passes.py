@@ -6,6 +6,7 @@ Not here: what a tape is (`tape`). Read next: `compile.backends`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
 from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape
@@ -137,6 +138,9 @@ def _identities(made: Rewriting, instruction: Instruction) -> int | None:
                     return made.add("neg", (x,))
                 if op == "add" and known[0] == "neg":
                     return made.add("sub", (x, known[1][0]))
+        case "pow":
+            if made.instructions[operands[1]] == (CONSTANT, (), "2.0"):
+                return made.add("mul", (operands[0], operands[0]))
         case "&" | "|":
             if operands[0] == operands[1]:
                 return operands[0]
@@ -165,7 +169,7 @@ def _only(*ops: str) -> frozenset[str]:
 
 
 PASSES = (
-    Pass("identities", True, ("x * 1.0", "x"), _only(*"pos stop_gradient neg ~ & | add mul sub div".split()), _identities),
+    Pass("identities", True, ("x * 1.0", "x"), _only(*"pos stop_gradient neg ~ & | add mul sub div pow".split()), _identities),
     Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), frozenset(TABLE) - {"where"}, _constants),
     Pass("choices", True, ("where(1.0 < 2.0, x, y)", "x"), _only("where"), _choices),
     Pass("arms", True, ("where(c, exp(x), exp(y))", "exp(where(c, x, y))"), _only("where"), _arms),
@@ -175,4 +179,18 @@ PASSES = (
 def optimized(tape: Tape) -> tuple[Tape, dict[str, int]]:
     """The tape after all exact passes, and how often each has changed something; then dead code is left out."""
     rewriting = Rewriting([one for one in PASSES if one.exact])
-    return Rewriting().run(rewriting.run(tape)), rewriting.counts
+    return without_dead_code(rewriting.run(tape)), rewriting.counts
+
+
+def without_dead_code(tape: Tape) -> Tape:
+    """The tape without instructions that no result needs."""
+    needed = live(tape)
+    new = [*accumulate(needed, initial=0)]
+    instructions = [
+        (op, tuple([new[x] for x in operands]), detail)
+        for (op, operands, detail), is_needed in zip(tape.instructions, needed, strict=True)
+        if is_needed
+    ]
+    places = tuple(compress(tape.places, needed))
+    outputs = tuple([new[x] for x in tape.outputs])
+    return Tape(tuple(instructions), tape.inputs, outputs, tape.batched, places).verify(lambda _: "leaving out dead code")

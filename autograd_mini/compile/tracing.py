@@ -31,7 +31,9 @@ from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
-_MAY_BE_FLAT = {"pow", "power_term", "xlogy", *[row.name for row in TABLE.values() if row.curvature != row.curvature]}
+# Rows that are, or whose rules return, `FLAT`.
+_UNUSUAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy"}
+_UNUSUAL |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
 _active: ContextVar[Builder | None] = ContextVar("active", default=None)
 
 
@@ -88,11 +90,13 @@ class Builder:
     def add(self, op: str, operands: tuple[Register, ...] = (), detail: int | str | None = None) -> Register:
         """The register of an instruction, which is written if it is new."""
         instruction = op, tuple([x.index for x in operands]), detail
-        known = self._known.get(instruction)
-        if known is None:
-            known = self._known[instruction] = Register(self, len(self._known), kind_of(op))
-            self._places.append(self._place() if operands else None)
-        return known
+        return self._known.get(instruction) or self._new(instruction)
+
+    def _new(self, instruction: Instruction) -> Register:
+        op, operands, _ = instruction
+        register = self._known[instruction] = Register(self, len(self._known), kind_of(op))
+        self._places.append(self._place() if operands else None)
+        return register
 
     def tape(self, outputs: Sequence[Any]) -> Tape:
         """The tape that returns these numbers."""
@@ -130,7 +134,7 @@ class Builder:
         """The innermost place in the traced function that is not in this package."""
         if self._caller is None:
             return None
-        frame: FrameType | None = sys._getframe(2)
+        frame: FrameType | None = sys._getframe(3)
         while frame is not None and _is_own(frame):
             frame = frame.f_back
         return None if frame is None or frame is self._caller else (frame.f_code, frame.f_lasti)
@@ -139,16 +143,23 @@ class Builder:
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
-        registers = tuple([self.register_of(x) for x in operands])
-        if row.name in ("flat", "slope_at_kink"):
+        name, indices, is_usual = row.name, [], row.name not in _UNUSUAL and not row.is_users
+        for x in operands:
+            if type(x) is not Register or x.builder is not self:
+                x = self.register_of(x)
+            is_usual = is_usual and x.flat is False
+            indices.append(x.index)
+        instruction = name, tuple(indices), None
+        if is_usual:
+            return self._known.get(instruction) or self._new(instruction)
+        if name in ("flat", "slope_at_kink"):
             return self.register_of(FLAT)
-        self.may_be_flat = self.may_be_flat or row.name in _MAY_BE_FLAT
+        registers = tuple([self.register_of(x) for x in operands])
         if row.is_users:
             return self._in_simpler_rows(row, registers)
-        if all(x.flat is False for x in registers):
-            return self.add(row.name, registers)
+        self.may_be_flat = True
         flat: Register | bool = False
-        match row.name, registers:
+        match name, registers:
             case "where", (condition, a, b):
                 result = self.add("where", registers)
                 flat = self._either(self._both(condition, a.flat), self._both(self._not(condition), b.flat))

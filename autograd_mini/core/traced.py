@@ -380,11 +380,20 @@ def _either(a: Condition | bool, b: Condition | bool) -> Condition | bool:
         return True if a else b
     if isinstance(b, bool):
         return True if b else a
-    return a if a.data is b.data else True if _exclude(a, b) else a | b
+    is_all = a.op == b.op == "~" and _exclude(a.operands[0], b.operands[0])
+    return a if a.data is b.data else True if is_all or _are_opposite(a, b) else a | b
 
 
 def _exclude(a: Condition, b: Condition) -> bool:
-    """Whether one is the other's opposite."""
+    """Whether both cannot hold: one is the other's opposite, or one number would equal two constants."""
+    if a.op == b.op == "==":
+        (x, one), (y, other) = a.operands, b.operands
+        is_same = isinstance(x, Methods) and isinstance(y, Methods) and x._data is y._data
+        return is_same and type(one) is type(other) is float and one != other
+    return _are_opposite(a, b)
+
+
+def _are_opposite(a: Condition, b: Condition) -> bool:
     return (a.op == "~" and a.operands[0].data is b.data) or (b.op == "~" and b.operands[0].data is a.data)
 
 

@@ -107,8 +107,10 @@ def columns(tree: Tree, numbers: Iterator[Any], out: Tree = None) -> Tree:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return list(rows[0])
-    array = array_of(list(rows[0]), (len(rows[0]),)) if not is_array(tree) else numpy.stack(rows, axis=-1)
-    array = array.reshape(-1, *_shape(tree)) if is_array(tree) else array
+    if not is_array(tree) and isinstance(rows[0], numpy.ndarray) and out is None:
+        return rows[0]
+    plain = all(isinstance(row, numpy.ndarray) or set(map(type, row)) == {float} for row in rows)
+    array = numpy.array(rows, dtype=float if plain else object).T.reshape(-1, *_shape(tree))
     if out is None:
         return array
     if not is_array(out) or out.shape != array.shape or out.dtype != array.dtype:

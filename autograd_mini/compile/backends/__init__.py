@@ -45,3 +45,11 @@ def check_total(backend: str, operations: dict[str, Callable[..., Any]]) -> None
     missing = {*TABLE, *RELATE} - {"flat", "slope_at_kink"} - operations.keys() - {INPUT, CONSTANT}
     if missing:
         raise AssertionError(f"The backend {backend!r} lacks {', '.join(sorted(missing))}.")
+
+
+def batched_registers(tape: Tape) -> list[bool]:
+    """Whether each register has one number per sample."""
+    found: list[bool] = []
+    for op, operands, detail in tape.instructions:
+        found.append(tape.batched[int(str(detail))] if op == INPUT else any([found[x] for x in operands]))
+    return found
