@@ -116,6 +116,8 @@ class Language:
                 return operands[0]
             case "maximum" | "minimum" if len(operands) != 2:
                 return reduce(lambda a, b: self.expression(op, (a, b), (None, None), uses), operands)
+            case "one_power_less":
+                return self.expression("div", operands[:2], constants[:2], uses)
             case "hypot" if len(operands) == 1:
                 return self.expression("abs", operands, constants, uses)
             case "hypot" if len(operands) > 2:
