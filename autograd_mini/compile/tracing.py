@@ -117,6 +117,10 @@ class Builder:
         op, _, detail = self.instructions[register]
         return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
+    def place_of(self, register: Register) -> tuple[CodeType, int] | None:
+        """Where in the traced function a register was computed: the code, and the instruction in it."""
+        return self._places[register.index]
+
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
