@@ -31,7 +31,7 @@ from autograd_mini.output import files
 from autograd_mini.program import assignments
 from autograd_mini.program.source import Site
 from autograd_mini.transforms import trees
-from autograd_mini.transforms.derivatives import _output, _split, hessian, jacobian, names_of
+from autograd_mini.transforms.derivatives import _output, _positions, _split, hessian, jacobian, names_of
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
 
@@ -47,20 +47,24 @@ class Emitted:
         name: of the function in it.
         source: the code.
         tape: what it computes, as instructions: the value, and then the derivatives.
+        outline: its parts.
     """
 
     language: str
     name: str
     source: str
     tape: Tape
-    _check: Callable[[str], str] | None = field(default=None, repr=False)
+    outline: Outline = field(repr=False)
+    _expected: tuple[list[Any], list[float]] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.source
 
     def test(self, file: str | None = None) -> str:
         """Return the source of a test beside a file with the code, by its name; "" without `test=True`."""
-        return self._check(file or self.file) if self._check is not None else ""
+        if self._expected is None:
+            return ""
+        return DIALECTS[self.language].check(self.outline, *self._expected, file or self.file)
 
     @property
     def file(self) -> str:
@@ -71,7 +75,7 @@ class Emitted:
     def save(self, path: str | Path | None = None) -> Path:
         """Write the code into a file, and the test, if there is one, beside it; return the path of the code."""
         path = files.write(self.file if path is None else path, self.source)
-        if self._check is not None:
+        if self._expected is not None:
             stem = f"{class_of(self.name)}Test" if self.language == "java" else f"{path.stem}_test"
             files.write(path.with_name(stem + path.suffix), self.test(path.name))
         return path
@@ -98,6 +102,7 @@ def emit(
     *example: Tree,
     language: str = "python",
     derivative: str = "gradient",
+    argnums: int | Sequence[int] | None = None,
     name: str | None = None,
     test: bool = False,
 ) -> Emitted:
@@ -113,6 +118,7 @@ def emit(
         language: "python", "c", "java" or "javascript".
         derivative: "gradient" for value and gradient; "jacobian" for the matrix of a function that returns several
             numbers, or "hessian" for that of one number, both as one array, row by row.
+        argnums: the position of the argument to differentiate by, or several; by default all.
         name: what the function is called in the code; by default as f is.
         test: whether to write a test too, which compares the results for the example.
 
@@ -126,7 +132,7 @@ def emit(
 
     >>> print(emit(lambda x: x * x, 3.0, name="square"))
     def square(x):
-        \"\"\"The value of square and its derivatives, by autograd_mini.\"\"\"
+        \"\"\"Value and derivatives of square, written by autograd_mini.\"\"\"
         d_x = x + x
         return x * x, d_x
     <BLANKLINE>
@@ -139,7 +145,8 @@ def emit(
     if not example:
         raise ArgumentError("emit() needs an example of the arguments.", "Write emit(f, 1.0), or emit(f, [0.0, 0.0]).")
     title = _identifier(name or _plain(getattr(f, "__name__", "f")), dialect.language)
-    arguments = _Arguments(f, example, dialect.language, title)
+    positions = range(len(example)) if argnums is None else _positions(argnums, example)
+    arguments = _Arguments(f, example, dialect.language, title, positions)
     with tracing(sys._getframe()) as builder:
         outputs, names = _traced(f, arguments, builder, derivative)
         tape = builder.tape(outputs)
@@ -152,11 +159,14 @@ def emit(
             "Emit a smaller function, or choose another language.",
         )
     outline = _outline(f, dialect, title, arguments, tape, names, derivative)
-    expected = Program(tape)(arguments.numbers) if test else []
-    inputs = [arguments.numbers[start : start + (count or 1)] if count is not None else arguments.numbers[start]
-              for start, count in arguments.spans]  # fmt: skip
-    check = (lambda file: dialect.check(outline, inputs, expected, file)) if test else None
-    return Emitted(language, title, dialect.write(outline), tape, check)
+    kept = None
+    if test:
+        inputs = [
+            arguments.numbers[start] if count is None else arguments.numbers[start : start + count]
+            for start, count in arguments.spans
+        ]
+        kept = inputs, Program(tape)(arguments.numbers)
+    return Emitted(language, title, dialect.write(outline), tape, outline, kept)
 
 
 def _dialect(language: str) -> Dialect:
@@ -173,7 +183,7 @@ def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str
     """A name that the language allows."""
     name = re.sub(r"\W+", "_", name).strip("_") or "f"
     name = f"x{name}" if name[0].isdigit() else name
-    while name in language.reserved or name in taken:
+    while name in language.forbidden or name in taken:
         name += "_"
     return name
 
@@ -187,9 +197,13 @@ class _Arguments:
         numbers: the numbers of the example.
         texts: how each input is written.
         rows: the inputs that lie side by side in the innermost lists: where, and how many.
+        positions: the arguments to differentiate by.
+        chosen: the parameters that they are, and the inputs.
     """
 
-    def __init__(self, f: Callable[..., Any], example: Sequence[Tree], language: Language, title: str) -> None:
+    def __init__(
+        self, f: Callable[..., Any], example: Sequence[Tree], language: Language, title: str, positions: Sequence[int]
+    ) -> None:
         self.example, self.language = example, language
         self.parameters: list[Parameter] = []
         self.spans: list[tuple[int, int | None]] = []
@@ -197,8 +211,16 @@ class _Arguments:
         self.texts: list[str] = []
         self.rows: list[tuple[str, int, int, int]] = []
         self.taken = [title]
+        self.positions = [*positions]
+        self.chosen: tuple[list[Parameter], list[int]] = [], []
+        starts = [(0, 0)]
         for path, tree in zip(names_of(f, len(example)), example, strict=True):
             self._add(path, tree)
+            starts.append((len(self.parameters), len(self.numbers)))
+        for i in self.positions:
+            (parameter, number), (next_parameter, next_number) = starts[i : i + 2]
+            self.chosen[0].extend(self.parameters[parameter:next_parameter])
+            self.chosen[1].extend(range(number, next_number))
 
     def _add(self, path: str, tree: Tree) -> None:
         parts = trees.parts_of(tree)
@@ -259,8 +281,9 @@ def _traced(
     args = [trees.rebuilt(tree, replacements) for tree in arguments.example]
     if derivative != "gradient":
         transform = hessian if derivative == "hessian" else jacobian
-        matrix = transform(f, tuple(range(len(args))))(*args)
+        matrix = transform(f, tuple(arguments.positions))(*args)
         return [_data(x) for _, x in trees.numbers(matrix)], {}
+    variables = [variables[i] for i in arguments.chosen[1]]
     record = Recorded(f, args, {}, variables, variables, lambda result: _split("emit", result, False))
     output = _output("emit", record)
     if not isinstance(output, Traced):
@@ -268,14 +291,14 @@ def _traced(
     order, _ = record.order_of([output])
     order[output] = 1.0
     propagate(output, 1.0, order, variables, record._partials)
-    return [output.data, *[_data(order.get(x, ZERO)) for x in variables]], _names(builder, order, variables)
+    return [output.data, *[_data(order.get(x, ZERO)) for x in variables]], _names(builder, order)
 
 
 def _data(number: Any) -> Any:
     return 0.0 if number is ZERO else number.data if isinstance(number, Traced) else number
 
 
-def _names(builder: Builder, order: dict[Any, Any], variables: Sequence[Traced]) -> dict[int, str]:
+def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
     """What the user calls registers: the variables that results are assigned to, and d_... for derivatives by them."""
     groups: dict[tuple[Any, int], list[Any]] = {}
     for node in order:
@@ -319,7 +342,7 @@ def _outline(
     returned: list[int] = []
     if derivative == "gradient":
         derivatives = []
-        for parameter in arguments.parameters:
+        for parameter in arguments.chosen[0]:
             name = _identifier(language.variable(f"d_{parameter.name}"), language, taken)
             taken.append(name)
             derivatives.append(Parameter(name, parameter.count))
@@ -330,12 +353,13 @@ def _outline(
         taken.append(derivatives[0].name)
         outputs = tape.outputs
     stores = [*_stores(language, rolled, derivatives, outputs)]
-    writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken)
+    filled = [(p.name, p.count) for p in derivatives if p.count is not None and not dialect.is_filling]
+    writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
     code = getattr(f, "__code__", None)
-    source = f" from {Path(code.co_filename).name}, line {code.co_firstlineno}," if _has_file(code) else ""
-    what = {"gradient": "value of {} and its derivatives"}.get(derivative, f"{derivative} of {{}}").format(title)
-    about = f"The {what},{source} by autograd_mini."
+    source = f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if _has_file(code) else ""
+    what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
+    about = f"{what} of {title}{source}, written by autograd_mini."
     helpers = tuple(writer.uses.texts())
     return Outline(title, about, tuple(arguments.parameters), tuple(derivatives), tuple(writer.lines), value, helpers)
 

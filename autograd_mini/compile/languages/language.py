@@ -5,6 +5,7 @@ Not here: the languages themselves. Read next: `compile.languages.python`.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -86,6 +87,12 @@ class Language:
         if missing or unknown:
             raise AssertionError(f"The language {self.name!r} lacks {', '.join(sorted(missing | unknown))}.")
 
+    @functools.cached_property
+    def forbidden(self) -> frozenset[str]:
+        """What no variable may be called: reserved words, and functions that the code may call."""
+        called = [form for form in self.operations.values() if form.isidentifier()]
+        return frozenset({*self.reserved, *self.own, *called, *map(self.title, EXPANSIONS)})
+
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def literal(self, number: float) -> Text:
@@ -127,7 +134,7 @@ class Language:
             case "hypot" if len(operands) == 1:
                 return self.expression("abs", operands, constants, uses)
             case "hypot" if len(operands) > 2:
-                form = EXPANDED
+                form = self.operations.get("hypot of several", EXPANDED)
             case "pow" if constants[1] == 2.0:
                 return self._pattern(self.operations["mul"], (operands[0], operands[0]))
             case "pow" if constants[1] is not None and math.isfinite(constants[1]) and f"{op} finite" in self.operations:

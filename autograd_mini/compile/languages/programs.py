@@ -16,6 +16,7 @@ from autograd_mini.compile.languages.javascript import JAVASCRIPT
 from autograd_mini.compile.languages.language import Language
 from autograd_mini.compile.languages.python import PYTHON
 from autograd_mini.compile.languages.writing import Syntax
+from autograd_mini.errors import counted
 
 
 class Parameter(NamedTuple):
@@ -65,12 +66,14 @@ class Dialect:
     Attributes:
         write: the text of a file.
         check: the text of a test: the outline, the inputs and the expected numbers, and the name of the file.
+        is_filling: whether the function fills arrays of its caller.
     """
 
     language: Language
     syntax: Syntax
     write: Callable[[Outline], str]
     check: Callable[[Outline, Sequence[object], Sequence[object], str], str]
+    is_filling: bool = False
 
 
 def class_of(name: str) -> str:
@@ -93,6 +96,11 @@ def _numbers(language: Language, data: object) -> str:
     return language.literal(float(data)).text  # type: ignore[arg-type]
 
 
+def _sizes(outline: Outline) -> str:
+    """The lengths that arrays must have."""
+    return ", ".join(f"{p.name} takes {counted(p.count or 0, 'number')}" for p in outline.arrays)
+
+
 # -- Python ------------------------------------------------------------------------------------------------------------
 
 
@@ -104,11 +112,9 @@ def _python(outline: Outline) -> str:
     name, checks = outline.name, []
     if outline.arrays:
         test = " or ".join(f"len({p.name}) != {p.count}" for p in outline.arrays)
-        sizes = ", ".join(f"{p.count} numbers in {p.name}" for p in outline.arrays)
-        checks = [f"if {test}:", f'    raise ValueError("{name} takes {sizes}")']
-    made = [f"{p.name} = [0.0] * {p.count}" for p in outline.derivatives if p.count is not None]
+        checks = [f"if {test}:", f'    raise ValueError("{_sizes(outline)}")']
     result = ", ".join([*filter(None, [outline.value]), _tuple(outline.returned)])
-    body = [f'"""{outline.about}"""', *checks, *made, *outline.lines, f"return {result}"]
+    body = [f'"""{outline.about}"""', *checks, *outline.lines, f"return {result}"]
     head = f"def {name}({', '.join(p.name for p in outline.parameters)}):"
     text = "\n".join(outline.helpers + (head,) + outline.lines)
     return _joined(
@@ -148,7 +154,7 @@ print("ok")
 def _c(outline: Outline) -> str:
     given = [f"const double {p.name}[{p.count}]" if p.count is not None else f"double {p.name}" for p in outline.parameters]
     filled = [f"double {p.name}[{p.count}]" if p.count is not None else f"double *{p.name}" for p in outline.derivatives]
-    text = "\n".join([*outline.lines, outline.value or ""])
+    text = re.sub("//.*", "", "\n".join([*outline.lines, outline.value or ""]))
     unused = [f"(void) {p.name};" for p in outline.parameters if not re.search(rf"\b{re.escape(p.name)}\b", text)]
     body = [*unused, *outline.lines, *([f"return {outline.value};"] if outline.value else [])]
     head = f"{'double' if outline.value else 'void'} {outline.name}({', '.join(given + filled)}) {{"
@@ -201,14 +207,12 @@ def _java(outline: Outline) -> str:
     checks = []
     if outline.arrays:
         test = " || ".join(f"{p.name}.length != {p.count}" for p in outline.arrays)
-        sizes = ", ".join(f"{p.count} numbers in {p.name}" for p in outline.arrays)
-        checks = [f'if ({test}) throw new IllegalArgumentException("{sizes}");']
-    made = [f"double[] {p.name} = new double[{p.count}];" for p in outline.derivatives if p.count is not None]
+        checks = [f'if ({test}) throw new IllegalArgumentException("{_sizes(outline)}");']
     result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
     given = ", ".join(f"{kind[p.count is None]} {p.name}" for p in outline.parameters)
     function = f"/** {outline.about} */\nstatic Result {outline.name}({given}) {{\n"
-    function += f"{_indented([*checks, *made, *outline.lines, result], 1)}\n}}"
-    record = f"/** What {outline.name} returns. */\nrecord Result({', '.join(fields)}) {{}}"
+    function += f"{_indented([*checks, *outline.lines, result], 1)}\n}}"
+    record = f"record Result({', '.join(fields)}) {{}}"
     inner = "\n\n".join([record, function, *outline.helpers])
     return f"final class {class_of(outline.name)} {{\n{_indented([inner], 1)}\n}}\n"
 
@@ -254,14 +258,12 @@ def _javascript(outline: Outline) -> str:
     checks = []
     if outline.arrays:
         test = " || ".join(f"{p.name}.length !== {p.count}" for p in outline.arrays)
-        sizes = ", ".join(f"{p.count} numbers in {p.name}" for p in outline.arrays)
-        checks = [f'if ({test}) throw new RangeError("{sizes}");']
-    made = [f"const {p.name} = new Array({p.count});" for p in outline.derivatives if p.count is not None]
+        checks = [f'if ({test}) throw new RangeError("{_sizes(outline)}");']
     value = [f"value: {outline.value}"] if outline.value else []
     result = f"return {{ {', '.join([*value, *outline.returned])} }};"
     head = f"export function {outline.name}({', '.join(p.name for p in outline.parameters)}) {{"
     text = "\n".join(["/**", *[f" * {line}".rstrip() for line in document], " */", head])
-    return _joined(f"{text}\n{_indented([*checks, *made, *outline.lines, result], 1)}\n}}", *outline.helpers)
+    return _joined(f"{text}\n{_indented([*checks, *outline.lines, result], 1)}\n}}", *outline.helpers)
 
 
 def _javascript_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
@@ -284,32 +286,38 @@ console.log("ok");
 '''
 
 
-_BRACES = ("for (int {i} = {start}; {i} < {n}; {i}++) {{", "for (int {i} = {last}; {i} >= 0; {i}--) {{")
+_BRACES = (
+    "for (int {i} = 0; {i} < {n}; {i}++)",
+    "for (int {i} = 1; {i} < {n}; {i}++)",
+    "for (int {i} = {last}; {i} >= 0; {i}--)",
+)
+_RANGES = ("for {i} in range({n}):", "for {i} in range(1, {n}):", "for {i} in reversed(range({n})):")
+_LETS = ("for (let {i} = 0; {i} < {n}; {i}++)", _BRACES[1].replace("int", "let"), _BRACES[2].replace("int", "let"))
+_IF = "if ({condition})"
 DIALECTS = {
     "python": Dialect(
         PYTHON,
-        Syntax("{name} = {text}", "{name} = {text}", "{name} = [0.0] * {count}",
-               ("for {i} in range({start}, {n}):", "for {i} in reversed(range({n})):"), "if {condition}:"),
+        Syntax("{name} = {text}", "{name} = {text}", ("", "{name} = [0.0] * {count}", False), _RANGES, "if {condition}:"),
         _python,
         _python_check,
     ),
     "c": Dialect(
         C,
-        Syntax("double {name} = {text}", "int {name} = {text}", "double {name}[{count}]", _BRACES, "if ({condition}) {{"),
+        Syntax("double {name} = {text}", "int {name} = {text}", ("double ", "{name}[{count}]", True), _BRACES, _IF),
         _c,
         _c_check,
+        is_filling=True,
     ),
     "java": Dialect(
         JAVA,
-        Syntax("double {name} = {text}", "int {name} = {text}", "double[] {name} = new double[{count}]", _BRACES,
-               "if ({condition}) {{"),
+        Syntax("double {name} = {text}", "int {name} = {text}", ("double[] ", "{name} = new double[{count}]", True),
+               _BRACES, _IF),
         _java,
         _java_check,
     ),
     "javascript": Dialect(
         JAVASCRIPT,
-        Syntax("let {name} = {text}", "let {name} = {text}", "const {name} = new Array({count})",
-               tuple(text.replace("int", "let") for text in _BRACES), "if ({condition}) {{"),
+        Syntax("let {name} = {text}", "let {name} = {text}", ("const ", "{name} = new Array({count})", True), _LETS, _IF),
         _javascript,
         _javascript_check,
     ),

@@ -31,7 +31,7 @@ PYTHON = Language(
         **OPERATORS,
         **{name: f"math.{name}" for name in ("asinh", "atan", "atan2", "cbrt", "erf", "erfc", "hypot")},
         **{name: name for name in _NAMED if name not in ("divide", "power")},
-        "abs": "abs", "div": "divide", "div finite": "{} / {}", "pow": "power", "round": "round_decimal",
+        "abs": "abs", "div": "divide", "div finite": "{} / {}", "hypot of several": "math.hypot", "pow": "power", "round": "round_decimal",
         "where": "{1} if {0} else {2}", "&": "{} and {}", "|": "{} or {}", "~": "not {}",
     },
     own={

@@ -15,6 +15,7 @@ from autograd_mini.compile.languages.language import WIDTH, Helpers, Language, T
 from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.rolling import Fold, Rolled, Vector
 from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, kind_of
+from autograd_mini.core.row import TABLE
 
 Thing = int | Vector  # what a statement computes: a register, or the elements of a vector
 EACH, WHOLE, ONCE = "each", "whole", "once"  # how it reads a vector, element by element or not; or a register
@@ -27,15 +28,15 @@ class Syntax:
     Attributes:
         variable: declares a number that changes.
         integer: declares an index that changes.
-        array: declares an array of so many numbers.
-        loop: the heads of a loop: upwards from a start, and downwards.
+        arrays: declares arrays: before the first, each, and whether one statement declares several.
+        loop: the heads of a loop: upwards from 0, upwards from 1, and downwards.
         branch: the head of an `if`.
     """
 
     variable: str
     integer: str
-    array: str
-    loop: tuple[str, str]
+    arrays: tuple[str, str, bool]
+    loop: tuple[str, str, str]
     branch: str
 
 
@@ -50,6 +51,9 @@ class Store:
 
 
 Unit = int | Vector | Fold | Store
+_TITLES = {"add": "sum", "dot": "total", "sum": "total", "take": "largest", "where": "choice", "maximum": "largest",
+           "minimum": "smallest", "sub": "difference", "mul": "product", "div": "quotient", "neg": "minus",
+           "lifted_ndtr": "n", "ndtr": "n", "sqrt": "root", "log": "logarithm", "log1p": "logarithm"}  # fmt: skip
 _DEEP = 12  # operations in one expression, each inside the next
 
 
@@ -64,6 +68,7 @@ class Writer:
         names: what the user calls a register.
         results: what is stored, in order.
         taken: names that variables must not have.
+        filled: the arrays that the results fill, if they must be declared.
 
     Attributes:
         lines: the statements.
@@ -80,11 +85,12 @@ class Writer:
         results: Sequence[Store],
         returned: Sequence[int],
         taken: Sequence[str],
+        filled: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.language, self.syntax, self.rolled, self.tape = language, syntax, rolled, rolled.tape
         self.lines: list[str] = []
         self.uses = Helpers(language)
-        self._names, self._taken = names, {*taken, *language.reserved}
+        self._names, self._taken = names, {*taken, *language.forbidden}
         self._inputs = inputs
         self._signs: list[Sign] = []
         for instruction in self.tape.instructions:
@@ -98,11 +104,13 @@ class Writer:
         self._arrays: set[Vector] = set()
         self._last_place: tuple[str, int] | None = None
         self._local: list[str] = []
+        self._has_remark = False
         self._results = results
         self._inlined: set[Thing] = set()
         self._collect(results)
         self._inline()
         self.index = self._new("i")
+        self.declare_arrays(filled)
         self._write(self._scheduled())
 
     def result(self, register: int) -> str:
@@ -293,14 +301,13 @@ class Writer:
         self._taken.add(name)
         return name
 
-    def _fresh(self, thing: Thing, default: str = "t") -> str:
-        name = self._name_of(thing)
-        if name:
-            return self._new(self.language.variable(name))
-        count = 1
-        while f"{default}{count}" in self._taken:
-            count += 1
-        return self._new(f"{default}{count}" if default == "t" else default)
+    def _fresh(self, thing: Thing | None) -> str:
+        """A name for something: the user's, or one that says what operation it is."""
+        name = self._name_of(thing) if thing is not None else ""
+        if name or thing is None:
+            return self._new(self.language.variable(name or "part"))
+        op = thing.op if isinstance(thing, Vector) else self.tape.instructions[thing][0]
+        return self._new(_TITLES.get(op) or (TABLE[op].letter or op[0] if op in TABLE else "holds"))
 
     def _write(self, groups: list[list[Unit]]) -> None:
         for group in groups:
@@ -361,7 +368,7 @@ class Writer:
             longest = max(range(len(texts)), key=lambda i: len(texts[i].text), default=None)
             if len(text.text) <= WIDTH or longest is None or len(texts[longest].text) < WIDTH // 3:
                 return text
-            name, x = self._fresh(-1), operands[longest]
+            name, x = self._fresh(None), operands[longest]
             kind = x.op if isinstance(x, Vector) else self.tape.instructions[x][0]
             declared = self.language.condition if _is_condition(kind) else self.language.number
             self._local.append(f"{declared}{name} = {texts[longest].text}{self.language.end}")
@@ -391,16 +398,15 @@ class Writer:
         text: Text = self._composed(vector.op, vector.operands, self._element)
         return text
 
-    def _say(self, line: str, depth: int, comment: str = "") -> None:
-        inner = "    " * depth
-        for local in self._local:
-            self.lines.append(inner + local)
+    def _say(self, line: str, comment: str = "") -> None:
+        """Add a statement, after those that it needs."""
+        self.lines += self._local
         self._local.clear()
         remark = f"{self.language.comment} {comment}"
-        if comment and len(inner + line) + len(remark) > WIDTH:
-            self.lines.append(inner + remark)
+        if comment and len(line) + len(remark) > WIDTH:
+            self.lines.append(remark)
             comment = ""
-        self.lines.append(inner + line + (f"  {remark}" if comment else ""))
+        self.lines.append(line + (f"  {remark}" if comment else ""))
 
     def _comment(self, register: int) -> str:
         """The user's expression, if the statement before has another one."""
@@ -414,58 +420,76 @@ class Writer:
         expression = " ".join(place.expression.split())
         return f"{expression if len(expression) <= 60 else expression[:57] + '...'}  (line {place.line})"
 
-    def _statement(self, unit: Unit, depth: int = 0) -> None:
+    def _statement(self, unit: Unit) -> None:
         end = self.language.end
         match unit:
             case Store(target=target, source=source, constant=constant):
                 text = self.language.literal(constant) if constant is not None else self._text(source)  # type: ignore[arg-type]
-                self._say(f"{target} = {text.text}{end}", depth)
+                self._say(f"{target} = {text.text}{end}")
             case Fold(op="largest", vectors=(vector,)):
-                name = self._texts[unit.register] = self._fresh(unit.register, "k")
+                name = self._texts[unit.register] = self._new(self.language.variable(self._name_of(unit.register) or "k"))
                 comment = self._comment(unit.register)
-                self._say(self.syntax.integer.format(name=name, text="0") + end, depth, comment)
-                self._say(self.syntax.loop[0].format(i=self.index, start=1, n=len(vector)), depth)
+                self._say(self.syntax.integer.format(name=name, text="0") + end, comment)
                 here, best = self._indexed(vector, self.index).text, self._indexed(vector, name).text
-                self._say(self.syntax.branch.format(condition=f"{here} > {best}"), depth + 1)
-                self._say(f"{name} = {self.index}{end}", depth + 2)
-                if self.language.close:
-                    self.lines += ["    " * (depth + 1) + "}", "    " * depth + "}"]
+                branch = self.syntax.branch.format(condition=f"{here} > {best}")
+                chosen = f"{name} = {self.index}{end}"
+                head = self.syntax.loop[1].format(i=self.index, n=len(vector))
+                self._block(head, [f"{branch} {chosen}"] if self.language.close else [branch, f"    {chosen}"])
             case int():
                 text = self._operation(unit)
                 op = self.tape.instructions[unit][0]
-                name = self._texts[unit] = self._fresh(unit, "largest" if op == "take" else "t")
+                name = self._texts[unit] = self._fresh(unit)
                 declared = self.language.condition if _is_condition(op) else self.language.number
-                self._say(f"{declared}{name} = {text.text}{end}", depth, self._comment(unit))
+                self._say(f"{declared}{name} = {text.text}{end}", self._comment(unit))
 
     def _loop(self, group: Sequence[Unit]) -> None:
         """A loop, after the declarations of what it fills."""
         end, n = self.language.end, _length(group[0])
+        arrays = [unit for unit in group if isinstance(unit, Vector) and unit in self._arrays]
+        for unit in arrays:
+            self._texts[unit] = self._fresh(unit)
+        self.declare_arrays([(self._texts[unit], len(unit)) for unit in arrays])
         for unit in group:
             if isinstance(unit, Fold):
                 start = self._start(unit)
                 name = self._texts[unit.register] = self._fresh(unit.register)
-                self._say(self.syntax.variable.format(name=name, text=start) + end, 0)
-            elif isinstance(unit, Vector) and unit in self._arrays:
-                name = self._texts[unit] = self._fresh(unit)
-                self._say(self.syntax.array.format(name=name, count=n) + end, 0)
+                remark = "-0.0 + x is x, also for x = -0.0" if start == "-0.0" and not self._has_remark else ""
+                self._has_remark = self._has_remark or bool(remark)
+                self._say(self.syntax.variable.format(name=name, text=start) + end, remark)
         is_descending = any(isinstance(unit, Fold) and unit.is_descending for unit in group)
-        self._say(self.syntax.loop[is_descending].format(i=self.index, start=0, n=n, last=(n or 0) - 1), 0)
+        head = self.syntax.loop[2 * is_descending].format(i=self.index, n=n, last=(n or 0) - 1)
+        outside, self.lines = self.lines, []
         for unit in group:
             match unit:
                 case Vector():
                     self._vector_statement(unit)
                 case Store(target=target, source=Vector() as vector):
                     start = f"{unit.offset} + " if unit.offset else ""
-                    self._say(f"{target}[{start}{self.index}] = {self._element(vector).text}{end}", 1)
+                    self._say(f"{target}[{start}{self.index}] = {self._element(vector).text}{end}")
                 case Fold():
                     self._accumulate(unit)
-        if self.language.close:
-            self._say("}", 0)
+        body, self.lines = self.lines, outside
+        self._block(head, body)
         for unit in group:
             if isinstance(unit, Fold):
                 for x in unit.after:
                     name = self._texts[unit.register]
-                    self._say(f"{name} = {self._joined(unit, name, self._text(x)).text}{end}", 0)
+                    self._say(f"{name} = {self._joined(unit, name, self._text(x)).text}{end}")
+
+    def declare_arrays(self, arrays: Sequence[tuple[str, int]]) -> None:
+        """Add the declarations of arrays, by name and length."""
+        first, each, are_joined = self.syntax.arrays
+        texts = [each.format(name=name, count=count) for name, count in arrays]
+        for text in [", ".join(texts)] if are_joined and texts else texts:
+            self._say(f"{first}{text}{self.language.end}")
+
+    def _block(self, head: str, body: Sequence[str]) -> None:
+        """A loop; on one line if it has one short statement, in languages with braces."""
+        if self.language.close and len(body) == 1 and len(head) + len(body[0]) < WIDTH and self.language.comment not in body[0]:
+            self._say(f"{head} {body[0].strip()}")
+            return
+        self.lines += [f"{head} {{" if self.language.close else head, *[f"    {line}" for line in body]]
+        self.lines += ["}"] if self.language.close else []
 
     def _vector_statement(self, vector: Vector) -> None:
         text, comment = self._vector_text(vector), self._comment(vector.registers[0])
@@ -475,7 +499,7 @@ class Writer:
             name = self._texts[vector] = self._fresh(vector)
             declared = self.language.condition if _is_condition(vector.op) else self.language.number
             target = f"{declared}{name}"
-        self._say(f"{target} = {text.text}{self.language.end}", 1, comment)
+        self._say(f"{target} = {text.text}{self.language.end}", comment)
 
     def _joined(self, fold: Fold, name: str, text: Text) -> Text:
         op = "add" if fold.op == "dot" else fold.op
@@ -490,7 +514,7 @@ class Writer:
         if fold.op in ("maximum", "minimum"):
             return self.language.literal(float("-inf" if fold.op == "maximum" else "inf")).text
         is_plus = all(self._signs[x].is_plus for vector in fold.vectors for x in vector.registers)
-        return "0.0" if is_plus else "-0.0"
+        return "0.0" if is_plus else "-0.0"  # the comment in the code says why
 
     def _accumulate(self, fold: Fold) -> None:
         name, end = self._texts[fold.register], self.language.end
@@ -500,9 +524,9 @@ class Writer:
         else:
             text = self._element(fold.vectors[0])
         if fold.op in ("sum", "dot"):
-            self._say(f"{name} += {text.text}{end}", 1, comment)
+            self._say(f"{name} += {text.text}{end}", comment)
         else:
-            self._say(f"{name} = {self._joined(fold, name, text).text}{end}", 1, comment)
+            self._say(f"{name} = {self._joined(fold, name, text).text}{end}", comment)
 
 
 def _is_condition(op: str) -> bool:
