@@ -66,8 +66,8 @@ class Arguments:
         """Add the numbers of an argument that all samples share, and return its structure."""
         if type(tree) in (list, tuple, dict):  # the common case: many floats
             leaves = tree.values() if type(tree) is dict else tree
-            if {float}.issuperset(map(type, leaves)):
-                self.numbers += leaves
+            if all(issubclass(kind, float) for kind in set(map(type, leaves))):
+                self.numbers += map(float, leaves)
                 return type(tree), tuple(tree) if type(tree) is dict else len(tree)
         parts = trees.parts_of(tree)
         if parts is not None:
