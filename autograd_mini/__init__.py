@@ -31,6 +31,7 @@ _HOMES = {  # the module each name comes from
             "check.handwritten": "check_derivative",
             "check.pytorch": "check_against from_torch",
             "compile.compiled": "jit",
+            "compile.languages.emitted": "emit",
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "drawing": "draw",

@@ -34,6 +34,7 @@ from autograd_mini import debug as debug
 from autograd_mini.functions.sums import dot as dot
 from autograd_mini.drawing import draw as draw
 from autograd_mini.functions.activations import elu as elu
+from autograd_mini.compile.languages.emitted import emit as emit
 from autograd_mini.core.table import erf as erf
 from autograd_mini.core.table import erfc as erfc
 from autograd_mini.core.table import erfinv as erfinv
@@ -141,6 +142,7 @@ __all__ = [
     "dot",
     "draw",
     "elu",
+    "emit",
     "erf",
     "erfc",
     "erfinv",

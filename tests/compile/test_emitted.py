@@ -77,7 +77,7 @@ def flat(outline, xs):
     """Numbers as arguments of the emitted function."""
     rest, arguments = iter(xs), []
     for p in outline.parameters:
-        arguments.append(next(rest) if p.count is None else [*itertools.islice(rest, p.count)])
+        arguments.append(next(rest) if p.length is None else [*itertools.islice(rest, p.length)])
     return arguments
 
 
@@ -177,10 +177,10 @@ def run_all(language, codes, calls, folder):
                 lines.append(f"static void c{number}() {{ var r = {class_of(name)}.{name}({given}); {printed} end(); }}")
             case "c":
                 made = ", ".join(f"d{j}" for j in range(len(outline.derivatives)))
-                declared = " ".join(f"double d{j}[{p.count or 1}];" for j, p in enumerate(outline.derivatives))
+                declared = " ".join(f"double d{j}[{p.length or 1}];" for j, p in enumerate(outline.derivatives))
                 call = f"{name}({given}, {made});"
                 call = f"double v = {call} show(&v, 1);" if outline.value else call
-                printed = " ".join(f"show(d{j}, {p.count or 1});" for j, p in enumerate(outline.derivatives))
+                printed = " ".join(f"show(d{j}, {p.length or 1});" for j, p in enumerate(outline.derivatives))
                 lines.append(f"static void c{number}(void) {{ {declared} {call} {printed} puts(\"\"); }}")
             case "javascript":
                 lines.append(f"show({name}({given}));")
@@ -276,8 +276,9 @@ def test_traps_of_emitted(language, tmp_path):
 
 @pytest.mark.parametrize("f", [cross_entropy, by_hand])
 def test_seed_case(f, tmp_path):
-    """Java of softmax with cross-entropy, compiled and run: the gradient is the closed form a - t, within 1 ulp of a
-    probability; 3 with a formula by hand."""
+    """Java of softmax with cross-entropy, compiled and run: the gradient is the closed form a - t, within an ulp of 1;
+    two with a formula by hand.
+    """
     code = emit(f, [1.0, 2.0, 3.0], [0.0, 1.0, 0.0], language="java", argnums=0)
     assert len(code.source.splitlines()) <= 35
     rng, calls = random.Random(3), []
@@ -290,7 +291,7 @@ def test_seed_case(f, tmp_path):
             e = [mpmath.exp(x) for x in z]
             closed = [x / mpmath.fsum(e) - b for x, b in zip(e, t, strict=True)]
         for number, truth in zip(got[1:], closed, strict=True):
-            assert abs(number - truth) <= (1 if f is cross_entropy else 3) * 2.0**-53
+            assert abs(number - truth) <= (1 if f is cross_entropy else 2) * math.ulp(1.0)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

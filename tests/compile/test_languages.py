@@ -16,8 +16,8 @@ from autograd_mini.compile.languages.lowering import lowered
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tracing import tracing
 from autograd_mini.core.row import TABLE, evaluate
-from autograd_mini.core.traced import RELATE, Traced
 from autograd_mini.core.rules import named
+from autograd_mini.core.traced import RELATE, Traced
 from tests.compile.foreign import LANGUAGES, run
 from tests.compile.test_expansions import SPECIAL, is_near, points
 from tests.core.test_traps import FUNCTIONS, SCOPE, agrees

@@ -2,3 +2,7 @@
 
 Not here: a readable program with names and loops (`emitted`). Read next: `compile.languages.language`.
 """
+
+LANGUAGES = ("python", "c", "java", "javascript")
+SUFFIXES = {".py": "python", ".c": "c", ".java": "java", ".js": "javascript", ".mjs": "javascript"}
+DERIVATIVES = ("gradient", "jacobian", "hessian")

@@ -5,8 +5,9 @@ Not here: functions that are compiled and run here (`compiled`). Read next: `com
 
 from __future__ import annotations
 
+import ast
+import inspect
 import linecache
-import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
+from autograd_mini.compile.languages import DERIVATIVES
 from autograd_mini.compile.languages.language import Language
 from autograd_mini.compile.languages.lowering import lowered_with
+from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.programs import DIALECTS, Dialect, Outline, Parameter, class_of
 from autograd_mini.compile.languages.rolling import Rolled
-from autograd_mini.compile.languages.writing import Store, Writer
-from autograd_mini.compile.tape import CONSTANT, INPUT, Place, Tape
+from autograd_mini.compile.languages.writing import Writer
+from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import ZERO, as_number, operand_error
 from autograd_mini.core.sweep import propagate
 from autograd_mini.core.traced import Traced
-from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, counted, shown
 from autograd_mini.output import files
 from autograd_mini.program import assignments
 from autograd_mini.program.source import Site
@@ -34,8 +37,6 @@ from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import _output, _positions, _split, hessian, jacobian, names_of
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
-
-DERIVATIVES = ("gradient", "jacobian", "hessian")
 
 
 @dataclass
@@ -167,6 +168,29 @@ def emit(
         ]
         kept = inputs, Program(tape)(arguments.numbers)
     return Emitted(language, title, dialect.write(outline), tape, outline, kept)
+
+
+def emit_example(
+    f: Callable[..., Any], examples: Sequence[str] | None, language: str, derivative: str, name: str, test: bool
+) -> Emitted:
+    """Emit a function for examples of its arguments as texts; without any, each of its parameters is a number."""
+    try:
+        example = [ast.literal_eval(text) for text in examples or ()]
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ArgumentError(f"The example {' '.join(examples or ())!r} cannot be read.",
+                            "Write numbers and lists as in Python, each in quotes: '[0.0, 0.0]' 1.0.") from None  # fmt: skip
+    if examples is None:
+        parameters = inspect.signature(f).parameters.values()
+        kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        example = [1.0 for p in parameters if p.kind in kinds and p.default is p.empty]
+    try:
+        return emit(f, *example, language=language, derivative=derivative, name=name, test=test)
+    except AutogradError:
+        raise
+    except Exception as error:
+        given = "each parameter a number, because there is no --example" if examples is None else "the given --example"
+        raise ArgumentError(f"{name}() raised {type(error).__name__}: {error} (with {given}).",
+                            "Give an example of its arguments: --example '[0.0, 0.0]' 1.0.") from error  # fmt: skip
 
 
 def _dialect(language: str) -> Dialect:
@@ -345,7 +369,7 @@ def _outline(
         for parameter in arguments.chosen[0]:
             name = _identifier(language.variable(f"d_{parameter.name}"), language, taken)
             taken.append(name)
-            derivatives.append(Parameter(name, parameter.count))
+            derivatives.append(Parameter(name, parameter.length))
         returned = [tape.outputs[0]]
         outputs = tape.outputs[1:]
     else:
@@ -353,19 +377,16 @@ def _outline(
         taken.append(derivatives[0].name)
         outputs = tape.outputs
     stores = [*_stores(language, rolled, derivatives, outputs)]
-    filled = [(p.name, p.count) for p in derivatives if p.count is not None and not dialect.is_filling]
+    filled = [(p.name, p.length) for p in derivatives if p.length is not None and not dialect.is_filling]
     writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
-    code = getattr(f, "__code__", None)
-    source = f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if _has_file(code) else ""
+    code: Any = getattr(f, "__code__", None)
+    is_in_file = code is not None and Path(code.co_filename).is_file()
+    source = f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if is_in_file else ""
     what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
     about = f"{what} of {title}{source}, written by autograd_mini."
     helpers = tuple(writer.uses.texts())
     return Outline(title, about, tuple(arguments.parameters), tuple(derivatives), tuple(writer.lines), value, helpers)
-
-
-def _has_file(code: Any) -> bool:
-    return code is not None and Path(code.co_filename).is_file()
 
 
 def _stores(

@@ -137,10 +137,10 @@ class Language:
                 form = self.operations.get("hypot of several", EXPANDED)
             case "pow" if constants[1] == 2.0:
                 return self._pattern(self.operations["mul"], (operands[0], operands[0]))
-            case "pow" if constants[1] is not None and math.isfinite(constants[1]) and f"{op} finite" in self.operations:
-                form = self.operations[f"{op} finite"]
-            case "div" if constants[1] and f"{op} finite" in self.operations:
-                form = self.operations[f"{op} finite"]
+            case "pow" if constants[1] is not None and math.isfinite(constants[1]):
+                form = self.operations.get("pow finite", form)
+            case "div" if constants[1]:
+                form = self.operations.get("div finite", form)
             case "round" | "power_term":
                 kept = 1 if op == "round" else 2
                 settings = [x for x in constants[kept:] if x is not None]
@@ -202,7 +202,7 @@ class Language:
         inputs = [Text(f"x[{i}]") for i in range(len(tape.inputs))]
         if registers:
             outputs = self._registers(tape, inputs, uses)
-            lines = []
+            lines: list[str] = []
         else:
             lines, outputs = self.body(lowered(tape), inputs, uses)
         result = "r" if registers else "y"
@@ -298,7 +298,7 @@ class Helpers:
         if name in language.reserved:
             name += "_"
         if name not in self._texts:
-            parameters = ["x"] if count == 1 else ["a", "b", "c"][:count] if count <= 3 else [f"x{i}" for i in range(count)]
+            parameters = ["x"] if count == 1 else [*"abc"[:count]] if count <= 3 else [f"x{i}" for i in range(count)]
             with tracing() as builder:
                 result = EXPANSIONS[op](*[Unrecorded(builder.input(x)) for x in parameters], *settings)
                 tape = builder.tape([result.data if isinstance(result, Unrecorded) else result])

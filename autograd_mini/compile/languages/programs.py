@@ -23,7 +23,7 @@ class Parameter(NamedTuple):
     """A parameter of the emitted function: a number, or an array of so many."""
 
     name: str
-    count: int | None
+    length: int | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Outline:
     @property
     def arrays(self) -> list[Parameter]:
         """The parameters that are arrays."""
-        return [p for p in self.parameters if p.count is not None]
+        return [p for p in self.parameters if p.length is not None]
 
     @property
     def returned(self) -> list[str]:
@@ -98,7 +98,7 @@ def _numbers(language: Language, data: object) -> str:
 
 def _sizes(outline: Outline) -> str:
     """The lengths that arrays must have."""
-    return ", ".join(f"{p.name} takes {counted(p.count or 0, 'number')}" for p in outline.arrays)
+    return ", ".join(f"{p.name} takes {counted(p.length or 0, 'number')}" for p in outline.arrays)
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _tuple(names: Sequence[str]) -> str:
 def _python(outline: Outline) -> str:
     name, checks = outline.name, []
     if outline.arrays:
-        test = " or ".join(f"len({p.name}) != {p.count}" for p in outline.arrays)
+        test = " or ".join(f"len({p.name}) != {p.length}" for p in outline.arrays)
         checks = [f"if {test}:", f'    raise ValueError("{_sizes(outline)}")']
     result = ", ".join([*filter(None, [outline.value]), _tuple(outline.returned)])
     body = [f'"""{outline.about}"""', *checks, *outline.lines, f"return {result}"]
@@ -124,7 +124,7 @@ def _python(outline: Outline) -> str:
 
 def _python_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
     arguments = ", ".join(
-        _numbers(PYTHON, x) if p.count is None else f"[{_numbers(PYTHON, x)}]"
+        _numbers(PYTHON, x) if p.length is None else f"[{_numbers(PYTHON, x)}]"
         for p, x in zip(outline.parameters, inputs, strict=True)
     )
     module = re.sub(r"\.py$", "", file)
@@ -152,8 +152,8 @@ print("ok")
 
 
 def _c(outline: Outline) -> str:
-    given = [f"const double {p.name}[{p.count}]" if p.count is not None else f"double {p.name}" for p in outline.parameters]
-    filled = [f"double {p.name}[{p.count}]" if p.count is not None else f"double *{p.name}" for p in outline.derivatives]
+    given = [f"const double {p.name}[{p.length}]" if p.length is not None else f"double {p.name}" for p in outline.parameters]
+    filled = [f"double {p.name}[{p.length}]" if p.length is not None else f"double *{p.name}" for p in outline.derivatives]
     text = re.sub("//.*", "", "\n".join([*outline.lines, outline.value or ""]))
     unused = [f"(void) {p.name};" for p in outline.parameters if not re.search(rf"\b{re.escape(p.name)}\b", text)]
     body = [*unused, *outline.lines, *([f"return {outline.value};"] if outline.value else [])]
@@ -165,10 +165,10 @@ def _c(outline: Outline) -> str:
 
 def _c_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
     given = [
-        f"const double {p.name}[] = {{{_numbers(C, x)}}};" if p.count is not None else f"const double {p.name} = {_numbers(C, x)};"
+        f"const double {p.name}[] = {{{_numbers(C, x)}}};" if p.length is not None else f"const double {p.name} = {_numbers(C, x)};"
         for p, x in zip(outline.parameters, inputs, strict=True)
     ]
-    made = [f"double {p.name}[{p.count or 1}];" for p in outline.derivatives]
+    made = [f"double {p.name}[{p.length or 1}];" for p in outline.derivatives]
     call = f"{outline.name}({', '.join([p.name for p in outline.parameters] + outline.returned)});"
     compared, place = [], 0
     if outline.value:
@@ -176,8 +176,8 @@ def _c_check(outline: Outline, inputs: Sequence[object], expected: Sequence[obje
         compared.append(f"failures += differ(value, expected[{place}]);")
         place = 1
     for p in outline.derivatives:
-        compared.append(f"for (int i = 0; i < {p.count or 1}; i++) failures += differ({p.name}[i], expected[{place} + i]);")
-        place += p.count or 1
+        compared.append(f"for (int i = 0; i < {p.length or 1}; i++) failures += differ({p.name}[i], expected[{place} + i]);")
+        place += p.length or 1
     body = [*given, *made, f"const double expected[] = {{{_numbers(C, expected)}}};", "int failures = 0;", call, *compared,
             'puts(failures ? "wrong" : "ok");', "return failures;"]  # fmt: skip
     return f'''/* Compare {outline.name} with the results of autograd_mini. */
@@ -203,13 +203,13 @@ int main(void) {{
 def _java(outline: Outline) -> str:
     kind = {True: "double", False: "double[]"}
     fields = ["double value"] if outline.value else []
-    fields += [f"{kind[p.count is None]} {p.name}" for p in outline.derivatives]
+    fields += [f"{kind[p.length is None]} {p.name}" for p in outline.derivatives]
     checks = []
     if outline.arrays:
-        test = " || ".join(f"{p.name}.length != {p.count}" for p in outline.arrays)
+        test = " || ".join(f"{p.name}.length != {p.length}" for p in outline.arrays)
         checks = [f'if ({test}) throw new IllegalArgumentException("{_sizes(outline)}");']
     result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
-    given = ", ".join(f"{kind[p.count is None]} {p.name}" for p in outline.parameters)
+    given = ", ".join(f"{kind[p.length is None]} {p.name}" for p in outline.parameters)
     function = f"/** {outline.about} */\nstatic Result {outline.name}({given}) {{\n"
     function += f"{_indented([*checks, *outline.lines, result], 1)}\n}}"
     record = f"record Result({', '.join(fields)}) {{}}"
@@ -219,7 +219,7 @@ def _java(outline: Outline) -> str:
 
 def _java_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
     arguments = ", ".join(
-        _numbers(JAVA, x) if p.count is None else f"new double[] {{{_numbers(JAVA, x)}}}"
+        _numbers(JAVA, x) if p.length is None else f"new double[] {{{_numbers(JAVA, x)}}}"
         for p, x in zip(outline.parameters, inputs, strict=True)
     )
     name, place, compared = class_of(outline.name), 0, []
@@ -227,11 +227,11 @@ def _java_check(outline: Outline, inputs: Sequence[object], expected: Sequence[o
         compared.append("compare(result.value(), expected[0]);")
         place = 1
     for p in outline.derivatives:
-        if p.count is None:
+        if p.length is None:
             compared.append(f"compare(result.{p.name}(), expected[{place}]);")
         else:
-            compared.append(f"for (int i = 0; i < {p.count}; i++) compare(result.{p.name}()[i], expected[{place} + i]);")
-        place += p.count or 1
+            compared.append(f"for (int i = 0; i < {p.length}; i++) compare(result.{p.name}()[i], expected[{place} + i]);")
+        place += p.length or 1
     body = [f"double[] expected = {{{_numbers(JAVA, expected)}}};", f"{name}.Result result = {name}.{outline.name}({arguments});",
             *compared, 'System.out.println("ok");']  # fmt: skip
     return f'''/** Compare {outline.name} with the results of autograd_mini. */
@@ -254,10 +254,10 @@ final class {name}Test {{
 
 def _javascript(outline: Outline) -> str:
     document = [outline.about, ""]
-    document += [f"@param {{{'number' if p.count is None else 'number[]'}}} {p.name}" for p in outline.parameters]
+    document += [f"@param {{{'number' if p.length is None else 'number[]'}}} {p.name}" for p in outline.parameters]
     checks = []
     if outline.arrays:
-        test = " || ".join(f"{p.name}.length !== {p.count}" for p in outline.arrays)
+        test = " || ".join(f"{p.name}.length !== {p.length}" for p in outline.arrays)
         checks = [f'if ({test}) throw new RangeError("{_sizes(outline)}");']
     value = [f"value: {outline.value}"] if outline.value else []
     result = f"return {{ {', '.join([*value, *outline.returned])} }};"
@@ -268,7 +268,7 @@ def _javascript(outline: Outline) -> str:
 
 def _javascript_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
     arguments = ", ".join(
-        _numbers(JAVASCRIPT, x) if p.count is None else f"[{_numbers(JAVASCRIPT, x)}]"
+        _numbers(JAVASCRIPT, x) if p.length is None else f"[{_numbers(JAVASCRIPT, x)}]"
         for p, x in zip(outline.parameters, inputs, strict=True)
     )
     return f'''// Compare {outline.name} with the results of autograd_mini.

@@ -1,24 +1,21 @@
-"""Writing: the statements and loops of a rolled tape, in an order in which each can be computed.
+"""Writing: the text of the statements and loops of a plan.
 
 Not here: what surrounds them, such as the head of the function (`programs`). Read next: `compile.languages.programs`.
 """
 
 from __future__ import annotations
 
-import heapq
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autograd_mini.compile.languages.language import WIDTH, Helpers, Language, Text
 from autograd_mini.compile.languages.lowering import Sign, sign_of
+from autograd_mini.compile.languages.ordering import Plan, Store, Thing, Unit, is_condition, length_of
 from autograd_mini.compile.languages.rolling import Fold, Rolled, Vector
-from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, kind_of
+from autograd_mini.compile.tape import CONSTANT, INPUT
 from autograd_mini.core.row import TABLE
-
-Thing = int | Vector  # what a statement computes: a register, or the elements of a vector
-EACH, WHOLE, ONCE = "each", "whole", "once"  # how it reads a vector, element by element or not; or a register
 
 
 @dataclass(frozen=True)
@@ -40,21 +37,9 @@ class Syntax:
     branch: str
 
 
-@dataclass(eq=False)
-class Store:
-    """A statement that writes results: a whole vector into an array, or one number into an element of it."""
-
-    target: str
-    source: Thing
-    constant: float | None = None
-    offset: int = 0
-
-
-Unit = int | Vector | Fold | Store
 _TITLES = {"add": "sum", "dot": "total", "sum": "total", "take": "largest", "where": "choice", "maximum": "largest",
            "minimum": "smallest", "sub": "difference", "mul": "product", "div": "quotient", "neg": "minus",
            "lifted_ndtr": "n", "ndtr": "n", "sqrt": "root", "log": "logarithm", "log1p": "logarithm"}  # fmt: skip
-_DEEP = 12  # operations in one expression, each inside the next
 
 
 class Writer:
@@ -90,28 +75,19 @@ class Writer:
         self.language, self.syntax, self.rolled, self.tape = language, syntax, rolled, rolled.tape
         self.lines: list[str] = []
         self.uses = Helpers(language)
-        self._names, self._taken = names, {*taken, *language.forbidden}
+        self._taken = {*taken, *language.forbidden}
         self._inputs = inputs
         self._signs: list[Sign] = []
         for instruction in self.tape.instructions:
             self._signs.append(sign_of(instruction, self._signs))
-        self._returned = returned
-        self._counts: Counter[Thing] = Counter()
-        self._modes: dict[Thing, set[str]] = {}
-        self._readers: dict[Thing, list[Unit]] = {}
-        self._units: dict[Thing, Unit] = {}
+        self._plan = Plan(rolled, names, results, returned)
         self._texts: dict[Thing, str] = {}
-        self._arrays: set[Vector] = set()
         self._last_place: tuple[str, int] | None = None
         self._local: list[str] = []
         self._has_remark = False
-        self._results = results
-        self._inlined: set[Thing] = set()
-        self._collect(results)
-        self._inline()
         self.index = self._new("i")
         self.declare_arrays(filled)
-        self._write(self._scheduled())
+        self._write(self._plan.groups)
 
     def result(self, register: int) -> str:
         """The expression of a result that is returned; statements that it needs are added."""
@@ -119,175 +95,6 @@ class Writer:
         self.lines += self._local
         self._local.clear()
         return text
-
-    # -- what there is to compute --------------------------------------------------------------------------------------
-
-    def _thing(self, register: int) -> tuple[Thing, str]:
-        vector, _ = self.rolled.elements.get(register, (None, 0))
-        return (register, ONCE) if vector is None or _is_condition(vector.op) else (vector, WHOLE)
-
-    def _chosen(self, register: int) -> Vector | None:
-        """The vector that `take` takes an element from at the index of a largest one, which is never outside."""
-        op, operands, _ = self.tape.instructions[register]
-        if op != "take" or operands[0] not in self.rolled.folds:
-            return None
-        vector, _ = self.rolled.elements.get(operands[1], (None, 0))
-        return vector if vector is not None and vector.registers == operands[1:] else None
-
-    def _reads(self, unit: Unit) -> Iterator[tuple[Thing, str]]:
-        """What a statement reads, and how."""
-        match unit:
-            case Store(source=Vector() as vector):
-                yield vector, EACH
-            case Store(source=int(register), constant=None):
-                yield self._thing(register)
-            case Vector():
-                for part in unit.operands:
-                    if isinstance(part, Vector):
-                        yield part, EACH
-                    elif part is not None:
-                        yield self._thing(part)
-            case Fold():
-                for vector in unit.vectors:
-                    yield vector, WHOLE if unit.op == "largest" else EACH
-                for register in (*unit.before, *unit.after):
-                    yield self._thing(register)
-            case int():
-                operands, taken = self.tape.instructions[unit][1], self._chosen(unit)
-                if taken is not None:
-                    yield from ((operands[0], ONCE), (taken, WHOLE))
-                else:
-                    yield from map(self._thing, operands)
-
-    def _collect(self, results: Sequence[Store]) -> None:
-        """Find what the results need."""
-        waiting: list[Unit] = [*results, *self._returned]
-        for register in self._returned:
-            self._counts[self._thing(register)[0]] += 1
-        seen: set[int] = set()
-        while waiting:
-            unit = waiting.pop()
-            if isinstance(unit, int):
-                thing, mode = self._thing(unit)
-                if isinstance(thing, Vector):
-                    self._modes.setdefault(thing, set()).add(mode)
-                unit = self.rolled.folds.get(unit, unit) if thing == unit else thing
-            if id(unit) in seen or (isinstance(unit, int) and unit in self._units):
-                continue
-            seen.add(id(unit))
-            thing = unit.register if isinstance(unit, Fold) else unit
-            if not isinstance(thing, Store):
-                self._units[thing] = unit
-            for read, mode in self._reads(unit):
-                self._counts[read] += 1
-                self._modes.setdefault(read, set()).add(mode)
-                self._readers.setdefault(read, []).append(unit)
-                waiting.append(read if isinstance(read, Vector) else self.rolled.folds.get(read, read))
-
-    def _is_given(self, thing: Thing) -> bool:
-        return (thing.op if isinstance(thing, Vector) else self.tape.instructions[thing][0]) in (INPUT, CONSTANT)
-
-    def _name_of(self, thing: Thing) -> str:
-        return self._names.get(thing.registers[0] if isinstance(thing, Vector) else thing, "")
-
-    def _inline(self) -> None:
-        """Choose what gets no name, because it is part of the one statement that reads it: not too deep."""
-        depths: dict[Thing, int] = {}
-        for thing in sorted([x for x in self._units if not self._is_given(x)], key=_position):
-            if thing in self.rolled.folds:
-                continue
-            reads = [x for x, _ in self._reads(self._units[thing])]
-            depths[thing] = 1 + max([depths[x] for x in reads if x in self._inlined], default=0)
-            if self._may_be_part(thing) and depths[thing] < _DEEP:
-                self._inlined.add(thing)
-
-    def _may_be_part(self, thing: Thing) -> bool:
-        if isinstance(thing, Vector) and _is_condition(thing.op):
-            return True  # computed again where it is read: there are no arrays of conditions
-        if not isinstance(thing, Vector) and self._alias(thing) is not None:
-            return True
-        if self._counts[thing] != 1 or self._name_of(thing):
-            return False
-        if isinstance(thing, Vector):
-            return self._modes[thing] == {EACH}
-        readers = self._readers.get(thing, [])
-        return all(isinstance(u, int) or (isinstance(u, Store) and u.source == thing) for u in readers)
-
-    def _alias(self, register: int) -> int | None:
-        """The index of a largest element that this is the floor of."""
-        op, operands, _ = self.tape.instructions[register]
-        return operands[0] if op == "floor" and operands[0] in self.rolled.folds else None
-
-    def _needs(self, unit: Unit) -> Iterator[tuple[Thing, str]]:
-        """What must be computed before a statement, behind all that is part of it."""
-        for thing, mode in self._reads(unit):
-            if self._is_given(thing):
-                continue
-            if thing in self._inlined:
-                yield from self._needs(self._units[thing])
-            else:
-                yield thing, mode
-
-    # -- the order -----------------------------------------------------------------------------------------------------
-
-    def _scheduled(self) -> list[list[Unit]]:
-        """Groups of statements, each a loop or a single statement."""
-        named = [u for x, u in self._units.items() if not self._is_given(x) and x not in self._inlined]
-        units: list[Unit] = [*sorted(named, key=_position), *self._results]
-        self._waits = {id(u): {x: mode for x, mode in self._needs(u)} for u in units}
-        places = {id(u): i for i, u in enumerate(units)}
-        missing = {id(u): len(self._waits[id(u)]) for u in units}
-        waiting: dict[Thing, list[Unit]] = {}
-        for unit in units:
-            for x in self._waits[id(unit)]:
-                waiting.setdefault(x, []).append(unit)
-        singles = [places[id(u)] for u in units if _length(u) is None and not missing[id(u)]]
-        loops = [u for u in units if _length(u) is not None]
-        done: set[Thing] = set()
-        groups: list[list[Unit]] = []
-        while singles or loops:
-            if singles:
-                group = [units[heapq.heappop(singles)]]
-            else:
-                group = [next(u for u in loops if self._is_ready(u, done, ()))]
-                while more := [u for u in loops if u not in group and self._fits(u, group, done)][:1]:
-                    group += more
-                loops = [u for u in loops if u not in group]
-            groups.append(group)
-            for one in group:
-                if not isinstance(one, Store):
-                    thing = one.register if isinstance(one, Fold) else one
-                    done.add(thing)
-                    for reader in waiting.get(thing, ()):
-                        missing[id(reader)] -= 1
-                        if not missing[id(reader)] and _length(reader) is None:
-                            heapq.heappush(singles, places[id(reader)])
-        return self._sunk(groups)
-
-    def _is_ready(self, unit: Unit, done: set[Thing], group: Sequence[Unit]) -> bool:
-        return all(x in done or (mode == EACH and x in group) for x, mode in self._waits[id(unit)].items())
-
-    def _fits(self, unit: Unit, group: Sequence[Unit], done: set[Thing]) -> bool:
-        """Whether a statement can join a loop."""
-        if _length(unit) != _length(group[0]):
-            return False
-        directions = {u.is_descending for u in (unit, *group) if isinstance(u, Fold)}
-        return len(directions) < 2 and self._is_ready(unit, done, group)
-
-    def _sunk(self, groups: list[list[Unit]]) -> list[list[Unit]]:
-        """Move what only one later loop reads into it, where it needs no array of its own."""
-        for here, group in reversed([*enumerate(groups)]):
-            for unit in [u for u in group[::-1] if isinstance(u, Vector) and _length(group[0]) is not None]:
-                readers = [i for i, g in enumerate(groups) for u in g for x, mode in self._needs(u) if x is unit]
-                modes = {mode for g in groups for u in g for x, mode in self._needs(u) if x is unit}
-                later = {*readers}
-                inputs = [x for x, mode in self._needs(unit) if mode == EACH and x in group]
-                if modes == {EACH} and len(later) == 1 and here not in later and not inputs and len(group) > 1:
-                    target = groups[later.pop()]
-                    if _length(target[0]) == len(unit):
-                        group.remove(unit)
-                        target.insert(0, unit)
-        return groups
 
     # -- the text ------------------------------------------------------------------------------------------------------
 
@@ -303,7 +110,7 @@ class Writer:
 
     def _fresh(self, thing: Thing | None) -> str:
         """A name for something: the user's, or one that says what operation it is."""
-        name = self._name_of(thing) if thing is not None else ""
+        name = self._plan.name_of(thing) if thing is not None else ""
         if name or thing is None:
             return self._new(self.language.variable(name or "part"))
         op = thing.op if isinstance(thing, Vector) else self.tape.instructions[thing][0]
@@ -311,33 +118,17 @@ class Writer:
 
     def _write(self, groups: list[list[Unit]]) -> None:
         for group in groups:
-            for unit in group:
-                if isinstance(unit, Vector):
-                    inner = {id(u) for u in group}
-                    outside = [r for r in self._all_readers(unit) if id(r) not in inner]
-                    if outside or self._modes[unit] != {EACH}:
-                        self._arrays.add(unit)
-        for group in groups:
-            if _length(group[0]) is not None:
+            if length_of(group[0]) is not None:
                 self._loop(group)
             else:
                 for unit in group:
                     self._statement(unit)
 
-    def _all_readers(self, thing: Thing) -> Iterator[Unit]:
-        """The statements that read something, perhaps as a part of them that has no name."""
-        for reader in self._readers.get(thing, ()):
-            inner = reader.register if isinstance(reader, Fold) else reader
-            if not isinstance(inner, Store) and inner in self._inlined:
-                yield from self._all_readers(inner)
-            else:
-                yield reader
-
     def _text(self, register: int) -> Text:
         """A register as an expression, outside of loops over it."""
-        op, operands, detail = self.tape.instructions[register]
+        op, _, detail = self.tape.instructions[register]
         vector, i = self.rolled.elements.get(register, (None, 0))
-        if vector is not None and not _is_condition(op):
+        if vector is not None and not is_condition(op):
             return Text(f"{self._array(vector)}[{vector.array[1] + i}]")
         if op == CONSTANT:
             return self.language.literal(float(detail or 0.0))
@@ -345,7 +136,7 @@ class Writer:
             return Text(self._inputs[int(detail or 0)])
         if register in self._texts:
             return Text(self._texts[register])
-        alias = self._alias(register)
+        alias = self._plan.alias(register)
         return self._text(alias) if alias is not None else self._operation(register)
 
     def _array(self, vector: Vector) -> str:
@@ -353,13 +144,12 @@ class Writer:
 
     def _operation(self, register: int) -> Text:
         op, operands, _ = self.tape.instructions[register]
-        taken = self._chosen(register)
+        taken = self._plan.chosen(register)
         if taken is not None:
             return self._indexed(taken, self._text(operands[0]).text)
-        text: Text = self._composed(op, operands, self._text)
-        return text
+        return self._composed(op, operands, self._text)
 
-    def _composed(self, op, operands, text_of):  # type: ignore[no-untyped-def]
+    def _composed(self, op: str, operands: Sequence[Any], text_of: Callable[[Any], Text]) -> Text:
         """An operation of operands, the longest of which get names where it would be too long."""
         texts = [text_of(x) for x in operands]
         constants = [self._number(x) if isinstance(x, int) else None for x in operands]
@@ -370,7 +160,7 @@ class Writer:
                 return text
             name, x = self._fresh(None), operands[longest]
             kind = x.op if isinstance(x, Vector) else self.tape.instructions[x][0]
-            declared = self.language.condition if _is_condition(kind) else self.language.number
+            declared = self.language.condition if is_condition(kind) else self.language.number
             self._local.append(f"{declared}{name} = {texts[longest].text}{self.language.end}")
             texts[longest] = Text(name)
 
@@ -388,15 +178,14 @@ class Writer:
             return Text(self.index)
         if isinstance(part, int):
             return self._text(part)
-        if part.op == INPUT or part in self._arrays:
+        if part.op == INPUT or part in self._plan.arrays:
             return self._indexed(part, self.index)
         if part in self._texts:
             return Text(self._texts[part])
         return self._vector_text(part)
 
     def _vector_text(self, vector: Vector) -> Text:
-        text: Text = self._composed(vector.op, vector.operands, self._element)
-        return text
+        return self._composed(vector.op, vector.operands, self._element)
 
     def _say(self, line: str, comment: str = "") -> None:
         """Add a statement, after those that it needs."""
@@ -424,10 +213,11 @@ class Writer:
         end = self.language.end
         match unit:
             case Store(target=target, source=source, constant=constant):
-                text = self.language.literal(constant) if constant is not None else self._text(source)  # type: ignore[arg-type]
+                assert isinstance(source, int)  # vectors are stored in loops
+                text = self._text(source) if constant is None else self.language.literal(constant)
                 self._say(f"{target} = {text.text}{end}")
             case Fold(op="largest", vectors=(vector,)):
-                name = self._texts[unit.register] = self._new(self.language.variable(self._name_of(unit.register) or "k"))
+                name = self._texts[unit.register] = self._new(self.language.variable(self._plan.name_of(unit.register) or "k"))
                 comment = self._comment(unit.register)
                 self._say(self.syntax.integer.format(name=name, text="0") + end, comment)
                 here, best = self._indexed(vector, self.index).text, self._indexed(vector, name).text
@@ -439,16 +229,16 @@ class Writer:
                 text = self._operation(unit)
                 op = self.tape.instructions[unit][0]
                 name = self._texts[unit] = self._fresh(unit)
-                declared = self.language.condition if _is_condition(op) else self.language.number
+                declared = self.language.condition if is_condition(op) else self.language.number
                 self._say(f"{declared}{name} = {text.text}{end}", self._comment(unit))
 
     def _loop(self, group: Sequence[Unit]) -> None:
         """A loop, after the declarations of what it fills."""
-        end, n = self.language.end, _length(group[0])
-        arrays = [unit for unit in group if isinstance(unit, Vector) and unit in self._arrays]
-        for unit in arrays:
-            self._texts[unit] = self._fresh(unit)
-        self.declare_arrays([(self._texts[unit], len(unit)) for unit in arrays])
+        end, n = self.language.end, length_of(group[0])
+        arrays = [unit for unit in group if isinstance(unit, Vector) and unit in self._plan.arrays]
+        for vector in arrays:
+            self._texts[vector] = self._fresh(vector)
+        self.declare_arrays([(self._texts[vector], len(vector)) for vector in arrays])
         for unit in group:
             if isinstance(unit, Fold):
                 start = self._start(unit)
@@ -463,9 +253,9 @@ class Writer:
             match unit:
                 case Vector():
                     self._vector_statement(unit)
-                case Store(target=target, source=Vector() as vector):
+                case Store(source=Vector() as stored):
                     start = f"{unit.offset} + " if unit.offset else ""
-                    self._say(f"{target}[{start}{self.index}] = {self._element(vector).text}{end}")
+                    self._say(f"{unit.target}[{start}{self.index}] = {self._element(stored).text}{end}")
                 case Fold():
                     self._accumulate(unit)
         body, self.lines = self.lines, outside
@@ -485,7 +275,8 @@ class Writer:
 
     def _block(self, head: str, body: Sequence[str]) -> None:
         """A loop; on one line if it has one short statement, in languages with braces."""
-        if self.language.close and len(body) == 1 and len(head) + len(body[0]) < WIDTH and self.language.comment not in body[0]:
+        is_short = len(body) == 1 and len(head) + len(body[0]) < WIDTH and self.language.comment not in body[0]
+        if self.language.close and is_short:
             self._say(f"{head} {body[0].strip()}")
             return
         self.lines += [f"{head} {{" if self.language.close else head, *[f"    {line}" for line in body]]
@@ -493,11 +284,11 @@ class Writer:
 
     def _vector_statement(self, vector: Vector) -> None:
         text, comment = self._vector_text(vector), self._comment(vector.registers[0])
-        if vector in self._arrays:
+        if vector in self._plan.arrays:
             target = f"{self._texts[vector]}[{self.index}]"
         else:
             name = self._texts[vector] = self._fresh(vector)
-            declared = self.language.condition if _is_condition(vector.op) else self.language.number
+            declared = self.language.condition if is_condition(vector.op) else self.language.number
             target = f"{declared}{name}"
         self._say(f"{target} = {text.text}{self.language.end}", comment)
 
@@ -527,30 +318,3 @@ class Writer:
             self._say(f"{name} += {text.text}{end}", comment)
         else:
             self._say(f"{name} = {self._joined(fold, name, text).text}{end}", comment)
-
-
-def _is_condition(op: str) -> bool:
-    return kind_of(op) == CONDITION
-
-
-def _length(unit: Unit) -> int | None:
-    """The number of elements of the loop that a statement is in; None if it is in none."""
-    match unit:
-        case Vector():
-            return len(unit)
-        case Fold() if unit.op != "largest":
-            return len(unit.vectors[0])
-        case Store(source=Vector() as vector):
-            return len(vector)
-    return None
-
-
-def _position(unit: Unit) -> int:
-    match unit:
-        case Vector():
-            return unit.registers[0]
-        case Fold():
-            return unit.register
-        case int():
-            return unit
-    raise AssertionError(unit)
