@@ -219,21 +219,21 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--debug", type=Path, nargs="?", const=Path("backprop.html"), metavar="FILE.html", help=page)
     check.set_defaults(run=_check)
 
-    source = commands.add_parser(
+    emitter = commands.add_parser(
         "emit",
         help="write a function of yours and its derivatives as source code in Java, C, JavaScript or Python",
         description="Write the value and the derivatives of a function as source code that depends on nothing, with "
         "the names and expressions of the function, and loops for its lists. The program runs once.",
         epilog="Example: autograd-mini emit loss.py:loss --example '[0.0, 0.0, 0.0]' 1.0 -o Loss.java",
     )
-    source.add_argument("function", metavar="SCRIPT.py:FUNCTION", help="the function")
+    emitter.add_argument("function", metavar="SCRIPT.py:FUNCTION", help="the function")
     example = "an argument such as '[0.0, 0.0]' for each parameter; only the structure matters (default: numbers)"
-    source.add_argument("--example", nargs="+", metavar="ARGUMENT", help=example)
-    source.add_argument("--language", choices=LANGUAGES, help="default: by the ending of the file, else python")
-    source.add_argument("--derivative", choices=DERIVATIVES, default="gradient", help="default: value and gradient")
-    source.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
-    source.add_argument("--test", action="store_true", help="write a test in the same language beside the file")
-    source.set_defaults(run=_emit)
+    emitter.add_argument("--example", nargs="+", metavar="ARGUMENT", help=example)
+    emitter.add_argument("--language", choices=LANGUAGES, help="default: by the ending of the file, else python")
+    emitter.add_argument("--derivative", choices=DERIVATIVES, default="gradient", help="default: value and gradient")
+    emitter.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
+    emitter.add_argument("--test", action="store_true", help="write a test in the same language beside the file")
+    emitter.set_defaults(run=_emit)
 
     grade = commands.add_parser(
         "grade",

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,8 @@ class _Arguments:
         spans: for each parameter its first input, and its length.
         numbers: the numbers of the example.
         texts: how each input is written.
-        rows: the inputs that lie side by side in the innermost lists: where, and how many.
+        rows: the inputs that make vectors, rows or columns of lists: in which array, their places in it, and the first
+            input of the array.
         positions: the arguments to differentiate by.
         chosen: the parameters that they are, and the inputs.
     """
@@ -233,7 +235,7 @@ class _Arguments:
         self.spans: list[tuple[int, int | None]] = []
         self.numbers: list[float] = []
         self.texts: list[str] = []
-        self.rows: list[tuple[str, int, int, int]] = []
+        self.rows: list[tuple[str, range, int]] = []
         self.taken = [title]
         self.positions = [*positions]
         self.chosen: tuple[list[Parameter], list[int]] = [], []
@@ -268,10 +270,7 @@ class _Arguments:
         self.spans.append((start, count))
         self.texts += [name if count is None else f"{name}[{i}]" for i in range(count or 1)]
         if count is not None:
-            offset = 0
-            for length in _row_lengths(tree):
-                self.rows.append((name, offset, start + offset, length))
-                offset += length
+            self.rows += [(name, places, start) for places in _vectors([*_row_lengths(tree)])]
 
     def inputs(self, builder: Builder) -> list[Traced]:
         """New inputs of a tape, one for each number."""
@@ -294,6 +293,15 @@ def _row_lengths(tree: Tree) -> Iterator[int]:
             yield from _row_lengths(part) if trees.parts_of(part) is not None else [1]
     else:
         yield len(tree)
+
+
+def _vectors(lengths: Sequence[int]) -> Iterator[range]:
+    """The places in an array of its rows, or of its columns if those are longer."""
+    width, size = lengths[0], sum(lengths)
+    if {*lengths} == {width} and len(lengths) >= max(width, 2):
+        yield from [range(column, size, width) for column in range(width)]
+    else:
+        yield from [range(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
 
 
 def _traced(
@@ -358,8 +366,8 @@ def _outline(
     language = dialect.language
     places = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
     rows = [
-        ((name, offset), tuple([places[start + i] for i in range(length)]))
-        for name, offset, start, length in arguments.rows
+        ((name, where.start, where.step), tuple([places[start + i] for i in where]))
+        for name, where, start in arguments.rows
     ]
     rolled = Rolled(tape, rows)
     taken = [*arguments.taken, title]
@@ -376,7 +384,8 @@ def _outline(
         derivatives = [Parameter(_identifier(derivative, language, taken), len(tape.outputs))]
         taken.append(derivatives[0].name)
         outputs = tape.outputs
-    stores = [*_stores(language, rolled, derivatives, outputs)]
+    strides = sorted({1, *[where.step for _, where, _ in arguments.rows]})
+    stores = [*_stores(language, rolled, derivatives, outputs, strides)]
     filled = [(p.name, p.length) for p in derivatives if p.length is not None and not dialect.is_filling]
     writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
@@ -390,26 +399,35 @@ def _outline(
 
 
 def _stores(
-    language: Language, rolled: Rolled, derivatives: Sequence[Parameter], outputs: Sequence[int]
+    language: Language,
+    rolled: Rolled,
+    derivatives: Sequence[Parameter],
+    outputs: Sequence[int],
+    strides: Sequence[int],
 ) -> Iterator[Store]:
     """The statements that write the derivatives."""
     place = 0
-    for name, count in derivatives:
-        registers = outputs[place : place + (count or 1)]
-        place += count or 1
-        if count is None:
+    for name, length in derivatives:
+        registers = outputs[place : place + (length or 1)]
+        place += length or 1
+        if length is None:
             declared = f"*{name}" if language.name == "c" else f"{language.number}{name}"
             yield _store(rolled, declared, registers[0])
             continue
-        i = 0
-        while i < count:
-            vector, first = rolled.elements.get(registers[i], (None, 0))
-            if vector is not None and first == 0 and tuple(registers[i : i + len(vector)]) == vector.registers:
-                yield Store(name, vector, offset=i)
-                i += len(vector)
+        written: set[int] = set()
+        for i, register in enumerate(registers):
+            if i in written:
+                continue
+            vector, first = rolled.elements.get(register, (None, 0))
+            for stride in strides if vector is not None and first == 0 else ():
+                if tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:  # type: ignore[arg-type, union-attr]
+                    places = range(i, i + stride * len(vector), stride)  # type: ignore[arg-type]
+                    if written.isdisjoint(places):
+                        written.update(places)
+                        yield Store(name, vector, offset=i, stride=stride)  # type: ignore[arg-type]
+                        break
             else:
-                yield _store(rolled, f"{name}[{i}]", registers[i])
-                i += 1
+                yield _store(rolled, f"{name}[{i}]", register)
 
 
 def _store(rolled: Rolled, target: str, register: int) -> Store:

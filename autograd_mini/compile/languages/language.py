@@ -91,7 +91,7 @@ class Language:
     def forbidden(self) -> frozenset[str]:
         """What no variable may be called: reserved words, and functions that the code may call."""
         called = [form for form in self.operations.values() if form.isidentifier()]
-        return frozenset({*self.reserved, *self.own, *called, *map(self.title, EXPANSIONS)})
+        return frozenset({*self.reserved, *self.own, *called, *map(self.title, EXPANSIONS)} - {"sum", "dot"} | self.reserved)
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 

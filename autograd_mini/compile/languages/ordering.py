@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from autograd_mini.compile.languages.rolling import Fold, Rolled, Vector
+from autograd_mini.compile.languages.rolling import GATHERED, Fold, Rolled, Vector
 from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, kind_of
 
 Thing = int | Vector  # what a statement computes: a register, or the elements of a vector
@@ -26,6 +26,7 @@ class Store:
     source: Thing
     constant: float | None = None
     offset: int = 0
+    stride: int = 1
 
 
 Unit = int | Vector | Fold | Store
@@ -82,6 +83,9 @@ class Plan:
                 yield vector, EACH
             case Store(source=int(register), constant=None):
                 yield self._thing(register)
+            case Vector(op="gathered"):
+                for register in unit.registers:  # themselves, not as elements of this vector
+                    yield register, ONCE
             case Vector():
                 for part in unit.operands:
                     if isinstance(part, Vector):
@@ -108,7 +112,7 @@ class Plan:
         seen: set[int] = set()
         while waiting:
             unit = waiting.pop()
-            if isinstance(unit, int):
+            if isinstance(unit, int) and unit in self._returned:
                 thing, mode = self._thing(unit)
                 if isinstance(thing, Vector):
                     self._modes.setdefault(thing, set()).add(mode)
@@ -146,12 +150,13 @@ class Plan:
             return True  # computed again where it is read: there are no arrays of conditions
         if not isinstance(thing, Vector) and self.alias(thing) is not None:
             return True
-        if self._counts[thing] != 1 or self.name_of(thing):
+        gathered = [u for u in self._readers.get(thing, ()) if isinstance(u, Vector) and u.op == GATHERED]
+        if self._counts[thing] != 1 or (self.name_of(thing) and not gathered):
             return False
         if isinstance(thing, Vector):
-            return self._modes[thing] == {EACH}
+            return self._modes[thing] == {EACH} and thing.op != GATHERED
         readers = self._readers.get(thing, [])
-        return all(isinstance(u, int) or (isinstance(u, Store) and u.source == thing) for u in readers)
+        return all(isinstance(u, int) or _is_single(u) for u in readers)
 
     def alias(self, register: int) -> int | None:
         """The index of a largest element that this is the floor of."""
@@ -235,7 +240,7 @@ class Plan:
         for group in self.groups:
             inner = {id(unit) for unit in group}
             for unit in group:
-                if isinstance(unit, Vector):
+                if isinstance(unit, Vector) and unit.op != GATHERED:
                     is_read_outside = any(id(reader) not in inner for reader in self._all_readers(unit))
                     if is_read_outside or self._modes[unit] != {EACH}:
                         found.add(unit)
@@ -255,9 +260,16 @@ def is_condition(op: str) -> bool:
     return kind_of(op) == CONDITION
 
 
+def _is_single(unit: Unit) -> bool:
+    """Whether a statement is in no loop, and evaluates what it reads once."""
+    return length_of(unit) is None and not isinstance(unit, Fold)
+
+
 def length_of(unit: Unit) -> int | None:
     """The number of elements of the loop that a statement is in; None if it is in none."""
     match unit:
+        case Vector(op="gathered"):
+            return None
         case Vector():
             return len(unit)
         case Fold() if unit.op != "largest":

@@ -96,9 +96,12 @@ def _numbers(language: Language, data: object) -> str:
     return language.literal(float(data)).text  # type: ignore[arg-type]
 
 
-def _sizes(outline: Outline) -> str:
-    """The lengths that arrays must have."""
-    return ", ".join(f"{p.name} takes {counted(p.length or 0, 'number')}" for p in outline.arrays)
+def _checks(outline: Outline, form: str) -> list[str]:
+    """A statement for each array that raises if it has another length."""
+    return [
+        form.format(name=p.name, length=p.length, message=f"{p.name} takes {counted(p.length or 0, 'number')}")
+        for p in outline.arrays
+    ]
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------
@@ -109,17 +112,13 @@ def _tuple(names: Sequence[str]) -> str:
 
 
 def _python(outline: Outline) -> str:
-    name, checks = outline.name, []
-    if outline.arrays:
-        test = " or ".join(f"len({p.name}) != {p.length}" for p in outline.arrays)
-        checks = [f"if {test}:", f'    raise ValueError("{_sizes(outline)}")']
+    checks = _checks(outline, 'if len({name}) != {length}:\n    raise ValueError("{message}")')
     result = ", ".join([*filter(None, [outline.value]), _tuple(outline.returned)])
     body = [f'"""{outline.about}"""', *checks, *outline.lines, f"return {result}"]
-    head = f"def {name}({', '.join(p.name for p in outline.parameters)}):"
-    text = "\n".join(outline.helpers + (head,) + outline.lines)
-    return _joined(
-        "import math" if "math." in text or "math." in result else "", "\n\n\n".join([*outline.helpers, f"{head}\n{_indented(body, 1)}"])
-    ).replace("import math\n\n", "import math\n\n\n", 1)
+    head = f"def {outline.name}({', '.join(p.name for p in outline.parameters)}):"
+    parts = [*outline.helpers, f"{head}\n{_indented(body, 1)}"]
+    imports = ["import math"] if any("math." in part for part in parts) else []
+    return "\n\n\n".join([*imports, *parts]) + "\n"
 
 
 def _python_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
@@ -204,10 +203,9 @@ def _java(outline: Outline) -> str:
     kind = {True: "double", False: "double[]"}
     fields = ["double value"] if outline.value else []
     fields += [f"{kind[p.length is None]} {p.name}" for p in outline.derivatives]
-    checks = []
-    if outline.arrays:
-        test = " || ".join(f"{p.name}.length != {p.length}" for p in outline.arrays)
-        checks = [f'if ({test}) throw new IllegalArgumentException("{_sizes(outline)}");']
+    checks = _checks(
+        outline, 'if ({name}.length != {length}) throw new IllegalArgumentException("{message}");'
+    )
     result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
     given = ", ".join(f"{kind[p.length is None]} {p.name}" for p in outline.parameters)
     function = f"/** {outline.about} */\nstatic Result {outline.name}({given}) {{\n"
@@ -255,10 +253,7 @@ final class {name}Test {{
 def _javascript(outline: Outline) -> str:
     document = [outline.about, ""]
     document += [f"@param {{{'number' if p.length is None else 'number[]'}}} {p.name}" for p in outline.parameters]
-    checks = []
-    if outline.arrays:
-        test = " || ".join(f"{p.name}.length !== {p.length}" for p in outline.arrays)
-        checks = [f'if ({test}) throw new RangeError("{_sizes(outline)}");']
+    checks = _checks(outline, 'if ({name}.length !== {length}) throw new RangeError("{message}");')
     value = [f"value: {outline.value}"] if outline.value else []
     result = f"return {{ {', '.join([*value, *outline.returned])} }};"
     head = f"export function {outline.name}({', '.join(p.name for p in outline.parameters)}) {{"
@@ -297,13 +292,13 @@ _IF = "if ({condition})"
 DIALECTS = {
     "python": Dialect(
         PYTHON,
-        Syntax("{name} = {text}", "{name} = {text}", ("", "{name} = [0.0] * {count}", False), _RANGES, "if {condition}:"),
+        Syntax("{name} = {text}", "{name} = {text}", ("", "{name} = [0.0] * {count}", False), "{name} = [{numbers}]", _RANGES, "if {condition}:"),
         _python,
         _python_check,
     ),
     "c": Dialect(
         C,
-        Syntax("double {name} = {text}", "int {name} = {text}", ("double ", "{name}[{count}]", True), _BRACES, _IF),
+        Syntax("double {name} = {text}", "int {name} = {text}", ("double ", "{name}[{count}]", True), "const double {name}[] = {{{numbers}}}", _BRACES, _IF),
         _c,
         _c_check,
         is_filling=True,
@@ -311,13 +306,14 @@ DIALECTS = {
     "java": Dialect(
         JAVA,
         Syntax("double {name} = {text}", "int {name} = {text}", ("double[] ", "{name} = new double[{count}]", True),
-               _BRACES, _IF),
+               "double[] {name} = {{{numbers}}}", _BRACES, _IF),
         _java,
         _java_check,
     ),
     "javascript": Dialect(
         JAVASCRIPT,
-        Syntax("let {name} = {text}", "let {name} = {text}", ("const ", "{name} = new Array({count})", True), _LETS, _IF),
+        Syntax("let {name} = {text}", "let {name} = {text}", ("const ", "{name} = new Array({count})", True),
+               "const {name} = [{numbers}]", _LETS, _IF),
         _javascript,
         _javascript_check,
     ),

@@ -13,7 +13,7 @@ from typing import Any
 from autograd_mini.compile.languages.language import WIDTH, Helpers, Language, Text
 from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.ordering import Plan, Store, Thing, Unit, is_condition, length_of
-from autograd_mini.compile.languages.rolling import Fold, Rolled, Vector
+from autograd_mini.compile.languages.rolling import GATHERED, Fold, Rolled, Vector
 from autograd_mini.compile.tape import CONSTANT, INPUT
 from autograd_mini.core.row import TABLE
 
@@ -26,6 +26,7 @@ class Syntax:
         variable: declares a number that changes.
         integer: declares an index that changes.
         arrays: declares arrays: before the first, each, and whether one statement declares several.
+        filled: declares an array of given numbers.
         loop: the heads of a loop: upwards from 0, upwards from 1, and downwards.
         branch: the head of an `if`.
     """
@@ -33,6 +34,7 @@ class Syntax:
     variable: str
     integer: str
     arrays: tuple[str, str, bool]
+    filled: str
     loop: tuple[str, str, str]
     branch: str
 
@@ -92,6 +94,10 @@ class Writer:
     def result(self, register: int) -> str:
         """The expression of a result that is returned; statements that it needs are added."""
         text = self._text(register).text
+        if len(text) > WIDTH // 2:
+            name = self._new("value")
+            self._say(f"{self.language.number}{name} = {text}{self.language.end}")
+            return name
         self.lines += self._local
         self._local.clear()
         return text
@@ -126,10 +132,14 @@ class Writer:
 
     def _text(self, register: int) -> Text:
         """A register as an expression, outside of loops over it."""
-        op, _, detail = self.tape.instructions[register]
         vector, i = self.rolled.elements.get(register, (None, 0))
-        if vector is not None and not is_condition(op):
-            return Text(f"{self._array(vector)}[{vector.array[1] + i}]")
+        if vector is not None and not is_condition(vector.op):
+            return Text(f"{self._array(vector)}[{vector.array[1] + vector.array[2] * i}]")
+        return self._raw(register)
+
+    def _raw(self, register: int) -> Text:
+        """A register that is no element of an array."""
+        op, _, detail = self.tape.instructions[register]
         if op == CONSTANT:
             return self.language.literal(float(detail or 0.0))
         if op == INPUT:
@@ -169,8 +179,7 @@ class Writer:
         return float(detail or 0.0) if op == CONSTANT else None
 
     def _indexed(self, vector: Vector, index: str) -> Text:
-        start = vector.array[1]
-        return Text(f"{self._array(vector)}[{f'{start} + ' if start else ''}{index}]")
+        return Text(f"{self._array(vector)}[{_place(index, *vector.array[1:])}]")
 
     def _element(self, part: Vector | int | None) -> Text:
         """An operand of a vector, in its loop."""
@@ -178,7 +187,7 @@ class Writer:
             return Text(self.index)
         if isinstance(part, int):
             return self._text(part)
-        if part.op == INPUT or part in self._plan.arrays:
+        if part.op in (INPUT, GATHERED) or part in self._plan.arrays:
             return self._indexed(part, self.index)
         if part in self._texts:
             return Text(self._texts[part])
@@ -225,6 +234,10 @@ class Writer:
                 chosen = f"{name} = {self.index}{end}"
                 head = self.syntax.loop[1].format(i=self.index, n=len(vector))
                 self._block(head, [f"{branch} {chosen}"] if self.language.close else [branch, f"    {chosen}"])
+            case Vector(op="gathered"):
+                texts = [self._raw(x).text for x in unit.registers]
+                name = self._texts[unit] = self._fresh(unit)
+                self._say(self.syntax.filled.format(name=name, numbers=", ".join(texts)) + end)
             case int():
                 text = self._operation(unit)
                 op = self.tape.instructions[unit][0]
@@ -254,8 +267,8 @@ class Writer:
                 case Vector():
                     self._vector_statement(unit)
                 case Store(source=Vector() as stored):
-                    start = f"{unit.offset} + " if unit.offset else ""
-                    self._say(f"{unit.target}[{start}{self.index}] = {self._element(stored).text}{end}")
+                    place = _place(self.index, unit.offset, unit.stride)
+                    self._say(f"{unit.target}[{place}] = {self._element(stored).text}{end}")
                 case Fold():
                     self._accumulate(unit)
         body, self.lines = self.lines, outside
@@ -264,14 +277,15 @@ class Writer:
             if isinstance(unit, Fold):
                 for x in unit.after:
                     name = self._texts[unit.register]
-                    self._say(f"{name} = {self._joined(unit, name, self._text(x)).text}{end}")
+                    self._say(self._joining(unit, name, self._text(x)))
 
     def declare_arrays(self, arrays: Sequence[tuple[str, int]]) -> None:
         """Add the declarations of arrays, by name and length."""
         first, each, are_joined = self.syntax.arrays
         texts = [each.format(name=name, count=count) for name, count in arrays]
-        for text in [", ".join(texts)] if are_joined and texts else texts:
-            self._say(f"{first}{text}{self.language.end}")
+        several = 4 if are_joined else 1
+        for start in range(0, len(texts), several):
+            self._say(f"{first}{', '.join(texts[start : start + several])}{self.language.end}")
 
     def _block(self, head: str, body: Sequence[str]) -> None:
         """A loop; on one line if it has one short statement, in languages with braces."""
@@ -292,10 +306,6 @@ class Writer:
             target = f"{declared}{name}"
         self._say(f"{target} = {text.text}{self.language.end}", comment)
 
-    def _joined(self, fold: Fold, name: str, text: Text) -> Text:
-        op = "add" if fold.op == "dot" else fold.op
-        return self.language.expression(op, (Text(name), text), (None, None), self.uses)
-
     def _start(self, fold: Fold) -> str:
         """What a fold starts with: -0.0 + x is x for every x, also for -0.0."""
         if fold.before:
@@ -308,13 +318,23 @@ class Writer:
         return "0.0" if is_plus else "-0.0"  # the comment in the code says why
 
     def _accumulate(self, fold: Fold) -> None:
-        name, end = self._texts[fold.register], self.language.end
+        name = self._texts[fold.register]
         comment = self._comment(fold.register)
         if fold.op == "dot":
             text = self._composed("mul", fold.vectors, self._element)
         else:
             text = self._element(fold.vectors[0])
+        self._say(self._joining(fold, name, text), comment)
+
+    def _joining(self, fold: Fold, name: str, text: Text) -> str:
+        """The statement that adds a number to a fold."""
         if fold.op in ("sum", "dot"):
-            self._say(f"{name} += {text.text}{end}", comment)
-        else:
-            self._say(f"{name} = {self._joined(fold, name, text).text}{end}", comment)
+            return f"{name} += {text.text}{self.language.end}"
+        joined = self.language.expression(fold.op, (Text(name), text), (None, None), self.uses)
+        return f"{name} = {joined.text}{self.language.end}"
+
+
+def _place(index: str, offset: int, stride: int) -> str:
+    """The place of an element in an array."""
+    text = f"{stride} * {index}" if stride > 1 else index
+    return text if not offset else f"{text} + {offset}" if stride > 1 else f"{offset} + {text}"
