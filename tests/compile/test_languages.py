@@ -23,8 +23,8 @@ from tests.compile.test_expansions import SPECIAL, is_near, points
 from tests.core.test_traps import FUNCTIONS, SCOPE, agrees
 from tests.effort import effort
 
-C8 = {"add": 2, "sub": 2, "mul": 2, "div": 2, "neg": 1, "sqrt": 1, "abs": 1, "maximum": 3, "minimum": 2, "sum": 4, "dot": 4,
-      "where": 4, "clip": 3, "sign": 1, "floor": 1}  # fmt: skip
+C8 = {"add": 2, "sub": 2, "mul": 2, "div": 2, "neg": 1, "sqrt": 1, "abs": 1, "maximum": 3, "minimum": 2, "sum": 4,
+      "dot": 4, "where": 4, "clip": 3, "sign": 1, "floor": 1}  # fmt: skip
 FEW = [0.0, -0.0, 1.0, -1.5, 2.5, 7.0, -3.0, 1e300, 5e-324, math.inf, -math.inf, math.nan]
 
 
@@ -117,7 +117,11 @@ def test_each_row(language, tmp_path):
         name, _, constants = cases[i]
         row = TABLE[name]
         expected = row.function(*xs, *constants)
-        ulp = 0 if row.is_exact or name in ("round", "add", "mul", "div", "sum", "dot") else 3 + {"erfc": 2, "ndtr": 2, "lifted_ndtr": 2, "power_term": 3}.get(name, 0)
+        ulp = (
+            0
+            if row.is_exact or name in ("round", "add", "mul", "div", "sum", "dot")
+            else 3 + {"erfc": 2, "ndtr": 2, "lifted_ndtr": 2, "power_term": 3}.get(name, 0)
+        )
         assert is_near(got[0], expected, ulp), (name, xs, constants, got, expected)
 
 

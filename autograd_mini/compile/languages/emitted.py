@@ -18,10 +18,14 @@ from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.languages import DERIVATIVES
+from autograd_mini.compile.languages.c import C_DIALECT
+from autograd_mini.compile.languages.java import JAVA_DIALECT, class_of
+from autograd_mini.compile.languages.javascript import JAVASCRIPT_DIALECT
 from autograd_mini.compile.languages.language import Language
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
-from autograd_mini.compile.languages.programs import DIALECTS, Dialect, Outline, Parameter, class_of
+from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
+from autograd_mini.compile.languages.python import PYTHON_DIALECT
 from autograd_mini.compile.languages.rolling import Rolled
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
@@ -38,6 +42,8 @@ from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import _output, _positions, _split, hessian, jacobian, names_of
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
+
+DIALECTS = {one.language.name: one for one in (PYTHON_DIALECT, C_DIALECT, JAVA_DIALECT, JAVASCRIPT_DIALECT)}
 
 
 @dataclass
@@ -178,8 +184,10 @@ def emit_example(
     try:
         example = [ast.literal_eval(text) for text in examples or ()]
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise ArgumentError(f"The example {' '.join(examples or ())!r} cannot be read.",
-                            "Write numbers and lists as in Python, each in quotes: '[0.0, 0.0]' 1.0.") from None  # fmt: skip
+        raise ArgumentError(
+            f"The example {' '.join(examples or ())!r} cannot be read.",
+            "Write numbers and lists as in Python, each in quotes: '[0.0, 0.0]' 1.0.",
+        ) from None
     if examples is None:
         parameters = inspect.signature(f).parameters.values()
         kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD

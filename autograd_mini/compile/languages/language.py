@@ -91,7 +91,9 @@ class Language:
     def forbidden(self) -> frozenset[str]:
         """What no variable may be called: reserved words, and functions that the code may call."""
         called = [form for form in self.operations.values() if form.isidentifier()]
-        return frozenset({*self.reserved, *self.own, *called, *map(self.title, EXPANSIONS)} - {"sum", "dot"} | self.reserved)
+        return frozenset(
+            {*self.reserved, *self.own, *called, *map(self.title, EXPANSIONS)} - {"sum", "dot"} | self.reserved
+        )
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -309,4 +311,3 @@ class Helpers:
             body = [*lines, f"return {text.text}{language.end}"]
             self._texts[name] = "\n".join([head, *[f"    {line}" for line in body], *filter(None, [language.close])])
         return name
-

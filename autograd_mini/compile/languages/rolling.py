@@ -43,7 +43,7 @@ class Fold:
     """A register that joins numbers from left to right: before, then the elements of vectors, then after.
 
     Attributes:
-        op: "sum", "dot", "maximum", "minimum"; or "largest" for the index of the largest element, the first of equal ones.
+        op: "sum", "dot", "maximum", "minimum"; or "largest" for the index of the first of the largest elements.
         register: what holds the result.
         vectors: one, or two for "dot".
         before: registers that come first.

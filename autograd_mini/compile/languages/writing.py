@@ -226,7 +226,9 @@ class Writer:
                 text = self._text(source) if constant is None else self.language.literal(constant)
                 self._say(f"{target} = {text.text}{end}")
             case Fold(op="largest", vectors=(vector,)):
-                name = self._texts[unit.register] = self._new(self.language.variable(self._plan.name_of(unit.register) or "k"))
+                name = self._texts[unit.register] = self._new(
+                    self.language.variable(self._plan.name_of(unit.register) or "k")
+                )
                 comment = self._comment(unit.register)
                 self._say(self.syntax.integer.format(name=name, text="0") + end, comment)
                 here, best = self._indexed(vector, self.index).text, self._indexed(vector, name).text
