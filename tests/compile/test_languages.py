@@ -64,9 +64,7 @@ def random_program(rng, n, length):
         for op, operands, symbol in steps:
             a = [constants[x] if x < 0 else known[x] for x in operands]
             if op == "where":
-                compared = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
-                            ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b}  # fmt: skip
-                known.append(am.where(compared[symbol](a[0] + 0.0 * known[0], a[1]), a[2], a[3]))
+                known.append(am.where(RELATE[symbol](a[0] + 0.0 * known[0], a[1]), a[2], a[3]))
             else:
                 known.append(named(op)(*a))
         return known[-1] + 0.0 * known[0] if type(known[-1]) is float else known[-1]

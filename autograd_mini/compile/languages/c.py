@@ -106,9 +106,8 @@ def _c_check(outline: Outline, inputs: Sequence[object], expected: Sequence[obje
         compared.append(f"test_failures += test_differ(test_value, test_expected[{place}]);")
         place = 1
     for p in outline.derivatives:
-        compared.append(
-            f"for (int i = 0; i < {p.length or 1}; i++) test_failures += test_differ({p.name}[i], test_expected[{place} + i]);"
-        )
+        compare = f"test_differ({p.name}[i], test_expected[{place} + i])"
+        compared.append(f"for (int i = 0; i < {p.length or 1}; i++) test_failures += {compare};")
         place += p.length or 1
     results = f"const double test_expected[] = {{{numbers_of(C, expected)}}};"
     end = 'puts(test_failures ? "wrong" : "ok");', "return test_failures;"

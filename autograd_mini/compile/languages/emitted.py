@@ -1,6 +1,6 @@
 """`emit`: value and derivatives of a function as source code that a beginner can read, with the user's names and loops.
 
-Not here: functions that are compiled and run here (`compiled`). Read next: `compile.compiled`.
+Not here: functions that are compiled and run here (`compiled`). Read next: `drawing`.
 """
 
 from __future__ import annotations

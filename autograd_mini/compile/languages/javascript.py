@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autograd_mini.compile.languages.c import IF, LOOPS, OPERATORS
+from autograd_mini.compile.languages.c import IF, OPERATORS
 from autograd_mini.compile.languages.language import Language
 from autograd_mini.compile.languages.outline import (
     Dialect,
@@ -21,6 +21,11 @@ from autograd_mini.compile.languages.outline import (
 from autograd_mini.compile.languages.writing import Syntax
 from autograd_mini.compile.tape import Tape
 
+_LOOPS = (
+    "for (let {i} = 0; {i} < {n}; {i}++)",
+    "for (let {i} = 1; {i} < {n}; {i}++)",
+    "for (let {i} = {last}; {i} >= 0; {i}--)",
+)
 JAVASCRIPT = Language(
     name="javascript",
     suffix=".mjs",
@@ -114,7 +119,7 @@ JAVASCRIPT_DIALECT = Dialect(
         "let {name} = {text}",
         ("const ", "{name} = new Array({count})", True),
         "const {name} = [{numbers}]",
-        tuple([loop.replace("int ", "let ") for loop in LOOPS]),
+        _LOOPS,
         IF,
     ),
     _javascript,

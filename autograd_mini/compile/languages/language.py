@@ -1,6 +1,6 @@
 """What a language is: how it writes each operation, and the functions that it lacks and the emitted code brings.
 
-Not here: the languages themselves. Read next: `compile.languages.python`.
+Not here: the languages themselves. Read next: `compile.languages.rolling`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rolling: what a tape does with each element of a list in the same way becomes one vector, to be written as a loop.
 
 Nothing is computed in another order, so no bit changes.
-Not here: the order and the text of loops (`writing`). Read next: `compile.languages.writing`.
+Not here: the order of loops (`ordering`). Read next: `compile.languages.ordering`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writing: the text of the statements and loops of a plan.
 
-Not here: what surrounds them, such as the head of the function (`programs`). Read next: `compile.languages.programs`.
+Not here: what surrounds them, such as the head of the function (`outline`). Read next: `compile.languages.outline`.
 """
 
 from __future__ import annotations
