@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from autograd_mini import symbolic
 from autograd_mini.compile.languages import DERIVATIVES, LANGUAGES, SUFFIXES
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
-from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.errors import ArgumentError, AutogradError, TraceError, sentences
 from autograd_mini.output import files
 from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, reason, say, write
 from autograd_mini.program.owner import version
@@ -410,18 +410,23 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
     return found.status
 
 
-def _emit(options: argparse.Namespace) -> None:
+def _emit(options: argparse.Namespace) -> int:
     from autograd_mini.compile.languages.emitted import emit_example
 
     if options.test and options.output is None:
         raise ArgumentError("--test writes a second file beside the first one.", "Name the first one with -o.")
     language = options.language or SUFFIXES.get(options.output.suffix if options.output else "", "python")
     f, name = function_called(options.function)
-    code = emit_example(f, options.example, language, options.derivative, name, options.test)
+    try:
+        code = emit_example(f, options.example, language, options.derivative, name, options.test)
+    except TraceError as error:
+        complain(str(error))  # with the line of the function
+        return 1
     if options.output is None:
         write(sys.stdout, str(code))
     else:
         say(str(code.save(options.output)))
+    return 0
 
 
 def _grade(options: argparse.Namespace) -> int:

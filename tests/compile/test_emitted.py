@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
+from autograd_mini.cli import main
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.languages.emitted import emit
 from autograd_mini.compile.languages.java import class_of
@@ -444,10 +445,68 @@ def products(x):
         ((lambda x: [x, x], 1.0), {}, (ArgumentError, OperandError), "one number|single number|scalar"),
         ((lambda x: x if x > 0.0 else -x, 1.0), {}, TraceError, "where"),
         ((lambda x: x, 1.0), {"argnums": 3}, (ArgumentError, OperandError), "argnum"),
-        ((products, [1.0] * 60), {"language": "java"}, ArgumentError, "in one"),
+        ((products, [1.0] * 60), {"language": "java"}, ArgumentError, "allows about"),
     ],
 )  # fmt: skip
 def test_errors(arguments, options, error, words):
     """What cannot be emitted raises an error that says why."""
     with pytest.raises(error, match=words):
         emit(*arguments, **options)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import autograd_mini as am
+
+def loss(z, t):
+    return am.cross_entropy(z, t)
+
+def slope(x):
+    return 2.0 * x
+
+def branches(x):
+    return x if x > 0.0 else -x
+
+number = 3.0
+"""
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loss.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def test_command(program, capsys):
+    """`autograd-mini emit SCRIPT.py:function` prints the code, or writes it, in the language of the file's ending."""
+    assert main(["emit", "loss.py:slope"]) == 0
+    assert "def slope(x):" in capsys.readouterr().out
+    example = ["--example", "[0.0, 0.0, 0.0]", "[1, 0, 0]"]
+    assert main(["emit", "loss.py:loss", *example, "-o", "Loss.java", "--test"]) == 0
+    assert capsys.readouterr().out == "Loss.java\n"
+    assert "final class Loss {" in (program / "Loss.java").read_text()
+    assert "final class LossTest {" in (program / "LossTest.java").read_text()
+    assert main(["emit", "loss.py:slope", "--language", "c"]) == 0
+    assert "double slope(double x, double *d_x) {" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["loss.py"], 1, "name a function"),
+        (["loss.py:nothing"], 1, "has no function 'nothing'"),
+        (["loss.py:number"], 1, "is not a function"),
+        (["loss.py:loss"], 1, "there is no --example"),
+        (["loss.py:loss", "--example", "[1.0"], 1, "cannot be read"),
+        (["loss.py:slope", "--test"], 1, "-o"),
+        (["loss.py:branches"], 1, "loss.py:11"),
+        (["other.py:f"], 1, "There is no file"),
+        (["loss.py:slope", "--language", "cobol"], 2, "invalid choice"),
+    ],
+)
+def test_errors_of_the_command(program, capsys, arguments, status, words):
+    """What is wrong is said in a sentence, and the exit status is 1, or 2 for a wrong option."""
+    assert main(["emit", *arguments]) == status
+    assert words in capsys.readouterr().err

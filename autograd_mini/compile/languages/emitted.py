@@ -11,7 +11,7 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from autograd_mini.transforms.trees import Tree
 DIALECTS = {one.language.name: one for one in (PYTHON_DIALECT, C_DIALECT, JAVA_DIALECT, JAVASCRIPT_DIALECT)}
 
 
-@dataclass
+@dataclass(repr=False)
 class Emitted:
     """Source code that computes a function and its derivatives; `str` is the code.
 
@@ -62,11 +62,14 @@ class Emitted:
     name: str
     source: str
     tape: Tape
-    outline: Outline = field(repr=False)
-    _expected: tuple[list[Any], list[float]] | None = field(default=None, repr=False)
+    outline: Outline
+    _expected: tuple[list[Any], list[float]] | None = None
 
     def __str__(self) -> str:
         return self.source
+
+    def __repr__(self) -> str:
+        return f"<{self.name} in {self.language}, {counted(len(self.source.splitlines()), 'line')}>"
 
     def test(self, file: str | None = None) -> str:
         """Return the source of a test beside a file with the code, by its name; "" without `test=True`."""
@@ -159,14 +162,8 @@ def emit(
         outputs, names = _traced(f, arguments, builder, derivative)
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
-    most = dialect.language.most
-    if most is not None and len(tape) > most:
-        raise ArgumentError(
-            f"The code would have about {counted(len(tape), 'instruction')}, but {dialect.language.name} allows about "
-            f"{most:,} in one method.",
-            "Emit a smaller function, or choose another language.",
-        )
     outline = _outline(f, dialect, title, arguments, tape, names, derivative)
+    dialect.language.checked("\n".join(outline.lines))
     kept = None
     if test:
         inputs = [

@@ -43,7 +43,7 @@ private static double roundDecimal(double x, double digits) {
     head=("", ""),
     flat=("static double[] {name}(double[] x) {{\n    double[] {result} = new double[{count}];", "return {result};"),
     is_camel=True,
-    most=2500,
+    most=120_000,  # a method may have 64 kB, and a character makes about half a byte
     reserved=frozenset([
         "Double", "Math", "abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class",
         "const", "continue", "default", "do", "double", "else", "enum", "extends", "false", "final", "finally",

@@ -29,6 +29,7 @@ EXPANDED = ""  # the language lacks the function: the emitted code brings its ex
 LEVELS = {"?": 1, "if": 1, "||": 2, "or": 2, "&&": 3, "and": 3, "not": 4, "==": 5, "!=": 5, "===": 5, "!==": 5}
 LEVELS |= {"<": 5, "<=": 5, ">": 5, ">=": 5, "+": 6, "-": 6, "*": 7, "/": 7, "%": 7, "-{}": 8, "!{}": 8}
 TIGHT, ATOM = 8, 9
+_DIGITS = 99  # that `round` may keep
 WIDTH = 90  # of an expression; a longer one gets names for its parts
 
 
@@ -60,7 +61,7 @@ class Language:
         head: what a file of straight-line functions starts with, and what it ends with.
         flat: the head of a straight-line function by {name}, {count} and {result}, and what returns its results.
         is_camel: whether names are written likeThis.
-        most: the largest number of instructions in one function; None for any.
+        most: the largest number of characters in one function; None for any.
     """
 
     name: str
@@ -146,6 +147,11 @@ class Language:
             case "round" | "power_term":
                 kept = 1 if op == "round" else 2
                 settings = [x for x in constants[kept:] if x is not None]
+                if op == "round" and settings[0] > _DIGITS:
+                    raise ArgumentError(
+                        f"round() to {settings[0]:g} digits cannot be written in {self.name}.",
+                        f"Round to at most {_DIGITS} digits, or not at all: floats have 17.",
+                    )
                 if op == "round" and settings[0] >= 1.0 and form != EXPANDED:
                     pass
                 else:
@@ -191,14 +197,18 @@ class Language:
         """A file with several such functions."""
         uses, functions = Helpers(self), []
         for tape, name in tapes:
-            if self.most is not None and len(tape) > self.most:
-                raise ArgumentError(
-                    f"The function has {len(tape):,} instructions, but {self.name} allows about {self.most:,} in one.",
-                    "Emit a smaller function, or choose another language.",
-                )
-            functions.append(self._straight(tape, name, registers, uses))
+            functions.append(self.checked(self._straight(tape, name, registers, uses)))
         start, end = self.head
         return "\n\n".join(x.strip("\n") for x in (start, *uses.texts(), *functions, end) if x.strip()) + "\n"
+
+    def checked(self, function: str) -> str:
+        """The text of a function itself, if the language allows one as long."""
+        if self.most is not None and len(function) > self.most:
+            raise ArgumentError(
+                f"The function would have {len(function):,} characters, and {self.name} allows about {self.most:,}.",
+                "Emit a smaller function, or choose another language.",
+            )
+        return function
 
     def _straight(self, tape: Tape, name: str, registers: bool, uses: Helpers) -> str:
         inputs = [Text(f"x[{i}]") for i in range(len(tape.inputs))]

@@ -1,4 +1,4 @@
-"""Lowering: an exact pass that leaves out what only negative numbers need, so that a tape is shorter to read.
+"""Lowering: exact passes that make a tape shorter to read; one leaves out what only negative numbers need.
 
 Not here: the passes of every tape (`passes`). Read next: `compile.languages.language`.
 """
@@ -57,7 +57,7 @@ class Lowering(Rewriting):
     """
 
     def __init__(self) -> None:
-        super().__init__([SIGNS, *[one for one in PASSES if one.exact]])
+        super().__init__([SIGNS, NESTED, *[one for one in PASSES if one.exact]])
         self.signs: list[Sign] = []
         self.made: dict[int, int] = {}
 
@@ -91,16 +91,28 @@ def _signs(made: Rewriting, instruction: Instruction) -> int | None:
     return None
 
 
+def _nested(made: Rewriting, instruction: Instruction) -> int | None:
+    """Choose once where a condition is asked again inside of an arm."""
+    condition, *arms = instruction[1]
+    for place, arm in enumerate(arms):
+        op, inner, _ = made.instructions[arm]
+        if op == "where" and inner[0] == condition:
+            arms[place] = inner[1 + place]
+            return made.add("where", (condition, *arms))
+    return None
+
+
 SIGNS = Pass("signs", True, ("abs(exp(x))", "exp(x)"), frozenset({"add", "abs", *COMPARISONS}), _signs)
+NESTED = Pass("nested", True, ("where(c, x, where(c, y, z))", "where(c, x, z)"), frozenset({"where"}), _nested)
 
 
 def lowered(tape: Tape) -> Tape:
-    """The tape after this pass and all exact ones."""
+    """The tape after these passes and all exact ones."""
     return lowered_with(tape, {})[0]
 
 
 def lowered_with(tape: Tape, names: Mapping[int, str]) -> tuple[Tape, dict[int, str]]:
-    """The tape after this pass and all exact ones, and the names that registers had before."""
+    """The tape after these passes and all exact ones, and the names that registers had before."""
     lowering = Lowering()
     made = lowering.run(tape)
     needed = live(made)
