@@ -34,7 +34,7 @@ from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import ZERO, as_number, operand_error
 from autograd_mini.core.sweep import propagate
 from autograd_mini.core.traced import Traced
-from autograd_mini.errors import ArgumentError, AutogradError, OperandError, counted, shown
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
 from autograd_mini.output import files
 from autograd_mini.program import assignments
 from autograd_mini.program.source import Site
@@ -191,12 +191,14 @@ def emit_example(
         example = [1.0 for p in parameters if p.kind in kinds and p.default is p.empty]
     try:
         return emit(f, *example, language=language, derivative=derivative, name=name, test=test)
-    except AutogradError:
-        raise
     except Exception as error:
+        if isinstance(error, AutogradError) and (examples is not None or isinstance(error, TraceError)):
+            raise
         given = "each parameter a number, because there is no --example" if examples is None else "the given --example"
-        raise ArgumentError(f"{name}() raised {type(error).__name__}: {error} (with {given}).",
-                            "Give an example of its arguments: --example '[0.0, 0.0]' 1.0.") from error  # fmt: skip
+        raise ArgumentError(
+            f"{name}() raised {type(error).__name__} (with {given}): {str(error).splitlines()[0]}",
+            "Give an example of its arguments: --example '[0.0, 0.0]' 1.0.",
+        ) from error
 
 
 def _dialect(language: str) -> Dialect:
