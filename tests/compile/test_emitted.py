@@ -180,7 +180,9 @@ def matrix_program(rng, rows, columns):
             is_larger = a > largest
             k, largest = am.where(is_larger, float(i), k), am.where(is_larger, a, largest)
         taken = take_of(k, *y)
-        return am.sum(columns_of) * taken + am.sum([am.where(k == float(i), a, -a) for i, a in enumerate(y)])
+        choices = am.sum([am.where(k == float(i), a, -a) for i, a in enumerate(y)])
+        indices = am.sum([float(i) / (k + 1.0) * a - k / (float(i) + 1.0) for i, a in enumerate(y)])  # not of integers
+        return am.sum(columns_of) * taken + choices + indices + (1.0 / -k if how[3] else x[0] * k / 2.0)
 
     return f
 
@@ -190,7 +192,7 @@ def matrix_program(rng, rows, columns):
 def test_matrices_keep_bits(seed):
     """Rows, columns and what is gathered from them have the bits of the tape."""
     rng = random.Random(seed)
-    rows, columns = rng.choice([1, 2, 3, 4, 5]), rng.choice([1, 2, 3, 4])
+    rows, columns = rng.choice([2, 3, 4, 5]), rng.choice([1, 2, 3, 4])
     code = emit(matrix_program(rng, rows, columns), [[1.0] * columns] * rows, [0.5] * columns)
     run, function = Program(code.tape), code.function
     for _ in range(5):
@@ -299,6 +301,9 @@ def test_compiled(language, tmp_path):
         codes.append(
             emit(random_program(rng, n, 8), *[1.0] * n, language=language, name=f"f{len(codes)}")
         ) if n > 9 else None
+        shape = rng.choice([(2, 3), (3, 2), (4, 4)])
+        codes.append(emit(matrix_program(rng, *shape), [[1.0] * shape[1]] * shape[0], [0.5] * shape[1],
+                          language=language, name=f"f{len(codes)}"))  # fmt: skip
         exact = [*exact, *[True] * (len(codes) - len(exact))]
     inputs = []
     for i, code in enumerate(codes):
@@ -406,6 +411,54 @@ def test_names_do_not_collide():
     code = emit(f, *example, name="print")
     xs = numbers(list(example))
     assert same(numbers(code.function(*flat(code.outline, xs))), Program(code.tape)(xs))
+
+
+def index_of_largest(z):
+    k, largest = 0.0, z[0]
+    for i, x in enumerate(z[1:], 1):
+        is_larger = x > largest
+        k, largest = am.where(is_larger, float(i), k), am.where(is_larger, x, largest)
+    return k, take_of(k, *z)
+
+
+def fractions(z):
+    k, largest = index_of_largest(z)
+    return am.sum([x / (float(i) / k) for i, x in enumerate(z)]) + largest + am.where(k > 0.0, k, z[1]) / 2.0
+
+
+def negative(z):
+    k, largest = index_of_largest(z)
+    return 1.0 / -k + largest
+
+
+@pytest.mark.parametrize("f", [fractions, negative])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_indices_are_numbers(f, language, tmp_path):
+    """An index that the code keeps as an integer has a negative zero and a fraction where it is used as a number."""
+    code = emit(f, [1.0, 2.0, 3.0, 4.0], language=language)
+    assert re.search(r"for .* = ?1; |for i in range\(1, 4\)", code.source)
+    points = [[3.0, 1.0, 2.0, 0.0], [1.0, 3.0, 2.0, 0.0], [1.0, 2.0, 1.0, 3.0]]
+    for xs in points:
+        expected = Program(code.tape)(xs)
+        got = (
+            numbers(code.function(xs)) if language == "python" else run_all(language, [code], [(0, [xs])], tmp_path)[0]
+        )
+        assert same(got, expected), (xs, got, expected, code.source)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_letters(language, tmp_path):
+    """Greek letters and backslashes are for Python; other compilers may not know them."""
+
+    def f(σ, x):
+        μ = σ * x if "\\user" else x
+        return μ * μ
+
+    code = emit(f, 1.0, 2.0, language=language)
+    assert code.source.isascii()
+    assert "sigma" in code.source
+    if language != "python":
+        run_all(language, [code], [(0, [1.0, 2.0])], tmp_path)
 
 
 def test_hessian():

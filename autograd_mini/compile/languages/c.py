@@ -61,12 +61,13 @@ static double round_decimal(double x, double digits) {
     head=("#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>", ""),
     flat=("void {name}(const double *x, double *{result}) {{\n    (void) x;", ""),
     reserved=frozenset([
-        "abs", "auto", "break", "case", "ceil", "char", "const", "continue", "cos", "default", "div", "do",
-        "double", "else", "enum", "erf", "erfc", "exit", "exp", "extern", "fabs", "float", "floor", "fmod",
-        "for", "free", "gamma", "goto", "hypot", "if", "index", "inline", "int", "j0", "j1", "jn", "log",
-        "long", "main", "pow", "random", "register", "remainder", "restrict", "return", "round", "short",
-        "signal", "signed", "sin", "sizeof", "sqrt", "static", "struct", "switch", "tan", "time", "typedef",
-        "union", "unsigned", "void", "volatile", "while", "y0", "y1", "yn",
+            "INFINITY", "NAN", "NULL", "abs", "auto", "break", "case", "ceil", "char", "const", "continue",
+            "cos", "default", "div", "do", "double", "else", "enum", "erf", "erfc", "exit", "exp", "extern",
+            "fabs", "float", "floor", "fmod", "for", "free", "gamma", "goto", "hypot", "if", "index",
+            "inline", "int", "j0", "j1", "jn", "log", "long", "main", "pow", "random", "register",
+            "remainder", "restrict", "return", "round", "short", "signal", "signed", "sin", "sizeof",
+            "sqrt", "static", "struct", "switch", "tan", "time", "typedef", "union", "unsigned", "void",
+            "volatile", "while", "y0", "y1", "yn",
     ]),
 )  # fmt: skip
 
@@ -136,6 +137,7 @@ C_DIALECT = Dialect(
         "int {name} = {text}",
         ("double ", "{name}[{count}]", True),
         "const double {name}[] = {{{numbers}}}",
+        "(double) {}",
         LOOPS,
         IF,
     ),

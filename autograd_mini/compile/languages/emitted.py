@@ -21,7 +21,7 @@ from autograd_mini.compile.languages import DERIVATIVES
 from autograd_mini.compile.languages.c import C_DIALECT
 from autograd_mini.compile.languages.java import JAVA_DIALECT, class_of
 from autograd_mini.compile.languages.javascript import JAVASCRIPT_DIALECT
-from autograd_mini.compile.languages.language import Language
+from autograd_mini.compile.languages.language import Language, ascii_of
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
@@ -43,6 +43,7 @@ from autograd_mini.transforms.derivatives import _output, _positions, _split, he
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
 
+_NARROW = 6  # columns, each of which is a term of a sum in one line
 DIALECTS = {one.language.name: one for one in (PYTHON_DIALECT, C_DIALECT, JAVA_DIALECT, JAVASCRIPT_DIALECT)}
 
 
@@ -213,7 +214,7 @@ def _plain(name: str) -> str:
 
 def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str:
     """A name that the language allows."""
-    name = re.sub(r"\W+", "_", name).strip("_") or "f"
+    name = re.sub(r"\W+", "_", ascii_of(name)).strip("_") or "f"
     name = f"x{name}" if name[0].isdigit() else name
     while name in language.forbidden or name in taken:
         name += "_"
@@ -303,9 +304,9 @@ def _row_lengths(tree: Tree) -> Iterator[int]:
 
 
 def _vectors(lengths: Sequence[int]) -> Iterator[range]:
-    """The places in an array of its rows, or of its columns if those are longer."""
+    """The places in an array of its rows, or of its columns if those are longer and few."""
     width, size = lengths[0], sum(lengths)
-    if {*lengths} == {width} and len(lengths) >= max(width, 2):
+    if {*lengths} == {width} and len(lengths) >= max(width, 2) and width <= _NARROW:
         yield from [range(column, size, width) for column in range(width)]
     else:
         yield from [range(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
@@ -344,7 +345,7 @@ def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
         place = builder.place_of(node.data) if type(node) is Traced and isinstance(node.data, Register) else None
         if place is not None:
             groups.setdefault(place, []).append(node)
-    names: dict[int, str] = {}
+    named: list[tuple[Any, str]] = []
     for place, nodes in groups.items():
         site = Site(*place)
         name, of_list = assignments.variable(site), assignments.listed(site)
@@ -352,11 +353,12 @@ def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
             nodes = nodes[-1:]
         elif of_list:
             name, nodes = of_list, [node for node in nodes if node.op == nodes[-1].op]
-        for node in nodes if name else ():
-            names.setdefault(node.data.index, name)
-            adjoint = getattr(order[node], "data", None)
-            if isinstance(adjoint, Register):
-                names.setdefault(adjoint.index, f"d_{name}")
+        named += [(node, name) for node in nodes if name]
+    names = {node.data.index: name for node, name in named}
+    for node, name in named:
+        adjoint = getattr(order[node], "data", None)
+        if isinstance(adjoint, Register):
+            names.setdefault(adjoint.index, f"d_{name}")
     return names
 
 

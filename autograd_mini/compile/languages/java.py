@@ -114,6 +114,7 @@ JAVA_DIALECT = Dialect(
         "int {name} = {text}",
         ("double[] ", "{name} = new double[{count}]", True),
         "double[] {name} = {{{numbers}}}",
+        "(double) {}",
         LOOPS,
         IF,
     ),

@@ -119,6 +119,7 @@ JAVASCRIPT_DIALECT = Dialect(
         "let {name} = {text}",
         ("const ", "{name} = new Array({count})", True),
         "const {name} = [{numbers}]",
+        "{}",
         _LOOPS,
         IF,
     ),

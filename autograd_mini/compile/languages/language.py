@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,11 @@ class Text(NamedTuple):
     def within(self, level: int) -> str:
         """The expression as an operand of an operator that binds this tightly."""
         return self.text if self.level >= level else f"({self.text})"
+
+
+def ascii_of(text: str) -> str:
+    """A text without letters that compilers may not know: σ is sigma."""
+    return re.sub(r"[^\x00-\x7f]", lambda m: unicodedata.name(m[0], "x").split()[-1].lower(), text)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class Plan:
         if op != "take" or operands[0] not in self.rolled.folds:
             return None
         vector, _ = self.rolled.elements.get(operands[1], (None, 0))
-        return vector if vector is not None and vector.registers == operands[1:] else None
+        is_long_enough = vector is not None and len(vector) >= len(self.rolled.folds[operands[0]].vectors[0])
+        return vector if vector is not None and is_long_enough and vector.registers == operands[1:] else None
 
     def _reads(self, unit: Unit) -> Iterator[tuple[Thing, str]]:
         """What a statement reads, and how."""
@@ -106,17 +107,15 @@ class Plan:
 
     def _collect(self, results: Sequence[Store]) -> None:
         """Find what the results need."""
-        waiting: list[Unit] = [*results, *self._returned]
+        waiting: list[Unit] = [*results]
         for register in self._returned:
-            self._counts[self._thing(register)[0]] += 1
+            thing, mode = self._thing(register)
+            self._counts[thing] += 1
+            self._modes.setdefault(thing, set()).add(mode)
+            waiting.append(thing if isinstance(thing, Vector) else self.rolled.folds.get(thing, thing))
         seen: set[int] = set()
         while waiting:
             unit = waiting.pop()
-            if isinstance(unit, int) and unit in self._returned:
-                thing, mode = self._thing(unit)
-                if isinstance(thing, Vector):
-                    self._modes.setdefault(thing, set()).add(mode)
-                unit = self.rolled.folds.get(unit, unit) if thing == unit else thing
             if id(unit) in seen or (isinstance(unit, int) and unit in self._units):
                 continue
             seen.add(id(unit))
@@ -142,12 +141,11 @@ class Plan:
                 continue
             reads = [x for x, _ in self._reads(self._units[thing])]
             depths[thing] = 1 + max([depths[x] for x in reads if x in self.inlined], default=0)
-            if self._may_be_part(thing) and depths[thing] < _DEEP:
-                self.inlined.add(thing)
+            is_test = isinstance(thing, Vector) and is_condition(thing.op)
+            if is_test or (self._may_be_part(thing) and depths[thing] < _DEEP):
+                self.inlined.add(thing)  # a test is computed again where it is read: there are no arrays of conditions
 
     def _may_be_part(self, thing: Thing) -> bool:
-        if isinstance(thing, Vector) and is_condition(thing.op):
-            return True  # computed again where it is read: there are no arrays of conditions
         if not isinstance(thing, Vector) and self.alias(thing) is not None:
             return True
         gathered = [u for u in self._readers.get(thing, ()) if isinstance(u, Vector) and u.op == GATHERED]

@@ -96,7 +96,9 @@ def round_decimal(x, digits):
     flat=("def {name}(x):\n    {result} = [0.0] * {count}", "return {result}"),
     close="",
     comment="#",
-    reserved=frozenset({*keyword.kwlist, "math", "abs", "round", "range", "len", "zip", "sum", "ValueError"}),
+    reserved=frozenset([
+        *keyword.kwlist, "ValueError", "abs", "float", "len", "math", "range", "reversed", "round", "sum",
+    ]),
 )  # fmt: skip
 
 
@@ -144,6 +146,7 @@ PYTHON_DIALECT = Dialect(
         "{name} = {text}",
         ("", "{name} = [0.0] * {count}", False),
         "{name} = [{numbers}]",
+        "float({})",
         ("for {i} in range({n}):", "for {i} in range(1, {n}):", "for {i} in reversed(range({n})):"),
         "if {condition}:",
     ),

@@ -109,9 +109,8 @@ class Rolled:
             if self.tape.instructions[x] == (CONSTANT, (), "0.0"):
                 choice.append(None)
             choices.append(choice)
-        if sum(len(choice) > 1 for choice in choices) > 6:
-            return
-        for parts in product(*choices):
+        few = sum(len(choice) > 1 for choice in choices) <= 6
+        for parts in product(*choices) if few else [tuple([choice[0] for choice in choices])]:
             if all(isinstance(part, int) for part in parts):
                 continue
             lengths = {len(part) for part in parts if isinstance(part, Vector)}

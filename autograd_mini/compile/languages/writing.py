@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autograd_mini.compile.languages.language import WIDTH, Helpers, Language, Text
+from autograd_mini.compile.languages.language import ATOM, TIGHT, WIDTH, Helpers, Language, Text, ascii_of
 from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.ordering import Plan, Store, Thing, Unit, is_condition, length_of
 from autograd_mini.compile.languages.rolling import GATHERED, Fold, Rolled, Vector
@@ -27,6 +27,7 @@ class Syntax:
         integer: declares an index that changes.
         arrays: declares arrays: before the first, each, and whether one statement declares several.
         filled: declares an array of given numbers.
+        real: turns an integer into a number.
         loop: the heads of a loop: upwards from 0, upwards from 1, and downwards.
         branch: the head of an `if`.
     """
@@ -35,6 +36,7 @@ class Syntax:
     integer: str
     arrays: tuple[str, str, bool]
     filled: str
+    real: str
     loop: tuple[str, str, str]
     branch: str
 
@@ -106,7 +108,7 @@ class Writer:
 
     def _new(self, wanted: str) -> str:
         """A name that is not taken."""
-        name = wanted = re.sub(r"\W", "_", wanted)
+        name = wanted = re.sub(r"\W", "_", ascii_of(wanted))
         count = 1
         while name in self._taken:
             count += 1
@@ -135,7 +137,19 @@ class Writer:
         vector, i = self.rolled.elements.get(register, (None, 0))
         if vector is not None and not is_condition(vector.op):
             return Text(f"{self._array(vector)}[{vector.array[1] + vector.array[2] * i}]")
-        return self._raw(register)
+        text = self._raw(register)
+        return self._real(text) if self._is_index(register) else text
+
+    def _is_index(self, register: int) -> bool:
+        """Whether a register is an integer in the code: the index of a largest element."""
+        alias = self._plan.alias(register)
+        fold = self.rolled.folds.get(register if alias is None else alias)
+        return fold is not None and fold.op == "largest"
+
+    def _real(self, index: Text) -> Text:
+        """An integer as a number: -0 is not -0.0, and 1 / 2 is 0 in C and Java."""
+        text = self.syntax.real.format(index.text)
+        return index if text == index.text else Text(text, ATOM if text.endswith(")") else TIGHT)
 
     def _raw(self, register: int) -> Text:
         """A register that is no element of an array."""
@@ -147,7 +161,7 @@ class Writer:
         if register in self._texts:
             return Text(self._texts[register])
         alias = self._plan.alias(register)
-        return self._text(alias) if alias is not None else self._operation(register)
+        return self._raw(alias) if alias is not None else self._operation(register)
 
     def _array(self, vector: Vector) -> str:
         return vector.array[0] if vector.op == INPUT else self._texts[vector]
@@ -156,12 +170,16 @@ class Writer:
         op, operands, _ = self.tape.instructions[register]
         taken = self._plan.chosen(register)
         if taken is not None:
-            return self._indexed(taken, self._text(operands[0]).text)
+            return self._indexed(taken, self._raw(operands[0]).text)
         return self._composed(op, operands, self._text)
 
     def _composed(self, op: str, operands: Sequence[Any], text_of: Callable[[Any], Text]) -> Text:
         """An operation of operands, the longest of which get names where it would be too long."""
-        texts = [text_of(x) for x in operands]
+        texts = [
+            self._raw(x) if is_condition(op) and type(x) is int and self._is_index(x) else text_of(x) for x in operands
+        ]
+        if None in operands and not is_condition(op):
+            texts = [self._real(text) if x is None else text for x, text in zip(operands, texts, strict=True)]
         constants = [self._number(x) if isinstance(x, int) else None for x in operands]
         while True:
             text = self.language.expression(op, texts, constants, self.uses)
@@ -215,7 +233,7 @@ class Writer:
         if here == self._last_place:
             return ""
         self._last_place = here
-        expression = " ".join(place.expression.split())
+        expression = ascii_of(" ".join(place.expression.split())).replace("\\", "/")  # Java reads \u in comments too
         return f"{expression if len(expression) <= 60 else expression[:57] + '...'}  (line {place.line})"
 
     def _statement(self, unit: Unit) -> None:
