@@ -195,7 +195,8 @@ class Language:
         Args:
             tape: what it computes.
             name: what it is called.
-            registers: whether it returns all registers of the tape instead, with conditions as 0 and 1.
+            registers: whether it returns all registers of the tape instead, with conditions as 0 and 1. Only in C
+                and JavaScript, where these are numbers.
         """
         return self.sources([(tape, name)], registers)
 
