@@ -37,7 +37,7 @@ _HOMES = {  # the module each name comes from
             "drawing": "draw",
             "engine": "Value",
             "errors": "ArgumentError AutogradError DataError MissingError NonFiniteError OperandError ProgramError "
-            "RangeError",
+            "RangeError TraceError",
             "explanation": "explain",
             "program.scopes": "composite scope",
             "transforms.derivatives": "grad hessian hvp jacobian jvp stop_gradient value_and_grad vjp",

@@ -8,6 +8,7 @@ from autograd_mini.errors import NonFiniteError as NonFiniteError
 from autograd_mini.errors import OperandError as OperandError
 from autograd_mini.errors import ProgramError as ProgramError
 from autograd_mini.errors import RangeError as RangeError
+from autograd_mini.errors import TraceError as TraceError
 from autograd_mini.engine import Value as Value
 from autograd_mini.core.row import ZERO as ZERO
 from autograd_mini.core.table import abs as abs
@@ -116,6 +117,7 @@ __all__ = [
     "OperandError",
     "ProgramError",
     "RangeError",
+    "TraceError",
     "Value",
     "ZERO",
     "abs",
