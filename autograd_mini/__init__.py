@@ -32,6 +32,7 @@ _HOMES = {  # the module each name comes from
             "check.pytorch": "check_against from_torch",
             "compile.comparison": "compare",
             "compile.compiled": "jit",
+            "compile.languages.emitted": "emit",
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "drawing": "draw",

@@ -36,6 +36,7 @@ from autograd_mini import debug as debug
 from autograd_mini.functions.sums import dot as dot
 from autograd_mini.drawing import draw as draw
 from autograd_mini.functions.activations import elu as elu
+from autograd_mini.compile.languages.emitted import emit as emit
 from autograd_mini.core.table import erf as erf
 from autograd_mini.core.table import erfc as erfc
 from autograd_mini.core.table import erfinv as erfinv
@@ -145,6 +146,7 @@ __all__ = [
     "dot",
     "draw",
     "elu",
+    "emit",
     "erf",
     "erfc",
     "erfinv",

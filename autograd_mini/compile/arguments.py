@@ -50,9 +50,7 @@ class Arguments:
         self._axes = _axes(owner.in_axes, len(args))
         if owner.model is not None:
             self._axes[0] = None
-        self._names = (
-            _names(owner.function, len(args)) if owner.model is None else _names_of_call(owner.model, len(args))
-        )
+        self._names = _names(owner, len(args))
         self._first = ""  # the first batch, for an error
         keys = []
         for i, (argument, axis, name) in enumerate(zip(args, self._axes, self._names, strict=True)):
@@ -192,8 +190,10 @@ def _axes(in_axes: Axes, count: int) -> list[int | None]:
 
 def _static(owner: Any, count: int) -> set[int]:
     """The positions of the static arguments in this call; those after the last one have their defaults."""
-    parameters = _positional(owner.call if owner.model is not None else owner.function)
-    most = max(count, len(parameters))
+    if not owner.static_argnums:
+        return set()
+    parameters = owner.parameters
+    most = max(count, len(parameters) + (owner.model is not None))
     wrong = [i for i in owner.static_argnums if not -count <= i < most]
     if wrong and not (parameters and parameters[-1].kind is inspect.Parameter.VAR_POSITIONAL):
         raise ArgumentError(
@@ -204,7 +204,7 @@ def _static(owner: Any, count: int) -> set[int]:
     return {i % count for i in owner.static_argnums if i < count}
 
 
-def _positional(function: Any) -> list[inspect.Parameter]:
+def positional(function: Any) -> list[inspect.Parameter]:
     """The parameters of a function that may be given by position; none if they are unknown."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -213,16 +213,12 @@ def _positional(function: Any) -> list[inspect.Parameter]:
     return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
 
 
-def _names(function: Any, count: int) -> list[str]:
-    """What the parameters of a function are called."""
-    parameters = _positional(function)
-    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][:count]
-    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "x")
+def _names(owner: Any, count: int) -> list[str]:
+    """What the parameters of a function are called; those of a module come first."""
+    first = [] if owner.model is None else [_PARAMETERS]
+    names = [*first, *[p.name for p in owner.parameters if p.kind is not p.VAR_POSITIONAL]][:count]
+    rest = next((p.name for p in owner.parameters if p.kind is p.VAR_POSITIONAL), "x")
     return names + [f"{rest}[{i}]" for i in range(count - len(names))]
-
-
-def _names_of_call(model: Any, count: int) -> list[str]:
-    return [_PARAMETERS, *_names(model, count - 1)]
 
 
 def _static_key(argument: Any, name: str) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
-from autograd_mini.compile.arguments import Arguments, Axes
+from autograd_mini.compile.arguments import Arguments, Axes, positional
 from autograd_mini.compile.backends import choose, program
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tape import Place, Tape
@@ -97,6 +97,7 @@ class Jit:
         self.reduce, self.backend = reduce, backend
         self.static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
         self.model = f if isinstance(f, Module) else None
+        self.parameters = positional(f)  # of the function, or of the module's call
         if self.model is not None:
             self.static_argnums = tuple([i + (i >= 0) for i in self.static_argnums])  # after the parameters
         self.in_axes = (None, *in_axes) if self.model is not None and isinstance(in_axes, Sequence) else in_axes
@@ -250,7 +251,8 @@ def jit(
 
     Returns:
         a function of the same arguments, with the attributes `tape`, `stats` and `lower()`. Inside another derivative
-        or trace it calls f itself. If there is a batch, `out=` takes arrays for the results.
+        or trace, and under `checked` or `kinks`, it calls f itself. If there is a batch, `out=` takes arrays for the
+        results.
 
     Raises:
         TraceError: f needs the value of a number while it is traced.
