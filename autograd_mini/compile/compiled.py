@@ -6,6 +6,7 @@ Not here: tapes and what runs them. Read next: `compile.comparison`.
 from __future__ import annotations
 
 import functools
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -202,10 +203,14 @@ class Jit:
         if given.samples is None:
             return self.call(*given.args, **given.kwargs)
         results = [self.call(*given.sample(i), **given.kwargs) for i in range(given.samples)]
+        model = results[0] if results else self.call(*given.sample(0), **given.kwargs)
+        count = len([*trees.numbers(model)])
         rows = [[leaf for _, leaf in trees.numbers(result)] for result in results]
+        columns = [*zip(*rows, strict=True)] if rows else [()] * count
         if self.reduce is None:
-            return trees.columns(results[0], iter(zip(*rows, strict=True)), out)
-        return trees.rebuilt(results[0], iter([_REDUCTIONS[self.reduce](column) for column in zip(*rows, strict=True)]))
+            return trees.columns(model, iter(columns), out)
+        empty = 0.0 if self.reduce == "sum" else math.nan
+        return trees.rebuilt(model, iter([_REDUCTIONS[self.reduce](x) if x else empty for x in columns]))
 
 
 def _output(path: str, leaf: Any) -> Any:
@@ -244,7 +249,8 @@ def jit(
             Its arguments are numbers, or lists, tuples, dicts and NumPy arrays of numbers. Without it, `jit` returns a
             decorator.
         in_axes: the axis of each argument along which the samples of a batch lie, or None for an argument that all
-            samples share; one entry per argument, or one for all. f is written for a single sample.
+            samples share; one entry per argument, or one for all. f is written for a single sample. A list of numbers,
+            or of lists of them, has one entry per sample; lists and dicts of arrays hold a batch in each array.
         reduce: "sum" or "mean" adds up the results of all samples; None returns one per sample, in arrays.
         static_argnums: the positions of arguments that f is compiled for anew at each value, such as a length.
         backend: "interpreter" (Python alone), "numpy", or "auto" for the faster one.

@@ -384,6 +384,19 @@ def test_no_numbers_in_a_batch():
         assert am.jit(lambda x, w: w, in_axes=(0, None), reduce="sum", backend=backend)([1.0, 2.0], 5.0) == 10.0
 
 
+def test_empty_batches_inside_others():
+    """An empty batch inside a derivative or trace has the structure, and the sum, of one outside."""
+    for reduce, expected in ((None, []), ("sum", 0.0), ("mean", math.nan)):
+        batch = am.jit(lambda x, w: [x * w, w], in_axes=(0, None), reduce=reduce)
+        outside = batch([], 2.0)
+        inside = am.jit(lambda w: batch([], w))(2.0)  # noqa: B023
+        with am.checked():
+            watched = batch([], 2.0)
+        for found in (outside, inside, watched):
+            assert str([np.asarray(x).tolist() for x in found]) == str([expected] * 2)
+    assert am.grad(lambda w: am.jit(lambda x, w: x * w, in_axes=(0, None), reduce="sum")([], w))(2.0) == 0.0
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_out(backend):
     """`out=` takes arrays for the results: of the right shape and type, each for its own part."""
