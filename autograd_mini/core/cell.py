@@ -32,11 +32,11 @@ def adopt(kind: type) -> None:
     global Value
     Value = kind
     if native is not None:
-        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot", "sum", "where")]
+        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot")]
         signs = [f"__{r}{sign}__" for sign in ("add", "sub", "mul", "truediv", "pow") for r in ("", "r")]
         operators = [getattr(_Text, sign, getattr(Methods, sign)) for sign in (*signs, "__neg__", "__neg__")]
         slots = [*map(vars(Recording).get, ("scope", "observe")), *map(vars(Scope).get, ("name", "parent", "site"))]
-        native.adopt((*rows, ZERO, 2.0, "relu", context, kind, Scope, *operators, *_twins, *slots))
+        native.adopt((*rows, ZERO, 2.0, context, kind, Scope, _dot_text, *operators, *slots))
 
 
 def _converted(operate: Callable[[Any, Any], Any], row: Primitive, self: Any, other: object) -> Any:
@@ -140,8 +140,10 @@ class Cell:
         return record(_NEG, -self._data, self, None, -1.0, ZERO)
 
 
-def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Any:
-    """Make the node of one operation: its result, its operands, its local partials."""
+def record(
+    row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any, scope: str | None = None
+) -> Any:
+    """Make the node of one operation: its result, its operands, its local partials; perhaps in a scope of its own."""
     node = _new(Value)
     node._row = row
     node._data = data
@@ -151,7 +153,7 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
     node._dright = dright
     node._grad = None
     now = recording()
-    node._notes = now.scope
+    node._notes = now.scope if scope is None else Scope(scope, now.scope)
     if now.observe is not None:
         now.observe(node)
     return node
@@ -174,31 +176,18 @@ def record_where(condition: Any, a: Any, b: Any) -> Any:
 
 def record_relu(x: Any) -> Any:
     """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks it makes half of the nodes."""
-    node = _new(Value)
-    node._row = _WHERE
     data = x._data
     if data <= 0.0:
-        node._data, node._left, node._right, node._dleft = 0.0, 0.0, (1.0, 0.0, x), ZERO
-    else:
-        node._data, node._left, node._right, node._dleft = data, x, (0.0, 0.0, x), 1.0
-    node._dright, node._grad = ZERO, None
-    now = recording()
-    node._notes = scope = _new(Scope)
-    scope.name, scope.parent, scope.site = "relu", now.scope, None
-    if now.observe is not None:
-        now.observe(node)
-    return node
+        return record(_WHERE, 0.0, 0.0, (1.0, 0.0, x), ZERO, ZERO, "relu")
+    return record(_WHERE, data, x, (0.0, 0.0, x), 1.0, ZERO, "relu")
 
 
-def record_dot(xs: Any, ys: Any) -> Any:
-    """The row "dot" of two lists of `Value`s alone, inlined, because every neuron is one; None for anything else."""
-    if type(xs) not in _LISTS or type(ys) not in _LISTS or len(xs) != len(ys):
-        return None
-    operands = (*xs, *ys)
+def record_dot(operands: Any) -> Any:
+    """The row "dot" of `Value`s alone, inlined, because every neuron is one; None for anything else."""
     if set(map(type, operands)) != {Value}:
         return None
     numbers = [x._data for x in operands]
-    half = len(xs)
+    half = len(operands) // 2
     lefts, rights = numbers[:half], numbers[half:]
     total = -0.0  # adding it changes no number
     for product in map(operator.mul, lefts, rights):
@@ -221,7 +210,6 @@ def record_sum(operands: Any) -> Any:
     return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
-_Text, _twins = Cell, (record_dot, record_sum)  # to which C leaves what is unusual
+_Text, _dot_text = Cell, record_dot  # to which C leaves what is unusual
 if native is not None:
-    SLOTS, Cell, record = (), native.Cell, native.record  # type: ignore[misc]
-    record_dot, record_relu, record_sum = native.record_dot, native.record_relu, native.record_sum
+    SLOTS, Cell, record, record_dot = (), native.Cell, native.record, native.record_dot  # type: ignore[misc]

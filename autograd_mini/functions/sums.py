@@ -17,6 +17,7 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
 from autograd_mini.program.owner import transparent
 
+_LISTS = (list, tuple)
 _SOME = "xs: one or more numbers and `Value`s."
 _ONE = "A `Value` if any element is one, else a float."
 
@@ -50,7 +51,8 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    if (product := record_dot(xs, ys)) is not None:
+    is_plain = type(xs) in _LISTS and type(ys) in _LISTS and len(xs) == len(ys)  # type: ignore[arg-type]
+    if is_plain and (product := record_dot((*xs, *ys))) is not None:
         return product
     xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
     if len(xs) != len(ys):

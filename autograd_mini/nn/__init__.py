@@ -96,7 +96,7 @@ class Neuron(Module):
         return self._activate(weighted) if self.nonlin and self._activate else weighted
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
-        weighted = record_dot(self.w, inputs)  # the same node, if the inputs need no checks, as in every hidden neuron
+        weighted = record_dot((*self.w, *inputs))  # the same node, if the inputs need no checks, as in every hidden neuron
         if weighted is None:
             weighted = dot_of(*self.w, *inputs)
         return weighted if self.b is None else weighted + self.b
