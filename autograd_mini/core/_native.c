@@ -7,10 +7,6 @@
 #include <Python.h>
 #include <structmember.h>
 
-#ifdef Py_GIL_DISABLED
-#error "This text relies on the interpreter's lock; Python without one runs the Python text."
-#endif
-
 /* -- a node ------------------------------------------------------------------------------------------------------- */
 
 /* A number without its box: absent (`ZERO` or None), a double, or an object: `FLAT`, a tuple, or the bytes of doubles,
@@ -45,19 +41,17 @@ static PyTypeObject cell_type, *value_type; /* `Value` is the class of the nodes
 #define CELL(x) ((Cell *)(x))
 #define IS_VALUE(x) (Py_TYPE(x) == value_type)
 
-/* Freed nodes for the next graph, at most 112 MB: the system takes as long as all else to take back the memory of a
-   large graph and to give it again. */
+/* Freed nodes for the next graph: to get the memory of a large one anew from the system takes as long as all else. */
 static Cell *spare;
 static int spares;
-#define MOST_SPARES (1 << 20)
+#define MOST_SPARES (1 << 20) /* 112 MB */
 
 static PyObject *cell_alloc(PyTypeObject *type, Py_ssize_t unused) { /* the collector does not track a `Value` */
     Cell *node = spare;
     if (type != value_type) return PyType_GenericAlloc(type, unused);
     if (node) spare = node->in.next, spares--, PyObject_Init((PyObject *)node, type);
     else if ((node = PyObject_GC_New(Cell, type)) == NULL) return NULL;
-    memset(&node->row, 0, sizeof(Cell) - offsetof(Cell, row));
-    return (PyObject *)node;
+    return memset(&node->row, 0, sizeof(Cell) - offsetof(Cell, row)), (PyObject *)node;
 }
 
 static void cell_dealloc(PyObject *self) {
@@ -103,24 +97,24 @@ static int set_number(PyObject *self, PyObject *given, void *which) {
     Number *number = &CELL(self)->of[(Py_ssize_t)which];
     unsigned char *kind = &CELL(self)->kind[(Py_ssize_t)which];
     PyObject *before = *kind == OBJECT ? number->object : NULL;
-    *kind = (unsigned char)kind_of(Py_XNewRef(given), number);
-    if (*kind != OBJECT) Py_XDECREF(given);
+    if ((*kind = (unsigned char)kind_of(given, number)) == OBJECT) Py_INCREF(given);
     return Py_XDECREF(before), 0;
 }
 
 static PyObject *get_number(PyObject *self, void *which) {
     Number number = CELL(self)->of[(Py_ssize_t)which];
     int kind = CELL(self)->kind[(Py_ssize_t)which];
-    PyObject *operands = CELL(self)->operands[LEFT], *box, *boxes;
+    PyObject *operands = CELL(self)->operands[LEFT], *boxes, *box;
     if (kind == NUMBER) return PyFloat_FromDouble(number.number);
     if (kind == ABSENT) return Py_NewRef((Py_ssize_t)which < DATA ? known[ZERO] : Py_None);
-    if (!PyBytes_CheckExact(number.object) || !operands || !PyTuple_CheckExact(operands)) return Py_NewRef(number.object);
-    boxes = PyTuple_New(Py_MIN(PyTuple_GET_SIZE(operands), COUNT(number.object)));
-    for (Py_ssize_t i = 0; boxes && i < PyTuple_GET_SIZE(boxes); i++) {
+    int is_packed = PyBytes_CheckExact(number.object) && operands && PyTuple_CheckExact(operands);
+    if (!is_packed || PyTuple_GET_SIZE(operands) != COUNT(number.object)) return Py_NewRef(number.object);
+    boxes = PyTuple_New(COUNT(number.object));
+    for (Py_ssize_t i = 0; boxes && i < COUNT(number.object); i++) {
         int is_edge = !PyFloat_CheckExact(PyTuple_GET_ITEM(operands, i));
         box = is_edge ? PyFloat_FromDouble(DOUBLES(number.object)[i]) : Py_NewRef(known[ZERO]);
-        if (box == NULL) return Py_DECREF(boxes), NULL;
-        PyTuple_SET_ITEM(boxes, i, box);
+        if (box == NULL) Py_CLEAR(boxes);
+        else PyTuple_SET_ITEM(boxes, i, box);
     }
     return boxes;
 }
@@ -142,9 +136,10 @@ static inline Cell *new_node(PyObject *row, double data) {
 
 /* Give a new node, if there is one, an operand, which it takes over, and the partial, which counts for a `Value`. */
 static inline void attach(Cell *node, int side, PyObject *operand, double partial) {
-    if (node == NULL) { Py_XDECREF(operand); return; }
-    node->operands[side] = operand, node->of[side].number = partial;
-    node->kind[side] = operand && IS_VALUE(operand) ? NUMBER : ABSENT;
+    if (node) node->operands[side] = operand, node->of[side].number = partial;
+    else Py_XDECREF(operand);
+    if (node && operand && IS_VALUE(operand)) node->kind[side] = NUMBER;
+    if (node && operand && PyTuple_CheckExact(operand)) PyObject_GC_UnTrack(operand); /* see `node.track` */
 }
 
 /* Put a new node, if there is one, into the scope of now, or into one of its own inside; show it to the observers. */
@@ -160,9 +155,8 @@ static inline PyObject *recorded(Cell *node, PyObject *name) {
     } else if (scope != Py_None) node->notes = Py_NewRef(scope);
     if (observe != Py_None) {
         answer = PyObject_CallOneArg(Py_NewRef(observe), (PyObject *)node);
-        Py_DECREF(observe);
-        if (answer) Py_DECREF(answer);
-        else Py_CLEAR(node);
+        if (answer == NULL) Py_CLEAR(node);
+        Py_DECREF(observe), Py_XDECREF(answer);
     }
     return Py_DECREF(now), (PyObject *)node;
 }
@@ -234,13 +228,12 @@ static PyObject *record_dot(PyObject *module, PyObject *operands) { /* `cell.rec
     double *at = DOUBLES(partials), total = -0.0; /* adding it changes no number */
     for (i = 0; i < n && number_of(x = PyTuple_GET_ITEM(operands, i), &at[i < half ? half + i : i - half]); i++)
         nodes += IS_VALUE(x); /* its number is the partial of its partner */
-    if (n < 4 || n % 2 || nodes == 0 || i < n) return Py_DECREF(partials), PyObject_CallOneArg(known[DOT_TWIN], operands);
-    for (i = 0; i < half; i++) total += at[half + i] * at[i];
-    Cell *node = new_node(known[DOT], total);
-    attach(node, LEFT, Py_NewRef(operands), 0.0);
-    if (node) node->of[LEFT].object = partials, node->kind[LEFT] = OBJECT;
-    else Py_DECREF(partials);
-    return recorded(node, NULL);
+    int is_usual = n >= 4 && n % 2 == 0 && nodes && i == n;
+    for (i = 0; is_usual && i < half; i++) total += at[half + i] * at[i];
+    Cell *node = is_usual ? new_node(known[DOT], total) : NULL;
+    if (node) attach(node, LEFT, Py_NewRef(operands), 0.0), set_number((PyObject *)node, partials, (void *)LEFT);
+    Py_DECREF(partials);
+    return is_usual ? recorded(node, NULL) : PyObject_CallOneArg(known[DOT_TWIN], operands);
 }
 
 /* -- the order and the sweep -------------------------------------------------------------------------------------- */
@@ -252,9 +245,8 @@ typedef struct { Entry *at; Py_ssize_t count, waiting, room; unsigned long long 
 enum { FAILED = -1, DONE, UNUSUAL };
 static unsigned long long walks; /* through graphs, ever */
 
-static int rest(Py_ssize_t step, Order *order) { /* from time to time: every few milliseconds */
-    if (step % 65536) return DONE;
-    /* Signals are handled, and other threads run, here alone. If they walk through graphs, they may mark our nodes. */
+static int rest(Py_ssize_t step, Order *order) { /* signals, other threads run here alone, and may mark our nodes */
+    if (step % 65536) return DONE; /* a few milliseconds */
     return PyErr_CheckSignals() < 0 ? FAILED : order->walk == walks ? DONE : UNUSUAL;
 }
 
@@ -273,61 +265,55 @@ static inline void settle(Order *order, Cell *node, double adjoint, int is_reach
 }
 
 /* Edge i of a node: the operand, with the partial; NULL if there is none, the node itself if Python must decide. */
-static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, double *partial) { /* whether there can be one */
+static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, Number *partial) { /* whether there can be one */
     PyObject *x = node->operands[LEFT];
     int kind = node->kind[LEFT];
     if (kind != OBJECT) {
         if (i > 1) return 0;
-        x = node->operands[i], kind = node->kind[i], *partial = node->of[i].number;
+        x = node->operands[i], kind = node->kind[i], *partial = node->of[i];
     } else if (x && PyTuple_CheckExact(x)) {
         PyObject *partials = node->of[LEFT].object;
-        Number number = {0.0};
         if (i >= PyTuple_GET_SIZE(x)) return 0;
         x = PyTuple_GET_ITEM(x, i);
         if (PyBytes_CheckExact(partials) && i < COUNT(partials))
-            kind = IS_VALUE(x) ? NUMBER : ABSENT, number.number = DOUBLES(partials)[i];
+            kind = IS_VALUE(x) ? NUMBER : ABSENT, partial->number = DOUBLES(partials)[i];
         else if (PyTuple_CheckExact(partials) && i < PyTuple_GET_SIZE(partials))
-            kind = kind_of(PyTuple_GET_ITEM(partials, i), &number);
-        *partial = number.number;
+            kind = kind_of(PyTuple_GET_ITEM(partials, i), partial);
     }
     *operand = kind == ABSENT ? NULL : kind == NUMBER && x && IS_VALUE(x) ? CELL(x) : node;
     return 1;
 }
 
 static int walk_behind(Order *order, Cell *next) { /* `sweep.order_of_pairs`: depth first, one operand at a time */
-    double partial;
+    Number partial;
     int problem = DONE;
     Cell *node, *operand;
     if (next->in.walk == order->walk) return DONE;
-    for (Py_ssize_t step = 1; problem == DONE; problem = rest(step++, order)) {
-        if (next) {
-            if (make_room(order) < 0) return FAILED;
-            next->place = 0, order->at[order->room - ++order->waiting].node = next;
-        }
+    for (Py_ssize_t step = 1; problem == DONE && (next || order->waiting); step++) {
+        if (next && make_room(order) < 0) return FAILED;
+        if (next) next->place = 0, order->at[order->room - ++order->waiting].node = next;
         node = order->at[order->room - order->waiting].node, next = NULL;
         while (next == NULL && edge(node, node->place++, &operand, &partial))
             if (operand && operand->in.walk != order->walk) next = operand;
-        if (next == node) return UNUSUAL;
-        if (next) continue;
-        order->waiting--, settle(order, node, 0.0, 0);
-        if (order->waiting == 0) return DONE;
+        if (next == NULL) order->waiting--, settle(order, node, 0.0, 0);
+        problem = next == node ? UNUSUAL : rest(step, order);
     }
     return problem;
 }
 
 static int sweep(Order *order, Py_ssize_t end) { /* `sweep.sweep`: the chain rule, from the last node down to the end */
-    double partial;
-    int problem;
+    Number partial;
     Cell *operand;
     for (Py_ssize_t i = order->count; i-- > end;) {
-        if ((problem = rest(i, order)) != DONE) return problem;
-        Entry *from = &order->at[i];
+        Entry *from = &order->at[i], *to;
+        int problem = rest(i, order);
+        if (problem) return problem;
         for (Py_ssize_t j = 0; from->is_reached && edge(from->node, j, &operand, &partial); j++) {
             if (operand == NULL) continue;
             if (operand == from->node || operand->in.walk != order->walk) return UNUSUAL;
-            Entry *to = &order->at[operand->place];
-            to->adjoint = to->is_reached ? to->adjoint + from->adjoint * partial : from->adjoint * partial;
-            to->is_reached = 1;
+            double contribution = from->adjoint * partial.number;
+            to = &order->at[operand->place];
+            to->adjoint = to->is_reached ? to->adjoint + contribution : contribution, to->is_reached = 1;
         }
     }
     return DONE;
@@ -346,7 +332,7 @@ static int put(Entry *entry, PyObject *adjoints) { /* an adjoint into a dict, or
     return Py_XDECREF(box), problem;
 }
 
-/* `sweep.propagate`; without a seed, `sweep.order_of_pairs`; without a dict of nodes and adjoints, `sweep.accumulate`. */
+/* `sweep.propagate`; if all adjoints are `ZERO`, `sweep.order_of_pairs`; without a dict of them, `sweep.accumulate`. */
 static int derive(Order *order, PyObject *root, PyObject *seed, PyObject *adjoints, Py_ssize_t end) {
     PyObject *node, *adjoint;
     Number number;
@@ -359,8 +345,7 @@ static int derive(Order *order, PyObject *root, PyObject *seed, PyObject *adjoin
     if (problem || (problem = walk_behind(order, CELL(root)))) return problem;
     int kind = kind_of(seed, &number);
     order->at[CELL(root)->place] = (Entry){CELL(root), number.number, kind == NUMBER};
-    if (kind == OBJECT || end < 0) return PyErr_Clear(), UNUSUAL;
-    problem = sweep(order, end);
+    problem = kind == OBJECT || end < 0 ? UNUSUAL : sweep(order, end);
     for (Py_ssize_t i = 0; problem == DONE && i < order->count; i++) problem = put(&order->at[i], adjoints);
     return problem;
 }
@@ -369,7 +354,8 @@ static PyObject *propagate(PyObject *module, PyObject *const *args, Py_ssize_t n
     Order order = {.walk = ++walks};
     int problem = n == 4 ? derive(&order, args[0], args[1], args[2], PyLong_AsSsize_t(args[3])) : UNUSUAL;
     PyMem_Free(order.at);
-    return problem == FAILED ? NULL : PyBool_FromLong(problem == DONE);
+    if (problem == FAILED) return NULL;
+    return PyErr_Clear(), PyBool_FromLong(problem == DONE); /* the end may be no number */
 }
 
 /* -- the module --------------------------------------------------------------------------------------------------- */
@@ -382,8 +368,8 @@ static PyObject *adopt(PyObject *module, PyObject *objects) { /* `cell.adopt` */
     Py_RETURN_NONE;
 }
 
-static PyObject *track(PyObject *module, PyObject *node) { /* a step of `node.track` */
-    if (IS_VALUE(node) && !PyObject_GC_IsTracked(node)) PyObject_GC_Track(node);
+static PyObject *track(PyObject *module, PyObject *part) { /* a step of `node.track` */
+    if ((IS_VALUE(part) || PyTuple_CheckExact(part)) && !PyObject_GC_IsTracked(part)) PyObject_GC_Track(part);
     Py_RETURN_NONE;
 }
 

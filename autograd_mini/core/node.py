@@ -177,7 +177,8 @@ def track(node: Any) -> None:
     while waiting:
         node = waiting.pop()
         if not is_tracked(node):
-            native.track(node)
+            for part in (node, *[held for held in (node._left, node._right) if type(held) is tuple]):
+                native.track(part)
             waiting += [operand for operand in node.operands if type(operand) is not float]
 
 
