@@ -212,4 +212,5 @@ def record_sum(operands: Any) -> Any:
 
 _Text, _dot_text = Cell, record_dot  # to which C leaves what is unusual
 if native is not None:
-    SLOTS, Cell, record, record_dot = (), native.Cell, native.record, native.record_dot  # type: ignore[misc]
+    SLOTS, record, record_dot = (), native.record, native.record_dot
+    Cell = native.Cell  # type: ignore[misc]  # mypy expects a class to stay what it is

@@ -51,7 +51,7 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    is_plain = type(xs) in _LISTS and type(ys) in _LISTS and len(xs) == len(ys)  # type: ignore[arg-type]
+    is_plain = type(xs) in _LISTS and type(ys) in _LISTS and len(xs) == len(ys)  # type: ignore[arg-type]  # a list has one
     if is_plain and (product := record_dot((*xs, *ys))) is not None:
         return product
     xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
