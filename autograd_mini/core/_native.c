@@ -28,16 +28,14 @@ typedef struct Cell {
     union { unsigned long long walk; struct Cell *next; } in; /* that walk; in a freed node, the next one */
 } Cell;
 
-/* What `cell.adopt` tells: rows of the table, objects of Python's, operators of `cell.Cell`, each with its reflection,
-   and the slots in which `Recording` and `Scope` keep what is needed here. */
-enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, ZERO, TWO, RECORDING, VALUE, SCOPE, DOT_TWIN, OPERATORS,
-       SLOTS = OPERATORS + 2 * (NEG + 1), KNOWN = SLOTS + 5 };
-enum { NOW_SCOPE, NOW_OBSERVE, SCOPE_NAME, SCOPE_PARENT, SCOPE_SITE };
+/* What `cell.adopt` tells: rows of the table, objects of Python's, two twins, operators of `cell.Cell`, each with its
+   reflection, and the slots in which `Recording` and `Scope` keep what is needed here. */
+enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, ZERO, TWO, RECORDING, VALUE, SCOPE, DOT_TWIN, SUM_TWIN, OPERATORS,
+       NOW_SCOPE = OPERATORS + 2 * (NEG + 1), NOW_OBSERVE, SCOPE_NAME, SCOPE_PARENT, SCOPE_SITE, KNOWN };
 static PyObject *known[KNOWN];
-static Py_ssize_t slots[KNOWN - SLOTS];
 static PyTypeObject cell_type, *value_type; /* `Value` is the class of the nodes that are made here */
 
-#define SLOT(object, which) (*(PyObject **)((char *)(object) + slots[which]))
+#define SLOT(object, which) (*(PyObject **)((char *)(object) + ((PyMemberDescrObject *)known[which])->d_member->offset))
 #define CELL(x) ((Cell *)(x))
 #define IS_VALUE(x) (Py_TYPE(x) == value_type)
 
@@ -221,25 +219,30 @@ static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cel
     return power == 2.0 && IS_VALUE(a) ? operate(POW, a, known[TWO]) : by_twin(POW, a, b);
 }
 
-static PyObject *record_dot(PyObject *module, PyObject *operands) { /* `cell.record_dot` */
-    Py_ssize_t n = PyTuple_CheckExact(operands) ? PyTuple_GET_SIZE(operands) : 0, half = n / 2, nodes = 0, i;
+/* The rows "dot" and "sum" of three or more `Value`s and floats, with their partials in bytes. */
+static PyObject *record_many(int row, PyObject *operands) {
+    Py_ssize_t n = PyTuple_CheckExact(operands) ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : n, i;
     PyObject *x, *partials = PyBytes_FromStringAndSize(NULL, n * (Py_ssize_t)sizeof(double));
     if (partials == NULL) return NULL;
     double *at = DOUBLES(partials), total = -0.0; /* adding it changes no number */
-    for (i = 0; i < n && number_of(x = PyTuple_GET_ITEM(operands, i), &at[i < half ? half + i : i - half]); i++)
-        nodes += IS_VALUE(x); /* its number is the partial of its partner */
-    int is_usual = n >= 4 && n % 2 == 0 && nodes && i == n;
-    for (i = 0; is_usual && i < half; i++) total += at[half + i] * at[i];
-    Cell *node = is_usual ? new_node(known[DOT], total) : NULL;
+    int is_usual = n > 2 && (row == SUM || n % 2 == 0), nodes = 0;
+    for (i = 0; is_usual && i < n; i++, nodes += IS_VALUE(x)) /* the number of each is the partial of its partner */
+        x = PyTuple_GET_ITEM(operands, i), is_usual = number_of(x, &at[i + half < n ? i + half : i + half - n]);
+    for (i = 0; i < half && is_usual; i++) total += row == DOT ? at[half + i] * at[i] : at[i];
+    for (i = 0; i < n && row == SUM; i++) at[i] = 1.0;
+    Cell *node = is_usual && nodes ? new_node(known[row], total) : NULL;
     if (node) attach(node, LEFT, Py_NewRef(operands), 0.0), set_number((PyObject *)node, partials, (void *)LEFT);
     Py_DECREF(partials);
-    return is_usual ? recorded(node, NULL) : PyObject_CallOneArg(known[DOT_TWIN], operands);
+    if (is_usual && nodes) return recorded(node, NULL);
+    return PyObject_CallOneArg(known[row == DOT ? DOT_TWIN : SUM_TWIN], operands);
 }
+
+static PyObject *record_dot(PyObject *module, PyObject *xs) { return record_many(DOT, xs); } /* `cell.record_dot` */
+static PyObject *record_sum(PyObject *module, PyObject *xs) { return record_many(SUM, xs); } /* `cell.record_sum` */
 
 /* -- the order and the sweep -------------------------------------------------------------------------------------- */
 
-/* All nodes, operands before results, from the start; at the end, the nodes that wait for an operand, each with its
-   place to look next. */
+/* From the start, operands before results; at the end, nodes that wait for an operand, each with its place to look. */
 typedef struct { Cell *node; double adjoint; int is_reached; } Entry;
 typedef struct { Entry *at; Py_ssize_t count, waiting, room; unsigned long long walk; } Order;
 enum { FAILED = -1, DONE, UNUSUAL };
@@ -354,15 +357,13 @@ static PyObject *propagate(PyObject *module, PyObject *const *args, Py_ssize_t n
     Order order = {.walk = ++walks};
     int problem = n == 4 ? derive(&order, args[0], args[1], args[2], PyLong_AsSsize_t(args[3])) : UNUSUAL;
     PyMem_Free(order.at);
-    if (problem == FAILED) return NULL;
-    return PyErr_Clear(), PyBool_FromLong(problem == DONE); /* the end may be no number */
+    return problem == FAILED ? NULL : (PyErr_Clear(), PyBool_FromLong(problem == DONE)); /* the end may be no number */
 }
 
 /* -- the module --------------------------------------------------------------------------------------------------- */
 
 static PyObject *adopt(PyObject *module, PyObject *objects) { /* `cell.adopt` */
     for (int i = 0; i < KNOWN; i++) known[i] = Py_NewRef(PyTuple_GET_ITEM(objects, i));
-    for (int i = SLOTS; i < KNOWN; i++) slots[i - SLOTS] = ((PyMemberDescrObject *)known[i])->d_member->offset;
     value_type = (PyTypeObject *)known[VALUE];
     value_type->tp_alloc = cell_alloc, value_type->tp_dealloc = cell_dealloc; /* Python's take as long as all else */
     Py_RETURN_NONE;
@@ -373,17 +374,17 @@ static PyObject *track(PyObject *module, PyObject *part) { /* a step of `node.tr
     Py_RETURN_NONE;
 }
 
-static PyNumberMethods cell_operators = {.nb_add = cell_add, .nb_subtract = cell_sub, .nb_multiply = cell_mul,
-    .nb_true_divide = cell_div, .nb_power = cell_pow, .nb_negative = cell_neg};
 static PyTypeObject cell_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "autograd_mini.core._native.Cell", .tp_basicsize = sizeof(Cell),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, .tp_dealloc = cell_dealloc,
     .tp_traverse = cell_traverse, .tp_getset = cell_numbers, .tp_members = cell_objects,
-    .tp_as_number = &cell_operators, .tp_doc = "The fields of a `Value`, and its arithmetic, as `cell.Cell`."};
+    .tp_as_number = &(PyNumberMethods){.nb_add = cell_add, .nb_subtract = cell_sub, .nb_multiply = cell_mul,
+        .nb_true_divide = cell_div, .nb_power = cell_pow, .nb_negative = cell_neg}};
 
+#define SIMPLE(name) {#name, name, METH_O, NULL}
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
-static PyMethodDef functions[] = {FAST(propagate), FAST(record), {"record_dot", record_dot, METH_O, NULL},
-    {"adopt", adopt, METH_O, NULL}, {"track", track, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+static PyMethodDef functions[] = {FAST(propagate), FAST(record), SIMPLE(record_dot), SIMPLE(record_sum),
+    SIMPLE(adopt), SIMPLE(track), {NULL, NULL, 0, NULL}};
 
 static int execute(PyObject *module) {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) /* what it remembers is one interpreter's */
@@ -393,8 +394,7 @@ static int execute(PyObject *module) {
     return PyType_Ready(&cell_type) < 0 ? -1 : PyModule_AddObjectRef(module, "Cell", (PyObject *)&cell_type);
 }
 
-static PyModuleDef_Slot phases[] = {{Py_mod_exec, execute}, {0, NULL}};
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_native", .m_methods = functions,
-    .m_slots = phases, .m_doc = "The inner loop in C; see `autograd_mini.core.cell`."};
+    .m_slots = (PyModuleDef_Slot[]){{Py_mod_exec, execute}, {0, NULL}}};
 
 PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

@@ -17,7 +17,6 @@ from autograd_mini.program.stack import Recording, Scope, context, recording
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _NEG, _DOT, _SUM, _WHERE = TABLE["neg"], TABLE["dot"], TABLE["sum"], TABLE["where"]
-_LISTS = (list, tuple)
 _new = object.__new__
 
 # The fields of a node. Recording is fast because a node is one tracked object, without cycles and closures (measured:
@@ -32,11 +31,11 @@ def adopt(kind: type) -> None:
     global Value
     Value = kind
     if native is not None:
-        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot")]
+        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot", "sum")]
         signs = [f"__{r}{sign}__" for sign in ("add", "sub", "mul", "truediv", "pow") for r in ("", "r")]
         operators = [getattr(_Text, sign, getattr(Methods, sign)) for sign in (*signs, "__neg__", "__neg__")]
         slots = [*map(vars(Recording).get, ("scope", "observe")), *map(vars(Scope).get, ("name", "parent", "site"))]
-        native.adopt((*rows, ZERO, 2.0, context, kind, Scope, _dot_text, *operators, *slots))
+        native.adopt((*rows, ZERO, 2.0, context, kind, Scope, *_twins, *operators, *slots))
 
 
 def _converted(operate: Callable[[Any, Any], Any], row: Primitive, self: Any, other: object) -> Any:
@@ -198,19 +197,19 @@ def record_dot(operands: Any) -> Any:
 
 
 def record_sum(operands: Any) -> Any:
-    """The row "sum" of a list of `Value`s alone, inlined: for a few operands, as fast as adding them one by one."""
-    if type(operands) not in _LISTS or set(map(type, operands)) != {Value}:
+    """The row "sum" of `Value`s alone, inlined: for a few operands, as fast as adding them one by one."""
+    if set(map(type, operands)) != {Value}:
         return None
     total = operands[0]._data
     for x in operands[1:]:
         total += x._data
     if len(operands) > 2:
-        return record(_SUM, total, tuple(operands), None, (1.0,) * len(operands), ZERO)
+        return record(_SUM, total, operands, None, (1.0,) * len(operands), ZERO)
     left, right = operands[0], operands[-1] if len(operands) == 2 else None
     return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
-_Text, _dot_text = Cell, record_dot  # to which C leaves what is unusual
+_Text, _twins = Cell, (record_dot, record_sum)  # to which C leaves what is unusual
 if native is not None:
-    SLOTS, record, record_dot = (), native.record, native.record_dot
+    SLOTS, record, record_dot, record_sum = (), native.record, native.record_dot, native.record_sum
     Cell = native.Cell  # type: ignore[misc]  # mypy expects a class to stay what it is

@@ -179,7 +179,7 @@ def track(node: Any) -> None:
         if not is_tracked(node):
             for part in (node, *[held for held in (node._left, node._right) if type(held) is tuple]):
                 native.track(part)
-            waiting += [operand for operand in node.operands if type(operand) is not float]
+            waiting += [operand for operand in node.operands if type(operand) is type(node)]
 
 
 def is_relu(node: Node) -> bool:

@@ -30,12 +30,12 @@ _ONE = "A `Value` if any element is one, else a float."
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     is_plain = type(start) is int and start == 0
-    if is_plain and (total := record_sum(xs)) is not None:
+    if is_plain and type(xs) in _LISTS and (total := record_sum((*xs,))) is not None:
         return total
     terms = elements("sum", xs)
     if not is_plain:
         terms.insert(0, start)
-    if (total := record_sum(terms)) is not None:
+    if (total := record_sum((*terms,))) is not None:
         return total
     if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
@@ -65,7 +65,7 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
 @transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
     numbers = numbers_in("mean", xs)
-    total = record_sum(numbers)
+    total = record_sum((*numbers,))
     return (sum_of(*numbers) if total is None else total) / float(len(numbers))
 
 

@@ -75,7 +75,7 @@ def test_large_graphs_have_the_same_bits(other, task):
 # Functions of the C text that only C needs: memory, boxes, and steps that Python's statements do.
 MACHINERY = {
     "PyInit__native", "adopt", "attach", "by_twin", "cell_alloc", "cell_dealloc", "cell_traverse", "edge", "execute",
-    "get_number", "kind_of", "make_room", "new_node", "number_of", "operand", "put", "recorded", "rest", "set_number",
+    "get_number", "kind_of", "make_room", "new_node", "number_of", "operand", "put", "record_many", "recorded", "rest", "set_number",
     "settle",
 }  # fmt: skip
 DEFINITION = re.compile(r"^(?:static )?(?:inline )?[\w ]+?\*{0,2}(\w+)\(([^;{]*)\) \{(.*)$", re.MULTILINE)
@@ -112,7 +112,7 @@ def test_each_function_of_the_module_has_a_twin():
     native = importlib.import_module("autograd_mini.core._native")
     own = {name for name, thing in vars(native).items() if inspect.isbuiltin(thing)}
     texts = {**vars(sweep), **vars(node), **vars(cell)}
-    assert own == {"adopt", "propagate", "record", "record_dot", "track"}
+    assert own == {"adopt", "propagate", "record", "record_dot", "record_sum", "track"}
     assert {name for name in own if callable(texts.get(name))} == own
     for wrong in (0, 1, 7):  # they refuse what the twin would refuse, and crash at nothing
         for name in own - {"adopt"}:
