@@ -75,8 +75,8 @@ def test_large_graphs_have_the_same_bits(other, task):
 # Functions of the C text that only C needs: memory, boxes, and steps that Python's statements do.
 MACHINERY = {
     "PyInit__native", "adopt", "attach", "by_twin", "cell_alloc", "cell_dealloc", "cell_traverse", "edge", "execute",
-    "get_number", "kind_of", "make_room", "new_node", "number_of", "operand", "put", "record_many", "recorded", "rest", "set_number",
-    "settle",
+    "get_number", "kind_of", "make_room", "new_node", "number_of", "operand", "put", "record_many", "recorded", "rest",
+    "set_number", "settle",
 }  # fmt: skip
 DEFINITION = re.compile(r"^(?:static )?(?:inline )?[\w ]+?\*{0,2}(\w+)\(([^;{]*)\) \{(.*)$", re.MULTILINE)
 TWINS = {"cell": cell, "node": node, "sweep": sweep}
