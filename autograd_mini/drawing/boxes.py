@@ -267,7 +267,9 @@ class _Choice:
 
 
 def _is_innermost(part: Part) -> bool:
-    """Return True if a part computes something itself, as a neuron does, and does not only join others, as a layer."""
+    """Return True if a part is a step, or computes something itself, as a neuron does, and not only joins others."""
+    if part.is_step:
+        return True
     if part.is_found:
         return not any(inner.is_found for inner in part.parts)
     return len(part.parts) <= len(part.kinds)

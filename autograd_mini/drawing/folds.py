@@ -1,7 +1,7 @@
 """Folds: a call of one of this package's compositions, such as tanh or softmax, as a single operation.
 
 Its derivatives are sums over the paths inside, by the same sweep as everywhere; the closed form is stored text.
-Not here: which calls a picture shows folded (`boxes`). Read next: `drawing.structure`.
+Not here: which calls a picture shows folded (`boxes`). Read next: `drawing.units`.
 """
 
 from __future__ import annotations

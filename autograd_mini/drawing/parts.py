@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from autograd_mini.core.row import Primitive
 from autograd_mini.drawing.folds import call
-from autograd_mini.drawing.structure import Found
+from autograd_mini.drawing.structure import Found, Step
 from autograd_mini.engine import Value, is_node
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
@@ -45,6 +45,7 @@ class Part:
     operations: int = 0  # inner parts included
     is_fold: bool = False  # a call of one of this package's compositions, or what it calls
     is_found: bool = False  # by its structure
+    is_step: bool = False  # of a loop that was found
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -180,11 +181,12 @@ class Outline:
         for inner in reversed(unknown):
             name = re.sub(r"\d+", "…", inner.name) if self.merging is Merging.NUMBERED else inner.name
             alone = self.merging is Merging.NEVER or inner in self._alone
-            alike = inner if alone else (part, name, stage if self.merging is Merging.PARALLEL else 0)
+            in_turn = self.merging is Merging.PARALLEL and not any(type(scope) is Step for scope in outwards(inner))
+            alike = inner if alone else (part, name, stage if in_turn else 0)
             known = self._alike.get(alike)
             if known is None:
                 known = self._alike[alike] = Part(name, part, part.depth + 1, is_fold=inner in folded)
-                known.is_found = type(inner) is Found
+                known.is_found, known.is_step = type(inner) is Found, type(inner) is Step
                 part.parts.append(known)
             known.scopes.append(inner)
             part = self._known[inner] = known

@@ -442,7 +442,8 @@ class Picture:
         step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
         wide = long * step / (broad * 62.0 + 90.0)
         tall = broad * (step - 60.0) / (long * 90.0)
-        return "LR" if wide <= max(_PAGE, tall) else "TB"  # a tall page scrolls
+        in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
+        return "LR" if wide <= max(_PAGE, tall) and not in_time else "TB"  # a tall page scrolls
 
     def _numbered(self) -> Iterator[list[Box]]:
         """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
