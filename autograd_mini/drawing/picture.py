@@ -42,9 +42,10 @@ from autograd_mini.notation.spelling import spelling
 from autograd_mini.notation.text import ALL_DIGITS, number
 
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
-_THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
+_THIN, _BROAD = ' color="#b4b4b4" penwidth=0.6 arrowsize=0.5', " penwidth=5 arrowsize=0.5"
 _PAGE = 3.0  # to one are the proportions of a page
-_FEW = 4  # boxes in a row whose arrows have labels
+_FEW = 4  # arrows between two rows that have labels
+_MESH = 48  # arrows between two rows; more become one
 _FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
 
 
@@ -99,7 +100,7 @@ class Picture:
                 arrows += self._in_order(box)
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
+        style = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
         yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true bgcolor=white nodesep=0.2 {style}]\n'
         yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
         yield "node [fontname=Courier fontsize=12 shape=plain]\n"
@@ -364,14 +365,16 @@ class Picture:
         the picture does not show a network of neurons.
         """
         bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
+        between = Counter(map(self._row_ends, self.boxes.arrows))
         for (tail, head), uses in self.boxes.arrows.items():
             if self.is_single(tail) and self.is_single(head):
                 continue
             far = self.levels[head] - self.levels[tail]
-            whole, ends = not self.fans or far > 1, []
+            dense = all(rows := self._row_ends((tail, head))) and between[rows] > _MESH
+            whole, ends = not self.fans or far > 1 or dense, []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.ids[box])
-                if box is tail and box in self.ports and far > 1 and self.fans and self.across:
+                if box is tail and box in self.ports and far > 1 and self.fans and self.across and not dense:
                     side = ":e"  # not behind the row between them
                 else:
                     anywhere = self.is_single(box) or (whole and self.across)  # on wide boxes
@@ -385,12 +388,19 @@ class Picture:
         key = self._key(uses)
         style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 0 for port in (tail, head)]
-        if all(crowds) and not style:
+        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
+        if min(crowds) > 1 and not style:
             style = _THIN
-        if len(uses) > 1 and max(crowds) <= _FEW:
+        if {_node(tail), _node(head)} <= {*self.rows} and max(crowds) == 1:
+            style += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
+        elif len(uses) > 1 and math.prod(crowds) <= _FEW:
             style += f' label=" × {len(uses):,} "'
         return f"{tail} -> {head} [id={key}{style}]\n"
+
+    def _row_ends(self, ends: tuple[Box, Box]) -> tuple[str, str]:
+        """Return the rows that an arrow leads from and to; "" for none."""
+        tail, head = (_node(self.ports.get(box, "")) for box in ends)
+        return tail, head
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
