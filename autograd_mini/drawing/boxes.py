@@ -252,7 +252,7 @@ class _Choice:
         for node in order:
             head = box[node]
             for x in node.operands:
-                if is_node(x) and (tail := box.get(x, head)) is not head:
+                if (tail := box.get(x, head)) is not head:  # no number is in a box
                     tail.outputs[x] = None
                     if not (tail.around and head.around):
                         arrows.setdefault((tail, head), []).append((x, node))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -196,12 +197,18 @@ class Outline:
         """Return the parts of a scope, of a path such as "Layer1/Neuron3", or of the end of one, such as "Neuron3"."""
         if isinstance(name, Scope):
             return [self._known[name]] if name in self._known else []
-        wanted = "/" + name.strip("/")
-        ends = {self.whole: ""}  # of paths, which may be long: one walk from the outside in
+        wanted = name.strip("/")
+        known = self._called.get(wanted.rpartition("/")[2], ())
+        return [part for part in known if f"/{'/'.join(part.path)}".endswith(f"/{wanted}")]
+
+    @cached_property
+    def _called(self) -> dict[str, list[Part]]:
+        """The parts by their names, or by what follows the last slash of a name."""
+        found: dict[str, list[Part]] = {}
         for part in self.whole.inside():
             if part.parent is not None:
-                ends[part] = (ends[part.parent] + "/" + part.name)[-len(wanted) :]
-        return [part for part, end in ends.items() if end == wanted]
+                found.setdefault(part.name.rpartition("/")[2], []).append(part)
+        return found
 
 
 def _line(site: Site, known: dict[tuple[int, int], Line | None]) -> Line | None:

@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -38,13 +39,14 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
-from autograd_mini.notation.spelling import spelling
+from autograd_mini.notation.spelling import SCHOOL, spelling
 from autograd_mini.notation.text import ALL_DIGITS, number
 
 _FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
-_THIN, _BROAD = ' color="#b4b4b4" penwidth=0.6 arrowsize=0.5', " penwidth=5 arrowsize=0.5"
+_THIN, _BROAD = ' color="#b4b4b4" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
 _PAGE = 3.0  # to one are the proportions of a page
 _FEW = 4  # arrows between two rows that have labels
+_MOST_ROWS = 1000  # of the list of a box
 _MESH = 48  # arrows between two rows; more become one
 _FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
 
@@ -60,6 +62,7 @@ class Picture:
     Attributes:
         tooltips: the tooltip (XML) of each box, arrow or scope, by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
+        lists: gives the rows of a box of several nodes, by its id in the text.
         ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
@@ -76,6 +79,7 @@ class Picture:
         self.collapsed = any(not self.is_single(box) for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
+        self.lists = {self.ids[box]: partial(self.rows, box) for box in boxes.boxes if not self.is_single(box)}
         self.clusters: dict[Part, str] = {}
         self.levels = dict.fromkeys(boxes.boxes, 0)  # the length of the longest path to each box
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
@@ -251,6 +255,21 @@ class Picture:
         return framed(
             header, SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
         )
+
+    def rows(self, box: Box) -> list[tuple[str, str, str, str]]:
+        """Return name, operation, value and gradient of each node in a box."""
+        gradients, found = self.gradients, []
+        for node in box.nodes[:_MOST_ROWS]:
+            gradient = gradients.largest([node])
+            spelled = spelling(node) if node.op else None
+            operation = spelled.text([*map(self._named, spelled.operands)], SCHOOL, 4) if spelled else "leaf"
+            told = gradients.absent if gradient is None else self.number(gradient)
+            found.append((self.names.label(node), operation, self.number(self.numbers.value(node)), told))
+        left = len(box.nodes) - len(found)
+        return found + [(f"and {left:,} more", "", "", "")] * (left > 0)
+
+    def _named(self, operand: Any) -> str:
+        return self.names.label(operand) if is_node(operand) else number(operand, self.precision)
 
     def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
         """Note which scope opens there, and say how; nothing if a part has scopes of several names."""
