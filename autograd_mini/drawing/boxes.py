@@ -295,10 +295,11 @@ def arrange(
     expand: Sequence[str | Scope] = (),
     force: bool = False,
     names: Names | None = None,
+    closed: Scope | None = None,
 ) -> Boxes:
     """Return the boxes of a picture in the finest form that is readable or asked for.
 
-    With names, calls of compositions and lists of leaves are folded.
+    With names, calls of compositions and lists of leaves are folded, and so is a scope of the user's to be closed.
     """
     order = graph.order
     folds = names is not None and not force and depth is None
@@ -314,7 +315,7 @@ def arrange(
         copies = graph.structure.copies
         expand = [copies.get(scope, scope) if isinstance(scope, Scope) else scope for scope in expand]
         focus = copies.get(focus, focus) if isinstance(focus, Scope) else focus
-    pinned = [scope for scope in (focus, *expand) if isinstance(scope, Scope)]
+    pinned = [scope for scope in (focus, *expand, closed) if isinstance(scope, Scope)]
     outlines = {} if pinned else graph.outlines
     automatic = depth is None and focus is None and not everything
     mergings = [*Merging][:1] if everything else [*Merging][1:] if automatic else [*Merging][: Merging.NUMBERED]
@@ -322,6 +323,8 @@ def arrange(
         if merging not in outlines:
             outlines[merging] = Outline(order, merging, pinned, (found_scopes and graph.structure.scopes) or None)
         outline = outlines[merging]
+        for part in outline.named(closed) if closed is not None else ():
+            part.is_fold = True
         focused = _focused(outline, graph, focus)
         if len(focused.parts) > _NEAR and merging is not mergings[-1]:
             continue

@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from xml.etree import ElementTree
 
 REMARK = "Laid out without Graphviz: pip install graphviz-pure gives a better picture."
@@ -183,7 +184,7 @@ class _Layout:
         wide, high = box.cell.width / 2.0, box.cell.height / 2.0
         return x - wide + left, y - high + top, x + wide + left, y + high + top
 
-    def _frame(self, key: str, name: str, inside: list, others: list) -> Iterator[str]:  # type: ignore[type-arg]
+    def _frame(self, key: str, name: str, inside: list[Any], others: list[Any]) -> Iterator[str]:
         """Draw a frame around the boxes of a scope, if no other box stands between them."""
         if inside:
             xs, ys, right, bottom = zip(*inside, strict=True)

@@ -187,7 +187,7 @@ class Outline:
             known = self._alike.get(alike)
             if known is None:
                 known = self._alike[alike] = Part(name, part, part.depth + 1, is_fold=inner in folded)
-                known.is_found, known.is_step = type(inner) is Found, type(inner) is Step
+                known.is_found, known.is_step = type(inner) in (Found, Step), type(inner) is Step
                 part.parts.append(known)
             known.scopes.append(inner)
             part = self._known[inner] = known

@@ -79,7 +79,7 @@ class Picture:
         self.collapsed = any(not self.is_single(box) for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
-        self.lists = {self.ids[box]: partial(self.rows, box) for box in boxes.boxes if not self.is_single(box)}
+        self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
         self.clusters: dict[Part, str] = {}
         self.levels = dict.fromkeys(boxes.boxes, 0)  # the length of the longest path to each box
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
@@ -256,7 +256,7 @@ class Picture:
             header, SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
         )
 
-    def rows(self, box: Box) -> list[tuple[str, str, str, str]]:
+    def contents(self, box: Box) -> list[tuple[str, str, str, str]]:
         """Return name, operation, value and gradient of each node in a box."""
         gradients, found = self.gradients, []
         for node in box.nodes[:_MOST_ROWS]:

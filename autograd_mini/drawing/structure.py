@@ -67,6 +67,7 @@ class Structure:
         self._are_many = find_steps(units) > _MOST_STEPS
         self._dominate(units)
         self._scope: dict[Unit, Found | None] = {units[0]: None}
+        self._beside: set[Found | None] = set()  # the scopes of parts in which whole loops stand side by side
         self._steps: dict[tuple[Found | None, int], Step] = {}
         self._divide(units[0])
         if any(scope is not None for scope in self._scope.values()) or any(unit.step is not None for unit in units):
@@ -94,7 +95,12 @@ class Structure:
 
     def _around(self, steps: set[int | None], around: Found | None) -> Found | None:
         """Return the scope of something inside a scope: its step, if it belongs to a single one."""
-        if len(steps) > 1 or None in steps or any(type(scope) is Step for scope in outwards(around)):
+        if (
+            len(steps) > 1
+            or None in steps
+            or around in self._beside
+            or any(type(scope) is Step for scope in outwards(around))
+        ):
             return around
         (step,) = steps
         assert step is not None
@@ -124,6 +130,8 @@ class Structure:
                 waiting.append(unit)
             # Earlier layers and steps have the smaller numbers.
             found = sorted([known for passes in classes.values() for known in passes], key=lambda x: x.units[0].level)
+            if any(len(self._within[known.units[0]] - {None}) > 1 for known in found):
+                self._beside.add(self._scope[whole])
             placed = [(known, self._around(self._within[known.units[0]], self._scope[whole])) for known in found]
             often = Counter((known.units[0].name, around) for known, around in placed)
             numbers: Counter[object] = Counter()
@@ -157,7 +165,8 @@ class Structure:
         """Return a scope inside another one."""
         for inner in reversed([*outwards(scope)]):
             if inner not in self.copies:
-                self.copies[inner] = Scope(inner.name, self.copies.get(inner.parent, around), inner.site)  # type: ignore[arg-type]
+                outer = around if inner.parent is None else self.copies[inner.parent]
+                self.copies[inner] = Scope(inner.name, outer, inner.site)
         return around if scope is None else self.copies[scope]
 
 

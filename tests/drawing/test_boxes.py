@@ -238,6 +238,76 @@ def test_parts_found_are_those_of_the_program():
         assert draw(GRAPHS["deep_primitives"](), expand=name).boxes > drawing.boxes - 2
 
 
+def unrolled(steps: int, units: int = 3, samples: int = 1) -> Value:
+    """A recurrent network in loops alone, with a loss at each step."""
+    choose = random.Random(0)
+    inner = [[Value(choose.gauss(0, 0.5)) for _ in range(units)] for _ in range(units)]
+    outer, bias = ([Value(choose.gauss(0, 0.5)) for _ in range(units)] for _ in range(2))
+    losses = []
+    for sample in range(samples):
+        h = [Value(0.0) for _ in range(units)]
+        loss = Value(0.0)
+        for t in range(steps):
+            x = math.sin(t + sample)
+            h = [am.tanh(sum(w * a for w, a in zip(inner[i], h, strict=True)) + bias[i] * x) for i in range(units)]
+            loss = loss + (sum(w * a for w, a in zip(outer, h, strict=True)) - x) ** 2
+        losses.append(loss)
+    total = sum(losses, start=Value(0.0)) if samples > 1 else losses[0]
+    total.backward()
+    return total
+
+
+def test_a_loop_without_scopes_is_drawn_step_by_step():
+    """A recurrent network unrolled by a Python loop is a column of its steps, in the order of time."""
+    drawing = draw(unrolled(8))
+    assert [title for title in titles(drawing) if "step" in title] == [f"step {t}" for t in range(8)]
+    assert drawing.boxes < 12
+    assert "rankdir=TB" in drawing.dot
+    opened = draw(unrolled(8), expand="step 3")
+    assert "step 3" in scopes(opened)
+    assert {"tanh 0", "tanh 1", "tanh 2"} <= {*scopes(opened)}
+
+
+def test_each_step_of_a_loop_does_the_same():
+    """The steps partition the loop by time: every operation is in the step whose state it follows from."""
+    from autograd_mini.drawing.structure import Structure
+
+    root = unrolled(8)
+    order = tuple(topological_order(root, everything=True))
+    structure = Structure(order)
+    step = {node: structure.scopes[node].path[0] for node in order if node.op and structure.scopes[node]}
+    assert len(step) == sum(node.op is not None for node in order)
+    counts = [sum(found == f"step {t}" for node, found in step.items() if node.op == "mul" and node.scope is None)
+              for t in range(8)]  # fmt: skip
+    assert counts == [3 * 3 + 3 + 3] * 8
+    for node in step:
+        before = [int(step[x].split()[1]) for x in node.operands if x in step]
+        assert all(int(step[node].split()[1]) - t in (0, 1) for t in before)
+
+
+def test_samples_of_a_loop_share_its_steps():
+    """A batch of sequences: each step is drawn once for all samples."""
+    drawing = draw(unrolled(5, samples=4))
+    assert [title for title in titles(drawing) if "step" in title] == [f"step {t} × 4" for t in range(5)]
+
+
+def test_many_steps_are_one_part_with_a_way_back():
+    """More than 24 steps are drawn once, opened, with the arrow that leads from one step to the next."""
+    a = Value(2.0, name="a")
+    x: Value = Value(1.0, name="x")
+    for _ in range(30):
+        x = x - (x * x - a) / (2.0 * x)
+    drawing = draw(x)
+    assert scopes(drawing) == ["step × 30"]
+    assert "sub × 30" in titles(drawing)
+    assert drawing.boxes < 10
+    k, x, v = Value(0.5, name="k"), Value(1.0, name="x0"), Value(0.0, name="v0")
+    for _ in range(60):
+        v = v + -k * x * 0.1
+        x = x + v * 0.1
+    assert scopes(draw(x)) == ["step × 60"]  # k is used as -k, made anew in each step
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_random_graphs_without_scopes_stay_readable(seed):
     """Random graphs of thousands of nodes give at most 150 boxes, and count every node."""
