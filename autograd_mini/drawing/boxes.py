@@ -1,6 +1,6 @@
 """Which nodes share a box, which keeps the picture of a large graph readable; decided before the layout.
 
-Not here: the text in a box (`picture`). Read next: `drawing.cells`.
+Not here: the text in a box (`picture`). Read next: `drawing.style`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
+from autograd_mini.drawing import style
+
 REMARK = "Laid out without Graphviz: pip install graphviz-pure gives a better picture."
 _GAP, _BETWEEN, _MARGIN, _WIDE = 46.0, 16.0, 12.0, 0.602
 _NODE = re.compile(r"(\w+) \[id=\w+ label=<(.*)>\]\n")
@@ -29,7 +31,7 @@ class _Cell:
     height: float
     text: str = ""
     fill: str = ""
-    size: float = 12.0
+    size: float = float(style.TEXT)
     rows: list[list[_Cell]] = field(default_factory=list)
     key: str = ""  # the id of a box in a row
     spacing: float = 0.0
@@ -105,7 +107,7 @@ class _Layout:
                     box.across = wanted[box]
                 self._pack(layer)
         along = 0.0
-        labels = max([0.0, *[_WIDE * 10.0 * len(found[1]) for _, _, _, more in self.edges
+        labels = max([0.0, *[_WIDE * style.SMALL * len(found[1]) for _, _, _, more in self.edges
                              if (found := re.search('label="([^"]*)"', more))]])  # fmt: skip
         for layer in ordered:
             deep = max(self._size(box)[0] for box in layer)
@@ -161,7 +163,8 @@ class _Layout:
         body = [f'<polygon fill="white" stroke="none" points="{corners}"/>\n']
         if self.head:
             body += _drawn(self.head, _MARGIN, _MARGIN)
-        body.append(f'<text x="{_MARGIN}" y="{height - 8:.1f}" font-size="9.00" fill="#606060">{REMARK}</text>\n')
+        foot = f'x="{_MARGIN}" y="{height - 8:.1f}"'
+        body.append(f'<text {foot} font-size="{style.LEGEND}.00" fill="{style.QUIET}">{REMARK}</text>\n')
         for key, (name, inside) in self.frames.items():
             body += self._frame(
                 key, name, [place[box] for box in inside], [r for b, r in place.items() if b not in inside]
@@ -191,8 +194,9 @@ class _Layout:
             x, y, x2, y2 = min(xs) - 8.0, min(ys) - 20.0, max(right) + 8.0, max(bottom) + 8.0
             if not any(a < x2 and x < c and b < y2 and y < d for a, b, c, d in others):
                 corners = f"{x:.1f},{y:.1f} {x2:.1f},{y:.1f} {x2:.1f},{y2:.1f} {x:.1f},{y2:.1f}"
-                yield f'<g id="{key}" class="cluster">\n<polygon fill="#f7f9fd" stroke="#a9b6d3" points="{corners}"/>\n'
-                yield f'<text x="{x + 6:.1f}" y="{y + 14:.1f}" font-size="12.00" fill="#4c5a80">'
+                look = f'fill="{style.CLUSTER}" stroke="{style.CLUSTER_LINE}"'
+                yield f'<g id="{key}" class="cluster">\n<polygon {look} points="{corners}"/>\n'
+                yield f'<text x="{x + 6:.1f}" y="{y + 14:.1f}" font-size="{style.TEXT}.00" fill="{style.CLUSTER_INK}">'
                 yield f"{html.escape(name)}</text>\n</g>\n"
 
     def _arrow(self, tail: tuple[float, ...], head: tuple[float, ...], key: str, more: str) -> Iterator[str]:
@@ -213,7 +217,7 @@ class _Layout:
                 (x2 + (7.0 if backwards else -7.0), y2),
             )
             wings = (tip[0], tip[1] - 2.5), (tip[0], tip[1] + 2.5)
-        colour = (re.search(r' color="(#\w+)"', more) or ["", "#707070"])[1]
+        colour = (re.search(r' color="(#\w+)"', more) or ["", style.EDGE])[1]
         wide = (re.search(r"penwidth=([\d.]+)", more) or ["", "1"])[1]
         dashes = ' stroke-dasharray="5,2"' if "style=dashed" in more else ""
         points = " ".join(f"{x:.2f},{y:.2f}" for x, y in ((x2, y2), *wings))
@@ -224,8 +228,8 @@ class _Layout:
         for number, line in enumerate(re.split(r"\\l", label[1]) if label else ()):
             if line.strip():
                 x, y = (x1 + x2) / 2.0, (y1 + y2) / 2.0 - 3.0 + 11.0 * number
-                yield f'<text text-anchor="middle" x="{x:.2f}" y="{y:.2f}" font-size="10.00" fill="#303030">'
-                yield f"{line}</text>\n"
+                place = f'text-anchor="middle" x="{x:.2f}" y="{y:.2f}"'
+                yield f'<text {place} font-size="{style.SMALL}.00" fill="{style.EDGE_INK}">{line}</text>\n'
         yield "</g>\n"
 
 
@@ -258,9 +262,9 @@ def _cell(cell: ElementTree.Element, padding: float, bordered: bool) -> _Cell:
         return _Cell(
             found.width, found.height, rows=found.rows, key=cell.get("ID", ""), spacing=found.spacing, bordered=False
         )
-    size = min([float(font.get("POINT-SIZE", "12")) for font in cell.iter("FONT")] or [12.0])
+    size = min([float(font.get("POINT-SIZE", style.TEXT)) for font in cell.iter("FONT")] or [float(style.TEXT)])
     if "".join(cell.itertext()).strip() and cell.find("B") is not None and cell.find("FONT") is not None:
-        size = 12.0  # a bold name, and small letters beside it
+        size = float(style.TEXT)  # a bold name, and small letters beside it
     text = "".join(cell.itertext()).replace("\\\\", "\\")
     width = max(_WIDE * size * len(text) + 2.0 * padding + 2.0, float(cell.get("WIDTH", "0")))
     return _Cell(width, 1.2 * size + 2.0 * padding, text, cell.get("BGCOLOR", ""), size, bordered=bordered)
@@ -275,7 +279,7 @@ def _drawn(cell: _Cell, x: float, y: float) -> Iterator[str]:
     if cell.fill:
         yield f'<polygon fill="{cell.fill}" stroke="none" points="{points}"/>\n'
     if cell.bordered:
-        yield f'<polygon fill="none" stroke="#606060" points="{points}"/>\n'
+        yield f'<polygon fill="none" stroke="{style.FRAME}" points="{points}"/>\n'
     if cell.text:
         middle, base = x + cell.width / 2.0, y + cell.height / 2.0 + 0.3 * cell.size
         yield f'<text text-anchor="middle" x="{middle:.2f}" y="{base:.2f}" font-size="{cell.size:.2f}">'

@@ -9,8 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autograd_mini.drawing.cells import BLANK, BOXED, COMPUTED, FRAMED, LEAF, SCOPE, label, scale
+from autograd_mini.drawing.cells import BOXED, FRAMED, label, scale
 from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.style import BLANK, COMPUTED, FAINT, LEAF, LEGEND, SCOPE
 
 _COLUMNS = 12
 
@@ -54,7 +55,7 @@ def legend(
         "draw(…, expand=&quot;name&quot;) opens a box": there.calls or groups,
         f"{BOXED} × 2: the constant 2 times the operand": BOXED in text,
         "thick: the gradient has gone this way": frames,
-        "faint: no gradient flows": "#bdbdbd" in text or frames,
+        "faint: no gradient flows": FAINT in text or frames,
         "dashed box: around what is shown": there.around,
         "dashed: branch not taken, or a step": "style=dashed" in text,
     }
@@ -69,6 +70,6 @@ def _row(cells: Sequence[tuple[str, str]]) -> str:
     ends = [_COLUMNS * (place + 1) // len(cells) for place in range(len(cells))]
     spans = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     return "".join(
-        f'<TD COLSPAN="{span}" BGCOLOR="{below}"><FONT POINT-SIZE="9">{text}</FONT></TD>'
+        f'<TD COLSPAN="{span}" BGCOLOR="{below}"><FONT POINT-SIZE="{LEGEND}">{text}</FONT></TD>'
         for (text, below), span in zip(cells, spans, strict=True)
     )

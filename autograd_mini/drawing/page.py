@@ -15,13 +15,16 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from autograd_mini.drawing.style import sheet
+
 
 def document(title: str, package: str, style: str, script: str, body: str, data: Any) -> str:
     """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
     The body is escaped HTML. The data must not contain floats, because JSON has neither nan nor infinities.
     """
-    styles, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
+    own, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
+    styles = sheet(own)
     written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return _DOCUMENT.format(
         title=html.escape(title), style=styles, script=scripts, body=body, data=written,

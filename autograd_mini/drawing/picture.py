@@ -14,22 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from autograd_mini.core.row import ZERO
+from autograd_mini.drawing import style
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.drawing.cells import (
-    BLANK,
-    BOXED,
-    COMPUTED,
-    FULL,
-    LEAF,
-    PALE,
-    SCOPE,
-    escaped,
-    framed,
-    label,
-    shade,
-    small,
-    table,
-)  # fmt: skip
+from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small, table
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.legend import Contents
@@ -42,18 +29,19 @@ from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.notation.spelling import SCHOOL, spelling
 from autograd_mini.notation.text import ALL_DIGITS, number
 
-_FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
-_THIN, _BROAD = ' color="#b4b4b4" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
+_NOTHING = f' color="{style.FAINT}" fontcolor="{style.QUIET}" penwidth=0.7'  # the styles of arrows
+_THICK = f' color="{style.PASSED}" penwidth=2'
+_THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
 _PAGE = 3.0  # to one are the proportions of a page
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
 _MESH = 48  # arrows between two rows; more become one
-_FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
+_FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
 
 
 def tint(box: Box) -> str:
     """Return the background of a header."""
-    return LEAF if not box.computes else SCOPE if box.part is not None else COMPUTED
+    return style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
 
 
 class Picture:
@@ -104,11 +92,9 @@ class Picture:
                 arrows += self._in_order(box)
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        style = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true bgcolor=white nodesep=0.2 {style}]\n'
-        yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
-        yield "node [fontname=Courier fontsize=12 shape=plain]\n"
-        yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
+        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
+        yield from style.DEFAULTS
         self.tooltips["graph"] = escaped(title or "gradient graph")
         above = [f"<B>{label(title, 100)}</B>"] if title else []
         above += [self._legend(boxes + arrows)] if legend else []
@@ -148,7 +134,7 @@ class Picture:
                     self.tooltips[key] = escaped(" > ".join(part.path) + _times(part))
                     self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
-                    yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
+                    yield style.CLUSTERED
             name = _node(self.ports.get(box, ""))
             if not name:
                 drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
@@ -174,7 +160,7 @@ class Picture:
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
         # Arrows that end at the whole row need an edge to end at.
-        start = '<TABLE BORDER="1" COLOR="#a9b6d3" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        start = f'<TABLE BORDER="1" COLOR="{style.CLUSTER_LINE}" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
     def _box(self, box: Box, node: Value) -> str:
@@ -195,7 +181,7 @@ class Picture:
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
         value = self.number(self.numbers.value(node)) + remark
-        return table(self._header(node), tint(box), (value, BLANK), cell, attributes=self._room)
+        return table(self._header(node), tint(box), (value, style.BLANK), cell, attributes=self._room)
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
         """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
@@ -224,10 +210,10 @@ class Picture:
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
         header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content if content != name else '')}"
         if box.around:
-            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{BLANK}">{header}</TD></TR></TABLE>'
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
         out = self.number(low) if low == high or math.isnan(low) else f"{self.number(low)} … {self.number(high)}"
         out = small("out " if box.computes else "") + out
-        return table(header, tint(box), (out, BLANK), cell, attributes=self._room)
+        return table(header, tint(box), (out, style.BLANK), cell, attributes=self._room)
 
     def _call(self, box: Box, fold: Fold) -> str:
         """Return the box of a call: its results, with their values and gradients, and the closed form below."""
@@ -238,9 +224,9 @@ class Picture:
             told, cell = self._gradient([node])
             value = self.number(self.numbers.value(node))
             called = label(self._called(node), 12) or " "
-            start = f'<TD ALIGN="LEFT" BGCOLOR="{BLANK}"><B>{called}</B></TD>' if len(fold.outputs) > 1 else ""
+            start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{called}</B></TD>' if len(fold.outputs) > 1 else ""
             rows.append(
-                f'{start}<TD{self._room} BGCOLOR="{BLANK}">{value}</TD>'
+                f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
                 f'<TD{self._room} PORT="r{place}" BGCOLOR="{cell[1]}">{cell[0]}</TD>'
             )
             named = f"{self._called(node)}: " if start else ""
@@ -253,7 +239,7 @@ class Picture:
         if len(fold.outputs) > 1:
             header = f"<B>{label(fold.name)}</B>"
         return framed(
-            header, SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
+            header, style.SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
         )
 
     def contents(self, box: Box) -> list[tuple[str, str, str, str]]:
@@ -354,9 +340,9 @@ class Picture:
             if not self.is_single(tail):
                 continue
             flows = any(self.gradients.flows(node, partial) for node, partial in partials.items())
-            style, remark = self._style(flows, [*partials]), ""
+            look, remark = self._style(flows, [*partials]), ""
             if all(partial is ZERO for partial in partials.values()):
-                style, remark = style + " style=dashed", ": a branch not taken, or a step"
+                look, remark = look + " style=dashed", ": a branch not taken, or a step"
             uses = self.boxes.arrows[tail, box]
             key = self._key(
                 [use for use in uses if use[0] is operand] if fold is not None else [(operand, next(iter(partials)))]
@@ -367,7 +353,7 @@ class Picture:
             self.tooltips[key] = "\n".join(escaped(f"{kind} {name}{slope!r}{remark}") for name, slope in told)
             lines = [f"{label(name, 12)}{self.number(slope)}" for name, slope in told]
             text = f" {lines[0]} " if len(lines) == 1 else "".join(f" {line} \\l" for line in lines)
-            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{style}]\n'
+            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{look}]\n'
 
     def _end(self, operand: Value) -> str:
         """Return where arrows from a node start."""
@@ -405,16 +391,16 @@ class Picture:
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """Return an arrow from port to port that says how many values go along it."""
         key = self._key(uses)
-        style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
+        look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
         crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
-        if min(crowds) > 1 and not style:
-            style = _THIN
+        if min(crowds) > 1 and not look:
+            look = _THIN
         if {_node(tail), _node(head)} <= {*self.rows} and max(crowds) == 1:
-            style += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
+            look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
         elif len(uses) > 1 and math.prod(crowds) <= _FEW:
-            style += f' label=" × {len(uses):,} "'
-        return f"{tail} -> {head} [id={key}{style}]\n"
+            look += f' label=" × {len(uses):,} "'
+        return f"{tail} -> {head} [id={key}{look}]\n"
 
     def _row_ends(self, ends: tuple[Box, Box]) -> tuple[str, str]:
         """Return the rows that an arrow leads from and to; "" for none."""
@@ -424,7 +410,7 @@ class Picture:
     def _style(self, flows: bool, nodes: list[Value]) -> str:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
         handed_on = self.gradients.handed_on or ()
-        return _FAINT if not flows else _PASSED if any(node in handed_on for node in nodes) else ""
+        return _NOTHING if not flows else _THICK if any(node in handed_on for node in nodes) else ""
 
     def _carries(self, operand: Value, node: Value) -> bool:
         """Return True if a gradient flows from a node to its operand, or, before a sweep, can."""
@@ -490,9 +476,8 @@ class Picture:
     def colour(self, gradient: float | None) -> str:
         """Return the background of a gradient."""
         if gradient is None:
-            return BLANK
-        word, depth = shade(gradient, self.largest)
-        return "#" + "".join(f"{round(PALE + depth * (full - PALE)):02x}" for full in FULL[word])
+            return style.BLANK
+        return style.mixed(*shade(gradient, self.largest))
 
 
 def _times(part: Part) -> str:

@@ -15,6 +15,7 @@ import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.drawing import draw
+from autograd_mini.drawing.style import FAINT
 from tests.drawing.graphs import GRAPHS
 from tests.drawing.test_drawing import Seen
 from visualizations.transformer import step
@@ -402,7 +403,7 @@ def test_arrows_that_carry_nothing_are_faint():
         seen = Seen(drawing)
         place = {texts[0]: key for key, texts in seen.texts.items() if key[0] == "n"}
         lines = re.findall(r"^(\w+)\S* -> (\w+)\S* \[id=(e\d+)(.*)\]", drawing.dot, re.M)
-        faint = {(a, b): "#bdbdbd" in style for a, b, _, style in lines}
+        faint = {(a, b): FAINT in style for a, b, _, style in lines}
         assert faint[place["taken"], place["choice"]] is False
         assert faint[place["dropped"], place["choice"]] is True
         assert faint[place["x"], place["dropped"]] is True

@@ -15,11 +15,12 @@ from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.drawing.cells import BLANK, SCOPE, escaped, framed, label, small, table
+from autograd_mini.drawing.cells import escaped, framed, label, small, table
 from autograd_mini.drawing.folds import Fold
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.picture import Picture, tint
 from autograd_mini.drawing.render import prefix, svg
+from autograd_mini.drawing.style import BLANK, SCOPE
 from autograd_mini.engine import Value, is_node
 
 
@@ -102,7 +103,7 @@ class Stage(Picture):
 
     def _cells(self, box: Box, header: str) -> str:
         widths = zip(self.tracks[box][0].widest, before_numbers(box), strict=True)
-        return table(header, tint(box), *[("0" * (width + len(before)), "white") for width, before in widths])
+        return table(header, tint(box), *[("0" * (width + len(before)), BLANK) for width, before in widths])
 
 
 _CHANGING = re.compile(r"^([\d,]+ )?outputs? |^largest gradient |^open it: |^(.*: )?(value|gradient) ")
