@@ -19,7 +19,6 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small, table
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.legend import Contents
 from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
@@ -87,9 +86,7 @@ class Picture:
         arrows = [self._bundle(tail, head, uses) for (tail, head), uses in self._bundles().items()]
         for box in self.boxes.boxes:
             if self.is_single(box):
-                arrows += self._arrows(box)
-            if self.is_single(box):
-                arrows += self._in_order(box)
+                arrows += [*self._arrows(box), *self._in_order(box)]
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
         room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
@@ -105,13 +102,9 @@ class Picture:
         yield from arrows
 
     def _legend(self, lines: Sequence[str]) -> str:
-        boxes = self.boxes.boxes
-        there = Contents(
-            single=any(box.computes for box in boxes if self.is_single(box)), calls=bool(self.folds),
-            groups=any(box.computes for box in boxes if not self.is_single(box)),
-            leaves=any(not box.computes for box in boxes), around=any(box.around for box in boxes),
-        )  # fmt: skip
-        return explained(there, "".join(lines), self.gradients, self.number, self.colour)
+        kinds = {self.is_single(box) for box in self.boxes.boxes if box.computes}
+        occur = {"operations": True in kinds, "calls": bool(self.folds), "groups": False in kinds}
+        return explained("".join(lines), self.gradients, self.number, self.colour, **occur)
 
     def is_single(self, box: Box) -> bool:
         """Return True if a box shows an operation, a leaf, or a call as an operation."""
