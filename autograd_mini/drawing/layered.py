@@ -201,33 +201,26 @@ class _Layout:
 
     def _arrow(self, tail: tuple[float, ...], head: tuple[float, ...], key: str, more: str) -> Iterator[str]:
         """Draw an arrow from border to border."""
-        (x1, y1), (x2, y2) = (((ends[0] + ends[2]) / 2.0, (ends[1] + ends[3]) / 2.0) for ends in (tail, head))
-        backwards = (y2 < y1) if self.down else (x2 < x1)
-        if self.down:
-            y1, y2 = (tail[1], head[3]) if backwards else (tail[3], head[1])
-            bend, tip = (
-                f"{x1:.2f},{(y1 + y2) / 2:.2f} {x2:.2f},{(y1 + y2) / 2:.2f}",
-                (x2, y2 + (7.0 if backwards else -7.0)),
-            )
-            wings = (tip[0] - 2.5, tip[1]), (tip[0] + 2.5, tip[1])
-        else:
-            x1, x2 = (tail[0], head[2]) if backwards else (tail[2], head[0])
-            bend, tip = (
-                f"{(x1 + x2) / 2:.2f},{y1:.2f} {(x1 + x2) / 2:.2f},{y2:.2f}",
-                (x2 + (7.0 if backwards else -7.0), y2),
-            )
-            wings = (tip[0], tip[1] - 2.5), (tip[0], tip[1] + 2.5)
+        start, end = (0, 2), (1, 3)  # of a rectangle, along the arrows and across
+        along, across = (end, start) if self.down else (start, end)
+        (a1, b1), (a2, b2) = ([(ends[i] + ends[j]) / 2.0 for i, j in (along, across)] for ends in (tail, head))
+        forwards = a2 >= a1
+        a1, a2 = (tail[along[1]], head[along[0]]) if forwards else (tail[along[0]], head[along[1]])
+        tip, middle = a2 - 7.0 if forwards else a2 + 7.0, (a1 + a2) / 2.0
+        curve = [(a1, b1), (middle, b1), (middle, b2), (tip, b2)]
+        drawn = [*curve, (a2, b2), (tip, b2 - 2.5), (tip, b2 + 2.5)]
+        places = [f"{y:.2f},{x:.2f}" if self.down else f"{x:.2f},{y:.2f}" for x, y in drawn]
         colour = (re.search(r' color="(#\w+)"', more) or ["", style.EDGE])[1]
         wide = (re.search(r"penwidth=([\d.]+)", more) or ["", "1"])[1]
         dashes = ' stroke-dasharray="5,2"' if "style=dashed" in more else ""
-        points = " ".join(f"{x:.2f},{y:.2f}" for x, y in ((x2, y2), *wings))
         yield f'<g id="{key}" class="edge">\n<path fill="none" stroke="{colour}" stroke-width="{wide}"{dashes} '
-        yield f'd="M{x1:.2f},{y1:.2f}C{bend} {tip[0]:.2f},{tip[1]:.2f}"/>\n'
-        yield f'<polygon fill="{colour}" stroke="{colour}" points="{points}"/>\n'
+        yield f'd="M{places[0]}C{" ".join(places[1:4])}"/>\n'
+        yield f'<polygon fill="{colour}" stroke="{colour}" points="{" ".join(places[4:])}"/>\n'
         label = re.search(r'label="([^"]*)"', more)
         for number, line in enumerate(re.split(r"\\l", label[1]) if label else ()):
             if line.strip():
-                x, y = (x1 + x2) / 2.0, (y1 + y2) / 2.0 - 3.0 + 11.0 * number
+                x, y = ((b1 + b2) / 2.0, middle) if self.down else (middle, (b1 + b2) / 2.0)
+                y += 11.0 * number - 3.0
                 place = f'text-anchor="middle" x="{x:.2f}" y="{y:.2f}"'
                 yield f'<text {place} font-size="{style.SMALL}.00" fill="{style.EDGE_INK}">{line}</text>\n'
         yield "</g>\n"

@@ -71,7 +71,8 @@ class Contents:
                 self.shots += self._folded(graph, first)
             if not first.stage.across and 2 < len(first.boxes.boxes) <= _MOST_TALL:
                 self.shots.append(Shot("", "folded", trace, first.boxes, tall=True))
-            first.opens = {*self.calls} - {*trace.calls.values()}
+            own = {*self.calls} - {*trace.calls.values()}
+            first.opens, first.title = own, "all" if own == {*self.calls} else first.title
 
     def _opened(self, graph: Graph, first: Shot) -> Iterator[Shot]:
         """Yield pictures in which one of the calls is open, and one in which all are."""
