@@ -45,12 +45,6 @@ def scale(largest: float) -> list[float]:
     return [-size for size in sizes] + [0.0] + sizes[::-1]
 
 
-def table(header: str, tint: str, *cells: tuple[str, str], note: str = "", attributes: str = "") -> str:
-    """Return a box: a header and the cells below it, each with its background, and a note."""
-    below = "".join(f'<TD{attributes} BGCOLOR="{background}">{text}</TD>' for text, background in cells)
-    return framed(header, tint, [below], note, len(cells))
-
-
 def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int) -> str:
     """Return a box of several rows."""
     below = "".join(f"<TR>{row}</TR>" for row in rows)

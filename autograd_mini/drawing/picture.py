@@ -16,7 +16,7 @@ from typing import Any
 from autograd_mini.core.row import ZERO
 from autograd_mini.drawing import style
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small, table
+from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.legend import legend as explained
@@ -130,10 +130,7 @@ class Picture:
                     yield style.CLUSTERED
             name = _node(self.ports.get(box, ""))
             if not name:
-                drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
-                if box in self.folds:
-                    drawn = self._call(box, self.folds[box])
-                yield f"{self.ids[box]} [id={self.ids[box]} label=<{drawn}>]\n"
+                yield f"{self.ids[box]} [id={self.ids[box]} label=<{self._drawn(box)}>]\n"
             elif box is self.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
@@ -150,31 +147,71 @@ class Picture:
         cells = []
         for box in self.rows[name]:
             key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
-            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._drawn(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
         # Arrows that end at the whole row need an edge to end at.
         start = f'<TABLE BORDER="1" COLOR="{style.CLUSTER_LINE}" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
-    def _box(self, box: Box, node: Value) -> str:
-        """Return the box of one node: its name and operation, value and gradient."""
-        told, cell = self._gradient([node])
-        operation = self._operation(node, ALL_DIGITS) if node.op else ""
-        facts = [
-            " = ".join(filter(None, (self._called(node), operation))) or "leaf",
-            f"value {self.numbers.value(node)!r}",
-            f"gradient {told}",
-        ]
-        if node in self.numbers.written:
-            facts.append(f"written since: {node.data!r} now")
-        if node not in self.gradients.reached and node._grad:
-            facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
-        if source := self.names.expression(node) or self.names.step_of(node):
-            facts.append(f"source {source}")
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
-        value = self.number(self.numbers.value(node)) + remark
-        return table(self._header(node), tint(box), (value, style.BLANK), cell, attributes=self._room)
+    def _drawn(self, box: Box) -> str:
+        """Return a box: a header, and for each result, or for all nodes together, value and gradient."""
+        fold, nodes = self.folds.get(box), box.results if self.is_single(box) else []
+        if fold is not None:
+            nodes = [*fold.outputs]
+        header, first, last = self._headed(box)
+        several, rows, told = len(nodes) > 1, [], []
+        for place, node in enumerate(nodes or [None]):
+            value, (gradient, colour), facts = self._shown(box, place, node)
+            called = self._called(node) if several and node is not None else ""
+            told += [f"{called}: {fact}" if several else fact for fact in facts]
+            start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>' * several
+            port = f' PORT="r{place}"' * (fold is not None)
+            rows.append(f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
+                        f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
+        if box.around:
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
+        closed = fold.closed_form if fold is not None else ""
+        return framed(header, tint(box), rows, small(f"derivative {closed}" if closed else ""), 3 if several else 2)
+
+    def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
+        """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
+        if node is not None:
+            told, cell = self._gradient([node])
+            remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
+            value = self.numbers.value(node)
+            return self.number(value) + remark, cell, [f"value {value!r}", f"gradient {told}"]
+        told, cell = self._gradient(box.nodes, "max|g| ")
+        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
+        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
+        out = self.number(low) if low == high or math.isnan(low) else f"{self.number(low)} … {self.number(high)}"
+        many = f"{len(box.outputs):,} outputs from {low!r} to {high!r}"
+        facts = [f"output {low!r}" if len(box.outputs) == 1 else many, f"largest gradient {told}"]
+        return small("out " if box.computes else "") + out, cell, facts
+
+    def _headed(self, box: Box) -> tuple[str, list[str], list[str]]:
+        """Return the header of a box, and what its tooltip says before and after the numbers."""
+        node, fold = box.alone, self.folds.get(box)
+        if node is not None:
+            operation = self._operation(node, ALL_DIGITS) if node.op else ""
+            facts = [f"written since: {node.data!r} now"] * (node in self.numbers.written)
+            if node not in self.gradients.reached and node._grad:
+                facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
+            if source := self.names.expression(node) or self.names.step_of(node):
+                facts.append(f"source {source}")
+            return self._header(node), [" = ".join(filter(None, (self._called(node), operation))) or "leaf"], facts
+        if fold is not None and box.part is not None:
+            facts = [f"closed form of its derivative: {fold.closed_form}"] * bool(fold.closed_form)
+            facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
+            name = self._part(box) if len(fold.outputs) == 1 else fold.name
+            bold, equals, rest = name.partition(f" = {fold.name}")
+            return f"<B>{label(bold)}</B>{equals}{label(rest)}", [name], facts
+        name, often = self._title(box)
+        content = self._content(box) or name
+        beside = [content] if content != name else []
+        facts = self._opens(self.ids[box], box.part) if box.part is not None else []
+        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content) if beside else ''}"
+        return header, [name + often, *beside, *_tally(box)], facts
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
         """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
@@ -184,56 +221,6 @@ class Picture:
         shown = small(absent) if number is None else small(what) + self.number(number)
         told = absent if gradient is None else repr(gradient)
         return told + so_far, (shown + small(so_far), self.colour(gradient))
-
-    def _group(self, box: Box) -> str:
-        """Return the box of several nodes: what and how many they are, their outputs and their largest gradient."""
-        told, cell = self._gradient(box.nodes, "max|g| ")
-        name, often = self._title(box)
-        content = self._content(box) or name
-        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
-        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
-        facts = [name + often, *([content] if content != name else []), *_tally(box)]
-        if len(box.outputs) == 1:
-            facts.append(f"output {low!r}")
-        else:
-            facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
-        facts.append(f"largest gradient {told}")
-        if box.part is not None:
-            facts += self._opens(self.ids[box], box.part)
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content if content != name else '')}"
-        if box.around:
-            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
-        out = self.number(low) if low == high or math.isnan(low) else f"{self.number(low)} … {self.number(high)}"
-        out = small("out " if box.computes else "") + out
-        return table(header, tint(box), (out, style.BLANK), cell, attributes=self._room)
-
-    def _call(self, box: Box, fold: Fold) -> str:
-        """Return the box of a call: its results, with their values and gradients, and the closed form below."""
-        assert box.part is not None
-        name, closed, rows = self._part(box), fold.closed_form, []
-        facts = [name if len(fold.outputs) == 1 else fold.name]
-        for place, node in enumerate(fold.outputs):
-            told, cell = self._gradient([node])
-            value = self.number(self.numbers.value(node))
-            called = label(self._called(node), 12) or " "
-            start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{called}</B></TD>' if len(fold.outputs) > 1 else ""
-            rows.append(
-                f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
-                f'<TD{self._room} PORT="r{place}" BGCOLOR="{cell[1]}">{cell[0]}</TD>'
-            )
-            named = f"{self._called(node)}: " if start else ""
-            facts += [f"{named}value {self.numbers.value(node)!r}", f"{named}gradient {told}"]
-        facts += [f"closed form of its derivative: {closed}"] if closed else []
-        facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        bold, equals, rest = name.partition(f" = {fold.name}")
-        header = f"<B>{label(bold)}</B>{equals}{label(rest)}" if equals else f"<B>{label(name)}</B>"
-        if len(fold.outputs) > 1:
-            header = f"<B>{label(fold.name)}</B>"
-        return framed(
-            header, style.SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
-        )
 
     def contents(self, box: Box) -> list[tuple[str, str, str, str]]:
         """Return name, operation, value and gradient of each node in a box."""

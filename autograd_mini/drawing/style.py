@@ -9,7 +9,7 @@ import re
 from importlib.resources import files
 
 STYLE = (files(__package__) / "style.css").read_text(encoding="utf-8")
-_LIGHT = dict(re.findall(r"--([\w-]+): ([^;]+);", STYLE.partition("@media")[0]))
+_LIGHT: dict[str, str] = dict(re.findall(r"--([\w-]+): ([^;]+);", STYLE.partition("@media")[0]))
 
 LEAF, COMPUTED, SCOPE, BLANK, FRAME = map(_LIGHT.__getitem__, ("leaf", "computed", "scope", "cell", "frame"))
 CLUSTER, CLUSTER_LINE, CLUSTER_INK = map(_LIGHT.__getitem__, ("cluster", "cluster-line", "cluster-ink"))

@@ -276,7 +276,7 @@ function fill(box, doing, number) {
   box.title.textContent = `${box.about}\n${says.map((text) => text.replace(", gradient", "\ngradient")).join("\n")}`;
 }
 
-const READABLE = 0.2;  // letters smaller than that cannot be read: such a picture is scrolled
+const READABLE = 0.5;  // letters smaller than that cannot be read: such a picture is scrolled
 let scale = 1;
 const sized = new Set();  // what the reader has sized
 let fitted = true;  // until the reader chooses a size

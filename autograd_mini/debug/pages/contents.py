@@ -69,10 +69,11 @@ class Contents:
             self.shots += self._opened(graph, first)
             if not quiz:
                 self.shots += self._folded(graph, first)
+            first.opens = {*self.calls} - {*trace.calls.values()}
+            if first.opens == {*self.calls}:
+                first.title = "all"
             if not first.stage.across and 2 < len(first.boxes.boxes) <= _MOST_TALL:
-                self.shots.append(Shot("", "folded", trace, first.boxes, tall=True))
-            own = {*self.calls} - {*trace.calls.values()}
-            first.opens, first.title = own, "all" if own == {*self.calls} else first.title
+                self.shots.append(Shot("", first.title, trace, first.boxes, tall=True))
 
     def _opened(self, graph: Graph, first: Shot) -> Iterator[Shot]:
         """Yield pictures in which one of the calls is open, and one in which all are."""
