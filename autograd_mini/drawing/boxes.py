@@ -22,6 +22,7 @@ from autograd_mini.program.stack import Scope
 READABLE = 150  # boxes in a picture, unless you ask for more
 MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses on its own
+_MOST_LEVELS = 2500  # that the arrows pass in all
 _MOST_LOOSE = 60  # boxes of operations beside the boxes of scopes
 _FEW = 24  # up to so many operations of a part, or leaves used alike, get a box each
 _MOST_RESULTS = 6  # of a call, that its box lists
@@ -76,6 +77,21 @@ class Boxes:
     box: dict[Value, Box]  # nodes outside the picture included
     users: dict[Value, list[Value]]
     folds: bool = False  # whether calls are shown as operations
+
+    @cached_property
+    def levels(self) -> dict[Box, int]:
+        """The length of the longest path to each box."""
+        index = {box: i for i, box in enumerate(self.boxes)}
+        levels = dict.fromkeys(self.boxes, 0)
+        for tail, head in sorted(self.arrows, key=lambda ends: index[ends[0]]):
+            if index[tail] < index[head]:  # there may be cycles
+                levels[head] = max(levels[head], levels[tail] + 1)
+        return levels
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether its arrows are too long to be laid out in a second, as those from a weight to each step of a loop."""
+        return sum(abs(self.levels[head] - self.levels[tail]) for tail, head in self.arrows) > _MOST_LEVELS
 
 
 class Graph:
@@ -341,7 +357,7 @@ def arrange(
                 if lonely and sum(opened(()).size()) <= _MOST_LOOSE:
                     found = opened(expanded).boxes(graph)
                 if automatic:
-                    crowded = level > 0 and len(found.arrows) > _MOST_ARROWS
+                    crowded = found.is_crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
                     crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
                 if everything or not crowded:

@@ -1,4 +1,4 @@
-"""A layout of our own, used only where no `dot` program is found: layers of boxes, curves between them.
+"""A layout of our own, used only where no `dot` program is found or fast enough: layers of boxes, curves between them.
 
 It reads the DOT text of `picture`, and writes SVG with the same ids. The picture says that it was laid out this way,
 because `dot` leads arrows around boxes: of twenty graphs, 73 arrows pass behind a box here, and one there.
@@ -48,9 +48,9 @@ class _Box:
     near: list[_Box] = field(default_factory=list)
 
 
-def layered(dot: str) -> bytes:
-    """Return the SVG of a picture in the DOT language."""
-    return _Layout(dot).svg().encode()
+def layered(dot: str, remark: str = REMARK) -> bytes:
+    """Return the SVG of a picture in the DOT language, with a remark on how it was laid out."""
+    return _Layout(dot).svg(remark).encode()
 
 
 class _Layout:
@@ -150,21 +150,21 @@ class _Layout:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def svg(self) -> str:
+    def svg(self, remark: str) -> str:
         """Return the picture."""
         top = (self.head.height + 12.0 if self.head else 0.0) + _MARGIN + 18.0
         left = _MARGIN + 12.0 - min(self._rectangle(box)[0] for box in self.boxes.values())
         high = top + 12.0 - min(self._rectangle(box)[1] for box in self.boxes.values())
         place = {box: self._rectangle(box, left, high) for box in self.boxes.values()}
         broad = self.head.width if self.head else 0.0
-        width = max(*[right for _, _, right, _ in place.values()], broad, len(REMARK) * 5.5) + 24.0
+        width = max(*[right for _, _, right, _ in place.values()], broad, len(remark) * 5.5) + 24.0
         height = max(r[3] for r in place.values()) + 36.0
         corners = f"0,0 0,{height:.1f} {width:.1f},{height:.1f} {width:.1f},0"
         body = [f'<polygon fill="white" stroke="none" points="{corners}"/>\n']
         if self.head:
             body += _drawn(self.head, _MARGIN, _MARGIN)
         foot = f'x="{_MARGIN}" y="{height - 8:.1f}"'
-        body.append(f'<text {foot} font-size="{style.LEGEND}.00" fill="{style.QUIET}">{REMARK}</text>\n')
+        body.append(f'<text {foot} font-size="{style.LEGEND}.00" fill="{style.QUIET}">{remark}</text>\n')
         for key, (name, inside) in self.frames.items():
             body += self._frame(
                 key, name, [place[box] for box in inside], [r for b, r in place.items() if b not in inside]

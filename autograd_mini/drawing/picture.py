@@ -68,7 +68,6 @@ class Picture:
         self.scopes: dict[str, str] = {}
         self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
         self.clusters: dict[Part, str] = {}
-        self.levels = dict.fromkeys(boxes.boxes, 0)  # the length of the longest path to each box
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
         self.ports: dict[Box, str] = {}  # where a box is in its row
         self.fans = False  # True if arrows go from row to row
@@ -79,7 +78,6 @@ class Picture:
 
     def lines(self, direction: str | None, legend: bool, title: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
-        self._level()
         direction = direction or self._direction()
         self._stack(direction)
         boxes = [*self._boxes()]
@@ -354,7 +352,7 @@ class Picture:
         for (tail, head), uses in self.boxes.arrows.items():
             if self.is_single(tail) and self.is_single(head):
                 continue
-            far = self.levels[head] - self.levels[tail]
+            far = self.boxes.levels[head] - self.boxes.levels[tail]
             dense = all(rows := self._row_ends((tail, head))) and between[rows] > _MESH
             whole, ends = not self.fans or far > 1 or dense, []
             for box, side in (tail, self.leave), (head, self.enter):
@@ -419,20 +417,13 @@ class Picture:
     def _only(self, leaf: Box, user: Box) -> bool:
         return self.uses[leaf] == len(self.boxes.arrows[leaf, user]) and (user in self.folds or self.uses[leaf] == 1)
 
-    def _level(self) -> None:
-        """Find the length of the longest path to each box."""
-        index = {box: i for i, box in enumerate(self.boxes.boxes)}
-        for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
-            if index[tail] < index[head]:  # there may be cycles
-                self.levels[head] = max(self.levels[head], self.levels[tail] + 1)
-
     def _direction(self) -> str:
         """Return the direction in which the picture fits a page better: tall for chains and time."""
         heads: dict[Box, list[int]] = {}
         for tail, head in self.boxes.arrows:
-            heads.setdefault(tail, []).append(self.levels[head])
-        beside = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in self.levels.items()}
-        ranks = Counter(beside.values())
+            heads.setdefault(tail, []).append(self.boxes.levels[head])
+        levels = self.boxes.levels.items()
+        ranks = Counter(level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels)
         long, broad = max(len(ranks), 1), max(ranks.values(), default=1)
         step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
         wide = long * step / (broad * 62.0 + 90.0)
@@ -445,7 +436,7 @@ class Picture:
         rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
             if box.part is not None and not box.around and box not in self.folds:
-                row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
+                row = box.place, re.sub(r"\d+", "…", box.part.name), self.boxes.levels[box]
                 rows.setdefault(row, []).append(box)
         return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 

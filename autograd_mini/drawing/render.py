@@ -24,7 +24,8 @@ from autograd_mini.drawing.style import FONTS
 from autograd_mini.errors import MissingError, ProgramError
 
 VARIABLE = "AUTOGRAD_MINI_DOT"
-SECONDS = 30.0
+SECONDS = 20.0
+_SLOW = "did not finish within"
 _VERSION = "0.2"  # of graphviz-pure, as in pyproject.toml
 _SIGNATURES = {"svg": b"</svg>", "png": b"\x89PNG"}
 _ADVICE = (
@@ -70,6 +71,8 @@ def run(dot: str, kind: str) -> bytes:
         if isinstance(drawn, bytes):
             return drawn
         failures.append(drawn)
+    if kind == "svg" and all(_SLOW in failure for failure in failures):
+        return layered(dot, f"Laid out without Graphviz, which {_SLOW} {SECONDS:g} seconds.")
     raise ProgramError("\n".join(failures), _ADVICE)
 
 
@@ -78,7 +81,7 @@ def _attempt(command: str, dot: str, kind: str) -> bytes | str:
     try:
         done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return f"{command} did not finish within {SECONDS:g} seconds."
+        return f"{command} {_SLOW} {SECONDS:g} seconds."
     except OSError as error:
         return f"{command} cannot be run: {error}."
     # The exit status is not enough: for some input it is 0 and nothing is printed. Neither is the picture: a label

@@ -951,13 +951,16 @@ def test_every_box_of_a_large_graph_opens(tmp_path, visit):
     """A click on a box of several nodes lists them in the table, with their numbers at this step; Escape closes it."""
     model = am.nn.MLP(2, [6, 1], seed=0)
     losses = [(model([0.1 * i, 1.0]) - i % 2) ** 2 for i in range(50)]
-    root = am.mean(losses) + 0.01 * am.sum([p * p for p in model.parameters()])
+    root = am.mean(losses) + 1e-7 * am.sum([p * p for p in model.parameters()])
     trace = debug.trace(root)
     trace.seek(len(trace) - 1)
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     boxes = shown.page.locator(".shot:not([hidden]) .box")
     groups = [box for box in boxes.all() if "opens as a list" in box.get_attribute("aria-label")]
     assert len(groups) > 8
+    for box in groups:  # a magnitude has no sign, and an exponent keeps its own
+        told = float(box.get_attribute("aria-label").partition("; opens")[0].partition("gradient ")[2])
+        assert f"max|g| {am.notation.text.number(abs(told))}".replace("-", "−") in box.text_content()
     known = shown.rows()
     names = {*known}
     for box in groups:

@@ -343,6 +343,17 @@ def test_recurrent_networks_are_drawn_with_their_cycle():
     assert drawing.svg
 
 
+def test_long_loops_of_numbered_scopes_are_folded_in_time():
+    """A weight with an arrow to each of a hundred steps would keep Graphviz busy for minutes: the steps become one."""
+    w, u, h = Value(0.9, name="w"), Value(0.5, name="u"), Value(0.0, name="h0")
+    for t in range(100):
+        with am.scope(f"cell {t}"):
+            h = am.tanh(w * h + u * math.sin(t))
+    drawing = draw(h)
+    assert scopes(drawing) == ["cell … × 100"]
+    assert drawing.boxes < 10
+
+
 def test_scopes_that_need_one_another():
     """Two scopes that feed each other in turns collapse and are drawn."""
     x = Value(1.0, name="x")

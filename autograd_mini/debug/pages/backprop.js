@@ -260,7 +260,7 @@ function fill(box, doing, number) {
     const [value, gradient] = [known(slot.values), known(slot.gradients)];
     slot.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
     const text = gradient ? minus(brief(gradient[1])) : "";
-    slot.gradient.textContent = gradient && box.before[1] ? box.before[1] + text.replace("−", "") : text;  // max|g| has no sign
+    slot.gradient.textContent = gradient && box.before[1] ? box.before[1] + text.replace(/^−/, "") : text;  // max|g| has no sign
     const more = unfinished(slot.gradients, gradient);
     paint(slot.cell, gradient, more);
     slot.gradient.classList.toggle("unfinished", Boolean(more));
