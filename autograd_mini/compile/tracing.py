@@ -118,6 +118,10 @@ class Builder:
         op, _, detail = self.instructions[register]
         return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
+    def place_of(self, register: Register) -> tuple[CodeType, int] | None:
+        """Where in the traced function a register was computed: the code, and the instruction in it."""
+        return self._places[register.index]
+
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
@@ -145,6 +149,8 @@ class Builder:
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
         name, indices, is_usual = row.name, [], row.name not in _UNUSUAL and not row.is_users
+        if name == "where" and type(operands[0]) is not Register:  # a number as condition, such as 0.0
+            return self.register_of(operands[1] if operands[0] else operands[2])
         for x in operands:
             if type(x) is not Register or x.builder is not self:
                 x = self.register_of(x)
