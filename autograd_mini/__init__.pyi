@@ -8,6 +8,7 @@ from autograd_mini.errors import NonFiniteError as NonFiniteError
 from autograd_mini.errors import OperandError as OperandError
 from autograd_mini.errors import ProgramError as ProgramError
 from autograd_mini.errors import RangeError as RangeError
+from autograd_mini.errors import TraceError as TraceError
 from autograd_mini.engine import Value as Value
 from autograd_mini.core.row import ZERO as ZERO
 from autograd_mini.core.table import abs as abs
@@ -34,6 +35,7 @@ from autograd_mini import debug as debug
 from autograd_mini.functions.sums import dot as dot
 from autograd_mini.drawing import draw as draw
 from autograd_mini.functions.activations import elu as elu
+from autograd_mini.compile.languages.emitted import emit as emit
 from autograd_mini.core.table import erf as erf
 from autograd_mini.core.table import erfc as erfc
 from autograd_mini.core.table import erfinv as erfinv
@@ -53,6 +55,7 @@ from autograd_mini.functions.losses import huber as huber
 from autograd_mini.transforms.derivatives import hvp as hvp
 from autograd_mini.core.table import hypot as hypot
 from autograd_mini.transforms.derivatives import jacobian as jacobian
+from autograd_mini.compile.compiled import jit as jit
 from autograd_mini.transforms.derivatives import jvp as jvp
 from autograd_mini.watch.boundaries import kinks as kinks
 from autograd_mini.functions.activations import leaky_relu as leaky_relu
@@ -95,6 +98,7 @@ from autograd_mini.core.table import sqrt as sqrt
 from autograd_mini.transforms.derivatives import stop_gradient as stop_gradient
 from autograd_mini.functions.sums import sum as sum
 from autograd_mini import symbolic as symbolic
+from autograd_mini.functions.sums import take as take
 from autograd_mini.core.table import tan as tan
 from autograd_mini.functions.activations import tanh as tanh
 from autograd_mini.transforms.derivatives import value_and_grad as value_and_grad
@@ -113,6 +117,7 @@ __all__ = [
     "OperandError",
     "ProgramError",
     "RangeError",
+    "TraceError",
     "Value",
     "ZERO",
     "abs",
@@ -139,6 +144,7 @@ __all__ = [
     "dot",
     "draw",
     "elu",
+    "emit",
     "erf",
     "erfc",
     "erfinv",
@@ -158,6 +164,7 @@ __all__ = [
     "hvp",
     "hypot",
     "jacobian",
+    "jit",
     "jvp",
     "kinks",
     "leaky_relu",
@@ -200,6 +207,7 @@ __all__ = [
     "stop_gradient",
     "sum",
     "symbolic",
+    "take",
     "tan",
     "tanh",
     "value_and_grad",
