@@ -137,7 +137,7 @@ def near(got, expected):
 def list_program(rng, n):
     """A function of two lists of n numbers and one number, with C8 operations."""
     steps = [
-        (rng.choice("abcdefgh"), rng.randrange(9), rng.randrange(9), rng.randrange(9))
+        (rng.choice("abcdefghi"), rng.randrange(9), rng.randrange(9), rng.randrange(9))
         for _ in range(rng.randrange(1, 6))
     ]
 
@@ -160,6 +160,8 @@ def list_program(rng, n):
                     scalars.append(am.maximum(*u))
                 case "g":
                     scalars.append(sum(u[::-1]) * u[i % n])
+                case "i":
+                    lists.append([a * u[j % n] for a in v])
                 case "h":
                     lists.append([a * float(m) - b / (s * s + 1.0) for m, (a, b) in enumerate(zip(u, v, strict=True))])
         return am.sum(lists[-1]) + scalars[-1] * c
