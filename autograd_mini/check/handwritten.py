@@ -6,11 +6,12 @@ Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.gra
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +21,11 @@ from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named,
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, OperandError, sentences, shown
 from autograd_mini.functions import FUNCTIONS
-from autograd_mini.functions.logits import softmax
 from autograd_mini.program.source import located
 from autograd_mini.transforms import trees
 
 _ARGUMENTS = ("auto", "input", "output")
+_PROBABILITIES = {"cross_entropy": task_named("softmax"), "binary_cross_entropy": task_named("sigmoid")}
 
 
 def check_derivative(
@@ -82,7 +83,7 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
         task = task_named(name) if FUNCTIONS.get(name) is f else task_of(f, None if at is None else (), shown_as)
     if at is None:
         return task
-    points = tuple(_points(task, at))
+    points = _points(task, at)
     for point in points:
         try:
             task.value(point)
@@ -94,26 +95,20 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
     return Task(task.name, task.function, points)
 
 
-def _points(task: Task, at: Any) -> Iterator[Point]:
-    """Yield points as tuples of arguments."""
+def _points(task: Task, at: Any) -> tuple[Point, ...]:
+    """Return points as tuples of arguments: a list is one of points, unless the function takes a list of numbers."""
     if isinstance(at, tuple):
-        yield at
-    elif isinstance(at, list) and at and all(isinstance(point, tuple) for point in at):
-        yield from at
-    elif not isinstance(at, list) or (task.points and not trees.is_number(task.points[0][0]) and not _are_lists(at)):
-        yield (at,)
-    elif task.points or _are_lists(at):
-        yield from ((point,) for point in at)
-    else:
-        try:
+        return (at,)
+    if not isinstance(at, list) or not at:
+        return ((at,),)
+    if all(isinstance(point, tuple) for point in at):
+        return tuple(at)
+    is_point = bool(task.points) and not trees.is_number(task.points[0][0])
+    if not task.points:  # a function of the user: does it take a list?
+        with contextlib.suppress(Exception):
             task.value((at,))
-            yield (at,)
-        except Exception:  # a function of a number
-            yield from ((point,) for point in at)
-
-
-def _are_lists(at: list[Any]) -> bool:
-    return all(isinstance(part, list) for part in at)
+            is_point = True
+    return ((at,),) if is_point and not all(isinstance(part, list) for part in at) else tuple([(x,) for x in at])
 
 
 class _Calls:
@@ -127,9 +122,8 @@ class _Calls:
 
     def outputs(self) -> list[Point]:
         """Return the points with the output of the function, or the probabilities of a loss, in place of the input."""
-        if self.task.name == "cross_entropy":
-            return [(softmax(point[0]), *point[1:]) for point in self.task.points]
-        return [(self.task.value(point), *point[1:]) for point in self.task.points]
+        by = _PROBABILITIES.get(self.task.name)
+        return [(by.value(p[:1]) if by else self.task.value(p), *p[1:]) for p in self.task.points]
 
     def answers(self, points: Iterable[Point]) -> list[Any]:
         """Return what df gives at points; None where it raises."""
@@ -195,9 +189,10 @@ class _Calls:
     def other_reason(self, report: Diagnosis) -> Diagnosis:
         """Return the report, with a reason that only calls can show: another argument, or another function."""
         extra: list[Named] = []
-        given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output"
+        by = _PROBABILITIES.get(self.task.name)
+        given = f"the probabilities a = {by.name}(z)" if by else "the output"
         try:
-            is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
+            is_named = any(mistake.name == "output-form" for mistake in report.mistakes[:1])
             by_output = diagnose(self.task, self.task.points, self.answers(self.outputs()))
             if not is_named and by_output.ok:
                 right = right_formula(self.task.name)
@@ -208,24 +203,22 @@ class _Calls:
                 extra += [mistake for mistake in by_output.mistakes if mistake.name != "input-form"]
         except Exception:  # it was not written for such an argument
             pass
-        if not extra and not report.mistakes and self.task.name not in TASK_NAMES:
+        if not extra and not report.mistakes and self.task.name not in TASK_NAMES and report.verdict is Verdict.FAIL:
             extra += self._forward()
         return replace(report, mistakes=(*extra, *[m for m in report.mistakes if not extra or m.name != extra[0].name]))
 
-    def _forward(self) -> Iterator[Named]:
-        """Yield the known function that the derivative is right for, if the user's function differs from it."""
+    def _forward(self) -> list[Named]:
+        """Return the known function that the derivative is right for, if the user's function differs from it."""
         points, values = self.task.points, [self.task.value(point) for point in self.task.points]
-        if not all(len(point) == 1 and trees.is_number(point[0]) for point in points):
-            return
         answers = self.answers(points)
-        for name in RIGHT:
+        for name in RIGHT if all(len(point) == 1 and trees.is_number(point[0]) for point in points) else ():
             known = task_named(name)
-            if diagnose(known, points, answers).ok:
+            if diagnose(known, points, answers).verdict is Verdict.PASS:
                 forward = diagnose(known, points, values, "value")
                 why = forward.mistakes[0].sentence if forward.mistakes else "Compare its values."
-                yield Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
-                            f"Correct the function {self.task.name}.")  # fmt: skip
-                return
+                return [Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
+                              f"Correct the function {self.task.name}.")]  # fmt: skip
+        return []
 
 
 def place_of_function(function: Callable[..., Any]) -> str:

@@ -2,11 +2,12 @@
 
 A row holds a name, a sentence, a correction (by default, the right formula), and the numbers that the mistake gives at
 a point. Simple rows stand first. Rows for whole backward passes are in `passes`.
-Not here: which rows explain given numbers. Read next: `check.passes`.
+Not here: which rows explain given numbers. Read next: `check.sweeps`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -119,8 +120,7 @@ _OF_ANY = (
             "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.slopes]),
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
             lambda case: [float(math.floor(x)) for x in case.slopes]),
-    Mistake("zero", "It is always 0: a gradient that is never assigned, an integer division such as 1/n, "
-            "or missing parentheses, as in a*1 - a.", "",
+    Mistake("zero", "It is always 0: a gradient that is never assigned, or an integer division such as 1/n.", "",
             _scaled(0.0)),
     Mistake("stale", "It is the gradient of the point before: stale.",
             "Compute the gradient from this step's numbers, after the forward pass.", _stale),
@@ -146,6 +146,8 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
         yield Mistake("output-form", f"{right.by_output} is right if you pass the output a = {task.name}(x); "
                       "here a is the input.",
                       f"Compute a = {task.name}(x) first, or write {right.by_input}.", _of_text(right.by_output, True))
+    if task.name == "binary_cross_entropy":
+        yield from _OF_BINARY_CROSS_ENTROPY
     yield Mistake("input-form", "It is right if you pass the input; here it got the output of the function.", "",
                   _derivative_of(task, lambda case: case.values[0]))
     for text, why in WRONG_SLOPES.get(task.name, {}).items():
@@ -199,6 +201,9 @@ def _of_a_matrix() -> Iterator[Mistake]:
     yield Mistake("off-diagonal-sign", "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.", "",
                   lambda case: [a * (b + (i == j)) for i, a in enumerate(case.values)
                                 for j, b in enumerate(case.values)])
+    yield Mistake("precedence", "It is a[i]*(1 if i == j else 0) - a[j]: the parentheses are missing.", "",
+                  lambda case: [a * (i == j) - b for i, a in enumerate(case.values)
+                                for j, b in enumerate(case.values)])
     yield Mistake("missing-term", "It is a[i] on the diagonal alone: the term -a[i]*a[j] is missing.", "",
                   lambda case: [a * (i == j) for i, a in enumerate(case.values) for j in range(len(case.values))])
     yield Mistake("missing-term", "It is -a[i]*a[j] alone: the term a[i] on the diagonal is missing.", "",
@@ -226,6 +231,16 @@ def _normalised(terms: Numbers) -> Numbers:
     return [ieee.divide(term, sum(terms)) for term in terms]
 
 
+def _shifted(zs: Numbers) -> Numbers:
+    return _exponentials(zs, max(zs))
+
+
+def _left_out(which: int | None, zs: Numbers) -> Numbers:
+    """Return a softmax whose denominator lacks one term: the first, the last, or (None) each one's own."""
+    terms = _shifted(zs)
+    return [ieee.divide(term, sum(terms) - terms[i if which is None else which]) for i, term in enumerate(terms)]
+
+
 def _overwritten(zs: Numbers) -> Numbers:
     """Return what a softmax gives that overwrites its argument while it still reads it."""
     zs = [z - max(zs) for z in zs]
@@ -245,6 +260,12 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
      "Take exp of each logit first."),
     ("sigmoid-for-softmax", lambda zs: [ieee.divide(1.0, 1.0 + ieee.exp(-z)) for z in zs],
      "It is the sigmoid of each logit, not softmax.", "Divide each exponential by the sum of all."),
+    ("running-sum", lambda zs: [e / s for e, s in zip(_shifted(zs), itertools.accumulate(_shifted(zs)), strict=True)],
+     "The denominator is a running sum: each exponential is divided by the sum of those up to it, not of all.",
+     "Sum all exponentials first, then divide in a second loop."),
+    *[("partial-sum", partial(_left_out, which), f"The denominator is a partial sum: it lacks {what}.",
+       "Divide by the sum of all exponentials: check where the loop begins and ends.")
+      for which, what in ((0, "the first exponential"), (-1, "the last exponential"), (None, "each one's own term"))],
     ("in-place", _overwritten, "The list is overwritten while it is still read: later elements see earlier results.",
      "Write the results into a new list."),
     ("running-maximum", lambda zs: _normalised(_exponentials(zs, max(5e-324, *zs))),
@@ -255,9 +276,13 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
 )
 
 
+def _probabilities(case: Case) -> Numbers:
+    return softmax(case.xs) if case.task.name == "cross_entropy" else [ieee.divide(1.0, 1.0 + ieee.exp(-case.xs[0]))]
+
+
 def _of_classes(change: Callable[[float, float], float]) -> Applied:
     """Return a change of every probability and its target."""
-    return lambda case: [change(a, t) for a, t in zip(softmax(case.xs), case.targets, strict=True)]
+    return lambda case: [change(a, t) for a, t in zip(_probabilities(case), case.targets, strict=True)]
 
 
 def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbers:
@@ -269,16 +294,34 @@ def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbe
 
 _TARGET_SUM = Mistake("target-sum", "a - t is right only for targets that sum to 1.",
                       "Write a*sum(t) - t, with a = softmax(z).", _of_classes(lambda a, t: a - t))
+_OF_CLASSES = (  # of both losses of logits
+    Mistake("target", "The target is not subtracted.", "", _of_classes(lambda a, t: a)),
+    Mistake("extra-derivative", "a - t is multiplied by a*(1 - a), which it contains already.", "",
+            _of_classes(lambda a, t: (a - t) * a * (1.0 - a))),
+    Mistake("extra-derivative, sign", "The sign is flipped, and it is multiplied by a*(1 - a), which it contains "
+            "already.", "", _of_classes(lambda a, t: (t - a) * a * (1.0 - a))),
+)
 _OF_CROSS_ENTROPY = (
     Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: that of softmax is missing.", "",
             _of_classes(lambda a, t: -ieee.divide(t, a))),
     Mistake("diagonal", "Only the diagonal of the derivative of softmax is used.", "",
             _of_classes(lambda a, t: -t * (1.0 - a))),
-    Mistake("target", "The target is not subtracted.", "", _of_classes(lambda a, t: a)),
+    *_OF_CLASSES,
     Mistake("target", "1 is subtracted for every class, not for the right one alone.", "",
             _of_classes(lambda a, t: a - 1.0)),
-    Mistake("extra-derivative", "a - t is multiplied by a*(1 - a), which it contains already.", "",
-            _of_classes(lambda a, t: (a - t) * a * (1.0 - a))),
+)
+_OF_BINARY_CROSS_ENTROPY = (
+    Mistake("inner-derivative", "It is (a - t)/(a*(1 - a)), the derivative by the probability: that of sigmoid is "
+            "missing.", "", _of_classes(lambda a, t: ieee.divide(a - t, a * (1.0 - a)))),
+    *_OF_CLASSES,
+    Mistake("logits", "The logit is used where the probability belongs.", "Compute a = sigmoid(z) first.",
+            lambda case: [case.xs[0] - case.targets[0]]),
+)
+_PER_NUMBER = (  # two mistakes that come together: t - a, and n
+    Mistake("mean-for-sum, sign", "The sign is flipped, and it is divided by n once too often.",
+            "Flip the sign, and do not divide by n.", lambda case: [-slope / len(case.xs) for slope in case.slopes]),
+    Mistake("sum-for-mean, sign", "The sign is flipped, and it is n times the derivative.",
+            "Flip the sign, and divide by n.", lambda case: [-len(case.xs) * slope for slope in case.slopes]),
 )
 
 
@@ -290,6 +333,7 @@ def _of_a_gradient(task: Task) -> Iterator[Mistake]:
         yield Mistake(f"{name}, sign", f"{sentence} And the sign is flipped.", correction, partial(_less, wrong, -1.0))
     if task.name == "cross_entropy":
         yield from _OF_CROSS_ENTROPY
+    yield from _PER_NUMBER
     if task.name == "mse":
         yield Mistake("target", "The target is not subtracted.", "",
                       lambda case: [2.0 * y / len(case.xs) for y in case.xs])

@@ -1,4 +1,4 @@
-"""Mistakes in a whole backward pass: the sweep of a recorded function, with one thing done wrong in it.
+"""Mistakes in a whole backward pass: that of a recorded function, with one thing done wrong in it.
 
 A call of a composition, such as tanh, is one step. Not here: mistakes in a formula (`mistakes`).
 Read next: `check.diagnosis`.
@@ -7,14 +7,14 @@ Read next: `check.diagnosis`.
 from __future__ import annotations
 
 import functools
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from autograd_mini.check.formulas import RIGHT, function_of
 from autograd_mini.check.mistakes import Case, Mistake, Numbers
+from autograd_mini.check.sweeps import EARLY, TERMS, Edge, Edges, Sum, gradients
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
 from autograd_mini.core.ieee import divide
 from autograd_mini.core.row import ZERO
@@ -29,57 +29,23 @@ from autograd_mini.watch.origins import provenance
 _MOST = 300  # steps of a function; each gives several rows, and each row a sweep
 
 
-class Step(NamedTuple):
-    """One step of a backward pass: a result, what it hands on to, and the slope towards each."""
-
-    result: Any
-    edges: tuple[tuple[Any, float], ...]
-    name: str  # "tanh", or "mul"
-    is_call: bool
-
-
-Slopes = Callable[[int, int, float], float | None]  # (step, place, right slope) -> another; None for no edge
-
-
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """The steps of a function at a point, from the output down, and its inputs."""
+    """The steps of a function at a point, as edges from results to operands, and the places of its inputs."""
 
-    steps: tuple[Step, ...]
-    leaves: tuple[Any, ...]
+    nodes: tuple[Any, ...]  # operands before results
+    edges: tuple[list[Edge], ...]
+    leaves: tuple[int | None, ...]  # None for an input that nothing depends on
+    calls: frozenset[int]  # the nodes that are calls of compositions
 
-    def gradient(
-        self, slope_of: Slopes = lambda k, place, slope: slope, keeps: str = "all", stops: int | None = None
-    ) -> Numbers:
-        """Return the gradient with other slopes, where the sum, the first or the last contribution is kept.
+    def gradient(self, edges: Edges | None = None, **ways: Any) -> Numbers:
+        """Return the gradient by the inputs, with other edges or ways of `gradients`."""
+        found = gradients(self.edges if edges is None else edges, **ways)
+        return [0.0 if leaf is None else found[leaf] for leaf in self.leaves]
 
-        If it `stops` at a step, it is the gradient of that step's result.
-        """
-        found: dict[Any, float] = {self.steps[0].result: 1.0} if self.steps else {}
-        for k, step in enumerate(self.steps):
-            if step.result not in found:
-                continue
-            for place, (operand, slope) in enumerate(step.edges):
-                if (partial := slope_of(k, place, slope)) is not None and not (keeps == "first" and operand in found):
-                    before = found.get(operand, 0.0) if keeps == "all" else 0.0
-                    found[operand] = before + found[step.result] * partial
-        return [found.get(leaf, 0.0) for leaf in (self.leaves if stops is None else (self.steps[stops].result,))]
-
-    def walked(self, from_end: bool, repeats: bool = False) -> Numbers | None:
-        """Return the gradient of a walk that hands on before everything has arrived: a stack or a queue of nodes."""
-        steps = {step.result: step for step in self.steps}
-        root = self.steps[0].result
-        found, seen, waiting = {root: 1.0}, {root}, deque([root])
-        for _ in range(20 * _MOST):
-            if not waiting:
-                return [found.get(leaf, 0.0) for leaf in self.leaves]
-            node = waiting.pop() if from_end else waiting.popleft()
-            for operand, slope in steps[node].edges if node in steps else ():
-                found[operand] = found.get(operand, 0.0) + found[node] * slope
-                if repeats or operand not in seen:
-                    seen.add(operand)
-                    waiting.append(operand)
-        return None
+    def changed(self, change: Callable[[int, Edge], float]) -> Numbers:
+        """Return the gradient with other local derivatives: a function of a node and an edge."""
+        return self.gradient([[e._replace(local=change(k, e)) for e in pairs] for k, pairs in enumerate(self.edges)])
 
 
 def recorded(case: Case) -> Pass | None:
@@ -92,12 +58,13 @@ def recorded(case: Case) -> Pass | None:
         return None
     if not is_node(root):
         return None
-    order = list(topological_order(root))
+    order = [*topological_order(root)]
     users: dict[Any, list[Any]] = {}
     for node in order:
         for operand in node.operands:
             users.setdefault(operand, []).append(node)
-    steps, inside = [], set()
+    steps: dict[Any, list[tuple[Any, float]]] = {}
+    calls, inside = {}, set()
     for node in reversed(order):
         call = call_of(node)
         inputs = [] if call is None or node in inside else inputs_of(node, call)
@@ -105,18 +72,21 @@ def recorded(case: Case) -> Pass | None:
             adjoints = topological_order(node, leaves=inputs)
             inside |= set(adjoints) - set(inputs)
             propagate(node, 1.0, adjoints, leaves=inputs)
-            steps.append(
-                Step(node, tuple([(x, adjoints[x]) for x in inputs if adjoints[x] is not ZERO]), call.name, True)
-            )
-        elif node not in inside and node.op is not None:
-            edges = [
-                (x, float(p)) for x, p in zip(node.operands, node.partials, strict=True) if is_node(x) and p is not ZERO
-            ]
-            steps.append(Step(node, tuple(edges), str(node.op), False))
-    return Pass(tuple(steps), leaves) if len(steps) <= _MOST else None
+            steps[node], calls[node] = [(x, adjoints[x]) for x in inputs if adjoints[x] is not ZERO], call.name
+        elif node not in inside:
+            pairs = zip(node.operands, node.partials, strict=True) if node.op is not None else ()
+            steps[node] = [(x, float(partial)) for x, partial in pairs if is_node(x) and partial is not ZERO]
+    nodes = tuple(reversed(steps))
+    places = {node: k for k, node in enumerate(nodes)}
+    edges = tuple([
+        [Edge(places[x], slope, calls.get(node, str(node.op)), place) for place, (x, slope) in enumerate(steps[node])]
+        for node in nodes
+    ])  # fmt: skip
+    found = Pass(nodes, edges, tuple(map(places.get, leaves)), frozenset(places[node] for node in calls))
+    return found if len(nodes) <= _MOST else None
 
 
-Wrong = Callable[[Pass], Numbers | None]
+Wrong = Callable[[Pass], Numbers]
 Row = Callable[[str, str, str, Wrong], Mistake]
 
 
@@ -127,88 +97,86 @@ def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:
     pass_of = functools.cache(recorded)
     if (first := pass_of(cases[0])) is None:
         return
-    shape = [(step.name, len(step.edges)) for step in first.steps]
 
     def row(name: str, sentence: str, correction: str, wrong: Wrong) -> Mistake:
         def apply(case: Case) -> Numbers | None:
             found = pass_of(case)
-            is_alike = found is not None and [(step.name, len(step.edges)) for step in found.steps] == shape
-            return wrong(found) if found is not None and is_alike else None
+            return wrong(found) if found is not None and _shape(found) == _shape(first) else None
 
         return Mistake(name, sentence, correction, apply)
 
-    for name in dict.fromkeys(step.name for step in first.steps if step.is_call):
+    names = dict.fromkeys(edge.op for k in sorted(first.calls, reverse=True) for edge in first.edges[k])
+    for name in names:
         yield from _of_calls(first, name, row)
-    for keeps in ("last", "first"):
-        yield row("assigned", f"= for +=: of several contributions to a gradient only the {keeps} one is kept.",
-                  "Add every contribution: x.grad += ...", partial(Pass.gradient, keeps=keeps))  # fmt: skip
-    for from_end, repeats in ((True, False), (False, False), (True, True), (False, True)):
-        again = ", and again for each of them" if repeats else ""
-        yield row("order", f"A node hands its gradient on before all its consumers have been visited{again}.",
-                  "Visit nodes in reverse topological order.",
-                  partial(Pass.walked, from_end=from_end, repeats=repeats))  # fmt: skip
-    for k, step in enumerate(first.steps[1:] if cases[0].is_number else (), 1):
-        yield row("inner-derivative",
-                  f"The chain rule stops at {step.name}{at(step.result)}: the inner derivative is missing.",
-                  "Multiply by the derivative of what is inside.", partial(Pass.gradient, stops=k))  # fmt: skip
-    for k, step in enumerate(first.steps):
-        for place in range(len(step.edges)):
-            yield from _of_an_edge(k, place, step, row)
+    for kind, kept in (("=", "last"), ("first", "first")):
+        yield row("assigned", f"= for +=: of several contributions to a gradient only the {kept} one is kept.",
+                  "Add every contribution: x.grad += ...", partial(Pass.gradient, sums=Sum(kind)))  # fmt: skip
+    for (mistake, walk), mirrored in [(way, mirrored) for way in EARLY for mirrored in (False, True)]:
+        if mistake is not None:
+            yield row(mistake.name, mistake.sentence, mistake.correction,
+                      partial(Pass.gradient, walk=walk, mirrored=mirrored))  # fmt: skip
+    steps = [k for k in reversed(range(len(first.nodes))) if first.edges[k]]
+    for k in steps[1:] if cases[0].is_number else ():
+        what = f"{first.edges[k][0].op}{at(first.nodes[k])}"
+        yield row("inner-derivative", f"The chain rule stops at {what}: the inner derivative is missing.",
+                  "Multiply by the derivative of what is inside.",
+                  partial(lambda k, found: [gradients(found.edges)[k]], k))  # fmt: skip
+    for k in steps:
+        for edge in first.edges[k]:
+            yield from _of_an_edge(first, k, edge, row)
+
+
+def _shape(found: Pass) -> list[tuple[str, int]]:
+    return [(edge.op, edge.operand) for pairs in found.edges for edge in pairs]
 
 
 # fmt: off
 def _of_calls(first: Pass, name: str, row: Row) -> Iterator[Mistake]:
     """Yield what goes wrong with the derivative of an activation: for all its calls, then for one."""
-    calls = [k for k, step in enumerate(first.steps) if step.name == name and step.is_call]
+    calls = [k for k in sorted(first.calls, reverse=True) if first.edges[k] and first.edges[k][0].op == name]
     write = f"Multiply by the derivative of {name} at its input."
-    yield row("inner-derivative", f"The derivative of {name} is missing at every call.", write, _with(calls,
-              lambda found, k: 1.0))
+
+    def at_calls(slope: Callable[[Pass, int, Edge], float], chosen: Sequence[int] = calls) -> Wrong:
+        return lambda found: found.changed(lambda k, edge: slope(found, k, edge) if k in chosen else edge.local)
+
+    yield row("inner-derivative", f"The derivative of {name} is missing at every call.", write,
+              at_calls(lambda found, k, edge: 1.0))
     for k in calls if len(calls) > 1 else ():
-        place = at(first.steps[k].result)
-        yield row("inner-derivative", f"The derivative of {name} is missing at one call{place}.", write,
-                  _with([k], lambda found, k: 1.0))
+        yield row("inner-derivative", f"The derivative of {name} is missing at one call{at(first.nodes[k])}.", write,
+                  at_calls(lambda found, k, edge: 1.0, [k]))
     if name in TASK_NAMES:
         task = task_named(name)
         yield row("input-form", f"The derivative of {name} is taken at its output.", "Take it at the input.",
-                  _with(calls, lambda found, k: flat(task.derivative((found.steps[k].result.data,)))[0]))
+                  at_calls(lambda found, k, edge: flat(task.derivative((found.nodes[k].data,)))[0]))
     if name in RIGHT and RIGHT[name].by_output:
         form = function_of(RIGHT[name].by_output)
         yield row("output-form", f"The derivative of {name}, {RIGHT[name].by_output}, is right for its output a; "
-                  "here a is the input.", f"Use a = {name}(z).", _with(calls,
-                   lambda found, k: form(0.0, found.steps[k].edges[0][0].data)))
+                  "here a is the input.", f"Use a = {name}(z).",
+                  at_calls(lambda found, k, edge: form(0.0, found.nodes[edge.operand].data)))
     for by in (1, -1) if len(calls) > 1 else ():
         other = dict(zip(calls, calls[by:] + calls[:by], strict=True))
         yield row("wrong-layer", f"The derivative of {name} is that of another layer or element.", "Check the index.",
-                  _with(calls, partial(lambda other, found, k: found.steps[other[k]].edges[0][1], other)))
+                  at_calls(partial(lambda other, found, k, edge: found.edges[other[k]][0].local, other)))
 
 
-def _with(chosen: Sequence[int], slope: Callable[[Pass, int], float]) -> Wrong:
-    """Return the gradient with other slopes at some steps."""
-    return lambda found: found.gradient(lambda k, place, right: slope(found, k) if k in chosen else right)
+def _of_an_edge(first: Pass, k: int, edge: Edge, row: Row) -> Iterator[Mistake]:
+    """Yield what goes wrong with one term of the chain rule."""
+    where = f"{edge.op}{at(first.nodes[k])}, operand {edge.place + 1}"
 
+    def at_edge(change: Callable[[Pass, Edge], float]) -> Wrong:
+        return lambda found: found.changed(
+            lambda n, e: change(found, e) if (n, e.place) == (k, edge.place) else e.local)
 
-def _of_an_edge(k: int, place: int, step: Step, row: Row) -> Iterator[Mistake]:
-    """Yield what goes wrong with one local derivative."""
-    where = f"{step.name}{at(step.result)}, operand {place + 1}"
-
-    def changed(change: Callable[[Step, float], float | None]) -> Wrong:
-        return lambda found: found.gradient(lambda n, p, x: change(found.steps[n], x) if (n, p) == (k, place) else x)
-
-    if not step.is_call and step.edges[place][1] != 1.0:
-        yield row("inner-derivative", f"A factor of the chain rule is missing: {where}.",
-                  "Multiply by the local derivative.",
-                  changed(lambda step, slope: 1.0))
-    yield row("local-sign", f"The sign of one local derivative is flipped: {where}.", "Flip it back.",
-              changed(lambda step, slope: -slope))
-    yield row("path", f"A contribution is missing: {where}.", "Add what flows along this path.",
-              changed(lambda step, slope: None))
-    yield row("double", f"A contribution is added twice: {where}.",
-              "Add it once.", changed(lambda step, slope: 2.0 * slope))
-    if step.name == "pow" and place == 0:
-        yield row("power-rule", f"The exponent is not lowered by 1: {where}.", "d(x**n)/dx is n * x**(n - 1).",
-                  changed(lambda step, slope: slope * step.edges[0][0].data))
-        yield row("power-rule", f"The exponent is lowered by 2: {where}.", "d(x**n)/dx is n * x**(n - 1).",
-                  changed(lambda step, slope: divide(slope, step.edges[0][0].data)))
-    if step.name == "mul" and len(step.edges) == 2:
+    for name, said, correction, change in TERMS:
+        if name != "inner-derivative" or (k not in first.calls and edge.local != 1.0):
+            yield row(name, f"Wrong is the term of the chain rule through {where}: {said}.", correction,
+                      at_edge(partial(lambda change, found, e: change(e.local), change)))
+    if edge.op == "pow" and edge.place == 0:
+        write = "d(x**n)/dx is n * x**(n - 1)."
+        yield row("power-rule", f"The exponent is not lowered by 1: {where}.", write,
+                  at_edge(lambda found, e: e.local * found.nodes[e.operand].data))
+        yield row("power-rule", f"The exponent is lowered by 2: {where}.", write,
+                  at_edge(lambda found, e: divide(e.local, found.nodes[e.operand].data)))
+    if edge.op == "mul" and len(first.edges[k]) == 2:
         yield row("product-rule", f"The factors of the product rule are swapped: {where}.", "d(u*v)/du is v.",
-                  changed(lambda step, slope: step.edges[1 - place][1]))
+                  at_edge(lambda found, e: found.edges[k][1 - e.place].local))

@@ -66,7 +66,7 @@ class Finding:
         elif self.error == math.inf:
             right = "differences show nothing but noise"
         elif self.verdict is Verdict.NOISE:
-            right = f"cannot tell: differences give {written(self.expected, 10)} ± {self.error:.0e}"
+            right = f"cannot tell it from {written(self.expected, 10)} ± {self.error:.0e}"
         else:
             right = f"{written(self.expected, 10)}" + (f" ± {self.error:.0e}" if self.error else "") + " is right"
         if self.claimed is None and math.isnan(self.expected):

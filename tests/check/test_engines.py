@@ -22,7 +22,7 @@ from autograd_mini.check.child import examined, loaded, told
 from autograd_mini.check.engines import check_engine
 from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
 from autograd_mini.check.programs import Limits
-from autograd_mini.check.sweeps import WALKS, gradients, right
+from autograd_mini.check.sweeps import WALKS, gradients
 from tests.check import engines
 from tests.check.engines import planted
 from tests.effort import effort
@@ -318,7 +318,7 @@ def test_micrograd_hands_on_stale_gradients():
     assert (x.grad, example.theirs[0], example.right[0]) == (3, 3.0, 2.0)
     assert example.program[2:] == ("a = x + y", "b = a + y", "b.backward()", "b.backward()")
     assert example.sentence.startswith("x.grad is 3, and 2 is right. On the way back, a.grad is wrong first: 2 instead")
-    assert {remark.name for remark in report.remarks} - {"set-order"} == {"recursion-limit"}  # addresses decide
+    assert {remark.name for remark in report.remarks} == {"recursion-limit"}
     wrong = [finding for finding in report.findings if finding.verdict == "FAIL"]
     assert all(finding.where.count("backward()") == 2 for finding in wrong)
     with pytest.raises(AssertionError, match="stale-interior"):
@@ -331,7 +331,7 @@ def test_other_names_are_found():
     report = check_engine(engines.Scalar)
     assert [example.program[1] for example in report.examples] == ["a = x.log()"]
     assert report.examples[0].sentence.startswith("x.log() gives 1.0986126220013874, and 1.0986122886681098 is right")
-    assert report.mistakes[0].sentence.startswith("It computes log of x + 1e-06")
+    assert report.mistakes[0].sentence.startswith("In log: It is log(x + 1e-6)")
     assert {remark.name for remark in report.remarks} == {"missing", "recursion-limit"}
 
 
@@ -415,28 +415,6 @@ def test_what_raises_in_backward_is_no_missing_operation():
     assert check_engine(Exiting).verdict == "NOISE"
 
 
-def test_zero_grad_must_clear():
-    """If numbers have a zero_grad(), the gradient is 0 or None after it."""
-
-    class Clearing(engines.Value):
-        def zero_grad(self):
-            self.grad = None
-
-    class Forgetting(engines.Value):
-        def zero_grad(self):
-            self.gradient = 0.0
-
-    class Strict(engines.Value):
-        def zero_grad(self, nodes):
-            raise AssertionError
-
-    assert check_engine(Clearing).ok
-    assert check_engine(Strict).ok
-    report = check_engine(Forgetting)
-    assert (report.verdict, report.mistakes[0].name) == ("FAIL", "zero-grad")
-    assert "After a.zero_grad(), a.grad is 1, and 0 is right." in str(report)
-
-
 def test_backward_may_take_the_gradient():
     """`backward(gradient)` without a default gets 1.0."""
 
@@ -479,22 +457,8 @@ def test_power_has_known_mistakes_of_its_own():
         assert "x ** y is " in mistake.sentence
 
 
-def test_an_order_that_changes_from_run_to_run_is_noticed():
-    """Here the operands are shuffled, as a set does by the addresses of its members."""
-    chance = random.Random(0)
-
-    class Shuffled(engines.Value):
-        def sorted(self):
-            for node in super().sorted():
-                node.edges = tuple(chance.sample(node.edges, len(node.edges)))
-            return super().sorted()
-
-    report = check_engine(Shuffled)
-    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"set-order"})
-
-
-def test_recursion_and_paths_are_limits():
-    """A recursive sort fails on deep graphs and one along all paths on wide ones; neither makes numbers wrong."""
+def test_recursion_is_a_limit():
+    """A recursive sort fails on deep graphs, which makes no number wrong."""
 
     class Recursive(engines.Value):
         def sorted(self, found=None):
@@ -505,21 +469,8 @@ def test_recursion_and_paths_are_limits():
             found[self] = None
             return [*found]
 
-    class Paths(engines.Value):
-        def backward(self):
-            for node in self.sorted():
-                if node.edges:
-                    node.grad = 0.0
-            waiting = [(self, 1.0)]
-            while waiting:
-                node, gradient = waiting.pop()
-                node.grad += gradient
-                waiting += [(operand, gradient * local) for operand, local in node.edges]
-
     report = check_engine(Recursive)
     assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"recursion-limit"})
-    report = check_engine(Paths, seconds=0.8)
-    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"every-path"})
 
 
 def test_an_engine_that_hangs_is_interrupted():
@@ -538,7 +489,7 @@ def test_an_engine_that_hangs_is_interrupted():
 
 
 def test_an_engine_that_prints_is_not_heard(capsys):
-    """What it prints is counted and dropped."""
+    """What it prints is dropped."""
 
     class Loud(engines.Value):
         def hand(self, edge):
@@ -548,7 +499,6 @@ def test_an_engine_that_prints_is_not_heard(capsys):
     report = check_engine(Loud)
     assert report.ok
     assert capsys.readouterr().out == ""
-    assert "It printed" in str(report)
 
 
 @pytest.mark.parametrize(
@@ -587,7 +537,7 @@ def test_the_right_walk_is_that_of_this_package():
     for given in random_graphs(operations, effort(100, 2000), seed=5):
         roots = (len(given) - 1, random.Random(len(given)).randrange(len(given.leaves), len(given)), len(given) - 1)
         twice = Graph(given.leaves, given.steps, roots)
-        found, nodes = right(twice), nodes_of(twice)
+        found, nodes = gradients(twice.edges, roots), nodes_of(twice)
         for place in range(len(given.leaves)):
             assert found[place] == pytest.approx(nodes[place].grad, rel=1e-9, abs=1e-12)
 
@@ -600,8 +550,8 @@ def test_walks_are_told_apart():
             if one.mistake is not other.mistake:
                 assert any(
                     all(
-                        gradients(case, one.do, "+=", "restart", mirrored)
-                        != gradients(case, other.do, "+=", "restart", way)
+                        gradients(case.edges, walk=one.do, mirrored=mirrored)
+                        != gradients(case.edges, walk=other.do, mirrored=way)
                         for way in (False, True)
                     )
                     for case in cases
