@@ -151,7 +151,8 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
     yield Mistake("input-form", "It is right if you pass the input; here it got the output of the function.", "",
                   _derivative_of(task, lambda case: case.values[0]))
     for text, why in WRONG_SLOPES.get(task.name, {}).items():
-        yield Mistake("formula", f"It is {text}: {why}.", "", _of_text(text))
+        yield Mistake("precedence" if why.startswith("precedence") else "formula", f"It is {text}: {why}.", "",
+                      _of_text(text))
     for text, why in WRONG_VALUES.get(task.name, {}).items():
         wrong, advice = task_of(function_of(text), (), text), f"Correct the function first: {why}."
         yield Mistake("forward", f"It belongs to another function: {task.name}(x) is computed as {text}.", advice,

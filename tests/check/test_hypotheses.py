@@ -233,7 +233,7 @@ PLANTED = [
     ("wrong-layer", two_elements, lambda xs: [slope_of_sigmoid(xs[1]), 2 * slope_of_sigmoid(xs[0])], PAIRS),
     ("precedence", "softmax", lambda z: [[(i == j) * a - b for j, b in enumerate(softmax(z))]
                                          for i, a in enumerate(softmax(z))], None),
-    ("formula", "sigmoid", lambda x: am.sigmoid(x) * 1 - am.sigmoid(x), None),
+    ("precedence", "sigmoid", lambda x: am.sigmoid(x) * 1 - am.sigmoid(x), None),
     ("extra-derivative", "binary_cross_entropy",
      lambda z, t: (am.sigmoid(z) - t) * am.sigmoid(z) * (1 - am.sigmoid(z)), None),
     ("extra-derivative", "cross_entropy", by_class(lambda a, t: (a - t) * a * (1 - a)), None),
