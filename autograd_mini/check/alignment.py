@@ -16,6 +16,7 @@ from typing import NamedTuple
 from autograd_mini.check.answers import NUMBER, RIGHT, UNKNOWN, WRONG
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.precision import Precision
+from autograd_mini.check.sweeps import TERMS
 from autograd_mini.check.tasks import Task, task_named
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, propagate, topological_order
@@ -62,8 +63,10 @@ def check_trace(name: str, text: str) -> Alignment:
         words = re.split(r"[\s=:,;.(]+", re.sub(r"\[.*?\]|\(.*?\)", "", line.name))
         if any(NUMBER.fullmatch(word) for word in words) or re.fullmatch(_GRADIENT, words[-1], re.IGNORECASE):
             raise _unread(line.line, text)
-    root = graph_of(name) if is_script(name) else _graph_of_task(task_named(name), printed)
-    found = Alignment(root, printed, of_program.get() if is_script(name) else ())
+    if is_script(name):
+        found = Alignment(graph_of(name), printed, of_program.get())
+    else:
+        found = Alignment(*_graph_of_task(task_named(name), printed), ())
     for line in printed:
         if found.is_gradient(line.name):
             raise _unread(line.line, text)
@@ -82,20 +85,23 @@ def is_script(name: str) -> bool:
     return name.partition(":")[0].endswith(".py")
 
 
-def _graph_of_task(task: Task, printed: Sequence[Printed]) -> Value:
-    """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument."""
-    stems = itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))
-    groups = [[Value(float(line.value), name=line.name) for line in lines] for _, lines in stems]
+def _graph_of_task(task: Task, printed: Sequence[Printed]) -> tuple[Value, list[Printed]]:
+    """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument.
+
+    Only the first argument is differentiated by; the others are constants, and their lines are not among those left.
+    """
+    groups = [[*lines] for _, lines in itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))]
     first, *others = [isinstance(x, list) for x in task.points[0]]
     if len(groups) <= len(others):
         raise DataError(f"The inputs of {task.name} come first, such as: z0 2.0, and z1 1.0 in the next line. {_FORM}")
-    constants = [[leaf.data for leaf in group] for group in groups[1:]]
-    rest = [xs if is_list else xs[0] for is_list, xs in zip(others, constants, strict=False)]
-    root = task.function(groups[0] if first else groups[0][0], *rest)
+    leaves = [Value(float(line.value), name=line.name) for line in groups[0]]
+    constants = [[float(line.value) for line in group] for group in groups[1 : 1 + len(others)]]
+    rest = [xs if is_list else xs[0] for is_list, xs in zip(others, constants, strict=True)]
+    root = task.function(leaves if first else leaves[0], *rest)
     if not isinstance(root, Value):
         raise ArgumentError(f"{task.name} has several results.", "Write a script that computes one number from them.")
     root.name = printed[-1].name
-    return root
+    return root, [*groups[0], *itertools.chain(*groups[1 + len(others) :])]
 
 
 class _Term(NamedTuple):
@@ -185,7 +191,8 @@ class Alignment:
         """Go forwards and then backwards through the graph, up to the first number that diverges."""
         yield f"{counted(len(self.found), 'printed line')} found in the computation."
         if left_out := [line.name for line in printed if line not in self.found.values()]:
-            yield f"No number here is called so or is equal: {', '.join(left_out[:_MOST])}."
+            self.status, more = UNKNOWN, f", and {len(left_out) - _MOST} more" * (len(left_out) > _MOST)
+            yield f"Not checked, because no number here is called so or is equal: {', '.join(left_out[:_MOST])}{more}."
         for node in self._names.order:
             if node in self.found and not self._agrees(self.found[node].value, node.data):
                 self.node, self.status = node, WRONG
@@ -257,15 +264,12 @@ class Alignment:
         """Yield what the gradient would be with a mistake in one term, the term, and the mistake."""
         for term in terms:
             rest = self._expected[node] - term.product
-            yield rest - term.product, term, "its sign is flipped."
-            yield rest + term.upstream, term, "it is not multiplied by the local derivative (the inner derivative)."
+            if term is terms[0] and len(terms) > 1:  # the last to arrive
+                yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
+            for name, said, correction, change in TERMS:
+                if name != "path" or len(terms) > 1:
+                    yield rest + term.upstream * change(term.local), term, f"{said}. {correction}"
             yield rest + term.local, term, "it is not multiplied by what arrives from above."
-            if len(terms) > 1:
-                if term is terms[0]:  # the last to arrive
-                    yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
-                yield rest, term, "it is missing. Every use adds a term."
-            yield rest + 2.0 * term.product, term, "it is counted twice, or has a factor of 2 too many."
-            yield rest + 0.5 * term.product, term, "it lacks a factor of 2."
             early = f"{self._names.label(term.user)} has handed on before all had arrived: visit it later."
             for part in self._terms(term.user):
                 yield rest + (term.upstream - part.product) * term.local, term, early

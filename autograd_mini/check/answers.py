@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.precision import Precision, single
+from autograd_mini.check.precision import Precision
 from autograd_mini.check.programs import Limits, Outcome, run
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.check.vectors import one_line
@@ -93,19 +93,9 @@ class Answers:
         """Diagnose numbers that may have few digits: those that agree so far have become the right ones."""
         task, digits = self.task, self.precision.digits
         points, claims = [self.points[i] for i in self.of(quantity)], [*self.of(quantity).values()]
-        report = diagnose(task, points, claims, quantity)
+        report = diagnose(task, points, claims, quantity, is_single=self.precision.is_single)
         if report.ok or digits == 17:
             return report
-        if self.precision.is_single:
-            pairs = zip(flat(claims), flat([getattr(task, quantity)(point) for point in points]), strict=True)
-            nearest = [
-                single(x - max(-bar, min(bar, x - right)))
-                for x, right in pairs
-                for bar in [self.precision.rounding(repr(x))]
-            ]
-            by_single = diagnose(task, points, trees.rebuilt(claims, iter(nearest)), quantity)
-            if by_single.ok:
-                return by_single
         telling = [i for i, claim in enumerate(claims) if all(abs(x) >= self.precision.least for x in flat(claim))]
         if not telling:
             return report
@@ -169,7 +159,7 @@ def read(text: str, task: Task, was_asked: bool = False) -> Answers:
     lines = [
         line
         for line in _lines(text.replace("−", "-").lstrip("\ufeff"))
-        if task.name in line.parts.get(TASK, [task.name])
+        if line.parts and task.name in line.parts.get(TASK, [task.name])
     ]
     if not lines:
         raise DataError(f"There are no numbers for {task.name} in what was given.")

@@ -48,11 +48,13 @@ def diagnose(
     claimed: Sequence[Any],
     quantity: Quantity = "derivative",
     digits: int = 17,
+    is_single: bool = False,
 ) -> Diagnosis:
     """Judge numbers that are claimed to be the derivatives, or the values, of a task at points.
 
     `claimed` has one entry per point: a number, a list, or a matrix (nested lists); None where there is no answer. If
-    numbers were printed with few `digits`, they are compared in so many digits.
+    numbers were printed with few `digits`, they are compared in so many digits; if `is_single`, they may have been
+    computed in float32 even if they are not numbers of float32 as they are printed.
     """
     if len(points) != len(claimed) or not points:
         raise ArgumentError(f"There are {counted(len(claimed), 'answer')} for {counted(len(points), 'point')}.",
@@ -62,17 +64,23 @@ def diagnose(
         cases.append(Case(task, point, tuple(cases)))
     answers = [None if answer is None else flat(answer) for answer in claimed]
     is_whole = all(type(x) is int for answer in claimed for _, x in trees.numbers(answer))
-    return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits), is_whole).diagnosis()
+    return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits), is_whole, is_single).diagnosis()
 
 
 class _Judgement:
     """Numbers beside the right ones."""
 
     def __init__(
-        self, cases: list[Case], claimed: list[Numbers | None], quantity: str, printed: float, is_whole: bool
+        self,
+        cases: list[Case],
+        claimed: list[Numbers | None],
+        quantity: str,
+        printed: float,  # how far off printed numbers may be, relatively
+        is_whole: bool,  # whether all are of type int
+        is_single: bool,
     ) -> None:
-        self.cases, self.claimed, self.quantity = cases, claimed, quantity
-        self.printed, self.is_whole = printed, is_whole  # relative; are all numbers of type int?
+        self.cases, self.claimed, self.quantity, self.printed = cases, claimed, quantity, printed
+        self.is_whole, self.is_single = is_whole, is_single
         self.is_slope = quantity == "derivative"
         self.right = [case.slopes if self.is_slope else case.values for case in cases]
         self.errors = [case.task.errors(case.point) if self.is_slope else [0.0] * len(case.values) for case in cases]
@@ -239,7 +247,7 @@ class _Judgement:
         if not any(self._claim(k, i) for k, i in self.wrong):
             return False  # zeros are no sign of any precision
         numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
-        return all(single(x) == x for x in numbers if abs(x) < 3e38)
+        return self.is_single or all(single(x) == x for x in numbers if abs(x) < 3e38)
 
     def _overflow(self) -> list[Named]:
         """Return the reason if all wrong numbers are not even finite, or only rounded, as in float32."""

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograd_mini.check.differences import Estimate, by_operand, differentiate, judge, order_of
+from autograd_mini.check.differences import Estimate, differentiate, judge, order_of
 from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
-from autograd_mini.core.row import ZERO, as_number, operand_error
-from autograd_mini.core.sweep import topological_order
+from autograd_mini.core.row import as_number, operand_error
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.notation.text import number as written
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import jvp, names_of, vjp
 from autograd_mini.transforms.detached import no_grad
@@ -124,7 +122,6 @@ class _Checked:
                           remark="f returns different numbers for the same input, so differences say nothing: "
                           "fix its random numbers, and let it change none of its arguments.")  # fmt: skip
             return
-        rules: list[str] | None = None
         for i, (path, x) in enumerate(self.inputs):
             moved: dict[float, list[float]] = {}
 
@@ -145,9 +142,6 @@ class _Checked:
             verdict = worst(each.verdict for each in found)
             chosen = next((each for each in found if each.verdict is verdict), None)
             if chosen is not None:
-                if verdict is Verdict.FAIL:
-                    rules = self._wrong_rules() if rules is None else rules
-                    chosen = replace(chosen, remark="\n        ".join([chosen.remark, *rules]))
                 yield chosen
         if "rev" in modes:
             yield from self._nonlinear()
@@ -174,18 +168,6 @@ class _Checked:
             if two != -2.0 * one and math.isfinite(one) and abs(one) > 1e-300:
                 yield Finding(path, Verdict.FAIL, two, -2.0 * one, remark="The gradient for a seed of -2 should be -2 "
                               "times that for a seed of 1: a derivative is linear in its seed.")  # fmt: skip
-
-    def _wrong_rules(self) -> list[str]:
-        """Return which of the user's primitives have a wrong rule, each with its numbers."""
-        leaves = [Value(x) for _, x in self.inputs]
-        arguments = iter(leaves)
-        result = self.f(*[trees.rebuilt(arg, arguments) for arg in self.args])
-        found: dict[str, str] = {}
-        for root in [y for _, y in trees.numbers(result) if is_node(y)]:
-            for node in topological_order(root):
-                if node._row is not None and node._row.is_users and node.op not in found:
-                    found.update((str(node.op), text) for text in _wrong_slopes(node))
-        return list(found.values())
 
 
 def _flat(tree: Any) -> list[float]:
@@ -221,15 +203,3 @@ def _remark(claimed: float, estimate: Estimate, mode: str) -> str:
         return by
     return (f"{by} Differences do not approach it as steps get smaller (observed order {order + 0.0:.1f}); "
             "they approach a right derivative with the square of the step (order 2).")  # fmt: skip
-
-
-def _wrong_slopes(node: Any) -> Iterator[str]:
-    """Yield a sentence for every local derivative of a node that contradicts its function."""
-    numbers = [x.data if is_node(x) else x for x in node.operands]
-    for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
-        derivative = 0.0 if partial is ZERO else float(partial)
-        if is_node(operand) and judge(derivative, estimate := by_operand(node._row.function, numbers, place)) == "FAIL":
-            call = f"{node.op}({', '.join([written(x, 6) for x in numbers])})"
-            by = f" by operand {place + 1}" if len(numbers) > 1 else ""
-            yield (f"The rule of {node.op!r} is wrong: at {call} it gives the slope {written(derivative, 6)}{by}, and "
-                   f"differences of its function give {written(estimate.slope, 6)}.")  # fmt: skip

@@ -43,7 +43,8 @@ def lines(*columns, between=" "):
         "\n".join(f"input {x} value {v} gradient: {d}" for x, v, d in ROWS),
         "\n".join(f"x = {x}, y = {v}, dy/dx = {d}" for x, v, d in ROWS),
         "\n".join(str([x, v, d]) for x, v, d in ROWS),
-        json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in ROWS]),
+        "\n".join(json.dumps({"input": x, "value": v, "derivative": d}) for x, v, d in ROWS),
+        json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in ROWS], indent=1),
         json.dumps([{"task": "relu", "input": 1, "value": 7}, *({"x": x, "y": v, "slope": d} for x, v, d in ROWS)]),
         "task,input,value,derivative\nrelu,1,1,1\n" + "\n".join(f"tanh,{x},{v},{d}" for x, v, d in ROWS),
         lines(X, V, D).replace("-", "−"),
@@ -63,6 +64,7 @@ def test_results_alone_are_in_the_order_of_the_vectors():
         right = [getattr(TANH, quantity)(point) for point in TANH.points]
         for text in ("\n".join(map(repr, right)), " ".join(map(repr, right)), json.dumps(right)):
             found = read(text, TANH)
+            assert f"The numbers have no names; they were read as {quantity}." in str(found)
             assert getattr(found, quantity) == right
             assert found.points == [*TANH.points]
             assert found.of("derivative" if quantity == "value" else "value") == {}
@@ -314,7 +316,7 @@ ASKED = (
         ("softmax", "*xs, *s", UNKNOWN, "has 6 numbers for 1.0 2.0 3.0. Print the value (3), the derivative (9)"),
         ("softmax", "*xs, *[a * ((i == j) - b) for i, a in enumerate(s) for j, b in enumerate(s)]", WRONG, "value at"),
         ("tanh", "x, t, d", UNKNOWN, "Line 1 has 3 numbers for 0.5. Print the value (1), the derivative (1), or both"),
-        ("tanh", "d, t", WRONG, "The two columns are swapped."),
+        ("tanh", "d, t", WRONG, "It is the derivative, not the value."),
         ("tanh", "nan, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.4621171573 is right"),
         ("tanh", "t, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.786447733 is right"),
         ("tanh", "nan", WRONG, "FAIL    tanh at 0.5: nan"),

@@ -238,9 +238,8 @@ PLANTED = [
      lambda z, t: (am.sigmoid(z) - t) * am.sigmoid(z) * (1 - am.sigmoid(z)), None),
     ("extra-derivative", "cross_entropy", by_class(lambda a, t: (a - t) * a * (1 - a)), None),
     ("extra-derivative, sign", "cross_entropy", by_class(lambda a, t: (t - a) * a * (1 - a)), None),
-    ("mean-for-sum, sign", "cross_entropy", changed("cross_entropy", lambda numbers, n: [-x / n for x in numbers]), None),
-    ("mean-for-sum, sign", "logsumexp", changed("logsumexp", lambda numbers, n: [-x / n for x in numbers]), None),
-    ("mean-for-sum, sign", "dot", changed("dot", lambda numbers, n: [-x / n for x in numbers]), None),
+    *[("mean-for-sum, sign", name, changed(name, lambda numbers, n: [-x / n for x in numbers]), None)
+      for name in ("cross_entropy", "logsumexp", "dot")],
     ("sum-for-mean, sign", "mse", changed("mse", lambda numbers, n: [-n * x for x in numbers]), None),
     ("running-sum", "softmax", lambda z: jacobian(running_sum(z)), None),
     ("running-sum", "cross_entropy", lambda z, t: loss_gradient(running_sum(z), t), None),
