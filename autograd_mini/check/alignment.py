@@ -34,6 +34,7 @@ _LINE = re.compile(
     rf"(?:[\s,;|(]+(?:(?:{_GRADIENT})[\s=:]+)?({NUMBER.pattern}))?[\s)]*",
     re.IGNORECASE,
 )
+_WORDS = re.compile(r"[\s=:,;|.()\[\]{}\"']+")
 _FORM = "Print one line for each intermediate number: name value gradient."
 _MOST = 5  # names in a sentence
 
@@ -55,29 +56,19 @@ def check_trace(name: str, text: str) -> Alignment:
         DataError: no line has the right form, or the inputs of the task are not among them.
         ScriptError: the script fails.
     """
-    matches = [(i, _LINE.fullmatch(line)) for i, line in enumerate(text.replace("−", "-").splitlines(), 1)]
-    printed = [Printed(i, *match.groups()) for i, match in matches if match is not None]
+    lines = text.replace("−", "-").splitlines()
+    matches = [_LINE.fullmatch(line) for line in lines]
+    printed = [Printed(i, *match.groups()) for i, match in enumerate(matches, 1) if match is not None]
     if not printed:
         raise DataError(f"There is no such line. {_FORM}")
-    for line in printed:
-        words = re.split(r"[\s=:,;.(]+", re.sub(r"\[.*?\]|\(.*?\)", "", line.name))
-        if any(NUMBER.fullmatch(word) for word in words) or re.fullmatch(_GRADIENT, words[-1], re.IGNORECASE):
-            raise _unread(line.line, text)
     if is_script(name):
         found = Alignment(graph_of(name), printed, of_program.get())
     else:
         found = Alignment(*_graph_of_task(task_named(name), printed), ())
-    for line in printed:
-        if found.is_gradient(line.name):
-            raise _unread(line.line, text)
-    for i, match in matches:
-        if (match is None or " " in match[1]) and found.is_missing(text.splitlines()[i - 1]):
-            raise _unread(i, text)
+    for i, (line, match) in enumerate(zip(lines, matches, strict=True), 1):
+        if found.is_unclear(line, match and match[1]):
+            raise DataError(f"Line {i} cannot be read: {shown(line)}. {_FORM}")
     return found
-
-
-def _unread(i: int, text: str) -> DataError:
-    return DataError(f"Line {i} cannot be read: {shown(text.splitlines()[i - 1])}. {_FORM}")
 
 
 def is_script(name: str) -> bool:
@@ -145,20 +136,25 @@ class Alignment:
     def __repr__(self) -> str:
         return self._text
 
-    def is_gradient(self, name: str) -> bool:
-        """Return True for what a program may call the gradient of a node: w_grad, dw, dloss/dw."""
-        bare = re.sub(f"^(?:{_GRADIENT})(?=[\\W_])|(?<=[\\W_])(?:{_GRADIENT})$", "", name, flags=re.IGNORECASE)
-        plain = _plain(name)
-        if plain in self._called:
-            return False
-        return bare != name or (plain[:1] == "d" and any(plain.endswith(f"d{called}") for called in self._called))
+    def is_unclear(self, line: str, name: str | None) -> bool:
+        """Return True for a line that seems to be about a node but does not say so in the form that is asked for.
 
-    def is_missing(self, text: str) -> bool:
-        """Return True if a line with numbers, of another form, names a node at its beginning that is not found."""
-        words = [word for word in re.split(r"[\s=:,;|()\[\]{}\"']+", text) if word]
-        names = [word for word in words if not NUMBER.fullmatch(word)][:2]  # such as "name": "loss"
-        nodes = [self._called.get(_plain(name), []) for name in names]
-        return len(names) < len(words) and any(found and self.found.keys().isdisjoint(found) for found in nodes)
+        It is of another form and begins with the name of a node that is not found; or its name holds a number, or may
+        be that of a gradient: w_grad, dw, dloss/dw.
+        """
+        if name is None or " " in name:
+            words = [word for word in re.split(r"[\s=:,;|()\[\]{}\"']+", line) if word]
+            names = [word for word in words if not NUMBER.fullmatch(word)][:2]  # such as "name": "loss"
+            nodes = [self._called.get(_plain(word), []) for word in names]
+            if len(names) < len(words) and any(found and self.found.keys().isdisjoint(found) for found in nodes):
+                return True
+        if name is None or (plain := _plain(name)) in self._called:
+            return False
+        words = [word for word in _WORDS.split(re.sub(r"\[.*?\]|\(.*?\)", "", name)) if word]
+        parts = [part for word in words for part in word.split("_")]
+        is_number = any(map(NUMBER.fullmatch, words))
+        is_slope = any(re.fullmatch(_GRADIENT, part, re.IGNORECASE) for part in (parts[0], parts[-1]))
+        return is_number or is_slope or (plain[:1] == "d" and any(plain.endswith(f"d{n}") for n in self._called))
 
     def _match(self, printed: Sequence[Printed]) -> None:
         for node in self._names.order:
