@@ -2,7 +2,7 @@
 
 A program in any language prints `name value [gradient]`, one a line. Lines are matched with nodes by name, then by
 value; the first number that diverges is named, with the term of the chain rule that is wrong. Not here: stepping
-through the computation (`debug`). Read next: `check.submission`.
+through the computation (`debug`). Read next: `check.grading`.
 """
 
 from __future__ import annotations

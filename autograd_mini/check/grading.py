@@ -2,7 +2,7 @@
 
 This is no sandbox: a submission can read your files and use the network. Do not grade code that you would not run.
 Grades are written as a table, JSON, CSV, or what Gradescope and PrairieLearn read. Not here: what the process of a
-submission does (`submission`). Read next: `drawing`.
+submission does (`child`). Read next: `drawing`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import shutil
-import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.check import child, submission
+from autograd_mini.check import child
 from autograd_mini.check.answers import QUANTITIES, RIGHT, Answers, answered, asked, short
 from autograd_mini.check.diagnosis import Quantity
 from autograd_mini.check.programs import Limits, run
@@ -188,9 +187,7 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
         both = [asked(asks, command(task.run), limits, copy)] * 2
     else:
         derivatives = (task.derivative or _DERIVATIVES.format(task.name)).split()
-        question = {"file": file, "value": [task.value or task.name], "derivative": derivatives}
-        given = "".join(json.dumps(entry) + "\n" for entry in (question, *asks.points))
-        outcome = run([sys.executable, str(submission.__file__)], given, limits, copy)
+        outcome = child.answers(file, [[task.value or task.name], derivatives], asks.points, limits, copy)
         lines, half = outcome.output.splitlines(keepends=True), len(asks.points)
         both = [answered(asks, outcome._replace(output="".join(part))) for part in (lines[:half], lines[half:])]
     return [_part(task, *pair, pictures) for pair in zip(both, QUANTITIES, strict=True)]
