@@ -316,7 +316,7 @@ def _check_engine(options: argparse.Namespace) -> int:
     if options.output is not None and result.svg:
         files.write(options.output, result.svg)
         say(str(options.output))
-    return result.status
+    return result.verdict.status
 
 
 def _draw(options: argparse.Namespace) -> None:
@@ -352,7 +352,7 @@ def _vectors(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from autograd_mini.check import alignment, answers
+    from autograd_mini.check import alignment, answers, verdicts
     from autograd_mini.check.programs import Limits
     from autograd_mini.check.tasks import task_named
 
@@ -363,7 +363,7 @@ def _check(options: argparse.Namespace) -> int:
         found = source.answers(task_named(options.task))
     except AutogradError as error:
         complain(sentences(error))
-        return answers.UNKNOWN
+        return verdicts.UNKNOWN
     say(str(found))
     return found.status
 

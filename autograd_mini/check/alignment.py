@@ -13,11 +13,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autograd_mini.check.answers import NUMBER, RIGHT, UNKNOWN, WRONG
+from autograd_mini.check.answers import NUMBER
 from autograd_mini.check.diagnosis import diagnose
 from autograd_mini.check.precision import Precision
 from autograd_mini.check.sweeps import TERMS
 from autograd_mini.check.tasks import Task, task_named
+from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, propagate, topological_order
 from autograd_mini.engine import Value

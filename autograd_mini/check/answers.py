@@ -25,12 +25,11 @@ from autograd_mini.check.precision import Precision
 from autograd_mini.check.programs import Limits, Outcome, run
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.check.vectors import one_line
-from autograd_mini.check.verdicts import Diagnosis
+from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG, Diagnosis
 from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
 from autograd_mini.output.streams import reason
 from autograd_mini.transforms import trees
 
-RIGHT, WRONG, UNKNOWN = 0, 1, 2  # the exit status of a command
 _TELLING = 5  # fewer numbers look like the noise of some step of differences
 QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
 INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK, OTHER = "input", *QUANTITIES, "argument", "error", "task", "other"

@@ -31,11 +31,6 @@ class Result(NamedTuple):
     text: str
     svg: str = ""
 
-    @property
-    def status(self) -> int:
-        """The exit status of the command: 0 right, 1 wrong, 2 cannot tell."""
-        return {Verdict.PASS: 0, Verdict.KINK: 0, Verdict.FAIL: 1}.get(self.verdict, 2)
-
 
 def examined(target: str, limits: Limits, folder: Path | None = None) -> Result:
     """Examine the class that a target such as "engine.py:Value" names, started in a folder and within limits."""

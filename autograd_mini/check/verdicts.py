@@ -16,6 +16,8 @@ from enum import StrEnum
 from autograd_mini.notation.text import number as written
 from autograd_mini.output.streams import columns, printable_lines, wrapped
 
+RIGHT, WRONG, UNKNOWN = 0, 1, 2  # exit statuses
+
 
 class Verdict(StrEnum):
     """What can be said about a derivative."""
@@ -25,6 +27,11 @@ class Verdict(StrEnum):
     NOISE = "NOISE"  # cannot tell: rounding hides the difference
     DOMAIN = "DOMAIN"  # the function has no value there
     FAIL = "FAIL"  # it is wrong
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that finds this."""
+        return {Verdict.PASS: RIGHT, Verdict.KINK: RIGHT, Verdict.FAIL: WRONG}.get(self, UNKNOWN)
 
 
 # The verdict of several numbers is the worst of them.

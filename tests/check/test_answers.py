@@ -13,9 +13,10 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.check import vectors
-from autograd_mini.check.answers import RIGHT, UNKNOWN, WRONG, Answers, Source, read
+from autograd_mini.check.answers import Answers, Source, read
 from autograd_mini.check.programs import Limits
 from autograd_mini.check.tasks import TASK_NAMES, task_named
+from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG
 from autograd_mini.cli import main
 from tests.effort import effort
 

@@ -668,7 +668,7 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
     result = examined(f"{file}:Value", Limits(1.0))
-    assert (result.status, result.verdict) == (2, "NOISE")
+    assert (result.verdict.status, result.verdict) == (2, "NOISE")
     assert result.text.endswith("cannot tell. It did not end within 1 s and was stopped.")
     time.sleep(1.2)
     assert not (tmp_path / "late").exists()
