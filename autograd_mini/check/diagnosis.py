@@ -61,7 +61,7 @@ def diagnose(
                             "Give one answer per point, and at least one point.")  # fmt: skip
     cases: list[Case] = []
     for point in points:
-        cases.append(Case(task, point, tuple(cases)))
+        cases.append(Case(task, point, quantity, tuple(cases)))
     answers = [None if answer is None else flat(answer) for answer in claimed]
     is_whole = all(type(x) is int for answer in claimed for _, x in trees.numbers(answer))
     return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits), is_whole, is_single).diagnosis()
@@ -82,7 +82,7 @@ class _Judgement:
         self.cases, self.claimed, self.quantity, self.printed = cases, claimed, quantity, printed
         self.is_whole, self.is_single = is_whole, is_single
         self.is_slope = quantity == "derivative"
-        self.right = [case.slopes if self.is_slope else case.values for case in cases]
+        self.right = [case.right for case in cases]
         self.errors = [case.task.errors(case.point) if self.is_slope else [0.0] * len(case.values) for case in cases]
         largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
         # What a naive formula rounds is about as large as this.

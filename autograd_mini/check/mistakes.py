@@ -28,11 +28,12 @@ SIMPLEST = 7  # rows: the sign and factors
 class Case:
     """One point, with the numbers that are right there, as flat lists; `before` holds the points before it."""
 
-    def __init__(self, task: Task, point: Point, before: tuple[Case, ...] = ()) -> None:
+    def __init__(self, task: Task, point: Point, quantity: str, before: tuple[Case, ...] = ()) -> None:
         self.task, self.point, self.before = task, point, before
         self.xs = flat(point[0])
         self.targets = flat(point[1]) if len(point) > 1 else []
         self.values, self.slopes = flat(task.value(point)), flat(task.derivative(point))  # a Jacobian row by row
+        self.right = self.slopes if quantity == "derivative" else self.values
         self.is_number = trees.is_number(point[0]) and len(self.values) == 1
 
     @property
@@ -71,11 +72,12 @@ def _of_slopes(first: Case) -> Iterator[Mistake]:
     yield from _FACTORS
     of_a_list = _of_a_matrix() if len(first.values) > 1 else _of_a_gradient(task)
     yield from _of_a_number(task) if first.is_number else of_a_list
+    yield Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values)
     yield from _OF_ANY
 
 
 def _scaled(factor: float) -> Applied:
-    return lambda case: [factor * slope for slope in case.slopes]
+    return lambda case: [factor * x for x in case.right]
 
 
 def constant_factor(factor: float) -> Mistake | None:
@@ -83,48 +85,46 @@ def constant_factor(factor: float) -> Mistake | None:
     text = written(factor, 6)
     if not math.isfinite(factor) or float(f"{factor:.5e}") in (0.0, 1.0):
         return None
-    return Mistake("factor", f"It is {text} times the derivative, everywhere.", f"Divide by {text}.", _scaled(factor))
+    return Mistake("factor", f"It is {text} times what is right, everywhere.", f"Divide by {text}.", _scaled(factor))
 
 
 _SIGNS = {name: f"Write {right_formula(name)}: a - t, not t - a." for name in ("cross_entropy", "binary_cross_entropy")}
 _FACTORS = (
-    Mistake("factor", "A factor 2 is missing: it is half the derivative.", "", _scaled(0.5)),
-    Mistake("factor", "It is twice the derivative: a factor 2 too many, or a contribution that is added twice.", "",
+    Mistake("factor", "A factor 2 is missing: it is half of what is right.", "", _scaled(0.5)),
+    Mistake("factor", "It is twice what is right: a factor 2 too many, or a contribution that is added twice.", "",
             _scaled(2.0)),
     Mistake("degrees", "It is the derivative by an angle in degrees: a factor pi/180 too many.", "",
             _scaled(math.pi / 180.0)),
     Mistake("degrees", "A factor pi/180 is missing or inverted: degrees instead of radians.", "",
             _scaled(180.0 / math.pi)),
-    Mistake("sum-for-mean", "It is n times the derivative: a sum where the mean is meant.", "Divide by n.",
-            lambda case: [len(case.xs) * slope for slope in case.slopes]),
+    Mistake("sum-for-mean", "It is n times what is right: a sum where the mean is meant.", "Divide by n.",
+            lambda case: [len(case.xs) * x for x in case.right]),
     Mistake("mean-for-sum", "It is divided by n once too often: a mean where the sum is meant.", "Do not divide by n.",
-            lambda case: [slope / len(case.xs) for slope in case.slopes]),
+            lambda case: [x / len(case.xs) for x in case.right]),
 )
 
 
 def _stale(case: Case) -> Numbers | None:
     last = case.before[-1] if case.before else case
-    return last.slopes if len(last.slopes) == len(case.slopes) else None
+    return last.right if len(last.right) == len(case.right) else None
 
 
 def _piled(case: Case) -> Numbers | None:
-    steps = [each.slopes for each in (*case.before, case)]
+    steps = [each.right for each in (*case.before, case)]
     return [sum(column) for column in zip(*steps, strict=True)] if len(set(map(len, steps))) == 1 else None
 
 
 _OF_ANY = (
-    Mistake("reciprocal", "It is 1 divided by the derivative.", "",
-            lambda case: [ieee.divide(1.0, x) for x in case.slopes]),
-    Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values),
+    Mistake("reciprocal", "It is 1 divided by what is right.", "",
+            lambda case: [ieee.divide(1.0, x) for x in case.right]),
     Mistake("integer-division", "It has lost its fraction: an integer division, as 1/n of integers in Java and C.",
-            "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.slopes]),
+            "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.right]),
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
-            lambda case: [float(math.floor(x)) for x in case.slopes]),
-    Mistake("zero", "It is always 0: a gradient that is never assigned, or an integer division such as 1/n.", "",
-            _scaled(0.0)),
-    Mistake("stale", "It is the gradient of the point before: stale.",
+            lambda case: [float(math.floor(x)) for x in case.right]),
+    Mistake("zero", "It is always 0: never assigned, or an integer division such as 1/n.", "", _scaled(0.0)),
+    Mistake("stale", "It is what belongs to the point before: stale.",
             "Compute the gradient from this step's numbers, after the forward pass.", _stale),
-    Mistake("accumulated", "Gradients of earlier points are still in it: it is the sum of all so far.",
+    Mistake("accumulated", "What belongs to earlier points is still in it: it is the sum of all so far.",
             "Set gradients to zero before each backward pass.", _piled),
 )
 
@@ -358,19 +358,15 @@ def _loss(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
 
 
 def _of_values(task: Task) -> Iterator[Mistake]:
-    yield Mistake("sign", "The sign is flipped.", "", lambda case: [-y for y in case.values])
-    yield Mistake("factor", "It is twice the value.", "", lambda case: [2.0 * y for y in case.values])
-    yield Mistake("factor", "It is half the value.", "", lambda case: [0.5 * y for y in case.values])
+    yield Mistake("sign", "The sign is flipped.", "", _scaled(-1.0))
+    yield from _FACTORS
     for text, why in WRONG_VALUES.get(task.name, {}).items():
         yield Mistake("forward", f"It is {text}: {why}.", "", _of_text(text))
     for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("softmax", "cross_entropy") else ():
         apply = _loss if task.name == "cross_entropy" else lambda wrong, case: wrong(case.xs)
         yield Mistake(name, sentence, correction, partial(apply, wrong))
-    yield Mistake("sum-for-mean", "It is n times the value: a sum where the mean is meant.", "Divide by n.",
-                  lambda case: [len(case.xs) * y for y in case.values])
     yield Mistake("derivative", "It is the derivative, not the value.", "Return the value.", lambda case: case.slopes)
-    yield Mistake("integer-division", "It has lost its fraction: an integer division, or an int variable.",
-                  "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(y)) for y in case.values])
+    yield from _OF_ANY
     for other in (*ACTIVATIONS, *RIGHT) if task.name in RIGHT else ():
         if other != task.name:
             yield Mistake("wrong-function", f"It is {other}, not {task.name}.", "",

@@ -119,7 +119,7 @@ def _limit_memory(process: int, size: int) -> None:
     with contextlib.suppress(ImportError, AttributeError, OSError):  # other systems; it has ended already
         import resource
 
-        # Not the address space: Java and node reserve more of it than they use.
+        # Not the address space: Java and node reserve more of it than they use. Only Linux has prlimit().
         resource.prlimit(process, resource.RLIMIT_DATA, (size, size))  # type: ignore[attr-defined,unused-ignore]
 
 

@@ -177,7 +177,7 @@ def _flat(name: str, numbers: Any) -> Iterator[tuple[str, Any]]:
 def _kind(library: Any, module: Any, path: str) -> str:
     """Return the name of PyTorch's class whose forward() a module has, if its expansion does all that it does."""
     at = f" at {path[:-1]!r}" if path else ""
-    kinds = [
+    kinds: list[Any] = [
         kind
         for kind in type(module).__mro__
         if kind.__name__ in ("Sequential", "Linear", *_OF_ONE, *_OF_LIST, *_LOSSES)

@@ -16,6 +16,7 @@ import autograd_mini as am
 from autograd_mini.check import vectors
 from autograd_mini.check.answers import read
 from autograd_mini.check.tasks import flat, task_named
+from autograd_mini.check.verdicts import RIGHT
 from autograd_mini.cli import main
 from tests.check.conftest import FAST, GCC, JAVAC, needed
 from tests.effort import effort
