@@ -136,7 +136,7 @@ class Answers:
         if self.unclear:
             points = counted(self.unclear, "point")
             said.append(f"At {points} too few digits were printed to tell: print them all.")
-        if self.precision.digits < 17 or self.precision.is_mixed:
+        if self.precision.digits < 17:
             said.append("Few digits were printed, so no more than those were compared.")
         return "\n\n".join([*said, *self.trouble])
 
@@ -315,8 +315,8 @@ def _told(lines: Sequence[Line], task: Task, was_asked: bool) -> Answers:
     if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
         explained = [answers for answers in best if all(r.ok or r.mistakes for r in answers.reports.values())]
         best = explained or best[:was_asked]
-    if len(best) == 1:
-        return best[0]
+    if len(best) == 1:  # what answers are is agreed on: a value, and then a derivative
+        return replace(best[0], layout=()) if was_asked and best[0].layout == QUANTITIES else best[0]
     if was_asked:
         raise _odd(lines, task)
     layouts = " or ".join(" and ".join(answers.layout) for answers in best or found) or "anything"

@@ -62,10 +62,10 @@ def _started(given: str, limits: Limits, folder: Path | None, *arguments: str) -
 
 
 def loaded(target: str) -> Any:
-    """Import `FILE.py:CLASS`, `MODULE:CLASS`, or a file whose only class has a backward(), and return the class."""
+    """Import `FILE.py:CLASS`, or `MODULE:CLASS`, and return the class."""
     place, colon, name = target.rpartition(":")
-    if not colon or name.endswith(".py") or os.sep in name:
-        place, name = target, ""
+    if not colon or os.sep in name:
+        raise ArgumentError(f"{target!r} names no class.", "Write FILE.py:CLASS, or MODULE:CLASS.")
     if place.endswith(".py"):
         if not Path(place).is_file():
             raise ArgumentError(f"There is no file {place!r}.", "Write FILE.py:CLASS, or MODULE:CLASS.")
@@ -73,12 +73,6 @@ def loaded(target: str) -> Any:
     else:
         sys.path.insert(0, os.getcwd())
         module = importlib.import_module(place)
-    if not name:
-        own = [x for x in vars(module).values() if isinstance(x, type) and x.__module__ == module.__name__]
-        engines = [kind for kind in dict.fromkeys(own) if hasattr(kind, "backward")]
-        if len(engines) != 1:
-            raise ArgumentError(f"{place} has {len(engines)} classes with a backward().", "Name one: FILE.py:CLASS.")
-        return engines[0]
     try:
         return attrgetter(name)(module)
     except AttributeError:

@@ -145,8 +145,7 @@ class _Calls:
 
     def _answer(self, k: int, point: Point) -> Any:
         try:
-            arguments = point[: self._count(len(point))]
-            answer = copy.deepcopy(self.df(*arguments))
+            answer = copy.deepcopy(self.df(*point))
         except (ArithmeticError, ValueError) as error:
             self.raised[k] = f"It raises {type(error).__name__}: {error}."
             return None
@@ -159,18 +158,6 @@ class _Calls:
             raise OperandError(f"The derivative returned {shown(answer)} at {shown(point[0])}.",
                                "Return a number, a list or a matrix; look for a forgotten return.")  # fmt: skip
         return answer
-
-    def _count(self, most: int) -> int:
-        """Return how many of the arguments df takes."""
-        for count in range(most, 0, -1):
-            try:
-                inspect.signature(self.df).bind(*range(count))
-                return count
-            except TypeError:
-                continue
-            except ValueError:  # some builtins have no signature
-                return most
-        return most
 
     def judged(self, points: Iterable[Point]) -> Diagnosis:
         """Return the diagnosis of what df gives for points, or for what stands in their place."""
