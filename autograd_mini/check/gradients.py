@@ -1,6 +1,6 @@
 """`check_grads`: the derivatives of a function, by reverse and forward mode, against differences of the function.
 
-Not here: derivatives that a user wrote (`handwritten`). Read next: `check.formulas`.
+Not here: derivatives that a user wrote (`handwritten`). Read next: `check.mistakes`.
 """
 
 from __future__ import annotations

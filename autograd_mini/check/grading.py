@@ -22,12 +22,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.check import child
-from autograd_mini.check.answers import QUANTITIES, Answers, answered, asked, short
-from autograd_mini.check.diagnosis import Quantity
-from autograd_mini.check.programs import Limits, run
+from autograd_mini.check.foreign import child
+from autograd_mini.check.foreign.answers import QUANTITIES, Answers, answered, asked, short
+from autograd_mini.check.foreign.programs import Limits, run
+from autograd_mini.check.foreign.vectors import csv_text, one_line
+from autograd_mini.check.mistakes.diagnosis import Quantity
 from autograd_mini.check.tasks import flat, task_named
-from autograd_mini.check.vectors import csv_text, one_line
 from autograd_mini.check.verdicts import RIGHT
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value

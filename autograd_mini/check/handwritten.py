@@ -1,6 +1,6 @@
 """`check_derivative`: a derivative that you wrote in Python, its verdict, and the mistake in it.
 
-Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.graphs`.
+Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.engines`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.formulas import RIGHT, right_formula
+from autograd_mini.check.mistakes.diagnosis import diagnose
+from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, OperandError, sentences, shown

@@ -1,7 +1,7 @@
 """`from_torch` and `check_against`: a small PyTorch network as a module of this package, compared number by number.
 
 It computes what PyTorch's modules document. For the comparison, PyTorch computes in float64, so that a difference is
-none of rounding. Not here: code in other languages. Read next: `check.programs`.
+none of rounding. Not here: code in other languages. Read next: `check.foreign`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import re
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check.alignment import check_trace
+from autograd_mini.check.foreign.alignment import check_trace
 from autograd_mini.cli import main
 from tests.check.conftest import README
 

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check import vectors
-from autograd_mini.check.answers import Answers, Source, read
-from autograd_mini.check.programs import Limits
+from autograd_mini.check.foreign import vectors
+from autograd_mini.check.foreign.answers import Answers, Source, read
+from autograd_mini.check.foreign.programs import Limits
 from autograd_mini.check.tasks import TASK_NAMES, task_named
 from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG
 from autograd_mini.cli import main

@@ -17,11 +17,11 @@ import pytest
 
 import autograd_mini as am
 import autograd_mini.micrograd
-from autograd_mini.check.child import examined, told
-from autograd_mini.check.engines import check_engine
-from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
-from autograd_mini.check.programs import Limits
-from autograd_mini.check.sweeps import WALKS, gradients
+from autograd_mini.check.engines.examination import check_engine
+from autograd_mini.check.engines.graphs import Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.foreign.child import examined, told
+from autograd_mini.check.foreign.programs import Limits
+from autograd_mini.check.mistakes.sweeps import WALKS, gradients
 from tests.check import engines
 from tests.check.engines import planted
 from tests.effort import effort
@@ -277,7 +277,7 @@ def test_right_engines_pass(make):
 
 def test_right_engines_are_right_in_random_graphs(monkeypatch):
     """No false alarm in many of them, although 1 - y * y loses digits and sums cancel."""
-    monkeypatch.setattr("autograd_mini.check.engines._RANDOM", effort(300, 5000))
+    monkeypatch.setattr("autograd_mini.check.engines.examination._RANDOM", effort(300, 5000))
     report = check_engine(engines.Value)
     assert report.ok, str(report)
     assert len(report.findings) > effort(300, 5000)
@@ -677,7 +677,7 @@ def test_a_time_limit_leaves_debuggers_alone():
     """After a time limit was reached, programs can still be traced and profiled: nothing of it stays pending."""
     program = (
         "import sys\n"
-        "from autograd_mini.check.adapters import TimeoutReached, _time_limit\n"
+        "from autograd_mini.check.engines.adapters import TimeoutReached, _time_limit\n"
         "for seconds in (0.01, 30.0):\n"
         "    try:\n"
         "        with _time_limit(seconds):\n"

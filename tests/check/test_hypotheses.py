@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.mistakes import constant_factor
+from autograd_mini.check.mistakes.diagnosis import diagnose
+from autograd_mini.check.mistakes.rows import constant_factor
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
 from tests.effort import effort
 

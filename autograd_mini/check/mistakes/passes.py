@@ -1,7 +1,7 @@
 """Mistakes in a whole backward pass: that of a recorded function, with one thing done wrong in it.
 
 A call of a composition, such as tanh, is one step. Not here: mistakes in a formula (`mistakes`).
-Read next: `check.diagnosis`.
+Read next: `check.mistakes.diagnosis`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from autograd_mini.check.formulas import RIGHT, function_of
-from autograd_mini.check.mistakes import Case, Mistake, Numbers
-from autograd_mini.check.sweeps import EARLY, TERMS, Edge, Edges, Sum, gradients
+from autograd_mini.check.mistakes.formulas import RIGHT, function_of
+from autograd_mini.check.mistakes.rows import Case, Mistake, Numbers
+from autograd_mini.check.mistakes.sweeps import EARLY, TERMS, Edge, Edges, Sum, gradients
 from autograd_mini.check.tasks import TASK_NAMES, flat, task_named
 from autograd_mini.core.ieee import divide
 from autograd_mini.core.row import ZERO

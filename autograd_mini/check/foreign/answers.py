@@ -2,7 +2,7 @@
 
 A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
 an error, not a guess. A program that is asked gets one input a line, and answers each with one line: the value, the
-derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.vectors`.
+derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.foreign.vectors`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.precision import Precision
-from autograd_mini.check.programs import Limits, Outcome, run
+from autograd_mini.check.foreign.precision import Precision
+from autograd_mini.check.foreign.programs import Limits, Outcome, run
+from autograd_mini.check.foreign.vectors import one_line
+from autograd_mini.check.mistakes.diagnosis import Quantity, diagnose
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
-from autograd_mini.check.vectors import one_line
 from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG, Diagnosis
 from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
 from autograd_mini.output.streams import reason

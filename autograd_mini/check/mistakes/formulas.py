@@ -1,7 +1,7 @@
 """Formulas as people write them: the right derivative of each function, and how its value and derivative are misread.
 
 Each is a text, which reports quote, and which is evaluated to find out who wrote what: `x` is the input, `a` the
-output. Not here: mistakes that fit every function (`mistakes`). Read next: `check.mistakes`.
+output. Not here: mistakes that fit every function (`mistakes`). Read next: `check.mistakes.rows`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Python code of others, in a process of its own: loads a file, and answers for its functions or examines its class.
 
 The process is started with this module as its program; points and mistakes are found out of its reach. Not here: a
-sandbox, because the code runs with your rights. Read next: `check.pytorch`.
+sandbox, because the code runs with your rights. Read next: `check.foreign.precision`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from autograd_mini.check.programs import Limits, Outcome, run
+from autograd_mini.check.foreign.programs import Limits, Outcome, run
 from autograd_mini.check.verdicts import Verdict
 from autograd_mini.errors import ArgumentError, AutogradError, sentences
 from autograd_mini.program.owner import FOLDER
@@ -92,7 +92,7 @@ def _imported(path: Path) -> ModuleType:
 
 def told(target: str) -> tuple[str, str, str]:
     """Return the verdict, the text and the picture, whatever the code of the target does."""
-    from autograd_mini.check.engines import check_engine
+    from autograd_mini.check.engines.examination import check_engine
 
     try:
         report = check_engine(loaded(target))

@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`engines`). Read next: `check.engines`.
+Not here: what the engine is asked to compute (`engines`). Read next: `check.engines.examination`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograd_mini.check.graphs import Graph
-from autograd_mini.check.trials import Trial, told
+from autograd_mini.check.engines.graphs import Graph
+from autograd_mini.check.engines.trials import Trial, told
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import as_number
 from autograd_mini.errors import ArgumentError, OperandError, shown

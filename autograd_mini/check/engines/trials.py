@@ -1,6 +1,6 @@
 """One graph, and what an engine made of it: right or wrong, and the mistake if the graph is one operation.
 
-Not here: mistakes in the order and the sums of a whole backward pass (`sweeps`). Read next: `check.adapters`.
+Not here: mistakes in the order and the sums of a whole backward pass (`sweeps`). Read next: `check.engines.adapters`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.formulas import right_formula
-from autograd_mini.check.graphs import SIGNS, Graph, Step, looked_up
-from autograd_mini.check.sweeps import gradients, is_close
+from autograd_mini.check.engines.graphs import SIGNS, Graph, Step, looked_up
+from autograd_mini.check.mistakes.diagnosis import Quantity, diagnose
+from autograd_mini.check.mistakes.formulas import right_formula
+from autograd_mini.check.mistakes.sweeps import gradients, is_close
 from autograd_mini.check.tasks import task_of
 from autograd_mini.check.verdicts import Finding, Named, Verdict
 from autograd_mini.engine import Value

@@ -9,16 +9,16 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from autograd_mini.check.differences import TELLING, Estimate
-from autograd_mini.check.formulas import RIGHT, right_formula
-from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
-from autograd_mini.check.passes import mistakes_in_passes
-from autograd_mini.check.precision import single
+from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
+from autograd_mini.check.mistakes.passes import mistakes_in_passes
+from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, counted, shown
@@ -391,3 +391,8 @@ def _applied(row: Mistake, case: Case) -> Numbers | None:
 def _distinct(rows: list[Mistake]) -> list[Mistake]:
     """Return rows without those that say the same."""
     return list({row.sentence: row for row in reversed(rows)}.values())[::-1]
+
+
+def single(x: float) -> float:
+    """Return the nearest number in single precision."""
+    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x

@@ -1,15 +1,16 @@
 """How many digits a program prints, and how far off a number may be because of them.
 
 What agrees with the right number in all printed digits counts as right. Not here: how numbers are read, and what they
-mean. Read next: `check.answers`.
+mean. Read next: `check.foreign.answers`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Sequence
+
+from autograd_mini.check.mistakes.diagnosis import single
 
 
 class Precision:
@@ -60,8 +61,3 @@ def _unit(word: str) -> float:
     """Return what 1 in the last digit of a number means."""
     mantissa, _, exponent = word.lower().partition("e")
     return float(f"1e{int(exponent or 0) - len(mantissa.partition('.')[2])}")  # 0 or inf if it is no float
-
-
-def single(x: float) -> float:
-    """Return the nearest number in single precision."""
-    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x

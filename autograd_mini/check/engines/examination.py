@@ -1,7 +1,7 @@
 """`check_engine`: is a `Value` class of your own right, and if not, which mistake is in it.
 
 It computes operations alone, graphs in which order and sums matter, random ones, a deep and a wide one; what fails is
-made smaller. Not here: a time limit that nothing escapes (`child`). Read next: `check.child`.
+made smaller. Not here: a time limit that nothing escapes (`child`). Read next: `check.pytorch`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from autograd_mini.check.adapters import ROUNDING_32, Engine, TimeoutReached
-from autograd_mini.check.graphs import METHODS, SIGNS, Graph, Step, graph, random_graphs, shrunk
-from autograd_mini.check.sweeps import is_close, named_mistakes
-from autograd_mini.check.trials import Trial, told, wrong_at, wrong_rule
+from autograd_mini.check.engines.adapters import ROUNDING_32, Engine, TimeoutReached
+from autograd_mini.check.engines.graphs import METHODS, SIGNS, Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.engines.trials import Trial, told, wrong_at, wrong_rule
+from autograd_mini.check.mistakes.sweeps import is_close, named_mistakes
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict, on_screen
 from autograd_mini.drawing import draw
 from autograd_mini.errors import counted

@@ -1,7 +1,7 @@
 """How a backward pass goes wrong: each mistake as a way to walk through a graph, to add up, or to begin anew.
 
 A wrong pass is the right one with one or two of these ways replaced; its mistake is known when the gradients of all
-graphs are those of such a pass. Not here: the right sweep (`core.sweep`). Read next: `check.passes`.
+graphs are those of such a pass. Not here: the right sweep (`core.sweep`). Read next: `check.mistakes.passes`.
 """
 
 from __future__ import annotations

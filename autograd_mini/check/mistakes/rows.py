@@ -2,7 +2,7 @@
 
 A row holds a name, a sentence, a correction (by default, the right formula), and the numbers that the mistake gives at
 a point. Simple rows stand first. Rows for whole backward passes are in `passes`.
-Not here: which rows explain given numbers. Read next: `check.sweeps`.
+Not here: which rows explain given numbers. Read next: `check.mistakes.sweeps`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from autograd_mini.check.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
+from autograd_mini.check.mistakes.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.core import ieee
 from autograd_mini.functions import ACTIVATIONS

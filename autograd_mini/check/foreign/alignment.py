@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autograd_mini.check.answers import NUMBER
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.precision import Precision
-from autograd_mini.check.sweeps import TERMS
+from autograd_mini.check.foreign.answers import NUMBER
+from autograd_mini.check.foreign.precision import Precision
+from autograd_mini.check.mistakes.diagnosis import diagnose
+from autograd_mini.check.mistakes.sweeps import TERMS
 from autograd_mini.check.tasks import Task, task_named
 from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG
 from autograd_mini.core.row import ZERO

@@ -1,7 +1,7 @@
 """Small computations to try an engine with: as data, as a graph of this package, as a program to read; made smaller.
 
 A `Graph` holds no node, so that any engine can build it. Not here: right and wrong gradients (`sweeps`).
-Read next: `check.trials`.
+Read next: `check.engines.trials`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from autograd_mini.check.sweeps import Edge
+from autograd_mini.check.mistakes.sweeps import Edge
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.text import number
 
