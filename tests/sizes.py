@@ -38,7 +38,7 @@ BUDGETS = {
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
     "drawing": Budget(2_600, 1_700),
-    "check": Budget(5_700, 1_800),
+    "check": Budget(5_470, 1_800),
     "debug": Budget(7_300, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
