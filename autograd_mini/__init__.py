@@ -30,6 +30,7 @@ _HOMES = {  # the module each name comes from
             "check.gradients": "check_grads",
             "check.handwritten": "check_derivative",
             "check.pytorch": "check_against from_torch",
+            "compile.compiled": "jit",
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "drawing": "draw",

@@ -53,6 +53,7 @@ from autograd_mini.functions.losses import huber as huber
 from autograd_mini.transforms.derivatives import hvp as hvp
 from autograd_mini.core.table import hypot as hypot
 from autograd_mini.transforms.derivatives import jacobian as jacobian
+from autograd_mini.compile.compiled import jit as jit
 from autograd_mini.transforms.derivatives import jvp as jvp
 from autograd_mini.watch.boundaries import kinks as kinks
 from autograd_mini.functions.activations import leaky_relu as leaky_relu
@@ -95,6 +96,7 @@ from autograd_mini.core.table import sqrt as sqrt
 from autograd_mini.transforms.derivatives import stop_gradient as stop_gradient
 from autograd_mini.functions.sums import sum as sum
 from autograd_mini import symbolic as symbolic
+from autograd_mini.functions.sums import take as take
 from autograd_mini.core.table import tan as tan
 from autograd_mini.functions.activations import tanh as tanh
 from autograd_mini.transforms.derivatives import value_and_grad as value_and_grad
@@ -158,6 +160,7 @@ __all__ = [
     "hvp",
     "hypot",
     "jacobian",
+    "jit",
     "jvp",
     "kinks",
     "leaky_relu",
@@ -200,6 +203,7 @@ __all__ = [
     "stop_gradient",
     "sum",
     "symbolic",
+    "take",
     "tan",
     "tanh",
     "value_and_grad",

@@ -2,6 +2,7 @@
 
     AutogradError
     ├── OperandError     (TypeError)           a value of a type that the operation cannot take
+    │   └── TraceError                         an answer that is not known while a function is traced
     ├── ArgumentError    (ValueError)          the right type, but an impossible value: softmax([]), class 7 of 3
     ├── RangeError       (OverflowError)       an integer beyond the range of floats
     ├── NonFiniteError   (FloatingPointError)  under `checked()`: the first nan or infinity
@@ -38,6 +39,10 @@ class AutogradError(Exception):
 
 class OperandError(AutogradError, TypeError):
     """A value of a type that the operation cannot take, such as `Value("2")`."""
+
+
+class TraceError(OperandError):
+    """A number that is not known while a function is traced, such as in `if x > 0.0:`."""
 
 
 class ArgumentError(AutogradError, ValueError):

@@ -2,7 +2,7 @@
 
 This is no sandbox: a submission can read your files and use the network. Do not grade code that you would not run.
 Grades are written as a table, JSON, CSV, or what Gradescope and PrairieLearn read. Not here: what the process of a
-submission does (`child`). Read next: `drawing`.
+submission does (`foreign.child`). Read next: `compile`.
 """
 
 from __future__ import annotations

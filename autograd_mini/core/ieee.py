@@ -199,6 +199,11 @@ def dot(*operands: float) -> float:
     return total(*map(operator.mul, operands[:half], operands[half:]))
 
 
+def take(index: float, *xs: float) -> float:
+    """The operand at an index from 0, rounded down; nan if there is none."""
+    return xs[int(index)] if 0.0 <= index < len(xs) else nan
+
+
 def _arithmetic(operate: Callable[[float, float], float]) -> tuple[Any, Any]:
     """An operator of `Total` and its reflection; other classes of numbers use their own."""
 

@@ -230,6 +230,19 @@ def xlogy_rule(z: Any, x: Any, y: Any) -> tuple[Any, ...]:
     )
 
 
+def take_rule(y: Any, index: Any, *xs: Any) -> tuple[Any, ...]:
+    place = floor(index)
+    return (ZERO, *[select(place == float(i), 1.0, ZERO) for i in range(len(xs))])
+
+
+def taken(index: Any, *xs: Any) -> Any:
+    """The operand at an index, as a chain of choices."""
+    place, chosen = floor(index), math.nan
+    for i, x in enumerate(xs):
+        chosen = select(place == float(i), x, chosen)
+    return chosen
+
+
 def halves(operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     half = len(operands) // 2
     return operands[:half], operands[half:]

@@ -26,7 +26,7 @@ from autograd_mini.core.row import (
     on_arrays,
     operand_error,
 )
-from autograd_mini.errors import OperandError, shown
+from autograd_mini.errors import OperandError, TraceError, shown
 from autograd_mini.program.stack import recording
 
 RELATE: dict[str, Callable[..., Any]] = {
@@ -106,9 +106,10 @@ class Condition(Copyable):
         self.op, self.data, self.operands, self._kind = state
 
     def __bool__(self) -> bool:
-        raise OperandError(
+        raise TraceError(
             f"Whether {shown(self.data)} holds is not known while tracing, so Python cannot branch on it.",
-            "Compute both forms and write where(condition, a, b); join conditions with &, | and ~.",
+            "Compute both forms and write where(condition, a, b); join conditions with &, | and ~. For a number that "
+            "is always the same, `jit` has static_argnums.",
         )
 
     def __and__(self, other: Any) -> Any:
@@ -177,12 +178,19 @@ class Unrecorded(Methods):
         return bool(self != 0.0)
 
     def __float__(self) -> NoReturn:
-        raise OperandError(
+        raise TraceError(
             f"{shown(self)} stands for all numbers, so float() and `math` cannot take it.",
             "Use this package's function of the same name (autograd_mini.exp, ...).",
         )
 
-    __int__ = __float__
+    def __index__(self) -> NoReturn:
+        raise TraceError(
+            f"{shown(self)} stands for all numbers, so it cannot be an index, a length or a range.",
+            "Write take(values, index) for values[index]; make an argument that is always the same integer one of "
+            "jit's static_argnums.",
+        )
+
+    __int__ = __index__
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data})"
@@ -257,10 +265,11 @@ class Guarded:
     arise. Its sum with a slope that always has an edge is an ordinary number.
     """
 
-    __slots__ = ("condition", "value")
+    __slots__ = ("_is_total", "condition", "value")
 
-    def __init__(self, condition: Condition, value: Any) -> None:
+    def __init__(self, condition: Condition, value: Any, is_total: bool = False) -> None:
         self.condition, self.value = condition, value
+        self._is_total = is_total  # the value is a sum, which is that zero already where the condition does not hold
 
     def __mul__(self, other: Any) -> Any:
         if type(other) is Guarded:
@@ -282,23 +291,28 @@ class Guarded:
         if type(other) is not Guarded:
             return self.__radd__(other)
         here, there = self.condition, other.condition
-        if here is there:
+        if here.data is there.data:
             return Guarded(here, self.value + other.value)
         if _both(here, there) is False:
             return _guarded(_either(here, there), _where(here, self.value, other.value))
-        if is_formula(here.data):
-            return _guarded(_either(here, there), self._or_nothing() + other._or_nothing())
+        holds, zero = _either(here, there), self._nothing
+        if zero is not None:
+            return _guarded(holds, self._or(zero) + other._or(zero), is_total=True)
         both = _where(there, self.value + other.value, self.value)
-        return _guarded(_either(here, there), _where(here, both, other.value))
+        return _guarded(holds, _where(here, both, other.value))
 
     def __radd__(self, other: Any) -> Any:
-        if is_formula(self.condition.data):
-            return other + self._or_nothing()
-        return _where(self.condition, other + self.value, other)
+        zero = self._nothing
+        return _where(self.condition, other + self.value, other) if zero is None else other + self._or(zero)
 
-    def _or_nothing(self) -> Any:
-        """In formulas, where zeros have no sign: their sums stay short."""
-        return _where(self.condition, self.value, 0.0)
+    @property
+    def _nothing(self) -> float | None:
+        """A zero that changes no sum; in formulas zeros have no sign. None where that has to be the sum itself."""
+        data = self.condition.data
+        return 0.0 if is_formula(data) else getattr(data, "nothing", None)
+
+    def _or(self, zero: float) -> Any:
+        return self.value if self._is_total else _where(self.condition, self.value, zero)
 
     def __sub__(self, other: Any) -> Any:
         return self + -other
@@ -315,8 +329,8 @@ def resolved(slope: Any) -> Any:
     return _where(slope.condition, slope.value, 0.0) if type(slope) is Guarded else slope
 
 
-def _guarded(condition: Condition | bool, value: Any) -> Any:
-    return Guarded(condition, value) if isinstance(condition, Condition) else value if condition else ZERO
+def _guarded(condition: Condition | bool, value: Any, is_total: bool = False) -> Any:
+    return Guarded(condition, value, is_total) if isinstance(condition, Condition) else value if condition else ZERO
 
 
 def _where(condition: Condition | bool, a: Any, b: Any) -> Any:
@@ -358,7 +372,7 @@ def _both(a: Condition | bool, b: Condition | bool) -> Condition | bool:
         return b if a else False
     if isinstance(b, bool):
         return a if b else False
-    return a if a is b else False if _exclude(a, b) else a & b
+    return a if a.data is b.data else False if _exclude(a, b) else a & b
 
 
 def _either(a: Condition | bool, b: Condition | bool) -> Condition | bool:
@@ -366,12 +380,21 @@ def _either(a: Condition | bool, b: Condition | bool) -> Condition | bool:
         return True if a else b
     if isinstance(b, bool):
         return True if b else a
-    return a if a is b else True if _exclude(a, b) else a | b
+    is_all = a.op == b.op == "~" and _exclude(a.operands[0], b.operands[0])
+    return a if a.data is b.data else True if is_all or _are_opposite(a, b) else a | b
 
 
 def _exclude(a: Condition, b: Condition) -> bool:
-    """Whether one is the other's opposite."""
-    return (a.op == "~" and a.operands[0] is b) or (b.op == "~" and b.operands[0] is a)
+    """Whether both cannot hold: one is the other's opposite, or one number would equal two constants."""
+    if a.op == b.op == "==":
+        (x, one), (y, other) = a.operands, b.operands
+        is_same = isinstance(x, Methods) and isinstance(y, Methods) and x._data is y._data
+        return is_same and type(one) is type(other) is float and one != other
+    return _are_opposite(a, b)
+
+
+def _are_opposite(a: Condition, b: Condition) -> bool:
+    return (a.op == "~" and a.operands[0].data is b.data) or (b.op == "~" and b.operands[0].data is a.data)
 
 
 # -- the interpreters --------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from autograd_mini.functions.logits import softmax as softmax
 from autograd_mini.functions.activations import softplus as softplus
 from autograd_mini.functions.activations import softsign as softsign
 from autograd_mini.functions.sums import sum as sum
+from autograd_mini.functions.sums import take as take
 from autograd_mini.functions.activations import tanh as tanh
 
 __all__ = [
@@ -63,5 +64,6 @@ __all__ = [
     "softplus",
     "softsign",
     "sum",
+    "take",
     "tanh",
 ]

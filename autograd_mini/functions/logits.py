@@ -12,7 +12,7 @@ from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.methods import Methods, attach
 from autograd_mini.core.row import branch, is_formula, numbers_in
 from autograd_mini.core.rules import is_infinite
-from autograd_mini.core.table import exp, log1p, maximum, sum_of, where
+from autograd_mini.core.table import exp, floor, log1p, maximum, sum_of, take_of, where
 from autograd_mini.functions.activations import stable_sigmoid, stable_softplus
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, between, composition, constant, number_of
 from autograd_mini.program.scopes import composite
@@ -65,9 +65,12 @@ def _on_tape(zs: list[Scalar]) -> Relative:
     for j, z in enumerate(zs[1:], 1):
         is_larger = z > largest
         k, largest = where(is_larger, float(j), k), where(is_larger, z, largest)
-    gaps = [where(k == float(j), 0.0, z - largest) for j, z in enumerate(zs)]
+    largest = take_of(k, *zs)  # each logit has one edge to it, behind the condition that it is the largest
+    place = floor(k)  # as the rule of `take` does, so that the conditions are the same
+    is_largest = [place == float(j) for j in range(len(zs))]
+    gaps = [where(is_it, 0.0, z - largest) for is_it, z in zip(is_largest, zs, strict=True)]
     terms = [exp(gap) for gap in gaps]
-    rest = sum_of(*[where(k == float(j), 0.0, term) for j, term in enumerate(terms)])
+    rest = sum_of(*[where(is_it, 0.0, term) for is_it, term in zip(is_largest, terms, strict=True)])
     return Relative(zs, None, largest, gaps, terms, rest)
 
 

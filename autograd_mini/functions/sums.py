@@ -9,12 +9,12 @@ import builtins
 from collections.abc import Iterable
 
 from autograd_mini.core.cell import record_dot, record_sum
-from autograd_mini.core.row import elements, numbers_in
-from autograd_mini.core.table import dot_of, hypot, sum_of
+from autograd_mini.core.row import elements, numbers_in, operand_of
+from autograd_mini.core.table import dot_of, hypot, sum_of, take_of
 from autograd_mini.core.traced import Unrecorded
 from autograd_mini.engine import Value
-from autograd_mini.errors import ArgumentError
-from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition
+from autograd_mini.errors import ArgumentError, counted
+from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition, number_of
 from autograd_mini.program.owner import transparent
 
 _SOME = "xs: one or more numbers and `Value`s."
@@ -73,3 +73,20 @@ def mean(xs: Iterable[Scalar]) -> Scalar:
 @transparent
 def norm(xs: Iterable[Scalar]) -> Scalar:
     return hypot(*numbers_in("norm", xs))
+
+
+@composition("The element at an index, as one node: `xs[index]` where the index is a number of the graph or a trace.",
+             "1 for that element; no edge for the others, nor for the index.", "take([5.0, 6.0], 1) -> 6.0",
+             takes=f"{_SOME}\nindex: an integer from 0, a number or `Value`.", returns=_ONE,
+             raises=f"{NOT_NUMBERS}\n{EMPTY}\nArgumentError: there is no element with that index; while tracing, it is "
+                    "nan instead.")  # fmt: skip
+@transparent
+def take(xs: Iterable[Scalar], index: Scalar) -> Scalar:
+    numbers, index = numbers_in("take", xs, ordered=True), operand_of(index, "take()")
+    number = number_of(index)
+    if number is not None and not (0.0 <= number < len(numbers) and number.is_integer()):
+        raise ArgumentError(
+            f"take() got the index {number!r} for {counted(len(numbers), 'element')}.",
+            f"Pass an integer from 0 to {len(numbers) - 1}.",
+        )
+    return take_of(index, *numbers)

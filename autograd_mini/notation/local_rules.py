@@ -184,9 +184,10 @@ def _compute(row: Primitive, operands: tuple[Any, ...]) -> Any:
     terms = tuple([x if isinstance(x, Term) else Term(float(x)) for x in operands])
     if row.name in ("flat", "slope_at_kink"):
         return 0.0
-    if row.name in ("floor", "stop_gradient", "pos"):
-        # `gaussian` splits x into h and a rest with `floor`; it holds for every h, and is shortest for h = 0.
-        return 0.0 if row.name == "floor" else terms[0]
+    if row.name in ("stop_gradient", "pos"):
+        return terms[0]
+    if row.name == "floor" and terms[0].row is not None:
+        return 0.0  # `gaussian` splits x into h and a rest; it holds for every h, and is shortest for h = 0
     if row.name == "where":
         return terms[1] if terms[0].number else terms[2]
     result = row.function(*[term.number for term in terms])

@@ -7,6 +7,7 @@ Not here: derivatives. Read next: `transforms.recorded`.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice, product
 from typing import Any
@@ -19,7 +20,7 @@ Tree = Any  # a number, or a list, tuple, dict or array of trees
 Path = str  # how a part is written in Python: "['layer1'][3]"
 
 
-def _parts(tree: Tree) -> list[tuple[Path, Tree]] | None:
+def parts_of(tree: Tree) -> list[tuple[Path, Tree]] | None:
     """Return the parts of a list, tuple or dict with their paths; None for an array or a number."""
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return [(f".{name}", part) for name, part in zip(tree._fields, tree, strict=True)]
@@ -32,7 +33,7 @@ def _parts(tree: Tree) -> list[tuple[Path, Tree]] | None:
 
 def numbers(tree: Tree, path: Path = "") -> Iterator[tuple[Path, Any]]:
     """Yield the numbers of a tree from left to right, each with its path, which starts with `path`."""
-    parts = _parts(tree)
+    parts = parts_of(tree)
     if parts is not None:
         for step, part in parts:
             yield from numbers(part, path + step)
@@ -51,8 +52,12 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
     """
     if type(tree) is float:
         return next(replacements)
-    if type(tree) is list:  # the common case, without paths: a dense Hessian takes half the time
+    if type(tree) is list:  # the common cases, without paths: a dense Hessian takes half the time
         return [rebuilt(part, replacements) for part in tree]
+    if type(tree) is tuple:
+        return tuple([rebuilt(part, replacements) for part in tree])
+    if type(tree) is dict:
+        return {key: rebuilt(part, replacements) for key, part in tree.items()}
     return _folded(
         tree,
         lambda number: next(replacements),
@@ -82,22 +87,52 @@ def outer(tree: Tree, inner: Tree, layers: Iterator[Tree]) -> Tree:
 
 def stacked(tree: Tree, layers: list[Tree], shape: tuple[int, ...]) -> Tree:
     """Stack trees of one structure into one: each number or array becomes an array with leading axes `shape`."""
-    parts = _parts(tree)
+    parts = parts_of(tree)
     if parts is None:
         return _array([number for layer in layers for _, number in numbers(layer)], shape + _shape(tree))
-    inside = [[part for _, part in _parts(layer) or ()] for layer in layers]
-    return _like(tree, [stacked(part, [layer[i] for layer in inside], shape) for i, (_, part) in enumerate(parts)])
+    inside = [[part for _, part in parts_of(layer) or ()] for layer in layers]
+    return like(tree, [stacked(part, [layer[i] for layer in inside], shape) for i, (_, part) in enumerate(parts)])
+
+
+def columns(tree: Tree, numbers: Iterator[Any], out: Tree = None) -> Tree:
+    """Return a tree with one array per number, of its value in each sample; an array gets a new first axis.
+
+    With `out`, a tree of arrays to fill, it returns that.
+    """
+    parts = parts_of(tree)
+    if parts is not None:
+        outs = parts_of(out) if out is not None else None
+        inside = [part for _, part in outs] if outs is not None else [None] * len(parts)
+        if len(inside) != len(parts):
+            raise ArgumentError(f"out= is {described(out)}, for {described(tree)}.", "Give it the same structure.")
+        made = [columns(part, numbers, to) for (_, part), to in zip(parts, inside, strict=True)]
+        return like(tree, made) if out is None else out
+    rows = [next(numbers) for _ in range(tree.size if is_array(tree) else 1)]
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return list(rows[0])
+    if not is_array(tree) and isinstance(rows[0], numpy.ndarray) and out is None:
+        return rows[0]
+    plain = all(isinstance(row, numpy.ndarray) or set(map(type, row)) == {float} for row in rows)
+    array = numpy.array(rows, dtype=float if plain else object).T.reshape(-1, *_shape(tree))
+    if out is None:
+        return array
+    if not is_array(out) or out.shape != array.shape or out.dtype != array.dtype:
+        what = f"an array of shape {array.shape} and dtype {array.dtype}"
+        raise ArgumentError(f"out= is {described(out)}, where the result is {what}.", f"Pass {what}.")
+    out[...] = array
+    return out
 
 
 def _folded(tree: Tree, leaf: Callable[[Any], Any], array: Callable[[Any], Any]) -> Tree:
     """Return the same containers with each number and each array replaced."""
-    parts = _parts(tree)
+    parts = parts_of(tree)
     if parts is not None:
-        return _like(tree, [_folded(part, leaf, array) for _, part in parts])
+        return like(tree, [_folded(part, leaf, array) for _, part in parts])
     return array(tree) if is_array(tree) else leaf(tree)
 
 
-def _like(tree: Tree, parts: list[Any]) -> Tree:
+def like(tree: Tree, parts: list[Any]) -> Tree:
     """Return a container of the same kind with these parts."""
     if tree is None:
         return None
@@ -116,7 +151,7 @@ def _array(elements: list[Any], shape: tuple[int, ...]) -> Any:
 
 def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
     """Return the numbers of another tree, such as a tangent (`role`), if it has the structure of this one."""
-    parts, others = _parts(tree), _parts(other)
+    parts, others = parts_of(tree), parts_of(other)
     if parts is None and others is None and _shape(tree) == _shape(other):
         return [number for _, number in numbers(other)]
     keys, names = ([step for step, _ in found or ()] for found in (parts, others))
@@ -134,7 +169,7 @@ def matched(tree: Tree, other: Tree, path: Path, role: str) -> list[Any]:
 
 def is_number(tree: Tree) -> bool:
     """Return True for a number; an array without dimensions counts as one."""
-    return _parts(tree) is None and not getattr(tree, "shape", ())
+    return parts_of(tree) is None and not getattr(tree, "shape", ())
 
 
 def _shape(tree: Tree) -> tuple[int, ...]:
@@ -150,5 +185,5 @@ def described(tree: Tree) -> str:
     """Describe a structure in a few words, for an error."""
     if is_array(tree):
         return f"an array of shape {tree.shape}"
-    parts = _parts(tree)
+    parts = parts_of(tree)
     return f"a {type(tree).__name__} of {len(parts)}: {shown(tree)}" if parts else shown(tree)

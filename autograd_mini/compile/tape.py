@@ -1,0 +1,157 @@
+"""The tape: a recorded function as a flat list of instructions, each of which computes one register.
+
+Not here: what writes tapes (`tracing`), changes them (`passes`) and runs them (`backends`).
+Read next: `compile.tracing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from autograd_mini.core.row import TABLE
+from autograd_mini.core.traced import RELATE
+from autograd_mini.errors import AutogradError, counted
+from autograd_mini.notation.spelling import PYTHON, Spelling, spelling_of
+
+INPUT, CONSTANT = "input", "constant"
+JOINS = ("&", "|", "~")  # conditions in, a condition out
+COMPARISONS = tuple(symbol for symbol in RELATE if symbol not in JOINS)  # numbers in, a condition out
+NUMBER, CONDITION = "number", "condition"
+
+
+# (op, operands, detail): the name of a row of the table, a comparison, a join of conditions, "input" or "constant"; the
+# registers that it reads; the position of an input, or the `repr` of a constant, because -0.0 == 0.0 and nan != nan.
+# An instruction computes the register whose number is its place on the tape. Plain tuples: the collector ignores them.
+Instruction = tuple[str, tuple[int, ...], int | str | None]
+
+
+class Place(NamedTuple):
+    """Where in the user's program an operation was written."""
+
+    file: str
+    line: int
+    expression: str
+
+
+class TapeError(AutogradError, AssertionError):
+    """A tape that is not well formed: a fault of this package, which names the pass and the instruction."""
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A function as instructions; equal tapes compute the same, bit for bit.
+
+    Attributes:
+        instructions: each reads registers before its own.
+        inputs: the names of the inputs, such as "w[0]".
+        outputs: the registers of the results.
+        batched: which inputs have one number per sample of a batch.
+        places: where the user wrote each instruction, None if nowhere.
+    """
+
+    instructions: tuple[Instruction, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[int, ...]
+    batched: tuple[bool, ...] = ()
+    places: tuple[Place | None, ...] = field(default=(), compare=False)
+
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    def verify(self, author: Callable[[int], str] = lambda register: "tracing") -> Tape:
+        """Return the tape itself if it is well formed.
+
+        Args:
+            author: says what wrote a register, such as a pass.
+
+        Raises:
+            TapeError: an instruction is unknown, reads a later register, or operands of a wrong type.
+        """
+        kinds: list[str] = []
+        for register, instruction in enumerate(self.instructions):
+            fault = _fault(instruction, kinds, len(self.inputs))
+            if fault is not None:
+                raise TapeError(f"After {author(register)}, register {register} of the tape, {instruction}, {fault}.")
+            kinds.append(kind_of(instruction[0]))
+        for output in self.outputs:
+            if not (0 <= output < len(kinds) and kinds[output] == NUMBER):
+                raise TapeError(f"After {author(output)}, the tape returns register {output}, which is not a number.")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """What the text calls each register: the name of an input, a constant as it is, v3 for any other."""
+        return [
+            self.inputs[detail]
+            if op == INPUT and isinstance(detail, int)
+            else str(detail)
+            if op == CONSTANT
+            else f"v{i}"
+            for i, (op, _, detail) in enumerate(self.instructions)
+        ]
+
+    def lines(self) -> Iterator[tuple[str, Place | None]]:
+        """Yield the text of each instruction that computes something, and its place."""
+        names = self.names
+        places = self.places or (None,) * len(self)
+        for name, instruction, place in zip(names, self.instructions, places, strict=True):
+            op, operands, _ = instruction
+            if op not in (INPUT, CONSTANT):
+                yield f"{name} = {spelled(op, [names[x] for x in operands])}", place
+
+    def __str__(self) -> str:
+        lines = [*self.lines()]
+        width = min(max((len(text) for text, _ in lines), default=0), 60)
+        names = self.names
+        head = f"inputs {', '.join(self.inputs)}" if self.inputs else "no inputs"
+        body = [
+            f"{text:{width}}  # {place.expression}  (line {place.line})" if place and place.expression else text
+            for text, place in lines
+        ]
+        return "\n".join([head, *body, f"return {', '.join(names[output] for output in self.outputs)}"])
+
+    def __repr__(self) -> str:
+        return f"<tape of {counted(len(self), 'instruction')}, {counted(len(self.inputs), 'input')}>"
+
+
+def kind_of(op: str) -> str:
+    """The type of what an operation computes."""
+    return CONDITION if op in RELATE else NUMBER
+
+
+def _fault(instruction: Instruction, kinds: Sequence[str], inputs: int) -> str | None:
+    """What is wrong with an instruction, given the types of the registers before it; None if nothing is."""
+    op, operands, detail = instruction
+    for operand in operands:
+        if not 0 <= operand < len(kinds):
+            return "reads a register that is not computed before it"
+    if op == INPUT:
+        return None if isinstance(detail, int) and 0 <= detail < inputs and not operands else "is no input of the tape"
+    if op == CONSTANT:
+        return None if isinstance(detail, str) and not operands else "is not a constant"
+    if op not in _READS:
+        return "has an unknown operation"
+    arity, first, others = _READS[op]
+    if arity is not None and len(operands) != arity:
+        return f"has {counted(len(operands), 'operand')} instead of {arity}"
+    for place, operand in enumerate(operands):
+        if kinds[operand] != (others if place else first):
+            return "reads an operand of the wrong type"
+    return None
+
+
+# For each operation: how many operands it reads (None for any number), and the types of the first and of the others.
+_READS: dict[str, tuple[int | None, str, str]] = {
+    **{name: (row.arity, CONDITION if name == "where" else NUMBER, NUMBER) for name, row in TABLE.items()},
+    **dict.fromkeys(COMPARISONS, (2, NUMBER, NUMBER)),
+    **{op: (1 if op == "~" else 2, CONDITION, CONDITION) for op in JOINS},
+}
+
+
+def spelled(op: str, operands: Sequence[str]) -> str:
+    """The text of an instruction, given the texts of its operands."""
+    if op in TABLE:
+        return spelling_of(TABLE[op], tuple(operands)).text(operands, PYTHON, most=12)
+    return Spelling("infix" if len(operands) > 1 else "prefix", op, tuple(operands)).text(operands, PYTHON)

@@ -1,0 +1,253 @@
+"""Tracing: run a function once on registers in place of numbers, and keep what it computes as a tape.
+
+A register is one more kind of number that the table interprets, so the rules write derivatives onto the same tape.
+Not here: the structure of arguments (`compiled`). Read next: `compile.expansions`.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import CodeType, FrameType
+from typing import Any
+
+from autograd_mini.compile.tape import (
+    CONDITION,
+    CONSTANT,
+    INPUT,
+    JOINS,
+    NUMBER,
+    Instruction,
+    Place,
+    Tape,
+    kind_of,
+    spelled,
+)
+from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
+from autograd_mini.core.traced import Unrecorded, relations, resolved
+from autograd_mini.errors import TraceError
+from autograd_mini.program.owner import FOLDER
+from autograd_mini.program.source import Site
+
+# Rows that are, or whose rules return, `FLAT`.
+_UNUSUAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy"}
+_UNUSUAL |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
+_active: ContextVar[Builder | None] = ContextVar("active", default=None)
+
+
+class Register:
+    """A number or a condition of a tape that is being written.
+
+    A slope can be `FLAT`, perhaps behind a condition: `flat` says when. Whatever it is multiplied by, it stays the zero
+    that changes no sum, which is -0.0 on the tape, and 0.0 in a result.
+    """
+
+    __slots__ = ("builder", "flat", "index", "kind")
+
+    def __init__(self, builder: Builder, index: int, kind: str, flat: Register | bool = False) -> None:
+        self.builder, self.index, self.kind, self.flat = builder, index, kind, flat
+
+    @property
+    def nothing(self) -> float | None:
+        """A zero that changes no sum; None where sums may be `FLAT`, and have to stay that."""
+        return None if self.builder.may_be_flat else -0.0
+
+    def __repr__(self) -> str:
+        op, operands, _ = self.builder.instructions[self.index]
+        names = [self.builder.name_of(x) for x in operands]
+        return spelled(op, names) if self.kind == CONDITION else self.builder.name_of(self.index)
+
+
+class Builder:
+    """A tape that is being written; equal instructions are written once.
+
+    Args:
+        caller: a frame outside of the traced function; None to remember no places.
+    """
+
+    def __init__(self, caller: FrameType | None = None) -> None:
+        while caller is not None and _is_own(caller):
+            caller = caller.f_back
+        self._inputs: list[str] = []
+        self._batched: list[bool] = []
+        self._known: dict[Instruction, Register] = {}  # the tape, in order
+        self._caller = caller
+        self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
+        self._places: list[tuple[CodeType, int] | None] = []
+
+    def input(self, name: str, batched: bool = False) -> Register:
+        """Add an input, which has one number per sample if it is batched."""
+        self._inputs.append(name)
+        self._batched.append(batched)
+        return self.add(INPUT, (), len(self._inputs) - 1)
+
+    def constant(self, number: float) -> Register:
+        """The register of a constant."""
+        return self.add(CONSTANT, (), repr(float(number)))
+
+    def add(self, op: str, operands: tuple[Register, ...] = (), detail: int | str | None = None) -> Register:
+        """The register of an instruction, which is written if it is new."""
+        instruction = op, tuple([x.index for x in operands]), detail
+        return self._known.get(instruction) or self._new(instruction)
+
+    def _new(self, instruction: Instruction) -> Register:
+        op, operands, _ = instruction
+        register = self._known[instruction] = Register(self, len(self._known), kind_of(op))
+        self._places.append(self._place() if operands else None)
+        return register
+
+    def tape(self, outputs: Sequence[Any]) -> Tape:
+        """The tape that returns these numbers."""
+        results = [self.register_of(resolved(x)) for x in outputs]
+        registers = tuple([self._where(x.flat, self.constant(0.0), x).index for x in results])
+        sites = {place: Site(*place) for place in self._places if place is not None}
+        known = {place: Place(site.file, site.line, site.expression) for place, site in sites.items()}
+        places = tuple([None if place is None else known[place] for place in self._places])
+        return Tape(tuple(self._known), tuple(self._inputs), registers, tuple(self._batched), places).verify()
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """What has been written so far."""
+        return tuple(self._known)
+
+    def name_of(self, register: int) -> str:
+        """What messages call a register: the name of an input, a constant, or v3 for any other."""
+        op, _, detail = self.instructions[register]
+        return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
+
+    def register_of(self, operand: Any) -> Register:
+        """An operand as a register of this tape."""
+        if type(operand) is not Register:
+            if operand is not FLAT:
+                return self.constant(operand)
+            return Register(self, self.constant(-0.0).index, NUMBER, True)  # to add -0.0 changes no bit
+        if operand.builder is not self:
+            raise TraceError(
+                "A number was kept from an earlier trace, or from another thread's.",
+                "Return it from the traced function, or pass it as an argument.",
+            )
+        return operand
+
+    def _place(self) -> tuple[CodeType, int] | None:
+        """The innermost place in the traced function that is not in this package."""
+        if self._caller is None:
+            return None
+        frame: FrameType | None = sys._getframe(3)
+        while frame is not None and _is_own(frame):
+            frame = frame.f_back
+        return None if frame is None or frame is self._caller else (frame.f_code, frame.f_lasti)
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+
+    def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
+        """The register of an operation of the table; no language needs to know of `FLAT`."""
+        name, indices, is_usual = row.name, [], row.name not in _UNUSUAL and not row.is_users
+        for x in operands:
+            if type(x) is not Register or x.builder is not self:
+                x = self.register_of(x)
+            is_usual = is_usual and x.flat is False
+            indices.append(x.index)
+        instruction = name, tuple(indices), None
+        if is_usual:
+            return self._known.get(instruction) or self._new(instruction)
+        if name in ("flat", "slope_at_kink"):
+            return self.register_of(FLAT)
+        registers = tuple([self.register_of(x) for x in operands])
+        if row.is_users:
+            return self._in_simpler_rows(row, registers)
+        self.may_be_flat = True
+        flat: Register | bool = False
+        match name, registers:
+            case "where", (condition, a, b):
+                result = self.add("where", registers)
+                flat = self._either(self._both(condition, a.flat), self._both(self._not(condition), b.flat))
+            case "neg", (x,):
+                result, flat = self._where(x.flat, self.constant(-0.0), self.add("neg", registers)), x.flat
+            case "mul", (a, b):
+                flat = self._either(a.flat, b.flat)
+                result = self._where(flat, self.constant(-0.0), self.add("mul", registers))
+            case "add", (a, b):
+                result, flat = self.add("add", registers), self._both(a.flat, b.flat)
+            case _:
+                result = self.add(row.name, registers)
+        return Register(self, result.index, NUMBER, flat)
+
+    def _in_simpler_rows(self, row: Primitive, registers: tuple[Register, ...]) -> Register:
+        """The user's function, run on registers: it is a decomposition if it uses only what this package knows."""
+        try:
+            result = row.function(*[Unrecorded(x) for x in registers])
+        except TraceError:
+            raise
+        except Exception as error:  # the user's code is made for floats and may raise anything
+            raise TraceError(
+                f"The operation {row.name!r} cannot be compiled: its function takes floats only "
+                f"({type(error).__name__}: {error}).",
+                "Write it with this package's functions (am.exp, not math.exp), which take registers too.",
+            ) from error
+        return self.register_of(result.data if isinstance(result, Unrecorded) else as_number(result))
+
+    def _where(self, condition: Register | bool, a: Register, b: Register) -> Register:
+        return (a if condition else b) if isinstance(condition, bool) else self.add("where", (condition, a, b))
+
+    def _not(self, condition: Register | bool) -> Register | bool:
+        return not condition if isinstance(condition, bool) else self.add("~", (condition,))
+
+    def _both(self, a: Register | bool, b: Register | bool) -> Register | bool:
+        if isinstance(a, bool):
+            return b if a else False
+        return (a if b else False) if isinstance(b, bool) else self.add("&", (a, b))
+
+    def _either(self, a: Register | bool, b: Register | bool) -> Register | bool:
+        return (
+            self._not(self._both(self._not(a), self._not(b)))
+            if isinstance(a, bool) or isinstance(b, bool)
+            else (self.add("|", (a, b)))
+        )
+
+    def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
+        """The register of a comparison, or of a join of conditions, some of which may be known."""
+        if symbol not in JOINS:
+            return self.add(symbol, tuple([self.register_of(x) for x in operands]))
+        if symbol == "~":
+            return self._not(operands[0])
+        return (self._both if symbol == "&" else self._either)(*operands)
+
+
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(FOLDER)
+
+
+def _builder_of(operands: Sequence[Any]) -> Builder:
+    for x in operands:
+        if type(x) is Register:
+            return x.builder
+    raise AssertionError(operands)  # an interpreter is called for one of its own
+
+
+@contextmanager
+def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
+    """Write a tape; calls of other compiled functions inside write onto it too.
+
+    The garbage collector pauses: everything stays alive until the tape is written, and a fifth of the time is saved.
+    """
+    builder = Builder(caller)
+    token, is_collecting = _active.set(builder), gc.isenabled()
+    gc.disable()
+    try:
+        yield builder
+    finally:
+        _active.reset(token)
+        if is_collecting:
+            gc.enable()
+
+
+def is_tracing() -> bool:
+    """Whether a tape is being written."""
+    return _active.get() is not None
+
+
+interpreters[Register] = lambda row, operands: _builder_of(operands).compute(row, operands)
+relations[Register] = lambda symbol, *operands: _builder_of(operands).relate(symbol, operands)
