@@ -130,7 +130,7 @@ class Answers:
         return UNKNOWN if self.fault or few or not reports or not all(reports) else RIGHT
 
     def __str__(self) -> str:
-        said = [f"The numbers have no names; they were read as {' and '.join(self.layout)}."] * bool(self.layout)
+        said = [f"The numbers have no names; they were read as {', '.join(self.layout)}."] * bool(self.layout)
         said += [short(report) for report in self.reports.values()]
         said += [f"No {name}s were given." for name in QUANTITIES if self.reports and name not in self.reports]
         if self.unclear:
