@@ -158,10 +158,10 @@ _PAIRED = {
 _OF_LISTS = {**dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _LOGITS),
              **dict.fromkeys(("sum", "mean", "norm"), _VECTORS)}  # fmt: skip
 _WITHOUT_SLOPE = ("where", "clip", "floor", "sign", "take")  # of three operands, flat, or of an index
-TASK_NAMES: tuple[str, ...] = tuple(dict.fromkeys([
-    *ACTIVATIONS, *FUNCTIONS,
-    *[row.name for row in TABLE.values() if row.is_public and not row.is_users and row.name not in _WITHOUT_SLOPE],
-]))  # fmt: skip
+_PRIMITIVES = [row.name for row in TABLE.values() if row.is_public and not row.is_users]
+TASK_NAMES: tuple[str, ...] = tuple([
+    name for name in dict.fromkeys([*ACTIVATIONS, *FUNCTIONS, *_PRIMITIVES]) if name not in _WITHOUT_SLOPE
+])  # fmt: skip
 
 
 @functools.cache
