@@ -37,7 +37,7 @@ BUDGETS = {
     "notation": Budget(1_300, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_500, 1_150),
-    "compile": Budget(3_500, 3_500),
+    "compile": Budget(4_600, 4_600),
     "drawing": Budget(2_600, 1_700),
     "check": Budget(5_470, 1_800),
     "debug": Budget(7_300, 5_300),

@@ -118,6 +118,10 @@ class Builder:
         op, _, detail = self.instructions[register]
         return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
+    def place_of(self, register: Register) -> tuple[CodeType, int] | None:
+        """Where in the traced function a register was computed: the code, and the instruction in it."""
+        return self._places[register.index]
+
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
@@ -145,6 +149,8 @@ class Builder:
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
         name, indices, is_usual = row.name, [], row.name not in _UNUSUAL and not row.is_users
+        if name == "where" and type(operands[0]) is not Register:  # a number as condition, such as 0.0
+            return self.register_of(operands[1] if operands[0] else operands[2])
         for x in operands:
             if type(x) is not Register or x.builder is not self:
                 x = self.register_of(x)
@@ -171,8 +177,8 @@ class Builder:
                 result = self._where(flat, self.constant(-0.0), self.add("mul", registers))
             case "add", (a, b):
                 result, flat = self.add("add", registers), self._both(a.flat, b.flat)
-            case _:
-                result = self.add(row.name, registers)
+            case _:  # where it is not a slope any more, it is the number 0.0
+                result = self.add(name, tuple([self._where(x.flat, self.constant(0.0), x) for x in registers]))
         return Register(self, result.index, NUMBER, flat)
 
     def _in_simpler_rows(self, row: Primitive, registers: tuple[Register, ...]) -> Register:
@@ -201,11 +207,9 @@ class Builder:
         return (a if b else False) if isinstance(b, bool) else self.add("&", (a, b))
 
     def _either(self, a: Register | bool, b: Register | bool) -> Register | bool:
-        return (
-            self._not(self._both(self._not(a), self._not(b)))
-            if isinstance(a, bool) or isinstance(b, bool)
-            else (self.add("|", (a, b)))
-        )
+        if isinstance(a, bool):
+            return True if a else b
+        return (True if b else a) if isinstance(b, bool) else self.add("|", (a, b))
 
     def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
         """The register of a comparison, or of a join of conditions, some of which may be known."""
