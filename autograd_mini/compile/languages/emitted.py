@@ -37,7 +37,7 @@ from autograd_mini.core.traced import Traced
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
 from autograd_mini.output import files
 from autograd_mini.program import assignments
-from autograd_mini.program.source import Site, located
+from autograd_mini.program.source import Site, cell, located
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import _output, _positions, _split, hessian, jacobian, names_of
 from autograd_mini.transforms.recorded import Recorded
@@ -399,8 +399,9 @@ def _outline(
     writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
     code: Any = getattr(f, "__code__", None)
-    has_source = code is not None and linecache.getline(code.co_filename, code.co_firstlineno)
-    source = f" ({located(Path(code.co_filename).name, code.co_firstlineno)})" if has_source else ""
+    file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
+    has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
+    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
     what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
     about = f"{what} of {title}{source}, written by autograd_mini."
     helpers = tuple(writer.uses.texts())
