@@ -326,7 +326,6 @@ def _check_engine(options: argparse.Namespace) -> int:
     from autograd_mini.check.foreign.child import examined
     from autograd_mini.check.foreign.programs import Limits
     from autograd_mini.check.verdicts import on_screen
-    from autograd_mini.output import files
 
     result = examined(options.target, Limits(options.seconds))
     say(on_screen(result.text))

@@ -79,11 +79,9 @@ class Causes:
             return self._of_a_size(node, kind)
         if node not in graph.adjoints:
             return self._of_no_connection(node)
-        began = graph.began(node)
-        if isinstance(began, Edge):
-            return self._of_a_product(began, kind)
-        lost = self._lost_digits(graph.path(node), node) if kind == "zero" else None
-        return lost or self._of_a_sum(began, kind)
+        is_zero_sum = kind == "zero" and not isinstance(graph.began(node), Edge)
+        lost = self._lost_digits(graph.path(node), node) if is_zero_sum else None
+        return lost or self._of_what_arrives(node)
 
     def _of_an_ordinary_one(self, node: Value) -> str:
         if not math.isfinite(node.data):
@@ -196,7 +194,7 @@ class Causes:
         return Cause("0 * inf", message, node, (edge.below, *slope.trouble, *arriving.trouble))
 
     def _of_what_arrives(self, node: Value) -> Cause:
-        """Return why the adjoint of a node is 0 or infinite."""
+        """Return why the adjoint of a node is 0, infinite or nan."""
         kind = badness(self.graph.adjoint(node))
         if kind == "finite":
             return Cause("ordinary", "", node)

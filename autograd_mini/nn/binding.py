@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, MappingView, MutableMapping, MutableSequence, Sequence, Set
 from dataclasses import is_dataclass
-from itertools import product
 from types import MappingProxyType, MethodType
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ from autograd_mini.core.row import as_number, is_operand, operand_error
 from autograd_mini.core.traced import Traced
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
-from autograd_mini.nn.module import ATOMS, Module, array_within, attributes, by_name, once_each
+from autograd_mini.nn.module import ATOMS, Module, array_parts, array_within, attributes, by_name, once_each
 from autograd_mini.program.owner import is_machinery
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_formulas
@@ -172,8 +171,7 @@ def _copied(thing: Any, copies: Copies) -> Any:
         made, parts = copy.copy(thing), enumerate(thing)
     elif (array := array_within(thing)) is not None:
         made = thing.copy()
-        places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
-        parts, put = ((place, array.item(*place)) for place in places), array_within(made).__setitem__
+        parts, put = array_parts(array), array_within(made).__setitem__
     else:
         return thing
     copies[id(thing)] = thing, made  # before its parts are copied, which may lead back to it

@@ -222,8 +222,7 @@ def _parts(part: Any, found: list[tuple[str, Value]]) -> Iterator[Named] | None:
     if isinstance(part, (list, tuple, deque)):
         return ((str(index), x) for index, x in enumerate(part))
     if (array := array_within(part)) is not None:
-        places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
-        return ((".".join(map(str, place)), array.item(*place)) for place in places)
+        return ((".".join(map(str, place)), element) for place, element in array_parts(array))
     if isinstance(part, Mapping):
         return ((str(index if is_node(key) else key), x) for index, (key, x) in enumerate(part.items()))
     if isinstance(part, Sequence) or (isinstance(part, MappingView) and isinstance(part, Iterable)):
@@ -322,3 +321,9 @@ def array_within(thing: Any) -> Any:
     """Return a NumPy array without its mask; None for anything else."""
     numpy = sys.modules.get("numpy")
     return numpy.asarray(thing) if numpy is not None and isinstance(thing, numpy.ndarray) else None
+
+
+def array_parts(array: Any) -> list[tuple[tuple[int, ...], Any]]:
+    """Return the elements of an array of objects with their places; none of an array of numbers."""
+    places = product(*map(range, array.shape)) if array.dtype.hasobject else ()
+    return [(place, array.item(*place)) for place in places]

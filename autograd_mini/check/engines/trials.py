@@ -162,14 +162,14 @@ def wrong_rule(op: str, bad: Sequence[Trial]) -> Named:
         by = trial.graph.names[trial.leaf or 0]
         otherwise = Named("wrong-rule", f"The local derivative of {trial.form} by {by} is wrong.", "")
         found = _local(op, bad) or _by_table(op, bad, "derivative") or otherwise
-    return replace(found, correction=_right(trial))
+    return replace(found, correction=_correction_of(trial))
 
 
 def wrong_at(op: str, trial: Trial) -> Named:
     """Return what to say of an operation that is right at ordinary numbers, and wrong at these."""
     numbers = " and ".join([number(x, ALL_DIGITS) for x in trial.operands])
     sentence = f"{op} is right at ordinary numbers, and wrong at {numbers}."
-    return Named("special-operand", sentence, _right(trial))
+    return Named("special-operand", sentence, _correction_of(trial))
 
 
 _RULES = {  # by the operands, in the words of an engine
@@ -182,7 +182,7 @@ _RULES = {  # by the operands, in the words of an engine
 }  # fmt: skip
 
 
-def _right(trial: Trial) -> str:
+def _correction_of(trial: Trial) -> str:
     """Return how to compute an operation, or its rule by the first operand that is wrong, in the engine's words."""
     step, (data, grad) = trial.step, trial.words
     if not trial.has_value:
