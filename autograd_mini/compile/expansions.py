@@ -215,6 +215,13 @@ def _sum(*xs: Any) -> Any:
     return functools.reduce(lambda total, x: total + x, xs) if xs else 0.0
 
 
+def _take(index: Any, *xs: Any) -> Any:
+    place, taken = floor(index), math.nan
+    for i, x in enumerate(xs):
+        taken = where(place == float(i), x, taken)
+    return taken
+
+
 # For each row its expansion. Constant operands must be floats, as rules write them: `power_term` and `round` unroll.
 EXPANSIONS: dict[str, Callable[..., Any]] = {
     "acosh": _acosh,
@@ -241,6 +248,7 @@ EXPANSIONS: dict[str, Callable[..., Any]] = {
     "sign": lambda x: where(x > 0.0, 1.0, where(x < 0.0, -1.0, where(x == x, 0.0, x))),
     "stop_gradient": lambda x: x,
     "sum": _sum,
+    "take": _take,
     "xlogy": lambda x, y: where((x == 0.0) & (y == y), 0.0, x * log(y)),
 }
 

@@ -1,0 +1,130 @@
+"""Emitted code, run: real compilers and interpreters, with many functions in one call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from autograd_mini.compile.languages.c import C
+from autograd_mini.compile.languages.java import JAVA
+from autograd_mini.compile.languages.javascript import JAVASCRIPT
+from autograd_mini.compile.languages.python import PYTHON
+
+LANGUAGES = {language.name: language for language in (PYTHON, C, JAVA, JAVASCRIPT)}
+PROGRAMS = {"python": (sys.executable,), "c": ("gcc",), "java": ("javac", "java"), "javascript": ("node",)}
+GCC = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+FAST = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
+JAVAC = ["javac", *[f"-J{option}" for option in FAST], "-Xlint:all", "-Werror"]
+
+
+def needed(language):
+    """Skip a test if a program that it needs is missing."""
+    missing = [program for program in PROGRAMS[language] if shutil.which(program) is None]
+    if missing and not os.environ.get("AUTOGRAD_MINI_NO_SKIP"):
+        pytest.skip(f"{missing[0]} is not installed")
+
+
+def called(command, folder, text=""):
+    done = subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[:3000] + done.stdout[:1000]
+    assert not done.stderr, done.stderr[:3000]
+    return done.stdout
+
+
+def build(language, source, folder, name="Main"):
+    """Write and compile a source, without warnings; the command that runs it."""
+    path = folder / f"{name}{LANGUAGES[language].suffix}"
+    path.write_text(source, encoding="utf-8")
+    if language == "c":
+        called([*GCC, "-o", name, path.name, "-lm"], folder)
+        return [f"./{name}"]
+    if language == "java":
+        called([*JAVAC, "-d", ".", path.name], folder)
+        return ["java", *FAST, "-cp", ".", name]
+    if language == "javascript":
+        called(["node", "--check", path.name], folder)
+        return ["node", path.name]
+    return [sys.executable, "-W", "error", path.name]
+
+
+def run(language, tapes, calls, folder):
+    """The results of straight-line functions: `calls` are (function, numbers)."""
+    needed(language)
+    sizes = [len(tape.outputs) for tape in tapes]
+    source = LANGUAGES[language].sources([(tape, f"f{i}") for i, tape in enumerate(tapes)])
+    most = max([1, *[len(tape.inputs) for tape in tapes], *sizes])
+    text = "".join(f"{i} {len(xs)} {' '.join(map(repr, xs))}\n" for i, xs in calls)
+    out = called(build(language, MAINS[language](source, sizes, most), folder), folder, text)
+    rows = [[float(x.replace("Infinity", "inf")) for x in line.split()] for line in out.splitlines()]
+    assert len(rows) == len(calls)
+    return rows
+
+
+def _python(source, sizes, most):
+    return f"""{source}
+import sys
+for line in sys.stdin:
+    i, n, *xs = line.split()
+    print(*globals()[f"f{{i}}"](list(map(float, xs))))
+"""
+
+
+def _c(source, sizes, most):
+    cases = "".join(f"        case {i}: f{i}(x, y); m = {n}; break;\n" for i, n in enumerate(sizes))
+    return f"""{source}
+int main(void) {{
+    int i, n, m = 0;
+    double x[{most}], y[{most}];
+    while (scanf("%d %d", &i, &n) == 2) {{
+        for (int j = 0; j < n; j++) if (scanf("%lf", &x[j]) != 1) return 1;
+        switch (i) {{
+{cases}        }}
+        for (int j = 0; j < m; j++) printf("%.17g ", y[j]);
+        printf("\\n");
+    }}
+    return 0;
+}}
+"""
+
+
+def _java(source, sizes, most):
+    cases = "".join(f"                case {i} -> f{i}(x);\n" for i in range(len(sizes)))
+    return f"""final class Main {{
+{source}
+    public static void main(String[] args) throws java.io.IOException {{
+        java.io.BufferedReader in = new java.io.BufferedReader(new java.io.InputStreamReader(System.in));
+        StringBuilder out = new StringBuilder();
+        for (String line = in.readLine(); line != null; line = in.readLine()) {{
+            String[] words = line.replace("inf", "Infinity").replace("nan", "NaN").trim().split(" +");
+            double[] x = new double[words.length - 2];
+            for (int j = 0; j < x.length; j++) x[j] = Double.parseDouble(words[j + 2]);
+            double[] y = switch (Integer.parseInt(words[0])) {{
+{cases}                default -> throw new IllegalStateException();
+            }};
+            for (double number : y) out.append(number).append(' ');
+            out.append('\\n');
+        }}
+        System.out.print(out);
+    }}
+}}
+"""
+
+
+def _javascript(source, sizes, most):
+    return f"""{source}
+import {{ readFileSync }} from "node:fs";
+const functions = [{", ".join(f"f{i}" for i in range(len(sizes)))}];
+const number = (text) => Number(text.replace("inf", "Infinity").replace("nan", "NaN"));
+const out = readFileSync(0, "utf8").trimEnd().split("\\n").map((line) => {{
+    const [i, n, ...words] = line.trim().split(" ");
+    return [...functions[i](words.map(number))].map((y) => (Object.is(y, -0) ? "-0" : String(y))).join(" ");
+}});
+console.log(out.join("\\n"));
+"""
+
+
+MAINS = {"python": _python, "c": _c, "java": _java, "javascript": _javascript}
