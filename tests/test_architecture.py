@@ -107,7 +107,7 @@ def test_third_parties_are_imported_in_one_place(module):
             assert ALLOWED_ELSEWHERE.get(root) == room(module), f"{module} imports {name}"
             # The first use of a name of `symbolic` imports its parts, and they import SymPy.
             # The NumPy backend is imported when it is chosen.
-            lazy = short(module).startswith("symbolic.") or short(module) == "compile.backends.arrays"
+            lazy = short(module).startswith(("symbolic.", "compile.backends."))
             assert not at_top or lazy, f"{module} imports {name} at once"
 
 

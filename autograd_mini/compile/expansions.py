@@ -258,11 +258,10 @@ def expanded(tape: Tape, names: Set[str]) -> Tape:
     while not names.isdisjoint([op for op, _, _ in tape.instructions]):
         builder = Builder()
         made: list[Register] = []
-        inputs = iter([builder.input(name, many) for name, many in zip(tape.inputs, tape.batched, strict=True)])
-        order = {position: register for position, register in enumerate(inputs)}
+        inputs = [builder.input(name, many) for name, many in zip(tape.inputs, tape.batched, strict=True)]
         for op, operands, detail in tape.instructions:
             if op == INPUT:
-                made.append(order[detail])
+                made.append(inputs[int(str(detail))])
             elif op in names:
                 result = EXPANSIONS[op](*[Unrecorded(made[x]) for x in operands])
                 made.append(builder.register_of(result.data))

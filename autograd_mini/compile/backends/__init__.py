@@ -51,5 +51,5 @@ def batched_registers(tape: Tape) -> list[bool]:
     """Whether each register has one number per sample."""
     found: list[bool] = []
     for op, operands, detail in tape.instructions:
-        found.append(tape.batched[int(str(detail))] if op == INPUT else any([found[x] for x in operands]))
+        found.append(tape.batched[int(str(detail))] if op == INPUT else any(found[x] for x in operands))
     return found

@@ -1,6 +1,6 @@
 """The interpreter: runs a tape on Python's floats, one instruction after the other. The reference for all others.
 
-It needs the standard library alone. Not here: batches (`arrays`). Read next: `compile.backends.arrays`.
+It needs the standard library alone. Not here: batches (`arrays`). Read next: `compile.backends.operations`.
 """
 
 from __future__ import annotations

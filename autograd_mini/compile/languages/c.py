@@ -12,9 +12,9 @@ OPERATORS = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "where": "{} ? {} : {}",
     "<": "{} < {}", "<=": "{} <= {}", ">": "{} > {}", ">=": "{} >= {}", "==": "{} == {}", "!=": "{} != {}",
     "&": "{} && {}", "|": "{} || {}", "~": "!{}",
-    **dict.fromkeys(["pos", "sum", "dot", "stop_gradient"], WRITTEN),
+    **dict.fromkeys(["pos", "sum", "dot", "stop_gradient", "one_power_less"], WRITTEN),
     **dict.fromkeys(["acosh", "asinh", "atanh", "clip", "erf", "erfc", "erfinv", "exp2", "floor_divide", "hypot",
-                     "lifted_ndtr", "log2", "maximum", "minimum", "ndtr", "one_minus_square", "one_power_less",
+                     "lifted_ndtr", "log2", "maximum", "minimum", "ndtr", "one_minus_square",
                      "power_term", "remainder", "round", "sign", "take", "xlogy"], EXPANDED),
 }  # fmt: skip
 
@@ -50,9 +50,6 @@ static double round_decimal(double x, double digits) {
     head=("#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>", ""),
     flat=("void {name}(const double *x, double *{result}) {{\n    (void) x;", ""),
     reserved=frozenset(
-        "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-        "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main "
-        "remainder round gamma j0 j1 jn y0 y1 yn div abs log exp sin cos tan pow floor ceil fabs sqrt fmod hypot erf erfc "
-        "index signal random time exit free".split()
+        ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "remainder", "round", "gamma", "j0", "j1", "jn", "y0", "y1", "yn", "div", "abs", "log", "exp", "sin", "cos", "tan", "pow", "floor", "ceil", "fabs", "sqrt", "fmod", "hypot", "erf", "erfc", "index", "signal", "random", "time", "exit", "free"]
     ),
 )  # fmt: skip

@@ -41,9 +41,6 @@ private static double roundDecimal(double x, double digits) {
     is_camel=True,
     most=2500,
     reserved=frozenset(
-        "abstract assert boolean break byte case catch char class const continue default do double else enum extends final "
-        "finally float for goto if implements import instanceof int interface long native new package private protected "
-        "public return short static strictfp super switch synchronized this throw throws transient try void volatile while "
-        "true false null var record yield Math Double".split()
+        ["abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class", "const", "continue", "default", "do", "double", "else", "enum", "extends", "final", "finally", "float", "for", "goto", "if", "implements", "import", "instanceof", "int", "interface", "long", "native", "new", "package", "private", "protected", "public", "return", "short", "static", "strictfp", "super", "switch", "synchronized", "this", "throw", "throws", "transient", "try", "void", "volatile", "while", "true", "false", "null", "var", "record", "yield", "Math", "Double"]
     ),
 )  # fmt: skip

@@ -46,10 +46,7 @@ function roundDecimal(x, digits) {
     flat=("function {name}(x) {{\n    const {result} = new Float64Array({count});", "return {result};"),
     is_camel=True,
     reserved=frozenset(
-        "arguments await break case catch class const continue debugger default delete do else enum eval export extends "
-        "false finally for function if implements import in instanceof interface let new null package private protected "
-        "public return static super switch this throw true try typeof var void while with yield undefined NaN Infinity "
-        "Math Number Object".split()
+        ["arguments", "await", "break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends", "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof", "interface", "let", "new", "null", "package", "private", "protected", "public", "return", "static", "super", "switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with", "yield", "undefined", "NaN", "Infinity", "Math", "Number", "Object"]
     ),
 )  # fmt: skip
 

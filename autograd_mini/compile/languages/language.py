@@ -99,6 +99,12 @@ class Language:
         """The name of a helper function."""
         return re.sub(r"_(\w)", lambda m: m[1].upper(), name) if self.is_camel else name
 
+    def variable(self, name: str) -> str:
+        """The name of a variable: the user's own, or the derivative by it."""
+        if not self.is_camel or not name.startswith("d_"):
+            return name
+        return f"d{name[2:]}" if len(name) == 3 else f"d{name[2].upper()}{name[3:]}"
+
     def expression(self, op: str, operands: Sequence[Text], constants: Sequence[float | None], uses: Helpers) -> Text:
         """An operation of operands that are written already; `constants` holds the known ones."""
         form = self.operations[op]
@@ -116,6 +122,8 @@ class Language:
                 return operands[0]
             case "maximum" | "minimum" if len(operands) != 2:
                 return reduce(lambda a, b: self.expression(op, (a, b), (None, None), uses), operands)
+            case "one_power_less":
+                return self.expression("div", operands[:2], constants[:2], uses)
             case "hypot" if len(operands) == 1:
                 return self.expression("abs", operands, constants, uses)
             case "hypot" if len(operands) > 2:

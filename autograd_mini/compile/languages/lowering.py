@@ -7,48 +7,69 @@ Not here: the passes of every tape (`passes`). Read next: `compile.languages.lan
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from autograd_mini.compile.passes import PASSES, Pass, Registers, Rewriting
-from autograd_mini.compile.tape import CONSTANT, COMPARISONS, Instruction, Tape
+from autograd_mini.compile.tape import COMPARISONS, CONSTANT, Instruction, Tape
 
-_NONNEGATIVE = {"abs", "cosh", "erfc", "exp", "exp2", "hypot", "ndtr", "lifted_ndtr"}  # whatever the operands are
+_PLUS = {"abs", "cosh", "erfc", "exp", "exp2", "hypot", "ndtr", "lifted_ndtr"}  # whatever the operands are
 _KEEPING = {"add", "div", "dot", "expm1", "floor", "log1p", "maximum", "minimum", "mul", "pos", "sqrt", "stop_gradient",
             "sum", "where"}  # not negative if no operand is  # fmt: skip
+
+
+class Sign(NamedTuple):
+    """What is known of a number, unless it is nan.
+
+    Attributes:
+        is_plus: its sign is +: it may be 0.0, but not -0.0.
+        is_positive: it is above 0.
+    """
+
+    is_plus: bool
+    is_positive: bool
+
+
+def sign_of(instruction: Instruction, signs: Sequence[Sign]) -> Sign:
+    """What is known of the result of an instruction, given the signs of the registers before it."""
+    op, operands, detail = instruction
+    if op == CONSTANT:
+        number = float(detail or 0.0)
+        is_nan = math.isnan(number)
+        return Sign(is_nan or math.copysign(1.0, number) > 0.0, is_nan or number > 0.0)
+    known = [signs[x] for x in (operands[1:] if op in ("where", "take") else operands)]
+    are_plus, are_positive = all(x.is_plus for x in known), all(x.is_positive for x in known)
+    if op == "cosh" or (op in ("add", "sum") and are_plus and any(x.is_positive for x in known)):
+        return Sign(True, True)
+    if op in ("where", "sqrt", "pos", "stop_gradient") and are_positive:
+        return Sign(True, True)
+    is_square = op == "mul" and operands[0] == operands[1]
+    is_power = op == "pow" and known[0].is_plus
+    return Sign(op in _PLUS or is_square or is_power or (op in _KEEPING and bool(known) and are_plus), False)
 
 
 class Lowering(Rewriting):
     """A tape that is rewritten with facts about its registers.
 
     Attributes:
-        nonnegative: whether each register is nan, or a number with the sign +, such as 0.0 but not -0.0.
-        positive: whether each register is nan or above 0.
+        signs: what is known of each register.
+        made: for registers of the old tape the new ones.
     """
 
     def __init__(self) -> None:
         super().__init__([*LOWERING, *[one for one in PASSES if one.exact]])
-        self.nonnegative: list[bool] = []
-        self.positive: list[bool] = []
+        self.signs: list[Sign] = []
+        self.made: dict[int, int] = {}
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
         register = super().add(op, operands, detail)
-        for op, operands, detail in self.instructions[len(self.nonnegative) :]:
-            numbers = operands[1:] if op == "where" else operands
-            kept = [self.nonnegative[x] for x in numbers]
-            above = [self.positive[x] for x in numbers]
-            number = float(detail) if op == CONSTANT else -1.0
-            is_square = op == "mul" and operands[0] == operands[1]
-            is_positive = op == "cosh" or number > 0.0 or math.isnan(number)
-            is_positive |= (op in ("add", "sum") and all(kept) and any(above)) or (op in ("where", "sqrt") and all(above))
-            self.positive.append(is_positive)
-            self.nonnegative.append(
-                is_positive
-                or (number == 0.0 and math.copysign(1.0, number) > 0.0)
-                or op in _NONNEGATIVE
-                or (op in _KEEPING and all(kept) and bool(operands))
-                or (op == "pow" and kept[0])
-                or is_square
-            )
+        if register == len(self.signs):
+            self.signs.append(sign_of((op, operands, detail), self.signs))
+        return register
+
+    def _rewritten(self, instruction: Instruction) -> int:
+        register = super()._rewritten(instruction)
+        self.made[self._source] = register
         return register
 
     def truth(self, answer: bool) -> int:
@@ -91,15 +112,15 @@ def _signs(made: Rewriting, instruction: Instruction) -> int | None:
     x, other = operands[0], operands[-1]
     zero = made.constant(other) == 0.0
     match op:
-        case "<" if zero and made.nonnegative[x]:
+        case "<" if zero and made.signs[x].is_plus:
             return made.truth(False)
-        case "<=" | "==" if zero and made.positive[x]:
+        case "<=" | "==" if zero and made.signs[x].is_positive:
             return made.truth(False)
-        case "abs" if made.nonnegative[x]:
+        case "abs" if made.signs[x].is_plus:
             return x
         case "add":
             for a, b in (operands, operands[::-1]):
-                if made.constant(b) == 0.0 and made.nonnegative[a]:
+                if made.constant(b) == 0.0 and made.signs[a].is_plus:
                     return a
     return None
 
@@ -170,4 +191,16 @@ LOWERING = (
 
 def lowered(tape: Tape) -> Tape:
     """The tape after these passes and all exact ones."""
-    return Rewriting().run(Lowering().run(tape))
+    return lowered_with(tape, {})[0]
+
+
+def lowered_with(tape: Tape, names: Mapping[int, str]) -> tuple[Tape, dict[int, str]]:
+    """The tape after these passes and all exact ones, and the names that registers had before."""
+    first, second = Lowering(), Lowering()
+    result = second.run(first.run(tape))
+    found: dict[int, str] = {}
+    for register, name in names.items():
+        new = second.made.get(first.made.get(register, -1))
+        if new is not None:
+            found.setdefault(new, name)
+    return result, found
