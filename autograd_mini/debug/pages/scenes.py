@@ -11,8 +11,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from autograd_mini.debug.pages.alive import position
 from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
@@ -36,13 +37,14 @@ def written(number: float) -> Number:
 class Track:
     """The scenes in which the value or gradient of a node, or of the nodes in a box, changes."""
 
-    values: list[tuple[int, Number]] = field(default_factory=list)
+    values: list[tuple[Any, ...]] = field(default_factory=list)
     gradients: list[tuple[int, float]] = field(default_factory=list)
+    node: int = -1  # its number, if it is one node
 
     @property
     def widest(self) -> tuple[int, int]:
         """The number of characters that value and gradient need."""
-        values = [text if isinstance(text, str) else text[0] for _, text in self.values]
+        values = [text if isinstance(text, str) else text[0] for _, text, *_ in self.values]
         return max(map(len, values), default=1), max((len(short(number)) for _, number in self.gradients), default=1)
 
 
@@ -89,8 +91,9 @@ class Scenes:
         """Return the value and gradient of a node over time."""
         journal = self.trace.journal
         arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
-        value = written(journal.value(node))
-        return Track([(self.of(journal.numbers[node]), value)], [*dict(arrivals).items()])
+        value = journal.value(node)
+        at = [] if (place := position(value)) is None else [place]
+        return Track([(self.of(journal.numbers[node]), written(value), *at)], [*dict(arrivals).items()], journal.numbers[node])
 
     def tracks(self) -> dict[Box, Track]:
         """The value and gradient of each box over time; for several nodes the range of results and largest gradient."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autograd_mini.debug.pages.alive import Positions, position
 from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Scenes, Track
 from autograd_mini.debug.pages.stage import Stage, before_numbers
@@ -52,15 +53,16 @@ class Shot:
             -1 if way is None else self._arrows.setdefault(way, len(self._arrows)) for way in self.stage.ways_to(node)
         ]
 
-    def data(self, shown: Shown, calls: Sequence[Call]) -> dict[str, Any]:
+    def data(self, shown: Shown, calls: Sequence[Call], positions: Positions | None) -> dict[str, Any]:
         """Return the picture for the script of a page; `shown` gives the texts of a track."""
         single = len(self.scenes) == len(self.trace)  # else scenes say what happens in which box
         order = self.trace.journal.order if single else ()
-        boxes = [self._box(box, shown, calls) for box in self.tracks]
+        boxes = [self._box(box, shown, calls, positions) for box in self.tracks]
         ways = [self.ways(node) for node in order]
         return {
             "key": self.key, "title": self.title, "tall": self.tall, "boxes": boxes,
             "box": [*map(self.box, order)], "ways": ways, "arrows": [*self._arrows],
+            "labels": {} if positions is None or not single else self._labels(positions, calls),
             "closed": [number for number, call in enumerate(calls) if self.is_closed(call)],
         }  # fmt: skip
 
@@ -68,7 +70,7 @@ class Shot:
         """Return whether a call is folded: one box shows it, and nothing else."""
         return {*self.boxes.box[call.nodes[0]].nodes} == {*call.nodes}
 
-    def _box(self, box: Box, shown: Shown, calls: Sequence[Call]) -> dict[str, Any]:
+    def _box(self, box: Box, shown: Shown, calls: Sequence[Call], positions: Positions | None) -> dict[str, Any]:
         journal, scenes = self.trace.journal, self.scenes
         turns = [turn[0] for node in box.nodes if (turn := journal.turn_of(node))]
         arrivals = [step for node in box.nodes for step in journal.arrivals(node)]
@@ -83,9 +85,37 @@ class Shot:
             "leaf": journal.numbers[leaf] if leaf is not None else -1,
             "fold": next((number for number, call in enumerate(calls) if {*call.nodes} == {*box.nodes}), -1),
             "slots": [*map(shown, self.tracks[box])],
+            "all": self._all(box) if positions is not None and box.alone is None and not _results(box) else None,
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
             "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
         }
+
+
+    def _all(self, box: Box) -> list[list[int]]:
+        """Return the numbers behind those of a group: when each comes, where it is computed, and of which node."""
+        journal, of = self.trace.journal, self.scenes.of
+        results = [node for node in box.outputs if node.op] or box.nodes
+        values = sorted((of(journal.numbers[x]), position(journal.value(x))) for x in results)
+        totals = sorted((step, position(journal[step].total), journal.numbers[x])
+                        for x in box.nodes for step in journal.arrivals(x))  # fmt: skip
+        return [[x for pair in values for x in pair], [x for step, at, node in totals if at for x in (of(step), at, node)]]
+
+    def _labels(self, positions: Positions, calls: Sequence[Call]) -> dict[str, list[Any]]:
+        """Return where the local derivatives on arrows are computed, by the id of the arrow."""
+        found: dict[str, list[Any]] = {}
+        inside = {node for call in calls if self.is_closed(call) for node in call.nodes}
+        for node, place in positions.edges:
+            if node not in inside and self.boxes.box[node].alone is not None:
+                if way := self.stage.every_way(node)[place]:
+                    found[way] = [positions.locals[node, place]]
+        for call in calls:
+            if self.is_closed(call):
+                for x in call.fold.inputs:
+                    ways = {way for node in call.nodes for i, way in enumerate(self.stage.every_way(node))
+                            if way and node.operands[i] is x}  # fmt: skip
+                    slopes = [position(call.slope(y, x)) for y in call.fold.outputs]
+                    found |= dict.fromkeys(ways, slopes)
+        return found
 
 
 def _results(box: Box) -> list[Value]:
