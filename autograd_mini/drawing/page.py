@@ -18,14 +18,14 @@ from typing import Any
 def document(title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "") -> str:
     """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
-    The body is escaped HTML; `own` is a script that runs before the other, of this page alone. The data must not contain floats, because JSON has neither nan nor infinities.
+    The body is escaped HTML; `own` is what this page alone has at the beginning of its script. The data must not contain floats, because JSON has neither nan nor infinities.
     """
     styles, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
+    scripts = own + scripts
     written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return _DOCUMENT.format(
         title=html.escape(title), style=styles, script=scripts, body=body, data=written,
-        own=own and f"<script>{own}</script>\n", styles=_digest(styles),
-        scripts="' '".join(map(_digest, filter(None, (own, scripts)))),
+        styles=_digest(styles), scripts=_digest(scripts),
     )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ _DOCUMENT = """<!doctype html>
 </head>
 <body>
 {body}<script type="application/json" id="data">{data}</script>
-{own}<script>{script}</script>
+<script>{script}</script>
 </body>
 </html>
 """

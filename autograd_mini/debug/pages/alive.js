@@ -50,25 +50,25 @@ function shade(gradient, largest) {  // its colour, and the strength in percent
 }
 
 // A graph that computes: `at(inputs)` fills `numbers`, the list in which every number of the page has its position.
-function graph({ positions, turns, usual, hidden, parts, seed, root }) {
+function graph({ positions, turns, states, usual, hidden, parts, seed, root }) {
   const [registers, edges, nodes, slopes] = positions;
   const [products, before, after, adjoints] = [0, 1, 2, 3].map((i) => registers + i * edges);
   const numbers = new Float64Array(adjoints + nodes + slopes);
   const sums = new Float64Array(nodes);
   const reached = new Uint8Array(nodes);
-  const states = [];
+  const receivers = [];  // of each edge
   const all = turns.map(([node, ...flat]) => {
-    const turn = { node, first: states.length, to: [], locals: [] };
-    for (let i = 0; i < flat.length; i += 3) {
+    const turn = { node, first: receivers.length, to: [], locals: [] };
+    for (let i = 0; i < flat.length; i += 2) {
       turn.to.push(flat[i]);
       turn.locals.push(flat[i + 1]);
-      states.push(flat[i + 2]);
+      receivers.push(flat[i]);
     }
     return turn;
   });
   const recorded = usual.map((place) => all[place]);
   const calls = parts.map(([output, inputs, inside]) => ({ output, inputs, turns: all.filter(({ node }) => inside.includes(node)) }));
-  const state = (edge) => (states[edge] < 0 ? 1 : numbers[states[edge]]);
+  const state = (edge) => (edge in states ? numbers[states[edge]] : 1);
 
   function sweep(start, value, order) {
     reached.fill(0);
@@ -92,6 +92,7 @@ function graph({ positions, turns, usual, hidden, parts, seed, root }) {
   }
 
   const made = { numbers, reached, adjoint: (node) => adjoints + node, isFresh: false };
+  made.arrival = (edge) => (edge < 0 ? [root, adjoints + root] : [receivers[edge], after + edge]);
   made.at = (inputs) => {
     numbers.set(compute(inputs));
     let place = adjoints + nodes;

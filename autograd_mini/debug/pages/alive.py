@@ -28,6 +28,7 @@ from autograd_mini.errors import AutogradError
 from autograd_mini.notation.text import elided
 from autograd_mini.notation.text import number as short
 
+_SPACES = re.compile(r" *(?<![<>=!])([=*/?:,])(?!=) *|^ +(?=r\[)", re.MULTILINE)
 MOST = 20_000  # nodes of a graph whose page has sliders
 _TOLD = re.compile("\x01([^\x02]*)\x02([^\x03]*)\x03")  # `readable` keeps such characters out of the user's texts
 
@@ -99,9 +100,11 @@ class Positions:
         """Return where the gradient of a node is."""
         return self.adjoints + self.numbers[node]
 
-    def edge(self, node: Value, contribution: int) -> int:
+    def edge_of(self, journal: Journal, step: int) -> int:
         """Return the number of the edge of a contribution."""
-        return self.edges[node, self.recorded[node][contribution]]
+        turn = journal.turn(step)
+        node = journal.turn_at(step)
+        return self.edges[node, self.recorded[node][step - turn[0]]]
 
     def fault(self, journal: Journal) -> str:
         """Return why the recorded numbers do not come out; "" if they do."""
@@ -117,9 +120,9 @@ class Positions:
         """Return what the script computes with."""
         number, graph = self.numbers, self.graph
         turns = [
-            [number[node], *[x for e in turn for x in (number[e.operand], e.local, -1 if e.state is None else e.state)]]
-            for node, turn in graph.turns.items()
+            [number[node], *[x for e in turn for x in (number[e.operand], e.local)]] for node, turn in graph.turns.items()
         ]
+        states = [e.state for turn in graph.turns.values() for e in turn]
         place = {node: i for i, node in enumerate(graph.turns)}
         usual = [place[node] for node in reversed(topological_order(self.root)) if self.recorded[node]]
         known = {self.edges[node, i] for node, places in self.recorded.items() for i in places}
@@ -130,6 +133,7 @@ class Positions:
             "positions": [self.registers, len(self.edges), len(number), len(self.slopes)],
             "values": [graph.values[node] for node in number],
             "turns": turns,
+            "states": {edge: state for edge, state in enumerate(states) if state is not None},
             "usual": usual,
             "hidden": [edge for edge in self.edges.values() if edge not in known],
             "parts": self.parts,
@@ -191,10 +195,7 @@ class LiveJournal(Journal):
         )
 
     def _edge(self, index: int) -> int:
-        turn = self.turn(index)
-        node = self._turns[self._number_of_turn(index)]
-        assert isinstance(node, Value)
-        return self._positions.edge(node, index - turn[0])
+        return self._positions.edge_of(self, index)
 
 
 class LiveCall(Call):
@@ -234,5 +235,5 @@ def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, st
 
 
 def script(positions: Positions) -> str:
-    """Return the function of all leaves that computes the registers."""
-    return source(positions.graph.tape, "compute", registers=True)
+    """Return the function of all leaves that computes the registers, with few spaces, as it can be long."""
+    return '"use strict";\n' + _SPACES.sub(r"\1", source(positions.graph.tape, "compute", registers=True))

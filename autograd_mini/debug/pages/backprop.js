@@ -279,7 +279,7 @@ function group([values, gradients]) {  // what a box of several nodes says
     const value = live.get(values[i + 1]);
     [low, high, seen] = Number.isNaN(value) || Number.isNaN(low) ? [NaN, NaN, true] : [Math.min(low, value), Math.max(high, value), true];
   }
-  for (let i = 0; i < gradients.length && gradients[i] <= knownUntil; i += 3) largest.set(gradients[i + 2], gradients[i + 1]);
+  for (let i = 0; i < gradients.length && gradients[i] <= knownUntil; i += 2) largest.set(...live.arrival(gradients[i + 1]));
   const size = (number) => (Number.isNaN(number) ? Infinity : Math.abs(number));
   const found = [...largest.values()].map(live.get).reduce((a, b) => (a === null || size(b) > size(a) ? b : a), null);
   const range = short(low) === short(high) ? short(low) : `${short(low)} … ${short(high)}`;
@@ -467,7 +467,7 @@ for (const row of rows) {
   row.chip = element("span");
   row.gradient.append(row.chip);
   const text = element("span", {}, ...breakable(row.name));
-  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name }, text);
+  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name, "aria-label": row.name }, text);
   if (data.paths[row.node]) {
     const button = element("button", { title: `paths to ${row.name}` }, ...breakable(row.name));
     button.addEventListener("click", () => (traced && traced.node === row.node ? noPaths() : trails(row.node)));
@@ -754,6 +754,7 @@ function dial(index) {  // a slider and a field for a leaf
     field.setAttribute("aria-invalid", value === null);
     if (value !== null) change(value);
   });
+  field.addEventListener("focus", () => { field.value = long(inputs[index]).replace(/\.0$/, ""); });
   field.addEventListener("blur", () => tell());
   for (const input of [slider, field]) input.addEventListener("change", () => $("words").setAttribute("aria-live", "polite"));
   const tell = () => {
@@ -761,7 +762,7 @@ function dial(index) {  // a slider and a field for a leaf
     slider.value = Number.isFinite(value) ? Math.round((value - middle) / step) : 0;
     slider.setAttribute("aria-valuetext", short(value));
     if (document.activeElement === field) return;
-    field.value = Number.isInteger(value) && Math.abs(value) < 1e15 ? String(value) : String(long(value));
+    field.value = short(value);
     field.title = long(value);
     field.setAttribute("aria-invalid", false);
   };
@@ -804,16 +805,14 @@ function restore(text) {  // the numbers of the address
 function prepareDials() {
   $("untouched").textContent = data.why;
   if (!live) return;
-  document.querySelector("#gradients thead tr").append(element("th", { scope: "col" }, "your number"));
   const listed = new Map(rows.map((row) => [row.node, row]));
   const others = [];
   leaves.forEach(({ node, name }, index) => {
     const row = listed.get(node);
     if (!row) return others.push([index, name]);
     dials.push(dial(index));
-    row.line.append(element("td", {}, dials.at(-1).area));
+    row.line.cells[0].append(dials.at(-1).area);
   });
-  for (const row of rows) if (row.line.cells.length < 4) row.line.append(element("td"));
   if (!others.length) return;
   const menu = element("select", { id: "others" }, ...others.map(([index, name]) => element("option", { value: index }, name)));
   const place = element("span");

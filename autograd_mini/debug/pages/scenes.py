@@ -22,6 +22,7 @@ from autograd_mini.engine import Value
 from autograd_mini.notation.text import number as short
 
 MOST = 2000  # scenes on a page
+_ROOM = 6  # characters, for a number that a slider changes
 _FEW = 50  # fewer scenes would show too little
 
 Number = str | tuple[str, str]  # short, and in full if that differs
@@ -45,7 +46,9 @@ class Track:
     def widest(self) -> tuple[int, int]:
         """The number of characters that value and gradient need."""
         values = [text if isinstance(text, str) else text[0] for _, text, *_ in self.values]
-        return max(map(len, values), default=1), max((len(short(number)) for _, number in self.gradients), default=1)
+        least = _ROOM if any(len(entry) > 2 for entry in self.values) else 1
+        gradients = [len(short(number)) for _, number in self.gradients]
+        return max([least, *map(len, values)]), max([least, *gradients])
 
 
 class Scenes:

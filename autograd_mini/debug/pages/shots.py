@@ -85,20 +85,20 @@ class Shot:
             "leaf": journal.numbers[leaf] if leaf is not None else -1,
             "fold": next((number for number, call in enumerate(calls) if {*call.nodes} == {*box.nodes}), -1),
             "slots": [*map(shown, self.tracks[box])],
-            "all": self._all(box) if positions is not None and box.alone is None and not _results(box) else None,
+            "all": self._all(box, positions) if positions is not None and box.alone is None and not _results(box) else None,
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
             "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
         }
 
 
-    def _all(self, box: Box) -> list[list[int]]:
-        """Return the numbers behind those of a group: when each comes, where it is computed, and of which node."""
+    def _all(self, box: Box, positions: Positions) -> list[list[int]]:
+        """Return the numbers behind those of a group: when each comes, and where it is computed."""
         journal, of = self.trace.journal, self.scenes.of
         results = [node for node in box.outputs if node.op] or box.nodes
         values = sorted((of(journal.numbers[x]), position(journal.value(x))) for x in results)
-        totals = sorted((step, position(journal[step].total), journal.numbers[x])
-                        for x in box.nodes for step in journal.arrivals(x))  # fmt: skip
-        return [[x for pair in values for x in pair], [x for step, at, node in totals if at for x in (of(step), at, node)]]
+        steps = sorted(step for node in box.nodes for step in journal.arrivals(node))
+        edges = [-1 if step == journal.start else positions.edge_of(journal, step) for step in steps]
+        return [[x for pair in values for x in pair], [x for pair in zip(map(of, steps), edges, strict=True) for x in pair]]
 
     def _labels(self, positions: Positions, calls: Sequence[Call]) -> dict[str, list[Any]]:
         """Return where the local derivatives on arrows are computed, by the id of the arrow."""
