@@ -11,11 +11,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from os.path import commonprefix
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.graphs import GraphTape
 from autograd_mini.compile.languages.javascript import source
+from autograd_mini.compile.tape import INPUT
 from autograd_mini.core.replay import Decision
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import topological_order
@@ -29,6 +31,7 @@ from autograd_mini.notation.text import elided
 from autograd_mini.notation.text import number as short
 
 _SPACES = re.compile(r" *(?<![<>=!])([=*/?:,])(?!=) *|^ +(?=r\[)", re.MULTILINE)
+_INPUT = re.compile(r"r\[(\d+)\]=x\[\1\];")
 MOST = 20_000  # nodes of a graph whose page has sliders
 _TOLD = re.compile("\x01([^\x02]*)\x02([^\x03]*)\x03")  # `readable` keeps such characters out of the user's texts
 
@@ -129,7 +132,7 @@ class Positions:
         return {
             "root": number[self.root],
             "seed": repr(self.seed),
-            "leaves": [[number[leaf], called(leaf), repr(float(self._value(leaf)))] for leaf in graph.leaves],
+            "leaves": _listed([(number[x], called(x), repr(float(self._value(x)))) for x in graph.leaves]),
             "positions": [self.registers, len(self.edges), len(number), len(self.slopes)],
             "values": [graph.values[node] for node in number],
             "turns": turns,
@@ -140,6 +143,16 @@ class Positions:
             "choices": [[at, int(choice.answer), f"{called(node)}{_where(choice)}"] for node, choice, at in graph.choices],
             "decisions": [[at, int(decision.answer), _decided(decision)] for decision, at in graph.decisions],
         }  # fmt: skip
+
+
+def _listed(leaves: Sequence[tuple[int, str, str]]) -> list[list[Any]]:
+    """Return leaves with how much of its name each shares with the one before, because there may be thousands."""
+    found, before = [], ""
+    for node, name, number in leaves:
+        shared = len(commonprefix([before, name]))
+        found.append([node, shared, name[shared:], number])
+        before = name
+    return found
 
 
 def _where(decision: Decision) -> str:
@@ -236,4 +249,9 @@ def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, st
 
 def script(positions: Positions) -> str:
     """Return the function of all leaves that computes the registers, with few spaces, as it can be long."""
-    return '"use strict";\n' + _SPACES.sub(r"\1", source(positions.graph.tape, "compute", registers=True))
+    assert [op for op, _, _ in positions.graph.tape.instructions[: len(positions.graph.leaves)]] == [INPUT] * len(positions.graph.leaves)
+    text = _SPACES.sub(r"\1", source(positions.graph.tape, "compute", registers=True))
+    lines = [line for line in text.split("\n") if not _INPUT.fullmatch(line)]
+    head = next(i for i, line in enumerate(lines) if "new Float64Array" in line)
+    lines.insert(head + 1, "r.set(x);")
+    return "\n".join(['"use strict";', *lines]).replace("\n    return r;", "\nreturn r;")

@@ -273,13 +273,14 @@ function state(slot) {  // value and gradient now, and whether more is to be add
   return [value, gradient || live.reached[slot.node] ? final : null, false];
 }
 
+const happened = (groups) => groups.filter(([scene]) => scene <= knownUntil).flatMap(([, ...all]) => all);
 function group([values, gradients]) {  // what a box of several nodes says
   let [low, high, seen, largest] = [Infinity, -Infinity, false, new Map()];
-  for (let i = 0; i < values.length && values[i] <= knownUntil; i += 2) {
-    const value = live.get(values[i + 1]);
+  for (const at of happened(values)) {
+    const value = live.get(at);
     [low, high, seen] = Number.isNaN(value) || Number.isNaN(low) ? [NaN, NaN, true] : [Math.min(low, value), Math.max(high, value), true];
   }
-  for (let i = 0; i < gradients.length && gradients[i] <= knownUntil; i += 2) largest.set(...live.arrival(gradients[i + 1]));
+  for (const edge of happened(gradients)) largest.set(...live.arrival(edge));
   const size = (number) => (Number.isNaN(number) ? Infinity : Math.abs(number));
   const found = [...largest.values()].map(live.get).reduce((a, b) => (a === null || size(b) > size(a) ? b : a), null);
   const range = short(low) === short(high) ? short(low) : `${short(low)} … ${short(high)}`;
@@ -726,7 +727,11 @@ function note() {  // the address holds the step, what is open, and the reader's
 
 // -- the reader's numbers -------------------------------------------------------------------------------------------
 
-const leaves = live ? data.live.leaves.map(([node, name, number]) => ({ node, name, number: read(number) })) : [];
+let before = "";
+const leaves = live ? data.live.leaves.map(([node, shared, rest, number]) => {
+  before = [...before].slice(0, shared).join("") + rest;
+  return { node, name: before, number: read(number) };
+}) : [];
 const given = leaves.map(({ number }) => number);
 const inputs = [...given];
 let due = 0;

@@ -5,7 +5,8 @@ Not here: the layout (`stage`), and which steps there are (`scenes`). Read next:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from autograd_mini.debug.pages.alive import Positions, position
@@ -91,14 +92,14 @@ class Shot:
         }
 
 
-    def _all(self, box: Box, positions: Positions) -> list[list[int]]:
+    def _all(self, box: Box, positions: Positions) -> list[list[list[Any]]]:
         """Return the numbers behind those of a group: when each comes, and where it is computed."""
         journal, of = self.trace.journal, self.scenes.of
         results = [node for node in box.outputs if node.op] or box.nodes
-        values = sorted((of(journal.numbers[x]), position(journal.value(x))) for x in results)
+        values = sorted((journal.numbers[x], position(journal.value(x))) for x in results)
         steps = sorted(step for node in box.nodes for step in journal.arrivals(node))
         edges = [-1 if step == journal.start else positions.edge_of(journal, step) for step in steps]
-        return [[x for pair in values for x in pair], [x for pair in zip(map(of, steps), edges, strict=True) for x in pair]]
+        return [_by_scene(values, of), _by_scene(zip(steps, edges, strict=True), of)]
 
     def _labels(self, positions: Positions, calls: Sequence[Call]) -> dict[str, list[Any]]:
         """Return where the local derivatives on arrows are computed, by the id of the arrow."""
@@ -116,6 +117,11 @@ class Shot:
                     slopes = [position(call.slope(y, x)) for y in call.fold.outputs]
                     found |= dict.fromkeys(ways, slopes)
         return found
+
+
+def _by_scene(pairs: Iterable[tuple[int, Any]], of: Callable[[int], int]) -> list[list[Any]]:
+    """Return what happens in each scene, after the scene's number."""
+    return [[scene, *[x for _, x in some]] for scene, some in groupby(pairs, lambda pair: of(pair[0]))]
 
 
 def _results(box: Box) -> list[Value]:
