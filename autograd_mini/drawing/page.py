@@ -18,7 +18,8 @@ from typing import Any
 def document(title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "") -> str:
     """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
-    The body is escaped HTML; `own` is what this page alone has at the beginning of its script. The data must not contain floats, because JSON has neither nan nor infinities.
+    The body is escaped HTML; `own` is what this page alone has at the beginning of its script. The data must not
+    contain floats, because JSON has neither nan nor infinities.
     """
     styles, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
     scripts = own + scripts

@@ -874,7 +874,8 @@ def test_json_has_no_number_that_is_none(tmp_path):
         raise AssertionError(constant)
 
     found = json.loads(data, parse_constant=refuse, parse_float=refuse)
-    assert ["mn", "-inf", "-inf"] in [piece for scene in found["scenes"] for row in scene["formula"] for piece in row]
+    pieces = [piece for scene in found["scenes"] for row in scene["formula"] for piece in row]
+    assert ["mn", "-inf", "-inf"] in [piece[:3] for piece in pieces]
 
 
 @st.composite

@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from os.path import commonprefix
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
@@ -60,7 +59,7 @@ def told(number: float, guard: bool = False) -> str:
 
 
 def sentence(text: str) -> tuple[str, list[list[int]]]:
-    """Return a sentence, and for each number in it from where to where it stands (as JavaScript counts), and its position."""
+    """Return a sentence, and for each number in it the place, as JavaScript counts, and the position."""
     plain, places, end = "", [], 0
     for found in _TOLD.finditer(text):
         plain += text[end : found.start()]
@@ -94,8 +93,12 @@ class Positions:
         first = self.adjoints + len(self.numbers)
         pairs = [(y, x) for call in calls for y in call.fold.outputs for x in call.fold.inputs]
         self.slopes = {pair: first + number for number, pair in enumerate(pairs)}
-        self.parts = [[self.numbers[y], [self.numbers[x] for x in call.fold.inputs], [*map(self.numbers.get, call.nodes)]]
-                      for call in calls for y in call.fold.outputs]  # fmt: skip
+        number = self.numbers.__getitem__
+        self.parts = [
+            [number(y), [*map(number, call.fold.inputs)], [*map(number, call.nodes)]]
+            for call in calls
+            for y in call.fold.outputs
+        ]
         self.recorded = {node: [i for i, partial in enumerate(node.partials) if partial is not ZERO]
                          for node in self.numbers}  # fmt: skip
 
@@ -122,9 +125,8 @@ class Positions:
     def data(self, called: Any) -> dict[str, Any]:
         """Return what the script computes with."""
         number, graph = self.numbers, self.graph
-        turns = [
-            [number[node], *[x for e in turn for x in (number[e.operand], e.local)]] for node, turn in graph.turns.items()
-        ]
+        turns = [[number[node], *[x for edge in turn for x in (number[edge.operand], edge.local)]]
+                 for node, turn in graph.turns.items()]  # fmt: skip
         states = [e.state for turn in graph.turns.values() for e in turn]
         place = {node: i for i, node in enumerate(graph.turns)}
         usual = [place[node] for node in reversed(topological_order(self.root)) if self.recorded[node]]
@@ -140,7 +142,9 @@ class Positions:
             "usual": usual,
             "hidden": [edge for edge in self.edges.values() if edge not in known],
             "parts": self.parts,
-            "choices": [[at, int(choice.answer), f"{called(node)}{_where(choice)}"] for node, choice, at in graph.choices],
+            "choices": [
+                [at, int(choice.answer), f"{called(node)}{_where(choice)}"] for node, choice, at in graph.choices
+            ],
             "decisions": [[at, int(decision.answer), _decided(decision)] for decision, at in graph.decisions],
         }  # fmt: skip
 
@@ -149,7 +153,8 @@ def _listed(leaves: Sequence[tuple[int, str, str]]) -> list[list[Any]]:
     """Return leaves with how much of its name each shares with the one before, because there may be thousands."""
     found, before = [], ""
     for node, name, number in leaves:
-        shared = len(commonprefix([before, name]))
+        pairs = enumerate(zip(before, name, strict=False))
+        shared = next((i for i, (a, b) in pairs if a != b), min(len(before), len(name)))
         found.append([node, shared, name[shared:], number])
         before = name
     return found
@@ -164,7 +169,8 @@ def _decided(decision: Decision) -> str:
     if site is None or not decision.is_of_program:
         return ""
     text = f": {elided(readable(site.expression))}" if site.expression else ""
-    return f"Your program would take the other branch at line {site.line}{text}. The numbers are those of the recorded path."
+    switched = f"Your program would take the other branch at line {site.line}{text}."
+    return f"{switched} The numbers are those of the recorded path."
 
 
 class LiveJournal(Journal):
@@ -249,8 +255,9 @@ def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, st
 
 def script(positions: Positions) -> str:
     """Return the function of all leaves that computes the registers, with few spaces, as it can be long."""
-    assert [op for op, _, _ in positions.graph.tape.instructions[: len(positions.graph.leaves)]] == [INPUT] * len(positions.graph.leaves)
-    text = _SPACES.sub(r"\1", source(positions.graph.tape, "compute", registers=True))
+    graph = positions.graph
+    assert all(op == INPUT for op, _, _ in graph.tape.instructions[: len(graph.leaves)])  # so they are copied at once
+    text = _SPACES.sub(r"\1", source(graph.tape, "compute", registers=True))
     lines = [line for line in text.split("\n") if not _INPUT.fullmatch(line)]
     head = next(i for i, line in enumerate(lines) if "new Float64Array" in line)
     lines.insert(head + 1, "r.set(x);")

@@ -810,6 +810,7 @@ function restore(text) {  // the numbers of the address
 function prepareDials() {
   $("untouched").textContent = data.why;
   if (!live) return;
+  setTimeout(() => { if (!moved) live.at(inputs); });  // the first time takes longest
   const listed = new Map(rows.map((row) => [row.node, row]));
   const others = [];
   leaves.forEach(({ node, name }, index) => {

@@ -96,7 +96,8 @@ class Scenes:
         arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
         value = journal.value(node)
         at = [] if (place := position(value)) is None else [place]
-        return Track([(self.of(journal.numbers[node]), written(value), *at)], [*dict(arrivals).items()], journal.numbers[node])
+        number = journal.numbers[node]
+        return Track([(self.of(number), written(value), *at)], [*dict(arrivals).items()], number)
 
     def tracks(self) -> dict[Box, Track]:
         """The value and gradient of each box over time; for several nodes the range of results and largest gradient."""

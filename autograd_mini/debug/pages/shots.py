@@ -86,11 +86,10 @@ class Shot:
             "leaf": journal.numbers[leaf] if leaf is not None else -1,
             "fold": next((number for number, call in enumerate(calls) if {*call.nodes} == {*box.nodes}), -1),
             "slots": [*map(shown, self.tracks[box])],
-            "all": self._all(box, positions) if positions is not None and box.alone is None and not _results(box) else None,
+            "all": None if positions is None or box.alone is not None or _results(box) else self._all(box, positions),
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
             "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
         }
-
 
     def _all(self, box: Box, positions: Positions) -> list[list[list[Any]]]:
         """Return the numbers behind those of a group: when each comes, and where it is computed."""
@@ -106,9 +105,9 @@ class Shot:
         found: dict[str, list[Any]] = {}
         inside = {node for call in calls if self.is_closed(call) for node in call.nodes}
         for node, place in positions.edges:
-            if node not in inside and self.boxes.box[node].alone is not None:
-                if way := self.stage.every_way(node)[place]:
-                    found[way] = [positions.locals[node, place]]
+            is_alone = node not in inside and self.boxes.box[node].alone is not None
+            if is_alone and (way := self.stage.every_way(node)[place]):
+                found[way] = [positions.locals[node, place]]
         for call in calls:
             if self.is_closed(call):
                 for x in call.fold.inputs:
