@@ -1,6 +1,6 @@
 """`jit`: a function that is traced once for each structure of its arguments, and runs as a tape from then on.
 
-Not here: tapes and what runs them. Read next: `drawing`.
+Not here: tapes and what runs them. Read next: `compile.graphs`.
 """
 
 from __future__ import annotations

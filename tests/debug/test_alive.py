@@ -1,4 +1,4 @@
-"""The page's sliders: what it computes for other numbers is what the engine computes, and it says where paths switch."""
+"""The page's sliders: other numbers give what the engine gives, and the page says where paths switch."""
 
 from __future__ import annotations
 
@@ -247,14 +247,27 @@ def test_a_switched_arm_is_named(tmp_path, visit):  # noqa: F811
 
 @in_browser
 def test_a_branch_of_the_program_is_reported(tmp_path, visit):  # noqa: F811
-    """The page cannot run the program again: it says which `if` would go the other way, and follows the recorded path."""
-    program = 'import autograd_mini as am\nx = am.Value(2.0, "x")\nif x > 1.0:\n    y = x * x\nelse:\n    y = -x\ny.backward()\n'
-    trace = recorded(tmp_path, program)
+    """The page says which `if` would go the other way, and follows the recorded path."""
+    program = ["import autograd_mini as am", 'x = am.Value(2.0, "x")', "if x > 1.0:", "    y = x * x"]
+    program += ["else:", "    y = -x", "y.backward()", ""]
+    trace = recorded(tmp_path, "\n".join(program))
     shown = visit(debug.page(trace, tmp_path / "page.html"))
     turn(shown, "x", "0.5")
     assert "Your program would take the other branch at line 3: x > 1.0." in shown.text("#switched")
     assert shown.page.evaluate("long(live.get(data.live.values.at(-1)))") == "0.25"
     turn(shown, "x", "1.5")
+    assert not shown.page.locator("#switched").is_visible()
+
+
+@in_browser
+def test_a_form_of_a_function_that_does_not_fit_is_reported(tmp_path, visit):  # noqa: F811
+    """tanh near 0 is sinh / cosh, which overflows far out: the page follows what was recorded, and says so."""
+    with am.provenance():
+        y = am.tanh(Value(0.25, "x"))
+    shown = visit(debug.page(y, tmp_path / "page.html"))
+    turn(shown, "x", "0.5001")
+    assert "tanh was recorded in a form for other numbers" in shown.text("#switched")
+    turn(shown, "x", "0.125")
     assert not shown.page.locator("#switched").is_visible()
 
 
@@ -281,7 +294,7 @@ def test_the_address_holds_the_numbers(tmp_path, visit):  # noqa: F811
 
 @in_browser
 def test_a_field_takes_numbers_only(tmp_path, visit):  # noqa: F811
-    """What is no number is marked, and changes nothing; a comma is a point; keys in a field are not those of the page."""
+    """What is no number is marked, and changes nothing; a comma is a point; its keys do not step."""
     _, loss = graph_of(neuron, [2.0, 0.5, -1.0])
     shown = visit(debug.page(loss, tmp_path / "page.html"))
     step = shown.step

@@ -1235,7 +1235,7 @@ def test_long_names_in_the_table_take_two_lines(tmp_path, visit):
     long = [Value(1.0, name=f"transformer.layers[{i}].attention.query.weights[3][4]") for i in range(3)]
     shown = visit(debug.page(am.sum(long) * 2.0, tmp_path / "page.html"), viewport={"width": 1100, "height": 800})
     heights = shown.page.evaluate(
-        "[...document.querySelectorAll('#gradients tbody tr')].map((row) => row.offsetHeight)"
+        "[...document.querySelectorAll('#gradients tbody th > :first-child')].map((name) => name.offsetHeight)"
     )
     assert max(heights) < 52
     assert "transformer.laye…y.weights[3][4]" in shown.page.locator("#gradients tbody th").first.get_attribute("title")

@@ -1,7 +1,7 @@
 """The numbers of a page, each with where the page computes it anew when the reader moves a slider.
 
 A number carries its position in one list: the registers of the graph's tape, then what the sweep makes of them.
-Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.contents`.
+Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.dap`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
+from autograd_mini import functions
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.graphs import GraphTape
 from autograd_mini.compile.languages.javascript import source
@@ -128,6 +129,7 @@ class Positions:
         turns = [[number[node], *[x for edge in turn for x in (number[edge.operand], edge.local)]]
                  for node, turn in graph.turns.items()]  # fmt: skip
         states = [e.state for turn in graph.turns.values() for e in turn]
+        texts = [*dict.fromkeys(_decided(decision) for decision, _ in graph.decisions)]
         place = {node: i for i, node in enumerate(graph.turns)}
         usual = [place[node] for node in reversed(topological_order(self.root)) if self.recorded[node]]
         known = {self.edges[node, i] for node, places in self.recorded.items() for i in places}
@@ -143,9 +145,10 @@ class Positions:
             "hidden": [edge for edge in self.edges.values() if edge not in known],
             "parts": self.parts,
             "choices": [
-                [at, int(choice.answer), f"{called(node)}{_where(choice)}"] for node, choice, at in graph.choices
+                [at, int(choice.answer), called(node) + _where(choice)] for node, choice, at in graph.choices
             ],
-            "decisions": [[at, int(decision.answer), _decided(decision)] for decision, at in graph.decisions],
+            "decisions": [[at, int(decision.answer), texts.index(_decided(decision))] for decision, at in graph.decisions],
+            "texts": texts,
         }  # fmt: skip
 
 
@@ -165,12 +168,15 @@ def _where(decision: Decision) -> str:
 
 
 def _decided(decision: Decision) -> str:
+    """Return what to say where a decision would be another one."""
     site = decision.site
-    if site is None or not decision.is_of_program:
-        return ""
-    text = f": {elided(readable(site.expression))}" if site.expression else ""
-    switched = f"Your program would take the other branch at line {site.line}{text}."
-    return f"{switched} The numbers are those of the recorded path."
+    if site is not None and decision.is_of_program:
+        text = f": {elided(readable(site.expression))}" if site.expression else ""
+        switched = f"Your program would take the other branch at line {site.line}{text}."
+        return f"{switched} The numbers are those of the recorded path."
+    name = "" if site is None else site.function.removeprefix("stable_").removeprefix("_")
+    name = name if name in functions.__all__ else "A function"
+    return f"{name} was recorded in a form for other numbers: digits may be lost, and large numbers overflow."
 
 
 class LiveJournal(Journal):

@@ -785,7 +785,7 @@ function recompute() {
   const differ = (list) => (moved ? list.filter(([at, was]) => live.get(at) !== was) : []);
   const arms = differ(data.live.choices).map(([, , text]) => text);
   const listed = arms.slice(0, 4).join(", ") + (arms.length > 4 ? ` and ${arms.length - 4} more` : "");
-  const said = [...new Set(differ(data.live.decisions).map(([, , text]) => text))].filter(Boolean);
+  const said = [...new Set(differ(data.live.decisions).map(([, , text]) => data.live.texts[text]))];
   if (arms.length) said.unshift(`The other arm is taken now: ${listed}.`);
   $("switched").replaceChildren(...said.slice(0, 4).map((text) => element("span", {}, text)));
   $("switched").hidden = !said.length;

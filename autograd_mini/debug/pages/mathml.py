@@ -1,7 +1,7 @@
 """A step as a formula with its numbers, and in words.
 
 A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; numbers are written
-both short and in full. Not here: the order of steps (`journal`). Read next: `debug.dap`.
+both short and in full. Not here: the order of steps (`journal`). Read next: `debug.pages.alive`.
 """
 
 from __future__ import annotations
