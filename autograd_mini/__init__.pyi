@@ -8,6 +8,7 @@ from autograd_mini.errors import NonFiniteError as NonFiniteError
 from autograd_mini.errors import OperandError as OperandError
 from autograd_mini.errors import ProgramError as ProgramError
 from autograd_mini.errors import RangeError as RangeError
+from autograd_mini.errors import TraceError as TraceError
 from autograd_mini.engine import Value as Value
 from autograd_mini.core.row import ZERO as ZERO
 from autograd_mini.core.table import abs as abs
@@ -34,6 +35,7 @@ from autograd_mini import debug as debug
 from autograd_mini.functions.sums import dot as dot
 from autograd_mini.drawing import draw as draw
 from autograd_mini.functions.activations import elu as elu
+from autograd_mini.compile.languages.emitted import emit as emit
 from autograd_mini.core.table import erf as erf
 from autograd_mini.core.table import erfc as erfc
 from autograd_mini.core.table import erfinv as erfinv
@@ -115,6 +117,7 @@ __all__ = [
     "OperandError",
     "ProgramError",
     "RangeError",
+    "TraceError",
     "Value",
     "ZERO",
     "abs",
@@ -141,6 +144,7 @@ __all__ = [
     "dot",
     "draw",
     "elu",
+    "emit",
     "erf",
     "erfc",
     "erfinv",

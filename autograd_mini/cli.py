@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograd_mini import symbolic
+from autograd_mini.compile.languages import DERIVATIVES, LANGUAGES, SUFFIXES
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
-from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.errors import ArgumentError, AutogradError, TraceError, sentences
 from autograd_mini.output import files
 from autograd_mini.output.streams import STANDARD_OUTPUT, abandon, complain, prepare, reason, say, write
 from autograd_mini.program.owner import version
-from autograd_mini.script import SharedInputError, graph_of, path_and_name
+from autograd_mini.script import SharedInputError, function_called, graph_of, path_and_name
 from autograd_mini.symbolic.lessons import LESSONS
 
 if TYPE_CHECKING:
@@ -218,6 +219,22 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--debug", type=Path, nargs="?", const=Path("backprop.html"), metavar="FILE.html", help=page)
     check.set_defaults(run=_check)
 
+    emitter = commands.add_parser(
+        "emit",
+        help="write a function of yours and its derivatives as source code in Java, C, JavaScript or Python",
+        description="Write the value and the derivatives of a function as source code that depends on nothing, with "
+        "the names and expressions of the function, and loops for its lists. The program runs once.",
+        epilog="Example: autograd-mini emit loss.py:loss --example '[0.0, 0.0, 0.0]' 1.0 -o Loss.java",
+    )
+    emitter.add_argument("function", metavar="SCRIPT.py:FUNCTION", help="the function")
+    example = "an argument such as '[0.0, 0.0]' for each parameter; only the structure matters (default: numbers)"
+    emitter.add_argument("--example", nargs="+", metavar="ARGUMENT", help=example)
+    emitter.add_argument("--language", choices=LANGUAGES, help="default: by the ending of the file, else python")
+    emitter.add_argument("--derivative", choices=DERIVATIVES, default="gradient", help="default: value and gradient")
+    emitter.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
+    emitter.add_argument("--test", action="store_true", help="write a test in the same language beside the file")
+    emitter.set_defaults(run=_emit)
+
     grade = commands.add_parser(
         "grade",
         help="grade a folder of submissions, and group them by mistake",
@@ -391,6 +408,25 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
         trace.seek(journal.arrivals(found.node)[-1] if found.backward else journal.numbers[found.node])
         say(f"Step through it: {page(trace, target)}")
     return found.status
+
+
+def _emit(options: argparse.Namespace) -> int:
+    from autograd_mini.compile.languages.emitted import emit_example
+
+    if options.test and options.output is None:
+        raise ArgumentError("--test writes a second file beside the first one.", "Name the first one with -o.")
+    language = options.language or SUFFIXES.get(options.output.suffix if options.output else "", "python")
+    f, name = function_called(options.function)
+    try:
+        code = emit_example(f, options.example, language, options.derivative, name, options.test)
+    except TraceError as error:
+        complain(str(error))  # with the line of the function
+        return 1
+    if options.output is None:
+        write(sys.stdout, str(code))
+    else:
+        say(str(code.save(options.output)))
+    return 0
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import linecache
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -75,6 +75,18 @@ def value_called(name: str, variables: dict[str, Any], path: str) -> Value:
     if not is_node(found):
         raise ArgumentError(f"{name} in {path} is not a Value, but has type {type(found).__name__}: {shown(found)}.")
     return found
+
+
+def function_called(program: str) -> tuple[Callable[..., Any], str]:
+    """Run SCRIPT.py:FUNCTION, and return the function and its name."""
+    path, name = path_and_name(program)
+    if not name:
+        raise ArgumentError(f"{path} is a program; name a function in it.", f"Write {path}:NAME.")
+    variables = run(path)
+    if not callable(variables.get(name)):
+        what = f"{name} in {path} is not a function" if name in variables else f"{path} has no function {name!r}"
+        raise ArgumentError(f"{what}.", "Name a function that the program defines.")
+    return variables[name], name
 
 
 def run(path: str, arguments: Sequence[str] = (), calls: bool = False, module: bool = False) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from autograd_mini import Value, errors
 
 TREE = {
     "OperandError": TypeError,
+    "TraceError": TypeError,
     "ArgumentError": ValueError,
     "RangeError": OverflowError,
     "NonFiniteError": FloatingPointError,

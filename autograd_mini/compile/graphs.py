@@ -1,7 +1,7 @@
 """A recorded graph on a tape: the leaves are inputs, and all values and local derivatives are results.
 
 A `where` whose comparison is known is decided anew for each input; every other choice stays as it was recorded.
-Not here: functions, which are traced (`compiled`). Read next: `drawing`.
+Not here: functions, which are traced (`compiled`). Read next: `compile.languages`.
 """
 
 from __future__ import annotations

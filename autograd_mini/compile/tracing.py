@@ -177,8 +177,8 @@ class Builder:
                 result = self._where(flat, self.constant(-0.0), self.add("mul", registers))
             case "add", (a, b):
                 result, flat = self.add("add", registers), self._both(a.flat, b.flat)
-            case _:
-                result = self.add(row.name, registers)
+            case _:  # where it is not a slope any more, it is the number 0.0
+                result = self.add(name, tuple([self._where(x.flat, self.constant(0.0), x) for x in registers]))
         return Register(self, result.index, NUMBER, flat)
 
     def _in_simpler_rows(self, row: Primitive, registers: tuple[Register, ...]) -> Register:
@@ -207,11 +207,9 @@ class Builder:
         return (a if b else False) if isinstance(b, bool) else self.add("&", (a, b))
 
     def _either(self, a: Register | bool, b: Register | bool) -> Register | bool:
-        return (
-            self._not(self._both(self._not(a), self._not(b)))
-            if isinstance(a, bool) or isinstance(b, bool)
-            else (self.add("|", (a, b)))
-        )
+        if isinstance(a, bool):
+            return True if a else b
+        return (True if b else a) if isinstance(b, bool) else self.add("|", (a, b))
 
     def relate(self, symbol: str, operands: Sequence[Any]) -> Register | bool:
         """The register of a comparison, or of a join of conditions, some of which may be known."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the first drawing imports what only drawings need: `import 
 
     from autograd_mini.drawing.boxes import Boxes
 
+Row = tuple[str, str, str, str]  # name, operation, value and gradient of a node
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 KINDS = (".svg", ".dot", ".png", ".pdf", ".html")
 _MOST_PICTURES = 60  # on a page
@@ -49,6 +50,7 @@ class Drawing:
     tooltips: Mapping[str, str]  # the tooltip of each box, arrow or scope, by its id in the body
     scopes: Mapping[str, str] = field(default_factory=dict)  # the paths of the scopes shown, by id
     inside: Callable[[str], Drawing] | None = None  # draws the scope of a path, as draw(v, focus=path) does
+    lists: Mapping[str, Callable[[], list[Row]]] = field(default_factory=dict)  # what is in each box
     _svg: str = field(default="", init=False)
 
     @property
@@ -79,7 +81,7 @@ class Drawing:
 
         Args:
             path: the file; its ending (.svg, .dot, .png, .pdf or .html) decides the format. The HTML page has a
-                picture of every scope, which a click opens; it works offline.
+                picture of every scope, and a list of every other group, which a click opens; it works offline.
 
         Returns:
             the path.
@@ -113,7 +115,7 @@ class Drawing:
         return path
 
     def _page(self) -> str:
-        """Return the HTML page of the picture and, as far as there is room, of the scopes in it."""
+        """Return the HTML page of the picture and, as far as there is room, of the scopes in it; a list of the rest."""
         from concurrent.futures import ThreadPoolExecutor
         from itertools import accumulate
 
@@ -135,8 +137,14 @@ class Drawing:
                 for (path, d), size in zip(drawings.items(), sizes, strict=True)
                 if size < _MOST_BYTES or not path
             }
-        opens = {prefix(d.dot, d.tooltips) + key: path for d in drawings.values() for key, path in d.scopes.items()}
-        return page(html.unescape(self.tooltips["graph"]), {path: d.svg for path, d in drawings.items()}, opens)
+        opens: dict[str, str] = {}
+        lists: dict[str, list[Row]] = {}
+        for drawing in drawings.values():
+            start = prefix(drawing.dot, drawing.tooltips)
+            opens |= {start + key: path for key, path in drawing.scopes.items() if path in drawings}
+            lists |= {start + key: rows() for key, rows in drawing.lists.items() if start + key not in opens}
+        pictures = {path: drawing.svg for path, drawing in drawings.items()}
+        return page(html.unescape(self.tooltips["graph"]), pictures, opens, lists)
 
     def __repr__(self) -> str:
         boxes = "" if self.boxes == self.nodes else f" in {counted(self.boxes, 'box', 'boxes')}"
@@ -231,7 +239,8 @@ def draw(
         picture = Picture(boxes, gradients, precision, names, numbers)
         lines = tuple(picture.lines(direction, legend, title))
         nodes = sum(len(box.nodes) for box in boxes.boxes)
-        return Drawing(lines, nodes, len(boxes.boxes), len(picture.ways), picture.tooltips, picture.scopes, inside)
+        found = picture.tooltips, picture.scopes, inside, picture.lists
+        return Drawing(lines, nodes, len(boxes.boxes), len(picture.ways), *found)
 
     def inside(path: str) -> Drawing:
         return drawing(arrange(graph, focus=path, names=names), " > ".join(filter(None, (title, path))))

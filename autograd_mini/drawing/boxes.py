@@ -1,6 +1,6 @@
 """Which nodes share a box, which keeps the picture of a large graph readable; decided before the layout.
 
-Not here: the text in a box (`picture`). Read next: `drawing.cells`.
+Not here: the text in a box (`picture`). Read next: `drawing.style`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from autograd_mini.program.stack import Scope
 READABLE = 150  # boxes in a picture, unless you ask for more
 MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses on its own
+_MOST_LEVELS = 2500  # that the arrows pass in all
 _MOST_LOOSE = 60  # boxes of operations beside the boxes of scopes
 _FEW = 24  # up to so many operations of a part, or leaves used alike, get a box each
 _MOST_RESULTS = 6  # of a call, that its box lists
@@ -76,6 +77,21 @@ class Boxes:
     box: dict[Value, Box]  # nodes outside the picture included
     users: dict[Value, list[Value]]
     folds: bool = False  # whether calls are shown as operations
+
+    @cached_property
+    def levels(self) -> dict[Box, int]:
+        """The length of the longest path to each box."""
+        index = {box: i for i, box in enumerate(self.boxes)}
+        levels = dict.fromkeys(self.boxes, 0)
+        for tail, head in sorted(self.arrows, key=lambda ends: index[ends[0]]):
+            if index[tail] < index[head]:  # there may be cycles
+                levels[head] = max(levels[head], levels[tail] + 1)
+        return levels
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether its arrows are too long to be laid out in a second, as those from a weight to each step of a loop."""
+        return sum(abs(self.levels[head] - self.levels[tail]) for tail, head in self.arrows) > _MOST_LEVELS
 
 
 class Graph:
@@ -252,7 +268,7 @@ class _Choice:
         for node in order:
             head = box[node]
             for x in node.operands:
-                if is_node(x) and (tail := box.get(x, head)) is not head:
+                if (tail := box.get(x, head)) is not head:  # no number is in a box
                     tail.outputs[x] = None
                     if not (tail.around and head.around):
                         arrows.setdefault((tail, head), []).append((x, node))
@@ -267,7 +283,9 @@ class _Choice:
 
 
 def _is_innermost(part: Part) -> bool:
-    """Return True if a part computes something itself, as a neuron does, and does not only join others, as a layer."""
+    """Return True if a part is a step, or computes something itself, as a neuron does, and not only joins others."""
+    if part.is_step:
+        return True
     if part.is_found:
         return not any(inner.is_found for inner in part.parts)
     return len(part.parts) <= len(part.kinds)
@@ -293,10 +311,11 @@ def arrange(
     expand: Sequence[str | Scope] = (),
     force: bool = False,
     names: Names | None = None,
+    closed: Scope | None = None,
 ) -> Boxes:
     """Return the boxes of a picture in the finest form that is readable or asked for.
 
-    With names, calls of compositions and lists of leaves are folded.
+    With names, calls of compositions and lists of leaves are folded, and so is a scope of the user's to be closed.
     """
     order = graph.order
     folds = names is not None and not force and depth is None
@@ -312,7 +331,7 @@ def arrange(
         copies = graph.structure.copies
         expand = [copies.get(scope, scope) if isinstance(scope, Scope) else scope for scope in expand]
         focus = copies.get(focus, focus) if isinstance(focus, Scope) else focus
-    pinned = [scope for scope in (focus, *expand) if isinstance(scope, Scope)]
+    pinned = [scope for scope in (focus, *expand, closed) if isinstance(scope, Scope)]
     outlines = {} if pinned else graph.outlines
     automatic = depth is None and focus is None and not everything
     mergings = [*Merging][:1] if everything else [*Merging][1:] if automatic else [*Merging][: Merging.NUMBERED]
@@ -320,6 +339,8 @@ def arrange(
         if merging not in outlines:
             outlines[merging] = Outline(order, merging, pinned, (found_scopes and graph.structure.scopes) or None)
         outline = outlines[merging]
+        for part in outline.named(closed) if closed is not None else ():
+            part.is_fold = True
         focused = _focused(outline, graph, focus)
         if len(focused.parts) > _NEAR and merging is not mergings[-1]:
             continue
@@ -336,7 +357,7 @@ def arrange(
                 if lonely and sum(opened(()).size()) <= _MOST_LOOSE:
                     found = opened(expanded).boxes(graph)
                 if automatic:
-                    crowded = level > 0 and len(found.arrows) > _MOST_ARROWS
+                    crowded = found.is_crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
                     crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
                 if everything or not crowded:

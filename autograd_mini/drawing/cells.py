@@ -9,18 +9,13 @@ import html
 import math
 from collections.abc import Sequence
 
+from autograd_mini.drawing.style import BLANK, FRAME, SMALL
 from autograd_mini.notation.text import elided
 from autograd_mini.output.streams import UNSAFE
 
-SCOPE = "#dbe4f5"
-LEAF, COMPUTED, BLANK = "#fff1c9", "#f0f0f0", "#ffffff"
-PALE = 247  # the same for red, green and blue
-FULL = {  # minus and plus are ColorBrewer's RdBu, which is safe for the colour-blind
-    "minus": (67, 147, 195), "plus": (214, 96, 77), "zero": (212, 212, 212), "broken": (255, 125, 255),
-}  # fmt: skip
 BOXED = "□"  # an operand that has its own box, beside a constant
 DECADES = 3  # below the largest gradient, that colours tell apart
-FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="#606060"'
+FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="' + FRAME + '"'
 
 
 def escaped(text: object, limit: int = 1000) -> str:
@@ -50,12 +45,6 @@ def scale(largest: float) -> list[float]:
     return [-size for size in sizes] + [0.0] + sizes[::-1]
 
 
-def table(header: str, tint: str, *cells: tuple[str, str], note: str = "", attributes: str = "") -> str:
-    """Return a box: a header and the cells below it, each with its background, and a note."""
-    below = "".join(f'<TD{attributes} BGCOLOR="{background}">{text}</TD>' for text, background in cells)
-    return framed(header, tint, [below], note, len(cells))
-
-
 def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int) -> str:
     """Return a box of several rows."""
     below = "".join(f"<TR>{row}</TR>" for row in rows)
@@ -68,4 +57,4 @@ def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int)
 
 def small(text: str) -> str:
     """Return the user's text for a label, in small letters."""
-    return f'<FONT POINT-SIZE="10">{label(text, 60)}</FONT>' if text else ""
+    return f'<FONT POINT-SIZE="{SMALL}">{label(text, 60)}</FONT>' if text else ""

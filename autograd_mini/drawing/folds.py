@@ -1,7 +1,7 @@
 """Folds: a call of one of this package's compositions, such as tanh or softmax, as a single operation.
 
 Its derivatives are sums over the paths inside, by the same sweep as everywhere; the closed form is stored text.
-Not here: which calls a picture shows folded (`boxes`). Read next: `drawing.structure`.
+Not here: which calls a picture shows folded (`boxes`). Read next: `drawing.units`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Fold:
     def closed_form(self) -> str:
         """The closed form of its derivative; "" if none is known, or if the numbers are not those of the function."""
         normalised = True
+        if closed_form(self.name) is None:
+            return ""
         if self.name == "cross_entropy":
             slopes = [self._slope(x) for x in self.inputs]
             shares = functions.softmax([x.data for x in self.inputs])
@@ -45,7 +47,8 @@ class Fold:
         elif not self._is_of_package():
             return ""
         known = closed_form(self.name, normalised)
-        return known.text if known is not None else ""
+        assert known is not None
+        return known.text
 
     def _slope(self, x: Value) -> float:
         partial = self.partials[x, self.outputs[0]]

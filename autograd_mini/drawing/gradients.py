@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -29,7 +30,7 @@ class Gradients:
     handed_on: Collection[Value] | None = None  # nodes that have handed theirs on; None if no sweep was interrupted
     final: Collection[float] | None = None  # those of the whole sweep, if it was interrupted: they decide the colours
 
-    @property
+    @cached_property
     def strongest(self) -> float:
         """The largest finite gradient, without its sign."""
         numbers = self.numbers.values() if self.final is None else self.final

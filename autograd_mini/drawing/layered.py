@@ -1,4 +1,4 @@
-"""A layout of our own, used only where no `dot` program is found: layers of boxes, curves between them.
+"""A layout of our own, used only where no `dot` program is found or fast enough: layers of boxes, curves between them.
 
 It reads the DOT text of `picture`, and writes SVG with the same ids. The picture says that it was laid out this way,
 because `dot` leads arrows around boxes: of twenty graphs, 73 arrows pass behind a box here, and one there.
@@ -11,7 +11,10 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from xml.etree import ElementTree
+
+from autograd_mini.drawing import style
 
 REMARK = "Laid out without Graphviz: pip install graphviz-pure gives a better picture."
 _GAP, _BETWEEN, _MARGIN, _WIDE = 46.0, 16.0, 12.0, 0.602
@@ -28,7 +31,7 @@ class _Cell:
     height: float
     text: str = ""
     fill: str = ""
-    size: float = 12.0
+    size: float = float(style.TEXT)
     rows: list[list[_Cell]] = field(default_factory=list)
     key: str = ""  # the id of a box in a row
     spacing: float = 0.0
@@ -45,9 +48,9 @@ class _Box:
     near: list[_Box] = field(default_factory=list)
 
 
-def layered(dot: str) -> bytes:
-    """Return the SVG of a picture in the DOT language."""
-    return _Layout(dot).svg().encode()
+def layered(dot: str, remark: str = REMARK) -> bytes:
+    """Return the SVG of a picture in the DOT language, with a remark on how it was laid out."""
+    return _Layout(dot).svg(remark).encode()
 
 
 class _Layout:
@@ -104,7 +107,7 @@ class _Layout:
                     box.across = wanted[box]
                 self._pack(layer)
         along = 0.0
-        labels = max([0.0, *[_WIDE * 10.0 * len(found[1]) for _, _, _, more in self.edges
+        labels = max([0.0, *[_WIDE * style.SMALL * len(found[1]) for _, _, _, more in self.edges
                              if (found := re.search('label="([^"]*)"', more))]])  # fmt: skip
         for layer in ordered:
             deep = max(self._size(box)[0] for box in layer)
@@ -147,20 +150,21 @@ class _Layout:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def svg(self) -> str:
+    def svg(self, remark: str) -> str:
         """Return the picture."""
         top = (self.head.height + 12.0 if self.head else 0.0) + _MARGIN + 18.0
         left = _MARGIN + 12.0 - min(self._rectangle(box)[0] for box in self.boxes.values())
         high = top + 12.0 - min(self._rectangle(box)[1] for box in self.boxes.values())
         place = {box: self._rectangle(box, left, high) for box in self.boxes.values()}
         broad = self.head.width if self.head else 0.0
-        width = max(*[right for _, _, right, _ in place.values()], broad, len(REMARK) * 5.5) + 24.0
+        width = max(*[right for _, _, right, _ in place.values()], broad, len(remark) * 5.5) + 24.0
         height = max(r[3] for r in place.values()) + 36.0
         corners = f"0,0 0,{height:.1f} {width:.1f},{height:.1f} {width:.1f},0"
         body = [f'<polygon fill="white" stroke="none" points="{corners}"/>\n']
         if self.head:
             body += _drawn(self.head, _MARGIN, _MARGIN)
-        body.append(f'<text x="{_MARGIN}" y="{height - 8:.1f}" font-size="9.00" fill="#606060">{REMARK}</text>\n')
+        foot = f'x="{_MARGIN}" y="{height - 8:.1f}"'
+        body.append(f'<text {foot} font-size="{style.LEGEND}.00" fill="{style.QUIET}">{remark}</text>\n')
         for key, (name, inside) in self.frames.items():
             body += self._frame(
                 key, name, [place[box] for box in inside], [r for b, r in place.items() if b not in inside]
@@ -183,48 +187,42 @@ class _Layout:
         wide, high = box.cell.width / 2.0, box.cell.height / 2.0
         return x - wide + left, y - high + top, x + wide + left, y + high + top
 
-    def _frame(self, key: str, name: str, inside: list, others: list) -> Iterator[str]:  # type: ignore[type-arg]
+    def _frame(self, key: str, name: str, inside: list[Any], others: list[Any]) -> Iterator[str]:
         """Draw a frame around the boxes of a scope, if no other box stands between them."""
         if inside:
             xs, ys, right, bottom = zip(*inside, strict=True)
             x, y, x2, y2 = min(xs) - 8.0, min(ys) - 20.0, max(right) + 8.0, max(bottom) + 8.0
             if not any(a < x2 and x < c and b < y2 and y < d for a, b, c, d in others):
                 corners = f"{x:.1f},{y:.1f} {x2:.1f},{y:.1f} {x2:.1f},{y2:.1f} {x:.1f},{y2:.1f}"
-                yield f'<g id="{key}" class="cluster">\n<polygon fill="#f7f9fd" stroke="#a9b6d3" points="{corners}"/>\n'
-                yield f'<text x="{x + 6:.1f}" y="{y + 14:.1f}" font-size="12.00" fill="#4c5a80">'
+                look = f'fill="{style.CLUSTER}" stroke="{style.CLUSTER_LINE}"'
+                yield f'<g id="{key}" class="cluster">\n<polygon {look} points="{corners}"/>\n'
+                yield f'<text x="{x + 6:.1f}" y="{y + 14:.1f}" font-size="{style.TEXT}.00" fill="{style.CLUSTER_INK}">'
                 yield f"{html.escape(name)}</text>\n</g>\n"
 
     def _arrow(self, tail: tuple[float, ...], head: tuple[float, ...], key: str, more: str) -> Iterator[str]:
         """Draw an arrow from border to border."""
-        (x1, y1), (x2, y2) = (((ends[0] + ends[2]) / 2.0, (ends[1] + ends[3]) / 2.0) for ends in (tail, head))
-        backwards = (y2 < y1) if self.down else (x2 < x1)
-        if self.down:
-            y1, y2 = (tail[1], head[3]) if backwards else (tail[3], head[1])
-            bend, tip = (
-                f"{x1:.2f},{(y1 + y2) / 2:.2f} {x2:.2f},{(y1 + y2) / 2:.2f}",
-                (x2, y2 + (7.0 if backwards else -7.0)),
-            )
-            wings = (tip[0] - 2.5, tip[1]), (tip[0] + 2.5, tip[1])
-        else:
-            x1, x2 = (tail[0], head[2]) if backwards else (tail[2], head[0])
-            bend, tip = (
-                f"{(x1 + x2) / 2:.2f},{y1:.2f} {(x1 + x2) / 2:.2f},{y2:.2f}",
-                (x2 + (7.0 if backwards else -7.0), y2),
-            )
-            wings = (tip[0], tip[1] - 2.5), (tip[0], tip[1] + 2.5)
-        colour = (re.search(r' color="(#\w+)"', more) or ["", "#707070"])[1]
+        start, end = (0, 2), (1, 3)  # of a rectangle, along the arrows and across
+        along, across = (end, start) if self.down else (start, end)
+        (a1, b1), (a2, b2) = ([(ends[i] + ends[j]) / 2.0 for i, j in (along, across)] for ends in (tail, head))
+        forwards = a2 >= a1
+        a1, a2 = (tail[along[1]], head[along[0]]) if forwards else (tail[along[0]], head[along[1]])
+        tip, middle = a2 - 7.0 if forwards else a2 + 7.0, (a1 + a2) / 2.0
+        curve = [(a1, b1), (middle, b1), (middle, b2), (tip, b2)]
+        drawn = [*curve, (a2, b2), (tip, b2 - 2.5), (tip, b2 + 2.5)]
+        places = [f"{y:.2f},{x:.2f}" if self.down else f"{x:.2f},{y:.2f}" for x, y in drawn]
+        colour = (re.search(r' color="(#\w+)"', more) or ["", style.EDGE])[1]
         wide = (re.search(r"penwidth=([\d.]+)", more) or ["", "1"])[1]
         dashes = ' stroke-dasharray="5,2"' if "style=dashed" in more else ""
-        points = " ".join(f"{x:.2f},{y:.2f}" for x, y in ((x2, y2), *wings))
         yield f'<g id="{key}" class="edge">\n<path fill="none" stroke="{colour}" stroke-width="{wide}"{dashes} '
-        yield f'd="M{x1:.2f},{y1:.2f}C{bend} {tip[0]:.2f},{tip[1]:.2f}"/>\n'
-        yield f'<polygon fill="{colour}" stroke="{colour}" points="{points}"/>\n'
+        yield f'd="M{places[0]}C{" ".join(places[1:4])}"/>\n'
+        yield f'<polygon fill="{colour}" stroke="{colour}" points="{" ".join(places[4:])}"/>\n'
         label = re.search(r'label="([^"]*)"', more)
         for number, line in enumerate(re.split(r"\\l", label[1]) if label else ()):
             if line.strip():
-                x, y = (x1 + x2) / 2.0, (y1 + y2) / 2.0 - 3.0 + 11.0 * number
-                yield f'<text text-anchor="middle" x="{x:.2f}" y="{y:.2f}" font-size="10.00" fill="#303030">'
-                yield f"{line}</text>\n"
+                x, y = ((b1 + b2) / 2.0, middle) if self.down else (middle, (b1 + b2) / 2.0)
+                y += 11.0 * number - 3.0
+                place = f'text-anchor="middle" x="{x:.2f}" y="{y:.2f}"'
+                yield f'<text {place} font-size="{style.SMALL}.00" fill="{style.EDGE_INK}">{line}</text>\n'
         yield "</g>\n"
 
 
@@ -257,9 +255,9 @@ def _cell(cell: ElementTree.Element, padding: float, bordered: bool) -> _Cell:
         return _Cell(
             found.width, found.height, rows=found.rows, key=cell.get("ID", ""), spacing=found.spacing, bordered=False
         )
-    size = min([float(font.get("POINT-SIZE", "12")) for font in cell.iter("FONT")] or [12.0])
+    size = min([float(font.get("POINT-SIZE", style.TEXT)) for font in cell.iter("FONT")] or [float(style.TEXT)])
     if "".join(cell.itertext()).strip() and cell.find("B") is not None and cell.find("FONT") is not None:
-        size = 12.0  # a bold name, and small letters beside it
+        size = float(style.TEXT)  # a bold name, and small letters beside it
     text = "".join(cell.itertext()).replace("\\\\", "\\")
     width = max(_WIDE * size * len(text) + 2.0 * padding + 2.0, float(cell.get("WIDTH", "0")))
     return _Cell(width, 1.2 * size + 2.0 * padding, text, cell.get("BGCOLOR", ""), size, bordered=bordered)
@@ -274,7 +272,7 @@ def _drawn(cell: _Cell, x: float, y: float) -> Iterator[str]:
     if cell.fill:
         yield f'<polygon fill="{cell.fill}" stroke="none" points="{points}"/>\n'
     if cell.bordered:
-        yield f'<polygon fill="none" stroke="#606060" points="{points}"/>\n'
+        yield f'<polygon fill="none" stroke="{style.FRAME}" points="{points}"/>\n'
     if cell.text:
         middle, base = x + cell.width / 2.0, y + cell.height / 2.0 + 0.3 * cell.size
         yield f'<text text-anchor="middle" x="{middle:.2f}" y="{base:.2f}" font-size="{cell.size:.2f}">'

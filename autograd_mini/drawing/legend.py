@@ -7,61 +7,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from autograd_mini.drawing.cells import BLANK, BOXED, COMPUTED, FRAMED, LEAF, SCOPE, label, scale
+from autograd_mini.drawing.cells import BOXED, FRAMED, label, scale
 from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.style import BLANK, COMPUTED, LEAF, LEGEND, QUIET, SCOPE
 
 _COLUMNS = 12
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What there is to explain."""
-
-    single: bool  # operations
-    calls: bool
-    groups: bool
-    leaves: bool
-    around: bool  # boxes outside the focus
-
-
 def legend(
-    there: Contents, text: str, gradients: Gradients, number: Callable[[float], str], colour: Callable[[float], str]
+    text: str,
+    gradients: Gradients,
+    number: Callable[[float], str],
+    colour: Callable[[float], str],
+    *,
+    operations: bool,
+    calls: bool,
+    groups: bool,
 ) -> str:
     """Return the legend of a picture with this text, as a table."""
-    swept, frames = bool(gradients.numbers), gradients.handed_on is not None  # frames of an animation have one legend
-    single, groups = there.single, there.groups
-    so_far = " so far" if gradients.unfinished or frames else ""
-    gradient = f"gradient{so_far}" if swept else f"gradient: {gradients.absent}"
-    kinds = [
-        ("<B>name</B> = operation", COMPUTED) if single else None,
-        ("<B>scope × how often</B>", SCOPE) if groups else None,
-        ("<B>call</B>", SCOPE) if there.calls else None,
-        ("<B>leaf</B>", LEAF) if there.leaves else None,
-    ]
-    facts = [("value", BLANK), (gradient, BLANK)] if single or not groups else []
-    facts += [("out: what leaves it", BLANK), ("max|g|: largest |gradient|", BLANK)] if groups else []
-    rows = [[cell for cell in kinds if cell is not None], facts]
-    if swept:
-        steps = [(label(number(x)), colour(x)) for x in scale(gradients.strongest)]
-        broken = any(not math.isfinite(g) for g in gradients.numbers.values())
-        rows.append(steps + [("nan, inf", colour(math.nan))] * broken)
+    frames = gradients.handed_on is not None  # those of an animation have one legend
+    gradient = f"gradient{' so far' * (frames or bool(gradients.unfinished))}"
+    kinds = {
+        ("<B>name</B> = operation", COMPUTED): operations,
+        ("<B>scope × how often</B>", SCOPE): groups,
+        ("<B>call</B>", SCOPE): calls,
+        ("<B>leaf</B>", LEAF): LEAF in text,
+    }
+    facts = {
+        "value": operations or not groups,
+        gradient if gradients.numbers else f"gradient: {gradients.absent}": operations or not groups,
+        "out: what leaves it": groups,
+        "max|g|: largest |gradient|": groups,
+    }
     notes = {
-        "on an arrow: local derivative": single and "->" in text,
+        "on an arrow: local derivative": operations and "->" in text,
         "on an arrow × 3: three values": '" × ' in text,
-        "call: one box, with its own derivative": there.calls,
-        "draw(…, expand=&quot;name&quot;) opens a box": there.calls or groups,
+        "call: one box, with its own derivative": calls,
+        "draw(…, expand=&quot;name&quot;) opens a box": calls or groups,
         f"{BOXED} × 2: the constant 2 times the operand": BOXED in text,
         "thick: the gradient has gone this way": frames,
-        "faint: no gradient flows": "#bdbdbd" in text or frames,
-        "dashed box: around what is shown": there.around,
+        "faint: no gradient flows": QUIET in text or frames,
+        "dashed box: around what is shown": 'STYLE="dashed"' in text,
         "dashed: branch not taken, or a step": "style=dashed" in text,
     }
-    told = [(note, BLANK) for note, applies in notes.items() if applies]
-    rows += [told[place : place + 2] for place in range(0, len(told), 2)]
+    steps = [(label(number(x)), colour(x)) for x in scale(gradients.strongest)] if gradients.numbers else []
+    if any(not math.isfinite(g) for g in gradients.numbers.values()):
+        steps.append(("nan, inf", colour(math.nan)))
+    rows = [[kind for kind, occurs in kinds.items() if occurs], *_pairs(facts), steps, *_pairs(notes)]
     written = "".join(f"<TR>{_row(row)}</TR>" for row in rows if row)
     return f'<TABLE {FRAMED} CELLPADDING="1">{written}</TABLE>'
+
+
+def _pairs(said: dict[str, bool]) -> list[list[tuple[str, str]]]:
+    """Return what occurs in rows of two."""
+    told = [(text, BLANK) for text, occurs in said.items() if occurs]
+    return [told[place : place + 2] for place in range(0, len(told), 2)]
 
 
 def _row(cells: Sequence[tuple[str, str]]) -> str:
@@ -69,6 +70,6 @@ def _row(cells: Sequence[tuple[str, str]]) -> str:
     ends = [_COLUMNS * (place + 1) // len(cells) for place in range(len(cells))]
     spans = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     return "".join(
-        f'<TD COLSPAN="{span}" BGCOLOR="{below}"><FONT POINT-SIZE="9">{text}</FONT></TD>'
+        f'<TD COLSPAN="{span}" BGCOLOR="{below}"><FONT POINT-SIZE="{LEGEND}">{text}</FONT></TD>'
         for (text, below), span in zip(cells, spans, strict=True)
     )

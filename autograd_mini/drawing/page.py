@@ -1,7 +1,8 @@
 """Pages: one HTML file with style, script and data inside, which works offline, and the page of a drawing.
 
-A content security policy lets only our own script run. The page of a drawing contains a picture of each scope; a click
-shows another one. Not here: what pictures and the debugger's pages show. Read next: `debug`.
+A content security policy lets only our own script run. The page of a drawing contains a picture of each scope, and a
+list for each other group; a click shows another one. Not here: what pictures and the debugger's pages show.
+Read next: `debug`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
+
+from autograd_mini.drawing.style import sheet
 
 
 def document(title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "") -> str:
@@ -21,8 +24,8 @@ def document(title: str, package: str, style: str, script: str, body: str, data:
     The body is escaped HTML; `own` is what this page alone has at the beginning of its script. The data must not
     contain floats, because JSON has neither nan nor infinities.
     """
-    styles, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
-    scripts = own + scripts
+    style_text, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
+    styles, scripts = sheet(style_text), own + scripts
     written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return _DOCUMENT.format(
         title=html.escape(title), style=styles, script=scripts, body=body, data=written,
@@ -35,11 +38,13 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def page(title: str, pictures: Mapping[str, str], opens: Mapping[str, str]) -> str:
-    """Return the page of SVG pictures (by the paths of their scopes), where `opens` says which one a click opens."""
+def page(
+    title: str, pictures: Mapping[str, str], opens: Mapping[str, str], lists: Mapping[str, Sequence[Sequence[str]]]
+) -> str:
+    """Return the page of SVG pictures (by the paths of their scopes); a click on a box opens a picture, or a list."""
     names = list(pictures)
     sections = "".join(f"<section{' hidden' if path else ''}>\n{svg}</section>\n" for path, svg in pictures.items())
-    data = {"names": names, "opens": {key: names.index(path) for key, path in opens.items() if path in pictures}}
+    data = {"names": names, "opens": {key: names.index(path) for key, path in opens.items()}, "lists": lists}
     return document(title, __package__, "page.css", "page.js", _BODY.format(sections=sections), data)
 
 

@@ -10,12 +10,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from itertools import takewhile
 from typing import NamedTuple
 
 from autograd_mini.core.row import Primitive
 from autograd_mini.drawing.folds import call
-from autograd_mini.drawing.structure import Found
+from autograd_mini.drawing.structure import Found, Step
 from autograd_mini.engine import Value, is_node
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import Scope, outwards
@@ -45,6 +46,7 @@ class Part:
     operations: int = 0  # inner parts included
     is_fold: bool = False  # a call of one of this package's compositions, or what it calls
     is_found: bool = False  # by its structure
+    is_step: bool = False  # of a loop that was found
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -180,11 +182,12 @@ class Outline:
         for inner in reversed(unknown):
             name = re.sub(r"\d+", "…", inner.name) if self.merging is Merging.NUMBERED else inner.name
             alone = self.merging is Merging.NEVER or inner in self._alone
-            alike = inner if alone else (part, name, stage if self.merging is Merging.PARALLEL else 0)
+            in_turn = self.merging is Merging.PARALLEL and not any(type(scope) is Step for scope in outwards(inner))
+            alike = inner if alone else (part, name, stage if in_turn else 0)
             known = self._alike.get(alike)
             if known is None:
                 known = self._alike[alike] = Part(name, part, part.depth + 1, is_fold=inner in folded)
-                known.is_found = type(inner) is Found
+                known.is_found, known.is_step = type(inner) in (Found, Step), type(inner) is Step
                 part.parts.append(known)
             known.scopes.append(inner)
             part = self._known[inner] = known
@@ -194,12 +197,18 @@ class Outline:
         """Return the parts of a scope, of a path such as "Layer1/Neuron3", or of the end of one, such as "Neuron3"."""
         if isinstance(name, Scope):
             return [self._known[name]] if name in self._known else []
-        wanted = "/" + name.strip("/")
-        ends = {self.whole: ""}  # of paths, which may be long: one walk from the outside in
+        wanted = name.strip("/")
+        known = self._called.get(wanted.rpartition("/")[2], ())
+        return [part for part in known if f"/{'/'.join(part.path)}".endswith(f"/{wanted}")]
+
+    @cached_property
+    def _called(self) -> dict[str, list[Part]]:
+        """The parts by their names, or by what follows the last slash of a name."""
+        found: dict[str, list[Part]] = {}
         for part in self.whole.inside():
             if part.parent is not None:
-                ends[part] = (ends[part.parent] + "/" + part.name)[-len(wanted) :]
-        return [part for part, end in ends.items() if end == wanted]
+                found.setdefault(part.name.rpartition("/")[2], []).append(part)
+        return found
 
 
 def _line(site: Site, known: dict[tuple[int, int], Line | None]) -> Line | None:

@@ -9,48 +9,38 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from autograd_mini.core.row import ZERO
+from autograd_mini.drawing import style
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.drawing.cells import (
-    BLANK,
-    BOXED,
-    COMPUTED,
-    FULL,
-    LEAF,
-    PALE,
-    SCOPE,
-    escaped,
-    framed,
-    label,
-    shade,
-    small,
-    table,
-)  # fmt: skip
+from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.legend import Contents
 from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
-from autograd_mini.notation.spelling import spelling
+from autograd_mini.notation.spelling import SCHOOL, spelling
 from autograd_mini.notation.text import ALL_DIGITS, number
 
-_FAINT, _PASSED = ' color="#bdbdbd" fontcolor="#7a7a7a" penwidth=0.7', ' color="#303030" penwidth=2'
-_THIN = ' color="#9a9a9a" penwidth=0.6 arrowsize=0.5'
+_NOTHING = f' color="{style.FAINT}" fontcolor="{style.QUIET}" penwidth=0.7'  # the styles of arrows
+_THICK = f' color="{style.PASSED}" penwidth=2'
+_THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
 _PAGE = 3.0  # to one are the proportions of a page
-_FEW = 4  # boxes in a row whose arrows have labels
-_FRAME_AROUND = 'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="#606060" STYLE="dashed"'
+_FEW = 4  # arrows between two rows that have labels
+_MOST_ROWS = 1000  # of the list of a box
+_MESH = 48  # arrows between two rows; more become one
+_FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
 
 
 def tint(box: Box) -> str:
     """Return the background of a header."""
-    return LEAF if not box.computes else SCOPE if box.part is not None else COMPUTED
+    return style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
 
 
 class Picture:
@@ -59,6 +49,7 @@ class Picture:
     Attributes:
         tooltips: the tooltip (XML) of each box, arrow or scope, by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
+        lists: gives the rows of a box of several nodes, by its id in the text.
         ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
@@ -75,8 +66,8 @@ class Picture:
         self.collapsed = any(not self.is_single(box) for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
+        self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
         self.clusters: dict[Part, str] = {}
-        self.levels = dict.fromkeys(boxes.boxes, 0)  # the length of the longest path to each box
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
         self.ports: dict[Box, str] = {}  # where a box is in its row
         self.fans = False  # True if arrows go from row to row
@@ -87,23 +78,18 @@ class Picture:
 
     def lines(self, direction: str | None, legend: bool, title: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
-        self._level()
         direction = direction or self._direction()
         self._stack(direction)
         boxes = [*self._boxes()]
         arrows = [self._bundle(tail, head, uses) for (tail, head), uses in self._bundles().items()]
         for box in self.boxes.boxes:
             if self.is_single(box):
-                arrows += self._arrows(box)
-            if self.is_single(box):
-                arrows += self._in_order(box)
+                arrows += [*self._arrows(box), *self._in_order(box)]
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        style = "ranksep=1.2 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true bgcolor=white nodesep=0.2 {style}]\n'
-        yield "graph [fontname=Courier fontsize=12 labelloc=t labeljust=l]\n"
-        yield "node [fontname=Courier fontsize=12 shape=plain]\n"
-        yield 'edge [fontname=Courier fontsize=10 color="#707070" fontcolor="#303030" arrowsize=0.7]\n'
+        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
+        yield from style.DEFAULTS
         self.tooltips["graph"] = escaped(title or "gradient graph")
         above = [f"<B>{label(title, 100)}</B>"] if title else []
         above += [self._legend(boxes + arrows)] if legend else []
@@ -114,13 +100,9 @@ class Picture:
         yield from arrows
 
     def _legend(self, lines: Sequence[str]) -> str:
-        boxes = self.boxes.boxes
-        there = Contents(
-            single=any(box.computes for box in boxes if self.is_single(box)), calls=bool(self.folds),
-            groups=any(box.computes for box in boxes if not self.is_single(box)),
-            leaves=any(not box.computes for box in boxes), around=any(box.around for box in boxes),
-        )  # fmt: skip
-        return explained(there, "".join(lines), self.gradients, self.number, self.colour)
+        kinds = {self.is_single(box) for box in self.boxes.boxes if box.computes}
+        occur = {"operations": True in kinds, "calls": bool(self.folds), "groups": False in kinds}
+        return explained("".join(lines), self.gradients, self.number, self.colour, **occur)
 
     def is_single(self, box: Box) -> bool:
         """Return True if a box shows an operation, a leaf, or a call as an operation."""
@@ -143,13 +125,10 @@ class Picture:
                     self.tooltips[key] = escaped(" > ".join(part.path) + _times(part))
                     self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
-                    yield 'graph [color="#a9b6d3" fillcolor="#f7f9fd" fontcolor="#4c5a80"]\n'
+                    yield style.CLUSTERED
             name = _node(self.ports.get(box, ""))
             if not name:
-                drawn = self._box(box, box.alone) if box.alone is not None else self._group(box)
-                if box in self.folds:
-                    drawn = self._call(box, self.folds[box])
-                yield f"{self.ids[box]} [id={self.ids[box]} label=<{drawn}>]\n"
+                yield f"{self.ids[box]} [id={self.ids[box]} label=<{self._drawn(box)}>]\n"
             elif box is self.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
@@ -166,31 +145,71 @@ class Picture:
         cells = []
         for box in self.rows[name]:
             key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
-            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._group(box)}</TD>')
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._drawn(box)}</TD>')
         rows = ("" if self.across else "</TR><TR>").join(cells)
         # Arrows that end at the whole row need an edge to end at.
-        start = '<TABLE BORDER="1" COLOR="#a9b6d3" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
+        start = f'<TABLE BORDER="1" COLOR="{style.CLUSTER_LINE}" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
 
-    def _box(self, box: Box, node: Value) -> str:
-        """Return the box of one node: its name and operation, value and gradient."""
-        told, cell = self._gradient([node])
-        operation = self._operation(node, ALL_DIGITS) if node.op else ""
-        facts = [
-            " = ".join(filter(None, (self._called(node), operation))) or "leaf",
-            f"value {self.numbers.value(node)!r}",
-            f"gradient {told}",
-        ]
-        if node in self.numbers.written:
-            facts.append(f"written since: {node.data!r} now")
-        if node not in self.gradients.reached and node._grad:
-            facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
-        if source := self.names.expression(node) or self.names.step_of(node):
-            facts.append(f"source {source}")
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
-        value = self.number(self.numbers.value(node)) + remark
-        return table(self._header(node), tint(box), (value, BLANK), cell, attributes=self._room)
+    def _drawn(self, box: Box) -> str:
+        """Return a box: a header, and for each result, or for all nodes together, value and gradient."""
+        fold, nodes = self.folds.get(box), box.results if self.is_single(box) else []
+        if fold is not None:
+            nodes = [*fold.outputs]
+        header, first, last = self._headed(box)
+        several, rows, told = len(nodes) > 1, [], []
+        for place, node in enumerate(nodes or [None]):
+            value, (gradient, colour), facts = self._shown(box, place, node)
+            called = self._called(node) if several and node is not None else ""
+            told += [f"{called}: {fact}" if several else fact for fact in facts]
+            start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>' * several
+            port = f' PORT="r{place}"' * (fold is not None)
+            rows.append(f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
+                        f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
+        self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
+        if box.around:
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
+        closed = fold.closed_form if fold is not None else ""
+        return framed(header, tint(box), rows, small(f"derivative {closed}" if closed else ""), 3 if several else 2)
+
+    def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
+        """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
+        if node is not None:
+            told, cell = self._gradient([node])
+            remark = small(" written since") if self.numbers.written.get(node, 0.0) is None else ""
+            value = self.numbers.value(node)
+            return self.number(value) + remark, cell, [f"value {value!r}", f"gradient {told}"]
+        told, cell = self._gradient(box.nodes, "max|g| ")
+        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
+        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
+        out = self.number(low) if low == high or math.isnan(low) else f"{self.number(low)} … {self.number(high)}"
+        many = f"{len(box.outputs):,} outputs from {low!r} to {high!r}"
+        facts = [f"output {low!r}" if len(box.outputs) == 1 else many, f"largest gradient {told}"]
+        return small("out " if box.computes else "") + out, cell, facts
+
+    def _headed(self, box: Box) -> tuple[str, list[str], list[str]]:
+        """Return the header of a box, and what its tooltip says before and after the numbers."""
+        node, fold = box.alone, self.folds.get(box)
+        if node is not None:
+            operation = self._operation(node, ALL_DIGITS) if node.op else ""
+            facts = [f"written since: {node.data!r} now"] * (node in self.numbers.written)
+            if node not in self.gradients.reached and node._grad:
+                facts.append(f"(.grad is {node._grad!r}, from a backward() elsewhere)")
+            if source := self.names.expression(node) or self.names.step_of(node):
+                facts.append(f"source {source}")
+            return self._header(node), [" = ".join(filter(None, (self._called(node), operation))) or "leaf"], facts
+        if fold is not None and box.part is not None:
+            facts = [f"closed form of its derivative: {fold.closed_form}"] * bool(fold.closed_form)
+            facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
+            name = self._part(box) if len(fold.outputs) == 1 else fold.name
+            bold, equals, rest = name.partition(f" = {fold.name}")
+            return f"<B>{label(bold)}</B>{equals}{label(rest)}", [name], facts
+        name, often = self._title(box)
+        content = self._content(box) or name
+        beside = [content] if content != name else []
+        facts = self._opens(self.ids[box], box.part) if box.part is not None else []
+        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content) if beside else ''}"
+        return header, [name + often, *beside, *_tally(box)], facts
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
         """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
@@ -201,55 +220,20 @@ class Picture:
         told = absent if gradient is None else repr(gradient)
         return told + so_far, (shown + small(so_far), self.colour(gradient))
 
-    def _group(self, box: Box) -> str:
-        """Return the box of several nodes: what and how many they are, their outputs and their largest gradient."""
-        told, cell = self._gradient(box.nodes, "max|g| ")
-        name, often = self._title(box)
-        content = self._content(box) or name
-        values = [node.data for node in box.outputs if node.op] or [*map(self.numbers.value, box.nodes)]
-        low, high = (math.nan, math.nan) if any(map(math.isnan, values)) else (min(values), max(values))
-        facts = [name + often, *([content] if content != name else []), *_tally(box)]
-        if len(box.outputs) == 1:
-            facts.append(f"output {low!r}")
-        else:
-            facts.append(f"{len(box.outputs):,} outputs from {low!r} to {high!r}")
-        facts.append(f"largest gradient {told}")
-        if box.part is not None:
-            facts += self._opens(self.ids[box], box.part)
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content if content != name else '')}"
-        if box.around:
-            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{BLANK}">{header}</TD></TR></TABLE>'
-        out = self.number(low) if low == high or math.isnan(low) else f"{self.number(low)} … {self.number(high)}"
-        out = small("out " if box.computes else "") + out
-        return table(header, tint(box), (out, BLANK), cell, attributes=self._room)
+    def contents(self, box: Box) -> list[tuple[str, str, str, str]]:
+        """Return name, operation, value and gradient of each node in a box."""
+        gradients, found = self.gradients, []
+        for node in box.nodes[:_MOST_ROWS]:
+            gradient = gradients.largest([node])
+            spelled = spelling(node) if node.op else None
+            operation = spelled.text([*map(self._named, spelled.operands)], SCHOOL, 4) if spelled else "leaf"
+            told = gradients.absent if gradient is None else self.number(gradient)
+            found.append((self.names.label(node), operation, self.number(self.numbers.value(node)), told))
+        left = len(box.nodes) - len(found)
+        return found + [(f"and {left:,} more", "", "", "")] * (left > 0)
 
-    def _call(self, box: Box, fold: Fold) -> str:
-        """Return the box of a call: its results, with their values and gradients, and the closed form below."""
-        assert box.part is not None
-        name, closed, rows = self._part(box), fold.closed_form, []
-        facts = [name if len(fold.outputs) == 1 else fold.name]
-        for place, node in enumerate(fold.outputs):
-            told, cell = self._gradient([node])
-            value = self.number(self.numbers.value(node))
-            called = label(self._called(node), 12) or " "
-            start = f'<TD ALIGN="LEFT" BGCOLOR="{BLANK}"><B>{called}</B></TD>' if len(fold.outputs) > 1 else ""
-            rows.append(
-                f'{start}<TD{self._room} BGCOLOR="{BLANK}">{value}</TD>'
-                f'<TD{self._room} PORT="r{place}" BGCOLOR="{cell[1]}">{cell[0]}</TD>'
-            )
-            named = f"{self._called(node)}: " if start else ""
-            facts += [f"{named}value {self.numbers.value(node)!r}", f"{named}gradient {told}"]
-        facts += [f"closed form of its derivative: {closed}"] if closed else []
-        facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, facts))
-        bold, equals, rest = name.partition(f" = {fold.name}")
-        header = f"<B>{label(bold)}</B>{equals}{label(rest)}" if equals else f"<B>{label(name)}</B>"
-        if len(fold.outputs) > 1:
-            header = f"<B>{label(fold.name)}</B>"
-        return framed(
-            header, SCOPE, rows, small(f"derivative {closed}" if closed else ""), len(rows[0].split("<TD")) - 1
-        )
+    def _named(self, operand: Any) -> str:
+        return self.names.label(operand) if is_node(operand) else number(operand, self.precision)
 
     def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
         """Note which scope opens there, and say how; nothing if a part has scopes of several names."""
@@ -334,9 +318,9 @@ class Picture:
             if not self.is_single(tail):
                 continue
             flows = any(self.gradients.flows(node, partial) for node, partial in partials.items())
-            style, remark = self._style(flows, [*partials]), ""
+            look, remark = self._style(flows, [*partials]), ""
             if all(partial is ZERO for partial in partials.values()):
-                style, remark = style + " style=dashed", ": a branch not taken, or a step"
+                look, remark = look + " style=dashed", ": a branch not taken, or a step"
             uses = self.boxes.arrows[tail, box]
             key = self._key(
                 [use for use in uses if use[0] is operand] if fold is not None else [(operand, next(iter(partials)))]
@@ -347,7 +331,7 @@ class Picture:
             self.tooltips[key] = "\n".join(escaped(f"{kind} {name}{slope!r}{remark}") for name, slope in told)
             lines = [f"{label(name, 12)}{self.number(slope)}" for name, slope in told]
             text = f" {lines[0]} " if len(lines) == 1 else "".join(f" {line} \\l" for line in lines)
-            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{style}]\n'
+            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{look}]\n'
 
     def _end(self, operand: Value) -> str:
         """Return where arrows from a node start."""
@@ -364,14 +348,16 @@ class Picture:
         the picture does not show a network of neurons.
         """
         bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
+        between = Counter(map(self._row_ends, self.boxes.arrows))
         for (tail, head), uses in self.boxes.arrows.items():
             if self.is_single(tail) and self.is_single(head):
                 continue
-            far = self.levels[head] - self.levels[tail]
-            whole, ends = not self.fans or far > 1, []
+            far = self.boxes.levels[head] - self.boxes.levels[tail]
+            dense = all(rows := self._row_ends((tail, head))) and between[rows] > _MESH
+            whole, ends = not self.fans or far > 1 or dense, []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.ids[box])
-                if box is tail and box in self.ports and far > 1 and self.fans and self.across:
+                if box is tail and box in self.ports and far > 1 and self.fans and self.across and not dense:
                     side = ":e"  # not behind the row between them
                 else:
                     anywhere = self.is_single(box) or (whole and self.across)  # on wide boxes
@@ -383,19 +369,26 @@ class Picture:
     def _bundle(self, tail: str, head: str, uses: list[tuple[Value, Value]]) -> str:
         """Return an arrow from port to port that says how many values go along it."""
         key = self._key(uses)
-        style = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
+        look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 0 for port in (tail, head)]
-        if all(crowds) and not style:
-            style = _THIN
-        if len(uses) > 1 and max(crowds) <= _FEW:
-            style += f' label=" × {len(uses):,} "'
-        return f"{tail} -> {head} [id={key}{style}]\n"
+        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
+        if min(crowds) > 1 and not look:
+            look = _THIN
+        if {_node(tail), _node(head)} <= {*self.rows} and max(crowds) == 1:
+            look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
+        elif len(uses) > 1 and math.prod(crowds) <= _FEW:
+            look += f' label=" × {len(uses):,} "'
+        return f"{tail} -> {head} [id={key}{look}]\n"
+
+    def _row_ends(self, ends: tuple[Box, Box]) -> tuple[str, str]:
+        """Return the rows that an arrow leads from and to; "" for none."""
+        tail, head = (_node(self.ports.get(box, "")) for box in ends)
+        return tail, head
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
         handed_on = self.gradients.handed_on or ()
-        return _FAINT if not flows else _PASSED if any(node in handed_on for node in nodes) else ""
+        return _NOTHING if not flows else _THICK if any(node in handed_on for node in nodes) else ""
 
     def _carries(self, operand: Value, node: Value) -> bool:
         """Return True if a gradient flows from a node to its operand, or, before a sweep, can."""
@@ -424,32 +417,26 @@ class Picture:
     def _only(self, leaf: Box, user: Box) -> bool:
         return self.uses[leaf] == len(self.boxes.arrows[leaf, user]) and (user in self.folds or self.uses[leaf] == 1)
 
-    def _level(self) -> None:
-        """Find the length of the longest path to each box."""
-        index = {box: i for i, box in enumerate(self.boxes.boxes)}
-        for tail, head in sorted(self.boxes.arrows, key=lambda ends: index[ends[0]]):
-            if index[tail] < index[head]:  # there may be cycles
-                self.levels[head] = max(self.levels[head], self.levels[tail] + 1)
-
     def _direction(self) -> str:
         """Return the direction in which the picture fits a page better: tall for chains and time."""
         heads: dict[Box, list[int]] = {}
         for tail, head in self.boxes.arrows:
-            heads.setdefault(tail, []).append(self.levels[head])
-        beside = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in self.levels.items()}
-        ranks = Counter(beside.values())
+            heads.setdefault(tail, []).append(self.boxes.levels[head])
+        levels = self.boxes.levels.items()
+        ranks = Counter(level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels)
         long, broad = max(len(ranks), 1), max(ranks.values(), default=1)
         step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
         wide = long * step / (broad * 62.0 + 90.0)
         tall = broad * (step - 60.0) / (long * 90.0)
-        return "LR" if wide <= max(_PAGE, tall) else "TB"  # a tall page scrolls
+        in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
+        return "LR" if wide <= max(_PAGE, tall) and not in_time else "TB"  # a tall page scrolls
 
     def _numbered(self) -> Iterator[list[Box]]:
         """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
         rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
             if box.part is not None and not box.around and box not in self.folds:
-                row = box.place, re.sub(r"\d+", "…", box.part.name), self.levels[box]
+                row = box.place, re.sub(r"\d+", "…", box.part.name), self.boxes.levels[box]
                 rows.setdefault(row, []).append(box)
         return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 
@@ -460,9 +447,8 @@ class Picture:
     def colour(self, gradient: float | None) -> str:
         """Return the background of a gradient."""
         if gradient is None:
-            return BLANK
-        word, depth = shade(gradient, self.largest)
-        return "#" + "".join(f"{round(PALE + depth * (full - PALE)):02x}" for full in FULL[word])
+            return style.BLANK
+        return style.mixed(*shade(gradient, self.largest))
 
 
 def _times(part: Part) -> str:

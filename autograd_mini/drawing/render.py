@@ -20,13 +20,14 @@ from functools import lru_cache
 
 from autograd_mini.drawing.labels import on_arrows
 from autograd_mini.drawing.layered import layered
+from autograd_mini.drawing.style import FONTS
 from autograd_mini.errors import MissingError, ProgramError
 
 VARIABLE = "AUTOGRAD_MINI_DOT"
-SECONDS = 30.0
+SECONDS = 20.0
+_SLOW = "did not finish within"
 _VERSION = "0.2"  # of graphviz-pure, as in pyproject.toml
 _SIGNATURES = {"svg": b"</svg>", "png": b"\x89PNG"}
-_FONTS = "ui-monospace, Menlo, Consolas, &quot;DejaVu Sans Mono&quot;, monospace"  # none is wider than Courier
 _ADVICE = (
     f"pip install graphviz-pure, or install Graphviz, or set the environment variable {VARIABLE} to the path of dot."
 )
@@ -70,6 +71,8 @@ def run(dot: str, kind: str) -> bytes:
         if isinstance(drawn, bytes):
             return drawn
         failures.append(drawn)
+    if kind == "svg" and all(_SLOW in failure for failure in failures):
+        return layered(dot, f"Laid out without Graphviz, which {_SLOW} {SECONDS:g} seconds.")
     raise ProgramError("\n".join(failures), _ADVICE)
 
 
@@ -78,7 +81,7 @@ def _attempt(command: str, dot: str, kind: str) -> bytes | str:
     try:
         done = subprocess.run([command, f"-T{kind}"], input=dot.encode(), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return f"{command} did not finish within {SECONDS:g} seconds."
+        return f"{command} {_SLOW} {SECONDS:g} seconds."
     except OSError as error:
         return f"{command} cannot be run: {error}."
     # The exit status is not enough: for some input it is 0 and nothing is printed. Neither is the picture: a label
@@ -107,7 +110,7 @@ def svg(dot: str, tooltips: Mapping[str, str]) -> str:
     drawn = run(dot, "svg").decode().replace("\r\n", "\n")
     # Drop the prolog, which a page cannot contain. The user's text is never taken for a tag: its angle brackets are
     # escaped. Dot measured with Courier, which looks poor on a screen or is missing.
-    drawn = f'<svg font-family="{_FONTS}"' + drawn[drawn.index("<svg") + 4 :]
+    drawn = f'<svg font-family="{FONTS}"' + drawn[drawn.index("<svg") + 4 :]
     # A cell of a row is a box like the others, not a link.
     drawn = re.sub(r'<g id="a_(\w+)"><a [^>]*>', r'<g id="\1" class="node">', drawn).replace("</a>", "")
     drawn = re.sub(r'<g id="(\w+)"([^>]*)>(?:\s*<title>[^<]*</title>)?', group, drawn)

@@ -2,7 +2,7 @@
 
 A part is everything that reaches the result through one operation only (its dominator). Parts of the same shape are
 passes of one part if they use the same leaves, as samples do, and neighbours if they have their own, as neurons do.
-Not here: the parts of a program with scopes (`parts`). Read next: `drawing.parts`.
+Not here: loops that carry something on (`steps`), and programs with scopes (`parts`). Read next: `drawing.parts`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_mini.drawing.folds import call as call_around
+from autograd_mini.drawing.steps import find_steps
+from autograd_mini.drawing.units import SUMS, Unit, units_of
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.names import users_of
 from autograd_mini.program.stack import Scope, outwards
 
 _FEWEST = 3  # operations of a part
+_MOST_STEPS = 24  # with a box each
 _MOST_ALIKE = 100  # parts of one shape with leaves of their own; more become one
-_SUMS = ("add", "sub")
 
 
 class Found(Scope):
     """A scope that no program entered."""
+
+    __slots__ = ()
+
+
+class Step(Found):
+    """The scope of a step of a loop."""
 
     __slots__ = ()
 
@@ -35,28 +42,11 @@ class Sum(Found):
 
 
 @dataclass(eq=False, slots=True)
-class _Unit:
-    """An operation, a call of a composition, or the terms of a sum that a loop adds up."""
-
-    shape: int
-    name: str
-    nodes: list[Value] = field(default_factory=list)
-    operands: dict[_Unit, None] = field(default_factory=dict)
-    users: int = 0
-    above: _Unit | None = None  # its dominator: every path to the result leads through it
-    jump: _Unit | None = None  # a dominator further up
-    depth: int = 0
-    below: list[_Unit] = field(default_factory=list)
-    size: int = 1  # of everything below, itself included
-    weighs: bool = False  # a product with a leaf, which belongs to the sum that it goes into
-
-
-@dataclass(eq=False, slots=True)
 class _Class:
     """The passes of a part."""
 
     leaves: list[Value]  # of the first pass
-    units: list[_Unit] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
 
 
 class Structure:
@@ -73,61 +63,17 @@ class Structure:
         self._call: dict[Value, Any] = {node: call_around(node) for node in order if node.scope is not None}
         if order[-1]._row is None or any(call is None or call.parent is not None for call in self._call.values()):
             return
-        self._order = order
-        units = self._units()
+        units = units_of(order, self._call)
+        self._are_many = find_steps(units) > _MOST_STEPS
         self._dominate(units)
-        self._scope: dict[_Unit, Found | None] = {units[0]: None}
+        self._scope: dict[Unit, Found | None] = {units[0]: None}
+        self._beside: set[Found | None] = set()  # the scopes of parts in which whole loops stand side by side
+        self._steps: dict[tuple[Found | None, int], Step] = {}
         self._divide(units[0])
-        if any(scope is not None for scope in self._scope.values()):
-            self._enter(units[0])
+        if any(scope is not None for scope in self._scope.values()) or any(unit.step is not None for unit in units):
+            self._enter(units[0], order)
 
-    def _units(self) -> list[_Unit]:
-        """Return the units, users before operands."""
-        shape = self._shapes()
-        users = users_of(self._order)
-        unit: dict[Value, _Unit] = {}
-        calls: dict[Scope, _Unit] = {}
-        for node in reversed(self._order):
-            if node._row is None:
-                continue
-            call, using = self._call.get(node), users.get(node, ())
-            if call is not None:
-                unit[node] = calls.setdefault(call, _Unit(shape[node], call.name))
-            elif len(using) == 1 and _adds_up(node, using[0], shape):
-                unit[node] = unit[using[0]]
-            else:
-                unit[node] = _Unit(shape[node], str(node.op))
-                unit[node].weighs = node.op == "mul" and any(is_node(x) and x._row is None for x in node.operands)
-            unit[node].nodes.append(node)
-        for node, found in unit.items():
-            found.operands |= {unit[x]: None for x in node.operands if x in unit and unit[x] is not found}
-        for found in dict.fromkeys(unit.values()):
-            for operand in found.operands:
-                operand.users += 1
-        ready = [unit[self._order[-1]]]
-        for found in ready:  # the loop appends to it
-            for operand in found.operands:
-                operand.users -= 1
-                if operand.users == 0:
-                    ready.append(operand)
-        return ready
-
-    def _shapes(self) -> dict[Value, int]:
-        """Number the shapes of what is behind each node; a call is one operation, whatever branches it takes inside."""
-        inputs: dict[Scope, dict[Value, None]] = {}
-        for node, call in self._call.items():
-            outside = [x for x in node.operands if is_node(x) and self._call.get(x) is not call]
-            inputs.setdefault(call, {}).update(dict.fromkeys(outside))
-        numbers: dict[object, int] = {}
-        shape: dict[Value, int] = {}
-        for node in self._order:
-            call = self._call.get(node)
-            operands = node.operands if call is None else inputs[call]
-            key = (node.op if call is None else call.name, *[shape.get(x, -1) if is_node(x) else -2 for x in operands])
-            shape[node] = numbers.setdefault(key, len(numbers))
-        return shape
-
-    def _dominate(self, units: list[_Unit]) -> None:
+    def _dominate(self, units: list[Unit]) -> None:
         """Find the dominators of all units."""
         for unit in units:
             if unit.above is None:
@@ -141,11 +87,27 @@ class Structure:
                 above.below.append(unit)
             for operand in unit.operands:
                 operand.above = unit if operand.above is None else _meet(operand.above, unit)
+        self._within: dict[Unit, set[int | None]] = {unit: {unit.step} for unit in units}
         for unit in reversed(units):
             if unit.above is not None:
                 unit.above.size += unit.size
+                self._within[unit.above] |= self._within[unit]
 
-    def _divide(self, top: _Unit) -> None:
+    def _around(self, steps: set[int | None], around: Found | None) -> Found | None:
+        """Return the scope of something inside a scope: its step, if it belongs to a single one."""
+        if (
+            len(steps) > 1
+            or None in steps
+            or around in self._beside
+            or any(type(scope) is Step for scope in outwards(around))
+        ):
+            return around
+        (step,) = steps
+        assert step is not None
+        name = "step" if self._are_many else f"step {step}"
+        return self._steps.setdefault((around, step), Step(name, around))
+
+    def _divide(self, top: Unit) -> None:
         """Give a scope to each part that repeats below a unit, and to the parts in it."""
         waiting = [top]
         while waiting:
@@ -166,28 +128,34 @@ class Structure:
                     passes.append(alike := _Class(leaves))
                 alike.units.append(unit)
                 waiting.append(unit)
-            found = [known for passes in classes.values() for known in passes]
-            often = Counter(known.units[0].name for known in found)
-            numbers: Counter[str] = Counter()
-            for known in found:
-                name = known.units[0].name
-                many = 1 < often[name] <= _MOST_ALIKE
+            # Earlier layers and steps have the smaller numbers.
+            found = sorted([known for passes in classes.values() for known in passes], key=lambda x: x.units[0].level)
+            if any(len(self._within[known.units[0]] - {None}) > 1 for known in found):
+                self._beside.add(self._scope[whole])
+            placed = [(known, self._around(self._within[known.units[0]], self._scope[whole])) for known in found]
+            often = Counter((known.units[0].name, around) for known, around in placed)
+            numbers: Counter[object] = Counter()
+            for known, around in placed:
+                name, step = known.units[0].name, around
+                many = 1 < often[name, step] <= _MOST_ALIKE
                 for unit in known.units:
-                    self._scope[unit] = Found(f"{name} {numbers[name]}" if many else name, self._scope[whole])
-                numbers[name] += 1
+                    around = self._around(self._within[unit], self._scope[whole])
+                    self._scope[unit] = Found(f"{name} {numbers[name, step]}" if many else name, around)
+                numbers[name, step] += 1
 
-    def _enter(self, root: _Unit) -> None:
+    def _enter(self, root: Unit, order: Sequence[Value]) -> None:
         """Note the scope of each node."""
-        self.scopes = dict.fromkeys(self._order)
-        waiting: list[tuple[_Unit, Found | None]] = [(root, None)]
+        self.scopes = dict.fromkeys(order)
+        waiting: list[tuple[Unit, Found | None]] = [(root, None)]
         sums: Counter[Found | None] = Counter()
         while waiting:
             unit, around = waiting.pop()
-            around = within = self._scope.get(unit) or around
-            if len(unit.nodes) >= _FEWEST - 1 and unit.nodes[0].op in _SUMS and unit.nodes[0] not in self._call:
-                within = Sum(f"sum {sums[around]}" if sums[around] else "sum", around)
-                sums[around] += 1
-            weighing = [below for below in unit.below if below.weighs] if within is not around else []
+            around = self._scope.get(unit) or around
+            within = home = self._around({unit.step}, around)
+            if len(unit.nodes) >= _FEWEST - 1 and unit.nodes[0].op in SUMS and unit.nodes[0] not in self._call:
+                within = Sum(f"sum {sums[home]}" if sums[home] else "sum", home)
+                sums[home] += 1
+            weighing = [below for below in unit.below if below.weighs] if within is not home else []
             for node in [*unit.nodes, *[node for below in weighing for node in below.nodes]]:
                 self.scopes[node] = self._copy(node.scope, within)
             waiting += [(below, around) for below in unit.below if below not in weighing]
@@ -197,23 +165,16 @@ class Structure:
         """Return a scope inside another one."""
         for inner in reversed([*outwards(scope)]):
             if inner not in self.copies:
-                self.copies[inner] = Scope(inner.name, self.copies.get(inner.parent, around), inner.site)  # type: ignore[arg-type]
+                outer = around if inner.parent is None else self.copies[inner.parent]
+                self.copies[inner] = Scope(inner.name, outer, inner.site)
         return around if scope is None else self.copies[scope]
 
 
-def _adds_up(node: Value, user: Value, shape: dict[Value, int]) -> bool:
-    """Return True if two operations add terms of the same shape to a sum, one after the other."""
-    if node.op not in _SUMS or user.op not in _SUMS or user.operands[0] is not node:
-        return False
-    terms = node.operands[1], user.operands[1]
-    return all(is_node(term) for term in terms) and shape[terms[0]] == shape[terms[1]]
-
-
-def _is_part(unit: _Unit) -> bool:
+def _is_part(unit: Unit) -> bool:
     return unit.size >= _FEWEST and not unit.weighs
 
 
-def _meet(first: _Unit, second: _Unit) -> _Unit:
+def _meet(first: Unit, second: Unit) -> Unit:
     """Return the lowest unit that dominates both, or is one of them."""
     a, b = first, second
     while a is not b:
@@ -233,7 +194,7 @@ def _meet(first: _Unit, second: _Unit) -> _Unit:
     return a
 
 
-def _below(unit: _Unit) -> Iterator[_Unit]:
+def _below(unit: Unit) -> Iterator[Unit]:
     """Yield everything below a unit."""
     waiting = [*unit.below]
     while waiting:
@@ -241,7 +202,7 @@ def _below(unit: _Unit) -> Iterator[_Unit]:
         waiting += found.below
 
 
-def _leaves(unit: _Unit) -> list[Value]:
+def _leaves(unit: Unit) -> list[Value]:
     """Return the leaves that a part uses, in the order of its shape."""
     found: list[Value] = []
     waiting, seen = [unit], {unit}

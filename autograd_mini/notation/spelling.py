@@ -77,7 +77,8 @@ class Spelling(NamedTuple):
                 products = [["mrow", parenthesised(a), ["mo", "×"], parenthesised(b)] for a, b in _pairs(operands)]
                 terms = _some(products, most and most // 2, ["mo", "…"])
                 return [piece for term in terms for piece in (["mo", "+"], term)][1:]
-        shown = _some(list(operands), most, ["mo", "…"])
+        alone = [["mi", bare(x[1])] if x[0] == "mi" and isinstance(x[1], str) else x for x in operands]
+        shown = _some(alone, most, ["mo", "…"])
         listed = [piece for operand in shown for piece in (["mo", ","], operand)][1:]
         return [["mi", self.symbol], ["mrow", ["mo", "("], *listed, ["mo", ")"]]]
 

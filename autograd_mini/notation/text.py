@@ -38,7 +38,7 @@ def bracketed(text: str) -> str:
 
 def bare(text: str) -> str:
     """Undo `bracketed`: remove the parentheses around a whole text."""
-    return text[1:-1] if text.startswith("(") else text
+    return text[1:-1] if text.startswith("(") and text.endswith(")") else text
 
 
 def guarded(text: str) -> str:

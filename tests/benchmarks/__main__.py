@@ -12,10 +12,10 @@ import math
 import platform
 
 from autograd_mini import engine
-from tests.benchmarks import derivatives, eager, programs
+from tests.benchmarks import compiled, derivatives, eager, programs
 from tests.benchmarks.harness import MISSING, Figures, measure, serve
 
-GROUPS = (eager, programs, derivatives)
+GROUPS = (eager, programs, derivatives, compiled)
 ROW = "{:13} {:22} {:>10} {:>10} {:9} {:>9} {:>12}"
 
 

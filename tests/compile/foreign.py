@@ -51,11 +51,11 @@ def build(language, source, folder, name="Main"):
     return [sys.executable, "-W", "error", path.name]
 
 
-def run(language, tapes, calls, folder):
+def run(language, tapes, calls, folder, registers=False):
     """The results of straight-line functions: `calls` are (function, numbers)."""
     needed(language)
     sizes = [len(tape.outputs) for tape in tapes]
-    source = LANGUAGES[language].sources([(tape, f"f{i}") for i, tape in enumerate(tapes)])
+    source = LANGUAGES[language].sources([(tape, f"f{i}") for i, tape in enumerate(tapes)], registers)
     most = max([1, *[len(tape.inputs) for tape in tapes], *sizes])
     text = "".join(f"{i} {len(xs)} {' '.join(map(repr, xs))}\n" for i, xs in calls)
     out = called(build(language, MAINS[language](source, sizes, most), folder), folder, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import random
@@ -16,15 +17,15 @@ from autograd_mini.compile.languages.lowering import lowered
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tracing import tracing
 from autograd_mini.core.row import TABLE, evaluate
-from autograd_mini.core.traced import RELATE, Traced
 from autograd_mini.core.rules import named
+from autograd_mini.core.traced import RELATE, Traced
 from tests.compile.foreign import LANGUAGES, run
 from tests.compile.test_expansions import SPECIAL, is_near, points
 from tests.core.test_traps import FUNCTIONS, SCOPE, agrees
 from tests.effort import effort
 
-C8 = {"add": 2, "sub": 2, "mul": 2, "div": 2, "neg": 1, "sqrt": 1, "abs": 1, "maximum": 3, "minimum": 2, "sum": 4, "dot": 4,
-      "where": 4, "clip": 3, "sign": 1, "floor": 1}  # fmt: skip
+C8 = {"add": 2, "sub": 2, "mul": 2, "div": 2, "neg": 1, "sqrt": 1, "abs": 1, "maximum": 3, "minimum": 2, "sum": 4,
+      "dot": 4, "where": 4, "clip": 3, "sign": 1, "floor": 1}  # fmt: skip
 FEW = [0.0, -0.0, 1.0, -1.5, 2.5, 7.0, -3.0, 1e300, 5e-324, math.inf, -math.inf, math.nan]
 
 
@@ -64,9 +65,7 @@ def random_program(rng, n, length):
         for op, operands, symbol in steps:
             a = [constants[x] if x < 0 else known[x] for x in operands]
             if op == "where":
-                compared = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
-                            ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b}  # fmt: skip
-                known.append(am.where(compared[symbol](a[0] + 0.0 * known[0], a[1]), a[2], a[3]))
+                known.append(am.where(RELATE[symbol](a[0] + 0.0 * known[0], a[1]), a[2], a[3]))
             else:
                 known.append(named(op)(*a))
         return known[-1] + 0.0 * known[0] if type(known[-1]) is float else known[-1]
@@ -117,7 +116,11 @@ def test_each_row(language, tmp_path):
         name, _, constants = cases[i]
         row = TABLE[name]
         expected = row.function(*xs, *constants)
-        ulp = 0 if row.is_exact or name in ("round", "add", "mul", "div", "sum", "dot") else 3 + {"erfc": 2, "ndtr": 2, "lifted_ndtr": 2, "power_term": 3}.get(name, 0)
+        ulp = (
+            0
+            if row.is_exact or name in ("round", "add", "mul", "div", "sum", "dot")
+            else 3 + {"erfc": 2, "ndtr": 2, "lifted_ndtr": 2, "power_term": 3}.get(name, 0)
+        )
         assert is_near(got[0], expected, ulp), (name, xs, constants, got, expected)
 
 
@@ -151,3 +154,15 @@ def test_lowering_keeps_bits(seed):
     for _ in range(10):
         xs = [rng.choice([*FEW, rng.uniform(-3.0, 3.0)]) for _ in range(n)]
         assert [*map(repr, before(xs))] == [*map(repr, after(xs))], (xs, str(tape), str(lowered(tape)))
+
+
+@pytest.mark.parametrize("language", ["c", "javascript"])
+def test_registers(language, tmp_path):
+    """On request a straight-line function returns every register, conditions as 0 and 1, for a page that shows them."""
+    rng = random.Random(4)
+    tapes = [tape_of(with_gradient(random_program(rng, 2, 8), 2), 2) for _ in range(8)]
+    all_of = [dataclasses.replace(tape, outputs=tuple(range(len(tape)))) for tape in tapes]
+    calls = [(i, [rng.uniform(-2.0, 2.0), rng.choice(FEW)]) for i in range(len(tapes)) for _ in range(3)]
+    expected = [[float(number) for _, number in Program(tapes[i]).steps(xs)] for i, xs in calls]
+    for wanted, got in zip(expected, run(language, all_of, calls, tmp_path, registers=True), strict=True):
+        assert [*map(repr, got)] == [*map(repr, wanted)]

@@ -929,7 +929,7 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
         assert shown.step == index
         numbers = [trace.grad(node, index) for node in {*inside, *weights}]
         largest = max((g for g in numbers if g is not None), key=abs, default=None)
-        said = box.get_attribute("aria-label").partition("gradient ")[2].removesuffix(" so far")
+        said = box.get_attribute("aria-label").partition("; opens")[0].partition("gradient ")[2].removesuffix(" so far")
         assert said == ("not yet" if largest is None else repr(largest))
 
 
@@ -948,12 +948,39 @@ def test_a_table_of_many_leaves_is_cut_and_says_so(tmp_path, visit):
 
 
 @in_browser
+def test_every_box_of_a_large_graph_opens(tmp_path, visit):
+    """A click on a box of several nodes lists them in the table, with their numbers at this step; Escape closes it."""
+    model = am.nn.MLP(2, [6, 1], seed=0)
+    losses = [(model([0.1 * i, 1.0]) - i % 2) ** 2 for i in range(50)]
+    root = am.mean(losses) + 1e-7 * am.sum([p * p for p in model.parameters()])
+    trace = debug.trace(root)
+    trace.seek(len(trace) - 1)
+    shown = visit(debug.page(trace, tmp_path / "page.html"))
+    boxes = shown.page.locator(".shot:not([hidden]) .box")
+    groups = [box for box in boxes.all() if "opens as a list" in box.get_attribute("aria-label")]
+    assert len(groups) > 8
+    for box in groups:  # a magnitude has no sign, and an exponent keeps its own
+        told = float(box.get_attribute("aria-label").partition("; opens")[0].partition("gradient ")[2])
+        assert f"max|g| {am.notation.text.number(abs(told))}".replace("-", "−") in box.text_content()
+    known = shown.rows()
+    names = {*known}
+    for box in groups:
+        box.click()
+        title = shown.text("#gradients-title").lower()
+        assert title.startswith("inside ")
+        names |= shown.rows().keys()
+    assert len(names) > 300
+    shown.keys("Escape")
+    assert shown.rows().keys() == known.keys()
+
+
+@in_browser
 def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
     """The page stays small, says so, and every group ends where the trace has the numbers it shows."""
     trace = network([60, 60, 10])
     assert len(trace) > 3 * MOST
     path = debug.page(trace, tmp_path / "page.html")
-    assert path.stat().st_size < 1_500_000
+    assert path.stat().st_size < 2_000_000
     shown = visit(path)
     note = shown.text("#note")
     assert f"{len(trace):,} steps are shown in" in note
@@ -1380,6 +1407,53 @@ def test_a_call_opens_by_click_key_or_choice_and_folds_again(folded, tmp_path, v
     again.page.get_by_role("combobox", name="open").select_option("all")
     assert again.page.locator(".shot:not([hidden]) .box.folded").count() == 0
     assert visit(page, "#step=3&open=nonsense").page.locator(".shot:not([hidden]) .box.folded").count() == 2
+
+
+OWN = """\
+import autograd_mini as am
+@am.composite
+def cell(w, h, x):
+    return am.tanh(w * h + x)
+w, h = am.Value(0.9, "w"), am.Value(0.1, "h0")
+for x in (0.5, -0.2):
+    h = cell(w, h, x)
+with am.scope("squared"):
+    loss = (h - 1.0) ** 2 + 0.1 * h
+loss.backward()
+"""
+
+
+@in_browser
+def test_scopes_and_composites_of_the_user_fold_and_open(tmp_path, visit):
+    """They are open; a click or R on a frame folds it, to a box with its own derivative, which opens again."""
+    trace = recorded(tmp_path, OWN)
+    trace.seek(len(trace) - 1)
+    page = debug.page(trace, tmp_path / "page.html")
+    shown = visit(page)
+    frames, boxes = (shown.page.locator(f".shot:not([hidden]) .{kind}") for kind in ("frame", "box"))
+    assert sorted(frame.get_attribute("aria-label") for frame in frames.all()) == ["cell: folds"] * 2 + [
+        "squared: folds"
+    ]
+    before = boxes.count()
+    frames.first.click(position={"x": 6, "y": 6})
+    assert shown.page.url.endswith("&open=fold-cell")
+    assert boxes.count() == before - 2  # product, sum and tanh are one
+    (folded,) = [box for box in boxes.all() if "cell" in box.get_attribute("aria-label")]
+    call = next(iter(trace.calls.values()))  # the tanh inside leaves it
+    y = call.fold.outputs[0]
+    assert f"value {trace.value(y)!r}, gradient {trace.grad(y)!r}" in folded.get_attribute("aria-label")
+    while "cell" not in shown.text("#words"):
+        shown.keys("ArrowLeft")
+    assert "hands on to" in shown.text("#words")
+    assert am.notation.text.number((1.0 - y.data**2) * 0.9).replace("-", "−") in shown.text("#locals")
+    again = visit(page, f"#step={shown.step}&open=fold-cell")
+    assert again.labels() == shown.labels()
+    folded.click()
+    assert boxes.count() == before
+    shown.keys("End", "ArrowLeft", "r")
+    assert boxes.count() < before
+    shown.keys("Escape")
+    assert boxes.count() == before
 
 
 @in_browser

@@ -15,6 +15,7 @@ import autograd_mini as am
 from autograd_mini import ArgumentError, OperandError, Value
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.drawing import draw
+from autograd_mini.drawing.style import FAINT
 from tests.drawing.graphs import GRAPHS
 from tests.drawing.test_drawing import Seen
 from visualizations.transformer import step
@@ -231,11 +232,81 @@ def test_parts_found_are_those_of_the_program():
     """In layers from primitives, whatever branches tanh takes, each neuron is one box for all four samples."""
     drawing = draw(GRAPHS["deep_primitives"]())
     assert [title for title in titles(drawing) if title.startswith("tanh")] == [
-        *[f"tanh {i} × 4" for i in (4, 5, 6, 7)], *[f"tanh {i} × 4" for i in range(4)], "tanh × 4",
+        *[f"tanh {i} × 4" for i in range(8)], "tanh × 4",
     ]  # fmt: skip
     assert scopes(drawing) == ["pow × 4"]
     for name in ("pow", "tanh 2", "sum"):
         assert draw(GRAPHS["deep_primitives"](), expand=name).boxes > drawing.boxes - 2
+
+
+def unrolled(steps: int, units: int = 3, samples: int = 1) -> Value:
+    """A recurrent network in loops alone, with a loss at each step."""
+    choose = random.Random(0)
+    inner = [[Value(choose.gauss(0, 0.5)) for _ in range(units)] for _ in range(units)]
+    outer, bias = ([Value(choose.gauss(0, 0.5)) for _ in range(units)] for _ in range(2))
+    losses = []
+    for sample in range(samples):
+        h = [Value(0.0) for _ in range(units)]
+        loss = Value(0.0)
+        for t in range(steps):
+            x = math.sin(t + sample)
+            h = [am.tanh(sum(w * a for w, a in zip(inner[i], h, strict=True)) + bias[i] * x) for i in range(units)]
+            loss = loss + (sum(w * a for w, a in zip(outer, h, strict=True)) - x) ** 2
+        losses.append(loss)
+    total = sum(losses, start=Value(0.0)) if samples > 1 else losses[0]
+    total.backward()
+    return total
+
+
+def test_a_loop_without_scopes_is_drawn_step_by_step():
+    """A recurrent network unrolled by a Python loop is a column of its steps, in the order of time."""
+    drawing = draw(unrolled(8))
+    assert [title for title in titles(drawing) if "step" in title] == [f"step {t}" for t in range(8)]
+    assert drawing.boxes < 12
+    assert "rankdir=TB" in drawing.dot
+    opened = draw(unrolled(8), expand="step 3")
+    assert "step 3" in scopes(opened)
+    assert {"tanh 0", "tanh 1", "tanh 2"} <= {*scopes(opened)}
+
+
+def test_each_step_of_a_loop_does_the_same():
+    """The steps partition the loop by time: every operation is in the step whose state it follows from."""
+    from autograd_mini.drawing.structure import Structure
+
+    root = unrolled(8)
+    order = tuple(topological_order(root, everything=True))
+    structure = Structure(order)
+    step = {node: structure.scopes[node].path[0] for node in order if node.op and structure.scopes[node]}
+    assert len(step) == sum(node.op is not None for node in order)
+    counts = [sum(found == f"step {t}" for node, found in step.items() if node.op == "mul" and node.scope is None)
+              for t in range(8)]  # fmt: skip
+    assert counts == [3 * 3 + 3 + 3] * 8
+    for node in step:
+        before = [int(step[x].split()[1]) for x in node.operands if x in step]
+        assert all(int(step[node].split()[1]) - t in (0, 1) for t in before)
+
+
+def test_samples_of_a_loop_share_its_steps():
+    """A batch of sequences: each step is drawn once for all samples."""
+    drawing = draw(unrolled(5, samples=4))
+    assert [title for title in titles(drawing) if "step" in title] == [f"step {t} × 4" for t in range(5)]
+
+
+def test_many_steps_are_one_part_with_a_way_back():
+    """More than 24 steps are drawn once, opened, with the arrow that leads from one step to the next."""
+    a = Value(2.0, name="a")
+    x: Value = Value(1.0, name="x")
+    for _ in range(30):
+        x = x - (x * x - a) / (2.0 * x)
+    drawing = draw(x)
+    assert scopes(drawing) == ["step × 30"]
+    assert "sub × 30" in titles(drawing)
+    assert drawing.boxes < 10
+    k, x, v = Value(0.5, name="k"), Value(1.0, name="x0"), Value(0.0, name="v0")
+    for _ in range(60):
+        v = v + -k * x * 0.1
+        x = x + v * 0.1
+    assert scopes(draw(x)) == ["step × 60"]  # k is used as -k, made anew in each step
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -270,6 +341,17 @@ def test_recurrent_networks_are_drawn_with_their_cycle():
         reached = reached | {b for a, b in ends if a in reached}
     assert any(b == "n0" for a, b in ends if a in reached) or len(ends) >= drawing.boxes  # there is a way back
     assert drawing.svg
+
+
+def test_long_loops_of_numbered_scopes_are_folded_in_time():
+    """A weight with an arrow to each of a hundred steps would keep Graphviz busy for minutes: the steps become one."""
+    w, u, h = Value(0.9, name="w"), Value(0.5, name="u"), Value(0.0, name="h0")
+    for t in range(100):
+        with am.scope(f"cell {t}"):
+            h = am.tanh(w * h + u * math.sin(t))
+    drawing = draw(h)
+    assert scopes(drawing) == ["cell … × 100"]
+    assert drawing.boxes < 10
 
 
 def test_scopes_that_need_one_another():
@@ -332,7 +414,7 @@ def test_arrows_that_carry_nothing_are_faint():
         seen = Seen(drawing)
         place = {texts[0]: key for key, texts in seen.texts.items() if key[0] == "n"}
         lines = re.findall(r"^(\w+)\S* -> (\w+)\S* \[id=(e\d+)(.*)\]", drawing.dot, re.M)
-        faint = {(a, b): "#bdbdbd" in style for a, b, _, style in lines}
+        faint = {(a, b): FAINT in style for a, b, _, style in lines}
         assert faint[place["taken"], place["choice"]] is False
         assert faint[place["dropped"], place["choice"]] is True
         assert faint[place["x"], place["dropped"]] is True

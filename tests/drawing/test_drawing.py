@@ -16,10 +16,11 @@ import pytest
 import autograd_mini as am
 from autograd_mini import ArgumentError, AutogradError, MissingError, OperandError, ProgramError, Value
 from autograd_mini.drawing import Drawing, draw, render
+from autograd_mini.drawing.style import FAINT
 from tests.effort import effort
 
 SVG = "{http://www.w3.org/2000/svg}"
-GREY, MAGENTA, WHITE = "#d4d4d4", "#ff7dff", "#ffffff"
+GREY, MAGENTA, WHITE = "#d4d4d4", "#ff8cff", "#ffffff"
 posix = pytest.mark.skipif(os.name == "nt", reason="the fake programs are scripts with a shebang")
 
 
@@ -194,11 +195,11 @@ def test_an_edge_that_hands_on_nan_is_not_faint():
     seen = Seen(draw(y, expand="inner"))
     assert (seen.gradient("x"), seen.gradient("w"), seen.gradient("logarithm = log")) == ("nan", "nan", "0")
     for tail, head in (("×", "logarithm = log"), ("x", "×"), ("w", "×")):  # 0 × inf, nan × 2, nan × 0
-        assert seen.strokes[seen.edge(tail, head)] != "#bdbdbd"
-    assert seen.strokes[seen.edge("logarithm = log", "y = □ × 0")] == "#bdbdbd"
+        assert seen.strokes[seen.edge(tail, head)] != FAINT
+    assert seen.strokes[seen.edge("logarithm = log", "y = □ × 0")] == FAINT
     bundles = re.findall(r"^n\d+ -> n\d+:\w \[id=e\d+(.*)\]", draw(y, depth=0, direction="LR").dot, re.M)
     assert len(bundles) == 2
-    assert not any("#bdbdbd" in style for style in bundles)
+    assert not any(FAINT in style for style in bundles)
 
 
 def test_colours_tell_sign_size_zero_and_nan():
@@ -705,14 +706,15 @@ def test_the_program_gets_the_text_and_its_picture_is_shown(tmp_path, monkeypatc
 
 @posix
 def test_a_program_that_hangs_is_stopped(tmp_path, monkeypatch):
-    """A `dot` that does not finish in time is killed, and the error names it and the limit."""
+    """A `dot` that does not finish in time is killed; the SVG is laid out without it, and says so."""
     pid = tmp_path / "pid"
     path = program(
         tmp_path, monkeypatch, f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(3600)"
     )
     monkeypatch.setattr(render, "SECONDS", 0.5)
+    assert "Laid out without Graphviz, which did not finish within 0.5 seconds." in draw(Value(1.0)).svg
     with pytest.raises(ProgramError, match=re.escape(f"{path} did not finish within 0.5 seconds")):
-        _ = draw(Value(1.0)).svg
+        draw(Value(1.0)).save(tmp_path / "one.png")
     if pid.exists():  # it had begun, and would have slept for an hour
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid.read_text()), 0)
@@ -811,3 +813,13 @@ def test_one_edge_a_line():
     """DOT texts have at most one edge per line, so that differences are easy to read."""
     dot = draw(chain(50)).dot
     assert all(line.count("->") <= 1 for line in dot.splitlines())
+
+
+def test_one_page_of_style_names_all_colours():
+    """Colours and fonts stand in `style.css` alone; the style sheets of pages and the pictures refer to it."""
+    package = Path(am.__file__).parent
+    for folder in ("drawing", "debug/pages"):
+        for path in sorted((package / folder).iterdir()):
+            if path.suffix in (".py", ".css", ".js", ".html") and path.name != "style.css":
+                found = re.findall(r"#[0-9a-fA-F]{6}\b|monospace|sans-serif", path.read_text(encoding="utf-8"))
+                assert path.name == "pdf.py" or not found, path  # a PDF needs Courier, black and white

@@ -146,6 +146,36 @@ report.none = document.querySelector("output").textContent;
 """
 
 
+OPENED = """
+const seen = () => document.querySelector("section:not([hidden])");
+const title = (group) => (group.querySelector(":scope > title")?.textContent ?? "").split("\\n")[0];
+const groups = [...document.querySelectorAll("g.node")].filter((g) => /largest gradient/.test(g.textContent));
+report.closed = groups.filter((g) => !g.classList.contains("opens") && !g.querySelector("g.node")).map(title);
+const squares = groups.find((g) => title(g).startsWith("mul × 157"));
+squares.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+report.crumbs = document.querySelector("nav").textContent;
+report.rows = seen().querySelectorAll("tbody tr").length;
+report.cells = [...seen().querySelectorAll("tbody tr:first-child td")].map((cell) => cell.textContent);
+document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+report.back = document.querySelector("nav").textContent;
+"""
+
+
+@in_browser
+def test_every_box_opens(tmp_path):
+    """A box that is no scope, such as the squares of all weights, opens as a list with values and gradients."""
+    model = am.nn.MLP(2, [16, 6, 1], activation="relu", seed=0)
+    loss = am.mean([model([0.1 * i, 1.0]) for i in range(20)]) + 0.5 * am.sum([p * p for p in model.parameters()])
+    loss.backward()
+    assert len(model.parameters()) == 157
+    found = reported(browse(tmp_path, page(tmp_path, draw(loss)), OPENED))
+    weight = model.parameters()[0]
+    assert found["closed"] == []
+    assert (found["crumbs"], found["back"]) == ("everything › mul × 157", "everything")
+    assert found["rows"] == 157
+    assert found["cells"][2:] == [f"{weight.data**2:.4g}", "0.5"]
+
+
 @in_browser
 def test_clicks_keys_and_search(tmp_path):
     """A click or Enter opens a part, Escape goes up, keys zoom and move, and the search counts what it finds."""

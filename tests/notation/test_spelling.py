@@ -17,7 +17,7 @@ from autograd_mini import Value
 from autograd_mini.core.node import is_relu
 from autograd_mini.core.row import TABLE
 from autograd_mini.engine import is_node
-from autograd_mini.notation.spelling import ALGEBRA, PYTHON, SCHOOL, grouped, spelling, spelling_of
+from autograd_mini.notation.spelling import ALGEBRA, PYTHON, SCHOOL, Spelling, grouped, spelling, spelling_of
 from autograd_mini.notation.text import ALL_DIGITS, bare, bracketed, elided, guarded, number
 
 X, W = Value(2.0, name="x"), Value(-3.0, name="w")
@@ -227,3 +227,11 @@ def test_elided_texts_fit_and_keep_both_ends(text, longest):
 def test_what_needs_parentheses_in_a_formula_has_them(text, symbol):
     """Operators need parentheses behind a ∂; calls, elements and numbered names do not."""
     assert bracketed(text) == symbol
+
+
+def test_an_operand_of_a_call_has_one_pair_of_parentheses():
+    """A name that is an expression loses its own in a call, but not if a number follows them."""
+    call = Spelling("call", "exp", (1,))
+    assert call.text(["(w * x)"]) == "exp(w * x)"
+    assert call.text(["(w * x)#3"]) == "exp((w * x)#3)"
+    assert call.mathml([["mi", "(w * x)"]])[1] == ["mrow", ["mo", "("], ["mi", "w * x"], ["mo", ")"]]

@@ -1,4 +1,8 @@
 """Languages: each writes a tape as source code, and is a table with an entry for every operation.
 
-Not here: a readable program with names and loops (`emitted`). Read next: `compile.languages.language`.
+Not here: a readable program with names and loops (`emitted`). Read next: `compile.languages.lowering`.
 """
+
+LANGUAGES = ("python", "c", "java", "javascript")
+SUFFIXES = {".py": "python", ".c": "c", ".java": "java", ".js": "javascript", ".mjs": "javascript"}
+DERIVATIVES = ("gradient", "jacobian", "hessian")

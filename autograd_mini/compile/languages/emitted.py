@@ -1,44 +1,53 @@
 """`emit`: value and derivatives of a function as source code that a beginner can read, with the user's names and loops.
 
-Not here: functions that are compiled and run here (`compiled`). Read next: `compile.compiled`.
+Not here: functions that are compiled and run here (`compiled`). Read next: `drawing`.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import linecache
-import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
-from autograd_mini.compile.languages.language import Language
+from autograd_mini.compile.languages import DERIVATIVES
+from autograd_mini.compile.languages.c import C_DIALECT
+from autograd_mini.compile.languages.java import JAVA_DIALECT, class_of
+from autograd_mini.compile.languages.javascript import JAVASCRIPT_DIALECT
+from autograd_mini.compile.languages.language import Language, ascii_of
 from autograd_mini.compile.languages.lowering import lowered_with
-from autograd_mini.compile.languages.programs import DIALECTS, Dialect, Outline, Parameter, class_of
+from autograd_mini.compile.languages.ordering import Store
+from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
+from autograd_mini.compile.languages.python import PYTHON_DIALECT
 from autograd_mini.compile.languages.rolling import Rolled
-from autograd_mini.compile.languages.writing import Store, Writer
-from autograd_mini.compile.tape import CONSTANT, INPUT, Place, Tape
+from autograd_mini.compile.languages.writing import Writer
+from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import ZERO, as_number, operand_error
 from autograd_mini.core.sweep import propagate
 from autograd_mini.core.traced import Traced
-from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
 from autograd_mini.output import files
 from autograd_mini.program import assignments
-from autograd_mini.program.source import Site
+from autograd_mini.program.source import Site, cell, located
 from autograd_mini.transforms import trees
-from autograd_mini.transforms.derivatives import _output, _split, hessian, jacobian, names_of
+from autograd_mini.transforms.derivatives import _output, _positions, _split, hessian, jacobian, names_of
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
 
-DERIVATIVES = ("gradient", "jacobian", "hessian")
+_NARROW = 6  # columns, each of which is a term of a sum in one line
+DIALECTS = {one.language.name: one for one in (PYTHON_DIALECT, C_DIALECT, JAVA_DIALECT, JAVASCRIPT_DIALECT)}
 
 
-@dataclass
+@dataclass(repr=False)
 class Emitted:
     """Source code that computes a function and its derivatives; `str` is the code.
 
@@ -47,20 +56,27 @@ class Emitted:
         name: of the function in it.
         source: the code.
         tape: what it computes, as instructions: the value, and then the derivatives.
+        outline: its parts.
     """
 
     language: str
     name: str
     source: str
     tape: Tape
-    _check: Callable[[str], str] | None = field(default=None, repr=False)
+    outline: Outline
+    _expected: tuple[list[Any], list[float]] | None = None
 
     def __str__(self) -> str:
         return self.source
 
+    def __repr__(self) -> str:
+        return f"<{self.name} in {self.language}, {counted(len(self.source.splitlines()), 'line')}>"
+
     def test(self, file: str | None = None) -> str:
         """Return the source of a test beside a file with the code, by its name; "" without `test=True`."""
-        return self._check(file or self.file) if self._check is not None else ""
+        if self._expected is None:
+            return ""
+        return DIALECTS[self.language].check(self.outline, *self._expected, file or self.file)
 
     @property
     def file(self) -> str:
@@ -71,7 +87,7 @@ class Emitted:
     def save(self, path: str | Path | None = None) -> Path:
         """Write the code into a file, and the test, if there is one, beside it; return the path of the code."""
         path = files.write(self.file if path is None else path, self.source)
-        if self._check is not None:
+        if self._expected is not None:
             stem = f"{class_of(self.name)}Test" if self.language == "java" else f"{path.stem}_test"
             files.write(path.with_name(stem + path.suffix), self.test(path.name))
         return path
@@ -98,6 +114,7 @@ def emit(
     *example: Tree,
     language: str = "python",
     derivative: str = "gradient",
+    argnums: int | Sequence[int] | None = None,
     name: str | None = None,
     test: bool = False,
 ) -> Emitted:
@@ -113,6 +130,7 @@ def emit(
         language: "python", "c", "java" or "javascript".
         derivative: "gradient" for value and gradient; "jacobian" for the matrix of a function that returns several
             numbers, or "hessian" for that of one number, both as one array, row by row.
+        argnums: the position of the argument to differentiate by, or several; by default all.
         name: what the function is called in the code; by default as f is.
         test: whether to write a test too, which compares the results for the example.
 
@@ -126,7 +144,7 @@ def emit(
 
     >>> print(emit(lambda x: x * x, 3.0, name="square"))
     def square(x):
-        \"\"\"The value of square and its derivatives, by autograd_mini.\"\"\"
+        \"\"\"Value and derivatives of square, written by autograd_mini.\"\"\"
         d_x = x + x
         return x * x, d_x
     <BLANKLINE>
@@ -139,24 +157,49 @@ def emit(
     if not example:
         raise ArgumentError("emit() needs an example of the arguments.", "Write emit(f, 1.0), or emit(f, [0.0, 0.0]).")
     title = _identifier(name or _plain(getattr(f, "__name__", "f")), dialect.language)
-    arguments = _Arguments(f, example, dialect.language, title)
+    positions = range(len(example)) if argnums is None else _positions(argnums, example)
+    arguments = _Arguments(f, example, dialect.language, title, positions)
     with tracing(sys._getframe()) as builder:
         outputs, names = _traced(f, arguments, builder, derivative)
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
-    most = dialect.language.most
-    if most is not None and len(tape) > most:
-        raise ArgumentError(
-            f"The code would have about {counted(len(tape), 'instruction')}, but {dialect.language.name} allows about "
-            f"{most:,} in one method.",
-            "Emit a smaller function, or choose another language.",
-        )
     outline = _outline(f, dialect, title, arguments, tape, names, derivative)
-    expected = Program(tape)(arguments.numbers) if test else []
-    inputs = [arguments.numbers[start : start + (count or 1)] if count is not None else arguments.numbers[start]
-              for start, count in arguments.spans]  # fmt: skip
-    check = (lambda file: dialect.check(outline, inputs, expected, file)) if test else None
-    return Emitted(language, title, dialect.write(outline), tape, check)
+    dialect.language.checked("\n".join(outline.lines))
+    kept = None
+    if test:
+        inputs = [
+            arguments.numbers[start] if count is None else arguments.numbers[start : start + count]
+            for start, count in arguments.spans
+        ]
+        kept = inputs, Program(tape)(arguments.numbers)
+    return Emitted(language, title, dialect.write(outline), tape, outline, kept)
+
+
+def emit_example(
+    f: Callable[..., Any], examples: Sequence[str] | None, language: str, derivative: str, name: str, test: bool
+) -> Emitted:
+    """Emit a function for examples of its arguments as texts; without any, each of its parameters is a number."""
+    try:
+        example = [ast.literal_eval(text) for text in examples or ()]
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ArgumentError(
+            f"The example {' '.join(examples or ())!r} cannot be read.",
+            "Write numbers and lists as in Python, each in quotes: '[0.0, 0.0]' 1.0.",
+        ) from None
+    if examples is None:
+        parameters = inspect.signature(f).parameters.values()
+        kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        example = [1.0 for p in parameters if p.kind in kinds and p.default is p.empty]
+    try:
+        return emit(f, *example, language=language, derivative=derivative, name=name, test=test)
+    except Exception as error:
+        if isinstance(error, AutogradError) and (examples is not None or isinstance(error, TraceError)):
+            raise
+        given = "each parameter a number, because there is no --example" if examples is None else "the given --example"
+        raise ArgumentError(
+            f"{name}() raised {type(error).__name__} (with {given}): {str(error).splitlines()[0]}",
+            "Give an example of its arguments: --example '[0.0, 0.0]' 1.0.",
+        ) from error
 
 
 def _dialect(language: str) -> Dialect:
@@ -171,9 +214,9 @@ def _plain(name: str) -> str:
 
 def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str:
     """A name that the language allows."""
-    name = re.sub(r"\W+", "_", name).strip("_") or "f"
+    name = re.sub(r"\W+", "_", ascii_of(name)).strip("_") or "f"
     name = f"x{name}" if name[0].isdigit() else name
-    while name in language.reserved or name in taken:
+    while name in language.forbidden or name in taken:
         name += "_"
     return name
 
@@ -186,19 +229,32 @@ class _Arguments:
         spans: for each parameter its first input, and its length.
         numbers: the numbers of the example.
         texts: how each input is written.
-        rows: the inputs that lie side by side in the innermost lists: where, and how many.
+        rows: the inputs that make vectors, rows or columns of lists: in which array, their places in it, and the first
+            input of the array.
+        positions: the arguments to differentiate by.
+        chosen: the parameters that they are, and the inputs.
     """
 
-    def __init__(self, f: Callable[..., Any], example: Sequence[Tree], language: Language, title: str) -> None:
+    def __init__(
+        self, f: Callable[..., Any], example: Sequence[Tree], language: Language, title: str, positions: Sequence[int]
+    ) -> None:
         self.example, self.language = example, language
         self.parameters: list[Parameter] = []
         self.spans: list[tuple[int, int | None]] = []
         self.numbers: list[float] = []
         self.texts: list[str] = []
-        self.rows: list[tuple[str, int, int, int]] = []
+        self.rows: list[tuple[str, range, int]] = []
         self.taken = [title]
+        self.positions = [*positions]
+        self.chosen: tuple[list[Parameter], list[int]] = [], []
+        starts = [(0, 0)]
         for path, tree in zip(names_of(f, len(example)), example, strict=True):
             self._add(path, tree)
+            starts.append((len(self.parameters), len(self.numbers)))
+        for i in self.positions:
+            (parameter, number), (next_parameter, next_number) = starts[i : i + 2]
+            self.chosen[0].extend(self.parameters[parameter:next_parameter])
+            self.chosen[1].extend(range(number, next_number))
 
     def _add(self, path: str, tree: Tree) -> None:
         parts = trees.parts_of(tree)
@@ -222,10 +278,7 @@ class _Arguments:
         self.spans.append((start, count))
         self.texts += [name if count is None else f"{name}[{i}]" for i in range(count or 1)]
         if count is not None:
-            offset = 0
-            for length in _row_lengths(tree):
-                self.rows.append((name, offset, start + offset, length))
-                offset += length
+            self.rows += [(name, places, start) for places in _vectors([*_row_lengths(tree)])]
 
     def inputs(self, builder: Builder) -> list[Traced]:
         """New inputs of a tape, one for each number."""
@@ -250,6 +303,15 @@ def _row_lengths(tree: Tree) -> Iterator[int]:
         yield len(tree)
 
 
+def _vectors(lengths: Sequence[int]) -> Iterator[range]:
+    """The places in an array of its rows, or of its columns if those are longer and few."""
+    width, size = lengths[0], sum(lengths)
+    if {*lengths} == {width} and len(lengths) >= max(width, 2) and width <= _NARROW:
+        yield from [range(column, size, width) for column in range(width)]
+    else:
+        yield from [range(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
+
+
 def _traced(
     f: Callable[..., Any], arguments: _Arguments, builder: Builder, derivative: str
 ) -> tuple[list[Any], dict[int, str]]:
@@ -259,8 +321,9 @@ def _traced(
     args = [trees.rebuilt(tree, replacements) for tree in arguments.example]
     if derivative != "gradient":
         transform = hessian if derivative == "hessian" else jacobian
-        matrix = transform(f, tuple(range(len(args))))(*args)
+        matrix = transform(f, tuple(arguments.positions))(*args)
         return [_data(x) for _, x in trees.numbers(matrix)], {}
+    variables = [variables[i] for i in arguments.chosen[1]]
     record = Recorded(f, args, {}, variables, variables, lambda result: _split("emit", result, False))
     output = _output("emit", record)
     if not isinstance(output, Traced):
@@ -268,21 +331,21 @@ def _traced(
     order, _ = record.order_of([output])
     order[output] = 1.0
     propagate(output, 1.0, order, variables, record._partials)
-    return [output.data, *[_data(order.get(x, ZERO)) for x in variables]], _names(builder, order, variables)
+    return [output.data, *[_data(order.get(x, ZERO)) for x in variables]], _names(builder, order)
 
 
 def _data(number: Any) -> Any:
     return 0.0 if number is ZERO else number.data if isinstance(number, Traced) else number
 
 
-def _names(builder: Builder, order: dict[Any, Any], variables: Sequence[Traced]) -> dict[int, str]:
+def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
     """What the user calls registers: the variables that results are assigned to, and d_... for derivatives by them."""
     groups: dict[tuple[Any, int], list[Any]] = {}
     for node in order:
         place = builder.place_of(node.data) if type(node) is Traced and isinstance(node.data, Register) else None
         if place is not None:
             groups.setdefault(place, []).append(node)
-    names: dict[int, str] = {}
+    named: list[tuple[Any, str]] = []
     for place, nodes in groups.items():
         site = Site(*place)
         name, of_list = assignments.variable(site), assignments.listed(site)
@@ -290,11 +353,12 @@ def _names(builder: Builder, order: dict[Any, Any], variables: Sequence[Traced])
             nodes = nodes[-1:]
         elif of_list:
             name, nodes = of_list, [node for node in nodes if node.op == nodes[-1].op]
-        for node in nodes if name else ():
-            names.setdefault(node.data.index, name)
-            adjoint = getattr(order[node], "data", None)
-            if isinstance(adjoint, Register):
-                names.setdefault(adjoint.index, f"d_{name}")
+        named += [(node, name) for node in nodes if name]
+    names = {node.data.index: name for node, name in named}
+    for node, name in named:
+        adjoint = getattr(order[node], "data", None)
+        if isinstance(adjoint, Register):
+            names.setdefault(adjoint.index, f"d_{name}")
     return names
 
 
@@ -311,60 +375,69 @@ def _outline(
     language = dialect.language
     places = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
     rows = [
-        ((name, offset), tuple([places[start + i] for i in range(length)]))
-        for name, offset, start, length in arguments.rows
+        ((name, where.start, where.step), tuple([places[start + i] for i in where]))
+        for name, where, start in arguments.rows
     ]
     rolled = Rolled(tape, rows)
     taken = [*arguments.taken, title]
     returned: list[int] = []
     if derivative == "gradient":
         derivatives = []
-        for parameter in arguments.parameters:
+        for parameter in arguments.chosen[0]:
             name = _identifier(language.variable(f"d_{parameter.name}"), language, taken)
             taken.append(name)
-            derivatives.append(Parameter(name, parameter.count))
+            derivatives.append(Parameter(name, parameter.length))
         returned = [tape.outputs[0]]
         outputs = tape.outputs[1:]
     else:
         derivatives = [Parameter(_identifier(derivative, language, taken), len(tape.outputs))]
         taken.append(derivatives[0].name)
         outputs = tape.outputs
-    stores = [*_stores(language, rolled, derivatives, outputs)]
-    writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken)
+    strides = sorted({1, *[where.step for _, where, _ in arguments.rows]})
+    stores = [*_stores(language, rolled, derivatives, outputs, strides)]
+    filled = [(p.name, p.length) for p in derivatives if p.length is not None and not dialect.is_filling]
+    writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
-    code = getattr(f, "__code__", None)
-    source = f" from {Path(code.co_filename).name}, line {code.co_firstlineno}," if _has_file(code) else ""
-    what = {"gradient": "value of {} and its derivatives"}.get(derivative, f"{derivative} of {{}}").format(title)
-    about = f"The {what},{source} by autograd_mini."
+    code: Any = getattr(f, "__code__", None)
+    file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
+    has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
+    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
+    what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
+    about = f"{what} of {title}{source}, written by autograd_mini."
     helpers = tuple(writer.uses.texts())
     return Outline(title, about, tuple(arguments.parameters), tuple(derivatives), tuple(writer.lines), value, helpers)
 
 
-def _has_file(code: Any) -> bool:
-    return code is not None and Path(code.co_filename).is_file()
-
-
 def _stores(
-    language: Language, rolled: Rolled, derivatives: Sequence[Parameter], outputs: Sequence[int]
+    language: Language,
+    rolled: Rolled,
+    derivatives: Sequence[Parameter],
+    outputs: Sequence[int],
+    strides: Sequence[int],
 ) -> Iterator[Store]:
     """The statements that write the derivatives."""
     place = 0
-    for name, count in derivatives:
-        registers = outputs[place : place + (count or 1)]
-        place += count or 1
-        if count is None:
+    for name, length in derivatives:
+        registers = outputs[place : place + (length or 1)]
+        place += length or 1
+        if length is None:
             declared = f"*{name}" if language.name == "c" else f"{language.number}{name}"
             yield _store(rolled, declared, registers[0])
             continue
-        i = 0
-        while i < count:
-            vector, first = rolled.elements.get(registers[i], (None, 0))
-            if vector is not None and first == 0 and tuple(registers[i : i + len(vector)]) == vector.registers:
-                yield Store(name, vector, offset=i)
-                i += len(vector)
+        written: set[int] = set()
+        for i, register in enumerate(registers):
+            if i in written:
+                continue
+            vector, first = rolled.elements.get(register, (None, 0))
+            for stride in strides if vector is not None and first == 0 else ():
+                if tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:  # type: ignore[arg-type, union-attr]
+                    places = range(i, i + stride * len(vector), stride)  # type: ignore[arg-type]
+                    if written.isdisjoint(places):
+                        written.update(places)
+                        yield Store(name, vector, offset=i, stride=stride)  # type: ignore[arg-type]
+                        break
             else:
-                yield _store(rolled, f"{name}[{i}]", registers[i])
-                i += 1
+                yield _store(rolled, f"{name}[{i}]", register)
 
 
 def _store(rolled: Rolled, target: str, register: int) -> Store:

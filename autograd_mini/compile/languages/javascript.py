@@ -1,22 +1,39 @@
 """JavaScript: an ES module of functions, without a dependency; also what pages run (`source`).
 
-Not here: programs with names and loops (`emitted`). Read next: `compile.languages.emitted`.
+Not here: what is written (`writing`). Read next: `compile.languages.emitted`.
 """
 
 from __future__ import annotations
 
-from autograd_mini.compile.languages.c import OPERATORS
+from collections.abc import Sequence
+
+from autograd_mini.compile.languages.c import IF, OPERATORS
 from autograd_mini.compile.languages.language import Language
+from autograd_mini.compile.languages.outline import (
+    Dialect,
+    Outline,
+    arguments_of,
+    checks_of,
+    indented,
+    joined,
+    numbers_of,
+)
+from autograd_mini.compile.languages.writing import Syntax
 from autograd_mini.compile.tape import Tape
 
+_LOOPS = (
+    "for (let {i} = 0; {i} < {n}; {i}++)",
+    "for (let {i} = 1; {i} < {n}; {i}++)",
+    "for (let {i} = {last}; {i} >= 0; {i}--)",
+)
 JAVASCRIPT = Language(
     name="javascript",
     suffix=".mjs",
     operations={
         **OPERATORS,
         **{name: f"Math.{name}" for name in (
-            "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "exp", "expm1", "floor",
-            "hypot", "log", "log10", "log1p", "log2", "sin", "sinh", "sqrt", "tan",
+            "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "exp", "expm1",
+            "floor", "hypot", "log", "log10", "log1p", "log2", "sin", "sinh", "sqrt", "tan",
         )},
         "==": "{} === {}", "!=": "{} !== {}", "fmod": "{} % {}", "pow": "power", "pow finite": "Math.pow",
         "round": "roundDecimal",
@@ -45,9 +62,14 @@ function roundDecimal(x, digits) {
     head=("", ""),
     flat=("function {name}(x) {{\n    const {result} = new Float64Array({count});", "return {result};"),
     is_camel=True,
-    reserved=frozenset(
-        ["arguments", "await", "break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends", "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof", "interface", "let", "new", "null", "package", "private", "protected", "public", "return", "static", "super", "switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with", "yield", "undefined", "NaN", "Infinity", "Math", "Number", "Object"]
-    ),
+    reserved=frozenset([
+        "Infinity", "Math", "NaN", "Number", "Object", "arguments", "await", "break", "case", "catch", "class",
+        "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends",
+        "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof", "interface",
+        "let", "new", "null", "package", "private", "protected", "public", "return", "static", "super",
+        "switch", "this", "throw", "true", "try", "typeof", "undefined", "var", "void", "while", "with",
+        "yield",
+    ]),
 )  # fmt: skip
 
 
@@ -60,3 +82,47 @@ def source(tape: Tape, name: str, registers: bool = False) -> str:
         registers: whether it returns all registers of the tape instead, with conditions as 0 and 1.
     """
     return JAVASCRIPT.source(tape, name, registers)
+
+
+def _javascript(outline: Outline) -> str:
+    document = [outline.about, ""]
+    document += [f"@param {{{'number' if p.length is None else 'number[]'}}} {p.name}" for p in outline.parameters]
+    checks = checks_of(outline, 'if ({name}.length !== {length}) throw new RangeError("{message}");')
+    value = [f"value: {outline.value}"] if outline.value else []
+    result = f"return {{ {', '.join([*value, *outline.returned])} }};"
+    head = f"export function {outline.name}({', '.join(p.name for p in outline.parameters)}) {{"
+    text = "\n".join(["/**", *[f" * {line}".rstrip() for line in document], " */", head])
+    return joined(f"{text}\n{indented([*checks, *outline.lines, result], 1)}\n}}", *outline.helpers)
+
+
+def _javascript_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
+    arguments = arguments_of(JAVASCRIPT, outline, inputs, "[{}]")
+    return f"""// Compare {outline.name} with the results of autograd_mini.
+import {{ {outline.name} }} from "./{file}";
+
+const $expected = [{numbers_of(JAVASCRIPT, expected)}];
+const $got = Object.values({outline.name}({arguments})).flat();
+$expected.forEach((number, i) => {{
+    const isNear = Math.abs($got[i] - number) <= 1e-12 * Math.abs(number);
+    if (!($got[i] === number || isNear || (Number.isNaN($got[i]) && Number.isNaN(number)))) {{
+        throw new Error(`expected ${{number}}, got ${{$got[i]}}`);
+    }}
+}});
+console.log("ok");
+"""
+
+
+JAVASCRIPT_DIALECT = Dialect(
+    JAVASCRIPT,
+    Syntax(
+        "let {name} = {text}",
+        "let {name} = {text}",
+        ("const ", "{name} = new Array({count})", True),
+        "const {name} = [{numbers}]",
+        "{}",
+        _LOOPS,
+        IF,
+    ),
+    _javascript,
+    _javascript_check,
+)

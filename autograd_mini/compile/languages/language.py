@@ -1,12 +1,14 @@
 """What a language is: how it writes each operation, and the functions that it lacks and the emitted code brings.
 
-Not here: the languages themselves. Read next: `compile.languages.python`.
+Not here: the languages themselves. Read next: `compile.languages.rolling`.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,7 @@ EXPANDED = ""  # the language lacks the function: the emitted code brings its ex
 LEVELS = {"?": 1, "if": 1, "||": 2, "or": 2, "&&": 3, "and": 3, "not": 4, "==": 5, "!=": 5, "===": 5, "!==": 5}
 LEVELS |= {"<": 5, "<=": 5, ">": 5, ">=": 5, "+": 6, "-": 6, "*": 7, "/": 7, "%": 7, "-{}": 8, "!{}": 8}
 TIGHT, ATOM = 8, 9
+_DIGITS = 99  # that `round` may keep
 WIDTH = 90  # of an expression; a longer one gets names for its parts
 
 
@@ -40,6 +43,11 @@ class Text(NamedTuple):
     def within(self, level: int) -> str:
         """The expression as an operand of an operator that binds this tightly."""
         return self.text if self.level >= level else f"({self.text})"
+
+
+def ascii_of(text: str) -> str:
+    """A text without letters that compilers may not know: σ is sigma."""
+    return re.sub(r"[^\x00-\x7f]", lambda m: unicodedata.name(m[0], "x").split()[-1].lower(), text)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Language:
         head: what a file of straight-line functions starts with, and what it ends with.
         flat: the head of a straight-line function by {name}, {count} and {result}, and what returns its results.
         is_camel: whether names are written likeThis.
-        most: the largest number of instructions in one function; None for any.
+        most: the largest number of characters in one function; None for any.
     """
 
     name: str
@@ -85,6 +93,14 @@ class Language:
         unknown = {name for name, form in self.operations.items() if form == EXPANDED} - EXPANSIONS.keys()
         if missing or unknown:
             raise AssertionError(f"The language {self.name!r} lacks {', '.join(sorted(missing | unknown))}.")
+
+    @functools.cached_property
+    def forbidden(self) -> frozenset[str]:
+        """What no variable may be called: reserved words, and functions that the code may call."""
+        called = [form for form in self.operations.values() if form.isidentifier()]
+        return frozenset(
+            {*self.reserved, *self.own, *called, *map(self.title, EXPANSIONS)} - {"sum", "dot"} | self.reserved
+        )
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -127,16 +143,21 @@ class Language:
             case "hypot" if len(operands) == 1:
                 return self.expression("abs", operands, constants, uses)
             case "hypot" if len(operands) > 2:
-                form = EXPANDED
+                form = self.operations.get("hypot of several", EXPANDED)
             case "pow" if constants[1] == 2.0:
                 return self._pattern(self.operations["mul"], (operands[0], operands[0]))
-            case "pow" if constants[1] is not None and math.isfinite(constants[1]) and f"{op} finite" in self.operations:
-                form = self.operations[f"{op} finite"]
-            case "div" if constants[1] and f"{op} finite" in self.operations:
-                form = self.operations[f"{op} finite"]
+            case "pow" if constants[1] is not None and math.isfinite(constants[1]):
+                form = self.operations.get("pow finite", form)
+            case "div" if constants[1]:
+                form = self.operations.get("div finite", form)
             case "round" | "power_term":
                 kept = 1 if op == "round" else 2
                 settings = [x for x in constants[kept:] if x is not None]
+                if op == "round" and settings[0] > _DIGITS:
+                    raise ArgumentError(
+                        f"round() to {settings[0]:g} digits cannot be written in {self.name}.",
+                        f"Round to at most {_DIGITS} digits, or not at all: floats have 17.",
+                    )
                 if op == "round" and settings[0] >= 1.0 and form != EXPANDED:
                     pass
                 else:
@@ -174,7 +195,8 @@ class Language:
         Args:
             tape: what it computes.
             name: what it is called.
-            registers: whether it returns all registers of the tape instead, with conditions as 0 and 1.
+            registers: whether it returns all registers of the tape instead, with conditions as 0 and 1. Only in C
+                and JavaScript, where these are numbers.
         """
         return self.sources([(tape, name)], registers)
 
@@ -182,20 +204,24 @@ class Language:
         """A file with several such functions."""
         uses, functions = Helpers(self), []
         for tape, name in tapes:
-            if self.most is not None and len(tape) > self.most:
-                raise ArgumentError(
-                    f"The function has {len(tape):,} instructions, but {self.name} allows about {self.most:,} in one.",
-                    "Emit a smaller function, or choose another language.",
-                )
-            functions.append(self._straight(tape, name, registers, uses))
+            functions.append(self.checked(self._straight(tape, name, registers, uses)))
         start, end = self.head
         return "\n\n".join(x.strip("\n") for x in (start, *uses.texts(), *functions, end) if x.strip()) + "\n"
+
+    def checked(self, function: str) -> str:
+        """The text of a function itself, if the language allows one as long."""
+        if self.most is not None and len(function) > self.most:
+            raise ArgumentError(
+                f"The function would have {len(function):,} characters, and {self.name} allows about {self.most:,}.",
+                "Emit a smaller function, or choose another language.",
+            )
+        return function
 
     def _straight(self, tape: Tape, name: str, registers: bool, uses: Helpers) -> str:
         inputs = [Text(f"x[{i}]") for i in range(len(tape.inputs))]
         if registers:
             outputs = self._registers(tape, inputs, uses)
-            lines = []
+            lines: list[str] = []
         else:
             lines, outputs = self.body(lowered(tape), inputs, uses)
         result = "r" if registers else "y"
@@ -291,7 +317,7 @@ class Helpers:
         if name in language.reserved:
             name += "_"
         if name not in self._texts:
-            parameters = ["x"] if count == 1 else ["a", "b", "c"][:count] if count <= 3 else [f"x{i}" for i in range(count)]
+            parameters = ["x"] if count == 1 else [*"abc"[:count]] if count <= 3 else [f"x{i}" for i in range(count)]
             with tracing() as builder:
                 result = EXPANSIONS[op](*[Unrecorded(builder.input(x)) for x in parameters], *settings)
                 tape = builder.tape([result.data if isinstance(result, Unrecorded) else result])
@@ -302,4 +328,3 @@ class Helpers:
             body = [*lines, f"return {text.text}{language.end}"]
             self._texts[name] = "\n".join([head, *[f"    {line}" for line in body], *filter(None, [language.close])])
         return name
-

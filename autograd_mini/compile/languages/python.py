@@ -1,14 +1,18 @@
 """Python: functions that need the standard library alone; where `math` raises, they return inf or nan as C does.
 
-Not here: programs with names and loops (`emitted`). Read next: `compile.languages.c`.
+Not here: what is written (`writing`). Read next: `compile.languages.c`.
 """
 
 from __future__ import annotations
 
 import keyword
+import re
+from collections.abc import Sequence
 
 from autograd_mini.compile.languages.c import OPERATORS
 from autograd_mini.compile.languages.language import Language
+from autograd_mini.compile.languages.outline import Dialect, Outline, arguments_of, checks_of, indented, numbers_of
+from autograd_mini.compile.languages.writing import Syntax
 
 
 def _total(name: str, over: str = "math.inf", pole: str = "") -> str:
@@ -20,7 +24,22 @@ def _total(name: str, over: str = "math.inf", pole: str = "") -> str:
 
 _POLE = "-math.inf if x == {} else math.nan"
 _NAMED = [
-    *("acos", "acosh", "asin", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "floor", "fmod", "log", "log10", "log1p"),
+    *(
+        "acos",
+        "acosh",
+        "asin",
+        "atanh",
+        "cos",
+        "cosh",
+        "exp",
+        "exp2",
+        "expm1",
+        "floor",
+        "fmod",
+        "log",
+        "log10",
+        "log1p",
+    ),
     *("log2", "sin", "sinh", "sqrt", "tan", "divide", "power"),
 ]
 
@@ -31,7 +50,8 @@ PYTHON = Language(
         **OPERATORS,
         **{name: f"math.{name}" for name in ("asinh", "atan", "atan2", "cbrt", "erf", "erfc", "hypot")},
         **{name: name for name in _NAMED if name not in ("divide", "power")},
-        "abs": "abs", "div": "divide", "div finite": "{} / {}", "pow": "power", "round": "round_decimal",
+        "abs": "abs", "div": "divide", "div finite": "{} / {}", "hypot of several": "math.hypot", "pow": "power",
+        "round": "round_decimal",
         "where": "{1} if {0} else {2}", "&": "{} and {}", "|": "{} or {}", "~": "not {}",
     },
     own={
@@ -42,7 +62,12 @@ PYTHON = Language(
         "atanh": _total("atanh", "", "math.copysign(math.inf, x) if abs(x) == 1.0 else math.nan"),
         "sinh": _total("sinh", "math.copysign(math.inf, x)", "never"),
         "floor": "def floor(x):\n    return x // 1.0 if math.isfinite(x) else x",
-        "fmod": "def fmod(x, y):\n    try:\n        return math.fmod(x, y)\n    except ValueError:\n        return math.nan",
+        "fmod": """
+def fmod(x, y):
+    try:
+        return math.fmod(x, y)
+    except ValueError:
+        return math.nan""",
         "divide": """
 def divide(x, y):
     if y != 0.0:
@@ -71,5 +96,60 @@ def round_decimal(x, digits):
     flat=("def {name}(x):\n    {result} = [0.0] * {count}", "return {result}"),
     close="",
     comment="#",
-    reserved=frozenset({*keyword.kwlist, "math", "abs", "round", "range", "len", "zip", "sum", "ValueError"}),
+    reserved=frozenset([
+        *keyword.kwlist, "ValueError", "abs", "float", "len", "math", "range", "reversed", "round", "sum",
+    ]),
 )  # fmt: skip
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _python(outline: Outline) -> str:
+    checks = checks_of(outline, 'if len({name}) != {length}:\n    raise ValueError("{message}")')
+    result = ", ".join([*filter(None, [outline.value]), _tuple(outline.returned)])
+    body = [f'"""{outline.about}"""', *checks, *outline.lines, f"return {result}"]
+    head = f"def {outline.name}({', '.join(p.name for p in outline.parameters)}):"
+    parts = [*outline.helpers, f"{head}\n{indented(body, 1)}"]
+    imports = ["import math"] if any("math." in part for part in parts) else []
+    return "\n\n\n".join([*imports, *parts]) + "\n"
+
+
+def _python_check(outline: Outline, inputs: Sequence[object], expected: Sequence[object], file: str) -> str:
+    arguments = arguments_of(PYTHON, outline, inputs, "[{}]")
+    module = re.sub(r"\.py$", "", file)
+    return f'''"""Compare {outline.name} with the results of autograd_mini."""
+
+import math
+
+from {module} import {outline.name}
+
+_expected = [{numbers_of(PYTHON, expected)}]
+
+
+def _numbers(tree):
+    return [x for part in tree for x in _numbers(part)] if isinstance(tree, (list, tuple)) else [tree]
+
+
+for _got, _number in zip(_numbers({outline.name}({arguments})), _expected, strict=True):
+    if not (_got == _number or math.isclose(_got, _number, rel_tol=1e-12) or (_got != _got and _number != _number)):
+        raise SystemExit(f"expected {{_number}}, got {{_got}}")
+print("ok")
+'''
+
+
+PYTHON_DIALECT = Dialect(
+    PYTHON,
+    Syntax(
+        "{name} = {text}",
+        "{name} = {text}",
+        ("", "{name} = [0.0] * {count}", False),
+        "{name} = [{numbers}]",
+        "float({})",
+        ("for {i} in range({n}):", "for {i} in range(1, {n}):", "for {i} in reversed(range({n})):"),
+        "if {condition}:",
+    ),
+    _python,
+    _python_check,
+)

@@ -1,7 +1,7 @@
 """Rolling: what a tape does with each element of a list in the same way becomes one vector, to be written as a loop.
 
 Nothing is computed in another order, so no bit changes.
-Not here: the order and the text of loops (`writing`). Read next: `compile.languages.writing`.
+Not here: the order of loops (`ordering`). Read next: `compile.languages.ordering`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import product
 from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape
 
 LEAST = 3  # elements that make a loop
+GATHERED = "gathered"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,16 +22,17 @@ class Vector:
     """Registers that hold the elements of a list.
 
     Attributes:
-        op: the operation that computes each element; `INPUT` for an array that is given.
+        op: the operation that computes each element; `INPUT` for an array that is given; `GATHERED` for one that is
+            filled with the registers themselves.
         operands: for each operand the vector whose element it is, the register that all share, or None for the index.
         registers: one for each element.
-        array: the name of a given array, and where in it the elements start.
+        array: the name of a given array, where in it the elements start, and how far they are apart.
     """
 
     op: str
     operands: tuple[Vector | int | None, ...]
     registers: tuple[int, ...]
-    array: tuple[str, int] = ("", 0)
+    array: tuple[str, int, int] = ("", 0, 1)
 
     def __len__(self) -> int:
         return len(self.registers)
@@ -41,7 +43,7 @@ class Fold:
     """A register that joins numbers from left to right: before, then the elements of vectors, then after.
 
     Attributes:
-        op: "sum", "dot", "maximum", "minimum"; or "largest" for the index of the largest element, the first of equal ones.
+        op: "sum", "dot", "maximum", "minimum"; or "largest" for the index of the first of the largest elements.
         register: what holds the result.
         vectors: one, or two for "dot".
         before: registers that come first.
@@ -62,7 +64,7 @@ class Rolled:
 
     Args:
         tape: lowered.
-        arrays: the inputs that are given as rows of arrays: for each its place in an array, and its registers.
+        arrays: the inputs that are given as rows or columns of arrays: where they are, and their registers.
 
     Attributes:
         tape: with chains of additions as sums.
@@ -71,7 +73,7 @@ class Rolled:
         inside: registers that a fold computes on its way.
     """
 
-    def __init__(self, tape: Tape, arrays: Iterable[tuple[tuple[str, int], tuple[int, ...]]]) -> None:
+    def __init__(self, tape: Tape, arrays: Iterable[tuple[tuple[str, int, int], tuple[int, ...]]]) -> None:
         self.tape = with_sums(tape)
         self.elements: dict[int, tuple[Vector, int]] = {}
         self.folds: dict[int, Fold] = {}
@@ -87,8 +89,7 @@ class Rolled:
         self._lengths = sorted({len(vector) for vector, _ in self.elements.values()}, reverse=True)
         for register, (op, operands, _) in enumerate(self.tape.instructions):
             if op == "take":
-                self._take(register, operands)
-        for register, (op, operands, _) in enumerate(self.tape.instructions):
+                self._take(operands)
             if register not in self.elements and register not in self.inside and operands:
                 fold = self._fold(register, op, operands)
                 if fold is not None:
@@ -108,9 +109,8 @@ class Rolled:
             if self.tape.instructions[x] == (CONSTANT, (), "0.0"):
                 choice.append(None)
             choices.append(choice)
-        if sum(len(choice) > 1 for choice in choices) > 6:
-            return
-        for parts in product(*choices):
+        few = sum(len(choice) > 1 for choice in choices) <= 6
+        for parts in product(*choices) if few else [tuple([choice[0] for choice in choices])]:
             if all(isinstance(part, int) for part in parts):
                 continue
             lengths = {len(part) for part in parts if isinstance(part, Vector)}
@@ -159,10 +159,12 @@ class Rolled:
             return Fold(op, register, (vector,), operands[:start], operands[end:], is_descending)
         return None
 
-    def _take(self, register: int, operands: tuple[int, ...]) -> None:
+    def _take(self, operands: tuple[int, ...]) -> None:
         """Recognize the index of the largest element: k = where(x[i] > largest, i, k), with its largest."""
         index, *xs = operands
         vector, _ = self.elements.get(xs[0], (None, 0))
+        if vector is None and len({*xs}) == len(xs) >= LEAST and not any(x in self.elements for x in xs):
+            vector = Vector(GATHERED, (), tuple(xs))
         if vector is None or tuple(xs) != vector.registers:
             return
         steps: list[int] = []
@@ -180,6 +182,7 @@ class Rolled:
         inner = {x for x in steps if x != xs[0] and self.tape.instructions[x][0] != CONSTANT}
         if all(user in inner or user == index for x in inner for user in self._users[x]):
             self.inside |= inner
+            self._keep(vector)
             self.folds[index] = Fold("largest", index, (vector,))
 
 

@@ -95,10 +95,9 @@ function graph({ positions, turns, states, usual, hidden, parts, seed, root }) {
   made.arrival = (edge) => (edge < 0 ? [root, adjoints + root] : [receivers[edge], after + edge]);
   made.at = (inputs) => {
     numbers.set(compute(inputs));
-    let place = adjoints + nodes;
     for (const { output, inputs: xs, turns: order } of calls) {
       sweep(output, 1, order);
-      for (const x of xs) numbers[place++] = reached[x] ? sums[x] : 0;
+      for (const [x, at] of xs) numbers[at] = reached[x] ? sums[x] : 0;
     }
     numbers.fill(0, products, adjoints);
     made.isFresh = hidden.some(state);  // an edge that the recorded sweep did not have

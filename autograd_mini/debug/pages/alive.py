@@ -82,7 +82,7 @@ class Positions:
     each node, then derivatives of whole calls.
     """
 
-    def __init__(self, journal: Journal, calls: Sequence[Call]) -> None:
+    def __init__(self, journal: Journal) -> None:
         self.seed, self._value = journal.seed, journal.value
         self.root, self.graph = journal.root, GraphTape(journal.root)
         self.numbers = journal.numbers
@@ -91,17 +91,20 @@ class Positions:
         self.locals = {(node, edge.place): edge.local for node, edge in edges}
         self.registers, count = len(self.graph.tape), len(edges)
         self.products, self.before, self.after, self.adjoints = [self.registers + count * i for i in range(4)]
-        first = self.adjoints + len(self.numbers)
-        pairs = [(y, x) for call in calls for y in call.fold.outputs for x in call.fold.inputs]
-        self.slopes = {pair: first + number for number, pair in enumerate(pairs)}
-        number = self.numbers.__getitem__
-        self.parts = [
-            [number(y), [*map(number, call.fold.inputs)], [*map(number, call.nodes)]]
-            for call in calls
-            for y in call.fold.outputs
-        ]
+        self.slopes: dict[tuple[Call, Value, Value], int] = {}
+        self.parts: dict[tuple[Call, Value], tuple[list[list[int]], list[int]]] = {}  # derivatives of calls, by their outputs
         self.recorded = {node: [i for i, partial in enumerate(node.partials) if partial is not ZERO]
                          for node in self.numbers}  # fmt: skip
+
+    def slope(self, call: Call, output: Value, by: Value) -> int:
+        """Return where the derivative of an output of a call by an input will be."""
+        key = call, output
+        inputs, _ = self.parts.setdefault(key, ([], [*map(self.numbers.__getitem__, call.nodes)]))
+        known = self.slopes.setdefault((*key, by), len(self.slopes))
+        at = self.adjoints + len(self.numbers) + known
+        if known == len(self.slopes) - 1 and [self.numbers[by], at] not in inputs:
+            inputs.append([self.numbers[by], at])
+        return at
 
     def adjoint(self, node: Value) -> int:
         """Return where the gradient of a node is."""
@@ -143,7 +146,7 @@ class Positions:
             "states": {edge: state for edge, state in enumerate(states) if state is not None},
             "usual": usual,
             "hidden": [edge for edge in self.edges.values() if edge not in known],
-            "parts": self.parts,
+            "parts": [[number[output], inputs, nodes] for (_, output), (inputs, nodes) in self.parts.items()],
             "choices": [
                 [at, int(choice.answer), called(node) + _where(choice)] for node, choice, at in graph.choices
             ],
@@ -227,11 +230,11 @@ class LiveCall(Call):
     """A call whose derivatives know their positions."""
 
     def __init__(self, call: Call, positions: Positions) -> None:
-        self.nodes, self.fold, self._positions = call.nodes, call.fold, positions
+        self.nodes, self.fold, self.scope, self._positions = call.nodes, call.fold, call.scope, positions
 
     def slope(self, output: Value, by: Value) -> float | None:
         found = super().slope(output, by)
-        return None if found is None else Number(found, self._positions.slopes[output, by])
+        return None if found is None else Number(found, self._positions.slope(self, output, by))
 
 
 def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, str]:
@@ -244,7 +247,7 @@ def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, st
     if not any(node.op is None for node in journal.order):
         return trace, None, ""
     try:
-        positions = Positions(journal, [*trace.calls.values()] if with_calls else [])
+        positions = Positions(journal)
         fault = positions.fault(journal)
     except AutogradError as error:
         fault = str(error).partition("\n")[0]
@@ -254,7 +257,8 @@ def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, st
         return trace, None, f"There are no sliders. {fault}"
     live = copy(trace)
     live.journal = LiveJournal(journal, positions)
-    live._calls = {scope: LiveCall(call, positions) if with_calls else call for scope, call in trace.calls.items()}
+    if with_calls:
+        live._calls = {scope: LiveCall(call, positions) for scope, call in trace.calls.items()}
     live._rules, live._walk = (trace.root, []), None
     return live, positions, ""
 

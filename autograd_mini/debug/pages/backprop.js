@@ -125,7 +125,7 @@ function prepare(made) {  // a picture that is shown for the first time
       centred(slot.value, cells[cells.length - end - 1]);
       centred(slot.gradient, slot.cell);
     });
-    if (box.fold >= 0) box.group.classList.add("folded");
+    if (box.fold >= 0 || box.inside.length) box.group.classList.add("folded");
     box.title = box.group.querySelector(":scope > title");
     box.about = box.title.textContent;
     box.group.setAttribute("role", "button");
@@ -137,6 +137,21 @@ function prepare(made) {  // a picture that is shown for the first time
       event.preventDefault();
       event.stopPropagation();
       visit(box);
+    });
+  }
+  for (const [id, number] of made.frames) {  // of the user's scopes
+    const [frame, folded] = [document.getElementById(id), folder(number)];
+    if (!folded || folded === made) continue;
+    frame.classList.add("frame");
+    frame.setAttribute("role", "button");
+    frame.setAttribute("tabindex", "0");
+    frame.setAttribute("aria-label", `${data.folds[number].name}: folds`);
+    frame.addEventListener("click", () => open(folded));
+    frame.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      open(folded);
     });
   }
   made.seen = new Map();  // each arrow with the scenes in which something goes along it
@@ -158,9 +173,12 @@ function prepare(made) {  // a picture that is shown for the first time
   }
 }
 
-function visit(box) {  // go to the step of a box; of a leaf, show the paths too; a folded call opens
-  const opened = box.fold >= 0 && shots.find((made) => made.key && !made.closed.includes(box.fold));
+const opener = (fold) => pictureOf(shots.find((made) => made.opens.includes(fold))?.key);
+
+function visit(box) {  // go to the step of a box; of a leaf, show the paths too; a folded call opens, and several nodes are listed
+  const opened = opener(box.fold);
   if (opened) return open(opened);
+  if (box.inside.length) tabulate(box);
   const backward = box.backward >= 0 && now >= data.start;
   show(backward && now === box.backward ? box.forward : backward ? box.backward : box.forward);
   if (box.leaf >= 0) trails(box.leaf);
@@ -169,7 +187,7 @@ function visit(box) {  // go to the step of a box; of a leaf, show the paths too
 // -- folds ----------------------------------------------------------------------------------------------------------
 
 // The fold that is closed in this picture and in which a scene happens; -1 for none. Its scenes are one motion.
-const inside = (number) => (data.inside.length && shot.closed.includes(data.inside[number]) ? data.inside[number] : -1);
+const inside = (number) => data.inside[number]?.find((fold) => shot.closed.includes(fold)) ?? -1;
 const together = (one, other) => inside(one) >= 0 && inside(one) === inside(other) && (one < data.start) === (other < data.start);
 
 function run(number) {  // the first and the last scene of the motion that a scene belongs to
@@ -182,7 +200,7 @@ function run(number) {  // the first and the last scene of the motion that a sce
 const isWhole = (number) => {  // nothing of this call is still to come in this phase
   const fold = inside(number);
   for (let later = number + 1; later <= last && (later < data.start) === (number < data.start); later++)
-    if (data.inside[later] === fold) return false;
+    if (data.inside[later].includes(fold)) return false;
   return true;
 };
 
@@ -204,7 +222,7 @@ function open(made, number = now) {
 function stepInto() {  // into the call of this motion, or of the next one
   for (const number of [now, now + 1]) {
     const fold = number <= last ? inside(number) : -1;
-    const opened = fold >= 0 && shots.find((made) => made.key && !made.closed.includes(fold));
+    const opened = opener(fold);
     if (opened) return open(opened, run(number)[0]);
   }
   show(now + 1);
@@ -212,8 +230,16 @@ function stepInto() {  // into the call of this motion, or of the next one
 
 function close() {
   if (traced) noPaths();
+  else if (listed !== rows) tabulate();
   else if (shot.key) open(pictureOf(""));
 }
+
+function fold() {  // what is open, or the scope of this step
+  if (traced || listed !== rows || shot.key) return close();
+  for (const number of data.inside[now] || []) if (shots.some((made) => made.folds === number)) return open(folder(number));
+}
+
+const folder = (number) => shots.find((made) => made.folds === number);
 
 // Where something happens in a scene: the boxes, the boxes where it arrives, and the arrows between them.
 function happening(scene, made) {
@@ -298,7 +324,8 @@ function fill(box, doing, number) {
   const says = box.slots.map((slot, index) => {
     const [value, gradient, more] = moved && box.all ? group(box.all) : state(slot);
     slot.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
-    slot.gradient.textContent = gradient ? box.before[1] + minus(brief(gradient[1])) : "";
+    const text = gradient ? minus(brief(gradient[1])) : "";
+    slot.gradient.textContent = gradient && box.before[1] ? box.before[1] + text.replace(/^−/, "") : text;  // max|g| has no sign
     for (const text of [slot.value, slot.gradient]) narrow(text);
     paint(slot.cell, gradient, more);
     slot.gradient.classList.toggle("unfinished", Boolean(more));
@@ -310,7 +337,7 @@ function fill(box, doing, number) {
   box.group.classList.toggle("to", to);
   if (at) box.group.setAttribute("aria-current", "step");
   else box.group.removeAttribute("aria-current");
-  box.group.setAttribute("aria-label", `${box.name}: ${says.join("; ")}${box.fold >= 0 ? "; folded, opens" : ""}`);
+  box.group.setAttribute("aria-label", `${box.name}: ${says.join("; ")}${box.fold >= 0 ? "; folded, opens" : box.inside.length ? "; opens as a list" : ""}`);
   box.title.textContent = `${box.about}\n${says.map((text) => text.replace(", gradient", "\ngradient")).join("\n")}`;
 }
 
@@ -319,7 +346,7 @@ function narrow(text) {  // a number that is wider than the recorded ones has to
   else text.removeAttribute("textLength");
 }
 
-const READABLE = 0.2;  // letters smaller than that cannot be read: such a picture is scrolled
+const READABLE = 0.5;  // letters smaller than that cannot be read: such a picture is scrolled
 let scale = 1;
 const sized = new Set();  // what the reader has sized
 let fitted = true;  // until the reader chooses a size
@@ -462,7 +489,7 @@ function mark(number) {
 
 const body = document.querySelector("#gradients tbody");
 const breakable = (name) => name.split(/(?<=[.\]])(?=\w)/).flatMap((part) => [element("wbr"), part]).slice(1);
-for (const row of rows) {
+function lined(row) {
   row.value = element("td");
   row.gradient = element("td");
   row.chip = element("span");
@@ -474,11 +501,28 @@ for (const row of rows) {
     button.addEventListener("click", () => (traced && traced.node === row.node ? noPaths() : trails(row.node)));
     name.replaceChildren(button);
   }
+  const index = row.leaf ? leaves.findIndex(({ node }) => node === row.node) : -1;
+  if (index >= 0) {
+    const made = dial(index);
+    dials.set(made.area, made);
+    name.append(made.area);
+  }
   row.line = element("tr", {}, name, row.value, row.gradient);
-  body.append(row.line);
 }
-$("gradients").hidden = !rows.length;
-$("rest").textContent = data.rest;
+
+let listed = [];
+const rowOf = new Map([...rows, ...data.others].map((row) => [row.node, row]));
+function tabulate(box = null) {  // the nodes in a box, or all that have a name
+  listed = box ? box.inside.map((node) => rowOf.get(node)) : rows;
+  for (const row of listed) if (!row.line) lined(row);
+  body.replaceChildren(...listed.map(({ line }) => line));
+  $("gradients-title").textContent = box ? `Inside ${box.name}` : "Gradients now";
+  $("gradients").scrollTop = 0;
+  $("everything").hidden = !box;
+  $("gradients").hidden = !listed.length;
+  $("rest").textContent = !box ? data.rest : box.more ? `${box.more.toLocaleString("en")} more nodes are not listed.` : "";
+  listed.forEach(write);
+}
 $("note").textContent = data.note;
 for (const [number, kind, depth] of [...data.scale, ["nan, inf", "broken", 100]]) {
   const entry = element("li", {}, minus(brief(number)));
@@ -694,7 +738,7 @@ function show(number, remember = true) {
   $("slider").value = now;
   $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${said}`);
   paintPicture();
-  const changed = rows.filter(write).map(({ line }) => line);
+  const changed = listed.filter(write).map(({ line }) => line);
   const lines = [];
   const earliest = fold ? now + 1 : Math.max(scene.turn, now - 7);
   for (let i = earliest; i <= knownUntil; i++) lines.push(formula(scenes[i].formula));
@@ -775,12 +819,12 @@ function dial(index) {  // a slider and a field for a leaf
   return { area: element("div", { class: "dial" }, slider, field), update: tell, node: leaves[index].node };
 }
 
-const dials = [];
+const dials = new Map();
 function recompute() {
   due = 0;
   moved = inputs.some((number, i) => !Object.is(number, given[i]));
   if (moved) live.at(inputs);
-  for (const one of dials) one.update();
+  for (const one of dials.values()) one.update();
   $("recorded").hidden = !moved;
   const differ = (list) => (moved ? list.filter(([at, was]) => live.get(at) !== was) : []);
   const arms = differ(data.live.choices).map(([, , text]) => text);
@@ -807,24 +851,19 @@ function restore(text) {  // the numbers of the address
   }
 }
 
-function prepareDials() {
+function prepareDials() {  // those of the table are made with its rows
   $("untouched").textContent = data.why;
   if (!live) return;
   setTimeout(() => { if (!moved) live.at(inputs); });  // the first time takes longest
-  const listed = new Map(rows.map((row) => [row.node, row]));
-  const others = [];
-  leaves.forEach(({ node, name }, index) => {
-    const row = listed.get(node);
-    if (!row) return others.push([index, name]);
-    dials.push(dial(index));
-    row.line.cells[0].append(dials.at(-1).area);
-  });
+  const listed = new Set(rows.map(({ node }) => node));
+  const others = leaves.map((leaf, index) => ({ ...leaf, index })).filter(({ node }) => !listed.has(node));
   if (!others.length) return;
-  const menu = element("select", { id: "others" }, ...others.map(([index, name]) => element("option", { value: index }, name)));
+  const menu = element("select", { id: "others" }, ...others.map(({ index, name }) => element("option", { value: index }, name)));
   const place = element("span");
   const choose = () => {
+    if (place.firstChild) dials.delete(place.firstChild);
     const made = dial(Number(menu.value));
-    dials.splice(rows.filter(({ leaf }) => leaf).length, 1, made);
+    dials.set(made.area, made);
     place.replaceChildren(made.area);
   };
   menu.addEventListener("change", choose);
@@ -863,7 +902,7 @@ function play(on) {
 }
 
 const act = {
-  first: () => show(0), last: () => show(last), next: () => show(now + 1), back: () => show(run(now)[0] - 1), stepInto, close,
+  first: () => show(0), last: () => show(last), next: () => show(now + 1), back: () => show(run(now)[0] - 1), stepInto, close, fold, everything: () => tabulate(),
   start: () => show(data.start), phase: () => show(now < data.start ? data.start : 0), play: () => play(!timer),
   nodeNext: () => show(beside(turn, 1)), nodeBack: () => show(beside(turn, -1)),
   scopeNext: () => show(beside(scope, 1)), scopeBack: () => show(beside(scope, -1)),
@@ -877,7 +916,7 @@ const act = {
 };
 const keys = {
   ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", PageUp: "scopeBack", PageDown: "scopeNext",
-  Escape: "close", s: "stepInto", r: "close", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
+  Escape: "close", s: "stepInto", r: "fold", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
 };
 const shifted = { ArrowLeft: "nodeBack", ArrowRight: "nodeNext" };
 const moves = new Set(["first", "last", "next", "back", "start", "phase", "stepInto"]);
@@ -1001,6 +1040,7 @@ const pictures = [...new Map(shots.map((made) => [made.key, made.title]))];
 for (const [key, title] of pictures) $("folds").append(element("option", { value: key }, title));
 $("folds").closest("label").hidden = pictures.length < 2;
 $("folds").addEventListener("change", () => open(pictureOf($("folds").value)));
+tabulate();
 choose(pictureOf(""));
 prepareDials();
 settle();

@@ -6,6 +6,7 @@ Not here: the page as a file (`pages`), and the browser's side (`backprop.js`). 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,7 +14,7 @@ from importlib.resources import files as resources
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.pages.alive import enliven, position, script, sentence, told
+from autograd_mini.debug.pages.alive import LiveCall, enliven, position, script, sentence, told
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
@@ -21,11 +22,11 @@ from autograd_mini.debug.pages.plots import plot
 from autograd_mini.debug.pages.scenes import MOST, Number, Track, written
 from autograd_mini.debug.pages.shots import Shot
 from autograd_mini.debug.quiz import NEAR, question
-from autograd_mini.debug.timeline.folds import Call
+from autograd_mini.debug.timeline.folds import Call, scopes_in
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step, edges
 from autograd_mini.debug.timeline.paths import Link
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.boxes import Graph, arrange
+from autograd_mini.drawing.boxes import Boxes, Graph, arrange
 from autograd_mini.drawing.cells import scale, shade
 from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
@@ -67,28 +68,48 @@ class Contents:
         self.plots: dict[object, str] = {}
         self.calls: list[Call] = []
         self.shots = [first]
+        self._left = _MOST_BOXES
         if self.single:
             self.calls = [call for call in trace.calls.values() if first.is_closed(call)]
             self.shots += self._opened(graph, first)
+            if not quiz:
+                self.shots += self._folded(graph, first)
+            first.opens = {*self.calls} - {*trace.calls.values()}
+            if first.opens == {*self.calls}:
+                first.title = "all"
             if not first.stage.across and 2 < len(first.boxes.boxes) <= _MOST_TALL:
-                self.shots.append(Shot("", "folded", trace, first.boxes, tall=True))
+                self.shots.append(Shot("", first.title, trace, first.boxes, tall=True))
 
     def _opened(self, graph: Graph, first: Shot) -> Iterator[Shot]:
         """Yield pictures in which one of the calls is open, and one in which all are."""
         used: Counter[str] = Counter()
-        left = _MOST_BOXES
         for call in self.calls[:_MOST_OPEN]:
             scope = first.boxes.box[call.nodes[0]].part
             assert scope is not None  # a folded call is a part
-            used[call.name] += 1
-            key = f"{call.name}-{used[call.name]}" if used[call.name] > 1 else call.name
             boxes = arrange(graph, names=self.trace.names, expand=[scope.scopes[0]])
-            left -= len(boxes.boxes)
-            if left < 0:
+            if not self._has_room(boxes):
                 break
-            yield Shot(key, FoldedCall(self.trace, call).title, self.trace, boxes)
+            yield Shot(_key(call, used), FoldedCall(self.trace, call).title, self.trace, boxes, opens=[call])
         if len(self.calls) > 1 and len((boxes := arrange(graph)).boxes) <= _MOST_BOXES // 3:
-            yield Shot("all", "all", self.trace, boxes)
+            yield Shot("all", "all", self.trace, boxes, opens=self.calls)
+
+    def _folded(self, graph: Graph, first: Shot) -> Iterator[Shot]:
+        """Yield pictures in which one of the user's own scopes and composites is folded."""
+        used: Counter[str] = Counter()
+        framed = {part.scopes[0] for part in first.stage.clusters if len(part.scopes) == 1}
+        found = [call for scope, call in scopes_in(self.trace.journal.order).items() if scope in framed]
+        calls = found if self.positions is None else [LiveCall(call, self.positions) for call in found]
+        for call in calls[:_MOST_OPEN]:
+            boxes = arrange(graph, names=self.trace.names, closed=call.scope)
+            if not self._has_room(boxes):
+                break
+            self.calls.append(call)
+            title = f"{FoldedCall(self.trace, call).title}, folded"
+            yield Shot(f"fold-{_key(call, used)}", title, self.trace, boxes, folds=call)
+
+    def _has_room(self, boxes: Boxes) -> bool:
+        self._left -= len(boxes.boxes)
+        return self._left >= 0
 
     @property
     def html(self) -> str:
@@ -102,18 +123,21 @@ class Contents:
         return document(title, __package__, "backprop.css", "backprop.js", body, data, own)
 
     def _data(self) -> dict[str, Any]:
-        trace, rows = self.trace, self._rows()
+        trace, rows = self.trace, [*map(self._row, self._shown_nodes)]
+        scenes = [self._scene(number) for number in range(len(self.scenes))]  # first: they number the arrows
+        pictures = [shot.data(self._shown, self.calls, self.positions) for shot in self.shots]
         left_out = len(self._nodes) - len(rows)
         return {
-            "scenes": [self._scene(number) for number in range(len(self.scenes))],
+            "scenes": scenes,
             "steps": len(trace),
             "start": self.scenes.of(trace.start),
             "first": self.scenes.of(trace.position),
-            "pictures": [shot.data(self._shown, self.calls, self.positions) for shot in self.shots],
+            "pictures": pictures,
             "folds": [self._fold(call) for call in self.calls],
             "inside": self._inside(),
             "rules": self.rules,
             "rows": rows,
+            "others": self._others(pictures),
             "paths": (paths := self._paths()),
             "names": [called(trace, node) for node in trace.journal.order] if paths else [],
             "places": self.listing.places,
@@ -209,12 +233,15 @@ class Contents:
         self.plots[call] = found.plot(key)
         return found.data(key)
 
-    def _inside(self) -> list[int]:
-        """Return the fold that each scene happens in; -1 for none."""
+    def _inside(self) -> list[list[int]]:
+        """Return the folds that each scene happens in."""
         if not self.calls:
             return []
-        number = {node: fold for fold, call in enumerate(self.calls) for node in call.nodes}
-        return [-1 if step.phase == SEED else number.get(step.node, -1) for step in self.trace]
+        around: dict[Value, list[int]] = {}
+        for fold, call in enumerate(self.calls):
+            for node in call.nodes:
+                around.setdefault(node, []).append(fold)
+        return [[] if step.phase == SEED else around.get(step.node, []) for step in self.trace]
 
     # -- paths ---------------------------------------------------------------------------------------------------------
 
@@ -287,17 +314,15 @@ class Contents:
         named = [node for node in self._nodes if node.op is not None][: _MOST_ROWS // 2]
         return [node for node in self._nodes if node.op is None][: _MOST_ROWS - len(named)] + named
 
-    def _rows(self) -> list[dict[str, Any]]:
-        numbers, track = self.trace.journal.numbers, self.scenes.track
-        return [
-            {
-                "name": called(self.trace, node),
-                "node": numbers[node],
-                "leaf": node.op is None,
-                **self._shown(track(node)),
-            }
-            for node in self._shown_nodes
-        ]
+    def _row(self, node: Value) -> dict[str, Any]:
+        number, shown = self.trace.journal.numbers[node], self._shown(self.scenes.track(node))
+        return {"name": called(self.trace, node), "node": number, "leaf": node.op is None, **shown}
+
+    def _others(self, pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows of the nodes in boxes that the table does not show until their box is opened."""
+        order, shown = self.trace.journal.order, {self.trace.journal.numbers[node] for node in self._shown_nodes}
+        inside = dict.fromkeys(n for picture in pictures for box in picture["boxes"] for n in box["inside"])
+        return [self._row(order[number]) for number in inside if number not in shown]
 
     def _shown(self, track: Track) -> dict[str, Any]:
         gradients = [
@@ -331,6 +356,13 @@ class Contents:
 def _words(text: str) -> dict[str, Any]:
     plain, numbers = sentence(text)
     return {"words": plain, "told": numbers} if numbers else {"words": plain}
+
+
+def _key(call: Call, used: Counter[str]) -> str:
+    """Return how the address of a page names a call: its name, numbered if several share it."""
+    name = re.sub(r"\W", "-", call.name)
+    used[name] += 1
+    return f"{name}-{used[name]}" if used[name] > 1 else name
 
 
 def _path(node: Value) -> str:

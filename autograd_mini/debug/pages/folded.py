@@ -47,10 +47,10 @@ class FoldedCall:
 
     def plot(self, key: str) -> str:
         """Return the plot of a function of one number; "" for any other."""
-        if len(self.inputs) != 1 or len(self.fold.outputs) != 1 or self.call.name in _TARGETED:
+        function = getattr(functions, self.call.name, None)
+        if len(self.inputs) != 1 or len(self.fold.outputs) != 1 or self.call.name in _TARGETED or function is None:
             return ""
         (x,), (y,) = self.inputs, self.fold.outputs
-        function = getattr(functions, self.call.name)
         slope = self.call.slope(y, x)
         try:
             return tangent(function, self.trace.value(x), self.trace.value(y), slope or 0.0, self.call.name, key)

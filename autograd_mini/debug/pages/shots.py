@@ -5,7 +5,7 @@ Not here: the layout (`stage`), and which steps there are (`scenes`). Read next:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +18,8 @@ from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.engine import Value
 
+_MOST_INSIDE = 12_000  # nodes in the lists of a picture's boxes
+_FEWEST_INSIDE = 50  # of each box
 _WIDEST = 2400  # points; a wider picture would have to be shrunk until nobody can read it
 Shown = Callable[[Track], dict[str, Any]]
 
@@ -31,9 +33,21 @@ class Shot:
         trace: the trace.
         boxes: its boxes.
         tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide to read.
+        opens: the calls that a click on their boxes opens by showing this picture.
+        folds: the call that a click on its frame folds by showing this picture.
     """
 
-    def __init__(self, key: str, title: str, trace: Trace, boxes: Boxes, tall: bool = False) -> None:
+    def __init__(
+        self,
+        key: str,
+        title: str,
+        trace: Trace,
+        boxes: Boxes,
+        tall: bool = False,
+        opens: Collection[Call] = (),
+        folds: Call | None = None,
+    ) -> None:
+        self.opens, self.folds = opens, folds
         self.key, self.title, self.trace, self.boxes, self.tall = key, title, trace, boxes, tall
         self.scenes = Scenes(trace, boxes)
         of_boxes = self.scenes.tracks()
@@ -43,6 +57,7 @@ class Shot:
             self.stage = Stage(trace, boxes, self.tracks, None)  # the shape decides
         self.number = {box: number for number, box in enumerate(self.tracks)}
         self._arrows: dict[str, int] = {}
+        self.most = max(_MOST_INSIDE // len(boxes.boxes), _FEWEST_INSIDE)
 
     def box(self, node: Value) -> int:
         """Return the number of the box that a node is in; -1 if it is in none."""
@@ -65,17 +80,32 @@ class Shot:
             "box": [*map(self.box, order)], "ways": ways, "arrows": [*self._arrows],
             "labels": {} if positions is None or not single else self._labels(positions, calls),
             "closed": [number for number, call in enumerate(calls) if self.is_closed(call)],
+            "opens": [number for number, call in enumerate(calls) if call in self.opens],
+            "folds": calls.index(self.folds) if self.folds is not None else -1,
+            "frames": [*self._frames(calls)],
         }  # fmt: skip
+
+    def _frames(self, calls: Sequence[Call]) -> Iterator[tuple[str, int]]:
+        """Yield the ids of the frames around whole calls, with the calls' numbers."""
+        found = {part.scopes[0]: key for part, key in self.stage.clusters.items() if len(part.scopes) == 1}
+        for number, call in enumerate(calls):
+            if call.scope in found:
+                yield self.stage.prefix + found[call.scope], number
 
     def is_closed(self, call: Call) -> bool:
         """Return whether a call is folded: one box shows it, and nothing else."""
-        return {*self.boxes.box[call.nodes[0]].nodes} == {*call.nodes}
+        return {node for node in self.boxes.box[call.nodes[0]].nodes if node.op is not None} == {*call.nodes}
 
     def _box(self, box: Box, shown: Shown, calls: Sequence[Call], positions: Positions | None) -> dict[str, Any]:
         journal, scenes = self.trace.journal, self.scenes
         turns = [turn[0] for node in box.nodes if (turn := journal.turn_of(node))]
         arrivals = [step for node in box.nodes for step in journal.arrivals(node)]
         backward = min(turns) if turns else max(arrivals, default=None)
+        is_group = box.alone is None and box not in self.stage.folds
+
+        def is_shown(number: int) -> bool:
+            return self.boxes.box[calls[number].nodes[0]] is box and self.is_closed(calls[number])
+
         leaf = box.alone if box.alone is not None and box.alone.op is None else None
         return {
             "id": self.stage.id(box),
@@ -84,7 +114,9 @@ class Shot:
             "forward": scenes.of(max(journal.numbers[node] for node in box.nodes)),
             "backward": -1 if backward is None else scenes.of(backward),
             "leaf": journal.numbers[leaf] if leaf is not None else -1,
-            "fold": next((number for number, call in enumerate(calls) if {*call.nodes} == {*box.nodes}), -1),
+            "fold": next(filter(is_shown, range(len(calls))), -1),
+            "inside": [journal.numbers[node] for node in box.nodes[: self.most]] if is_group else [],
+            "more": max(len(box.nodes) - self.most, 0),
             "slots": [*map(shown, self.tracks[box])],
             "all": None if positions is None or box.alone is not None or _results(box) else self._all(box, positions),
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],

@@ -15,11 +15,12 @@ from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
-from autograd_mini.drawing.cells import BLANK, SCOPE, escaped, framed, label, small, table
-from autograd_mini.drawing.folds import Fold
+from autograd_mini.drawing.cells import label, small
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.picture import Picture, tint
+from autograd_mini.drawing.parts import Part
+from autograd_mini.drawing.picture import Picture
 from autograd_mini.drawing.render import prefix, svg
+from autograd_mini.drawing.style import BLANK
 from autograd_mini.engine import Value, is_node
 
 
@@ -73,44 +74,25 @@ class Stage(Picture):
     def _called(self, node: Value) -> str:  # like the text beside the picture
         return called(self.trace, node) if self.names.name(node) or self.names.expression(node) else ""
 
-    def _box(self, box: Box, node: Value) -> str:
+    def _headed(self, box: Box) -> tuple[str, list[str], list[str]]:
+        header, first, last = super()._headed(box)
+        if (node := box.alone) is None:
+            name, often = self._title(box)
+            return header if box in self.folds else f"<B>{label(name) + often or ' '}</B>", first, last
         name, operation = called(self.trace, node), self._operation(node, self.precision) if node.op else ""
         whole = self.names.step_of(node)
-        source = self.names.expression(node) or whole
-        self.tooltips[self.ids[box]] = "\n".join(map(escaped, filter(None, (name, operation, source))))
-        header = self._header(node)
         if not self._called(node):  # the text beside the picture uses its number
             header = f"{label(name)} {small(f'{operation} in {whole}' if whole else operation)}"
-        return self._cells(box, header)
+        return header, [*filter(None, (name, operation, self.names.expression(node) or whole))], []
 
-    def _group(self, box: Box) -> str:
-        super()._group(box)  # for its tooltip and its scope
-        title, *facts = self.tooltips[self.ids[box]].split("\n")
-        self.tooltips[self.ids[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.search(fact))])
-        name, often = self._title(box)
-        return self._cells(box, f"<B>{label(name) + often or ' '}</B>")
+    def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
+        widths = zip(self.tracks[box][place].widest, before_numbers(box), strict=True)
+        value, gradient = ("0" * (width + len(before)) for width, before in widths)
+        return value, (gradient, BLANK), []
 
-    def _call(self, box: Box, fold: Fold) -> str:
-        super()._call(box, fold)  # for its tooltip and its scope
-        title, *facts = self.tooltips[self.ids[box]].split("\n")
-        self.tooltips[self.ids[box]] = "\n".join([title, *(fact for fact in facts if not _CHANGING.search(fact))])
-        rows = []
-        for output, (node, track) in enumerate(zip(fold.outputs, self.tracks[box], strict=True)):
-            name = f'<TD ALIGN="LEFT" BGCOLOR="{BLANK}"><B>{label(called(self.trace, node), 12)}</B></TD>'
-            value, gradient = ("0" * width for width in track.widest)
-            cells = f'<TD BGCOLOR="{BLANK}">{value}</TD><TD PORT="r{output}" BGCOLOR="{BLANK}">{gradient}</TD>'
-            rows.append(name * (len(fold.outputs) > 1) + cells)
-        header = f"<B>{label(self.title(box))}</B>" if len(fold.outputs) == 1 else f"<B>{label(fold.name)}</B>"
-        closed = fold.closed_form
-        note = small(f"derivative {closed}" if closed else "")
-        return framed(header, SCOPE, rows, note, 3 if len(fold.outputs) > 1 else 2)
-
-    def _cells(self, box: Box, header: str) -> str:
-        widths = zip(self.tracks[box][0].widest, before_numbers(box), strict=True)
-        return table(header, tint(box), *[("0" * (width + len(before)), "white") for width, before in widths])
-
-
-_CHANGING = re.compile(r"^([\d,]+ )?outputs? |^largest gradient |^open it: |^(.*: )?(value|gradient) ")
+    def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
+        super()._opens(key, part, how)  # for its scope
+        return []
 
 
 def before_numbers(box: Box) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The calls of this package's compositions in a graph, such as tanh and softmax, each as a single operation.
+"""The calls of compositions in a graph, such as tanh and softmax or the user's own, each as a single operation.
 
 Their derivatives and closed forms come from `drawing.folds`, which pictures share. Not here: stepping over a call
 (`travel`). Read next: `debug.timeline.paths`.
@@ -18,7 +18,7 @@ from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.closed_forms import ClosedForm, closed_form
 from autograd_mini.notation.names import call_of, users_of
 from autograd_mini.notation.text import number
-from autograd_mini.program.stack import Scope
+from autograd_mini.program.stack import Scope, outwards
 
 _CLOSE = 1e-6  # relative: how near a closed form must come to the derivative, if its numbers are shown
 
@@ -29,10 +29,11 @@ class Call:
     Attributes:
         nodes: the nodes inside, operands before results.
         fold: what goes in and comes out, with the derivatives of the whole.
+        scope: where the nodes were made.
     """
 
-    def __init__(self, nodes: Sequence[Value], outputs: Sequence[Value], name: str) -> None:
-        self.nodes, self.fold = nodes, fold(name, nodes, outputs)
+    def __init__(self, nodes: Sequence[Value], outputs: Sequence[Value], scope: Scope) -> None:
+        self.nodes, self.fold, self.scope = nodes, fold(scope.name, nodes, outputs), scope
 
     @property
     def name(self) -> str:
@@ -87,10 +88,26 @@ class Call:
 
 
 def calls_in(order: Sequence[Value]) -> dict[Scope, Call]:
-    """Return the calls of compositions in a graph, by their scopes, in the order of their first nodes."""
+    """Return the calls of this package's compositions, by their scopes, in the order of their first nodes."""
+    return _called(order, lambda node: filter(None, [call_of(node)]))
+
+
+def scopes_in(order: Sequence[Value]) -> dict[Scope, Call]:
+    """Return the user's own scopes and composites in a graph as calls, without one that holds everything."""
+
+    def around(node: Value) -> Iterable[Scope]:
+        call = call_of(node)
+        return outwards(node.scope if call is None else call.parent)
+
+    whole = sum(node.op is not None for node in order)
+    return {scope: call for scope, call in _called(order, around).items() if len(call.nodes) < whole}
+
+
+def _called(order: Sequence[Value], around: Callable[[Value], Iterable[Scope]]) -> dict[Scope, Call]:
+    """Return what is inside the scopes around each node as calls."""
     inside: dict[Scope, list[Value]] = {}
     for node in order:
-        if node.op is not None and (scope := call_of(node)) is not None:
+        for scope in around(node) if node.op is not None else ():
             inside.setdefault(scope, []).append(node)
     users = users_of(order) if inside else {}
     found = {}
@@ -98,7 +115,7 @@ def calls_in(order: Sequence[Value]) -> dict[Scope, Call]:
         own = {*nodes}
         outputs = [node for node in nodes if node is order[-1] or any(x not in own for x in users.get(node, ()))]
         if len(nodes) > 1:
-            found[scope] = Call(nodes, outputs, scope.name)
+            found[scope] = Call(nodes, outputs, scope)
     return found
 
 
