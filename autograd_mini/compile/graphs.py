@@ -16,7 +16,7 @@ from autograd_mini.core.node import Node
 from autograd_mini.core.replay import Decision, choice_of, followed
 from autograd_mini.core.row import TABLE, ZERO, evaluate, select
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.core.traced import RELATE, Condition, Guarded, Unrecorded
+from autograd_mini.core.traced import RELATE, Condition, Guarded, Unrecorded, resolved
 
 
 class Edge(NamedTuple):
@@ -25,7 +25,7 @@ class Edge(NamedTuple):
     Attributes:
         operand: the node that receives.
         place: its position among the operands.
-        local: the local derivative.
+        local: the local derivative; 0.0 where there is no edge.
         state: 0 where there is no edge, 1 where there is one, 2 where it hands on 0, whatever it multiplies, and adds
             nothing; None if it is always 1.
     """
@@ -137,7 +137,7 @@ class GraphTape:
                 live = select(slope.condition, 1.0, 0.0) if is_guarded else 1.0
                 local = slope.value if is_guarded else slope
                 state = self._state(self._builder, _bare(live), _bare(local))
-                edges.append(Edge(node.operands[place], place, self._output(local), state))
+                edges.append(Edge(node.operands[place], place, self._output(resolved(slope)), state))
         return edges
 
     def _state(self, builder: Builder, live: Any, local: Any) -> int | None:

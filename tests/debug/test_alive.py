@@ -380,3 +380,17 @@ def test_what_cannot_be_computed_again_has_no_sliders():
     z = am.exp(x)
     x.data = 3.0
     assert "There are no sliders. The graph cannot be computed again" in Page(debug.trace(z)).html
+
+
+@in_browser
+def test_typing_replaces_the_number(tmp_path, visit):  # noqa: F811
+    """A field that gets the focus shows all digits, and they are selected."""
+    _, loss = graph_of(neuron, [1.0 / 3.0, 0.5, -1.0])
+    shown = visit(debug.page(loss, tmp_path / "page.html"))
+    field = shown.page.get_by_label("x0, number")
+    assert field.input_value() == "0.3333"
+    field.focus()
+    assert field.input_value() == repr(1.0 / 3.0)
+    shown.page.keyboard.type("-1.7")
+    shown.page.wait_for_timeout(50)
+    assert shown.page.evaluate("inputs[leaves.findIndex(({name}) => name === 'x0')]") == -1.7

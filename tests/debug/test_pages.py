@@ -980,7 +980,7 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
     trace = network([60, 60, 10])
     assert len(trace) > 3 * MOST
     path = debug.page(trace, tmp_path / "page.html")
-    assert path.stat().st_size < 2_000_000
+    assert path.stat().st_size < 2_500_000  # with sliders for 4,300 leaves
     shown = visit(path)
     note = shown.text("#note")
     assert f"{len(trace):,} steps are shown in" in note

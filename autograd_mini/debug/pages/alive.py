@@ -92,7 +92,7 @@ class Positions:
         self.registers, count = len(self.graph.tape), len(edges)
         self.products, self.before, self.after, self.adjoints = [self.registers + count * i for i in range(4)]
         self.slopes: dict[tuple[Call, Value, Value], int] = {}
-        self.parts: dict[tuple[Call, Value], tuple[list[list[int]], list[int]]] = {}  # derivatives of calls, by their outputs
+        self.parts: dict[tuple[Call, Value], tuple[list[list[int]], list[int]]] = {}  # of calls, by their outputs
         self.recorded = {node: [i for i, partial in enumerate(node.partials) if partial is not ZERO]
                          for node in self.numbers}  # fmt: skip
 
@@ -133,6 +133,7 @@ class Positions:
                  for node, turn in graph.turns.items()]  # fmt: skip
         states = [e.state for turn in graph.turns.values() for e in turn]
         texts = [*dict.fromkeys(_decided(decision) for decision, _ in graph.decisions)]
+        choices = [[at, int(known.answer), called(node) + _where(known)] for node, known, at in graph.choices]
         place = {node: i for i, node in enumerate(graph.turns)}
         usual = [place[node] for node in reversed(topological_order(self.root)) if self.recorded[node]]
         known = {self.edges[node, i] for node, places in self.recorded.items() for i in places}
@@ -147,10 +148,8 @@ class Positions:
             "usual": usual,
             "hidden": [edge for edge in self.edges.values() if edge not in known],
             "parts": [[number[output], inputs, nodes] for (_, output), (inputs, nodes) in self.parts.items()],
-            "choices": [
-                [at, int(choice.answer), called(node) + _where(choice)] for node, choice, at in graph.choices
-            ],
-            "decisions": [[at, int(decision.answer), texts.index(_decided(decision))] for decision, at in graph.decisions],
+            "choices": choices,
+            "decisions": [[at, int(known.answer), texts.index(_decided(known))] for known, at in graph.decisions],
             "texts": texts,
         }  # fmt: skip
 

@@ -803,7 +803,10 @@ function dial(index) {  // a slider and a field for a leaf
     field.setAttribute("aria-invalid", value === null);
     if (value !== null) change(value);
   });
-  field.addEventListener("focus", () => { field.value = long(inputs[index]).replace(/\.0$/, ""); });
+  field.addEventListener("focus", () => {
+    field.value = long(inputs[index]).replace(/\.0$/, "");
+    field.select();
+  });
   field.addEventListener("blur", () => tell());
   for (const input of [slider, field]) input.addEventListener("change", () => $("words").setAttribute("aria-live", "polite"));
   const tell = () => {
