@@ -26,7 +26,7 @@ _HOMES = {  # the module each name comes from
         name: home
         for home, names in {
             "": "debug nn optim symbolic",
-            "check.engines": "check_engine",
+            "check.engines.examination": "check_engine",
             "check.gradients": "check_grads",
             "check.handwritten": "check_derivative",
             "check.pytorch": "check_against from_torch",

@@ -23,7 +23,7 @@ from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_
 from autograd_mini.core.table import cbrt as cbrt
 from autograd_mini.check.pytorch import check_against as check_against
 from autograd_mini.check.handwritten import check_derivative as check_derivative
-from autograd_mini.check.engines import check_engine as check_engine
+from autograd_mini.check.engines.examination import check_engine as check_engine
 from autograd_mini.check.gradients import check_grads as check_grads
 from autograd_mini.watch.finiteness import checked as checked
 from autograd_mini.core.table import clip as clip

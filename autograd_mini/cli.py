@@ -23,7 +23,7 @@ from autograd_mini.script import SharedInputError, function_called, graph_of, pa
 from autograd_mini.symbolic.lessons import LESSONS
 
 if TYPE_CHECKING:
-    from autograd_mini.check.answers import Source
+    from autograd_mini.check.foreign.answers import Source
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -323,8 +323,8 @@ def _prove(options: argparse.Namespace) -> int:
 
 
 def _check_engine(options: argparse.Namespace) -> int:
-    from autograd_mini.check.child import examined
-    from autograd_mini.check.programs import Limits
+    from autograd_mini.check.foreign.child import examined
+    from autograd_mini.check.foreign.programs import Limits
     from autograd_mini.check.verdicts import on_screen
     from autograd_mini.output import files
 
@@ -333,7 +333,7 @@ def _check_engine(options: argparse.Namespace) -> int:
     if options.output is not None and result.svg:
         files.write(options.output, result.svg)
         say(str(options.output))
-    return result.status
+    return result.verdict.status
 
 
 def _draw(options: argparse.Namespace) -> None:
@@ -358,7 +358,7 @@ def _debug(options: argparse.Namespace) -> None:
 
 
 def _vectors(options: argparse.Namespace) -> None:
-    from autograd_mini.check import vectors
+    from autograd_mini.check.foreign import vectors
     from autograd_mini.check.tasks import task_named
 
     text = vectors.written([task_named(name) for name in options.tasks], options.format, str(options.output or ""))
@@ -369,8 +369,9 @@ def _vectors(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from autograd_mini.check import alignment, answers
-    from autograd_mini.check.programs import Limits
+    from autograd_mini.check import verdicts
+    from autograd_mini.check.foreign import alignment, answers
+    from autograd_mini.check.foreign.programs import Limits
     from autograd_mini.check.tasks import task_named
 
     try:
@@ -380,7 +381,7 @@ def _check(options: argparse.Namespace) -> int:
         found = source.answers(task_named(options.task))
     except AutogradError as error:
         complain(sentences(error))
-        return answers.UNKNOWN
+        return verdicts.UNKNOWN
     say(str(found))
     return found.status
 
@@ -393,7 +394,7 @@ def _words(command: str) -> list[str]:
 
 
 def _check_trace(options: argparse.Namespace, source: Source) -> int:
-    from autograd_mini.check.alignment import check_trace
+    from autograd_mini.check.foreign.alignment import check_trace
     from autograd_mini.debug.pages import checked_path
 
     target = None if options.debug is None else checked_path(options.debug).absolute()

@@ -199,8 +199,7 @@ def apply(row: Primitive, operands: tuple[Any, ...]) -> Any:
             (partial,) = row.partials(data, (number,))
         return record(row, data, x, None, partial, ZERO)
     if set(map(type, operands)) == {Value} and row is not _WHERE:
-        half = len(operands) // 2
-        if row is _DOT and half > 1 and (product := record_dot(operands[:half], operands[half:])) is not None:
+        if row is _DOT and (product := record_dot(operands)) is not None:
             return product
         numbers = tuple(map(_DATA, operands))
         data = float_of(row, row.function(*numbers))

@@ -39,7 +39,7 @@ BUDGETS = {
     "explanation": Budget(1_500, 1_150),
     "compile": Budget(4_600, 4_600),
     "drawing": Budget(2_810, 1_700),
-    "check": Budget(5_700, 1_800),
+    "check": Budget(5_470, 1_800),
     "debug": Budget(7_600, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
     "errors output script __init__ __main__": Budget(600, None),

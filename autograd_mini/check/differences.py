@@ -1,7 +1,7 @@
 """The derivative of any function of floats by differences: extrapolated, on both sides, with an error bar.
 
 Rely on: `differentiate(function, x) -> Estimate`, and `judge(claimed, estimate) -> Verdict`.
-Not here: what is differentiated. Read next: `check.gradients`.
+Not here: what is differentiated. Read next: `check.tasks`.
 """
 
 from __future__ import annotations

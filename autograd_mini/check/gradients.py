@@ -1,25 +1,24 @@
 """`check_grads`: the derivatives of a function, by reverse and forward mode, against differences of the function.
 
-Not here: derivatives that a user wrote (`handwritten`). Read next: `check.tasks`.
+Not here: derivatives that a user wrote (`handwritten`). Read next: `check.mistakes`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from autograd_mini.check.differences import Estimate, by_operand, differentiate, judge, order_of
+from autograd_mini.check.differences import Estimate, judge, order_of
+from autograd_mini.check.tasks import Task
 from autograd_mini.check.verdicts import Finding, Report, Verdict, worst
-from autograd_mini.core.row import ZERO, as_number, operand_error
-from autograd_mini.core.sweep import topological_order
-from autograd_mini.engine import Value, is_node
+from autograd_mini.core.row import as_number, operand_error
+from autograd_mini.engine import is_node
 from autograd_mini.errors import ArgumentError, OperandError, shown
-from autograd_mini.notation.text import number as written
 from autograd_mini.transforms import trees
 from autograd_mini.transforms.derivatives import jvp, names_of, vjp
-from autograd_mini.transforms.detached import no_grad
 
 Function = Callable[..., Any]
 _MODES = ("rev", "fwd")
@@ -66,13 +65,11 @@ def check_grads(f: Function, args: Sequence[Any], order: int = 2, modes: Sequenc
     inputs = [(path, _float(path, x)) for name, arg in zip(names_of(f, len(args)), args, strict=True)
               for path, x in trees.numbers(arg, name)]  # fmt: skip
     jvp(f, args, args)  # raises if f cannot be called with the arguments, or does not return numbers
-    checked = _Checked(f, tuple(args), inputs)
     findings: list[Finding] = []
     for n in range(1, order + 1):
-        if n > 1:
-            checked = _Checked(_first_derivative(checked), tuple(args), inputs)
-            checked.outputs = [f" and {path}" for path, _ in inputs]
-        found = [replace(x, where=_ORDINAL[n] + x.where) for x in checked.findings(modes)]
+        f = f if n == 1 else _first_derivative(f)
+        outputs = [path for path, _ in inputs] if n > 1 else None
+        found = [replace(x, where=_ORDINAL[n] + x.where) for x in _findings(f, tuple(args), inputs, outputs, modes)]
         findings += found
         if not all(x.ok for x in found):
             break  # the derivative of something wrong says nothing
@@ -86,132 +83,85 @@ def _float(path: str, x: Any) -> float:
     return number
 
 
-def _first_derivative(checked: _Checked) -> Function:
-    """Return the gradient of a sum of all outputs, none of which cancels another, as a function of all arguments."""
-    f = checked.f
+def _seed(result: Any, factor: float = 1.0) -> Any:
+    """Return numbers for all outputs, by which none cancels another in their sum."""
+    return trees.rebuilt(result, iter([factor * (1.0 + k * _PHI % 1.0) for k, _ in enumerate(trees.numbers(result))]))
+
+
+def _first_derivative(f: Function) -> Function:
+    """Return the gradient of a sum of all outputs as a function of all arguments."""
 
     def gradient(*args: Any) -> Any:
         result, pullback = vjp(f, *args)
-        weights = [1.0 + k * _PHI % 1.0 for k, _ in enumerate(trees.numbers(result))]
-        return pullback(trees.rebuilt(result, iter(weights)))
+        return pullback(_seed(result))
 
     return gradient
 
 
-class _Checked:
-    """A function at its arguments, with the number of every input."""
-
-    def __init__(self, f: Function, args: tuple[Any, ...], inputs: list[tuple[str, float]]) -> None:
-        self.f, self.args, self.inputs = f, args, inputs
-        result = self._called([x for _, x in inputs])
-        self.outputs = [f" → result{path}" * bool(path) for path, _ in trees.numbers(result)]
-
-    def _called(self, numbers: Iterable[float]) -> Any:
-        leaves = map(Value, numbers)
-        with no_grad():
-            return self.f(*[trees.rebuilt(arg, leaves) for arg in self.args])
-
-    def values(self, numbers: Iterable[float]) -> list[float]:
-        """Return the outputs at other inputs."""
-        return [_float("the result", y) for _, y in trees.numbers(self._called(numbers))]
-
-    def findings(self, modes: Sequence[str]) -> Iterator[Finding]:
-        """Yield the worst finding of every input, among all outputs and modes; then what else is wrong."""
-        matrices = {mode: self._backward() if mode == "rev" else self._forward() for mode in modes}
-        here = [x for _, x in self.inputs]
-        if repr(self.values(here)) != repr(self.values(here)):
-            yield Finding("f", Verdict.NOISE, None, math.nan, math.inf,
-                          remark="f returns different numbers for the same input, so differences say nothing: "
-                          "fix its random numbers, and let it change none of its arguments.")  # fmt: skip
-            return
-        rules: list[str] | None = None
-        for i, (path, x) in enumerate(self.inputs):
-            moved: dict[float, list[float]] = {}
-
-            def column(x: float, i: int = i, moved: dict[float, list[float]] = moved) -> list[float]:
-                if x not in moved:
-                    try:
-                        moved[x] = self.values([*here[:i], x, *here[i + 1 :]])
-                    except (ArithmeticError, ValueError):  # outside the domain of `math`
-                        moved[x] = []
-                    moved[x] += [math.nan] * (len(self.outputs) - len(moved[x]))
-                return moved[x]
-
-            found = [
-                _finding(path + output, mode, matrix[j][i], column, j, x, i < 2)
-                for j, output in enumerate(self.outputs)
-                for mode, matrix in matrices.items()
-            ]
-            verdict = worst(each.verdict for each in found)
-            chosen = next((each for each in found if each.verdict is verdict), None)
-            if chosen is not None:
-                if verdict is Verdict.FAIL:
-                    rules = self._wrong_rules() if rules is None else rules
-                    chosen = replace(chosen, remark="\n        ".join([chosen.remark, *rules]))
-                yield chosen
-        if "rev" in modes:
-            yield from self._nonlinear()
-
-    def _backward(self) -> list[list[float]]:
-        """Return the Jacobian by reverse mode, one row per output."""
-        result, pullback = vjp(self.f, *self.args)
-        units = ([float(j == k) for k in range(len(self.outputs))] for j in range(len(self.outputs)))
-        return [_flat(pullback(trees.rebuilt(result, iter(unit)))) for unit in units]
-
-    def _forward(self) -> list[list[float]]:
-        """Return the Jacobian by forward mode."""
-        units = ([float(i == k) for k in range(len(self.inputs))] for i in range(len(self.inputs)))
-        columns = [_flat(jvp(self.f, self.args, trees.rebuilt(self.args, iter(unit)))[1]) for unit in units]
-        return [[column[j] for column in columns] for j in range(len(self.outputs))]
-
-    def _nonlinear(self) -> Iterator[Finding]:
-        """Yield a finding if twice the seed does not give exactly twice the gradient."""
-        result, pullback = vjp(self.f, *self.args)
-        seed = [1.0 + k * _PHI % 1.0 for k, _ in enumerate(self.outputs)]
-        once = _flat(pullback(trees.rebuilt(result, iter(seed))))
-        twice = _flat(pullback(trees.rebuilt(result, iter([-2.0 * s for s in seed]))))
-        for (path, _), one, two in zip(self.inputs, once, twice, strict=True):
+def _findings(
+    f: Function, args: tuple[Any, ...], inputs: list[tuple[str, float]], names: list[str] | None, modes: Sequence[str]
+) -> Iterator[Finding]:
+    """Yield the worst finding of every input, among all outputs and modes; then what else is wrong."""
+    floats = trees.rebuilt(args, iter([x for _, x in inputs]))
+    task, point = Task("f", lambda args: f(*args), ()), (floats,)
+    result, pullback = vjp(f, *args)
+    outputs = [f" → result{path}" * bool(path) for path, _ in trees.numbers(result)]
+    outputs = outputs if names is None else [f" and {name}" for name in names]
+    here = task.moved(point, 0)
+    if inputs and repr(here(inputs[0][1])) != repr(here(inputs[0][1])):
+        yield Finding("f", Verdict.NOISE, None, math.nan, math.inf,
+                      remark="f returns different numbers for the same input, so differences say nothing: "
+                      "fix its random numbers, and let it change none of its arguments.")  # fmt: skip
+        return
+    matrices = {}
+    if "rev" in modes:
+        matrices["By reverse mode."] = [_flat(pullback(unit)) for unit in _units(result)]
+    if "fwd" in modes:
+        columns = [_flat(jvp(f, args, unit)[1]) for unit in _units(args)]
+        matrices["By forward mode."] = [[column[j] for column in columns] for j in range(len(outputs))]
+    for i, (path, _) in enumerate(inputs):
+        estimate = partial(task.estimate, point, index=i)
+        found = [
+            _finding(path + output, by, matrix[j][i], partial(estimate, j), i < 2)
+            for j, output in enumerate(outputs)
+            for by, matrix in matrices.items()
+        ]
+        verdict = worst(each.verdict for each in found)
+        yield from [each for each in found if each.verdict is verdict][:1]
+    if "rev" in modes:
+        for (path, _), one, two in zip(inputs, _flat(pullback(_seed(result))), _flat(pullback(_seed(result, -2.0))),
+                                       strict=True):  # fmt: skip
             if two != -2.0 * one and math.isfinite(one) and abs(one) > 1e-300:
                 yield Finding(path, Verdict.FAIL, two, -2.0 * one, remark="The gradient for a seed of -2 should be -2 "
                               "times that for a seed of 1: a derivative is linear in its seed.")  # fmt: skip
 
-    def _wrong_rules(self) -> list[str]:
-        """Return which of the user's primitives have a wrong rule, each with its numbers."""
-        leaves = [Value(x) for _, x in self.inputs]
-        arguments = iter(leaves)
-        result = self.f(*[trees.rebuilt(arg, arguments) for arg in self.args])
-        found: dict[str, str] = {}
-        for root in [y for _, y in trees.numbers(result) if is_node(y)]:
-            for node in topological_order(root):
-                if node._row is not None and node._row.is_users and node.op not in found:
-                    found.update((str(node.op), text) for text in _wrong_slopes(node))
-        return list(found.values())
+
+def _units(tree: Any) -> Iterator[Any]:
+    """Yield structures with a 1 in one place and 0 in all others."""
+    count = len([*trees.numbers(tree)])
+    yield from (trees.rebuilt(tree, iter([float(k == place) for k in range(count)])) for place in range(count))
 
 
 def _flat(tree: Any) -> list[float]:
     return [_float("the derivative", x) for _, x in trees.numbers(tree)]
 
 
-def _finding(
-    where: str, mode: str, claimed: float, column: Callable[[float], list[float]], output: int, x: float, patient: bool
-) -> Finding:
+def _finding(where: str, by: str, claimed: float, estimated: Callable[..., Estimate], patient: bool) -> Finding:
     """Return what is found for one derivative of one output; if `patient`, with small steps for the whole curve."""
-    estimate = differentiate(lambda moved: column(moved)[output], x, patient)
+    estimate = estimated(patient=patient)
+    if judge(claimed, estimate) is Verdict.FAIL:
+        estimate = estimated(patient=True)
     verdict = judge(claimed, estimate)
-    if verdict is Verdict.FAIL:
-        estimate = differentiate(lambda moved: column(moved)[output], x, patient=True)
-        verdict = judge(claimed, estimate)
     curve = tuple([(step, abs(quotient - claimed)) for step, quotient in estimate.curve])
-    remark = _remark(claimed, estimate, mode) if verdict is Verdict.FAIL else ""
+    remark = _remark(claimed, estimate, by) if verdict is Verdict.FAIL else ""
     if verdict is Verdict.KINK and estimate.is_jump:
         remark = "The value itself jumps there."
     left, right = (estimate.left, estimate.right) if estimate.is_kink else (None, None)
     return Finding(where, verdict, claimed, estimate.slope, estimate.error, left, right, remark, curve)
 
 
-def _remark(claimed: float, estimate: Estimate, mode: str) -> str:
+def _remark(claimed: float, estimate: Estimate, by: str) -> str:
     """Return why a derivative is wrong."""
-    by = "By reverse mode." if mode == "rev" else "By forward mode."
     if estimate.is_kink:
         return f"{by} It is not between the slopes on both sides."
     if claimed == 0.0:
@@ -221,15 +171,3 @@ def _remark(claimed: float, estimate: Estimate, mode: str) -> str:
         return by
     return (f"{by} Differences do not approach it as steps get smaller (observed order {order + 0.0:.1f}); "
             "they approach a right derivative with the square of the step (order 2).")  # fmt: skip
-
-
-def _wrong_slopes(node: Any) -> Iterator[str]:
-    """Yield a sentence for every local derivative of a node that contradicts its function."""
-    numbers = [x.data if is_node(x) else x for x in node.operands]
-    for place, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
-        derivative = 0.0 if partial is ZERO else float(partial)
-        if is_node(operand) and judge(derivative, estimate := by_operand(node._row.function, numbers, place)) == "FAIL":
-            call = f"{node.op}({', '.join([written(x, 6) for x in numbers])})"
-            by = f" by operand {place + 1}" if len(numbers) > 1 else ""
-            yield (f"The rule of {node.op!r} is wrong: at {call} it gives the slope {written(derivative, 6)}{by}, and "
-                   f"differences of its function give {written(estimate.slope, 6)}.")  # fmt: skip

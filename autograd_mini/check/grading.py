@@ -2,7 +2,7 @@
 
 This is no sandbox: a submission can read your files and use the network. Do not grade code that you would not run.
 Grades are written as a table, JSON, CSV, or what Gradescope and PrairieLearn read. Not here: what the process of a
-submission does (`submission`). Read next: `compile`.
+submission does (`foreign.child`). Read next: `compile`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import shutil
-import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -23,12 +22,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.check import child, submission
-from autograd_mini.check.answers import QUANTITIES, RIGHT, Answers, answered, asked, short
-from autograd_mini.check.diagnosis import Quantity
-from autograd_mini.check.programs import Limits, run
+from autograd_mini.check.foreign import child
+from autograd_mini.check.foreign.answers import QUANTITIES, Answers, answered, asked, short
+from autograd_mini.check.foreign.programs import Limits, run
+from autograd_mini.check.foreign.vectors import csv_text, one_line
+from autograd_mini.check.mistakes.diagnosis import Quantity
 from autograd_mini.check.tasks import flat, task_named
-from autograd_mini.check.vectors import csv_text, one_line
+from autograd_mini.check.verdicts import RIGHT
 from autograd_mini.drawing import draw
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, DataError, counted, sentences, shown
@@ -180,7 +180,7 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
             raise DataError(f"It cannot be built. {built.why()}")
     if task.name == ENGINE:
         result = child.examined(f"{file}:{task.value or 'Value'}", limits, copy)
-        points = task.points if result.status == RIGHT else 0.0
+        points = task.points if result.verdict.status == RIGHT else 0.0
         first, *lines = [line.strip() for line in result.text.splitlines() if line.strip()] or ["It has no report."]
         return [Part(ENGINE, points, task.points, result.text, next(iter(lines), first), result.svg)]
     asks = task_named(task.name)
@@ -188,9 +188,7 @@ def _parts(path: Path, copy: Path, task: Assignment, limits: Limits, pictures: b
         both = [asked(asks, command(task.run), limits, copy)] * 2
     else:
         derivatives = (task.derivative or _DERIVATIVES.format(task.name)).split()
-        question = {"file": file, "value": [task.value or task.name], "derivative": derivatives}
-        given = "".join(json.dumps(entry) + "\n" for entry in (question, *asks.points))
-        outcome = run([sys.executable, str(submission.__file__)], given, limits, copy)
+        outcome = child.answers(file, [[task.value or task.name], derivatives], asks.points, limits, copy)
         lines, half = outcome.output.splitlines(keepends=True), len(asks.points)
         both = [answered(asks, outcome._replace(output="".join(part))) for part in (lines[:half], lines[half:])]
     return [_part(task, *pair, pictures) for pair in zip(both, QUANTITIES, strict=True)]
@@ -256,21 +254,25 @@ def _text(grades: Sequence[Grade]) -> str:
     return "\n".join([*lines, "", f"{counted(len(grades), 'submission')}, {full} with all points"])
 
 
-def _document(entry: Grade, form: str) -> dict[str, Any]:
-    """Return one submission as JSON: our own form, or the results.json of Gradescope or PrairieLearn."""
-    if form == "gradescope":
-        tests = [{"name": p.name, "score": p.points, "max_score": p.most, "output": p.text} for p in entry.parts]
-        return {"score": entry.points, "tests": tests}
-    if form == "json":
-        parts = [{key: thing for key, thing in vars(part).items() if key != "svg"} for part in entry.parts]
-        return {"submission": entry.submission, "points": entry.points, "most": entry.most, "parts": parts}
+def _gradescope(entry: Grade) -> dict[str, Any]:
+    tests = [{"name": p.name, "score": p.points, "max_score": p.most, "output": p.text} for p in entry.parts]
+    return {"score": entry.points, "tests": tests}
+
+
+def _prairielearn(entry: Grade) -> dict[str, Any]:
+    images = [
+        {"label": p.name, "url": f"data:image/svg+xml;base64,{base64.b64encode(p.svg.encode()).decode()}"}
+        for p in entry.parts
+        if p.svg
+    ]
     tests = [
         {"name": p.name, "points": p.points, "max_points": p.most, "message": p.mistake, "output": p.text}
         for p in entry.parts
     ]
-    pictures = {part.name: base64.b64encode(part.svg.encode()).decode() for part in entry.parts if part.svg}
-    images = [{"label": name, "url": f"data:image/svg+xml;base64,{picture}"} for name, picture in pictures.items()]
     return {"gradable": True, "score": entry.points / entry.most, "tests": tests, "images": images}
+
+
+_DOCUMENTS = {"gradescope": _gradescope, "prairielearn": _prairielearn}  # of one submission
 
 
 def written(grades: Sequence[Grade], form: str) -> str:
@@ -280,12 +282,17 @@ def written(grades: Sequence[Grade], form: str) -> str:
     if form == "csv":
         rows = [(e.submission, p.name, f"{p.points:g}", f"{p.most:g}", p.why) for e in grades for p in e.parts]
         return csv_text(("submission", "part", "points", "most", "mistake"), rows).rstrip("\n")
-    found: Any = {entry.submission: _document(entry, form) for entry in grades}
     if form == "json":
-        found = {"submissions": [*found.values()], "mistakes": groups(grades)}
-    elif len(found) == 1:
-        (found,) = found.values()
+        found: Any = {"submissions": [_plain(entry) for entry in grades], "mistakes": groups(grades)}
+    else:
+        found = {entry.submission: _DOCUMENTS[form](entry) for entry in grades}
+        found = found[grades[0].submission] if len(found) == 1 else found
     return json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def _plain(entry: Grade) -> dict[str, Any]:
+    parts = [{key: thing for key, thing in vars(part).items() if key != "svg"} for part in entry.parts]
+    return {"submission": entry.submission, "points": entry.points, "most": entry.most, "parts": parts}
 
 
 def save(grades: Sequence[Grade], form: str, folder: Path) -> list[Path]:
@@ -298,12 +305,9 @@ def save(grades: Sequence[Grade], form: str, folder: Path) -> list[Path]:
         folder.mkdir(exist_ok=True)
     except OSError:
         raise ArgumentError(f"There is no folder {str(folder)!r}.", "Choose another with -o.") from None
-    if form in ("text", "json", "csv"):
-        texts = {f"grades.{form.replace('text', 'txt')}": written(grades, form)}
-    else:
+    texts = {f"grades.{form.replace('text', 'txt')}": written(grades, form)}
+    if form in _DOCUMENTS:
         texts = {f"{entry.submission}.json": written([entry], form) for entry in grades}
-    for entry in grades:
-        for part in entry.parts:
-            if part.svg:
-                texts[f"{entry.submission}-{re.sub('[^a-z_]+', '-', part.name)}.svg"] = part.svg
+    for part, name in [(part, entry.submission) for entry in grades for part in entry.parts if part.svg]:
+        texts[f"{name}-{re.sub('[^a-z_]+', '-', part.name)}.svg"] = part.svg
     return [files.write(folder / name, f"{text.rstrip()}\n") for name, text in texts.items()]

@@ -1,30 +1,31 @@
 """`check_derivative`: a derivative that you wrote in Python, its verdict, and the mistake in it.
 
-Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.graphs`.
+Not here: which mistakes there are (`mistakes`, `passes`). Read next: `check.engines`.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.formulas import RIGHT, right_formula
+from autograd_mini.check.mistakes.diagnosis import diagnose
+from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
-from autograd_mini.errors import ArgumentError, OperandError, sentences, shown
+from autograd_mini.errors import ArgumentError, AutogradError, OperandError, sentences, shown
 from autograd_mini.functions import FUNCTIONS
-from autograd_mini.functions.logits import softmax
 from autograd_mini.program.source import located
 from autograd_mini.transforms import trees
 
 _ARGUMENTS = ("auto", "input", "output")
+_PROBABILITIES = {"cross_entropy": task_named("softmax"), "binary_cross_entropy": task_named("sigmoid")}
 
 
 def check_derivative(
@@ -62,13 +63,11 @@ def check_derivative(
         raise ArgumentError(f"check_derivative() got argument = {shown(argument)}.",
                             'Pass "auto", "input" or "output".')  # fmt: skip
     task = _task(f, at)
-    calls = _Calls(task, df)
     if argument == "output":
-        return calls.judged(calls.outputs())
-    report = calls.judged(task.points)
-    if report.ok or argument == "input" or calls.named:
-        return report
-    return calls.other_reason(report)
+        return _judged(task, df, _outputs(task))
+    report = _judged(task, df, task.points)
+    is_changed = any(mistake.name == "in-place" for mistake in report.mistakes)
+    return report if report.ok or argument == "input" or is_changed else _with_other_reason(task, df, report)
 
 
 def _task(f: Callable[..., Any] | str, at: Any) -> Task:
@@ -82,7 +81,7 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
         task = task_named(name) if FUNCTIONS.get(name) is f else task_of(f, None if at is None else (), shown_as)
     if at is None:
         return task
-    points = tuple(_points(task, at))
+    points = _points(task, at)
     for point in points:
         try:
             task.value(point)
@@ -94,138 +93,126 @@ def _task(f: Callable[..., Any] | str, at: Any) -> Task:
     return Task(task.name, task.function, points)
 
 
-def _points(task: Task, at: Any) -> Iterator[Point]:
-    """Yield points as tuples of arguments."""
+def _points(task: Task, at: Any) -> tuple[Point, ...]:
+    """Return points as tuples of arguments: a list is one of points, unless the function takes a list of numbers."""
     if isinstance(at, tuple):
-        yield at
-    elif isinstance(at, list) and at and all(isinstance(point, tuple) for point in at):
-        yield from at
-    elif not isinstance(at, list) or (task.points and not trees.is_number(task.points[0][0]) and not _are_lists(at)):
-        yield (at,)
-    elif task.points or _are_lists(at):
-        yield from ((point,) for point in at)
-    else:
-        try:
+        return (at,)
+    if not isinstance(at, list) or not at:
+        return ((at,),)
+    if all(isinstance(point, tuple) for point in at):
+        return tuple(at)
+    is_point = bool(task.points) and not trees.is_number(task.points[0][0])
+    if not task.points:  # a function of the user: does it take a list?
+        with contextlib.suppress(Exception):
             task.value((at,))
-            yield (at,)
-        except Exception:  # a function of a number
-            yield from ((point,) for point in at)
+            is_point = True
+    return ((at,),) if is_point and not all(isinstance(part, list) for part in at) else tuple([(x,) for x in at])
 
 
-def _are_lists(at: list[Any]) -> bool:
-    return all(isinstance(part, list) for part in at)
+# -- calls -------------------------------------------------------------------------------------------------------------
 
 
-class _Calls:
-    """A user's derivative, called on copies of the points."""
+class _Calls(NamedTuple):
+    """What a derivative gave at points."""
 
-    def __init__(self, task: Task, df: Callable[..., Any]) -> None:
-        self.task, self.df = task, df
-        self.raised: dict[int, str] = {}
-        self.named: list[Named] = []  # what only calls can show
-        self.state: list[Named] = []
+    answers: list[Any]  # None where it raises
+    raised: dict[int, str]  # a sentence for each such point
+    changed: tuple[Named, ...]  # its argument, in the first of the calls that do so
+    kept: tuple[Named, ...]  # something between calls
 
-    def outputs(self) -> list[Point]:
-        """Return the points with the output of the function, or the probabilities of a loss, in place of the input."""
-        if self.task.name == "cross_entropy":
-            return [(softmax(point[0]), *point[1:]) for point in self.task.points]
-        return [(self.task.value(point), *point[1:]) for point in self.task.points]
 
-    def answers(self, points: Iterable[Point]) -> list[Any]:
-        """Return what df gives at points; None where it raises."""
-        found: list[Any] = []
-        self.raised, self.named, self.state = {}, [], []
-        points = [*points]
-        for k, point in enumerate(points):
-            own = copy.deepcopy(point)
-            found.append(self._answer(k, own))
-            if not self.named and repr([flat(x) for x in own]) != repr([flat(x) for x in point]):
-                changed = f"It changes its argument: {shown(point[0])} became {shown(own[0])}."
-                self.named.append(Named("in-place", changed, "Write the results into a new list."))
-        again = [self._answer(k, copy.deepcopy(point)) for k, point in enumerate(points[:3])]
-        both = [(one, other) for one, other in zip(found, again, strict=False) if one is not None and other is not None]
-        if any(repr(flat(one)) != repr(flat(other)) for one, other in both):
-            self.state = [Named("state", "A second call with the same numbers gives another answer: something is kept "
-                                "between calls.", "Start from zero in each call.")]  # fmt: skip
-        return found
-
-    def _answer(self, k: int, point: Point) -> Any:
+def _called(task: Task, df: Callable[..., Any], points: Sequence[Point]) -> _Calls:
+    """Call a derivative on copies of the points, and at some of them again."""
+    answers: list[Any] = []
+    raised: dict[int, str] = {}
+    changed: list[Named] = []
+    for k, point in enumerate(points):
+        own = copy.deepcopy(point)
         try:
-            arguments = point[: self._count(len(point))]
-            answer = copy.deepcopy(self.df(*arguments))
+            answers.append(_answer(task, df, own))
+        except AutogradError:
+            raise
         except (ArithmeticError, ValueError) as error:
-            self.raised[k] = f"It raises {type(error).__name__}: {error}."
-            return None
-        except (TypeError, AttributeError, LookupError) as error:
-            raise ArgumentError(
-                f"The derivative raised {type(error).__name__} at {shown(point[0])}: {error}.",
-                f"It takes the arguments of {self.task.name}, here {', '.join([shown(x, 30) for x in point])}.",
-            ) from error
-        if answer is None or isinstance(answer, str) or not [*trees.numbers(answer)]:
-            raise OperandError(f"The derivative returned {shown(answer)} at {shown(point[0])}.",
-                               "Return a number, a list or a matrix; look for a forgotten return.")  # fmt: skip
-        return answer
+            answers.append(None)
+            raised[k] = f"It raises {type(error).__name__}: {error}."
+        if repr([flat(x) for x in own]) != repr([flat(x) for x in point]):
+            said = f"It changes its argument: {shown(point[0])} became {shown(own[0])}."
+            changed.append(Named("in-place", said, "Write the results into a new list."))
+    again = [None if k in raised else _answer(task, df, copy.deepcopy(p)) for k, p in enumerate(points[:3])]
+    is_other = any(repr(flat(x)) != repr(flat(y)) for x, y in zip(answers, again, strict=False) if x is not None)
+    return _Calls(answers, raised, tuple(changed[:1]), (_STATE,) * is_other)
 
-    def _count(self, most: int) -> int:
-        """Return how many of the arguments df takes."""
-        for count in range(most, 0, -1):
-            try:
-                inspect.signature(self.df).bind(*range(count))
-                return count
-            except TypeError:
-                continue
-            except ValueError:  # some builtins have no signature
-                return most
-        return most
 
-    def judged(self, points: Iterable[Point]) -> Diagnosis:
-        """Return the diagnosis of what df gives for points, or for what stands in their place."""
-        answers = self.answers(points)
-        report = diagnose(self.task, self.task.points, answers)
-        findings = tuple([
-            replace(found, remark=self.raised[k]) if k in self.raised and found.verdict is Verdict.FAIL else found
-            for k, found in enumerate(report.findings)
-        ])  # fmt: skip
-        called = [Finding("calling it", Verdict.FAIL, None, math.nan, remark=found.sentence)
-                  for found in (*self.named, *self.state)]  # fmt: skip
-        mistakes = (*self.named, *report.mistakes, *self.state)
-        report = replace(report, findings=(*findings, *called), mistakes=mistakes)
-        return report if report.ok else replace(report, place=place_of_function(self.df))
+_STATE = Named("state", "A second call with the same numbers gives another answer: something is kept between calls.",
+               "Start from zero in each call.")  # fmt: skip
 
-    def other_reason(self, report: Diagnosis) -> Diagnosis:
-        """Return the report, with a reason that only calls can show: another argument, or another function."""
-        extra: list[Named] = []
-        given = "the probabilities a = softmax(z)" if self.task.name == "cross_entropy" else "the output"
-        try:
-            is_named = report.mistakes[:1] and report.mistakes[0].name == "output-form"
-            by_output = diagnose(self.task, self.task.points, self.answers(self.outputs()))
-            if not is_named and by_output.ok:
-                right = right_formula(self.task.name)
-                extra.append(Named("output-form", f"It is right if you pass {given}; it is judged as a function of "
-                                   "the input.", f"Compute the output first{f': {right}' if right else ''}; or pass "
-                                   'argument="output".'))  # fmt: skip
-            elif not report.mistakes:
-                extra += [mistake for mistake in by_output.mistakes if mistake.name != "input-form"]
-        except Exception:  # it was not written for such an argument
-            pass
-        if not extra and not report.mistakes and self.task.name not in TASK_NAMES:
-            extra += self._forward()
-        return replace(report, mistakes=(*extra, *[m for m in report.mistakes if not extra or m.name != extra[0].name]))
 
-    def _forward(self) -> Iterator[Named]:
-        """Yield the known function that the derivative is right for, if the user's function differs from it."""
-        points, values = self.task.points, [self.task.value(point) for point in self.task.points]
-        if not all(len(point) == 1 and trees.is_number(point[0]) for point in points):
-            return
-        answers = self.answers(points)
-        for name in RIGHT:
-            known = task_named(name)
-            if diagnose(known, points, answers).ok:
-                forward = diagnose(known, points, values, "value")
-                why = forward.mistakes[0].sentence if forward.mistakes else "Compare its values."
-                yield Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
-                            f"Correct the function {self.task.name}.")  # fmt: skip
-                return
+def _answer(task: Task, df: Callable[..., Any], point: Point) -> Any:
+    try:
+        answer = copy.deepcopy(df(*point))
+    except (TypeError, AttributeError, LookupError) as error:
+        raise ArgumentError(
+            f"The derivative raised {type(error).__name__} at {shown(point[0])}: {error}.",
+            f"It takes the arguments of {task.name}, here {', '.join([shown(x, 30) for x in point])}.",
+        ) from error
+    if answer is None or isinstance(answer, str) or not [*trees.numbers(answer)]:
+        raise OperandError(f"The derivative returned {shown(answer)} at {shown(point[0])}.",
+                           "Return a number, a list or a matrix; look for a forgotten return.")  # fmt: skip
+    return answer
+
+
+def _outputs(task: Task) -> list[Point]:
+    """Return the points with the output of the function, or the probabilities of a loss, in place of the input."""
+    by = _PROBABILITIES.get(task.name)
+    return [(by.value(p[:1]) if by else task.value(p), *p[1:]) for p in task.points]
+
+
+def _judged(task: Task, df: Callable[..., Any], points: Sequence[Point]) -> Diagnosis:
+    """Return the diagnosis of what df gives for points, or for what stands in their place."""
+    calls = _called(task, df, points)
+    report = diagnose(task, task.points, calls.answers)
+    findings = [
+        replace(found, remark=calls.raised[k]) if k in calls.raised and found.verdict is Verdict.FAIL else found
+        for k, found in enumerate(report.findings)
+    ]
+    for named in (*calls.changed, *calls.kept):
+        findings.append(Finding("calling it", Verdict.FAIL, None, math.nan, remark=named.sentence))
+    mistakes = (*calls.changed, *report.mistakes, *calls.kept)
+    report = replace(report, findings=tuple(findings), mistakes=mistakes)
+    return report if report.ok else replace(report, place=place_of_function(df))
+
+
+def _with_other_reason(task: Task, df: Callable[..., Any], report: Diagnosis) -> Diagnosis:
+    """Return the report, with a reason that only calls can show: another argument, or another function."""
+    extra: list[Named] = []
+    try:
+        by_output = diagnose(task, task.points, _called(task, df, _outputs(task)).answers)
+    except Exception:  # it was not written for such an argument
+        by_output = report
+    if by_output.ok and not any(mistake.name == "output-form" for mistake in report.mistakes[:1]):
+        by, right = _PROBABILITIES.get(task.name), right_formula(task.name)
+        given = f"the probabilities a = {by.name}(z)" if by else "the output"
+        first = f"Compute the output first{f': {right}' if right else ''}; or pass argument='output'."
+        said = f"It is right if you pass {given}; it is judged as a function of the input."
+        extra.append(Named("output-form", said, first))
+    elif not report.mistakes:
+        extra += [mistake for mistake in by_output.mistakes if mistake.name != "input-form"]
+    if not extra and not report.mistakes and task.name not in TASK_NAMES and report.verdict is Verdict.FAIL:
+        extra += _forward(task, df)
+    return replace(report, mistakes=(*extra, *[m for m in report.mistakes if not extra or m.name != extra[0].name]))
+
+
+def _forward(task: Task, df: Callable[..., Any]) -> list[Named]:
+    """Return the known function that the derivative is right for, if the user's function differs from it."""
+    values, answers = [task.value(point) for point in task.points], _called(task, df, task.points).answers
+    for name in RIGHT if all(len(point) == 1 and trees.is_number(point[0]) for point in task.points) else ():
+        known = task_named(name)
+        if diagnose(known, task.points, answers).verdict is Verdict.PASS:
+            forward = diagnose(known, task.points, values, "value")
+            why = forward.mistakes[0].sentence if forward.mistakes else "Compare its values."
+            return [Named("forward", f"It is the derivative of {name}, but your function is not {name}. {why}",
+                          f"Correct the function {task.name}.")]  # fmt: skip
+    return []
 
 
 def place_of_function(function: Callable[..., Any]) -> str:

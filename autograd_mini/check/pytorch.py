@@ -1,7 +1,7 @@
 """`from_torch` and `check_against`: a small PyTorch network as a module of this package, compared number by number.
 
-It computes what PyTorch's modules document. PyTorch computes twice: as it is, to count the digits in which both agree,
-and in float64, to tell rounding from a difference. Not here: code in other languages. Read next: `check.programs`.
+It computes what PyTorch's modules document. For the comparison, PyTorch computes in float64, so that a difference is
+none of rounding. Not here: code in other languages. Read next: `check.foreign`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from autograd_mini.program.scopes import scope
 from autograd_mini.transforms import trees
 
 _GELU = math.sqrt(2.0 / math.pi)
-_SAME = 1e-9  # relative, in float64
-_ROUNDING = 1e-13  # of terms of some size, in float64
+_SAME = 1e-9  # relative
+_ROUNDING = 1e-13  # of terms of some size
 _MOST_DIGITS, _FEW = 15.95, 3
 
 Numbers = dict[str, float]  # by names such as "output.1.0", and "gradient of 0.weight.1.0"
 
-# From a PyTorch module to a function of one number; in the next table, of a list of numbers.
+# From a PyTorch module to a function of one number; in the next tables, of a list of numbers, and a loss of one sample.
 _OF_ONE: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
     "ReLU": lambda m: functions.relu, "Tanh": lambda m: functions.tanh, "Sigmoid": lambda m: functions.sigmoid,
     "SELU": lambda m: functions.selu, "SiLU": lambda m: functions.silu, "Softsign": lambda m: functions.softsign,
@@ -63,16 +63,15 @@ def _listed(x: Any) -> Any:
 
 
 class Expanded(Module):
-    """A module of PyTorch as one of this package; calling it with one sample, a list of numbers, gives a list."""
+    """A module of PyTorch as one of this package: of one sample, a list of numbers; a loss also takes its target."""
 
     def __init__(self, title: str, function: Callable[..., Any], parts: dict[str, Any] | None = None) -> None:
         self._title, self._function, self._parts = title, function, tuple(parts or ())
         vars(self).update(parts or {})  # with PyTorch's names
 
-    def __call__(self, x: Iterable[Any]) -> list[Any]:
-        """Return the outputs for one sample."""
-        outputs: list[Any] = self._function(self, [*_listed(x)])
-        return outputs
+    def __call__(self, x: Iterable[Any], *target: Any) -> Any:
+        """Return the outputs, or the loss, for one sample."""
+        return self._function(self, [*_listed(x)], *target)
 
     def __repr__(self) -> str:
         return self._title
@@ -100,19 +99,6 @@ def _chain(chain: Expanded, numbers: list[Any]) -> list[Any]:
     return numbers
 
 
-class Loss(Expanded):
-    """A loss of one sample, or of a list of samples and a list of targets."""
-
-    def __call__(self, x: Iterable[Any], target: Any = None) -> Any:
-        """Return the loss of outputs; those of several samples are averaged, or added up if PyTorch does so."""
-        outputs, total = [*_listed(x)], vars(self)["total"]
-        if not isinstance(outputs[0], list):
-            loss = self._function(outputs, target)
-            per_number = total is functions.sum and self._function is not functions.cross_entropy
-            return loss * float(len(outputs)) if per_number else loss
-        return total([self(sample, wanted) for sample, wanted in zip(outputs, target, strict=True)])
-
-
 def torch() -> Any:
     """Import PyTorch."""
     try:
@@ -134,7 +120,7 @@ def from_torch(module: Any) -> Expanded:
 
     Returns:
         an `nn.Module` whose parameters have PyTorch's names, such as "0.weight.1.0"; call it with one sample, a list of
-        numbers. A loss takes the outputs and the target.
+        numbers. A loss takes the outputs and the target of one sample.
 
     Raises:
         MissingError: PyTorch is not installed.
@@ -155,7 +141,6 @@ def from_torch(module: Any) -> Expanded:
 def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Expanded:
     """Return a module expanded; a parameter that occurs twice is shared here too."""
     kind, title = _kind(library, module, path), str(module).partition("(\n")[0]
-    _check_settings(module, kind, path)
     if kind == "Sequential":
         parts = {name: _expanded(library, part, f"{path}{name}.", known) for name, part in module._modules.items()}
         return Expanded(title, _chain, parts)
@@ -165,7 +150,7 @@ def _expanded(library: Any, module: Any, path: str, known: dict[int, Any]) -> Ex
     if kind in _OF_LIST:
         return Expanded(title, lambda _, x: _OF_LIST[kind](x))
     if kind in _LOSSES:
-        return Loss(title, _LOSSES[kind], {"total": functions.sum if module.reduction == "sum" else functions.mean})
+        return Expanded(title, lambda _, x, target: _LOSSES[kind](x, target))
     function = _OF_ONE[kind](module)
     return Expanded(title, lambda _, x: [function(number) for number in x])
 
@@ -190,37 +175,33 @@ def _flat(name: str, numbers: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _kind(library: Any, module: Any, path: str) -> str:
-    """Return the name of PyTorch's class whose forward() a module has."""
-    for kind in type(module).__mro__:
-        known = kind.__name__ in ("Sequential", "Linear", *_OF_ONE, *_OF_LIST, *_LOSSES)
-        if known and getattr(library.nn, kind.__name__, None) is kind and type(module).forward is kind.forward:
-            return str(kind.__name__)
-    own = " with a forward() of its own" if not type(module).__module__.startswith("torch.") else ""
-    raise ArgumentError(
-        f"from_torch() cannot expand {shown(module)}{own}{_at(path)}.",
-        "Pass a Sequential of Linear, activations and softmax; help(autograd_mini.from_torch) lists them.",
-    )
-
-
-def _check_settings(module: Any, kind: str, path: str) -> None:
-    """Raise if a module does more than its expansion."""
+    """Return the name of PyTorch's class whose forward() a module has, if its expansion does all that it does."""
+    at = f" at {path[:-1]!r}" if path else ""
+    kinds: list[Any] = [
+        kind
+        for kind in type(module).__mro__
+        if kind.__name__ in ("Sequential", "Linear", *_OF_ONE, *_OF_LIST, *_LOSSES)
+    ]
+    kinds = [kind for kind in kinds if getattr(library.nn, kind.__name__, None) is kind]
+    if not kinds or type(module).forward is not kinds[0].forward:
+        own = " with a forward() of its own" if not type(module).__module__.startswith("torch.") else ""
+        raise ArgumentError(f"from_torch() cannot expand {shown(module)}{own}{at}.", "Pass a Sequential of Linear, "
+                            "activations and softmax; help(autograd_mini.from_torch) lists them.")  # fmt: skip
+    kind = str(kinds[0].__name__)
     wrong = {
-        "Dropout": kind == "Dropout" and module.training and module.p > 0.0 and "is in training mode: call eval()",
-        "dim": kind in _OF_LIST and module.dim not in (-1, 1) and "needs dim=-1: it acts on the outputs of one sample",
-        "weight": kind in _LOSSES and getattr(module, "weight", None) is not None and "has class weights",
-        "pos_weight": getattr(module, "pos_weight", None) is not None and "has pos_weight",
-        "smoothing": getattr(module, "label_smoothing", 0.0) != 0.0 and "has label_smoothing",
-        "reduction": kind in _LOSSES and module.reduction == "none" and 'has reduction="none"',
-        "hooks": bool(module._forward_hooks or module._forward_pre_hooks) and "has hooks",
-        "complex": kind == "Linear" and module.weight.is_complex() and "has complex weights",
-        "empty": kind == "Linear" and not module.weight.numel() and "has no weights yet",
+        "is in training mode: call eval()": kind == "Dropout" and module.training and module.p > 0.0,
+        "needs dim=-1: it acts on the outputs of one sample": kind in _OF_LIST and module.dim not in (-1, 1),
+        "has class weights": kind in _LOSSES and getattr(module, "weight", None) is not None,
+        "has pos_weight": getattr(module, "pos_weight", None) is not None,
+        "has label_smoothing": getattr(module, "label_smoothing", 0.0) != 0.0,
+        'needs reduction="mean"': kind in _LOSSES and module.reduction != "mean",
+        "has hooks": bool(module._forward_hooks or module._forward_pre_hooks),
+        "has complex weights": kind == "Linear" and module.weight.is_complex(),
+        "has no weights yet": kind == "Linear" and not module.weight.numel(),
     }
-    for why in filter(None, wrong.values()):
-        raise ArgumentError(f"{shown(module)}{_at(path)} {why}.", "from_torch() expands modules without that.")
-
-
-def _at(path: str) -> str:
-    return f" at {path[:-1]!r}" if path else ""
+    for why in [why for why, is_wrong in wrong.items() if is_wrong]:
+        raise ArgumentError(f"{shown(module)}{at} {why}.", "from_torch() expands modules without that.")
+    return kind
 
 
 # -- the comparison ----------------------------------------------------------------------------------------------------
@@ -242,15 +223,13 @@ class Agreement(Report):
 
     Attributes:
         rows: one per tensor: the outputs, the loss, and the gradients of input and parameters.
-        dtype: the type in which PyTorch computed.
     """
 
     rows: tuple[Row, ...] = ()
-    dtype: str = "float64"
 
     def __repr__(self) -> str:
         wide = max(len(row.name) for row in self.rows)
-        lines = [f"{self.title}: {self.verdict}", "", f"  {'':{wide}}  numbers  digits, against {self.dtype}"]
+        lines = [f"{self.title}: {self.verdict}", "", f"  {'':{wide}}  numbers  digits, in float64"]
         for row in self.rows:
             lines.append(f"  {row.name:{wide}}  {row.size:7,}  {row.digits:6.1f}{_said(row)}")
         return on_screen("\n".join(lines))
@@ -298,15 +277,13 @@ def check_against(model: Any, module: Any, inputs: Any, loss: Any = None, target
     expanded, (samples, targets) = from_torch(module), _data(inputs, loss, target)
     parameters = _paired(model, expanded)
     ours = _by_tensor(_ours(model, parameters, samples, None if loss is None else from_torch(loss), targets))
-    dtype = next((p.dtype for p in module.parameters()), torch().float64)
-    theirs = _by_tensor(_theirs(module, samples, loss, targets, dtype))
-    exact = _by_tensor(_theirs(_exact(module, parameters), samples, copy.deepcopy(loss), targets, torch().float64))
-    rows = tuple([_row(name, ours[name], theirs[name], exact[name]) for name in ours if name in theirs])
+    theirs = _by_tensor(_theirs(module, parameters, samples, loss, targets))
+    rows = tuple([_row(name, ours[name], theirs[name]) for name in ours if name in theirs])
     title = f"{str(model).partition(' of ')[0]} against PyTorch"
-    return Agreement(title, tuple([row.finding for row in rows]), rows, str(dtype).removeprefix("torch."))
+    return Agreement(title, tuple([row.finding for row in rows]), rows)
 
 
-def _data(inputs: Any, loss: Any, target: Any) -> tuple[list[list[float]], Any]:
+def _data(inputs: Any, loss: Any, target: Any) -> tuple[list[list[float]], list[Any]]:
     """Return the inputs as a list of samples; and one target for each, a class or a list of numbers."""
     listed = _listed(inputs)
     if not isinstance(listed, (list, tuple)) or not listed:
@@ -318,12 +295,11 @@ def _data(inputs: Any, loss: Any, target: Any) -> tuple[list[list[float]], Any]:
             raise OperandError(f"check_against() takes numbers as inputs, not {shown(x)}.", "Pass a list of numbers.")
     if len({*map(len, samples)}) > 1:
         raise ArgumentError("The samples have different lengths.", "Pass lists of equal length.")
-    floats = [[float(x) for x in sample] for sample in samples]
+    floats, found = [[float(x) for x in sample] for sample in samples], _listed(target)
     if loss is None:
-        return floats, None
+        return floats, []
     if target is None:
         raise ArgumentError("check_against() got a loss and no target.", "Pass target=..., one per sample.")
-    found = _listed(target)
     found = [*found] if is_many and isinstance(found, (list, tuple)) else [found]
     if len(found) != len(samples):
         raise ArgumentError(
@@ -342,12 +318,12 @@ def _paired(model: Module, expanded: Expanded) -> dict[str, Value]:
             "Compare networks of equal sizes, or pass from_torch(module).",
         )
     if own.keys() != theirs.keys():  # neuron by neuron, with the bias after the weights
-        layers: dict[str, int] = {}
+        layers = [*dict.fromkeys(_split(name)[0].rpartition(".")[0] for name in theirs)]
 
         def order(name: str) -> tuple[int, int, bool, list[int]]:
             tensor, (neuron, *others) = _split(name)
             layer, _, kind = tensor.rpartition(".")
-            return layers.setdefault(layer, len(layers)), neuron, kind == "bias", others
+            return layers.index(layer), neuron, kind == "bias", others
 
         own = dict(zip(sorted(theirs, key=order), own.values(), strict=True))
     for name, parameter in own.items():
@@ -361,7 +337,7 @@ def _paired(model: Module, expanded: Expanded) -> dict[str, Value]:
 
 
 def _ours(
-    model: Callable[..., Any], parameters: dict[str, Value], samples: list[list[float]], loss: Any, targets: Any
+    model: Callable[..., Any], parameters: dict[str, Value], samples: list[list[float]], loss: Any, targets: list[Any]
 ) -> Numbers:
     inputs = [[Value(x) for x in sample] for sample in samples]
     outputs = [[output] if is_node(output) else [*output] for output in map(model, inputs)]
@@ -369,7 +345,7 @@ def _ours(
         flat = [x for output in outputs for x in output]
         root = functions.dot(flat, [float(place) for place in range(1, len(flat) + 1)])
     else:
-        root = loss(outputs, targets)
+        root = functions.mean(list(map(loss, outputs, targets)))
     if not is_node(root):
         raise ArgumentError("The model's outputs depend on none of its inputs.", "Return what it computes from them.")
     found = {name: x.data for name, x in _flat("output", outputs)} | ({} if loss is None else {"loss": root.data})
@@ -380,25 +356,22 @@ def _ours(
     return found
 
 
-def _exact(module: Any, parameters: dict[str, Value]) -> Any:
-    """Return a copy in float64, with the numbers of the model: its own may be rounded."""
-    copied = copy.deepcopy(module).to(torch().float64)
-    for name, tensor in copied.named_parameters():
-        numbers = [parameters[key].data for key, _ in _flat(name, tensor.tolist())]
-        tensor.data = torch().tensor(numbers, dtype=tensor.dtype).reshape(tensor.shape)
-    return copied
-
-
-def _theirs(module: Any, samples: list[list[float]], loss: Any, targets: Any, dtype: Any) -> Numbers:
-    """Return PyTorch's numbers, computed in a type; they change no `.grad`."""
+def _theirs(
+    module: Any, parameters: dict[str, Value], samples: list[list[float]], loss: Any, targets: list[Any]
+) -> Numbers:
+    """Return PyTorch's numbers, in float64 and with the numbers of the model: its own may be rounded."""
     library = torch()
-    inputs = library.tensor(samples, dtype=dtype, requires_grad=True)
+    module, double = copy.deepcopy(module).to(library.float64), library.float64
+    for name, tensor in module.named_parameters():
+        numbers = [parameters[key].data for key, _ in _flat(name, tensor.tolist())]
+        tensor.data = library.tensor(numbers, dtype=double).reshape(tensor.shape)
+    inputs = library.tensor(samples, dtype=double, requires_grad=True)
     output = module(inputs)
     if loss is None:
-        root = (output.reshape(-1) * library.arange(1, output.numel() + 1, dtype=dtype)).sum()
+        root = (output.reshape(-1) * library.arange(1, output.numel() + 1, dtype=double)).sum()
     else:
         is_class = all(isinstance(target, int) for target in targets)
-        root = loss(output, library.tensor(targets, dtype=library.long if is_class else dtype))
+        root = copy.deepcopy(loss)(output, library.tensor(targets, dtype=library.long if is_class else double))
     named = {"input": inputs, **{name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}}
     slopes = library.autograd.grad(root, [*named.values()], allow_unused=True)
     found = dict(_flat("output", output.tolist())) | ({} if loss is None else {"loss": root.item()})
@@ -423,27 +396,27 @@ def _by_tensor(numbers: Numbers) -> dict[str, Numbers]:
     return found
 
 
-def _row(name: str, ours: Numbers, theirs: Numbers, exact: Numbers) -> Row:
+def _row(name: str, ours: Numbers, theirs: Numbers) -> Row:
     """Compare one tensor."""
     if ours.keys() != theirs.keys():
         finding = Finding(name.removeprefix("gradient of "), Verdict.FAIL, float(len(ours)), float(len(theirs)),
                           remark=" (numbers of elements)")  # fmt: skip
         return Row(name, len(ours), 0.0, finding)
-    largest = max((abs(x) for x in exact.values() if math.isfinite(x)), default=0.0)
-    findings = [_finding(f"{name}{place}", ours[place], theirs[place], exact[place], largest) for place in ours]
-    digits = [_digits(ours[place], theirs[place]) for place in ours]
+    largest = max((abs(x) for x in theirs.values() if math.isfinite(x)), default=0.0)
+    findings = [_finding(f"{name}{place}", mine, theirs[place], largest) for place, mine in ours.items()]
+    digits = [_digits(mine, theirs[place]) for place, mine in ours.items()]
     severe = worst(finding.verdict for finding in findings)
     _, least = min((n, k) for k, n in enumerate(digits) if findings[k].verdict is severe)
     return Row(name, len(ours), min(digits), findings[least])
 
 
-def _finding(where: str, mine: float, theirs: float, exact: float, largest: float) -> Finding:
-    difference = abs(mine - exact)
-    if mine == exact or difference <= _SAME * abs(exact):
+def _finding(where: str, mine: float, theirs: float, largest: float) -> Finding:
+    difference = abs(mine - theirs)
+    if mine == theirs or difference <= _SAME * abs(theirs):
         return Finding(where, Verdict.PASS, mine, theirs)
     if difference <= _ROUNDING * largest:
         return Finding(where, Verdict.PASS, mine, theirs, remark=", which is rounding beside the larger ones")
-    if math.isnan(mine) and math.isnan(exact):
+    if math.isnan(mine) and math.isnan(theirs):
         return Finding(where, Verdict.DOMAIN, mine, theirs, remark=": no value in both")
     if difference <= _ROUNDING:
         return Finding(where, Verdict.NOISE, mine, theirs, _ROUNDING, remark=": both are rounding, seen from 1")
@@ -452,8 +425,6 @@ def _finding(where: str, mine: float, theirs: float, exact: float, largest: floa
 
 def _digits(mine: float, theirs: float) -> float:
     """Return in how many decimal digits two numbers agree."""
-    if math.isnan(mine) or math.isnan(theirs):
-        return 0.0
     if mine == theirs:
         return _MOST_DIGITS
     relative = abs(mine - theirs) / max(abs(mine), abs(theirs))

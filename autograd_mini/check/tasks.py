@@ -5,7 +5,7 @@ a user's function, and `Task.value`, `Task.derivative`, `Task.points`. A point i
 tanh, `([1.0, 2.0],)` for softmax, `([1.0, 2.0], [0.0, 1.0])` for cross_entropy and other losses of a list and a target.
 Derivatives are by the first argument: a number for a number of a number, a list (the gradient) for a number of a list,
 a matrix (the Jacobian, `[output][input]`) for a list of a list; in general the structure of `jacobian`.
-Not here: wrong numbers. Read next: `check.formulas`.
+Not here: wrong numbers. Read next: `check.gradients`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Task:
     function: Callable[..., Any]
     points: tuple[Point, ...]
     _known: dict[str, tuple[Any, Any, list[float]]] = field(default_factory=dict, repr=False)
+    _moved: dict[tuple[str, int], Callable[[float], list[float]]] = field(default_factory=dict, repr=False)
 
     def value(self, point: Point) -> Any:
         """Return the right value: a number, or a list."""
@@ -65,7 +66,7 @@ class Task:
         return self._at(point)[2]
 
     def moved(self, point: Point, index: int) -> Callable[[float], list[float]]:
-        """Return the values as a function of one number of the first argument."""
+        """Return the values as a function of one number of the first argument; [] where there are none."""
         here = flat(point[0])
 
         def function(x: float) -> list[float]:
@@ -77,8 +78,18 @@ class Task:
 
         return function
 
+    def estimate(self, point: Point, output: int, index: int, patient: bool = False) -> Estimate:
+        """Return the slope of one output by one number of the first argument, by differences."""
+        key = _key(point), index
+        if key not in self._moved:
+            self._moved[key] = functools.cache(self.moved(point, index))
+        function = self._moved[key]
+        return differentiate(
+            lambda x: (function(x) or [math.nan] * (output + 1))[output], flat(point[0])[index], patient
+        )
+
     def _at(self, point: Point) -> tuple[Any, Any, list[float]]:
-        key = repr([*trees.numbers(point)])  # not of the point itself: NumPy writes few digits of an array
+        key = _key(point)
         if key not in self._known:
             value = _plain(self.function, point)
             try:
@@ -93,15 +104,14 @@ class Task:
         return self._known[key]
 
     def _by_differences(self, point: Point, value: Any) -> tuple[Any, list[float]]:
-        here, outputs = flat(point[0]), len(flat(value))
-        columns = [_slopes(functools.cache(self.moved(point, i)), x, outputs) for i, x in enumerate(here)]
-        rows = [trees.rebuilt(point[0], iter([column[j].slope for column in columns])) for j in range(outputs)]
-        return trees.outer(value, point[0], iter(rows)), [c[j].error for j in range(outputs) for c in columns]
+        inputs, outputs = range(len(flat(point[0]))), range(len(flat(value)))
+        found = [[self.estimate(point, j, i) for i in inputs] for j in outputs]
+        rows = [trees.rebuilt(point[0], iter([estimate.slope for estimate in row])) for row in found]
+        return trees.outer(value, point[0], iter(rows)), [estimate.error for row in found for estimate in row]
 
 
-def _slopes(function: Callable[[float], list[float]], x: float, outputs: int) -> list[Estimate]:
-    """Return the estimates for all outputs of a function, by its only number."""
-    return [differentiate(lambda x, j=j: (function(x) or [math.nan] * outputs)[j], x) for j in range(outputs)]  # type: ignore[misc]
+def _key(point: Point) -> str:
+    return repr([*trees.numbers(point)])  # not of the point itself: NumPy writes few digits of an array
 
 
 def _has_own_rules(function: Callable[..., Any], point: Point) -> bool:
@@ -147,11 +157,11 @@ _PAIRED = {
 }
 _OF_LISTS = {**dict.fromkeys(("softmax", "log_softmax", "logsumexp"), _LOGITS),
              **dict.fromkeys(("sum", "mean", "norm"), _VECTORS)}  # fmt: skip
-_WITHOUT_SLOPE = ("where", "clip", "floor", "sign")  # of three operands, or flat
-TASK_NAMES: tuple[str, ...] = tuple(dict.fromkeys([
-    *ACTIVATIONS, *FUNCTIONS,
-    *[row.name for row in TABLE.values() if row.is_public and not row.is_users and row.name not in _WITHOUT_SLOPE],
-]))  # fmt: skip
+_WITHOUT_SLOPE = ("where", "clip", "floor", "sign", "take")  # of three operands, flat, or of an index
+_PRIMITIVES = [row.name for row in TABLE.values() if row.is_public and not row.is_users]
+TASK_NAMES: tuple[str, ...] = tuple([
+    name for name in dict.fromkeys([*ACTIVATIONS, *FUNCTIONS, *_PRIMITIVES]) if name not in _WITHOUT_SLOPE
+])  # fmt: skip
 
 
 @functools.cache

@@ -16,6 +16,8 @@ from enum import StrEnum
 from autograd_mini.notation.text import number as written
 from autograd_mini.output.streams import columns, printable_lines, wrapped
 
+RIGHT, WRONG, UNKNOWN = 0, 1, 2  # exit statuses
+
 
 class Verdict(StrEnum):
     """What can be said about a derivative."""
@@ -25,6 +27,11 @@ class Verdict(StrEnum):
     NOISE = "NOISE"  # cannot tell: rounding hides the difference
     DOMAIN = "DOMAIN"  # the function has no value there
     FAIL = "FAIL"  # it is wrong
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that finds this."""
+        return {Verdict.PASS: RIGHT, Verdict.KINK: RIGHT, Verdict.FAIL: WRONG}.get(self, UNKNOWN)
 
 
 # The verdict of several numbers is the worst of them.
@@ -66,7 +73,7 @@ class Finding:
         elif self.error == math.inf:
             right = "differences show nothing but noise"
         elif self.verdict is Verdict.NOISE:
-            right = f"cannot tell: differences give {written(self.expected, 10)} ± {self.error:.0e}"
+            right = f"cannot tell it from {written(self.expected, 10)} ± {self.error:.0e}"
         else:
             right = f"{written(self.expected, 10)}" + (f" ± {self.error:.0e}" if self.error else "") + " is right"
         if self.claimed is None and math.isnan(self.expected):

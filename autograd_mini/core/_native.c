@@ -1,69 +1,63 @@
 /* The inner loop in C: what a `Value` holds, how the common operations are recorded in it, the order and the sweep.
 
    The Python text says what must happen, and runs where no compiler was; each function here names its twin there, and
-   gives the same bits. What is unusual it leaves to its twin. There is no derivative here beyond those of + - * / neg
-   and dot: for all others, C calls the rules of the table. */
+   gives the same bits. What is unusual it leaves to its twin. There is no derivative here beyond those of + - * / neg,
+   squares and dot: for all others, C calls the rules of the table. */
 
-#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
 
-#ifdef Py_GIL_DISABLED
-#error "This text relies on the interpreter's lock; Python without one runs the Python text."
-#endif
-
 /* -- a node ------------------------------------------------------------------------------------------------------- */
 
-/* A number without its box: absent (`ZERO` or None), a double, an object (`FLAT`, or a tuple with a `ZERO`), or a block
-   of doubles, one for each operand, of which those of constants mean nothing. */
-enum { ABSENT, NUMBER, OBJECT, BLOCK };
-typedef struct { Py_ssize_t count; double at[]; } Block;
-typedef union { double number; PyObject *object; Block *block; } Number;
-static const Number none = {0.0}, one = {1.0}, minus_one = {-1.0};
+/* A number without its box: absent (`ZERO` or None), a double, or an object: `FLAT`, a tuple, or the bytes of doubles,
+   one for each operand, of which those of constants mean nothing. */
+enum { ABSENT, NUMBER, OBJECT };
+typedef union { double number; PyObject *object; } Number;
+#define DOUBLES(bytes) ((double *)PyBytes_AS_STRING(bytes))
+#define COUNT(bytes) (PyBytes_GET_SIZE(bytes) / (Py_ssize_t)sizeof(double))
 
 /* The fields of `cell.SLOTS`. A walk marks the nodes that it meets with a number of its own, and never has to clear it:
    no state of a sweep is left in a node. */
 enum { LEFT, RIGHT, DATA, GRAD, NUMBERS };
 typedef struct Cell {
     PyObject_HEAD
-    PyObject *row, *left, *right, *notes; /* NULL or None */
-    Number of[NUMBERS];                   /* both partials, the data and the gradient */
+    PyObject *row, *operands[2], *notes; /* NULL or None */
+    Number of[NUMBERS];                  /* both partials, the data and the gradient */
     unsigned char kind[NUMBERS];
     unsigned int place; /* in the order of the last walk that met this node */
-    union { unsigned long long walk; struct Cell *next; } in; /* that walk; in a node to be freed, the next one */
+    union { unsigned long long walk; struct Cell *next; } in; /* that walk; in a freed node, the next one */
 } Cell;
 
-/* What `cell.adopt` tells: rows of the table, objects of Python's, operators of `cell.Cell`, each with its reflection, two more
-   twins, and the slots in which `Recording` and `Scope` keep what is needed here. */
-enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, WHERE, ZERO, TWO, RELU, RECORDING, VALUE, SCOPE, OPERATORS,
-       DOT_TWIN = OPERATORS + 2 * (NEG + 1), SUM_TWIN, SLOTS, KNOWN = SLOTS + 5 };
+/* What `cell.adopt` tells: rows of the table, objects of Python's, two twins, operators of `cell.Cell`, each with its
+   reflection, and the slots in which `Recording` and `Scope` keep what is needed here. */
+enum { ADD, SUB, MUL, DIV, POW, NEG, DOT, SUM, ZERO, TWO, RECORDING, VALUE, SCOPE, DOT_TWIN, SUM_TWIN, OPERATORS,
+       NOW_SCOPE = OPERATORS + 2 * (NEG + 1), NOW_OBSERVE, SCOPE_NAME, SCOPE_PARENT, SCOPE_SITE, KNOWN };
 static PyObject *known[KNOWN];
-static PyTypeObject *value_type; /* `Value`, the class of the nodes that are made here */
-static Py_ssize_t slots[KNOWN - SLOTS];
-enum { NOW_SCOPE, NOW_OBSERVE, SCOPE_NAME, SCOPE_PARENT, SCOPE_SITE };
+static PyTypeObject cell_type, *value_type; /* `Value` is the class of the nodes that are made here */
 
-#define SLOT(object, which) (*(PyObject **)((char *)(object) + slots[which]))
+#define SLOT(object, which) (*(PyObject **)((char *)(object) + ((PyMemberDescrObject *)known[which])->d_member->offset))
 #define CELL(x) ((Cell *)(x))
 #define IS_VALUE(x) (Py_TYPE(x) == value_type)
-#define DATA_OF(x) (CELL(x)->of[DATA].number)
 
-static void drop(Number number, int kind) {
-    if (kind == OBJECT) Py_DECREF(number.object);
-    if (kind == BLOCK) PyMem_Free(number.block);
+/* Freed nodes for the next graph: to get the memory of a large one anew from the system takes as long as all else. */
+static Cell *spare;
+static int spares;
+#define MOST_SPARES (1 << 20) /* 112 MB */
+
+static PyObject *cell_alloc(PyTypeObject *type, Py_ssize_t unused) { /* the collector does not track a `Value` */
+    Cell *node = spare;
+    if (type != value_type) return PyType_GenericAlloc(type, unused);
+    if (node) spare = node->in.next, spares--, PyObject_Init((PyObject *)node, type);
+    else if ((node = PyObject_GC_New(Cell, type)) == NULL) return NULL;
+    return memset(&node->row, 0, sizeof(Cell) - offsetof(Cell, row)), (PyObject *)node;
 }
 
-static PyTypeObject cell_type;
-static unsigned long long walks; /* through graphs, ever */
-static Cell *dying; /* nodes to be freed: a graph may be a million nodes deep, so this does not recurse */
-static int is_freeing;
-static Cell *spare; /* freed nodes for the next graph, at most 7 MB: Python would give their memory back to the system */
-static int spares;
-#define MOST_SPARES 65536
-
 static void cell_dealloc(PyObject *self) {
+    static Cell *dying; /* a graph may be a million nodes deep, so this does not recurse */
+    static int is_freeing;
     PyTypeObject *base = Py_TYPE(self);
     while (base->tp_dealloc != cell_dealloc) base = base->tp_base;
-    if (base == &cell_type) Py_INCREF(Py_TYPE(self)); /* Python takes the node's reference away itself, perhaps before */
+    if (base == &cell_type) Py_INCREF(Py_TYPE(self)); /* Python takes the node's reference away, perhaps before */
     PyObject_GC_UnTrack(self);
     CELL(self)->in.next = dying, dying = CELL(self);
     if (is_freeing) return;
@@ -71,8 +65,10 @@ static void cell_dealloc(PyObject *self) {
     for (Cell *node; (node = dying) != NULL;) {
         PyTypeObject *type = Py_TYPE(node);
         dying = node->in.next;
-        Py_XDECREF(node->left), Py_XDECREF(node->right), Py_XDECREF(node->notes), Py_XDECREF(node->row);
-        for (int i = 0; i < NUMBERS; i++) drop(node->of[i], node->kind[i]);
+        Py_XDECREF(node->operands[LEFT]), Py_XDECREF(node->operands[RIGHT]);
+        Py_XDECREF(node->notes), Py_XDECREF(node->row);
+        for (int i = 0; i < NUMBERS; i++)
+            if (node->kind[i] == OBJECT) Py_DECREF(node->of[i].object);
         if (type == value_type && spares < MOST_SPARES) node->in.next = spare, spare = node, spares++;
         else type->tp_free(node);
         Py_DECREF(type);
@@ -82,91 +78,69 @@ static void cell_dealloc(PyObject *self) {
 
 /* For a cycle through notes or what a subclass adds; to break it, the collector clears the dicts there. */
 static int cell_traverse(PyObject *self, visitproc visit, void *arg) {
-    PyObject *objects[] = {CELL(self)->row, CELL(self)->left, CELL(self)->right, CELL(self)->notes};
+    PyObject *objects[] = {CELL(self)->row, CELL(self)->operands[LEFT], CELL(self)->operands[RIGHT], CELL(self)->notes};
     for (int i = 0; i < 4; i++) Py_VISIT(objects[i]);
     for (int i = 0; i < NUMBERS; i++) Py_VISIT(CELL(self)->kind[i] == OBJECT ? CELL(self)->of[i].object : NULL);
     return 0;
 }
 
-static PyObject *get_notes(PyObject *self, void *unused) {
-    return Py_NewRef(CELL(self)->notes ? CELL(self)->notes : Py_None);
-}
-static int track(PyObject *x, void *waiting) { /* the nodes, or those in a tuple, that are not yet tracked */
-    if (PyTuple_CheckExact(x)) return Py_TYPE(x)->tp_traverse(x, track, waiting);
-    if (!IS_VALUE(x) || PyObject_GC_IsTracked(x)) return 0;
-    PyObject_GC_Track(x);
-    return CELL(x)->in.next = *(Cell **)waiting, *(Cell **)waiting = CELL(x), 0;
-}
-
-static int set_notes(PyObject *self, PyObject *notes, void *unused) {
-    Py_XSETREF(CELL(self)->notes, Py_XNewRef(notes));
-    /* A node refers to older ones alone; only its `Notes` may lead to later ones, and so into a cycle. The collector
-       tracks what has some, with all nodes behind: it sees a cycle only if it sees every part. */
-    Cell *waiting = NULL;
-    if (CELL(self)->notes == NULL || (PyObject *)Py_TYPE(notes) == known[SCOPE]) return 0;
-    if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
-    for (cell_traverse(self, track, &waiting), walks++; (self = (PyObject *)waiting) != NULL;)
-        waiting = waiting->in.next, CELL(self)->in.walk = 0, cell_traverse(self, track, &waiting);
-    return 0;
-}
-
-static int kind_of(PyObject *given, Number *number) { /* and the number, without its box */
-    *number = none;
+static int kind_of(PyObject *given, Number *number) { /* and the number, without its box; an object is borrowed */
+    number->number = 0.0;
     if (given == NULL || given == known[ZERO] || given == Py_None) return ABSENT;
     if (PyFloat_CheckExact(given)) return number->number = PyFloat_AS_DOUBLE(given), NUMBER;
-    return number->object = Py_NewRef(given), OBJECT;
+    return number->object = given, OBJECT;
+}
+
+static int set_number(PyObject *self, PyObject *given, void *which) {
+    Number *number = &CELL(self)->of[(Py_ssize_t)which];
+    unsigned char *kind = &CELL(self)->kind[(Py_ssize_t)which];
+    PyObject *before = *kind == OBJECT ? number->object : NULL;
+    if ((*kind = (unsigned char)kind_of(given, number)) == OBJECT) Py_INCREF(given);
+    return Py_XDECREF(before), 0;
 }
 
 static PyObject *get_number(PyObject *self, void *which) {
     Number number = CELL(self)->of[(Py_ssize_t)which];
     int kind = CELL(self)->kind[(Py_ssize_t)which];
+    PyObject *operands = CELL(self)->operands[LEFT], *boxes, *box;
     if (kind == NUMBER) return PyFloat_FromDouble(number.number);
-    if (kind == OBJECT) return Py_NewRef(number.object);
     if (kind == ABSENT) return Py_NewRef((Py_ssize_t)which < DATA ? known[ZERO] : Py_None);
-    PyObject *numbers = PyTuple_New(number.block->count), *box, *operands = CELL(self)->left;
-    for (Py_ssize_t i = 0; numbers && i < number.block->count; i++) {
-        int is_known = operands && PyTuple_CheckExact(operands) && i < PyTuple_GET_SIZE(operands);
-        int is_edge = !is_known || !PyFloat_CheckExact(PyTuple_GET_ITEM(operands, i));
-        if ((box = is_edge ? PyFloat_FromDouble(number.block->at[i]) : Py_NewRef(known[ZERO])) == NULL) Py_CLEAR(numbers);
-        else PyTuple_SET_ITEM(numbers, i, box);
+    int is_packed = PyBytes_CheckExact(number.object) && operands && PyTuple_CheckExact(operands);
+    if (!is_packed || PyTuple_GET_SIZE(operands) != COUNT(number.object)) return Py_NewRef(number.object);
+    boxes = PyTuple_New(COUNT(number.object));
+    for (Py_ssize_t i = 0; boxes && i < COUNT(number.object); i++) {
+        int is_edge = !PyFloat_CheckExact(PyTuple_GET_ITEM(operands, i));
+        box = is_edge ? PyFloat_FromDouble(DOUBLES(number.object)[i]) : Py_NewRef(known[ZERO]);
+        if (box == NULL) Py_CLEAR(boxes);
+        else PyTuple_SET_ITEM(boxes, i, box);
     }
-    return numbers;
+    return boxes;
 }
 
-static int set_number(PyObject *self, PyObject *given, void *which) {
-    Number before = CELL(self)->of[(Py_ssize_t)which];
-    int kind = CELL(self)->kind[(Py_ssize_t)which];
-    CELL(self)->kind[(Py_ssize_t)which] = (unsigned char)kind_of(given, &CELL(self)->of[(Py_ssize_t)which]);
-    return drop(before, kind), 0;
-}
-
-static PyGetSetDef cell_numbers[] = {
-    {"_dleft", get_number, set_number, NULL, (void *)LEFT}, {"_dright", get_number, set_number, NULL, (void *)RIGHT},
-    {"_data", get_number, set_number, NULL, (void *)DATA}, {"_grad", get_number, set_number, NULL, (void *)GRAD},
-    {"_notes", get_notes, set_notes, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
-};
-static PyMemberDef cell_objects[] = {
-    {"_row", T_OBJECT, offsetof(Cell, row), 0, NULL}, {"_left", T_OBJECT, offsetof(Cell, left), 0, NULL},
-    {"_right", T_OBJECT, offsetof(Cell, right), 0, NULL}, {NULL, 0, 0, 0, NULL},
-};
+#define NUMBER_FIELD(name, which) {name, get_number, set_number, NULL, (void *)which}
+static PyGetSetDef cell_numbers[] = {NUMBER_FIELD("_dleft", LEFT), NUMBER_FIELD("_dright", RIGHT),
+    NUMBER_FIELD("_data", DATA), NUMBER_FIELD("_grad", GRAD), {NULL, NULL, NULL, NULL, NULL}};
+#define OBJECT_FIELD(name, field) {name, T_OBJECT, offsetof(Cell, field), 0, NULL}
+static PyMemberDef cell_objects[] = {OBJECT_FIELD("_row", row), OBJECT_FIELD("_left", operands[LEFT]),
+    OBJECT_FIELD("_right", operands[RIGHT]), OBJECT_FIELD("_notes", notes), {NULL, 0, 0, 0, NULL}};
 
 /* -- recording ---------------------------------------------------------------------------------------------------- */
 
-/* A new node, which takes over the references to its operands and to what its partials hold. */
-static inline Cell *new_node(PyObject *row, double data, PyObject *left, int left_kind, Number dleft, PyObject *right,
-                             int right_kind, Number dright) {
-    Cell *node = spare; /* the collector does not track it */
-    if (node) spare = node->in.next, spares--, PyObject_Init((PyObject *)node, value_type);
-    else node = PyObject_GC_New(Cell, value_type);
-    if (node == NULL) return Py_XDECREF(left), Py_XDECREF(right), drop(dleft, left_kind), drop(dright, right_kind), NULL;
-    node->row = Py_NewRef(row), node->left = left, node->right = right, node->notes = NULL;
-    node->of[LEFT] = dleft, node->of[RIGHT] = dright, node->of[DATA].number = data;
-    node->kind[LEFT] = (unsigned char)left_kind, node->kind[RIGHT] = (unsigned char)right_kind;
-    node->kind[DATA] = NUMBER, node->kind[GRAD] = ABSENT, node->in.walk = 0;
+static inline Cell *new_node(PyObject *row, double data) {
+    Cell *node = CELL(cell_alloc(value_type, 0));
+    if (node) node->row = Py_NewRef(row), node->of[DATA].number = data, node->kind[DATA] = NUMBER;
     return node;
 }
 
-/* Put a new node into the scope of now, or into one of its own inside, and show it to the observers. */
+/* Give a new node, if there is one, an operand, which it takes over, and the partial, which counts for a `Value`. */
+static inline void attach(Cell *node, int side, PyObject *operand, double partial) {
+    if (node) node->operands[side] = operand, node->of[side].number = partial;
+    else Py_XDECREF(operand);
+    if (node && operand && IS_VALUE(operand)) node->kind[side] = NUMBER;
+    if (node && operand && PyTuple_CheckExact(operand)) PyObject_GC_UnTrack(operand); /* see `node.track` */
+}
+
+/* Put a new node, if there is one, into the scope of now, or into one of its own inside; show it to the observers. */
 static inline PyObject *recorded(Cell *node, PyObject *name) {
     PyTypeObject *scope_type = (PyTypeObject *)known[SCOPE];
     PyObject *now, *scope, *observe, *answer, *own = NULL;
@@ -179,35 +153,34 @@ static inline PyObject *recorded(Cell *node, PyObject *name) {
     } else if (scope != Py_None) node->notes = Py_NewRef(scope);
     if (observe != Py_None) {
         answer = PyObject_CallOneArg(Py_NewRef(observe), (PyObject *)node);
-        Py_DECREF(observe);
-        if (answer) Py_DECREF(answer);
-        else Py_CLEAR(node);
+        if (answer == NULL) Py_CLEAR(node);
+        Py_DECREF(observe), Py_XDECREF(answer);
     }
     return Py_DECREF(now), (PyObject *)node;
 }
 
 static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.record` */
-    Number data, dleft, dright;
-    if (n != 6) return PyErr_SetString(PyExc_TypeError, "record() takes 6 arguments"), NULL;
-    int kind = kind_of(args[1], &data), left_kind = kind_of(args[4], &dleft), right_kind = kind_of(args[5], &dright);
-    PyObject *left = Py_NewRef(args[2]), *right = Py_NewRef(args[3]);
-    Cell *node = new_node(args[0], 0.0, left, left_kind, dleft, right, right_kind, dright);
-    if (node) node->of[DATA] = data, node->kind[DATA] = (unsigned char)kind;
-    else drop(data, kind);
-    return recorded(node, NULL);
+    if (n != 6 && n != 7) return PyErr_Format(PyExc_TypeError, "record() takes 6 or 7 arguments");
+    Cell *node = new_node(args[0], 0.0);
+    if (node == NULL) return NULL;
+    attach(node, LEFT, Py_NewRef(args[2]), 0.0), attach(node, RIGHT, Py_NewRef(args[3]), 0.0);
+    set_number((PyObject *)node, args[1], (void *)DATA);
+    set_number((PyObject *)node, args[4], (void *)LEFT), set_number((PyObject *)node, args[5], (void *)RIGHT);
+    return recorded(node, n == 7 ? args[6] : NULL);
 }
 
 static PyObject *by_twin(int row, PyObject *a, PyObject *b) { /* the operator in Python */
     int is_reflected = !PyObject_TypeCheck(a, value_type) || (b && IS_VALUE(b) && !IS_VALUE(a));
-    return PyObject_CallFunctionObjArgs(known[OPERATORS + 2 * row + is_reflected], is_reflected ? b : a, is_reflected ? a : b, NULL);
+    PyObject *twin = known[OPERATORS + 2 * row + is_reflected];
+    return PyObject_CallFunctionObjArgs(twin, is_reflected ? b : a, is_reflected ? a : b, NULL);
 }
 
 static inline int number_of(PyObject *x, double *number) { /* whether it is a `Value` or a float, and no `FLAT` */
-    if (IS_VALUE(x)) return *number = DATA_OF(x), CELL(x)->kind[DATA] == NUMBER;
+    if (IS_VALUE(x)) return *number = CELL(x)->of[DATA].number, CELL(x)->kind[DATA] == NUMBER;
     return PyFloat_CheckExact(x) ? (*number = PyFloat_AS_DOUBLE(x), 1) : 0;
 }
 
-static inline PyObject *operand(PyObject *x, double *number) { /* to keep, with its number; NULL if Python must decide */
+static inline PyObject *operand(PyObject *x, double *number) { /* with its number; NULL if Python must decide */
     if (number_of(x, number)) return Py_NewRef(x);
     if (!PyLong_CheckExact(x)) return NULL;
     *number = PyLong_AsDouble(x);
@@ -216,285 +189,202 @@ static inline PyObject *operand(PyObject *x, double *number) { /* to keep, with 
 }
 
 static inline PyObject *operate(int row, PyObject *a, PyObject *b) { /* `Cell.__add__` and its relatives */
-    double x, y, data = 0.0;
-    Number dleft = one, dright = one;
-    PyObject *left = operand(a, &x), *right = left ? operand(b, &y) : NULL;
-    if (right == NULL || (row == DIV && y == 0.0)) {
+    double x, y = 0.0, data = 0.0, dleft = 1.0, dright = 1.0;
+    PyObject *left = operand(a, &x), *right = left && b ? operand(b, &y) : NULL;
+    if (left == NULL || (b && right == NULL) || (row == DIV && y == 0.0)) {
         Py_XDECREF(left), Py_XDECREF(right);
         return PyErr_Occurred() ? NULL : by_twin(row, a, b);
     }
     if (row == ADD) data = x + y;
-    if (row == SUB) data = x - y, dright = minus_one;
-    if (row == MUL) data = x * y, dleft.number = y, dright.number = x;
-    if (row == DIV) data = x / y, dleft.number = 1.0 / y, dright.number = -(data / y);
-    int left_kind = IS_VALUE(a) ? NUMBER : ABSENT, right_kind = IS_VALUE(b) ? NUMBER : ABSENT;
-    return recorded(new_node(known[row], data, left, left_kind, dleft, right, right_kind, dright), NULL);
+    if (row == SUB) data = x - y, dright = -1.0;
+    if (row == MUL) data = x * y, dleft = y, dright = x;
+    if (row == DIV) data = x / y, dleft = 1.0 / y, dright = -(data / y);
+    if (row == POW) data = x * x, dleft = 2.0 * x; /* a square */
+    if (row == NEG) data = -x, dleft = -1.0;
+    Cell *node = new_node(known[row], data);
+    attach(node, LEFT, left, dleft), attach(node, RIGHT, right, dright);
+    return recorded(node, NULL);
 }
 
 static PyObject *cell_add(PyObject *a, PyObject *b) { return operate(ADD, a, b); }
 static PyObject *cell_sub(PyObject *a, PyObject *b) { return operate(SUB, a, b); }
 static PyObject *cell_mul(PyObject *a, PyObject *b) { return operate(MUL, a, b); }
 static PyObject *cell_div(PyObject *a, PyObject *b) { return operate(DIV, a, b); }
+static PyObject *cell_neg(PyObject *a) { return operate(NEG, a, NULL); }
 
-static PyObject *cell_neg(PyObject *a) { /* `Cell.__neg__` */
-    if (!IS_VALUE(a) || CELL(a)->kind[DATA] != NUMBER) return by_twin(NEG, a, NULL);
-    return recorded(new_node(known[NEG], -DATA_OF(a), Py_NewRef(a), NUMBER, minus_one, NULL, ABSENT, none), NULL);
-}
-
-static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cell.__pow__`: a square */
+static PyObject *cell_pow(PyObject *a, PyObject *b, PyObject *modulus) { /* `Cell.__pow__` */
+    double power = PyFloat_CheckExact(b) ? PyFloat_AS_DOUBLE(b) : 0.0;
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    int is_two = (PyFloat_CheckExact(b) && PyFloat_AS_DOUBLE(b) == 2.0) || (PyLong_CheckExact(b) && PyLong_AsLong(b) == 2);
-    PyErr_Clear(); /* it is far beyond 2 */
-    if (!is_two || !IS_VALUE(a) || CELL(a)->kind[DATA] != NUMBER) return by_twin(POW, a, b);
-    double x = DATA_OF(a);
-    Number slope = {2.0 * x};
-    return recorded(new_node(known[POW], x * x, Py_NewRef(a), NUMBER, slope, Py_NewRef(known[TWO]), ABSENT, none), NULL);
+    if (PyLong_CheckExact(b)) power = (double)PyLong_AsLong(b), PyErr_Clear(); /* it is far beyond 2 */
+    return power == 2.0 && IS_VALUE(a) ? operate(POW, a, known[TWO]) : by_twin(POW, a, b);
 }
 
-static PyObject *record_relu(PyObject *module, PyObject *x) { /* `cell.record_relu`: where(x <= 0.0, 0.0, x) */
-    if (!IS_VALUE(x) || CELL(x)->kind[DATA] == ABSENT)
-        return PyErr_SetString(PyExc_TypeError, "record_relu() takes a Value"), NULL;
-    double data = CELL(x)->kind[DATA] == NUMBER ? DATA_OF(x) : 0.0;
-    int is_zero = data <= 0.0;
-    PyObject *operands = Py_BuildValue("(ddO)", (double)is_zero, 0.0, x);
-    if (operands == NULL) return NULL;
-    PyObject *taken = Py_NewRef(PyTuple_GET_ITEM(operands, is_zero ? 1 : 2));
-    return recorded(new_node(known[WHERE], is_zero ? 0.0 : data, taken, is_zero ? ABSENT : NUMBER, is_zero ? none : one,
-                             operands, ABSENT, none), known[RELU]);
+/* The rows "dot" and "sum" of three or more `Value`s and floats, with their partials in bytes. */
+static PyObject *record_many(int row, PyObject *operands) {
+    Py_ssize_t n = PyTuple_CheckExact(operands) ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : n, i;
+    PyObject *x, *partials = PyBytes_FromStringAndSize(NULL, n * (Py_ssize_t)sizeof(double));
+    if (partials == NULL) return NULL;
+    double *at = DOUBLES(partials), total = -0.0; /* adding it changes no number */
+    int is_usual = n > 2 && (row == SUM || n % 2 == 0), nodes = 0;
+    for (i = 0; is_usual && i < n; i++, nodes += IS_VALUE(x)) /* the number of each is the partial of its partner */
+        x = PyTuple_GET_ITEM(operands, i), is_usual = number_of(x, &at[i + half < n ? i + half : i + half - n]);
+    for (i = 0; i < half && is_usual; i++) total += row == DOT ? at[half + i] * at[i] : at[i];
+    for (i = 0; i < n && row == SUM; i++) at[i] = 1.0;
+    Cell *node = is_usual && nodes ? new_node(known[row], total) : NULL;
+    if (node) attach(node, LEFT, Py_NewRef(operands), 0.0), set_number((PyObject *)node, partials, (void *)LEFT);
+    Py_DECREF(partials);
+    if (is_usual && nodes) return recorded(node, NULL);
+    return PyObject_CallOneArg(known[row == DOT ? DOT_TWIN : SUM_TWIN], operands);
 }
 
-/* The rows "dot" and "sum" of a tuple of `Value`s and floats, which it takes over, with a block of partials. Anything
-   else goes to the twin. */
-static PyObject *record_many(int row, PyObject *operands, PyObject *xs, PyObject *ys) {
-    Py_ssize_t n = operands ? PyTuple_GET_SIZE(operands) : 0, half = row == DOT ? n / 2 : 0, i = 0, nodes = 0;
-    Number dleft = {.block = operands ? PyMem_Malloc(sizeof(Block) + n * sizeof(double)) : NULL}, dright = none;
-    if (dleft.block == NULL) return Py_XDECREF(operands), PyErr_NoMemory();
-    PyObject **x = &PyTuple_GET_ITEM(operands, 0);
-    double *at = dleft.block->at, total, swap; /* first the numbers, then the partials */
-    for (dleft.block->count = n; i < n && number_of(x[i], &at[i]); i++) nodes += IS_VALUE(x[i]);
-    if (nodes == 0 || i < n) {
-        Py_DECREF(operands), PyMem_Free(dleft.block);
-        return PyObject_CallFunctionObjArgs(known[row == DOT ? DOT_TWIN : SUM_TWIN], xs, ys, NULL);
-    }
-    for (total = half ? -0.0 : at[0], i = half ? 0 : 1; i < (half ? half : n); i++) /* -0.0 changes no number */
-        total += half ? at[i] * at[half + i] : at[i];
-    for (i = 0; i < half; i++) swap = at[i], at[i] = at[half + i], at[half + i] = swap;
-    for (i = 0; half == 0 && i < n; i++) at[i] = 1.0;
-    if (n > 2) return recorded(new_node(known[row], total, operands, BLOCK, dleft, NULL, ABSENT, none), NULL);
-    PyObject *left = Py_NewRef(x[0]), *right = n == 2 ? Py_NewRef(x[1]) : NULL; /* one or two stand in the pair */
-    Block *block = dleft.block;
-    dleft.number = block->at[0], dright.number = block->at[n - 1];
-    Py_DECREF(operands), PyMem_Free(block);
-    return recorded(new_node(known[row], total, left, IS_VALUE(left) ? NUMBER : ABSENT, dleft,
-                             right, right && IS_VALUE(right) ? NUMBER : ABSENT, dright), NULL);
-}
-
-#define IS_LIST(x) (PyList_CheckExact(x) || PyTuple_CheckExact(x))
-static PyObject *record_sum(PyObject *module, PyObject *xs) { /* `cell.record_sum` */
-    if (!IS_LIST(xs)) Py_RETURN_NONE;
-    return record_many(SUM, PySequence_Tuple(xs), xs, NULL);
-}
-
-static PyObject *record_dot(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `cell.record_dot` */
-    if (n != 2 || !IS_LIST(args[0]) || !IS_LIST(args[1]) || Py_SIZE(args[0]) != Py_SIZE(args[1])) Py_RETURN_NONE;
-    PyObject *xs = PySequence_Tuple(args[0]), *ys = xs ? PySequence_Tuple(args[1]) : NULL;
-    PyObject *operands = ys ? PySequence_Concat(xs, ys) : NULL;
-    Py_XDECREF(xs), Py_XDECREF(ys);
-    return record_many(DOT, operands, args[0], args[1]);
-}
+static PyObject *record_dot(PyObject *module, PyObject *xs) { return record_many(DOT, xs); } /* `cell.record_dot` */
+static PyObject *record_sum(PyObject *module, PyObject *xs) { return record_many(SUM, xs); } /* `cell.record_sum` */
 
 /* -- the order and the sweep -------------------------------------------------------------------------------------- */
 
-/* Signals are handled, and other threads run, in `rest` alone. They may walk through the same nodes and mark them, so
-   this walk then marks its nodes again. */
-typedef struct {
-    Cell **nodes, **path; /* operands before results; nodes that wait for an operand, each with its place to look next */
-    double *adjoints;
-    char *is_reached; /* whether an adjoint has arrived */
-    Py_ssize_t count, room, depth, path_room;
-    unsigned long long walk;
-} Order;
-enum { FAILED = -1, UNUSUAL, DONE };
-#define STRIDE 65536             /* nodes between two rests: a few milliseconds */
+/* From the start, operands before results; at the end, nodes that wait for an operand, each with its place to look. */
+typedef struct { Cell *node; double adjoint; int is_reached; } Entry;
+typedef struct { Entry *at; Py_ssize_t count, waiting, room; unsigned long long walk; } Order;
+enum { FAILED = -1, DONE, UNUSUAL };
+static unsigned long long walks; /* through graphs, ever */
 
-static int rest(Order *order) {
-    if (PyErr_CheckSignals() < 0) return FAILED;
-    if (order->walk == walks) return DONE;
-    order->walk = ++walks;
-    for (Py_ssize_t i = 0; i < order->depth; i++) order->path[i]->place = 0; /* what was found there is skipped */
-    for (Py_ssize_t i = 0; i < order->count; i++)
-        order->nodes[i]->in.walk = order->walk, order->nodes[i]->place = (unsigned int)i;
-    return DONE;
+static int rest(Py_ssize_t step, Order *order) { /* signals, other threads run here alone, and may mark our nodes */
+    if (step % 65536) return DONE; /* a few milliseconds */
+    return PyErr_CheckSignals() < 0 ? FAILED : order->walk == walks ? DONE : UNUSUAL;
 }
 
-static int append(Order *order, Cell ***array, Py_ssize_t *count, Py_ssize_t *room, Cell *node) {
-    if (*count == *room) {
-        Py_ssize_t more = *room ? 2 * *room : 64;
-        Cell **bigger = more <= UINT_MAX ? PyMem_Realloc(*array, more * sizeof(Cell *)) : NULL;
-        if (bigger == NULL) return PyErr_NoMemory(), FAILED;
-        *array = bigger, *room = more;
-    }
-    (*array)[(*count)++] = node;
-    return *count % STRIDE ? DONE : rest(order);
+static int make_room(Order *order) { /* for one more node */
+    Py_ssize_t room = order->room ? 2 * order->room : 64, waiting = order->waiting;
+    if (order->count + waiting < order->room) return DONE;
+    Entry *at = room <= UINT_MAX ? PyMem_Realloc(order->at, room * sizeof(Entry)) : NULL;
+    if (at == NULL) return PyErr_NoMemory(), FAILED;
+    memmove(&at[room - waiting], &at[order->room - waiting], waiting * sizeof(Entry));
+    return order->at = at, order->room = room, DONE;
 }
 
-static int enter(Order *order, Cell *node) { /* the path */
-    node->place = 0;
-    return append(order, &order->path, &order->depth, &order->path_room, node);
-}
-
-static int settle(Order *order, Cell *node) { /* in the order */
+static inline void settle(Order *order, Cell *node, double adjoint, int is_reached) {
     node->in.walk = order->walk, node->place = (unsigned int)order->count;
-    return append(order, &order->nodes, &order->count, &order->room, node);
+    order->at[order->count++] = (Entry){node, adjoint, is_reached};
 }
 
 /* Edge i of a node: the operand, with the partial; NULL if there is none, the node itself if Python must decide. */
-static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, double *partial) { /* whether there can be one */
-    PyObject *x = i ? node->right : node->left, *many;
+static inline int edge(Cell *node, Py_ssize_t i, Cell **operand, Number *partial) { /* whether there can be one */
+    PyObject *x = node->operands[LEFT];
     int kind = node->kind[LEFT];
-    if (kind < OBJECT) {
+    if (kind != OBJECT) {
         if (i > 1) return 0;
-        kind = node->kind[i], *partial = node->of[i].number;
-    } else {
-        many = node->left && PyTuple_CheckExact(node->left) ? node->left : NULL;
-        if (many && i >= PyTuple_GET_SIZE(many)) return 0;
-        x = many ? PyTuple_GET_ITEM(many, i) : NULL;
-        if (kind == BLOCK && x && i < node->of[LEFT].block->count)
-            kind = IS_VALUE(x) ? NUMBER : ABSENT, *partial = node->of[LEFT].block->at[i];
-        many = kind == OBJECT ? node->of[LEFT].object : NULL;
-        many = many && PyTuple_CheckExact(many) && i < PyTuple_GET_SIZE(many) ? PyTuple_GET_ITEM(many, i) : NULL;
-        if (many == known[ZERO]) kind = ABSENT;
-        if (many && PyFloat_CheckExact(many)) kind = NUMBER, *partial = PyFloat_AS_DOUBLE(many);
+        x = node->operands[i], kind = node->kind[i], *partial = node->of[i];
+    } else if (x && PyTuple_CheckExact(x)) {
+        PyObject *partials = node->of[LEFT].object;
+        if (i >= PyTuple_GET_SIZE(x)) return 0;
+        x = PyTuple_GET_ITEM(x, i);
+        if (PyBytes_CheckExact(partials) && i < COUNT(partials))
+            kind = IS_VALUE(x) ? NUMBER : ABSENT, partial->number = DOUBLES(partials)[i];
+        else if (PyTuple_CheckExact(partials) && i < PyTuple_GET_SIZE(partials))
+            kind = kind_of(PyTuple_GET_ITEM(partials, i), partial);
     }
     *operand = kind == ABSENT ? NULL : kind == NUMBER && x && IS_VALUE(x) ? CELL(x) : node;
     return 1;
 }
 
-static int walk_behind(Order *order, Cell *root) { /* `sweep.order_of_pairs`: depth first, one operand at a time */
-    int outcome = root->in.walk == order->walk ? DONE : enter(order, root);
-    double partial;
-    while (outcome == DONE && order->depth) {
-        Cell *node = order->path[order->depth - 1], *operand, *next = NULL;
+static int walk_behind(Order *order, Cell *next) { /* `sweep.order_of_pairs`: depth first, one operand at a time */
+    Number partial;
+    int problem = DONE;
+    Cell *node, *operand;
+    if (next->in.walk == order->walk) return DONE;
+    for (Py_ssize_t step = 1; problem == DONE && (next || order->waiting); step++) {
+        if (next && make_room(order) < 0) return FAILED;
+        if (next) next->place = 0, order->at[order->room - ++order->waiting].node = next;
+        node = order->at[order->room - order->waiting].node, next = NULL;
         while (next == NULL && edge(node, node->place++, &operand, &partial))
             if (operand && operand->in.walk != order->walk) next = operand;
-        if (next == node) outcome = UNUSUAL;
-        else if (next) outcome = enter(order, next);
-        else order->depth--, outcome = settle(order, node);
+        if (next == NULL) order->waiting--, settle(order, node, 0.0, 0);
+        problem = next == node ? UNUSUAL : rest(step, order);
     }
-    return outcome;
-}
-
-static int prepare(Order *order) {
-    PyMem_Free(order->path), order->path = NULL;
-    order->adjoints = PyMem_Malloc(order->count * sizeof(double));
-    order->is_reached = PyMem_Calloc(order->count, 1);
-    return order->adjoints && order->is_reached ? DONE : (PyErr_NoMemory(), FAILED);
+    return problem;
 }
 
 static int sweep(Order *order, Py_ssize_t end) { /* `sweep.sweep`: the chain rule, from the last node down to the end */
-    double partial;
+    Number partial;
     Cell *operand;
     for (Py_ssize_t i = order->count; i-- > end;) {
-        if (i % STRIDE == 0 && rest(order) < 0) return FAILED;
-        for (Py_ssize_t j = 0; order->is_reached[i] && edge(order->nodes[i], j, &operand, &partial); j++) {
+        Entry *from = &order->at[i], *to;
+        int problem = rest(i, order);
+        if (problem) return problem;
+        for (Py_ssize_t j = 0; from->is_reached && edge(from->node, j, &operand, &partial); j++) {
             if (operand == NULL) continue;
-            if (operand == order->nodes[i] || operand->in.walk != order->walk) return UNUSUAL;
-            double *adjoint = &order->adjoints[operand->place], contribution = order->adjoints[i] * partial;
-            *adjoint = order->is_reached[operand->place] ? *adjoint + contribution : contribution;
-            order->is_reached[operand->place] = 1;
+            if (operand == from->node || operand->in.walk != order->walk) return UNUSUAL;
+            double contribution = from->adjoint * partial.number;
+            to = &order->at[operand->place];
+            to->adjoint = to->is_reached ? to->adjoint + contribution : contribution, to->is_reached = 1;
         }
     }
     return DONE;
 }
 
-static PyObject *answer(Order *order, int outcome) { /* whether it was done */
-    PyMem_Free(order->nodes), PyMem_Free(order->path), PyMem_Free(order->adjoints), PyMem_Free(order->is_reached);
-    return outcome == FAILED ? NULL : PyBool_FromLong(outcome == DONE);
-}
-
-static PyObject *accumulate(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `sweep.accumulate` */
-    Order order = {.walk = ++walks};
-    int outcome = n == 2 && IS_VALUE(args[0]) && PyFloat_CheckExact(args[1]) ? DONE : UNUSUAL;
-    if (outcome == DONE) outcome = walk_behind(&order, CELL(args[0]));
-    if (outcome == DONE && (outcome = prepare(&order)) == DONE) {
-        order.adjoints[order.count - 1] = PyFloat_AS_DOUBLE(args[1]);
-        order.is_reached[order.count - 1] = 1;
-        outcome = sweep(&order, 0);
-    }
-    for (Py_ssize_t i = 0; outcome == DONE && i < order.count; i++) {
-        Cell *node = order.nodes[i];
+static int put(Entry *entry, PyObject *adjoints) { /* an adjoint into a dict, or into the gradient of its node */
+    Cell *node = entry->node;
+    if (adjoints == Py_None) {
         int is_leaf = node->row == NULL || node->row == Py_None;
         double before = is_leaf && node->kind[GRAD] == NUMBER ? node->of[GRAD].number : -0.0;
-        drop(node->of[GRAD], node->kind[GRAD]);
-        node->of[GRAD].number = before + order.adjoints[i], node->kind[GRAD] = NUMBER;
+        if (node->kind[GRAD] == OBJECT) Py_DECREF(node->of[GRAD].object);
+        return node->of[GRAD].number = before + entry->adjoint, node->kind[GRAD] = NUMBER, DONE;
     }
-    return answer(&order, outcome);
+    PyObject *box = entry->is_reached ? PyFloat_FromDouble(entry->adjoint) : Py_NewRef(known[ZERO]);
+    int problem = box ? PyDict_SetItem(adjoints, (PyObject *)node, box) : FAILED;
+    return Py_XDECREF(box), problem;
 }
 
-/* `sweep.order_of_pairs` without a seed, `sweep.propagate` with one: on a dict of Python's, from nodes to adjoints. */
-static PyObject *over_dict(Cell *root, PyObject *seed, PyObject *found, Py_ssize_t end) {
-    Order order = {.walk = ++walks};
+/* `sweep.propagate`; if all adjoints are `ZERO`, `sweep.order_of_pairs`; without a dict of them, `sweep.accumulate`. */
+static int derive(Order *order, PyObject *root, PyObject *seed, PyObject *adjoints, Py_ssize_t end) {
     PyObject *node, *adjoint;
-    int outcome = PyDict_CheckExact(found) && IS_VALUE(root) ? DONE : UNUSUAL;
-    for (Py_ssize_t at = 0; outcome == DONE && PyDict_Next(found, &at, &node, &adjoint);) {
-        int is_usual = IS_VALUE(node) && (adjoint == known[ZERO] || PyFloat_CheckExact(adjoint));
-        outcome = is_usual ? settle(&order, CELL(node)) : UNUSUAL;
-    }
-    Py_ssize_t i = order.count;
-    if (outcome == DONE) outcome = walk_behind(&order, root);
-    if (seed == NULL) {
-        for (; outcome == DONE && i < order.count; i++)
-            outcome = PyDict_SetItem(found, (PyObject *)order.nodes[i], known[ZERO]) < 0 ? FAILED : DONE;
-        return answer(&order, outcome);
-    }
-    if (outcome == DONE) outcome = prepare(&order);
     Number number;
-    for (Py_ssize_t at = i = 0; outcome == DONE && i < order.count && PyDict_Next(found, &at, &node, &adjoint); i++) {
-        order.is_reached[i] = kind_of(order.nodes[i] == root ? seed : adjoint, &number) == NUMBER;
-        order.adjoints[i] = number.number;
+    int problem = IS_VALUE(root) && (adjoints == Py_None || PyDict_CheckExact(adjoints)) ? DONE : UNUSUAL;
+    for (Py_ssize_t at = 0; problem == DONE && adjoints != Py_None && PyDict_Next(adjoints, &at, &node, &adjoint);) {
+        int kind = IS_VALUE(node) ? kind_of(adjoint, &number) : OBJECT;
+        problem = kind == OBJECT ? UNUSUAL : make_room(order);
+        if (problem == DONE) settle(order, CELL(node), number.number, kind == NUMBER);
     }
-    if (outcome == DONE) outcome = sweep(&order, end);
-    for (i = 0; outcome == DONE && i < order.count; i++) {
-        adjoint = order.is_reached[i] ? PyFloat_FromDouble(order.adjoints[i]) : Py_NewRef(known[ZERO]);
-        if (adjoint == NULL || PyDict_SetItem(found, (PyObject *)order.nodes[i], adjoint) < 0) outcome = FAILED;
-        Py_XDECREF(adjoint);
-    }
-    return answer(&order, outcome);
+    if (problem || (problem = walk_behind(order, CELL(root)))) return problem;
+    int kind = kind_of(seed, &number);
+    order->at[CELL(root)->place] = (Entry){CELL(root), number.number, kind == NUMBER};
+    problem = kind == OBJECT || end < 0 ? UNUSUAL : sweep(order, end);
+    for (Py_ssize_t i = 0; problem == DONE && i < order->count; i++) problem = put(&order->at[i], adjoints);
+    return problem;
 }
 
-static PyObject *order_of_pairs(PyObject *module, PyObject *const *args, Py_ssize_t n) {
-    return n == 2 ? over_dict(CELL(args[0]), NULL, args[1], 0) : PyErr_Format(PyExc_TypeError, "it takes 2 arguments");
-}
-
-static PyObject *propagate(PyObject *module, PyObject *const *args, Py_ssize_t n) {
-    if (n != 4 || !(args[1] == known[ZERO] || PyFloat_CheckExact(args[1]))) Py_RETURN_FALSE;
-    return over_dict(CELL(args[0]), args[1], args[2], PyLong_AsSsize_t(args[3]));
+static PyObject *propagate(PyObject *module, PyObject *const *args, Py_ssize_t n) { /* `sweep.propagate` */
+    Order order = {.walk = ++walks};
+    int problem = n == 4 ? derive(&order, args[0], args[1], args[2], PyLong_AsSsize_t(args[3])) : UNUSUAL;
+    PyMem_Free(order.at);
+    return problem == FAILED ? NULL : (PyErr_Clear(), PyBool_FromLong(problem == DONE)); /* the end may be no number */
 }
 
 /* -- the module --------------------------------------------------------------------------------------------------- */
 
-static PyNumberMethods cell_operators = {.nb_add = cell_add, .nb_subtract = cell_sub, .nb_multiply = cell_mul,
-    .nb_true_divide = cell_div, .nb_power = cell_pow, .nb_negative = cell_neg};
+static PyObject *adopt(PyObject *module, PyObject *objects) { /* `cell.adopt` */
+    for (int i = 0; i < KNOWN; i++) known[i] = Py_NewRef(PyTuple_GET_ITEM(objects, i));
+    value_type = (PyTypeObject *)known[VALUE];
+    value_type->tp_alloc = cell_alloc, value_type->tp_dealloc = cell_dealloc; /* Python's take as long as all else */
+    Py_RETURN_NONE;
+}
+
+static PyObject *track(PyObject *module, PyObject *part) { /* a step of `node.track` */
+    if ((IS_VALUE(part) || PyTuple_CheckExact(part)) && !PyObject_GC_IsTracked(part)) PyObject_GC_Track(part);
+    Py_RETURN_NONE;
+}
+
 static PyTypeObject cell_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "autograd_mini.core._native.Cell", .tp_basicsize = sizeof(Cell),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, .tp_dealloc = cell_dealloc,
     .tp_traverse = cell_traverse, .tp_getset = cell_numbers, .tp_members = cell_objects,
-    .tp_as_number = &cell_operators, .tp_doc = "The fields of a `Value`, and its arithmetic, as `cell.Cell`."};
+    .tp_as_number = &(PyNumberMethods){.nb_add = cell_add, .nb_subtract = cell_sub, .nb_multiply = cell_mul,
+        .nb_true_divide = cell_div, .nb_power = cell_pow, .nb_negative = cell_neg}};
 
-static PyObject *adopt(PyObject *module, PyObject *objects) { /* `cell.adopt` */
-    for (int i = 0; i < KNOWN; i++) known[i] = Py_NewRef(PyTuple_GET_ITEM(objects, i));
-    for (int i = SLOTS; i < KNOWN; i++) slots[i - SLOTS] = ((PyMemberDescrObject *)known[i])->d_member->offset;
-    value_type = (PyTypeObject *)known[VALUE];
-    value_type->tp_dealloc = cell_dealloc; /* the one for classes of Python takes as long as all else about a node */
-    Py_RETURN_NONE;
-}
-
+#define SIMPLE(name) {#name, name, METH_O, NULL}
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
-static PyMethodDef functions[] = {
-    FAST(accumulate), FAST(order_of_pairs), FAST(propagate), FAST(record), FAST(record_dot),
-    {"adopt", adopt, METH_O, NULL}, {"record_relu", record_relu, METH_O, NULL},
-    {"record_sum", record_sum, METH_O, NULL}, {NULL, NULL, 0, NULL},
-};
+static PyMethodDef functions[] = {FAST(propagate), FAST(record), SIMPLE(record_dot), SIMPLE(record_sum),
+    SIMPLE(adopt), SIMPLE(track), {NULL, NULL, 0, NULL}};
 
 static int execute(PyObject *module) {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) /* what it remembers is one interpreter's */
@@ -504,15 +394,7 @@ static int execute(PyObject *module) {
     return PyType_Ready(&cell_type) < 0 ? -1 : PyModule_AddObjectRef(module, "Cell", (PyObject *)&cell_type);
 }
 
-static PyModuleDef_Slot phases[] = {
-    {Py_mod_exec, execute},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
-#endif
-    {0, NULL},
-};
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The inner loop in C; see `autograd_mini.core.cell`.",
-    .m_methods = functions, .m_slots = phases};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_native", .m_methods = functions,
+    .m_slots = (PyModuleDef_Slot[]){{Py_mod_exec, execute}, {0, NULL}}};
 
 PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

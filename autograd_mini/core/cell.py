@@ -17,7 +17,6 @@ from autograd_mini.program.stack import Recording, Scope, context, recording
 
 _ADD, _SUB, _MUL, _DIV, _POW = TABLE["add"], TABLE["sub"], TABLE["mul"], TABLE["div"], TABLE["pow"]
 _NEG, _DOT, _SUM, _WHERE = TABLE["neg"], TABLE["dot"], TABLE["sum"], TABLE["where"]
-_LISTS = (list, tuple)
 _new = object.__new__
 
 # The fields of a node. Recording is fast because a node is one tracked object, without cycles and closures (measured:
@@ -32,11 +31,11 @@ def adopt(kind: type) -> None:
     global Value
     Value = kind
     if native is not None:
-        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot", "sum", "where")]
+        rows = [TABLE[name] for name in ("add", "sub", "mul", "div", "pow", "neg", "dot", "sum")]
         signs = [f"__{r}{sign}__" for sign in ("add", "sub", "mul", "truediv", "pow") for r in ("", "r")]
         operators = [getattr(_Text, sign, getattr(Methods, sign)) for sign in (*signs, "__neg__", "__neg__")]
         slots = [*map(vars(Recording).get, ("scope", "observe")), *map(vars(Scope).get, ("name", "parent", "site"))]
-        native.adopt((*rows, ZERO, 2.0, "relu", context, kind, Scope, *operators, *_twins, *slots))
+        native.adopt((*rows, ZERO, 2.0, context, kind, Scope, *_twins, *operators, *slots))
 
 
 def _converted(operate: Callable[[Any, Any], Any], row: Primitive, self: Any, other: object) -> Any:
@@ -53,25 +52,12 @@ class Cell:
     __slots__ = ()
     _data: float
 
-    # The four common operators are inlined: a generic call to the table takes three times as long. Sums and products of
-    # two Values, the bulk of a network, inline `record` too, which saves 4 to 8 % of a training step. A test compares
-    # all of them with the table's rules.
+    # The four common operators are inlined: a generic call to the table takes three times as long. A test compares all
+    # of them with the table's rules.
 
     def __add__(self, other: Any) -> Any:
         if type(other) is Value:
-            node = _new(Value)  # `record`, inlined
-            node._row = _ADD
-            node._data = self._data + other._data
-            node._left = self
-            node._right = other
-            node._dleft = 1.0
-            node._dright = 1.0
-            node._grad = None
-            now = recording()
-            node._notes = now.scope
-            if now.observe is not None:
-                now.observe(node)
-            return node
+            return record(_ADD, self._data + other._data, self, other, 1.0, 1.0)
         if type(other) is float:
             return record(_ADD, self._data + other, self, other, 1.0, ZERO)
         return _converted(Cell.__add__, _ADD, self, other)
@@ -97,19 +83,7 @@ class Cell:
         x = self._data
         if type(other) is Value:
             y = other._data
-            node = _new(Value)  # `record`, inlined
-            node._row = _MUL
-            node._data = x * y
-            node._left = self
-            node._right = other
-            node._dleft = y
-            node._dright = x
-            node._grad = None
-            now = recording()
-            node._notes = now.scope
-            if now.observe is not None:
-                now.observe(node)
-            return node
+            return record(_MUL, x * y, self, other, y, x)
         if type(other) is float:
             return record(_MUL, x * other, self, other, other, ZERO)
         return _converted(Cell.__mul__, _MUL, self, other)
@@ -140,8 +114,10 @@ class Cell:
         return record(_NEG, -self._data, self, None, -1.0, ZERO)
 
 
-def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any) -> Any:
-    """Make the node of one operation: its result, its operands, its local partials."""
+def record(
+    row: Primitive, data: float, left: Any, right: Any, dleft: Any, dright: Any, scope: str | None = None
+) -> Any:
+    """Make the node of one operation: its result, its operands, its local partials; perhaps in a scope of its own."""
     node = _new(Value)
     node._row = row
     node._data = data
@@ -151,7 +127,7 @@ def record(row: Primitive, data: float, left: Any, right: Any, dleft: Any, drigh
     node._dright = dright
     node._grad = None
     now = recording()
-    node._notes = now.scope
+    node._notes = now.scope if scope is None else Scope(scope, now.scope)
     if now.observe is not None:
         now.observe(node)
     return node
@@ -174,31 +150,18 @@ def record_where(condition: Any, a: Any, b: Any) -> Any:
 
 def record_relu(x: Any) -> Any:
     """`where(x <= 0.0, 0.0, x)` in a scope "relu", inlined: in many networks it makes half of the nodes."""
-    node = _new(Value)
-    node._row = _WHERE
     data = x._data
     if data <= 0.0:
-        node._data, node._left, node._right, node._dleft = 0.0, 0.0, (1.0, 0.0, x), ZERO
-    else:
-        node._data, node._left, node._right, node._dleft = data, x, (0.0, 0.0, x), 1.0
-    node._dright, node._grad = ZERO, None
-    now = recording()
-    node._notes = scope = _new(Scope)
-    scope.name, scope.parent, scope.site = "relu", now.scope, None
-    if now.observe is not None:
-        now.observe(node)
-    return node
+        return record(_WHERE, 0.0, 0.0, (1.0, 0.0, x), ZERO, ZERO, "relu")
+    return record(_WHERE, data, x, (0.0, 0.0, x), 1.0, ZERO, "relu")
 
 
-def record_dot(xs: Any, ys: Any) -> Any:
-    """The row "dot" of two lists of `Value`s alone, inlined, because every neuron is one; None for anything else."""
-    if type(xs) not in _LISTS or type(ys) not in _LISTS or len(xs) != len(ys):
-        return None
-    operands = (*xs, *ys)
+def record_dot(operands: Any) -> Any:
+    """The row "dot" of `Value`s alone, inlined, because every neuron is one; None for anything else."""
     if set(map(type, operands)) != {Value}:
         return None
     numbers = [x._data for x in operands]
-    half = len(xs)
+    half = len(operands) // 2
     lefts, rights = numbers[:half], numbers[half:]
     total = -0.0  # adding it changes no number
     for product in map(operator.mul, lefts, rights):
@@ -209,19 +172,19 @@ def record_dot(xs: Any, ys: Any) -> Any:
 
 
 def record_sum(operands: Any) -> Any:
-    """The row "sum" of a list of `Value`s alone, inlined: for a few operands, as fast as adding them one by one."""
-    if type(operands) not in _LISTS or set(map(type, operands)) != {Value}:
+    """The row "sum" of `Value`s alone, inlined: for a few operands, as fast as adding them one by one."""
+    if set(map(type, operands)) != {Value}:
         return None
     total = operands[0]._data
     for x in operands[1:]:
         total += x._data
     if len(operands) > 2:
-        return record(_SUM, total, tuple(operands), None, (1.0,) * len(operands), ZERO)
+        return record(_SUM, total, operands, None, (1.0,) * len(operands), ZERO)
     left, right = operands[0], operands[-1] if len(operands) == 2 else None
     return record(_SUM, total, left, right, 1.0, ZERO if right is None else 1.0)
 
 
 _Text, _twins = Cell, (record_dot, record_sum)  # to which C leaves what is unusual
 if native is not None:
-    SLOTS, Cell, record = (), native.Cell, native.record  # type: ignore[misc]
-    record_dot, record_relu, record_sum = native.record_dot, native.record_relu, native.record_sum
+    SLOTS, record, record_dot, record_sum = (), native.record, native.record_dot, native.record_sum
+    Cell = native.Cell  # type: ignore[misc]  # mypy expects a class to stay what it is

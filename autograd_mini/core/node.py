@@ -6,8 +6,10 @@ Read next: `core.cell`.
 
 from __future__ import annotations
 
+from gc import is_tracked
 from typing import Any, ClassVar, NamedTuple
 
+from autograd_mini.core.accelerator import native
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Primitive
 from autograd_mini.program.source import Site
@@ -161,6 +163,23 @@ class Node(Methods):
     def _note(self, **notes: Any) -> None:
         before = self._notes
         self._notes = before._replace(**notes) if isinstance(before, Notes) else Notes(before, **notes)
+        if native is not None and not notes.keys() <= {"name", "origin"}:  # these refer to no node
+            track(self)
+
+
+def track(node: Any) -> None:
+    """Show a node to the collector, with all nodes behind, where C makes them.
+
+    A node refers to older ones alone; only notes may lead to later ones, and so into a cycle. The collector sees a
+    cycle only if it sees every part.
+    """
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if not is_tracked(node):
+            for part in (node, *[held for held in (node._left, node._right) if type(held) is tuple]):
+                native.track(part)
+            waiting += [operand for operand in node.operands if type(operand) is type(node)]
 
 
 def is_relu(node: Node) -> bool:

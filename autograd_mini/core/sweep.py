@@ -30,7 +30,7 @@ def topological_order(root: Any, leaves: Iterable[Any] = (), everything: bool = 
     """
     order: Order = dict.fromkeys(leaves, ZERO)
     if root.keeps_pairs and not everything:
-        if native is None or not native.order_of_pairs(root, order):
+        if native is None or not native.propagate(root, ZERO, order, 0):
             order_of_pairs(root, order)
         return order
     kind = object if everything else Node  # a traced node may lead to a condition
@@ -128,7 +128,7 @@ def accumulate(root: Any, seed: Any) -> None:
     All are written in one call, during which no signal arrives and no other thread runs: after an interruption, no
     gradient has changed. If another thread or a signal handler has added to a leaf meanwhile, it begins again.
     """
-    if _is_unwatched() and native.accumulate(root, seed):
+    if _is_unwatched() and native.propagate(root, seed, None, 0):
         return
     found = topological_order(root)
     propagate(root, seed, found)

@@ -177,7 +177,7 @@ dot_of = row("dot", ieee.dot, lambda y, *xs: (*of.halves(xs)[1], *of.halves(xs)[
              "The sum of the products of the first half of the operands with the second.", "For each operand, its partner in the other half.", "dot_of(1.0, 2.0, 3.0, 4.0) -> 11.0", "·",
              form="products", letter="h", expansion=lambda *xs: sum_of(*[a * b for a, b in zip(*of.halves(xs), strict=True)]), **_IS_OPERATOR)
 take_of = row("take", ieee.take, of.take_rule, ((0.0, 2.0), ANY), (),
-             "The operand at an index, rounded down; nan if there is none.", "1 for the operand at the index, no edge for the others or the index.", "take_of(1.0, 5.0, 6.0) -> 6.0", kink=lambda y, index, *xs: floor(index) == index,
+             "The operand at an index, rounded down; nan if there is none.", "1 for the operand at the index, no edge for the others or the index.", "take_of(1.0, 5.0, 6.0) -> 6.0",
              expansion=of.taken, is_exact=True, **_IS_OPERATOR)
 
 # -- building blocks of rules and derivatives --------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.functions.composed import EMPTY, NOT_NUMBERS, Scalar, composition, number_of
 from autograd_mini.program.owner import transparent
 
+_LISTS = (list, tuple)
 _SOME = "xs: one or more numbers and `Value`s."
 _ONE = "A `Value` if any element is one, else a float."
 
@@ -29,12 +30,12 @@ _ONE = "A `Value` if any element is one, else a float."
 @transparent
 def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
     is_plain = type(start) is int and start == 0
-    if is_plain and (total := record_sum(xs)) is not None:
+    if is_plain and type(xs) in _LISTS and (total := record_sum((*xs,))) is not None:
         return total
     terms = elements("sum", xs)
     if not is_plain:
         terms.insert(0, start)
-    if (total := record_sum(terms)) is not None:
+    if (total := record_sum((*terms,))) is not None:
         return total
     if any(type(term) is Value or isinstance(term, (float, Unrecorded)) for term in terms):
         return sum_of(*terms)
@@ -50,7 +51,8 @@ def sum(xs: Iterable[Scalar], start: Scalar = 0) -> Scalar:
                     "ArgumentError: xs and ys differ in length.")  # fmt: skip
 @transparent
 def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
-    if (product := record_dot(xs, ys)) is not None:
+    is_plain = type(xs) in _LISTS and type(ys) in _LISTS and len(xs) == len(ys)  # type: ignore[arg-type]  # a list has one
+    if is_plain and (product := record_dot((*xs, *ys))) is not None:
         return product
     xs, ys = numbers_in("dot", xs, 0, ordered=True), numbers_in("dot", ys, 0, ordered=True)
     if len(xs) != len(ys):
@@ -63,7 +65,7 @@ def dot(xs: Iterable[Scalar], ys: Iterable[Scalar]) -> Scalar:
 @transparent
 def mean(xs: Iterable[Scalar]) -> Scalar:
     numbers = numbers_in("mean", xs)
-    total = record_sum(numbers)
+    total = record_sum((*numbers,))
     return (sum_of(*numbers) if total is None else total) / float(len(numbers))
 
 

@@ -96,9 +96,10 @@ class Neuron(Module):
         return self._activate(weighted) if self.nonlin and self._activate else weighted
 
     def _weighted(self, inputs: tuple[Any, ...]) -> Any:
-        weighted = record_dot(self.w, inputs)  # the same node, if the inputs need no checks, as in every hidden neuron
+        operands = *self.w, *inputs
+        weighted = record_dot(operands)  # the same node, if the inputs need no checks, as in every hidden neuron
         if weighted is None:
-            weighted = dot_of(*self.w, *inputs)
+            weighted = dot_of(*operands)
         return weighted if self.b is None else weighted + self.b
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check.alignment import check_trace
+from autograd_mini.check.foreign.alignment import check_trace
 from autograd_mini.cli import main
 from tests.check.conftest import README
 
@@ -228,6 +228,17 @@ def test_debug_opens_the_page_there(network, tmp_path, capsys):
     step = trace[int(first)]
     assert step.phase == "backward"
     assert trace.label(step.operand) == "s" or step.operand.data == S
+
+
+def test_a_name_that_is_not_in_the_computation_is_told(network, tmp_path, capsys):
+    """A number that nothing here is compared with was not checked: what else is right is not all that was asked."""
+    (tmp_path / "printed").write_text(f"{printed()[: printed().rindex('loss')]}q 17.5\n{printed().splitlines()[-1]}")
+    assert main(["check", network, "--csv", "printed"]) == 2
+    said = capsys.readouterr().out
+    assert "Not checked, because no number here is called so or is equal: q." in said
+    assert said.endswith("Their values agree, and 7 gradients of them too.\n")
+    (tmp_path / "printed").write_text(f"q 17.5\n{printed(s=(S, DY))}")
+    assert main(["check", network, "--csv", "printed"]) == 1
 
 
 def test_nan_is_never_right(tmp_path, monkeypatch, capsys):

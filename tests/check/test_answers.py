@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check import vectors
-from autograd_mini.check.answers import RIGHT, UNKNOWN, WRONG, Answers, Source, read
-from autograd_mini.check.programs import Limits
+from autograd_mini.check.foreign import vectors
+from autograd_mini.check.foreign.answers import Answers, Source, read
+from autograd_mini.check.foreign.programs import Limits
 from autograd_mini.check.tasks import TASK_NAMES, task_named
+from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG
 from autograd_mini.cli import main
 from tests.effort import effort
 
@@ -43,7 +44,8 @@ def lines(*columns, between=" "):
         "\n".join(f"input {x} value {v} gradient: {d}" for x, v, d in ROWS),
         "\n".join(f"x = {x}, y = {v}, dy/dx = {d}" for x, v, d in ROWS),
         "\n".join(str([x, v, d]) for x, v, d in ROWS),
-        json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in ROWS]),
+        "\n".join(json.dumps({"input": x, "value": v, "derivative": d}) for x, v, d in ROWS),
+        json.dumps([{"input": x, "value": v, "derivative": d} for x, v, d in ROWS], indent=1),
         json.dumps([{"task": "relu", "input": 1, "value": 7}, *({"x": x, "y": v, "slope": d} for x, v, d in ROWS)]),
         "task,input,value,derivative\nrelu,1,1,1\n" + "\n".join(f"tanh,{x},{v},{d}" for x, v, d in ROWS),
         lines(X, V, D).replace("-", "−"),
@@ -63,6 +65,7 @@ def test_results_alone_are_in_the_order_of_the_vectors():
         right = [getattr(TANH, quantity)(point) for point in TANH.points]
         for text in ("\n".join(map(repr, right)), " ".join(map(repr, right)), json.dumps(right)):
             found = read(text, TANH)
+            assert f"The numbers have no names; they were read as {quantity}." in str(found)
             assert getattr(found, quantity) == right
             assert found.points == [*TANH.points]
             assert found.of("derivative" if quantity == "value" else "value") == {}
@@ -184,20 +187,6 @@ def test_large_numbers_in_single_precision_and_fixed_decimals():
         assert read(text, sinh).status == status, str(read(text, sinh))
 
 
-def test_rows_with_different_numbers_of_digits():
-    """Each number is compared in its own digits, and off by one in the last of them is wrong."""
-    counts = [4, 6, 8, 10, 12, 14, 16, 5]
-    rows = [(x, f"{math.tanh(x):.{n}g}") for x, n in zip([0.5, -1, 3, 1.5, 0.1, 2, -0.3, 0.7], counts, strict=True)]
-    found = read("\n".join(f"input {x} value {word}" for x, word in rows), TANH)
-    assert found.status == RIGHT, str(found)
-    assert "Few digits were printed" in str(found)
-    for k, (_, word) in enumerate(rows[:6]):
-        changed = word[:-1] + str((int(word[-1]) + 2) % 10)
-        texts = [f"input {y} value {changed if i == k else right}" for i, (y, right) in enumerate(rows)]
-        off = abs(float(changed) / float(word) - 1.0)
-        assert read("\n".join(texts), TANH).status == (WRONG if off > 1e-8 else RIGHT), texts[k]
-
-
 def test_a_mistake_is_named_in_few_digits_too():
     """The sign is flipped, in whatever precision it is printed."""
     for spec in (".4f", ".6g", ".9g", "r"):
@@ -314,7 +303,7 @@ ASKED = (
         ("softmax", "*xs, *s", UNKNOWN, "has 6 numbers for 1.0 2.0 3.0. Print the value (3), the derivative (9)"),
         ("softmax", "*xs, *[a * ((i == j) - b) for i, a in enumerate(s) for j, b in enumerate(s)]", WRONG, "value at"),
         ("tanh", "x, t, d", UNKNOWN, "Line 1 has 3 numbers for 0.5. Print the value (1), the derivative (1), or both"),
-        ("tanh", "d, t", WRONG, "The two columns are swapped."),
+        ("tanh", "d, t", WRONG, "It is the derivative, not the value."),
         ("tanh", "nan, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.4621171573 is right"),
         ("tanh", "t, nan", WRONG, "FAIL    tanh at 0.5: nan; 0.786447733 is right"),
         ("tanh", "nan", WRONG, "FAIL    tanh at 0.5: nan"),

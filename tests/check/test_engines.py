@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import inspect
 import math
 import os
@@ -18,11 +17,11 @@ import pytest
 
 import autograd_mini as am
 import autograd_mini.micrograd
-from autograd_mini.check.child import examined, loaded, told
-from autograd_mini.check.engines import check_engine
-from autograd_mini.check.graphs import Graph, Step, graph, random_graphs, shrunk
-from autograd_mini.check.programs import Limits
-from autograd_mini.check.sweeps import WALKS, gradients, right
+from autograd_mini.check.engines.examination import check_engine
+from autograd_mini.check.engines.graphs import Graph, Step, graph, random_graphs, shrunk
+from autograd_mini.check.foreign.child import examined, told
+from autograd_mini.check.foreign.programs import Limits
+from autograd_mini.check.mistakes.sweeps import WALKS, gradients
 from tests.check import engines
 from tests.check.engines import planted
 from tests.effort import effort
@@ -278,7 +277,7 @@ def test_right_engines_pass(make):
 
 def test_right_engines_are_right_in_random_graphs(monkeypatch):
     """No false alarm in many of them, although 1 - y * y loses digits and sums cancel."""
-    monkeypatch.setattr("autograd_mini.check.engines._RANDOM", effort(300, 5000))
+    monkeypatch.setattr("autograd_mini.check.engines.examination._RANDOM", effort(300, 5000))
     report = check_engine(engines.Value)
     assert report.ok, str(report)
     assert len(report.findings) > effort(300, 5000)
@@ -318,7 +317,7 @@ def test_micrograd_hands_on_stale_gradients():
     assert (x.grad, example.theirs[0], example.right[0]) == (3, 3.0, 2.0)
     assert example.program[2:] == ("a = x + y", "b = a + y", "b.backward()", "b.backward()")
     assert example.sentence.startswith("x.grad is 3, and 2 is right. On the way back, a.grad is wrong first: 2 instead")
-    assert {remark.name for remark in report.remarks} - {"set-order"} == {"recursion-limit"}  # addresses decide
+    assert {remark.name for remark in report.remarks} == {"recursion-limit"}
     wrong = [finding for finding in report.findings if finding.verdict == "FAIL"]
     assert all(finding.where.count("backward()") == 2 for finding in wrong)
     with pytest.raises(AssertionError, match="stale-interior"):
@@ -331,7 +330,7 @@ def test_other_names_are_found():
     report = check_engine(engines.Scalar)
     assert [example.program[1] for example in report.examples] == ["a = x.log()"]
     assert report.examples[0].sentence.startswith("x.log() gives 1.0986126220013874, and 1.0986122886681098 is right")
-    assert report.mistakes[0].sentence.startswith("It computes log of x + 1e-06")
+    assert report.mistakes[0].sentence.startswith("In log: It is log(x + 1e-6)")
     assert {remark.name for remark in report.remarks} == {"missing", "recursion-limit"}
 
 
@@ -415,28 +414,6 @@ def test_what_raises_in_backward_is_no_missing_operation():
     assert check_engine(Exiting).verdict == "NOISE"
 
 
-def test_zero_grad_must_clear():
-    """If numbers have a zero_grad(), the gradient is 0 or None after it."""
-
-    class Clearing(engines.Value):
-        def zero_grad(self):
-            self.grad = None
-
-    class Forgetting(engines.Value):
-        def zero_grad(self):
-            self.gradient = 0.0
-
-    class Strict(engines.Value):
-        def zero_grad(self, nodes):
-            raise AssertionError
-
-    assert check_engine(Clearing).ok
-    assert check_engine(Strict).ok
-    report = check_engine(Forgetting)
-    assert (report.verdict, report.mistakes[0].name) == ("FAIL", "zero-grad")
-    assert "After a.zero_grad(), a.grad is 1, and 0 is right." in str(report)
-
-
 def test_backward_may_take_the_gradient():
     """`backward(gradient)` without a default gets 1.0."""
 
@@ -479,22 +456,8 @@ def test_power_has_known_mistakes_of_its_own():
         assert "x ** y is " in mistake.sentence
 
 
-def test_an_order_that_changes_from_run_to_run_is_noticed():
-    """Here the operands are shuffled, as a set does by the addresses of its members."""
-    chance = random.Random(0)
-
-    class Shuffled(engines.Value):
-        def sorted(self):
-            for node in super().sorted():
-                node.edges = tuple(chance.sample(node.edges, len(node.edges)))
-            return super().sorted()
-
-    report = check_engine(Shuffled)
-    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"set-order"})
-
-
-def test_recursion_and_paths_are_limits():
-    """A recursive sort fails on deep graphs and one along all paths on wide ones; neither makes numbers wrong."""
+def test_recursion_is_a_limit():
+    """A recursive sort fails on deep graphs, which makes no number wrong."""
 
     class Recursive(engines.Value):
         def sorted(self, found=None):
@@ -505,21 +468,8 @@ def test_recursion_and_paths_are_limits():
             found[self] = None
             return [*found]
 
-    class Paths(engines.Value):
-        def backward(self):
-            for node in self.sorted():
-                if node.edges:
-                    node.grad = 0.0
-            waiting = [(self, 1.0)]
-            while waiting:
-                node, gradient = waiting.pop()
-                node.grad += gradient
-                waiting += [(operand, gradient * local) for operand, local in node.edges]
-
     report = check_engine(Recursive)
     assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"recursion-limit"})
-    report = check_engine(Paths, seconds=0.8)
-    assert (report.ok, {remark.name for remark in report.remarks}) == (True, {"every-path"})
 
 
 def test_an_engine_that_hangs_is_interrupted():
@@ -538,7 +488,7 @@ def test_an_engine_that_hangs_is_interrupted():
 
 
 def test_an_engine_that_prints_is_not_heard(capsys):
-    """What it prints is counted and dropped."""
+    """What it prints is dropped."""
 
     class Loud(engines.Value):
         def hand(self, edge):
@@ -548,7 +498,6 @@ def test_an_engine_that_prints_is_not_heard(capsys):
     report = check_engine(Loud)
     assert report.ok
     assert capsys.readouterr().out == ""
-    assert "It printed" in str(report)
 
 
 @pytest.mark.parametrize(
@@ -587,7 +536,7 @@ def test_the_right_walk_is_that_of_this_package():
     for given in random_graphs(operations, effort(100, 2000), seed=5):
         roots = (len(given) - 1, random.Random(len(given)).randrange(len(given.leaves), len(given)), len(given) - 1)
         twice = Graph(given.leaves, given.steps, roots)
-        found, nodes = right(twice), nodes_of(twice)
+        found, nodes = gradients(twice.edges, roots), nodes_of(twice)
         for place in range(len(given.leaves)):
             assert found[place] == pytest.approx(nodes[place].grad, rel=1e-9, abs=1e-12)
 
@@ -600,8 +549,8 @@ def test_walks_are_told_apart():
             if one.mistake is not other.mistake:
                 assert any(
                     all(
-                        gradients(case, one.do, "+=", "restart", mirrored)
-                        != gradients(case, other.do, "+=", "restart", way)
+                        gradients(case.edges, walk=one.do, mirrored=mirrored)
+                        != gradients(case.edges, walk=other.do, mirrored=way)
                         for way in (False, True)
                     )
                     for case in cases
@@ -690,7 +639,7 @@ def test_the_command_says_right_and_cannot_tell(command):
         ("own.py:Value", "1 / 0\n", "because it raises ZeroDivisionError: division by zero"),
         ("own.py:Value", "raise SystemExit\n", "because it raises SystemExit"),
         ("own.py:Number", WRONG, "has no 'Number'"),
-        ("own.py", "x = 1\n", "has 0 classes with a backward()"),
+        ("own.py", "x = 1\n", "Write FILE.py:CLASS"),
         ("nothing.py:Value", "", "There is no file 'nothing.py'"),
         ("nothing_like_this:Value", "", "No module named 'nothing_like_this'"),
         ("own.py:Value", "class Value:\n    def __init__(self): pass\n", "Value(2.0) raised TypeError"),
@@ -718,26 +667,17 @@ def test_a_process_that_ignores_everything_is_killed(tmp_path):
         "while True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass\n"
     )
     result = examined(f"{file}:Value", Limits(1.0))
-    assert (result.status, result.verdict) == (2, "NOISE")
+    assert (result.verdict.status, result.verdict) == (2, "NOISE")
     assert result.text.endswith("cannot tell. It did not end within 1 s and was stopped.")
     time.sleep(1.2)
     assert not (tmp_path / "late").exists()
-
-
-def test_the_only_class_with_backward_needs_no_name(tmp_path, monkeypatch):
-    """engine.py is enough."""
-    (tmp_path / "own_engine.py").write_text(WRONG)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
-    assert loaded(str(tmp_path / "own_engine.py")).__name__ == "Value"
-    assert importlib.util.find_spec("own_engine") is not None
 
 
 def test_a_time_limit_leaves_debuggers_alone():
     """After a time limit was reached, programs can still be traced and profiled: nothing of it stays pending."""
     program = (
         "import sys\n"
-        "from autograd_mini.check.adapters import TimeoutReached, _time_limit\n"
+        "from autograd_mini.check.engines.adapters import TimeoutReached, _time_limit\n"
         "for seconds in (0.01, 30.0):\n"
         "    try:\n"
         "        with _time_limit(seconds):\n"

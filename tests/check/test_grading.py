@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check import child
+from autograd_mini.check.foreign import child
 from autograd_mini.check.grading import assignments, grade, save, written
 from autograd_mini.check.verdicts import Verdict
 from autograd_mini.cli import main

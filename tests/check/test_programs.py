@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autograd_mini.check.programs import Limits, run
+from autograd_mini.check.foreign.programs import Limits, run
 
 LATE = "It did not end within 1 s and was stopped."
 

@@ -60,15 +60,14 @@ def test_softmax_is_that_of_pytorch(name, nn):
 @peer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", [None, "CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"])
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_networks_agree(dtype, loss, reduction, nn):
+def test_networks_agree(dtype, loss, nn):
     """Outputs, loss, gradients of inputs and of every parameter, of one sample and of three."""
     import torch
 
     module = network(nn).to(getattr(torch, dtype))
     model = from_torch(module)
     one = {"CrossEntropyLoss": 2, "MSELoss": [0.5, -1.0, 2.0], "BCEWithLogitsLoss": [0.0, 1.0, 0.25], None: None}[loss]
-    criterion = getattr(nn, loss)(reduction=reduction) if loss else None
+    criterion = getattr(nn, loss)() if loss else None
     samples = [[0.3, -1.2, 2.0], [0.0, 1.0, -1.0], [5.0, -4.0, 0.1]]
     for inputs, target in (
         (samples[0], one),
@@ -77,12 +76,10 @@ def test_networks_agree(dtype, loss, reduction, nn):
     ):
         report = check_against(model, module, inputs, loss=criterion, target=target)
         assert report.ok, str(report)
-        assert report.dtype == dtype
         names = ["1.weight", "1.bias", "3.0.weight", "4.weight", "4.bias"]
         titles = ["output", *["loss"] * (loss is not None), "gradient of input", *[f"gradient of {n}" for n in names]]
         assert [row.name for row in report.rows] == titles
-        if dtype == "float64":
-            assert min(row.digits for row in report.rows) > 11
+        assert min(row.digits for row in report.rows) > 11
     assert module[1].weight.grad is None
     assert all(parameter.grad == 0.0 for parameter in model.parameters())
 
@@ -219,7 +216,7 @@ def test_what_cannot_be_expanded_is_named(nn):
         (nn.CrossEntropyLoss(weight=torch.ones(2)), "has class weights"),
         (nn.CrossEntropyLoss(label_smoothing=0.1), "has label_smoothing"),
         (nn.BCEWithLogitsLoss(pos_weight=torch.ones(2)), "has pos_weight"),
-        (nn.MSELoss(reduction="none"), "has reduction"),
+        (nn.MSELoss(reduction="sum"), "needs reduction"),
         (hooked, "has hooks"),
     ):
         with pytest.raises(am.ArgumentError, match=what):

@@ -13,9 +13,10 @@ import sys
 import pytest
 
 import autograd_mini as am
-from autograd_mini.check import vectors
-from autograd_mini.check.answers import RIGHT, read
+from autograd_mini.check.foreign import vectors
+from autograd_mini.check.foreign.answers import read
 from autograd_mini.check.tasks import flat, task_named
+from autograd_mini.check.verdicts import RIGHT
 from autograd_mini.cli import main
 from tests.check.conftest import FAST, GCC, JAVAC, needed
 from tests.effort import effort

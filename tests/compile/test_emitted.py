@@ -134,11 +134,10 @@ def near(got, expected):
     )
 
 
-def list_program(rng, n):
-    """A function of two lists of n numbers and one number, with C8 operations."""
+def list_program(rng, n, kinds="abcdefghij"):
+    """A function of two lists of n numbers and one number; the first ten kinds of steps have C8 operations only."""
     steps = [
-        (rng.choice("abcdefgh"), rng.randrange(9), rng.randrange(9), rng.randrange(9))
-        for _ in range(rng.randrange(1, 6))
+        (rng.choice(kinds), rng.randrange(9), rng.randrange(9), rng.randrange(9)) for _ in range(rng.randrange(1, 6))
     ]
 
     def f(x, y, c):
@@ -160,6 +159,18 @@ def list_program(rng, n):
                     scalars.append(am.maximum(*u))
                 case "g":
                     scalars.append(sum(u[::-1]) * u[i % n])
+                case "i":
+                    lists.append([a * u[j % n] for a in v])
+                case "j":
+                    lists.append([u[j % n] * a - u[k % n] for a in u])
+                case "k":
+                    lists.append(am.softmax(u))
+                case "l":
+                    scalars.append(am.logsumexp(v))
+                case "m":
+                    lists.append([am.tanh(a) * s for a in u])
+                case "n":
+                    scalars.append(am.cross_entropy(u, [abs(b) for b in v]))
                 case "h":
                     lists.append([a * float(m) - b / (s * s + 1.0) for m, (a, b) in enumerate(zip(u, v, strict=True))])
         return am.sum(lists[-1]) + scalars[-1] * c
@@ -207,7 +218,7 @@ def test_loops_keep_bits(seed):
     """Whatever becomes a loop, every bit is that of the tape."""
     rng = random.Random(seed)
     n = rng.choice([1, 2, 3, 4, 7])
-    f = list_program(rng, n)
+    f = list_program(rng, n, "abcdefghijklmn")
     code = emit(f, [1.0] * n, [0.5] * n, 2.0, derivative=rng.choice(["gradient"] * 4 + ["hessian"] * (n < 4)))
     run, function = Program(code.tape), code.function
     for _ in range(5):

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.core import cell, sweep
+from autograd_mini.core import cell, node, sweep
 from autograd_mini.core.methods import Methods
 from tests.core import twin
 from tests.effort import effort
@@ -74,18 +74,18 @@ def test_large_graphs_have_the_same_bits(other, task):
 
 # Functions of the C text that only C needs: memory, boxes, and steps that Python's statements do.
 MACHINERY = {
-    "PyInit__native", "adopt", "answer", "append", "by_twin", "cell_dealloc", "cell_traverse", "drop", "edge", "enter",
-    "execute", "get_notes", "get_number", "kind_of", "new_node", "number_of", "operand", "over_dict", "prepare",
-    "record_many", "recorded", "rest", "set_notes", "set_number", "settle", "track",
+    "PyInit__native", "adopt", "attach", "by_twin", "cell_alloc", "cell_dealloc", "cell_traverse", "edge", "execute",
+    "get_number", "kind_of", "make_room", "new_node", "number_of", "operand", "put", "record_many", "recorded", "rest",
+    "set_number", "settle",
 }  # fmt: skip
 DEFINITION = re.compile(r"^(?:static )?(?:inline )?[\w ]+?\*{0,2}(\w+)\(([^;{]*)\) \{(.*)$", re.MULTILINE)
-TWINS = {"cell": cell, "sweep": sweep}
+TWINS = {"cell": cell, "node": node, "sweep": sweep}
 
 
 def partner(name):
     """What `cell.Cell.__add__`, `Cell.__add__` or `sweep.sweep` names in the Python text."""
     first, _, rest = name.partition(".")
-    found = {"cell": cell, "sweep": sweep, "Cell": cell._Text}[first]
+    found = {**TWINS, "Cell": cell._Text}[first]
     for part in filter(None, rest.split(".")):
         found = cell._Text if part == "Cell" else getattr(found, part)
     return found
@@ -96,12 +96,12 @@ def test_each_c_function_names_its_twin():
     text = SOURCE.read_text(encoding="utf-8")
     named = {}
     for name, _, behind in DEFINITION.findall(text):
-        named[name] = re.findall(r"`((?:cell|sweep|Cell)\.[\w.]+)`", behind)
+        named[name] = re.findall(r"`((?:cell|node|sweep|Cell)\.[\w.]+)`", behind)
     assert len(named) > 25, "the pattern finds the functions"
-    above = {"operate", "order_of_pairs", "propagate"}  # their comment names several, or stands above
-    operators = {f"cell_{name}" for name in ("add", "sub", "mul", "div")}  # they call `operate`
+    above = {"derive", "operate"}  # their comment names several, or stands above
+    operators = {f"cell_{name}" for name in ("add", "sub", "mul", "div", "neg")}  # they call `operate`
     assert {name for name, twins in named.items() if not twins} - above - operators <= MACHINERY
-    mentioned = re.findall(r"`((?:cell|sweep|Cell)\.\w[\w.]*)`", text)
+    mentioned = re.findall(r"`((?:cell|node|sweep|Cell)\.\w[\w.]*)`", text)
     assert len(mentioned) > 10
     for name in mentioned:
         assert partner(name) is not None, name
@@ -111,17 +111,8 @@ def test_each_function_of_the_module_has_a_twin():
     """What the C module offers has the name of a function of `cell` or `sweep`, and as many parameters."""
     native = importlib.import_module("autograd_mini.core._native")
     own = {name for name, thing in vars(native).items() if inspect.isbuiltin(thing)}
-    texts = {**vars(sweep), **vars(cell)} | {twin.__name__: twin for twin in cell._twins}
-    assert own == {
-        "accumulate",
-        "adopt",
-        "order_of_pairs",
-        "propagate",
-        "record",
-        "record_dot",
-        "record_relu",
-        "record_sum",
-    }
+    texts = {**vars(sweep), **vars(node), **vars(cell)}
+    assert own == {"adopt", "propagate", "record", "record_dot", "record_sum", "track"}
     assert {name for name in own if callable(texts.get(name))} == own
     for wrong in (0, 1, 7):  # they refuse what the twin would refuse, and crash at nothing
         for name in own - {"adopt"}:

@@ -156,7 +156,7 @@ def emit(
         raise OperandError(f"emit() takes a function, not {shown(f)}.", "Write emit(f, x), not emit(f(x)).")
     if not example:
         raise ArgumentError("emit() needs an example of the arguments.", "Write emit(f, 1.0), or emit(f, [0.0, 0.0]).")
-    title = _identifier(name or _plain(getattr(f, "__name__", "f")), dialect.language)
+    title = _identifier(dialect.language.title(name or _plain(getattr(f, "__name__", "f"))), dialect.language)
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
     arguments = _Arguments(f, example, dialect.language, title, positions)
     with tracing(sys._getframe()) as builder:

@@ -177,7 +177,12 @@ class Plan:
         """Groups of statements, each a loop or a single statement."""
         named = [u for x, u in self._units.items() if not self._is_given(x) and x not in self.inlined]
         units: list[Unit] = [*sorted(named, key=_position), *self._results]
-        self._waits = {id(u): dict(self._needs(u)) for u in units}
+        self._waits: dict[int, dict[Thing, str]] = {id(u): {} for u in units}
+        for unit in units:
+            waits = self._waits[id(unit)]
+            for x, mode in self._needs(unit):
+                if waits.get(x, EACH) == EACH:  # what is read in both ways must be complete
+                    waits[x] = mode
         places = {id(u): i for i, u in enumerate(units)}
         missing = {id(u): len(self._waits[id(u)]) for u in units}
         waiting: dict[Thing, list[Unit]] = {}
@@ -219,17 +224,22 @@ class Plan:
 
     def _sunk(self, groups: list[list[Unit]]) -> list[list[Unit]]:
         """Move what only one later loop reads into it, where it needs no array of its own."""
-        for here, group in reversed([*enumerate(groups)]):
-            for unit in [u for u in group[::-1] if isinstance(u, Vector) and length_of(group[0]) is not None]:
-                readers = [i for i, g in enumerate(groups) for u in g for x, mode in self._needs(u) if x is unit]
-                modes = {mode for g in groups for u in g for x, mode in self._needs(u) if x is unit}
-                later = {*readers}
-                inputs = [x for x, mode in self._needs(unit) if mode == EACH and x in group]
-                if modes == {EACH} and len(later) == 1 and here not in later and not inputs and len(group) > 1:
-                    target = groups[later.pop()]
-                    if length_of(target[0]) == len(unit):
-                        group.remove(unit)
-                        target.insert(0, unit)
+        home = {id(unit): group for group in groups for unit in group}
+        readers: dict[Thing, list[tuple[Unit, str]]] = {}
+        for group in groups:
+            for unit in group:
+                for x, mode in self._waits[id(unit)].items():
+                    readers.setdefault(x, []).append((unit, mode))
+        for group in reversed(groups):
+            for unit in [u for u in group[::-1] if isinstance(u, Vector) and len(group) > 1]:
+                found = readers.get(unit, [])
+                target = home[id(found[0][0])] if found else group
+                is_free = all(mode == EACH and home[id(reader)] is target for reader, mode in found)
+                inputs = [x for x, mode in self._waits[id(unit)].items() if mode == EACH and x in group]
+                if is_free and target is not group and not inputs and length_of(target[0]) == len(unit):
+                    group.remove(unit)
+                    target.insert(0, unit)
+                    home[id(unit)] = target
         return groups
 
     def _arrays(self) -> set[Vector]:

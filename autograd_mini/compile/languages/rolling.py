@@ -191,12 +191,17 @@ def with_sums(tape: Tape) -> Tape:
     uses = Counter(x for _, operands, _ in tape.instructions for x in operands)
     uses.update(tape.outputs)
     terms: dict[int, tuple[int, ...]] = {}
+    chains: set[int] = set()
     for register, (op, operands, _) in enumerate(tape.instructions):
         if op in ("add", "sum") and len(operands) > 1:
             first, *rest = operands
             if first not in terms and op == "add" and rest[0] in terms and uses[rest[0]] == 1:
                 first, rest = rest[0], [first]  # the order of two operands does not matter, that of three does
-            terms[register] = (*terms.get(first, (first,)), *rest) if uses[first] == 1 else (first, *rest)
+            are_alike = any(tape.instructions[x][0] == "add" for x in rest)  # so the first may be an element, too
+            is_chain = uses[first] == 1 and first in terms and (first in chains or not are_alike)
+            terms[register] = (*terms[first], *rest) if is_chain else (first, *rest)
+            if is_chain or are_alike:
+                chains.add(register)
     instructions = [
         ("sum", terms[i], None) if len(terms.get(i, ())) > 2 else one for i, one in enumerate(tape.instructions)
     ]

@@ -68,7 +68,7 @@ class Contents:
         self.plots: dict[object, str] = {}
         self.calls: list[Call] = []
         self.shots = [first]
-        self._left = _MOST_BOXES
+        self._remaining = _MOST_BOXES
         if self.single:
             self.calls = [call for call in trace.calls.values() if first.is_closed(call)]
             self.shots += self._opened(graph, first)
@@ -108,8 +108,8 @@ class Contents:
             yield Shot(f"fold-{_key(call, used)}", title, self.trace, boxes, folds=call)
 
     def _has_room(self, boxes: Boxes) -> bool:
-        self._left -= len(boxes.boxes)
-        return self._left >= 0
+        self._remaining -= len(boxes.boxes)
+        return self._remaining >= 0
 
     @property
     def html(self) -> str:

@@ -1,7 +1,7 @@
 """Formulas as people write them: the right derivative of each function, and how its value and derivative are misread.
 
 Each is a text, which reports quote, and which is evaluated to find out who wrote what: `x` is the input, `a` the
-output. Not here: mistakes that fit every function (`mistakes`). Read next: `check.mistakes`.
+output. Not here: mistakes that fit every function (`mistakes`). Read next: `check.mistakes.rows`.
 """
 
 from __future__ import annotations
@@ -102,14 +102,16 @@ WRONG_VALUES: dict[str, dict[str, str]] = {  # what is written instead, and why 
     "relu": {"abs(x)": "the absolute value instead of the positive part",
              "x if x < 0 else 0.0*x": "the negative part instead of the positive one"},
     "elu": {"exp(x) - 1": "the case x > 0 is missing"},
-    "log": {"log10(x)": "the logarithm to base 10", "log2(x)": "the logarithm to base 2"},
+    "log": {**{f"log(x + {e})": "finite at 0, and wrong everywhere else" for e in ("1e-6", "1e-8", "1e-10", "1e-12")},
+            "log10(x)": "the logarithm to base 10", "log2(x)": "the logarithm to base 2"},
     **{name: {f"{name}(x*pi/180)": "degrees instead of radians"} for name in ("sin", "cos", "tan")},
 }
 WRONG_SLOPES: dict[str, dict[str, str]] = {
     "tanh": {"1/a - a": "1/a - a is not 1 - a*a", "1 - a": "the square is missing",
              "1 + a*a": "plus instead of minus", "1/cosh(x)": "the square is missing",
              "(1 - a)*(1 - a)": "(1 - a)*(1 + a) is 1 - a*a, (1 - a)**2 is not"},
-    "sigmoid": {"1 - a": "the factor a is missing", "a*(1 + a)": "plus instead of minus",
+    "sigmoid": {"a*1 - a": "precedence: without parentheses only 1 is multiplied",
+                "1 - a": "the factor a is missing", "a*(1 + a)": "plus instead of minus",
                 "a*a": "a*(1 - a) is not a*a", "a - 1": "the factor -a is missing",
                 "exp(-x)/(1 + exp(-x))": "the denominator must be squared"},
     "softplus": {"1/1 + exp(-x)": _PRECEDENCE, "sigmoid(-x)": "the sign of x is flipped"},

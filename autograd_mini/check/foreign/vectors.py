@@ -1,7 +1,7 @@
 """Test vectors: inputs that expose mistakes, with the right values and derivatives, as data or as a ready test.
 
 The tests are programs in Java, C, JavaScript and Python, made from `templates/`. Not here: the inputs themselves
-(`tasks`), and the diagnosis of what a test prints. Read next: `check.alignment`.
+(`tasks`), and the diagnosis of what a test prints. Read next: `check.foreign.alignment`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
         for point in task.points:
             parts = task.name, "|".join(map(one_line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
             lines.append(f'        "{";".join(parts)}",')
-    text = (resources("autograd_mini.check") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
+    text = (resources("autograd_mini.check.foreign") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
     for key, replacement in {
         "TASKS": ", ".join(task.name for task in tasks),
         "TASK": tasks[0].name,

@@ -1,7 +1,7 @@
 """An engine of your own as this package uses it: how it makes a number, and where it keeps number and gradient.
 
 The names are found by trying: `data` and `grad` as in micrograd, `derivative` as in minitorch, arrays as in TinyTorch.
-Not here: what the engine is asked to compute (`engines`). Read next: `check.engines`.
+Not here: what the engine is asked to compute (`engines`). Read next: `check.engines.examination`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import inspect
-import io
-import re
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autograd_mini.check.graphs import Graph
-from autograd_mini.check.trials import Trial, told
+from autograd_mini.check.engines.graphs import Graph
+from autograd_mini.check.engines.trials import Trial, told
 from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import as_number
 from autograd_mini.errors import ArgumentError, OperandError, shown
@@ -29,8 +28,6 @@ _PARTS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {  # wha
     "gradient": ("grad or derivative", ("grad", "derivative", "gradient", "_grad", "adjoint"),
                  lambda found: not callable(found)),
 }  # fmt: skip
-_LABELS = ("_op", "op", "operation", "_operation")
-_MOST_PARTS = 50  # computed nodes of one operation
 ROUNDING, ROUNDING_32 = 1e-9, 2e-5  # relative, of float64 and float32
 
 
@@ -50,17 +47,19 @@ class Engine:
                 f"check_engine() takes a class, not {shown(make)}.", "Pass the class itself: check_engine(Value)."
             )
         self.name = getattr(make, "__name__", type(make).__name__)
-        self.seconds, self.printed, self.tolerance, self._make = seconds, _Sink(), ROUNDING, make
+        self.seconds, self.tolerance, self._make = seconds, ROUNDING, make
         self._settings = {"requires_grad": True} if "requires_grad" in _parameters(make) else {}
         try:
-            with self._watched():
+            with _borne(seconds):
                 sample = self._leaf(2.0)
         except _RAISED as error:
             raise ArgumentError(
                 f"{self.name}(2.0) raised {told(error)}.", "Pass a class, or a function, that takes one number."
             ) from error
         self._number, self.backward, self.gradient = (self._name_of(part, sample) for part in _PARTS)
-        self._seed = (1.0,) * _required(getattr(sample, self.backward))  # as in backward(gradient)
+        given = _parameters(getattr(sample, self.backward)).values()
+        required = [p for p in given if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
+        self._seed = (1.0,) * len(required)  # as in backward(gradient)
 
     def _name_of(self, part: str, sample: Any) -> str:
         usual, names, fits = _PARTS[part]
@@ -77,7 +76,7 @@ class Engine:
         nodes: list[Any] = []
         error: BaseException | None = None
         try:
-            with self._watched():
+            with _borne(self.seconds):
                 nodes += [self._leaf(number) for number in graph.leaves]
                 graph.extend(nodes)
                 for root in graph.roots:
@@ -89,53 +88,13 @@ class Engine:
             numbers, gradients = ([_read(node, name) for node in nodes] for name in (self._number, self.gradient))
         for place in range(min(len(graph.leaves), len(nodes))):  # a leaf that nothing arrives at may have None
             gradients[place] = gradients[place] or 0.0
-        return Trial(graph, self.tolerance, nodes, numbers, gradients, error, (self._number, self.gradient))
-
-    def parts(self, root: Any) -> tuple[str, list[str]] | None:
-        """Return how the engine labels the operation of a root, and those of the computed nodes behind it.
-
-        Labels are "" where it has none; None if it shows no operands.
-        """
-        found: dict[int, Any] = {}
-        waiting = [root]
-        while waiting and len(found) < _MOST_PARTS:
-            node = waiting.pop()
-            operands = self._operands(node)
-            if operands and id(node) not in found:
-                found[id(node)] = node
-                waiting += operands
-        labels = [_label(node) for node in found.values()]
-        return (labels[0], labels[1:]) if labels else None
-
-    def _operands(self, node: Any) -> list[Any]:
-        """Return the engine's objects that a node holds in its attributes, tuples and sets among them."""
-        names = {*getattr(node, "__dict__", ()), *[n for kind in type(node).__mro__ for n in _slots(kind)]}
-        held = [getattr(node, name, None) for name in sorted(names - {self._number, self.gradient})]
-        for _ in range(3):  # such as ((operand, local derivative), …)
-            held = [y for x in held for y in (x if isinstance(x, (tuple, list, set, frozenset)) else (x,))]
-        return [x for x in held if type(x) is type(node) and x is not node]
-
-    def cleared(self, node: Any) -> float | None:
-        """Call the zero_grad() of a node, and return the gradient that is left; None if it raises."""
-        try:
-            with self._watched():
-                node.zero_grad()
-        except _RAISED:
-            return None
-        return _read(node, self.gradient)
+        return Trial(graph, self.tolerance, numbers, gradients, error, (self._number, self.gradient))
 
     def _leaf(self, number: float) -> Any:
         node = self._make(number, **self._settings)
         if callable(require := getattr(node, "requires_grad_", None)):
             require(True)
         return node
-
-    @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Bear an engine that prints, warns, or takes for ever."""
-        with warnings.catch_warnings(), contextlib.redirect_stdout(self.printed), _time_limit(self.seconds):
-            warnings.simplefilter("ignore")
-            yield
 
 
 def number_in(thing: Any) -> float | None:
@@ -158,17 +117,6 @@ def _read(node: Any, name: str) -> float | None:
         return None
 
 
-def _slots(kind: type) -> tuple[str, ...]:
-    slots = kind.__dict__.get("__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
-
-
-def _label(node: Any) -> str:
-    """Return what a node calls its operation, without an exponent: "**" for micrograd's "**-1"."""
-    found = next((x for name in _LABELS if isinstance(x := getattr(node, name, None), str)), "")
-    return re.sub(r"-?\d[-+.e\d]*$", "", found)
-
-
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         return dict(inspect.signature(function).parameters)
@@ -176,18 +124,17 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return {}
 
 
-def _required(function: Callable[..., Any]) -> int:
-    return sum(p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD for p in _parameters(function).values())
-
-
-class _Sink(io.TextIOBase):
-    """Standard output that counts lines and keeps nothing: an engine may print at every step."""
-
-    lines = 0
-
-    def write(self, text: str) -> int:
-        self.lines += text.count("\n")
-        return len(text)
+@contextlib.contextmanager
+def _borne(seconds: float) -> Iterator[None]:
+    """Bear an engine that prints, warns, or takes for ever."""
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(nowhere),
+        _time_limit(seconds),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager

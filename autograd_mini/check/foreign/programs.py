@@ -1,7 +1,7 @@
 """Running a program in any language on lines of text: one process, a group of its own, limits, and no way to hang.
 
 All input is written while the output is drained, then standard input is closed: a C program that does not flush would
-wait for ever otherwise. This is no sandbox. Not here: what the lines mean. Read next: `check.precision`.
+wait for ever otherwise. This is no sandbox. Not here: what the lines mean. Read next: `check.foreign.child`.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _limit_memory(process: int, size: int) -> None:
     with contextlib.suppress(ImportError, AttributeError, OSError):  # other systems; it has ended already
         import resource
 
-        # Not the address space: Java and node reserve more of it than they use.
+        # Not the address space: Java and node reserve more of it than they use. Only Linux has prlimit().
         resource.prlimit(process, resource.RLIMIT_DATA, (size, size))  # type: ignore[attr-defined,unused-ignore]
 
 

@@ -15,16 +15,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from autograd_mini.check.differences import TELLING, Estimate, differentiate
-from autograd_mini.check.formulas import RIGHT, right_formula
-from autograd_mini.check.mistakes import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
-from autograd_mini.check.passes import mistakes_in_passes
+from autograd_mini.check.differences import TELLING, Estimate
+from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
+from autograd_mini.check.mistakes.passes import mistakes_in_passes
+from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, counted, shown
 from autograd_mini.transforms import trees
 
 Quantity = Literal["derivative", "value"]
+Entry = tuple[int, int]  # a number: its point and its place; place -1 for a wrong number of numbers
+Reason = tuple[Named, Verdict, Callable[[int, int], float]]  # with how far off each number may be
 
 _CLOSE = 1e-9  # relative differences that need no explanation
 _ALIKE = 1e-7  # relative differences between numbers and what a mistake gives
@@ -35,6 +37,9 @@ _LOST_32 = 8.0
 _LOST_ALL = 2.0  # roundings, beside which a number can vanish
 _MOST = 4  # explanations
 _STEPS = [10.0**-k for k in range(3, 15)] + [2.0**-k for k in (10, 20, 26, 30)]  # of differences
+_CONVENTION = Named("convention", "It is right; at a kink you chose another slope than this package.",
+                    "Any slope between those on both sides will do.", True)  # fmt: skip
+_SINGLE = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
 
 
 def diagnose(
@@ -43,29 +48,41 @@ def diagnose(
     claimed: Sequence[Any],
     quantity: Quantity = "derivative",
     digits: int = 17,
+    is_single: bool = False,
 ) -> Diagnosis:
     """Judge numbers that are claimed to be the derivatives, or the values, of a task at points.
 
     `claimed` has one entry per point: a number, a list, or a matrix (nested lists); None where there is no answer. If
-    numbers were printed with few `digits`, they are compared in so many digits.
+    numbers were printed with few `digits`, they are compared in so many digits; if `is_single`, they may have been
+    computed in float32 even if they are not numbers of float32 as they are printed.
     """
     if len(points) != len(claimed) or not points:
         raise ArgumentError(f"There are {counted(len(claimed), 'answer')} for {counted(len(points), 'point')}.",
                             "Give one answer per point, and at least one point.")  # fmt: skip
     cases: list[Case] = []
     for point in points:
-        cases.append(Case(task, point, tuple(cases)))
+        cases.append(Case(task, point, quantity, tuple(cases)))
     answers = [None if answer is None else flat(answer) for answer in claimed]
-    return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits)).diagnosis()
+    is_whole = all(type(x) is int for answer in claimed for _, x in trees.numbers(answer))
+    return _Judgement(cases, answers, quantity, 10.0 ** (1 - digits), is_whole, is_single).diagnosis()
 
 
 class _Judgement:
     """Numbers beside the right ones."""
 
-    def __init__(self, cases: list[Case], claimed: list[Numbers | None], quantity: str, printed: float) -> None:
+    def __init__(
+        self,
+        cases: list[Case],
+        claimed: list[Numbers | None],
+        quantity: str,
+        printed: float,  # how far off printed numbers may be, relatively
+        is_whole: bool,  # whether all are of type int
+        is_single: bool,
+    ) -> None:
         self.cases, self.claimed, self.quantity, self.printed = cases, claimed, quantity, printed
+        self.is_whole, self.is_single = is_whole, is_single
         self.is_slope = quantity == "derivative"
-        self.right = [case.slopes if self.is_slope else case.values for case in cases]
+        self.right = [case.right for case in cases]
         self.errors = [case.task.errors(case.point) if self.is_slope else [0.0] * len(case.values) for case in cases]
         largest = max((abs(x) for right in self.right for x in right if math.isfinite(x)), default=0.0)
         # What a naive formula rounds is about as large as this.
@@ -73,8 +90,8 @@ class _Judgement:
         self._estimate = functools.cache(self._by_differences)
         self.wrong = [(k, i) for k, i in self._entries() if not self._is_close(k, i, self.right[k][i], _CLOSE)]
 
-    def _entries(self) -> Iterator[tuple[int, int]]:
-        """Yield every number that has a right one, as (case, index); index -1 stands for a wrong number of numbers."""
+    def _entries(self) -> Iterator[Entry]:
+        """Yield every number that has a right one."""
         for k, right in enumerate(self.right):
             claimed = self.claimed[k]
             if claimed is not None and len(claimed) != len(right):
@@ -101,9 +118,7 @@ class _Judgement:
 
     def _by_differences(self, k: int, i: int) -> Estimate:
         case = self.cases[k]
-        output, index = divmod(i, len(case.xs))
-        function = case.task.moved(case.point, index)
-        return differentiate(lambda x: (function(x) or [math.nan] * (output + 1))[output], case.xs[index])
+        return case.task.estimate(case.point, *divmod(i, len(case.xs)))
 
     def is_kink(self, k: int, i: int) -> bool:
         """Return True if the function has a kink at a number of the first argument."""
@@ -124,26 +139,25 @@ class _Judgement:
         """Return what is right, what is wrong, and why."""
         kinks = {(k, i) for k, i in self.wrong if self._is_convention(k, i)}
         self.wrong = [entry for entry in self.wrong if entry not in kinks]
-        named = [Named("convention", "It is right; at a kink you chose another slope than this package.",
-                       "Any slope between those on both sides will do.", True)] if kinks else []  # fmt: skip
+        named = [_CONVENTION] if kinks else []
         verdicts = dict.fromkeys(kinks, Verdict.KINK)
         partial: tuple[Named, ...] = ()
         is_rest_right = False
-        bars: dict[tuple[int, int], float] = {}
+        bars: dict[Entry, float] = {}
         if self.wrong and (reason := next(self._reasons(), None)) is not None:
-            bars = {entry: reason[2](*entry) for entry in self.wrong} if reason[1] is Verdict.NOISE else {}
-            if reason[0].correction:  # without a better form, lost digits are not worth a word
-                named.append(reason[0])
-                verdicts |= dict.fromkeys(self.wrong, reason[1])
+            name, verdict, slack = reason
+            bars = {entry: slack(*entry) for entry in self.wrong} if verdict is Verdict.NOISE else {}
+            if name.correction:  # without a better form, lost digits are not worth a word
+                named.append(name)
+                verdicts |= dict.fromkeys(self.wrong, verdict)
         elif self.wrong:
+            overflow = self._overflow()
             rounded = {entry for entry in self.wrong if self._is_rounded(*entry, _EPSILON, _LOST)}
             self.wrong = [entry for entry in self.wrong if entry not in rounded]
             verdicts |= dict.fromkeys(rounded, Verdict.PASS) | dict.fromkeys(self.wrong, Verdict.FAIL)
-            rows = self._rows()
-            explained = _simplest(itertools.islice((row for row in rows if self._explains(row)), _MOST))
+            explained = _simplest(itertools.islice(filter(self._explains, self._rows()), _MOST))
             explained = explained or [row for row in self._of_all() if self._explains(row)]
-            named = [_named(row) for row in _distinct(explained)]
-            named = named or self._overflow()
+            named = [_named(row) for row in _distinct(explained)] or overflow
             if not named:
                 partial, is_rest_right = self._partial()
         findings = [self._finding(k, verdicts, bars) for k in range(len(self.cases))]
@@ -156,13 +170,15 @@ class _Judgement:
         """Yield the rows that may explain numbers; nothing explains what is no number at all."""
         claims = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
         rows = mistakes_of(self.cases, self.quantity) if claims else iter(())
-        if self.is_slope and claims:
+        if self.is_whole:  # in Python, a type that no other mistake has
+            rows = iter(sorted(rows, key=lambda row: row.name != "integer-division"))
+        elif self.is_slope and claims:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
             yield from mistakes_in_passes(self.cases)
         # Zeros alone are those of many functions.
         yield from (row for row in rows if any(claims) or row.name != "wrong-function")
 
-    def _finding(self, k: int, verdicts: dict[tuple[int, int], Verdict], bars: dict[tuple[int, int], float]) -> Finding:
+    def _finding(self, k: int, verdicts: dict[Entry, Verdict], bars: dict[Entry, float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
         right, claimed = self.right[k], self.claimed[k]
         own = {i: verdict for (n, i), verdict in verdicts.items() if n == k}
@@ -179,7 +195,7 @@ class _Judgement:
         i = next((i for i, verdict in own.items() if verdict is Verdict.FAIL), next(iter(own), 0))
         return self._of_number(k, i, own.get(i), bars)
 
-    def _of_number(self, k: int, i: int, verdict: Verdict | None, bars: dict[tuple[int, int], float]) -> Finding:
+    def _of_number(self, k: int, i: int, verdict: Verdict | None, bars: dict[Entry, float]) -> Finding:
         """Return what is found about one number."""
         left = right = None
         if verdict is Verdict.KINK or (verdict is Verdict.FAIL and self.is_kink(k, i)):
@@ -204,24 +220,19 @@ class _Judgement:
 
     # -- right after all -----------------------------------------------------------------------------------------------
 
-    def _reasons(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
-        """Yield why numbers are right although they differ: (reason, verdict, how far off each may be)."""
-        if not all(math.isfinite(self._claim(k, i)) for k, i in self.wrong):
+    def _reasons(self) -> Iterator[Reason]:
+        """Yield why numbers are right although they differ."""
+        if not all(math.isfinite(self._claim(*entry)) for entry in self.wrong):
             return
         name = self.cases[0].task.name
         right = RIGHT.get(name)
         advice = "" if right_formula(name) else "Use a form that does not subtract nearly equal numbers."
         advice = f"Write {right.stable} to keep them." if right and right.stable else advice
         digits = Named("digits", "It is right, but loses digits where it is small.", advice, True)
-        single = Named("float32", "It is right in the precision of float32.", "Compute in double precision.", True)
-        for named, verdict, epsilon, count in (
-            (digits, Verdict.PASS, _EPSILON, _LOST),
-            (single, Verdict.NOISE, _EPSILON_32, _LOST_32),
-        ):
-            if named is single and not self._is_float32():
-                continue
-            if all(self._is_rounded(k, i, epsilon, count) for k, i in self.wrong):
-                yield named, verdict, lambda k, i, slack=count * epsilon: slack * self.scale[k]  # type: ignore[misc]
+        if all(self._is_rounded(*entry, _EPSILON, _LOST) for entry in self.wrong):
+            yield digits, Verdict.PASS, lambda k, i: _LOST * _EPSILON * self.scale[k]
+        if self._is_float32() and all(self._is_rounded(*entry, _EPSILON_32, _LOST_32) for entry in self.wrong):
+            yield _SINGLE, Verdict.NOISE, lambda k, i: _LOST_32 * _EPSILON_32 * self.scale[k]
         if self.is_slope:
             yield from self._steps()
 
@@ -233,10 +244,28 @@ class _Judgement:
     def _is_float32(self) -> bool:
         if not any(self._claim(k, i) for k, i in self.wrong):
             return False  # zeros are no sign of any precision
-        numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x) and abs(x) < 3e38]
-        return all(struct.unpack("f", struct.pack("f", x))[0] == x for x in numbers)
+        numbers = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
+        return self.is_single or all(single(x) == x for x in numbers if abs(x) < 3e38)
 
-    def _steps(self) -> Iterator[tuple[Named, Verdict, Callable[[int, int], float]]]:
+    def _overflow(self) -> list[Named]:
+        """Return the reason if all wrong numbers are not even finite, or only rounded, as in float32."""
+        lost = {entry for entry in self.wrong if not math.isfinite(self._claim(*entry))}
+        is_some = 0 < len(lost) < len([*self._entries()]) and all(i >= 0 for _, i in self.wrong)
+        right = RIGHT.get(self.cases[0].task.name)
+        stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
+        single = (
+            "It is right in float32, but at some points it is not finite: float32 overflows beyond 3.4e38, as exp(89)."
+        )
+        for sentence, correction, epsilon, count in (
+            ("It is right, but at some points it is not finite: exp overflows, or 0/0.", stable, _EPSILON, _LOST),
+            (single, f"Compute in double precision. {stable}", _EPSILON_32, _LOST_32),
+        ):
+            is_rounded = all(entry in lost or self._is_rounded(*entry, epsilon, count) for entry in self.wrong)
+            if is_some and is_rounded:
+                return [Named("overflow", sentence, correction)]
+        return []
+
+    def _steps(self) -> Iterator[Reason]:
         """Yield the step of differences that give these numbers."""
         if not any(self._claim(k, i) for k, i in self.wrong):
             return  # zeros are no sign of any step
@@ -302,15 +331,6 @@ class _Judgement:
         if len(self.wrong) > 1 and ratios and (row := constant_factor(ratios[0])):
             yield row
 
-    def _overflow(self) -> list[Named]:
-        """Return the reason if all wrong numbers are not even finite."""
-        is_some = len(self.wrong) < len([*self._entries()])
-        if not is_some or any(math.isfinite(self._claim(k, i)) or i < 0 for k, i in self.wrong):
-            return []
-        right = RIGHT.get(self.cases[0].task.name)
-        stable = f"Write {right.stable}." if right and right.stable else "Use a form whose exponentials stay below 1."
-        return [Named("overflow", "It is right, but at some points it is not finite: exp overflows, or 0/0.", stable)]
-
     def _partial(self) -> tuple[tuple[Named, ...], bool]:
         """Return a mistake that explains all up to a factor, or half of what is wrong; is the rest right?"""
         best: tuple[Named, ...] = ()
@@ -371,3 +391,8 @@ def _applied(row: Mistake, case: Case) -> Numbers | None:
 def _distinct(rows: list[Mistake]) -> list[Mistake]:
     """Return rows without those that say the same."""
     return list({row.sentence: row for row in reversed(rows)}.values())[::-1]
+
+
+def single(x: float) -> float:
+    """Return the nearest number in single precision."""
+    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x

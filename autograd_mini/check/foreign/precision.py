@@ -1,24 +1,22 @@
 """How many digits a program prints, and how far off a number may be because of them.
 
 What agrees with the right number in all printed digits counts as right. Not here: how numbers are read, and what they
-mean. Read next: `check.answers`.
+mean. Read next: `check.foreign.answers`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Sequence
 
-_OWN = 4  # digits that a number must have to be compared in them alone
+from autograd_mini.check.mistakes.diagnosis import single
 
 
 class Precision:
     """How many digits a program prints: what agrees with the right number in all of them counts as right.
 
-    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round, unless many
-    numbers have fewer: then each counts in its own digits.
+    A program that prints 15 digits anywhere, a single digit everywhere, or whole numbers, does not round.
     """
 
     def __init__(self, words: Sequence[str] = ()) -> None:
@@ -31,9 +29,6 @@ class Precision:
         telling = [count for count in digits if count >= 2]
         most = max(digits, default=0) if self.decimals is None else min(telling, default=2)
         self.digits = most if 2 <= most < 15 and decimals != {0} else 17
-        many = [min(count, 16) for count in digits if count >= _OWN]
-        fewer = [count for count in many if count <= max(many) - 2]
-        self.is_mixed = self.decimals is None and 3 * len(fewer) > len(many)
         # Whether they may have been computed in single precision, in spite of how they are printed.
         self.is_single = self.digits < 17 and all(
             abs(single(x) - x) <= 0.51 * _unit(word) for word in words if math.isfinite(x := float(word))
@@ -50,8 +45,6 @@ class Precision:
 
     def rounding(self, word: str) -> float:
         """Return how far off a number may be because it is printed with few digits."""
-        if self.is_mixed and _digits(word) >= _OWN:
-            return 0.51 * _unit(word)
         if self.decimals is not None:
             return 0.51 * 10.0**-self.decimals
         x = abs(float(word))
@@ -68,8 +61,3 @@ def _unit(word: str) -> float:
     """Return what 1 in the last digit of a number means."""
     mantissa, _, exponent = word.lower().partition("e")
     return float(f"1e{int(exponent or 0) - len(mantissa.partition('.')[2])}")  # 0 or inf if it is no float
-
-
-def single(x: float) -> float:
-    """Return the nearest number in single precision."""
-    return float(struct.unpack("f", struct.pack("f", x))[0]) if abs(x) < 3e38 else x

@@ -2,17 +2,18 @@
 
 A row holds a name, a sentence, a correction (by default, the right formula), and the numbers that the mistake gives at
 a point. Simple rows stand first. Rows for whole backward passes are in `passes`.
-Not here: which rows explain given numbers. Read next: `check.passes`.
+Not here: which rows explain given numbers. Read next: `check.mistakes.sweeps`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from autograd_mini.check.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
+from autograd_mini.check.mistakes.formulas import RIGHT, WRONG_SLOPES, WRONG_VALUES, function_of, right_formula
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat, task_named, task_of
 from autograd_mini.core import ieee
 from autograd_mini.functions import ACTIVATIONS
@@ -27,11 +28,12 @@ SIMPLEST = 7  # rows: the sign and factors
 class Case:
     """One point, with the numbers that are right there, as flat lists; `before` holds the points before it."""
 
-    def __init__(self, task: Task, point: Point, before: tuple[Case, ...] = ()) -> None:
+    def __init__(self, task: Task, point: Point, quantity: str, before: tuple[Case, ...] = ()) -> None:
         self.task, self.point, self.before = task, point, before
         self.xs = flat(point[0])
         self.targets = flat(point[1]) if len(point) > 1 else []
         self.values, self.slopes = flat(task.value(point)), flat(task.derivative(point))  # a Jacobian row by row
+        self.right = self.slopes if quantity == "derivative" else self.values
         self.is_number = trees.is_number(point[0]) and len(self.values) == 1
 
     @property
@@ -70,11 +72,12 @@ def _of_slopes(first: Case) -> Iterator[Mistake]:
     yield from _FACTORS
     of_a_list = _of_a_matrix() if len(first.values) > 1 else _of_a_gradient(task)
     yield from _of_a_number(task) if first.is_number else of_a_list
+    yield Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values)
     yield from _OF_ANY
 
 
 def _scaled(factor: float) -> Applied:
-    return lambda case: [factor * slope for slope in case.slopes]
+    return lambda case: [factor * x for x in case.right]
 
 
 def constant_factor(factor: float) -> Mistake | None:
@@ -82,49 +85,46 @@ def constant_factor(factor: float) -> Mistake | None:
     text = written(factor, 6)
     if not math.isfinite(factor) or float(f"{factor:.5e}") in (0.0, 1.0):
         return None
-    return Mistake("factor", f"It is {text} times the derivative, everywhere.", f"Divide by {text}.", _scaled(factor))
+    return Mistake("factor", f"It is {text} times what is right, everywhere.", f"Divide by {text}.", _scaled(factor))
 
 
 _SIGNS = {name: f"Write {right_formula(name)}: a - t, not t - a." for name in ("cross_entropy", "binary_cross_entropy")}
 _FACTORS = (
-    Mistake("factor", "A factor 2 is missing: it is half the derivative.", "", _scaled(0.5)),
-    Mistake("factor", "It is twice the derivative: a factor 2 too many, or a contribution that is added twice.", "",
+    Mistake("factor", "A factor 2 is missing: it is half of what is right.", "", _scaled(0.5)),
+    Mistake("factor", "It is twice what is right: a factor 2 too many, or a contribution that is added twice.", "",
             _scaled(2.0)),
     Mistake("degrees", "It is the derivative by an angle in degrees: a factor pi/180 too many.", "",
             _scaled(math.pi / 180.0)),
     Mistake("degrees", "A factor pi/180 is missing or inverted: degrees instead of radians.", "",
             _scaled(180.0 / math.pi)),
-    Mistake("sum-for-mean", "It is n times the derivative: a sum where the mean is meant.", "Divide by n.",
-            lambda case: [len(case.xs) * slope for slope in case.slopes]),
+    Mistake("sum-for-mean", "It is n times what is right: a sum where the mean is meant.", "Divide by n.",
+            lambda case: [len(case.xs) * x for x in case.right]),
     Mistake("mean-for-sum", "It is divided by n once too often: a mean where the sum is meant.", "Do not divide by n.",
-            lambda case: [slope / len(case.xs) for slope in case.slopes]),
+            lambda case: [x / len(case.xs) for x in case.right]),
 )
 
 
 def _stale(case: Case) -> Numbers | None:
     last = case.before[-1] if case.before else case
-    return last.slopes if len(last.slopes) == len(case.slopes) else None
+    return last.right if len(last.right) == len(case.right) else None
 
 
 def _piled(case: Case) -> Numbers | None:
-    steps = [each.slopes for each in (*case.before, case)]
+    steps = [each.right for each in (*case.before, case)]
     return [sum(column) for column in zip(*steps, strict=True)] if len(set(map(len, steps))) == 1 else None
 
 
 _OF_ANY = (
-    Mistake("reciprocal", "It is 1 divided by the derivative.", "",
-            lambda case: [ieee.divide(1.0, x) for x in case.slopes]),
-    Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values),
+    Mistake("reciprocal", "It is 1 divided by what is right.", "",
+            lambda case: [ieee.divide(1.0, x) for x in case.right]),
     Mistake("integer-division", "It has lost its fraction: an integer division, as 1/n of integers in Java and C.",
-            "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.slopes]),
+            "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(x)) for x in case.right]),
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
-            lambda case: [float(math.floor(x)) for x in case.slopes]),
-    Mistake("zero", "It is always 0: a gradient that is never assigned, an integer division such as 1/n, "
-            "or missing parentheses, as in a*1 - a.", "",
-            _scaled(0.0)),
-    Mistake("stale", "It is the gradient of the point before: stale.",
+            lambda case: [float(math.floor(x)) for x in case.right]),
+    Mistake("zero", "It is always 0: never assigned, or an integer division such as 1/n.", "", _scaled(0.0)),
+    Mistake("stale", "It is what belongs to the point before: stale.",
             "Compute the gradient from this step's numbers, after the forward pass.", _stale),
-    Mistake("accumulated", "Gradients of earlier points are still in it: it is the sum of all so far.",
+    Mistake("accumulated", "What belongs to earlier points is still in it: it is the sum of all so far.",
             "Set gradients to zero before each backward pass.", _piled),
 )
 
@@ -146,10 +146,13 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
         yield Mistake("output-form", f"{right.by_output} is right if you pass the output a = {task.name}(x); "
                       "here a is the input.",
                       f"Compute a = {task.name}(x) first, or write {right.by_input}.", _of_text(right.by_output, True))
+    if task.name == "binary_cross_entropy":
+        yield from _OF_BINARY_CROSS_ENTROPY
     yield Mistake("input-form", "It is right if you pass the input; here it got the output of the function.", "",
                   _derivative_of(task, lambda case: case.values[0]))
     for text, why in WRONG_SLOPES.get(task.name, {}).items():
-        yield Mistake("formula", f"It is {text}: {why}.", "", _of_text(text))
+        yield Mistake("precedence" if why.startswith("precedence") else "formula", f"It is {text}: {why}.", "",
+                      _of_text(text))
     for text, why in WRONG_VALUES.get(task.name, {}).items():
         wrong, advice = task_of(function_of(text), (), text), f"Correct the function first: {why}."
         yield Mistake("forward", f"It belongs to another function: {task.name}(x) is computed as {text}.", advice,
@@ -199,6 +202,9 @@ def _of_a_matrix() -> Iterator[Mistake]:
     yield Mistake("off-diagonal-sign", "It is a[i]*((1 if i == j else 0) + a[j]): plus instead of minus.", "",
                   lambda case: [a * (b + (i == j)) for i, a in enumerate(case.values)
                                 for j, b in enumerate(case.values)])
+    yield Mistake("precedence", "It is a[i]*(1 if i == j else 0) - a[j]: the parentheses are missing.", "",
+                  lambda case: [a * (i == j) - b for i, a in enumerate(case.values)
+                                for j, b in enumerate(case.values)])
     yield Mistake("missing-term", "It is a[i] on the diagonal alone: the term -a[i]*a[j] is missing.", "",
                   lambda case: [a * (i == j) for i, a in enumerate(case.values) for j in range(len(case.values))])
     yield Mistake("missing-term", "It is -a[i]*a[j] alone: the term a[i] on the diagonal is missing.", "",
@@ -226,6 +232,16 @@ def _normalised(terms: Numbers) -> Numbers:
     return [ieee.divide(term, sum(terms)) for term in terms]
 
 
+def _shifted(zs: Numbers) -> Numbers:
+    return _exponentials(zs, max(zs))
+
+
+def _left_out(which: int | None, zs: Numbers) -> Numbers:
+    """Return a softmax whose denominator lacks one term: the first, the last, or (None) each one's own."""
+    terms = _shifted(zs)
+    return [ieee.divide(term, sum(terms) - terms[i if which is None else which]) for i, term in enumerate(terms)]
+
+
 def _overwritten(zs: Numbers) -> Numbers:
     """Return what a softmax gives that overwrites its argument while it still reads it."""
     zs = [z - max(zs) for z in zs]
@@ -245,6 +261,12 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
      "Take exp of each logit first."),
     ("sigmoid-for-softmax", lambda zs: [ieee.divide(1.0, 1.0 + ieee.exp(-z)) for z in zs],
      "It is the sigmoid of each logit, not softmax.", "Divide each exponential by the sum of all."),
+    ("running-sum", lambda zs: [e / s for e, s in zip(_shifted(zs), itertools.accumulate(_shifted(zs)), strict=True)],
+     "The denominator is a running sum: each exponential is divided by the sum of those up to it, not of all.",
+     "Sum all exponentials first, then divide in a second loop."),
+    *[("partial-sum", partial(_left_out, which), f"The denominator is a partial sum: it lacks {what}.",
+       "Divide by the sum of all exponentials: check where the loop begins and ends.")
+      for which, what in ((0, "the first exponential"), (-1, "the last exponential"), (None, "each one's own term"))],
     ("in-place", _overwritten, "The list is overwritten while it is still read: later elements see earlier results.",
      "Write the results into a new list."),
     ("running-maximum", lambda zs: _normalised(_exponentials(zs, max(5e-324, *zs))),
@@ -255,9 +277,13 @@ WRONG_SOFTMAX: tuple[tuple[str, Callable[[Numbers], Numbers], str, str], ...] = 
 )
 
 
+def _probabilities(case: Case) -> Numbers:
+    return softmax(case.xs) if case.task.name == "cross_entropy" else [ieee.divide(1.0, 1.0 + ieee.exp(-case.xs[0]))]
+
+
 def _of_classes(change: Callable[[float, float], float]) -> Applied:
     """Return a change of every probability and its target."""
-    return lambda case: [change(a, t) for a, t in zip(softmax(case.xs), case.targets, strict=True)]
+    return lambda case: [change(a, t) for a, t in zip(_probabilities(case), case.targets, strict=True)]
 
 
 def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbers:
@@ -269,16 +295,34 @@ def _less(wrong: Callable[[Numbers], Numbers], sign: float, case: Case) -> Numbe
 
 _TARGET_SUM = Mistake("target-sum", "a - t is right only for targets that sum to 1.",
                       "Write a*sum(t) - t, with a = softmax(z).", _of_classes(lambda a, t: a - t))
+_OF_CLASSES = (  # of both losses of logits
+    Mistake("target", "The target is not subtracted.", "", _of_classes(lambda a, t: a)),
+    Mistake("extra-derivative", "a - t is multiplied by a*(1 - a), which it contains already.", "",
+            _of_classes(lambda a, t: (a - t) * a * (1.0 - a))),
+    Mistake("extra-derivative, sign", "The sign is flipped, and it is multiplied by a*(1 - a), which it contains "
+            "already.", "", _of_classes(lambda a, t: (t - a) * a * (1.0 - a))),
+)
 _OF_CROSS_ENTROPY = (
     Mistake("inner-derivative", "It is -t/a, the derivative by the probabilities: that of softmax is missing.", "",
             _of_classes(lambda a, t: -ieee.divide(t, a))),
     Mistake("diagonal", "Only the diagonal of the derivative of softmax is used.", "",
             _of_classes(lambda a, t: -t * (1.0 - a))),
-    Mistake("target", "The target is not subtracted.", "", _of_classes(lambda a, t: a)),
+    *_OF_CLASSES,
     Mistake("target", "1 is subtracted for every class, not for the right one alone.", "",
             _of_classes(lambda a, t: a - 1.0)),
-    Mistake("extra-derivative", "a - t is multiplied by a*(1 - a), which it contains already.", "",
-            _of_classes(lambda a, t: (a - t) * a * (1.0 - a))),
+)
+_OF_BINARY_CROSS_ENTROPY = (
+    Mistake("inner-derivative", "It is (a - t)/(a*(1 - a)), the derivative by the probability: that of sigmoid is "
+            "missing.", "", _of_classes(lambda a, t: ieee.divide(a - t, a * (1.0 - a)))),
+    *_OF_CLASSES,
+    Mistake("logits", "The logit is used where the probability belongs.", "Compute a = sigmoid(z) first.",
+            lambda case: [case.xs[0] - case.targets[0]]),
+)
+_PER_NUMBER = (  # two mistakes that come together: t - a, and n
+    Mistake("mean-for-sum, sign", "The sign is flipped, and it is divided by n once too often.",
+            "Flip the sign, and do not divide by n.", lambda case: [-slope / len(case.xs) for slope in case.slopes]),
+    Mistake("sum-for-mean, sign", "The sign is flipped, and it is n times the derivative.",
+            "Flip the sign, and divide by n.", lambda case: [-len(case.xs) * slope for slope in case.slopes]),
 )
 
 
@@ -290,6 +334,7 @@ def _of_a_gradient(task: Task) -> Iterator[Mistake]:
         yield Mistake(f"{name}, sign", f"{sentence} And the sign is flipped.", correction, partial(_less, wrong, -1.0))
     if task.name == "cross_entropy":
         yield from _OF_CROSS_ENTROPY
+    yield from _PER_NUMBER
     if task.name == "mse":
         yield Mistake("target", "The target is not subtracted.", "",
                       lambda case: [2.0 * y / len(case.xs) for y in case.xs])
@@ -313,19 +358,15 @@ def _loss(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
 
 
 def _of_values(task: Task) -> Iterator[Mistake]:
-    yield Mistake("sign", "The sign is flipped.", "", lambda case: [-y for y in case.values])
-    yield Mistake("factor", "It is twice the value.", "", lambda case: [2.0 * y for y in case.values])
-    yield Mistake("factor", "It is half the value.", "", lambda case: [0.5 * y for y in case.values])
+    yield Mistake("sign", "The sign is flipped.", "", _scaled(-1.0))
+    yield from _FACTORS
     for text, why in WRONG_VALUES.get(task.name, {}).items():
         yield Mistake("forward", f"It is {text}: {why}.", "", _of_text(text))
     for name, wrong, sentence, correction in WRONG_SOFTMAX if task.name in ("softmax", "cross_entropy") else ():
         apply = _loss if task.name == "cross_entropy" else lambda wrong, case: wrong(case.xs)
         yield Mistake(name, sentence, correction, partial(apply, wrong))
-    yield Mistake("sum-for-mean", "It is n times the value: a sum where the mean is meant.", "Divide by n.",
-                  lambda case: [len(case.xs) * y for y in case.values])
     yield Mistake("derivative", "It is the derivative, not the value.", "Return the value.", lambda case: case.slopes)
-    yield Mistake("integer-division", "It has lost its fraction: an integer division, or an int variable.",
-                  "Divide floating-point numbers: 1.0/n.", lambda case: [float(math.trunc(y)) for y in case.values])
+    yield from _OF_ANY
     for other in (*ACTIVATIONS, *RIGHT) if task.name in RIGHT else ():
         if other != task.name:
             yield Mistake("wrong-function", f"It is {other}, not {task.name}.", "",

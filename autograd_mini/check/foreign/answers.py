@@ -2,7 +2,7 @@
 
 A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
 an error, not a guess. A program that is asked gets one input a line, and answers each with one line: the value, the
-derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.vectors`.
+derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.foreign.vectors`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autograd_mini.check.diagnosis import Quantity, diagnose
-from autograd_mini.check.precision import Precision, single
-from autograd_mini.check.programs import Limits, Outcome, run
+from autograd_mini.check.foreign.precision import Precision
+from autograd_mini.check.foreign.programs import Limits, Outcome, run
+from autograd_mini.check.foreign.vectors import one_line
+from autograd_mini.check.mistakes.diagnosis import Quantity, diagnose
 from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
-from autograd_mini.check.vectors import one_line
-from autograd_mini.check.verdicts import Diagnosis, Named, Verdict
+from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG, Diagnosis
 from autograd_mini.errors import AutogradError, DataError, counted, sentences, shown
 from autograd_mini.output.streams import reason
 from autograd_mini.transforms import trees
 
-RIGHT, WRONG, UNKNOWN = 0, 1, 2  # the exit status of a command
 _TELLING = 5  # fewer numbers look like the noise of some step of differences
 QUANTITIES: tuple[Quantity, ...] = ("value", "derivative")
 INPUT, VALUE, DERIVATIVE, ARGUMENT, ERROR, TASK, OTHER = "input", *QUANTITIES, "argument", "error", "task", "other"
@@ -48,8 +47,8 @@ _WORDS = {  # what names a column, or stands before numbers, by its role; the fi
 _TEXTS = (ERROR, TASK, OTHER)
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;|=:()\[\]{}\"]+")
-_LAYOUTS = ((INPUT, VALUE, DERIVATIVE), (INPUT, VALUE), (INPUT, DERIVATIVE), QUANTITIES, (VALUE,), (DERIVATIVE,))
-_SWAPPED = Named("swapped", "The two columns are swapped.", "Print the value first, and then the derivative.")
+_WITHOUT_INPUT = (QUANTITIES, (VALUE,), (DERIVATIVE,))
+_LAYOUTS = tuple([(INPUT, *layout) for layout in _WITHOUT_INPUT])
 _HOW = "Write a first line that names the columns, such as input,value,derivative."
 
 
@@ -78,7 +77,7 @@ class Answers:
     precision: Precision = field(default_factory=Precision)
     unclear: int = 0  # points at which too few digits are printed
     fault: str = ""  # why not everything could be judged
-    is_swapped: bool = False  # the derivative stands before the value
+    layout: tuple[str, ...] = ()  # what numbers without names were taken for
 
     def of(self, quantity: Quantity) -> dict[int, Any]:
         """Return the claims for a quantity, by the index of the point."""
@@ -93,21 +92,9 @@ class Answers:
         """Diagnose numbers that may have few digits: those that agree so far have become the right ones."""
         task, digits = self.task, self.precision.digits
         points, claims = [self.points[i] for i in self.of(quantity)], [*self.of(quantity).values()]
-        report = diagnose(task, points, claims, quantity)
-        if self.is_swapped and not report.ok:
-            return replace(report, mistakes=(_SWAPPED,), partial=())
+        report = diagnose(task, points, claims, quantity, is_single=self.precision.is_single)
         if report.ok or digits == 17:
             return report
-        if self.precision.is_single:
-            pairs = zip(flat(claims), flat([getattr(task, quantity)(point) for point in points]), strict=True)
-            nearest = [
-                single(x - max(-bar, min(bar, x - right)))
-                for x, right in pairs
-                for bar in [self.precision.rounding(repr(x))]
-            ]
-            by_single = diagnose(task, points, trees.rebuilt(claims, iter(nearest)), quantity)
-            if by_single.ok:
-                return by_single
         telling = [i for i, claim in enumerate(claims) if all(abs(x) >= self.precision.least for x in flat(claim))]
         if not telling:
             return report
@@ -143,12 +130,13 @@ class Answers:
         return UNKNOWN if self.fault or few or not reports or not all(reports) else RIGHT
 
     def __str__(self) -> str:
-        said = [short(report) for report in self.reports.values()]
+        said = [f"The numbers have no names; they were read as {', '.join(self.layout)}."] * bool(self.layout)
+        said += [short(report) for report in self.reports.values()]
         said += [f"No {name}s were given." for name in QUANTITIES if self.reports and name not in self.reports]
         if self.unclear:
             points = counted(self.unclear, "point")
             said.append(f"At {points} too few digits were printed to tell: print them all.")
-        if self.precision.digits < 17 or self.precision.is_mixed:
+        if self.precision.digits < 17:
             said.append("Few digits were printed, so no more than those were compared.")
         return "\n\n".join([*said, *self.trouble])
 
@@ -170,22 +158,22 @@ def read(text: str, task: Task, was_asked: bool = False) -> Answers:
     lines = [
         line
         for line in _lines(text.replace("−", "-").lstrip("\ufeff"))
-        if task.name in line.parts.get(TASK, [task.name])
+        if line.parts and task.name in line.parts.get(TASK, [task.name])
     ]
     if not lines:
         raise DataError(f"There are no numbers for {task.name} in what was given.")
+    if was_asked:
+        _check_answers(lines, task)
     bare = [line for line in lines if None in line.parts]
     if not bare:
-        return _answers(_asked_for(lines, task) if was_asked else lines, task)
+        return _answers(lines, task)
     if any(None not in line.parts and ERROR not in line.parts for line in lines):
         raise DataError(f"Line {bare[0].number} does not say what its numbers are, but others do. {_HOW}")
-    if was_asked:
-        return _ordered(_asked_for(lines, task), task)
     numbers, count = bare[0].parts[None], len(task.points)
-    if len(lines) == 1 < count and len(numbers) % count == 0:  # all on one line
+    if len(lines) == 1 < count and len(numbers) % count == 0 and not was_asked:  # all on one line
         size = len(numbers) // count
         lines = [Line(1, {None: numbers[i : i + size]}) for i in range(0, len(numbers), size)]
-    return _told(lines, task)
+    return _told(lines, task, was_asked)
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -291,87 +279,67 @@ def _answers(lines: Sequence[Line], task: Task) -> Answers:
     return found
 
 
-def _asked_for(lines: Sequence[Line], task: Task) -> list[Line]:
-    """Return answers to the points of a task in order, without the inputs that they repeat.
+def _check_answers(lines: Sequence[Line], task: Task) -> None:
+    """Look whether answers to the points of a task are in order and alike, and drop the inputs that they repeat.
 
     Raises:
         DataError: an answer is to another input, or says less than others do.
     """
     given = {role for line in lines for role in line.parts if role in (None, *QUANTITIES)}
     for line, point in zip(lines, task.points, strict=False):
-        words, asked = line.parts.pop(INPUT, None), flat(point)
-        if words is not None and not (
-            len(words) == len(asked)
-            and all(
-                math.isclose(float(word), x, rel_tol=1e-3, abs_tol=1e-3) for word, x in zip(words, asked, strict=True)
-            )
-        ):
+        words = line.parts.pop(INPUT, None)
+        pairs = [*zip(map(float, words or ()), flat(point), strict=False)]
+        is_other = any(not math.isclose(x, asked, rel_tol=1e-3, abs_tol=1e-3) for x, asked in pairs)
+        if words is not None and (is_other or len(words) != len(flat(point))):
             raise DataError(
                 f"Line {line.number} is about the input {' '.join(words)}, and {one_line(point)} was given."
             )
         if ERROR not in line.parts and (missing := [role or "number" for role in given - {*line.parts}]):
             raise DataError(f"Line {line.number} has no {missing[0]}, but others do.")
-    return [*lines]
 
 
-def _ordered(lines: Sequence[Line], task: Task) -> Answers:
-    """Read unlabelled answers: the value, the derivative, or both in this order. No number is left out.
+def _told(lines: Sequence[Line], task: Task, was_asked: bool) -> Answers:
+    """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains.
 
-    If there is one number for each point, it is the value or the derivative, whichever is right.
+    Answers are the value, the derivative, or both in this order; no number is left out.
     """
+    is_whole = was_asked or len(lines) == len(task.points)
     found: list[Answers] = []
-    for layout in (QUANTITIES, (VALUE,), (DERIVATIVE,), QUANTITIES[::-1]):
-        labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
-        if None not in labelled:
-            found.append(_answers([line for line in labelled if line is not None], task))
-            if layout == QUANTITIES[::-1]:
-                found[0].is_swapped = found.pop().status == RIGHT
-    if not found:
-        sizes = [[len(flat(part)) for part in (task.value(point), task.derivative(point))] for point in task.points]
-        odd = next((i for i, line in enumerate(lines) if _count(line) not in (*sizes[i], sum(sizes[i]))), 0)
-        what = f"Line {lines[odd].number} has {counted(_count(lines[odd]), 'number')} for {one_line(task.points[odd])}."
-        value, derivative = sizes[odd]
-        raise DataError(
-            f"{what} Print the value ({value}), the derivative ({derivative}), or both, in this order and in all lines."
-        )
-    return max(found, key=_plausibility) if len(found) > 1 else found[0]
-
-
-def _count(line: Line) -> int:
-    return len(line.parts.get(None, ()))
-
-
-def _plausibility(answers: Answers) -> tuple[bool, bool, bool, float]:
-    """Return how well a reading explains numbers: they are right, they are exact, a mistake gives them, many agree."""
-    reports = answers.reports.values()
-    is_exact = all(report.verdict in (Verdict.PASS, Verdict.KINK) for report in reports)
-    is_named = all(report.ok or report.mistakes for report in reports)
-    return answers.status == RIGHT, is_exact, is_named, _agreement(answers, QUANTITIES, True)
-
-
-def _told(lines: Sequence[Line], task: Task) -> Answers:
-    """Find the layout of unlabelled lines: the one whose numbers agree most often, or that a mistake explains."""
-    is_whole = len(lines) == len(task.points)
-    found: list[tuple[float, tuple[str, ...], Answers]] = []
-    for layout in [layout for layout in _LAYOUTS if INPUT in layout or is_whole]:
-        labelled = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
-        if None not in labelled:
-            answers = _answers([line for line in labelled if line is not None], task)
-            found.append((_agreement(answers, layout, is_whole), layout, answers))
-    best = [entry for entry in found if entry[0] == max(score for score, _, _ in found)]
+    for layout in (*(() if was_asked else _LAYOUTS), *(_WITHOUT_INPUT if is_whole else ())):
+        laid_out = [_laid_out(line, layout, task, i) for i, line in enumerate(lines)]
+        labelled = [line for line in laid_out if line is not None]
+        if len(labelled) == len(lines):
+            found.append(replace(_answers(labelled, task), layout=layout))
+    scores = [_agreement(answers, is_whole) for answers in found]
+    best = [answers for answers, score in zip(found, scores, strict=True) if score == max(scores)]
     if len(best) > 1 and len(lines) > 2:  # something explains any two numbers
-        best = [entry for entry in best if all(r.ok or r.mistakes for r in entry[2].reports.values())]
-    if len(best) == 1:
-        return best[0][2]
-    layouts = " or ".join(" and ".join(layout) for _, layout, _ in best or found) or "anything"
+        explained = [answers for answers in best if all(r.ok or r.mistakes for r in answers.reports.values())]
+        best = explained or best[:was_asked]
+    if len(best) == 1:  # what answers are is agreed on: a value, and then a derivative
+        return replace(best[0], layout=()) if was_asked and best[0].layout == QUANTITIES else best[0]
+    if was_asked:
+        raise _odd(lines, task)
+    layouts = " or ".join(" and ".join(answers.layout) for answers in best or found) or "anything"
     which = f"{layouts} of {task.name}, which has {len(task.points)} vectors"
     raise DataError(f"It cannot be told whether the numbers are {which}. {_HOW}")
 
 
-def _agreement(answers: Answers, layout: Sequence[str], in_order: bool) -> float:
+def _odd(lines: Sequence[Line], task: Task) -> DataError:
+    """Return the error for the first answer with too few or too many numbers."""
+    for line, point in zip(lines, task.points, strict=False):
+        count = len(line.parts.get(None, ()))
+        value, derivative = len(flat(task.value(point))), len(flat(task.derivative(point)))
+        if count not in (value, derivative, value + derivative):
+            break
+    what = f"Line {line.number} has {counted(count, 'number')} for {one_line(point)}."
+    return DataError(f"{what} Print the value ({value}), the derivative ({derivative}), or both, in this order and in "
+                     "all lines.")  # fmt: skip
+
+
+def _agreement(answers: Answers, in_order: bool) -> float:
     """Return which part of the inputs are known, and of the claims about right."""
     known = [flat(point) for point in answers.task.points]
-    inputs = map(flat, answers.points if INPUT in layout else ())
+    inputs = map(flat, answers.points if INPUT in answers.layout else ())
     score = [xs == known[i] if in_order else xs in known for i, xs in enumerate(inputs)]
     for quantity in QUANTITIES:
         for i, claim in answers.of(quantity).items():

@@ -2,7 +2,7 @@
 
 A program in any language prints `name value [gradient]`, one a line. Lines are matched with nodes by name, then by
 value; the first number that diverges is named, with the term of the chain rule that is wrong. Not here: stepping
-through the computation (`debug`). Read next: `check.submission`.
+through the computation (`debug`). Read next: `check.grading`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from autograd_mini.check.answers import NUMBER, RIGHT, UNKNOWN, WRONG
-from autograd_mini.check.diagnosis import diagnose
-from autograd_mini.check.precision import Precision
+from autograd_mini.check.foreign.answers import NUMBER
+from autograd_mini.check.foreign.precision import Precision
+from autograd_mini.check.mistakes.diagnosis import diagnose
+from autograd_mini.check.mistakes.sweeps import TERMS
 from autograd_mini.check.tasks import Task, task_named
+from autograd_mini.check.verdicts import RIGHT, UNKNOWN, WRONG
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import adjoints, propagate, topological_order
 from autograd_mini.engine import Value
@@ -33,6 +35,7 @@ _LINE = re.compile(
     rf"(?:[\s,;|(]+(?:(?:{_GRADIENT})[\s=:]+)?({NUMBER.pattern}))?[\s)]*",
     re.IGNORECASE,
 )
+_WORDS = re.compile(r"[\s=:,;|.()\[\]{}\"']+")
 _FORM = "Print one line for each intermediate number: name value gradient."
 _MOST = 5  # names in a sentence
 
@@ -54,27 +57,19 @@ def check_trace(name: str, text: str) -> Alignment:
         DataError: no line has the right form, or the inputs of the task are not among them.
         ScriptError: the script fails.
     """
-    matches = [(i, _LINE.fullmatch(line)) for i, line in enumerate(text.replace("−", "-").splitlines(), 1)]
-    printed = [Printed(i, *match.groups()) for i, match in matches if match is not None]
+    lines = text.replace("−", "-").splitlines()
+    matches = [_LINE.fullmatch(line) for line in lines]
+    printed = [Printed(i, *match.groups()) for i, match in enumerate(matches, 1) if match is not None]
     if not printed:
         raise DataError(f"There is no such line. {_FORM}")
-    for line in printed:
-        words = re.split(r"[\s=:,;.(]+", re.sub(r"\[.*?\]|\(.*?\)", "", line.name))
-        if any(NUMBER.fullmatch(word) for word in words) or re.fullmatch(_GRADIENT, words[-1], re.IGNORECASE):
-            raise _unread(line.line, text)
-    root = graph_of(name) if is_script(name) else _graph_of_task(task_named(name), printed)
-    found = Alignment(root, printed, of_program.get() if is_script(name) else ())
-    for line in printed:
-        if found.is_gradient(line.name):
-            raise _unread(line.line, text)
-    for i, match in matches:
-        if (match is None or " " in match[1]) and found.is_missing(text.splitlines()[i - 1]):
-            raise _unread(i, text)
+    if is_script(name):
+        found = Alignment(graph_of(name), printed, of_program.get())
+    else:
+        found = Alignment(*_graph_of_task(task_named(name), printed), ())
+    for i, (line, match) in enumerate(zip(lines, matches, strict=True), 1):
+        if found.is_unclear(line, match and match[1]):
+            raise DataError(f"Line {i} cannot be read: {shown(line)}. {_FORM}")
     return found
-
-
-def _unread(i: int, text: str) -> DataError:
-    return DataError(f"Line {i} cannot be read: {shown(text.splitlines()[i - 1])}. {_FORM}")
 
 
 def is_script(name: str) -> bool:
@@ -82,20 +77,23 @@ def is_script(name: str) -> bool:
     return name.partition(":")[0].endswith(".py")
 
 
-def _graph_of_task(task: Task, printed: Sequence[Printed]) -> Value:
-    """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument."""
-    stems = itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))
-    groups = [[Value(float(line.value), name=line.name) for line in lines] for _, lines in stems]
+def _graph_of_task(task: Task, printed: Sequence[Printed]) -> tuple[Value, list[Printed]]:
+    """Record a task at the inputs that the first lines name: x, or z0 z1 z2, and then those of the next argument.
+
+    Only the first argument is differentiated by; the others are constants, and their lines are not among those left.
+    """
+    groups = [[*lines] for _, lines in itertools.groupby(printed, lambda line: re.sub(r"[\d\W_]+$", "", line.name))]
     first, *others = [isinstance(x, list) for x in task.points[0]]
     if len(groups) <= len(others):
         raise DataError(f"The inputs of {task.name} come first, such as: z0 2.0, and z1 1.0 in the next line. {_FORM}")
-    constants = [[leaf.data for leaf in group] for group in groups[1:]]
-    rest = [xs if is_list else xs[0] for is_list, xs in zip(others, constants, strict=False)]
-    root = task.function(groups[0] if first else groups[0][0], *rest)
+    leaves = [Value(float(line.value), name=line.name) for line in groups[0]]
+    constants = [[float(line.value) for line in group] for group in groups[1 : 1 + len(others)]]
+    rest = [xs if is_list else xs[0] for is_list, xs in zip(others, constants, strict=True)]
+    root = task.function(leaves if first else leaves[0], *rest)
     if not isinstance(root, Value):
         raise ArgumentError(f"{task.name} has several results.", "Write a script that computes one number from them.")
     root.name = printed[-1].name
-    return root
+    return root, [*groups[0], *itertools.chain(*groups[1 + len(others) :])]
 
 
 class _Term(NamedTuple):
@@ -139,20 +137,25 @@ class Alignment:
     def __repr__(self) -> str:
         return self._text
 
-    def is_gradient(self, name: str) -> bool:
-        """Return True for what a program may call the gradient of a node: w_grad, dw, dloss/dw."""
-        bare = re.sub(f"^(?:{_GRADIENT})(?=[\\W_])|(?<=[\\W_])(?:{_GRADIENT})$", "", name, flags=re.IGNORECASE)
-        plain = _plain(name)
-        if plain in self._called:
-            return False
-        return bare != name or (plain[:1] == "d" and any(plain.endswith(f"d{called}") for called in self._called))
+    def is_unclear(self, line: str, name: str | None) -> bool:
+        """Return True for a line that seems to be about a node but does not say so in the form that is asked for.
 
-    def is_missing(self, text: str) -> bool:
-        """Return True if a line with numbers, of another form, names a node at its beginning that is not found."""
-        words = [word for word in re.split(r"[\s=:,;|()\[\]{}\"']+", text) if word]
-        names = [word for word in words if not NUMBER.fullmatch(word)][:2]  # such as "name": "loss"
-        nodes = [self._called.get(_plain(name), []) for name in names]
-        return len(names) < len(words) and any(found and self.found.keys().isdisjoint(found) for found in nodes)
+        It is of another form and begins with the name of a node that is not found; or its name holds a number, or may
+        be that of a gradient: w_grad, dw, dloss/dw.
+        """
+        if name is None or " " in name:
+            words = [word for word in re.split(r"[\s=:,;|()\[\]{}\"']+", line) if word]
+            names = [word for word in words if not NUMBER.fullmatch(word)][:2]  # such as "name": "loss"
+            nodes = [self._called.get(_plain(word), []) for word in names]
+            if len(names) < len(words) and any(found and self.found.keys().isdisjoint(found) for found in nodes):
+                return True
+        if name is None or (plain := _plain(name)) in self._called:
+            return False
+        words = [word for word in _WORDS.split(re.sub(r"\[.*?\]|\(.*?\)", "", name)) if word]
+        parts = [part for word in words for part in word.split("_")]
+        is_number = any(map(NUMBER.fullmatch, words))
+        is_slope = any(re.fullmatch(_GRADIENT, part, re.IGNORECASE) for part in (parts[0], parts[-1]))
+        return is_number or is_slope or (plain[:1] == "d" and any(plain.endswith(f"d{n}") for n in self._called))
 
     def _match(self, printed: Sequence[Printed]) -> None:
         for node in self._names.order:
@@ -185,7 +188,8 @@ class Alignment:
         """Go forwards and then backwards through the graph, up to the first number that diverges."""
         yield f"{counted(len(self.found), 'printed line')} found in the computation."
         if left_out := [line.name for line in printed if line not in self.found.values()]:
-            yield f"No number here is called so or is equal: {', '.join(left_out[:_MOST])}."
+            self.status, more = UNKNOWN, f", and {len(left_out) - _MOST} more" * (len(left_out) > _MOST)
+            yield f"Not checked, because no number here is called so or is equal: {', '.join(left_out[:_MOST])}{more}."
         for node in self._names.order:
             if node in self.found and not self._agrees(self.found[node].value, node.data):
                 self.node, self.status = node, WRONG
@@ -257,15 +261,12 @@ class Alignment:
         """Yield what the gradient would be with a mistake in one term, the term, and the mistake."""
         for term in terms:
             rest = self._expected[node] - term.product
-            yield rest - term.product, term, "its sign is flipped."
-            yield rest + term.upstream, term, "it is not multiplied by the local derivative (the inner derivative)."
+            if term is terms[0] and len(terms) > 1:  # the last to arrive
+                yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
+            for name, said, correction, change in TERMS:
+                if name != "path" or len(terms) > 1:
+                    yield rest + term.upstream * change(term.local), term, f"{said}. {correction}"
             yield rest + term.local, term, "it is not multiplied by what arrives from above."
-            if len(terms) > 1:
-                if term is terms[0]:  # the last to arrive
-                    yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
-                yield rest, term, "it is missing. Every use adds a term."
-            yield rest + 2.0 * term.product, term, "it is counted twice, or has a factor of 2 too many."
-            yield rest + 0.5 * term.product, term, "it lacks a factor of 2."
             early = f"{self._names.label(term.user)} has handed on before all had arrived: visit it later."
             for part in self._terms(term.user):
                 yield rest + (term.upstream - part.product) * term.local, term, early

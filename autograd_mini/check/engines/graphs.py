@@ -1,12 +1,11 @@
 """Small computations to try an engine with: as data, as a graph of this package, as a program to read; made smaller.
 
 A `Graph` holds no node, so that any engine can build it. Not here: right and wrong gradients (`sweeps`).
-Read next: `check.sweeps`.
+Read next: `check.engines.trials`.
 """
 
 from __future__ import annotations
 
-import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from autograd_mini.check.mistakes.sweeps import Edge
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.text import number
 
@@ -82,12 +82,12 @@ class Graph:
         return nodes
 
     @cached_property
-    def edges(self) -> list[list[tuple[int, float]]]:
-        """For each node its operands, by their places, with the local derivatives."""
-        found: list[list[tuple[int, float]]] = [[] for _ in self.leaves]
+    def edges(self) -> list[list[Edge]]:
+        """For each node the edges to its operands, with the local derivatives of this package."""
+        found: list[list[Edge]] = [[] for _ in self.leaves]
         for step in self.steps:
-            pairs = zip(step.operands, slopes(step, self.data), strict=True)
-            found.append([(x, slope) for x, slope in pairs if type(x) is int])
+            pairs = enumerate(zip(step.operands, slopes(step, self.data), strict=True))
+            found.append([Edge(x, slope, step.op, place) for place, (x, slope) in pairs if type(x) is int])
         return found
 
     @property
@@ -159,13 +159,6 @@ def random_graphs(operations: list[tuple[str, int]], count: int, seed: int = 0) 
             count -= 1
             if count == 0:
                 return
-
-
-def is_close(a: float | None, b: float, tolerance: float, scale: float = 0.0) -> bool:
-    """Return whether two numbers agree, up to the rounding of terms of some size."""
-    if a is None or math.isnan(a):
-        return a is not None and math.isnan(b)
-    return a == b or abs(a - b) <= tolerance * max(abs(a), abs(b), scale)
 
 
 # -- smaller ones ------------------------------------------------------------------------------------------------------

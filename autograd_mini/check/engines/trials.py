@@ -1,0 +1,275 @@
+"""One graph, and what an engine made of it: right or wrong, and the mistake if the graph is one operation.
+
+Not here: mistakes in the order and the sums of a whole backward pass (`sweeps`). Read next: `check.engines.adapters`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from autograd_mini.check.engines.graphs import SIGNS, Graph, Step, looked_up
+from autograd_mini.check.mistakes.diagnosis import Quantity, diagnose
+from autograd_mini.check.mistakes.formulas import right_formula
+from autograd_mini.check.mistakes.sweeps import gradients, is_close
+from autograd_mini.check.tasks import task_of
+from autograd_mini.check.verdicts import Finding, Named, Verdict
+from autograd_mini.engine import Value
+from autograd_mini.errors import AutogradError
+from autograd_mini.notation.text import ALL_DIGITS, elided, number
+
+_MISSING = (TypeError, AttributeError, NotImplementedError, AssertionError)  # raised where an operation is missing
+LOST = 0.01  # of a local derivative such as 1 - y**2 in its tail, beside a tolerance
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A graph, and what an engine made of it."""
+
+    graph: Graph
+    tolerance: float
+    numbers: list[float | None]  # of the nodes that were computed
+    gradients: list[float | None]  # after the last sweep; None where the engine keeps none
+    error: BaseException | None = None  # what it raised
+    words: tuple[str, str] = ("data", "grad")  # what the engine calls number and gradient
+
+    @property
+    def is_built(self) -> bool:
+        """Whether all nodes were computed."""
+        return len(self.numbers) == len(self.graph)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the engine has no such operation."""
+        return isinstance(self.error, _MISSING) and not self.is_built
+
+    @property
+    def step(self) -> Step:
+        """The first operation."""
+        return self.graph.steps[0]
+
+    @property
+    def function(self) -> str:
+        """The operation, if the graph is a call of one function; else ""."""
+        return self.step.op if len(self.graph.steps) == 1 and self.step.op not in SIGNS else ""
+
+    @cached_property
+    def wanted(self) -> list[float]:
+        """The right gradients."""
+        return gradients(self.graph.edges, self.graph.roots)
+
+    @property
+    def leaves(self) -> list[float]:
+        """The engine's gradients of the leaves."""
+        return [gradient or 0.0 for gradient in self.gradients[: len(self.graph.leaves)]]
+
+    @property
+    def observed(self) -> tuple[Any, ...]:
+        """The edges, the roots, and the gradients of the leaves, for `named_mistakes`."""
+        return self.graph.edges, self.graph.roots, self.leaves
+
+    @cached_property
+    def leaf(self) -> int | None:
+        """The first leaf whose gradient is wrong: by more than the rounding of the terms that add up to it."""
+        if self.has_kink and 0.0 <= self.leaves[0] <= 1.0:
+            return None
+        lost = 0.0 if len(self.graph.steps) == 1 and not self.function else LOST
+        edges = [[e._replace(local=abs(e.local) + lost) for e in pairs] for pairs in self.graph.edges]
+        sizes = gradients(edges, self.graph.roots)
+        found = zip(self.leaves if self.error is None else (), self.wanted, sizes, strict=False)
+        return next((k for k, (mine, x, size) in enumerate(found) if not is_close(mine, x, self.tolerance, size)), None)
+
+    @property
+    def has_kink(self) -> bool:
+        """Whether it is relu at 0, whose slope is a convention."""
+        return self.function == "relu" and self.graph.data[0] == 0.0
+
+    @property
+    def has_other_slope(self) -> bool:
+        """Whether the slope at a kink is right, but not that of this package."""
+        return self.has_kink and self.error is None and self.leaf is None and self.leaves[0] != self.wanted[0]
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the number of the root is right, before any gradient."""
+        size = max(map(abs, self.graph.data)) if len(self.graph.steps) > 1 else 0.0
+        size = LOST if self.function else size  # in the tails, a formula with exponentials loses digits
+        root = self.graph.roots[0]
+        return is_close(self.numbers[root], self.graph.data[root], self.tolerance, size)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the number or a gradient is wrong; an error is not."""
+        return self.error is None and (self.leaf is not None or not self.has_value)
+
+    @property
+    def operands(self) -> list[float]:
+        """The numbers of the operands of the first operation."""
+        return looked_up(self.step.operands, self.graph.data)
+
+    @property
+    def form(self) -> str:
+        """The last operation as an expression."""
+        return self.graph.program("")[-1 - len(self.graph.roots)].partition(" = ")[2]
+
+    @property
+    def finding(self) -> Finding:
+        """The verdict."""
+        where = "; ".join(self.graph.program("Value"))
+        if self.error is not None:
+            return Finding(where, Verdict.NOISE, None, math.nan, math.inf, remark=told(self.error))
+        if not self.has_value:
+            return Finding(f"{where}, its value", Verdict.FAIL, self.numbers[-1], self.graph.data[-1])
+        verdict, leaf = Verdict.PASS if self.leaf is None else Verdict.FAIL, self.leaf or 0
+        if self.has_other_slope:
+            return Finding(where, Verdict.KINK, self.leaves[0], self.wanted[0], left=0.0, right=1.0)
+        return Finding(where, verdict, self.leaves[leaf], self.wanted[leaf])
+
+    def sentence(self, gradient: str) -> str:
+        """Say which number is wrong, and which node on the way back has the first wrong gradient."""
+        if not self.has_value:
+            return f"{self.form} gives {self.numbers[-1]!r}, and {self.graph.data[-1]!r} is right."
+        names, leaf, theirs, wanted = self.graph.names, self.leaf or 0, self.gradients, self.wanted
+        few = 4 if number(theirs[leaf]) != number(wanted[leaf]) else ALL_DIGITS
+        said = f"{names[leaf]}.{gradient} is {number(theirs[leaf], few)}, and {number(wanted[leaf], few)} is right."
+        for node in reversed(range(len(self.graph.leaves), len(self.graph))):
+            if theirs[node] and not is_close(theirs[node], wanted[node], self.tolerance):
+                first = f"{number(theirs[node])} instead of {number(wanted[node])}"
+                return f"{said} On the way back, {names[node]}.{gradient} is wrong first: {first}."
+        return said
+
+
+def told(error: BaseException | None) -> str:
+    """Return the type of an error and the beginning of its message."""
+    message = str(error).strip().split("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {elided(message, 120)}" if message else type(error).__name__
+
+
+# -- the mistake in one operation --------------------------------------------------------------------------------------
+
+
+def wrong_rule(op: str, bad: Sequence[Trial]) -> Named:
+    """Return what is wrong with an operation, in the first of its forms that are wrong, at several points."""
+    trial = bad[0]
+    if not trial.has_value:
+        otherwise = Named("wrong-value", f"{trial.form} is wrong, before any gradient.", "")
+        found = _reflected(op, bad) or _by_table(op, bad, "value") or otherwise
+    else:
+        by = trial.graph.names[trial.leaf or 0]
+        otherwise = Named("wrong-rule", f"The local derivative of {trial.form} by {by} is wrong.", "")
+        found = _local(op, bad) or _by_table(op, bad, "derivative") or otherwise
+    return replace(found, correction=_right(trial))
+
+
+def wrong_at(op: str, trial: Trial) -> Named:
+    """Return what to say of an operation that is right at ordinary numbers, and wrong at these."""
+    numbers = " and ".join([number(x, ALL_DIGITS) for x in trial.operands])
+    sentence = f"{op} is right at ordinary numbers, and wrong at {numbers}."
+    return Named("special-operand", sentence, _right(trial))
+
+
+_RULES = {  # by the operands, in the words of an engine
+    "add": ("self.{g} += out.{g}", "other.{g} += out.{g}"), "sub": ("self.{g} += out.{g}", "other.{g} -= out.{g}"),
+    "mul": ("self.{g} += other.{d} * out.{g}", "other.{g} += self.{d} * out.{g}"),
+    "div": ("self.{g} += out.{g} / other.{d}", "other.{g} -= self.{d} / other.{d}**2 * out.{g}"),
+    "pow": ("self.{g} += n * self.{d}**(n - 1) * out.{g}, with n the exponent",
+            "other.{g} += math.log(self.{d}) * out.{d} * out.{g}"),
+    "neg": ("self.{g} -= out.{g}",),
+}  # fmt: skip
+
+
+def _right(trial: Trial) -> str:
+    """Return how to compute an operation, or its rule by the first operand that is wrong, in the engine's words."""
+    step, (data, grad) = trial.step, trial.words
+    if not trial.has_value:
+        operands = [f"{name}.{data}" for name, _ in zip(("self", "other"), step.operands, strict=False)]
+        written = step.written(operands) if step.op in SIGNS else f"{step.op}({operands[0]})"
+        return f"Compute out.{data} = {written}."
+    if step.op in _RULES:
+        return f"Write {_RULES[step.op][_place(trial)].format(d=data, g=grad)}."
+    formula = right_formula(step.op).partition(",")[0]
+    words = {"a": f"out.{data}", "x": f"self.{data}"}
+    written = re.sub(r"\b[ax]\b", lambda found: words[found[0]], formula)
+    return f"Write self.{grad} += {f'({written})' if ' ' in written else written} * out.{grad}."
+
+
+def _place(trial: Trial) -> int:
+    """Return which operand has the first wrong gradient; 0 if it is the value that is wrong."""
+    return next((k for k, x in enumerate(trial.step.operands) if type(x) is int and x == (trial.leaf or 0)), 0)
+
+
+def _alike(bad: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that are of the same form as the first one, and wrong in the same operand."""
+    form = [*map(type, bad[0].step.operands)]
+    return [t for t in bad if [*map(type, t.step.operands)] == form and _place(t) == _place(bad[0])]
+
+
+def _by_table(op: str, bad: Sequence[Trial], quantity: Quantity) -> Named | None:
+    """Ask the table of mistakes what explains the values of an operation, or its derivatives by one operand."""
+    trials, place = _alike(bad), _place(bad[0])
+    points = [(t.operands[place], *t.operands[:place], *t.operands[place + 1 :]) for t in trials]
+    claimed = [t.numbers[-1] if quantity == "value" else t.leaves[t.leaf or 0] for t in trials]
+
+    def function(x: Any, *others: Any) -> Any:
+        return Step(op, ()).applied([*others[:place], x, *others[place:]])
+
+    try:
+        found = diagnose(task_of(function, points, op), points, claimed, quantity)
+    except AutogradError:  # the operation has no derivative there
+        return None
+    named = [m for m in found.mistakes if not m.is_right and ".py" not in m.sentence]  # not places in this package
+    return next((Named(m.name, f"In {op}: {m.sentence}", "") for m in named), None)
+
+
+def _reflected(op: str, bad: Sequence[Trial]) -> Named | None:
+    """Return the mistake if 2 - x is computed as x - 2."""
+    if op not in SIGNS or not all(type(t.step.operands[0]) is float for t in bad):
+        return None
+    swapped = [Step(op, ()).applied([*map(Value, t.operands[::-1])]).data for t in bad]
+    if not all(is_close(t.numbers[-1], x, t.tolerance) for t, x in zip(bad, swapped, strict=True)):
+        return None
+    return Named("reflected", f"2 {SIGNS[op][0]} x is computed as x {SIGNS[op][0]} 2.", "")
+
+
+Rule = Callable[[list[float], list[float], int], float]  # of operands, right local derivatives, and a place
+_LOCAL: tuple[tuple[str, str, str, Rule], ...] = (  # operations, name, sentence, and the local derivative that is used
+    ("", "inner-derivative", "The gradient goes through {op} unchanged: the local derivative is missing.",
+     lambda xs, slopes, k: 1.0),
+    ("", "swapped", "The operands of {op} get each other's gradients.", lambda xs, slopes, k: slopes[1 - k]),
+    ("", "forgotten", "The {nth} operand of {op} gets nothing.", lambda xs, slopes, k: 0.0),
+    ("pow", "formula", "The local derivative of x ** y is y * x**y: the exponent must become one less.",
+     lambda xs, slopes, k: xs[1] * xs[0] ** xs[1]),
+    ("pow", "formula", "The local derivative of x ** y is x**(y - 1): the factor y is missing.",
+     lambda xs, slopes, k: xs[0] ** (xs[1] - 1.0)),
+    ("pow", "formula", "The local derivative of x ** y is y * x: the exponent y - 1 is missing.",
+     lambda xs, slopes, k: xs[1] * xs[0]),
+    ("div", "formula", "The local derivative of x / y is -x / y: the divisor must be squared.",
+     lambda xs, slopes, k: -xs[0] / xs[1]),
+    ("div", "formula", "The local derivative of x / y is -1 / y**2: the numerator is missing.",
+     lambda xs, slopes, k: -1.0 / xs[1] ** 2),
+)  # fmt: skip
+
+
+def _local(op: str, bad: Sequence[Trial]) -> Named | None:
+    """Return the mistake if a factor or an operand is missing, or two operands are confused."""
+    trials, place = _alike(bad), _place(bad[0])
+    two = [trial for trial in trials if len(trial.graph.leaves) == 2]
+    for operation, name, sentence, rule in _LOCAL if op not in ("relu", "sub", "neg") else ():
+        chosen = two if name in ("swapped", "forgotten") else trials
+        if (
+            operation in ("", op)
+            and chosen
+            and all(is_close(t.leaves[t.leaf or 0], rule(t.operands, _slopes(t), place), t.tolerance) for t in chosen)
+        ):
+            return Named(name, sentence.format(op=op, nth=("first", "second")[place]), "")
+    return None
+
+
+def _slopes(trial: Trial) -> list[float]:
+    """Return the right derivatives of the only operation by its operands, 0 by a constant."""
+    by = {edge.place: edge.local for edge in trial.graph.edges[-1]}
+    return [by.get(place, 0.0) for place in range(len(trial.step.operands))]
