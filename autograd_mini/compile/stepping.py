@@ -1,7 +1,7 @@
 """A tape as a graph of `Value`s, for the debugger: each instruction is a node, with its name and place.
 
 The numbers are those of the interpreter, because both evaluate the rows of the table in the order of the tape.
-Not here: the debugger (`debug`). Read next: `compile.languages`.
+Not here: the debugger (`debug`). Read next: `compile.graphs`.
 """
 
 from __future__ import annotations

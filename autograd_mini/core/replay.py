@@ -99,16 +99,21 @@ def switched(order: Iterable[Any], numbers: Mapping[Any, float]) -> list[Decisio
     the result does not lead to is found if one of its leaves is in the order or among the numbers, and only a few
     operations lie between, unless `no_grad` or `detach` made its operands constants.
     """
+    return [decision for decision in followed(order, numbers) if decision.answer_at(numbers) is not decision.answer]
+
+
+def followed(order: Iterable[Any], leaves: Iterable[Any] = ()) -> list[Decision]:
+    """The comparisons that `replay` does not decide again: those of a graph, and of more leaves."""
     found: dict[Decision, None] = {}
     order = [*order]
     again = {choice for choice in map(choice_of, order) if choice is not None}
-    for node in dict.fromkeys((*order, *numbers)):  # max(a, b) may be a alone, and the graph behind it without b
+    for node in dict.fromkeys((*order, *leaves)):  # max(a, b) may be a alone, and the graph behind it without b
         decisions = node.decisions
         if is_relu(node) and choice_of(node) is None:  # relu compares bare numbers, which notes no decision
             holds, _, x = node.operands
             if (x.data <= 0.0) is bool(holds):
                 decisions = (*decisions, Decision(x, "<=", 0.0, bool(holds), node.origin))
-        found |= {d: None for d in decisions if d not in again and d.answer_at(numbers) is not d.answer}
+        found |= {d: None for d in decisions if d not in again}
     return [*found]
 
 

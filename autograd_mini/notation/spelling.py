@@ -146,6 +146,8 @@ def _escaped(symbol: str) -> str:
 
 def parenthesised(operand: Markup, always: bool = False) -> Markup:
     """Return an operand to write after a sign: a negative number gets parentheses."""
+    if not always and operand[0] == "mn" and len(operand) > 3:  # it changes, so the page decides
+        return [*operand[:4], 1]
     if always or (operand[0] == "mn" and operand[1].startswith("-")):
         return ["mrow", ["mo", "("], operand, ["mo", ")"]]
     return operand

@@ -874,7 +874,8 @@ def test_json_has_no_number_that_is_none(tmp_path):
         raise AssertionError(constant)
 
     found = json.loads(data, parse_constant=refuse, parse_float=refuse)
-    assert ["mn", "-inf", "-inf"] in [piece for scene in found["scenes"] for row in scene["formula"] for piece in row]
+    pieces = [piece for scene in found["scenes"] for row in scene["formula"] for piece in row]
+    assert ["mn", "-inf", "-inf"] in [piece[:3] for piece in pieces]
 
 
 @st.composite
@@ -979,7 +980,7 @@ def test_steps_of_a_very_large_graph_are_grouped(tmp_path, visit):
     trace = network([60, 60, 10])
     assert len(trace) > 3 * MOST
     path = debug.page(trace, tmp_path / "page.html")
-    assert path.stat().st_size < 2_000_000
+    assert path.stat().st_size < 2_500_000  # with sliders for 4,300 leaves
     shown = visit(path)
     note = shown.text("#note")
     assert f"{len(trace):,} steps are shown in" in note
@@ -1261,7 +1262,7 @@ def test_long_names_in_the_table_take_two_lines(tmp_path, visit):
     long = [Value(1.0, name=f"transformer.layers[{i}].attention.query.weights[3][4]") for i in range(3)]
     shown = visit(debug.page(am.sum(long) * 2.0, tmp_path / "page.html"), viewport={"width": 1100, "height": 800})
     heights = shown.page.evaluate(
-        "[...document.querySelectorAll('#gradients tbody tr')].map((row) => row.offsetHeight)"
+        "[...document.querySelectorAll('#gradients tbody th > :first-child')].map((name) => name.offsetHeight)"
     )
     assert max(heights) < 52
     assert "transformer.laye…y.weights[3][4]" in shown.page.locator("#gradients tbody th").first.get_attribute("title")

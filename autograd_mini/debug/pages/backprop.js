@@ -1,6 +1,6 @@
 "use strict";
 // The data lists where something happens in each scene, and the texts of each box and row with their first scenes.
-// This script computes nothing: it looks up what is known in a scene. Texts are never read as markup.
+// This script looks up what is known in a scene; `alive.js` computes other numbers. Texts are never read as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const { scenes, rows, places, files } = data;
 const $ = (id) => document.getElementById(id);
@@ -19,6 +19,22 @@ function element(tag, attributes = {}, ...children) {
 
 // -- numbers and formulas -------------------------------------------------------------------------------------------
 
+const live = data.live && graph({ ...data.live, seed: read(data.live.seed) });
+let moved = false;  // does the page show other numbers than the recorded ones?
+const pair = (number) => [short(number), long(number)];
+const spoken = (number, at) => (moved && at !== undefined && at !== null ? pair(live.get(at)) : number);
+
+function worded({ words, told = [] }) {  // a sentence with the numbers of now
+  if (!moved) return words;
+  let [text, end] = ["", 0];
+  for (const [from, to, at, guard] of told) {
+    const number = short(live.get(at));
+    text += words.slice(end, from) + (guard && number.startsWith("-") ? `(${number})` : number);
+    end = to;
+  }
+  return (text + words.slice(end)).replace("; the largest: ", "; one of them: ");
+}
+
 const exact = () => $("digits").checked;
 const brief = (number) => (typeof number === "string" ? number : number[0]);
 const full = (number) => (typeof number === "string" ? number : number[1]);
@@ -30,9 +46,11 @@ const BETWEEN = new Set(["=", "+=", "+", "×", "·"]);
 function math(tree) {
   if (!TAGS.has(tree[0])) throw new Error("no formula");
   const made = document.createElementNS("http://www.w3.org/1998/Math/MathML", tree[0]);
-  if (tree[0] === "mn" && tree.length === 3) {
-    made.textContent = digits(tree.slice(1));
-    made.setAttribute("data-exact", tree[2]);
+  if (tree[0] === "mn" && tree.length > 2) {
+    const number = spoken(tree.slice(1, 3), tree[3]);
+    made.textContent = digits(number);
+    made.setAttribute("data-exact", full(number));
+    if (tree[4] && brief(number).startsWith("-")) return bracketed(made);
   } else {
     for (const child of tree.slice(1)) made.append(typeof child === "string" ? child : math(child));
   }
@@ -43,9 +61,17 @@ function math(tree) {
   return made;
 }
 
+function bracketed(number) {
+  const made = math(["mrow", ["mo", "("], ["mo", ")"]]);
+  made.firstChild.after(number);
+  return made;
+}
+
 function formula(pieces, kind = "formula") {
   const line = element("div", { class: kind });
-  for (const piece of pieces) {
+  for (const any of pieces) {
+    if (any[0] === "still" && moved) continue;  // it holds for the recorded numbers alone
+    const piece = any[0] === "still" ? any[1] : any;
     const made = document.createElementNS("http://www.w3.org/1998/Math/MathML", "math");
     made.setAttribute("displaystyle", "true");
     made.append(math(piece));
@@ -77,6 +103,10 @@ function prepare(made) {  // a picture that is shown for the first time
   for (const title of svg.querySelectorAll("g.graph > title")) title.remove();
   for (const edge of svg.querySelectorAll(".edge")) edge.setAttribute("aria-hidden", true);  // the chain rule says it
   for (const text of svg.querySelectorAll(".edge text")) text.textContent = minus(text.textContent);
+  made.said = Object.entries(made.labels).map(([id, at]) => {  // the local derivatives on arrows
+    const texts = [...document.getElementById(id).querySelectorAll("text")];
+    return { at, texts: texts.length === at.length ? texts : [], recorded: texts.map((text) => text.textContent) };
+  });
   for (const box of made.boxes) {
     box.group = document.getElementById(box.id);
     const texts = box.group.querySelectorAll(":scope > text");
@@ -87,6 +117,11 @@ function prepare(made) {  // a picture that is shown for the first time
       const end = across * (box.slots.length - 1 - index) + below + 1;
       [slot.value, slot.gradient] = [texts[texts.length - end - 1], texts[texts.length - end]];
       slot.cell = cells[cells.length - end];
+      for (const text of [slot.value, slot.gradient]) {
+        text.room = live ? text.textContent.length : Infinity;
+        text.wide = text.getComputedTextLength();
+        text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+      }
       centred(slot.value, cells[cells.length - end - 1]);
       centred(slot.gradient, slot.cell);
     });
@@ -248,6 +283,36 @@ function known(entries) {
 
 const unfinished = (entries, entry) => entry && entry !== entries[entries.length - 1];
 
+function current(entry) {  // an entry with the number of now
+  if (!moved || !entry || entry.length === 2 || entry.length === 4) return entry;
+  const number = live.get(entry[entry.length - 1]);
+  return [entry[0], pair(number), ...shade(number, Number(data.largest))];
+}
+
+function state(slot) {  // value and gradient now, and whether more is to be added
+  const entry = known(slot.gradients);
+  const [value, gradient] = [known(slot.values), entry].map(current);
+  const more = unfinished(slot.gradients, entry);
+  if (!moved || slot.node < 0 || knownUntil < last) return [value, gradient, more];
+  const number = live.get(live.adjoint(slot.node));  // an arm that was not taken may hand on to it now
+  const final = [last, pair(number), ...shade(number, Number(data.largest))];
+  return [value, gradient || live.reached[slot.node] ? final : null, false];
+}
+
+const happened = (groups) => groups.filter(([scene]) => scene <= knownUntil).flatMap(([, ...all]) => all);
+function group([values, gradients]) {  // what a box of several nodes says
+  let [low, high, seen, largest] = [Infinity, -Infinity, false, new Map()];
+  for (const at of happened(values)) {
+    const value = live.get(at);
+    [low, high, seen] = Number.isNaN(value) || Number.isNaN(low) ? [NaN, NaN, true] : [Math.min(low, value), Math.max(high, value), true];
+  }
+  for (const edge of happened(gradients)) largest.set(...live.arrival(edge));
+  const size = (number) => (Number.isNaN(number) ? Infinity : Math.abs(number));
+  const found = [...largest.values()].map(live.get).reduce((a, b) => (a === null || size(b) > size(a) ? b : a), null);
+  const range = short(low) === short(high) ? short(low) : `${short(low)} … ${short(high)}`;
+  return [seen ? [0, range] : null, found === null ? null : [0, pair(found), ...shade(found, Number(data.largest))], false];
+}
+
 function paint(target, entry, more) {
   target.setAttribute("class", `gradient ${entry ? entry[2] : "none"}${more ? " unfinished" : ""}`);
   target.style.setProperty("--depth", `${entry ? entry[3] : 0}%`);
@@ -257,11 +322,11 @@ function fill(box, doing, number) {
   const at = doing.at.includes(number);
   const to = doing.to.includes(number);
   const says = box.slots.map((slot, index) => {
-    const [value, gradient] = [known(slot.values), known(slot.gradients)];
+    const [value, gradient, more] = moved && box.all ? group(box.all) : state(slot);
     slot.value.textContent = value ? box.before[0] + minus(brief(value[1])) : "";
     const text = gradient ? minus(brief(gradient[1])) : "";
     slot.gradient.textContent = gradient && box.before[1] ? box.before[1] + text.replace(/^−/, "") : text;  // max|g| has no sign
-    const more = unfinished(slot.gradients, gradient);
+    for (const text of [slot.value, slot.gradient]) narrow(text);
     paint(slot.cell, gradient, more);
     slot.gradient.classList.toggle("unfinished", Boolean(more));
     if (!index) box.group.classList.toggle("unknown", !value);
@@ -274,6 +339,11 @@ function fill(box, doing, number) {
   else box.group.removeAttribute("aria-current");
   box.group.setAttribute("aria-label", `${box.name}: ${says.join("; ")}${box.fold >= 0 ? "; folded, opens" : box.inside.length ? "; opens as a list" : ""}`);
   box.title.textContent = `${box.about}\n${says.map((text) => text.replace(", gradient", "\ngradient")).join("\n")}`;
+}
+
+function narrow(text) {  // a number that is wider than the recorded ones has to fit its cell
+  if (text.textContent.length > text.room) text.setAttribute("textLength", text.wide);
+  else text.removeAttribute("textLength");
 }
 
 const READABLE = 0.5;  // letters smaller than that cannot be read: such a picture is scrolled
@@ -425,11 +495,17 @@ function lined(row) {
   row.chip = element("span");
   row.gradient.append(row.chip);
   const text = element("span", {}, ...breakable(row.name));
-  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name }, text);
+  const name = element("th", { scope: "row", class: row.leaf ? "leaf" : "result", title: row.name, "aria-label": row.name }, text);
   if (data.paths[row.node]) {
     const button = element("button", { title: `paths to ${row.name}` }, ...breakable(row.name));
     button.addEventListener("click", () => (traced && traced.node === row.node ? noPaths() : trails(row.node)));
     name.replaceChildren(button);
+  }
+  const index = row.leaf ? leaves.findIndex(({ node }) => node === row.node) : -1;
+  if (index >= 0) {
+    const made = dial(index);
+    dials.set(made.area, made);
+    name.append(made.area);
   }
   row.line = element("tr", {}, name, row.value, row.gradient);
 }
@@ -458,12 +534,12 @@ for (const [kind, text] of [["at", "now"], ["to", "receives"], ["more", "italic:
   $("legend").append(element("li", { class: `say ${kind}` }, text));
 
 function write(row) {
-  const [value, gradient] = [known(row.values), known(row.gradients)];
+  const [value, gradient, more] = state(row);
   row.value.textContent = value ? digits(value[1]) : "–";
   row.chip.textContent = gradient ? digits(gradient[1]) : "–";
   row.value.title = value ? full(value[1]) : "not yet";
   row.gradient.title = gradient ? full(gradient[1]) : "nothing has arrived";
-  paint(row.chip, gradient, unfinished(row.gradients, gradient));
+  paint(row.chip, gradient, more);
   const changes = (value && value[0] === knownUntil) || (gradient && gradient[0] === knownUntil);
   row.line.classList.toggle("changes", Boolean(changes));
   if (changes) row.line.setAttribute("aria-current", "true");
@@ -479,9 +555,14 @@ function trails(node) {
   const found = data.paths[node];
   if (!found) return;
   traced = { ...found, node, chosen: -1 };
-  $("paths-title").textContent = minus(found.sum);
-  $("ways").replaceChildren(...found.paths.map(([product, links], index) => {
-    const factors = links.map(([, , local], place) => (place && brief(local).startsWith("-") ? `(${brief(local)})` : brief(local)));
+  const products = found.paths.map(([, links]) => (moved ? links.reduce((all, [, , , at]) => all * live.get(at), read(data.live.seed)) : 0));
+  const sum = worded({ words: found.sum, told: found.told });
+  const total = products.reduce((all, one) => all + one, 0);
+  $("paths-title").textContent = minus(moved ? sum.replace("heaviest", "once heaviest").replace(/add up to [^;]+;/, `add up to ${short(total)};`) : sum);
+  $("ways").replaceChildren(...found.paths.map(([recorded, links], index) => {
+    const product = moved ? short(products[index]) : recorded;
+    const locals = links.map(([, , local, at]) => spoken(local, at));
+    const factors = locals.map((local, place) => (place && brief(local).startsWith("-") ? `(${brief(local)})` : brief(local)));
     const way = [...links.map(([from]) => from), node].map(called).join(" → ");
     const one = element("button", { "aria-pressed": "false" }, element("span", { class: "way" }, way),
       element("span", { class: "product" }, minus(`${factors.join(" × ") || "1"} = ${brief(product)}`)));
@@ -610,6 +691,11 @@ function paintPicture() {
     const past = [forward >= 0 && forward <= now ? "known" : "unknown", backward >= 0 && backward <= knownUntil ? "passed" : ""];
     group.setAttribute("class", `edge ${past.join(" ")} ${going.has(way) ? "going" : ""}`);
   }
+  for (const { at, texts, recorded } of shot.said)
+    texts.forEach((text, index) => {
+      const number = minus(short(moved ? live.get(at[index]) : 0));
+      text.textContent = moved ? recorded[index].replace(/\S+(?=\s*$)/, number) : recorded[index];
+    });
   light();
 }
 
@@ -621,7 +707,7 @@ function explain(scene, asks) {  // the local derivatives of a step, and its plo
   const heading = fold ? `derivative of ${fold.name}` : forward ? "local derivatives, for the way back" : "local derivative";
   $("locals").replaceChildren(...rules.map((pieces) => formula(pieces, "local")));
   if (rules.length) $("locals").prepend(element("h3", {}, heading));
-  const plot = fold ? fold.plot : scene.plot;
+  const plot = moved ? "" : fold ? fold.plot : scene.plot;  // a plot is of the recorded numbers
   const drawn = plot && $("plots").querySelector(`#${plot}`);
   $("plot").replaceChildren(...(drawn ? [copy(drawn)] : []));
   $("plot").hidden = !drawn;
@@ -647,7 +733,7 @@ function show(number, remember = true) {
   const fold = data.folds[inside(now)];
   const passed = fold && fold[now < data.start ? "forward" : "backward"];
   const between = `${fold?.name} is not complete: other steps come in between.`;
-  const said = asks ? scene.quiz.text : !fold ? scene.words : isWhole(now) ? passed.words : between;
+  const said = asks ? scene.quiz.text : !fold ? worded(scene) : isWhole(now) ? worded(passed) : between;
   $("words").textContent = minus(said);
   $("slider").value = now;
   $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${said}`);
@@ -673,10 +759,120 @@ function show(number, remember = true) {
   if (changed.length) reveal($("gradients"), changed, remember && !timer);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=first], [data-do=back])")) dim(button, now === 0);
   for (const button of document.querySelectorAll("[role=toolbar] :is([data-do=next], [data-do=last])")) dim(button, now === last);
-  if (!remember) return;
+  if (remember) note();
+}
+
+function note() {  // the address holds the step, what is open, and the reader's numbers
+  const own = !moved ? "" : `&set=${inputs.map((number, i) => (Object.is(number, given[i]) ? "" : `${i}:${long(number)}`)).filter(Boolean).join(",")}`;
   try {
-    history.replaceState(null, "", `#step=${scene.step}${shot.key && `&open=${shot.key}`}`);
+    history.replaceState(null, "", `#step=${scenes[now].step}${shot.key && `&open=${shot.key}`}${own}`);
   } catch { /* in a frame of a notebook, which has no address */ }
+}
+
+// -- the reader's numbers -------------------------------------------------------------------------------------------
+
+let before = "";
+const leaves = live ? data.live.leaves.map(([node, shared, rest, number]) => {
+  before = [...before].slice(0, shared).join("") + rest;
+  return { node, name: before, number: read(number) };
+}) : [];
+const given = leaves.map(({ number }) => number);
+const inputs = [...given];
+let due = 0;
+
+function dial(index) {  // a slider and a field for a leaf
+  const { name, number } = leaves[index];
+  const near = Number.isFinite(number) ? Math.abs(number) : 0;
+  const decade = 10 ** Math.floor(Math.log10(Math.max(2 * near, 1)));
+  const step = decade * [1, 2, 5, 10].find((times) => times * decade >= Math.max(2 * near, 1)) / 100;
+  const middle = Number.isFinite(number) ? number : 0;
+  const digits = Math.max(-Math.floor(Math.log10(step)), 0);
+  const slider = element("input", { type: "range", min: -100, max: 100, step: 1, "aria-label": `${name}, slider` });
+  const field = element("input", { class: "field", type: "text", inputmode: "text", autocomplete: "off", spellcheck: "false", "aria-label": `${name}, number` });
+  const change = (value) => {
+    inputs[index] = value;
+    $("words").setAttribute("aria-live", "off");
+    due = due || requestAnimationFrame(recompute);
+  };
+  slider.addEventListener("input", () => {
+    const at = Number(slider.value);
+    change(at ? Number((middle + at * step).toFixed(Math.min(digits, 100))) : number);
+  });
+  field.addEventListener("input", () => {
+    const value = read(field.value.trim().replace(/−/g, "-").replace(/^([^,]*),([^,]*)$/, "$1.$2"));
+    field.setAttribute("aria-invalid", value === null);
+    if (value !== null) change(value);
+  });
+  field.addEventListener("focus", () => {
+    field.value = long(inputs[index]).replace(/\.0$/, "");
+    field.select();
+  });
+  field.addEventListener("blur", () => tell());
+  for (const input of [slider, field]) input.addEventListener("change", () => $("words").setAttribute("aria-live", "polite"));
+  const tell = () => {
+    const value = inputs[index];
+    slider.value = Number.isFinite(value) ? Math.round((value - middle) / step) : 0;
+    slider.setAttribute("aria-valuetext", short(value));
+    if (document.activeElement === field) return;
+    field.value = short(value);
+    field.title = long(value);
+    field.setAttribute("aria-invalid", false);
+  };
+  tell();
+  return { area: element("div", { class: "dial" }, slider, field), update: tell, node: leaves[index].node };
+}
+
+const dials = new Map();
+function recompute() {
+  due = 0;
+  moved = inputs.some((number, i) => !Object.is(number, given[i]));
+  if (moved) live.at(inputs);
+  for (const one of dials.values()) one.update();
+  $("recorded").hidden = !moved;
+  const differ = (list) => (moved ? list.filter(([at, was]) => live.get(at) !== was) : []);
+  const arms = differ(data.live.choices).map(([, , text]) => text);
+  const listed = arms.slice(0, 4).join(", ") + (arms.length > 4 ? ` and ${arms.length - 4} more` : "");
+  const said = [...new Set(differ(data.live.decisions).map(([, , text]) => data.live.texts[text]))];
+  if (arms.length) said.unshift(`The other arm is taken now: ${listed}.`);
+  $("switched").replaceChildren(...said.slice(0, 4).map((text) => element("span", {}, text)));
+  $("switched").hidden = !said.length;
+  if (traced) trails(traced.node);
+  show(now, false);
+  note();
+}
+
+function reset() {
+  given.forEach((number, i) => { inputs[i] = number; });
+  recompute();
+}
+
+function restore(text) {  // the numbers of the address
+  given.forEach((number, i) => { inputs[i] = number; });
+  for (const one of (text || "").split(",")) {
+    const [index, number] = one.split(":");
+    if (index in inputs && read(number || "") !== null) inputs[index] = read(number);
+  }
+}
+
+function prepareDials() {  // those of the table are made with its rows
+  $("untouched").textContent = data.why;
+  if (!live) return;
+  setTimeout(() => { if (!moved) live.at(inputs); });  // the first time takes longest
+  const listed = new Set(rows.map(({ node }) => node));
+  const others = leaves.map((leaf, index) => ({ ...leaf, index })).filter(({ node }) => !listed.has(node));
+  if (!others.length) return;
+  const menu = element("select", { id: "others" }, ...others.map(({ index, name }) => element("option", { value: index }, name)));
+  const place = element("span");
+  const choose = () => {
+    if (place.firstChild) dials.delete(place.firstChild);
+    const made = dial(Number(menu.value));
+    dials.set(made.area, made);
+    place.replaceChildren(made.area);
+  };
+  menu.addEventListener("change", choose);
+  $("elsewhere").append(element("label", {}, "another leaf ", menu), place);
+  $("elsewhere").hidden = false;
+  choose();
 }
 
 const dim = (button, off) => button.setAttribute("aria-disabled", off);  // not disabled: the focus would be lost
@@ -713,7 +909,7 @@ const act = {
   start: () => show(data.start), phase: () => show(now < data.start ? data.start : 0), play: () => play(!timer),
   nodeNext: () => show(beside(turn, 1)), nodeBack: () => show(beside(turn, -1)),
   scopeNext: () => show(beside(scope, 1)), scopeBack: () => show(beside(scope, -1)),
-  larger: () => zoom(1.25), smaller: () => zoom(1 / 1.25), fit, noPaths,
+  reset, larger: () => zoom(1.25), smaller: () => zoom(1 / 1.25), fit, noPaths,
   digits: () => { $("digits").checked = !exact(); show(now, false); },
   answer: judge, reveal: giveUp,
   help: () => ($("help").open ? $("help").close() : $("help").showModal()),
@@ -739,6 +935,10 @@ addEventListener("keydown", (event) => {
   if (event.key === " " && target.closest("button, input[type=checkbox]")) return;
   if (($("help").open && event.key !== "?") || $("printing").open) return;
   if (target.getAttribute("role") === "separator" && event.key.startsWith("Arrow")) return;
+  if (target.closest(".dial")) {  // its keys change the number
+    if (event.key === "Escape") target.blur();
+    return;
+  }
   if (target === $("answer")) {
     if (event.key === "Enter") judge();
     else if (event.key === "Escape") target.blur();
@@ -822,8 +1022,9 @@ addEventListener("afterprint", () => {
 });
 
 function addressed() {  // the scene of the step in the address
-  const found = /^#step=(\d+)(?:&open=([\w-]+))?$/.exec(location.hash);
+  const found = /^#step=(\d+)(?:&open=([\w-]+))?(?:&set=([-+.:,\w]*))?$/.exec(location.hash);
   if (!found) return data.first;
+  if (live) restore(found[3]);
   const asked = pictureOf(found[2] || "");
   if (asked && asked !== shot) choose(asked);
   const number = scenes.findIndex((scene) => scene.step >= Number(found[1]));
@@ -834,6 +1035,7 @@ addEventListener("hashchange", () => {
   const number = addressed();
   settle();
   show(number, false);
+  if (live) recompute();
 });
 document.body.classList.toggle("quiz", quizzes);
 if (quizzes) worksheet();
@@ -843,6 +1045,8 @@ $("folds").closest("label").hidden = pictures.length < 2;
 $("folds").addEventListener("change", () => open(pictureOf($("folds").value)));
 tabulate();
 choose(pictureOf(""));
+prepareDials();
 settle();
 show(addressed(), false);
+if (inputs.some((number, i) => !Object.is(number, given[i]))) recompute();
 settle();

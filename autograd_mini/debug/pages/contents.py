@@ -14,11 +14,12 @@ from importlib.resources import files as resources
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
+from autograd_mini.debug.pages.alive import LiveCall, enliven, position, script, sentence, told
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
 from autograd_mini.debug.pages.plots import plot
-from autograd_mini.debug.pages.scenes import Number, Track, written
+from autograd_mini.debug.pages.scenes import MOST, Number, Track, written
 from autograd_mini.debug.pages.shots import Shot
 from autograd_mini.debug.quiz import NEAR, question
 from autograd_mini.debug.timeline.folds import Call, scopes_in
@@ -45,7 +46,11 @@ class Contents:
     """The contents of a page, as data for its script."""
 
     def __init__(self, trace: Trace, quiz: bool) -> None:
-        self.trace, self.quiz = trace, quiz
+        is_single = len(trace) <= MOST
+        self.positions, why = None, ""
+        if not quiz:
+            trace, self.positions, why = enliven(trace, with_calls=is_single)
+        self.trace, self.quiz, self.why = trace, quiz, why
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
         first = Shot("", "folded", trace, arrange(graph, names=None if quiz else trace.names))  # as `draw` has them
         self.scenes = first.scenes
@@ -92,7 +97,8 @@ class Contents:
         """Yield pictures in which one of the user's own scopes and composites is folded."""
         used: Counter[str] = Counter()
         framed = {part.scopes[0] for part in first.stage.clusters if len(part.scopes) == 1}
-        calls = [call for scope, call in scopes_in(self.trace.journal.order).items() if scope in framed]
+        found = [call for scope, call in scopes_in(self.trace.journal.order).items() if scope in framed]
+        calls = found if self.positions is None else [LiveCall(call, self.positions) for call in found]
         for call in calls[:_MOST_OPEN]:
             boxes = arrange(graph, names=self.trace.names, closed=call.scope)
             if not self._has_room(boxes):
@@ -112,12 +118,14 @@ class Contents:
         body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
         pictures = "".join(f'<div class="shot" hidden>{shot.stage.svg}</div>' for shot in self.shots)
         body = body.replace("<!--pictures-->", pictures).replace("<!--plots-->", "".join(self.plots.values()))
-        return document(title, __package__, "backprop.css", "backprop.js", body, data)
+        alive = (resources(__package__) / "alive.js").read_text(encoding="utf-8")
+        own = "" if self.positions is None else script(self.positions) + alive
+        return document(title, __package__, "backprop.css", "backprop.js", body, data, own)
 
     def _data(self) -> dict[str, Any]:
         trace, rows = self.trace, [*map(self._row, self._shown_nodes)]
         scenes = [self._scene(number) for number in range(len(self.scenes))]  # first: they number the arrows
-        pictures = [shot.data(self._shown, self.calls) for shot in self.shots]
+        pictures = [shot.data(self._shown, self.calls, self.positions) for shot in self.shots]
         left_out = len(self._nodes) - len(rows)
         return {
             "scenes": scenes,
@@ -138,6 +146,9 @@ class Contents:
             "rest": f"{left_out:,} more nodes are not listed." if left_out else "",
             "scale": self._scale(),
             "near": str(NEAR),
+            "live": self.positions and self.positions.data(lambda node: called(trace, node)),
+            "largest": repr(self.largest),
+            "why": self.why,
         }
 
     # -- scenes --------------------------------------------------------------------------------------------------------
@@ -153,7 +164,7 @@ class Contents:
             "phase": step.phase,
             "turn": self.scenes.of(trace.journal.turn(step.index)[0]) if self.single else number,
             "scope": _path(step.node),
-            "words": words(trace, step),
+            **_words(words(trace, step)),
             "formula": formula(trace, step),
             "rules": [self._rule(*key) for key in about],
             "plot": self._plot(about[0]) if len(about) == 1 else "",
@@ -161,7 +172,7 @@ class Contents:
             **self._motion(steps),
             **self._asked(step),
         }
-        return scene if len(steps) == 1 else {**scene, "first": steps[0], "words": self._summary(steps, step)}
+        return scene if len(steps) == 1 else {**scene, "first": steps[0], **_words(self._summary(steps, step))}
 
     def _rule(self, node: Value, place: int) -> int:
         """Return the number of a local derivative among those of the page."""
@@ -248,12 +259,22 @@ class Contents:
                 left -= len(path.links) + 1
                 if left < 0 and listed:
                     break
-                steps = [(journal.numbers[link.node], self._uses(link), written(link.local)) for link in path.links]
+                steps = [
+                    (journal.numbers[link.node], self._uses(link), written(link.local), self._place(link))
+                    for link in path.links
+                ]
                 listed.append([written(path.product), steps])
             if listed:
                 total = self._sum(leaf, [path.product for path in paths.paths[: len(listed)]], paths.count)
-                found[journal.numbers[leaf]] = {"paths": listed, "sum": total}
+                plain, numbers = sentence(total)
+                found[journal.numbers[leaf]] = {"paths": listed, "sum": plain, "told": numbers}
         return found
+
+    def _place(self, link: Link) -> int | list[int] | None:
+        """Return where the page computes a factor of a path."""
+        if self.positions is None or link.node in self._by_output:
+            return position(link.local)
+        return self.positions.locals[link.node, self.positions.recorded[link.node][link.place]]
 
     def _uses(self, link: Link) -> list[tuple[int, int]]:
         """Return the contributions that a factor of a path stands for: all inside a call, if it is one."""
@@ -269,7 +290,7 @@ class Contents:
 
     def _sum(self, leaf: Value, products: list[float], count: int) -> str:
         name, root = called(self.trace, leaf), called(self.trace, self.trace.root)
-        gradient = short(self.trace.journal.gradient(leaf, len(self.trace) - 1))
+        gradient = told(self.trace.journal.gradient(leaf, len(self.trace) - 1) or 0.0)
         if len(products) < count:
             return (
                 f"The {len(products)} heaviest of {count:,} paths from {root} to {name}: "
@@ -304,8 +325,11 @@ class Contents:
         return [self._row(order[number]) for number in inside if number not in shown]
 
     def _shown(self, track: Track) -> dict[str, Any]:
-        gradients = [(scene, written(total), *self._colour(total)) for scene, total in track.gradients]
-        return {"values": track.values, "gradients": gradients}
+        gradients = [
+            (scene, written(total), *self._colour(total), *([] if (at := position(total)) is None else [at]))
+            for scene, total in track.gradients
+        ]
+        return {"values": track.values, "gradients": gradients, "node": track.node}
 
     def _colour(self, gradient: float) -> tuple[str, int]:
         """Return the sign of a gradient as a word, which selects the colour, and its strength in percent."""
@@ -327,6 +351,11 @@ class Contents:
         unknown = [called(self.trace, node) for node, was in self.trace.journal.recorded.written.items() if was is None]
         more = f" and {len(unknown) - 3:,} more" if len(unknown) > 3 else ""
         return " ".join(note + [f"Written since: {', '.join(unknown[:3])}{more}."] * bool(unknown))
+
+
+def _words(text: str) -> dict[str, Any]:
+    plain, numbers = sentence(text)
+    return {"words": plain, "told": numbers} if numbers else {"words": plain}
 
 
 def _key(call: Call, used: Counter[str]) -> str:

@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from autograd_mini import functions
-from autograd_mini.debug.pages.mathml import called, derivative, numeral, row, variable
+from autograd_mini.debug.pages.alive import Number, position, sentence, told
+from autograd_mini.debug.pages.mathml import called, derivative, numeral, row, still, variable
 from autograd_mini.debug.pages.plots import tangent
 from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.travel import Trace
@@ -33,8 +34,8 @@ class FoldedCall:
         """Return the call for the script of a page; `plot` is the id that its plot would have."""
         return {
             "name": self.call.name, "title": self.title,
-            "forward": {"words": self._computed(), "formulas": [self._application()], "rules": self._rules()},
-            "backward": {"words": self._handed_on(), "formulas": self._sums(), "rules": self._rules()},
+            "forward": {**_worded(self._computed()), "formulas": [self._application()], "rules": self._rules()},
+            "backward": {**_worded(self._handed_on()), "formulas": self._sums(), "rules": self._rules()},
             "plot": plot if self.plot(plot) else "",
         }  # fmt: skip
 
@@ -59,7 +60,7 @@ class FoldedCall:
     # -- forwards ------------------------------------------------------------------------------------------------------
 
     def _computed(self) -> str:
-        results = [short(self.trace.value(y)) for y in self.fold.outputs]
+        results = [told(self.trace.value(y)) for y in self.fold.outputs]
         return f"{self.call.name} is computed: {', '.join(results[:_MOST])}{', …' * (len(results) > _MOST)}."
 
     def _application(self) -> list[Markup]:
@@ -87,7 +88,7 @@ class FoldedCall:
                 pieces = [row(derivative(variable(self.trace, y), variable(self.trace, x)))]
                 pieces += [row("=", closed(form.text))] if form is not None else []
                 numbered = self.call.numbered(y, x, value)
-                pieces += [row("=", closed(numbered))] if numbered not in ("", short(slope)) else []
+                pieces += [still(row("=", closed(numbered)))] if numbered not in ("", short(slope)) else []
                 found.append([*pieces, row("=", numeral(slope))])
         if form is not None and found:
             found.append([row(["mtext", f"with {form.where}"])])
@@ -122,9 +123,19 @@ class FoldedCall:
             for place, (_, upstream, slope) in enumerate(terms[:_MOST]):
                 pieces.append(row("+" if place else "=", _signed(upstream, place > 0), "×", _signed(slope, True)))
             pieces += [row("+", "…")] * (len(terms) > _MOST)
-            pieces.append(row("=", numeral(sum(step.contribution or 0.0 for step in steps))))
+            pieces.append(row("=", numeral(_sum([step.contribution or 0.0 for step in steps]))))
             lines.append([*pieces, row(["mtext", "total"], numeral(steps[-1].total))])
         return lines
+
+
+def _worded(text: str) -> dict[str, Any]:
+    plain, numbers = sentence(text)
+    return {"words": plain, "told": numbers}
+
+
+def _sum(terms: list[float]) -> float:
+    places = [place for term in terms if isinstance(place := position(term), int)]
+    return Number(sum(terms), places) if places else sum(terms)
 
 
 def _natural(name: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """A step as a formula with its numbers, and in words.
 
 A formula is MathML as nested lists, `[tag, *children]`, which a page builds element by element; numbers are written
-both short and in full. Not here: the order of steps (`journal`). Read next: `debug.dap`.
+both short and in full. Not here: the order of steps (`journal`). Read next: `debug.pages.alive`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import re
 from typing import Any
 
 from autograd_mini.core.node import is_relu
+from autograd_mini.debug.pages.alive import position, told
 from autograd_mini.debug.pages.listing import readable
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.spelling import Markup, parenthesised, spelling
-from autograd_mini.notation.text import bracketed, elided, guarded
+from autograd_mini.notation.text import bracketed, elided
 from autograd_mini.notation.text import number as short
 
 _MOST_OPERANDS = 6
@@ -36,8 +37,13 @@ def row(*children: Any) -> Markup:
     return ["mrow", *(["mo", child] if isinstance(child, str) else child for child in children)]
 
 
+def still(piece: Markup) -> Markup:
+    """Mark a piece that holds for the recorded numbers alone."""
+    return ["still", piece]
+
+
 def numeral(number: float) -> Markup:
-    return ["mn", short(number), repr(number)]
+    return ["mn", short(number), repr(number), *([] if (at := position(number)) is None else [at])]
 
 
 def variable(trace: Trace, node: Value) -> Markup:
@@ -115,7 +121,7 @@ def local(trace: Trace, node: Value, place: int) -> list[Markup]:
     elif spelled.form in ("infix", "prefix", "power", "fraction", "products", "choice"):
         operation = row("(", operation, ")")
     if is_relu(node):
-        return [row(derivative(operation, by)), result, row(["mtext", "as"], by, ">", ["mn", "0"])]
+        return [row(derivative(operation, by)), result, still(row(["mtext", "as"], by, ">", ["mn", "0"]))]
     symbols = rule.derivative.mathml(lambda x: variable(trace, x))
     numbers = rule.derivative.mathml(lambda x: numeral(trace.value(x)))
     pieces = [row("=", symbols)] * (symbols[0] != "mn") + [row("=", numbers)] * (numbers[0] != "mn")
@@ -138,7 +144,7 @@ def _computed(trace: Trace, node: Value, name: Markup) -> list[Markup]:
 
 def words(trace: Trace, step: Step) -> str:
     """Return a step in words, for screen readers and for readers who are new to the chain rule."""
-    name, total = called(trace, step.node), short(step.total)
+    name, total = called(trace, step.node), told(step.total)
     if step.phase == FORWARD:
         if step.node.op is None:
             remark = trace.remark(step.node)
@@ -150,9 +156,9 @@ def words(trace: Trace, step: Step) -> str:
         return f"What if the gradient of {name} were {total}?"
     receiver, upstream, local, contribution = _contribution(step)
     operand, before = called(trace, receiver), trace.grad(receiver, step.index - 1)
-    product = f"{short(upstream)} × {guarded(short(local))}"
-    passed = f"{name} hands {short(contribution)} on to {operand}: {product}."
+    product = f"{told(upstream)} × {told(local, guard=True)}"
+    passed = f"{name} hands {told(contribution)} on to {operand}: {product}."
     if before is None:
         more = trace.journal.arrivals(receiver)[-1] > step.index
         return f"{passed} That is the gradient of {operand}{' so far' if more else ''}."
-    return f"{passed} Added to {short(before)}, the gradient of {operand} is {total} now."
+    return f"{passed} Added to {told(before)}, the gradient of {operand} is {total} now."

@@ -11,8 +11,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from autograd_mini.debug.pages.alive import position
 from autograd_mini.debug.timeline.journal import Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.drawing.boxes import Box, Boxes
@@ -21,6 +22,7 @@ from autograd_mini.engine import Value
 from autograd_mini.notation.text import number as short
 
 MOST = 2000  # scenes on a page
+_ROOM = 6  # characters, for a number that a slider changes
 _FEW = 50  # fewer scenes would show too little
 
 Number = str | tuple[str, str]  # short, and in full if that differs
@@ -36,14 +38,17 @@ def written(number: float) -> Number:
 class Track:
     """The scenes in which the value or gradient of a node, or of the nodes in a box, changes."""
 
-    values: list[tuple[int, Number]] = field(default_factory=list)
+    values: list[tuple[Any, ...]] = field(default_factory=list)
     gradients: list[tuple[int, float]] = field(default_factory=list)
+    node: int = -1  # its number, if it is one node
 
     @property
     def widest(self) -> tuple[int, int]:
         """The number of characters that value and gradient need."""
-        values = [text if isinstance(text, str) else text[0] for _, text in self.values]
-        return max(map(len, values), default=1), max((len(short(number)) for _, number in self.gradients), default=1)
+        values = [text if isinstance(text, str) else text[0] for _, text, *_ in self.values]
+        least = _ROOM if any(len(entry) > 2 for entry in self.values) else 1
+        gradients = [len(short(number)) for _, number in self.gradients]
+        return max([least, *map(len, values)]), max([least, *gradients])
 
 
 class Scenes:
@@ -89,8 +94,10 @@ class Scenes:
         """Return the value and gradient of a node over time."""
         journal = self.trace.journal
         arrivals = [(self.of(step), journal[step].total) for step in journal.arrivals(node)]
-        value = written(journal.value(node))
-        return Track([(self.of(journal.numbers[node]), value)], [*dict(arrivals).items()])
+        value = journal.value(node)
+        at = [] if (place := position(value)) is None else [place]
+        number = journal.numbers[node]
+        return Track([(self.of(number), written(value), *at)], [*dict(arrivals).items()], number)
 
     def tracks(self) -> dict[Box, Track]:
         """The value and gradient of each box over time; for several nodes the range of results and largest gradient."""

@@ -5,9 +5,11 @@ Not here: the layout (`stage`), and which steps there are (`scenes`). Read next:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
+from autograd_mini.debug.pages.alive import Positions, position
 from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.pages.scenes import Scenes, Track
 from autograd_mini.debug.pages.stage import Stage, before_numbers
@@ -67,15 +69,16 @@ class Shot:
             -1 if way is None else self._arrows.setdefault(way, len(self._arrows)) for way in self.stage.ways_to(node)
         ]
 
-    def data(self, shown: Shown, calls: Sequence[Call]) -> dict[str, Any]:
+    def data(self, shown: Shown, calls: Sequence[Call], positions: Positions | None) -> dict[str, Any]:
         """Return the picture for the script of a page; `shown` gives the texts of a track."""
         single = len(self.scenes) == len(self.trace)  # else scenes say what happens in which box
         order = self.trace.journal.order if single else ()
-        boxes = [self._box(box, shown, calls) for box in self.tracks]
+        boxes = [self._box(box, shown, calls, positions) for box in self.tracks]
         ways = [self.ways(node) for node in order]
         return {
             "key": self.key, "title": self.title, "tall": self.tall, "boxes": boxes,
             "box": [*map(self.box, order)], "ways": ways, "arrows": [*self._arrows],
+            "labels": {} if positions is None or not single else self._labels(positions, calls),
             "closed": [number for number, call in enumerate(calls) if self.is_closed(call)],
             "opens": [number for number, call in enumerate(calls) if call in self.opens],
             "folds": calls.index(self.folds) if self.folds is not None else -1,
@@ -93,7 +96,7 @@ class Shot:
         """Return whether a call is folded: one box shows it, and nothing else."""
         return {node for node in self.boxes.box[call.nodes[0]].nodes if node.op is not None} == {*call.nodes}
 
-    def _box(self, box: Box, shown: Shown, calls: Sequence[Call]) -> dict[str, Any]:
+    def _box(self, box: Box, shown: Shown, calls: Sequence[Call], positions: Positions | None) -> dict[str, Any]:
         journal, scenes = self.trace.journal, self.scenes
         turns = [turn[0] for node in box.nodes if (turn := journal.turn_of(node))]
         arrivals = [step for node in box.nodes for step in journal.arrivals(node)]
@@ -115,9 +118,41 @@ class Shot:
             "inside": [journal.numbers[node] for node in box.nodes[: self.most]] if is_group else [],
             "more": max(len(box.nodes) - self.most, 0),
             "slots": [*map(shown, self.tracks[box])],
+            "all": None if positions is None or box.alone is not None or _results(box) else self._all(box, positions),
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
             "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
         }
+
+    def _all(self, box: Box, positions: Positions) -> list[list[list[Any]]]:
+        """Return the numbers behind those of a group: when each comes, and where it is computed."""
+        journal, of = self.trace.journal, self.scenes.of
+        results = [node for node in box.outputs if node.op] or box.nodes
+        values = sorted((journal.numbers[x], position(journal.value(x))) for x in results)
+        steps = sorted(step for node in box.nodes for step in journal.arrivals(node))
+        edges = [-1 if step == journal.start else positions.edge_of(journal, step) for step in steps]
+        return [_by_scene(values, of), _by_scene(zip(steps, edges, strict=True), of)]
+
+    def _labels(self, positions: Positions, calls: Sequence[Call]) -> dict[str, list[Any]]:
+        """Return where the local derivatives on arrows are computed, by the id of the arrow."""
+        found: dict[str, list[Any]] = {}
+        inside = {node for call in calls if self.is_closed(call) for node in call.nodes}
+        for node, place in positions.edges:
+            is_alone = node not in inside and self.boxes.box[node].alone is not None
+            if is_alone and (way := self.stage.every_way(node)[place]):
+                found[way] = [positions.locals[node, place]]
+        for call in calls:
+            if self.is_closed(call):
+                for x in call.fold.inputs:
+                    ways = {way for node in call.nodes for i, way in enumerate(self.stage.every_way(node))
+                            if way and node.operands[i] is x}  # fmt: skip
+                    slopes = [position(call.slope(y, x)) for y in call.fold.outputs]
+                    found |= dict.fromkeys(ways, slopes)
+        return found
+
+
+def _by_scene(pairs: Iterable[tuple[int, Any]], of: Callable[[int], int]) -> list[list[Any]]:
+    """Return what happens in each scene, after the scene's number."""
+    return [[scene, *[x for _, x in some]] for scene, some in groupby(pairs, lambda pair: of(pair[0]))]
 
 
 def _results(box: Box) -> list[Value]:

@@ -56,14 +56,19 @@ class Stage(Picture):
         """Return the ids of the arrows along which a node hands on, one per contribution; None inside a box."""
         if node in self._ways:
             return self._ways[node]
-        left: dict[Value, list[str]] = {}
         ways = self._ways[node] = []
-        for operand, partial in zip(node.operands, node.partials, strict=True):
-            if is_node(operand):
-                keys = left.setdefault(operand, [*self._along.get((operand, node), ())])
-                way = keys.pop(0) if keys else None
-                if partial is not ZERO:
-                    ways.append(way)
+        for way, partial in zip(self.every_way(node), node.partials, strict=True):
+            if partial is not ZERO and way is not None:
+                ways.append(way or None)
+        return ways
+
+    def every_way(self, node: Value) -> list[str | None]:
+        """Return the id of the arrow from each operand; "" inside a box, None for an operand that is a constant."""
+        left: dict[Value, list[str]] = {}
+        ways: list[str | None] = []
+        for operand in node.operands:
+            keys = left.setdefault(operand, [*self._along.get((operand, node), ())]) if is_node(operand) else []
+            ways.append((keys.pop(0) if keys else "") if is_node(operand) else None)
         return ways
 
     def _called(self, node: Value) -> str:  # like the text beside the picture

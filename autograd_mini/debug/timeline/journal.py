@@ -161,6 +161,11 @@ class Journal:
         last = self._firsts[number + 1] if number + 1 < len(self._firsts) else len(self._sums)
         return range(self.start + self._firsts[number], self.start + last)
 
+    def turn_at(self, index: int) -> Value:
+        """Return the node whose turn a step of the sweep belongs to."""
+        turn = self._turns[self._number_of_turn(index)]
+        return turn.node if isinstance(turn, WhatIf) else turn
+
     def turn_of(self, node: Value) -> range:
         """Return the steps in which a node hands on its gradient; empty for a node that hands on nothing, as a leaf."""
         number = self._turn_of.get(node)
