@@ -32,7 +32,7 @@ BUDGETS = {
     "core": Budget(3_520, 1_900),
     "engine": Budget(350, 350),
     "functions": Budget(840, 850),
-    "transforms": Budget(1_310, 900),
+    "transforms": Budget(1_340, 900),
     "program watch": Budget(1_400, 900),
     "notation": Budget(1_300, 500),
     "symbolic": Budget(1_650, 1_450),
@@ -40,7 +40,7 @@ BUDGETS = {
     "compile": Budget(5_200, 3_500),
     "drawing": Budget(2_810, 1_700),
     "check": Budget(5_470, 1_800),
-    "debug": Budget(7_600, 5_300),
+    "debug": Budget(7_650, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_870, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }
