@@ -39,10 +39,10 @@ static PyTypeObject cell_type, *value_type; /* `Value` is the class of the nodes
 #define CELL(x) ((Cell *)(x))
 #define IS_VALUE(x) (Py_TYPE(x) == value_type)
 
-/* Freed nodes for the next graph: to get the memory of a large one anew from the system takes as long as all else. */
+/* Freed nodes for the next graph: to get the memory of a large one anew takes as long as all else. */
 static Cell *spare;
 static int spares;
-#define MOST_SPARES (1 << 20) /* 112 MB */
+#define MOST_SPARES (1 << 16) /* 7 MB */
 
 static PyObject *cell_alloc(PyTypeObject *type, Py_ssize_t unused) { /* the collector does not track a `Value` */
     Cell *node = spare;
