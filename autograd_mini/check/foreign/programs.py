@@ -120,7 +120,7 @@ def _limit_memory(process: int, size: int) -> None:
         import resource
 
         # Not the address space: Java and node reserve more of it than they use. Only Linux has prlimit().
-        resource.prlimit(process, resource.RLIMIT_DATA, (size, size))  # type: ignore[attr-defined,unused-ignore]
+        resource.prlimit(process, resource.RLIMIT_DATA, (size, size))  # type: ignore[attr-defined,unused-ignore]  # see above
 
 
 def _kill(process: subprocess.Popen[bytes], mark: str) -> None:

@@ -429,12 +429,12 @@ def _stores(
             if i in written:
                 continue
             vector, first = rolled.elements.get(register, (None, 0))
-            for stride in strides if vector is not None and first == 0 else ():
-                if tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:  # type: ignore[arg-type, union-attr]
-                    places = range(i, i + stride * len(vector), stride)  # type: ignore[arg-type]
+            for stride in strides if first == 0 else ():
+                if vector is not None and tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:
+                    places = range(i, i + stride * len(vector), stride)
                     if written.isdisjoint(places):
                         written.update(places)
-                        yield Store(name, vector, offset=i, stride=stride)  # type: ignore[arg-type]
+                        yield Store(name, vector, offset=i, stride=stride)
                         break
             else:
                 yield _store(rolled, f"{name}[{i}]", register)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_mini.compile.languages.language import Language
 from autograd_mini.compile.languages.writing import Syntax
@@ -79,11 +79,11 @@ def joined(*parts: str) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
 
 
-def numbers_of(language: Language, data: object) -> str:
+def numbers_of(language: Language, data: Any) -> str:
     """A number, or several with commas."""
     if isinstance(data, (list, tuple)):
         return ", ".join(numbers_of(language, x) for x in data)
-    return language.literal(float(data)).text  # type: ignore[arg-type]
+    return language.literal(float(data)).text
 
 
 def checks_of(outline: Outline, form: str) -> list[str]:
