@@ -59,8 +59,9 @@ SUBMISSIONS = {  # the program, the points of 2, and why points are missing
         "import os\nwhile True:\n    for i in range(3, 9):\n        try: os.write(i, b'1.0\\n' * 9999)\n"
         "        except OSError: pass", 0, "It printed more than 16 MB and was stopped.",
     ),
-    "eats.py": (GOOD + "def dtanh(x): return [bytearray(1 << 24) for _ in range(999)]", 1, "MemoryError"),
-    "eats at once.py": ("b = [bytearray(1 << 24) for _ in range(999)]", 0, "It cannot be loaded: MemoryError"),
+    # In one piece: a busy machine may need more than the two seconds to fill the memory bit by bit.
+    "eats.py": (GOOD + "def dtanh(x): return bytearray(1 << 34)", 1, "MemoryError"),
+    "eats at once.py": ("b = bytearray(1 << 34)", 0, "It cannot be loaded: MemoryError"),
 }  # fmt: skip
 
 
