@@ -52,8 +52,8 @@ SUBMISSIONS = {  # the program, the points of 2, and why points are missing
     "list.py": (GOOD + "def dtanh(x): return [1, 2]", 1, "2 numbers as the derivative of tanh"),
     "reads.py": (GOOD + "def dtanh(x): return input()", 1, "EOFError"),
     "threads.py": (GOOD + "import threading\nthreading.Thread(target=threading.Event().wait).start()", 2, ""),
-    "hangs.py": (GOOD + "def dtanh(x):\n    while True: pass", 1, "It did not end within 2 s and was stopped."),
-    "hangs at once.py": ("while True: pass", 0, "It did not end within 2 s and was stopped. It had answered 0 of 26"),
+    "hangs.py": (GOOD + "def dtanh(x):\n    while True: pass", 1, "It did not end within 4 s and was stopped."),
+    "hangs at once.py": ("while True: pass", 0, "It did not end within 4 s and was stopped. It had answered 0 of 26"),
     "floods.py": (GOOD + "import os\ndef dtanh(x):\n    while True: os.write(1, b'x' * 9999)", 1, "It did not end"),
     "floods answers.py": (
         "import os\nwhile True:\n    for i in range(3, 9):\n        try: os.write(i, b'1.0\\n' * 9999)\n"
@@ -82,11 +82,11 @@ def test_forty_submissions(tmp_path):
     for i in range(effort(12, 40) - len(chosen)):  # more of a kind, in folders of their own
         (folder / f"student {i}").mkdir()
         (folder / f"student {i}" / "tanh.py").write_text(GOOD)
-    (tmp_path / "tasks.toml").write_text("seconds = 2\nmemory = 512\n[[task]]\nname = 'tanh'\npoints = 2\n")
+    (tmp_path / "tasks.toml").write_text("seconds = 4\nmemory = 512\n[[task]]\nname = 'tanh'\npoints = 2\n")
     before = {path: path.read_text() for path in folder.rglob("*.py")}
     began = time.monotonic()
     grades = {entry.submission: entry for entry in grade(folder, *assignments(str(tmp_path / "tasks.toml")))}
-    assert time.monotonic() - began < 60.0
+    assert time.monotonic() - began < 120.0
     assert len(grades) == effort(12, 40)
     assert {path: path.read_text() for path in folder.rglob("*.py")} == before  # they ran on copies
     for name, entry in grades.items():

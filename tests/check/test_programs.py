@@ -13,7 +13,7 @@ import pytest
 
 from autograd_mini.check.foreign.programs import Limits, run
 
-LATE = "It did not end within 1 s and was stopped."
+LATE = "It did not end within 3 s and was stopped."
 
 
 def python(program, given="", **limits):
@@ -40,12 +40,12 @@ def test_c_that_does_not_flush(tmp_path):
 
 
 CASES = [
-    ("import time; print('begun', flush=True); time.sleep(60)", {"seconds": 1}, LATE),
+    ("import time; print('begun', flush=True); time.sleep(60)", {"seconds": 3}, LATE),
     ("while True: print('x' * 1000)", {"output": 1}, "It printed more than 1 MB and was stopped."),
     ("import os; os.abort()", {}, "It crashed with SIGABRT."),
     ("raise SystemExit(3)", {}, "It ended with exit status 3."),
-    ("import sys\nwhile True: print('x' * 1000, file=sys.stderr)", {"seconds": 1}, LATE),
-    ("import os, time\nos.close(1)\nos.close(2)\ntime.sleep(60)", {"seconds": 1}, LATE),
+    ("import sys\nwhile True: print('x' * 1000, file=sys.stderr)", {"seconds": 3}, LATE),
+    ("import os, time\nos.close(1)\nos.close(2)\ntime.sleep(60)", {"seconds": 3}, LATE),
 ]
 
 
@@ -66,7 +66,7 @@ def test_what_goes_wrong_is_one_sentence(case, outcomes):
     """Hanging, flooding either stream, crashing and failing; what was printed before is kept."""
     (program, _, sentence), (outcome, seconds) = CASES[case], outcomes[case]
     assert outcome.fault == sentence
-    assert seconds < 5.0
+    assert seconds < 30.0  # the programs wait for 60 s
     assert outcome.output.startswith("begun") == ("begun" in program)
 
 
@@ -95,7 +95,7 @@ def test_nothing_outlives_its_program(tmp_path):
             f"start_new_session={session}); print(p.pid)"
         )
         outcome = python(parent)
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 30.0
         assert outcome.fault == ""
         while is_running(int(outcome.output)):  # it has been killed, and may still have to notice
             assert time.monotonic() - began < 30.0
