@@ -211,6 +211,8 @@ class Adapter:
                     self._begin({**(self._options or {}), **again})
                 except AutogradError as error:
                     self._channel.say(f"{sentences(error)}\n", "important")
+            elif message["event"] == "quit":
+                debuggee.end()
             else:
                 self._channel.event(message["event"], message.get("body"))
         status = debuggee.wait()

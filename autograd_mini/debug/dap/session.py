@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import Channel, Message, in_background
 from autograd_mini.debug.dap.sources import Sources
-from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, calling_lines, is_same_file
+from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.timeline.journal import WHAT_IF
@@ -27,10 +28,6 @@ Body = dict[str, Any] | None
 
 _THREAD = 1
 _MOST = 100  # targets, completions
-_HELP = """\
-x            a variable, its value and its gradient now        x.grad * 2   any expression
-explain x    why its gradient is zero, nan, infinite or huge   goto 12      go to a step
-"""
 
 
 class Session:
@@ -45,9 +42,9 @@ class Session:
         self._is_configured = self._is_over = self._may_go = self._pauses = False
         self._client: Mapping[str, Any] = {}
         self._sources = Sources({})
-        self._wanted: dict[str, list[Wanted]] = {}  # by the request that replaces them
+        self._wanted = AllWanted()
         self._call: Call | None = None
-        self._trace: Trace | None = None
+        self._console = Console()  # it holds the trace, which its commands may replace
         self._variables: Variables | None = None
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
         self._last: list[Wanted] = []  # the breakpoints met at this stop
@@ -69,14 +66,14 @@ class Session:
             reason = "" if self._is_over else self._reason(call)
             if not reason:
                 return
-            self._call, self._trace = call, call.trace()
-            self._wording = Wording(self._trace)  # it looks at all nodes
+            self._call = call
+            self._console.interact(call.trace())
             self._arm()
             if self._arrive(reason):
                 self._may_go = False
                 self._flush()
                 self._lock.wait_for(lambda: self._may_go or self._is_over)
-            self._call = self._trace = None
+            self._call = None
 
     def _reason(self, call: Call) -> str:
         """Return why to stop at a call; "" not to stop."""
@@ -87,7 +84,7 @@ class Session:
             return "goto" if call.number == options["resume"]["call"] else ""
         if self._pauses:
             return "pause"
-        lines = [wanted for wanted in self._all() if wanted.is_call and wanted.armed is not None]
+        lines = [wanted for wanted in self._wanted.all if wanted.is_call and wanted.armed is not None]
         here = [wanted for wanted in lines if wanted.is_of(call)]
         trace = call.trace() if here else None
         self._last = [wanted for wanted in here if trace is not None and self._is_met(wanted, trace)]
@@ -174,9 +171,16 @@ class Session:
 
     @property
     def trace(self) -> Trace:
-        """The trace of this stop."""
-        assert self._trace is not None  # requests that need one are only answered at stops
-        return self._trace
+        """The trace of this stop; requests that need one are only answered at stops."""
+        return self._console.trace
+
+    @property
+    def _trace(self) -> Trace | None:
+        return None if self._call is None else self._console.trace
+
+    @property
+    def _wording(self) -> Wording:
+        return self._console.wording
 
     def _start(self, arguments: Arguments) -> None:
         self._client, self._options = arguments["client"], arguments["options"]
@@ -190,8 +194,7 @@ class Session:
 
     def _continue(self, _: Arguments) -> Body:
         if self.trace.position == len(self.trace) - 1:
-            self._may_go = True
-            self._lock.notify_all()
+            self._go_on()
         else:
             self._moved(self.trace.run())
         return {"allThreadsContinued": True}
@@ -199,10 +202,12 @@ class Session:
     def _moved(self, stop: Stop) -> None:
         """Tell the editor where a motion ended, and why."""
         self._say(*stop.messages)
-        self._last = [wanted for wanted in self._all() if wanted.armed in stop.breakpoints]
+        self._last = [wanted for wanted in self._wanted.all if wanted.armed in stop.breakpoints]
         if self._last:
             wanted = self._last[0]
             self._stopped(REASONS[wanted.kind], wanted.target if wanted.kind == "exception" else "")
+        elif stop.breakpoints:  # set in the console
+            self._stopped("breakpoint", str(stop.breakpoints[0]))
         else:
             end = "the beginning" if self.trace.position == 0 else "the end: all gradients are complete"
             self._stopped("step", end if stop.reason == "end" else "")
@@ -259,9 +264,8 @@ class Session:
 
     def _evaluate(self, arguments: Arguments) -> Body:
         expression = str(arguments["expression"]).strip()
-        word, _, rest = expression.partition(" ")
-        if arguments.get("context") == "repl" and word in ("explain", "goto", "help"):
-            return {"result": self._command(word, rest), "variablesReference": 0}
+        if arguments.get("context") == "repl" and self._console.is_command(expression):
+            return {"result": self._command(expression), "variablesReference": 0}
         try:
             row = self._tree.any(expression, self.trace.evaluate(expression))
         except ArgumentError:
@@ -270,17 +274,40 @@ class Session:
             row = self._tree.nodes(expression, self.trace.nodes(expression))
         return {"result": row["value"]} | {k: row[k] for k in row if k not in ("name", "value", "evaluateName")}
 
-    def _command(self, word: str, rest: str) -> str:
-        """Return the answer to a command that is typed into the editor's console."""
-        if word == "explain":
-            return str(self._wording.explanation(self._node(rest) if rest else None))
-        if word == "help":
-            return _HELP
-        step = number(self.trace, rest)
-        if not step.is_integer():
-            raise ArgumentError(f"There is no step {shown(rest)}.", "Write a whole number.")
-        self._goto({"targetId": int(step)})
-        return f"step {self.trace.position}"
+    def _command(self, line: str) -> str:
+        """Run a command of the terminal that was typed into the console, and return what it prints."""
+        console, before = self._console, self._seen()
+        text, goes_on = console.run(line)
+        if goes_on and console.quits and self._repeatable:
+            self._event("quit")
+        elif goes_on:
+            self._go_on()
+            self._event("continued", threadId=_THREAD, allThreadsContinued=True)
+        elif (now := self._seen())[0] is not before[0]:
+            self._arm()
+            self._stopped("goto")
+        elif now[:-1] != before[:-1]:
+            self._moved(Stop("breakpoint" if console.met else "step", console.met))
+        elif now != before:
+            self._refresh("variables")
+        for cleared in self._wanted.cleared(self.trace):
+            self._event("breakpoint", reason="removed", breakpoint={"id": cleared.number, "verified": False})
+        return text
+
+    def _seen(self) -> tuple[Any, ...]:
+        """Return what commands may change: the trace, the position in it, and at the end what is shown of it."""
+        trace = self.trace
+        return trace, trace.position, trace.passed, len(trace), [*map(str, trace.watches)]
+
+    def _go_on(self) -> None:
+        self._may_go = True
+        self._lock.notify_all()
+
+    def _refresh(self, area: str) -> bool:
+        """Tell the editor to ask for everything in an area again; return False if it cannot be told."""
+        if is_told := bool(self._client.get("supportsInvalidatedEvent")):
+            self._event("invalidated", areas=[area], threadId=_THREAD)
+        return is_told
 
     def _node(self, expression: str) -> Value:
         found = self.trace.evaluate(expression)
@@ -289,10 +316,21 @@ class Session:
         return found
 
     def _completions(self, arguments: Arguments) -> Body:
-        text = str(arguments["text"])[: int(arguments["column"]) - 1]
-        word = text[len(text.rstrip("".join(c for c in text if c.isalnum() or c == "_"))) :]
-        names = [name for name in self.trace.vocabulary if name.startswith(word)]
-        return {"targets": [{"label": name, "type": "variable"} for name in names[:_MOST]]}
+        lines = str(arguments["text"]).split("\n")
+        line = lines[min(max(int(arguments.get("line") or 0) - self._sources.first_line, 0), len(lines) - 1)]
+        end = int(arguments["column"]) - self._sources.first_column
+        text = line.encode("utf-16-le", "surrogatepass")[: 2 * max(end, 0)].decode("utf-16-le", "replace")
+        word, found = self._console.completions(text)
+        length = len(word.encode("utf-16-le", "surrogatepass")) // 2
+        where = {"start": end - length + self._sources.first_column, "length": length}
+        commands = self._console.commands
+        return {
+            "targets": [
+                {"label": name.strip(), "text": name, "type": "method" if name.strip() in commands else "variable"}
+                | (where if length else {})
+                for name in found[:_MOST]
+            ]
+        }
 
     def _exception_info(self, _: Arguments) -> Body:
         for wanted in self._last:
@@ -311,9 +349,7 @@ class Session:
             self._run_again(node, value)
         else:
             self.trace.what_if(node, value)
-            if self._client.get("supportsInvalidatedEvent"):
-                self._event("invalidated", areas=["all"], threadId=_THREAD)
-            else:
+            if not self._refresh("all"):
                 self._stopped("goto", "what if")
         return {"value": repr(value)}
 
@@ -332,25 +368,13 @@ class Session:
         self._event("continued", threadId=_THREAD, allThreadsContinued=True)
         self._event("again", numbers=numbers, resume=resume)
 
-    def _all(self) -> list[Wanted]:
-        return [wanted for group in self._wanted.values() for wanted in group]
-
     def _arm(self) -> None:
-        """Put all breakpoints into a new trace, and tell the editor which of them are valid."""
-        for wanted in self._all():
-            before = wanted.answer(self._sources)
-            wanted.arm(self.trace)
-            after = wanted.answer(self._sources)
-            if after != before and wanted.kind != "exception":
-                self._event("breakpoint", reason="changed", breakpoint=after)
+        """Put all breakpoints into the trace, and tell the editor which of them are valid."""
+        for changed in self._wanted.arm(self.trace, self._sources):
+            self._event("breakpoint", reason="changed", breakpoint=changed)
 
     def _replace(self, group: str, wanted: list[Wanted]) -> Body:
-        if self._trace is not None:
-            armed = [old.armed for old in self._wanted.get(group, [])]
-            self._trace.breakpoints[:] = [b for b in self._trace.breakpoints if b not in armed]
-            for new in wanted:
-                new.arm(self._trace)
-        self._wanted[group] = wanted
+        self._wanted.replace(group, wanted, self._trace)
         return {"breakpoints": [new.answer(self._sources) for new in wanted]}
 
     def _set_breakpoints(self, arguments: Arguments) -> Body:

@@ -18,17 +18,17 @@ class Sources:
     """Files and columns in the form that the editor asked for in its `initialize` request."""
 
     def __init__(self, client: Mapping[str, Any]) -> None:
-        self._first_line = 1 if client.get("linesStartAt1", True) else 0
-        self._first_column = 1 if client.get("columnsStartAt1", True) else 0
+        self.first_line = 1 if client.get("linesStartAt1", True) else 0
+        self.first_column = 1 if client.get("columnsStartAt1", True) else 0
         self._texts: list[str] = []  # files that only Python knows; their number is the index here, from 1
 
     def line(self, number: int) -> int:
         """Return the editor's number of a line."""
-        return number - 1 + self._first_line
+        return number - 1 + self.first_line
 
     def python_line(self, number: int) -> int:
         """Return Python's number of an editor's line."""
-        return number + 1 - self._first_line
+        return number + 1 - self.first_line
 
     def span(self, site: Site) -> dict[str, int]:
         """Return where an expression begins and ends."""
@@ -36,8 +36,8 @@ class Sources:
         if end_column == 0:  # without recorded columns it is the whole line
             end_column = len(linecache.getline(site.file, end_line).rstrip("\n").encode())
         return {
-            "line": self.line(line), "column": self._first_column + utf16(site.file, line, column),
-            "endLine": self.line(end_line), "endColumn": self._first_column + utf16(site.file, end_line, end_column),
+            "line": self.line(line), "column": self.first_column + utf16(site.file, line, column),
+            "endLine": self.line(end_line), "endColumn": self.first_column + utf16(site.file, end_line, end_column),
         }  # fmt: skip
 
     def source(self, file: str) -> dict[str, Any]:

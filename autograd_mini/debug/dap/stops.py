@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import linecache
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -166,6 +166,49 @@ class Wanted:
         """Return the description of a filter, which has no number and need not wait."""
         problem = self.flaw or self.problem
         return {"verified": False, "message": problem, "reason": "failed"} if problem else {"verified": True}
+
+
+class AllWanted:
+    """All breakpoints of an editor, in groups that it replaces as a whole."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, list[Wanted]] = {}
+
+    @property
+    def all(self) -> list[Wanted]:
+        """The breakpoints of all groups."""
+        return [wanted for group in self._groups.values() for wanted in group]
+
+    def arm(self, trace: Trace, sources: Sources) -> Iterator[dict[str, Any]]:
+        """Put all into a new trace, in place of what it has inherited, and yield the descriptions that change."""
+        _remove(trace, self.all)
+        for wanted in self.all:
+            before = wanted.answer(sources)
+            wanted.arm(trace)
+            after = wanted.answer(sources)
+            if after != before and wanted.kind != "exception":
+                yield after
+
+    def replace(self, group: str, wanted: list[Wanted], trace: Trace | None) -> None:
+        """Replace a group, also in the trace if there is one."""
+        if trace is not None:
+            _remove(trace, self._groups.get(group, []))
+            for new in wanted:
+                new.arm(trace)
+        self._groups[group] = wanted
+
+    def cleared(self, trace: Trace) -> list[Wanted]:
+        """Forget and return those that are no longer in the trace, because they were removed there."""
+        numbers = {0, *(breakpoint.number for breakpoint in trace.breakpoints)}
+        gone = [w for w in self.all if w.armed is not None and not w.problem and w.armed.number not in numbers]
+        for group, wanted in self._groups.items():
+            self._groups[group] = [w for w in wanted if w not in gone]
+        return gone
+
+
+def _remove(trace: Trace, wanted: Iterable[Wanted]) -> None:
+    numbers = {w.armed.number for w in wanted if w.armed is not None}
+    trace.breakpoints[:] = [breakpoint for breakpoint in trace.breakpoints if breakpoint.number not in numbers]
 
 
 def is_same_file(file: str, other: str | None) -> bool:

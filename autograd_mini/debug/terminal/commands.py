@@ -29,7 +29,7 @@ from autograd_mini.notation.text import number
 COMMANDS = {
     "forwards in time": "next n, step s, return r, continue c cont",
     "backwards": "rnext rn, rstep rs, rreturn rr, rcontinue rc",
-    "anywhere": "jump j: moment",
+    "anywhere": "jump j goto: moment",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
     "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
