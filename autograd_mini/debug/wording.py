@@ -22,7 +22,7 @@ from autograd_mini.errors import counted
 from autograd_mini.explanation.report import Explanation, explained
 from autograd_mini.notation.names import users_of
 from autograd_mini.notation.spelling import spelling
-from autograd_mini.notation.text import bare, bracketed, elided, guarded, number
+from autograd_mini.notation.text import bare, bracketed, guarded, number
 from autograd_mini.output.streams import columns_of, width
 from autograd_mini.output.streams import printable as printable
 from autograd_mini.program.source import Site, cell
@@ -149,7 +149,7 @@ class Wording:
 
     def symbol(self, node: Value) -> str:
         """Return a node's name in formulas: its label, in parentheses if it is an expression with an operator."""
-        label = printable(elided(self.trace.label(node), _LONGEST))
+        label = printable(self.trace.names.short(node))
         return label if self.trace.name(node) else bracketed(label)
 
     def gradient(self, node: Value) -> str:
@@ -313,10 +313,23 @@ class Wording:
         nothing = [f"{self.symbol(node)} hands on nothing: no gradient flows through it"]
         return some(aligned(rows) + [""] * (len(chosen) - len(rows))) if rows else nothing
 
-    def call_rules(self, call: Call) -> list[str]:
-        """Return the derivatives of a call as a whole: closed form, numbers, result."""
+    def rules_here(self) -> list[str]:
+        """Return the local derivatives of this step, or of the call that was passed as a whole."""
+        trace, step = self.trace, self.trace.step
+        if trace.passed is not None:
+            return self.call_rules(trace.calls[trace.passed]) if trace.passed in trace.calls else []
+        steps = [step for step in trace.contributions() if step.local is not None and step.node is not step.operand]
+        return self.rules(step.node, steps) if step.node.op is not None else []
+
+    def rules_of(self, node: Value) -> list[str]:
+        """Return the local derivatives of a node; of a result of a call such as softmax, those of the whole call."""
+        call = next((call for call in self.trace.calls.values() if node in call.fold.outputs), None)
+        return self.rules(node) if call is None else self.call_rules(call, [node])
+
+    def call_rules(self, call: Call, outputs: Sequence[Value] | None = None) -> list[str]:
+        """Return the derivatives of a call as a whole: closed form, numbers, result; of all outputs, or of some."""
         fold, rows = call.fold, []
-        for output, by in product(fold.outputs, fold.inputs):
+        for output, by in product(fold.outputs if outputs is None else outputs, fold.inputs):
             if call.slope(output, by) is not None:
                 text = call.text(output, by, self.trace.value)
                 rows.append((f"∂{self.symbol(output)}/∂{self.symbol(by)}", f"= {text}"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -110,6 +111,16 @@ class Names:
         if text:
             return text if len(self.expressed[text]) == 1 and text not in self.called else f"{bracketed(text)}#{number}"
         return f"{self.operation(node)}#{number}"
+
+    def short(self, node: Value) -> str:
+        """Return a label with its middle cut out if it is long; with its number if that leaves several alike."""
+        text = elided(label := self.label(node))
+        return text if text == label or self._cut[text] == 1 else f"{text}#{self.number[node]}"
+
+    @cached_property
+    def _cut(self) -> Counter[str]:
+        """How many labels become a text when they are cut."""
+        return Counter(elided(self.label(node)) for node in self.order)
 
     def step_of(self, node: Value) -> str:
         """Return the expression that has a node as intermediate result, such as `sum(xs)`; "" if there is none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.console import Console
@@ -269,9 +270,12 @@ class Session:
         try:
             row = self._tree.any(expression, self.trace.evaluate(expression))
         except ArgumentError:
-            if expression not in self.trace.vocabulary:
+            nodes: list[Value] = []
+            with suppress(ArgumentError):
+                nodes = self.trace.nodes(expression)
+            if not nodes:
                 raise
-            row = self._tree.nodes(expression, self.trace.nodes(expression))
+            row = self._tree.nodes(expression, nodes)
         return {"result": row["value"]} | {k: row[k] for k in row if k not in ("name", "value", "evaluateName")}
 
     def _command(self, line: str) -> str:

@@ -6,7 +6,8 @@ Read next: `debug.dap.sources`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,17 +18,21 @@ from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.text import elided
 from autograd_mini.notation.text import number as in_digits
 from autograd_mini.program.stack import outwards
 
 Row = dict[str, Any]
+Rows = Sequence[Callable[[], Row]]
 _PARTS = "upstream", "local", "contribution", "total"
+_MANY = 6  # elements of a list, or operands, that stand one by one; more share a row
+_ELEMENT = re.compile(r"(.+)\[(\d+)\]")
 
 
 class Branch(NamedTuple):
-    """A part of the tree that can be opened: the functions that make its rows, and the node they describe."""
+    """A part of the tree that can be opened: what makes the functions for its rows, and the node they describe."""
 
-    rows: Sequence[Callable[[], Row]]
+    rows: Callable[[], Rows]
     node: Value | None = None
 
 
@@ -51,25 +56,27 @@ class Variables:
 
     def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
         """Return a page of the rows inside; all of them if the count is 0."""
-        return [row() for row in self.branch(number).rows[start : start + count if count else None]]
+        return [row() for row in self.branch(number).rows()[start : start + count if count else None]]
 
     def scopes(self) -> list[Row]:
         """Return the top of the tree."""
         trace, passed = self.trace, self.trace.passed
         nodes = [*dict.fromkeys(step.node for step in trace.passed_steps)] or [trace.step.node]
         inside = [partial(self.node, "this", nodes[0])] if passed is None else self._labelled(nodes)
-        scopes: dict[str, Sequence[Callable[[], Row]]] = {  # editors open the first one
+        has_rule = trace.step.node.op is not None if passed is None else passed in trace.calls
+        scopes: dict[str, Rows | Callable[[], Rows]] = {  # editors open the first one
             "Forward" if trace.step.phase == FORWARD else "Chain rule": [
                 partial(self._step, step) for step in handed_on(trace)
             ],
+            "Local rule": (lambda: self._lines(self._wording.rules_here())) if has_rule else [],
             "Node" if passed is None else f"Inside {passed.name}": inside,
-            "Leaves": self._labelled(trace.leaves),
+            "Leaves": self._by_list(trace.leaves),
             "Watches": [partial(self._watched, watch) for watch in trace.watches],
         }
         return [
             {"name": name, "expensive": False, **self._opened(rows, "indexed")}
             for name, rows in scopes.items()
-            if rows or name != "Watches"
+            if rows or name not in ("Watches", "Local rule")
         ]
 
     def title(self) -> str:
@@ -102,11 +109,11 @@ class Variables:
 
     def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
         """Return the row of several nodes that share a name."""
-        return _text(name, f"{len(nodes)} nodes") | self._opened(self._labelled(nodes), "indexed")
+        return _text(elided(name), f"{len(nodes):,} nodes", name) | self._opened(self._labelled(nodes), "indexed")
 
     def node(self, name: str, node: Value) -> Row:
         """Return the row of a node, which can be opened."""
-        label = self.trace.label(node)
+        label = self.trace.names.short(node)
         text = f"{in_digits(self.trace.value(node))}, grad {in_digits(self.trace.grad(node))}"
         text += f", {remark}" if (remark := self.trace.remark(node)) else ""
         return {
@@ -131,7 +138,32 @@ class Variables:
             rows.append(partial(_text, "expression", place.expression))
         if node.scope is not None:
             rows.append(partial(_text, "scope", "/".join(node.scope.path)))
-        return rows + [partial(self.any, f"in[{i}]", operand) for i, operand in enumerate(node.operands)]
+        operands: Rows = [partial(self.any, f"in[{i}]", operand) for i, operand in enumerate(node.operands)]
+        many = lambda: _text("in", f"{len(operands):,} operands") | self._opened(operands, "indexed")  # noqa: E731
+        rows += [many] if len(operands) > _MANY else operands
+        if node.op is not None:
+            rows.append(lambda: self._unfolded("rule", self._wording.rules_of(node)))
+        if node is not trace.root:
+            paths = partial(self._wording.paths, node)
+            rows.append(
+                lambda: (
+                    _text("paths", f"from {trace.names.short(trace.root)}")
+                    | self._opened(lambda: self._lines(paths()), "")
+                )
+            )
+        return rows
+
+    def _unfolded(self, name: str, lines: list[str]) -> Row:
+        """Return a row of one line, or of several that it can be opened for."""
+        if len(lines) == 1:
+            return _text(name, lines[0])
+        return _text(name, f"{lines[0]} …") | self._opened(self._lines(lines), "named")
+
+    @staticmethod
+    def _lines(lines: Iterable[str]) -> Rows:
+        """Return a row for each line of a table: what stands before the first gap or equals sign, and the rest."""
+        cells = (re.split(r"\s{2,}(?:= )?|\s*= ", line.strip(), maxsplit=1) for line in lines)
+        return [partial(_text, name, *(rest or [""])) for name, *rest in cells]
 
     def _step(self, step: Step) -> Row:
         wording, total = self._wording, in_digits(step.total)
@@ -154,15 +186,28 @@ class Variables:
         return [partial(self._by_label, node) for node in nodes]
 
     def _by_label(self, node: Value) -> Row:
-        return self.node(self.trace.label(node), node)
+        return self.node(self.trace.names.short(node), node)
+
+    def _by_list(self, nodes: Sequence[Value]) -> list[Callable[[], Row]]:
+        """Return the rows of nodes; the elements of a long list share one."""
+        lists: dict[object, list[tuple[int, Value]]] = {}
+        for node in nodes:
+            element = _ELEMENT.fullmatch(self.trace.name(node))
+            name, place = (element[1], int(element[2])) if element else (node, 0)
+            lists.setdefault(name, []).append((place, node))
+        rows: list[Callable[[], Row]] = []
+        for name, found in lists.items():
+            elements = [node for _, node in sorted(found, key=lambda pair: pair[0])]
+            rows += [partial(self.nodes, str(name), elements)] if len(found) > _MANY else self._labelled(elements)
+        return rows
 
     def _watched(self, watch: Any) -> Row:
         return self.any(str(watch), watch(self.trace.now))
 
-    def _opened(self, rows: Sequence[Callable[[], Row]], kind: str, node: Value | None = None) -> Row:
-        """Return the entries of a row that make it openable."""
-        self._branches.append(Branch(rows, node))
-        return {"variablesReference": self.next - 1, f"{kind}Variables": len(rows)}
+    def _opened(self, rows: Rows | Callable[[], Rows], kind: str, node: Value | None = None) -> Row:
+        """Return the entries of a row that make it openable; a function computes the rows only then."""
+        self._branches.append(Branch(rows if callable(rows) else lambda: rows, node))
+        return {"variablesReference": self.next - 1, **({} if callable(rows) else {f"{kind}Variables": len(rows)})}
 
 
 def handed_on(trace: Trace) -> list[Step]:
