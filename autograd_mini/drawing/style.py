@@ -25,9 +25,16 @@ DEFAULTS = (  # of all parts of a picture, in the DOT language; the background i
 CLUSTERED = f'graph [color="{CLUSTER_LINE}" fillcolor="{CLUSTER}" fontcolor="{CLUSTER_INK}"]\n'
 
 
-def sheet(own: str) -> str:
-    """Return the style sheet of a page: the page of style, and its own rules; `[fill=--leaf]` finds leaves in SVG."""
-    return STYLE + re.sub(r"\[fill=--([\w-]+)\]", lambda found: f'[fill="{_LIGHT[found[1]]}"]', own)
+def sheet(own: str, is_dark: bool | None = None) -> str:
+    """Return the style sheet of a page: the page of style, and its own rules; `[fill=--leaf]` finds leaves in SVG.
+
+    The reader's system chooses the theme, unless it is given.
+    """
+    text = STYLE
+    if is_dark is not None:
+        text = text.replace("color-scheme: light dark", f"color-scheme: {'dark' if is_dark else 'light'}")
+        text = text.replace("(prefers-color-scheme: dark)", "(width >= 0)" if is_dark else "(width < 0)")
+    return text + re.sub(r"\[fill=--([\w-]+)\]", lambda found: f'[fill="{_LIGHT[found[1]]}"]', own)
 
 
 def mixed(word: str, depth: float) -> str:

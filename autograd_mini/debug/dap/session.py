@@ -1,7 +1,7 @@
 """The debugger's side of one program: it waits at `backward()` while the editor looks around and moves in the trace.
 
 One thread reads and answers the editor's requests while the program's thread waits, so they never run together.
-Not here: starting and ending programs (`adapter`). Read next: `debug.dap.stops`.
+Not here: starting and ending programs (`adapter`). Read next: `debug.dap.console`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from autograd_mini.debug.dap.beside import Graph, inline
 from autograd_mini.debug.dap.console import Console
-from autograd_mini.debug.dap.protocol import Channel, Message, in_background
+from autograd_mini.debug.dap.protocol import PENDING, Channel, Message, in_background
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
@@ -47,6 +48,7 @@ class Session:
         self._call: Call | None = None
         self._console = Console()  # it holds the trace, which its commands may replace
         self._variables: Variables | None = None
+        self._graph = Graph()
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
         self._last: list[Wanted] = []  # the breakpoints met at this stop
         in_background(self._read)
@@ -153,9 +155,19 @@ class Session:
                 self.channel.refuse(request, "The program is running; it stops at backward().", "notStopped")
             elif command not in REQUESTS:
                 self.channel.refuse(request, f"There is no request {shown(command)} here.")
-            elif self.channel.answer(request, lambda arguments: REQUESTS[command].handler(self, arguments)):
+            elif self.channel.answer(request, lambda arguments: self._carried_out(request, arguments)):
                 self._later.clear()  # the request was refused
             self._flush()
+
+    def _carried_out(self, request: Message, arguments: Arguments) -> Any:
+        body = REQUESTS[request["command"]].handler(self, arguments)
+        if callable(body):  # it takes long
+            in_background(self._answer_slowly, request, body)
+            return PENDING
+        return body
+
+    def _answer_slowly(self, request: Message, compute: Callable[[], Body]) -> None:
+        self.channel.answer(request, lambda _: compute())
 
     def _flush(self) -> None:
         """Send what must follow the response."""
@@ -336,6 +348,12 @@ class Session:
             ]
         }
 
+    def _inline_values(self, arguments: Arguments) -> Body:
+        return {"values": inline(self.trace, self._sources.file(arguments["source"]), self._sources)}
+
+    def _page(self, arguments: Arguments) -> Callable[[], Body]:
+        return self._graph.page(self.trace, arguments.get("known"), bool(arguments.get("dark")))
+
     def _exception_info(self, _: Arguments) -> Body:
         for wanted in self._last:
             if wanted.kind == "exception":
@@ -427,7 +445,7 @@ REFUSED, WAITING = object(), object()  # after the end: refuse the request; let 
 class _Request(NamedTuple):
     """The handler of a request, the answer after the program's end, and the capability that the request stands for."""
 
-    handler: Callable[[Session, Any], Body]
+    handler: Callable[[Session, Any], Any]
     ended: Any = REFUSED
     capability: str = ""
 
@@ -451,6 +469,8 @@ _AT_STOPS = {
     "evaluate": _Request(Session._evaluate, REFUSED, "supportsEvaluateForHovers"),
     "completions": _Request(Session._completions, {"targets": []}, "supportsCompletionsRequest"),
     "exceptionInfo": _Request(Session._exception_info, REFUSED, "supportsExceptionInfoRequest"),
+    "inlineValues": _Request(Session._inline_values, {"values": []}),  # for our extension, as the next one
+    "page": _Request(Session._page, {"page": 0}),
     "setVariable": _Request(Session._set_variable, REFUSED, "supportsSetVariable"),
     "dataBreakpointInfo": _Request(Session._data_info, {"dataId": None, "description": "The program has ended."}),
 }

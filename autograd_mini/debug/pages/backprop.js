@@ -9,6 +9,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 let now = -1;
 let knownUntil = -1;  // while a question is open, its own scene is not known
 let timer = 0;
+const editor = typeof acquireVsCodeApi === "function" ? acquireVsCodeApi() : null;  // in a panel of VS Code
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -763,6 +764,7 @@ function show(number, remember = true) {
 }
 
 function note() {  // the address holds the step, what is open, and the reader's numbers
+  if (editor) return editor.postMessage(scenes[now].step);
   const own = !moved ? "" : `&set=${inputs.map((number, i) => (Object.is(number, given[i]) ? "" : `${i}:${long(number)}`)).filter(Boolean).join(",")}`;
   try {
     history.replaceState(null, "", `#step=${scenes[now].step}${shot.key && `&open=${shot.key}`}${own}`);
@@ -1036,6 +1038,14 @@ addEventListener("hashchange", () => {
   settle();
   show(number, false);
   if (live) recompute();
+});
+if (editor) addEventListener("message", ({ data: step }) => {  // the debugger has moved
+  const number = scenes.findIndex((scene) => scene.step >= step);
+  if (number < 0) return;
+  play(false);
+  if (number < run(number)[1]) open(opener(inside(number)), number);
+  show(number, false);
+  follow(true);
 });
 document.body.classList.toggle("quiz", quizzes);
 if (quizzes) worksheet();

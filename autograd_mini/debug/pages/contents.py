@@ -113,6 +113,11 @@ class Contents:
 
     @property
     def html(self) -> str:
+        """The text of the page, in the reader's theme."""
+        return self.themed(None)
+
+    def themed(self, is_dark: bool | None) -> str:
+        """Return the text of the page; without a theme, in that of the reader's system."""
         title = f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
         data = self._data()
         body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
@@ -120,7 +125,7 @@ class Contents:
         body = body.replace("<!--pictures-->", pictures).replace("<!--plots-->", "".join(self.plots.values()))
         alive = (resources(__package__) / "alive.js").read_text(encoding="utf-8")
         own = "" if self.positions is None else script(self.positions) + alive
-        return document(title, __package__, "backprop.css", "backprop.js", body, data, own)
+        return document(title, __package__, "backprop.css", "backprop.js", body, data, own, is_dark)
 
     def _data(self) -> dict[str, Any]:
         trace, rows = self.trace, [*map(self._row, self._shown_nodes)]

@@ -7,6 +7,7 @@ Read next: `debug.timeline.timeline`.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -161,6 +162,20 @@ class Index:
             for key in keys:
                 found.setdefault(os.path.realpath(key[0].file), {}).setdefault(key, []).extend(nodes)
         return found
+
+    @cached_property
+    def written(self) -> dict[tuple[str, int], list[Value]]:
+        """The nodes that a line of the program names, by real path and line; if it names none, the last one of it."""
+        named: dict[tuple[str, int], list[Value]] = {}
+        last: dict[tuple[str, int], list[Value]] = {}
+        real = functools.cache(os.path.realpath)
+        for node in self.names.order:
+            if (site := site_in_program(node)) is not None:
+                key = real(site.file), site.line
+                last[key] = [node]
+                if self.names.name(node):
+                    named.setdefault(key, []).append(node)
+        return last | named
 
     @cached_property
     def _main(self) -> str:

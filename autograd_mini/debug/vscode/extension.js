@@ -1,4 +1,5 @@
-// Starts `python -m autograd_mini dap` with the interpreter that the user has chosen; everything else happens there.
+// Starts `python -m autograd_mini dap` with the interpreter that the user has chosen, and shows two things that VS Code
+// has no request for: values at the ends of lines, and the graph in a panel. Everything else happens in Python.
 const { execFile } = require("node:child_process");
 const { existsSync } = require("node:fs");
 const { homedir } = require("node:os");
@@ -26,6 +27,65 @@ function complaint(command, error, configuration) {
   return new Error(`${what}: ${command.join(" ")}. Choose another in ${where}, or install again what is gone.`);
 }
 
+// The values that lines name, at their ends; only while there is a session of ours, because other debuggers have theirs.
+const values = {
+  async provideInlineValues(document, range) {
+    const session = vscode.debug.activeDebugSession;
+    if (session?.type !== TYPE) return [];
+    const found = await session.customRequest("inlineValues", { source: { path: document.uri.fsPath } });
+    return found.values
+      .filter(({ line }) => line - 1 >= range.start.line && line - 1 <= range.end.line)
+      .map(({ line, text }) => new vscode.InlineValueText(document.lineAt(line - 1).range, text));
+  },
+};
+
+// The page of the graph: it follows the debugger, and where the reader goes in the page, the debugger follows.
+class Graph {
+  constructor(memento) {
+    this.memento = memento; // remembers whether the reader wants the panel
+  }
+
+  async follow(session, asked = false) {
+    if (asked) this.memento.update("graph", true);
+    if (this.leads) return void (this.leads -= 1); // the page is there already
+    if (!asked && !this.memento.get("graph", true)) return;
+    this.panel ??= this.opened(session);
+    const { ColorThemeKind: kinds } = vscode;
+    const dark = [kinds.Dark, kinds.HighContrast].includes(vscode.window.activeColorTheme.kind);
+    const known = this.dark === dark ? this.known : undefined;
+    const answer = await session.customRequest("page", { known, dark }).catch(({ message }) => ({ why: message }));
+    if (!this.panel) return; // closed meanwhile
+    if (answer.why) this.panel.webview.html = answer.why.replace(/[<&]/g, (c) => `&#${c.charCodeAt(0)};`);
+    if (answer.html) this.panel.webview.html = answer.html;
+    [this.known, this.dark] = [answer.page, dark];
+    if (answer.page) this.panel.webview.postMessage(answer.step);
+  }
+
+  opened(session) {
+    const where = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
+    const panel = vscode.window.createWebviewPanel(TYPE, "Backprop", where, {
+      enableScripts: true, retainContextWhenHidden: true, localResourceRoots: [],
+    });
+    this.leads = 0;
+    panel.webview.onDidReceiveMessage(async (step) => {
+      this.leads += 1;
+      const asked = { threadId: 1, targetId: Number(step) };
+      await session.customRequest("goto", asked).catch(() => (this.leads -= 1)); // the program runs
+    });
+    panel.onDidDispose(() => {
+      if (this.panel) this.memento.update("graph", false); // the reader has closed it
+      this.panel = this.known = undefined;
+    });
+    return panel;
+  }
+
+  close() {
+    const { panel } = this;
+    this.panel = this.known = undefined;
+    panel?.dispose();
+  }
+}
+
 exports.activate = (context) => {
   const provider = {
     resolveDebugConfiguration: (folder, config) => ({
@@ -48,7 +108,33 @@ exports.activate = (context) => {
       return new vscode.DebugAdapterExecutable(python, [...options, "dap"], { cwd });
     },
   };
+  const graph = new Graph(context.globalState);
+  let [sessions, inline] = [0, undefined];
+  const tracker = {
+    createDebugAdapterTracker: (session) => ({
+      onWillStartSession() {
+        sessions += 1;
+        inline ??= vscode.languages.registerInlineValuesProvider({ language: "python" }, values);
+      },
+      onDidSendMessage({ type, event }) {
+        if (type === "event" && ["stopped", "invalidated"].includes(event)) graph.follow(session);
+      },
+      onWillStopSession() {
+        sessions -= 1;
+        if (sessions) return;
+        graph.close();
+        inline = void inline?.dispose();
+      },
+    }),
+  };
+  const current = () => {
+    const session = vscode.debug.activeDebugSession;
+    return session?.type === TYPE ? session : undefined;
+  };
   context.subscriptions.push(
+    vscode.debug.registerDebugAdapterTrackerFactory(TYPE, tracker),
+    vscode.commands.registerCommand(`${TYPE}.graph`, () => current() && graph.follow(current(), true)),
+    vscode.window.onDidChangeActiveColorTheme(() => graph.panel && current() && graph.follow(current())),
     vscode.debug.registerDebugConfigurationProvider(TYPE, provider),
     vscode.debug.registerDebugConfigurationProvider(TYPE, provider, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
     vscode.debug.registerDebugAdapterDescriptorFactory(TYPE, factory),

@@ -1,0 +1,70 @@
+"""The terminal's commands in an editor's console: a line in, its text out, and the words that may follow.
+
+Not here: the commands (`debug.terminal.commands`), and what the editor is told of their effects (`session`).
+Read next: `debug.dap.beside`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+from autograd_mini.debug.terminal.commands import Shell
+from autograd_mini.errors import ArgumentError
+
+_OPERATOR = re.compile(r"\w+ *([-+*/%<>]|[=!]=)")
+_WORD_IN_COMMAND, _WORD_IN_EXPRESSION = re.compile(r"[^ \t\n,;(]*$"), re.compile(r"[^ \t\n,;(*/%<>=!+-]*$")
+
+
+class Console(Shell):
+    """A session of the debugger that an editor leads: it runs one line when asked."""
+
+    def __init__(self) -> None:
+        super().__init__(stdin=io.StringIO(), stdout=io.StringIO())
+        self._fault = ""
+
+    def converse(self) -> bool:
+        """Return at once, because the editor brings the lines."""
+        return True
+
+    def is_command(self, line: str) -> bool:
+        """Return True if a line is a command; a variable comes before a command that only begins like it."""
+        line, name = line.strip(), self.parseline(line)[0]
+        command = self.commands.get(name or "")
+        if command is None:
+            return False
+        word = line[: len(line) - len(line.lstrip("abcdefghijklmnopqrstuvwxyz_"))]
+        if word not in self.trace.vocabulary:
+            return True
+        return word in (command.name, *command.shorts) and not _OPERATOR.match(line)
+
+    def run(self, line: str) -> tuple[str, bool]:
+        """Run a line; return what it prints, and True if the program should go on.
+
+        Raises:
+            ArgumentError: the line printed nothing but a complaint.
+        """
+        self.stdout, self._fault = io.StringIO(), ""
+        ends = self.onecmd(line)
+        while self.cmdqueue and not ends:
+            ends = self.onecmd(self.cmdqueue.pop(0))
+        self.cmdqueue.clear()
+        if line in self.trace.vocabulary:
+            self.say(f"({line} is also a node: p {line} prints it.)")
+        text = self.stdout.getvalue().rstrip("\n")
+        if self._fault and not text:
+            raise ArgumentError(self._fault)
+        return "\n".join(filter(None, [text, self._fault])), ends
+
+    def _complain(self, text: str) -> None:
+        self._fault = text
+
+    def completions(self, text: str) -> tuple[str, list[str]]:
+        """Return the word at the end of a text, and what it may become."""
+        line, name = text.lstrip(), self.parseline(text)[0] or ""
+        inside = name in self.commands
+        word = (_WORD_IN_COMMAND if inside else _WORD_IN_EXPRESSION).search(line)[0]  # type: ignore[index]  # may be ""
+        if word == line:
+            return word, [*self.completenames(word), *self.completedefault(word, f"p {word}")]
+        complete = getattr(self, f"complete_{name}", self.completedefault)
+        return word, complete(word, line, len(line) - len(word), len(line))
