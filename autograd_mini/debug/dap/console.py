@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from autograd_mini.debug.terminal.commands import Shell
 from autograd_mini.errors import ArgumentError
 
+_MOST = 100  # completions
 _OPERATOR = re.compile(r"\w+ *([-+*/%<>]|[=!]=)")
 _WORD_IN_COMMAND, _WORD_IN_EXPRESSION = re.compile(r"[^ \t\n,;(]*$"), re.compile(r"[^ \t\n,;(*/%<>=!+-]*$")
 
@@ -58,6 +61,20 @@ class Console(Shell):
 
     def _complain(self, text: str) -> None:
         self._fault = text
+
+    def targets(self, arguments: Mapping[str, Any], first_line: int, first_column: int) -> list[dict[str, Any]]:
+        """Return the completions of a request, in an editor's UTF-16 columns."""
+        lines = str(arguments["text"]).split("\n")
+        line = lines[min(max(int(arguments.get("line") or 0) - first_line, 0), len(lines) - 1)]
+        end = max(int(arguments["column"]) - first_column, 0)
+        word, found = self.completions(line.encode("utf-16-le")[: 2 * end].decode("utf-16-le", "replace"))
+        length = len(word.encode("utf-16-le")) // 2
+        where = {"start": end - length + first_column, "length": length} if length else {}
+        kinds = {name: "method" for name in self.commands}
+        return [
+            {"label": name.strip(), "text": name, "type": kinds.get(name.strip(), "variable"), **where}
+            for name in found[:_MOST]
+        ]
 
     def completions(self, text: str) -> tuple[str, list[str]]:
         """Return the word at the end of a text, and what it may become."""

@@ -29,7 +29,7 @@ Arguments = dict[str, Any]
 Body = dict[str, Any] | None
 
 _THREAD = 1
-_MOST = 100  # targets, completions
+_MOST = 100  # targets
 
 
 class Session:
@@ -246,6 +246,7 @@ class Session:
 
     def _goto(self, arguments: Arguments) -> None:
         self.trace.seek(arguments["targetId"])
+        self._continued()
         self._stopped("goto")
 
     def _pause(self, _: Arguments) -> None:
@@ -298,11 +299,13 @@ class Session:
             self._event("quit")
         elif goes_on:
             self._go_on()
-            self._event("continued", threadId=_THREAD, allThreadsContinued=True)
+            self._continued()
         elif (now := self._seen())[0] is not before[0]:
+            self._continued()
             self._arm()
             self._stopped("goto")
         elif now[:-1] != before[:-1]:
+            self._continued()
             self._moved(Stop("breakpoint" if console.met else "step", console.met))
         elif now != before:
             self._refresh("variables")
@@ -314,6 +317,10 @@ class Session:
         """Return what commands may change: the trace, the position in it, and at the end what is shown of it."""
         trace = self.trace
         return trace, trace.position, trace.passed, len(trace), [*map(str, trace.watches)]
+
+    def _continued(self) -> None:
+        """Tell an editor that has not asked for a motion that there is one."""
+        self._event("continued", threadId=_THREAD, allThreadsContinued=True)
 
     def _go_on(self) -> None:
         self._may_go = True
@@ -332,21 +339,7 @@ class Session:
         return found
 
     def _completions(self, arguments: Arguments) -> Body:
-        lines = str(arguments["text"]).split("\n")
-        line = lines[min(max(int(arguments.get("line") or 0) - self._sources.first_line, 0), len(lines) - 1)]
-        end = int(arguments["column"]) - self._sources.first_column
-        text = line.encode("utf-16-le", "surrogatepass")[: 2 * max(end, 0)].decode("utf-16-le", "replace")
-        word, found = self._console.completions(text)
-        length = len(word.encode("utf-16-le", "surrogatepass")) // 2
-        where = {"start": end - length + self._sources.first_column, "length": length}
-        commands = self._console.commands
-        return {
-            "targets": [
-                {"label": name.strip(), "text": name, "type": "method" if name.strip() in commands else "variable"}
-                | (where if length else {})
-                for name in found[:_MOST]
-            ]
-        }
+        return {"targets": self._console.targets(arguments, self._sources.first_line, self._sources.first_column)}
 
     def _inline_values(self, arguments: Arguments) -> Body:
         return {"values": inline(self.trace, self._sources.file(arguments["source"]), self._sources)}
@@ -387,7 +380,7 @@ class Session:
         position = sum(step.phase != WHAT_IF for step in passed) - 1  # forget gradients changed by hand
         numbers = {**(self._options or {}).get("numbers", {}), str(which): repr(value)}  # JSON has no nan
         resume = {"call": self._call.number, "position": position, "leaf": which, "value": repr(value)}
-        self._event("continued", threadId=_THREAD, allThreadsContinued=True)
+        self._continued()
         self._event("again", numbers=numbers, resume=resume)
 
     def _arm(self) -> None:

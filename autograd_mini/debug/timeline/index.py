@@ -166,7 +166,7 @@ class Index:
     @cached_property
     def written(self) -> dict[tuple[str, int], list[Value]]:
         """The nodes that a line of the program names, by real path and line; if it names none, the last one of it."""
-        named: dict[tuple[str, int], list[Value]] = {}
+        named: dict[tuple[str, int], list[tuple[int, Value]]] = {}
         last: dict[tuple[str, int], list[Value]] = {}
         real = functools.cache(os.path.realpath)
         for node in self.names.order:
@@ -174,8 +174,9 @@ class Index:
                 key = real(site.file), site.line
                 last[key] = [node]
                 if self.names.name(node):
-                    named.setdefault(key, []).append(node)
-        return last | named
+                    named.setdefault(key, []).append((site.span[1], node))
+        as_written = {key: sorted(pairs, key=lambda pair: pair[0]) for key, pairs in named.items()}
+        return last | {key: [node for _, node in pairs] for key, pairs in as_written.items()}
 
     @cached_property
     def _main(self) -> str:

@@ -49,7 +49,8 @@ class Graph {
     if (asked) this.memento.update("graph", true);
     if (this.leads) return void (this.leads -= 1); // the page is there already
     if (!asked && !this.memento.get("graph", true)) return;
-    this.panel ??= this.opened(session);
+    this.session = session;
+    this.panel ??= this.opened();
     const { ColorThemeKind: kinds } = vscode;
     const dark = [kinds.Dark, kinds.HighContrast].includes(vscode.window.activeColorTheme.kind);
     const known = this.dark === dark ? this.known : undefined;
@@ -61,7 +62,7 @@ class Graph {
     if (answer.page) this.panel.webview.postMessage(answer.step);
   }
 
-  opened(session) {
+  opened() {
     const where = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
     const panel = vscode.window.createWebviewPanel(TYPE, "Backprop", where, {
       enableScripts: true, retainContextWhenHidden: true, localResourceRoots: [],
@@ -70,7 +71,7 @@ class Graph {
     panel.webview.onDidReceiveMessage(async (step) => {
       this.leads += 1;
       const asked = { threadId: 1, targetId: Number(step) };
-      await session.customRequest("goto", asked).catch(() => (this.leads -= 1)); // the program runs
+      await this.session.customRequest("goto", asked).catch(() => (this.leads -= 1)); // the program runs
     });
     panel.onDidDispose(() => {
       if (this.panel) this.memento.update("graph", false); // the reader has closed it
