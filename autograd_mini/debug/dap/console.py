@@ -70,7 +70,7 @@ class Console(Shell):
         word, found = self.completions(line.encode("utf-16-le")[: 2 * end].decode("utf-16-le", "replace"))
         length = len(word.encode("utf-16-le")) // 2
         where = {"start": end - length + first_column, "length": length} if length else {}
-        kinds = {name: "method" for name in self.commands}
+        kinds = dict.fromkeys(self.commands, "method")
         return [
             {"label": name.strip(), "text": name, "type": kinds.get(name.strip(), "variable"), **where}
             for name in found[:_MOST]
