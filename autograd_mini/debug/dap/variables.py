@@ -162,7 +162,7 @@ class Variables:
     @staticmethod
     def _lines(lines: Iterable[str]) -> Rows:
         """Return a row for each line of a table: what stands before the first gap or equals sign, and the rest."""
-        cells = [re.split(r"\s{2,}(?:= )?|\s*= ", line.strip(), maxsplit=1) for line in lines]
+        cells = [re.split(r"(?<=^with) |\s{2,}(?:= )?|\s*= ", line.strip(), maxsplit=1) for line in lines]
         return [partial(_text, name, rest[0] if rest else "") for name, *rest in cells]
 
     def _step(self, step: Step) -> Row:

@@ -211,12 +211,12 @@ function pictureOf(key) {
   return found.find((made) => made.tall === isNarrow()) || found[0];
 }
 
-function open(made, number = now) {
+function open(made, number = now, remember = true) {
   if (!made || made === shot) return;
   const focused = $("picture").contains(document.activeElement);
   choose(made);
   settle();
-  show(number);
+  show(number, remember);
   if (focused) shot.boxes[motion(now).at[0]]?.group.focus();
 }
 
@@ -1043,7 +1043,7 @@ if (editor) addEventListener("message", ({ data: step }) => {  // the debugger h
   const number = scenes.findIndex((scene) => scene.step >= step);
   if (number < 0) return;
   play(false);
-  if (number < run(number)[1]) open(opener(inside(number)), number);
+  if (number < run(number)[1]) open(opener(inside(number)), number, false);
   show(number, false);
   follow(true);
 });
