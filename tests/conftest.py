@@ -61,12 +61,13 @@ def pytest_sessionstart(session):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests of a peer or of the C text, which the tests do not install, are there where it is: they are not skipped."""
+    """Tests of a peer, an editor or the C text, which the tests do not install, are there where it is, not skipped."""
     is_compiled = importlib.util.find_spec("autograd_mini.core._native") is not None
     missing = [
         item
         for item in items
         if any(importlib.util.find_spec(m.args[0]) is None for m in item.iter_markers("peer"))
+        or any(m.args[0] not in os.environ for m in item.iter_markers("editor"))
         or (item.get_closest_marker("native") and not is_compiled)
     ]
     if missing:

@@ -296,9 +296,9 @@ def test_rules_and_paths_are_variables(softmax):
     assert (rule["name"], rule["value"]) == ("∂log(a[1])/∂a[1]", "1 / a[1] = 1 / 0.04743 = 21.09")
     softmax.over()
     variables = Variables(Wording(softmax))
-    first, second, where = opened(variables, variables.scopes(), "Local rule")
+    first, _, where = opened(variables, variables.scopes(), "Local rule")
     assert first["value"] == "a_i(δ_ij − a_j) = 0.04743 × (1 − 0.04743) = 0.04518"
-    assert where["name"] == "with a"
+    assert where["name"] == "with"
     w = opened(variables, opened(variables, variables.scopes(), "Leaves"), "w")
     *paths, total = opened(variables, w, "paths")
     assert [path["name"] for path in paths] == ["loss → am.log(a[1]) → a[1] → z[0] → w"]
@@ -439,13 +439,16 @@ def test_the_page_follows_the_editor_and_the_editor_the_page(softmax, chromium, 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is missing")
 def test_the_extension_keeps_the_graph_in_step():
-    """It opens at a stop, follows, leads without an echo, and closes with the session; closed by hand it stays closed."""
+    """It opens at a stop, follows, leads without an echo, closes with the session; closed by hand it stays closed."""
     script = [
         "start", "stopped", "stopped", ["page", 14], "stopped", "stopped", "stop", "start", "stopped", "dispose",
         "stopped", "command", "theme", "stop",
     ]  # fmt: skip
     assert in_host(EXTENSION, {"script": script}) == [
-        "inline values on", "page known=undefined dark=true", "panel opened", "html page 1", "post 1",
-        "page known=1 dark=true", "post 2", "goto 14", "page known=1 dark=true", "post 4", "panel closed",
-        "inline values off",
+        "inline values on", "panel opened", "page known=undefined dark=true", "html page 1", "post 1",
+        "page known=1 dark=true", "post 2", "goto 14", "page known=1 dark=true", "post 4",
+        "panel closed", "inline values off",
+        "inline values on", "panel opened", "page known=undefined dark=true", "html page 1", "post 5", "panel closed",
+        "panel opened", "page known=undefined dark=true", "html page 1", "post 6",
+        "page known=undefined dark=false", "html page 1", "post 6", "panel closed", "inline values off",
     ]  # fmt: skip
