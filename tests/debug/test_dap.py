@@ -136,7 +136,7 @@ def check_conversation(sent, received):
 
 MOVING = {
     "configurationDone", "continue", "reverseContinue", "next", "stepIn", "stepOut", "stepBack", "goto", "restart",
-    "setVariable",
+    "evaluate", "setVariable",
 }  # fmt: skip
 
 

@@ -229,7 +229,10 @@ const scenarios = {
     assert.deepEqual(inside.map((row) => [row.name, row.value]), [
       ["value", "-5.0"], ["grad", "-10.0"], ["expression", "x * w + b"],
       ["in[0]", "(x * w) = -6, grad -10"], ["in[1]", "b = 1, grad -10"],
+      ["rule", "∂((x * w) + b)/∂(x * w) = 1 …"], ["paths", "from loss"],
     ]);
+    const paths = await editor.rows(inside.at(-1).variablesReference);
+    assert.deepEqual([paths.length, paths.at(-1).value], [4, "-10, the sum over 3 paths"]);
     await assert.rejects(editor.rows(leaves), /earlier stop/); // references die at each stop
   },
   async changes(editor) {
@@ -263,6 +266,10 @@ const scenarios = {
     await assert.rejects(editor.value("__import__('os')"), /no function/);
     assert.match(await editor.value("explain w", "repl"), /-20/);
     assert.match(await editor.value("help", "repl"), /explain/);
+    const moved = editor.waitForEvent("stopped");
+    assert.match(await editor.value("rn", "repl"), /^step \d+ of \d+/);
+    assert.equal((await moved).body.reason, "step");
+    await editor.go("stepIn");
     const completed = await editor.completionsRequest({ text: "2 * ou", column: 7 });
     assert.deepEqual(completed.body.targets.map((target) => target.label), ["out"]);
     const targets = (await editor.gotoTargetsRequest({ source: { path: program }, line: 8 })).body.targets;

@@ -278,8 +278,10 @@ class Session:
 
     def _evaluate(self, arguments: Arguments) -> Body:
         expression = str(arguments["expression"]).strip()
-        if arguments.get("context") == "repl" and self._console.is_command(expression):
-            return {"result": self._command(expression), "variablesReference": 0}
+        if arguments.get("context") == "repl":
+            if self._console.is_command(expression):
+                return {"result": self._command(expression), "variablesReference": 0}
+            expression = expression.removeprefix("!")
         try:
             row = self._tree.any(expression, self.trace.evaluate(expression))
         except ArgumentError:
@@ -316,7 +318,7 @@ class Session:
     def _seen(self) -> tuple[Any, ...]:
         """Return what commands may change: the trace, the position in it, and at the end what is shown of it."""
         trace = self.trace
-        return trace, trace.position, trace.passed, len(trace), [*map(str, trace.watches)]
+        return trace, trace.journal, trace.position, trace.passed, [*map(str, trace.watches)]
 
     def _continued(self) -> None:
         """Tell an editor that has not asked for a motion that there is one."""

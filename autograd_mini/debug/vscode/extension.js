@@ -32,7 +32,8 @@ const values = {
   async provideInlineValues(document, range) {
     const session = vscode.debug.activeDebugSession;
     if (session?.type !== TYPE) return [];
-    const found = await session.customRequest("inlineValues", { source: { path: document.uri.fsPath } });
+    const asked = session.customRequest("inlineValues", { source: { path: document.uri.fsPath } });
+    const found = await asked.catch(() => ({ values: [] })); // the program runs
     return found.values
       .filter(({ line }) => line - 1 >= range.start.line && line - 1 <= range.end.line)
       .map(({ line, text }) => new vscode.InlineValueText(document.lineAt(line - 1).range, text));
@@ -41,20 +42,28 @@ const values = {
 
 // The page of the graph: it follows the debugger, and where the reader goes in the page, the debugger follows.
 class Graph {
-  constructor(memento) {
-    this.memento = memento; // remembers whether the reader wants the panel
-  }
+  constructor(memento) { this.memento = memento; } // it knows whether the reader wants the panel
 
   async follow(session, asked = false) {
     if (asked) this.memento.update("graph", true);
     if (this.leads) return void (this.leads -= 1); // the page is there already
     if (!asked && !this.memento.get("graph", true)) return;
-    this.session = session;
+    [this.session, this.isLate] = [session, true];
     this.panel ??= this.opened();
+    if (this.isAsking) return; // a page takes time, and the debugger may be somewhere else by then
+    this.isAsking = true;
+    while (this.isLate && this.panel) {
+      this.isLate = false;
+      await this.show();
+    }
+    this.isAsking = false;
+  }
+
+  async show() {
     const { ColorThemeKind: kinds } = vscode;
     const dark = [kinds.Dark, kinds.HighContrast].includes(vscode.window.activeColorTheme.kind);
     const known = this.dark === dark ? this.known : undefined;
-    const answer = await session.customRequest("page", { known, dark }).catch(({ message }) => ({ why: message }));
+    const answer = await this.session.customRequest("page", { known, dark }).catch(({ message }) => ({ why: message }));
     if (!this.panel) return; // closed meanwhile
     if (answer.why) this.panel.webview.html = answer.why.replace(/[<&]/g, (c) => `&#${c.charCodeAt(0)};`);
     if (answer.html) this.panel.webview.html = answer.html;
@@ -64,9 +73,8 @@ class Graph {
 
   opened() {
     const where = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
-    const panel = vscode.window.createWebviewPanel(TYPE, "Backprop", where, {
-      enableScripts: true, retainContextWhenHidden: true, localResourceRoots: [],
-    });
+    const allowed = { enableScripts: true, retainContextWhenHidden: true, localResourceRoots: [] };
+    const panel = vscode.window.createWebviewPanel(TYPE, "Backprop", where, allowed);
     this.leads = 0;
     panel.webview.onDidReceiveMessage(async (step) => {
       this.leads += 1;
@@ -74,7 +82,8 @@ class Graph {
       await this.session.customRequest("goto", asked).catch(() => (this.leads -= 1)); // the program runs
     });
     panel.onDidDispose(() => {
-      if (this.panel) this.memento.update("graph", false); // the reader has closed it
+      if (this.panel !== panel) return; // its session has ended
+      this.memento.update("graph", false);
       this.panel = this.known = undefined;
     });
     return panel;
@@ -128,10 +137,7 @@ exports.activate = (context) => {
       },
     }),
   };
-  const current = () => {
-    const session = vscode.debug.activeDebugSession;
-    return session?.type === TYPE ? session : undefined;
-  };
+  const current = () => [vscode.debug.activeDebugSession].find((session) => session?.type === TYPE);
   context.subscriptions.push(
     vscode.debug.registerDebugAdapterTrackerFactory(TYPE, tracker),
     vscode.commands.registerCommand(`${TYPE}.graph`, () => current() && graph.follow(current(), true)),
