@@ -1,6 +1,6 @@
 """Models as arguments of an emitted function: their parameters become arrays, such as a matrix of a layer's weights.
 
-Not here: other arguments, and the code (`emitted`). Read next: `compile.languages`.
+Not here: other arguments, and the code (`emitted`). Read next: `compile.languages.emitted`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from autograd_mini.nn.binding import functional_call
-from autograd_mini.nn.module import Module
+from autograd_mini.nn.module import Module, by_first_name
 from autograd_mini.transforms import trees
 
 Names = Any  # the name of a parameter, or a list or dict of such
@@ -18,21 +18,19 @@ Names = Any  # the name of a parameter, or a list or dict of such
 def names_in(model: Module) -> Names:
     """The names of a model's parameters as a structure, such as {"w": [["w.0", "w.1"], ...], "b": [...]}."""
     root: dict[str, Any] = {}
-    known = set()
-    for name, parameter in model.named_parameters():
-        if parameter not in known:  # a shared parameter has several names
-            known.add(parameter)
-            *path, last = name.split(".")
-            inside = root
-            for step in path:
-                inside = inside.setdefault(step, {})
-            inside[last] = name
+    for name in by_first_name(model):
+        *path, last = name.split(".")
+        inside = root
+        for step in path:
+            inside = inside.setdefault(step, {})
+        inside[last] = name
     return _arranged(root)
 
 
 def numbers_in(model: Module, names: Names) -> Names:
     """The numbers of the parameters in the structure of their names."""
-    return trees.rebuilt(names, iter([model.state_dict()[name] for name in _leaves(names)]))
+    parameters = by_first_name(model)
+    return trees.rebuilt(names, iter([parameters[name].data for name in _leaves(names)]))
 
 
 def bound(model: Module, names: Names, numbers: Any) -> Callable[..., Any]:
