@@ -330,6 +330,7 @@ y.backward()
     assert (found["w"]["value"], found["w"]["indexedVariables"]) == ("250 nodes", 250)
     page = rows(found["w"]["variablesReference"], filter="indexed", start=100, count=100)
     assert [row["name"] for row in page] == [f"w[{i}]" for i in range(100, 200)]
+    assert client.ask("evaluate", expression="short[0]", context="watch")["body"]["type"] == "leaf"
     evaluated = client.ask("evaluate", expression="w", context="watch")["body"]
     assert (evaluated["result"], evaluated["indexedVariables"]) == ("250 nodes", 250)
     total = client.ask("evaluate", expression="#253", context="hover")["body"]
@@ -365,6 +366,16 @@ loss.backward()
     (frame, *_) = variables.frames(Sources({}))
     assert len(frame["name"]) < 50
     assert "…" in "\n".join(Wording(trace).stop())
+
+
+def test_lists_whose_short_names_are_alike_keep_their_names():
+    """Two rows never look the same; a name that is the only one of its kind is cut."""
+    names = ["a_rather_long_name_1_of_a_list_of_leaves", "a_rather_long_name_2_of_a_list_of_leaves", "another" * 6]
+    trace = debug.trace(am.sum(Value(1.0, name=f"{name}[{i}]") for i in range(8) for name in names))
+    variables = Variables(Wording(trace))
+    rows = opened(variables, variables.scopes(), "Leaves")
+    assert [row["evaluateName"] for row in rows] == names
+    assert [row["name"] for row in rows] == [*names[:2], "anotheranotheran…ranotheranother"]
 
 
 # -- the page of the graph ---------------------------------------------------------------------------------------------

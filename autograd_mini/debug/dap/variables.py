@@ -7,6 +7,7 @@ Read next: `debug.dap.sources`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
-from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.errors import ArgumentError, counted, shown
 from autograd_mini.notation.text import elided
 from autograd_mini.notation.text import number as in_digits
 from autograd_mini.program.stack import outwards
@@ -83,8 +84,8 @@ class Variables:
         """Return what this step is about: a derivative, or in the forward phase the computed node."""
         trace, passed, wording = self.trace, self.trace.passed, self._wording
         if trace.step.phase == FORWARD:
-            return passed.name if passed else wording.symbol(trace.step.node)
-        return f"∂{wording.symbol(trace.root)}/∂{passed.name}" if passed else wording.gradient(trace.step.node)
+            return elided(passed.name) if passed else wording.symbol(trace.step.node)
+        return f"∂{wording.symbol(trace.root)}/∂{elided(passed.name)}" if passed else wording.gradient(trace.step.node)
 
     def frames(self, sources: Sources) -> list[Row]:
         """Return the places that led to this step, the innermost first."""
@@ -107,9 +108,9 @@ class Variables:
             return self.node(name, found)
         return {**_text(name, self.trace.now.text(found)), "type": type(found).__name__}
 
-    def nodes(self, name: str, nodes: Sequence[Value]) -> Row:
-        """Return the row of several nodes that share a name."""
-        return _text(elided(name), f"{len(nodes):,} nodes", name) | self._opened(self._labelled(nodes), "indexed")
+    def nodes(self, name: str, nodes: Sequence[Value], short: str = "") -> Row:
+        """Return the row of several nodes that share a name, which may be shown in short."""
+        return _text(short or name, counted(len(nodes), "node"), name) | self._opened(self._labelled(nodes), "indexed")
 
     def node(self, name: str, node: Value) -> Row:
         """Return the row of a node, which can be opened."""
@@ -190,15 +191,17 @@ class Variables:
 
     def _by_list(self, nodes: Sequence[Value]) -> list[Callable[[], Row]]:
         """Return the rows of nodes; the elements of a long list share one."""
-        lists: dict[object, list[tuple[int, Value]]] = {}
+        lists: dict[tuple[str, int], list[tuple[int, Value]]] = {}
         for node in nodes:
             element = _ELEMENT.fullmatch(self.trace.name(node))
-            name, place = (element[1], int(element[2])) if element else (node, 0)
-            lists.setdefault(name, []).append((place, node))
+            list_, place = ((element[1], -1), int(element[2])) if element else (("", self.trace.number(node)), 0)
+            lists.setdefault(list_, []).append((place, node))
+        cut = Counter(elided(name) for name, _ in lists)
         rows: list[Callable[[], Row]] = []
-        for name, found in lists.items():
+        for (name, _), found in lists.items():
             elements = [node for _, node in sorted(found, key=lambda pair: pair[0])]
-            rows += [partial(self.nodes, str(name), elements)] if len(found) > _MANY else self._labelled(elements)
+            short = elided(name) if cut[elided(name)] == 1 else name  # as two must not look alike
+            rows += [partial(self.nodes, name, elements, short)] if len(found) > _MANY else self._labelled(elements)
         return rows
 
     def _watched(self, watch: Any) -> Row:
