@@ -148,6 +148,31 @@ def test_a_motion_in_the_console_moves_the_editor(client, program):  # noqa: F81
     assert messages(client, start) == ["evaluate", "threads"]
 
 
+def test_the_console_looks_at_the_place_of_the_editor(client, program):  # noqa: F811
+    """After the editor's own motions it begins at the innermost place, and knows why the editor has stopped."""
+    client.ask("initialize", adapterID="test")
+    client.ask("launch", program=program(CHAIN), stopOnEntry=False)
+    client.ask("setExceptionBreakpoints", filters=[], filterOptions=[{"filterId": "exploding", "condition": "25"}])
+    client.ask("configurationDone")
+    client.event("stopped")
+    assert "Gradient of x = 30.0" in typed(client, "explain")  # what received it
+    client.go("reverseContinue")
+    client.go("goto", targetId=7)
+    assert "line 12" in typed(client, "u").replace(".py:", " line ")
+    client.go("goto", targetId=15)
+    assert "^" in typed(client, "where")
+
+
+def test_a_motion_that_changes_a_gradient_meets_no_breakpoint(client, program):  # noqa: F811
+    """Even after a stop at one."""
+    client.launch(program(CHAIN))
+    client.event("stopped")
+    typed(client, "b mul")
+    client.go("continue")
+    typed(client, "set b 2")
+    assert client.event("stopped")["reason"] == "step"
+
+
 def test_steps_follow_open_and_fold(client, program):  # noqa: F811
     """What the console opens, the button for a step over goes into, until it is folded."""
     client.launch(program(CHAIN))
@@ -392,6 +417,15 @@ def test_the_page_is_sent_once_and_again_if_the_steps_change(softmax):
     changed = graph.page(softmax, first["page"], False)()
     assert changed["page"] != first["page"]
     assert changed["html"] != first["html"]
+
+
+def test_a_graph_that_takes_long_to_draw_is_not_drawn(client, program):  # noqa: F811
+    """The panel says what to do instead."""
+    client.launch(
+        program("import autograd_mini as am\nx = am.Value(0.5)\nfor _ in range(30_000): x = x + 1.0\nx.backward()\n")
+    )
+    client.event("stopped")
+    assert "Type graph into the debug console" in client.refused("page")
 
 
 def test_who_moves_on_while_the_page_is_drawn_gets_all_answers(client, program):  # noqa: F811

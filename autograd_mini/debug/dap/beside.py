@@ -15,9 +15,11 @@ from autograd_mini.debug.pages.contents import Contents
 from autograd_mini.debug.timeline.journal import FORWARD
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import number
 
 _FEW = 4  # nodes at the end of a line
+_MOST = 50_000  # steps whose page takes seconds
 
 
 def inline(trace: Trace, file: str, sources: Sources) -> list[dict[str, Any]]:
@@ -54,6 +56,11 @@ class Graph:
 
         The answer may take seconds; others may move in the trace meanwhile.
         """
+        if len(trace) > _MOST:
+            raise ArgumentError(
+                f"This graph has {len(trace):,} steps, too many to draw at every stop.",
+                "Type graph into the debug console for a picture.",
+            )
         if self._journal is not trace.journal:
             self._journal, self._number = trace.journal, self._number + 1
         body = {"page": self._number, "step": trace.position}

@@ -30,13 +30,17 @@ class Console(Shell):
         """Return at once, because the editor brings the lines."""
         return True
 
+    def look_here(self) -> None:
+        """Look at the innermost place, as after every motion."""
+        self.frame, self.next_line = 0, None
+
     def is_command(self, line: str) -> bool:
         """Return True if a line is a command; a variable comes before a command that only begins like it."""
         line, name = line.strip(), self.parseline(line)[0]
         command = self.commands.get(name or "")
         if command is None:
             return False
-        word = line[: len(line) - len(line.lstrip("abcdefghijklmnopqrstuvwxyz_"))]
+        word = re.match(r"\w*", line)[0]  # type: ignore[index]  # may be ""
         if word not in self.trace.vocabulary:
             return True
         return word in (command.name, *command.shorts) and not _OPERATOR.match(line)

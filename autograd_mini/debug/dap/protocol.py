@@ -225,7 +225,7 @@ def _is_request(message: Message) -> bool:
     )
 
 
-def in_background(function: Callable[..., None], *arguments: Any) -> threading.Thread:
+def in_background(function: Callable[..., object], *arguments: Any) -> threading.Thread:
     """Call a function in a thread that does not keep the process alive."""
     thread = threading.Thread(target=function, args=arguments, daemon=True)
     thread.start()

@@ -161,13 +161,17 @@ class Session:
 
     def _carried_out(self, request: Message, arguments: Arguments) -> Any:
         body = REQUESTS[request["command"]].handler(self, arguments)
-        if callable(body):  # it takes long
-            in_background(self._answer_slowly, request, body)
-            return PENDING
-        return body
+        if not callable(body):
+            return body
 
-    def _answer_slowly(self, request: Message, compute: Callable[[], Body]) -> None:
-        self.channel.answer(request, lambda _: compute())
+        def compute(_: object) -> Any:
+            try:
+                return body()
+            except Exception as error:  # the editor waits for an answer
+                raise ArgumentError(sentences(error) if isinstance(error, AutogradError) else repr(error)) from None
+
+        in_background(self.channel.answer, request, compute)  # it takes long
+        return PENDING
 
     def _flush(self) -> None:
         """Send what must follow the response."""
@@ -215,6 +219,7 @@ class Session:
     def _moved(self, stop: Stop) -> None:
         """Tell the editor where a motion ended, and why."""
         self._say(*stop.messages)
+        self._console.met = stop.breakpoints
         self._last = [wanted for wanted in self._wanted.all if wanted.armed in stop.breakpoints]
         if self._last:
             wanted = self._last[0]
@@ -227,6 +232,7 @@ class Session:
 
     def _stopped(self, reason: str, why: str = "") -> None:
         trace = self.trace
+        self._console.look_here()
         self._variables = Variables(self._wording, self._variables.next if self._variables else 1)
         text = f"step {trace.position} of {len(trace) - 1}, {why or trace.step.phase}"
         about: dict[str, Any] = {"reason": reason, "description": text, "text": text}
@@ -295,7 +301,7 @@ class Session:
 
     def _command(self, line: str) -> str:
         """Run a command of the terminal that was typed into the console, and return what it prints."""
-        console, before = self._console, self._seen()
+        console, before, met = self._console, self._seen(), self._console.met
         text, goes_on = console.run(line)
         if goes_on and console.quits and self._repeatable:
             self._event("quit")
@@ -308,7 +314,7 @@ class Session:
             self._stopped("goto")
         elif now[:-1] != before[:-1]:
             self._continued()
-            self._moved(Stop("breakpoint" if console.met else "step", console.met))
+            self._moved(Stop("step", console.met if console.met is not met else ()))
         elif now != before:
             self._refresh("variables")
         for cleared in self._wanted.cleared(self.trace):
