@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import socket
 
 import pytest
 
@@ -12,6 +13,7 @@ import autograd_mini as am
 from autograd_mini import Value, debug
 from autograd_mini.debug.dap.beside import Graph, inline
 from autograd_mini.debug.dap.console import Console
+from autograd_mini.debug.dap.protocol import PENDING, SocketChannel
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.variables import Variables
 from autograd_mini.debug.terminal.commands import COMMANDS, Shell
@@ -417,6 +419,17 @@ def test_the_page_is_sent_once_and_again_if_the_steps_change(softmax):
     changed = graph.page(softmax, first["page"], False)()
     assert changed["page"] != first["page"]
     assert changed["html"] != first["html"]
+
+
+def test_what_fails_while_it_is_drawn_is_an_answer():
+    """Whatever it is; nothing waits for ever."""
+    ours, theirs = socket.socketpair()
+    channel, peer = SocketChannel(ours), SocketChannel(theirs)
+    assert channel.answer_later({"seq": 1, "command": "page"}, lambda: 1 // 0) is PENDING
+    answer = next(iter(peer))
+    assert (answer["success"], "ZeroDivisionError" in answer["message"]) == (False, True)
+    for end in (channel, peer):
+        end.close()
 
 
 def test_a_graph_that_takes_long_to_draw_is_not_drawn(client, program):  # noqa: F811

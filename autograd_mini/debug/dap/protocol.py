@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from autograd_mini.errors import AutogradError, sentences, shown
+from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
 
 Message = dict[str, Any]
 
@@ -116,6 +116,18 @@ class Channel:
             why = f"The arguments of {request['command']} cannot be used: {shown(error)}."
         self.refuse(request, why)
         return why
+
+    def answer_later(self, request: Message, compute: Callable[[], Any]) -> object:
+        """Answer with a result that takes long to compute, which may fail in any way, and return PENDING."""
+
+        def handler(_: object) -> Any:
+            try:
+                return compute()
+            except Exception as error:  # the peer waits for an answer
+                raise error if isinstance(error, AutogradError) else ArgumentError(repr(error)) from None
+
+        in_background(self.answer, request, handler)
+        return PENDING
 
     def respond(self, request: Message, body: Any = None) -> None:
         """Tell the peer that a request succeeded."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.beside import Graph, inline
 from autograd_mini.debug.dap.console import Console
-from autograd_mini.debug.dap.protocol import PENDING, Channel, Message, in_background
+from autograd_mini.debug.dap.protocol import Channel, Message, in_background
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
@@ -161,17 +161,7 @@ class Session:
 
     def _carried_out(self, request: Message, arguments: Arguments) -> Any:
         body = REQUESTS[request["command"]].handler(self, arguments)
-        if not callable(body):
-            return body
-
-        def compute(_: object) -> Any:
-            try:
-                return body()
-            except Exception as error:  # the editor waits for an answer
-                raise ArgumentError(sentences(error) if isinstance(error, AutogradError) else repr(error)) from None
-
-        in_background(self.channel.answer, request, compute)  # it takes long
-        return PENDING
+        return self.channel.answer_later(request, body) if callable(body) else body
 
     def _flush(self) -> None:
         """Send what must follow the response."""
