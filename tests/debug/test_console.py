@@ -171,7 +171,7 @@ def test_a_motion_that_changes_a_gradient_meets_no_breakpoint(client, program): 
     client.event("stopped")
     typed(client, "b mul")
     client.go("continue")
-    typed(client, "set b 2")
+    typed(client, "set out 2")
     assert client.event("stopped")["reason"] == "step"
 
 
