@@ -65,6 +65,38 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
     )
 
 
+class Blank:
+    """A structure to be filled with floats, again and again: without a step for each element of an array.
+
+    Args:
+        tree: the structure, with any numbers.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._runs: list[tuple[int, tuple[int, ...] | None]] = []  # of numbers, and arrays with their shapes
+        self._tree = _folded(tree, lambda number: self._noted(1, None), lambda x: self._noted(x.size, x.shape))
+
+    def _noted(self, count: int, shape: tuple[int, ...] | None) -> float:
+        if shape is None and self._runs and self._runs[-1][1] is None:
+            count += self._runs.pop()[0]
+        self._runs.append((count, shape))
+        return 0.0
+
+    def filled(self, floats: Any) -> Tree:
+        """Return the structure with these floats, which are a list or an array."""
+        return rebuilt(self._tree, self._pieces(floats))
+
+    def _pieces(self, floats: Any) -> Iterator[Any]:
+        start = 0
+        for count, shape in self._runs:
+            piece = floats[start : start + count]
+            start += count
+            if shape is not None:
+                yield sys.modules["numpy"].reshape(piece, shape)
+            else:
+                yield from piece.tolist() if is_array(piece) else piece
+
+
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
     """Apply a function to every recording number in a structure."""
 

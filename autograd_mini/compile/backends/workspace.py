@@ -1,0 +1,80 @@
+"""The numbers of a plan: its stores, and calls of NumPy with their operands, made ready for one run at a time.
+
+Not here: what the calls compute (`operations`). Read next: `compile.backends.products`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_mini.compile.backends.levels import GATHER, MATRIX, Plan, Rows, Step
+from autograd_mini.compile.backends.operations import OPERATIONS, Array
+from autograd_mini.compile.tape import CONDITION, JOINS, kind_of
+
+_LINE = 64  # bytes that a processor reads at once
+
+
+class Workspace:
+    """The numbers of a plan, and its calls.
+
+    Args:
+        plan: the plan.
+        width: the number of samples in a strip.
+    """
+
+    def __init__(self, plan: Plan, width: int) -> None:
+        self.width = width
+        self._stores = _aligned(plan.sizes[False]), _aligned(plan.sizes[True] * width).reshape(-1, width)
+        self._views: dict[Any, Array] = {}
+        for rows, numbers in plan.constants:
+            self.view(rows)[:] = numbers
+        self._calls = [[self._call(step) for step in steps] for steps in plan.steps]
+
+    def view(self, rows: Rows, kind: type = float) -> Array:
+        """The numbers in some rows; conditions are integers in which all bits are set, or none."""
+        if (rows, kind) not in self._views:
+            is_batched, first, count, step = rows
+            stop = first + count * step
+            store = self._stores[is_batched].view(kind)
+            self._views[rows, kind] = store[first : stop if stop >= 0 else None : step]
+        return self._views[rows, kind]
+
+    def _call(self, step: Step) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The function, and its operands with the array for the result as the last."""
+        op, operands, result, _, indices = step
+        if op == GATHER:
+            return _gather, (self._stores[result.is_batched], np.array(indices), self.view(result))
+        if op == MATRIX:
+            matrix, factors = map(self.view, operands)
+            return np.matmul, (matrix.reshape(result.count, -1), factors, self.view(result))
+        kind = np.int64 if op == "where" or op in JOINS else float
+        made = self.view(result, np.int64 if kind_of(op) == CONDITION else kind)
+        return OPERATIONS[op], (*[self._operand(rows, result, kind) for rows in operands], made)
+
+    def _operand(self, rows: Rows, result: Rows, kind: type) -> Array:
+        """A number for all is an array without dimensions, with which NumPy is fastest."""
+        operand = self.view(rows, kind)
+        if rows.is_batched or rows.count == result.count == 1 and not result.is_batched:
+            return operand
+        if rows.count == 1:
+            return operand.reshape(())
+        return operand[:, None] if result.is_batched else operand
+
+    def run(self, is_batched: bool) -> None:
+        """Compute what all samples share, or what a strip has for each sample."""
+        for function, operands in self._calls[is_batched]:
+            function(*operands)
+
+
+def _gather(store: Array, indices: Array, out: Array) -> None:
+    np.take(store, indices, 0, out, "clip")  # any other mode takes a copy
+
+
+def _aligned(count: int) -> Array:
+    """An array that starts where processors read fastest."""
+    space = np.empty(count + _LINE // 8)
+    first = -space.__array_interface__["data"][0] % _LINE // 8
+    return space[first : first + count]
