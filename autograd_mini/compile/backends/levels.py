@@ -7,11 +7,11 @@ Read next: `compile.backends.workspace`.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
+from autograd_mini.compile.tape import COMPARISONS, CONSTANT, INPUT, Tape
 
 GATHER, MATRIX = "gather", "matrix"
 _FEW = 4  # sums of so many times more terms than there are sums are accumulated at once
@@ -93,7 +93,11 @@ class Plan:
         return self._tape.instructions[register][1] if factors is None else factors.operands + factors.shared
 
     def _groups(self, kept: Collection[int]) -> list[Group]:
-        """What the kept registers depend on: instructions of a level that do the same, the shared ones first."""
+        """What the kept registers depend on, in an order in which it can be computed; shared registers come first.
+
+        Shared ones of a level that do the same are a group. A strip is long, so that it would take longer to gather
+        rows than to call NumPy once more: there the operands have to come from the same groups, too.
+        """
         needed, instructions = [False] * len(self._tape), self._tape.instructions
         for register in kept:
             needed[register] = True
@@ -101,19 +105,41 @@ class Plan:
             if needed[register]:
                 for x in self._reads(register):
                     needed[x] = True
-        levels = [0] * len(needed)
-        found: dict[tuple[bool, int, object], Group] = {}
-        for register, is_batched in enumerate(self._is_batched):
+        constants = {register for register, (op, _, _) in enumerate(instructions) if op == CONSTANT}
+        levels, kinds = [0] * len(needed), [*range(len(needed))]
+        found: dict[Any, Group] = {}
+        for register, (is_batched, (op, _, detail)) in enumerate(zip(self._is_batched, instructions, strict=True)):
             if needed[register]:
                 reads, factors = self._reads(register), self._factors.get(register)
-                kinds = [self._is_batched[x] for x in reads]
-                levels[register] = level = 1 + max(
-                    [levels[x] for x, kind in zip(reads, kinds, strict=True) if kind == is_batched], default=-1
-                )
-                op = instructions[register][0] if factors is None else MATRIX
-                key = is_batched, level, (op, *(kinds if factors is None else factors.operands))
-                found.setdefault(key, Group(is_batched, op, [])).registers.append(register)
-        return [found[key] for key in sorted(found, key=lambda key: key[:2])]
+                levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
+                key: tuple[Any, ...] = op, level, len(reads)
+                if factors is not None:
+                    op, key = MATRIX, factors.operands
+                elif is_batched:
+                    key = op, *[kinds[x] if op not in COMPARISONS or x not in constants else CONSTANT for x in reads]
+                group = found.setdefault((is_batched, key), Group(is_batched, op, []))
+                group.registers.append(register)
+                if op == INPUT:
+                    kinds[register] = self._tape.inputs[int(str(detail))].partition("[")[0]
+                elif register not in constants:
+                    kinds[register] = group.registers[0]
+        given = INPUT, CONSTANT  # they are written before all steps, so their rows must not have been used by others
+        return self._ordered(sorted(found.values(), key=lambda group: (group.is_batched, group.op not in given)))
+
+    def _ordered(self, groups: list[Group]) -> list[Group]:
+        """Groups after those that they read, and otherwise in their order."""
+        home = {register: i for i, group in enumerate(groups) for register in group.registers}
+        found: dict[int, Group] = {}
+        for i in range(len(groups)):
+            stack = [i]
+            while stack:
+                group = groups[stack[-1]]
+                before = {home[x]: None for register in group.registers for x in self._reads(register)}
+                missing = [x for x in before if x not in found]
+                stack += reversed(missing)
+                if not missing:
+                    found[stack.pop()] = group
+        return [*found.values()]
 
     def _last_reads(self, groups: Sequence[Group], kept: Collection[int]) -> list[list[int]]:
         """For each group the registers that nothing reads after it; shared ones may be read by every strip."""
@@ -174,19 +200,26 @@ class Plan:
         return result
 
     def _allocate(self, is_batched: bool, count: int) -> Rows:
-        """The smallest free rows that suffice, or new ones."""
-        free, size = self._free[is_batched], self.sizes[is_batched]
-        i = bisect_left(free, (count, 0))
-        if i == len(free):
-            self.sizes[is_batched] += count
-            return Rows(is_batched, size, count)
-        found, first = free.pop(i)
-        if found > count:
-            insort(free, (found - count, first + count))
-        return Rows(is_batched, first, count)
+        """The first free rows that suffice, or new ones."""
+        free = self._free[is_batched]
+        for i, (first, size) in enumerate(free):
+            if size >= count:
+                free[i : i + 1] = [(first + count, size - count)] * (size > count)
+                return Rows(is_batched, first, count)
+        self.sizes[is_batched] += count
+        return Rows(is_batched, self.sizes[is_batched] - count, count)
 
     def _release(self, rows: Rows) -> None:
-        insort(self._free[rows.is_batched], (rows.count, rows.first))
+        """Make rows free, together with their neighbours."""
+        free, first, stop = self._free[rows.is_batched], rows.first, rows.first + rows.count
+        i = bisect_left(free, (first, 0))
+        last = i + (i < len(free) and free[i][0] == stop)
+        if last > i:
+            stop += free[i][1]
+        if i and sum(free[i - 1]) == first:
+            i -= 1
+            first = free[i][0]
+        free[i:last] = [(first, stop - first)]
 
     def lines(self, is_batched: bool) -> Iterator[str]:
         """The calls of NumPy, as text."""

@@ -16,7 +16,7 @@ from autograd_mini.core.row import TABLE
 Array = Any
 
 
-def _stored(function: Callable[..., Array]) -> Callable[..., None]:
+def stored(function: Callable[..., Array]) -> Callable[..., None]:
     """A function that returns its result, made to write it to its last operand."""
 
     def write(*operands: Array) -> None:
@@ -116,7 +116,7 @@ def _hypot(*operands: Array) -> None:
 def _by_elements(name: str) -> Callable[..., None]:
     """A function that NumPy lacks, one number after the other."""
     function = TABLE[name].function
-    return _stored(lambda *xs: np.frompyfunc(lambda *x: function(*map(float, x)), len(xs), 1)(*xs))
+    return stored(lambda *xs: np.frompyfunc(lambda *x: function(*map(float, x)), len(xs), 1)(*xs))
 
 
 # Each is called with its operands, and with the array for the result. Conditions are masks; "where" and what joins
@@ -127,15 +127,15 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pos": np.positive,
     "stop_gradient": np.positive, "abs": np.absolute, "floor": np.floor,
     "pow": _power,
-    "floor_divide": _stored(lambda a, b: np.where(b == 0.0, a / b, np.floor_divide(a, b))),
+    "floor_divide": stored(lambda a, b: np.where(b == 0.0, a / b, np.floor_divide(a, b))),
     "round": _by_elements("round"), "sum": _total, "dot": _dot, "take": _take, "hypot": _hypot,
     "long sum": _long_total,
     "long dot": lambda xs, out: _long_total(np.multiply(*np.split(xs, 2)), out),
     "maximum": _first_extreme(np.greater_equal), "minimum": _first_extreme(np.less_equal),
     "clip": _clip,
     "where": _where,
-    "xlogy": _stored(lambda x, y: np.where((x == 0.0) & (y == y), 0.0, x * np.log(y))),
-    "one_minus_square": _stored(lambda x: (1.0 - x) * (1.0 + x)),
+    "xlogy": stored(lambda x, y: np.where((x == 0.0) & (y == y), 0.0, x * np.log(y))),
+    "one_minus_square": stored(lambda x: (1.0 - x) * (1.0 + x)),
     "one_power_less": lambda y, x, p, out: np.divide(y, x, out),
     "<": _compared(np.less), "<=": _compared(np.less_equal), ">": _compared(np.greater),
     ">=": _compared(np.greater_equal), "==": _compared(np.equal), "!=": _compared(np.not_equal),
