@@ -99,7 +99,7 @@ class Program:
     def _batch(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Sequence[Any]:
         """The results for a batch: an array for each, or of their sums."""
         width, count = work.width, len(self._tape.outputs)
-        results = [np.empty(samples) for _ in range(count if self._reduce is None else 0)]
+        results = np.empty((count if self._reduce is None else 0, samples))
         rows = [work.view(rows)[0] for rows in self._rows]
         products: list[Array] = [0.0] * len(self._outer)
         sums = np.empty((len(rows), 1 + width))  # first the sum so far

@@ -71,6 +71,9 @@ class Plan:
         self, tape: Tape, is_batched: Sequence[bool], kept: Collection[int], factors: Mapping[int, Factors]
     ) -> None:
         self._tape, self._is_batched, self._factors = tape, is_batched, factors
+        self._reads = [operands for _, operands, _ in tape.instructions]
+        for register, (operands, shared) in factors.items():
+            self._reads[register] = operands + shared
         self.inputs: list[tuple[Rows, list[int]]] = []
         self.constants: list[tuple[Rows, list[float]]] = []
         self.steps: tuple[list[Step], list[Step]] = [], []
@@ -88,10 +91,6 @@ class Plan:
                 if not alive[home[register]]:
                     self._release(blocks[home[register]])
 
-    def _reads(self, register: int) -> tuple[int, ...]:
-        factors = self._factors.get(register)
-        return self._tape.instructions[register][1] if factors is None else factors.operands + factors.shared
-
     def _groups(self, kept: Collection[int]) -> list[Group]:
         """What the kept registers depend on, in an order in which it can be computed; shared registers come first.
 
@@ -103,14 +102,14 @@ class Plan:
             needed[register] = True
         for register in range(len(needed) - 1, -1, -1):
             if needed[register]:
-                for x in self._reads(register):
+                for x in self._reads[register]:
                     needed[x] = True
         constants = {register for register, (op, _, _) in enumerate(instructions) if op == CONSTANT}
         levels, kinds = [0] * len(needed), [*range(len(needed))]
         found: dict[Any, Group] = {}
         for register, (is_batched, (op, _, detail)) in enumerate(zip(self._is_batched, instructions, strict=True)):
             if needed[register]:
-                reads, factors = self._reads(register), self._factors.get(register)
+                reads, factors = self._reads[register], self._factors.get(register)
                 levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
                 key: tuple[Any, ...] = op, level, len(reads)
                 if factors is not None:
@@ -134,7 +133,7 @@ class Plan:
             stack = [i]
             while stack:
                 group = groups[stack[-1]]
-                before = {home[x]: None for register in group.registers for x in self._reads(register)}
+                before = {home[x]: None for register in group.registers for x in self._reads[register]}
                 missing = [x for x in before if x not in found]
                 stack += reversed(missing)
                 if not missing:
@@ -146,7 +145,7 @@ class Plan:
         last: dict[int, int] = {}
         for i, group in enumerate(groups):
             for register in group.registers:
-                for x in self._reads(register):
+                for x in self._reads[register]:
                     last[x] = i if self._is_batched[x] == group.is_batched else -1
         for register in kept:
             last[register] = -1
@@ -159,7 +158,7 @@ class Plan:
     def _planned(self, group: Group) -> Rows:
         """The rows for a group; its members lie in the order in which they read others, so that those need no gather."""
         is_batched, _, registers = group
-        registers.sort(key=lambda register: [self._rows[x] for x in self._reads(register)])
+        registers.sort(key=lambda register: [self._rows[x] for x in self._reads[register]])
         gathered = len(self.steps[is_batched])
         op, columns = self._columns(group)
         operands = tuple([self.select(column) for column in columns])
@@ -183,7 +182,7 @@ class Plan:
         if op == MATRIX:
             both = [self._factors[register] for register in registers]
             return op, [tuple([x for one in both for x in one.shared]), both[0].operands]
-        columns = [*zip(*map(self._reads, registers), strict=True)]
+        columns = [*zip(*[self._reads[register] for register in registers], strict=True)]
         if op in ("sum", "dot") and not is_batched and len(columns) > _FEW * len(registers):
             return f"long {op}", [tuple([x for column in columns for x in column])]
         return op, [column[:1] if len({*column}) == 1 else column for column in columns]

@@ -93,7 +93,7 @@ def _long_total(xs: Array, out: Array) -> None:
 
 def _clip(x: Array, low: Array, high: Array, out: Array) -> None:
     if low.ndim == high.ndim == 0 and low < high and low * high:
-        np.clip(x, low, high, out)  # no zeros, whose signs would have to be those of the first
+        x.clip(low, high, out)  # no zeros, whose signs would have to be those of the first
     else:
         OPERATIONS["maximum"](x, low, out)
         OPERATIONS["minimum"](out.copy(), high, out)

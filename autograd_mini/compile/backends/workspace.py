@@ -43,10 +43,11 @@ class Workspace:
         return self._views[rows, kind]
 
     def _call(self, step: Step) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The function, and its operands with the array for the result as the last."""
+        """A function, and its operands; the last one is the array for the result."""
         op, operands, result, _, indices = step
         if op == GATHER:
-            return _gather, (self._stores[result.is_batched], np.array(indices), self.view(result))
+            store = self._stores[result.is_batched]
+            return store.take, (np.array(indices), 0, self.view(result), "clip")  # other modes need another array
         if op == MATRIX:
             matrix, factors = map(self.view, operands)
             return np.matmul, (matrix.reshape(result.count, -1), factors, self.view(result))
@@ -67,10 +68,6 @@ class Workspace:
         """Compute what all samples share, or what a strip has for each sample."""
         for function, operands in self._calls[is_batched]:
             function(*operands)
-
-
-def _gather(store: Array, indices: Array, out: Array) -> None:
-    np.take(store, indices, 0, out, "clip")  # any other mode takes a copy
 
 
 def _aligned(count: int) -> Array:
