@@ -48,7 +48,9 @@ def test_a_wrong_instruction(monkeypatch):
 
 def test_the_first_sample(monkeypatch):
     """In a batch, it steps through the first sample whose result differs."""
-    monkeypatch.setitem(operations.OPERATIONS, "sqrt", operations.stored(lambda x: np.where(x == 9.0, -3.0, np.sqrt(x))))
+    monkeypatch.setitem(
+        operations.OPERATIONS, "sqrt", operations.stored(lambda x: np.where(x == 9.0, -3.0, np.sqrt(x)))
+    )
     f = am.jit(lambda x, w: am.sqrt(x) * w, in_axes=(0, None))
     found = am.compare(f, [4.0, 9.0, 16.0, 9.0], 2.0)
     assert found.results == 4

@@ -24,6 +24,7 @@ from autograd_mini.compile.tape import Tape
 
 _STRIP = 1 << 18  # numbers in the store for a strip: 2 MB, which stays in the cache
 _WIDEST, _NARROWEST = 8192, 256  # samples in a strip
+_ALIGNED = 8  # numbers that a processor reads at once
 
 
 class Program:
@@ -47,10 +48,10 @@ class Program:
         self._entries = [np.array(results).T for _, _, results in self._outer]
         self._single = None if any(self._tape.batched) or not outputs else plan.select(outputs)
         self._rows = [plan.select([outputs[i]]) for i in self._rest]
-        self._width = max(_NARROWEST, min(_WIDEST, _STRIP // max(1, plan.sizes[True])))
+        self._width = max(_NARROWEST, min(_WIDEST, _STRIP // max(1, plan.sizes[True]) // _ALIGNED * _ALIGNED))
         self._idle: list[Workspace] = []  # of an earlier call
 
-    def __call__(self, parts: Sequence[Any], samples: int | None = None) -> Sequence[Any]:
+    def __call__(self, parts: Sequence[Any], samples: int | None = None) -> Any:
         """The results: a float each, or an array of one per sample.
 
         Args:
@@ -60,70 +61,80 @@ class Program:
         if samples == 0:
             empty = np.empty(0) if self._reduce is None else 0.0 if self._reduce == "sum" else math.nan
             return [empty] * len(self._tape.outputs)
-        pieces = -(-(samples or 1) // self._width)
-        width = min(samples or 1, -(-(samples or 1) // (8 * pieces)) * 8)
-        try:
-            work = self._idle.pop()
-        except IndexError:  # this is the first call, or another thread is in one
-            work = None
-        if work is None or work.width != width:
-            work = Workspace(self._plan, width)
+        count = samples or 1
+        pieces = -(-count // self._width)
+        work = self._workspace(min(count, -(-count // (_ALIGNED * pieces)) * _ALIGNED))
         with np.errstate(all="ignore"):
-            strips = [*self._loaded(parts, work)]
+            inputs = [*self._loaded(parts, work)]
             work.run(False)
-            if samples is not None:
-                found = self._batch(work, strips, samples)
-            else:
+            if samples is None:
                 found = np.empty(0) if self._single is None else work.view(self._single).copy()
+            elif self._reduce is None:
+                found = self._each(work, inputs, samples)
+            else:
+                found = self._summed(work, inputs, samples)
         self._idle[:] = [work]
         return found
 
+    def _workspace(self, width: int) -> Workspace:
+        """That of an earlier call, unless another thread has it, or it is for strips of another width."""
+        try:
+            work = self._idle.pop()
+        except IndexError:
+            return Workspace(self._plan, width)
+        return work if work.width == width else Workspace(self._plan, width)
+
     def _loaded(self, parts: Sequence[Any], work: Workspace) -> Iterator[tuple[Array, Array]]:
-        """Write the inputs that all samples share; yield the rows for the others, and their columns."""
+        """Write the inputs that all samples share; yield the rows for the others, and the numbers for them."""
         first = 0
         for part in parts:
-            part = [part] if isinstance(part, float) else part
-            stop = first + len(part)
+            numbers = [part] if isinstance(part, float) else part
+            stop = first + len(numbers)
             for rows, positions in self._plan.inputs:
                 start, end = bisect_left(positions, first), bisect_left(positions, stop)
                 if start < end:
-                    if end - start < len(part):
-                        part = np.asarray(part)[[position - first for position in positions[start:end]]]
+                    if end - start < len(numbers):
+                        numbers = np.asarray(numbers)[[position - first for position in positions[start:end]]]
                     target = work.view(rows)[start:end]
                     if rows.is_batched:
-                        yield target, np.asarray(part)
+                        yield target, np.asarray(numbers)
                     else:
-                        target[:] = part
+                        target[:] = numbers
             first = stop
 
-    def _batch(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Sequence[Any]:
-        """The results for a batch: an array for each, or of their sums."""
-        width, count = work.width, len(self._tape.outputs)
-        results = np.empty((count if self._reduce is None else 0, samples))
+    def _strips(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Iterator[tuple[int, int]]:
+        """Compute strip after strip; yield where each starts, and how many of its samples were in the one before."""
+        for begin in range(0, samples, work.width):
+            start = min(begin, samples - work.width)
+            for target, numbers in inputs:
+                target[:] = numbers[:, start : start + work.width]
+            work.run(True)
+            yield start, begin - start
+
+    def _each(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Array:
+        """The results of each sample."""
+        rows = [work.view(rows)[0] for rows in self._rows]
+        results = np.empty((len(rows), samples))
+        for start, _ in self._strips(work, inputs, samples):
+            for result, row in zip(results, rows, strict=True):
+                result[start : start + work.width] = row
+        return results
+
+    def _summed(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Array:
+        """The sums of the results, or their means."""
         rows = [work.view(rows)[0] for rows in self._rows]
         products: list[Array] = [0.0] * len(self._outer)
-        sums = np.empty((len(rows), 1 + width))  # first the sum so far
-        for begin in range(0, samples, width):
-            start = min(begin, samples - width)
-            again = begin - start  # so many samples were in the strip before, too
-            for target, part in inputs:
-                target[:] = part[:, start : start + width]
-            work.run(True)
-            if self._reduce is None:
-                for result, row in zip(results, rows, strict=True):
-                    result[start : start + width] = row
-                continue
+        sums = np.empty((len(rows), 1 + work.width))
+        total: Array | None = None
+        for _, again in self._strips(work, inputs, samples):
             for i, (left, right) in enumerate(self._sides):
                 products[i] = products[i] + work.view(left)[:, again:] @ work.view(right)[:, again:].T
-            first = again if begin else 1
-            if begin:
-                sums[:, again] = total
             for i, row in enumerate(rows):
                 sums[i, 1 + again :] = row[again:] if row.ndim else row
-            total = np.add.accumulate(sums[:, first:], axis=1)[:, -1]
-        if self._reduce is None:
-            return results
-        totals = np.empty(count)
+            if total is not None:
+                sums[:, again] = total
+            total = np.add.accumulate(sums[:, 1 if total is None else again :], axis=1)[:, -1]
+        totals = np.empty(len(self._tape.outputs))
         totals[self._rest] = total
         for matrix, (positions, left, right) in zip(products, self._entries, strict=True):
             totals[positions] = matrix[left, right]

@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 
     is_batched: bool
     first: int
-    count: int
+    size: int
     step: int = 1
 
 
@@ -156,14 +156,14 @@ class Plan:
         return found
 
     def _planned(self, group: Group) -> Rows:
-        """The rows for a group; its members lie in the order in which they read others, so that those need no gather."""
+        """The rows for a group, in the order of the rows that they read, so that those need no gather."""
         is_batched, _, registers = group
         registers.sort(key=lambda register: [self._rows[x] for x in self._reads[register]])
         gathered = len(self.steps[is_batched])
         op, columns = self._columns(group)
         operands = tuple([self.select(column) for column in columns])
         result = self._allocate(is_batched, len(registers))
-        self._rows |= zip(registers, range(result.first, result.first + result.count), strict=True)
+        self._rows |= zip(registers, range(result.first, result.first + result.size), strict=True)
         details = [self._tape.instructions[register][2] for register in registers]
         if op == INPUT:
             self.inputs.append((result, [int(str(x)) for x in details]))
@@ -210,7 +210,7 @@ class Plan:
 
     def _release(self, rows: Rows) -> None:
         """Make rows free, together with their neighbours."""
-        free, first, stop = self._free[rows.is_batched], rows.first, rows.first + rows.count
+        free, first, stop = self._free[rows.is_batched], rows.first, rows.first + rows.size
         i = bisect_left(free, (first, 0))
         last = i + (i < len(free) and free[i][0] == stop)
         if last > i:
@@ -225,5 +225,5 @@ class Plan:
         names = self._tape.names
         for op, _, result, registers, _ in self.steps[is_batched]:
             name, *operands = [names[a] if a == b else f"{names[a]} … {names[b]}" for a, b in registers]
-            count = f" of {result.count}" if op in (GATHER, MATRIX) else ""
+            count = f" of {result.size}" if op in (GATHER, MATRIX) else ""
             yield f"{name} = {op}{count}({', '.join(operands)})"

@@ -36,8 +36,8 @@ class Workspace:
     def view(self, rows: Rows, kind: type = float) -> Array:
         """The numbers in some rows; conditions are integers in which all bits are set, or none."""
         if (rows, kind) not in self._views:
-            is_batched, first, count, step = rows
-            stop = first + count * step
+            is_batched, first, size, step = rows
+            stop = first + size * step
             store = self._stores[is_batched].view(kind)
             self._views[rows, kind] = store[first : stop if stop >= 0 else None : step]
         return self._views[rows, kind]
@@ -50,7 +50,7 @@ class Workspace:
             return store.take, (np.array(indices), 0, self.view(result), "clip")  # other modes need another array
         if op == MATRIX:
             matrix, factors = map(self.view, operands)
-            return np.matmul, (matrix.reshape(result.count, -1), factors, self.view(result))
+            return np.matmul, (matrix.reshape(result.size, -1), factors, self.view(result))
         kind = np.int64 if op == "where" or op in JOINS else float
         made = self.view(result, np.int64 if kind_of(op) == CONDITION else kind)
         return OPERATIONS[op], (*[self._operand(rows, result, kind) for rows in operands], made)
@@ -58,9 +58,9 @@ class Workspace:
     def _operand(self, rows: Rows, result: Rows, kind: type) -> Array:
         """A number for all is an array without dimensions, with which NumPy is fastest."""
         operand = self.view(rows, kind)
-        if rows.is_batched or rows.count == result.count == 1 and not result.is_batched:
+        if rows.is_batched or (rows.size == result.size and not result.is_batched):
             return operand
-        if rows.count == 1:
+        if rows.size == 1:
             return operand.reshape(())
         return operand[:, None] if result.is_batched else operand
 
