@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice, product
+from itertools import accumulate, islice, pairwise, product
+from math import prod
 from typing import Any
 
 from autograd_mini.core.arrays import array_of, is_array
@@ -66,35 +67,25 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
 
 
 class Blank:
-    """A structure to be filled with floats, again and again: without a step for each element of an array.
-
-    Args:
-        tree: the structure, with any numbers.
-    """
+    """A structure to be filled with floats again and again, without a step for each element of its arrays."""
 
     def __init__(self, tree: Tree) -> None:
-        self._runs: list[tuple[int, tuple[int, ...] | None]] = []  # of numbers, and arrays with their shapes
-        self._tree = _folded(tree, lambda number: self._noted(1, None), lambda x: self._noted(x.size, x.shape))
+        self._shapes: list[tuple[int, ...] | None] = []  # None for a number
+        self._tree = _folded(tree, lambda number: self._noted(None), lambda array: self._noted(array.shape))
+        self._starts = [0, *accumulate([prod(shape or ()) for shape in self._shapes])]
 
-    def _noted(self, count: int, shape: tuple[int, ...] | None) -> float:
-        if shape is None and self._runs and self._runs[-1][1] is None:
-            count += self._runs.pop()[0]
-        self._runs.append((count, shape))
+    def _noted(self, shape: tuple[int, ...] | None) -> float:
+        self._shapes.append(shape)
         return 0.0
 
     def filled(self, floats: Any) -> Tree:
-        """Return the structure with these floats, which are a list or an array."""
-        return rebuilt(self._tree, self._pieces(floats))
-
-    def _pieces(self, floats: Any) -> Iterator[Any]:
-        start = 0
-        for count, shape in self._runs:
-            piece = floats[start : start + count]
-            start += count
-            if shape is not None:
-                yield sys.modules["numpy"].reshape(piece, shape)
-            else:
-                yield from piece.tolist() if is_array(piece) else piece
+        """Return the structure with these floats, a list or an array, from left to right."""
+        if not any(shape is not None for shape in self._shapes):
+            return rebuilt(self._tree, iter(floats if isinstance(floats, list) else floats.tolist()))
+        reshape = sys.modules["numpy"].reshape
+        parts = [floats[start:stop] for start, stop in pairwise(self._starts)]
+        pairs = zip(parts, self._shapes, strict=True)
+        return rebuilt(self._tree, (float(x[0]) if shape is None else reshape(x, shape) for x, shape in pairs))
 
 
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:

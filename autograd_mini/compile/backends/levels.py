@@ -7,13 +7,13 @@ Read next: `compile.backends.workspace`.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_mini.compile.tape import COMPARISONS, CONSTANT, INPUT, Tape
 
 GATHER, MATRIX = "gather", "matrix"
+_FREE = b"\1"
 _FEW = 4  # sums of so many times more terms than there are sums are accumulated at once
 
 
@@ -64,7 +64,6 @@ class Plan:
         inputs: rows, and the positions of the inputs in them.
         constants: rows, and the numbers in them.
         steps: those for what all samples share, and those for each strip.
-        sizes: how many rows both stores have.
     """
 
     def __init__(
@@ -77,19 +76,18 @@ class Plan:
         self.inputs: list[tuple[Rows, list[int]]] = []
         self.constants: list[tuple[Rows, list[float]]] = []
         self.steps: tuple[list[Step], list[Step]] = [], []
-        self.sizes = [0, 0]
-        self._free: tuple[list[tuple[int, int]], ...] = [], []  # counts of rows, and the first ones
+        self._free = bytearray(), bytearray()  # a byte for each row
         self._rows: dict[int, int] = {}
         groups = self._groups(kept)
-        blocks: list[Rows] = []  # of each group
-        home = {register: i for i, group in enumerate(groups) for register in group.registers}
-        alive = [len(group.registers) for group in groups]
-        for i, dead in enumerate(self._last_reads(groups, kept)):
-            blocks.append(self._planned(groups[i]))
+        for group, dead in zip(groups, self._last_reads(groups, kept), strict=True):
+            self._place(group)
             for register in dead:
-                alive[home[register]] -= 1
-                if not alive[home[register]]:
-                    self._release(blocks[home[register]])
+                self._free[group.is_batched][self._rows[register]] = 1
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many rows both stores have."""
+        return len(self._free[False]), len(self._free[True])
 
     def _groups(self, kept: Collection[int]) -> list[Group]:
         """What the kept registers depend on, in an order in which it can be computed; shared registers come first.
@@ -155,8 +153,8 @@ class Plan:
                 found[i].append(register)
         return found
 
-    def _planned(self, group: Group) -> Rows:
-        """The rows for a group, in the order of the rows that they read, so that those need no gather."""
+    def _place(self, group: Group) -> None:
+        """Find rows for a group, in the order of the rows that it reads, so that those need no gather."""
         is_batched, _, registers = group
         registers.sort(key=lambda register: [self._rows[x] for x in self._reads[register]])
         gathered = len(self.steps[is_batched])
@@ -172,9 +170,8 @@ class Plan:
         else:
             ends = tuple([(x[0], x[-1]) for x in (registers, *columns)])
             self.steps[is_batched].append(Step(op, operands, result, ends))
-            for step in self.steps[is_batched][gathered:-1]:
-                self._release(step.result)
-        return result
+            for _, _, rows, _, _ in self.steps[is_batched][gathered:-1]:
+                self._free[is_batched][rows.first : rows.first + rows.size] = _FREE * rows.size
 
     def _columns(self, group: Group) -> tuple[str, list[tuple[int, ...]]]:
         """The call, and the registers that are the first, second, ... operand in all instructions."""
@@ -198,27 +195,14 @@ class Plan:
         self.steps[is_batched].append(Step(GATHER, (), result, (ends, ends), tuple(rows)))
         return result
 
-    def _allocate(self, is_batched: bool, count: int) -> Rows:
-        """The first free rows that suffice, or new ones."""
+    def _allocate(self, is_batched: bool, size: int) -> Rows:
+        """The first free rows that suffice, or new ones at the end."""
         free = self._free[is_batched]
-        for i, (first, size) in enumerate(free):
-            if size >= count:
-                free[i : i + 1] = [(first + count, size - count)] * (size > count)
-                return Rows(is_batched, first, count)
-        self.sizes[is_batched] += count
-        return Rows(is_batched, self.sizes[is_batched] - count, count)
-
-    def _release(self, rows: Rows) -> None:
-        """Make rows free, together with their neighbours."""
-        free, first, stop = self._free[rows.is_batched], rows.first, rows.first + rows.size
-        i = bisect_left(free, (first, 0))
-        last = i + (i < len(free) and free[i][0] == stop)
-        if last > i:
-            stop += free[i][1]
-        if i and sum(free[i - 1]) == first:
-            i -= 1
-            first = free[i][0]
-        free[i:last] = [(first, stop - first)]
+        first = free.find(_FREE * size)
+        if first < 0:
+            first = len(free.rstrip(_FREE))
+        free[first : first + size] = bytes(size)
+        return Rows(is_batched, first, size)
 
     def lines(self, is_batched: bool) -> Iterator[str]:
         """The calls of NumPy, as text."""
