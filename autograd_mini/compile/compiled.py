@@ -159,9 +159,9 @@ class Jit:
         compiled.stats.calls += 1
         compiled.stats.conversions = given.conversions
         numbers = compiled.program(given.parts, given.samples)
-        if not is_batch:
-            return compiled.blank.filled(numbers)
-        return trees.columns(compiled.result, iter(numbers), out)
+        if is_batch and (out is not None or isinstance(numbers, list)):
+            return trees.columns(compiled.result, iter(numbers), out)
+        return compiled.blank.filled(numbers)
 
     def _with_parameters(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments after those of a module that its parameters are, as they are now."""

@@ -79,13 +79,14 @@ class Blank:
         return 0.0
 
     def filled(self, floats: Any) -> Tree:
-        """Return the structure with these floats, a list or an array, from left to right."""
-        if not any(shape is not None for shape in self._shapes):
-            return rebuilt(self._tree, iter(floats if isinstance(floats, list) else floats.tolist()))
-        reshape = sys.modules["numpy"].reshape
-        parts = [floats[start:stop] for start, stop in pairwise(self._starts)]
-        pairs = zip(parts, self._shapes, strict=True)
-        return rebuilt(self._tree, (float(x[0]) if shape is None else reshape(x, shape) for x, shape in pairs))
+        """Return the structure with these floats: a list, or an array, which may have a column for each sample."""
+        if set(self._shapes) <= {None}:
+            return rebuilt(self._tree, iter(floats.tolist() if getattr(floats, "ndim", 2) == 1 else floats))
+        array, pieces = sys.modules["numpy"].asarray(floats, float), []
+        for shape, (start, stop) in zip(self._shapes, pairwise(self._starts), strict=True):
+            piece = array[start:stop].T.reshape((*array.shape[1:], *(shape or ())))
+            pieces.append(float(piece) if shape is None and array.ndim == 1 else piece)
+        return rebuilt(self._tree, iter(pieces))
 
 
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
