@@ -5,6 +5,7 @@ Not here: which registers share an array. Read next: `compile.backends.levels`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def stored(function: Callable[..., Array]) -> Callable[..., None]:
 
 def _mask(answers: Array, out: Array) -> Array:
     """Truth values as integers in which all bits are set, or none."""
-    bits = answers.view(np.int8)
+    bits = np.asarray(answers).view(np.int8)
     out[...] = np.negative(bits, bits)
     return out
 
@@ -36,47 +37,37 @@ def _compared(compare: Callable[..., Array]) -> Callable[..., Array]:
     return lambda a, b, out: _mask(compare(a, b), out)
 
 
-def _where(mask: Array, a: Array, b: Array, out: Array) -> None:
+def _where(mask: Array, a: Array, b: Array, out: Array) -> Array:
     """By bits: `numpy.where` has a branch for each number, which a processor guesses wrong half of the time."""
     np.bitwise_xor(a, b, out)
     np.bitwise_and(out, mask, out)
-    np.bitwise_xor(out, b, out)
+    return np.bitwise_xor(out, b, out)
 
 
-def _replace(out: Array, x: Array, answers: Array) -> None:
-    """Write x to an array, except where the answer is true."""
-    bits = out.view(np.int64)
-    _where(_mask(answers, np.empty(answers.shape, np.int64)), bits, x.view(np.int64), bits)
+def _chosen(answers: Array, a: Array, b: Array) -> Array:
+    mask = _mask(answers, np.empty(np.broadcast(answers, a, b).shape, np.int64))
+    return _where(mask, a.view(np.int64), b.view(np.int64), np.empty_like(mask)).view(float)
 
 
 def _first_extreme(is_better: Callable[..., Array]) -> Callable[..., None]:
     """`maximum` or `minimum`: the first of equal ones, which may be -0.0 and 0.0; nan if any is nan."""
-
-    def write(*operands: Array) -> None:
-        first, *others, out = operands
-        out[...] = first
-        for x in others:
-            _replace(out, x, is_better(out, x) | (out != out))
-
-    return write
+    return stored(lambda *xs: functools.reduce(lambda a, b: _chosen(is_better(a, b) | (a != a), a, b), xs))
 
 
-def _take(index: Array, *operands: Array) -> None:
-    *xs, out = operands
+@stored
+def _take(index: Array, *xs: Array) -> Array:
     place = np.floor(index)
-    out[...] = np.nan
+    chosen = np.asarray(np.nan)
     for i, x in enumerate(xs):
-        _replace(out, x, np.asarray(place != i))
+        chosen = _chosen(place == i, x, chosen)
+    return chosen
 
 
 def _total(*operands: Array) -> None:
     """The sum from left to right."""
     *xs, out = operands
-    if len(xs) < 2:
-        out[...] = xs[0] if xs else 0.0
-        return
-    np.add(xs[0], xs[1], out)
-    for x in xs[2:]:
+    out[...] = xs[0] if xs else 0.0
+    for x in xs[1:]:
         np.add(out, x, out)
 
 
@@ -109,8 +100,7 @@ def _power(x: Array, p: Array, out: Array) -> None:
 
 
 def _hypot(*operands: Array) -> None:
-    function = {2: np.absolute, 3: np.hypot}.get(len(operands), _by_elements("hypot"))
-    function(*operands)
+    {2: np.absolute, 3: np.hypot}.get(len(operands), _by_elements("hypot"))(*operands)
 
 
 def _by_elements(name: str) -> Callable[..., None]:
