@@ -130,7 +130,7 @@ class Program:
             for i, (left, right) in enumerate(self._sides):
                 products[i] = products[i] + work.view(left)[:, again:] @ work.view(right)[:, again:].T
             for i, row in enumerate(rows):
-                sums[i, 1 + again :] = row[again:] if row.ndim else row
+                sums[i, 1:] = row
             if total is not None:
                 sums[:, again] = total
             total = np.add.accumulate(sums[:, 1 if total is None else again :], axis=1)[:, -1]
