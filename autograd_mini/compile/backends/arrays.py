@@ -24,7 +24,6 @@ from autograd_mini.compile.tape import Tape
 
 _STRIP = 1 << 18  # numbers in the store for a strip: 2 MB, which stays in the cache
 _WIDEST, _NARROWEST = 8192, 256  # samples in a strip
-_ALIGNED = 8  # numbers that a processor reads at once
 
 
 class Program:
@@ -48,7 +47,7 @@ class Program:
         self._entries = [np.array(results).T for _, _, results in self._outer]
         self._single = None if any(self._tape.batched) or not outputs else plan.select(outputs)
         self._rows = [plan.select([outputs[i]]) for i in self._rest]
-        self._width = max(_NARROWEST, min(_WIDEST, _STRIP // max(1, plan.sizes[True]) // _ALIGNED * _ALIGNED))
+        self._width = max(_NARROWEST, min(_WIDEST, _STRIP // max(1, plan.sizes[True])))
         self._idle: list[Workspace] = []  # of an earlier call
 
     def __call__(self, parts: Sequence[Any], samples: int | None = None) -> Any:
@@ -62,8 +61,8 @@ class Program:
             empty = np.empty(0) if self._reduce is None else 0.0 if self._reduce == "sum" else math.nan
             return [empty] * len(self._tape.outputs)
         count = samples or 1
-        pieces = -(-count // self._width)
-        work = self._workspace(min(count, -(-count // (_ALIGNED * pieces)) * _ALIGNED))
+        pieces = -(-count // self._width)  # of nearly the same size
+        work = self._workspace(-(-count // pieces))
         with np.errstate(all="ignore"):
             inputs = [*self._loaded(parts, work)]
             work.run(False)

@@ -14,8 +14,6 @@ from autograd_mini.compile.backends.levels import GATHER, MATRIX, Plan, Rows, St
 from autograd_mini.compile.backends.operations import OPERATIONS, Array
 from autograd_mini.compile.tape import CONDITION, JOINS, kind_of
 
-_LINE = 64  # bytes that a processor reads at once
-
 
 class Workspace:
     """The numbers of a plan, and its calls.
@@ -27,7 +25,7 @@ class Workspace:
 
     def __init__(self, plan: Plan, width: int) -> None:
         self.width = width
-        self._stores = _aligned(plan.sizes[False]), _aligned(plan.sizes[True] * width).reshape(-1, width)
+        self._stores: tuple[Array, Array] = np.empty(plan.sizes[False]), np.empty((plan.sizes[True], width))
         self._views: dict[Any, Array] = {}
         for rows, numbers in plan.constants:
             self.view(rows)[:] = numbers
@@ -68,10 +66,3 @@ class Workspace:
         """Compute what all samples share, or what a strip has for each sample."""
         for function, operands in self._calls[is_batched]:
             function(*operands)
-
-
-def _aligned(count: int) -> Array:
-    """An array that starts where processors read fastest."""
-    space = np.empty(count + _LINE // 8)
-    first = -space.__array_interface__["data"][0] % _LINE // 8
-    return space[first : first + count]
