@@ -19,6 +19,7 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.layered import size
 from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.engine import Value, is_node
@@ -32,6 +33,8 @@ _NOTHING = f' color="{style.FAINT}" fontcolor="{style.QUIET}" penwidth=0.7'  # t
 _THICK = f' color="{style.PASSED}" penwidth=2'
 _THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
 _PAGE = 3.0  # to one are the proportions of a page
+_COLUMN = 830.0  # points: a picture as wide is readable in the column of a page, which shrinks it to three quarters
+_ARROW, _APART = 75.0, 15.0  # points between two ranks, and between two boxes of a rank
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
 _MESH = 48  # arrows between two rows; more become one
@@ -70,6 +73,7 @@ class Picture:
         self.clusters: dict[Part, str] = {}
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
         self.ports: dict[Box, str] = {}  # where a box is in its row
+        self.columns: dict[str, int] = {}  # of rows that would be wider than a page
         self.fans = False  # True if arrows go from row to row
         # In the frames of an animation, boxes keep their size.
         self._room = f' WIDTH="{round(7.2 * (precision + 7) + 50)}"' if gradients.handed_on is not None else ""
@@ -78,6 +82,8 @@ class Picture:
 
     def lines(self, direction: str | None, legend: bool, title: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
+        self.drawn = {box: self._drawn(box) for box in self.boxes.boxes}
+        self.sizes = {box: size(text) for box, text in self.drawn.items()}
         direction = direction or self._direction()
         self._stack(direction)
         boxes = [*self._boxes()]
@@ -128,7 +134,7 @@ class Picture:
                     yield style.CLUSTERED
             name = _node(self.ports.get(box, ""))
             if not name:
-                yield f"{self.ids[box]} [id={self.ids[box]} label=<{self._drawn(box)}>]\n"
+                yield f"{self.ids[box]} [id={self.ids[box]} label=<{self.drawn[box]}>]\n"
             elif box is self.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
@@ -139,14 +145,23 @@ class Picture:
         self.across = direction in ("TB", "BT")
         self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
         self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
-        self.fans = any(tail in self.ports and head in self.ports for tail, head in self.boxes.arrows)
+        for name, row in self.rows.items() if self.across else ():
+            lines = math.ceil(sum(self.sizes[box][0] + 5.0 for box in row) / (_COLUMN - 40.0))
+            if lines > 1:
+                self.columns[name] = math.ceil(len(row) / lines)
+        self.fans = any(all(self._between(ends)) for ends in self.boxes.arrows)
+
+    def _between(self, ends: tuple[Box, Box]) -> list[bool]:
+        """Return whether each end of an arrow is in a row whose boxes have arrows of their own."""
+        return [name in self.rows and name not in self.columns for name in self._row_ends(ends)]
 
     def _row(self, name: str) -> str:
-        cells = []
-        for box in self.rows[name]:
+        cells, row = [], self.rows[name]
+        for box in row:
             key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
-            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._drawn(box)}</TD>')
-        rows = ("" if self.across else "</TR><TR>").join(cells)
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self.drawn[box]}</TD>')
+        columns = self.columns.get(name, len(row)) if self.across else 1
+        rows = "</TR><TR>".join("".join(cells[place : place + columns]) for place in range(0, len(row), columns))
         # Arrows that end at the whole row need an edge to end at.
         start = f'<TABLE BORDER="1" COLOR="{style.CLUSTER_LINE}" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
@@ -158,6 +173,7 @@ class Picture:
             nodes = [*fold.outputs]
         header, first, last = self._headed(box)
         several, rows, told = len(nodes) > 1, [], []
+        group = not self.is_single(box)
         for place, node in enumerate(nodes or [None]):
             value, (gradient, colour), facts = self._shown(box, place, node)
             called = self._called(node) if several and node is not None else ""
@@ -165,12 +181,13 @@ class Picture:
             start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>' * several
             port = f' PORT="r{place}"' * (fold is not None)
             rows.append(f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
-                        f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
+                        f'{"</TR><TR>" * group}<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
         if box.around:
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
         closed = fold.closed_form if fold is not None else ""
-        return framed(header, tint(box), rows, small(f"derivative {closed}" if closed else ""), 3 if several else 2)
+        note = f"derivative {closed}" if closed else self._content(box) if group and box.part is not None else ""
+        return framed(header, tint(box), rows, small(note), 1 if group else 3 if several else 2)
 
     def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
         """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
@@ -208,8 +225,7 @@ class Picture:
         content = self._content(box) or name
         beside = [content] if content != name else []
         facts = self._opens(self.ids[box], box.part) if box.part is not None else []
-        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content) if beside else ''}"
-        return header, [name + often, *beside, *_tally(box)], facts
+        return f"<B>{label(name) + often or ' '}</B>", [name + often, *beside, *_tally(box)], facts
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
         """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
@@ -353,7 +369,8 @@ class Picture:
             if self.is_single(tail) and self.is_single(head):
                 continue
             far = self.boxes.levels[head] - self.boxes.levels[tail]
-            dense = all(rows := self._row_ends((tail, head))) and between[rows] > _MESH
+            rows = self._row_ends((tail, head))
+            dense = (all(rows) and between[rows] > _MESH) or not self.columns.keys().isdisjoint(rows)
             whole, ends = not self.fans or far > 1 or dense, []
             for box, side in (tail, self.leave), (head, self.enter):
                 port = self.ports.get(box, self.ids[box])
@@ -422,14 +439,19 @@ class Picture:
         heads: dict[Box, list[int]] = {}
         for tail, head in self.boxes.arrows:
             heads.setdefault(tail, []).append(self.boxes.levels[head])
-        levels = self.boxes.levels.items()
-        ranks = Counter(level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels)
-        long, broad = max(len(ranks), 1), max(ranks.values(), default=1)
-        step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
-        wide = long * step / (broad * 62.0 + 90.0)
-        tall = broad * (step - 60.0) / (long * 90.0)
+        ranks: dict[int, list[tuple[float, float]]] = {}
+        for box, level in self.boxes.levels.items():
+            rank = level if box.computes else min(heads.get(box, [1])) - 1
+            ranks.setdefault(rank, []).append(self.sizes[box])
+        wide, long, high, tall = 0.0, 0.0, 0.0, 0.0  # from left to right, and from top to bottom
+        for rank in ranks.values():
+            widths, heights = zip(*rank, strict=True)
+            wide, high = wide + max(widths) + _ARROW, max(high, sum(heights) + _APART * len(rank))
+            broad, tall = sum(widths) + _APART * len(rank), tall + max(heights) + _ARROW
+            long = max(long, min(broad, _COLUMN) if self.collapsed else broad)  # rows are wrapped
         in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
-        return "LR" if wide <= max(_PAGE, tall) and not in_time else "TB"  # a tall page scrolls
+        fits = wide - _ARROW <= max(_COLUMN, long) and wide / (high + 90.0) <= max(_PAGE, long / tall)
+        return "LR" if fits and not in_time else "TB"  # a tall page scrolls
 
     def _numbered(self) -> Iterator[list[Box]]:
         """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
