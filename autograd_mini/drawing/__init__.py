@@ -233,7 +233,7 @@ def draw(
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
     names, numbers = Names(order, namespaces(sys._getframe(1))), Snapshot(order)
-    graph = Graph(order)
+    graph = Graph(order, names)
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
         picture = Picture(boxes, gradients, precision, names, numbers)

@@ -30,7 +30,7 @@ _FEW_FOLDED = 80  # boxes of a large graph that need not collapse once its calls
 _FEW_LISTED = 6  # up to so many leaves of a list get a box each
 _FEW_NAMED = 8  # up to so many leaves with names, such as inputs, stay out of other boxes
 _NEAR = 80  # boxes in the picture of a part, with leaves
-_ELEMENT = re.compile(r"\[\d+\]$")  # at the end of the name of a leaf in a list
+_ELEMENT = re.compile(r"(\[\d+\])+$")  # at the end of the name of a leaf in a list, or in a list of lists
 _HOPS = 2  # from a node in focus to the farthest nodes shown with it
 
 
@@ -97,8 +97,8 @@ class Boxes:
 class Graph:
     """A graph, and what several pictures of it need: outlines, structure, users."""
 
-    def __init__(self, order: Sequence[Value]) -> None:
-        self.order = order
+    def __init__(self, order: Sequence[Value], names: Names | None = None) -> None:
+        self.order, self.names = order, names
         self.outlines: dict[Merging, Outline] = {}
 
     @cached_property
@@ -119,7 +119,7 @@ class Graph:
     @cached_property
     def structure(self) -> Structure:
         """The scopes found by structure."""
-        return Structure(self.order)
+        return Structure(self.order, self.names)
 
     @cached_property
     def is_small(self) -> bool:
@@ -254,7 +254,8 @@ class _Choice:
             near, listed = beside[key], key[-1] is not None
             few = 3 if len(leaves) <= _FEW or all(user.alone is not None for user in near) else 1
             if listed:
-                few = min(few, 2) if len(leaves) > _FEW and not key[-1] else max(few, _FEW_LISTED)
+                grouped = all(user.part is not None and not user.folded for user in near)
+                few = 1 if grouped and key[-1] else min(few, 2) if len(leaves) > _FEW and not key[-1] else _FEW_LISTED
             around = bool(near) and all(user.around for user in near)
             shared = Box(self.outline.whole, around=around)
             for leaf in together:
@@ -357,7 +358,8 @@ def arrange(
                 if lonely and sum(opened(()).size()) <= _MOST_LOOSE:
                     found = opened(expanded).boxes(graph)
                 if automatic:
-                    crowded = found.is_crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
+                    crowded = found.is_crowded or len(found.boxes) > READABLE
+                    crowded = crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
                     crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
                 if everything or not crowded:

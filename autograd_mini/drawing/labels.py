@@ -14,16 +14,18 @@ from itertools import pairwise
 _NEAR = 14.0  # points between a label and its arrow
 _WIDE = 0.602  # of the size of a letter
 _EDGE = re.compile(r'<g id="[^"]*" class="edge">.*?</g>', re.DOTALL)
+_FRAME = re.compile(r'<g id="[^"]*" class="cluster">.*?</g>', re.DOTALL)
 _TEXT = re.compile(r'(<text [^>]*?) x="(-?[\d.]+)" y="(-?[\d.]+)"([^>]*font-size="([\d.]+)"[^>]*)>([^<]*)</text>')
 _PATH = re.compile(r'<path [^>]*? d="([^"]*)"')
 _CELL = re.compile(r'<polygon fill="#\w+" stroke="none" points="([^"]*)"')
 
+Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def on_arrows(svg: str) -> str:
     """Return a picture whose labels stand on their arrows, outside boxes and beside one another."""
-    boxes = [_around(points) for points in _CELL.findall(svg)]
+    boxes = [_bounds(points) for points in _CELL.findall(svg)]
     taken: list[Rectangle] = []
 
     def moved(match: re.Match[str]) -> str:
@@ -39,17 +41,41 @@ def on_arrows(svg: str) -> str:
             here = _place(now, points, boxes, taken)
             right, down = here[0] - now[0], here[1] - now[1]
             now = here
-            group = _TEXT.sub(
-                lambda text: (
-                    f'{text[1]} x="{float(text[2]) + right:.2f}" y="{float(text[3]) + down:.2f}"{text[4]}>'
-                    f"{text[6]}</text>"
-                ),
-                group,
-            )
+            group = _TEXT.sub(lambda text: _shifted(text, right, down), group)
         taken.append(now)
         return group
 
-    return _EDGE.sub(moved, svg)
+    svg = _EDGE.sub(moved, svg)
+    taken += boxes
+    arrows = [point for group in _EDGE.findall(svg) if (path := _PATH.search(group)) for point in _along(path[1])]
+    return _FRAME.sub(lambda match: _named(match[0], arrows, taken), svg)
+
+
+def _named(frame: str, arrows: list[Point], taken: list[Rectangle]) -> str:
+    """Return a frame whose name stands where no arrow passes: at its upper edge, above it, or anywhere inside."""
+    text, outline = _TEXT.search(frame), _PATH.search(frame)
+    if text is None or outline is None:
+        return frame
+    now, (left, top, right, bottom) = _rectangle(text), _bounds(outline[1])
+    width, height = now[2] - now[0], now[3] - now[1]
+    columns = [now[0], *_steps(left + 8.0, right - width - 8.0)]
+    for y in (now[1], top - height - 2.0, *_steps(top + 4.0, bottom - height - 4.0)):
+        for x in columns:
+            there = (x - 2.0, y, x + width + 2.0, y + height)
+            crossed = any(there[0] < a < there[2] and there[1] < b < there[3] for a, b in arrows)
+            if not crossed and not any(_overlap(there, other) for other in taken):
+                taken.append(there)
+                return frame.replace(text[0], _shifted(text, x - now[0], y - now[1]))
+    return frame
+
+
+def _steps(start: float, end: float) -> list[float]:
+    """Return numbers from start to end, a few points apart."""
+    return [start + 6.0 * step for step in range(max(0, int((end - start) / 6.0) + 1))]
+
+
+def _shifted(text: re.Match[str], right: float, down: float) -> str:
+    return f'{text[1]} x="{float(text[2]) + right:.2f}" y="{float(text[3]) + down:.2f}"{text[4]}>{text[6]}</text>'
 
 
 def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
@@ -58,7 +84,7 @@ def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     is_behind = any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside)
     joints = _ends(path)[::3]
     (x, y), (end, _) = joints[0], joints[-1]
-    if not is_behind or len(joints) < 3 or end < x + 50.0:
+    if not is_behind or len(joints) < 3 or end < x + max(50.0, abs(joints[-1][1] - y)):
         return path
     between = [bottom for left, _, right, bottom in boxes if left < joints[-2][0] and right > x + 10.0]
     below = max(between, default=y) + 20.0
@@ -69,15 +95,13 @@ def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     return f"M{x:.2f},{y:.2f}{curves}"
 
 
-def _ends(path: str) -> list[tuple[float, float]]:
+def _ends(path: str) -> list[Point]:
     """Return the points that a path names."""
     numbers = [*map(float, re.findall(r"-?\d+\.?\d*", path))]
     return [*zip(numbers[::2], numbers[1::2], strict=False)]
 
 
-def _place(
-    label: Rectangle, points: list[tuple[float, float]], boxes: list[Rectangle], taken: list[Rectangle]
-) -> Rectangle:
+def _place(label: Rectangle, points: list[Point], boxes: list[Rectangle], taken: list[Rectangle]) -> Rectangle:
     """Return the best place beside an arrow: free if possible, and near its middle."""
     width, height = label[2] - label[0], label[3] - label[1]
     middle, best, least = len(points) / 2.0, label, math.inf
@@ -97,7 +121,7 @@ def _place(
     return best
 
 
-def _along(path: str) -> Iterator[tuple[float, float]]:
+def _along(path: str) -> Iterator[Point]:
     """Yield points along a path of Bézier curves."""
     ends = _ends(path)
     for start in range(0, len(ends) - 3, 3):
@@ -122,7 +146,7 @@ def _union(rectangles: list[Rectangle]) -> Rectangle:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _around(points: str) -> Rectangle:
+def _bounds(points: str) -> Rectangle:
     numbers = [*map(float, re.findall(r"-?\d+\.?\d*", points))]
     return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
 
@@ -131,7 +155,7 @@ def _overlap(a: Rectangle, b: Rectangle) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _distance(label: Rectangle, points: list[tuple[float, float]]) -> float:
+def _distance(label: Rectangle, points: list[Point]) -> float:
     """Return how far a label is from an arrow."""
     return min(
         math.hypot(max(label[0] - x, 0.0, x - label[2]), max(label[1] - y, 0.0, y - label[3])) for x, y in points

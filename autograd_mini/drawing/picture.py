@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import Any
 
 from autograd_mini.core.row import ZERO
@@ -22,6 +23,7 @@ from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.layered import size
 from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
+from autograd_mini.drawing.titles import span, title, word
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
@@ -37,6 +39,7 @@ _COLUMN = 830.0  # points: a picture as wide is readable in the column of a page
 _ARROW, _APART = 75.0, 15.0  # points between two ranks, and between two boxes of a rank
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
+_MOST_ASKED = 200  # boxes, before two of them are left in any order
 _MESH = 48  # arrows between two rows; more become one
 _FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
 
@@ -74,33 +77,42 @@ class Picture:
         self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
         self.ports: dict[Box, str] = {}  # where a box is in its row
         self.columns: dict[str, int] = {}  # of rows that would be wider than a page
+        self.across = False  # True if arrows point down or up
         self.fans = False  # True if arrows go from row to row
         # In the frames of an animation, boxes keep their size.
         self._room = f' WIDTH="{round(7.2 * (precision + 7) + 50)}"' if gradients.handed_on is not None else ""
         self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
-    def lines(self, direction: str | None, legend: bool, title: str | None) -> Iterator[str]:
+    def lines(self, direction: str | None, legend: bool, above: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
         self.drawn = {box: self._drawn(box) for box in self.boxes.boxes}
         self.sizes = {box: size(text) for box, text in self.drawn.items()}
+        heads: dict[Box, list[int]] = {}
+        for ends in self.boxes.arrows:
+            heads.setdefault(ends[0], []).append(self.boxes.levels[ends[1]])
+        levels = self.boxes.levels.items()
+        self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
         direction = direction or self._direction()
         self._stack(direction)
+        if self.across:  # the cells of several results stand side by side, so that arrows leave below them
+            self.drawn |= {box: self._drawn(box) for box, fold in self.folds.items() if len(fold.outputs) > 1}
         boxes = [*self._boxes()]
         arrows = [self._bundle(tail, head, uses) for (tail, head), uses in self._bundles().items()]
         for box in self.boxes.boxes:
             if self.is_single(box):
-                arrows += [*self._arrows(box), *self._in_order(box)]
+                arrows += self._arrows(box)
+        arrows += [f"{{rank=same {upper} -> {lower} [style=invis]}}\n" for upper, lower in self._in_order()]
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
         room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
         yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
         yield from style.DEFAULTS
-        self.tooltips["graph"] = escaped(title or "gradient graph")
-        above = [f"<B>{label(title, 100)}</B>"] if title else []
-        above += [self._legend(boxes + arrows)] if legend else []
-        if above:
-            rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
+        self.tooltips["graph"] = escaped(above or "gradient graph")
+        head = [f"<B>{label(above, 100)}</B>"] if above else []
+        head += [self._legend(boxes + arrows)] if legend else []
+        if head:
+            rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in head)
             yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
         yield from boxes
         yield from arrows
@@ -145,8 +157,11 @@ class Picture:
         self.across = direction in ("TB", "BT")
         self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
         self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
-        for name, row in self.rows.items() if self.across else ():
-            lines = math.ceil(sum(self.sizes[box][0] + 5.0 for box in row) / (_COLUMN - 40.0))
+        broad: Counter[int] = Counter()  # the widths of ranks
+        for box, rank in self.ranks.items() if self.across else ():
+            broad[rank] += math.ceil(self.sizes[box][0] + 5.0)
+        for name, row in self.rows.items():
+            lines = math.ceil(broad[self.ranks[row[0]]] / (_COLUMN - 40.0))
             if lines > 1:
                 self.columns[name] = math.ceil(len(row) / lines)
         self.fans = any(all(self._between(ends)) for ends in self.boxes.arrows)
@@ -178,16 +193,20 @@ class Picture:
             value, (gradient, colour), facts = self._shown(box, place, node)
             called = self._called(node) if several and node is not None else ""
             told += [f"{called}: {fact}" if several else fact for fact in facts]
-            start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>' * several
+            start = [f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>'] * several
             port = f' PORT="r{place}"' * (fold is not None)
-            rows.append(f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
-                        f'{"</TR><TR>" * group}<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
+            cells = [f'<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>',
+                     f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>']  # fmt: skip
+            rows.append([*start, *cells])
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
         if box.around:
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
         closed = fold.closed_form if fold is not None else ""
         note = f"derivative {closed}" if closed else self._content(box) if group and box.part is not None else ""
-        return framed(header, tint(box), rows, small(note), 1 if group else 3 if several else 2)
+        downwards = group or (several and self.across)  # arrows leave the cells of the gradients
+        table = ["".join(row) for row in (zip(*rows, strict=True) if downwards else rows)]
+        columns = len(rows) if downwards else len(rows[0])
+        return framed(header, tint(box), table, small(note), columns, above=several and downwards)
 
     def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
         """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
@@ -277,19 +296,16 @@ class Picture:
             return self._part(box), _times(box.part)
         operations = [node for node in box.nodes if node.op]
         if not operations:
-            indices = [
-                int(name[name.rindex("[") + 1 : -1]) for name in map(self.names.name, box.nodes) if name[-1:] == "]"
-            ]
-            if len(indices) == len(box.nodes) == len({*indices}) == max(indices) - min(indices) + 1 > 1:
-                name = self.names.name(box.nodes[0])
-                return f"{name[: name.rindex('[')]}[{min(indices)}..{max(indices)}]", ""
+            if name := span([*map(self.names.name, box.nodes)]):
+                return name, ""
             named = [node.name for node in box.nodes if node.name]
             return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else self._content(box)), ""
         if len(operations) == 1:
             return self._called(operations[0]) or self._operation(operations[0], self.precision), ""
         assert box.kind is not None
         what = box.kind[1]
-        return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
+        said = title([operations], self.names) or (what.text if isinstance(what, Line) else word(operations))
+        return said, f" × {len(operations):,}"
 
     def _called(self, node: Value) -> str:
         """Return the user's name for a node; "" if only its operation is known."""
@@ -417,15 +433,33 @@ class Picture:
         self.ways[key] = uses
         return key
 
-    def _in_order(self, box: Box) -> Iterator[str]:
-        """Yield invisible edges between leaves that only this box uses: dot forgets `ordering` where scopes are."""
-        operands: Sequence[Any] = box.alone.operands if box.alone is not None else ()
-        operands = self._inputs(self.folds[box]) if box in self.folds else operands
-        leaves = [x for x in dict.fromkeys(operands) if is_node(x) and x.op is None and not x.scope]
-        boxes = [self.boxes.box[leaf] for leaf in leaves]
-        places = [self.ids[found] for found in boxes if found.alone is not None and self._only(found, box)]
-        for upper, lower in pairwise(places):
-            yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
+    def _in_order(self) -> Iterator[tuple[str, str]]:
+        """Yield boxes side by side that must stand in this order: dot permutes them, and forgets `ordering` in scopes.
+
+        They are elements of one list, by their indices, and leaves that only one box uses, by their places there.
+        """
+        lists: dict[object, list[tuple[list[int], Box]]] = {}
+        for box, rank in self.ranks.items():
+            node, name = box.alone, self.names.name(box.alone) if box.alone is not None else ""
+            if node is not None and (indices := [*map(int, re.findall(r"\d+", name))]):
+                lists.setdefault((re.sub(r"\d+", "#", name), box.place, rank, node.op is None), []).append(
+                    (indices, box)
+                )
+        wanted = [[box for _, box in sorted(found, key=itemgetter(0))] for found in lists.values()]
+        for box in self.boxes.boxes:
+            operands: Sequence[Any] = box.alone.operands if box.alone is not None else ()
+            operands = self._inputs(self.folds[box]) if box in self.folds else operands
+            leaves = [x for x in dict.fromkeys(operands) if is_node(x) and x.op is None and not x.scope]
+            near = [self.boxes.box[leaf] for leaf in leaves]
+            wanted.append([found for found in near if found.alone is not None and self._only(found, box)])
+        after: dict[Box, list[Box]] = {}
+        for upper, lower in chain.from_iterable(map(pairwise, wanted)):
+            waiting = [lower]
+            for box in waiting[:_MOST_ASKED]:
+                waiting += after.get(box, ())
+            if upper not in waiting and len(waiting) < _MOST_ASKED and lower not in after.get(upper, ()):
+                after.setdefault(upper, []).append(lower)
+                yield self.ids[upper], self.ids[lower]
 
     def _inputs(self, fold: Fold) -> list[Value]:
         """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
@@ -436,18 +470,14 @@ class Picture:
 
     def _direction(self) -> str:
         """Return the direction in which the picture fits a page better: tall for chains and time."""
-        heads: dict[Box, list[int]] = {}
-        for tail, head in self.boxes.arrows:
-            heads.setdefault(tail, []).append(self.boxes.levels[head])
         ranks: dict[int, list[tuple[float, float]]] = {}
-        for box, level in self.boxes.levels.items():
-            rank = level if box.computes else min(heads.get(box, [1])) - 1
+        for box, rank in self.ranks.items():
             ranks.setdefault(rank, []).append(self.sizes[box])
         wide, long, high, tall = 0.0, 0.0, 0.0, 0.0  # from left to right, and from top to bottom
-        for rank in ranks.values():
-            widths, heights = zip(*rank, strict=True)
-            wide, high = wide + max(widths) + _ARROW, max(high, sum(heights) + _APART * len(rank))
-            broad, tall = sum(widths) + _APART * len(rank), tall + max(heights) + _ARROW
+        for boxes in ranks.values():
+            widths, heights = zip(*boxes, strict=True)
+            wide, high = wide + max(widths) + _ARROW, max(high, sum(heights) + _APART * len(boxes))
+            broad, tall = sum(widths) + _APART * len(boxes), tall + max(heights) + _ARROW
             long = max(long, min(broad, _COLUMN) if self.collapsed else broad)  # rows are wrapped
         in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
         fits = wide - _ARROW <= max(_COLUMN, long) and wide / (high + 90.0) <= max(_PAGE, long / tall)

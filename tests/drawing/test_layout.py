@@ -169,10 +169,10 @@ def test_without_dot_the_picture_says_so(measured):
 
 def test_no_arrow_passes_behind_a_layer():
     """An arrow from a layer to what comes after the next one goes around the boxes between."""
-    from autograd_mini.drawing.labels import _CELL, _EDGE, _PATH, _along, _around
+    from autograd_mini.drawing.labels import _CELL, _EDGE, _PATH, _along, _bounds
 
     svg = draw(GRAPHS["samples"](), direction="LR").svg
-    cells = [_around(points) for points in _CELL.findall(svg)]
+    cells = [_bounds(points) for points in _CELL.findall(svg)]
     arrows = [_PATH.search(group)[1] for group in _EDGE.findall(svg)]
     assert len(arrows) > 15
     for arrow in arrows:
