@@ -136,7 +136,7 @@ def _along(path: str) -> Iterator[Point]:
 
 def _rectangle(text: re.Match[str]) -> Rectangle:
     size, x, y = float(text[5]), float(text[2]), float(text[3])
-    width = _WIDE * size * len(html.unescape(text[6]).strip())
+    width = _WIDE * size * len(html.unescape(text[6]))  # with the spaces around it
     left = x - width / 2.0 if 'text-anchor="middle"' in text[1] + text[4] else x
     return left, y - 0.75 * size, left + width, y + 0.25 * size
 

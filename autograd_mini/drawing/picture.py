@@ -199,10 +199,11 @@ class Picture:
                      f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>']  # fmt: skip
             rows.append([*start, *cells])
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
-        if box.around:
-            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
         closed = fold.closed_form if fold is not None else ""
-        note = f"derivative {closed}" if closed else self._content(box) if group and box.part is not None else ""
+        note = f"derivative {closed}" if closed else self._content(box) if group and box.computes else ""
+        if box.around:
+            lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{lines}</TD></TR></TABLE>'
         downwards = group or (several and self.across)  # arrows leave the cells of the gradients
         table = ["".join(row) for row in (zip(*rows, strict=True) if downwards else rows)]
         columns = len(rows) if downwards else len(rows[0])
@@ -436,22 +437,24 @@ class Picture:
     def _in_order(self) -> Iterator[tuple[str, str]]:
         """Yield boxes side by side that must stand in this order: dot permutes them, and forgets `ordering` in scopes.
 
-        They are elements of one list, by their indices, and leaves that only one box uses, by their places there.
+        They are what only one box uses, by its operands, and elements of one list, by their indices.
         """
+        wanted: list[list[Box]] = []
         lists: dict[object, list[tuple[list[int], Box]]] = {}
         for box, rank in self.ranks.items():
             node, name = box.alone, self.names.name(box.alone) if box.alone is not None else ""
-            if node is not None and (indices := [*map(int, re.findall(r"\d+", name))]):
-                lists.setdefault((re.sub(r"\d+", "#", name), box.place, rank, node.op is None), []).append(
-                    (indices, box)
-                )
-        wanted = [[box for _, box in sorted(found, key=itemgetter(0))] for found in lists.values()]
-        for box in self.boxes.boxes:
-            operands: Sequence[Any] = box.alone.operands if box.alone is not None else ()
+            operands: Sequence[Any] = node.operands if node is not None else ()
             operands = self._inputs(self.folds[box]) if box in self.folds else operands
-            leaves = [x for x in dict.fromkeys(operands) if is_node(x) and x.op is None and not x.scope]
-            near = [self.boxes.box[leaf] for leaf in leaves]
-            wanted.append([found for found in near if found.alone is not None and self._only(found, box)])
+            near = [self.boxes.box[x] for x in dict.fromkeys(operands) if is_node(x)]
+            beside: dict[object, list[Box]] = {}
+            for found in near:
+                if found.alone is not None and found in self.ranks and self._only(found, box):
+                    beside.setdefault((self.ranks[found], found.place), []).append(found)
+            wanted += beside.values()
+            if node is not None and (indices := [*map(int, re.findall(r"\d+", name))]):
+                key = re.sub(r"\d+", "#", name), box.place, rank, node.op is None
+                lists.setdefault(key, []).append((indices, box))
+        wanted += [[box for _, box in sorted(found, key=itemgetter(0))] for found in lists.values()]
         after: dict[Box, list[Box]] = {}
         for upper, lower in chain.from_iterable(map(pairwise, wanted)):
             waiting = [lower]
