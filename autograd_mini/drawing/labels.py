@@ -17,6 +17,7 @@ _EDGE = re.compile(r'<g id="[^"]*" class="edge">.*?</g>', re.DOTALL)
 _FRAME = re.compile(r'<g id="[^"]*" class="cluster">.*?</g>', re.DOTALL)
 _TEXT = re.compile(r'(<text [^>]*?) x="(-?[\d.]+)" y="(-?[\d.]+)"([^>]*font-size="([\d.]+)"[^>]*)>([^<]*)</text>')
 _PATH = re.compile(r'<path [^>]*? d="([^"]*)"')
+_BACKGROUND = re.compile(r'<polygon fill="white" stroke="[^"]*" points="([^"]*)"')
 _CELL = re.compile(r'<polygon fill="#\w+" stroke="none" points="([^"]*)"')
 
 Point = tuple[float, float]
@@ -48,24 +49,30 @@ def on_arrows(svg: str) -> str:
     svg = _EDGE.sub(moved, svg)
     taken += boxes
     arrows = [point for group in _EDGE.findall(svg) if (path := _PATH.search(group)) for point in _along(path[1])]
-    return _FRAME.sub(lambda match: _named(match[0], arrows, taken), svg)
+    background = _BACKGROUND.search(svg)
+    page = _bounds(background[1]) if background else (-math.inf, -math.inf, math.inf, math.inf)
+    return _FRAME.sub(lambda match: _named(match[0], arrows, taken, page), svg)
 
 
-def _named(frame: str, arrows: list[Point], taken: list[Rectangle]) -> str:
-    """Return a frame whose name stands where no arrow passes: at its upper edge, above it, or anywhere inside."""
+def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectangle) -> str:
+    """Return a frame whose name stands where no arrow passes: at its upper edge, above it, inside, or beside it."""
     text, outline = _TEXT.search(frame), _PATH.search(frame)
     if text is None or outline is None:
         return frame
     now, (left, top, right, bottom) = _rectangle(text), _bounds(outline[1])
     width, height = now[2] - now[0], now[3] - now[1]
+    around = (left - width, top - 20.0, right + width, bottom)
+    near = [(x, y, x, y) for x, y in arrows if _overlap((x, y, x, y), around)]
     columns = [now[0], *_steps(left + 8.0, right - width - 8.0)]
-    for y in (now[1], top - height - 2.0, *_steps(top + 4.0, bottom - height - 4.0)):
-        for x in columns:
-            there = (x - 2.0, y, x + width + 2.0, y + height)
-            crossed = any(there[0] < a < there[2] and there[1] < b < there[3] for a, b in arrows)
-            if not crossed and not any(_overlap(there, other) for other in taken):
-                taken.append(there)
-                return frame.replace(text[0], _shifted(text, x - now[0], y - now[1]))
+    lines = [now[1], top - height - 2.0, *reversed(_steps(top + 4.0, bottom - height - 4.0))]
+    places = [(x, y) for y in lines for x in columns]
+    places += [(x, y) for y in lines[2:] for x in (right + 4.0, left - width - 4.0)]
+    for x, y in places:
+        there = (x - 4.0, y - 1.0, x + width + 4.0, y + height + 1.0)
+        outside = _union([there, page]) != page
+        if not outside and not any(_overlap(there, other) for other in [*taken, *near]):
+            taken.append(there)
+            return frame.replace(text[0], _shifted(text, x - now[0], y - now[1]))
     return frame
 
 

@@ -29,7 +29,7 @@ from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.notation.spelling import SCHOOL, spelling
-from autograd_mini.notation.text import ALL_DIGITS, number
+from autograd_mini.notation.text import ALL_DIGITS, guarded, number
 
 _NOTHING = f' color="{style.FAINT}" fontcolor="{style.QUIET}" penwidth=0.7'  # the styles of arrows
 _THICK = f' color="{style.PASSED}" penwidth=2'
@@ -93,6 +93,7 @@ class Picture:
             heads.setdefault(ends[0], []).append(self.boxes.levels[ends[1]])
         levels = self.boxes.levels.items()
         self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
+        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
         direction = direction or self._direction()
         self._stack(direction)
         if self.across:  # the cells of several results stand side by side, so that arrows leave below them
@@ -155,7 +156,6 @@ class Picture:
         """Decide which boxes form rows; a row is one node for dot, which would permute neurons."""
         self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
         self.across = direction in ("TB", "BT")
-        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
         self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
         broad: Counter[int] = Counter()  # the widths of ranks
         for box, rank in self.ranks.items() if self.across else ():
@@ -336,7 +336,8 @@ class Picture:
         spelled = spelling(node)
         if all(map(is_node, spelled.operands)):
             return spelled.sign()
-        return spelled.text([BOXED if is_node(x) else number(x, precision) for x in spelled.operands])
+        first, *rest = [BOXED if is_node(x) else number(x, precision) for x in spelled.operands]
+        return spelled.text([first, *(rest if spelled.form == "call" else map(guarded, rest))])
 
     def _arrows(self, box: Box) -> Iterator[str]:
         """Yield arrows with local derivatives from the operands of an operation or call, if they are shown too."""
@@ -473,15 +474,16 @@ class Picture:
 
     def _direction(self) -> str:
         """Return the direction in which the picture fits a page better: tall for chains and time."""
-        ranks: dict[int, list[tuple[float, float]]] = {}
+        wrapped = {box for row in self.rows.values() for box in row}
+        ranks: dict[int, list[tuple[float, float, bool]]] = {}
         for box, rank in self.ranks.items():
-            ranks.setdefault(rank, []).append(self.sizes[box])
+            ranks.setdefault(rank, []).append((*self.sizes[box], box in wrapped))
         wide, long, high, tall = 0.0, 0.0, 0.0, 0.0  # from left to right, and from top to bottom
         for boxes in ranks.values():
-            widths, heights = zip(*boxes, strict=True)
+            widths, heights, in_rows = zip(*boxes, strict=True)
             wide, high = wide + max(widths) + _ARROW, max(high, sum(heights) + _APART * len(boxes))
             broad, tall = sum(widths) + _APART * len(boxes), tall + max(heights) + _ARROW
-            long = max(long, min(broad, _COLUMN) if self.collapsed else broad)  # rows are wrapped
+            long = max(long, min(broad, _COLUMN) if all(in_rows) else broad)
         in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
         fits = wide - _ARROW <= max(_COLUMN, long) and wide / (high + 90.0) <= max(_PAGE, long / tall)
         return "LR" if fits and not in_time else "TB"  # a tall page scrolls
