@@ -224,7 +224,7 @@ def draw(
             raise OperandError(
                 f"{shown(name)} is not a scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
             )
-    from autograd_mini.drawing.boxes import Graph, arrange
+    from autograd_mini.drawing.boxes import FITTING, Graph, arrange
     from autograd_mini.drawing.gradients import interrupted, recorded
     from autograd_mini.drawing.picture import Picture
     from autograd_mini.notation.names import Names
@@ -245,4 +245,4 @@ def draw(
     def inside(path: str) -> Drawing:
         return drawing(arrange(graph, focus=path, names=names), " > ".join(filter(None, (title, path))))
 
-    return drawing(arrange(graph, depth, focus, expand, force, names), title)
+    return drawing(arrange(graph, depth, focus, expand, force, names, most=FITTING), title)

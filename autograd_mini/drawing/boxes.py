@@ -20,6 +20,7 @@ from autograd_mini.notation.names import Names, users_of
 from autograd_mini.program.stack import Scope
 
 READABLE = 150  # boxes in a picture, unless you ask for more
+FITTING = 40  # boxes in a picture that fits a page, if the graph has parts that can be boxes
 MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses on its own
 _MOST_LEVELS = 2500  # that the arrows pass in all
@@ -120,6 +121,11 @@ class Graph:
     def structure(self) -> Structure:
         """The scopes found by structure."""
         return Structure(self.order, self.names)
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether there are scopes, the program's or found by structure, beside calls of compositions."""
+        return any(node.scope is not None and call(node) is None for node in self.order) or bool(self.structure.scopes)
 
     @cached_property
     def is_small(self) -> bool:
@@ -313,8 +319,9 @@ def arrange(
     force: bool = False,
     names: Names | None = None,
     closed: Scope | None = None,
+    most: int = READABLE,
 ) -> Boxes:
-    """Return the boxes of a picture in the finest form that is readable or asked for.
+    """Return the boxes of a picture in the finest form that is readable or asked for; `most` if there are parts.
 
     With names, calls of compositions and lists of leaves are folded, and so is a scope of the user's to be closed.
     """
@@ -328,6 +335,10 @@ def arrange(
     few = len(order) <= READABLE or (folds and graph.is_small)
     everything = force or (depth is None and focus is None and few)
     found_scopes = len(order) > READABLE and not everything
+    if everything and not force and most < READABLE and graph.has_parts:
+        loose = _Choice(Outline(order, Merging.NEVER), READABLE, _Focus(everything=True), folds=folds, lists=listed)
+        found_scopes = len(loose.boxes(graph).boxes) > most
+        everything = not found_scopes
     if found_scopes:
         copies = graph.structure.copies
         expand = [copies.get(scope, scope) if isinstance(scope, Scope) else scope for scope in expand]
