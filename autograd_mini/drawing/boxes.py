@@ -336,8 +336,8 @@ def arrange(
     everything = force or (depth is None and focus is None and few)
     found_scopes = len(order) > READABLE and not everything
     if everything and not force and most < READABLE and graph.has_parts:
-        loose = _Choice(Outline(order, Merging.NEVER), READABLE, _Focus(everything=True), folds=folds, lists=listed)
-        found_scopes = len(loose.boxes(graph).boxes) > most
+        opened = _Choice(Outline(order, Merging.NEVER), READABLE, _Focus(everything=True), folds=folds, lists=listed)
+        found_scopes = len(opened.boxes(graph).boxes) > most
         everything = not found_scopes
     if found_scopes:
         copies = graph.structure.copies
@@ -365,9 +365,9 @@ def arrange(
             if everything or (boxes <= READABLE and (loose <= _MOST_LOOSE or not automatic)):
                 found = choice(expanded, automatic).boxes(graph)
                 lonely = automatic and sum(box.computes for box in found.boxes) == 1
-                opened = partial(_Choice, outline, deepest, focused, folds=folds, lists=listed)
-                if lonely and sum(opened(()).size()) <= _MOST_LOOSE:
-                    found = opened(expanded).boxes(graph)
+                inner = partial(_Choice, outline, deepest, focused, folds=folds, lists=listed)
+                if lonely and sum(inner(()).size()) <= _MOST_LOOSE:
+                    found = inner(expanded).boxes(graph)
                 if automatic:
                     crowded = found.is_crowded or len(found.boxes) > READABLE
                     crowded = crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)

@@ -6,12 +6,9 @@ Not here: which nodes share a box (`boxes`), and the SVG of the text. Read next:
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain, pairwise
-from operator import itemgetter
 from typing import Any
 
 from autograd_mini.core.row import ZERO
@@ -20,9 +17,9 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.layered import size
 from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
+from autograd_mini.drawing.placement import Placement, in_turn
 from autograd_mini.drawing.titles import span, title, word
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
@@ -34,12 +31,8 @@ from autograd_mini.notation.text import ALL_DIGITS, guarded, number
 _NOTHING = f' color="{style.FAINT}" fontcolor="{style.QUIET}" penwidth=0.7'  # the styles of arrows
 _THICK = f' color="{style.PASSED}" penwidth=2'
 _THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
-_PAGE = 3.0  # to one are the proportions of a page
-_COLUMN = 830.0  # points: a picture as wide is readable in the column of a page, which shrinks it to three quarters
-_ARROW, _APART = 75.0, 15.0  # points between two ranks, and between two boxes of a rank
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
-_MOST_ASKED = 200  # boxes, before two of them are left in any order
 _MESH = 48  # arrows between two rows; more become one
 _FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
 
@@ -69,33 +62,20 @@ class Picture:
             results = {box: sorted(box.results, key=lambda node: names.number[node]) for box in boxes.boxes}
             called = {box: box.part for box in boxes.boxes if box.folded and box.part and results[box]}
             self.folds = {box: fold(part.name, box.nodes, results[box]) for box, part in called.items()}
-        self.collapsed = any(not self.is_single(box) for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
         self.clusters: dict[Part, str] = {}
-        self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
-        self.ports: dict[Box, str] = {}  # where a box is in its row
-        self.columns: dict[str, int] = {}  # of rows that would be wider than a page
         self.across = False  # True if arrows point down or up
-        self.fans = False  # True if arrows go from row to row
         # In the frames of an animation, boxes keep their size.
         self._room = f' WIDTH="{round(7.2 * (precision + 7) + 50)}"' if gradients.handed_on is not None else ""
-        self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
     def lines(self, direction: str | None, legend: bool, above: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
         self.drawn = {box: self._drawn(box) for box in self.boxes.boxes}
-        self.sizes = {box: size(text) for box, text in self.drawn.items()}
-        heads: dict[Box, list[int]] = {}
-        for ends in self.boxes.arrows:
-            heads.setdefault(ends[0], []).append(self.boxes.levels[ends[1]])
-        levels = self.boxes.levels.items()
-        self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
-        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
-        direction = direction or self._direction()
-        self._stack(direction)
+        self.place = Placement(self.boxes, self.drawn, self.folds, self.names, direction)
+        self.across = self.place.across
         if self.across:  # the cells of several results stand side by side, so that arrows leave below them
             self.drawn |= {box: self._drawn(box) for box, fold in self.folds.items() if len(fold.outputs) > 1}
         boxes = [*self._boxes()]
@@ -103,11 +83,12 @@ class Picture:
         for box in self.boxes.boxes:
             if self.is_single(box):
                 arrows += self._arrows(box)
-        arrows += [f"{{rank=same {upper} -> {lower} [style=invis]}}\n" for upper, lower in self._in_order()]
+        for upper, lower in self.place.in_order():
+            arrows.append(f"{{rank=same {self.ids[upper]} -> {self.ids[lower]} [style=invis]}}\n")
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
+        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.place.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={self.place.direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
         yield from style.DEFAULTS
         self.tooltips["graph"] = escaped(above or "gradient graph")
         head = [f"<B>{label(above, 100)}</B>"] if above else []
@@ -145,37 +126,19 @@ class Picture:
                     self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield style.CLUSTERED
-            name = _node(self.ports.get(box, ""))
-            if not name:
+            name = self.place.row.get(box)
+            if name is None:
                 yield f"{self.ids[box]} [id={self.ids[box]} label=<{self.drawn[box]}>]\n"
-            elif box is self.rows[name][0]:
+            elif box is self.place.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
 
-    def _stack(self, direction: str) -> None:
-        """Decide which boxes form rows; a row is one node for dot, which would permute neurons."""
-        self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
-        self.across = direction in ("TB", "BT")
-        self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
-        broad: Counter[int] = Counter()  # the widths of ranks
-        for box, rank in self.ranks.items() if self.across else ():
-            broad[rank] += math.ceil(self.sizes[box][0] + 5.0)
-        for name, row in self.rows.items():
-            lines = math.ceil(broad[self.ranks[row[0]]] / (_COLUMN - 40.0))
-            if lines > 1:
-                self.columns[name] = math.ceil(len(row) / lines)
-        self.fans = any(all(self._between(ends)) for ends in self.boxes.arrows)
-
-    def _between(self, ends: tuple[Box, Box]) -> list[bool]:
-        """Return whether each end of an arrow is in a row whose boxes have arrows of their own."""
-        return [name in self.rows and name not in self.columns for name in self._row_ends(ends)]
-
     def _row(self, name: str) -> str:
-        cells, row = [], self.rows[name]
+        cells, row = [], self.place.rows[name]
         for box in row:
             key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
             cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self.drawn[box]}</TD>')
-        columns = self.columns.get(name, len(row)) if self.across else 1
+        columns = self.place.columns.get(name, len(row)) if self.across else 1
         rows = "</TR><TR>".join("".join(cells[place : place + columns]) for place in range(0, len(row), columns))
         # Arrows that end at the whole row need an edge to end at.
         start = f'<TABLE BORDER="1" COLOR="{style.CLUSTER_LINE}" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
@@ -344,7 +307,9 @@ class Picture:
         fold = self.folds.get(box)
         slopes: list[tuple[Value, dict[Value, Any]]] = []
         if fold is not None:
-            slopes = [(x, {node: fold.partials[x, node] for node in fold.outputs}) for x in self._inputs(fold)]
+            slopes = [
+                (x, {node: fold.partials[x, node] for node in fold.outputs}) for x in in_turn(fold.inputs, self.names)
+            ]
         elif (node := box.alone) is not None:
             slopes = [(x, {node: p}) for x, p in zip(node.operands, node.partials, strict=True) if is_node(x)]
         for operand, partials in slopes:
@@ -373,7 +338,7 @@ class Picture:
         fold = self.folds.get(box)
         if fold is None or len(fold.outputs) == 1:
             return self.ids[box]
-        return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.leave}"
+        return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.place.leave}"
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -381,23 +346,23 @@ class Picture:
         Arrows that skip a row start and end at whole rows. All arrows do if none goes from row to row, because then
         the picture does not show a network of neurons.
         """
+        place = self.place
         bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
-        between = Counter(map(self._row_ends, self.boxes.arrows))
+        between = Counter(map(place.rows_of, self.boxes.arrows))
         for (tail, head), uses in self.boxes.arrows.items():
             if self.is_single(tail) and self.is_single(head):
                 continue
             far = self.boxes.levels[head] - self.boxes.levels[tail]
-            rows = self._row_ends((tail, head))
-            dense = (all(rows) and between[rows] > _MESH) or not self.columns.keys().isdisjoint(rows)
-            whole, ends = not self.fans or far > 1 or dense, []
-            for box, side in (tail, self.leave), (head, self.enter):
-                port = self.ports.get(box, self.ids[box])
-                if box is tail and box in self.ports and far > 1 and self.fans and self.across and not dense:
-                    side = ":e"  # not behind the row between them
-                else:
-                    anywhere = self.is_single(box) or (whole and self.across)  # on wide boxes
-                    side = "" if anywhere else f":{side}"
-                ends.append((_node(port) if whole else port) + side)
+            rows = place.rows_of((tail, head))
+            dense = (all(rows) and between[rows] > _MESH) or not place.columns.keys().isdisjoint(rows)
+            whole, ends = not place.fans or far > 1 or dense, []
+            for box, row, side in zip((tail, head), rows, (place.leave, place.enter), strict=True):
+                port = f"{row}:{self.ids[box]}" if row and not whole else row or self.ids[box]
+                if box is tail and row and far > 1 and place.fans and self.across and not dense:
+                    port += ":e"  # not behind the row between them
+                elif not self.is_single(box) and not (whole and self.across):  # these are wide
+                    port += f":{side}"
+                ends.append(port)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
 
@@ -406,19 +371,14 @@ class Picture:
         key = self._key(uses)
         look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
+        crowds = [len(self.place.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
         if min(crowds) > 1 and not look:
             look = _THIN
-        if {_node(tail), _node(head)} <= {*self.rows} and max(crowds) == 1:
+        if {_node(tail), _node(head)} <= {*self.place.rows} and max(crowds) == 1:
             look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
         elif len(uses) > 1 and math.prod(crowds) <= _FEW:
             look += f' label=" × {len(uses):,} "'
         return f"{tail} -> {head} [id={key}{look}]\n"
-
-    def _row_ends(self, ends: tuple[Box, Box]) -> tuple[str, str]:
-        """Return the rows that an arrow leads from and to; "" for none."""
-        tail, head = (_node(self.ports.get(box, "")) for box in ends)
-        return tail, head
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
@@ -434,68 +394,6 @@ class Picture:
         key = f"e{len(self.ways)}"
         self.ways[key] = uses
         return key
-
-    def _in_order(self) -> Iterator[tuple[str, str]]:
-        """Yield boxes side by side that must stand in this order: dot permutes them, and forgets `ordering` in scopes.
-
-        They are what only one box uses, by its operands, and elements of one list, by their indices.
-        """
-        wanted: list[list[Box]] = []
-        lists: dict[object, list[tuple[list[int], Box]]] = {}
-        for box, rank in self.ranks.items():
-            node, name = box.alone, self.names.name(box.alone) if box.alone is not None else ""
-            operands: Sequence[Any] = node.operands if node is not None else ()
-            operands = self._inputs(self.folds[box]) if box in self.folds else operands
-            near = [self.boxes.box[x] for x in dict.fromkeys(operands) if is_node(x)]
-            beside: dict[object, list[Box]] = {}
-            for found in near:
-                if found.alone is not None and found in self.ranks and self._only(found, box):
-                    beside.setdefault((self.ranks[found], found.place), []).append(found)
-            wanted += beside.values()
-            if node is not None and (indices := [*map(int, re.findall(r"\d+", name))]):
-                key = re.sub(r"\d+", "#", name), box.place, rank, node.op is None
-                lists.setdefault(key, []).append((indices, box))
-        wanted += [[box for _, box in sorted(found, key=itemgetter(0))] for found in lists.values()]
-        after: dict[Box, list[Box]] = {}
-        for upper, lower in chain.from_iterable(map(pairwise, wanted)):
-            waiting = [lower]
-            for box in waiting[:_MOST_ASKED]:
-                waiting += after.get(box, ())
-            if upper not in waiting and len(waiting) < _MOST_ASKED and lower not in after.get(upper, ()):
-                after.setdefault(upper, []).append(lower)
-                yield self.ids[upper], self.ids[lower]
-
-    def _inputs(self, fold: Fold) -> list[Value]:
-        """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
-        return sorted(fold.inputs, key=lambda x: [int(number) for number in re.findall(r"\d+", self.names.name(x))])
-
-    def _only(self, leaf: Box, user: Box) -> bool:
-        return self.uses[leaf] == len(self.boxes.arrows[leaf, user]) and (user in self.folds or self.uses[leaf] == 1)
-
-    def _direction(self) -> str:
-        """Return the direction in which the picture fits a page better: tall for chains and time."""
-        wrapped = {box for row in self.rows.values() for box in row}
-        ranks: dict[int, list[tuple[float, float, bool]]] = {}
-        for box, rank in self.ranks.items():
-            ranks.setdefault(rank, []).append((*self.sizes[box], box in wrapped))
-        wide, long, high, tall = 0.0, 0.0, 0.0, 0.0  # from left to right, and from top to bottom
-        for boxes in ranks.values():
-            widths, heights, in_rows = zip(*boxes, strict=True)
-            wide, high = wide + max(widths) + _ARROW, max(high, sum(heights) + _APART * len(boxes))
-            broad, tall = sum(widths) + _APART * len(boxes), tall + max(heights) + _ARROW
-            long = max(long, min(broad, _COLUMN) if all(in_rows) else broad)
-        in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
-        fits = wide - _ARROW <= max(_COLUMN, long) and wide / (high + 90.0) <= max(_PAGE, long / tall)
-        return "LR" if fits and not in_time else "TB"  # a tall page scrolls
-
-    def _numbered(self) -> Iterator[list[Box]]:
-        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
-        rows: dict[object, list[Box]] = {}
-        for box in self.boxes.boxes:
-            if box.part is not None and not box.around and box not in self.folds:
-                row = box.place, re.sub(r"\d+", "…", box.part.name), self.boxes.levels[box]
-                rows.setdefault(row, []).append(box)
-        return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 
     def number(self, x: float) -> str:
         """Write a number; the tooltip has all digits."""
@@ -516,10 +414,6 @@ def _tally(box: Box) -> list[str]:
     """Return the operations of a group, the most frequent first."""
     tally = Counter(node.op for node in box.nodes if node.op)
     return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
-
-
-def _digits(box: Box) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", box.part.name if box.part else "")]
 
 
 def _node(port: str) -> str:
