@@ -171,8 +171,9 @@ def draw(
 
     A call of this package's compositions, such as tanh or softmax, is one box with the derivatives of the whole call,
     and its closed form where there is one; so are more than six leaves of one list that are used alike, `w[0..15]`.
-    A graph of more than 150 nodes collapses to one box per scope, such as a neuron or a layer; the passes of a loop,
-    such as the samples of a batch, share their boxes. Without scopes, samples and neurons are found by their shape.
+    More than 40 boxes collapse to one box per scope, such as a neuron or a layer, so that the picture fits a page; the
+    passes of a loop, such as the samples of a batch, share their boxes. Without scopes, samples and neurons are found
+    by their shape, and named after your variables. Graphs without such parts collapse above 150 nodes.
     Name a scope by its path, "Layer1/Neuron3", or by the end of its path, "Neuron3". Or pass a `Scope`, such as
     `node.scope`, to get a single pass of a loop.
 

@@ -96,8 +96,10 @@ class Placement:
     def in_order(self) -> Iterator[tuple[Box, Box]]:
         """Yield boxes side by side that must stand in this order: dot permutes them, and forgets `ordering` in scopes.
 
-        They are what only one box uses, by its operands, and elements of one list, by their indices.
+        They are what only one box uses, by its operands, and elements of one list, by their indices. Operations are
+        left alone where there are frames: dot permutes what is in a frame in spite of this, and arrows would cross.
         """
+        framed = any(box.place.depth for box in self.boxes.boxes)
         wanted: list[list[Box]] = []
         lists: dict[object, list[tuple[list[int], Box]]] = {}
         uses = Counter(tail for (tail, _), along in self.boxes.arrows.items() for _ in along)
@@ -106,12 +108,12 @@ class Placement:
             for found in dict.fromkeys(self.boxes.box[x] for x in self._operands(box) if is_node(x)):
                 here = len(self.boxes.arrows.get((found, box), ()))
                 alone = here == uses[found] and (here == 1 or box in self.folds)
-                if alone and found.alone is not None and found in self.ranks:
-                    beside.setdefault((self.ranks[found], found.place), []).append(found)
+                if alone and self._is_free(found, framed):
+                    beside.setdefault(self.ranks[found], []).append(found)
             wanted += beside.values()
             shape, indices = _numbers(self.names.name(box.alone) if box.alone is not None else "")
-            if box.alone is not None and indices:
-                lists.setdefault((shape, box.place, rank, box.alone.op is None), []).append((indices, box))
+            if indices and self._is_free(box, framed):
+                lists.setdefault((shape, rank), []).append((indices, box))
         wanted += map(_sorted, lists.values())
         after: dict[Box, list[Box]] = {}
         for upper, lower in chain.from_iterable(map(pairwise, wanted)):
@@ -122,6 +124,9 @@ class Placement:
             if upper not in waiting and len(waiting) < _MOST_ASKED and lower not in after.get(upper, ()):
                 after.setdefault(upper, []).append(lower)
                 yield upper, lower
+
+    def _is_free(self, box: Box, framed: bool) -> bool:
+        return box in self.ranks and box.alone is not None and not box.place.depth and not (framed and box.alone.op)
 
     def _operands(self, box: Box) -> Sequence[Any]:
         if box in self.folds:
