@@ -28,7 +28,7 @@ _MOST_LOOSE = 60  # boxes of operations beside the boxes of scopes
 _FEW = 24  # up to so many operations of a part, or leaves used alike, get a box each
 _MOST_RESULTS = 6  # of a call, that its box lists
 _FEW_FOLDED = 80  # boxes of a large graph that need not collapse once its calls are folded
-_FEW_LISTED = 6  # up to so many leaves of a list get a box each, in a graph of few leaves
+_FEW_LISTED = 6  # up to so many leaves of a list get a box each, if operations use them
 _FEW_NAMED = 8  # up to so many leaves with names, such as inputs, stay out of other boxes
 _NEAR = 80  # boxes in the picture of a part, with leaves
 _ELEMENT = re.compile(r"(\[\d+\])+$")  # at the end of the name of a leaf in a list, or in a list of lists
@@ -261,7 +261,7 @@ class _Choice:
             few = 3 if len(leaves) <= _FEW or all(user.alone is not None for user in near) else 1
             if listed:
                 grouped = all(user.part is not None and not user.folded for user in near)
-                few = 1 if grouped and key[-1] else min(few, 2) if len(leaves) > _FEW else _FEW_LISTED
+                few = 1 if grouped and key[-1] else min(few, 2) if len(leaves) > _FEW and not key[-1] else _FEW_LISTED
             around = bool(near) and all(user.around for user in near)
             shared = Box(self.outline.whole, around=around)
             for leaf in together:
