@@ -372,7 +372,8 @@ def arrange(
                     crowded = found.is_crowded or len(found.boxes) > READABLE
                     crowded = crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
-                    crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
+                    room = _FEW if merging is Merging.NEVER and most < READABLE else READABLE
+                    crowded = len(found.boxes) > (_NEAR if depth is None else room)
                 if everything or not crowded:
                     return _checked(found, force)
     return _checked(found or choice(expanded, automatic).boxes(graph), force)

@@ -248,3 +248,6 @@ def test_a_graph_with_parts_fits_a_page():
     assert draw(loss).boxes == 12
     assert draw(loss, force=True).boxes == draw(loss).nodes
     assert draw(loss, expand="Layer1/Neuron2").boxes > 12
+    losses = [(model([x, 1.0, -x]) - 1.0) ** 2 for x in (0.5, 1.0, 1.5, 2.0)]
+    assert "Layer0 × 4" in draw(am.mean(losses), depth=0).svg  # four samples in one box per layer
+    assert draw(am.mean(losses), depth=0).boxes < 15

@@ -99,3 +99,7 @@ def test_equal_titles_are_numbered():
     total = am.sum([unit() for _ in range(5)])
     shown = [title for title in titles(draw(total)) if title.startswith("quotient")]
     assert shown == [f"quotient {i}" for i in range(5)]
+    with am.provenance():
+        total = am.sum([unit() for _ in range(5)])
+    shown = [title for title in titles(draw(total)) if title.startswith("am.exp")]
+    assert shown == [f"am.exp(s) / 2.0 {i}" for i in range(5)]
