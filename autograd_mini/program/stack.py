@@ -27,6 +27,7 @@ class Scope:
     name: str
     parent: Scope | None = None
     site: Site | None = None  # where the user's program entered it, if provenance was on
+    call: Any = None  # the `Repeatable` call that it is; unset like the default if there is none, see `call_in`
 
     @property
     def path(self) -> tuple[str, ...]:
