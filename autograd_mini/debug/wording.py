@@ -304,10 +304,13 @@ class Wording:
         moved = f"{self.symbol(change.leaf)} {signed(step)} → {self.symbol(self.trace.root)} {signed(gain)}"
         return f"{moved} (gradient {says} {number(change.slope * step)})"
 
-    def doubt(self, doubt: Doubt) -> str:
+    def doubts(self, doubts: Sequence[Doubt], runs_again: bool = False) -> list[str]:
         """Return why numbers may not be those of the program, and where it would go another way."""
-        where = f"{file_and_line(doubt.site)}: " if doubt.site is not None else ""
-        return f"{where}{printable(doubt.text)}"
+        lines = [(f"{file_and_line(d.site)}: " if d.site is not None else "") + printable(d.text) for d in doubts]
+        if runs_again:
+            return [*some(lines), "so the program runs again"]
+        stays = ["These numbers stand for the way that your program went."]
+        return [*some(lines), *stays * any(not doubt.is_of_digits for doubt in doubts)]
 
     # -- why -----------------------------------------------------------------------------------------------------------
 

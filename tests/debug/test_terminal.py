@@ -764,7 +764,7 @@ def test_what_if(shell):
     shell("c")
     assert shell.trace.grad(w) == pytest.approx(1.9051482536448665 / before)
     assert "without what you changed" in shell(f"graph {shell.file.parent / 'a.dot'}")
-    assert shell("set w") == "*** Write a node and a number, as in set y 2.\n"
+    assert shell("set w") == "*** w has its own number. Write another one after it.\n"
     assert shell("set loss 2").startswith("*** loss has already handed on its gradient.")
     assert shell("set w x").startswith("*** 'x' is not a number")
 
@@ -965,7 +965,7 @@ def test_completion_knows_what_fits(shell):
         word = re.split(r"[ ,(;]", line)[-1]
         return shell.inner.completedefault(word, line, len(line) - len(word), len(line))
 
-    assert shell.inner.completenames("re", "re", 0, 2) == ["return "]
+    assert shell.inner.completenames("re", "re", 0, 2) == ["return ", "reset "]
     assert complete("b so") == ["softmax"]
     assert complete("tbreak n") == ["neg", "nonfinite"]
     assert complete("b net") in ([], ["network.py:"])

@@ -325,10 +325,10 @@ class Session:
         assert self._call is not None  # this is a stop
         touched, label = self._touched, self.trace.label(leaf)
         change = touched.set(leaf, value)
-        said = [self._wording.change(change, "said"), *map(self._wording.doubt, touched.doubts)]
         again = Again.asked(self._call, touched, change) if touched.doubts and self._repeatable else None
-        self._say(*said[bool(again) :])
+        self._say(*self._wording.doubts(touched.doubts, again is not None))
         if again is None:
+            self._say(self._wording.change(change, "said"))
             self._trace = touched.trace
             self._wording = Wording(self._trace)
             self._trace.breakpoints.clear()

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 
 from autograd_mini.debug.program import Again, Call
 from autograd_mini.debug.terminal.understanding import Understanding
-from autograd_mini.debug.timeline.touched import Change, Doubt, Touched
+from autograd_mini.debug.timeline.touched import Change, Touched
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, shown
-
-_STAYS = "These numbers stand for the way that your program went."
 
 
 class Touching(Understanding):
@@ -46,7 +44,7 @@ class Touching(Understanding):
             raise ArgumentError("Write a leaf, as in nudge w.")
         node, by = self._assignment(text)
         change, doubts = self.touched.nudged(node, by)
-        self.say(f"   {self.wording.change(change)}", *self.doubted(doubts))
+        self.say(*[f"   {line}" for line in (self.wording.change(change), *self.wording.doubts(doubts))])
 
     def do_reset(self, text: str) -> bool:
         """Give every leaf the program's number again: reset; reset w: only w."""
@@ -75,11 +73,11 @@ class Touching(Understanding):
         if touched.doubts and self.call is not None:
             self.again = Again.asked(self.call, touched, change)
         if self.again is not None:
-            self.say(*[f"   {self.wording.doubt(doubt)}" for doubt in touched.doubts], "   so the program runs again")
+            self.say(*[f"   {line}" for line in (*self.wording.doubts(touched.doubts, True),)])
             return True
-        said = [f"   {self.wording.change(change, says)}"] if change is not None else []
+        said = [self.wording.change(change, says)] if change is not None else []
+        self.say(*[f"   {line}" for line in (*said, *self.wording.doubts(touched.doubts))])
         self.wording = Wording(self.trace, self.paint, self.columns)
-        self.say(*said, *self.doubted(touched.doubts))
         self.show()
         self.say_if_over()
         return False
@@ -91,11 +89,6 @@ class Touching(Understanding):
     def show(self) -> None:
         """Print where we are."""
         raise NotImplementedError
-
-    def doubted(self, doubts: list[Doubt]) -> list[str]:
-        """Return what to say about numbers that may not be those of the program."""
-        lines = [f"   {self.wording.doubt(doubt)}" for doubt in doubts]
-        return [*lines, *[f"   {_STAYS}"] * any(not doubt.is_of_digits for doubt in doubts)]
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:

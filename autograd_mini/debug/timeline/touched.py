@@ -1,7 +1,7 @@
 """Numbers set by hand: a trace of the same program on other numbers in its leaves, at the same place in time.
 
 Sets add up, and each has a way back. What a replay cannot follow is told, and the program can run again for it.
-Not here: the replay (`retaken`), and running programs (`program`). Read next: `debug.terminal`.
+Not here: the replay (`retaken`), and running programs (`program`). Read next: `debug.disorder`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import copy
 from typing import NamedTuple
 
 from autograd_mini import functions
@@ -107,6 +108,8 @@ class Touched:
         leaf = self.leaf(node)
         numbers = {**self._numbers}
         numbers.pop(leaf, None)
+        if to is None and self.trace.remark(node) not in self.trace.remarks.values():
+            raise ArgumentError(f"{self.trace.label(node)} has its own number.", "Write another one after it.")
         if (new := self._own(leaf) if to is None else to) is not None:
             numbers[leaf] = new
         change, retaken = self._changed(node, numbers)
@@ -152,7 +155,7 @@ class Touched:
 
     def _show(self, numbers: Mapping[Value, float], retaken: Retaken | None) -> None:
         """Make the trace on these numbers, and go to the same place in it."""
-        before, now, order = self.trace, self.program, self._journal.order
+        before, now, order = copy(self.trace), self.program, self._journal.order
         nodes = {node: node for node in order}
         self.doubts = []
         if numbers and retaken is not None:
@@ -170,7 +173,7 @@ class Touched:
         now.position = same_place(before, now, alike)
         self._numbers = dict(numbers)
         self._of_program |= {made: node for node, made in nodes.items()}
-        if now is not before:
+        if now is not self.trace:
             now.passed = before.passed if before.passed in _scopes(now) else None
             now.breakpoints.clear()
             now.inherit(before)

@@ -1,0 +1,230 @@
+"""Numbers set by hand, against fresh recordings of the same program on these numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as am
+from autograd_mini import Value, debug
+from autograd_mini.core.row import TABLE
+from autograd_mini.core.sweep import adjoints, topological_order
+from autograd_mini.debug.timeline.touched import Touched
+from autograd_mini.errors import ArgumentError
+from tests.effort import effort
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 5e-324, -1e-310, 1e300, math.inf, -math.inf, math.nan, 37.5, -750.0]
+NUMBERS = st.sampled_from(SPECIAL) | st.floats(-3.0, 3.0)
+
+
+def bits(number):
+    """What two equal numbers share, also zeros and nan, but for the sign of a nan."""
+    return "nan" if number != number else struct.pack("d", number)
+
+
+def recorded(program, numbers, **options):
+    """The leaves and the root of a program under provenance; the root is a leaf more if it returns a number."""
+    with am.provenance(**options):
+        leaves = [Value(number, name=f"x{i}") for i, number in enumerate(numbers)]
+        root = program(*leaves)
+        return leaves, root
+
+
+def check(touched, leaves, program, numbers):
+    """The trace shows what a fresh recording shows, or says why it may not; return whether it is the same."""
+    trace = touched.trace
+    fresh, root = recorded(program, numbers)
+    values = {node: value for node, value in [(trace.root, root.data)] if bits(trace.value(node)) != bits(value)}
+    gradients = adjoints(root)
+    for old, new in zip(leaves, fresh, strict=True):
+        shown = next((leaf for leaf in trace.leaves if touched.former(leaf) is old), None)
+        if shown is None:
+            continue
+        found, wanted = trace.grad(shown, len(trace) - 1), gradients.get(new)
+        wanted = wanted if isinstance(wanted, float) else None
+        if bits(trace.value(shown)) != bits(new.data) or bits(found or 0.0) != bits(wanted or 0.0):
+            values[shown] = wanted
+    if not touched.doubts:
+        assert values == {}, (numbers, values)
+        here, there = ([*topological_order(node, everything=True)] for node in (trace.root, root))
+        assert [node.op for node in here] == [node.op for node in there]
+        assert [[*map(repr, node.partials)] for node in here] == [[*map(repr, node.partials)] for node in there]
+    return not values
+
+
+def set_all(touched, leaves, numbers):
+    """Set each leaf that the graph has."""
+    for old, number in zip(leaves, numbers, strict=True):
+        shown = next((leaf for leaf in touched.trace.leaves if touched.former(leaf) is old), None)
+        if shown is not None:
+            touched.set(shown, number)
+
+
+# -- one operation, one composition ------------------------------------------------------------------------------------
+
+ROWS = [row for row in TABLE.values() if row.is_public and row.arity is not None]
+COMPOSITIONS = {
+    "relu": am.relu, "leaky_relu": am.leaky_relu, "elu": am.elu, "selu": am.selu, "gelu": am.gelu, "silu": am.silu,
+    "tanh": am.tanh, "sigmoid": am.sigmoid, "softplus": am.softplus, "softsign": am.softsign,
+    "log_sigmoid": am.log_sigmoid, "hard_tanh": am.hard_tanh,
+    "clip": lambda x: am.clip(x, -0.5, 1.0), "trunc": math.trunc, "round": round, "square": lambda x: x**2,
+    "steep leaky_relu": lambda x: am.leaky_relu(x, slope=0.5), "elu of alpha": lambda x: am.elu(x, 3.0),
+    "reciprocal": lambda x: 1.0 / x, "halved": lambda x: x / 2.0,
+}  # fmt: skip
+
+
+def _iterated(function):
+    return lambda x, y, z: am.sum(function(v for v in (x, y, z)))
+
+
+LISTS = {
+    "softmax": lambda x, y, z: am.dot(am.softmax([x, y, z]), [1.0, 2.0, 4.0]),
+    "softmax of two": lambda x, y, z: am.softmax([x, y])[1] * z,
+    "softmax of shared": lambda x, y, z: am.softmax([x, y, x, 0.5])[2] * z,
+    "log_softmax": lambda x, y, z: am.log_softmax((x, y, z))[0] + am.log_softmax([x, y])[1],
+    "softmax of a generator": _iterated(am.softmax),
+    "logsumexp": lambda x, y, z: am.logsumexp([x, y, z]) + am.logaddexp(x, y),
+    "cross_entropy": lambda x, y, z: am.cross_entropy([x, y * 2.0, z], 1),
+    "binary_cross_entropy": lambda x, y, z: am.binary_cross_entropy(x, 1.0) + am.binary_cross_entropy([y, z], [0, 0.5]),
+    "huber": lambda x, y, z: am.huber([x, y], [0.5, z]) + am.huber(x, 1.0, delta=0.25),
+    "hinge": lambda x, y, z: am.hinge([x, y, z], [1, -1, 1]),
+    "mae, mse": lambda x, y, z: am.mae([x, y], [z, 0.0]) + am.mse([x, y], [1.0, z]),
+    "maximum": lambda x, y, z: am.maximum(x, y, z) + am.minimum(x, y) * am.maximum(z, 0.0),
+    "norm, mean, hypot": lambda x, y, z: am.norm([x, y, z]) + am.mean([x, y]) * am.hypot(y, z),
+    "where": lambda x, y, z: am.where(x > y, x * z, am.where(z <= 0.0, y, am.exp(y))),
+    "stop_gradient": lambda x, y, z: x * am.stop_gradient(y) + z,
+    "nested": lambda x, y, z: am.tanh(am.softmax([am.relu(x), am.sigmoid(y), z])[0] * 3.0 - am.elu(x)),
+    "a scope": lambda x, y, z: _scoped(x, y) + z,
+}  # fmt: skip
+
+
+@am.composite
+def _scoped(x, y):
+    with am.scope("inner"):
+        return am.tanh(x * y) + am.relu(y)
+
+
+@settings(max_examples=effort(4, 200), deadline=None)
+@given(first=NUMBERS, second=NUMBERS, third=NUMBERS)
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_a_function_takes_the_form_for_the_new_number(name, first, second, third):
+    """Values, gradients and nodes are those of a fresh recording, to the bit; also at a second set."""
+
+    def program(x):
+        return COMPOSITIONS[name](x * 1.5) * x
+
+    leaves, root = recorded(program, [first])
+    touched = Touched(debug.trace(root))
+    for number in (second, third, third, first):
+        set_all(touched, leaves, [number])
+        check(touched, leaves, program, [number])
+
+
+@settings(max_examples=effort(2, 100), deadline=None)
+@given(first=st.lists(NUMBERS, min_size=3, max_size=3), second=st.lists(NUMBERS, min_size=3, max_size=3))
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_operation_is_recorded_again(row, first, second):
+    """Each row of the table, at special numbers too."""
+
+    def program(x, y, z):
+        return getattr(am, row.name)(*(x, y, z)[: row.arity]) * 1.0 + x * y
+
+    leaves, root = recorded(program, first)
+    touched = Touched(debug.trace(root))
+    set_all(touched, leaves, second)
+    assert check(touched, leaves, program, second) or row.arity is None
+
+
+@settings(max_examples=effort(8, 300), deadline=None)
+@given(first=st.lists(NUMBERS, min_size=3, max_size=3), second=st.lists(NUMBERS, min_size=3, max_size=3))
+@pytest.mark.parametrize("name", LISTS)
+def test_functions_of_lists_too(name, first, second):
+    """Softmax finds its largest element anew; arms that were not taken are taken."""
+    program = LISTS[name]
+    leaves, root = recorded(program, first, calls=True)
+    touched = Touched(debug.trace(root))
+    set_all(touched, leaves, second)
+    check(touched, leaves, program, second)
+    set_all(touched, leaves, first)
+    check(touched, leaves, program, first)
+
+
+@pytest.mark.parametrize("name", [*COMPOSITIONS, *LISTS])
+def test_ordinary_numbers_leave_no_doubt(name):
+    """Whatever form was recorded: there is nothing to say between ordinary numbers."""
+    program = LISTS.get(name) or (lambda x, y, z: COMPOSITIONS[name](x * y) + z)
+    for first in ([0.25, -2.0, 3.0], [2.0, 0.5, -1.0]):
+        leaves, root = recorded(program, first)
+        for second in ([-3.0, 1.5, 0.75], [0.1, 0.2, 0.3], [1.0, 1.0, 1.0], [0.0, -1.0, 0.0], [5.0, 4.0, -6.0]):
+            touched = Touched(debug.trace(root))
+            set_all(touched, leaves, second)
+            assert check(touched, leaves, program, second)
+            assert touched.doubts == []
+
+
+# -- random programs ---------------------------------------------------------------------------------------------------
+
+UNARY = [am.relu, am.tanh, am.sigmoid, am.exp, am.sin, abs, am.elu, am.gelu, am.floor, am.sqrt, lambda x: -x, am.softplus]
+BINARY = [
+    lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, am.maximum, am.minimum, am.hypot,
+    lambda a, b: am.softmax([a, b])[0], lambda a, b: am.where(a > b, a, b * 2.0), lambda a, b: a**b,
+    lambda a, b: am.logsumexp([a, b, 0.5]), lambda a, b: am.cross_entropy([a, b], 0),
+]  # fmt: skip
+DECIDING = [
+    lambda a, b: a * b if a > 0.5 else b, lambda a, b: max(a, b), lambda a, b: a if a else b, lambda a, b: min(a, 1.0) * b,
+    lambda a, b: sorted([a, b])[0] * 1.0, lambda a, b: b * 2.0 if a == b else a, lambda a, b: abs(a) if a != b else 3.0 * b,
+]  # fmt: skip
+
+
+@st.composite
+def programs(draw, deciding):
+    """A program of three numbers: operations on any earlier results, and which result it returns."""
+    lines = draw(st.lists(st.tuples(
+        st.sampled_from([*UNARY, *BINARY, *DECIDING * deciding]), st.integers(0, 20), st.integers(0, 20),
+    ), min_size=1, max_size=8))  # fmt: skip
+
+    def program(*numbers):
+        found = [*numbers]
+        for function, i, j in lines:
+            a, b = found[-1 - i % len(found)], found[-1 - j % len(found)]
+            found.append(function(a) if function in UNARY else function(a, b))
+        return found[-1] + found[-1 - lines[0][1] % len(found)] * 0.25
+
+    return program
+
+
+@settings(max_examples=effort(60, 5000), deadline=None)
+@given(program=programs(deciding=False), data=st.data())
+def test_random_programs(program, data):
+    """Whatever they compute, set after set: to the bit, or with a reason."""
+    lists = st.lists(NUMBERS, min_size=3, max_size=3)
+    first = data.draw(lists)
+    leaves, root = recorded(program, first)
+    touched = Touched(debug.trace(root, seed=data.draw(st.sampled_from([1.0, 1.0]))))
+    for _ in range(2):
+        second = data.draw(lists)
+        set_all(touched, leaves, second)
+        check(touched, leaves, program, second)
+    touched.reset()
+    assert touched.trace is touched.program
+    assert touched.doubts == []
+
+
+@settings(max_examples=effort(60, 5000), deadline=None)
+@given(program=programs(deciding=True), data=st.data())
+def test_random_programs_that_decide(program, data):
+    """A choice that the program would not make is told, or it makes no difference."""
+    lists = st.lists(NUMBERS, min_size=3, max_size=3)
+    leaves, root = recorded(program, data.draw(lists))
+    second = data.draw(lists)
+    touched = Touched(debug.trace(root))
+    shown = [leaf for leaf in touched.trace.leaves if leaf in leaves]
+    if len(shown) == 3:  # a leaf that the graph lacks cannot be set, and has its number
+        set_all(touched, leaves, second)
+        check(touched, leaves, program, second)
