@@ -28,6 +28,7 @@ class Decision:
         answer: its answer then.
         site: where it was made; None if unknown.
         scope: the scope it was made in; None if in none, or unknown.
+        is_derivative: whether it stands for a derivative, recorded for this number alone: its edges may be others.
     """
 
     left: Any
@@ -36,6 +37,7 @@ class Decision:
     answer: bool
     site: Site | None
     scope: Scope | None = None
+    is_derivative: bool = False
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
         """The answer if nodes had these numbers; those without one are computed from the others."""

@@ -309,8 +309,8 @@ class Wording:
         lines = [(f"{file_and_line(d.site)}: " if d.site is not None else "") + printable(d.text) for d in doubts]
         if runs_again:
             return [*some(lines), "so the program runs again"]
-        stays = ["These numbers stand for the way that your program went."]
-        return [*some(lines), *stays * any(not doubt.is_of_digits for doubt in doubts)]
+        stays = "These numbers stand for the way that your program went."
+        return [*some(lines), *[stays] * bool(lines)]
 
     # -- why -----------------------------------------------------------------------------------------------------------
 

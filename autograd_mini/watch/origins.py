@@ -75,6 +75,14 @@ def note_decision(x: Any, op: str, number: Any) -> None:
         x.decisions = (*x.decisions[1 - _MOST_DECISIONS :], made)
 
 
+def note_derivative(leaf: Any) -> None:
+    """Note that the program has recorded a derivative that depends on a leaf, for the number that it has."""
+    number = leaf if leaf.data != leaf.data else leaf.data  # nan differs from any number, and from itself
+    site = site_of(program_frame(sys._getframe(1)))
+    made = Decision(leaf, "!=", number, number is leaf, site, recording().scope, is_derivative=True)
+    leaf.decisions = (*leaf.decisions[1 - _MOST_DECISIONS :], made)
+
+
 def _leaves_behind(nodes: list[Any]) -> dict[Any, None]:
     """The leaves behind a few nodes; none if the graph is large."""
     found = dict.fromkeys(nodes)

@@ -34,7 +34,7 @@ class Retaken:
     def __init__(self, order: Sequence[Value], recorded: Mapping[Value, float], changed: Mapping[Value, float]) -> None:
         self._numbers = {**recorded, **changed}
         self._results: dict[Scope, list[Any]] = {}  # of the calls that were made again
-        self._opened: set[Scope] = set()  # calls of which more was needed than their results
+        self._opened = _opened(order)
         with hooked(observers=(), comparisons=(), finish=None):
             self.nodes: dict[Value, Value] = replay([order[-1]], {}, self._made, self._behind)
             self.root = self.nodes[order[-1]]
@@ -57,12 +57,7 @@ class Retaken:
     def _call_of(self, node: Value) -> Scope | None:
         """Return the call that a node is a result of, if it can be made again."""
         scope = call_in(node.scope) if node.op is not None else None
-        if scope is None:
-            return None
-        if id(node) not in scope.call.results or not all(map(_is_plain, scope.call.arguments())):
-            self._opened.add(scope)
-            return None
-        return scope
+        return scope if scope is not None and scope not in self._opened and id(node) in scope.call.results else None
 
     def _made(self, node: Value, operands: tuple[Any, ...]) -> Value:
         """Make the new node for an old one, from new operands."""
@@ -98,8 +93,8 @@ class Retaken:
     # -- comparisons ---------------------------------------------------------------------------------------------------
 
     def _is_followed(self, decision: Decision) -> bool:
-        """Return True if a call made it that was made again, and of which only the results matter."""
-        return any(scope in self._results and scope not in self._opened for scope in outwards(decision.scope))
+        """Return True if a call made it that was made again."""
+        return any(scope in self._results for scope in outwards(decision.scope))
 
     def _is_repeated(self, decision: Decision) -> bool:
         """Return True if a call made it that is no longer there, and this graph has a call from the same place.
@@ -138,6 +133,20 @@ def fault(order: Sequence[Value], recorded: Mapping[Value, float]) -> str:
         if repr(before.get(node, ZERO)) != repr(after.get(made, ZERO)):
             return f"Only your program can differentiate {node.op or 'its result'}."
     return ""
+
+
+def _opened(order: Sequence[Value]) -> set[Scope]:
+    """Return the calls that cannot be made again: others, such as derivatives, use more of them than the results."""
+    calls = {node: call_in(node.scope) if node.op is not None else None for node in order}
+    opened = {scope for scope in calls.values() if scope and not all(map(_is_plain, scope.call.arguments()))}
+    used = [(node, calls[node]) for node in order[-1:]]
+    for node in order:
+        operands, choice = behind(node)
+        sides = () if choice is None else (choice.left, choice.right)
+        used += [(x, calls[x]) for x in (*operands, *sides) if x in calls and calls[x] is not calls[node]]
+    for scope in filter(None, {*calls.values()}):
+        used += [(x, calls[x]) for x in scope.call.arguments() if x in calls]
+    return opened | {scope for node, scope in used if scope is not None and id(node) not in scope.call.results}
 
 
 def _is_plain(x: Any) -> bool:

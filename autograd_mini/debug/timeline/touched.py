@@ -43,12 +43,10 @@ class Doubt(NamedTuple):
     Attributes:
         text: what happened, without the place.
         site: where; None if not known.
-        is_of_digits: True if the numbers are right but for digits.
     """
 
     text: str
     site: Site | None
-    is_of_digits: bool = False
 
 
 class Touched:
@@ -203,15 +201,13 @@ class Touched:
 
 def _switched(decision: Decision) -> Doubt:
     site = decision.site
+    if decision.is_derivative:
+        return Doubt("a derivative was recorded for other numbers", site)
     if site is not None and decision.is_of_program:
         return Doubt(f"{site.expression or 'a comparison'} is {not decision.answer} now, not {decision.answer}", site)
     name = "" if site is None else site.function.removeprefix("stable_").removeprefix("_")
-    return Doubt(form_kept(name if name in functions.__all__ else "A function"), None, is_of_digits=True)
-
-
-def form_kept(name: str) -> str:
-    """Return what to say where a function of this package keeps its recorded form."""
-    return f"{name} was recorded in a form for other numbers: digits may be lost, and large numbers overflow"
+    what = name if name in functions.__all__ else "a function"
+    return Doubt(f"{what} was recorded in a form for other numbers", None)
 
 
 def _step(at: float) -> float:
