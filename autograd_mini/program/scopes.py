@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -86,17 +86,24 @@ class Repeatable:
         """The results of the function of replaced arguments, in the same scope."""
         args = [_mapped(replaced, x) for x in self.args]
         kwargs = {name: _mapped(replaced, x) for name, x in self.kwargs.items()}
-        entry = enter(scope.name)
-        entry.scope = scope
-        try:
+        with inside(scope):
             return _listed(self.function(*args, **kwargs))
-        finally:
-            leave(entry)
 
     def arguments(self) -> Iterator[Any]:
         """All that it was called with; elements of lists one by one."""
         for x in (*self.args, *self.kwargs.values()):
             yield from _listed(x)
+
+
+@contextmanager
+def inside(scope: Scope | None) -> Iterator[None]:
+    """Record into a scope that exists already."""
+    entry = enter("")
+    entry.scope = scope
+    try:
+        yield
+    finally:
+        leave(entry)
 
 
 def call_in(scope: Scope | None) -> Scope | None:

@@ -62,9 +62,7 @@ def debug(
                 why = str(error)
             if asked is not None and shell.again is asked:  # it did not come that far
                 shell.again = asked.undone()
-                shell.say(
-                    *[printable(why)] * bool(why), f"   {called} does not get here then: back to the numbers before"
-                )
+                shell.say(*map(printable, why.splitlines()), "   so it does not get here: back to the numbers before")
             if shell.again is None:
                 break
             beginning.restore()

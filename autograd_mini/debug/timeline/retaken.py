@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from autograd_mini.core.node import Notes, is_cut_off, is_relu
-from autograd_mini.core.replay import Decision, behind, followed, replay
-from autograd_mini.core.row import TABLE, ZERO, as_number, evaluate
+from autograd_mini.core.replay import Decision, behind, choice_of, followed, replay
+from autograd_mini.core.row import ZERO, as_number, evaluate
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.engine import Value, is_node
-from autograd_mini.program.scopes import call_in
+from autograd_mini.functions import relu
+from autograd_mini.program.scopes import call_in, inside
 from autograd_mini.program.stack import Scope, outwards
 from autograd_mini.watch import hooked
 from autograd_mini.watch.origins import provenance
@@ -70,8 +71,9 @@ class Retaken:
             made = object.__new__(type(node))
             made._row, made._data, made._grad = row, row.function(*operands), None
             made._link(operands, (ZERO,) * len(operands))
-        elif is_relu(node) and operands[2].data != operands[2].data:
-            made = evaluate(TABLE["div"], (operands[2], operands[2]))  # as relu does at nan
+        elif is_relu(node) and choice_of(node) is not None:  # which has another form at nan, and at 0 under `checked`
+            with inside(node.scope):
+                made = relu(operands[2])
         else:
             made = evaluate(row, operands)
         notes = node._notes
@@ -127,9 +129,11 @@ def fault(order: Sequence[Value], recorded: Mapping[Value, float]) -> str:
     except Exception as error:  # the user's operations may do anything
         return f"An operation takes recorded numbers only ({type(error).__name__}: {error})."
     before, after = adjoints(order[-1]), adjoints(again.nodes[order[-1]])
-    for node, made in again.nodes.items():
-        if node in recorded and repr(made.data) != repr(recorded[node]):
+    known = [(node, made) for node, made in again.nodes.items() if node in recorded]
+    for node, made in known:
+        if repr(made.data) != repr(recorded[node]):
             return f"{node.op} does not give its result again: it is your own, or a leaf was written since."
+    for node, made in known:
         if repr(before.get(node, ZERO)) != repr(after.get(made, ZERO)):
             return f"Only your program can differentiate {node.op or 'its result'}."
     return ""

@@ -194,6 +194,8 @@ class Touched:
                 found.append(
                     Doubt(f"{site.expression or 'a number'} was {number(was)}, and is {number(now)} now", site)
                 )
+        if any(node.origin is None for node in self._journal.order if node.op is not None):
+            found.append(Doubt("recorded without provenance: what the program compared is not known", None))
         if accesses is not None and accesses.too_many:
             found.append(Doubt("the program reads .data too often to follow", None))
         return [*dict.fromkeys(found)]
@@ -241,7 +243,8 @@ def same_place(before: Trace, now: Trace, nodes: Mapping[Value, Value]) -> int:
         if made is not None and step.phase == FORWARD:
             return now.number(made)
         if made is not None and step.phase == BACKWARD and (found := now.journal.turn_of(made)):
-            place, receiver = index - turn[0], nodes.get(step.operand or step.node)
+            assert step.operand is not None  # it is a contribution
+            place, receiver = index - turn[0], nodes.get(step.operand)
             same = place < len(found) and index != turn[-1] and now[found[place]].operand is receiver
             return found[place] if same else found[-1]
     return 0

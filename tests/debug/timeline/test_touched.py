@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import math
 import struct
 
@@ -243,3 +243,248 @@ def test_random_programs_that_decide(program, data):
     if len(shown) == 3:  # a leaf that the graph lacks cannot be set, and has its number
         set_all(touched, leaves, second)
         check(touched, leaves, program, second)
+
+
+# -- special graphs ----------------------------------------------------------------------------------------------------
+
+
+def network(x, w, v):
+    a = am.softmax([w * x, v * x])
+    return -am.log(a[1]) + am.relu(v) * x
+
+
+def test_what_was_recorded_does_not_change():
+    """Neither the numbers, gradients, names nor notes of the old graph; the new one shares no node with it."""
+    leaves, root = recorded(network, [2.0, 0.5, -1.0])
+    root.backward()
+    order = topological_order(root, everything=True)
+
+    def state():
+        return [(node.data, node.grad, node.name, node.operands, node.partials, node._notes) for node in order]
+
+    before, touched = state(), Touched(debug.trace(root))
+    touched.set(leaves[1], -3.0)
+    assert not {*touched.trace.journal.order} & {*order}
+    assert [made.grad for made in touched.trace.journal.order] == [0.0] * len(touched.trace.journal.order)
+    assert [*map(repr, state())] == [*map(repr, before)]
+    assert {*map(touched.former, touched.trace.leaves)} == {*touched.program.leaves}
+    assert all(node.origin is touched.former(node).origin for node in touched.trace.leaves)
+
+
+def test_sets_add_up_and_go_back():
+    """One leaf after the other, one back, all back; the same number changes nothing."""
+    leaves, root = recorded(network, [2.0, 0.5, -1.0])
+    trace = debug.trace(root)
+    touched = Touched(trace)
+    for i, number in ((0, 3.0), (2, 0.25), (0, 3.0), (1, 0.5)):
+        set_all(touched, leaves[i : i + 1], [number])
+    assert check(touched, leaves, network, [3.0, 0.5, 0.25])
+    again = touched.trace.nodes("x0")[0]
+    assert touched.trace.remark(again) == "set by hand: 2 in the program"
+    touched.set(again, None)
+    assert check(touched, leaves, network, [2.0, 0.5, 0.25])
+    touched.reset()
+    assert touched.trace is trace
+    assert [*map(trace.remark, trace.leaves)] == [""] * 3
+    with pytest.raises(ArgumentError, match="x0 has its own number"):
+        touched.set(leaves[0], None)
+    change = touched.set(leaves[1], 0.5)
+    assert (change.before, change.after, change.result_before) == (0.5, 0.5, change.result_after)
+
+
+def test_a_change_says_what_the_gradient_says():
+    """The difference of the result, beside the slope before; a nudge changes nothing."""
+    leaves, root = recorded(network, [2.0, 0.5, -1.0])
+    touched = Touched(debug.trace(root, seed=-3.0))
+    nudge, doubts = touched.nudged(leaves[1], 1e-6)
+    assert doubts == []
+    assert touched.trace is touched.program
+    slope = adjoints(root)[leaves[1]]
+    assert nudge.slope == slope
+    assert (nudge.result_after - nudge.result_before) / 1e-6 == pytest.approx(slope, rel=1e-4)
+    change = touched.set(leaves[1], 0.7)
+    assert change.result_after == network(*map(Value, (2.0, 0.7, -1.0))).data
+    (w,) = touched.trace.nodes("x1")
+    assert touched.trace.grad(w, len(touched.trace) - 1) == pytest.approx(-3.0 * adjoints(touched.trace.root)[w])
+
+
+@pytest.mark.parametrize(("at", "step"), [
+    (0.5, 0.01), (0.0, 0.01), (-7.0, 0.01), (20.0, 0.1), (-3e6, 1e4), (0.05, 1e-4), (math.inf, 0.01), (math.nan, 0.01),
+])  # fmt: skip
+def test_a_nudge_fits_the_size_of_the_number(at, step):
+    """A hundredth for ordinary numbers, a percent or less of the digit for others."""
+    x = Value(at, name="x")
+    change, _ = Touched(debug.trace(x * 1.0)).nudged(x)
+    assert repr(change.after) == repr(at + step)
+
+
+def test_a_leaf_that_is_used_twice_or_not_at_all():
+    """A leaf is set wherever it is used; one behind a dead branch has its number; one outside is refused."""
+    with am.provenance():
+        x, y, z = Value(2.0, name="x"), Value(3.0, name="y"), Value(5.0, name="z")
+        root = am.where(x > 0.0, x * x + x, y * 4.0)
+    touched = Touched(debug.trace(root))
+    touched.set(x, 1.5)
+    assert touched.trace.value(touched.trace.root) == 3.75
+    touched.set(touched.trace.nodes("y")[0], 7.0)
+    assert touched.trace.value(touched.trace.root) == 3.75
+    assert touched.trace.grad(touched.trace.nodes("y")[0], len(touched.trace) - 1) is None
+    touched.set(touched.trace.nodes("x")[0], -1.0)
+    assert touched.trace.value(touched.trace.root) == 28.0
+    assert touched.trace.grad(touched.trace.nodes("y")[0], len(touched.trace) - 1) == 4.0
+    for node, why in ((z, "is not in the graph"), (touched.trace.root, "is computed")):
+        with pytest.raises(ArgumentError, match=why):
+            touched.set(node, 1.0)
+    lone = Touched(debug.trace(z))
+    lone.set(z, 1.0)
+    assert lone.trace.value(lone.trace.root) == 1.0
+
+
+def test_the_place_in_time_stays():
+    """At every step: the same node hands on to the same operand, and at the ends of time, the ends."""
+    leaves, root = recorded(network, [2.0, 0.5, -1.0])
+    trace = debug.trace(root)
+    for position in range(len(trace)):
+        touched = Touched(trace)
+        step = trace.seek(position)
+        touched.set(leaves[1], 0.7)
+        now = touched.trace.step
+        names = [(s.index, s.phase, t.label(s.node), s.operand and t.label(s.operand))
+                 for s, t in ((step, trace), (now, touched.trace))]  # fmt: skip
+        assert names[0] == names[1]
+        touched.set(touched.trace.nodes("x2")[0], 1.0)  # another branch, another largest element
+        assert touched.trace.position == len(touched.trace) - 1 or position < len(trace) - 1
+        assert (touched.trace.position <= touched.trace.start) == (position <= trace.start)
+        touched.reset()
+        assert (touched.trace is trace, trace.step.phase) == (True, step.phase)
+
+
+def test_breakpoints_watches_and_passed_scopes_stay():
+    """They are those of the session, whatever the numbers are."""
+    leaves, root = recorded(network, [2.0, 0.5, -1.0], calls=True)
+    trace = debug.trace(root)
+    trace.seek(trace.start)
+    trace.break_at(op="mul", condition="x1.grad > 0")
+    trace.watches.append(trace.now.read("x1 * 2"))
+    while trace.passed is None:
+        trace.over()
+    touched = Touched(trace)
+    touched.set(leaves[1], 0.7)
+    now = touched.trace
+    assert (now.passed.name, now.position) == ("softmax", trace.position)
+    assert [(str(b), b.nodes) for b in now.breakpoints] == [("op mul, if x1.grad > 0", {*now.breakpoints[0].nodes})]
+    assert {*now.breakpoints[0].nodes} <= {*now.journal.order}
+    assert now.watches[0](now.now) == 1.4
+    touched.reset()
+    assert len(trace.breakpoints) == 1
+
+
+def test_a_gradient_set_by_hand_is_forgotten():
+    """Numbers that were set begin a sweep of their own."""
+    leaves, root = recorded(network, [2.0, 0.5, -1.0])
+    trace = debug.trace(root)
+    trace.seek(trace.start)
+    trace.what_if(root.operands[0], 7.0)
+    touched = Touched(trace)
+    touched.set(leaves[1], 0.7)
+    assert touched.trace.journal.changes == ()
+    touched.reset()
+    assert len(trace) > trace.position
+
+
+def test_what_is_behind_a_cut_is_told():
+    """A number from `no_grad` or `detach` stays what it was, which nobody could see otherwise."""
+    with am.provenance():
+        x = Value(2.0, name="x")
+        with am.no_grad():
+            scale = x * 3.0
+        root = x * scale
+    touched = Touched(debug.trace(root))
+    touched.set(x, 3.0)
+    (doubt,) = touched.doubts
+    assert "scale keeps its number" in doubt.text
+    assert doubt.site.line
+
+
+def test_a_python_if_is_told():
+    """With its place, what it compares and which way it goes now; max and truth count too."""
+    with am.provenance():
+        x, y = Value(2.0, name="x"), Value(1.0, name="y")
+        root = (x * 2.0 if x > y else y) + max(y, 0.5)
+    touched = Touched(debug.trace(root))
+    touched.set(x, 1.5)
+    assert touched.doubts == []
+    touched.set(touched.trace.nodes("x")[0], -1.5)
+    (doubt,) = touched.doubts
+    assert doubt.text == "x > y is False now, not True"
+    touched.set(touched.trace.nodes("y")[0], 0.25)
+    assert [doubt.text for doubt in touched.doubts] == [doubt.text, "max(y, 0.5) is True now, not False"]
+
+
+def test_an_old_comparison_is_not_this_graphs():
+    """In training a leaf is compared in every step, with the numbers of then."""
+    w = Value(1.0, name="w")
+    with am.provenance():
+        for _ in range(3):
+            loss = am.tanh(w * 0.5) if w > -5.0 else w * 1.0
+            w.data -= 1.0
+    with am.provenance():
+        loss = am.tanh(w * 0.5) if w > -5.0 else w * 1.0
+    touched = Touched(debug.trace(loss))
+    touched.set(w, -4.0)
+    assert touched.doubts == []
+
+
+def test_what_cannot_be_computed_again_is_refused():
+    """An operation of the user's own for micrograd, and numbers that were written since; what can be, is."""
+    from autograd_mini import micrograd
+
+    x = micrograd.Value(3.0, label="x")
+    cube = micrograd.Value(x.data**3, (x,), "cube")
+    cube._backward = lambda: None
+    with pytest.raises(ArgumentError, match="cannot be computed with other numbers"):
+        Touched(debug.trace(cube + x)).set(x, 2.0)
+    plain = Touched(debug.trace(x * x - x))
+    plain.set(x, 5.0)
+    assert plain.trace.value(plain.trace.root) == 20.0
+    y = Value(3.0, name="y")
+    root = am.exp(y)
+    y.data = 1.0
+    with pytest.raises(ArgumentError, match="written since"):
+        Touched(debug.trace(root)).set(y, 2.0)
+    z = Value(3.0, name="z")
+    root = z * z
+    z.data = 1.0  # a product remembers its factors
+    touched = Touched(debug.trace(root))
+    touched.set(z, 2.0)
+    assert touched.trace.value(touched.trace.root) == 4.0
+    assert "without provenance" in touched.doubts[0].text
+
+
+@am.primitive(rule=lambda y, x: (2.0 * x,))
+def own_square(x):
+    return x * x
+
+
+def test_operations_of_the_user_and_compiled_functions():
+    """A row that the user added is a row; the graph of a compiled function is a graph."""
+    x = Value(3.0, name="x")
+    touched = Touched(debug.trace(own_square(x) * x))
+    touched.set(x, 2.0)
+    (leaf,) = touched.trace.leaves
+    assert (touched.trace.value(touched.trace.root), touched.trace.grad(leaf, len(touched.trace) - 1)) == (8.0, 12.0)
+
+
+def test_a_checked_graph():
+    """Kinks and their flat slopes come out as they were recorded."""
+
+    def program(x, y, z):
+        with am.checked():
+            return am.relu(x) * y + abs(z)
+
+    for first, second in (([0.0, 1.0, 0.0], [2.0, 3.0, -1.0]), ([1.0, 1.0, 1.0], [0.0, 1.0, 0.0])):
+        leaves, root = recorded(program, first)
+        with contextlib.suppress(ArgumentError), am.checked():
+            touched = Touched(debug.trace(root))
+            set_all(touched, leaves, second)
+            assert check(touched, leaves, program, second) or touched.doubts
