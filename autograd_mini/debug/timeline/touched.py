@@ -77,11 +77,6 @@ class Touched:
         own = self._own(leaf)
         return f"set by hand: {number(self._recorded[leaf] if own is None else own)} in the program"
 
-    @property
-    def is_program(self) -> bool:
-        """Whether the trace has the program's own numbers."""
-        return not self.trace.remarks
-
     def leaf(self, node: Value) -> Value:
         """Return the program's leaf behind a leaf of the trace.
 
@@ -106,7 +101,7 @@ class Touched:
         leaf = self.leaf(node)
         numbers = {**self._numbers}
         numbers.pop(leaf, None)
-        if to is None and self.trace.remark(node) not in self.trace.remarks.values():
+        if to is None and node not in self.trace.remarks:
             raise ArgumentError(f"{self.trace.label(node)} has its own number.", "Write another one after it.")
         if (new := self._own(leaf) if to is None else to) is not None:
             numbers[leaf] = new
