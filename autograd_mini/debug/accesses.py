@@ -8,10 +8,12 @@ Not here: running the program (`program`). Read next: `debug.quiz`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from autograd_mini import micrograd
 from autograd_mini.core.replay import Decision
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.engine import Value
@@ -72,28 +74,29 @@ class Accesses:
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Note what is read and written inside."""
-        plain: Any = Value.data
-
-        def read(node: Value) -> float:
-            frame = sys._getframe(1)
-            if not is_package_frame(frame):
-                self.too_many |= len(self._reads) >= _MOST
-                if not self.too_many:
-                    self._reads.append((node, node._data, site_of(frame), self._clock))
-            return node._data
-
-        def write(node: Value, number: float) -> None:
-            plain.fset(node, number)
-            if node in self._places:
-                self._writes[node] = self._writes.get(node, 0) + 1
-                self._reads = [entry for entry in self._reads if entry[0] is not node]  # it was another number
-                self._replace(node)
-
-        type.__setattr__(Value, "data", property(read, write, doc=plain.__doc__))
+        plain: dict[Any, Any] = {kind: kind.data for kind in (Value, micrograd.Value)}
+        for kind, data in plain.items():
+            kind.data = property(self._read, partial(self._write, data.fset), doc=data.__doc__)
         try:
             yield
         finally:
-            type.__setattr__(Value, "data", plain)
+            for kind, data in plain.items():
+                kind.data = data
+
+    def _read(self, node: Value) -> float:
+        frame = sys._getframe(1)
+        if not is_package_frame(frame):
+            self.too_many |= len(self._reads) >= _MOST
+            if not self.too_many:
+                self._reads.append((node, node._data, site_of(frame), self._clock))
+        return node._data
+
+    def _write(self, write: Callable[[Value, float], None], node: Value, number: float) -> None:
+        write(node, number)
+        if node in self._places:
+            self._writes[node] = self._writes.get(node, 0) + 1
+            self._reads = [entry for entry in self._reads if entry[0] is not node]  # it was another number
+            self._replace(node)
 
     # -- what is known -------------------------------------------------------------------------------------------------
 

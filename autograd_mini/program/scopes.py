@@ -80,7 +80,7 @@ class Repeatable:
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    results: tuple[int, ...] = ()  # ids of what it returned; holding the nodes would make cycles
+    results: dict[int, int]  # the places of what it returned, by ids: holding the nodes would make cycles
 
     def again(self, scope: Scope, replaced: Callable[[Any], Any]) -> list[Any]:
         """The results of the function of replaced arguments, in the same scope."""
@@ -116,14 +116,15 @@ def _noted(entry: Recording, function: Callable[..., R], args: tuple[Any, ...], 
     args, kwargs = tuple(map(_kept, args)), {name: _kept(x) for name, x in kwargs.items()}
     scope: Any = entry.scope
     result = function(*args, **kwargs)
-    own = [x.tolist() if getattr(x, "ndim", 0) == 1 else [*x] if type(x) is list else x for x in args]  # lists change
-    scope.call = Repeatable(function, tuple(own), kwargs, tuple(map(id, _listed(result))))
+    scope.call = Repeatable(function, args, kwargs, {id(x): place for place, x in enumerate(_listed(result))})
     return result
 
 
 def _kept(x: Any) -> Any:
-    """An argument that can be passed twice."""
-    return [*x] if hasattr(type(x), "__next__") else x
+    """An argument that can be passed twice, whatever the user does with a list meanwhile."""
+    if getattr(x, "ndim", 0) == 1:
+        return x.tolist()
+    return [*x] if type(x) is list or hasattr(type(x), "__next__") else x
 
 
 def _listed(x: Any) -> list[Any]:

@@ -70,7 +70,7 @@ class Session:
             if not reason:
                 return
             self._call, self._trace = call, call.trace()
-            self._touched = Touched(self._trace, call.accesses)
+            self._touched = Touched(self._trace, call.accesses, self._repeatable)
             self._wording = Wording(self._trace)  # it looks at all nodes
             self._arm()
             if self._arrive(reason):
@@ -325,7 +325,7 @@ class Session:
         assert self._call is not None  # this is a stop
         touched, label = self._touched, self.trace.label(leaf)
         change = touched.set(leaf, value)
-        again = Again.asked(self._call, touched, change) if touched.doubts and self._repeatable else None
+        again = Again.asked(self._call, touched, change) if touched.doubts else None
         self._say(*self._wording.doubts(touched.doubts, again is not None))
         if again is None:
             self._say(self._wording.change(change, "said"))

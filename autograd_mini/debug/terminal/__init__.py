@@ -45,11 +45,10 @@ def debug(
         if again is not None:
             about = _news(again, call, trace) or [f"backward(), call {call.number}{where}"]
         with shared.debugger():
-            # What a program has read from a file, it cannot read again.
-            if not shell.interact(trace, "\n".join(about), call if given is None else None) or shell.again is not None:
+            if not shell.interact(trace, "\n".join(about), call) or shell.again is not None:
                 raise Quit
 
-    beginning = Beginning()
+    beginning, shell.repeats = Beginning(), given is None  # what it has read from a file, it cannot read again
     try:
         while True:
             asked, why = shell.again, ""

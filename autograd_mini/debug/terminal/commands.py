@@ -64,7 +64,8 @@ class Shell(Touching):
         if hasattr(self, "trace"):
             trace.inherit(self.trace)
         self.trace, self.met = trace, ()
-        self.touched, self.call = Touched(trace, call.accesses if call is not None else None), call
+        self.touched = Touched(trace, call.accesses if call is not None else None, self.repeats)
+        self.call = call
         self.wording = Wording(trace, self.paint, self.columns)
         self.say(about)
         self.show()

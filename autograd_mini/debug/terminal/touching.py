@@ -20,7 +20,8 @@ class Touching(Understanding):
     """The commands that change numbers in a trace, and never in the program."""
 
     touched: Touched
-    call: Call | None = None  # of a program that can run again
+    call: Call | None = None  # of a program
+    repeats = False  # whether it can run again
     again: Again | None = None  # how it should
 
     def do_set(self, text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from autograd_mini.core.node import Notes, is_cut_off, is_relu
@@ -18,7 +19,7 @@ from autograd_mini.core.sweep import adjoints
 from autograd_mini.engine import Value, is_node
 from autograd_mini.functions import relu
 from autograd_mini.program.scopes import call_in, inside
-from autograd_mini.program.stack import Scope, outwards
+from autograd_mini.program.stack import Scope
 from autograd_mini.watch import hooked
 from autograd_mini.watch.origins import provenance
 
@@ -42,7 +43,6 @@ class Retaken:
             now = {node: made.data for node, made in self.nodes.items()}
             # A leaf may have been compared in earlier runs, with other numbers.
             known = [d for d in followed(order) if d.answer_at(recorded) is d.answer and not self._is_followed(d)]
-            known = [decision for decision in known if not self._is_repeated(decision)]
             self.switched = [decision for decision in known if decision.answer_at(now) is not decision.answer]
             self._note_decisions()
         self.cut = [node for node in order if is_cut_off(node)]
@@ -52,7 +52,7 @@ class Retaken:
     def _behind(self, node: Value) -> tuple[tuple[Any, ...], Decision | None]:
         """Return what a node is made from: the arguments of its call, if it is a result of one, or its operands."""
         if (scope := self._call_of(node)) is not None:
-            return tuple([x for x in scope.call.arguments() if is_node(x)]), None
+            return () if scope in self._results else _nodes(scope), None
         return behind(node)
 
     def _call_of(self, node: Value) -> Scope | None:
@@ -83,11 +83,10 @@ class Retaken:
     def _result(self, node: Value, scope: Scope, operands: tuple[Any, ...]) -> Value:
         """Return the new result of a call, which is made again for the first of them."""
         if scope not in self._results:
-            arguments = [x for x in scope.call.arguments() if is_node(x)]
-            replaced = dict(zip(arguments, operands, strict=True))
+            replaced = dict(zip(_nodes(scope), operands, strict=True))
             with provenance():
                 self._results[scope] = scope.call.again(scope, lambda x: replaced[x] if is_node(x) else x)
-        made: Value = self._results[scope][scope.call.results.index(id(node))]
+        made: Value = self._results[scope][scope.call.results[id(node)]]
         if node.name is not None:
             made.name = node.name
         return made
@@ -95,17 +94,13 @@ class Retaken:
     # -- comparisons ---------------------------------------------------------------------------------------------------
 
     def _is_followed(self, decision: Decision) -> bool:
-        """Return True if a call made it that was made again."""
-        return any(scope in self._results for scope in outwards(decision.scope))
-
-    def _is_repeated(self, decision: Decision) -> bool:
-        """Return True if a call made it that is no longer there, and this graph has a call from the same place.
-
-        So it is in training, for the comparisons that leaves keep. The user's own may still count.
-        """
+        """Return True if a call made it that was made again, or an earlier one at that place, which leaves keep."""
         call = call_in(decision.scope)
-        places = {scope.site.place for scope in self._results if scope.site is not None}
-        return call is not None and call not in self._results and call.site is not None and call.site.place in places
+        return call is not None and (call in self._results or (call.site and call.site.place) in self._places)
+
+    @cached_property
+    def _places(self) -> set[Any]:
+        return {scope.site.place for scope in self._results if scope.site is not None}
 
     def _note_decisions(self) -> None:
         """Note the old comparisons at the new nodes, with their new answers."""
@@ -116,7 +111,7 @@ class Retaken:
         for node, decisions in noted.items():
             for old in decisions:
                 left, right = (nodes[x] if is_node(x) else x for x in (old.left, old.right))
-                made = Decision(left, old.op, right, old.answer, old.site, old.scope)
+                made = replace(old, left=left, right=right)
                 known[old] = known.get(old) or replace(made, answer=made.answer_at({left: left, right: right}))
             if decisions:
                 self.nodes[node].decisions += tuple(map(known.__getitem__, decisions))
@@ -127,15 +122,15 @@ def fault(order: Sequence[Value], recorded: Mapping[Value, float]) -> str:
     try:
         again = Retaken(order, recorded, {})
     except Exception as error:  # the user's operations may do anything
-        return f"An operation takes recorded numbers only ({type(error).__name__}: {error})."
+        return f"an operation takes recorded numbers only ({type(error).__name__}: {error})"
     before, after = adjoints(order[-1]), adjoints(again.nodes[order[-1]])
     known = [(node, made) for node, made in again.nodes.items() if node in recorded]
     for node, made in known:
         if repr(made.data) != repr(recorded[node]):
-            return f"{node.op} does not give its result again: it is your own, or a leaf was written since."
+            return f"{node.op} does not give its result again, as your own operations, or a leaf was written since"
     for node, made in known:
         if repr(before.get(node, ZERO)) != repr(after.get(made, ZERO)):
-            return f"Only your program can differentiate {node.op or 'its result'}."
+            return f"only your program can differentiate {node.op or 'its result'}"
     return ""
 
 
@@ -151,6 +146,11 @@ def _opened(order: Sequence[Value]) -> set[Scope]:
     for scope in filter(None, {*calls.values()}):
         used += [(x, calls[x]) for x in scope.call.arguments() if x in calls]
     return opened | {scope for node, scope in used if scope is not None and id(node) not in scope.call.results}
+
+
+def _nodes(scope: Scope) -> tuple[Value, ...]:
+    """Return the nodes that a call was made with."""
+    return tuple([x for x in scope.call.arguments() if is_node(x)])
 
 
 def _is_plain(x: Any) -> bool:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import copy
+from functools import cached_property
 from typing import NamedTuple
 
 from autograd_mini import functions
@@ -56,17 +57,18 @@ class Touched:
         program: the trace of the program.
         trace: the trace to show.
         doubts: why the numbers of this trace may not be those that the program would get.
+        accesses: what the program has read and written, if that is known.
+        repeats: whether the program can run again.
     """
 
-    def __init__(self, program: Trace, accesses: Accesses | None = None) -> None:
+    def __init__(self, program: Trace, accesses: Accesses | None = None, repeats: bool = False) -> None:
         self.program = self.trace = program
         self.doubts: list[Doubt] = []
-        self.accesses = accesses
+        self.accesses, self.repeats = accesses, repeats
         self._journal = program.journal  # without gradients changed by hand
         self._numbers: dict[Value, float] = {}  # that were set, by the leaves of the program
         self._of_program: dict[Value, Value] = {}  # the program's node for each node of the trace
         self._recorded = {node: program.value(node) for node in program.journal.order}
-        self._fault: str | None = None  # unknown
         program.remarks = {leaf: self._remark(leaf) for leaf in program.leaves if self._own(leaf) is not None}
 
     def _own(self, leaf: Value) -> float | None:
@@ -105,18 +107,25 @@ class Touched:
             raise ArgumentError(f"{self.trace.label(node)} has its own number.", "Write another one after it.")
         if (new := self._own(leaf) if to is None else to) is not None:
             numbers[leaf] = new
-        change, retaken = self._changed(node, numbers)
+        if self.fault and self.repeats:  # only another run can tell
+            self._numbers, self.doubts = numbers, [Doubt(self.fault, None)]
+            return self._change(node, numbers, math.nan)
+        retaken = self._retaken(numbers)
+        change = self._change(node, numbers, retaken.root.data)
         self._show(numbers, retaken)
         return change
 
     def reset(self) -> None:
         """Give all leaves their own numbers again."""
         numbers = {leaf: own for leaf in self.program.leaves if (own := self._own(leaf)) is not None}
-        self._show(numbers, Retaken(self._journal.order, self._recorded, numbers) if numbers else None)
+        if self.fault and numbers:
+            self._numbers, self.doubts = numbers, [Doubt(self.fault, None)]
+        else:
+            self._show(numbers, self._retaken(numbers) if numbers else None)
 
     def for_program(self) -> dict[str, float] | None:
         """Return all numbers by their keys, for another run of the program; None if it cannot be run with them."""
-        if self.accesses is None:
+        if self.accesses is None or not self.repeats:
             return None
         numbers = {**self.accesses.numbers}
         for leaf, new in self._numbers.items():
@@ -128,23 +137,27 @@ class Touched:
     def nudged(self, node: Value, by: float | None = None) -> tuple[Change, list[Doubt]]:
         """Return what a leaf's other number would do, without changing anything; by default, a small step."""
         leaf, now = self.leaf(node), self.trace.value(node)
-        change, retaken = self._changed(node, {**self._numbers, leaf: now + (_step(now) if by is None else by)})
-        return change, self._doubted(retaken, {**self._numbers, leaf: change.after})
+        numbers = {**self._numbers, leaf: now + (_step(now) if by is None else by)}
+        retaken = self._retaken(numbers)
+        return self._change(node, numbers, retaken.root.data), self._doubted(retaken, numbers)
 
     # -- the other trace -----------------------------------------------------------------------------------------------
 
-    def _changed(self, node: Value, numbers: Mapping[Value, float]) -> tuple[Change, Retaken]:
-        order, leaf, trace = self._journal.order, self.leaf(node), self.trace
-        if self._fault is None:
-            self._fault = fault(order, self._recorded)
-        if self._fault:
-            raise ArgumentError(f"The graph cannot be computed with other numbers. {self._fault}")
-        retaken = Retaken(order, self._recorded, numbers)
+    @cached_property
+    def fault(self) -> str:
+        """Why the graph cannot be computed with other numbers; "" if it can."""
+        return fault(self._journal.order, self._recorded)
+
+    def _retaken(self, numbers: Mapping[Value, float]) -> Retaken:
+        if self.fault:
+            raise ArgumentError(f"The graph cannot be computed with other numbers: {self.fault}.")
+        return Retaken(self._journal.order, self._recorded, numbers)
+
+    def _change(self, node: Value, numbers: Mapping[Value, float], result: float) -> Change:
+        trace, leaf = self.trace, self.leaf(node)
         slope = adjoints(trace.root).get(node, ZERO)
-        return Change(
-            node, trace.value(node), numbers.get(leaf, self._recorded[leaf]), trace.value(trace.root),
-            retaken.root.data, 0.0 if slope is ZERO else float(slope),
-        ), retaken  # fmt: skip
+        before, after = trace.value(node), numbers.get(leaf, self._recorded[leaf])
+        return Change(node, before, after, trace.value(trace.root), result, 0.0 if slope is ZERO else float(slope))
 
     def _show(self, numbers: Mapping[Value, float], retaken: Retaken | None) -> None:
         """Make the trace on these numbers, and go to the same place in it."""
