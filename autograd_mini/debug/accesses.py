@@ -7,10 +7,13 @@ Not here: running the program (`program`). Read next: `debug.quiz`.
 
 from __future__ import annotations
 
+import ast
+import linecache
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from types import CodeType
 from typing import Any
 
 from autograd_mini import micrograd
@@ -18,7 +21,7 @@ from autograd_mini.core.replay import Decision
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.engine import Value
 from autograd_mini.program.owner import is_package_frame, program_frame
-from autograd_mini.program.source import Site, site_of
+from autograd_mini.program.source import Site, parsed, site_of, span_of
 
 Place = tuple[str, int, int]  # the file, the first line of the function, and the instruction
 _MOST = 1000  # reads between two calls of backward() that are kept
@@ -40,16 +43,15 @@ class Accesses:
         self._counts: dict[Place, int] = {}  # of leaves made there
         self._places: dict[Value, tuple[Place, int]] = {}
         self._writes: dict[Value, int] = {}
-        self._made: dict[int, int] = {}  # when nodes were made since the last call, by their ids
-        self._reads: list[tuple[Value, float, Site, int]] = []
-        self._clock = self._calls = 0
+        self._made: set[int] = set()  # the ids of nodes that were made since the last call
+        self._reads: list[tuple[Value, float, Site]] = []
+        self._calls = 0
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
     def remember(self, node: Value) -> None:
         """Note a new node, and give it another number if it is a leaf that has one."""
-        self._clock += 1
-        self._made[id(node)] = self._clock
+        self._made.add(id(node))
         if node.op is None:
             frame = program_frame(sys._getframe(1))
             place = frame.f_code.co_filename, frame.f_code.co_firstlineno, frame.f_lasti
@@ -85,10 +87,10 @@ class Accesses:
 
     def _read(self, node: Value) -> float:
         frame = sys._getframe(1)
-        if not is_package_frame(frame):
+        if not is_package_frame(frame) and not _is_printed(frame.f_code, frame.f_lasti):
             self.too_many |= len(self._reads) >= _MOST
             if not self.too_many:
-                self._reads.append((node, node._data, site_of(frame), self._clock))
+                self._reads.append((node, node._data, site_of(frame)))
         return node._data
 
     def _write(self, write: Callable[[Value, float], None], node: Value, number: float) -> None:
@@ -117,11 +119,17 @@ class Accesses:
         return any(node.op is None or id(node) in self._made for node in nodes)
 
     def reads(self, root: Value) -> list[tuple[Value, float, Site]]:
-        """Return what was read while a graph was recorded, before its last node was made."""
+        """Return what was read while a graph was recorded; it may decide what else is recorded, or that nothing is."""
         order = topological_order(root, everything=True)
-        last = max((self._made.get(id(node), 0) for node in order), default=0)
-        return [
-            (node, number, site)
-            for node, number, site, time in self._reads
-            if time < last and (id(node) in self._made or node in order)
-        ]
+        return [read for read in self._reads if id(read[0]) in self._made or read[0] in order]
+
+
+@lru_cache(maxsize=10_000)
+def _is_printed(code: CodeType, instruction: int) -> bool:
+    """Return True if a place is in a statement that only prints."""
+    line, column, *_ = Site(code, instruction).span
+    return any(
+        isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call) and isinstance(call.func, ast.Name)
+        and call.func.id == "print" and span_of(node)[:2] <= (line, column) < span_of(node)[2:]
+        for node in ast.walk(parsed("".join(linecache.getlines(code.co_filename))))
+    )  # fmt: skip

@@ -93,10 +93,10 @@ class Again(NamedTuple):
         return [(x, was) for x, was in known if repr(was) != repr(trace.value(x))]
 
     def missing(self, call: Call) -> list[str]:
-        """Return what to say if the program has not made a leaf whose number was set."""
+        """Return what to say if a number that was set is not there."""
         assert call.accesses is not None  # the program is run
-        missing = self.numbers.keys() - call.accesses.replaced.keys()
-        return ["a number that you set is not here: the program no longer makes its leaf"] * bool(missing)
+        is_missing = call.accesses.leaf(self.key) is None and self.key in self.numbers
+        return ["the number that you set is not here: the program does not make its leaf, or writes it"] * is_missing
 
 
 class Beginning:

@@ -934,6 +934,55 @@ y.backward()
     assert "   n is 2 now, and was 1" in done.stdout
 
 
+def test_numbers_that_the_program_reads(session):
+    """A number read through `.data` may decide that nothing else is recorded; what only prints decides nothing."""
+    program = """
+from autograd_mini import Value
+w, x = Value(1.0), Value(3.0)
+for i in range(2):
+    y = w * x
+    print("y", y.data)
+    if y.data < 2.0:
+        y = y * 10.0
+    w.grad = 0.0
+    y.backward()
+    w.data = w.data - 0.25 * w.grad
+    if abs(w.data) > 100.0:
+        w.data = 100.0
+"""
+    done = session(program, "set w 2", "p y", "set w 0.5", "p y", "c", "c", "p w", "set w 200", "p w", "c", "c")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "y = 6, grad 1\n" in done.stdout
+    assert "   program.py:7: y.data was 3, and is 6 now\n   so the program runs again\ny 6.0\n" in done.stdout
+    assert "   program.py:7: y.data was 6, and is 1.5 now\n   so the program runs again\ny 1.5\n" in done.stdout
+    assert "y = 15, grad 1\n" in done.stdout
+    assert done.stdout.count("so the program runs again") == 3
+    assert "the number that you set is not here: the program does not make its leaf, or writes it" in done.stdout
+    assert "w = 100, grad not yet" in done.stdout
+
+
+def test_code_for_micrograd_runs_again(session):
+    """Only the program can compute an operation of its own; its class reads and writes numbers too."""
+    program = """
+from autograd_mini.micrograd import Value
+x = Value(3.0, label="x")
+def cube(x):
+    out = Value(x.data**3, (x,), "cube")
+    def _backward():
+        x.grad += 3 * x.data**2 * out.grad
+    out._backward = _backward
+    return out
+(cube(x) + x).backward()
+x.data = 1.0
+(x * x).backward()
+"""
+    done = session(program, "set x 2", "grad x", "c", "grad x", "c", "set x 5", "p x", "c", "c")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "so the program runs again" in done.stdout
+    assert "x - 1 → (cube(x) + x) - 20 (gradient said -28)" in done.stdout
+    assert "x + 4 → (x * x) + 24 (gradient said 8)" in done.stdout
+
+
 def test_numbers_are_set_in_a_quiz_too(session):
     """The questions go on, on the new numbers."""
     done = session(NETWORK, "set w 0.7", "n", "-1", "q", options=["--quiz"])

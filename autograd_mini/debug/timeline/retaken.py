@@ -122,7 +122,7 @@ def fault(order: Sequence[Value], recorded: Mapping[Value, float]) -> str:
     try:
         again = Retaken(order, recorded, {})
     except Exception as error:  # the user's operations may do anything
-        return f"an operation takes recorded numbers only ({type(error).__name__}: {error})"
+        return f"an operation takes recorded numbers only ({str(error).partition(chr(10))[0] or type(error).__name__})"
     before, after = adjoints(order[-1]), adjoints(again.nodes[order[-1]])
     known = [(node, made) for node, made in again.nodes.items() if node in recorded]
     for node, made in known:
