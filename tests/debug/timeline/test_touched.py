@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import struct
 
@@ -165,6 +166,54 @@ def test_ordinary_numbers_leave_no_doubt(name):
             set_all(touched, leaves, second)
             assert check(touched, leaves, program, second)
             assert touched.doubts == []
+
+
+def test_lists_that_change_later():
+    """A call keeps what it was made with, whatever the program does with its list, and however it passed it."""
+
+    def program(x, y, z):
+        logits, more = [x, y], [y, z]
+        a, b = am.softmax(logits), am.cross_entropy(logits=more, target=1)
+        logits[:], more[0] = [z, z], x
+        return a[0] * b + z
+
+    leaves, root = recorded(program, [1.0, 2.0, 3.0])
+    touched = Touched(debug.trace(root))
+    set_all(touched, leaves, [-1.0, 3.0, 0.5])
+    assert check(touched, leaves, program, [-1.0, 3.0, 0.5])
+    assert touched.doubts == []
+
+
+DERIVATIVES = {
+    "relu": lambda x, y: am.grad(am.relu)(x) * y * x,
+    "value and relu": lambda x, y: am.value_and_grad(am.relu)(x)[1] * x + y,
+    "maximum": lambda x, y: am.grad(lambda z: am.maximum(z, y) * z)(0.5) * x * y,
+    "abs": lambda x, y: am.grad(abs)(x) * y * x,
+    "clip": lambda x, y: am.grad(lambda z: am.clip(z, -1.0, 1.0))(x) * y + x,
+    "elu": lambda x, y: am.grad(am.elu)(x) * y + x,
+    "hypot": lambda x, y: am.grad(lambda z: am.hypot(z, y))(x) * x,
+    "tanh": lambda x, y: am.grad(am.tanh)(x) * y + x,
+    "softmax": lambda x, y: am.grad(lambda z: am.softmax([z, x])[0])(0.5) * x + y,
+    "jvp": lambda x, y: am.jvp(am.relu, (x,), (1.0,))[1] * y + x,
+    "hessian": lambda x, y: am.hessian(lambda z: am.relu(z) ** 3)(x) * y + x,
+    "where": lambda x, y: am.grad(lambda z: am.where(z > y, z * z, z))(x) * y * x,
+    "product": lambda x, y: am.grad(lambda z: z * z * y + am.exp(z))(x) * y,
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_a_derivative_inside_is_the_same_or_told(name):
+    """Its edges depend on numbers without any comparison; where they never do, nothing is said."""
+    program = DERIVATIVES[name]
+    doubts = 0
+    for first, second in itertools.product(itertools.product([-1.3, 0.2, 0.7], [-2.0, 0.4]), repeat=2):
+        leaves, root = recorded(program, first)
+        touched = Touched(debug.trace(root))  # a leaf that is not in the graph cannot be set
+        numbers = [b if x in touched.trace.leaves else a for x, a, b in zip(leaves, first, second, strict=True)]
+        set_all(touched, leaves, numbers)
+        check(touched, leaves, program, numbers)
+        doubts += bool(touched.doubts)
+    assert bool(doubts) is (name != "product")
 
 
 # -- random programs ---------------------------------------------------------------------------------------------------
