@@ -135,7 +135,7 @@ def _mapped(function: Callable[[Any], Any], x: Any) -> Any:
     return [*map(function, x)] if isinstance(x, (list, tuple)) else function(x)
 
 
-# -- silence -----------------------------------------------------------------------------------------------------------
+# -- recording without observers ---------------------------------------------------------------------------------------
 
 _nothing = nullcontext()
 

@@ -765,6 +765,8 @@ def test_what_if(shell):
     assert shell.trace.grad(w) == pytest.approx(1.9051482536448665 / before)
     assert "without what you changed" in shell(f"graph {shell.file.parent / 'a.dot'}")
     assert shell("set w") == "*** w has its own number. Write another one after it.\n"
+    assert shell("set w 0.6").splitlines()[1] == "   the gradients that you set are forgotten"
+    shell("reset", "j 14")
     assert shell("set loss 2").startswith("*** loss has already handed on its gradient.")
     assert shell("set w x").startswith("*** 'x' is not a number")
 

@@ -70,13 +70,14 @@ class Touching(Understanding):
     def _changed(self, change: Change | None, says: str = "says") -> bool:
         """Show the trace on other numbers; return True if the program must run again for them."""
         touched = self.touched
+        forgotten = ["the gradients that you set are forgotten"] * bool(self.trace.journal.changes)
         self.trace, self.met = touched.trace, ()
         if touched.doubts and self.call is not None:
             self.again = Again.asked(self.call, touched, change)
         if self.again is not None:
-            self.say(*[f"   {line}" for line in (*self.wording.doubts(touched.doubts, True),)])
+            self.say(*[f"   {line}" for line in self.wording.doubts(touched.doubts, runs_again=True)])
             return True
-        said = [self.wording.change(change, says)] if change is not None else []
+        said = [*([self.wording.change(change, says)] if change is not None else []), *forgotten]
         self.say(*[f"   {line}" for line in (*said, *self.wording.doubts(touched.doubts))])
         self.wording = Wording(self.trace, self.paint, self.columns)
         self.show()
