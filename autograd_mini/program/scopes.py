@@ -113,18 +113,22 @@ def call_in(scope: Scope | None) -> Scope | None:
 
 def _noted(entry: Recording, function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
     """Call a function, and note the call at the scope of an entry."""
-    args, kwargs = tuple(map(_kept, args)), {name: _kept(x) for name, x in kwargs.items()}
+    args, kwargs = tuple(map(_readable, args)), {name: _readable(x) for name, x in kwargs.items()}
     scope: Any = entry.scope
     result = function(*args, **kwargs)
-    scope.call = Repeatable(function, args, kwargs, {id(x): place for place, x in enumerate(_listed(result))})
+    own = tuple(map(_copied, args)), {name: _copied(x) for name, x in kwargs.items()}
+    scope.call = Repeatable(function, *own, {id(x): place for place, x in enumerate(_listed(result))})
     return result
 
 
-def _kept(x: Any) -> Any:
-    """An argument that can be passed twice, whatever the user does with a list meanwhile."""
-    if getattr(x, "ndim", 0) == 1:
-        return x.tolist()
-    return [*x] if type(x) is list or hasattr(type(x), "__next__") else x
+def _readable(x: Any) -> Any:
+    """An argument that can be read twice."""
+    return [*x] if hasattr(type(x), "__next__") else x
+
+
+def _copied(x: Any) -> Any:
+    """An argument as it is now: the user may change a list or an array."""
+    return x.tolist() if getattr(x, "ndim", 0) == 1 else [*x] if type(x) is list else x
 
 
 def _listed(x: Any) -> list[Any]:

@@ -184,6 +184,25 @@ def test_lists_that_change_later():
     assert touched.doubts == []
 
 
+def test_arrays():
+    """NumPy's arrays are lists of their elements, with the numbers of then; functions get them as they are."""
+    numpy = pytest.importorskip("numpy")
+
+    def program(x, y, z):
+        logits, weights = numpy.array([x, y, z]) * 2.0, numpy.array([0.5, 1.0, 0.25], dtype="float32")
+        loss = am.cross_entropy(logits, weights) + am.softmax(logits)[1] + am.tanh(logits[:2])[0]
+        logits[:], weights[:] = z, 0.0
+        return loss
+
+    leaves, root = recorded(program, [1.0, 2.0, 3.0])
+    touched = Touched(debug.trace(root))
+    set_all(touched, leaves, [-1.0, 3.0, 0.5])
+    assert check(touched, leaves, program, [-1.0, 3.0, 0.5])
+    assert touched.doubts == []
+    with am.provenance(), pytest.raises(am.OperandError, match="Masks are not supported"):
+        am.softmax(numpy.ma.array([1.0, 2.0], mask=[True, False]))
+
+
 DERIVATIVES = {
     "relu": lambda x, y: am.grad(am.relu)(x) * y * x,
     "value and relu": lambda x, y: am.value_and_grad(am.relu)(x)[1] * x + y,
