@@ -172,6 +172,8 @@ def _where(decision: Decision) -> str:
 def _decided(decision: Decision) -> str:
     """Return what to say where a decision would be another one."""
     site = decision.site
+    if decision.is_derivative:
+        return f"A derivative{_where(decision)} was recorded for other numbers, so others may be wrong."
     if site is not None and decision.is_of_program:
         text = f": {elided(readable(site.expression))}" if site.expression else ""
         switched = f"Your program would take the other branch at line {site.line}{text}."
