@@ -7,10 +7,11 @@ All numbers and sentences come from here; the script on the page only shows them
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from autograd_mini.debug.pages import deck
 from autograd_mini.debug.pages.contents import Contents
 from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.program import Call, Quit, debug_program
@@ -59,6 +60,10 @@ class Page:
         files.write(path, self.html)
         return path
 
+    def slides(self, path: str | Path, steps: Collection[int] | None = None) -> Path:
+        """Write slides for a class, and return their path; see `Trace.slides`."""
+        return self.trace.slides(path, steps)
+
     def __repr__(self) -> str:
         name = called(self.trace, self.trace.root)
         return f'Page({name}, {len(self.trace):,} steps); notebooks show it, .save("backprop.html") writes it'
@@ -81,17 +86,24 @@ def checked_path(path: str | Path) -> Path:
 
 
 def page_of_program(
-    program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False, quiz: bool = False
+    program: str,
+    arguments: Sequence[str],
+    path: str | Path,
+    at: int = 1,
+    module: bool = False,
+    quiz: bool = False,
+    slides: bool = False,
 ) -> Path:
-    """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write the page of it."""
-    path = checked_path(path)
+    """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write its page or slides."""
+    path = deck.checked_path(path) if slides else checked_path(path)
     target = path.absolute()  # the program may change the directory
 
     def stop(call: Call) -> None:
         if call.number == at:
             trace = call.trace()
             trace.seek(trace.start if quiz else 0)
-            Page(trace, quiz).save(target)
+            found = Page(trace, quiz)
+            (found.slides if slides else found.save)(target)
             raise Quit
 
     count = debug_program(program, arguments, stop, module=module)
