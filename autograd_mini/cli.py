@@ -109,6 +109,15 @@ def _svg(text: str) -> Path:
     return path
 
 
+def _lesson_name(text: str) -> str:
+    from autograd_mini.debug.lessons import lesson_named
+
+    try:
+        return lesson_named(text).name
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
@@ -179,6 +188,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    slides = "write slides for a class instead, as .html or .pdf, one page per step"
+    debug.add_argument("--slides", type=Path, metavar="FILE", help=slides)
     debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
@@ -187,6 +198,18 @@ def _parser() -> argparse.ArgumentParser:
         "arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments, with options"
     )
     debug.set_defaults(run=_debug)
+
+    lesson = commands.add_parser(
+        "lesson",
+        help="write a page that answers a question about backpropagation, step by step",
+        description="Write a lesson: a short program, its backward() step by step, and text beside the steps; as a "
+        "page, or as slides for a class. Without a name, list all lessons.",
+    )
+    lesson.add_argument("name", nargs="?", type=_lesson_name, metavar="NAME", help="the lesson")
+    what = "a page in .html, or slides in .pdf (default: NAME.html)"
+    lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help=what)
+    lesson.add_argument("--slides", action="store_true", help="write slides in .html too, not the page")
+    lesson.set_defaults(run=_lesson)
 
     vectors = commands.add_parser(
         "vectors",
@@ -346,14 +369,30 @@ def _debug(options: argparse.Namespace) -> None:
     from autograd_mini.debug import pages, terminal
     from autograd_mini.debug.terminal.turns import Turns
 
-    if options.page is not None:
+    if options.page is not None or options.slides is not None:
+        if options.page is not None and options.slides is not None:
+            raise ArgumentError("--page and --slides write different files.", "Run the command once for each.")
+        if options.quiz and options.slides is not None:
+            raise ArgumentError("Slides ask no questions.", "Use --quiz with --page, or alone.")
         with Turns(options.input, commands=False).program():
             written = pages.page_of_program(
-                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz
-            )
+                options.program, options.arguments, options.page or options.slides, options.at or 1, options.module,
+                options.quiz, options.slides is not None,
+            )  # fmt: skip
         say(str(written))
     else:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
+
+
+def _lesson(options: argparse.Namespace) -> None:
+    from autograd_mini.debug.lessons import NAMES, Lesson
+
+    if options.name is None:
+        width = max(map(len, NAMES))
+        say("\n".join(f"{name:{width}}  {Lesson(name).question.replace('`', '')}" for name in NAMES))
+        return
+    ending = "-slides.html" if options.slides else ".html"
+    say(str(Lesson(options.name).save(options.output or Path(options.name + ending), options.slides)))
 
 
 def _vectors(options: argparse.Namespace) -> None:

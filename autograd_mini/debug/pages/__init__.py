@@ -28,6 +28,8 @@ class Page:
     Args:
         trace: the trace to show.
         quiz: ask for each contribution before it is shown; printed, the page is a worksheet with a key.
+        title: its title; by default it names the root.
+        notes: the text of a lesson, in a column beside the steps.
 
     >>> from autograd_mini import Value, debug
     >>> x = Value(3.0, name="x")
@@ -35,8 +37,8 @@ class Page:
     Page(mul#1, 5 steps); notebooks show it, .save("backprop.html") writes it
     """
 
-    def __init__(self, trace: Trace, quiz: bool = False) -> None:
-        self.trace, self.quiz = trace, quiz
+    def __init__(self, trace: Trace, quiz: bool = False, title: str = "", notes: Sequence[deck.Note] = ()) -> None:
+        self.trace, self.quiz, self.title, self.notes = trace, quiz, title, notes
 
     @cached_property
     def html(self) -> str:
@@ -46,7 +48,7 @@ class Page:
             MissingError: no dot program was found.
             ProgramError: the dot program fails.
         """
-        return Contents(self.trace, self.quiz).html
+        return Contents(self.trace, self.quiz, self.title, self.notes).html
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file, and return its path.

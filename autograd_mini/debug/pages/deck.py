@@ -11,6 +11,7 @@ import linecache
 import re
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ Line = list[Markup]
 
 
 class Note(NamedTuple):
-    """A slide of text before the first frame that ends at a step or later; the text is HTML."""
+    """A text about a step: a section of a lesson's page, or a slide after the step; heading and text are HTML."""
 
     step: int
     heading: str
@@ -90,16 +91,17 @@ class Deck:
     @cached_property
     def html(self) -> str:
         """The page: one offline file, which prints as one slide per sheet."""
-        rows = [*map(self._words, self.frames)], self._sources()
+        said, sources = [*map(self._words, self.frames)], self._sources()
         ruled = [self._rule(frame) for frame in self.frames]
-        high = [max((1, *map(lines, some))) for lines, some in zip((_lines_of_words, len), rows, strict=True)]
-        rule = max((height for _, height, _ in ruled), default=0)
-        kind = f"words-{high[0]} source-{high[1] if any(rows[1]) else 0} rule-{-(-rule // 16)}"
-        slides, notes = [self._first()], [*self.notes]
-        for frame, said, source, (formulas, _, _) in zip(self.frames, *rows, ruled, strict=True):
+        most = max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0)
+        rule = max((height for _, height in ruled), default=0)
+        kind = f"words-{most[0]} source-{most[1]} rule-{-(-rule // 16)}"
+        notes = [*self.notes]
+        slides = [self._first(), *(_text(notes.pop(0)) for note in self.notes if note.step == 0)]
+        for frame, text, source, (formulas, _) in zip(self.frames, said, sources, ruled, strict=True):
+            slides.append(self._slide(frame, text, source, formulas))
             while notes and notes[0].step <= frame.step.index:
                 slides.append(_text(notes.pop(0)))
-            slides.append(self._slide(frame, said, source, formulas))
         slides += [*map(_text, notes), self._last()]
         count = len(slides)
         body = "".join(
@@ -147,7 +149,10 @@ class Deck:
         """Return the lines of source of each frame as HTML, with the expression marked."""
         found = [[] if frame.is_given else _source_lines(self._site(frame), 3) for frame in self.frames]
         most = max((1, *map(len, found)))
-        return [self._given(frame, most) if frame.is_given else lines for frame, lines in zip(self.frames, found, strict=True)]
+        return [
+            self._given(frame, most) if frame.is_given else lines
+            for frame, lines in zip(self.frames, found, strict=True)
+        ]
 
     def _given(self, frame: Frame, most: int) -> list[str]:
         """Return the first lines that make the leaves; a line that makes several has no mark."""
@@ -164,27 +169,31 @@ class Deck:
 
     # -- formulas ------------------------------------------------------------------------------------------------------
 
-    def _rule(self, frame: Frame) -> tuple[str, int, int]:
-        """Return the formulas of a frame as HTML, how high they are, and how large their letters, in pixels."""
+    def _rule(self, frame: Frame) -> tuple[str, int]:
+        """Return the formulas of a frame as HTML, and how high they are in pixels."""
         lines, more = self._formulas(frame), self._local(frame)
-        for compact in (False, True):
-            whole = [_without_symbols(line) for line in lines] if compact else lines
-            for letters in _SIZES:
-                written = [_breakable(line, letters) for line in whole]
-                for second in (more, []) if letters == _SIZES[-1] else (more,):
-                    high = sum(_height(line, letters) for line in written) + sum(_height(s, _SMALL) for s in second)
-                    if high <= _ROOM:
-                        return _formulas(written, letters) + _formulas(second, _SMALL, "local"), high, letters
-        while len(written) > 1 and sum(_height(line, letters) for line in written) > _ROOM - 40:
-            written = [*written[:-1]]
-        shown = [*written, [row("…")]]
-        return _formulas(shown, letters), min(sum(_height(line, letters) for line in shown), _ROOM), letters
+        shorter = [_without_symbols(line) for line in lines]
+        shortest = [line[:1] + line[-2:] if len(line) > 3 else line for line in shorter]
+        # All that there is room for, and then the largest letters, if possible those with which no line has to be broken.
+        for some in (lines, shorter, shortest):
+            for is_broken, second, letters in product((False, True), (more, []), _SIZES):
+                written = [_breakable(line, letters) for line in some]
+                high = sum(_height(line, letters) for line in written) + sum(_height(line, _SMALL) for line in second)
+                if high <= _ROOM and (is_broken or all(_is_whole(line, letters) for line in written)):
+                    return _formulas(written, letters) + _formulas(second, _SMALL, "local"), high
+        letters, shown = _SIZES[-1], [_breakable(line, _SIZES[-1]) for line in shortest]
+        while len(shown) > 1 and sum(_height(line, letters) for line in shown) > _ROOM - 40:
+            shown.pop()
+        shown.append([row("…")])
+        return _formulas(shown, letters), min(sum(_height(line, letters) for line in shown), _ROOM)
 
     def _formulas(self, frame: Frame) -> list[Line]:
         trace = self.trace
         if frame.is_given:
             leaves = [step.node for step in frame.steps]
-            short = sorted((x for x in leaves if len(called(trace, x)) <= _SHORT), key=lambda x: called(trace, x))[:_FEW]
+            short = sorted((x for x in leaves if len(called(trace, x)) <= _SHORT), key=lambda x: called(trace, x))[
+                :_FEW
+            ]
             given = [row(variable(trace, x), "=", numeral(trace.value(x))) for x in short]
             line = [piece for one in given for piece in (row(["mtext", "\u2003"]), one)][1:]
             return [line + [row(["mtext", "\u2003…"])] * (len(short) < len(leaves))] if line else []
@@ -227,13 +236,17 @@ class Deck:
 
     def _last(self) -> _Slide:
         trace, most = self.trace, 2 * _ROWS
-        named = sorted(trace.leaves, key=lambda leaf: (not trace.name(leaf), not trace.name(leaf).isidentifier()))
+        named = sorted(
+            trace.leaves, key=lambda leaf: (not trace.name(leaf), not trace.name(leaf).isidentifier(), trace.name(leaf))
+        )
         nodes = named + [node for node in trace.journal.order if node.op is not None and trace.name(node)]
         shown = nodes if len(nodes) <= most else nodes[: most - 1]
-        half = max(-(-len(shown) // 2), 4)
+        half = len(shown) if len(shown) <= _ROWS else -(-len(shown) // 2)
         tables = "".join(self._table(part) for part in (shown[:half], shown[half:]) if part)
-        more = f"<p>{counted(len(nodes) - len(shown), 'more node', 'more nodes')}</p>" if len(shown) < len(nodes) else ""
-        return _Slide("last", f'<h2>Gradients of {_escaped(called(trace, trace.root))}</h2><div>{tables}</div>{more}')
+        more = (
+            f"<p>{counted(len(nodes) - len(shown), 'more node', 'more nodes')}</p>" if len(shown) < len(nodes) else ""
+        )
+        return _Slide("last", f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2><div>{tables}</div>{more}")
 
     def _table(self, nodes: Sequence[Value]) -> str:
         rows = "".join(
@@ -264,7 +277,7 @@ def checked_path(path: str | Path) -> Path:
 
 
 def _text(note: Note) -> _Slide:
-    return _Slide("text", f"<h2>{_escaped(note.heading)}</h2>{note.text}")
+    return _Slide("text", f"<h2>{note.heading}</h2>{note.text}")
 
 
 def _phase(frame: Frame) -> str:
@@ -296,7 +309,7 @@ def _source_lines(site: Site | None, most: int) -> list[str]:
     found = []
     for place, line in enumerate(shown):
         text = html.escape(line).replace("\x01", "<mark>").replace("\x02", "</mark>")
-        found.append(f'<span><b>{site.span[0] + place}</b><code>{text}</code></span>')
+        found.append(f"<span><b>{site.span[0] + place}</b><code>{text}</code></span>")
     return found
 
 
@@ -337,11 +350,17 @@ def _breakable(line: Line, letters: int) -> Line:
 
 
 def _without_symbols(line: Line) -> Line:
-    """Return a line without its terms in symbols."""
+    """Return a line without its terms in symbols, and with what it is about on one row: "∂loss/∂x"."""
     first, *numbers = [piece for place, piece in enumerate(line) if place == 0 or "mfrac" not in str(piece)]
     if numbers and first[-1] == ["mo", "+="]:
         numbers[0] = row(*[child for child in numbers[0][1:] if child != ["mo", "="]])
-    return [first, *numbers]
+    parts = [row(x[1], "/", x[2]) if x[0] == "mfrac" else x for x in first[1:] if not isinstance(x, str)]
+    return [row(*parts) if parts else first, *numbers]
+
+
+def _is_whole(line: Line, letters: int) -> bool:
+    """Return whether a line need not be broken."""
+    return sum(_extent(piece)[0] + 0.3 for piece in line) * letters <= _WIDE - letters
 
 
 def _extent(tree: Markup) -> tuple[float, float]:

@@ -26,6 +26,7 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import number
 
 _READABLE = 0.75  # pixels per point of the picture, on a slide of 1280 × 720
+_LARGEST = 3.0
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -63,7 +64,7 @@ class Film:
     """
 
     def __init__(self, trace: Trace, room: tuple[float, float]) -> None:
-        self.trace = trace
+        self.trace, self.room = trace, room
         self.shot = self._readable(room)
         boxes = self.shot.boxes.box
         self.calls = {boxes[call.nodes[0]]: call for call in trace.calls.values() if self.shot.is_closed(call)}
@@ -141,7 +142,8 @@ class Film:
             element.attrib.pop("id", None)
             if element.tag == "text" and element.text:
                 element.text = element.text.replace("-", "−")
-        del svg.attrib["width"], svg.attrib["height"]
+        del svg.attrib["height"]
+        svg.set("width", f"{_scale(self.shot, self.room) * _size(self.shot)[0] / 16.0:.2f}rem")
         svg.set("aria-hidden", "true")  # the words and the formula say it
         return ElementTree.tostring(svg, encoding="unicode")
 
@@ -158,7 +160,11 @@ class Film:
             gradients = [total for first, total in track.gradients if first <= scene]
             gradient = number(gradients[-1]) if gradients else ""
             gradient = gradient.lstrip("-") if before[1] else gradient  # max|g| has no sign
-            _write(texts[-end - 1], cells[-end - 1], before[0] * bool(value) + (value if isinstance(value, str) else value[0]))
+            _write(
+                texts[-end - 1],
+                cells[-end - 1],
+                before[0] * bool(value) + (value if isinstance(value, str) else value[0]),
+            )
             _write(texts[-end], cells[-end], before[1] * bool(gradient) + gradient)
             word, depth = shade(gradients[-1], self._largest) if gradients else ("none", 0.0)
             cells[-end].set("class", f"gradient {word} d{round(10 * depth)}")
@@ -201,7 +207,7 @@ def _in_order(boxes: Boxes, computed: Mapping[Box, Sequence[Step]]) -> Iterator[
 def _scale(shot: Shot, room: tuple[float, float]) -> float:
     """Return the pixels per point of a picture that fills its room."""
     wide, high = _size(shot)
-    return min(room[0] / wide, room[1] / high, 2.0)
+    return min(room[0] / wide, room[1] / high, _LARGEST)
 
 
 def _size(shot: Shot) -> tuple[float, float]:
@@ -226,6 +232,5 @@ def _turn_round(edge: ElementTree.Element) -> None:
     x, y, away, down = [*map(float, _NUMBER.findall(str(path.get("d"))))][:4]
     far = hypot(away - x, down - y) or 1.0
     across, along = (away - x) / far, (down - y) / far
-    base, half = (x + 9.0 * across, y + 9.0 * along), 3.8
-    points = [(x, y), (base[0] - half * along, base[1] + half * across), (base[0] + half * along, base[1] - half * across)]
+    points = [(x, y)] + [(x + 9.0 * across - half * along, y + 9.0 * along + half * across) for half in (3.8, -3.8)]
     head.set("points", " ".join(f"{a:.2f},{b:.2f}" for a, b in points))
