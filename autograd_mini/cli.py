@@ -109,15 +109,6 @@ def _svg(text: str) -> Path:
     return path
 
 
-def _lesson_name(text: str) -> str:
-    from autograd_mini.debug.lessons import lesson_named
-
-    try:
-        return lesson_named(text).name
-    except ArgumentError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
@@ -188,8 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
-    slides = "write slides for a class instead, as .html or .pdf, one page per step"
-    debug.add_argument("--slides", type=Path, metavar="FILE", help=slides)
+    slides = "write slides for a class there instead, one per step; a .pdf file always has slides"
+    debug.add_argument("--slides", action="store_true", help=slides)
     debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
@@ -205,10 +196,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a lesson: a short program, its backward() step by step, and text beside the steps; as a "
         "page, or as slides for a class. Without a name, list all lessons.",
     )
-    lesson.add_argument("name", nargs="?", type=_lesson_name, metavar="NAME", help="the lesson")
+    lesson.add_argument("name", nargs="?", metavar="NAME", help="the lesson")
     what = "a page in .html, or slides in .pdf (default: NAME.html)"
     lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help=what)
-    lesson.add_argument("--slides", action="store_true", help="write slides in .html too, not the page")
+    lesson.add_argument("--slides", action="store_true", help="write slides; a .pdf file always has slides")
     lesson.set_defaults(run=_lesson)
 
     vectors = commands.add_parser(
@@ -369,30 +360,23 @@ def _debug(options: argparse.Namespace) -> None:
     from autograd_mini.debug import pages, terminal
     from autograd_mini.debug.terminal.turns import Turns
 
-    if options.page is not None or options.slides is not None:
-        if options.page is not None and options.slides is not None:
-            raise ArgumentError("--page and --slides write different files.", "Run the command once for each.")
-        if options.quiz and options.slides is not None:
-            raise ArgumentError("Slides ask no questions.", "Use --quiz with --page, or alone.")
+    if options.page is not None:
         with Turns(options.input, commands=False).program():
             written = pages.page_of_program(
-                options.program, options.arguments, options.page or options.slides, options.at or 1, options.module,
-                options.quiz, options.slides is not None,
+                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz,
+                options.slides,
             )  # fmt: skip
         say(str(written))
+    elif options.slides:
+        raise ArgumentError("--slides needs a file.", "Name it: --page deck.html --slides, or --page deck.pdf.")
     else:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
 
 
 def _lesson(options: argparse.Namespace) -> None:
-    from autograd_mini.debug.lessons import NAMES, Lesson
+    from autograd_mini.debug.lessons import all_lessons, lesson_named
 
-    if options.name is None:
-        width = max(map(len, NAMES))
-        say("\n".join(f"{name:{width}}  {Lesson(name).question.replace('`', '')}" for name in NAMES))
-        return
-    ending = "-slides.html" if options.slides else ".html"
-    say(str(Lesson(options.name).save(options.output or Path(options.name + ending), options.slides)))
+    say(all_lessons() if options.name is None else str(lesson_named(options.name).save(options.output, options.slides)))
 
 
 def _vectors(options: argparse.Namespace) -> None:

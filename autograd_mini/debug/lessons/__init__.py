@@ -6,6 +6,7 @@ so that text and steps cannot disagree. Not here: the page (`pages`) and the sli
 
 from __future__ import annotations
 
+import difflib
 import html
 import re
 import tempfile
@@ -87,7 +88,12 @@ class Lesson:
             for section in self.sections
         ]
 
-    def save(self, path: str | Path, slides: bool = False) -> Path:
+    @property
+    def title(self) -> str:
+        """The question, as plain text."""
+        return self.question.replace("`", "")
+
+    def save(self, path: str | Path | None = None, slides: bool = False) -> Path:
         """Write the page of the lesson, or slides, and return the path; a .pdf file has slides.
 
         Raises:
@@ -95,15 +101,13 @@ class Lesson:
             MissingError: there is no browser to print a PDF, or no dot program.
             ProgramError: the browser or the dot program fails.
         """
-        title = self.question.replace("`", "")
-        if Path(path).suffix.lower() not in KINDS:
-            raise ArgumentError(
-                f"A lesson cannot be saved as {str(path)!r}.", "End the name in .html, or in .pdf for slides."
-            )
-        if slides or Path(path).suffix.lower() == KINDS[-1]:
+        path = Path(path or f"{self.name}{'-slides' * slides}.html")
+        if path.suffix.lower() not in KINDS:
+            raise ArgumentError(f"A lesson cannot be saved as {str(path)!r}.", "End the name in .html or .pdf.")
+        if slides or path.suffix.lower() == KINDS[-1]:
             path_of_slides(path)
-            return Deck(self.run.trace, title=title, notes=self.notes).save(path)
-        return Page(self.run.trace, title=title, notes=self.notes).save(path)
+            return Deck(self.run.trace, title=self.title, notes=self.notes).save(path)
+        return Page(self.run.trace, title=self.title, notes=self.notes).save(path)
 
     def _written(self, text: str, step: int) -> str:
         return "".join(self._block(block, step) for block in text.strip().split("\n\n"))
@@ -157,6 +161,11 @@ class Run:
         return eval(expression, {**self.variables, **words})  # the expressions are our own
 
 
+def all_lessons() -> str:
+    """Return a line for each lesson: its name and its question."""
+    return "\n".join(f"{name:{max(map(len, NAMES))}}  {Lesson(name).title}" for name in NAMES)
+
+
 def lesson_named(name: str) -> Lesson:
     """Return the lesson with a name.
 
@@ -164,11 +173,10 @@ def lesson_named(name: str) -> Lesson:
         ArgumentError: there is none.
     """
     if name not in NAMES:
-        import difflib
-
         near = difflib.get_close_matches(name, NAMES, 1, 0.4)
-        meant = f"; did you mean {near[0]}?" if near else f"; the lessons are {', '.join(NAMES)}."
-        raise ArgumentError(f"There is no lesson {name!r}{meant}")
+        raise ArgumentError(
+            f"There is no lesson {name!r}.", f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(NAMES)}."
+        )
     return Lesson(name)
 
 

@@ -97,6 +97,9 @@ def page_of_program(
     slides: bool = False,
 ) -> Path:
     """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write its page or slides."""
+    slides = slides or Path(path).suffix.lower() == deck.KINDS[-1]
+    if slides and quiz:
+        raise ArgumentError("Slides ask no questions.", "Write the quiz as a page, in .html.")
     path = deck.checked_path(path) if slides else checked_path(path)
     target = path.absolute()  # the program may change the directory
 

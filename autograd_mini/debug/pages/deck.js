@@ -6,7 +6,7 @@ let now = 0;
 function show(number) {
   now = Math.min(Math.max(number, 0), slides.length - 1);
   slides.forEach((slide, index) => slide.classList.toggle("now", index === now));
-  const words = slides[now].querySelector(".words, h1, h2");
+  const words = slides[now].querySelector(".words, h2");
   document.getElementById("said").textContent = `${slides[now].getAttribute("aria-label")}: ${words ? words.textContent : ""}`;
   try {
     history.replaceState(null, "", `#${now + 1}`);

@@ -28,20 +28,20 @@ from autograd_mini.drawing.page import document
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.spelling import Markup
-from autograd_mini.notation.text import number
+from autograd_mini.notation.text import elided, number
 from autograd_mini.output import files
 from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site
 
 KINDS = (".html", ".htm", ".pdf")
-MOST = 200  # slides of one deck
+MOST = 100  # slides of one deck
 _WIDE, _PICTURE = 1200, 330  # pixels of a slide of 1280 × 720: within its margins, and what the picture gets at least
 _LETTERS = 92  # of the words on a line
 _COLUMNS = 70  # of source
 _SIZES = (36, 32, 28, 24)  # pixels, of formulas
 _SMALL = 24  # of the second formula
 _ROOM = 208  # pixels, for formulas
-_ROWS = 7  # of a table of gradients
+_ROWS, _NAME = 7, 20  # of a table of gradients, and the letters of a name there
 _FEW, _SHORT = 8, 16  # names in a formula, and the letters of each
 _LINES, _COLUMNS_SHOWN = 14, 78  # of the program on the first slide
 
@@ -109,7 +109,8 @@ class Deck:
             f'<footer><span>{made.note}</span><span class="page">{place} / {count}</span></footer></section>\n'
             for place, made in enumerate(slides, 1)
         )
-        body = f'<main class="{kind}">{body}</main>\n<p id="said" role="status" aria-live="polite"></p>\n'
+        hidden = f'<h1>{_escaped(self.title)}</h1><p id="said" role="status" aria-live="polite"></p>'
+        body = f'<main class="{kind}"><div class="hidden">{hidden}</div>{body}</main>\n'
         return document(self.title, __package__, "deck.css", "deck.js", body, {})
 
     def save(self, path: str | Path) -> Path:
@@ -173,8 +174,8 @@ class Deck:
         """Return the formulas of a frame as HTML, and how high they are in pixels."""
         lines, more = self._formulas(frame), self._local(frame)
         shorter = [_without_symbols(line) for line in lines]
-        shortest = [line[:1] + line[-2:] if len(line) > 3 else line for line in shorter]
-        # All that there is room for, and then the largest letters, if possible those with which no line has to be broken.
+        shortest = [[line[0], _without_equals(line[-2]), line[-1]] if len(line) > 3 else line for line in shorter]
+        # What there is room for, in the largest letters, if possible those with which no line has to be broken.
         for some in (lines, shorter, shortest):
             for is_broken, second, letters in product((False, True), (more, []), _SIZES):
                 written = [_breakable(line, letters) for line in some]
@@ -221,7 +222,7 @@ class Deck:
     def _first(self) -> _Slide:
         steps = self.trace.start, len(self.trace) - self.trace.start
         counts = f"{counted(steps[0], 'step')} forward, {steps[1]} backward"
-        return _Slide("first", f"<h1>{_escaped(self.title)}</h1><p>{counts}</p>{self._program()}")
+        return _Slide("first", f"<h2>{_escaped(self.title)}</h2><p>{counts}</p>{self._program()}")
 
     def _program(self) -> str:
         """Return the program, if a slide has room for it."""
@@ -249,10 +250,11 @@ class Deck:
         return _Slide("last", f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2><div>{tables}</div>{more}")
 
     def _table(self, nodes: Sequence[Value]) -> str:
+        trace = self.trace
+        cells = [(elided(called(trace, x), _NAME), trace.value(x), trace.grad(x, -1)) for x in nodes]
         rows = "".join(
-            f'<tr><th scope="row">{_escaped(called(self.trace, node))}</th><td>{_written(self.trace.value(node))}</td>'
-            f"<td>{_written(self.trace.grad(node, -1))}</td></tr>"
-            for node in nodes
+            f'<tr><th scope="row">{_escaped(name)}</th><td>{_written(value)}</td><td>{_written(gradient)}</td></tr>'
+            for name, value, gradient in cells
         )
         head = "".join(f'<th scope="col">{name}</th>' for name in ("node", "value", "gradient"))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -353,9 +355,13 @@ def _without_symbols(line: Line) -> Line:
     """Return a line without its terms in symbols, and with what it is about on one row: "∂loss/∂x"."""
     first, *numbers = [piece for place, piece in enumerate(line) if place == 0 or "mfrac" not in str(piece)]
     if numbers and first[-1] == ["mo", "+="]:
-        numbers[0] = row(*[child for child in numbers[0][1:] if child != ["mo", "="]])
+        numbers[0] = _without_equals(numbers[0])
     parts = [row(x[1], "/", x[2]) if x[0] == "mfrac" else x for x in first[1:] if not isinstance(x, str)]
     return [row(*parts) if parts else first, *numbers]
+
+
+def _without_equals(piece: Markup) -> Markup:
+    return row(*[child for child in piece[1:] if child != ["mo", "="]])
 
 
 def _is_whole(line: Line, letters: int) -> bool:
@@ -368,14 +374,15 @@ def _extent(tree: Markup) -> tuple[float, float]:
     tag, *children = tree
     if tag in ("mn", "mi", "mtext", "mo"):
         text = str(children[0])
-        return 0.62 * len(text) + 0.5 * (tag == "mo" and text not in "(),|∂"), 1.45
+        wide = {"mn": 0.66, "mi": 0.57}.get(tag, 0.62) * len(text)
+        return wide + (0.75 if tag == "mo" and text not in "(),|∂" else 0.0), 1.3
     inner = [_extent(x) for x in children if not isinstance(x, str)]
     if not inner:
-        return 0.0, 1.45
+        return 0.0, 1.3
     if tag == "mfrac":
-        return max(wide for wide, _ in inner) + 0.3, sum(high for _, high in inner) - 0.2
+        return max(wide for wide, _ in inner) + 0.25, sum(high for _, high in inner) - 0.3
     if tag in ("msub", "msup"):
-        return inner[0][0] + 0.7 * inner[1][0], inner[0][1] + 0.1
+        return inner[0][0] + 0.75 * inner[1][0], inner[0][1] + 0.1
     return sum(wide for wide, _ in inner), max(high for _, high in inner)
 
 

@@ -27,6 +27,7 @@ from autograd_mini.notation.text import number
 
 _READABLE = 0.75  # pixels per point of the picture, on a slide of 1280 × 720
 _LARGEST = 3.0
+_MOST_BOXES = 40  # of a picture that could be readable
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -75,17 +76,19 @@ class Film:
         self._largest = max(totals, default=0.0)
 
     def _readable(self, room: tuple[float, float]) -> Shot:
-        """Return the finest picture that can be read from the last row, in the direction that makes it largest."""
+        """Return the finest picture that can be read from the last row; its arrows point to the right, or else down."""
         trace = self.trace
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
         known = {call.name for call in trace.calls.values()}
         opened = [name for name in sorted(trace.opened) if name in known]
         for depth in (None, 2, 1, 0):
             boxes = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
-            shots = [Shot("", "", trace, boxes, tall=tall) for tall in (False, True)]
-            shot = max(shots, key=lambda shot: _scale(shot, room))
-            if _scale(shot, room) >= _READABLE:
-                return shot
+            if len(boxes.boxes) > _MOST_BOXES:
+                continue
+            for tall in (False, True):
+                shot = Shot("", "", trace, boxes, tall=tall)
+                if _scale(shot, room) >= _READABLE:
+                    return shot
         raise ArgumentError(
             f"A picture of {len(boxes.boxes)} boxes would be too small to be read on a slide.",
             "Give its parts scopes, with am.scope(name), which the picture collapses; or make slides of a part: "
