@@ -243,10 +243,12 @@ def test_the_gradients_at_the_end(deck):
         node.grad = 0.0
     trace.root.backward()
     reached = [node for node in nodes if trace.grad(node, -1) is not None]
-    expected = {elided(called(trace, node), 20).replace("-", "−"): number(node.grad) for node in reached}
-    known = [(expected.get(html.unescape(name)), gradient.replace("−", "-")) for name, gradient in rows]
-    assert sum(right is not None for right, _ in known) >= min(len(rows), 2)
-    assert all(right in (None, gradient) for right, gradient in known)
+    expected: dict[str, set[str]] = {}
+    for node in reached:
+        expected.setdefault(elided(called(trace, node), 20).replace("-", "−"), set()).add(number(node.grad))
+    known = [(name, gradient.replace("−", "-")) for name, gradient in rows if html.unescape(name) in expected]
+    assert len(known) >= min(len(rows), 2)
+    assert all(gradient in expected[html.unescape(name)] for name, gradient in known)
 
 
 # -- what they cannot show ---------------------------------------------------------------------------------------------
@@ -298,7 +300,7 @@ def pdf_pages(data: bytes) -> list[tuple[list[float], str]]:
     objects = {int(found[1]): found[2] for found in re.finditer(rb"(?s)(\d+) 0 obj\s(.*?)endobj", data)}
 
     def stream(key: int) -> bytes:
-        return zlib.decompress(re.search(rb"(?s)stream\r?\n(.*?)\r?\nendstream", objects[key])[1])
+        return zlib.decompressobj().decompress(re.search(rb"(?s)stream\r?\n(.*)endstream", objects[key])[1])
 
     def letters(font: int) -> tuple[int, dict[int, str]]:
         named = re.search(rb"/ToUnicode (\d+) 0 R", objects[font])
@@ -308,8 +310,9 @@ def pdf_pages(data: bytes) -> list[tuple[list[float], str]]:
                 found[int(code, 16)] = bytes.fromhex(text.decode()).decode("utf-16-be")
         for block in re.findall(rb"(?s)beginbfrange(.*?)endbfrange", table):
             for low, high, text in re.findall(rb"<(\w+)>\s*<(\w+)>\s*<(\w+)>", block):
+                first = ord(bytes.fromhex(text.decode()).decode("utf-16-be")[0])
                 for code in range(int(low, 16), int(high, 16) + 1):
-                    found[code] = chr(int(text, 16) + code - int(low, 16))
+                    found[code] = chr(first + code - int(low, 16))
         return 2 if b"/Type0" in objects[font] else 1, found
 
     pages = []

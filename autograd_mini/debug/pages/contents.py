@@ -138,7 +138,7 @@ class Contents:
         if not self.notes:
             return ""
         sections = "".join(
-            f'<section data-step="{step}"><h3><button>{heading}</button></h3>{text}</section>'
+            f'<section data-step="{step}"><h2><button>{heading}</button></h2>{text}</section>'
             for step, heading, text in self.notes
         )
         return _LESSON.format(sections=sections)
