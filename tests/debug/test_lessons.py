@@ -16,6 +16,7 @@ from autograd_mini.debug.timeline.journal import edges
 from autograd_mini.notation.text import number
 from tests.debug.test_pages import chromium, in_browser, visit  # noqa: F401  # fixtures
 from tests.debug.test_slides import MEASURE, check_frames, pdf_pages
+from tests.effort import effort
 
 FOLDER = Path(am.__file__).parent / "debug" / "lessons"
 
@@ -142,7 +143,7 @@ CUT = """() => {
     low: Math.max(...panels.map(({ bottom }) => bottom)),
   };
 }"""
-WINDOWS = [(1280, 720, "light"), (1280, 720, "dark"), (390, 844, "light")]
+WINDOWS = [(1280, 720, "light"), (390, 844, "light"), (1280, 720, "dark")][: effort(2, 3)]
 
 
 @in_browser
@@ -186,7 +187,7 @@ def test_sections_and_steps_go_together(visit, tmp_path):  # noqa: F811
 
 
 @in_browser
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)][: effort(1, 2)])
 def test_axe_finds_nothing_in_a_lesson(visit, tmp_path, scheme, width):  # noqa: F811
     """Of its rules of accessibility, contrast among them."""
     axe = pytest.importorskip("axe_core_python")
@@ -215,6 +216,7 @@ def test_the_list(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [*NAMES]
     assert all(line.endswith("?") for line in lines)
+    assert "\n".join(lines) in (FOLDER.parent / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
