@@ -123,7 +123,9 @@ class Deck:
 
     def _slide(self, frame: Frame, said: str, source: Sequence[str], formulas: str) -> _Slide:
         first, last = frame.steps[0].index, frame.step.index
-        when = f"steps {first}–{last}" if last - first + 1 == len(frame.steps) > 1 else f"step {last}"
+        when, whole = f"step {last:,} of", last - first + 1 == len(frame.steps)
+        if len(frame.steps) > 1:
+            when = f"steps {first:,}–{last:,} of" if whole else f"{len(frame.steps):,} steps up to step {last:,} of"
         phase = _phase(frame)
         named = "given" if frame.is_given else phase
         return _Slide(
@@ -131,7 +133,7 @@ class Deck:
             f'<p class="words"><strong class="{phase}">{named}</strong> {_escaped(said)}</p>'
             f'<pre class="source">{"".join(source)}</pre><div class="picture">{self.film.picture(frame)}</div>'
             f'<div class="rule">{formulas}</div>',
-            "" if frame.is_given else f"{when} of {len(self.trace) - 1}",
+            "" if frame.is_given else f"{when} {len(self.trace) - 1:,}",
         )
 
     def _words(self, frame: Frame) -> str:
@@ -141,7 +143,7 @@ class Deck:
             return str(FoldedCall(self.trace, frame.call).data("")[_phase(frame)]["words"])
         if frame.box is None:
             return sentence(words(self.trace, frame.step))[0]
-        name, count = self.film.shot.stage.title(frame.box), len(frame.steps)
+        name, count = elided(self.film.shot.stage.title(frame.box)), len(frame.steps)
         if frame.step.phase == FORWARD:
             return f"{name} is computed: {counted(count, 'operation')}."
         return f"{name} hands on what it got: {counted(count, 'contribution')}."
@@ -150,10 +152,9 @@ class Deck:
         """Return the lines of source of each frame as HTML, with the expression marked."""
         found = [[] if frame.is_given else _source_lines(self._site(frame), 3) for frame in self.frames]
         most = max((1, *map(len, found)))
-        return [
-            self._given(frame, most) if frame.is_given else lines
-            for frame, lines in zip(self.frames, found, strict=True)
-        ]
+        if self.frames and self.frames[0].is_given:
+            found[0] = self._given(self.frames[0], most)
+        return found
 
     def _given(self, frame: Frame, most: int) -> list[str]:
         """Return the first lines that make the leaves; a line that makes several has no mark."""
@@ -174,7 +175,7 @@ class Deck:
         """Return the formulas of a frame as HTML, and how high they are in pixels."""
         lines, more = self._formulas(frame), self._local(frame)
         shorter = [_without_symbols(line) for line in lines]
-        shortest = [[line[0], _without_equals(line[-2]), line[-1]] if len(line) > 3 else line for line in shorter]
+        shortest = [[x[0], _without_equals(x[-2]), x[-1]] if _is_sum(x) and len(x) > 3 else x for x in shorter]
         # What there is room for, in the largest letters, if possible those with which no line has to be broken.
         for some in (lines, shorter, shortest):
             for is_broken, second, letters in product((False, True), (more, []), _SIZES):
@@ -191,13 +192,11 @@ class Deck:
     def _formulas(self, frame: Frame) -> list[Line]:
         trace = self.trace
         if frame.is_given:
-            leaves = [step.node for step in frame.steps]
-            short = sorted((x for x in leaves if len(called(trace, x)) <= _SHORT), key=lambda x: called(trace, x))[
-                :_FEW
-            ]
+            names = {trace.name(step.node): step.node for step in frame.steps}
+            short = [names[name] for name in sorted(names) if 0 < len(name) <= _SHORT][:_FEW]
             given = [row(variable(trace, x), "=", numeral(trace.value(x))) for x in short]
             line = [piece for one in given for piece in (row(["mtext", "\u2003"]), one)][1:]
-            return [line + [row(["mtext", "\u2003…"])] * (len(short) < len(leaves))] if line else []
+            return [line + [row(["mtext", "\u2003…"])] * (len(short) < len(frame.steps))] if line else []
         if frame.call is not None:
             return list(FoldedCall(trace, frame.call).data("")[_phase(frame)]["formulas"])
         if frame.box is None:
@@ -221,7 +220,7 @@ class Deck:
 
     def _first(self) -> _Slide:
         steps = self.trace.start, len(self.trace) - self.trace.start
-        counts = f"{counted(steps[0], 'step')} forward, {steps[1]} backward"
+        counts = f"{counted(steps[0], 'step')} forward, {steps[1]:,} backward"
         return _Slide("first", f"<h2>{_escaped(self.title)}</h2><p>{counts}</p>{self._program()}")
 
     def _program(self) -> str:
@@ -244,9 +243,7 @@ class Deck:
         shown = nodes if len(nodes) <= most else nodes[: most - 1]
         half = len(shown) if len(shown) <= _ROWS else -(-len(shown) // 2)
         tables = "".join(self._table(part) for part in (shown[:half], shown[half:]) if part)
-        more = (
-            f"<p>{counted(len(nodes) - len(shown), 'more node', 'more nodes')}</p>" if len(shown) < len(nodes) else ""
-        )
+        more = f"<p>and {len(nodes) - len(shown):,} more</p>" if len(shown) < len(nodes) else ""
         return _Slide("last", f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2><div>{tables}</div>{more}")
 
     def _table(self, nodes: Sequence[Value]) -> str:
@@ -351,13 +348,18 @@ def _breakable(line: Line, letters: int) -> Line:
     return found
 
 
+def _is_sum(line: Line) -> bool:
+    """Return whether a line adds a contribution to a gradient."""
+    return bool(line[0][-1] == ["mo", "+="])
+
+
 def _without_symbols(line: Line) -> Line:
-    """Return a line without its terms in symbols, and with what it is about on one row: "∂loss/∂x"."""
+    """Return a sum without its terms in symbols, and with what it is about on one row: "∂loss/∂x"."""
+    if not _is_sum(line):
+        return line
     first, *numbers = [piece for place, piece in enumerate(line) if place == 0 or "mfrac" not in str(piece)]
-    if numbers and first[-1] == ["mo", "+="]:
-        numbers[0] = _without_equals(numbers[0])
-    parts = [row(x[1], "/", x[2]) if x[0] == "mfrac" else x for x in first[1:] if not isinstance(x, str)]
-    return [row(*parts) if parts else first, *numbers]
+    parts = [row(x[1], "/", x[2]) if x[0] == "mfrac" else x for x in first[1:]]
+    return [row(*parts), *([_without_equals(numbers[0]), *numbers[1:]] if numbers else [])]
 
 
 def _without_equals(piece: Markup) -> Markup:
@@ -375,7 +377,8 @@ def _extent(tree: Markup) -> tuple[float, float]:
     if tag in ("mn", "mi", "mtext", "mo"):
         text = str(children[0])
         wide = {"mn": 0.66, "mi": 0.57}.get(tag, 0.62) * len(text)
-        return wide + (0.75 if tag == "mo" and text not in "(),|∂" else 0.0), 1.3
+        around = 0.0 if tag != "mo" or text in "(),|∂" else 0.4 if text in "×·" else 0.75
+        return wide + around, 1.3
     inner = [_extent(x) for x in children if not isinstance(x, str)]
     if not inner:
         return 0.0, 1.3

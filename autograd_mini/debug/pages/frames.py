@@ -27,7 +27,7 @@ from autograd_mini.notation.text import number
 
 _READABLE = 0.75  # pixels per point of the picture, on a slide of 1280 × 720
 _LARGEST = 3.0
-_MOST_BOXES = 40  # of a picture that could be readable
+_MOST_BOXES, _MOST_NODES = 40, 20_000  # of a picture that could be readable, and that is arranged in a few seconds
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -81,7 +81,7 @@ class Film:
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
         known = {call.name for call in trace.calls.values()}
         opened = [name for name in sorted(trace.opened) if name in known]
-        for depth in (None, 2, 1, 0):
+        for depth in (None, 2, 1, 0) if len(graph.order) <= _MOST_NODES else ():
             boxes = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
             if len(boxes.boxes) > _MOST_BOXES:
                 continue
@@ -90,7 +90,7 @@ class Film:
                 if _scale(shot, room) >= _READABLE:
                     return shot
         raise ArgumentError(
-            f"A picture of {len(boxes.boxes)} boxes would be too small to be read on a slide.",
+            f"A picture of this graph of {len(graph.order):,} nodes would be too small to be read on a slide.",
             "Give its parts scopes, with am.scope(name), which the picture collapses; or make slides of a part: "
             "am.debug.slides(part, path).",
         )
