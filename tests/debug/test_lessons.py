@@ -103,6 +103,18 @@ def test_the_answers_are_true():
     assert [z.grad for z in variables["nan"]["same"]] == [1.0, -1.0]
 
 
+def test_every_equation_is_true(lesson):
+    """What stands on both sides of an equals sign is the same number, as far as its digits go."""
+    checked = 0
+    for note in lesson.notes:
+        text = re.sub(r"<code>.*?</code>", "`", note.text.replace("</td><td>", " "))
+        text = re.sub(r"<[^>]*>", "", text).replace("−", "-").replace("×", "*").replace("one", "1")
+        for left, right in re.findall(r"([-\d.(][-\d.()* ]*) = (?=([-\d.(][-\d.()* ]*))", text):
+            assert math.isclose(eval(left), eval(right.rstrip(". *(")), rel_tol=2e-3), f"{left} = {right}"
+            checked += 1
+    assert checked >= {"chain": 2, "softmax": 5}.get(lesson.name, 0)
+
+
 def test_sections_follow_the_steps(lesson):
     """The first is about the beginning, and none goes back in time; each is short."""
     steps = [note.step for note in lesson.notes]
