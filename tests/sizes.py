@@ -40,8 +40,8 @@ BUDGETS = {
     "compile": Budget(5_620, 3_500),
     "drawing": Budget(3_060, 1_700),
     "check": Budget(5_470, 1_800),
-    "debug": Budget(8_450, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_880, 1_200),
+    "debug": Budget(9_420, 5_300),
+    "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500
