@@ -238,6 +238,26 @@ def test_the_console_ends_the_program(client, program):  # noqa: F811
     assert "dw" not in client.output("stdout")
 
 
+def test_numbers_that_the_console_sets_move_the_editor_to_another_trace(client, program):  # noqa: F811
+    """Set, nudged and reset: the terminal's commands; breakpoints, values at lines and the page are those of now."""
+    client.launch(program(SOFTMAX))
+    client.event("stopped")
+    assert client.ask("page")["body"]["page"] == 1
+    assert typed(client, "b x.grad").startswith("breakpoint 1")
+    assert "w" in typed(client, "nudge w")
+    typed(client, "set w 0.75")
+    client.event("stopped")
+    assert client.value("w.value") == "0.75"
+    values = client.ask("inlineValues", source={"path": program(SOFTMAX)})["body"]["values"]
+    assert "w = 0.75" in {line["line"]: line["text"] for line in values}[4]
+    assert client.ask("page", known=1)["body"]["page"] == 2
+    assert len(typed(client, "b").splitlines()) == 1
+    assert client.go("continue")["reason"] == "breakpoint"
+    typed(client, "reset")
+    client.event("stopped")
+    assert client.value("w.value") == "0.5"
+
+
 # -- completion --------------------------------------------------------------------------------------------------------
 
 
@@ -457,8 +477,8 @@ def test_who_moves_on_while_the_page_is_drawn_gets_all_answers(client, program):
 
 
 HOST = """
-window.told = [];
-window.acquireVsCodeApi = () => ({ postMessage: (step) => window.told.push(step) });
+window.posted = [];
+window.acquireVsCodeApi = () => ({ postMessage: (step) => window.posted.push(step) });
 """
 
 
@@ -483,11 +503,11 @@ def test_the_page_follows_the_editor_and_the_editor_the_page(softmax, chromium, 
         ]:
             page.evaluate("(step) => window.postMessage(step)", step)
             page.wait_for_function("(text) => document.getElementById('count').textContent === text", arg=shown)
-        assert page.evaluate("told") == []
+        assert page.evaluate("posted") == []
         page.keyboard.press("ArrowRight")
         page.evaluate("document.querySelector('#slider').value = 14")
         page.evaluate("document.querySelector('#slider').dispatchEvent(new Event('input'))")
-        assert page.evaluate("told") == [1, 14]
+        assert page.evaluate("posted") == [1, 14]
         assert complaints == []
         page.close()
 

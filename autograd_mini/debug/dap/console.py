@@ -22,9 +22,9 @@ _WORD_IN_COMMAND, _WORD_IN_EXPRESSION = re.compile(r"[^ \t\n,;(]*$"), re.compile
 class Console(Shell):
     """A session of the debugger that an editor leads: it runs one line when asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, repeats: bool = False) -> None:
         super().__init__(stdin=io.StringIO(), stdout=io.StringIO())
-        self._fault = ""
+        self.repeats, self._fault = repeats, ""
 
     def converse(self) -> bool:
         """Return at once, because the editor brings the lines."""

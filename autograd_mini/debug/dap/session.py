@@ -7,6 +7,7 @@ Not here: starting and ending programs (`adapter`). Read next: `debug.dap.consol
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,8 +19,7 @@ from autograd_mini.debug.dap.protocol import Channel, Message, in_background
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
-from autograd_mini.debug.program import Call
-from autograd_mini.debug.timeline.journal import WHAT_IF
+from autograd_mini.debug.program import Again, Call
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
@@ -46,7 +46,7 @@ class Session:
         self._sources = Sources({})
         self._wanted = AllWanted()
         self._call: Call | None = None
-        self._console = Console()  # it holds the trace, which its commands may replace
+        self._console = Console(repeatable)  # it holds the trace, which its commands may replace
         self._variables: Variables | None = None
         self._graph = Graph()
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
@@ -70,7 +70,7 @@ class Session:
             if not reason:
                 return
             self._call = call
-            self._console.interact(call.trace())
+            self._console.interact(call.trace(), call=call)
             self._arm()
             if self._arrive(reason):
                 self._may_go = False
@@ -119,11 +119,13 @@ class Session:
         which = f"backward() number {self._call.number}"
         if reason == "goto":
             resume = options.pop("resume")
-            trace.seek(min(resume["position"], len(trace) - 1))
-            leaf = self._call.leaves[resume["leaf"]]
-            if repr(leaf.data) != resume["value"]:
-                self._say(f"{trace.label(leaf)} is {leaf.data!r} here, because the program has changed it.")
-            which = f"{trace.label(leaf)} = {leaf.data!r}"
+            trace.seek(min(max(trace.start + resume["place"], 0), len(trace) - 1))
+            leaf = self._call.accesses.leaf(resume["leaf"]) if self._call.accesses is not None else None
+            if leaf is None or leaf not in trace.journal.numbers:
+                which = "the leaf whose number you set is not here: the program no longer makes it"
+                self._say(which)
+            else:
+                which = f"{trace.label(leaf)} = {leaf.data!r}"
         elif reason == "entry" and not options.get("stopOnEntry", True):
             try:
                 stop = trace.run()
@@ -289,11 +291,14 @@ class Session:
             row = self._tree.nodes(expression, nodes)
         return {"result": row["value"]} | {k: row[k] for k in row if k not in ("name", "value", "evaluateName")}
 
-    def _command(self, line: str) -> str:
+    def _command(self, line: str, why: str = "") -> str:
         """Run a command of the terminal that was typed into the console, and return what it prints."""
         console, before, met = self._console, self._seen(), self._console.met
         text, goes_on = console.run(line)
-        if goes_on and console.quits and self._repeatable:
+        if console.again is not None:
+            again, console.again = console.again, None
+            self._run_again(again)
+        elif goes_on and console.quits and self._repeatable:
             self._event("quit")
         elif goes_on:
             self._go_on()
@@ -301,7 +306,7 @@ class Session:
         elif (now := self._seen())[0] is not before[0]:
             self._continued()
             self._arm()
-            self._stopped("goto")
+            self._stopped("goto", why)
         elif now[:-1] != before[:-1]:
             self._continued()
             self._moved(Stop("step", console.met if console.met is not met else ()))
@@ -359,25 +364,22 @@ class Session:
         if node is None or name not in ("value", "grad"):
             raise ArgumentError(f"{shown(name)} cannot be set.", "Open a node and set its grad, or a leaf's value.")
         if name == "value":
-            self._run_again(node, value)
+            label = self.trace.label(node)
+            said = self._command(f"set {self.trace.now.written(node)} {value!r}", f"{label} = {value!r}")
+            later, self._later = self._later, []  # the program may end after them
+            self._say(re.sub("^ +", "", said.partition("\nstep ")[0], flags=re.MULTILINE))
+            self._later += later
         else:
             self.trace.what_if(node, value)
             if not self._refresh("all"):
                 self._stopped("goto", "what if")
         return {"value": repr(value)}
 
-    def _run_again(self, leaf: Value, value: float) -> None:
-        """Ask the adapter to run the program again with a different number in a leaf."""
-        if not self._repeatable:
-            raise ArgumentError("No value can change: the program runs once.", "Debug it with autograd-mini dap.")
-        assert self._call is not None  # this is a stop
-        which = self._call.leaf_number(leaf)
-        if leaf.op is not None or which < 0:
-            raise ArgumentError(f"{self.trace.label(leaf)} is computed.", "Set the value of a leaf.")
-        passed = self.trace[: self.trace.position + 1]
-        position = sum(step.phase != WHAT_IF for step in passed) - 1  # forget gradients changed by hand
-        numbers = {**(self._options or {}).get("numbers", {}), str(which): repr(value)}  # JSON has no nan
-        resume = {"call": self._call.number, "position": position, "leaf": which, "value": repr(value)}
+    def _run_again(self, again: Again) -> None:
+        """Ask the adapter to run the program again with other numbers in its leaves."""
+        numbers = {key: repr(number) for key, number in again.numbers.items()}  # JSON has no nan
+        place = self.trace.position - self.trace.start
+        resume = {"call": again.call, "place": place, "leaf": again.key, "value": numbers.get(again.key, "")}
         self._continued()
         self._event("again", numbers=numbers, resume=resume)
 
