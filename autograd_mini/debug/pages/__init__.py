@@ -89,17 +89,25 @@ def page_of_program(
 
     def stop(call: Call) -> None:
         if call.number == at:
-            trace = call.trace()
-            trace.seek(trace.start if quiz else 0)
-            Page(trace, quiz).save(target)
+            page_of_call(call, quiz).save(target)
             raise Quit
 
     count = debug_program(program, arguments, stop, module=module)
     if count < at:
-        raise ArgumentError(
-            f"{program} calls backward() {counted(count, 'time')}." if count else f"{program} never calls backward().",
-            f"Pass a number from 1 to {count}."
-            if count
-            else f"Name the value to differentiate: {'-m ' * module}{program}:NAME.",
-        )
+        raise missing_call(program, count, f"Name the value to differentiate: {'-m ' * module}{program}:NAME.")
     return path
+
+
+def page_of_call(call: Call, quiz: bool) -> Page:
+    """Return the page of a call of `backward()`, at the beginning of the forward phase; a quiz begins with the sweep."""
+    trace = call.trace()
+    trace.seek(trace.start if quiz else 0)
+    return Page(trace, quiz)
+
+
+def missing_call(program: str, count: int, otherwise: str) -> ArgumentError:
+    """Return the error that a program has no such call of `backward()`, and what to do if it has none at all."""
+    if count:
+        choice = f"a number from 1 to {count}" if count > 1 else "1, or nothing"
+        return ArgumentError(f"{program} calls backward() {counted(count, 'time')}.", f"Pass {choice}.")
+    return ArgumentError(f"{program} never calls backward().", otherwise)
