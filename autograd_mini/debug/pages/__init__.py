@@ -19,6 +19,12 @@ from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output import files
 
 KINDS = (".html", ".htm")
+# Up to the width of 820 pixels where the page puts its panels below each other, it is higher: no page scrolls in a page.
+_FRAME = (
+    '<div style="container-type: inline-size"><iframe sandbox="allow-scripts" title="Stepping through backpropagation" '
+    'width="100%" height="840" style="height: clamp(840px, (823px - 100cqw) * 9999, 1120px); border: 1px solid #8888; '
+    'border-radius: 6px" srcdoc="{}"></iframe></div>'
+)
 
 
 class Page:
@@ -64,10 +70,7 @@ class Page:
         return f'Page({name}, {len(self.trace):,} steps); notebooks show it, .save("backprop.html") writes it'
 
     def _repr_html_(self) -> str:
-        return (
-            '<iframe sandbox="allow-scripts" title="Stepping through backpropagation" width="100%" height="760" '
-            f'style="border: 1px solid #8888; border-radius: 6px" srcdoc="{html.escape(self.html)}"></iframe>'
-        )
+        return _FRAME.format(html.escape(self.html))
 
 
 def checked_path(path: str | Path) -> Path:

@@ -204,7 +204,8 @@ const isWhole = (number) => {  // nothing of this call is still to come in this 
   return true;
 };
 
-const isNarrow = () => matchMedia("(max-width: 820px)").matches;
+const framed = document.documentElement.classList.toggle("framed", window.parent !== window);  // in a notebook
+const isNarrow = () => !framed && matchMedia("(max-width: 820px)").matches;
 function pictureOf(key) {
   const found = shots.filter((made) => made.key === key);
   return found.find((made) => made.tall === isNarrow()) || found[0];
