@@ -1,4 +1,4 @@
-"""`%%backprop`, which records a cell of IPython and shows the page of its `backward()`, after `%load_ext autograd_mini`.
+"""`%%backprop`, which `%load_ext autograd_mini` adds to IPython: the page of a whole cell, below it.
 
 Not here: recording and showing (`blocks`). Read next: `debug.dap`.
 """

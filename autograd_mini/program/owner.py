@@ -75,7 +75,7 @@ def frames_of_run(frame: FrameType | None) -> list[FrameType]:
     found = []
     while frame is not None and frame.f_globals.get("__name__") != RUNNER:
         found.append(frame)
-        if frame.f_code.co_name == "<module>" and _is_cell(frame.f_code.co_filename):
+        if frame.f_code.co_qualname == "<module>" and _is_cell(frame.f_code.co_filename):
             break
         frame = frame.f_back
     return found

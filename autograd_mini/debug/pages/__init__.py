@@ -19,11 +19,14 @@ from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output import files
 
 KINDS = (".html", ".htm")
-# Up to the width of 820 pixels where the page puts its panels below each other, it is higher: no page scrolls in a page.
+# Nothing scrolls inside something that scrolls: up to a width of 820 pixels, where the panels are below each other, the
+# frame is higher, and marimo, which gives an output 610 pixels and a scroll bar, gives it all it needs.
 _FRAME = (
-    '<div style="container-type: inline-size"><iframe sandbox="allow-scripts" title="Stepping through backpropagation" '
-    'width="100%" height="840" style="height: clamp(840px, (823px - 100cqw) * 9999, 1120px); border: 1px solid #8888; '
-    'border-radius: 6px" srcdoc="{}"></iframe></div>'
+    "<style>.output-area:has(.autograd-mini) {{ max-height: none !important; }}</style>"
+    '<div class="autograd-mini" style="container-type: inline-size">'
+    '<iframe sandbox="allow-scripts" title="Stepping through backpropagation" width="100%" height="840" '
+    'style="height: clamp(840px, (823px - 100cqw) * 9999, 1120px); border: 1px solid #8888; border-radius: 6px" '
+    'srcdoc="{}"></iframe></div>'
 )
 
 
@@ -102,7 +105,7 @@ def page_of_program(
 
 
 def page_of_call(call: Call, quiz: bool) -> Page:
-    """Return the page of a call of `backward()`, at the beginning of the forward phase; a quiz begins with the sweep."""
+    """Return the page of a call of `backward()`. It begins with the forward phase, a quiz with the sweep."""
     trace = call.trace()
     trace.seek(trace.start if quiz else 0)
     return Page(trace, quiz)

@@ -959,11 +959,13 @@ $("slider").max = last;
 $("slider").addEventListener("input", () => { play(false); show(Number($("slider").value)); });
 $("title").textContent = document.title;
 document.body.style.setProperty("--share", `${(100 * (data.start - 0.5)) / Math.max(last, 1)}%`);
-addEventListener("resize", () => {
+function resized() {
   open(pictureOf(shot.key));  // upright on a phone
   share();
   settle();
-});
+}
+addEventListener("resize", resized);
+if (framed) new ResizeObserver(resized).observe(document.documentElement);  // a notebook may show it later
 
 // -- the size of the panels -----------------------------------------------------------------------------------------
 
