@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from autograd_mini.debug.pages import Page, missing_call, page_of_call
 from autograd_mini.debug.program import Call
@@ -146,17 +145,16 @@ def _checked(at: int) -> int:
     return number
 
 
-def _display() -> Callable[[Page], Any] | None:
+def _display() -> Callable[[Page], object] | None:
     """Return the function with which this notebook shows something below the cell; None outside of notebooks."""
-    if "marimo" in sys.modules:  # a notebook has imported it
-        import marimo
-
-        if marimo.running_in_notebook():
-            return marimo.output.append
-    if "IPython" in sys.modules:
+    show: Callable[[Page], object] | None = None
+    if "IPython" in sys.modules:  # a notebook has imported it
         from IPython import get_ipython
         from IPython.display import display
 
-        if get_ipython() is not None:
-            return display
-    return None
+        show = display if get_ipython() is not None else None
+    if "marimo" in sys.modules:
+        import marimo
+
+        show = marimo.output.append if marimo.running_in_notebook() else show
+    return show
