@@ -187,8 +187,8 @@ class Jit:
             leaves = [_output(path, leaf) for path, leaf in trees.numbers(result, "result")]
             times.append(time.perf_counter())
             traced = builder.tape(leaves)
-        times.append(time.perf_counter())
-        tape, counts = optimized(traced)
+            times.append(time.perf_counter())
+            tape, counts = optimized(traced)
         times.append(time.perf_counter())
         backend, why = choose(self.backend, tape)
         ready = program(backend, tape, self.reduce)

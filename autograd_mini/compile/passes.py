@@ -108,10 +108,14 @@ def live(tape: Tape) -> list[bool]:
 def _constants(made: Rewriting, instruction: Instruction) -> int | None:
     """Compute an operation of constants now."""
     op, operands, _ = instruction
-    numbers = [made.constant(x) for x in operands]
-    known = [x for x in numbers if x is not None]
+    numbers = []
+    for x in operands:
+        number = made.constant(x)
+        if number is None:
+            return None
+        numbers.append(number)
     row = TABLE[op]
-    return made.add(CONSTANT, (), repr(float_of(row, row.function(*known)))) if len(known) == len(numbers) else None
+    return made.add(CONSTANT, (), repr(float_of(row, row.function(*numbers))))
 
 
 def _choices(made: Rewriting, instruction: Instruction) -> int | None:
@@ -193,6 +197,8 @@ def optimized(tape: Tape) -> tuple[Tape, dict[str, int]]:
 def without_dead_code(tape: Tape) -> Tape:
     """The tape without instructions that no result needs."""
     needed = live(tape)
+    if all(needed):
+        return tape
     new = [*accumulate(needed, initial=0)]
     instructions = [
         (op, tuple([new[x] for x in operands]), detail)

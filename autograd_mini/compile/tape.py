@@ -78,7 +78,7 @@ class Tape:
             fault = _fault(instruction, kinds, len(self.inputs))
             if fault is not None:
                 raise TapeError(f"After {author(register)}, register {register} of the tape, {instruction}, {fault}.")
-            kinds.append(kind_of(instruction[0]))
+            kinds.append(CONDITION if instruction[0] in RELATE else NUMBER)
         for output in self.outputs:
             if not (0 <= output < len(kinds) and kinds[output] == NUMBER):
                 raise TapeError(f"After {author(output)}, the tape returns register {output}, which is not a number.")
@@ -135,22 +135,23 @@ def kind_of(op: str) -> str:
 def _fault(instruction: Instruction, kinds: Sequence[str], inputs: int) -> str | None:
     """What is wrong with an instruction, given the types of the registers before it; None if nothing is."""
     op, operands, detail = instruction
-    for operand in operands:
-        if not 0 <= operand < len(kinds):
-            return "reads a register that is not computed before it"
+    count = len(kinds)
+    if op in _READS:
+        arity, kind, others = _READS[op]
+        if arity is not None and len(operands) != arity:
+            return f"has {counted(len(operands), 'operand')} instead of {arity}"
+        for operand in operands:
+            if not 0 <= operand < count:
+                return "reads a register that is not computed before it"
+            if kinds[operand] != kind:
+                return "reads an operand of the wrong type"
+            kind = others
+        return None
     if op == INPUT:
         return None if isinstance(detail, int) and 0 <= detail < inputs and not operands else "is no input of the tape"
     if op == CONSTANT:
         return None if isinstance(detail, str) and not operands else "is not a constant"
-    if op not in _READS:
-        return "has an unknown operation"
-    arity, first, others = _READS[op]
-    if arity is not None and len(operands) != arity:
-        return f"has {counted(len(operands), 'operand')} instead of {arity}"
-    for place, operand in enumerate(operands):
-        if kinds[operand] != (others if place else first):
-            return "reads an operand of the wrong type"
-    return None
+    return "has an unknown operation"
 
 
 # For each operation: how many operands it reads (None for any number), and the types of the first and of the others.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
@@ -33,8 +33,8 @@ from autograd_mini.program.owner import FOLDER
 from autograd_mini.program.source import Site
 
 # Rows that are, or whose rules return, `FLAT`.
-_UNUSUAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy"}
-_UNUSUAL |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
+_FLATTENING = {"flat", "slope_at_kink", "pow", "power_term", "xlogy"}
+_FLATTENING |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
 
 
 class Register:
@@ -76,6 +76,7 @@ class Builder:
         self._caller = caller
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._places: list[tuple[CodeType, int] | None] = []
+        self._sweeps: list[tuple[CodeType, int] | None] = []  # the places of the sweeps that are running
         self.sites: dict[Place, Site] = {}  # of the places on the tape, which can be pickled, as sites cannot
 
     def input(self, name: str, batched: bool = False) -> Register:
@@ -144,34 +145,43 @@ class Builder:
         """The innermost place in the traced function that is not in this package."""
         if self._caller is None:
             return None
-        frame: FrameType | None = sys._getframe(3)
+        if self._sweeps:
+            return self._sweeps[-1]
+        frame: FrameType | None = sys._getframe(2)
         while frame is not None and _is_own(frame):
             frame = frame.f_back
         return None if frame is None or frame is self._caller else (frame.f_code, frame.f_lasti)
+
+    def in_one_place(self, work: Callable[..., object], *args: Any) -> None:
+        """Do work all of whose instructions belong to this place: a sweep is called once, from deep inside."""
+        self._sweeps.append(self._place())
+        try:
+            work(*args)
+        finally:
+            self._sweeps.pop()
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
     def compute(self, row: Primitive, operands: tuple[Any, ...]) -> Register:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
-        if row.name == "where" and type(operands[0]) is not Register:
-            return self.register_of(operands[1] if operands[0] else operands[2])  # the answer was known already
-        name, indices, is_usual = row.name, [], row.name not in _UNUSUAL and not row.is_users
-        if name == "where" and type(operands[0]) is not Register:  # a number as condition, such as 0.0
+        name, is_flat, indices = row.name, False, []
+        if name == "where" and type(operands[0]) is not Register:  # the answer was known already
             return self.register_of(operands[1] if operands[0] else operands[2])
+        if name in _FLATTENING:
+            self.may_be_flat = True
+            if name in ("flat", "slope_at_kink"):
+                return self.register_of(FLAT)
         for x in operands:
             if type(x) is not Register or x.builder is not self:
                 x = self.register_of(x)
-            is_usual = is_usual and x.flat is False
+            is_flat = is_flat or x.flat is not False
             indices.append(x.index)
-        instruction = name, tuple(indices), None
-        if is_usual:
+        if not is_flat and not row.is_users:
+            instruction = name, tuple(indices), None
             return self._known.get(instruction) or self._new(instruction)
-        if name in ("flat", "slope_at_kink"):
-            return self.register_of(FLAT)
         registers = tuple([self.register_of(x) for x in operands])
         if row.is_users:
             return self._in_simpler_rows(row, registers)
-        self.may_be_flat = True
         flat: Register | bool = False
         match name, registers:
             case "where", (condition, a, b):

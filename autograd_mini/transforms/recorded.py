@@ -17,7 +17,7 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
-from autograd_mini.core.traced import Traced
+from autograd_mini.core.traced import Traced, tape
 from autograd_mini.program.scopes import unobserved
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
@@ -111,7 +111,11 @@ class _Graph:
             before = adjoints[root]
             adjoints[root] = weight if before is ZERO else before + weight
         last = next(reversed(adjoints))
-        propagate(last, adjoints[last], adjoints, self.variables, None if plain else self._partials)
+        task = last, adjoints[last], adjoints, self.variables, None if plain else self._partials
+        if (written := tape.get()) is None:
+            propagate(*task)
+        else:
+            written.in_one_place(propagate, *task)
         return [adjoints[leaf] for leaf in self.variables]
 
     def _partials(self, node: Any) -> Sequence[Any]:

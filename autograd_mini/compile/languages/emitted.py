@@ -26,7 +26,7 @@ from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
 from autograd_mini.compile.languages.python import PYTHON_DIALECT
-from autograd_mini.compile.languages.rolling import Rolled
+from autograd_mini.compile.languages.rolling import Grid, Rolled
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
@@ -429,15 +429,33 @@ def _stores(
             if i in written:
                 continue
             vector, first = rolled.elements.get(register, (None, 0))
+            grid, row = rolled.rows.get(vector, (None, 0)) if vector is not None else (None, 0)
+            if grid is not None and row == first == 0 and (steps := _steps(grid, registers[i:])) is not None:
+                down, right = steps
+                places = {i + down * j + right * k for j, one in enumerate(grid.rows) for k in range(len(one))}
+                if written.isdisjoint(places):
+                    written |= places
+                    yield Store(name, grid, offset=i, stride=down, right=right)
+                    continue
             for stride in strides if first == 0 else ():
                 if vector is not None and tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:
-                    places = range(i, i + stride * len(vector), stride)
+                    places = {*range(i, i + stride * len(vector), stride)}
                     if written.isdisjoint(places):
-                        written.update(places)
+                        written |= places
                         yield Store(name, vector, offset=i, stride=stride)
                         break
             else:
                 yield _store(rolled, f"{name}[{i}]", register)
+
+
+def _steps(grid: Grid, registers: Sequence[int]) -> tuple[int, int] | None:
+    """How far the rows and the columns of a grid are apart among registers that start with it; None if not equally."""
+    (corner, below), (_, beside, *_) = [row.registers[0] for row in grid.rows[:2]], grid.rows[0].registers
+    if corner != registers[0] or below not in registers or beside not in registers:
+        return None
+    down, right = registers.index(below), registers.index(beside)
+    found = [tuple(registers[i * down : i * down + right * len(row) : right]) for i, row in enumerate(grid.rows)]
+    return (down, right) if found == [row.registers for row in grid.rows] else None
 
 
 def _store(rolled: Rolled, target: str, register: int) -> Store:
