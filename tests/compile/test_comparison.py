@@ -107,3 +107,5 @@ def test_errors():
         am.compare(loss, 1.0, 2.0, backend="java")
     with pytest.raises(am.OperandError, match="not str"):
         am.compare(loss, "a", 2.0)
+    with pytest.raises(am.OperandError, match="takes a function, not 3"):
+        am.compare(3.0, 4.0)

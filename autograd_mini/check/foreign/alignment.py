@@ -1,6 +1,6 @@
 """To the line: the intermediate numbers that a program printed, beside the same computation recorded here.
 
-A program in any language prints `name value [gradient]`, one a line. Lines are matched with nodes by name, then by
+A program in any language prints `name value [gradient]`, one per line. Lines are matched with nodes by name, then by
 value; the first number that diverges is named, with the term of the chain rule that is wrong. Not here: stepping
 through the computation (`debug`). Read next: `check.grading`.
 """
