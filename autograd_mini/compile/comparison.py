@@ -96,7 +96,7 @@ class Comparison:
             lines.append(f"{self.backend} first differs from the {REFERENCE} at {self.steps[0]}")
             lines += _others(self.steps, "instruction")
         for name in (self.backend, EAGER):
-            found = [one for one in self.outcomes if name in one.names]
+            found = [one for one in self.outcomes if name in one.names and name != REFERENCE]
             if found:
                 first = found[0]
                 what = "in eager mode" if name == EAGER else f"on {name}"
