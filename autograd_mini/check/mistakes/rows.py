@@ -346,7 +346,7 @@ def _of_a_gradient(task: Task) -> Iterator[Mistake]:
     yield Mistake("off-by-one", "It is shifted by one: each number stands where the one before it belongs.", index,
                   lambda case: case.slopes[1:] + case.slopes[:1])
     yield Mistake("reversed", "It is in reverse order.", index, lambda case: case.slopes[::-1])
-    yield Mistake("last-only", "Only the last element has a gradient: = instead of +=, or the index never moves.", index,
+    yield Mistake("last-only", "Only the last element has a gradient: = instead of +=, or a constant index.", index,
                   lambda case: [*[0.0] * (len(case.slopes) - 1), case.slopes[-1]])
 
 
