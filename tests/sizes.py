@@ -37,7 +37,7 @@ BUDGETS = {
     "notation": Budget(1_300, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
-    "compile": Budget(5_400, 3_500),
+    "compile": Budget(5_480, 3_500),
     "drawing": Budget(2_810, 1_700),
     "check": Budget(5_470, 1_800),
     "debug": Budget(7_950, 5_300),
