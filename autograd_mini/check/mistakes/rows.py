@@ -157,6 +157,8 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
         wrong, advice = task_of(function_of(text), (), text), f"Correct the function first: {why}."
         yield Mistake("forward", f"It belongs to another function: {task.name}(x) is computed as {text}.", advice,
                       partial(lambda wrong, case: flat(wrong.derivative(case.point[:1])), wrong))
+        yield Mistake("value", f"It is the value of the function, not its derivative, and computed as {text}.", advice,
+                      partial(lambda wrong, case: [wrong.value(case.point[:1])], wrong))
         if right and right.by_output:
             yield Mistake("forward", f"{right.by_output} is right, but a is computed as {text}.", advice,
                           partial(lambda wrong, form, case: [form(case.xs[0], wrong.value(case.point[:1]))],
