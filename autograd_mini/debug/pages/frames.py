@@ -157,8 +157,13 @@ class Film:
         cells = [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         before = before_numbers(box)
         has_note = box in self.shot.stage.folds and bool(self.shot.stage.folds[box].closed_form)
+        across = 3 if len(tracks) > 1 else 2  # cells in a row: the name of a result, its value, its gradient
+        if len(texts) < across * len(tracks) + has_note:
+            tracks = []  # laid out without `dot`, which drops rows: no number at all, rather than that of another row
+            for text in texts[1:]:
+                text.text = ""
         for place, track in enumerate(reversed(tracks)):
-            end = (3 if len(tracks) > 1 else 2) * place + 1 + has_note
+            end = across * place + 1 + has_note
             value = track.values[-1][1] if known and track.values else ""
             gradients = [total for first, total in track.gradients if first <= scene]
             gradient = number(gradients[-1]) if gradients else ""
