@@ -10,7 +10,7 @@ import copy
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import hypot, isfinite
 
@@ -26,6 +26,7 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import number
 
 _READABLE = 0.75  # pixels per point of the picture, on a slide of 1280 × 720
+_LEAST = 0.5  # if no picture is larger
 _LARGEST = 3.0
 _MOST_BOXES, _MOST_NODES = 40, 20_000  # of a picture that could be readable, and that is arranged in a few seconds
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -81,14 +82,20 @@ class Film:
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
         known = {call.name for call in trace.calls.values()}
         opened = [name for name in sorted(trace.opened) if name in known]
+        shots: list[Shot] = []
+        fewest = _MOST_BOXES
         for depth in (None, 2, 1, 0) if len(graph.order) <= _MOST_NODES else ():
-            boxes = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
-            if len(boxes.boxes) > _MOST_BOXES:
+            found = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
+            boxes = replace(found, folds=True)  # what is one call stays one, at any depth
+            if len(boxes.boxes) > fewest:
                 continue
+            fewest = len(boxes.boxes) - 1
             for tall in (False, True):
-                shot = Shot("", "", trace, boxes, tall=tall)
+                shots.append(shot := Shot("", "", trace, boxes, tall=tall))
                 if _scale(shot, room) >= _READABLE:
                     return shot
+        if shots and _scale(largest := max(shots, key=lambda shot: _scale(shot, room)), room) >= _LEAST:
+            return largest
         raise ArgumentError(
             f"A picture of this graph of {len(graph.order):,} nodes would be too small to be read on a slide.",
             "Give its parts scopes, with am.scope(name), which the picture collapses; or make slides of a part: "
@@ -158,10 +165,6 @@ class Film:
         before = before_numbers(box)
         has_note = box in self.shot.stage.folds and bool(self.shot.stage.folds[box].closed_form)
         across = 3 if len(tracks) > 1 else 2  # cells in a row: the name of a result, its value, its gradient
-        if len(texts) < across * len(tracks) + has_note:
-            tracks = []  # laid out without `dot`, which drops rows: no number at all, rather than that of another row
-            for text in texts[1:]:
-                text.text = ""
         for place, track in enumerate(reversed(tracks)):
             end = across * place + 1 + has_note
             value = track.values[-1][1] if known and track.values else ""
