@@ -172,6 +172,8 @@ def _where(decision: Decision) -> str:
 def _decided(decision: Decision) -> str:
     """Return what to say where a decision would be another one."""
     site = decision.site
+    if decision.is_derivative:
+        return f"A derivative{_where(decision)} was recorded for other numbers, so others may be wrong."
     if site is not None and decision.is_of_program:
         text = f": {elided(readable(site.expression))}" if site.expression else ""
         switched = f"Your program would take the other branch at line {site.line}{text}."
@@ -237,7 +239,7 @@ class LiveCall(Call):
 
 
 def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, str]:
-    """Return a trace whose numbers know their positions, these, and why it has none, if it has none."""
+    """Return a trace whose numbers know their positions, and these; or the trace, None and the reason."""
     journal = trace.journal
     if len(journal.order) > MOST:
         return trace, None, f"A graph of more than {MOST:,} nodes has no sliders."

@@ -58,7 +58,7 @@ class Contents:
         if not quiz:
             trace, self.positions, why = enliven(trace, with_calls=is_single)
         self.trace, self.quiz, self.why = trace, quiz, why
-        graph = Graph(tuple(topological_order(trace.root, everything=True)))
+        graph = Graph(tuple(topological_order(trace.root, everything=True)), None if quiz else trace.names)
         first = Shot("", "folded", trace, arrange(graph, names=None if quiz else trace.names))  # as `draw` has them
         self.scenes = first.scenes
         self.listing = Listing()
