@@ -164,23 +164,26 @@ class Film:
         cells = [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         before = before_numbers(box)
         has_note = box in self.shot.stage.folds and bool(self.shot.stage.folds[box].closed_form)
-        across = 3 if len(tracks) > 1 else 2  # cells in a row: the name of a result, its value, its gradient
-        for place, track in enumerate(reversed(tracks)):
-            end = across * place + 1 + has_note
+        count, across = len(tracks), 3 if len(tracks) > 1 else 2  # a name, a value, a gradient
+        for place, track in enumerate(tracks):
+            end = across * (count - 1 - place) + 1 + has_note
+            of_value, of_gradient = -end - 1, -end
+            if self.shot.beside(box):  # a row of names, one of values, one of gradients
+                of_value, of_gradient = place - 2 * count, place - count
             value = track.values[-1][1] if known and track.values else ""
             gradients = [total for first, total in track.gradients if first <= scene]
             gradient = number(gradients[-1]) if gradients else ""
             gradient = gradient.lstrip("-") if before[1] else gradient  # max|g| has no sign
             _write(
-                texts[-end - 1],
-                cells[-end - 1],
+                texts[of_value],
+                cells[of_value],
                 before[0] * bool(value) + (value if isinstance(value, str) else value[0]),
             )
-            _write(texts[-end], cells[-end], before[1] * bool(gradient) + gradient)
+            _write(texts[of_gradient], cells[of_gradient], before[1] * bool(gradient) + gradient)
             word, depth = shade(gradients[-1], self._largest) if gradients else ("none", 0.0)
-            cells[-end].set("class", f"gradient {word} d{round(10 * depth)}")
+            cells[of_gradient].set("class", f"gradient {word} d{round(10 * depth)}")
             if 0 < len(gradients) < len(track.gradients):
-                texts[-end].set("class", "unfinished")
+                texts[of_gradient].set("class", "unfinished")
 
     def _used(self, key: str, now: int) -> tuple[bool, bool, bool]:
         """Return whether something has gone along an arrow forwards, and backwards, and whether it does so now."""
