@@ -17,6 +17,7 @@ from autograd_mini.debug.pages.deck import MOST, Deck
 from autograd_mini.debug.pages.frames import Film
 from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.timeline.journal import BACKWARD
+from autograd_mini.drawing import render
 from autograd_mini.drawing.boxes import Box
 from autograd_mini.notation.text import elided, number
 from tests.debug.test_pages import HOSTILE, SOFTMAX, awkward, chromium, in_browser, network, recorded, visit  # noqa: F401  # fixtures
@@ -381,6 +382,31 @@ def test_a_browser_that_fails(tmp_path, monkeypatch, program, said):
     with pytest.raises(ProgramError, match=said):
         debug.slides(Value(1.0) * 2.0, tmp_path / "deck.pdf")
     assert not (tmp_path / "deck.pdf").exists()
+
+
+def test_without_dot(tmp_path, monkeypatch):
+    """Our own layout serves; where it is too wide, the picture collapses, and a call is still one box."""
+    monkeypatch.setattr(render, "programs", list)
+    film = Deck(recorded(tmp_path, PACKAGED)).film
+    said = {film.shot.stage.title(box): found for box, found in texts(film, film.frames[-1])}
+    assert said["z[0]"][-2:] == ["2", "0.459"]
+    flat = [part for part in said["softmax"] if not part.startswith("derivative")]
+    rows = [["a[0]", "0.659", "−0.3035"], ["a[1]", "0.2424", "−2.062"], ["a[2]", "0.09857", "−3.044"]]
+    assert film.shot.tall
+    assert flat[1:] == [part for row in zip(*rows, strict=True) for part in row]
+
+
+@in_browser
+def test_results_side_by_side_on_a_phone(visit, tmp_path):  # noqa: F811
+    """Upright, the page that steps writes each number of a call into its own cell too."""
+    path = debug.page(recorded(tmp_path, PACKAGED), tmp_path / "page.html")
+    shown = visit(path, "#step=38", viewport={"width": 390, "height": 844})
+    found = shown.page.evaluate(
+        "[...document.querySelectorAll('.shot:not([hidden]) .box')].map((box) =>"
+        " [...box.querySelectorAll(':scope > text')].map((text) => text.textContent))"
+    )
+    flat = next([part for part in box if not part.startswith("derivative")] for box in found if "a[0]" in box)
+    assert flat[1:] == ["a[0]", "a[1]", "a[2]", "0.659", "0.2424", "0.09857", "−0.3035", "−2.062", "−3.044"]
 
 
 def test_the_same_picture_for_the_same_graph(tmp_path):

@@ -115,15 +115,17 @@ function prepare(made) {  // a picture that is shown for the first time
     const across = box.named.length ? 3 : 2;  // cells in a row: the name of a result, its value, its gradient
     const below = box.note ? 1 : 0;
     box.slots.forEach((slot, index) => {
-      const end = across * (box.slots.length - 1 - index) + below + 1;
-      [slot.value, slot.gradient] = [texts[texts.length - end - 1], texts[texts.length - end]];
+      const last = box.slots.length - index;
+      const end = box.beside ? last : across * (last - 1) + below + 1;
+      const before = box.beside ? last + box.slots.length : end + 1;
+      [slot.value, slot.gradient] = [texts[texts.length - before], texts[texts.length - end]];
       slot.cell = cells[cells.length - end];
       for (const text of [slot.value, slot.gradient]) {
         text.room = live ? text.textContent.length : Infinity;
         text.wide = text.getComputedTextLength();
         text.setAttribute("lengthAdjust", "spacingAndGlyphs");
       }
-      centred(slot.value, cells[cells.length - end - 1]);
+      centred(slot.value, cells[cells.length - before]);
       centred(slot.gradient, slot.cell);
     });
     if (box.fold >= 0 || box.inside.length) box.group.classList.add("folded");

@@ -10,7 +10,7 @@ import copy
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import hypot, isfinite
 
@@ -26,6 +26,7 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import number
 
 _READABLE = 0.75  # pixels per point of the picture, on a slide of 1280 × 720
+_LEAST = 0.5  # if no picture is larger
 _LARGEST = 3.0
 _MOST_BOXES, _MOST_NODES = 40, 20_000  # of a picture that could be readable, and that is arranged in a few seconds
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -81,14 +82,20 @@ class Film:
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
         known = {call.name for call in trace.calls.values()}
         opened = [name for name in sorted(trace.opened) if name in known]
+        shots: list[Shot] = []
+        fewest = _MOST_BOXES
         for depth in (None, 2, 1, 0) if len(graph.order) <= _MOST_NODES else ():
-            boxes = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
-            if len(boxes.boxes) > _MOST_BOXES:
+            found = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
+            boxes = replace(found, folds=True)  # what is one call stays one, at any depth
+            if len(boxes.boxes) > fewest:
                 continue
+            fewest = len(boxes.boxes) - 1
             for tall in (False, True):
-                shot = Shot("", "", trace, boxes, tall=tall)
+                shots.append(shot := Shot("", "", trace, boxes, tall=tall))
                 if _scale(shot, room) >= _READABLE:
                     return shot
+        if shots and _scale(largest := max(shots, key=lambda shot: _scale(shot, room)), room) >= _LEAST:
+            return largest
         raise ArgumentError(
             f"A picture of this graph of {len(graph.order):,} nodes would be too small to be read on a slide.",
             "Give its parts scopes, with am.scope(name), which the picture collapses; or make slides of a part: "
@@ -157,22 +164,26 @@ class Film:
         cells = [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         before = before_numbers(box)
         has_note = box in self.shot.stage.folds and bool(self.shot.stage.folds[box].closed_form)
-        for place, track in enumerate(reversed(tracks)):
-            end = (3 if len(tracks) > 1 else 2) * place + 1 + has_note
+        count, across = len(tracks), 3 if len(tracks) > 1 else 2  # a name, a value, a gradient
+        for place, track in enumerate(tracks):
+            end = across * (count - 1 - place) + 1 + has_note
+            of_value, of_gradient = -end - 1, -end
+            if self.shot.beside(box):  # a row of names, one of values, one of gradients
+                of_value, of_gradient = place - 2 * count, place - count
             value = track.values[-1][1] if known and track.values else ""
             gradients = [total for first, total in track.gradients if first <= scene]
             gradient = number(gradients[-1]) if gradients else ""
             gradient = gradient.lstrip("-") if before[1] else gradient  # max|g| has no sign
             _write(
-                texts[-end - 1],
-                cells[-end - 1],
+                texts[of_value],
+                cells[of_value],
                 before[0] * bool(value) + (value if isinstance(value, str) else value[0]),
             )
-            _write(texts[-end], cells[-end], before[1] * bool(gradient) + gradient)
+            _write(texts[of_gradient], cells[of_gradient], before[1] * bool(gradient) + gradient)
             word, depth = shade(gradients[-1], self._largest) if gradients else ("none", 0.0)
-            cells[-end].set("class", f"gradient {word} d{round(10 * depth)}")
+            cells[of_gradient].set("class", f"gradient {word} d{round(10 * depth)}")
             if 0 < len(gradients) < len(track.gradients):
-                texts[-end].set("class", "unfinished")
+                texts[of_gradient].set("class", "unfinished")
 
     def _used(self, key: str, now: int) -> tuple[bool, bool, bool]:
         """Return whether something has gone along an arrow forwards, and backwards, and whether it does so now."""

@@ -59,6 +59,10 @@ class Shot:
         self._arrows: dict[str, int] = {}
         self.most = max(_MOST_INSIDE // len(boxes.boxes), _FEWEST_INSIDE)
 
+    def beside(self, box: Box) -> bool:
+        """Return whether the results of a box stand side by side: names, then values, then gradients."""
+        return self.stage.across and len(self.tracks[box]) > 1
+
     def box(self, node: Value) -> int:
         """Return the number of the box that a node is in; -1 if it is in none."""
         return self.number.get(self.boxes.box[node], -1)
@@ -120,6 +124,7 @@ class Shot:
             "slots": [*map(shown, self.tracks[box])],
             "all": None if positions is None or box.alone is not None or _results(box) else self._all(box, positions),
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
+            "beside": self.beside(box),
             "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
         }
 
