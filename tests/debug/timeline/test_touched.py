@@ -110,7 +110,7 @@ def _scoped(x, y):
         return am.tanh(x * y) + am.relu(y)
 
 
-@settings(max_examples=effort(4, 200), deadline=None)
+@settings(max_examples=effort(2, 200), deadline=None)
 @given(first=NUMBERS, second=NUMBERS, third=NUMBERS)
 @pytest.mark.parametrize("name", COMPOSITIONS)
 def test_a_function_takes_the_form_for_the_new_number(name, first, second, third):
@@ -141,7 +141,7 @@ def test_every_operation_is_recorded_again(row, first, second):
     assert check(touched, leaves, program, second) or row.arity is None
 
 
-@settings(max_examples=effort(8, 300), deadline=None)
+@settings(max_examples=effort(3, 300), deadline=None)
 @given(first=st.lists(NUMBERS, min_size=3, max_size=3), second=st.lists(NUMBERS, min_size=3, max_size=3))
 @pytest.mark.parametrize("name", LISTS)
 def test_functions_of_lists_too(name, first, second):
@@ -282,7 +282,7 @@ def programs(draw, deciding):
     return program
 
 
-@settings(max_examples=effort(60, 5000), deadline=None)
+@settings(max_examples=effort(20, 5000), deadline=None)
 @given(program=programs(deciding=False), data=st.data())
 def test_random_programs(program, data):
     """Whatever they compute, set after set: to the bit, or with a reason."""
@@ -299,7 +299,7 @@ def test_random_programs(program, data):
     assert touched.doubts == []
 
 
-@settings(max_examples=effort(60, 5000), deadline=None)
+@settings(max_examples=effort(20, 5000), deadline=None)
 @given(program=programs(deciding=True), data=st.data())
 def test_random_programs_that_decide(program, data):
     """A choice that the program would not make is told, or it makes no difference."""
