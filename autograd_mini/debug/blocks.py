@@ -39,7 +39,7 @@ class Recorder(Block):
             if self.at in (None, self.calls):
                 # Copies, because the program may assign to its variables before the page is made.
                 spaces = [dict(space) if type(space) is dict else space for space in namespaces(sys._getframe(1))]
-                self.call = Call(self.calls, root, seed, None, (), spaces)
+                self.call = Call(self.calls, root, seed, None, None, spaces)
             if also is not None:
                 also(root, seed)
 

@@ -49,7 +49,7 @@ def _run(shell: Any, line: str, cell: str) -> None:
         _say_once(shell, error)
         raise error
     if recorder.calls == 0 and options.at is None and is_node(result.result):
-        recorder.call = Call(1, result.result, 1.0, None, (), (dict(shell.user_ns),))
+        recorder.call = Call(1, result.result, 1.0, None, None, (dict(shell.user_ns),))
     try:
         page = recorder.page_of("The cell", "Call it there, in the same thread, or end the cell with a Value.")
         recorder.show(page, f"%%{NAME} --at N")
