@@ -40,7 +40,7 @@ BUDGETS = {
     "compile": Budget(5_620, 3_500),
     "drawing": Budget(3_070, 1_700),
     "check": Budget(5_470, 1_800),
-    "debug": Budget(10_050, 5_300),
+    "debug": Budget(10_060, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_910, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }

@@ -6,6 +6,7 @@ Not here: recording and showing (`blocks`). Read next: `debug.dap`.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import tokenize
 from contextlib import suppress
@@ -60,12 +61,22 @@ def _run_cell(shell: Any, line: str, cell: str) -> Any:
     """Run the text below the magic as a cell, and return IPython's result."""
     # A comment instead of the magic: lines have the numbers that the editor shows.
     source = cell if cell.lstrip().startswith("%%") else f"# %%{NAME} {line}".rstrip() + "\n" + cell
+    if _must_wait(shell, source):
+        raise _usage_error(f"%%{NAME} cannot run a cell that awaits. Write `with am.backprop():` around that code.")
     number, cache = shell.displayhook.prompt_count, shell.compile.cache
     shell.compile.cache = lambda text, *_, **more: cache(text, number, **more)  # it is part of this cell, not the next
     try:
         return shell.run_cell(source, silent=_is_silenced(cell))
     finally:
         shell.compile.cache = cache
+
+
+def _must_wait(shell: Any, source: str) -> bool:
+    """Whether a cell awaits where IPython cannot wait for it: while an event loop is running, as in Jupyter."""
+    with suppress(Exception):  # no loop is running, or IPython is about to show what is wrong with the cell
+        asyncio.get_running_loop()
+        return bool(shell.should_run_async(source, transformed_cell=shell.transform_cell(source)))
+    return False
 
 
 def _is_silenced(cell: str) -> bool:

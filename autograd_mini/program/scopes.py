@@ -53,7 +53,7 @@ def composite(function: Callable[P, R]) -> Callable[P, R]:
     ('energy',)
     """
     name = getattr(function, "__name__", type(function).__name__)
-    is_repeatable = getattr(function, "__module__", "").startswith(_COMPOSITIONS)  # the user's may do anything
+    is_repeatable = str(getattr(function, "__module__", "")).startswith(_COMPOSITIONS)  # the user's may do anything
 
     @functools.wraps(function)
     def scoped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -157,6 +158,19 @@ def test_an_error_that_the_program_catches_does_not_silence_the_next(notebook):
     notebook.run("try:\n    get_ipython().run_cell_magic('backprop', '', '1 / 0')\nexcept ZeroDivisionError:\n    pass")
     assert notebook.result.success
     assert "KeyError: 'a'" in notebook.run("{}['a']")
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_cell_that_awaits(notebook, is_running):
+    """It runs where IPython can wait for it; in Jupyter, where an event loop is running, one line says what to do."""
+    cell = "%%backprop\nimport asyncio\nawait asyncio.sleep(0)\n(w * x).backward()"
+
+    async def run():
+        return notebook.run(cell)
+
+    output = asyncio.run(run()) if is_running else notebook.run(cell)
+    assert ("%%backprop cannot run a cell that awaits. Write `with am.backprop():`" in output) == is_running
+    assert len(notebook.shown) == (not is_running)
 
 
 def test_the_block_shows_its_page_in_a_notebook(notebook):
