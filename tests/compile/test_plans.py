@@ -206,6 +206,18 @@ def test_calls_share_nothing():
         assert bits(by_w[:3]) == bits([single[1][1] for single in singles])
 
 
+def test_a_large_store_is_not_kept(monkeypatch):
+    """Between calls, a compiled function keeps its store only if that is small."""
+    f = am.jit(lambda x: am.sin(x) * x, in_axes=0)
+    xs = np.linspace(0.0, 1.0, 100)
+    first = f(xs)
+    assert f._last.program._idle
+    monkeypatch.setattr(arrays, "_KEPT", 50)
+    second = f(xs)
+    assert not f._last.program._idle
+    assert bits(first) == bits(second) == bits(f(xs))
+
+
 def test_threads_on_arrays():
     """Threads that call one compiled function at once do not use the same rows."""
     interval = sys.getswitchinterval()
