@@ -179,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    slides = "write slides for a class there instead, one per step; a .pdf file always has slides"
+    debug.add_argument("--slides", action="store_true", help=slides)
     debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
@@ -187,6 +189,18 @@ def _parser() -> argparse.ArgumentParser:
         "arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments, with options"
     )
     debug.set_defaults(run=_debug)
+
+    lesson = commands.add_parser(
+        "lesson",
+        help="write a page that answers a question about backpropagation, step by step",
+        description="Write a lesson: a short program, its backward() step by step, and text beside the steps; as a "
+        "page, or as slides for a class. Without a name, list all lessons.",
+    )
+    lesson.add_argument("name", nargs="?", metavar="NAME", help="the lesson")
+    what = "a page in .html, or slides in .pdf (default: NAME.html)"
+    lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help=what)
+    lesson.add_argument("--slides", action="store_true", help="write slides; a .pdf file always has slides")
+    lesson.set_defaults(run=_lesson)
 
     vectors = commands.add_parser(
         "vectors",
@@ -349,11 +363,20 @@ def _debug(options: argparse.Namespace) -> None:
     if options.page is not None:
         with Turns(options.input, commands=False).program():
             written = pages.page_of_program(
-                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz
-            )
+                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz,
+                options.slides,
+            )  # fmt: skip
         say(str(written))
+    elif options.slides:
+        raise ArgumentError("--slides needs a file.", "Name it: --page deck.html --slides, or --page deck.pdf.")
     else:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
+
+
+def _lesson(options: argparse.Namespace) -> None:
+    from autograd_mini.debug.lessons import all_lessons, lesson_named
+
+    say(all_lessons() if options.name is None else str(lesson_named(options.name).save(options.output, options.slides)))
 
 
 def _vectors(options: argparse.Namespace) -> None:

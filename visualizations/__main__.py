@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import autograd_mini as am
+from autograd_mini.debug.lessons import Lesson
 from visualizations.training import Training, train_iris, train_moons
 from visualizations.transformer import step
 
@@ -47,10 +48,12 @@ CAPTIONS = {
     "training": "The loss of the two networks, step by step.",
     "boundary": "The boundary that the network for the moons draws.",
 }
-STEPPING = (
-    "The page that steps through backpropagation, on its way back through a softmax. It was written by "
-    "`examples/step_through.py` and photographed in Chromium."
-)
+PHOTOGRAPHS = {
+    "stepping": "The page that steps through backpropagation, on its way back through a softmax. It was written by "
+    "`examples/step_through.py` and photographed in Chromium.",
+    "lesson": "The lesson that `autograd-mini lesson softmax` writes, where softmax has handed on to the scores. The "
+    "numbers in its text come from the run.",
+}
 
 
 def pictures() -> dict[str, Callable[[], object]]:
@@ -199,8 +202,8 @@ def _boundary(moons: Training) -> None:
     _save(plot, "boundary")
 
 
-def photograph() -> None:
-    """Photograph the page of `examples/step_through.py` in a browser, just after softmax has handed on."""
+def photograph(names: list[str]) -> None:
+    """Photograph in a browser a page of `examples/step_through.py`, and a lesson, just after softmax has handed on."""
     from playwright.sync_api import sync_playwright
 
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -208,17 +211,21 @@ def photograph() -> None:
         subprocess.run(
             [sys.executable, HERE.parent / "examples" / "step_through.py"], stdout=subprocess.PIPE, check=True
         )
+        addresses = {"stepping": "backprop.html#step=18", "lesson": f"{Lesson('softmax').save('lesson.html')}#step=24"}
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
-        page.goto((Path(folder) / "backprop.html").as_uri() + "#step=18")
-        page.screenshot(path=HERE / "stepping.png")
+        for name in names:
+            page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
+            file, _, step = addresses[name].partition("#")
+            page.goto(f"{(Path(folder) / file).as_uri()}#{step}")
+            page.screenshot(path=HERE / f"{name}.png")
+            print(f"drawn: {name}.png")
         chromium.close()
 
 
 def readme() -> str:
     """Return the list of pictures with their captions."""
     shown = [f"## {name}\n\n![{name}]({name}.svg)\n\n{caption}\n" for name, caption in CAPTIONS.items()]
-    shown.append(f"## stepping\n\n![stepping](stepping.png)\n\n{STEPPING}\n")
+    shown += [f"## {name}\n\n![{name}]({name}.png)\n\n{caption}\n" for name, caption in PHOTOGRAPHS.items()]
     return "# Pictures\n\nDrawn by `python -m visualizations`; a test draws them again and compares.\n\n" + "\n".join(
         shown
     )
@@ -230,9 +237,8 @@ def main(names: list[str]) -> None:
         if not names or name in names:
             draw()
             print(f"drawn: {name}.svg")
-    if not names or "stepping" in names:
-        photograph()
-        print("drawn: stepping.png")
+    if photographs := [name for name in PHOTOGRAPHS if not names or name in names]:
+        photograph(photographs)
     (HERE / "README.md").write_text(readme(), encoding="utf-8")
 
 
