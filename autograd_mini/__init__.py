@@ -35,6 +35,7 @@ _HOMES = {  # the module each name comes from
             "compile.languages.emitted": "emit",
             "core.custom": "primitive",
             "core.row": "ZERO select",
+            "debug.blocks": "backprop",
             "drawing": "draw",
             "engine": "Value",
             "errors": "ArgumentError AutogradError DataError MissingError NonFiniteError OperandError ProgramError "
@@ -50,6 +51,7 @@ _HOMES = {  # the module each name comes from
         for name in names.split()
     },
 }
+_EXTENSION = ("load_ipython_extension", "unload_ipython_extension")  # IPython asks for these, users do not
 __all__ = sorted(_HOMES)
 
 
@@ -58,6 +60,8 @@ def __getattr__(name: str) -> _typing.Any:
         from autograd_mini.program.owner import version  # here: slower than the rest of the import
 
         return version()
+    if name in _EXTENSION:
+        return getattr(_importlib.import_module(f"{__name__}.debug.magics"), name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]

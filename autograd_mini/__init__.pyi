@@ -19,6 +19,7 @@ from autograd_mini.core.table import asinh as asinh
 from autograd_mini.core.table import atan as atan
 from autograd_mini.core.table import atan2 as atan2
 from autograd_mini.core.table import atanh as atanh
+from autograd_mini.debug.blocks import backprop as backprop
 from autograd_mini.functions.losses import binary_cross_entropy as binary_cross_entropy
 from autograd_mini.core.table import cbrt as cbrt
 from autograd_mini.check.pytorch import check_against as check_against
@@ -129,6 +130,7 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "backprop",
     "binary_cross_entropy",
     "cbrt",
     "check_against",

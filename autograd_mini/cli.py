@@ -225,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("task", metavar="TASK|SCRIPT.py[:NAME]", help=what)
     numbers = check.add_mutually_exclusive_group(required=True)
     numbers.add_argument("--csv", metavar="FILE", help="numbers that your program printed; -: standard input")
-    run = 'your program, such as "java Main": it reads one input a line and answers each with one line'
+    run = 'your program, such as "java Main": it reads one input per line and answers each with one line'
     numbers.add_argument("--run", dest="command", metavar="COMMAND", help=run)
     check.add_argument("--seconds", type=_whole(1), default=10, metavar="N", help="its time limit (default: 10)")
     check.add_argument("--trace", action="store_true", help="the program prints lines: name value gradient")
@@ -253,8 +253,8 @@ def _parser() -> argparse.ArgumentParser:
         "grade",
         help="grade a folder of submissions, and group them by mistake",
         description="Grade submissions: each file or folder in FOLDER runs on a copy, in processes of its own, with "
-        "limits of time, memory and output. This is no sandbox: grade only code that you would run. The exit status is "
-        "0 if all have all points, 1 if points are missing, and 2 if nothing could be graded.",
+        "limits of time, memory and output. This is not a sandbox: grade only code that you would run. The exit status "
+        "is 0 if all have all points, 1 if points are missing, and 2 if nothing could be graded.",
     )
     grade.add_argument("folder", type=Path, metavar="FOLDER", help="the submissions: files, or one folder for each")
     tasks = "a function such as tanh, engine, or a file that lists several: see the README of autograd_mini/check"

@@ -33,7 +33,7 @@ ROOMS = [
 ]  # fmt: skip
 ALLOWED_ELSEWHERE = {  # third-party imports, each in one place
     "graphviz": "drawing", "tqdm": "output", "sympy": "symbolic", "mpmath": "symbolic", "scipy": "transforms",
-    "torch": "check", "numpy": "compile",
+    "torch": "check", "numpy": "compile", "IPython": "debug", "marimo": "debug",
 }  # fmt: skip
 
 

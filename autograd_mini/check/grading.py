@@ -1,6 +1,6 @@
 """Grading a folder of submissions: each runs on a copy, in processes of its own with limits, and gets points.
 
-This is no sandbox: a submission can read your files and use the network. Do not grade code that you would not run.
+This is not a sandbox: a submission can read your files and use the network. Do not grade code that you would not run.
 Grades are written as a table, JSON, CSV, or what Gradescope and PrairieLearn read. Not here: what the process of a
 submission does (`foreign.child`). Read next: `compile`.
 """

@@ -169,7 +169,7 @@ def task_named(name: str) -> Task:
     """Return the task of a function of the package.
 
     Raises:
-        ArgumentError: there is none with this name.
+        ArgumentError: the package has no such function to check.
     """
     if name not in TASK_NAMES:
         near = get_close_matches(str(name), TASK_NAMES, 1)

@@ -16,7 +16,7 @@ from autograd_mini.compile.arguments import Arguments
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.compiled import Compiled, Jit
 from autograd_mini.compile.tape import INPUT, NUMBER, Instruction, Place, Tape, kind_of, spelled
-from autograd_mini.errors import ArgumentError, counted, shown
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.program.source import located
 from autograd_mini.transforms import trees
 
@@ -96,11 +96,11 @@ class Comparison:
             lines.append(f"{self.backend} first differs from the {REFERENCE} at {self.steps[0]}")
             lines += _others(self.steps, "instruction")
         for name in (self.backend, EAGER):
-            found = [one for one in self.outcomes if name in one.names]
+            found = [one for one in self.outcomes if name in one.names and name != REFERENCE]
             if found:
                 first = found[0]
                 what = "in eager mode" if name == EAGER else f"on {name}"
-                lines.append(f"The result {what} is another one than on the {REFERENCE}: {first}")
+                lines.append(f"The result {what} differs from that on the {REFERENCE}: {first}")
                 lines += _others(found, "number")
         if self.outcomes and not self.steps:
             lines.append(
@@ -124,6 +124,7 @@ def compare(f: Callable[..., Any], *args: Any, backend: str = "numpy", **kwargs:
         expression and which line they first differ, and how many results differ.
 
     Raises:
+        OperandError: f is not a function.
         ArgumentError: there is no such backend, or f has no samples for these arguments.
         AutogradError: as the compiled function does.
 
@@ -131,6 +132,8 @@ def compare(f: Callable[..., Any], *args: Any, backend: str = "numpy", **kwargs:
     >>> print(am.compare(am.grad(lambda x: am.sqrt(x) / (x + 1.0)), 2.0))
     13 instructions, 1 result: the same bits in eager mode, on the interpreter and on numpy.
     """
+    if not callable(f):
+        raise OperandError(f"compare() takes a function, not {shown(f)}.", "Write compare(f, x), not compare(f(x)).")
     compiled = f if isinstance(f, Jit) else Jit(f)
     given = Arguments(compiled, compiled._with_parameters(args), kwargs)
     if given.records:

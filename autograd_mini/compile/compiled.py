@@ -287,7 +287,7 @@ def jit(
         )
     if reduce is not None and not any(axis is not None for axis in axes):
         raise ArgumentError(
-            f"reduce={reduce!r} adds up the samples of a batch, and in_axes says that there is none.",
+            f"reduce={reduce!r} adds up the samples of a batch, but in_axes marks no argument as one.",
             "Set in_axes, or leave out reduce.",
         )
     positions = static_argnums if isinstance(static_argnums, (list, tuple)) else (static_argnums,)

@@ -88,7 +88,7 @@ class GraphTape:
     # -- numbers -------------------------------------------------------------------------------------------------------
 
     def _number(self, node: Any) -> Any:
-        """What a node is on the tape, computed with all that it needs; a leaf that is no input is a constant."""
+        """What a node is on the tape, computed with all that it needs; a leaf that is not an input is a constant."""
         path = [node]
         while path:
             node = path[-1]

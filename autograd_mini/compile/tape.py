@@ -148,7 +148,8 @@ def _fault(instruction: Instruction, kinds: Sequence[str], inputs: int) -> str |
             kind = others
         return None
     if op == INPUT:
-        return None if isinstance(detail, int) and 0 <= detail < inputs and not operands else "is no input of the tape"
+        known = isinstance(detail, int) and 0 <= detail < inputs and not operands
+        return None if known else "is not an input of the tape"
     if op == CONSTANT:
         return None if isinstance(detail, str) and not operands else "is not a constant"
     return "has an unknown operation"

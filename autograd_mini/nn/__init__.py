@@ -13,7 +13,7 @@ import math
 import operator
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autograd_mini import functions
 from autograd_mini.core.cell import record_dot
@@ -32,8 +32,21 @@ Init = str | Callable[[int, int, Any], float]
 Seed = int | random.Random | None
 
 
+_LOSSES = {"CrossEntropyLoss": "cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy", "MSELoss": "mse"}
+
+
 def __dir__() -> list[str]:
     return __all__
+
+
+if not TYPE_CHECKING:  # a type checker knows that there are no other names
+
+    def __getattr__(name):
+        """Say how to write a class of `torch.nn` that is a function here."""
+        activation = next((own for own in functions.ACTIVATIONS if own.replace("_", "") == name.lower()), None)
+        hint = f"; write am.{_LOSSES[name]}(...)" if name in _LOSSES else ""
+        hint = f"; write {activation!r} as a part of nn.Sequential, or am.{activation}(x)" if activation else hint
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 class Neuron(Module):

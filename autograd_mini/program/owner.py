@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
-from autograd_mini.program.source import Site, site_of
+from autograd_mini.program.source import Site, cell, site_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -71,12 +71,19 @@ def _is_operation(module: str | None) -> bool:
 
 
 def frames_of_run(frame: FrameType | None) -> list[FrameType]:
-    """A frame and its callers, up to where this package began to run the user's program."""
+    """A frame and its callers, up to where this package or a notebook began to run the user's program."""
     found = []
     while frame is not None and frame.f_globals.get("__name__") != RUNNER:
         found.append(frame)
+        if frame.f_code.co_qualname == "<module>" and _is_cell(frame.f_code.co_filename):
+            break
         frame = frame.f_back
     return found
+
+
+@lru_cache(maxsize=1000)
+def _is_cell(file: str) -> bool:
+    return cell(file) != ""
 
 
 def is_package_frame(frame: FrameType) -> bool:

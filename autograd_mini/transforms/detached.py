@@ -13,7 +13,7 @@ from autograd_mini.core.methods import attach
 from autograd_mini.core.row import TABLE
 from autograd_mini.core.table import stop
 from autograd_mini.engine import Value
-from autograd_mini.errors import ArgumentError
+from autograd_mini.errors import ArgumentError, OperandError, shown
 from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import recording
 from autograd_mini.watch import Watch, hooked
@@ -42,6 +42,7 @@ def no_grad(function: Any = None) -> Any:
         a context manager; for a function, the same function without a graph.
 
     Raises:
+        OperandError: function is not a function.
         ArgumentError: a leaf with a gradient is on the left of `-=` or `+=`.
 
     Derivative: no edge.
@@ -54,6 +55,8 @@ def no_grad(function: Any = None) -> Any:
     >>> y.data, w.grad
     (9.0, 9.0)
     """
+    if function is not None and not callable(function):
+        raise OperandError(f"no_grad() decorates a function, not {shown(function)}.", "Write `with no_grad():`.")
     watch = Watch(lambda hooks: replace(hooks, finish=_finish), None)
     return watch if function is None else watch(function)
 

@@ -60,7 +60,7 @@ def test_every_form_says_the_same(text):
 
 
 def test_results_alone_are_in_the_order_of_the_vectors():
-    """Values or derivatives, one a line or all on one line, are told apart by what they agree with."""
+    """Values or derivatives, one per line or all on one line, are told apart by what they agree with."""
     for quantity in ("value", "derivative"):
         right = [getattr(TANH, quantity)(point) for point in TANH.points]
         for text in ("\n".join(map(repr, right)), " ".join(map(repr, right)), json.dumps(right)):
@@ -251,7 +251,7 @@ CASES = [
     (ECHO + "    print('tanh is', t)", UNKNOWN, "Line 1 cannot be read: 'tanh is 0.46"),
     (ECHO + "    print('error: no', i) if i > 20 else print('value', t)", WRONG, "an error, no answer: no 21"),
     ("1/0", UNKNOWN, "It ended with exit status 1. It had answered 0 of 26 inputs; the next was 0.5. "
-     "Its last words: ZeroDivisionError: division by zero"),
+     "Its error output ends with: ZeroDivisionError: division by zero"),
     ("", UNKNOWN, "It ended. It had answered 0 of 26 inputs"),
     (ECHO + "    print('value', t, flush=True)\ntime.sleep(60)", RIGHT, "tanh: value at 26 points: PASS"),
 ]  # fmt: skip

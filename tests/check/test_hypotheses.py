@@ -300,6 +300,7 @@ PLANTED = [
     ("value", "sin", math.sin, None),
     ("value", "softmax", softmax, None),
     ("value", "tanh", math.tanh, None),
+    ("value", "sigmoid", lambda x: 1 / 1 + np.exp(-x), None),
 ]  # fmt: skip
 
 

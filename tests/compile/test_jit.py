@@ -459,8 +459,8 @@ def test_wrong_arguments(name):
     ("options", "message"),
     [
         ({"reduce": "max", "in_axes": 0}, "There is no reduction 'max'"),
-        ({"reduce": "sum"}, "in_axes says that there is none"),
-        ({"reduce": "sum", "in_axes": (None, None)}, "in_axes says that there is none"),
+        ({"reduce": "sum"}, "in_axes marks no argument as one"),
+        ({"reduce": "sum", "in_axes": (None, None)}, "in_axes marks no argument as one"),
         ({"in_axes": 0.0}, r"in_axes is 0\.0"),
         ({"in_axes": True}, "in_axes is True"),
         ({"in_axes": ({"a": 0},)}, "in_axes is"),

@@ -27,6 +27,21 @@ import autograd_mini as am
 from autograd_mini import Value, nn, optim
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ReLU", "write 'relu' as a part of nn.Sequential, or am.relu(x)"),
+        ("LeakyReLU", "write 'leaky_relu' as a part of nn.Sequential, or am.leaky_relu(x)"),
+        ("CrossEntropyLoss", "write am.cross_entropy(...)"),
+        ("Dense", "module 'autograd_mini.nn' has no attribute 'Dense'$"),
+    ],
+)
+def test_classes_of_pytorch_that_are_functions_here(name, hint):
+    """The error says how to write them."""
+    with pytest.raises(AttributeError, match=hint.replace("(", r"\(").replace(")", r"\)")):
+        getattr(nn, name)
+
+
 def test_micrograds_own_program_runs():
     """The training loop of micrograd's README and demo, with only the imports changed."""
     from autograd_mini.engine import Value

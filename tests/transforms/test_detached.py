@@ -212,6 +212,12 @@ def test_sums_in_forward_mode():
     assert am.jvp(f, (3.0,), (1.0,))[1] == [0.0] * 8
 
 
+def test_only_functions_are_decorated():
+    """A number is refused, instead of being called later."""
+    with pytest.raises(am.OperandError, match=r"decorates a function, not 3\.0"):
+        am.no_grad(3.0)
+
+
 def test_decorators():
     """With and without parentheses; generators compute without a graph while they run, and their callers do not."""
     x = Value(2.0)

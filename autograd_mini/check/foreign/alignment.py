@@ -1,6 +1,6 @@
 """To the line: the intermediate numbers that a program printed, beside the same computation recorded here.
 
-A program in any language prints `name value [gradient]`, one a line. Lines are matched with nodes by name, then by
+A program in any language prints `name value [gradient]`, one per line. Lines are matched with nodes by name, then by
 value; the first number that diverges is named, with the term of the chain rule that is wrong. Not here: stepping
 through the computation (`debug`). Read next: `check.grading`.
 """
@@ -252,7 +252,7 @@ class Alignment:
             said.append(f"  {product} = {factors} = {number(term.product, 10)}")
         for total, term, sentence in self._mistakes(node, terms):
             if self._agrees(line.gradient, total):
-                said.append(f"Wrong is the term through {self._names.label(term.user)}: {sentence}")
+                said.append(f"The term through {self._names.label(term.user)} is wrong: {sentence}")
                 return [*said, *_where(term.user)]
         said += self._wrong_local(node, terms, float(line.gradient or "nan"))
         return [*said, *_where(terms[0].user if len(terms) == 1 else node)]
@@ -262,7 +262,7 @@ class Alignment:
         for term in terms:
             rest = self._expected[node] - term.product
             if term is terms[0] and len(terms) > 1:  # the last to arrive
-                yield term.product, term, "it is there alone. Every use adds a term: write += instead of =."
+                yield term.product, term, "it is the only one there. Every use adds a term: write += instead of =."
             for name, said, correction, change in TERMS:
                 if name != "path" or len(terms) > 1:
                     yield rest + term.upstream * change(term.local), term, f"{said}. {correction}"

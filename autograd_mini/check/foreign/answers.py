@@ -1,7 +1,7 @@
 """The numbers of a program in any language, read and judged: CSV, JSON, pasted columns, labelled lines, results alone.
 
 A column is told by its name or by a label before its numbers, and else by what it agrees with. What cannot be told is
-an error, not a guess. A program that is asked gets one input a line, and answers each with one line: the value, the
+an error, not a guess. A program that is asked gets one input per line, and answers each with one line: the value, the
 derivative, or both in this order. Not here: how it is run (`programs`). Read next: `check.foreign.vectors`.
 """
 
@@ -399,7 +399,7 @@ class Source(NamedTuple):
 
 
 def asked(task: Task, command: Sequence[str], limits: Limits, folder: Path | None = None) -> Answers:
-    """Ask a program for its answers at the points of a task, one a line."""
+    """Ask a program for its answers at the points of a task, one per line."""
     return answered(task, run(command, "".join(f"{one_line(point)}\n" for point in task.points), limits, folder))
 
 
@@ -415,7 +415,7 @@ def answered(task: Task, outcome: Outcome) -> Answers:
         fault = f"It printed {count} lines for {wanted} inputs: print one line for each, and nothing else."
         fault, lines = outcome.fault or fault, []
     if fault and outcome.complaint:
-        fault = f"{fault} Its last words: {outcome.complaint}"
+        fault = f"{fault} Its error output ends with: {outcome.complaint}"
     try:
         found = read("\n".join(lines), task, was_asked=True) if lines else Answers(task)
     except AutogradError as error:

@@ -1,7 +1,7 @@
 """Running a program in any language on lines of text: one process, a group of its own, limits, and no way to hang.
 
 All input is written while the output is drained, then standard input is closed: a C program that does not flush would
-wait for ever otherwise. This is no sandbox. Not here: what the lines mean. Read next: `check.foreign.child`.
+wait for ever otherwise. This is not a sandbox. Not here: what the lines mean. Read next: `check.foreign.child`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     complaint: str = ""  # the last line of its standard error
 
     def why(self, otherwise: str = "") -> str:
-        """Return what went wrong, or another sentence, with its last words."""
+        """Return what went wrong, or another sentence, with the last line of its error output."""
         return f"{self.fault or otherwise} {self.complaint}".strip()
 
 

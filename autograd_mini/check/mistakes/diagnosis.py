@@ -167,7 +167,7 @@ class _Judgement:
         return Diagnosis(title, tuple(findings), tuple(named), partial, is_rest_right)
 
     def _rows(self) -> Iterator[Mistake]:
-        """Yield the rows that may explain numbers; nothing explains what is no number at all."""
+        """Yield the rows that may explain the claims; none if no claim is a finite number."""
         claims = [x for claimed in self.claimed for x in claimed or () if math.isfinite(x)]
         rows = mistakes_of(self.cases, self.quantity) if claims else iter(())
         if self.is_whole:  # in Python, a type that no other mistake has

@@ -109,7 +109,7 @@ def mistakes_in_passes(cases: Sequence[Case]) -> Iterator[Mistake]:
     for name in names:
         yield from _of_calls(first, name, row)
     for kind, kept in (("=", "last"), ("first", "first")):
-        yield row("assigned", f"= for +=: of several contributions to a gradient only the {kept} one is kept.",
+        yield row("assigned", f"= instead of +=: of several contributions to a gradient only the {kept} one is kept.",
                   "Add every contribution: x.grad += ...", partial(Pass.gradient, sums=Sum(kind)))  # fmt: skip
     for (mistake, walk), mirrored in [(way, mirrored) for way in EARLY for mirrored in (False, True)]:
         if mistake is not None:
@@ -169,7 +169,7 @@ def _of_an_edge(first: Pass, k: int, edge: Edge, row: Row) -> Iterator[Mistake]:
 
     for name, said, correction, change in TERMS:
         if name != "inner-derivative" or (k not in first.calls and edge.local != 1.0):
-            yield row(name, f"Wrong is the term of the chain rule through {where}: {said}.", correction,
+            yield row(name, f"The term of the chain rule through {where} is wrong: {said}.", correction,
                       at_edge(partial(lambda change, found, e: change(e.local), change)))
     if edge.op == "pow" and edge.place == 0:
         write = "d(x**n)/dx is n * x**(n - 1)."

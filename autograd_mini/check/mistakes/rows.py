@@ -122,7 +122,7 @@ _OF_ANY = (
     Mistake("integer-division", "It is rounded down: // instead of /.", "Divide with /.",
             lambda case: [float(math.floor(x)) for x in case.right]),
     Mistake("zero", "It is always 0: never assigned, or an integer division such as 1/n.", "", _scaled(0.0)),
-    Mistake("stale", "It is what belongs to the point before: stale.",
+    Mistake("stale", "It is the result for the previous point: stale.",
             "Compute the gradient from this step's numbers, after the forward pass.", _stale),
     Mistake("accumulated", "What belongs to earlier points is still in it: it is the sum of all so far.",
             "Set gradients to zero before each backward pass.", _piled),
@@ -157,6 +157,8 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
         wrong, advice = task_of(function_of(text), (), text), f"Correct the function first: {why}."
         yield Mistake("forward", f"It belongs to another function: {task.name}(x) is computed as {text}.", advice,
                       partial(lambda wrong, case: flat(wrong.derivative(case.point[:1])), wrong))
+        yield Mistake("value", f"It is the value of the function, not its derivative, and computed as {text}.", advice,
+                      partial(lambda wrong, case: [wrong.value(case.point[:1])], wrong))
         if right and right.by_output:
             yield Mistake("forward", f"{right.by_output} is right, but a is computed as {text}.", advice,
                           partial(lambda wrong, form, case: [form(case.xs[0], wrong.value(case.point[:1]))],
@@ -346,7 +348,7 @@ def _of_a_gradient(task: Task) -> Iterator[Mistake]:
     yield Mistake("off-by-one", "It is shifted by one: each number stands where the one before it belongs.", index,
                   lambda case: case.slopes[1:] + case.slopes[:1])
     yield Mistake("reversed", "It is in reverse order.", index, lambda case: case.slopes[::-1])
-    yield Mistake("last-only", "Only the last element has a gradient: = for +=, or an index that stands still.", index,
+    yield Mistake("last-only", "Only the last element has a gradient: = instead of +=, or a constant index.", index,
                   lambda case: [*[0.0] * (len(case.slopes) - 1), case.slopes[-1]])
 
 

@@ -140,7 +140,7 @@ def emit(
         test: whether to write a test too, which compares the results for the example.
 
     Returns:
-        the code: `str` of it is the source, `save(path)` writes it, and `function` is it if it is in Python.
+        the code: `str` of it is the source, and `save(path)` writes it. If the language is Python, `function` runs it.
 
     Raises:
         TraceError: f needs the value of a number while it is traced.

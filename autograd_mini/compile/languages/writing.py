@@ -153,7 +153,7 @@ class Writer:
         return index if text == index.text else Text(text, ATOM if text.endswith(")") else TIGHT)
 
     def _raw(self, register: int) -> Text:
-        """A register that is no element of an array."""
+        """A register that is not an element of an array."""
         op, _, detail = self.tape.instructions[register]
         if op == CONSTANT:
             return self.language.literal(float(detail or 0.0))

@@ -1,7 +1,7 @@
 """Ready lessons: each is one question, a short program, and text beside the steps of its `backward()`.
 
 A lesson is a Markdown file in this folder. Its numbers are expressions in braces, computed from the run of the program,
-so that text and steps cannot disagree. Not here: the page (`pages`) and the slides. Read next: `debug.dap`.
+so that text and steps cannot disagree. Not here: the page (`pages`) and the slides. Read next: `debug.blocks`.
 """
 
 from __future__ import annotations

@@ -20,6 +20,15 @@ from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.output import files
 
 KINDS = (".html", ".htm")
+# Nothing scrolls inside something that scrolls: up to a width of 820 pixels, where the panels are below each other, the
+# frame is higher, and marimo, which gives an output 610 pixels and a scroll bar, gives it all it needs.
+_FRAME = (
+    "<style>.output-area:has(.autograd-mini) {{ max-height: none !important; }}</style>"
+    '<div class="autograd-mini" style="container-type: inline-size">'
+    '<iframe sandbox="allow-scripts" title="Stepping through backpropagation" width="100%" height="840" '
+    'style="height: clamp(840px, (823px - 100cqw) * 9999, 1120px); border: 1px solid #8888; border-radius: 6px" '
+    'srcdoc="{}"></iframe></div>'
+)
 
 
 class Page:
@@ -71,10 +80,7 @@ class Page:
         return f'Page({name}, {len(self.trace):,} steps); notebooks show it, .save("backprop.html") writes it'
 
     def _repr_html_(self) -> str:
-        return (
-            '<iframe sandbox="allow-scripts" title="Stepping through backpropagation" width="100%" height="760" '
-            f'style="border: 1px solid #8888; border-radius: 6px" srcdoc="{html.escape(self.html)}"></iframe>'
-        )
+        return _FRAME.format(html.escape(self.html))
 
 
 def checked_path(path: str | Path) -> Path:
@@ -105,18 +111,26 @@ def page_of_program(
 
     def stop(call: Call) -> None:
         if call.number == at:
-            trace = call.trace()
-            trace.seek(trace.start if quiz else 0)
-            found = Page(trace, quiz)
+            found = page_of_call(call, quiz)
             (found.slides if slides else found.save)(target)
             raise Quit
 
     count = debug_program(program, arguments, stop, module=module)
     if count < at:
-        raise ArgumentError(
-            f"{program} calls backward() {counted(count, 'time')}." if count else f"{program} never calls backward().",
-            f"Pass a number from 1 to {count}."
-            if count
-            else f"Name the value to differentiate: {'-m ' * module}{program}:NAME.",
-        )
+        raise missing_call(program, count, f"Name the value to differentiate: {'-m ' * module}{program}:NAME.")
     return path
+
+
+def page_of_call(call: Call, quiz: bool) -> Page:
+    """Return the page of a call of `backward()`. It begins with the forward phase, a quiz with the sweep."""
+    trace = call.trace()
+    trace.seek(trace.start if quiz else 0)
+    return Page(trace, quiz)
+
+
+def missing_call(program: str, count: int, otherwise: str) -> ArgumentError:
+    """Return the error that a program has no such call of `backward()`, and what to do if it has none at all."""
+    if count:
+        choice = f"a number from 1 to {count}" if count > 1 else "1, or nothing"
+        return ArgumentError(f"{program} calls backward() {counted(count, 'time')}.", f"Pass {choice}.")
+    return ArgumentError(f"{program} never calls backward().", otherwise)

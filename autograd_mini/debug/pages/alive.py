@@ -239,7 +239,7 @@ class LiveCall(Call):
 
 
 def enliven(trace: Trace, with_calls: bool) -> tuple[Trace, Positions | None, str]:
-    """Return a trace whose numbers know their positions, these, and why it has none, if it has none."""
+    """Return a trace whose numbers know their positions, and these; or the trace, None and the reason."""
     journal = trace.journal
     if len(journal.order) > MOST:
         return trace, None, f"A graph of more than {MOST:,} nodes has no sliders."

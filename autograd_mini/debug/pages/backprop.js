@@ -204,7 +204,8 @@ const isWhole = (number) => {  // nothing of this call is still to come in this 
   return true;
 };
 
-const isNarrow = () => matchMedia("(max-width: 820px)").matches;
+const framed = document.documentElement.classList.toggle("framed", window.parent !== window);  // in a notebook
+const isNarrow = () => !framed && matchMedia("(max-width: 820px)").matches;
 function pictureOf(key) {
   const found = shots.filter((made) => made.key === key);
   return found.find((made) => made.tall === isNarrow()) || found[0];
@@ -985,11 +986,13 @@ $("slider").max = last;
 $("slider").addEventListener("input", () => { play(false); show(Number($("slider").value)); });
 $("title").textContent = document.title;
 document.body.style.setProperty("--share", `${(100 * (data.start - 0.5)) / Math.max(last, 1)}%`);
-addEventListener("resize", () => {
+function resized() {
   open(pictureOf(shot.key));  // upright on a phone
   share();
   settle();
-});
+}
+addEventListener("resize", resized);
+if (framed) new ResizeObserver(resized).observe(document.documentElement);  // a notebook may show it later
 
 // -- the size of the panels -----------------------------------------------------------------------------------------
 

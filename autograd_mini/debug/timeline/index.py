@@ -74,7 +74,7 @@ class Index:
         """Return the nodes of a name, of a list or object (all inside it), of a label, or of a number as in "#7".
 
         Raises:
-            ArgumentError: there are none.
+            ArgumentError: nothing in the graph has this name.
         """
         order, known = self.names.order, self.called
         if name in known:
