@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import threading
 
 import numpy as np
@@ -205,11 +206,24 @@ def test_calls_share_nothing():
         assert bits(by_w[:3]) == bits([single[1][1] for single in singles])
 
 
+def test_a_large_store_is_not_kept(monkeypatch):
+    """Between calls, a compiled function keeps its store only if that is small."""
+    f = am.jit(lambda x: am.sin(x) * x, in_axes=0)
+    xs = np.linspace(0.0, 1.0, 100)
+    first = f(xs)
+    assert f._last.program._idle
+    monkeypatch.setattr(arrays, "_KEPT", 50)
+    second = f(xs)
+    assert not f._last.program._idle
+    assert bits(first) == bits(second) == bits(f(xs))
+
+
 def test_threads_on_arrays():
     """Threads that call one compiled function at once do not use the same rows."""
+    interval = sys.getswitchinterval()
     f = am.value_and_grad(lambda x: am.sum([am.sin(a) * a for a in x]))
     one, batch = am.jit(f, backend="numpy"), am.jit(f, in_axes=0)
-    data = [np.random.default_rng(i).normal(size=(5000 + i % 2, 3)) for i in range(6)]
+    data = [np.random.default_rng(i).normal(size=(5000 + i // 4, 3)) for i in range(6)]
     expected = [(bits(one(x[0])), batch(x)[0]) for x in data]
     wrong = []
 
@@ -219,10 +233,14 @@ def test_threads_on_arrays():
                 wrong.append(i)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert not wrong
 
 

@@ -24,6 +24,7 @@ from autograd_mini.compile.tape import Tape
 
 _STRIP = 1 << 18  # numbers in the store for a strip: 2 MB, which stays in the cache
 _WIDEST, _NARROWEST = 8192, 256  # samples in a strip
+_KEPT = 1 << 23  # numbers in the stores that are kept for the next call: 64 MB
 
 
 class Program:
@@ -72,7 +73,8 @@ class Program:
                 found = self._each(work, inputs, samples)
             else:
                 found = self._summed(work, inputs, samples)
-        self._idle[:] = [work]
+        if work.size <= _KEPT:
+            self._idle[:] = [work]
         return found
 
     def _workspace(self, width: int) -> Workspace:

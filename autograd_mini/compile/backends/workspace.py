@@ -26,6 +26,7 @@ class Workspace:
     def __init__(self, plan: Plan, width: int) -> None:
         self.width = width
         self._stores: tuple[Array, Array] = np.empty(plan.sizes[False]), np.empty((plan.sizes[True], width))
+        self.size = sum([store.size for store in self._stores])
         self._views: dict[Any, Array] = {}
         for rows, numbers in plan.constants:
             self.view(rows)[:] = numbers
