@@ -35,6 +35,7 @@ _HOMES = {  # the module each name comes from
             "compile.languages.emitted": "emit",
             "core.custom": "primitive",
             "core.row": "ZERO select",
+            "debug.flight": "record",
             "drawing": "draw",
             "engine": "Value",
             "errors": "ArgumentError AutogradError DataError MissingError NonFiniteError OperandError ProgramError "

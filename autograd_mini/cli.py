@@ -188,6 +188,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     debug.set_defaults(run=_debug)
 
+    flight = commands.add_parser(
+        "flight",
+        help="open the record of a training run, even if it was killed",
+        description="Say in a few lines what a run did that am.record(model, path=FILE) has recorded, or write the "
+        "page on which a click on a step leads to its backward pass.",
+    )
+    flight.add_argument("file", type=Path, metavar="FILE", help="the record, such as run.flight")
+    flight.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write the page instead")
+    flight.set_defaults(run=_flight)
+
     vectors = commands.add_parser(
         "vectors",
         help="write inputs that expose mistakes, with the right answers, as data or as a test in Java, C, JavaScript",
@@ -354,6 +364,13 @@ def _debug(options: argparse.Namespace) -> None:
         say(str(written))
     else:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
+
+
+def _flight(options: argparse.Namespace) -> None:
+    from autograd_mini.debug.flight import Flight
+
+    flight = Flight.load(options.file)
+    say(str(flight) if options.output is None else str(flight.page(options.output)))
 
 
 def _vectors(options: argparse.Namespace) -> None:

@@ -18,14 +18,16 @@ from typing import Any
 from autograd_mini.drawing.style import sheet
 
 
-def document(title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "") -> str:
+def document(
+    title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "", base: str = ""
+) -> str:
     """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
-    The body is escaped HTML; `own` is what this page alone has at the beginning of its script. The data must not
-    contain floats, because JSON has neither nan nor infinities.
+    The body is escaped HTML; `own` and `base` are what this page alone has at the beginning of its script and style.
+    The data must not contain nan or infinities, because JSON has neither.
     """
     style_text, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
-    styles, scripts = sheet(style_text), own + scripts
+    styles, scripts = sheet(base + style_text), own + scripts
     written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return _DOCUMENT.format(
         title=html.escape(title), style=styles, script=scripts, body=body, data=written,

@@ -114,13 +114,17 @@ class Contents:
     @property
     def html(self) -> str:
         title = f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
+        body, data, own = self.parts()
+        return document(title, __package__, "backprop.css", "backprop.js", body, data, own)
+
+    def parts(self) -> tuple[str, dict[str, Any], str]:
+        """Return the body of the page, the data for its script, and what its script begins with."""
         data = self._data()
         body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
         pictures = "".join(f'<div class="shot" hidden>{shot.stage.svg}</div>' for shot in self.shots)
         body = body.replace("<!--pictures-->", pictures).replace("<!--plots-->", "".join(self.plots.values()))
         alive = (resources(__package__) / "alive.js").read_text(encoding="utf-8")
-        own = "" if self.positions is None else script(self.positions) + alive
-        return document(title, __package__, "backprop.css", "backprop.js", body, data, own)
+        return body, data, "" if self.positions is None else script(self.positions) + alive
 
     def _data(self) -> dict[str, Any]:
         trace, rows = self.trace, [*map(self._row, self._shown_nodes)]

@@ -1,0 +1,374 @@
+"""A training run, recorded: `record(model)` keeps values, gradients and whole passes in bounded memory.
+
+Not here: how a pass is kept (`passes`), what went wrong (`events`), when (`recorder`), files (`storage`), and the page
+(`training`). Read next: `debug.flight.passes`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autograd_mini.debug.flight import recorder
+from autograd_mini.debug.flight.events import KINDS, Event, Watcher
+from autograd_mini.debug.flight.recorder import Moment, Recorder, bands_of, nearest
+from autograd_mini.debug.flight.storage import Storage, load
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import ArgumentError, OperandError, counted, shown
+from autograd_mini.nn.module import Module, by_name
+from autograd_mini.notation.text import number
+from autograd_mini.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_LAYERS = 24
+_TICKS = "▁▂▃▄▅▆▇█"
+_WIDTH = 24  # of a sparkline
+_DECADES = 100.0  # from here on, a sparkline is logarithmic
+_FEW = 12
+
+
+@dataclass(frozen=True)
+class FlightStep:
+    """One step that was kept.
+
+    Attributes:
+        step: its number, from 0.
+        loss: the value that `backward()` was called on.
+        values: the numbers of the parameters by name, before the optimizer's step; empty if they were not kept.
+        gradients: what this call alone adds to their gradients, by name.
+    """
+
+    step: int
+    loss: float
+    values: dict[str, float]
+    gradients: dict[str, float]
+
+
+class Flight:
+    """What is kept of a training run: a step for each `backward()`, numbered from 0.
+
+    `record(model)` makes it, and `Flight.load(path)` reads it from a file. `flight[120]` is a step, `flight[-1]` the
+    last one; `flight.trace(120)` steps through its backward pass.
+
+    Attributes:
+        names: the parameters.
+        steps: how many there have been.
+        ended: "finished", or the error that ended the run; "" if it is still running, or was killed.
+
+    >>> import autograd_mini as am
+    >>> w = am.Value(4.0, name="w")
+    >>> with am.record([w]) as flight:
+    ...     for _ in range(3):
+    ...         (w * w).backward()
+    ...         w.data -= 0.25 * w.grad
+    ...         w.grad = 0.0
+    >>> flight[-1].loss, flight[-1].gradients
+    (1.0, {'w': 2.0})
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = [*names]
+        self.steps, self.ended = 0, ""
+        self.moments: dict[int, Moment] = {}
+        self.latest: Moment | None = None
+        self.every = self.every_pass = 1  # which steps are kept
+        self.watcher = Watcher(self.names)
+        self.places: dict[Value, int] = {}  # of the parameters that the program holds
+
+    @staticmethod
+    def load(path: str | Path) -> Flight:
+        """Read a run that was recorded with `record(model, path=...)`, even if it was killed.
+
+        Raises:
+            DataError: the file is not the record of a run.
+            OSError: it cannot be read.
+        """
+        return load(Flight, path)
+
+    # -- keeping -------------------------------------------------------------------------------------------------------
+
+    def add(self, moment: Moment, began: bool) -> None:
+        """Take a step in; it stays if it is one of every `every`, or something began there."""
+        self.steps, self.latest = moment.step + 1, moment
+        if began or moment.step % self.every == 0 or moment.step % self.every_pass == 0:
+            self.moments[moment.step] = moment
+        if len(self.moments) > recorder.MOST_STEPS + len(pinned := self._pinned()):
+            while len(self.moments) > recorder.MOST_STEPS + len(pinned):
+                self.every *= 2
+                kept = [s for s in self.moments if s % self.every == 0 or s in pinned]
+                self.moments = {step: self.moments[step] for step in kept}
+            self.every_pass = max(self.every, self.every_pass)
+        passes = [known for known in self.moments.values() if known.kept is not None]
+        while self.every_pass <= self.steps and (
+            len(passes) > recorder.MOST_PASSES + len(pinned := self._pinned())
+            or sum(known.kept.size for known in passes if known.kept) > recorder.MOST_BYTES
+        ):
+            self.every_pass *= 2
+            for known in passes:
+                if known.step % self.every_pass and known.step not in pinned:
+                    known.kept = None
+                    if known.bands is not None:
+                        known.values = known.gradients = None
+            passes = [known for known in passes if known.kept is not None]
+
+    def _pinned(self) -> set[int]:
+        began = [event.step for event in self.watcher.events]
+        return {0, *began[: recorder._MOST_PINNED], *sorted(self.watcher.waiting)[: recorder._MOST_PINNED]}
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    @property
+    def kept(self) -> list[int]:
+        """The steps that are kept: the first, the last, those where something began, and some between."""
+        last = [] if self.latest is None else [self.latest.step]
+        return sorted({*self.moments, *last})
+
+    @property
+    def passes(self) -> list[int]:
+        """The steps whose backward pass is kept."""
+        return [moment.step for moment in self if moment.kept is not None]
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What went wrong, in the order in which it began."""
+        return tuple(sorted(self.watcher.events, key=lambda event: event.step))
+
+    def __iter__(self) -> Iterator[Moment]:
+        return map(self.moment, self.kept)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def moment(self, step: int) -> Moment:
+        """Return what is kept of a step; -1 is the last one.
+
+        Raises:
+            ArgumentError: it is not kept.
+        """
+        if type(step) is not int:
+            raise OperandError(f"A step is a whole number, not {shown(step)}.", "Pass flight.kept[0], for example.")
+        known = self.kept
+        if not known:
+            raise ArgumentError("Nothing was recorded.", "Call backward() on a loss of this model inside the block.")
+        found = step + self.steps if step < 0 else step
+        if found not in known:
+            raise ArgumentError(
+                f"Step {step:,} of {self.steps:,} is not kept.", f"The nearest one is {nearest(known, found)}."
+            )
+        return self.latest if self.latest is not None and found == self.latest.step else self.moments[found]
+
+    def __getitem__(self, step: int) -> FlightStep:
+        moment = self.moment(step)
+        pairs = [[] if many is None else many for many in (moment.values, moment.gradients)]
+        return FlightStep(moment.step, moment.loss, *[dict(zip(self.names, many, strict=bool(many))) for many in pairs])
+
+    def trace(self, step: int) -> Trace:
+        """Return the backward pass of a step, to the same bits: its gradients are those that were recorded.
+
+        Raises:
+            ArgumentError: the pass is not kept; or its numbers were changed between the computation and `backward()`.
+        """
+        moment = self.moment(step)
+        if moment.kept is None:
+            near = f"The nearest pass is that of step {nearest(self.passes, moment.step)}." if self.passes else ""
+            raise ArgumentError(
+                f"The inputs of step {moment.step:,} are not kept.", near or "Graphs this large are not."
+            )
+        root, parameters, _ = moment.kept.build(self.names)
+        trace = Trace(root, moment.seed, ())
+        last = len(trace) - 1
+        swept = [None if p is None else trace.journal.gradient(p, last) for p in parameters]
+        found = [0.0 if gradient is None else gradient for gradient in swept]
+        assert moment.gradients is not None
+        if repr([root.data, *found]) != repr([moment.loss, *moment.gradients]):
+            raise ArgumentError(
+                f"The pass of step {moment.step:,} cannot be repeated, because a leaf was written between the "
+                "computation and backward(), or an operation gives another result each time.",
+                "Call backward() before you change parameters or inputs.",
+            )
+        trace.seek(trace.start)
+        return trace
+
+    # -- layers --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def layers(self) -> dict[str, list[int]]:
+        """The parameters of each layer, by their places among the names."""
+        found: dict[str, list[int]] = {}
+        for place, name in enumerate(self.names):
+            found.setdefault(_layer(name), []).append(place)
+        return found if len(found) <= _MOST_LAYERS else {"parameters": [*range(len(self.names))]}
+
+    def bands(self, moment: Moment) -> tuple[recorder.Bands, recorder.Bands]:
+        """Return the quantiles by layer at a step: of the values, and of the sizes of the gradients."""
+        if moment.bands is not None:
+            return moment.bands
+        assert moment.values is not None
+        assert moment.gradients is not None
+        layers = [*self.layers.values()]
+        return bands_of(moment.values, layers), bands_of([*map(abs, moment.gradients)], layers)
+
+    def story(self, node: Value) -> str:
+        """Return what happened to a parameter, in one line for a picture; "" for any other node."""
+        place = self.places.get(node)
+        many = [] if place is None else [m.values[place] for m in self if m.values is not None]
+        if len(many) < 2:
+            return ""
+        return f"{number(many[0], 3)} {sparkline(many)} {number(many[-1], 3)}"
+
+    # -- showing -------------------------------------------------------------------------------------------------------
+
+    def page(self, path: str | Path | None = None) -> Any:
+        """Show the run in a browser or a notebook; a click on a step leads to its backward pass.
+
+        Args:
+            path: the HTML file to write, which works offline; without it you get the page, which a notebook shows.
+
+        Returns:
+            the path, or without one a page, which has `.save(path)` and `.html`.
+
+        Raises:
+            ArgumentError: nothing was recorded; the path does not end in .html, or its folder does not exist.
+        """
+        from autograd_mini.debug.flight.training import TrainingPage
+
+        page = TrainingPage(self)
+        return page if path is None else page.save(path)
+
+    def _repr_html_(self) -> str:
+        return str(self.page()._repr_html_()) if self.kept else f"<p>{self!r}</p>"
+
+    def __repr__(self) -> str:
+        if self.latest is None:
+            return "Flight(no step yet)"
+        losses = f"loss {number(self.moment(self.kept[0]).loss)} → {number(self.latest.loss)}"
+        began = "".join(f", {kind} from step {step:,}" for kind, step in self._began().items())
+        return f"Flight({counted(self.steps, 'step')}, {losses}{began})"
+
+    def __str__(self) -> str:
+        if self.latest is None:
+            return "no step yet: call backward() on a loss of this model inside the block"
+        moments = [*self]
+        losses = [moment.loss for moment in moments]
+        rows = [
+            ("steps", f"{self.steps:,}, of which {len(moments)} are kept, {len(self.passes)} with their backward pass"),
+            ("loss", f"{number(losses[0])} {sparkline(losses)} {number(losses[-1])}"),
+            ("ended", self.ended or "no: it is running, or was killed"),
+        ]
+        firsts, lasts = (self.bands(moment) for moment in (moments[0], moments[-1]))
+        for place, layer in enumerate(self.layers):
+            sizes = f"{number(firsts[1][place][2], 2)} → {number(lasts[1][place][2], 2)}"
+            rows.append((layer, f"{counted(len(self.layers[layer]), 'parameter')}, median size of a gradient {sizes}"))
+        wide = max(len(name) for name, _ in rows)
+        said = [str(event) for event in self.events]
+        if len(said) > _FEW:
+            said[_FEW:] = [f"and {len(said) - _FEW} more"]
+        return "\n".join([f"{name:{wide}}  {text}" for name, text in rows] + said)
+
+    def _began(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for event in self.events:
+            found.setdefault(event.kind, event.step)
+        return {kind: found[kind] for kind in KINDS if kind in found}
+
+
+def record(
+    model: Module | Value | Iterable[Any] | Mapping[Any, Any], path: str | Path | None = None, sources: bool = True
+) -> Watch[Flight]:
+    """Record a training run: at every `backward()` inside, the loss, and values and gradients of the parameters.
+
+    Memory stays bounded: of a long run, every second step is kept, then every fourth, and so on; always the first, the
+    last, and those where nan, an infinity, an explosion, a dead or a saturated unit began. Up to 64 backward passes
+    are kept with their inputs. Neither a number nor a gradient changes. A `backward()` that does not reach the model
+    does not count.
+
+    Args:
+        model: an `nn.Module`, a `Value`, or a list or dict of these, nested in any way.
+        path: a file to write as the run goes, which `debug.Flight.load` reads, even if the run is killed. An older
+            file is replaced.
+        sources: note where your program made the nodes of the first step, for the page; this step takes longer.
+
+    Returns:
+        a context manager, which gives a `Flight`.
+
+    Raises:
+        OperandError: the model is none of these.
+        ArgumentError: it has no parameters, or one was computed; or the path is in no folder.
+
+    >>> import autograd_mini as am
+    >>> model = am.nn.MLP(2, [3, 1], activation="tanh", seed=0)
+    >>> descent = am.optim.SGD(model.parameters(), lr=0.1)
+    >>> with am.record(model) as flight:
+    ...     for step in range(100):
+    ...         descent.zero_grad()
+    ...         am.mse([model([0.0, 1.0]), model([1.0, 1.0])], [1.0, 0.0]).backward()
+    ...         descent.step()
+    >>> flight
+    Flight(100 steps, loss 1.075 → 0.0001042)
+    """
+    found = _parameters(model)
+    flight = Flight([*found.values()])
+    flight.places = {parameter: place for place, parameter in enumerate(found)}
+    storage = None if path is None else Storage(path)
+    if storage is not None:
+        storage.begin(flight)
+    return Recorder(flight, [*found], storage, sources)
+
+
+class _Given(Module):
+    """Holds what the user gave, so that its parameters have names."""
+
+    def __init__(self, given: Any) -> None:
+        self.model = given
+
+
+def _parameters(model: Any) -> dict[Value, str]:
+    """Return the parameters of a model with their names, as Python writes them: "layers[0].neurons[2].w[1]"."""
+    if is_node(model):
+        model = [model]
+    if isinstance(model, str | bytes) or not isinstance(model, Module | Mapping | Iterable):
+        raise OperandError(f"record() takes a model, not {shown(model)}.", "Pass an nn.Module or its parameters.")
+    given = model if isinstance(model, Module | Mapping) else [*model]
+    found: dict[Value, str] = {}
+    for name, parameter in by_name(model if isinstance(model, Module) else _Given(given)).items():
+        found.setdefault(parameter, parameter.name or _written(name.removeprefix("model.")))
+    if not found:
+        for thing in given if isinstance(given, list) else ():
+            if is_node(thing):
+                raise ArgumentError(f"A parameter was computed by {thing.op}.", "Pass leaves: Value(number).")
+        raise ArgumentError("record() found no parameters.", "Pass an nn.Module or its parameters.")
+    return found
+
+
+def _written(name: str) -> str:
+    """Return a dotted name with its indices in brackets; a bare index is that of a parameter."""
+    text = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f".{name}").removeprefix(".")
+    return f"parameters{text}" if text.startswith("[") else text
+
+
+def _layer(name: str) -> str:
+    """Return the layer of a parameter: "layers[0]" of "layers[0].neurons[2].w[1]", "w" of "w[0][1]"."""
+    container, dot, _ = name.partition("].")
+    return f"{container}]" if dot else re.sub(r"(\[\d+\])+$", "", name)
+
+
+def sparkline(numbers: Sequence[float]) -> str:
+    """Return numbers as a row of small bars; × stands for nan and infinities."""
+    shown = (
+        [numbers[i * (len(numbers) - 1) // (_WIDTH - 1)] for i in range(_WIDTH)] if len(numbers) > _WIDTH else numbers
+    )
+    finite = [x for x in shown if math.isfinite(x)]
+    if finite and min(finite) > 0.0 and max(finite) > _DECADES * min(finite):
+        return sparkline([math.log(x) if math.isfinite(x) else x for x in shown])
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    room = (high - low) or 1.0
+    bars = [_TICKS[int((x - low) / room * 7.99)] if math.isfinite(x) else "×" for x in shown]
+    return "".join(bars if high > low or not finite else ["▄" if math.isfinite(x) else "×" for x in shown])

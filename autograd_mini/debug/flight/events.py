@@ -1,0 +1,192 @@
+"""What goes wrong in a training run, and where it began: nan, infinities, explosions, dead and saturated units.
+
+Not here: what is kept of a step (`recorder`). Read next: `debug.flight.recorder`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, isnan
+from typing import Any
+
+from autograd_mini.core.node import is_relu
+from autograd_mini.engine import Value, is_node
+from autograd_mini.errors import counted
+from autograd_mini.notation.text import number
+from autograd_mini.watch.origins import place_of
+
+_LARGER, _MUCH_LARGER, _LOSS_LARGER = 30.0, 1000.0, 10.0  # than ever in the first half of the run: an explosion
+_FLAT = {"tanh": 0.01, "sigmoid": 0.0025}  # slopes below: 1 % of the largest
+_PASSES, _SAMPLES = 5, 20  # as many in a row before a unit counts as dead or saturated
+_BEHIND = 60  # nodes between an activation and its unit's parameters
+_FEW = 3
+KINDS = ("inf", "nan", "explosion", "dead", "saturated")
+
+
+@dataclass(slots=True)
+class Event:
+    """Something that began at a step.
+
+    Attributes:
+        step: where it began.
+        kind: "inf", "nan", "explosion", "dead" or "saturated".
+        where: the parameter or the unit; "loss" for the loss.
+        text: a sentence about it.
+        until: the step where a unit was seen to work again; None if it was not.
+    """
+
+    step: int
+    kind: str
+    where: str
+    text: str
+    until: int | None = None
+
+    def __str__(self) -> str:
+        end = f" It works again at step {self.until:,}." if self.until is not None else ""
+        return f"step {self.step:,}: {self.text}{end}"
+
+
+class Watcher:
+    """Looks at every step, and at the units of every pass that is kept."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.events: list[Event] = []
+        self.off: dict[tuple[str, str], list[Any]] = {}  # of unit and kind: since when, passes, samples, the event
+        self._high = 0.0, 0.0  # size of the gradients and loss, the largest so far
+        self._early, self._later, self._next = (0, *self._high), (0, *self._high), 1  # those of the first steps
+
+    def look(self, step: int, root: Value, values: Sequence[float], gradients: Sequence[float],
+             graph: Mapping[Value, Any]) -> bool:  # fmt: skip
+        """Look at the numbers of a step; return True if something began."""
+        before, loss, size = len(self.events), root.data, sum(map(abs, gradients))
+        if not (isfinite(loss) and isfinite(size) and isfinite(sum(values))):
+            self._not_finite(step, loss, {"": values, "gradient of ": gradients}, graph)
+        if not self._has("explosion") and isfinite(size):
+            self._measure(step, size, abs(loss))
+        return len(self.events) > before
+
+    def _has(self, *kinds: str) -> bool:
+        return any(event.kind in kinds for event in self.events)
+
+    def _not_finite(
+        self, step: int, loss: float, numbers: Mapping[str, Sequence[float]], graph: Mapping[Value, Any]
+    ) -> None:
+        for kind, is_it in (("inf", math.isinf), ("nan", isnan)):
+            if self._has(kind):
+                continue
+            found = [
+                f"the {what}{self.names[i]}" for what, many in numbers.items() for i, x in enumerate(many) if is_it(x)
+            ]
+            said = (["the loss"] if is_it(loss) else []) + found
+            if said:
+                more = f" and {counted(len(said) - _FEW, 'more number')}" if len(said) > _FEW else ""
+                verb = "is" if len(said) == 1 else "are"
+                text = f"{', '.join(said[:_FEW])}{more} {verb} {kind} for the first time.{_cause(graph)}"
+                where = "loss" if is_it(loss) else found[0].split()[-1]
+                self.events.append(Event(step, kind, where, text))
+
+    def _measure(self, step: int, size: float, loss: float) -> None:
+        """Compare the gradients with those of the first quarter to half of the run, as powers of two cut it."""
+        if step == self._next:
+            self._early, self._later, self._next = self._later, (step, *self._high), 2 * step
+        steps, most, most_loss = self._early
+        if most > 0.0 and (size > _MUCH_LARGER * most or (size > _LARGER * most and loss > _LOSS_LARGER * most_loss)):
+            text = (
+                f"the gradients explode: together they are {number(size / most, 2)} times as large as ever in the first "
+                f"{counted(steps, 'step')}, and the loss is {number(loss)}. Try a smaller learning rate."
+            )
+            self.events.append(Event(step, "explosion", "loss", text))
+        self._high = max(self._high[0], size), max(self._high[1], loss)
+
+    # -- units ---------------------------------------------------------------------------------------------------------
+
+    def look_inside(self, step: int, nodes: Sequence[Value], parameters: Mapping[Value, int]) -> None:
+        """Look at the activations of a pass; a unit is off if its slope is flat for every sample."""
+        seen: dict[tuple[str, str], list[bool]] = {}
+        for kind, node, x in _activations(nodes):
+            place = _nearest(x, parameters)
+            if place is not None:
+                flat = bool(node.operands[0]) if kind == "relu" else _slope(kind, node.data) < _FLAT[kind]
+                seen.setdefault((unit_of(self.names[place]), kind), []).append(flat)
+        for unit, flats in seen.items():
+            if not all(flats):
+                if unit in self.off and (event := self.off.pop(unit)[3]) is not None:
+                    event.until = step
+                continue
+            known = self.off.setdefault(unit, [step, 0, 0, None])
+            known[1] += 1
+            known[2] += len(flats)
+            if known[3] is None and known[1] >= _PASSES and known[2] >= _SAMPLES:
+                known[3] = _off(known[0], *unit)
+                self.events.append(known[3])
+
+    @property
+    def waiting(self) -> list[int]:
+        """The steps where a unit went off that is still off, and may turn out to be dead."""
+        return [since for since, *_ in self.off.values()]
+
+
+def _off(step: int, unit: str, kind: str) -> Event:
+    if kind == "relu":
+        text = f"{unit} is dead: its relu gives 0 for every sample, so no gradient passes, and it cannot learn."
+        return Event(step, "dead", unit, text)
+    flat = f"its {kind} is flat for every sample, so almost no gradient passes, and it learns very slowly"
+    return Event(step, "saturated", unit, f"{unit} is saturated: {flat}.")
+
+
+def _cause(graph: Mapping[Value, Any]) -> str:
+    """Say which operation made the first number that is not finite."""
+    for node in graph:
+        if not isfinite(node._data):
+            if node.op is None:
+                return ""
+            numbers = ", ".join(number(getattr(x, "data", x)) for x in node.operands[:4])
+            more = ", …" if len(node.operands) > 4 else ""
+            place = f" ({place_of(node)})" if node.origin is not None else ""
+            return f" It begins where {node.op}({numbers}{more}) gives {number(node._data)}{place}."
+    return " All numbers on the way to the loss are finite, so a local derivative is not: see the chain rule there."
+
+
+def _activations(nodes: Sequence[Value]) -> Iterator[tuple[str, Value, Any]]:
+    """Yield the relus, tanhs and sigmoids of a graph: kind, result and operand."""
+    last: dict[int, Value] = {}  # of each tanh and sigmoid
+    for node in nodes:
+        scope = node.scope
+        if scope is None:
+            continue
+        if scope.name == "relu":
+            if is_relu(node):
+                yield "relu", node, node.operands[2]
+        elif scope.name in _FLAT:
+            last[id(scope)] = node
+    for node in last.values():
+        scope, inner = node.scope, node
+        while is_node(inner) and inner.scope is scope:
+            inner = next((x for x in inner.operands if is_node(x)), None)  # type: ignore[assignment]
+        if inner is not None:
+            assert scope is not None
+            yield scope.name, node, inner
+
+
+def _slope(kind: str, y: float) -> float:
+    return 1.0 - y * y if kind == "tanh" else y * (1.0 - y)
+
+
+def _nearest(x: Value, parameters: Mapping[Value, int]) -> int | None:
+    """Return the parameter nearest behind a node, a bias if there is one."""
+    behind = [x]
+    for node in behind:  # the loop appends to it
+        if node in parameters:
+            return parameters[node]
+        if len(behind) < _BEHIND:
+            behind += [operand for operand in reversed(node.operands) if is_node(operand)]
+    return None
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that a parameter belongs to: "layers[0].neurons[3]" for its weights and its bias."""
+    return re.sub(r"(?<=\])\.[A-Za-z_]+(\[\d+\])?$", "", name)

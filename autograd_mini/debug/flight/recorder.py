@@ -1,0 +1,175 @@
+"""The hook in every `backward()` of a training run: it looks at each step, and keeps fewer and fewer of them.
+
+After the first steps, only every second is kept, then every fourth, and so on. The hook computes the gradients of the
+sweep itself, and touches neither the graph nor any `.grad`. Not here: what happened (`events`), and the record as the
+user sees it (`flight`). Read next: `debug.flight.storage`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+from operator import attrgetter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import propagate, topological_order
+from autograd_mini.debug.flight.passes import Pass, Taker
+from autograd_mini.engine import Value
+from autograd_mini.notation.names import Names
+from autograd_mini.notation.namespaces import namespaces
+from autograd_mini.program.stack import Hooks, recording
+from autograd_mini.watch import Watch, hooked, observing
+from autograd_mini.watch.origins import remember_calls
+
+if TYPE_CHECKING:
+    from autograd_mini.debug.flight import Flight
+    from autograd_mini.debug.flight.storage import Storage
+
+MOST_STEPS = 256
+MOST_PASSES = 64
+MOST_BYTES = 64_000_000  # of all passes
+MOST_NODES = 200_000  # of the graph of a pass
+_MOST_NAMED = 20_000
+_MOST_PINNED = 24
+SMALL = 500  # parameters; of larger models a step keeps quantiles
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_DATA = attrgetter("_data")
+
+Bands = list[list[float]]
+
+
+@dataclass(slots=True)
+class Moment:
+    """What is kept of one step; `values` and `gradients` are None for a large model, unless its pass is kept."""
+
+    step: int
+    loss: float
+    seed: float
+    values: array[float] | None
+    gradients: array[float] | None
+    bands: tuple[Bands, Bands] | None = None  # quantiles by layer: of the values, and of the sizes of the gradients
+    kept: Pass | None = None
+
+
+def bands_of(numbers: Sequence[float], layers: Iterable[Sequence[int]]) -> Bands:
+    """Return the quantiles of each layer; a nan makes all of them nan."""
+    found = []
+    for layer in layers:
+        many = [numbers[i] for i in layer]
+        if any(x != x for x in many):
+            found.append([float("nan")] * len(QUANTILES))
+        else:
+            many.sort()
+            found.append([many[round(share * (len(many) - 1))] for share in QUANTILES])
+    return found
+
+
+class Recorder(Watch["Flight"]):
+    """The block of `record`, whose hook hands steps to a `Flight`."""
+
+    __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_sources", "_storage", "_taker"
+
+    def __init__(self, flight: Flight, parameters: Sequence[Value], storage: Storage | None, sources: bool) -> None:
+        def observe(root: Value, seed: float) -> None:
+            if os.getpid() == self._process:  # a fork has its own copy, but not its own file
+                self._observe(root, seed)
+
+        def change(hooks: Hooks) -> Hooks:
+            outer = hooks.at_backward
+
+            def both(root: Value, seed: float) -> None:
+                if outer is not None:
+                    outer(root, seed)
+                observe(root, seed)
+
+            return replace(hooks, at_backward=both)
+
+        super().__init__(change, flight)
+        self._parameters, self._members = parameters, frozenset(parameters)
+        self._taker, self._storage, self._process = Taker(parameters), storage, os.getpid()
+        self._layers = [*flight.layers.values()]
+        self._sources = observing(remember_calls()) if sources else None  # of the first step alone: it takes time
+        self._open = 0
+
+    def __enter__(self) -> Flight:
+        flight = super().__enter__()
+        self._open += 1
+        flight.ended = ""
+        if self._sources is not None and not flight.steps and not recording().hooks.observers:
+            self._sources.__enter__()
+        else:
+            self._sources = None
+        return flight
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave_sources()
+        self._open -= 1
+        if not self._open:
+            self.result.ended = "finished" if kind is None else f"{kind.__name__}: {error}".rstrip(": ")
+            if self._storage is not None and os.getpid() == self._process:
+                self._storage.finish(self.result)
+        super().__exit__(kind, error, trace)
+
+    def _leave_sources(self) -> None:
+        if self._sources is not None:
+            self._sources.__exit__(None, None, None)
+            self._sources = None
+
+    def _observe(self, root: Value, seed: float) -> None:
+        with hooked(observers=(), checked=None, at_backward=None):
+            graph = topological_order(root)
+            if self._members.isdisjoint(graph):  # another model's
+                return
+            propagate(root, seed, graph)
+            adjoints = map(graph.get, self._parameters, repeat(ZERO))
+            gradients = [x if type(x) is float else 0.0 if x is ZERO else float(x) for x in adjoints]
+            values = [*map(_DATA, self._parameters)]
+            self._keep(root, seed, graph, values, gradients)
+        self._leave_sources()
+
+    def _keep(
+        self, root: Value, seed: float, graph: Mapping[Any, Any], values: list[float], gradients: list[float]
+    ) -> None:
+        flight = self.result
+        step = flight.steps
+        began = flight.watcher.look(step, root, values, gradients, graph)
+        moment = Moment(step, root.data, seed, None, None)
+        if len(graph) <= MOST_NODES and (step % flight.every_pass == 0 or began):
+            moment.kept, nodes = self._taker.take(root, seed, graph)
+            known = len(flight.events)
+            results_last = nodes[len(graph) :][::-1] + nodes[: len(graph)]
+            places = {parameter: place for place, parameter in enumerate(self._parameters)}
+            flight.watcher.look_inside(step, results_last, places)
+            began = began or len(flight.events) > known
+            if any(map(attrgetter("origin"), nodes[-1:] + [root])):
+                self._describe(moment.kept, nodes)
+        if len(values) <= SMALL or moment.kept is not None:
+            moment.values, moment.gradients = array("d", values), array("d", gradients)
+        if len(values) > SMALL:
+            sizes = [*map(abs, gradients)]
+            moment.bands = bands_of(values, self._layers), bands_of(sizes, self._layers)
+        flight.add(moment, began)
+        if self._storage is not None:
+            self._storage.add(flight, moment, began)
+
+    def _describe(self, kept: Pass, nodes: Sequence[Value]) -> None:
+        """Note what the program calls the nodes of a pass, and where it made them."""
+        kept.origins = [node.origin for node in nodes]
+        if len(nodes) <= _MOST_NAMED and not self.result.moments:
+            names = Names(nodes, namespaces(sys._getframe(1)))
+            kept.names = {place: name for place, node in enumerate(nodes) if (name := names.name(node))}
+
+
+def nearest(steps: Sequence[int], step: int) -> int:
+    """Return the step of a sorted list that is nearest to another."""
+    place = bisect_left(steps, step)
+    return min(steps[max(place - 1, 0) : place + 1], key=lambda known: abs(known - step))
