@@ -97,27 +97,24 @@ class Flight:
 
     def add(self, moment: Moment, began: bool) -> None:
         """Take a step in; it stays if it is one of every `every`, or something began there."""
-        self.steps, self.latest = moment.step + 1, moment
-        if began or moment.step % self.every == 0 or moment.step % self.every_pass == 0:
-            self.moments[moment.step] = moment
-        if len(self.moments) > recorder.MOST_STEPS + len(pinned := self._pinned()):
-            while len(self.moments) > recorder.MOST_STEPS + len(pinned):
-                self.every *= 2
-                kept = [s for s in self.moments if s % self.every == 0 or s in pinned]
-                self.moments = {step: self.moments[step] for step in kept}
+        step = moment.step
+        self.steps, self.latest = step + 1, moment
+        if not began and step % self.every:
+            return
+        self.moments[step] = moment
+        pinned = self._pinned()
+        while len(self.moments) > recorder.MOST_STEPS + len(pinned):
+            self.every *= 2
             self.every_pass = max(self.every, self.every_pass)
-        passes = [known for known in self.moments.values() if known.kept is not None]
+            self.moments = {s: known for s, known in self.moments.items() if s % self.every == 0 or s in pinned}
+        passes = {s: known.kept.size for s, known in self.moments.items() if known.kept is not None}
         while self.every_pass <= self.steps and (
-            len(passes) > recorder.MOST_PASSES + len(pinned := self._pinned())
-            or sum(known.kept.size for known in passes if known.kept) > recorder.MOST_BYTES
+            len(passes) > recorder.MOST_PASSES + len(pinned) or sum(passes.values()) > recorder.MOST_BYTES
         ):
             self.every_pass *= 2
-            for known in passes:
-                if known.step % self.every_pass and known.step not in pinned:
-                    known.kept = None
-                    if known.bands is not None:
-                        known.values = known.gradients = None
-            passes = [known for known in passes if known.kept is not None]
+            for s in [s for s in passes if s % self.every_pass and s not in pinned]:
+                del passes[s]
+                self.moments[s].forget()
 
     def _pinned(self) -> set[int]:
         began = [event.step for event in self.watcher.events]
@@ -178,10 +175,8 @@ class Flight:
         """
         moment = self.moment(step)
         if moment.kept is None:
-            near = f"The nearest pass is that of step {nearest(self.passes, moment.step)}." if self.passes else ""
-            raise ArgumentError(
-                f"The inputs of step {moment.step:,} are not kept.", near or "Graphs this large are not."
-            )
+            near = f"The nearest pass is that of step {nearest(self.passes, step)}." if self.passes else "No pass is."
+            raise ArgumentError(f"The inputs of step {moment.step:,} are not kept.", near)
         root, parameters, _ = moment.kept.build(self.names)
         trace = Trace(root, moment.seed, ())
         last = len(trace) - 1
@@ -317,10 +312,7 @@ def record(
     found = _parameters(model)
     flight = Flight([*found.values()])
     flight.places = {parameter: place for place, parameter in enumerate(found)}
-    storage = None if path is None else Storage(path)
-    if storage is not None:
-        storage.begin(flight)
-    return Recorder(flight, [*found], storage, sources)
+    return Recorder(flight, [*found], None if path is None else Storage(path), sources)
 
 
 class _Given(Module):
@@ -362,9 +354,8 @@ def _layer(name: str) -> str:
 
 def sparkline(numbers: Sequence[float]) -> str:
     """Return numbers as a row of small bars; × stands for nan and infinities."""
-    shown = (
-        [numbers[i * (len(numbers) - 1) // (_WIDTH - 1)] for i in range(_WIDTH)] if len(numbers) > _WIDTH else numbers
-    )
+    wide = min(len(numbers), _WIDTH)
+    shown = [numbers[i * (len(numbers) - 1) // max(wide - 1, 1)] for i in range(wide)]
     finite = [x for x in shown if math.isfinite(x)]
     if finite and min(finite) > 0.0 and max(finite) > _DECADES * min(finite):
         return sparkline([math.log(x) if math.isfinite(x) else x for x in shown])

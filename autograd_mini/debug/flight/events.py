@@ -96,8 +96,8 @@ class Watcher:
         steps, most, most_loss = self._early
         if most > 0.0 and (size > _MUCH_LARGER * most or (size > _LARGER * most and loss > _LOSS_LARGER * most_loss)):
             text = (
-                f"the gradients explode: together they are {number(size / most, 2)} times as large as ever in the first "
-                f"{counted(steps, 'step')}, and the loss is {number(loss)}. Try a smaller learning rate."
+                f"the gradients explode: together they are {number(size / most, 2)} times as large as ever in the "
+                f"first {counted(steps, 'step')}, and the loss is {number(loss)}. Try a smaller learning rate."
             )
             self.events.append(Event(step, "explosion", "loss", text))
         self._high = max(self._high[0], size), max(self._high[1], loss)
@@ -121,8 +121,8 @@ class Watcher:
             known[1] += 1
             known[2] += len(flats)
             if known[3] is None and known[1] >= _PASSES and known[2] >= _SAMPLES:
-                known[3] = _off(known[0], *unit)
-                self.events.append(known[3])
+                known[3] = found = _off(known[0], *unit)
+                self.events.append(found)
 
     @property
     def waiting(self) -> list[int]:
@@ -180,10 +180,12 @@ def _nearest(x: Value, parameters: Mapping[Value, int]) -> int | None:
     """Return the parameter nearest behind a node, a bias if there is one."""
     behind = [x]
     for node in behind:  # the loop appends to it
-        if node in parameters:
-            return parameters[node]
-        if len(behind) < _BEHIND:
-            behind += [operand for operand in reversed(node.operands) if is_node(operand)]
+        for operand in reversed(node.operands):
+            if is_node(operand):
+                if operand in parameters:
+                    return parameters[operand]
+                if len(behind) < _BEHIND:
+                    behind.append(operand)
     return None
 
 

@@ -25,6 +25,7 @@ from autograd_mini.program.stack import Scope, outwards
 
 _ROW, _OPERANDS, _NOTES, _DATA = map(attrgetter, ("_row", "operands", "_notes", "_data"))
 _ARRAYS = {"rows": "H", "counts": "i", "operands": "i", "numbers": "d", "parameters": "i"}
+Built = tuple[Value, list[Value | None], dict[int, Value]]
 
 
 class Slot(NamedTuple):
@@ -62,7 +63,7 @@ class Pass:
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        arrays = [getattr(self, name) for name in _ARRAYS]
+        arrays: list[array[Any]] = [getattr(self, name) for name in _ARRAYS]
         return sum(found.itemsize * len(found) for found in arrays) + 40 * len(self)  # and its scopes
 
     def __len__(self) -> int:
@@ -70,8 +71,9 @@ class Pass:
 
     # -- building it again ---------------------------------------------------------------------------------------------
 
-    def build(self, names: Sequence[str], open_at: Mapping[int, str] | None = None,
-              numbers: Sequence[float] | None = None) -> tuple[Value, list[Value | None], dict[int, Value]]:  # fmt: skip
+    def build(
+        self, names: Sequence[str], open_at: Mapping[int, str] | None = None, numbers: Sequence[float] | None = None
+    ) -> Built:
         """Return the root and the parameters of a new graph with the same bits, and its leaves by their positions.
 
         Args:
@@ -84,9 +86,7 @@ class Pass:
         """
         return Context().run(self._build, names, open_at or {}, numbers)
 
-    def _build(
-        self, names: Sequence[str], open_at: Mapping[int, str], others: Sequence[float] | None
-    ) -> tuple[Value, list[Value | None], dict[int, Value]]:
+    def _build(self, names: Sequence[str], open_at: Mapping[int, str], others: Sequence[float] | None) -> Built:
         numbers = self.numbers if others is None else others
         called = self.names | {node: names[i] for i, node in enumerate(self.parameters) if node >= 0}
         made: dict[int, Value] = {}
@@ -170,7 +170,7 @@ class Pass:
 
     def data(self) -> dict[str, Any]:
         """Return it ready for JSON; places in the program's source stay behind."""
-        numbers: dict[int, int] = {id(None): 0}
+        numbers = {id(None): 0}
         tree: list[tuple[str, int]] = []  # name and number of the parent, from 1
         for scope in {id(x): x for x in self.scopes}.values():
             for part in [*outwards(scope)][::-1]:
@@ -191,12 +191,12 @@ class Pass:
         scopes: list[Scope | None] = [None]
         for name, parent in data["tree"]:
             scopes.append(Scope(str(name), scopes[parent]))
-        known = {
+        others = {
             "scopes": [scopes[number] for number in unpacked("i", data["scopes"])],
             "operations": [TABLE.get(name) for name in data["operations"]],
             "names": {int(node): str(name) for node, name in data["names"]},
         }
-        found = cls({**data, **arrays, **known})
+        found = cls({**data, **arrays, **others})
         places = [*found.operands, *found.parameters, found.root]
         if not (
             len(found.rows) == len(found.counts) == len(found.scopes)
@@ -264,13 +264,13 @@ class Taker:
         rows = [*map(_ROW, nodes)]
         numbers = array("d", [node._data for node in nodes if node._row is None])
         numbers.extend(constants)
-        known = {
+        taken: dict[str, Any] = {
             "rows": self._numbered(rows), "counts": counts, "operands": codes, "numbers": numbers,
             "scopes": [x.scope if type(x) is Notes else x for x in map(_NOTES, nodes)], "seed": seed,
             "operations": self.operations, "root": index[id(root)],
             "parameters": array("i", map(index.get, map(id, self.parameters), repeat(-1))),
         }  # fmt: skip
-        return Pass(known), nodes
+        return Pass(taken), nodes
 
     def _numbered(self, rows: Sequence[Primitive | None]) -> array[int]:
         try:

@@ -57,6 +57,12 @@ class Moment:
     bands: tuple[Bands, Bands] | None = None  # quantiles by layer: of the values, and of the sizes of the gradients
     kept: Pass | None = None
 
+    def forget(self) -> None:
+        """Keep the pass no longer."""
+        self.kept = None
+        if self.bands is not None:
+            self.values = self.gradients = None
+
 
 def bands_of(numbers: Sequence[float], layers: Iterable[Sequence[int]]) -> Bands:
     """Return the quantiles of each layer; a nan makes all of them nan."""
@@ -99,9 +105,12 @@ class Recorder(Watch["Flight"]):
         self._open = 0
 
     def __enter__(self) -> Flight:
-        flight = super().__enter__()
-        self._open += 1
+        flight = self.result
         flight.ended = ""
+        if self._storage is not None and not self._open:
+            self._storage.begin(flight)  # first: it may fail
+        super().__enter__()
+        self._open += 1
         if self._sources is not None and not flight.steps and not recording().hooks.observers:
             self._sources.__enter__()
         else:
@@ -125,15 +134,19 @@ class Recorder(Watch["Flight"]):
             self._sources = None
 
     def _observe(self, root: Value, seed: float) -> None:
-        with hooked(observers=(), checked=None, at_backward=None):
-            graph = topological_order(root)
-            if self._members.isdisjoint(graph):  # another model's
-                return
+        graph = topological_order(root)
+        if self._members.isdisjoint(graph):  # another model's
+            return
+        hooks = recording().hooks
+        if hooks.observers or hooks.checked is not None:  # theirs is the sweep of the program alone
+            with hooked(observers=(), checked=None):
+                propagate(root, seed, graph)
+        else:
             propagate(root, seed, graph)
-            adjoints = map(graph.get, self._parameters, repeat(ZERO))
-            gradients = [x if type(x) is float else 0.0 if x is ZERO else float(x) for x in adjoints]
-            values = [*map(_DATA, self._parameters)]
-            self._keep(root, seed, graph, values, gradients)
+        gradients = [*map(graph.get, self._parameters, repeat(ZERO))]
+        if not set(map(type, gradients)) == {float}:
+            gradients = [0.0 if x is ZERO else float(x) for x in gradients]
+        self._keep(root, seed, graph, [*map(_DATA, self._parameters)], gradients)
         self._leave_sources()
 
     def _keep(
@@ -150,7 +163,7 @@ class Recorder(Watch["Flight"]):
             places = {parameter: place for place, parameter in enumerate(self._parameters)}
             flight.watcher.look_inside(step, results_last, places)
             began = began or len(flight.events) > known
-            if any(map(attrgetter("origin"), nodes[-1:] + [root])):
+            if any(map(attrgetter("origin"), (nodes[-1], root))):
                 self._describe(moment.kept, nodes)
         if len(values) <= SMALL or moment.kept is not None:
             moment.values, moment.gradients = array("d", values), array("d", gradients)

@@ -8,7 +8,7 @@ Read next: `debug.flight.training`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING
 
@@ -50,18 +50,17 @@ class Replays:
             assert moment.kept is not None
             slots[step] = moment.kept.slots()
             groups.setdefault(tuple(slot.kind for slot in slots[step]), []).append(step)
-        first, largest = [*groups.values()][0], max(groups.values(), key=len)
+        first, largest = next(iter(groups.values())), max(groups.values(), key=len)
         chosen = first if 2 * len(first) >= len(largest) else largest  # the first step may know its lines
         self.step = chosen[0]
         own = small[self.step].kept
         assert own is not None
         self._flight, self._own = flight, own
-        numbers = {step: [small[step].kept.numbers[slot.place] for slot in slots[step]] for step in chosen}  # type: ignore[union-attr]
-        usual = numbers[self.step]
-        differ = [
-            i for i, slot in enumerate(slots[self.step]) if any(repr(n[i]) != repr(usual[i]) for n in numbers.values())
-        ]
-        varying = [slots[self.step][i].place for i in differ if slots[self.step][i].kind == "constant"]
+        numbers = {step: self._numbers(small[step], slots[step]) for step in chosen}
+        usual, varying = numbers[self.step], []
+        for i, slot in enumerate(slots[self.step]):
+            if slot.kind == "constant" and any(repr(many[i]) != repr(usual[i]) for many in numbers.values()):
+                varying.append(slot.place)
         self._open = {place: f"input {number}" for number, place in enumerate(varying, start=1)}
         root, _, leaves = own.build(flight.names, self._open)
         self.trace = Trace(root, own.seed, ())
@@ -71,6 +70,11 @@ class Replays:
             given = {slot.place: number for slot, number in zip(slots[self.step], numbers[step], strict=True)}
             if self._gives(small[step], given):
                 self.inputs[step] = [given[place_of[leaf]] for leaf in order]
+
+    @staticmethod
+    def _numbers(moment: Moment, slots: Sequence[Slot]) -> list[float]:
+        assert moment.kept is not None
+        return [moment.kept.numbers[slot.place] for slot in slots]
 
     def _gives(self, moment: Moment, given: Mapping[int, float]) -> bool:
         """Whether the graph gives the recorded loss and gradients of a step with its numbers."""
@@ -84,9 +88,8 @@ class Replays:
             return True
         self.near.add(moment.step)
         most = max((abs(x) for x in recorded if math.isfinite(x)), default=0.0)
-        return all(
-            a == b or (a != a and b != b) or abs(a - b) <= _NEAR * most for a, b in zip(found, recorded, strict=True)
-        )
+        pairs = zip(found, recorded, strict=True)
+        return all(a == b or (a != a and b != b) or abs(a - b) <= _NEAR * most for a, b in pairs)
 
 
 def _float(adjoint: object) -> float:

@@ -9,6 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ class Storage:
             if self._written > 2 * self._least + _ROOM:
                 self._renew(flight)
         except OSError as error:
+            with suppress(OSError):
+                self._file.close()
             self._file = None
             warnings.warn(f"The record of this run ends at step {moment.step:,}: {reason(error)}", stacklevel=2)
 

@@ -249,7 +249,7 @@
     return make("li", {}, button);
   }));
   chart(get("run-loss").querySelector(".chart"), "", "the loss over the steps", ({ loss }) => [loss], true, true);
-  run.layers.forEach(({ name: title, about }, index) => {
+  run.layers.forEach(([title, about], index) => {
     const [one, other] = [make("div", { class: "chart" }), make("div", { class: "chart" })];
     get("run-layers").querySelector("div").append(make("div", { class: "layer" }, make("h3", {}, title, " ", make("small", {}, about)), one, other));
     chart(one, "size of the gradients", `sizes of the gradients of ${title}`, ({ bands }) => bands[1][index], true, false);

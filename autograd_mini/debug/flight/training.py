@@ -58,11 +58,11 @@ class TrainingPage:
     def html(self) -> str:
         """The text of the page."""
         flight, replays = self.flight, Replays(self.flight)
-        texts = {name: (resources(__package__) / name).read_text(encoding="utf-8") for name in ("training.html",)}
         pages = resources("autograd_mini.debug.pages")
         base = (pages / "backprop.css").read_text(encoding="utf-8")
         title = f"Training: {counted(flight.steps, 'step')}"
-        body, data, own = texts["training.html"], {}, ""
+        body, own = (resources(__package__) / "training.html").read_text(encoding="utf-8"), ""
+        data: dict[str, Any] = {}
         passes = {step: [*map(repr, numbers)] for step, numbers in replays.inputs.items()}
         if replays.trace is not None:
             contents = Contents(replays.trace, quiz=False)
@@ -73,28 +73,19 @@ class TrainingPage:
             wide = max(map(len, passes.values()), default=1)
             every = -(-len(passes) * wide // _MOST_INPUTS)
             passes = {step: passes[step] for i, step in enumerate(passes) if i % every == 0 or step == replays.step}
-        return document(
-            title,
-            __package__,
-            "training.css",
-            "training.js",
-            body,
-            {**data, "run": self._data(replays, passes)},
-            own,
-            base,
-        )
+        data["run"] = self._data(replays, passes)
+        return document(title, __package__, "training.css", "training.js", body, data, own, base)
 
     def _data(self, replays: Replays, passes: dict[int, list[str]]) -> dict[str, Any]:
         flight = self.flight
         more, large = len(flight.names) - _MOST_ROWS, "Of so many parameters, only the charts are kept at this step."
         different = f"This step made another graph than step {replays.step:,}, so its pass is not on the page"
-        ways = "flight.trace({}) steps through it in a program."
+        way = "flight.trace({}) steps through it in a program."
+        sizes = [counted(len(many), "parameter") for many in flight.layers.values()]
         return {
             "steps": flight.steps,
             "names": flight.names[:_MOST_ROWS],
-            "layers": [
-                {"name": name, "about": counted(len(many), "parameter")} for name, many in flight.layers.items()
-            ],
+            "layers": [*map(list, zip(flight.layers, sizes, strict=True))],
             "rows": [self._row(moment) for moment in flight],
             "rest": f"{more:,} more parameters are not listed." if more > 0 else "",
             "large": large,
@@ -102,7 +93,7 @@ class TrainingPage:
             "fine": "" if flight.events else _FINE,
             "passes": passes,
             "graph": replays.step,
-            "different": {step: f"{different}: {ways.format(step)}" for step in flight.passes if step not in passes},
+            "different": {step: f"{different}: {way.format(step)}" for step in flight.passes if step not in passes},
             "near": sorted(replays.near & passes.keys()),
             "form": f"The graph is that of step {replays.step:,}, so last digits may differ.",
             "why": replays.why,
@@ -144,13 +135,11 @@ def _grouped(events: Iterable[Event]) -> list[dict[str, Any]]:
     groups: dict[tuple[int, str], list[str]] = {}
     for event in events:
         _, _, text = str(event).partition(": ")
-        groups.setdefault((event.step, event.kind), []).append(
-            text[:1].upper() + text[1:] if text[:4] != "layer" else text
-        )
+        groups.setdefault((event.step, event.kind), []).append(text)
     found = []
     for (step, kind), texts in groups.items():
-        shown = texts[:_MOST_TOLD] + [f"And {counted(len(texts) - _MOST_TOLD, 'more unit')}."] * (
-            len(texts) > _MOST_TOLD
-        )
-        found.append({"step": step, "slow": kind in ("dead", "saturated"), "title": _TITLES[kind], "texts": shown})
+        more = [f"And {counted(len(texts) - _MOST_TOLD, 'more unit')}."] * (len(texts) > _MOST_TOLD)
+        is_slow = kind in ("dead", "saturated")
+        said = [text if is_slow else text[0].upper() + text[1:] for text in texts[:_MOST_TOLD]]
+        found.append({"step": step, "slow": is_slow, "title": _TITLES[kind], "texts": said + more})
     return found
