@@ -144,7 +144,7 @@ class Recorder(Watch["Flight"]):
         else:
             propagate(root, seed, graph)
         gradients = [*map(graph.get, self._parameters, repeat(ZERO))]
-        if not set(map(type, gradients)) == {float}:
+        if set(map(type, gradients)) != {float}:
             gradients = [0.0 if x is ZERO else float(x) for x in gradients]
         self._keep(root, seed, graph, [*map(_DATA, self._parameters)], gradients)
         self._leave_sources()

@@ -381,7 +381,6 @@ def test_a_full_disk_does_not_end_a_run(tmp_path, monkeypatch):
     with am.record(model, path=tmp_path / "run.flight") as flight:
         [*train(model, 2)]
         monkeypatch.setattr(Storage, "_append", full)
-        )
         with pytest.warns(UserWarning, match="ends at step 2"):
             [*train(model, 3)]
     assert flight.steps == 5
