@@ -18,7 +18,7 @@ from autograd_mini.errors import counted
 from autograd_mini.notation.text import number
 from autograd_mini.watch.origins import place_of
 
-_LARGER, _MUCH_LARGER, _LOSS_LARGER = 30.0, 1000.0, 10.0  # than ever in the first half of the run: an explosion
+_LARGER, _LOSS_LARGER, _FIRST = 30.0, 100.0, 4  # gradients and loss, than ever in the first steps: an explosion
 _FLAT = {"tanh": 0.01, "sigmoid": 0.0025}  # slopes below: 1 % of the largest
 _PASSES, _SAMPLES = 5, 20  # as many in a row before a unit counts as dead or saturated
 _BEHIND = 60  # nodes between an activation and its unit's parameters
@@ -94,7 +94,7 @@ class Watcher:
         if step == self._next:
             self._early, self._later, self._next = self._later, (step, *self._high), 2 * step
         steps, most, most_loss = self._early
-        if most > 0.0 and (size > _MUCH_LARGER * most or (size > _LARGER * most and loss > _LOSS_LARGER * most_loss)):
+        if steps >= _FIRST and most > 0.0 and size > _LARGER * most and loss > _LOSS_LARGER * most_loss:
             text = (
                 f"the gradients explode: together they are {number(size / most, 2)} times as large as ever in the "
                 f"first {counted(steps, 'step')}, and the loss is {number(loss)}. Try a smaller learning rate."

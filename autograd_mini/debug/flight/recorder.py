@@ -135,8 +135,8 @@ class Recorder(Watch["Flight"]):
 
     def _observe(self, root: Value, seed: float) -> None:
         graph = topological_order(root)
-        if self._members.isdisjoint(graph):  # another model's
-            return
+        if self._members.isdisjoint(graph) and self._members.isdisjoint(topological_order(root, everything=True)):
+            return  # another model's; a model whose relus are all dead is in the graph, but no gradient gets there
         hooks = recording().hooks
         if hooks.observers or hooks.checked is not None:  # theirs is the sweep of the program alone
             with hooked(observers=(), checked=None):

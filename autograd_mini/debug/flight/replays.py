@@ -64,6 +64,7 @@ class Replays:
         self._open = {place: f"input {number}" for number, place in enumerate(varying, start=1)}
         root, _, leaves = own.build(flight.names, self._open)
         self.trace = Trace(root, own.seed, ())
+        self.trace.seek(self.trace.start)
         order = [node for node in topological_order(root, everything=True) if node.op is None]
         place_of = {node: place for place, node in leaves.items()}
         for step in chosen:
