@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
+from autograd_mini.debug.terminal.calls import Calls, Visit
 from autograd_mini.debug.terminal.commands import Shell
 from autograd_mini.debug.terminal.quizzing import HOW, QuizShell
 from autograd_mini.debug.timeline.travel import Trace
@@ -33,17 +34,34 @@ def debug(
         shell = (QuizShell if quiz else Shell)(stdin=shared.commands)
     called = f"{'-m ' * module}{program}"
 
-    def stop(call: Call) -> None:
-        if at is not None and call.number != at:
-            return
+    shell.calls = calls = Calls()
+
+    def show(visit: Visit) -> bool:
+        call = visit.call
         where = f" at {file_and_line(call.site)}" if call.site is not None else ""
+        past = f" of {calls.visits[-1].call.number} so far" * shell.is_past
+        trace = call.trace()
+        if visit.position is not None:
+            trace.seek(visit.position)
+        return shell.interact(trace, f"backward(), call {call.number}{past}{where}. {HOW if quiz else _HOW}")
+
+    def stop(call: Call) -> None:
+        visit = calls.add(call)
+        if not (shell.goal.is_met(visit) if shell.goal is not None else at in (None, call.number)):
+            return
         with shared.debugger():
-            if not shell.interact(call.trace(), f"backward(), call {call.number}{where}. {HOW if quiz else _HOW}"):
+            if not shell.travel(visit, show):
                 raise Quit
 
     try:
         with shared.program():
             count = debug_program(program, arguments, stop, module=module)
+        while shell.goal is not None:  # it did not come
+            missing = f"{printable(called)} has ended after call {count}, without {shell.goal}."
+            with shared.debugger():
+                shell.say(missing)
+                if not shell.travel(calls.visits[-1], show):
+                    raise Quit
     except Quit:  # the program has ended already
         return
     if shell.quits:

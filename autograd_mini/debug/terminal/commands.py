@@ -1,7 +1,7 @@
 """The debugger's commands in a terminal: pdb's verbs, with each motion backwards too.
 
 Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`).
-Read next: `debug.terminal.understanding`.
+Read next: `debug.terminal.calls`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
-from autograd_mini.debug.terminal.understanding import Understanding
+from autograd_mini.debug.terminal.calls import Calling
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
 from autograd_mini.debug.timeline.index import Frame
@@ -30,6 +30,7 @@ COMMANDS = {
     "forwards in time": "next n, step s, return r, continue c cont",
     "backwards": "rnext rn, rstep rs, rreturn rr, rcontinue rc",
     "anywhere": "jump j: moment",
+    "to another backward()": "call, previous, epoch",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
     "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
@@ -51,7 +52,7 @@ def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Ca
     return move
 
 
-class Shell(Understanding):
+class Shell(Calling):
     """A session of the debugger, which may show several traces, one after the other."""
 
     table = COMMANDS
@@ -121,7 +122,9 @@ class Shell(Understanding):
         trace = self.trace
         if self.is_over():
             self.say("   the sweep is over: these are the gradients of backward()")
-            for leaf in [leaf for leaf in trace.leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
+            for leaf in [
+                leaf for leaf in trace.leaves if leaf.grad and not self.is_past and trace.grad(leaf) is not None
+            ][:_FEW]:
                 name, held = self.wording.symbol(leaf), leaf.grad
                 after = number(held + (trace.grad(leaf) or 0.0))
                 self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")
