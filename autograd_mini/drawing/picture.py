@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.drawing import style
@@ -43,6 +43,13 @@ def tint(box: Box) -> str:
     return style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
 
 
+class Stories(Protocol):
+    """A training run, which knows what happened to a parameter."""
+
+    def story(self, node: Value) -> tuple[str, str] | None:
+        """Return it in a few characters and in a line; None for any other node."""
+
+
 class Picture:
     """A graph as text in the DOT language.
 
@@ -53,9 +60,12 @@ class Picture:
         ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
-    def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
+    def __init__(
+        self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot,
+        over: Stories | None = None,
+    ) -> None:  # fmt: skip
         self.boxes, self.gradients, self.precision = boxes, gradients, precision
-        self.names, self.numbers = names, numbers
+        self.names, self.numbers, self.over = names, numbers, over
         self.ids = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = gradients.strongest
         self.folds: dict[Box, Fold] = {}
@@ -166,11 +176,14 @@ class Picture:
             port = f' PORT="r{place}"' * (fold is not None)
             rows.append(f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
                         f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
+        story = self.over.story(box.alone) if self.over is not None and box.alone is not None else None
+        told += story[1:] if story is not None else ()
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
         if box.around:
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
         closed = fold.closed_form if fold is not None else ""
-        return framed(header, tint(box), rows, small(f"derivative {closed}" if closed else ""), 3 if several else 2)
+        below = f"derivative {closed}" if closed else story[0] if story is not None else ""
+        return framed(header, tint(box), rows, small(below), 3 if several else 2)
 
     def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
         """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""

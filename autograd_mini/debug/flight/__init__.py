@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_LAYERS = 24
 _TICKS = "▁▂▃▄▅▆▇█"
-_WIDTH = 24  # of a sparkline
+_WIDTH, _NARROW = 24, 8  # of a sparkline, and of one in a box
 _DECADES = 100.0  # from here on, a sparkline is logarithmic
 _FEW = 12
 
@@ -211,13 +211,17 @@ class Flight:
         layers = [*self.layers.values()]
         return bands_of(moment.values, layers), bands_of([*map(abs, moment.gradients)], layers)
 
-    def story(self, node: Value) -> str:
-        """Return what happened to a parameter, in one line for a picture; "" for any other node."""
+    def story(self, node: Value) -> tuple[str, str] | None:
+        """Return what happened to a parameter, in a few characters and in a line; None for any other node."""
         place = self.places.get(node)
-        many = [] if place is None else [m.values[place] for m in self if m.values is not None]
+        many = [] if place is None else [moment.values[place] for moment in self if moment.values is not None]
         if len(many) < 2:
-            return ""
-        return f"{number(many[0], 3)} {sparkline(many)} {number(many[-1], 3)}"
+            return None
+        ends, low, high = [number(x, 3) for x in (many[0], many[-1])], number(min(many)), number(max(many))
+        return (
+            f"{ends[0]} {sparkline(many, _NARROW)} {ends[1]}",
+            f"over {counted(self.steps, 'step')}: {many[0]!r} → {many[-1]!r}, between {low} and {high}",
+        )
 
     # -- showing -------------------------------------------------------------------------------------------------------
 
@@ -352,13 +356,13 @@ def _layer(name: str) -> str:
     return f"{container}]" if dot else re.sub(r"(\[\d+\])+$", "", name)
 
 
-def sparkline(numbers: Sequence[float]) -> str:
+def sparkline(numbers: Sequence[float], width: int = _WIDTH) -> str:
     """Return numbers as a row of small bars; × stands for nan and infinities."""
-    wide = min(len(numbers), _WIDTH)
+    wide = min(len(numbers), width)
     shown = [numbers[i * (len(numbers) - 1) // max(wide - 1, 1)] for i in range(wide)]
     finite = [x for x in shown if math.isfinite(x)]
     if finite and min(finite) > 0.0 and max(finite) > _DECADES * min(finite):
-        return sparkline([math.log(x) if math.isfinite(x) else x for x in shown])
+        return sparkline([math.log(x) if math.isfinite(x) else x for x in shown], width)
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     room = (high - low) or 1.0
     bars = [_TICKS[int((x - low) / room * 7.99)] if math.isfinite(x) else "×" for x in shown]
