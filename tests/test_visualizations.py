@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_examples import contents
-from visualizations.__main__ import CAPTIONS, pictures, readme
+from visualizations.__main__ import CAPTIONS, PHOTOGRAPHS, pictures, readme
 
 ROOT = Path(__file__).parent.parent
 PLOTS = ("training", "boundary")
@@ -68,8 +68,9 @@ def test_softmax_shows_a_minus_t():
         assert f">{number}<" in text
 
 
-def test_the_page_is_photographed_again(redrawn):
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_the_pages_are_photographed_again(redrawn, name):
     """In Chromium; of a picture made of dots only the size is the same everywhere."""
-    committed, again = ((folder / "stepping.png").read_bytes() for folder in (ROOT / "visualizations", redrawn))
+    committed, again = ((folder / f"{name}.png").read_bytes() for folder in (ROOT / "visualizations", redrawn))
     assert committed[:4] == b"\x89PNG"
     assert committed[16:24] == again[16:24]

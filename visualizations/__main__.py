@@ -47,10 +47,18 @@ CAPTIONS = {
     "training": "The loss of the two networks, step by step.",
     "boundary": "The boundary that the network for the moons draws.",
 }
-STEPPING = (
-    "The page that steps through backpropagation, on its way back through a softmax. It was written by "
-    "`examples/step_through.py` and photographed in Chromium."
-)
+PHOTOGRAPHS = {  # what each shows; the example that writes the page, its file, and the address
+    "stepping": (
+        "The page that steps through backpropagation, on its way back through a softmax. It was written by "
+        "`examples/step_through.py` and photographed in Chromium.",
+        "step_through", "backprop.html#step=18",
+    ),
+    "run": (
+        "A training run, recorded: at step 200 the learning rate becomes far too large, the gradients explode, and all "
+        "units die. A click on a step leads to its backward pass. Written by `examples/training_run.py`.",
+        "training_run", "training.html",
+    ),
+}  # fmt: skip
 
 
 def pictures() -> dict[str, Callable[[], object]]:
@@ -200,25 +208,26 @@ def _boundary(moons: Training) -> None:
 
 
 def photograph() -> None:
-    """Photograph the page of `examples/step_through.py` in a browser, just after softmax has handed on."""
+    """Photograph the pages of examples in a browser."""
     from playwright.sync_api import sync_playwright
 
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), sync_playwright() as playwright:
-        subprocess.run(
-            [sys.executable, HERE.parent / "examples" / "step_through.py"], stdout=subprocess.PIPE, check=True
-        )
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
-        page.goto((Path(folder) / "backprop.html").as_uri() + "#step=18")
-        page.screenshot(path=HERE / "stepping.png")
+        for name, (_, example, address) in PHOTOGRAPHS.items():
+            program = HERE.parent / "examples" / f"{example}.py"
+            subprocess.run([sys.executable, program], stdout=subprocess.PIPE, check=True)
+            file, _, place = address.partition("#")
+            page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
+            page.goto((Path(folder) / file).as_uri() + f"#{place}" * bool(place))
+            page.screenshot(path=HERE / f"{name}.png")
         chromium.close()
 
 
 def readme() -> str:
     """Return the list of pictures with their captions."""
     shown = [f"## {name}\n\n![{name}]({name}.svg)\n\n{caption}\n" for name, caption in CAPTIONS.items()]
-    shown.append(f"## stepping\n\n![stepping](stepping.png)\n\n{STEPPING}\n")
+    shown += [f"## {name}\n\n![{name}]({name}.png)\n\n{about}\n" for name, (about, *_) in PHOTOGRAPHS.items()]
     return "# Pictures\n\nDrawn by `python -m visualizations`; a test draws them again and compares.\n\n" + "\n".join(
         shown
     )
@@ -230,9 +239,9 @@ def main(names: list[str]) -> None:
         if not names or name in names:
             draw()
             print(f"drawn: {name}.svg")
-    if not names or "stepping" in names:
+    if not names or {*PHOTOGRAPHS} & {*names}:
         photograph()
-        print("drawn: stepping.png")
+        print("\n".join(f"drawn: {name}.png" for name in PHOTOGRAPHS))
     (HERE / "README.md").write_text(readme(), encoding="utf-8")
 
 

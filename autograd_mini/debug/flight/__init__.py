@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograd_mini.debug.flight import recorder
-from autograd_mini.debug.flight.events import KINDS, Event, Watcher
+from autograd_mini.debug.flight.events import KINDS, RECENT, Event, Watcher
 from autograd_mini.debug.flight.recorder import Moment, Recorder, bands_of, nearest
 from autograd_mini.debug.flight.storage import Storage, load
 from autograd_mini.debug.timeline.travel import Trace
@@ -79,6 +80,7 @@ class Flight:
         self.steps, self.ended = 0, ""
         self.moments: dict[int, Moment] = {}
         self.latest: Moment | None = None
+        self._recent: deque[Moment] = deque(maxlen=RECENT)
         self.every = self.every_pass = 1  # which steps are kept
         self.watcher = Watcher(self.names)
         self.places: dict[Value, int] = {}  # of the parameters that the program holds
@@ -99,6 +101,10 @@ class Flight:
         """Take a step in; it stays if it is one of every `every`, or something began there."""
         step = moment.step
         self.steps, self.latest = step + 1, moment
+        self._recent.append(moment)
+        if began:
+            steps = {event.step for event in self.events}
+            self.moments |= {known.step: known for known in self._recent if known.step in steps}
         if not began and step % self.every:
             return
         self.moments[step] = moment

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from math import isfinite, isnan
 from typing import Any
 
@@ -23,6 +25,7 @@ _FLAT = {"tanh": 0.01, "sigmoid": 0.0025}  # slopes below: 1 % of the largest
 _PASSES, _SAMPLES = 5, 20  # as many in a row before a unit counts as dead or saturated
 _BEHIND = 60  # nodes between an activation and its unit's parameters
 _FEW = 3
+RECENT = 32  # steps in which an explosion may have begun before it is noticed
 KINDS = ("inf", "nan", "explosion", "dead", "saturated")
 
 
@@ -56,6 +59,8 @@ class Watcher:
         self.names = names
         self.events: list[Event] = []
         self.off: dict[tuple[str, str], list[Any]] = {}  # of unit and kind: since when, passes, samples, the event
+        self._looked = -1  # the step of the last pass
+        self._losses = deque[float](maxlen=RECENT)
         self._high = 0.0, 0.0  # size of the gradients and loss, the largest so far
         self._early, self._later, self._next = (0, *self._high), (0, *self._high), 1  # those of the first steps
 
@@ -94,12 +99,16 @@ class Watcher:
         if step == self._next:
             self._early, self._later, self._next = self._later, (step, *self._high), 2 * step
         steps, most, most_loss = self._early
+        self._losses.append(loss)
         if steps >= _FIRST and most > 0.0 and size > _LARGER * most and loss > _LOSS_LARGER * most_loss:
+            rising = zip([*self._losses][-2::-1], [*self._losses][::-1], strict=False)  # each loss and the next
+            since = step - sum(1 for _ in takewhile(lambda pair: pair[0] < pair[1], rising))
             text = (
-                f"the gradients explode: together they are {number(size / most, 2)} times as large as ever in the "
-                f"first {counted(steps, 'step')}, and the loss is {number(loss)}. Try a smaller learning rate."
+                f"the gradients begin to explode: at step {step:,} they are together {number(size / most, 2)} times as "
+                f"large as ever in the first {counted(steps, 'step')}, and the loss is {number(loss)}. Try a smaller "
+                "learning rate."
             )
-            self.events.append(Event(step, "explosion", "loss", text))
+            self.events.append(Event(since, "explosion", "loss", text))
         self._high = max(self._high[0], size), max(self._high[1], loss)
 
     # -- units ---------------------------------------------------------------------------------------------------------
@@ -117,12 +126,13 @@ class Watcher:
                 if unit in self.off and (event := self.off.pop(unit)[3]) is not None:
                     event.until = step
                 continue
-            known = self.off.setdefault(unit, [step, 0, 0, None])
+            known = self.off.setdefault(unit, [step, 0, 0, None, self._looked])
             known[1] += 1
             known[2] += len(flats)
             if known[3] is None and known[1] >= _PASSES and known[2] >= _SAMPLES:
-                known[3] = found = _off(known[0], *unit)
+                known[3] = found = _off(known[0], known[4], *unit)
                 self.events.append(found)
+        self._looked = step
 
     @property
     def waiting(self) -> list[int]:
@@ -130,12 +140,13 @@ class Watcher:
         return [since for since, *_ in self.off.values()]
 
 
-def _off(step: int, unit: str, kind: str) -> Event:
+def _off(step: int, before: int, unit: str, kind: str) -> Event:
+    since = f" At step {before:,}, the last pass before, it was not." if before < step - 1 else ""
     if kind == "relu":
-        text = f"{unit} is dead: its relu gives 0 for every sample, so no gradient passes, and it cannot learn."
+        text = f"{unit} is dead: its relu gives 0 for every sample, so no gradient passes, and it cannot learn.{since}"
         return Event(step, "dead", unit, text)
     flat = f"its {kind} is flat for every sample, so almost no gradient passes, and it learns very slowly"
-    return Event(step, "saturated", unit, f"{unit} is saturated: {flat}.")
+    return Event(step, "saturated", unit, f"{unit} is saturated: {flat}.{since}")
 
 
 def _cause(graph: Mapping[Value, Any]) -> str:

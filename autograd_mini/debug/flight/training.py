@@ -132,14 +132,17 @@ def _brief(x: float) -> float | str:
 
 def _grouped(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Return the events with those of one kind at one step together."""
-    groups: dict[tuple[int, str], list[str]] = {}
+    groups: dict[tuple[int, str], list[Event]] = {}
     for event in events:
-        _, _, text = str(event).partition(": ")
-        groups.setdefault((event.step, event.kind), []).append(text)
+        groups.setdefault((event.step, event.kind), []).append(event)
     found = []
-    for (step, kind), texts in groups.items():
-        more = [f"And {counted(len(texts) - _MOST_TOLD, 'more unit')}."] * (len(texts) > _MOST_TOLD)
+    for (step, kind), many in groups.items():
         is_slow = kind in ("dead", "saturated")
-        said = [text if is_slow else text[0].upper() + text[1:] for text in texts[:_MOST_TOLD]]
-        found.append({"step": step, "slow": is_slow, "title": _TITLES[kind], "texts": said + more})
+        names = [event.where for event in many[:_MOST_TOLD]]
+        more = f" and {counted(len(many) - _MOST_TOLD, 'more unit')}" * (len(many) > _MOST_TOLD)
+        text = many[0].text if is_slow else f"{many[0].text[0].upper()}{many[0].text[1:]}"
+        if len(many) > 1:
+            text = f"{', '.join(names)}{more}. Each is {text.partition(' is ')[2]}"
+        again = [f"{event.where} works again at step {event.until:,}." for event in many if event.until is not None]
+        found.append({"step": step, "slow": is_slow, "title": _TITLES[kind], "texts": [text, *again[:_MOST_TOLD]]})
     return found
