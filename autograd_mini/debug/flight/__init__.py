@@ -1,23 +1,21 @@
 """A training run, recorded: `record(model)` keeps values, gradients and whole passes in bounded memory.
 
-Not here: how a pass is kept (`passes`), what went wrong (`events`), when (`recorder`), files (`storage`), and the page
-(`training`). Read next: `debug.flight.passes`.
+Not here: how a pass is kept (`passes`), what went wrong (`events`), which steps stay (`steps`), the hook (`recorder`),
+files (`storage`), and the page (`training`). Read next: `debug.flight.passes`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograd_mini.debug.flight import recorder
-from autograd_mini.debug.flight.events import KINDS, RECENT, Event, Watcher
-from autograd_mini.debug.flight.recorder import Moment, Recorder, bands_of, nearest
+from autograd_mini.debug.flight.events import KINDS
+from autograd_mini.debug.flight.recorder import Recorder
+from autograd_mini.debug.flight.steps import Steps, nearest
 from autograd_mini.debug.flight.storage import Storage, load
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
@@ -29,7 +27,6 @@ from autograd_mini.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MOST_LAYERS = 24
 _TICKS = "▁▂▃▄▅▆▇█"
 _WIDTH, _NARROW = 24, 8  # of a sparkline, and of one in a box
 _DECADES = 100.0  # from here on, a sparkline is logarithmic
@@ -53,7 +50,7 @@ class FlightStep:
     gradients: dict[str, float]
 
 
-class Flight:
+class Flight(Steps):
     """What is kept of a training run: a step for each `backward()`, numbered from 0.
 
     `record(model)` makes it, and `Flight.load(path)` reads it from a file. `flight[120]` is a step, `flight[-1]` the
@@ -75,16 +72,6 @@ class Flight:
     (1.0, {'w': 2.0})
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = [*names]
-        self.steps, self.ended = 0, ""
-        self.moments: dict[int, Moment] = {}
-        self.latest: Moment | None = None
-        self._recent: deque[Moment] = deque(maxlen=RECENT)
-        self.every = self.every_pass = 1  # which steps are kept
-        self.watcher = Watcher(self.names)
-        self.places: dict[Value, int] = {}  # of the parameters that the program holds
-
     @staticmethod
     def load(path: str | Path) -> Flight:
         """Read a run that was recorded with `record(model, path=...)`, even if it was killed.
@@ -94,79 +81,6 @@ class Flight:
             OSError: it cannot be read.
         """
         return load(Flight, path)
-
-    # -- keeping -------------------------------------------------------------------------------------------------------
-
-    def add(self, moment: Moment, began: bool) -> None:
-        """Take a step in; it stays if it is one of every `every`, or something began there."""
-        step = moment.step
-        self.steps, self.latest = step + 1, moment
-        self._recent.append(moment)
-        if began:
-            steps = {event.step for event in self.events}
-            self.moments |= {known.step: known for known in self._recent if known.step in steps}
-        if not began and step % self.every:
-            return
-        self.moments[step] = moment
-        pinned = self._pinned()
-        while len(self.moments) > recorder.MOST_STEPS + len(pinned):
-            self.every *= 2
-            self.every_pass = max(self.every, self.every_pass)
-            self.moments = {s: known for s, known in self.moments.items() if s % self.every == 0 or s in pinned}
-        passes = {s: known.kept.size for s, known in self.moments.items() if known.kept is not None}
-        while self.every_pass <= self.steps and (
-            len(passes) > recorder.MOST_PASSES + len(pinned) or sum(passes.values()) > recorder.MOST_BYTES
-        ):
-            self.every_pass *= 2
-            for s in [s for s in passes if s % self.every_pass and s not in pinned]:
-                del passes[s]
-                self.moments[s].forget()
-
-    def _pinned(self) -> set[int]:
-        began = [event.step for event in self.watcher.events]
-        return {0, *began[: recorder._MOST_PINNED], *sorted(self.watcher.waiting)[: recorder._MOST_PINNED]}
-
-    # -- reading -------------------------------------------------------------------------------------------------------
-
-    @property
-    def kept(self) -> list[int]:
-        """The steps that are kept: the first, the last, those where something began, and some between."""
-        last = [] if self.latest is None else [self.latest.step]
-        return sorted({*self.moments, *last})
-
-    @property
-    def passes(self) -> list[int]:
-        """The steps whose backward pass is kept."""
-        return [moment.step for moment in self if moment.kept is not None]
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What went wrong, in the order in which it began."""
-        return tuple(sorted(self.watcher.events, key=lambda event: event.step))
-
-    def __iter__(self) -> Iterator[Moment]:
-        return map(self.moment, self.kept)
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def moment(self, step: int) -> Moment:
-        """Return what is kept of a step; -1 is the last one.
-
-        Raises:
-            ArgumentError: it is not kept.
-        """
-        if type(step) is not int:
-            raise OperandError(f"A step is a whole number, not {shown(step)}.", "Pass flight.kept[0], for example.")
-        known = self.kept
-        if not known:
-            raise ArgumentError("Nothing was recorded.", "Call backward() on a loss of this model inside the block.")
-        found = step + self.steps if step < 0 else step
-        if found not in known:
-            raise ArgumentError(
-                f"Step {step:,} of {self.steps:,} is not kept.", f"The nearest one is {nearest(known, found)}."
-            )
-        return self.latest if self.latest is not None and found == self.latest.step else self.moments[found]
 
     def __getitem__(self, step: int) -> FlightStep:
         moment = self.moment(step)
@@ -197,25 +111,6 @@ class Flight:
             )
         trace.seek(trace.start)
         return trace
-
-    # -- layers --------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def layers(self) -> dict[str, list[int]]:
-        """The parameters of each layer, by their places among the names."""
-        found: dict[str, list[int]] = {}
-        for place, name in enumerate(self.names):
-            found.setdefault(_layer(name), []).append(place)
-        return found if len(found) <= _MOST_LAYERS else {"parameters": [*range(len(self.names))]}
-
-    def bands(self, moment: Moment) -> tuple[recorder.Bands, recorder.Bands]:
-        """Return the quantiles by layer at a step: of the values, and of the sizes of the gradients."""
-        if moment.bands is not None:
-            return moment.bands
-        assert moment.values is not None
-        assert moment.gradients is not None
-        layers = [*self.layers.values()]
-        return bands_of(moment.values, layers), bands_of([*map(abs, moment.gradients)], layers)
 
     def story(self, node: Value) -> tuple[str, str] | None:
         """Return what happened to a parameter, in a few characters and in a line; None for any other node."""
@@ -317,7 +212,7 @@ def record(
     ...         am.mse([model([0.0, 1.0]), model([1.0, 1.0])], [1.0, 0.0]).backward()
     ...         descent.step()
     >>> flight
-    Flight(100 steps, loss 1.075 → 0.0001042)
+    Flight(100 steps, loss 0.3969 → 1.307e-05)
     """
     found = _parameters(model)
     flight = Flight([*found.values()])
@@ -354,12 +249,6 @@ def _written(name: str) -> str:
     """Return a dotted name with its indices in brackets; a bare index is that of a parameter."""
     text = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", f".{name}").removeprefix(".")
     return f"parameters{text}" if text.startswith("[") else text
-
-
-def _layer(name: str) -> str:
-    """Return the layer of a parameter: "layers[0]" of "layers[0].neurons[2].w[1]", "w" of "w[0][1]"."""
-    container, dot, _ = name.partition("].")
-    return f"{container}]" if dot else re.sub(r"(\[\d+\])+$", "", name)
 
 
 def sparkline(numbers: Sequence[float], width: int = _WIDTH) -> str:

@@ -1,6 +1,6 @@
 """What goes wrong in a training run, and where it began: nan, infinities, explosions, dead and saturated units.
 
-Not here: what is kept of a step (`recorder`). Read next: `debug.flight.recorder`.
+Not here: what is kept of a step (`steps`). Read next: `debug.flight.steps`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Watcher:
         """Look at the numbers of a step; return True if something began."""
         before, loss, size = len(self.events), root.data, sum(map(abs, gradients))
         if not (isfinite(loss) and isfinite(size) and isfinite(sum(values))):
-            self._not_finite(step, loss, {"": values, "gradient of ": gradients}, graph)
+            self._not_finite(step, loss, {"value": values, "gradient": gradients}, graph)
         if not self._has("explosion") and isfinite(size):
             self._measure(step, size, abs(loss))
         return len(self.events) > before
@@ -83,16 +83,17 @@ class Watcher:
         for kind, is_it in (("inf", math.isinf), ("nan", isnan)):
             if self._has(kind):
                 continue
-            found = [
-                f"the {what}{self.names[i]}" for what, many in numbers.items() for i, x in enumerate(many) if is_it(x)
-            ]
-            said = (["the loss"] if is_it(loss) else []) + found
-            if said:
-                more = f" and {counted(len(said) - _FEW, 'more number')}" if len(said) > _FEW else ""
-                verb = "is" if len(said) == 1 else "are"
-                text = f"{', '.join(said[:_FEW])}{more} {verb} {kind} for the first time.{_cause(graph)}"
-                where = "loss" if is_it(loss) else found[0].split()[-1]
-                self.events.append(Event(step, kind, where, text))
+            told, where = (["the loss"], ["loss"]) if is_it(loss) else ([], [])
+            for what, many in numbers.items():
+                names = [self.names[i] for i, x in enumerate(many) if is_it(x)]
+                if names:
+                    more = f" and {len(names) - _FEW:,} more" * (len(names) > _FEW)
+                    told.append(f"the {what}{'s' * (len(names) > 1)} of {', '.join(names[:_FEW])}{more}")
+                    where += names
+            if told:
+                verb = "is" if len(where) == 1 else "are"
+                text = f"{', '.join(told)} {verb} {kind} for the first time.{_cause(graph)}"
+                self.events.append(Event(step, kind, where[0], text))
 
     def _measure(self, step: int, size: float, loss: float) -> None:
         """Compare the gradients with those of the first quarter to half of the run, as powers of two cut it."""
@@ -118,7 +119,7 @@ class Watcher:
         seen: dict[tuple[str, str], list[bool]] = {}
         for kind, node, x in _activations(nodes):
             place = _nearest(x, parameters)
-            if place is not None:
+            if place is not None and not isnan(node.data):
                 flat = bool(node.operands[0]) if kind == "relu" else _slope(kind, node.data) < _FLAT[kind]
                 seen.setdefault((unit_of(self.names[place]), kind), []).append(flat)
         for unit, flats in seen.items():

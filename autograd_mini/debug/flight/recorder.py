@@ -1,8 +1,8 @@
 """The hook in every `backward()` of a training run: it looks at each step, and keeps fewer and fewer of them.
 
 After the first steps, only every second is kept, then every fourth, and so on. The hook computes the gradients of the
-sweep itself, and touches neither the graph nor any `.grad`. Not here: what happened (`events`), and the record as the
-user sees it (`flight`). Read next: `debug.flight.storage`.
+sweep itself, and touches neither the graph nor any `.grad`. Not here: what happened (`events`), and what is kept
+(`steps`). Read next: `debug.flight.replays`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
 from autograd_mini.debug.flight.passes import Pass, Taker
+from autograd_mini.debug.flight.steps import MOST_NODES, SMALL, Moment, Steps, bands_of
+from autograd_mini.debug.flight.storage import Storage
 from autograd_mini.engine import Value
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.namespaces import namespaces
@@ -28,61 +29,18 @@ from autograd_mini.program.stack import Hooks, recording
 from autograd_mini.watch import Watch, hooked, observing
 from autograd_mini.watch.origins import remember_calls
 
-if TYPE_CHECKING:
-    from autograd_mini.debug.flight import Flight
-    from autograd_mini.debug.flight.storage import Storage
-
-MOST_STEPS = 256
-MOST_PASSES = 64
-MOST_BYTES = 64_000_000  # of all passes
-MOST_NODES = 200_000  # of the graph of a pass
 _MOST_NAMED = 20_000
-_MOST_PINNED = 24
-SMALL = 500  # parameters; of larger models a step keeps quantiles
-QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _DATA = attrgetter("_data")
 
-Bands = list[list[float]]
+Run = TypeVar("Run", bound=Steps)
 
 
-@dataclass(slots=True)
-class Moment:
-    """What is kept of one step; `values` and `gradients` are None for a large model, unless its pass is kept."""
-
-    step: int
-    loss: float
-    seed: float
-    values: array[float] | None
-    gradients: array[float] | None
-    bands: tuple[Bands, Bands] | None = None  # quantiles by layer: of the values, and of the sizes of the gradients
-    kept: Pass | None = None
-
-    def forget(self) -> None:
-        """Keep the pass no longer."""
-        self.kept = None
-        if self.bands is not None:
-            self.values = self.gradients = None
-
-
-def bands_of(numbers: Sequence[float], layers: Iterable[Sequence[int]]) -> Bands:
-    """Return the quantiles of each layer; a nan makes all of them nan."""
-    found = []
-    for layer in layers:
-        many = [numbers[i] for i in layer]
-        if any(x != x for x in many):
-            found.append([float("nan")] * len(QUANTILES))
-        else:
-            many.sort()
-            found.append([many[round(share * (len(many) - 1))] for share in QUANTILES])
-    return found
-
-
-class Recorder(Watch["Flight"]):
-    """The block of `record`, whose hook hands steps to a `Flight`."""
+class Recorder(Watch[Run]):
+    """The block of `record`, whose hook hands steps to a run."""
 
     __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_sources", "_storage", "_taker"
 
-    def __init__(self, flight: Flight, parameters: Sequence[Value], storage: Storage | None, sources: bool) -> None:
+    def __init__(self, flight: Run, parameters: Sequence[Value], storage: Storage | None, sources: bool) -> None:
         def observe(root: Value, seed: float) -> None:
             if os.getpid() == self._process:  # a fork has its own copy, but not its own file
                 self._observe(root, seed)
@@ -104,7 +62,7 @@ class Recorder(Watch["Flight"]):
         self._sources = observing(remember_calls()) if sources else None  # of the first step alone: it takes time
         self._open = 0
 
-    def __enter__(self) -> Flight:
+    def __enter__(self) -> Run:
         flight = self.result
         flight.ended = ""
         if self._storage is not None and not self._open:
@@ -180,9 +138,3 @@ class Recorder(Watch["Flight"]):
         if len(nodes) <= _MOST_NAMED and not self.result.moments:
             names = Names(nodes, namespaces(sys._getframe(1)))
             kept.names = {place: name for place, node in enumerate(nodes) if (name := names.name(node))}
-
-
-def nearest(steps: Sequence[int], step: int) -> int:
-    """Return the step of a sorted list that is nearest to another."""
-    place = bisect_left(steps, step)
-    return min(steps[max(place - 1, 0) : place + 1], key=lambda known: abs(known - step))

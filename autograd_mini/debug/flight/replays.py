@@ -10,16 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING
 
 from autograd_mini.core.sweep import adjoints, topological_order
 from autograd_mini.debug.flight.passes import Slot
+from autograd_mini.debug.flight.steps import Moment, Steps
 from autograd_mini.debug.pages.alive import MOST
 from autograd_mini.debug.timeline.travel import Trace
-
-if TYPE_CHECKING:
-    from autograd_mini.debug.flight import Flight
-    from autograd_mini.debug.flight.recorder import Moment
 
 _NEAR = 1e-9  # relative to the largest gradient: tanh and others are computed in the form of the one step
 
@@ -35,7 +31,7 @@ class Replays:
         why: why there is no graph; "" if there is one.
     """
 
-    def __init__(self, flight: Flight) -> None:
+    def __init__(self, flight: Steps) -> None:
         self.inputs: dict[int, list[float]] = {}
         self.near: set[int] = set()
         self.step, self.why, self.trace = -1, "", None

@@ -1,6 +1,6 @@
 """A training run in a file: one line per step, written as it goes, so that a killed run leaves what it had.
 
-Numbers are kept to the bit. Not here: what is kept (`recorder`). Read next: `debug.flight.replays`.
+Numbers are kept to the bit. Not here: what is kept (`steps`). Read next: `debug.flight.recorder`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, TypeVar
 
 from autograd_mini.debug.flight.events import Event
 from autograd_mini.debug.flight.passes import Pass, packed, unpacked
-from autograd_mini.debug.flight.recorder import Moment
+from autograd_mini.debug.flight.steps import Moment, Steps
 from autograd_mini.errors import ArgumentError, DataError
 from autograd_mini.output import files
 from autograd_mini.output.streams import reason
 
-if TYPE_CHECKING:
-    from autograd_mini.debug.flight import Flight
-
+Run = TypeVar("Run", bound=Steps)
 _KIND = "autograd-mini flight"
 _SECONDS = 0.25  # between two steps that are written although they may not be kept
 _ROOM = 4_000_000  # bytes beyond twice those of what is kept, until the file is written anew
@@ -42,7 +40,7 @@ class Storage:
         self._last = 0.0
         self._events = 0
 
-    def begin(self, flight: Flight) -> None:
+    def begin(self, flight: Steps) -> None:
         """Write the file of a run that has not begun.
 
         Raises:
@@ -50,7 +48,7 @@ class Storage:
         """
         self._renew(flight)
 
-    def add(self, flight: Flight, moment: Moment, began: bool) -> None:
+    def add(self, flight: Steps, moment: Moment, began: bool) -> None:
         """Write a step if it is kept, or if the last one was written a while ago; a full disk does not end a run."""
         now = time.monotonic()
         if self._file is None or not (moment.step in flight.moments or began or now - self._last > _SECONDS):
@@ -70,7 +68,7 @@ class Storage:
             self._file = None
             warnings.warn(f"The record of this run ends at step {moment.step:,}: {reason(error)}", stacklevel=2)
 
-    def finish(self, flight: Flight) -> None:
+    def finish(self, flight: Steps) -> None:
         """Write what is kept, and how the run ended."""
         if self._file is not None:
             self._renew(flight)
@@ -83,7 +81,7 @@ class Storage:
         self._written += len(text)
         self._file.write(text)
 
-    def _renew(self, flight: Flight) -> None:
+    def _renew(self, flight: Steps) -> None:
         if self._file is not None:
             self._file.close()
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in _lines(flight))
@@ -92,7 +90,7 @@ class Storage:
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  # open as long as the run
 
 
-def _lines(flight: Flight) -> Iterator[dict[str, Any]]:
+def _lines(flight: Steps) -> Iterator[dict[str, Any]]:
     yield {"kind": _KIND, "version": 1, "names": flight.names}
     yield {"events": [*map(asdict, flight.events)]}
     yield from map(_line, flight)
@@ -108,14 +106,14 @@ def _line(moment: Moment) -> dict[str, Any]:
     return found if moment.kept is None else {**found, "pass": moment.kept.data()}
 
 
-def load(flight: type[Flight], path: str | Path) -> Flight:
+def load(kind: type[Run], path: str | Path) -> Run:
     """Return the run in a file; the last line may be incomplete, if the run was killed."""
     try:
         lines = Path(path).read_text(encoding="utf-8").split("\n")
         head = json.loads(lines[0])
         if head["kind"] != _KIND or head["version"] != 1:
             raise ValueError
-        made = flight([*map(str, head["names"])])
+        made = kind([*map(str, head["names"])])
     except (ValueError, LookupError, TypeError):
         raise DataError(f"{path} is not the record of a run.", "Load what am.record(model, path=...) wrote.") from None
     for number, text in enumerate(lines[1:], start=2):

@@ -11,20 +11,17 @@ from functools import cached_property
 from importlib.resources import files as resources
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from autograd_mini.debug.flight.events import Event
 from autograd_mini.debug.flight.replays import Replays
+from autograd_mini.debug.flight.steps import Moment, Steps
 from autograd_mini.debug.pages import checked_path
 from autograd_mini.debug.pages.contents import Contents
 from autograd_mini.drawing.page import document
 from autograd_mini.errors import counted
 from autograd_mini.notation.text import number
 from autograd_mini.output import files
-
-if TYPE_CHECKING:
-    from autograd_mini.debug.flight import Flight
-    from autograd_mini.debug.flight.events import Event
-    from autograd_mini.debug.flight.recorder import Moment
 
 _TITLES = {
     "inf": "infinite numbers", "nan": "nan, not a number", "explosion": "the gradients explode", "dead": "dead units",
@@ -50,7 +47,7 @@ class TrainingPage:
     TrainingPage(1 step); notebooks show it, .save("training.html") writes it
     """
 
-    def __init__(self, flight: Flight) -> None:
+    def __init__(self, flight: Steps) -> None:
         flight.moment(-1)  # raises if there is none
         self.flight = flight
 

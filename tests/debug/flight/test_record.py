@@ -23,7 +23,7 @@ from autograd_mini import ArgumentError, DataError, NonFiniteError, OperandError
 from autograd_mini.core.row import TABLE
 from autograd_mini.core.sweep import adjoints
 from autograd_mini.debug import Flight
-from autograd_mini.debug.flight import recorder, sparkline
+from autograd_mini.debug.flight import sparkline, steps
 from autograd_mini.debug.flight.storage import Storage
 from autograd_mini.functions.activations import ACTIVATIONS
 from tests.effort import effort
@@ -273,8 +273,8 @@ def test_memory_stays_bounded_over_100_000_steps(tmp_path):
             if step in (20_000, 99_999):
                 sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     assert flight.steps == 100_000
-    assert len(flight.moments) <= recorder.MOST_STEPS + 1
-    assert len(flight.passes) <= recorder.MOST_PASSES + 1
+    assert len(flight.moments) <= steps.MOST_STEPS + 1
+    assert len(flight.passes) <= steps.MOST_PASSES + 1
     assert sizes[1] < sizes[0] + 2_000  # kB on Linux
     assert path.stat().st_size < 1_000_000
     assert (flight.kept[0], flight.kept[-1]) == (0, 99_999)
@@ -288,7 +288,7 @@ def test_memory_stays_bounded_over_100_000_steps(tmp_path):
 def test_large_models_keep_quantiles():
     """Of more than 500 parameters, a step keeps quantiles by layer, and all numbers where its pass is kept."""
     model = am.nn.MLP(2, [40, 12, 1], activation="tanh", seed=0)
-    assert len(model.parameters()) > recorder.SMALL
+    assert len(model.parameters()) > steps.SMALL
     with am.record(model) as flight:
         for _ in train(model, 130, batch=1):
             pass

@@ -229,7 +229,7 @@ def test_a_picture_over_a_run(tmp_path):
     plain, over = am.draw(loss), am.draw(loss, over=flight)
     story = flight.story(w)[0]
     assert re.fullmatch("-2 ▁[▂▃▄▅▆▇█]+ 0.5", story)
-    assert over.svg.count(f"> {story} <") + over.svg.count(f">{story}<") == 1
+    assert over.svg.replace("&#45;", "-").count(story) == 1
     assert "▁" not in plain.svg
     assert f"over 50 steps: -2.0 → {flight[-1].values['w']!r}, between -2 and 0.5" in over.svg.replace("&#45;", "-")
     assert b"_###" in over.save(tmp_path / "over.pdf").read_bytes()
@@ -237,7 +237,7 @@ def test_a_picture_over_a_run(tmp_path):
         am.draw(loss, over="run")
     with am.record(b) as short:
         (b * 2.0).backward()
-    assert am.draw(loss, over=short).svg == plain.svg
+    assert am.draw(loss, over=short).svg == am.draw(loss).svg
 
 
 def test_paths_are_checked_first(tmp_path):
