@@ -25,6 +25,7 @@ MEANING: dict[str, Any] = {
     "neg": -X,
     "one_minus_square": 1 - X**2,
     "pos": X,
+    "defined": X,
     "pow": X**Y,
     "exp": sympy.exp(X),
     "exp2": 2**X,

@@ -37,11 +37,11 @@ BUDGETS = {
     "notation": Budget(1_300, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
-    "compile": Budget(5_200, 3_500),
+    "compile": Budget(5_480, 3_500),
     "drawing": Budget(2_840, 1_700),
     "check": Budget(5_470, 1_800),
     "debug": Budget(9_260, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_890, 1_200),
+    "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500

@@ -25,7 +25,7 @@ from autograd_mini.core.traced import Condition, Traced
 from autograd_mini.errors import ArgumentError, OperandError, counted, shown
 from autograd_mini.functions.sums import mean, sum
 from autograd_mini.nn.binding import functional_call
-from autograd_mini.nn.module import Module
+from autograd_mini.nn.module import Module, by_first_name
 from autograd_mini.program.source import Site
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import trees
@@ -164,7 +164,7 @@ class Jit:
 
     def _with_parameters(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments after those of a module that its parameters are, as they are now."""
-        return args if self.model is None else ({name: p.data for name, p in self.model.named_parameters()}, *args)
+        return args if self.model is None else ({name: p.data for name, p in by_first_name(self.model).items()}, *args)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, for one sample."""

@@ -247,6 +247,7 @@ EXPANSIONS: dict[str, Callable[..., Any]] = {
     "round": _round,
     "sign": lambda x: where(x > 0.0, 1.0, where(x < 0.0, -1.0, where(x == x, 0.0, x))),
     "stop_gradient": lambda x: x,
+    "defined": lambda x: x,
     "sum": _sum,
     "take": _take,
     "xlogy": lambda x, y: where((x == 0.0) & (y == y), 0.0, x * log(y)),

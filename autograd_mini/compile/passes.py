@@ -134,7 +134,7 @@ def _identities(made: Rewriting, instruction: Instruction) -> int | None:
     """Leave out what returns its operand, bit for bit, such as x + -0.0, x * 1.0, --x, c & c; a + -b is a - b."""
     op, operands, _ = instruction
     match op:
-        case "pos" | "stop_gradient":
+        case "pos" | "stop_gradient" | "defined":
             return operands[0]
         case "neg" | "~":
             inner = made.instructions[operands[0]]
@@ -179,7 +179,7 @@ def _only(*ops: str) -> frozenset[str]:
     return frozenset(ops)
 
 
-_IDENTITIES = "pos", "stop_gradient", "neg", "~", "&", "|", "add", "mul", "sub", "div", "pow"
+_IDENTITIES = "pos", "stop_gradient", "defined", "neg", "~", "&", "|", "add", "mul", "sub", "div", "pow"
 PASSES = (
     Pass("identities", True, ("x * 1.0", "x"), frozenset(_IDENTITIES), _identities),
     Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), frozenset(TABLE) - {"where"}, _constants),

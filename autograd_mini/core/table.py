@@ -166,6 +166,9 @@ where = row("where", lambda condition, a, b: a if condition else b, lambda y, co
 stop  = row("stop_gradient", operator.pos, lambda y, x: (ZERO,), ANY, (),
             "The number itself, as a constant.", "None: there is no edge, so derivatives end here.", "stop(2.0) -> 2.0",
             expansion=lambda x: x, is_exact=True, is_straight=True, is_public=False)
+defined = row("defined", operator.pos, lambda y, x: (select(x == x, 1.0, y),), ANY, ROUNDED,
+            "The number itself; in nan, nan stays whatever the order of differentiation.", "1, and nan where x is nan.", "defined(2.0) -> 2.0",
+            expansion=lambda x: x, is_exact=True, **_FOR_RULES)
 xlogy = row("xlogy", lambda x, y: 0.0 if x == 0.0 and not math.isnan(y) else x * ieee.log(y), of.xlogy_rule, ((1e-100, 1e100), (1e-100, 1e100)), (2, 2, 4, 4),
             "x * log(y); 0 for x = 0, even at y = 0.", "log(y), x / y; in y it is 0 for x = 0.", "xlogy(0.0, 0.0) -> 0.0",
             kink=lambda z, x, y: x == 0.0 == y, expansion=lambda x, y: x * log(y), poles=(0.0,))

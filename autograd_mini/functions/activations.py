@@ -16,7 +16,7 @@ from autograd_mini.core.arrays import elementwise, is_array
 from autograd_mini.core.cell import record_relu
 from autograd_mini.core.methods import attach
 from autograd_mini.core.row import branch, known, operand_of
-from autograd_mini.core.table import clip, cosh, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
+from autograd_mini.core.table import clip, cosh, defined, exp, expm1, lifted_ndtr, log1p, ndtr, sinh, where
 from autograd_mini.engine import Value, is_node, name_scope
 from autograd_mini.functions.composed import Scalar, between, composition, constant
 from autograd_mini.functions.switches import bent, note_switch, switching
@@ -121,7 +121,7 @@ def relu(x: Scalar) -> Scalar:
     if is_array(x):
         return elementwise(relu, x)
     x = operand_of(x, "relu()")
-    y = branch(x == x, lambda: where(x <= 0.0, 0.0, x), lambda: x / x)  # nan, with nan as all its derivatives
+    y = where(x <= 0.0, 0.0, x if (x == x) is True else defined(x))  # nan has nan as all its derivatives
     return bent(x, y) if (x == 0.0) is True else y
 
 

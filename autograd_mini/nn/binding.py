@@ -24,6 +24,7 @@ from autograd_mini.transforms.derivatives import FormulaError, is_formula, of_fo
 from autograd_mini.transforms.recorded import innermost, nodes_of
 
 Bound = dict[Value, tuple[str, Any]]  # each parameter: the name it was given by, and its replacement
+_ABSENT = object()
 Copies = dict[int, tuple[Any, Any]]  # by id: the original, kept alive so that its id stays, and its copy
 
 
@@ -161,7 +162,7 @@ def _copied(thing: Any, copies: Copies) -> Any:
         made, parts = object.__new__(kind), attributes(thing)
 
         def put(name: str, member: Any) -> None:
-            if getattr(kind, name, None) is not member:  # the class holds it, and nothing replaces it
+            if getattr(kind, name, _ABSENT) is not member:  # the class holds it, and nothing replaces it
                 object.__setattr__(made, name, member)
 
     elif isinstance(thing, MutableMapping):

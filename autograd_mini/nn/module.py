@@ -133,6 +133,14 @@ def by_name(module: Module) -> dict[str, Value]:
     return named
 
 
+def by_first_name(module: Module) -> dict[str, Value]:
+    """Return the parameters to train by name; one in several places by its first."""
+    names: dict[Value, str] = {}
+    for name, parameter in module.named_parameters():
+        names.setdefault(parameter, name)
+    return {name: parameter for parameter, name in names.items()}
+
+
 def _overrides(module: Module, method: str) -> bool:
     return getattr(module.__class__, method) is not getattr(Module, method)
 

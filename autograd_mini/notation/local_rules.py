@@ -23,7 +23,7 @@ _LN10 = math.log(10.0)
 _NAMED = {LN2: "log(2)", _LN10: "log(10)", GAUSS: "2/√π", DENSITY: "1/√(2π)", math.sqrt(math.pi) / 2.0: "√π/2"}
 _RECIPROCALS = {LOG2E: LN2, LOG10E: _LN10}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_BLOCKS = ("one_minus_square", "one_power_less", "power_term")  # of rules, which readers need not know
+_BLOCKS = ("defined", "one_minus_square", "one_power_less", "power_term")  # of rules, which readers need not know
 _SUM, _ROUNDED, _PRODUCT, _POWER, _ATOM = range(5)  # how strongly a term binds
 _BINDS = {
     "add": _SUM, "sub": _SUM, "floor_divide": _ROUNDED, "remainder": _ROUNDED, "neg": _PRODUCT, "mul": _PRODUCT,

@@ -38,6 +38,7 @@ _SPELLING: dict[str, Callable[..., Any]] = {
     "div": operator.truediv,
     "neg": operator.neg,
     "pos": operator.pos,
+    "defined": operator.pos,
     "pow": sympy.Pow,
     "remainder": sympy.Mod,
     "abs": sympy.Abs,

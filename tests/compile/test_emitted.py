@@ -198,6 +198,81 @@ def matrix_program(rng, rows, columns):
     return f
 
 
+def network_program(rng, inputs, hidden, outputs):
+    """A function of two layers and an input, with C8 operations, written as people write it."""
+    how = [rng.randrange(4) for _ in range(12)]
+
+    def layer(w, b, x, how, final):
+        match how[0]:
+            case 0:
+                z = [am.dot(row, x) + c for row, c in zip(w, b, strict=True)]
+            case 1:
+                z = [sum((a * u for a, u in zip(row, x, strict=True)), c) for row, c in zip(w, b, strict=True)]
+            case 2:
+                z = [c + sum(a * u for a, u in zip(row, x, strict=True)) for row, c in zip(w, b, strict=True)]
+            case 3:
+                z = [am.sum([c, *[a * u for a, u in zip(row[::-1], x[::-1], strict=True)], 0.5])
+                     for row, c in zip(w, b, strict=True)]  # fmt: skip
+        match how[1] if not final else 3:
+            case 0:
+                return [am.maximum(a, 0.0) for a in z]
+            case 1:
+                return [a / (1.0 + abs(a)) for a in z]
+            case 2:
+                return [am.where(a > z[0], a * x[0], b[0] * a) for a in z]
+        return z
+
+    def f(w1, b1, w2, b2, x):
+        if how[8] == 0:  # the rows of a matrix on both sides
+            w2 = [[am.dot(row, other) for other in w2] for row in w2]
+            w2 = [[row[j % outputs] for j in range(hidden)] for row in w2]
+        if how[9] == 0:  # all elements are used twice
+            w1 = [[a * a + a for a in row] for row in w1]
+        h = layer(w1, b1, x, how[:2], False)
+        y = layer(w2, b2, h, how[2:4], how[4])
+        if how[5] == 0:
+            y = [am.maximum(*[a * b for a in h]) * b for b in y]
+        total = am.sum(y) if how[6] else am.maximum(*[y[0] * a for a in h])
+        penalty = am.sum([am.sum([a * a for a in row]) for row in w1]) if how[7] else w1[0][-1] * w2[-1][0]
+        return total * penalty + (am.sum([row[0] * c for row, c in zip(w1, b1, strict=True)]) if how[10] else 0.0)
+
+    return f
+
+
+def network_example(inputs, hidden, outputs):
+    return [[1.0] * inputs] * hidden, [0.5] * hidden, [[1.0] * hidden] * outputs, [0.5] * outputs, [2.0] * inputs
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=effort(60, 3000), deadline=None)
+def test_networks_keep_bits(seed):
+    """Loops inside of loops have the bits of the tape."""
+    rng = random.Random(seed)
+    sizes = [rng.choice([1, 2, 3, 3, 4, 5]) for _ in range(3)]
+    code = emit(network_program(rng, *sizes), *network_example(*sizes))
+    run, function = Program(code.tape), code.function
+    for _ in range(5):
+        xs = [rng.choice([*FEW, *[rng.uniform(-3.0, 3.0)] * 6]) for _ in code.tape.inputs]
+        got, expected = numbers(function(*flat(code.outline, xs))), run(xs)
+        assert same(got, expected), (xs, got, expected, str(code))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_networks_have_loops(language):
+    """The code of a network is as long for many neurons as for few."""
+
+    def loss(w1, b1, w2, b2, x, t):
+        h = [am.tanh(am.dot(row, x) + c) for row, c in zip(w1, b1, strict=True)]
+        return am.cross_entropy([am.dot(row, h) + c for row, c in zip(w2, b2, strict=True)], t)
+
+    few, many = [
+        len(str(emit(loss, *network_example(*sizes), [0.2] * sizes[2], language=language)).splitlines())
+        for sizes in ((6, 5, 4), (20, 15, 10))
+    ]
+    assert abs(many - few) <= 4  # lines that declare arrays may be longer
+    assert many < 130
+
+
 @given(st.integers(0, 10**9))
 @settings(max_examples=effort(40, 2000), deadline=None)
 def test_matrices_keep_bits(seed):
@@ -314,6 +389,9 @@ def test_compiled(language, tmp_path):
         ) if n > 9 else None
         shape = rng.choice([(2, 3), (3, 2), (4, 4)])
         codes.append(emit(matrix_program(rng, *shape), [[1.0] * shape[1]] * shape[0], [0.5] * shape[1],
+                          language=language, name=f"f{len(codes)}"))  # fmt: skip
+        sizes = rng.choice([(3, 4, 3), (4, 3, 5), (3, 3, 3)])
+        codes.append(emit(network_program(rng, *sizes), *network_example(*sizes),
                           language=language, name=f"f{len(codes)}"))  # fmt: skip
         exact = [*exact, *[True] * (len(codes) - len(exact))]
     inputs = []

@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Callable[..., Array]] = {
     **{name: _by_elements(name) for name in TABLE},
     **{row.name: getattr(np, row.numpy or row.name) for row in TABLE.values() if hasattr(np, row.numpy or row.name)},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pos": np.positive,
-    "stop_gradient": np.positive, "abs": np.absolute, "floor": np.floor,
+    "stop_gradient": np.positive, "defined": np.positive, "abs": np.absolute, "floor": np.floor,
     "pow": _power,
     "floor_divide": lambda a, b: np.where(b == 0.0, a / b, np.floor_divide(a, b)),
     "round": _by_elements("round"), "sum": _total, "dot": _dot, "take": _take, "hypot": _hypot,

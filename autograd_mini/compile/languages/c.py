@@ -17,7 +17,7 @@ OPERATORS = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "where": "{} ? {} : {}",
     "<": "{} < {}", "<=": "{} <= {}", ">": "{} > {}", ">=": "{} >= {}", "==": "{} == {}", "!=": "{} != {}",
     "&": "{} && {}", "|": "{} || {}", "~": "!{}",
-    **dict.fromkeys(["pos", "sum", "dot", "stop_gradient", "one_power_less"], WRITTEN),
+    **dict.fromkeys(["pos", "sum", "dot", "stop_gradient", "defined", "one_power_less"], WRITTEN),
     **dict.fromkeys(["acosh", "asinh", "atanh", "clip", "erf", "erfc", "erfinv", "exp2", "floor_divide", "hypot",
                      "lifted_ndtr", "log2", "maximum", "minimum", "ndtr", "one_minus_square",
                      "power_term", "remainder", "round", "sign", "take", "xlogy"], EXPANDED),

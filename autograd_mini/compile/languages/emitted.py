@@ -6,6 +6,7 @@ Not here: functions that are compiled and run here (`compiled`). Read next: `dra
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
-from autograd_mini.compile.languages import DERIVATIVES
+from autograd_mini.compile.languages import DERIVATIVES, models
 from autograd_mini.compile.languages.c import C_DIALECT
 from autograd_mini.compile.languages.java import JAVA_DIALECT, class_of
 from autograd_mini.compile.languages.javascript import JAVASCRIPT_DIALECT
@@ -26,7 +27,7 @@ from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
 from autograd_mini.compile.languages.python import PYTHON_DIALECT
-from autograd_mini.compile.languages.rolling import Rolled
+from autograd_mini.compile.languages.rolling import Grid, Rolled
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
@@ -34,7 +35,9 @@ from autograd_mini.core.arrays import is_array
 from autograd_mini.core.row import ZERO, as_number, operand_error
 from autograd_mini.core.sweep import propagate
 from autograd_mini.core.traced import Traced
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
+from autograd_mini.nn.module import Module
 from autograd_mini.output import files
 from autograd_mini.program import assignments
 from autograd_mini.program.source import Site, cell, located
@@ -125,8 +128,10 @@ def emit(
 
     Args:
         f: a function of numbers, or of lists, tuples, dicts and NumPy arrays of numbers, that returns one number.
-            Lists of lists become one array, row by row; each entry of a dict becomes an argument of its own.
-        example: arguments like those that the code will be called with; only their structure matters.
+            Lists of lists become one array, row by row; each entry of a dict becomes an argument of its own. Or a
+            model, whose parameters come before its arguments.
+        example: arguments like those that the code will be called with; only their structure matters. A model of `nn`
+            becomes arrays of its parameters, such as a matrix of a layer's weights.
         language: "python", "c", "java" or "javascript".
         derivative: "gradient" for value and gradient; "jacobian" for the matrix of a function that returns several
             numbers, or "hessian" for that of one number, both as one array, row by row.
@@ -156,11 +161,15 @@ def emit(
         raise OperandError(f"emit() takes a function, not {shown(f)}.", "Write emit(f, x), not emit(f(x)).")
     if not example:
         raise ArgumentError("emit() needs an example of the arguments.", "Write emit(f, 1.0), or emit(f, [0.0, 0.0]).")
+    paths = names_of(f, len(example))
+    if isinstance(f, Module):
+        name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
+        f = functools.partial(_called)
     title = _identifier(dialect.language.title(name or _plain(getattr(f, "__name__", "f"))), dialect.language)
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
-    arguments = _Arguments(f, example, dialect.language, title, positions)
+    arguments = _Arguments(paths, example, dialect.language, title, positions)
     with tracing(sys._getframe()) as builder:
-        outputs, names = _traced(f, arguments, builder, derivative)
+        outputs, names = _traced(arguments.takes_models(f), arguments, builder, derivative)
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
     outline = _outline(f, dialect, title, arguments, tape, names, derivative)
@@ -202,6 +211,10 @@ def emit_example(
         ) from error
 
 
+def _called(model: Callable[..., Any], *args: Any) -> Any:
+    return model(*args)
+
+
 def _dialect(language: str) -> Dialect:
     if language not in DIALECTS:
         raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(DIALECTS)}.")
@@ -236,9 +249,11 @@ class _Arguments:
     """
 
     def __init__(
-        self, f: Callable[..., Any], example: Sequence[Tree], language: Language, title: str, positions: Sequence[int]
+        self, paths: Sequence[str], example: Sequence[Tree], language: Language, title: str, positions: Sequence[int]
     ) -> None:
-        self.example, self.language = example, language
+        self.models = {i: (tree, models.names_in(tree)) for i, tree in enumerate(example) if isinstance(tree, Module)}
+        self.example = [models.numbers_in(*self.models[i]) if i in self.models else x for i, x in enumerate(example)]
+        self.language = language
         self.parameters: list[Parameter] = []
         self.spans: list[tuple[int, int | None]] = []
         self.numbers: list[float] = []
@@ -248,8 +263,8 @@ class _Arguments:
         self.positions = [*positions]
         self.chosen: tuple[list[Parameter], list[int]] = [], []
         starts = [(0, 0)]
-        for path, tree in zip(names_of(f, len(example)), example, strict=True):
-            self._add(path, tree)
+        for i, (path, tree) in enumerate(zip(paths, self.example, strict=True)):
+            self._add("" if [*self.models] == [i] else path, tree)
             starts.append((len(self.parameters), len(self.numbers)))
         for i in self.positions:
             (parameter, number), (next_parameter, next_number) = starts[i : i + 2]
@@ -267,7 +282,7 @@ class _Arguments:
         self.taken.append(name)
         start = len(self.numbers)
         for place, leaf in trees.numbers(tree, path):
-            number = as_number(leaf)
+            number = as_number(leaf.data if type(leaf) is Value else leaf)
             if number is None:
                 raise operand_error(f"emit() with {place}", leaf)
             self.numbers.append(number)
@@ -279,6 +294,14 @@ class _Arguments:
         self.texts += [name if count is None else f"{name}[{i}]" for i in range(count or 1)]
         if count is not None:
             self.rows += [(name, places, start) for places in _vectors([*_row_lengths(tree)])]
+
+    def takes_models(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """The function of numbers that calls f with models."""
+        if not self.models:
+            return f
+        return lambda *args: f(
+            *[models.bound(*self.models[i], x) if i in self.models else x for i, x in enumerate(args)]
+        )
 
     def inputs(self, builder: Builder) -> list[Traced]:
         """New inputs of a tape, one for each number."""
@@ -429,15 +452,33 @@ def _stores(
             if i in written:
                 continue
             vector, first = rolled.elements.get(register, (None, 0))
+            grid, row = rolled.rows.get(vector, (None, 0)) if vector is not None else (None, 0)
+            if grid is not None and row == first == 0 and (steps := _steps(grid, registers[i:])) is not None:
+                down, right = steps
+                places = {i + down * j + right * k for j, one in enumerate(grid.rows) for k in range(len(one))}
+                if written.isdisjoint(places):
+                    written |= places
+                    yield Store(name, grid, offset=i, stride=down, right=right)
+                    continue
             for stride in strides if first == 0 else ():
                 if vector is not None and tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:
-                    places = range(i, i + stride * len(vector), stride)
+                    places = {*range(i, i + stride * len(vector), stride)}
                     if written.isdisjoint(places):
-                        written.update(places)
+                        written |= places
                         yield Store(name, vector, offset=i, stride=stride)
                         break
             else:
                 yield _store(rolled, f"{name}[{i}]", register)
+
+
+def _steps(grid: Grid, registers: Sequence[int]) -> tuple[int, int] | None:
+    """How far the rows and the columns of a grid are apart among registers that start with it; None if not equally."""
+    (corner, below), (_, beside, *_) = [row.registers[0] for row in grid.rows[:2]], grid.rows[0].registers
+    if corner != registers[0] or below not in registers or beside not in registers:
+        return None
+    down, right = registers.index(below), registers.index(beside)
+    found = [tuple(registers[i * down : i * down + right * len(row) : right]) for i, row in enumerate(grid.rows)]
+    return (down, right) if found == [row.registers for row in grid.rows] else None
 
 
 def _store(rolled: Rolled, target: str, register: int) -> Store:

@@ -134,7 +134,7 @@ class Language:
                 return reduce(lambda a, b: self._pattern(self.operations["add"], (a, b)), products)
             case "sum" | "dot":
                 return self.literal(0.0)
-            case "stop_gradient" | "pos":
+            case "stop_gradient" | "pos" | "defined":
                 return operands[0]
             case "maximum" | "minimum" if len(operands) != 2:
                 return reduce(lambda a, b: self.expression(op, (a, b), (None, None), uses), operands)
@@ -273,7 +273,7 @@ class Language:
                         break
                     name(longest)
                 names[register] = text
-                if counts[register] > 1 and op not in ("pos", "stop_gradient"):
+                if counts[register] > 1 and op not in ("pos", "stop_gradient", "defined"):
                     name(register)
         return lines, [names[x] for x in tape.outputs]
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from autograd_mini.compile.languages.rolling import GATHERED, Fold, Rolled, Vector
+from autograd_mini.compile.languages.rolling import GATHERED, Down, Entry, Fold, Folds, Grid, Rolled, Vector
 from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, kind_of
 
 Thing = int | Vector  # what a statement computes: a register, or the elements of a vector
@@ -20,13 +20,14 @@ _DEEP = 12  # operations in one expression, each inside the next
 
 @dataclass(eq=False)
 class Store:
-    """A statement that writes results: a whole vector into an array, or one number into an element of it."""
+    """A statement that writes results: a whole vector or grid into an array, or one number into an element of it."""
 
     target: str
-    source: Thing
+    source: Thing | Grid
     constant: float | None = None
     offset: int = 0
-    stride: int = 1
+    stride: int = 1  # how far elements are apart, or the rows of a grid
+    right: int = 1  # how far the columns of a grid are apart
 
 
 Unit = int | Vector | Fold | Store
@@ -82,6 +83,11 @@ class Plan:
         match unit:
             case Store(source=Vector() as vector):
                 yield vector, EACH
+            case Store(source=Grid() as grid):
+                yield from self._entry_reads(grid)
+            case Folds():
+                for entry in (*unit.before, *unit.terms, *unit.after):
+                    yield from self._entry_reads(entry, unit.is_by_column)
             case Store(source=int(register), constant=None):
                 yield self._thing(register)
             case Vector(op="gathered"):
@@ -104,6 +110,19 @@ class Plan:
                     yield from ((operands[0], ONCE), (taken, WHOLE))
                 else:
                     yield from map(self._thing, operands)
+
+    def _entry_reads(self, entry: Entry, is_by_column: bool = False) -> Iterator[tuple[Thing, str]]:
+        """What a loop over rows, or columns, reads of an entry in the loop inside."""
+        match entry:
+            case Grid():
+                for inner in entry.operands:
+                    yield from self._entry_reads(inner, is_by_column)
+            case Down():
+                yield entry.vector, WHOLE if is_by_column else EACH
+            case Vector():
+                yield entry, EACH if is_by_column else WHOLE
+            case int():
+                yield self._thing(entry)
 
     def _collect(self, results: Sequence[Store]) -> None:
         """Find what the results need."""
@@ -137,7 +156,7 @@ class Plan:
         """Choose what gets no name, because it is part of the one statement that reads it: not too deep."""
         depths: dict[Thing, int] = {}
         for thing in sorted([x for x in self._units if not self._is_given(x)], key=_position):
-            if thing in self.rolled.folds:
+            if thing in self.rolled.folds or isinstance(thing, Folds):
                 continue
             reads = [x for x, _ in self._reads(self._units[thing])]
             depths[thing] = 1 + max([depths[x] for x in reads if x in self.inlined], default=0)
@@ -151,9 +170,12 @@ class Plan:
         gathered = [u for u in self._readers.get(thing, ()) if isinstance(u, Vector) and u.op == GATHERED]
         if self._counts[thing] != 1 or (self.name_of(thing) and not gathered):
             return False
-        if isinstance(thing, Vector):
-            return self._modes[thing] == {EACH} and thing.op != GATHERED
         readers = self._readers.get(thing, [])
+        if isinstance(thing, Vector):
+            is_once = not any(
+                isinstance(u, Folds) or (isinstance(u, Store) and isinstance(u.source, Grid)) for u in readers
+            )
+            return self._modes[thing] == {EACH} and thing.op != GATHERED and is_once
         return all(isinstance(u, int) or _is_single(u) for u in readers)
 
     def alias(self, register: int) -> int | None:
@@ -240,7 +262,7 @@ class Plan:
                     group.remove(unit)
                     target.insert(0, unit)
                     home[id(unit)] = target
-        return groups
+        return [group for group in groups if group]
 
     def _arrays(self) -> set[Vector]:
         """The vectors that are read outside of their loop, or not element by element."""
@@ -268,6 +290,10 @@ def is_condition(op: str) -> bool:
     return kind_of(op) == CONDITION
 
 
+def _has_inner_loop(unit: Unit) -> bool:
+    return isinstance(unit, Folds) or (isinstance(unit, Store) and isinstance(unit.source, Grid))
+
+
 def _is_single(unit: Unit) -> bool:
     """Whether a statement is in no loop, and evaluates what it reads once."""
     return length_of(unit) is None and not isinstance(unit, Fold)
@@ -284,6 +310,8 @@ def length_of(unit: Unit) -> int | None:
             return len(unit.vectors[0])
         case Store(source=Vector() as vector):
             return len(vector)
+        case Store(source=Grid() as grid):
+            return len(grid.rows)
     return None
 
 

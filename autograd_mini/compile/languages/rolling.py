@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, pairwise, product
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape
+from autograd_mini.compile.passes import live
+from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, Instruction, Tape, kind_of
 
 LEAST = 3  # elements that make a loop
 GATHERED = "gathered"
@@ -59,6 +60,53 @@ class Fold:
     is_descending: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Down:
+    """The elements of a vector, one for each row of a grid."""
+
+    vector: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Vectors that are computed alike, one for each turn of a loop: the rows of a table.
+
+    Attributes:
+        op: as in a vector.
+        operands: for each operand the grid or the vector whose element in the same column it is, the vector that goes
+            down the rows, or the register that all share.
+        rows: the vectors.
+        array: the name of a given array, where in it the first row starts, and how far rows and columns are apart.
+    """
+
+    op: str
+    operands: tuple[Entry, ...]
+    rows: tuple[Vector, ...]
+    array: tuple[str, int, int, int] = ("", 0, 0, 1)
+
+
+Entry = Grid | Down | Vector | int
+
+
+@dataclass(frozen=True, eq=False)
+class Folds(Vector):
+    """Registers each of which is the fold of one row of a grid, or of one column.
+
+    Attributes:
+        terms: what is joined: one entry, or two for "dot".
+        before: entries that come first, one for each fold.
+        after: entries that come last.
+        is_by_column: whether each column is joined, and not each row.
+        is_descending: whether the last element comes first.
+    """
+
+    terms: tuple[Entry, ...] = ()
+    before: tuple[Entry, ...] = ()
+    after: tuple[Entry, ...] = ()
+    is_by_column: bool = False
+    is_descending: bool = False
+
+
 class Rolled:
     """A tape with its vectors and folds.
 
@@ -69,6 +117,7 @@ class Rolled:
     Attributes:
         tape: with chains of additions as sums.
         elements: for the register of each element its vector and index.
+        rows: for each row of a grid the grid, and which row it is.
         folds: by register.
         inside: registers that a fold computes on its way.
     """
@@ -76,16 +125,20 @@ class Rolled:
     def __init__(self, tape: Tape, arrays: Iterable[tuple[tuple[str, int, int], tuple[int, ...]]]) -> None:
         self.tape = with_sums(tape)
         self.elements: dict[int, tuple[Vector, int]] = {}
+        self.rows: dict[Vector, tuple[Grid, int]] = {}
         self.folds: dict[int, Fold] = {}
         self.inside: set[int] = set()
         self._known: dict[Instruction, int] = {one: i for i, one in enumerate(self.tape.instructions)}
         self._users: list[list[int]] = [[] for _ in self.tape.instructions]
-        for i, (_, operands, _) in enumerate(self.tape.instructions):
-            for x in operands:
+        self._returns = Counter(self.tape.outputs)
+        for i, is_needed in enumerate(live(self.tape)):
+            for x in self.tape.instructions[i][1] if is_needed else ():
                 self._users[x].append(i)
-        for array, registers in arrays:
-            if len(registers) >= LEAST:
-                self._keep(Vector(INPUT, (), registers, array))
+        given = [Vector(INPUT, (), registers, array) for array, registers in arrays if len(registers) >= LEAST]
+        for vector in given:
+            self._keep(vector)
+        for _, of_array in groupby(given, lambda vector: vector.array[0]):
+            self._tabulate([*of_array])
         self._lengths = sorted({len(vector) for vector, _ in self.elements.values()}, reverse=True)
         for register, (op, operands, _) in enumerate(self.tape.instructions):
             if op == "take":
@@ -93,7 +146,8 @@ class Rolled:
             if register not in self.elements and register not in self.inside and operands:
                 fold = self._fold(register, op, operands)
                 if fold is not None:
-                    self.folds[register] = fold
+                    if not self._folds(fold):
+                        self.folds[register] = fold
                 elif register not in self.folds:
                     self._vector(op, operands)
 
@@ -118,9 +172,109 @@ class Rolled:
                 registers = [self._element(op, parts, i) for i in range(length)]
                 if None not in registers and len({*registers}) == length:
                     found = tuple([x for x in registers if x is not None])
-                    if not any(x in self.elements or x in self.folds or x in self.inside for x in found):
-                        self._keep(Vector(op, parts, found))
+                    if self._are_free(found):
+                        vector = Vector(op, parts, found)
+                        self._keep(self._by_column(vector) or vector)
+                        self._rows_like(vector)
                         return
+
+    def _are_free(self, registers: Iterable[int]) -> bool:
+        return not any(x in self.elements or x in self.folds or x in self.inside for x in registers)
+
+    # -- grids ---------------------------------------------------------------------------------------------------------
+
+    def _tabulate(self, given: Sequence[Vector]) -> None:
+        """Make a grid of the rows of a given array, if they are equally long and equally far apart."""
+        shapes = {(len(vector), vector.array[2]) for vector in given}
+        apart = {b.array[1] - a.array[1] for a, b in pairwise(given)}
+        if len(given) >= LEAST and len(shapes) == len(apart) == 1:
+            name, start, right = given[0].array
+            self._keep_grid(Grid(INPUT, (), tuple(given), (name, start, apart.pop(), right)))
+
+    def _keep_grid(self, grid: Grid) -> None:
+        self.rows.update((row, (grid, i)) for i, row in enumerate(grid.rows))
+
+    def _spot(self, part: Vector | int) -> tuple[Grid | Down, tuple[int, int]] | None:
+        """The grid that a vector is a row of, or the vector that a register is in; which it is, and of how many."""
+        if isinstance(part, Vector):
+            grid, row = self.rows.get(part, (None, 0))
+            return None if grid is None else (grid, (row, len(grid.rows)))
+        vector, i = self.elements.get(part, (None, 0))
+        return None if vector is None else (Down(vector), (i, len(vector)))
+
+    def _entries(self, parts: Sequence[Vector | int | None]) -> tuple[list[Entry], int, int] | None:
+        """Parts of one row as entries of a grid, which row it is, and how many there are; None if there is no grid."""
+        known = [part for part in parts if part is not None]
+        ops = [part.op if isinstance(part, Vector) else self.tape.instructions[part][0] for part in known]
+        spots = [self._spot(part) for part in known]
+        # A grid knows better than a vector, whose element may be shared by all rows.
+        found = sorted([spot for spot in spots if spot is not None], key=lambda spot: isinstance(spot[0], Down))
+        if len(known) < len(parts) or not found or any(kind_of(op) == CONDITION for op in ops):
+            return None
+        here = found[0][1]
+        entries = [spot[0] if spot and spot[1] == here else part for spot, part in zip(spots, known, strict=True)]
+        return entries, *here
+
+    def _rows_like(self, vector: Vector) -> None:
+        """Find the grid that a vector is a row of; each element of it is used once, so that it is computed once."""
+        found = self._entries(vector.operands) if kind_of(vector.op) != CONDITION else None
+        if found is None or found[2] < LEAST:
+            return
+        entries, _, count = found
+        rows: list[Vector] = []
+        for i in range(count):
+            parts = [_row_of(entry, i) for entry in entries]
+            registers = tuple([self._element(vector.op, parts, k) or -1 for k in range(len(vector))])
+            known, _ = self.elements.get(registers[0], (None, 0))
+            rows.append(known if known and known.registers == registers else Vector(vector.op, tuple(parts), registers))
+        everything = [x for row in rows for x in row.registers]
+        is_whole = -1 not in everything and len({*everything}) == len(everything)
+        new = [row for row in rows if is_whole and row.registers[0] not in self.elements]
+        if (
+            is_whole
+            and {len(self._users[x]) + self._returns[x] for x in everything} == {1}
+            and self._are_free([x for row in new for x in row.registers])
+            and not any(row in self.rows for row in rows)
+        ):
+            for row in new:
+                self._keep(row)
+            self._keep_grid(Grid(vector.op, tuple(entries), tuple(rows)))
+
+    def _folds(self, fold: Fold) -> bool:
+        """Find the folds of all rows of a grid, given that of one."""
+        parts: tuple[Vector | int, ...] = (*fold.before, *fold.vectors, *fold.after)
+        found = self._entries(parts)
+        if found is None or not any(isinstance(entry, Grid) for entry in found[0]):
+            return False
+        entries, here, count = found
+        registers = []
+        for i in range(count):
+            row = [_row_of(entry, i) for entry in entries]
+            runs = [(x,) if isinstance(x, int) else x.registers[:: -1 if fold.is_descending else 1] for x in row]
+            registers.append(self._known.get((fold.op, tuple([x for run in runs for x in run]), None), -1))
+        is_whole = len({*registers}) == count and -1 not in registers and registers[here] == fold.register
+        if not is_whole or not self._are_free(registers):
+            return False
+        first, last = len(fold.before), len(fold.before) + len(fold.vectors)
+        self._keep(Folds(fold.op, (), tuple(registers), ("", 0, 1), tuple(entries[first:last]), tuple(entries[:first]),
+                         tuple(entries[last:]), False, fold.is_descending))  # fmt: skip
+        return True
+
+    def _by_column(self, vector: Vector) -> Folds | None:
+        """A vector of sums as the folds of the columns of a grid, if its rows are added up in order."""
+        for start, part in enumerate(vector.operands) if vector.op in ("sum", "maximum", "minimum") else ():
+            grid, _ = self.rows.get(part, (None, 0)) if isinstance(part, Vector) else (None, 0)
+            if grid is not None:
+                end = start + len(grid.rows)
+                run, others = vector.operands[start:end], (*vector.operands[:start], *vector.operands[end:])
+                known = tuple([x for x in others if x is not None])
+                if run not in (grid.rows, grid.rows[::-1]) or len(known) < len(others):
+                    return None
+                return Folds(vector.op, (), vector.registers, vector.array, (grid,), known[:start], known[start:], True,
+                             run != grid.rows)  # fmt: skip
+        return None
+
+    # -- folds ---------------------------------------------------------------------------------------------------------
 
     def _element(self, op: str, parts: Sequence[Vector | int | None], i: int) -> int | None:
         """The register that holds an operation of elements with one index."""
@@ -184,6 +338,16 @@ class Rolled:
             self.inside |= inner
             self._keep(vector)
             self.folds[index] = Fold("largest", index, (vector,))
+
+
+def _row_of(entry: Entry, i: int) -> Vector | int:
+    """What stands for an entry in a row."""
+    match entry:
+        case Grid():
+            return entry.rows[i]
+        case Down():
+            return entry.vector.registers[i]
+    return entry
 
 
 def with_sums(tape: Tape) -> Tape:

@@ -5,6 +5,7 @@ Not here: what surrounds them, such as the head of the function (`outline`). Rea
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from autograd_mini.compile.languages.language import ATOM, TIGHT, WIDTH, Helpers, Language, Text, ascii_of
 from autograd_mini.compile.languages.lowering import Sign, sign_of
 from autograd_mini.compile.languages.ordering import Plan, Store, Thing, Unit, is_condition, length_of
-from autograd_mini.compile.languages.rolling import GATHERED, Fold, Rolled, Vector
+from autograd_mini.compile.languages.rolling import GATHERED, Down, Entry, Fold, Folds, Grid, Rolled, Vector
 from autograd_mini.compile.tape import CONSTANT, INPUT
 from autograd_mini.core.row import TABLE
 
@@ -187,7 +188,7 @@ class Writer:
             if len(text.text) <= WIDTH or longest is None or len(texts[longest].text) < WIDTH // 3:
                 return text
             name, x = self._fresh(None), operands[longest]
-            kind = x.op if isinstance(x, Vector) else self.tape.instructions[x][0]
+            kind = self.tape.instructions[x][0] if isinstance(x, int) else x.op
             declared = self.language.condition if is_condition(kind) else self.language.number
             self._local.append(f"{declared}{name} = {texts[longest].text}{self.language.end}")
             texts[longest] = Text(name)
@@ -274,21 +275,26 @@ class Writer:
         self.declare_arrays([(self._texts[vector], len(vector)) for vector in arrays])
         for unit in group:
             if isinstance(unit, Fold):
-                start = self._start(unit)
+                before = [*map(self._text, unit.before)]
+                start = self._start(
+                    unit.op, unit.before, before, [x for vector in unit.vectors for x in vector.registers]
+                )
                 name = self._texts[unit.register] = self._fresh(unit.register)
-                remark = "-0.0 + x is x, also for x = -0.0" if start == "-0.0" and not self._has_remark else ""
-                self._has_remark = self._has_remark or bool(remark)
-                self._say(self.syntax.variable.format(name=name, text=start) + end, remark)
+                self._say_start(self.syntax.variable.format(name=name, text=start) + end, start)
         is_descending = any(isinstance(unit, Fold) and unit.is_descending for unit in group)
         head = self.syntax.loop[2 * is_descending].format(i=self.index, n=n, last=(n or 0) - 1)
         outside, self.lines = self.lines, []
         for unit in group:
             match unit:
+                case Folds():
+                    self._folds(unit)
                 case Vector():
                     self._vector_statement(unit)
                 case Store(source=Vector() as stored):
                     place = _place(self.index, unit.offset, unit.stride)
                     self._say(f"{unit.target}[{place}] = {self._element(stored).text}{end}")
+                case Store(source=Grid() as grid):
+                    self._grid(unit, grid)
                 case Fold():
                     self._accumulate(unit)
         body, self.lines = self.lines, outside
@@ -326,16 +332,21 @@ class Writer:
             target = f"{declared}{name}"
         self._say(f"{target} = {text.text}{self.language.end}", comment)
 
-    def _start(self, fold: Fold) -> str:
-        """What a fold starts with: -0.0 + x is x for every x, also for -0.0."""
-        if fold.before:
-            operands = [self._text(x) for x in fold.before]
-            constants = [self._number(x) for x in fold.before]
-            return self.language.expression(fold.op, operands, constants, self.uses).text
-        if fold.op in ("maximum", "minimum"):
-            return self.language.literal(float("-inf" if fold.op == "maximum" else "inf")).text
-        is_plus = all(self._signs[x].is_plus for vector in fold.vectors for x in vector.registers)
-        return "0.0" if is_plus else "-0.0"  # the comment in the code says why
+    def _start(self, op: str, before: Sequence[Entry], texts: Sequence[Text], joined: Sequence[int]) -> str:
+        """What a fold of registers starts with: -0.0 + x is x for every x, also for -0.0."""
+        if before:
+            constants = [self._number(x) if isinstance(x, int) else None for x in before]
+            return self.language.expression(op, texts, constants, self.uses).text
+        if op in ("maximum", "minimum"):
+            return self.language.literal(float("-inf" if op == "maximum" else "inf")).text
+        return "0.0" if all(self._signs[x].is_plus for x in joined) else "-0.0"  # the comment in the code says why
+
+    def _say_start(self, line: str, start: str, comment: str = "") -> None:
+        remark = "-0.0 + x is x, also for x = -0.0" if start == "-0.0" and not self._has_remark else ""
+        self._has_remark = self._has_remark or bool(remark)
+        if remark and comment:
+            self._say(f"{self.language.comment} {comment}")
+        self._say(line, remark or comment)
 
     def _accumulate(self, fold: Fold) -> None:
         name = self._texts[fold.register]
@@ -346,12 +357,95 @@ class Writer:
             text = self._element(fold.vectors[0])
         self._say(self._joining(fold, name, text), comment)
 
-    def _joining(self, fold: Fold, name: str, text: Text) -> str:
+    # -- loops inside of loops -----------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _inner(self) -> str:
+        """The index of a loop inside of a loop."""
+        return self._new("j")
+
+    def _folds(self, folds: Folds) -> None:
+        """The fold of a row or a column, inside of the loop over all of them."""
+        end, comment = self.language.end, self._comment(folds.registers[0])
+        before = [self._entry(x, self.index, self.index) for x in folds.before]
+        joined = [x for entry in folds.terms for x in _registers(entry)]
+        start = self._start(folds.op, folds.before, before, joined)
+        if folds in self._plan.arrays:
+            name = f"{self._texts[folds]}[{self.index}]"
+            self._say_start(f"{name} = {start}{end}", start, comment)
+        else:
+            name = self._texts[folds] = self._fresh(folds)
+            self._say_start(self.syntax.variable.format(name=name, text=start) + end, start, comment)
+        where = (self._inner, self.index) if folds.is_by_column else (self.index, self._inner)
+        first = folds.terms[0]
+        count = len(first.rows if folds.is_by_column and isinstance(first, Grid) else _columns(folds.terms))
+        head = self.syntax.loop[2 * folds.is_descending].format(i=self._inner, n=count, last=count - 1)
+        outside, self.lines = self.lines, []
+        if folds.op == "dot":
+            text = self._composed("mul", folds.terms, lambda entry: self._entry(entry, *where))
+        else:
+            text = self._entry(first, *where)
+        self._say(self._joining(folds, name, text))
+        body, self.lines = self.lines, outside
+        self._block(head, body)
+        for x in folds.after:
+            self._say(self._joining(folds, name, self._entry(x, self.index, self.index)))
+
+    def _grid(self, store: Store, grid: Grid) -> None:
+        """Store a row of a grid, inside of the loop over all of them."""
+        place = _place_in_grid(self.index, self._inner, store.offset, store.stride, store.right)
+        head = self.syntax.loop[0].format(i=self._inner, n=len(grid.rows[0]), last=len(grid.rows[0]) - 1)
+        outside, self.lines = self.lines, []
+        text = self._entry(grid, self.index, self._inner).text
+        self._say(f"{store.target}[{place}] = {text}{self.language.end}")
+        body, self.lines = self.lines, outside
+        self._block(head, body)
+
+    def _entry(self, entry: Entry, row: str, column: str) -> Text:
+        """An entry of a grid, in a row and a column."""
+        match entry:
+            case Grid(op="input", array=(name, start, down, right)):
+                return Text(f"{name}[{_place_in_grid(row, column, start, down, right)}]")
+            case Grid():
+                return self._composed(entry.op, entry.operands, lambda inner: self._entry(inner, row, column))
+            case Down():
+                return self._at(entry.vector, row)
+            case Vector():
+                return self._at(entry, column)
+        return self._text(entry)
+
+    def _at(self, vector: Vector, index: str) -> Text:
+        return self._element(vector) if index == self.index else self._indexed(vector, index)
+
+    def _joining(self, fold: Fold | Folds, name: str, text: Text) -> str:
         """The statement that adds a number to a fold."""
         if fold.op in ("sum", "dot"):
             return f"{name} += {text.text}{self.language.end}"
         joined = self.language.expression(fold.op, (Text(name), text), (None, None), self.uses)
         return f"{name} = {joined.text}{self.language.end}"
+
+
+def _registers(entry: Entry) -> Sequence[int]:
+    match entry:
+        case Grid():
+            return [x for row in entry.rows for x in row.registers]
+        case Down():
+            return entry.vector.registers
+        case Vector():
+            return entry.registers
+    return [entry]
+
+
+def _columns(terms: Sequence[Entry]) -> Sequence[int]:
+    """The registers of one row."""
+    return next(entry.rows[0].registers for entry in terms if isinstance(entry, Grid))
+
+
+def _place_in_grid(row: str, column: str, offset: int, down: int, right: int) -> str:
+    """The place of an element in an array of rows, or of columns."""
+    steps = sorted([(down, row), (right, column)], reverse=True)
+    text = " + ".join(f"{step} * {index}" if step > 1 else index for step, index in steps)
+    return f"{text} + {offset}" if offset else text
 
 
 def _place(index: str, offset: int, stride: int) -> str:
