@@ -255,6 +255,10 @@
     chart(one, "size of the gradients", `sizes of the gradients of ${title}`, ({ bands }) => bands[1][index], true, false);
     chart(other, "values", `values of ${title}`, ({ bands }) => bands[0][index], false, false);
   });
+  for (const [shown, about] of [["T", "back to the training"], ["[", "to the backward pass before"], ["]", "to the next backward pass"]]) {
+    const row = make("div", {}, make("dt", {}, make("kbd", {}, shown)), make("dd", {}, about));
+    document.querySelector("#help dl")?.append(row);
+  }
   document.body.classList.add("run");
   const drawn = () => { for (const { draw } of charts) draw(); };
   addEventListener("resize", drawn);
