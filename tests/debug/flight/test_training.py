@@ -200,6 +200,18 @@ def test_a_loaded_run_has_the_same_page(tmp_path, visit):  # noqa: F811
     assert shown.text("#run-pass").startswith("step 7 of 12")
 
 
+@pytest.mark.parametrize(("activation", "is_exact"), [("relu", True), ("tanh", False), ("gelu", True)])
+def test_one_graph_stands_for_all_steps_of_a_loop(activation, is_exact):
+    """Whichever samples a step takes, and whichever of its relus are open; tanh differs in the last digits at most."""
+    model = network(activation)
+    with am.record(model) as flight:
+        for _ in train(model, 40, batch=2):
+            pass
+    replays = Replays(flight)
+    assert [*replays.inputs] == flight.passes == [*range(40)]
+    assert (not replays.near) == is_exact
+
+
 def test_graphs_that_differ_are_not_offered():
     """A step whose computation is another one is not shown in the graph of the first: its numbers would be wrong."""
     w = Value(0.5, name="w")
