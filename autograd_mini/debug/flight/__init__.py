@@ -188,7 +188,8 @@ def record(
     Memory stays bounded: of a long run, every second step is kept, then every fourth, and so on; always the first, the
     last, and those where nan, an infinity, an explosion, a dead or a saturated unit began. Up to 64 backward passes
     are kept with their inputs. Neither a number nor a gradient changes. A `backward()` that does not reach the model
-    does not count.
+    does not count. In a small network, a step takes about a third longer, and each of the first 64, whose passes are
+    all kept, two to six times as long.
 
     Args:
         model: an `nn.Module`, a `Value`, or a list or dict of these, nested in any way.

@@ -57,6 +57,7 @@ class Watcher:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
+        self._units = [*map(unit_of, names)]
         self.events: list[Event] = []
         self.off: dict[tuple[str, str], list[Any]] = {}  # of unit and kind: since when, passes, samples, the event
         self._looked = -1  # the step of the last pass
@@ -121,7 +122,7 @@ class Watcher:
             place = _nearest(x, parameters)
             if place is not None and not isnan(node.data):
                 flat = bool(node.operands[0]) if kind == "relu" else _slope(kind, node.data) < _FLAT[kind]
-                seen.setdefault((unit_of(self.names[place]), kind), []).append(flat)
+                seen.setdefault((self._units[place], kind), []).append(flat)
         for unit, flats in seen.items():
             if not all(flats):
                 if unit in self.off and (event := self.off.pop(unit)[3]) is not None:
