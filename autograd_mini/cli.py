@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograd_mini import symbolic
+from autograd_mini import debug, symbolic
 from autograd_mini.compile.languages import DERIVATIVES, LANGUAGES, SUFFIXES
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError, TraceError, sentences
@@ -179,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
+    slides = "write slides for a class there instead, one per step; a .pdf file always has slides"
+    debug.add_argument("--slides", action="store_true", help=slides)
     debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
@@ -188,15 +190,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     debug.set_defaults(run=_debug)
 
-    flight = commands.add_parser(
-        "flight",
-        help="open the record of a training run, even if it was killed",
-        description="Say in a few lines what a run did that am.record(model, path=FILE) has recorded, or write the "
-        "page on which a click on a step leads to its backward pass.",
-    )
-    flight.add_argument("file", type=Path, metavar="FILE", help="the record, such as run.flight")
-    flight.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write the page instead")
+    flight = commands.add_parser("flight", help="open the record of a training run, even if it was killed")
+    flight.add_argument("file", type=Path, metavar="FILE", help="what am.record(model, path=FILE) wrote")
+    flight.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write a page of it instead of a table")
     flight.set_defaults(run=_flight)
+
+    lesson = commands.add_parser(
+        "lesson",
+        help="write a page that answers a question about backpropagation, step by step",
+        description="Write a lesson: a short program, its backward() step by step, and text beside the steps; as a "
+        "page, or as slides for a class. Without a name, list all lessons.",
+    )
+    lesson.add_argument("name", nargs="?", metavar="NAME", help="the lesson")
+    what = "a page in .html, or slides in .pdf (default: NAME.html)"
+    lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help=what)
+    lesson.add_argument("--slides", action="store_true", help="write slides; a .pdf file always has slides")
+    lesson.set_defaults(run=_lesson)
 
     vectors = commands.add_parser(
         "vectors",
@@ -359,18 +368,25 @@ def _debug(options: argparse.Namespace) -> None:
     if options.page is not None:
         with Turns(options.input, commands=False).program():
             written = pages.page_of_program(
-                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz
-            )
+                options.program, options.arguments, options.page, options.at or 1, options.module, options.quiz,
+                options.slides,
+            )  # fmt: skip
         say(str(written))
+    elif options.slides:
+        raise ArgumentError("--slides needs a file.", "Name it: --page deck.html --slides, or --page deck.pdf.")
     else:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
 
 
 def _flight(options: argparse.Namespace) -> None:
-    from autograd_mini.debug.flight import Flight
+    flight = debug.Flight.load(options.file)
+    say(str(flight if options.output is None else flight.page(options.output)))
 
-    flight = Flight.load(options.file)
-    say(str(flight) if options.output is None else str(flight.page(options.output)))
+
+def _lesson(options: argparse.Namespace) -> None:
+    from autograd_mini.debug.lessons import all_lessons, lesson_named
+
+    say(all_lessons() if options.name is None else str(lesson_named(options.name).save(options.output, options.slides)))
 
 
 def _vectors(options: argparse.Namespace) -> None:
@@ -417,13 +433,10 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
     found = check_trace(options.task, source.text())
     say(str(found))
     if target is not None and found.node is not None:
-        from autograd_mini.debug import page
-        from autograd_mini.debug.timeline.travel import Trace
-
-        trace = Trace(found.root, 1.0, found.spaces)
+        trace = debug.Trace(found.root, 1.0, found.spaces)
         journal = trace.journal
         trace.seek(journal.arrivals(found.node)[-1] if found.backward else journal.numbers[found.node])
-        say(f"Step through it: {page(trace, target)}")
+        say(f"Step through it: {debug.page(trace, target)}")
     return found.status
 
 

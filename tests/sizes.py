@@ -30,18 +30,18 @@ class Budget(NamedTuple):
 
 BUDGETS = {
     "core": Budget(3_560, 1_900),
-    "engine": Budget(350, 350),
+    "engine": Budget(250, 350),
     "functions": Budget(840, 850),
-    "transforms": Budget(1_340, 900),
-    "program watch": Budget(1_400, 900),
-    "notation": Budget(1_300, 500),
+    "transforms": Budget(1_360, 900),
+    "program watch": Budget(1_490, 900),
+    "notation": Budget(1_240, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
-    "compile": Budget(5_480, 3_500),
-    "drawing": Budget(2_840, 1_700),
+    "compile": Budget(5_620, 3_500),
+    "drawing": Budget(3_090, 1_700),
     "check": Budget(5_470, 1_800),
-    "debug": Budget(9_260, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_900, 1_200),
+    "debug": Budget(11_060, 5_300),
+    "nn optim micrograd demo doctor cli": Budget(2_930, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500

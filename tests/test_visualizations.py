@@ -69,7 +69,7 @@ def test_softmax_shows_a_minus_t():
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_the_pages_are_photographed_again(redrawn, name):
+def test_pages_are_photographed_again(redrawn, name):
     """In Chromium; of a picture made of dots only the size is the same everywhere."""
     committed, again = ((folder / f"{name}.png").read_bytes() for folder in (ROOT / "visualizations", redrawn))
     assert committed[:4] == b"\x89PNG"

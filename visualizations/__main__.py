@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import autograd_mini as am
+from autograd_mini.debug.lessons import Lesson
 from visualizations.training import Training, train_iris, train_moons
 from visualizations.transformer import step
 
@@ -47,18 +48,14 @@ CAPTIONS = {
     "training": "The loss of the two networks, step by step.",
     "boundary": "The boundary that the network for the moons draws.",
 }
-PHOTOGRAPHS = {  # what each shows; the example that writes the page, its file, and the address
-    "stepping": (
-        "The page that steps through backpropagation, on its way back through a softmax. It was written by "
-        "`examples/step_through.py` and photographed in Chromium.",
-        "step_through", "backprop.html#step=18",
-    ),
-    "run": (
-        "A training run, recorded: at step 200 the learning rate becomes far too large, the gradients explode, and all "
-        "units die. A click on a step leads to its backward pass. Written by `examples/training_run.py`.",
-        "training_run", "training.html",
-    ),
-}  # fmt: skip
+PHOTOGRAPHS = {
+    "stepping": "The page that steps through backpropagation, on its way back through a softmax. It was written by "
+    "`examples/step_through.py` and photographed in Chromium.",
+    "lesson": "The lesson that `autograd-mini lesson softmax` writes, where softmax has handed on to the scores. The "
+    "numbers in its text come from the run.",
+    "run": "A training run, recorded by `examples/training_run.py`: at step 200 the learning rate becomes far too "
+    "large, the gradients explode, and all units die. A click on a step leads to its backward pass.",
+}
 
 
 def pictures() -> dict[str, Callable[[], object]]:
@@ -207,27 +204,34 @@ def _boundary(moons: Training) -> None:
     _save(plot, "boundary")
 
 
-def photograph() -> None:
-    """Photograph the pages of examples in a browser."""
+def photograph(names: list[str]) -> None:
+    """Photograph in a browser pages of examples, and a lesson."""
     from playwright.sync_api import sync_playwright
 
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), sync_playwright() as playwright:
+        for example in ("step_through", "training_run"):
+            subprocess.run(
+                [sys.executable, HERE.parent / "examples" / f"{example}.py"], stdout=subprocess.PIPE, check=True
+            )
+        addresses = {
+            "stepping": "backprop.html#step=18", "lesson": f"{Lesson('softmax').save('lesson.html')}#step=24",
+            "run": "training.html#training=200",
+        }  # fmt: skip
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        for name, (_, example, address) in PHOTOGRAPHS.items():
-            program = HERE.parent / "examples" / f"{example}.py"
-            subprocess.run([sys.executable, program], stdout=subprocess.PIPE, check=True)
-            file, _, place = address.partition("#")
+        for name in names:
             page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
-            page.goto((Path(folder) / file).as_uri() + f"#{place}" * bool(place))
+            file, _, step = addresses[name].partition("#")
+            page.goto(f"{(Path(folder) / file).as_uri()}#{step}")
             page.screenshot(path=HERE / f"{name}.png")
+            print(f"drawn: {name}.png")
         chromium.close()
 
 
 def readme() -> str:
     """Return the list of pictures with their captions."""
     shown = [f"## {name}\n\n![{name}]({name}.svg)\n\n{caption}\n" for name, caption in CAPTIONS.items()]
-    shown += [f"## {name}\n\n![{name}]({name}.png)\n\n{about}\n" for name, (about, *_) in PHOTOGRAPHS.items()]
+    shown += [f"## {name}\n\n![{name}]({name}.png)\n\n{caption}\n" for name, caption in PHOTOGRAPHS.items()]
     return "# Pictures\n\nDrawn by `python -m visualizations`; a test draws them again and compares.\n\n" + "\n".join(
         shown
     )
@@ -239,9 +243,8 @@ def main(names: list[str]) -> None:
         if not names or name in names:
             draw()
             print(f"drawn: {name}.svg")
-    if not names or {*PHOTOGRAPHS} & {*names}:
-        photograph()
-        print("\n".join(f"drawn: {name}.png" for name in PHOTOGRAPHS))
+    if photographs := [name for name in PHOTOGRAPHS if not names or name in names]:
+        photograph(photographs)
     (HERE / "README.md").write_text(readme(), encoding="utf-8")
 
 

@@ -34,7 +34,7 @@ class Arguments:
 
     Attributes:
         samples: the size of the batch; None without one.
-        numbers: one for each input of the tape: a float, or an array with one per sample.
+        parts: the inputs of the tape in order: a float, or several of them; for batched ones a row for each.
         key: equal for all calls that can use the same tape.
         conversions: how many numbers and arrays were not of floats.
         records: whether a number has a graph, or is a formula: then the function itself has to be called.
@@ -43,7 +43,7 @@ class Arguments:
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
         self.samples: int | None = None
-        self.numbers: list[Any] = []
+        self.parts: list[Any] = []
         self.conversions = 0
         self.records = False
         self._static = _static(owner, len(args))
@@ -68,16 +68,16 @@ class Arguments:
         if type(tree) in (list, tuple, dict):  # the common case: many floats
             leaves = tree.values() if type(tree) is dict else tree
             if all(issubclass(kind, float) for kind in set(map(type, leaves))):
-                self.numbers += map(float, leaves)
+                self.parts.append([*map(float, leaves)])
                 return type(tree), tuple(tree) if type(tree) is dict else len(tree)
         parts = trees.parts_of(tree)
         if parts is not None:
             return trees.kind(tree), tuple([(step, self._shared(part, path + step)) for step, part in parts])
         if is_array(tree) and tree.dtype.kind in "biuf":
             self.conversions += tree.dtype != float
-            self.numbers += tree.astype(float).ravel().tolist()
+            self.parts.append(sys.modules["numpy"].asarray(tree, float).ravel())
         else:
-            self.numbers += [self._number(leaf, path) for _, leaf in trees.numbers(tree)]
+            self.parts += [self._number(leaf, path) for _, leaf in trees.numbers(tree)]
         return ("array", tree.shape) if is_array(tree) else "number"
 
     def _number(self, leaf: Any, path: str) -> Any:
@@ -106,12 +106,12 @@ class Arguments:
                 )
             flat = [_numbers_of(row, tree[0], f"{path}[{i}]") for i, row in enumerate(tree)]
             if not flat:  # of samples with an unknown structure: suppose that they are numbers
-                self.numbers.append([])
+                self.parts.append([[]])
                 return "rows", ""
             columns = [[self._number(x, path) for x in column] for column in zip(*flat, strict=True)]
             numpy = sys.modules.get("numpy")
             plain = numpy is not None and all(type(x) is float for column in columns for x in column)
-            self.numbers += list(numpy.array(columns)) if numpy is not None and plain else columns
+            self.parts.append(numpy.array(columns) if numpy is not None and plain else columns)
             return "rows", repr(_structure(tree[0]))
         if tree.ndim == 0 or not -tree.ndim <= axis < tree.ndim:
             raise ArgumentError(
@@ -126,7 +126,7 @@ class Arguments:
         elif tree.dtype != float:
             self.conversions += 1
             rows = rows.astype(float)
-        self.numbers += list(rows.reshape(len(rows), -1).T if len(rows) else numpy.empty((_size(rows), 0)))
+        self.parts.append(rows.reshape(len(rows), _size(rows)).T)
         return "batch", rows.shape[1:]
 
     def _count(self, samples: int | None, path: str, tree: Tree) -> None:

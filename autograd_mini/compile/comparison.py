@@ -140,7 +140,7 @@ def compare(f: Callable[..., Any], *args: Any, backend: str = "numpy", **kwargs:
     made = compiled._for(given)
     backends.choose(backend, made.tape)
     outcomes, sample = _outcomes(compiled, made, given, backend)
-    numbers = [x[sample] if many else x for x, many in zip(given.numbers, made.tape.batched, strict=True)]
+    numbers = [x[sample] if many else x for x, many in zip(backends.flat(given.parts), made.tape.batched, strict=True)]
     steps = tuple(_steps(made.tape, list(map(float, numbers)), backend))
     return Comparison(len(made.tape), len(made.tape.outputs) * _rows(compiled, given), backend, steps, outcomes)
 
@@ -155,8 +155,8 @@ def _outcomes(compiled: Jit, made: Compiled, given: Arguments, backend: str) -> 
     paths = [path for path, _ in trees.numbers(made.result, "result")]
 
     def on(name: str) -> list[list[float]]:
-        found = backends.program(name, made.tape, compiled.reduce)(given.numbers, given.samples)
-        return [list(map(float, row)) if isinstance(row, list) or hasattr(row, "shape") else [row] for row in found]
+        found = backends.program(name, made.tape, compiled.reduce)(given.parts, given.samples)
+        return [list(map(float, row)) if hasattr(row, "__len__") else [float(row)] for row in found]
 
     reference = on(REFERENCE)
     others = {backend: on(backend), EAGER: _eager(compiled, given, rows)}
@@ -208,7 +208,7 @@ def _alone(op: str, operands: list[float], backend: str) -> float:
         (len(operands),),
         (False,) * len(operands),
     )
-    return float(backends.program(backend, tape, None)(operands)[0])
+    return float(backends.program(backend, tape, None)([operands])[0])
 
 
 def _bits(number: float) -> str:

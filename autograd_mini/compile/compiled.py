@@ -77,6 +77,7 @@ class Compiled:
 
     tape: Tape
     result: Tree  # the structure of the result, with any numbers
+    blank: trees.Blank  # the same, to be filled
     program: Any
     sites: dict[Place, Site]
     stats: Stats
@@ -157,10 +158,10 @@ class Jit:
         compiled = self._for(given)
         compiled.stats.calls += 1
         compiled.stats.conversions = given.conversions
-        numbers = compiled.program(given.numbers, given.samples)
-        if not is_batch:
-            return trees.rebuilt(compiled.result, iter(numbers))
-        return trees.columns(compiled.result, iter(numbers), out)
+        numbers = compiled.program(given.parts, given.samples)
+        if is_batch and (out is not None or isinstance(numbers, list)):
+            return trees.columns(compiled.result, iter(numbers), out)
+        return compiled.blank.filled(numbers)
 
     def _with_parameters(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments after those of a module that its parameters are, as they are now."""
@@ -196,7 +197,8 @@ class Jit:
         stages = ("trace", "verify", "passes", "backend")
         seconds = {stage: end - start for stage, start, end in zip(stages, times, times[1:], strict=False)}
         stats = Stats({"traced": len(traced), "optimized": len(tape)}, counts, seconds, backend, why)
-        return Compiled(tape, trees.rebuilt(result, iter([0.0] * len(leaves))), ready, builder.sites, stats)
+        zeros = trees.rebuilt(result, iter([0.0] * len(leaves)))
+        return Compiled(tape, zeros, trees.Blank(zeros), ready, builder.sites, stats)
 
     def _directly(self, given: Arguments, out: Any) -> Any:
         """Call the function itself, sample by sample: an outer derivative or trace records what it does."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd_mini.compile.arguments import Arguments
+from autograd_mini.compile.backends import flat
 from autograd_mini.compile.backends.interpreter import OPERATIONS
 from autograd_mini.compile.compiled import Compiled, Jit
 from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, kind_of
@@ -30,7 +31,7 @@ def graph(f: Jit, args: Sequence[Any]) -> Value:
     if given.samples == 0:
         raise ArgumentError("The batch is empty, so there is nothing to step through.", "Pass at least one sample.")
     made = f._for(given)
-    numbers = [float(x[0]) if many else x for x, many in zip(given.numbers, made.tape.batched, strict=True)]
+    numbers = [float(x[0]) if many else x for x, many in zip(flat(given.parts), made.tape.batched, strict=True)]
     return _recorded(made, numbers)
 
 

@@ -6,7 +6,7 @@ Not here: derivatives. Read next: `transforms`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from autograd_mini.core.node import Node, is_relu
 from autograd_mini.core.traced import RELATE
 from autograd_mini.program.owner import is_of_package
 from autograd_mini.program.source import Site
+from autograd_mini.program.stack import Scope
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Decision:
         right: a node, or a number.
         answer: its answer then.
         site: where it was made; None if unknown.
+        scope: the scope it was made in; None if in none, or unknown.
+        is_derivative: whether it stands for a derivative, recorded for this number alone: its edges may be others.
     """
 
     left: Any
@@ -33,6 +36,8 @@ class Decision:
     right: Any
     answer: bool
     site: Site | None
+    scope: Scope | None = None
+    is_derivative: bool = False
 
     def answer_at(self, numbers: Mapping[Any, float]) -> bool:
         """The answer if nodes had these numbers; those without one are computed from the others."""
@@ -51,11 +56,27 @@ class Decision:
         return f"{numbers} at {self.site}" if self.site else numbers
 
 
-def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, float]:
+def computed(node: Any, operands: tuple[Any, ...]) -> Any:
+    """The number of a node whose operands have these numbers; a leaf has its own."""
+    return node.data if node._row is None else node._row.function(*operands)
+
+
+def behind(node: Any) -> tuple[tuple[Any, ...], Decision | None]:
+    """The operands of a node, and the comparison that decides between them if it is known."""
+    return node.operands, choice_of(node)
+
+
+def replay(
+    order: Iterable[Any],
+    numbers: Mapping[Any, Any],
+    compute: Callable[[Any, tuple[Any, ...]], Any] = computed,
+    behind: Callable[[Any], tuple[tuple[Any, ...], Decision | None]] = behind,
+) -> dict[Any, Any]:
     """The number of every node in an order, operands before results, with new numbers for some of the nodes.
 
     Leaves without a new number keep their own. Nodes that the order lacks, such as those of an arm not taken, are
-    computed too. A `where` is decided again if `choice_of` knows its comparison; every other choice stays.
+    computed too. A `where` is decided again if `choice_of` knows its comparison; every other choice stays. With other
+    functions for `compute` and `behind` it finds anything else that comes from operands, such as new nodes.
     """
     found = dict(numbers)
     path = [*order][::-1]
@@ -64,14 +85,14 @@ def replay(order: Iterable[Any], numbers: Mapping[Any, float]) -> dict[Any, floa
         if node in found:
             path.pop()
             continue
-        operands, choice = node.operands, choice_of(node)
+        operands, choice = behind(node)
         needed = operands if choice is None else (*operands, choice.left, choice.right)
         if missing := [x for x in needed if isinstance(x, Node) and x not in found]:
             path += missing
             continue
         if choice is not None:
             operands = (float(choice.answer_at(found)), *operands[1:])
-        found[node] = node.data if node._row is None else node._row.function(*_numbers(operands, found))
+        found[node] = compute(node, tuple(_numbers(operands, found)))
     return found
 
 

@@ -8,7 +8,7 @@ Read next: `debug.timeline`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from autograd_mini.engine import Value, is_node
@@ -30,7 +30,7 @@ _HOMES = {
 }  # fmt: skip
 __all__ = [
     "Breakpoint", "Disorder", "Flight", "Page", "Step", "Stop", "Trace",
-    "page", "serve", "shell", "trace", "wrong_order",
+    "page", "serve", "shell", "slides", "trace", "wrong_order",
 ]  # fmt: skip
 
 
@@ -189,6 +189,39 @@ def page(v: Value | Trace, path: str | Path | None = None, quiz: bool = False) -
     steps = v if isinstance(v, Trace) else Trace(_checked(v, "page"))
     found = Page(steps, quiz)
     return found if path is None else found.save(path)
+
+
+def slides(v: Value | Trace, path: str | Path, steps: Collection[int] | None = None) -> Path:
+    """Write slides for a class: one 16 : 9 page per step, with the picture, the line of source and the chain rule.
+
+    The picture stands still from slide to slide. A call such as softmax is one slide, and so is each box of a graph
+    that collapses; `trace.opened.add("softmax")` opens a call, step by step.
+
+    Args:
+        v: the value to differentiate, or a `Trace`.
+        path: the .html file, which works offline and steps with arrow keys, space, clicks and swipes; or a .pdf file,
+            which a browser on this machine prints.
+        steps: the steps to show, such as range(12, 20); by default all.
+
+    Returns:
+        the path.
+
+    Raises:
+        OperandError: v is neither a `Value` nor a `Trace`.
+        ArgumentError: the path ends otherwise, its folder or a step does not exist, or there would be too many slides,
+            or too small a picture.
+        MissingError: there is no browser to print the PDF, or no dot program.
+        ProgramError: the browser or the dot program fails.
+
+    >>> import autograd_mini as am, os, tempfile
+    >>> x = am.Value(3.0, name="x")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     am.debug.slides(x * x, os.path.join(folder, "deck.html")).name
+    'deck.html'
+    """
+    from autograd_mini.debug.timeline.travel import Trace
+
+    return (v if isinstance(v, Trace) else Trace(_checked(v, "slides"))).slides(path, steps)
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:

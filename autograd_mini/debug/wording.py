@@ -16,6 +16,7 @@ from typing import Any
 from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.timeline.touched import Change, Doubt
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
@@ -59,6 +60,12 @@ def aligned(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[st
 def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
     """Return the first of many lines, and a line with the number of the rest."""
     return lines if len(lines) <= most else [*lines[: most - 1], f"… {len(lines) - most + 1:,} {what}"]
+
+
+def signed(x: float) -> str:
+    """Write a number with its sign apart, as a step: "+ 0.01", "- 0.01"."""
+    text = number(x)
+    return f"- {text[1:]}" if text.startswith("-") else f"+ {text}"
 
 
 # -- places ------------------------------------------------------------------------------------------------------------
@@ -288,6 +295,22 @@ class Wording:
             for word, lines in (("in ", came), ("out", went))
             for position, line in enumerate(some(lines))
         ] + between
+
+    # -- what would happen ---------------------------------------------------------------------------------------------
+
+    def change(self, change: Change, says: str = "says") -> str:
+        """Return what a change of a leaf does to the result, and what its gradient says: "w + 0.01 → loss + 0.019"."""
+        step, gain = change.after - change.before, change.result_after - change.result_before
+        moved = f"{self.symbol(change.leaf)} {signed(step)} → {self.symbol(self.trace.root)} {signed(gain)}"
+        return f"{moved} (gradient {says} {number(change.slope * step)})"
+
+    def doubts(self, doubts: Sequence[Doubt], runs_again: bool = False) -> list[str]:
+        """Return why numbers may not be those of the program, and where it would go another way."""
+        lines = [(f"{file_and_line(d.site)}: " if d.site is not None else "") + printable(d.text) for d in doubts]
+        if runs_again:
+            return [*some(lines), "so the program runs again"]
+        stays = "These numbers stand for the way that your program went."
+        return [*some(lines), *[stays] * bool(lines)]
 
     # -- why -----------------------------------------------------------------------------------------------------------
 

@@ -173,8 +173,9 @@ def draw(
 
     A call of this package's compositions, such as tanh or softmax, is one box with the derivatives of the whole call,
     and its closed form where there is one; so are more than six leaves of one list that are used alike, `w[0..15]`.
-    A graph of more than 150 nodes collapses to one box per scope, such as a neuron or a layer; the passes of a loop,
-    such as the samples of a batch, share their boxes. Without scopes, samples and neurons are found by their shape.
+    More than 40 boxes collapse to one box per scope, such as a neuron or a layer, so that the picture fits a page; the
+    passes of a loop, such as the samples of a batch, share their boxes. Without scopes, samples and neurons are found
+    by their shape, and named after your variables. Graphs without such parts collapse above 150 nodes.
     Name a scope by its path, "Layer1/Neuron3", or by the end of its path, "Neuron3". Or pass a `Scope`, such as
     `node.scope`, to get a single pass of a loop.
 
@@ -229,7 +230,7 @@ def draw(
             raise OperandError(
                 f"{shown(name)} is not a scope.", 'Pass a name or path, such as "Layer1/Neuron3", or a Scope.'
             )
-    from autograd_mini.drawing.boxes import Graph, arrange
+    from autograd_mini.drawing.boxes import FITTING, Graph, arrange
     from autograd_mini.drawing.gradients import interrupted, recorded
     from autograd_mini.drawing.picture import Picture
     from autograd_mini.notation.names import Names
@@ -238,7 +239,7 @@ def draw(
     order = tuple(topological_order(v, everything=True))
     gradients = recorded(order) if after is None else interrupted(order, after)
     names, numbers = Names(order, namespaces(sys._getframe(1))), Snapshot(order)
-    graph = Graph(order)
+    graph = Graph(order, names)
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
         picture = Picture(boxes, gradients, precision, names, numbers, over)
@@ -250,4 +251,4 @@ def draw(
     def inside(path: str) -> Drawing:
         return drawing(arrange(graph, focus=path, names=names), " > ".join(filter(None, (title, path))))
 
-    return drawing(arrange(graph, depth, focus, expand, force, names), title)
+    return drawing(arrange(graph, depth, focus, expand, force, names, most=FITTING), title)

@@ -20,6 +20,7 @@ from autograd_mini.notation.names import Names, users_of
 from autograd_mini.program.stack import Scope
 
 READABLE = 150  # boxes in a picture, unless you ask for more
+FITTING = 40  # boxes in a picture that fits a page, if the graph has parts that can be boxes
 MOST_BOXES = 1000
 _MOST_ARROWS = 800  # in a picture that collapses on its own
 _MOST_LEVELS = 2500  # that the arrows pass in all
@@ -27,10 +28,10 @@ _MOST_LOOSE = 60  # boxes of operations beside the boxes of scopes
 _FEW = 24  # up to so many operations of a part, or leaves used alike, get a box each
 _MOST_RESULTS = 6  # of a call, that its box lists
 _FEW_FOLDED = 80  # boxes of a large graph that need not collapse once its calls are folded
-_FEW_LISTED = 6  # up to so many leaves of a list get a box each
+_FEW_LISTED = 6  # up to so many leaves of a list get a box each, if operations use them
 _FEW_NAMED = 8  # up to so many leaves with names, such as inputs, stay out of other boxes
 _NEAR = 80  # boxes in the picture of a part, with leaves
-_ELEMENT = re.compile(r"\[\d+\]$")  # at the end of the name of a leaf in a list
+_ELEMENT = re.compile(r"(\[\d+\])+$")  # at the end of the name of a leaf in a list, or in a list of lists
 _HOPS = 2  # from a node in focus to the farthest nodes shown with it
 
 
@@ -97,8 +98,8 @@ class Boxes:
 class Graph:
     """A graph, and what several pictures of it need: outlines, structure, users."""
 
-    def __init__(self, order: Sequence[Value]) -> None:
-        self.order = order
+    def __init__(self, order: Sequence[Value], names: Names | None = None) -> None:
+        self.order, self.names = order, names
         self.outlines: dict[Merging, Outline] = {}
 
     @cached_property
@@ -119,7 +120,12 @@ class Graph:
     @cached_property
     def structure(self) -> Structure:
         """The scopes found by structure."""
-        return Structure(self.order)
+        return Structure(self.order, self.names)
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether there are scopes, the program's or found by structure, beside calls of compositions."""
+        return any(node.scope is not None and call(node) is None for node in self.order) or bool(self.structure.scopes)
 
     @cached_property
     def is_small(self) -> bool:
@@ -254,7 +260,8 @@ class _Choice:
             near, listed = beside[key], key[-1] is not None
             few = 3 if len(leaves) <= _FEW or all(user.alone is not None for user in near) else 1
             if listed:
-                few = min(few, 2) if len(leaves) > _FEW and not key[-1] else max(few, _FEW_LISTED)
+                grouped = all(user.part is not None and not user.folded for user in near)
+                few = 1 if grouped and key[-1] else min(few, 2) if len(leaves) > _FEW and not key[-1] else _FEW_LISTED
             around = bool(near) and all(user.around for user in near)
             shared = Box(self.outline.whole, around=around)
             for leaf in together:
@@ -312,8 +319,9 @@ def arrange(
     force: bool = False,
     names: Names | None = None,
     closed: Scope | None = None,
+    most: int = READABLE,
 ) -> Boxes:
-    """Return the boxes of a picture in the finest form that is readable or asked for.
+    """Return the boxes of a picture in the finest form that is readable or asked for; `most` if there are parts.
 
     With names, calls of compositions and lists of leaves are folded, and so is a scope of the user's to be closed.
     """
@@ -327,6 +335,10 @@ def arrange(
     few = len(order) <= READABLE or (folds and graph.is_small)
     everything = force or (depth is None and focus is None and few)
     found_scopes = len(order) > READABLE and not everything
+    if everything and not force and most < READABLE and graph.has_parts:
+        opened = _Choice(Outline(order, Merging.NEVER), READABLE, _Focus(everything=True), folds=folds, lists=listed)
+        found_scopes = len(opened.boxes(graph).boxes) > most
+        everything = not found_scopes
     if found_scopes:
         copies = graph.structure.copies
         expand = [copies.get(scope, scope) if isinstance(scope, Scope) else scope for scope in expand]
@@ -353,13 +365,15 @@ def arrange(
             if everything or (boxes <= READABLE and (loose <= _MOST_LOOSE or not automatic)):
                 found = choice(expanded, automatic).boxes(graph)
                 lonely = automatic and sum(box.computes for box in found.boxes) == 1
-                opened = partial(_Choice, outline, deepest, focused, folds=folds, lists=listed)
-                if lonely and sum(opened(()).size()) <= _MOST_LOOSE:
-                    found = opened(expanded).boxes(graph)
+                inner = partial(_Choice, outline, deepest, focused, folds=folds, lists=listed)
+                if lonely and sum(inner(()).size()) <= _MOST_LOOSE:
+                    found = inner(expanded).boxes(graph)
                 if automatic:
-                    crowded = found.is_crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
+                    crowded = found.is_crowded or len(found.boxes) > READABLE
+                    crowded = crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
-                    crowded = len(found.boxes) > (_NEAR if depth is None else READABLE)
+                    room = _FEW if merging is Merging.NEVER and most < READABLE else READABLE
+                    crowded = len(found.boxes) > (_NEAR if depth is None else room)
                 if everything or not crowded:
                     return _checked(found, force)
     return _checked(found or choice(expanded, automatic).boxes(graph), force)

@@ -45,13 +45,13 @@ def scale(largest: float) -> list[float]:
     return [-size for size in sizes] + [0.0] + sizes[::-1]
 
 
-def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int) -> str:
-    """Return a box of several rows."""
-    below = "".join(f"<TR>{row}</TR>" for row in rows)
-    last = f'<TR><TD COLSPAN="{columns}" BGCOLOR="{BLANK}">{note}</TD></TR>' if note else ""
+def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int, above: bool = False) -> str:
+    """Return a box of several rows, with a note below or above them."""
+    cells = "".join(f"<TR>{row}</TR>" for row in rows)
+    noted = f'<TR><TD COLSPAN="{columns}" BGCOLOR="{BLANK}">{note}</TD></TR>' if note else ""
     return (
         f'<TABLE {FRAMED} CELLPADDING="4"><TR><TD COLSPAN="{columns}" BGCOLOR="{tint}">{header}</TD></TR>'
-        f"{below}{last}</TABLE>"
+        f"{noted + cells if above else cells + noted}</TABLE>"
     )
 
 

@@ -14,16 +14,19 @@ from itertools import pairwise
 _NEAR = 14.0  # points between a label and its arrow
 _WIDE = 0.602  # of the size of a letter
 _EDGE = re.compile(r'<g id="[^"]*" class="edge">.*?</g>', re.DOTALL)
+_FRAME = re.compile(r'<g id="[^"]*" class="cluster">.*?</g>', re.DOTALL)
 _TEXT = re.compile(r'(<text [^>]*?) x="(-?[\d.]+)" y="(-?[\d.]+)"([^>]*font-size="([\d.]+)"[^>]*)>([^<]*)</text>')
 _PATH = re.compile(r'<path [^>]*? d="([^"]*)"')
+_BACKGROUND = re.compile(r'<polygon fill="white" stroke="[^"]*" points="([^"]*)"')
 _CELL = re.compile(r'<polygon fill="#\w+" stroke="none" points="([^"]*)"')
 
+Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def on_arrows(svg: str) -> str:
     """Return a picture whose labels stand on their arrows, outside boxes and beside one another."""
-    boxes = [_around(points) for points in _CELL.findall(svg)]
+    boxes = [_bounds(points) for points in _CELL.findall(svg)]
     taken: list[Rectangle] = []
 
     def moved(match: re.Match[str]) -> str:
@@ -39,17 +42,47 @@ def on_arrows(svg: str) -> str:
             here = _place(now, points, boxes, taken)
             right, down = here[0] - now[0], here[1] - now[1]
             now = here
-            group = _TEXT.sub(
-                lambda text: (
-                    f'{text[1]} x="{float(text[2]) + right:.2f}" y="{float(text[3]) + down:.2f}"{text[4]}>'
-                    f"{text[6]}</text>"
-                ),
-                group,
-            )
+            group = _TEXT.sub(lambda text: _shifted(text, right, down), group)
         taken.append(now)
         return group
 
-    return _EDGE.sub(moved, svg)
+    svg = _EDGE.sub(moved, svg)
+    taken += boxes
+    arrows = [point for group in _EDGE.findall(svg) if (path := _PATH.search(group)) for point in _along(path[1])]
+    background = _BACKGROUND.search(svg)
+    page = _bounds(background[1]) if background else (-math.inf, -math.inf, math.inf, math.inf)
+    return _FRAME.sub(lambda match: _named(match[0], arrows, taken, page), svg)
+
+
+def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectangle) -> str:
+    """Return a frame whose name stands where no arrow passes: at its upper edge, above it, inside, or beside it."""
+    text, outline = _TEXT.search(frame), _PATH.search(frame)
+    if text is None or outline is None:
+        return frame
+    now, (left, top, right, bottom) = _rectangle(text), _bounds(outline[1])
+    width, height = now[2] - now[0], now[3] - now[1]
+    around = (left - width, top - 20.0, right + width, bottom)
+    near = [(x, y, x, y) for x, y in arrows if _overlap((x, y, x, y), around)]
+    columns = [now[0], *_steps(left + 8.0, right - width - 8.0)]
+    lines = [now[1], top - height - 2.0, *reversed(_steps(top + 4.0, bottom - height - 4.0))]
+    places = [(x, y) for y in lines for x in columns]
+    places += [(x, y) for y in lines[2:] for x in (right + 4.0, left - width - 4.0)]
+    for x, y in places:
+        there = (x - 4.0, y - 1.0, x + width + 4.0, y + height + 1.0)
+        outside = _union([there, page]) != page
+        if not outside and not any(_overlap(there, other) for other in [*taken, *near]):
+            taken.append(there)
+            return frame.replace(text[0], _shifted(text, x - now[0], y - now[1]))
+    return frame
+
+
+def _steps(start: float, end: float) -> list[float]:
+    """Return numbers from start to end, a few points apart."""
+    return [start + 6.0 * step for step in range(max(0, int((end - start) / 6.0) + 1))]
+
+
+def _shifted(text: re.Match[str], right: float, down: float) -> str:
+    return f'{text[1]} x="{float(text[2]) + right:.2f}" y="{float(text[3]) + down:.2f}"{text[4]}>{text[6]}</text>'
 
 
 def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
@@ -58,7 +91,7 @@ def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     is_behind = any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside)
     joints = _ends(path)[::3]
     (x, y), (end, _) = joints[0], joints[-1]
-    if not is_behind or len(joints) < 3 or end < x + 50.0:
+    if not is_behind or len(joints) < 3 or end < x + max(50.0, abs(joints[-1][1] - y)):
         return path
     between = [bottom for left, _, right, bottom in boxes if left < joints[-2][0] and right > x + 10.0]
     below = max(between, default=y) + 20.0
@@ -69,15 +102,13 @@ def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     return f"M{x:.2f},{y:.2f}{curves}"
 
 
-def _ends(path: str) -> list[tuple[float, float]]:
+def _ends(path: str) -> list[Point]:
     """Return the points that a path names."""
     numbers = [*map(float, re.findall(r"-?\d+\.?\d*", path))]
     return [*zip(numbers[::2], numbers[1::2], strict=False)]
 
 
-def _place(
-    label: Rectangle, points: list[tuple[float, float]], boxes: list[Rectangle], taken: list[Rectangle]
-) -> Rectangle:
+def _place(label: Rectangle, points: list[Point], boxes: list[Rectangle], taken: list[Rectangle]) -> Rectangle:
     """Return the best place beside an arrow: free if possible, and near its middle."""
     width, height = label[2] - label[0], label[3] - label[1]
     middle, best, least = len(points) / 2.0, label, math.inf
@@ -97,7 +128,7 @@ def _place(
     return best
 
 
-def _along(path: str) -> Iterator[tuple[float, float]]:
+def _along(path: str) -> Iterator[Point]:
     """Yield points along a path of Bézier curves."""
     ends = _ends(path)
     for start in range(0, len(ends) - 3, 3):
@@ -112,7 +143,7 @@ def _along(path: str) -> Iterator[tuple[float, float]]:
 
 def _rectangle(text: re.Match[str]) -> Rectangle:
     size, x, y = float(text[5]), float(text[2]), float(text[3])
-    width = _WIDE * size * len(html.unescape(text[6]).strip())
+    width = _WIDE * size * len(html.unescape(text[6]))  # with the spaces around it
     left = x - width / 2.0 if 'text-anchor="middle"' in text[1] + text[4] else x
     return left, y - 0.75 * size, left + width, y + 0.25 * size
 
@@ -122,7 +153,7 @@ def _union(rectangles: list[Rectangle]) -> Rectangle:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _around(points: str) -> Rectangle:
+def _bounds(points: str) -> Rectangle:
     numbers = [*map(float, re.findall(r"-?\d+\.?\d*", points))]
     return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
 
@@ -131,7 +162,7 @@ def _overlap(a: Rectangle, b: Rectangle) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _distance(label: Rectangle, points: list[tuple[float, float]]) -> float:
+def _distance(label: Rectangle, points: list[Point]) -> float:
     """Return how far a label is from an arrow."""
     return min(
         math.hypot(max(label[0] - x, 0.0, x - label[2]), max(label[1] - y, 0.0, y - label[3])) for x, y in points

@@ -226,6 +226,12 @@ class _Layout:
         yield "</g>\n"
 
 
+def size(label: str) -> tuple[float, float]:
+    """Return width and height of a box, given its label in the DOT language."""
+    table = _measured(ElementTree.fromstring(label))
+    return table.width, table.height
+
+
 def _measured(element: ElementTree.Element) -> _Cell:
     """Return a table with the sizes of its cells."""
     table = element if element.tag == "TABLE" else next(element.iter("TABLE"))

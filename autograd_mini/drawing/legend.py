@@ -1,6 +1,6 @@
 """The legend of a picture: it explains what occurs there, in small letters.
 
-Not here: the picture (`picture`). Read next: `drawing.picture`.
+Not here: the picture (`picture`). Read next: `drawing.placement`.
 """
 
 from __future__ import annotations

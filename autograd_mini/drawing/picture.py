@@ -6,11 +6,9 @@ Not here: which nodes share a box (`boxes`), and the SVG of the text. Read next:
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any, Protocol
 
 from autograd_mini.core.row import ZERO
@@ -21,17 +19,18 @@ from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
+from autograd_mini.drawing.placement import Placement, in_turn
+from autograd_mini.drawing.titles import span, title, word
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.snapshot import Snapshot
 from autograd_mini.notation.spelling import SCHOOL, spelling
-from autograd_mini.notation.text import ALL_DIGITS, number
+from autograd_mini.notation.text import ALL_DIGITS, guarded, number
 
 _NOTHING = f' color="{style.FAINT}" fontcolor="{style.QUIET}" penwidth=0.7'  # the styles of arrows
 _THICK = f' color="{style.PASSED}" penwidth=2'
 _THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth=3 arrowsize=0.7 weight=100"
-_PAGE = 3.0  # to one are the proportions of a page
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
 _MESH = 48  # arrows between two rows; more become one
@@ -73,38 +72,39 @@ class Picture:
             results = {box: sorted(box.results, key=lambda node: names.number[node]) for box in boxes.boxes}
             called = {box: box.part for box in boxes.boxes if box.folded and box.part and results[box]}
             self.folds = {box: fold(part.name, box.nodes, results[box]) for box, part in called.items()}
-        self.collapsed = any(not self.is_single(box) for box in boxes.boxes)
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
         self.clusters: dict[Part, str] = {}
-        self.rows: dict[str, list[Box]] = {}  # boxes side by side in one node of dot
-        self.ports: dict[Box, str] = {}  # where a box is in its row
-        self.fans = False  # True if arrows go from row to row
+        self.across = False  # True if arrows point down or up
         # In the frames of an animation, boxes keep their size.
         self._room = f' WIDTH="{round(7.2 * (precision + 7) + 50)}"' if gradients.handed_on is not None else ""
-        self.uses = Counter(tail for (tail, _), uses in boxes.arrows.items() for _ in uses)
         self.ways: dict[str, list[tuple[Value, Value]]] = {}
 
-    def lines(self, direction: str | None, legend: bool, title: str | None) -> Iterator[str]:
+    def lines(self, direction: str | None, legend: bool, above: str | None) -> Iterator[str]:
         """Yield the text between the braces of a digraph; without a direction, the shape decides."""
-        direction = direction or self._direction()
-        self._stack(direction)
+        self.drawn = {box: self._drawn(box) for box in self.boxes.boxes}
+        self.place = Placement(self.boxes, self.drawn, self.folds, self.names, direction)
+        self.across = self.place.across
+        if self.across:  # the cells of several results stand side by side, so that arrows leave below them
+            self.drawn |= {box: self._drawn(box) for box, fold in self.folds.items() if len(fold.outputs) > 1}
         boxes = [*self._boxes()]
         arrows = [self._bundle(tail, head, uses) for (tail, head), uses in self._bundles().items()]
         for box in self.boxes.boxes:
             if self.is_single(box):
-                arrows += [*self._arrows(box), *self._in_order(box)]
+                arrows += self._arrows(box)
+        for upper, lower in self.place.in_order():
+            arrows.append(f"{{rank=same {self.ids[upper]} -> {self.ids[lower]} [style=invis]}}\n")
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
         # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
+        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.place.fans else "ranksep=0.35"
+        yield f'graph [id="graph" rankdir={self.place.direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
         yield from style.DEFAULTS
-        self.tooltips["graph"] = escaped(title or "gradient graph")
-        above = [f"<B>{label(title, 100)}</B>"] if title else []
-        above += [self._legend(boxes + arrows)] if legend else []
-        if above:
-            rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in above)
+        self.tooltips["graph"] = escaped(above or "gradient graph")
+        head = [f"<B>{label(above, 100)}</B>"] if above else []
+        head += [self._legend(boxes + arrows)] if legend else []
+        if head:
+            rows = "".join(f'<TR><TD ALIGN="LEFT">{row}</TD></TR>' for row in head)
             yield f'graph [label=<<TABLE BORDER="0" CELLBORDER="0">{rows}</TABLE>>]\n'
         yield from boxes
         yield from arrows
@@ -136,27 +136,20 @@ class Picture:
                     self._opens(key, part)
                     yield f'graph [id={key} label=<{label(part.name) or " "}{_times(part)}> style="rounded,filled"]\n'
                     yield style.CLUSTERED
-            name = _node(self.ports.get(box, ""))
-            if not name:
-                yield f"{self.ids[box]} [id={self.ids[box]} label=<{self._drawn(box)}>]\n"
-            elif box is self.rows[name][0]:
+            name = self.place.row.get(box)
+            if name is None:
+                yield f"{self.ids[box]} [id={self.ids[box]} label=<{self.drawn[box]}>]\n"
+            elif box is self.place.rows[name][0]:
                 yield self._row(name)
         yield "}\n" * len(path)
 
-    def _stack(self, direction: str) -> None:
-        """Decide which boxes form rows; a row is one node for dot, which would permute neurons."""
-        self.enter, self.leave = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[direction]
-        self.across = direction in ("TB", "BT")
-        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered() if self.collapsed else ())}
-        self.ports = {box: f"{name}:{self.ids[box]}" for name, row in self.rows.items() for box in row}
-        self.fans = any(tail in self.ports and head in self.ports for tail, head in self.boxes.arrows)
-
     def _row(self, name: str) -> str:
-        cells = []
-        for box in self.rows[name]:
+        cells, row = [], self.place.rows[name]
+        for box in row:
             key = self.ids[box]  # old versions of dot drop the id without a link; `render` removes it
-            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self._drawn(box)}</TD>')
-        rows = ("" if self.across else "</TR><TR>").join(cells)
+            cells.append(f'<TD ID="{key}" HREF="#{key}" TOOLTIP="{key}" PORT="{key}">{self.drawn[box]}</TD>')
+        columns = self.place.columns.get(name, len(row)) if self.across else 1
+        rows = "</TR><TR>".join("".join(cells[place : place + columns]) for place in range(0, len(row), columns))
         # Arrows that end at the whole row need an edge to end at.
         start = f'<TABLE BORDER="1" COLOR="{style.CLUSTER_LINE}" CELLBORDER="0" CELLSPACING="5" CELLPADDING="0">'
         return f"{name} [id={name} label=<{start}<TR>{rows}</TR></TABLE>>]\n"
@@ -168,22 +161,29 @@ class Picture:
             nodes = [*fold.outputs]
         header, first, last = self._headed(box)
         several, rows, told = len(nodes) > 1, [], []
+        group = not self.is_single(box)
         for place, node in enumerate(nodes or [None]):
             value, (gradient, colour), facts = self._shown(box, place, node)
             called = self._called(node) if several and node is not None else ""
             told += [f"{called}: {fact}" if several else fact for fact in facts]
-            start = f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>' * several
+            start = [f'<TD ALIGN="LEFT" BGCOLOR="{style.BLANK}"><B>{label(called, 12) or " "}</B></TD>'] * several
             port = f' PORT="r{place}"' * (fold is not None)
-            rows.append(f'{start}<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>'
-                        f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>')  # fmt: skip
+            cells = [f'<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>',
+                     f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>']  # fmt: skip
+            rows.append([*start, *cells])
         story = self.over.story(box.alone) if self.over is not None and box.alone is not None else None
         told += story[1:] if story is not None else ()
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
-        if box.around:
-            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{header}</TD></TR></TABLE>'
         closed = fold.closed_form if fold is not None else ""
-        below = f"derivative {closed}" if closed else story[0] if story is not None else ""
-        return framed(header, tint(box), rows, small(below), 3 if several else 2)
+        note = f"derivative {closed}" if closed else self._content(box) if group and box.computes else ""
+        note = story[0] if story is not None else note
+        if box.around:
+            lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
+            return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{lines}</TD></TR></TABLE>'
+        downwards = group or (several and self.across)  # arrows leave the cells of the gradients
+        table = ["".join(row) for row in (zip(*rows, strict=True) if downwards else rows)]
+        columns = len(rows) if downwards else len(rows[0])
+        return framed(header, tint(box), table, small(note), columns, above=several and downwards)
 
     def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
         """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
@@ -221,8 +221,7 @@ class Picture:
         content = self._content(box) or name
         beside = [content] if content != name else []
         facts = self._opens(self.ids[box], box.part) if box.part is not None else []
-        header = f"<B>{label(name) + often or ' '}</B>{small('  ' + content) if beside else ''}"
-        return header, [name + often, *beside, *_tally(box)], facts
+        return f"<B>{label(name) + often or ' '}</B>", [name + often, *beside, *_tally(box)], facts
 
     def _gradient(self, nodes: list[Value], what: str = "") -> tuple[str, tuple[str, str]]:
         """Return the largest gradient of some nodes: the text of its tooltip, and its cell (a text and a colour)."""
@@ -274,19 +273,16 @@ class Picture:
             return self._part(box), _times(box.part)
         operations = [node for node in box.nodes if node.op]
         if not operations:
-            indices = [
-                int(name[name.rindex("[") + 1 : -1]) for name in map(self.names.name, box.nodes) if name[-1:] == "]"
-            ]
-            if len(indices) == len(box.nodes) == len({*indices}) == max(indices) - min(indices) + 1 > 1:
-                name = self.names.name(box.nodes[0])
-                return f"{name[: name.rindex('[')]}[{min(indices)}..{max(indices)}]", ""
+            if name := span([*map(self.names.name, box.nodes)]):
+                return name, ""
             named = [node.name for node in box.nodes if node.name]
             return (f"{named[0]} … {named[-1]}" if len(named) == len(box.nodes) > 1 else self._content(box)), ""
         if len(operations) == 1:
             return self._called(operations[0]) or self._operation(operations[0], self.precision), ""
         assert box.kind is not None
         what = box.kind[1]
-        return what.text if isinstance(what, Line) else what.name, f" × {len(operations):,}"
+        said = title([operations], self.names) or (what.text if isinstance(what, Line) else word(operations))
+        return said, f" × {len(operations):,}"
 
     def _called(self, node: Value) -> str:
         """Return the user's name for a node; "" if only its operation is known."""
@@ -316,14 +312,17 @@ class Picture:
         spelled = spelling(node)
         if all(map(is_node, spelled.operands)):
             return spelled.sign()
-        return spelled.text([BOXED if is_node(x) else number(x, precision) for x in spelled.operands])
+        first, *rest = [BOXED if is_node(x) else number(x, precision) for x in spelled.operands]
+        return spelled.text([first, *(rest if spelled.form == "call" else map(guarded, rest))])
 
     def _arrows(self, box: Box) -> Iterator[str]:
         """Yield arrows with local derivatives from the operands of an operation or call, if they are shown too."""
         fold = self.folds.get(box)
         slopes: list[tuple[Value, dict[Value, Any]]] = []
         if fold is not None:
-            slopes = [(x, {node: fold.partials[x, node] for node in fold.outputs}) for x in self._inputs(fold)]
+            slopes = [
+                (x, {node: fold.partials[x, node] for node in fold.outputs}) for x in in_turn(fold.inputs, self.names)
+            ]
         elif (node := box.alone) is not None:
             slopes = [(x, {node: p}) for x, p in zip(node.operands, node.partials, strict=True) if is_node(x)]
         for operand, partials in slopes:
@@ -352,7 +351,7 @@ class Picture:
         fold = self.folds.get(box)
         if fold is None or len(fold.outputs) == 1:
             return self.ids[box]
-        return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.leave}"
+        return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.place.leave}"
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -360,22 +359,23 @@ class Picture:
         Arrows that skip a row start and end at whole rows. All arrows do if none goes from row to row, because then
         the picture does not show a network of neurons.
         """
+        place = self.place
         bundles: dict[tuple[str, str], list[tuple[Value, Value]]] = {}
-        between = Counter(map(self._row_ends, self.boxes.arrows))
+        between = Counter(map(place.rows_of, self.boxes.arrows))
         for (tail, head), uses in self.boxes.arrows.items():
             if self.is_single(tail) and self.is_single(head):
                 continue
             far = self.boxes.levels[head] - self.boxes.levels[tail]
-            dense = all(rows := self._row_ends((tail, head))) and between[rows] > _MESH
-            whole, ends = not self.fans or far > 1 or dense, []
-            for box, side in (tail, self.leave), (head, self.enter):
-                port = self.ports.get(box, self.ids[box])
-                if box is tail and box in self.ports and far > 1 and self.fans and self.across and not dense:
-                    side = ":e"  # not behind the row between them
-                else:
-                    anywhere = self.is_single(box) or (whole and self.across)  # on wide boxes
-                    side = "" if anywhere else f":{side}"
-                ends.append((_node(port) if whole else port) + side)
+            rows = place.rows_of((tail, head))
+            dense = (all(rows) and between[rows] > _MESH) or not place.columns.keys().isdisjoint(rows)
+            whole, ends = not place.fans or far > 1 or dense, []
+            for box, row, side in zip((tail, head), rows, (place.leave, place.enter), strict=True):
+                port = f"{row}:{self.ids[box]}" if row and not whole else row or self.ids[box]
+                if box is tail and row and far > 1 and place.fans and self.across and not dense:
+                    port += ":e"  # not behind the row between them
+                elif not self.is_single(box) and not (whole and self.across):  # these are wide
+                    port += f":{side}"
+                ends.append(port)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
         return bundles
 
@@ -384,19 +384,14 @@ class Picture:
         key = self._key(uses)
         look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [len(self.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
+        crowds = [len(self.place.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
         if min(crowds) > 1 and not look:
             look = _THIN
-        if {_node(tail), _node(head)} <= {*self.rows} and max(crowds) == 1:
+        if {_node(tail), _node(head)} <= {*self.place.rows} and max(crowds) == 1:
             look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
         elif len(uses) > 1 and math.prod(crowds) <= _FEW:
             look += f' label=" × {len(uses):,} "'
         return f"{tail} -> {head} [id={key}{look}]\n"
-
-    def _row_ends(self, ends: tuple[Box, Box]) -> tuple[str, str]:
-        """Return the rows that an arrow leads from and to; "" for none."""
-        tail, head = (_node(self.ports.get(box, "")) for box in ends)
-        return tail, head
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:
         """Return the style of the arrows to some nodes: a gradient flows there, or has gone that way, or neither."""
@@ -412,46 +407,6 @@ class Picture:
         key = f"e{len(self.ways)}"
         self.ways[key] = uses
         return key
-
-    def _in_order(self, box: Box) -> Iterator[str]:
-        """Yield invisible edges between leaves that only this box uses: dot forgets `ordering` where scopes are."""
-        operands: Sequence[Any] = box.alone.operands if box.alone is not None else ()
-        operands = self._inputs(self.folds[box]) if box in self.folds else operands
-        leaves = [x for x in dict.fromkeys(operands) if is_node(x) and x.op is None and not x.scope]
-        boxes = [self.boxes.box[leaf] for leaf in leaves]
-        places = [self.ids[found] for found in boxes if found.alone is not None and self._only(found, box)]
-        for upper, lower in pairwise(places):
-            yield f"{{rank=same {upper} -> {lower} [style=invis]}}\n"
-
-    def _inputs(self, fold: Fold) -> list[Value]:
-        """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
-        return sorted(fold.inputs, key=lambda x: [int(number) for number in re.findall(r"\d+", self.names.name(x))])
-
-    def _only(self, leaf: Box, user: Box) -> bool:
-        return self.uses[leaf] == len(self.boxes.arrows[leaf, user]) and (user in self.folds or self.uses[leaf] == 1)
-
-    def _direction(self) -> str:
-        """Return the direction in which the picture fits a page better: tall for chains and time."""
-        heads: dict[Box, list[int]] = {}
-        for tail, head in self.boxes.arrows:
-            heads.setdefault(tail, []).append(self.boxes.levels[head])
-        levels = self.boxes.levels.items()
-        ranks = Counter(level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels)
-        long, broad = max(len(ranks), 1), max(ranks.values(), default=1)
-        step = 290.0 if self.collapsed else 150.0  # the width of a box and of an arrow
-        wide = long * step / (broad * 62.0 + 90.0)
-        tall = broad * (step - 60.0) / (long * 90.0)
-        in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
-        return "LR" if wide <= max(_PAGE, tall) and not in_time else "TB"  # a tall page scrolls
-
-    def _numbered(self) -> Iterator[list[Box]]:
-        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
-        rows: dict[object, list[Box]] = {}
-        for box in self.boxes.boxes:
-            if box.part is not None and not box.around and box not in self.folds:
-                row = box.place, re.sub(r"\d+", "…", box.part.name), self.boxes.levels[box]
-                rows.setdefault(row, []).append(box)
-        return (sorted(row, key=_digits) for row in rows.values() if len(row) > 1)
 
     def number(self, x: float) -> str:
         """Write a number; the tooltip has all digits."""
@@ -472,10 +427,6 @@ def _tally(box: Box) -> list[str]:
     """Return the operations of a group, the most frequent first."""
     tally = Counter(node.op for node in box.nodes if node.op)
     return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
-
-
-def _digits(box: Box) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", box.part.name if box.part else "")]
 
 
 def _node(port: str) -> str:

@@ -8,14 +8,16 @@ Not here: loops that carry something on (`steps`), and programs with scopes (`pa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from autograd_mini.drawing.folds import call as call_around
 from autograd_mini.drawing.steps import find_steps
+from autograd_mini.drawing.titles import title, word
 from autograd_mini.drawing.units import SUMS, Unit, units_of
 from autograd_mini.engine import Value, is_node
+from autograd_mini.notation.names import Names
 from autograd_mini.program.stack import Scope, outwards
 
 _FEWEST = 3  # operations of a part
@@ -57,7 +59,8 @@ class Structure:
         copies: the scopes of calls, by those that the program entered.
     """
 
-    def __init__(self, order: Sequence[Value]) -> None:
+    def __init__(self, order: Sequence[Value], names: Names | None = None) -> None:
+        self._names, self._place = names, {node: place for place, node in enumerate(order)}
         self.scopes: dict[Value, Scope | None] = {}
         self.copies: dict[Scope, Scope] = {}
         self._call: dict[Value, Any] = {node: call_around(node) for node in order if node.scope is not None}
@@ -133,33 +136,61 @@ class Structure:
             if any(len(self._within[known.units[0]] - {None}) > 1 for known in found):
                 self._beside.add(self._scope[whole])
             placed = [(known, self._around(self._within[known.units[0]], self._scope[whole])) for known in found]
-            often = Counter((known.units[0].name, around) for known, around in placed)
+            words = [self._word(known.units[0]) for known, _ in placed]
+            often = Counter((name, around) for name, (_, around) in zip(words, placed, strict=True))
             numbers: Counter[object] = Counter()
-            for known, around in placed:
-                name, step = known.units[0].name, around
+            for name, (known, around) in zip(words, placed, strict=True):
+                step = around
                 many = 1 < often[name, step] <= _MOST_ALIKE
                 for unit in known.units:
                     around = self._around(self._within[unit], self._scope[whole])
                     self._scope[unit] = Found(f"{name} {numbers[name, step]}" if many else name, around)
                 numbers[name, step] += 1
 
+    def _word(self, unit: Unit) -> str:
+        return unit.name if unit.nodes[0] in self._call else word(unit.nodes[:1])
+
+    def _rename(self, results: Mapping[Found, Sequence[Value]]) -> None:
+        """Name parts as the user names their results: all passes alike, because they are one part."""
+        parts: dict[tuple[str, ...], list[Found]] = {}
+        for scope in results:
+            parts.setdefault(scope.path, []).append(scope)
+        titles: dict[tuple[str, ...], str] = {}
+        for path, scopes in parts.items():
+            passes = sorted([results[scope] for scope in scopes], key=lambda nodes: self._place[nodes[0]])
+            titles[path] = title(passes, self._names, passes[0][0] in self._call)
+        often = Counter((path[:-1], said) for path, said in titles.items())
+        numbers: Counter[object] = Counter()
+        for path, said in titles.items():
+            beside = path[:-1], said
+            name = f"{said} {numbers[beside]}" if often[beside] > 1 else said
+            numbers[beside] += 1
+            for scope in parts[path] if said and (*path[:-1], name) not in parts else ():
+                scope.name = name
+
     def _enter(self, root: Unit, order: Sequence[Value]) -> None:
         """Note the scope of each node."""
         self.scopes = dict.fromkeys(order)
         waiting: list[tuple[Unit, Found | None]] = [(root, None)]
         sums: Counter[Found | None] = Counter()
+        results: dict[Found, Sequence[Value]] = {}
+        for unit, scope in self._scope.items():
+            if scope is not None:  # a call may have several results
+                results[scope] = unit.nodes if unit.nodes[0] in self._call else unit.nodes[:1]
         while waiting:
             unit, around = waiting.pop()
             around = self._scope.get(unit) or around
             within = home = self._around({unit.step}, around)
             if len(unit.nodes) >= _FEWEST - 1 and unit.nodes[0].op in SUMS and unit.nodes[0] not in self._call:
                 within = Sum(f"sum {sums[home]}" if sums[home] else "sum", home)
+                results[within] = unit.nodes[:1]
                 sums[home] += 1
             weighing = [below for below in unit.below if below.weighs] if within is not home else []
             for node in [*unit.nodes, *[node for below in weighing for node in below.nodes]]:
                 self.scopes[node] = self._copy(node.scope, within)
             waiting += [(below, around) for below in unit.below if below not in weighing]
             waiting += [(inner, around) for below in weighing for inner in below.below]
+        self._rename(results)
 
     def _copy(self, scope: Scope | None, around: Found | None) -> Scope | None:
         """Return a scope inside another one."""
@@ -216,5 +247,6 @@ def _leaves(unit: Unit) -> list[Value]:
 
 
 def _is_same(first: list[Value], second: list[Value]) -> bool:
-    """Return True if two parts of one shape are passes of the same part: they share most of their leaves."""
-    return 2 * sum(x is y for x, y in zip(first, second, strict=False)) > max(len(first), len(second))
+    """Return True if two parts of one shape are passes of the same part: they have no leaves, or share most of them."""
+    most = max(len(first), len(second))
+    return not most or 2 * sum(x is y for x, y in zip(first, second, strict=False)) > most

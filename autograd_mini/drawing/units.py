@@ -1,6 +1,6 @@
 """Units: what structure is made of, and pictures never divide: an operation, a call, or a sum that a loop adds up.
 
-Not here: which of them are alike (`structure`), and loops (`steps`). Read next: `drawing.steps`.
+Not here: which of them are alike (`structure`), and loops (`steps`). Read next: `drawing.titles`.
 """
 
 from __future__ import annotations

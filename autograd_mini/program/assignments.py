@@ -17,6 +17,7 @@ from autograd_mini.program.source import Site, Span, parsed, span_of
 
 _STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
 _BETWEEN = ("CACHE", "EXTENDED_ARG", "COPY")  # COPY: with several targets, as in a = b = x * y, the first one
+_CALLED = ("PRECALL", "CALL")  # either calls, in Python 3.11: warm code skips the second
 
 
 def variable(site: Site) -> str:
@@ -38,15 +39,16 @@ def listed(site: Site) -> str:
 def _stored(code: CodeType) -> dict[int, str]:
     """The variable that the result of an instruction is stored in right away, by the offset of the instruction."""
     found: dict[int, str] = {}
-    start = 0
+    start, previous = 0, ""
     for instruction in dis.get_instructions(code):
         if instruction.opname in _STORES:  # during a call, the offset is that of a cache, not of the call
             names = instruction.argval
             name = names[0] if isinstance(names, tuple) else names
             if name.isidentifier():  # names that pytest adds are not
                 found |= {offset: name for offset in range(start, instruction.offset, 2) if offset not in found}
-        if instruction.opname not in _BETWEEN:
+        if instruction.opname not in _BETWEEN and (previous, instruction.opname) != _CALLED:
             start = instruction.offset
+        previous = instruction.opname
     return found
 
 

@@ -102,11 +102,12 @@ def is_of_package(site: Site) -> bool:
 
 def is_of_library(site: Site) -> bool:
     """Whether a place is in this package, the standard library, or an installed package: not in the user's program."""
-    return _is_library(site.file)
+    return is_library(site.file)
 
 
 @lru_cache(maxsize=1000)
-def _is_library(file: str) -> bool:
+def is_library(file: str) -> bool:
+    """Whether a file is in this package, the standard library, or an installed package."""
     import sysconfig  # here: finding the paths is slow
 
     names = "stdlib", "platstdlib", "purelib", "platlib", "scripts"

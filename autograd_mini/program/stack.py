@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import get_ident
 from types import FunctionType, TracebackType
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ class Scope:
     name: str
     parent: Scope | None = None
     site: Site | None = None  # where the user's program entered it, if provenance was on
+    call: Any = field(default=None, repr=False)  # the `Repeatable` call that it is, or unset: see `call_in`
 
     @property
     def path(self) -> tuple[str, ...]:

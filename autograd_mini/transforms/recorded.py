@@ -18,14 +18,17 @@ from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
 from autograd_mini.core.traced import Traced, tape
-from autograd_mini.program.scopes import unobserved
+from autograd_mini.program.scopes import call_in, unobserved
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
 from autograd_mini.transforms.trees import Tree
+from autograd_mini.watch.origins import note_derivative, notes_decisions
 
 # The row of a variable that an outer derivative needs. It tells an inner derivative that its answer depends on the
 # variable, whatever is behind it; live edges to a leaf would not tell.
 _VARIABLE = replace(TABLE["pos"])
+# Rows whose slopes are written in the same way for all numbers.
+_STEADY = frozenset({None, "pos", "add", "sub", "mul", "neg", "div", "exp", "log", "sin", "cos", "sum", "dot"})
 # Rows whose slope by one operand never depends on another operand without an edge.
 _PLAIN = frozenset(TABLE.values()) | {_VARIABLE, None}
 
@@ -170,7 +173,17 @@ class Recorded(_Graph):
         finally:
             for leaf in self.variables:
                 leaf._retire()
+        if notes_decisions():
+            self._note_leaves()
         self.aux = self.answer(aux)  # for the caller, unlike the result, which still contains nodes of this graph
+
+    def _note_leaves(self) -> None:
+        """Note the leaves outside on which a derivative depends, unless it has the same edges for all numbers."""
+        for root in [node for output in self.outputs for node in nodes_of(output)]:
+            order = topological_order(root, everything=True)
+            if any(node.op not in _STEADY or call_in(node.scope) is not None for node in order):
+                for leaf in [node for node in order if node.op is None and node not in self._own]:
+                    note_derivative(leaf)
 
     def arranged(self, slopes: Iterable[Any]) -> Tree:
         """Arrange one slope per variable in the structure of the argument."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice, product
+from itertools import accumulate, islice, pairwise, product
+from math import prod
 from typing import Any
 
 from autograd_mini.core.arrays import array_of, is_array
@@ -63,6 +64,29 @@ def rebuilt(tree: Tree, replacements: Iterator[Any]) -> Tree:
         lambda number: next(replacements),
         lambda array: _array([next(replacements) for _ in range(array.size)], array.shape),
     )
+
+
+class Blank:
+    """A structure to be filled with floats again and again, without a step for each element of its arrays."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._shapes: list[tuple[int, ...] | None] = []  # None for a number
+        self._tree = _folded(tree, lambda number: self._noted(None), lambda array: self._noted(array.shape))
+        self._starts = [0, *accumulate([prod(shape or ()) for shape in self._shapes])]
+
+    def _noted(self, shape: tuple[int, ...] | None) -> float:
+        self._shapes.append(shape)
+        return 0.0
+
+    def filled(self, floats: Any) -> Tree:
+        """Return the structure with these floats: a list, or an array, which may have a column for each sample."""
+        if set(self._shapes) <= {None}:
+            return rebuilt(self._tree, iter(floats.tolist() if getattr(floats, "ndim", 2) == 1 else floats))
+        array, pieces = sys.modules["numpy"].asarray(floats, float), []
+        for shape, (start, stop) in zip(self._shapes, pairwise(self._starts), strict=True):
+            piece = array[start:stop].T.reshape((*array.shape[1:], *(shape or ())))
+            pieces.append(float(piece) if shape is None and array.ndim == 1 else piece)
+        return rebuilt(self._tree, iter(pieces))
 
 
 def mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:

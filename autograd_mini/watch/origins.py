@@ -56,7 +56,7 @@ def _remember_decision(left: Any, op: str, right: Any, answer: bool) -> None:
     nodes = [x for x in (left, right) if isinstance(x, Node)]
     if nodes:
         site = site_of(program_frame(sys._getframe(2)))
-        decision = Decision(left, op, right, answer, site)
+        decision = Decision(left, op, right, answer, site, recording().scope)
         note_comparison(decision, site)
         for node in dict.fromkeys(nodes) | _leaves_behind(nodes):
             node.decisions = (*node.decisions[1 - _MOST_DECISIONS :], decision)
@@ -71,8 +71,16 @@ def note_decision(x: Any, op: str, number: Any) -> None:
     """Note a comparison of the bare number of x, which a function of this package has made."""
     if notes_decisions() and isinstance(x, Node) and type(x.data) is float:
         answer = bool(RELATE[op](x.data, getattr(number, "data", number)))
-        made = Decision(x, op, number, answer, site_of(program_frame(sys._getframe(2))))
+        made = Decision(x, op, number, answer, site_of(program_frame(sys._getframe(2))), recording().scope)
         x.decisions = (*x.decisions[1 - _MOST_DECISIONS :], made)
+
+
+def note_derivative(leaf: Any) -> None:
+    """Note that the program has recorded a derivative that depends on a leaf, for the number that it has."""
+    number = leaf if leaf.data != leaf.data else leaf.data  # nan differs from any number, and from itself
+    site = site_of(program_frame(sys._getframe(1)))
+    made = Decision(leaf, "!=", number, number is leaf, site, recording().scope, is_derivative=True)
+    leaf.decisions = (*leaf.decisions[1 - _MOST_DECISIONS :], made)
 
 
 def _leaves_behind(nodes: list[Any]) -> dict[Any, None]:

@@ -24,6 +24,7 @@ from typing import Any
 Step = Callable[[], Sequence[Any]]  # computes the value and all gradients, and drops the graph
 MISSING = "not installed"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"  # one thread for jax, as for all others
 PURE = ", python"  # the end of the name of a peer
 
 
@@ -99,7 +100,11 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **dict.fromkeys(_THREADS + ("AUTOGRAD_MINI_PURE",) * peer.endswith(PURE), "1")},
+            env={
+                **os.environ,
+                **dict.fromkeys(_THREADS + ("AUTOGRAD_MINI_PURE",) * peer.endswith(PURE), "1"),
+                "XLA_FLAGS": _XLA,
+            },
         )
 
     def ask(self, command: str) -> Any:

@@ -72,17 +72,6 @@ def test_inputs_that_all_samples_share(steps, samples):
 
 @settings(max_examples=effort(100, 2000))
 @given(steps=programs, samples=points)
-def test_long_strips(steps, samples):
-    """A choice between long arrays is made by another way, with the same bits."""
-    f = am.value_and_grad(lambda xs: run(steps, xs))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "_BRANCHES", 0)
-        found = rows_of(am.jit(f, in_axes=0)(np.array(samples)), len(samples))
-    assert [bits(row) for row in found] == [bits(f(sample)) for sample in samples]
-
-
-@settings(max_examples=effort(100, 2000))
-@given(steps=programs, samples=points)
 def test_reductions(steps, samples):
     """Sums over samples run from left to right, so both backends give the bits of a loop."""
     f = am.value_and_grad(lambda xs: run(steps, xs))

@@ -24,7 +24,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from autograd_mini import Value, debug
+from autograd_mini import Value, debug, provenance
 from autograd_mini.debug import dap
 from autograd_mini.debug.dap import _Port
 from autograd_mini.debug.dap.adapter import Adapter
@@ -727,7 +727,7 @@ def test_a_client_that_vanishes_while_the_program_starts_again_leaves_nothing_be
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", start)
     with served() as client:
-        client.launch(program(CHAIN))
+        client.launch(program(DECIDING))
         client.event("stopped")
         client.send("setVariable", **leaf_value(client), value="8")
         time.sleep(delay)
@@ -1046,7 +1046,7 @@ def test_control_c_ends_a_program_in_a_terminal_at_a_stop(client, program):
 @unix_only
 def test_a_program_in_a_terminal_runs_again_with_another_number(client, program):
     """In a terminal again, for it reads its input again."""
-    terminal = launch_in_terminal(client, program("import autograd_mini as am\ninput()\n" + TRAINING), b"\n")
+    terminal = launch_in_terminal(client, program("import autograd_mini as am\ninput()\n" + DECIDING), b"\n")
     client.event("stopped")
     client.send("setVariable", **leaf_value(client), value="8")
     another = Terminal(client, b"\n")
@@ -1129,6 +1129,9 @@ for step in range(5):
     w.data -= 0.25 * w.grad
 print(w.data)
 """
+
+
+DECIDING = TRAINING.replace("w * w", "w * w if w < 5.0 else 3.0 * w")
 
 
 def calls(client):
@@ -1229,13 +1232,26 @@ def test_pause_stops_at_the_next_call(client, program):
     assert client.event("stopped")["reason"] == "pause"
 
 
-def test_a_value_that_the_program_changes_on_the_way_is_told(client, program):
-    """The number that was typed is that at the beginning of the program."""
+def test_a_value_is_set_where_it_stands(client, program):
+    """Though the program has written it since; what came before stays, and the console says what the set does."""
     client.launch(program(TRAINING), at=2)
     client.event("stopped")
     client.go("setVariable", **leaf_value(client), value="8")
-    assert client.value("w.value") == "4"
-    assert "w is 4.0 here, because the program has changed it" in client.output("console")
+    assert client.value("w.value") == "8"
+    assert "→ loss" in client.output("console")
+
+
+def test_the_program_runs_again_where_only_it_can_tell(client, program):
+    """At the same call and place, after the same steps of training; the editor hears why."""
+    client.launch(program(DECIDING), at=2)
+    client.event("stopped")
+    assert client.value("w.value") == "2"
+    client.go("stepIn")
+    client.go("setVariable", **leaf_value(client), value="8")
+    assert (client.value("w.value"), client.value("loss.value"), client.value("phase")) == ("8", "24", "backward")
+    assert "w < 5.0 is False now, not True" in client.output("console")
+    client.go("setVariable", **leaf_value(client), value="1")
+    assert (client.value("w.value"), client.value("loss.value")) == ("1", "1")
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999"])
@@ -1442,12 +1458,19 @@ def test_serve_lets_an_editor_step_through_a_value(secret, leave):
 
 
 def test_serve_cannot_run_the_program_again(secret):
-    """A served trace refuses to change a leaf or restart, because its program runs once; its values stay."""
-    client, serving = attached(Value(3.0, name="x") * 2.0)
-    why = client.refused("setVariable", **leaf_value(client), value="1")
-    assert "runs once" in why
+    """Because the program runs once: a served trace refuses to restart, and says where it may be another program's."""
+    with provenance():
+        x = Value(3.0, name="x")
+        y = x * 2.0 if x > 2.0 else x
+    client, serving = attached(y)
     assert "runs once" in client.refused("restart")
-    assert client.value("x") == "3, grad not yet"
+    client.go("setVariable", **leaf_value(client), value="2.5")
+    assert (client.value("x.value"), client.value("#1.value")) == ("2.5", "5")
+    assert "stand for" not in client.output("console")
+    client.go("setVariable", **leaf_value(client), value="1")
+    assert client.value("x").startswith("1, grad not yet")
+    assert "x > 2.0 is False now, not True\nThese numbers stand" in client.output("console").replace("   ", "")
+    assert x.data == 3.0
     client.send("disconnect")
     serving.join(PATIENCE)
     hang_up(client)

@@ -764,9 +764,232 @@ def test_what_if(shell):
     shell("c")
     assert shell.trace.grad(w) == pytest.approx(1.9051482536448665 / before)
     assert "without what you changed" in shell(f"graph {shell.file.parent / 'a.dot'}")
-    assert shell("set w") == "*** Write a node and a number, as in set y 2.\n"
+    assert shell("set w") == "*** w has its own number. Write another one after it.\n"
+    assert shell("set w 0.6").splitlines()[1] == "   the gradients that you set are forgotten"
+    shell("reset", "j 14")
     assert shell("set loss 2").startswith("*** loss has already handed on its gradient.")
     assert shell("set w x").startswith("*** 'x' is not a number")
+
+
+# -- other numbers -----------------------------------------------------------------------------------------------------
+
+
+def test_setting_a_leaf(shell):
+    """`set` shows everything on the new number, at the same place; sets add up, and each goes back."""
+    shell("n", "n")
+    said = shell("set w 0.7")
+    assert said.splitlines()[:2] == ["   w + 0.2 → loss + 0.3842 (gradient said 0.381)", "step 14 of 25, backward"]
+    assert "= -1 × 30.96 = -30.96   total -30.96" in said
+    assert re.search(r"w +0.7 +not yet .*set by hand: 0.5 in the program", shell("grad"))
+    assert "would be the gradients of backward() with these numbers" in shell("c")
+    assert "agrees" in shell("check w")
+    assert "0.7 * 2 = 1.4" in shell("explain w")
+    assert re.search(r"w +0.7 ", shell("tree loss 9"))
+    assert any("= 0.7 × 2 = 1.4" in shell(f"j {i}") for i in range(3, 6))
+    shell("j 3")
+    picture = shell.file.parent / "set.dot"
+    shell(f"graph {picture}")
+    assert "0.7" in picture.read_text()
+    assert shell("set x = 1 / 2").startswith("   x - 1.5 → loss")
+    assert shell("p w * x") == "0.35\n"
+    assert shell("set w").startswith("   w - 0.2 → loss - 0.0")
+    assert shell("reset").startswith("step 3 of 25")
+    assert shell("reset w") == shell("set w") == "*** w has its own number. Write another one after it.\n"
+    assert shell("pp loss").splitlines()[1] == f"value     {shell.trace.root.data!r}"
+    (w,) = shell.trace.nodes("w")
+    assert (w.data, w.grad) == (0.5, 0.0)
+
+
+def test_a_nudge_changes_nothing(shell):
+    """It says in one line what a step would do, and what the gradient says."""
+    before = shell("p loss")
+    assert shell("nudge w") == "   w + 0.01 → loss + 0.01906 (gradient says 0.01905)\n"
+    assert shell("nudge w -0.1", "nudge v 1e-3") == (
+        "   w - 0.1 → loss - 0.1896 (gradient says -0.1905)\n   v + 0.001 → loss - 0.001905 (gradient says -0.001905)\n"
+    )
+    assert shell("nudge a").startswith("*** a is computed.")
+    assert shell("nudge w x").startswith("*** 'x' is not a number")
+    assert shell("nudge").startswith("*** Write a leaf")
+    assert shell("p loss") == before
+
+
+def test_help_and_completion_know_the_commands_for_numbers(shell):
+    """They stand in the list, complete nodes, and shorten like the others."""
+    assert "nudge" in shell("help")
+    assert "set w 0.7" in shell("help set")
+    assert shell.inner.completedefault("lo", "nudge lo", 6, 8) == ["loss"]
+    assert shell("nu w") == shell("nudge w")
+    assert shell("res") == shell("reset")
+
+
+BRANCHES = """
+from autograd_mini import Value, tanh
+import rates
+x, w = Value(2.0), Value(0.5)
+print("begins")
+h = w * x
+if h > 0.8:
+    y = h * rates.rate
+else:
+    y = tanh(h) * Value(3.0, name="c")
+for i in range(int((x * 2.0).data)):
+    y = y + h
+y.backward()
+for i in range(3):
+    loss = (w * x - 3.0) ** 2
+    if loss < 0.5:
+        loss = loss * 2.0
+    w.grad = 0.0
+    loss.backward()
+    w.data -= 0.1 * w.grad
+print("ends", w.data)
+"""
+
+
+@pytest.fixture
+def branches(session, tmp_path):
+    """Run the program that decides, with a module of its own; give its lines without the source excerpts."""
+
+    def run(*commands, **options):
+        (tmp_path / "rates.py").write_text("from autograd_mini import Value\nrate = Value(1.5, name='rate')\n")
+        done = session(BRANCHES, *commands, **options)
+        assert (done.returncode, done.stderr) == (0, "")
+        return [line for line in done.stdout.splitlines() if not line.startswith(("> ", "-> ", "    "))]
+
+    return run
+
+
+def test_the_program_runs_again_where_only_it_can_tell(branches):
+    """An `if` goes the other way, a number that was read is another: said with file and line, then run."""
+    lines = branches("n", "set w 0.1", "grad", "set c 2", "set x 1.2", "reset", "grad", "q")
+    assert lines.count("begins") == 4
+    told = lines.index("   program.py:7: h > 0.8 is False now, not True")
+    assert lines[told + 1 : told + 4] == [
+        "   so the program runs again", "begins", "   w - 0.4 → y - 4.108 (gradient said -4.4)",
+    ]  # fmt: skip
+    assert any(re.match(r"w +0.1 .*set by hand: 0.5 in the program", line) for line in lines[told:])
+    assert "   c - 1 → y - 0.1974 (gradient said -0.1974)" in lines  # c is new in this run
+    assert "   program.py:11: (x * 2.0).data was 4, and is 2.4 now" in lines
+    assert {tuple(line.split()[:2]) for line in lines[-3:]} == {("rate", "1.5"), ("w", "0.5"), ("x", "2")}
+
+
+def test_a_set_in_training_counts_from_there(branches):
+    """The steps before it are those that were; in another run it is put in place after as many writes."""
+    lines = branches("set w 2", "j end", "grad", "c", "q", options=["--at", "3"])
+    assert lines.count("begins") == 2
+    assert "   program.py:16: loss < 0.5 is False now, not True" in lines
+    assert "   w + 0.7 → loss + 0.68 (gradient said -2.24)" in lines
+    assert any(re.match(r"w +2 +4 .*set by hand: 1.3 in the program", line) for line in lines)
+    assert lines[-2:] == ["ends 1.44", "program.py has ended."]
+
+
+def test_the_numbers_stand_for_the_branch_where_the_program_cannot_run_again(session, tmp_path):
+    """If it reads a file, or is inside `shell(v)`: nothing is wrong in silence."""
+    (tmp_path / "input.txt").write_text("4\n")
+    program = "import autograd_mini as am\nx = am.Value(float(input()))\ny = x * x if x > 3.0 else -x\ny.backward()\n"
+    done = session(program, "set x 2", "q", options=["--input", "input.txt"])
+    assert "   program.py:3: x > 3.0 is False now, not True\n   These numbers stand for the way" in done.stdout
+    assert "   x - 2 → y - 12 (gradient said -16)" in done.stdout
+    named = session(program.replace("input()", "4"), "set x 2", "p y", "q", target="program.py:y")
+    assert "so the program runs again" in named.stdout
+    assert "y = -2, grad 1" in named.stdout
+    output = io.StringIO()
+    x = Value(4.0, name="x")
+    inner = terminal.Shell(["set x 2", "q"], stdin=io.StringIO(), stdout=output)
+    inner.interact(debug.trace(x * x if x > 3.0 else -x))
+    assert "recorded without provenance: what the program compared is not known" in output.getvalue()
+
+
+def test_a_number_that_the_program_does_not_survive(session):
+    """It says the error, or that it does not get there, and comes back to the numbers before."""
+    program = """
+import autograd_mini as am
+x = am.Value(2.0)
+if x < 1.0:
+    raise ValueError("x is too small")
+if x < 3.0:
+    (x * 2.0).backward()
+(x * x).backward()
+"""
+    done = session(program, "set x 0.5", "p x", "c", "c", "set x 5", "p x", "c", "c")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ValueError: x is too small\n   so it does not get here: back to the numbers before" in done.stdout
+    assert done.stdout.count("x = 2, grad not yet") == done.stdout.count("back to the numbers before") == 1
+    assert "   x + 3 → (x * x) + 21 (gradient said 12)" in done.stdout  # at the second call the first one is over
+    assert done.stdout.endswith("program.py has ended.\n")
+
+
+def test_a_program_that_does_not_repeat_itself_is_told(session):
+    """The leaves whose numbers are others than before, though nobody set them; chance begins in the same way."""
+    program = """
+import os, random
+import autograd_mini as am
+x, v = am.Value(2.0), am.Value(random.random())
+n = am.Value(float(len(os.listdir("."))))
+open(f"file{n.data}", "w").close()
+y = x * v * n if x > 1.0 else v * n - x
+y.backward()
+"""
+    done = session(program, "p v", "set x 0", "p v", "q")
+    first, second = re.findall("^v = (.*), grad", done.stdout, re.MULTILINE)
+    assert first == second
+    assert "   n is 2 now, and was 1" in done.stdout
+
+
+def test_numbers_that_the_program_reads(session):
+    """A number read through `.data` may decide that nothing else is recorded; what only prints decides nothing."""
+    program = """
+from autograd_mini import Value
+w, x = Value(1.0), Value(3.0)
+for i in range(2):
+    y = w * x
+    print("y", y.data)
+    if y.data < 2.0:
+        y = y * 10.0
+    w.grad = 0.0
+    y.backward()
+    w.data = w.data - 0.25 * w.grad
+    if abs(w.data) > 100.0:
+        w.data = 100.0
+"""
+    done = session(program, "set w 2", "p y", "set w 0.5", "p y", "c", "c", "p w", "set w 200", "p w", "c", "c")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "y = 6, grad 1\n" in done.stdout
+    assert "   program.py:7: y.data was 3, and is 6 now\n   so the program runs again\ny 6.0\n" in done.stdout
+    assert "   program.py:7: y.data was 6, and is 1.5 now\n   so the program runs again\ny 1.5\n" in done.stdout
+    assert "y = 15, grad 1\n" in done.stdout
+    assert done.stdout.count("so the program runs again") == 3
+    assert "the number that you set is not here: the program does not make its leaf, or writes it" in done.stdout
+    assert "w = 100, grad not yet" in done.stdout
+
+
+def test_code_for_micrograd_runs_again(session):
+    """Only the program can compute an operation of its own; its class reads and writes numbers too."""
+    program = """
+from autograd_mini.micrograd import Value
+x = Value(3.0, label="x")
+def cube(x):
+    out = Value(x.data**3, (x,), "cube")
+    def _backward():
+        x.grad += 3 * x.data**2 * out.grad
+    out._backward = _backward
+    return out
+(cube(x) + x).backward()
+x.data = 1.0
+(x * x).backward()
+"""
+    done = session(program, "set x 2", "grad x", "c", "grad x", "c", "set x 5", "p x", "c", "c")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "so the program runs again" in done.stdout
+    assert "x - 1 → (cube(x) + x) - 20 (gradient said -28)" in done.stdout
+    assert "x + 4 → (x * x) + 24 (gradient said 8)" in done.stdout
+
+
+def test_numbers_are_set_in_a_quiz_too(session):
+    """The questions go on, on the new numbers."""
+    done = session(NETWORK, "set w 0.7", "n", "-1", "q", options=["--quiz"])
+    assert "w + 0.2 → loss + 0.3842" in done.stdout
+    assert "right: 1 × (-1) = -1" in done.stdout
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -965,7 +1188,7 @@ def test_completion_knows_what_fits(shell):
         word = re.split(r"[ ,(;]", line)[-1]
         return shell.inner.completedefault(word, line, len(line) - len(word), len(line))
 
-    assert shell.inner.completenames("re", "re", 0, 2) == ["return "]
+    assert shell.inner.completenames("re", "re", 0, 2) == ["return ", "reset "]
     assert complete("b so") == ["softmax"]
     assert complete("tbreak n") == ["neg", "nonfinite"]
     assert complete("b net") in ([], ["network.py:"])

@@ -312,10 +312,11 @@ def test_operands_stand_in_their_order():
     for scoped in (False, True):
         with am.scope("s") if scoped else nullcontext():
             result = am.tanh((b * a + d * c) * (f * e))
-        svg = draw(result).svg
-        height = {name: float(y) for y, name in re.findall(r'y="(-?[\d.]+)"[^>]*>(v\d)<', svg)}
-        assert height["v1"] < height["v0"] < height["v3"] < height["v2"]
-        assert height["v5"] < height["v4"]
+        for direction, axis in (("LR", "y"), ("TB", "x")):
+            svg = draw(result, direction=direction).svg
+            place = {name: float(x) for x, name in re.findall(rf' {axis}="(-?[\d.]+)"[^>]*>(v\d)<', svg)}
+            assert place["v1"] < place["v0"] < place["v3"] < place["v2"]
+            assert place["v5"] < place["v4"]
     svg = draw(am.exp(a) - am.sqrt(b) * am.sin(a)).svg
     height = {name: float(y) for y, name in re.findall(r'y="(-?[\d.]+)"[^>]*>(sqrt|sin)<', svg)}
     assert height["sqrt"] < height["sin"]
@@ -558,7 +559,8 @@ def test_depth_does_not_matter():
     y = chain(nodes)
     drawing = draw(y)
     assert repr(drawing) == f"Drawing({nodes:,} nodes in 1 box, 0 edges)"
-    assert Seen(drawing).texts["n0"][:2] == [f"add × {nodes - 1:,}", "1 leaf"]
+    texts = Seen(drawing).texts["n0"]
+    assert (texts[0], texts[-1]) == (f"addition × {nodes - 1:,}", "1 leaf")
     assert draw(y, force=True).edges == nodes - 1
 
 

@@ -22,7 +22,8 @@ MEASURE = """
   const rectangle = (e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
   const union = (all) => [0, 1, 2, 3].map((i) => Math[i < 2 ? "min" : "max"](...all.map((r) => r[i])));
   const id = (group) => group.id.split("-")[1];
-  const boxes = {}, frames = {}, texts = [], labels = [], ends = [];
+  const boxes = {}, frames = {}, texts = [], labels = [], ends = [], crossed = [];
+  const names = [...svg.querySelectorAll("g.cluster > text")].map((text) => [text.textContent, rectangle(text)]);
   for (const group of svg.querySelectorAll("g.node")) {
     const cells = own(group, "polygon");
     if (!cells.length) continue;
@@ -44,6 +45,9 @@ MEASURE = """
     const matrix = path.getScreenCTM(), length = path.getTotalLength();
     const at = (x) => { const p = path.getPointAtLength(x).matrixTransform(matrix); return [p.x, p.y]; };
     const points = [...Array(Math.ceil(length / 6) + 2).keys()].map((i) => at(Math.min(length, 6 * i)));
+    for (const [name, r] of names) {
+      if (points.some(([x, y]) => r[0] < x && x < r[2] && r[1] < y && y < r[3])) crossed.push(name);
+    }
     if (tip) ends.push([id(group), at(0), rectangle(tip)]);
     const lines = own(group, "text");
     if (lines.length) {  // those of one label
@@ -52,7 +56,7 @@ MEASURE = """
         Math.hypot(Math.max(r[0] - x, 0, x - r[2]), Math.max(r[1] - y, 0, y - r[3])))), r]);
     }
   }
-  return { boxes, frames, texts, labels, ends, size: rectangle(svg) };
+  return { boxes, frames, texts, labels, ends, crossed, names, size: rectangle(svg) };
 }
 """
 
@@ -122,6 +126,28 @@ def test_arrows_end_at_boxes(measured, name):
 
 
 @pytest.mark.parametrize("name", GRAPHS)
+def test_no_arrow_crosses_the_name_of_a_frame(measured, name):
+    """The name of a scope stands in the picture, clear of arrows and boxes."""
+    _, found = measured(name)
+    left, top, right, bottom = found["size"]
+    assert found["crossed"] == []
+    for text, place in found["names"]:
+        assert all(gap(place, box) > -1.0 for box in found["boxes"].values()), text
+        assert left <= place[0] < place[2] <= right + 1, text
+        assert top <= place[1] < place[3] <= bottom + 1, text
+
+
+WIDE = {"loop": 1250, "norm": 1400, "mixture": 1600}  # many operations side by side
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_pictures_fit_the_column_of_a_page(measured, name):
+    """A picture is at most as wide as a column of 830 px shows with small letters of 9 px, where layout allows it."""
+    _, found = measured(name)
+    assert found["size"][2] - found["size"][0] <= WIDE.get(name, 10.0 * 4 / 3 * 830 / 9), found["size"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
 def test_time_runs_one_way(measured, name):
     """All arrows point in one direction, except those of a loop that shares its boxes."""
     drawing, found = measured(name)
@@ -169,12 +195,59 @@ def test_without_dot_the_picture_says_so(measured):
 
 def test_no_arrow_passes_behind_a_layer():
     """An arrow from a layer to what comes after the next one goes around the boxes between."""
-    from autograd_mini.drawing.labels import _CELL, _EDGE, _PATH, _along, _around
+    from autograd_mini.drawing.labels import _CELL, _EDGE, _PATH, _along, _bounds
 
     svg = draw(GRAPHS["samples"](), direction="LR").svg
-    cells = [_around(points) for points in _CELL.findall(svg)]
+    cells = [_bounds(points) for points in _CELL.findall(svg)]
     arrows = [_PATH.search(group)[1] for group in _EDGE.findall(svg)]
     assert len(arrows) > 15
     for arrow in arrows:
         inside = [*_along(arrow)][3:-3]
         assert not [c for c in cells for x, y in inside if c[0] + 3 < x < c[2] - 3 and c[1] + 3 < y < c[3] - 3]
+
+
+def test_elements_of_a_list_stand_in_order():
+    """Inputs stand in the order of their indices, even where another order would cross fewer arrows."""
+    import autograd_mini as am
+
+    for largest in range(4):
+        z = [am.Value(float(i == largest), name=f"z{i}") for i in range(4)]
+        for direction, axis in (("LR", "y"), ("TB", "x")):
+            svg = draw(am.logsumexp(z), expand="logsumexp", direction=direction).svg
+            place = {name: float(x) for x, name in re.findall(rf' {axis}="(-?[\d.]+)"[^>]*>(z\d)<', svg)}
+            assert sorted(place, key=place.__getitem__) == ["z0", "z1", "z2", "z3"]
+
+
+def test_results_of_a_call_stand_side_by_side_above_their_arrows():
+    """In a picture that goes down, arrows leave a folded call below the gradients, not from behind them."""
+    import autograd_mini as am
+
+    z = [am.Value(float(i), name=f"z{i}") for i in range(3)]
+    a = am.softmax(z)
+    for i, probability in enumerate(a):
+        probability.name = f"a{i}"
+    loss = am.sum([am.log(p) for p in a])
+    loss.backward()
+    svg = draw(loss, direction="TB").svg
+    place = {
+        name: (float(x), float(y)) for x, y, name in re.findall(r' x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>(a\d)<', svg)
+    }
+    assert len({y for _, y in place.values()}) == 1
+    assert sorted(place, key=place.__getitem__) == ["a0", "a1", "a2"]
+    starts = [float(y) for y in re.findall(r'<path fill="none"[^>]* d="M-?[\d.]+,(-?[\d.]+)', svg)]
+    note = float(re.search(r' y="(-?[\d.]+)"[^>]*>derivative', svg)[1])
+    assert min(start for start in starts if start > note - 30.0) > place["a0"][1] + 20.0
+
+
+def test_a_graph_with_parts_fits_a_page():
+    """More than 40 boxes become neurons; `force` and `expand` show what is in them."""
+    import autograd_mini as am
+
+    model = am.nn.MLP(3, [4, 4, 1], activation="tanh", seed=0)
+    loss = (model([am.Value(v, name=f"x{i}") for i, v in enumerate((2.0, 3.0, -1.0))]) - 1.0) ** 2
+    assert draw(loss).boxes == 12
+    assert draw(loss, force=True).boxes == draw(loss).nodes
+    assert draw(loss, expand="Layer1/Neuron2").boxes > 12
+    losses = [(model([x, 1.0, -x]) - 1.0) ** 2 for x in (0.5, 1.0, 1.5, 2.0)]
+    assert "Layer0 × 4" in draw(am.mean(losses), depth=0).svg  # four samples in one box per layer
+    assert draw(am.mean(losses), depth=0).boxes < 15

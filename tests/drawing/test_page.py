@@ -151,7 +151,7 @@ const seen = () => document.querySelector("section:not([hidden])");
 const title = (group) => (group.querySelector(":scope > title")?.textContent ?? "").split("\\n")[0];
 const groups = [...document.querySelectorAll("g.node")].filter((g) => /largest gradient/.test(g.textContent));
 report.closed = groups.filter((g) => !g.classList.contains("opens") && !g.querySelector("g.node")).map(title);
-const squares = groups.find((g) => title(g).startsWith("mul × 157"));
+const squares = groups.find((g) => title(g).startsWith("square × 157"));
 squares.dispatchEvent(new MouseEvent("click", { bubbles: true }));
 report.crumbs = document.querySelector("nav").textContent;
 report.rows = seen().querySelectorAll("tbody tr").length;
@@ -171,7 +171,7 @@ def test_every_box_opens(tmp_path):
     found = reported(browse(tmp_path, page(tmp_path, draw(loss)), OPENED))
     weight = model.parameters()[0]
     assert found["closed"] == []
-    assert (found["crumbs"], found["back"]) == ("everything › mul × 157", "everything")
+    assert (found["crumbs"], found["back"]) == ("everything › square × 157", "everything")
     assert found["rows"] == 157
     assert found["cells"][2:] == [f"{weight.data**2:.4g}", "0.5"]
 

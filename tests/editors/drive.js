@@ -244,12 +244,12 @@ const scenarios = {
     await invalidated;
     await editor.go("next");
     assert.equal(await editor.value("w.grad"), "200");
-    // the value of a leaf: the program runs again
+    // the value of a leaf: the graph on the new number
     const index = await editor.value("index");
     const leaf = await editor.leaf("x");
     const stop = await editor.go("setVariable", { variablesReference: leaf.variablesReference, name: "value", value: "4" });
     assert.match(stop.description, /x = 4/);
-    assert.equal(await editor.value("x"), "4, grad 66"); // 2 * (4 * -3 + 1) * -3
+    assert.equal(await editor.value("x"), "4, grad 66, set by hand: 2 in the program"); // 2 * (4 * -3 + 1) * -3
     assert.equal(+(await editor.value("index")), +index - 1); // the change is gone, and its step
     await assert.rejects(editor.setVariableRequest({ variablesReference: await editor.scope("Node"), name: "this", value: "1" }), /cannot be set/);
   },

@@ -189,6 +189,17 @@ def test_variables_of_loops_give_way_to_elements():
     assert descent is not None
 
 
+def test_variables_are_known_in_warm_code_too():
+    """The interpreter runs a call differently once it has run it often; the name of its result stays known."""
+    w, results = Value(0.5), []
+    with am.provenance():
+        for i in range(40):
+            y = sum((w * i for _ in range(2)), w)
+            results.append(y)
+    names = Names(tuple(topological_order(am.sum(results), everything=True)))
+    assert {names.name(result) for result in results} == {"y"}
+
+
 # -- notebooks ---------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ Not here: the compiled function (`compiled`). Read next: `compile.backends.inter
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -35,9 +35,20 @@ def choose(name: str, tape: Tape) -> tuple[str, str]:
 
 
 def program(backend: str, tape: Tape, reduce: str | None) -> Any:
-    """A tape, ready to run: called with a list of numbers, or of one array per batched input."""
+    """A tape, ready to run: called with the parts of its inputs, and the size of the batch if there is one."""
     module = importlib.import_module(f"{__name__}.{BACKENDS[backend]}")
     return module.Program(tape, reduce)
+
+
+def flat(parts: Sequence[Any]) -> list[Any]:
+    """Parts of inputs, taken apart: a float for each input, or its numbers in all samples."""
+    found: list[Any] = []
+    for part in parts:
+        if isinstance(part, float):
+            found.append(part)
+        else:
+            found.extend(part.tolist() if getattr(part, "ndim", 0) == 1 else part)
+    return found
 
 
 def check_total(backend: str, operations: dict[str, Callable[..., Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The NumPy backend: what all samples share is computed once, level by level; the rest in strips of samples.
+"""The NumPy backend: what all samples share is computed once, the rest in strips of samples.
 
 Sums run from left to right, those over the samples too; matrix products run in the order of BLAS.
 Not here: scalars (`interpreter`). Read next: `compile.arguments`.
@@ -6,18 +6,24 @@ Not here: scalars (`interpreter`). Read next: `compile.arguments`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_mini.compile.backends import batched_registers
-from autograd_mini.compile.backends.levels import Levels
-from autograd_mini.compile.backends.operations import EXPANDED
-from autograd_mini.compile.backends.strips import Strips
+from autograd_mini.compile.backends.levels import Plan
+from autograd_mini.compile.backends.operations import EXPANDED, Array
+from autograd_mini.compile.backends.products import factors, outer_products
+from autograd_mini.compile.backends.workspace import Workspace
 from autograd_mini.compile.expansions import expanded
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tape import Tape
+
+_STRIP = 1 << 18  # numbers in the store for a strip: 2 MB, which stays in the cache
+_WIDEST, _NARROWEST = 8192, 256  # samples in a strip
 
 
 class Program:
@@ -30,37 +36,114 @@ class Program:
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
         self._reduce = reduce
-        tape, _ = optimized(expanded(tape, EXPANDED))
-        is_batched = batched_registers(tape)
-        self._strips = Strips(tape, is_batched, reduce) if any(is_batched) else None
-        shared = [register for register, many in enumerate(is_batched) if not many]
-        self._levels = Levels(tape, shared)
-        self._places = self._levels.places(tape.outputs if self._strips is None else self._strips.shared)
+        self._tape, _ = optimized(expanded(tape, EXPANDED))
+        is_batched, outputs = batched_registers(self._tape), self._tape.outputs
+        self._outer = outer_products(self._tape, is_batched) if reduce is not None else []
+        inside = {position for outer in self._outer for position, _, _ in outer.results}
+        self._rest = [i for i in range(len(outputs)) if i not in inside]
+        kept = {x for outer in self._outer for x in (*outer.left, *outer.right)} | {outputs[i] for i in self._rest}
+        self._plan = plan = Plan(self._tape, is_batched, kept, factors(self._tape, is_batched))
+        self._sides = [(plan.select(left), plan.select(right)) for left, right, _ in self._outer]
+        self._entries = [np.array(results).T for _, _, results in self._outer]
+        self._single = None if any(self._tape.batched) or not outputs else plan.select(outputs)
+        self._rows = [plan.select([outputs[i]]) for i in self._rest]
+        self._width = max(_NARROWEST, min(_WIDEST, _STRIP // max(1, plan.sizes[True])))
+        self._idle: list[Workspace] = []  # of an earlier call
 
-    def __call__(self, numbers: Sequence[Any], samples: int | None = None) -> list[Any]:
+    def __call__(self, parts: Sequence[Any], samples: int | None = None) -> Any:
         """The results: a float each, or an array of one per sample.
 
         Args:
-            numbers: one per input; for a batched one, an array with one per sample.
+            parts: the inputs in order: a float, or several of them; for batched ones an array with a row for each.
             samples: the size of the batch.
         """
+        if samples == 0:
+            empty = np.empty(0) if self._reduce is None else 0.0 if self._reduce == "sum" else math.nan
+            return [empty] * len(self._tape.outputs)
+        count = samples or 1
+        pieces = -(-count // self._width)  # of nearly the same size
+        work = self._workspace(-(-count // pieces))
         with np.errstate(all="ignore"):
-            found = self._levels.run(numbers, self._places)
+            inputs = [*self._loaded(parts, work)]
+            work.run(False)
             if samples is None:
-                return found
-            if self._strips is None:
-                return _repeated(found, samples, self._reduce)
-            return self._strips.run(numbers, samples, dict(zip(self._strips.shared, found, strict=True)))
+                found = np.empty(0) if self._single is None else work.view(self._single).copy()
+            elif self._reduce is None:
+                found = self._each(work, inputs, samples)
+            else:
+                found = self._summed(work, inputs, samples)
+        self._idle[:] = [work]
+        return found
+
+    def _workspace(self, width: int) -> Workspace:
+        """That of an earlier call, unless another thread has it, or it is for strips of another width."""
+        try:
+            work = self._idle.pop()
+        except IndexError:
+            return Workspace(self._plan, width)
+        return work if work.width == width else Workspace(self._plan, width)
+
+    def _loaded(self, parts: Sequence[Any], work: Workspace) -> Iterator[tuple[Array, Array]]:
+        """Write the inputs that all samples share; yield the rows for the others, and the numbers for them."""
+        first = 0
+        for part in parts:
+            numbers = [part] if isinstance(part, float) else part
+            stop = first + len(numbers)
+            for rows, positions in self._plan.inputs:
+                start, end = bisect_left(positions, first), bisect_left(positions, stop)
+                if start < end:
+                    if end - start < len(numbers):
+                        numbers = np.asarray(numbers)[[position - first for position in positions[start:end]]]
+                    target = work.view(rows)[start:end]
+                    if rows.is_batched:
+                        yield target, np.asarray(numbers)
+                    else:
+                        target[:] = numbers
+            first = stop
+
+    def _strips(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Iterator[tuple[int, int]]:
+        """Compute strip after strip; yield where each starts, and how many of its samples were in the one before."""
+        for begin in range(0, samples, work.width):
+            start = min(begin, samples - work.width)
+            for target, numbers in inputs:
+                target[:] = numbers[:, start : start + work.width]
+            work.run(True)
+            yield start, begin - start
+
+    def _each(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Array:
+        """The results of each sample."""
+        rows = [work.view(rows)[0] for rows in self._rows]
+        results = np.empty((len(rows), samples))
+        for start, _ in self._strips(work, inputs, samples):
+            for result, row in zip(results, rows, strict=True):
+                result[start : start + work.width] = row
+        return results
+
+    def _summed(self, work: Workspace, inputs: list[tuple[Array, Array]], samples: int) -> Array:
+        """The sums of the results, or their means."""
+        rows = [work.view(rows)[0] for rows in self._rows]
+        products: list[Array] = [0.0] * len(self._outer)
+        sums = np.empty((len(rows), 1 + work.width))
+        total: Array | None = None
+        for _, again in self._strips(work, inputs, samples):
+            for i, (left, right) in enumerate(self._sides):
+                products[i] = products[i] + work.view(left)[:, again:] @ work.view(right)[:, again:].T
+            for i, row in enumerate(rows):
+                sums[i, 1:] = row
+            if total is not None:
+                sums[:, again] = total
+            total = np.add.accumulate(sums[:, 1 if total is None else again :], axis=1)[:, -1]
+        totals = np.empty(len(self._tape.outputs))
+        totals[self._rest] = total
+        for matrix, (positions, left, right) in zip(products, self._entries, strict=True):
+            totals[positions] = matrix[left, right]
+        return totals / samples if self._reduce == "mean" else totals
 
     def text(self) -> str:
         """The calls of NumPy: those for one sample or for what all samples share, then those for each strip."""
-        return "\n".join([*self._levels.lines(), *(self._strips.lines() if self._strips is not None else ())])
-
-
-def _repeated(found: list[float], samples: int, reduce: str | None) -> list[Any]:
-    """The results of a batch whose samples have no numbers of their own."""
-    rows = [np.full(samples, number) for number in found]
-    if reduce is None:
-        return rows
-    totals = [np.add.accumulate(row)[-1] if samples else np.float64(0.0) for row in rows]
-    return [float(total / samples if reduce == "mean" else total) for total in totals]
+        lines = [*self._plan.lines(False)]
+        if any(self._tape.batched):
+            lines.append(f"for each strip of at most {self._width} samples:")
+            lines += [f"    {line}" for line in self._plan.lines(True)]
+        lines += [f"    {len(left)} × {len(right)} sums of products" for left, right, _ in self._outer]
+        return "\n".join(lines)

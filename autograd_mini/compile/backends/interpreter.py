@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autograd_mini.compile.backends import check_total
+from autograd_mini.compile.backends import check_total, flat
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.core import ieee
 from autograd_mini.core.row import TABLE
@@ -39,13 +39,14 @@ class Program:
         self._inputs = [(register, int(str(x))) for register, (op, _, x) in enumerate(instructions) if op == INPUT]
         self._steps = [(i, OPERATIONS[op], operands) for i, (op, operands, _) in enumerate(instructions) if operands]
 
-    def __call__(self, numbers: Sequence[Any], samples: int | None = None) -> list[Any]:
+    def __call__(self, parts: Sequence[Any], samples: int | None = None) -> list[Any]:
         """The results: a float each, or one per sample in a list.
 
         Args:
-            numbers: one per input; for a batched one, a sequence with one per sample.
+            parts: the inputs in order: a float, or several of them; for batched ones a sequence with a row for each.
             samples: the size of the batch.
         """
+        numbers = flat(parts)
         if samples is None:
             return self._run(numbers)
         batched = self.tape.batched

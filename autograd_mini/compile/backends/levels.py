@@ -1,108 +1,213 @@
-"""One sample on NumPy: one call for all instructions of a level that do the same.
+"""The plan of a tape for NumPy: one call for all instructions of a level that do the same, on rows of a store.
 
-Not here: batches (`strips`). Read next: `compile.backends.strips`.
+One store has a column for each sample of a strip, the other one a single column for what all samples share. Rows of
+registers that are not read any more are used again. Not here: numbers (`workspace`).
+Read next: `compile.backends.workspace`.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
+from autograd_mini.compile.tape import COMPARISONS, CONSTANT, INPUT, Tape
 
-from autograd_mini.compile.backends.operations import OPERATIONS, Array
-from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, NUMBER, Tape, kind_of
-
+GATHER, MATRIX = "gather", "matrix"
+_FREE = b"\1"
 _FEW = 4  # sums of so many times more terms than there are sums are accumulated at once
 
 
-class Levels:
-    """Instructions that share no results, level by level: one call of NumPy for all that do the same.
+class Factors(NamedTuple):
+    """A sum of products of registers of the samples, and of registers that all samples share."""
+
+    operands: tuple[int, ...]
+    shared: tuple[int, ...]
+
+
+class Rows(NamedTuple):
+    """Evenly spaced rows of a store: of the one with a column for each sample, or of the one for what all share."""
+
+    is_batched: bool
+    first: int
+    size: int
+    step: int = 1
+
+
+class Step(NamedTuple):
+    """A call of NumPy: an operation of the tape, or `GATHER` of rows at some indices, or `MATRIX` times rows."""
+
+    op: str
+    operands: tuple[Rows, ...]
+    result: Rows
+    registers: tuple[tuple[int, int], ...]  # the first and the last one of the result and of each operand
+    indices: tuple[int, ...] = ()
+
+
+class Group(NamedTuple):
+    """Instructions that one call computes."""
+
+    is_batched: bool
+    op: str
+    registers: list[int]
+
+
+class Plan:
+    """What is computed in which rows.
 
     Args:
         tape: the tape.
-        registers: those to compute, in order; their operands are among them.
+        is_batched: whether each register has one number per sample.
+        kept: the registers that are read at the end.
+        factors: the sums that become matrix products.
+
+    Attributes:
+        inputs: rows, and the positions of the inputs in them.
+        constants: rows, and the numbers in them.
+        steps: those for what all samples share, and those for each strip.
     """
 
-    def __init__(self, tape: Tape, registers: Sequence[int]) -> None:
-        self._tape = tape
-        self._rows: dict[int, int] = {}  # of each register, in the store of its kind
-        self._sizes = {NUMBER: 0, CONDITION: 0}
-        self._constants: list[tuple[int, float]] = []
-        self._inputs: tuple[slice, list[int]] | None = None  # the rows, and the positions among the numbers
-        self._steps: list[tuple[str, list[tuple[str, Any]], slice]] = []
-        groups: dict[Any, list[int]] = {}
-        levels: dict[int, int] = {}
-        for register in registers:
-            op, operands, _ = tape.instructions[register]
-            levels[register] = level = 1 + max([levels[x] for x in operands], default=-1)
-            groups.setdefault((level, op, len(operands)), []).append(register)
-        for (_, op, _), members in sorted(groups.items(), key=lambda item: item[0][0]):
-            kind = kind_of(op)
-            first = self._sizes[kind]
-            self._sizes[kind] += len(members)
-            self._rows |= zip(members, range(first, self._sizes[kind]), strict=True)
-            instructions = [tape.instructions[register] for register in members]
-            if op == CONSTANT:
-                self._constants += [(row, float(str(x))) for row, (_, _, x) in enumerate(instructions, first)]
-            elif op == INPUT:
-                self._inputs = slice(first, first + len(members)), [int(str(x)) for _, _, x in instructions]
-            else:
-                columns = zip(*[operands for _, operands, _ in instructions], strict=True)
-                reads = [*map(self._operand, columns)]
-                self._steps.append((op, reads, slice(first, self._sizes[kind])))
+    def __init__(
+        self, tape: Tape, is_batched: Sequence[bool], kept: Collection[int], factors: Mapping[int, Factors]
+    ) -> None:
+        self._tape, self._is_batched, self._factors = tape, is_batched, factors
+        self._reads = [operands for _, operands, _ in tape.instructions]
+        for register, (operands, shared) in factors.items():
+            self._reads[register] = operands + shared
+        self.inputs: list[tuple[Rows, list[int]]] = []
+        self.constants: list[tuple[Rows, list[float]]] = []
+        self.steps: tuple[list[Step], list[Step]] = [], []
+        self._free = bytearray(), bytearray()  # a byte for each row
+        self._rows: dict[int, int] = {}
+        groups = self._groups(kept)
+        for group, dead in zip(groups, self._last_reads(groups, kept), strict=True):
+            self._place(group)
+            for register in dead:
+                self._free[group.is_batched][self._rows[register]] = 1
 
-    def _operand(self, registers: tuple[int, ...]) -> tuple[str, Any]:
-        """Where an operand of several instructions lies: the kind of store, and a slice or an array of rows."""
-        rows = [self._rows[x] for x in registers]
-        stop = rows[0] + len(rows)
-        is_slice = rows == [*range(rows[0], stop)]
-        return self._kind(registers[0]), slice(rows[0], stop) if is_slice else np.array(rows)
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many rows both stores have."""
+        return len(self._free[False]), len(self._free[True])
 
-    def _kind(self, register: int) -> str:
-        return kind_of(self._tape.instructions[register][0])
+    def _groups(self, kept: Collection[int]) -> list[Group]:
+        """What the kept registers depend on, in an order in which it can be computed; shared registers come first.
 
-    def run(self, numbers: Sequence[Any], wanted: list[tuple[str, Array]]) -> list[Any]:
-        """Compute all, and return the numbers and conditions at some `places`."""
-        stores = {NUMBER: np.empty(self._sizes[NUMBER]), CONDITION: np.empty(self._sizes[CONDITION], bool)}
-        for row, number in self._constants:
-            stores[NUMBER][row] = number
-        if self._inputs:
-            rows, positions = self._inputs
-            stores[NUMBER][rows] = [numbers[position] for position in positions]
-        for op, operands, rows in self._steps:
-            kind = kind_of(op)
-            inputs = [stores[of][selected] for of, selected in operands]
-            if op in ("sum", "dot") and len(inputs) > _FEW * len(inputs[0]):
-                stores[kind][rows] = _long_sum(op, np.array(inputs))
-            else:
-                stores[kind][rows] = OPERATIONS[op](*inputs)
-        return [x for kind, rows in wanted for x in stores[kind][rows].tolist()]
+        Shared ones of a level that do the same are a group. A strip is long, so that it would take longer to gather
+        rows than to call NumPy once more: there the operands have to come from the same groups, too.
+        """
+        needed, instructions = [False] * len(self._tape), self._tape.instructions
+        for register in kept:
+            needed[register] = True
+        for register in range(len(needed) - 1, -1, -1):
+            if needed[register]:
+                for x in self._reads[register]:
+                    needed[x] = True
+        constants = {register for register, (op, _, _) in enumerate(instructions) if op == CONSTANT}
+        levels, kinds = [0] * len(needed), [*range(len(needed))]
+        found: dict[Any, Group] = {}
+        for register, (is_batched, (op, _, detail)) in enumerate(zip(self._is_batched, instructions, strict=True)):
+            if needed[register]:
+                reads, factors = self._reads[register], self._factors.get(register)
+                levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
+                key: tuple[Any, ...] = op, level, len(reads)
+                if factors is not None:
+                    op, key = MATRIX, factors.operands
+                elif is_batched:
+                    key = op, *[kinds[x] if op not in COMPARISONS or x not in constants else CONSTANT for x in reads]
+                group = found.setdefault((is_batched, key), Group(is_batched, op, []))
+                group.registers.append(register)
+                if op == INPUT:
+                    kinds[register] = self._tape.inputs[int(str(detail))].partition("[")[0]
+                elif register not in constants:
+                    kinds[register] = group.registers[0]
+        given = INPUT, CONSTANT  # they are written before all steps, so their rows must not have been used by others
+        return self._ordered(sorted(found.values(), key=lambda group: (group.is_batched, group.op not in given)))
 
-    def places(self, registers: Sequence[int]) -> list[tuple[str, Array]]:
-        """Where registers lie: the kind of store and the rows, of all neighbours of one kind together."""
-        runs = itertools.groupby(registers, self._kind)
-        return [(kind, np.array([self._rows[register] for register in run])) for kind, run in runs]
+    def _ordered(self, groups: list[Group]) -> list[Group]:
+        """Groups after those that they read, and otherwise in their order."""
+        home = {register: i for i, group in enumerate(groups) for register in group.registers}
+        found: dict[int, Group] = {}
+        for i in range(len(groups)):
+            stack = [i]
+            while stack:
+                group = groups[stack[-1]]
+                before = {home[x]: None for register in group.registers for x in self._reads[register]}
+                missing = [x for x in before if x not in found]
+                stack += reversed(missing)
+                if not missing:
+                    found[stack.pop()] = group
+        return [*found.values()]
 
-    def lines(self) -> list[str]:
-        """The steps, one call of NumPy each."""
-        names = {NUMBER: "x", CONDITION: "c"}
-        return [
-            f"{names[kind_of(op)]}[{rows.start}:{rows.stop}] = {op}("
-            + ", ".join([f"{names[kind]}[{_shown(selected)}]" for kind, selected in operands])
-            + ")"
-            for op, operands, rows in self._steps
-        ]
+    def _last_reads(self, groups: Sequence[Group], kept: Collection[int]) -> list[list[int]]:
+        """For each group the registers that nothing reads after it; shared ones may be read by every strip."""
+        last: dict[int, int] = {}
+        for i, group in enumerate(groups):
+            for register in group.registers:
+                for x in self._reads[register]:
+                    last[x] = i if self._is_batched[x] == group.is_batched else -1
+        for register in kept:
+            last[register] = -1
+        found: list[list[int]] = [[] for _ in groups]
+        for register, i in last.items():
+            if i >= 0 and self._tape.instructions[register][0] != CONSTANT:
+                found[i].append(register)
+        return found
 
+    def _place(self, group: Group) -> None:
+        """Find rows for a group, in the order of the rows that it reads, so that those need no gather."""
+        is_batched, _, registers = group
+        registers.sort(key=lambda register: [self._rows[x] for x in self._reads[register]])
+        gathered = len(self.steps[is_batched])
+        op, columns = self._columns(group)
+        operands = tuple([self.select(column) for column in columns])
+        result = self._allocate(is_batched, len(registers))
+        self._rows |= zip(registers, range(result.first, result.first + result.size), strict=True)
+        details = [self._tape.instructions[register][2] for register in registers]
+        if op == INPUT:
+            self.inputs.append((result, [int(str(x)) for x in details]))
+        elif op == CONSTANT:
+            self.constants.append((result, [float(str(x)) for x in details]))
+        else:
+            ends = tuple([(x[0], x[-1]) for x in (registers, *columns)])
+            self.steps[is_batched].append(Step(op, operands, result, ends))
+            for _, _, rows, _, _ in self.steps[is_batched][gathered:-1]:
+                self._free[is_batched][rows.first : rows.first + rows.size] = _FREE * rows.size
 
-def _long_sum(op: str, inputs: Array) -> Array:
-    """Sums of many terms, from left to right."""
-    if op == "dot":
-        half = len(inputs) // 2
-        inputs = inputs[:half] * inputs[half:]
-    return np.add.accumulate(inputs, axis=0)[-1]
+    def _columns(self, group: Group) -> tuple[str, list[tuple[int, ...]]]:
+        """The call, and the registers that are the first, second, ... operand in all instructions."""
+        is_batched, op, registers = group
+        if op == MATRIX:
+            both = [self._factors[register] for register in registers]
+            return op, [tuple([x for one in both for x in one.shared]), both[0].operands]
+        columns = [*zip(*[self._reads[register] for register in registers], strict=True)]
+        if op in ("sum", "dot") and not is_batched and len(columns) > _FEW * len(registers):
+            return f"long {op}", [tuple([x for column in columns for x in column])]
+        return op, [column[:1] if len({*column}) == 1 else column for column in columns]
 
+    def select(self, registers: Sequence[int]) -> Rows:
+        """Rows with these registers in this order; they are gathered unless they are evenly spaced."""
+        is_batched, rows = self._is_batched[registers[0]], [self._rows[x] for x in registers]
+        step = rows[1] - rows[0] if len(rows) > 1 else 1
+        if step and rows == [*range(rows[0], rows[0] + step * len(rows), step)]:
+            return Rows(is_batched, rows[0], len(rows), step)
+        result = self._allocate(is_batched, len(rows))
+        ends = (registers[0], registers[-1])
+        self.steps[is_batched].append(Step(GATHER, (), result, (ends, ends), tuple(rows)))
+        return result
 
-def _shown(selected: Any) -> str:
-    return f"{selected.start}:{selected.stop}" if isinstance(selected, slice) else f"{len(selected)} rows"
+    def _allocate(self, is_batched: bool, size: int) -> Rows:
+        """The first free rows that suffice, or new ones at the end."""
+        free = self._free[is_batched]
+        first = free.find(_FREE * size)
+        if first < 0:
+            first = len(free.rstrip(_FREE))
+        free[first : first + size] = bytes(size)
+        return Rows(is_batched, first, size)
+
+    def lines(self, is_batched: bool) -> Iterator[str]:
+        """The calls of NumPy, as text."""
+        names = self._tape.names
+        for op, _, result, registers, _ in self.steps[is_batched]:
+            name, *operands = [names[a] if a == b else f"{names[a]} … {names[b]}" for a, b in registers]
+            count = f" of {result.size}" if op in (GATHER, MATRIX) else ""
+            yield f"{name} = {op}{count}({', '.join(operands)})"

@@ -55,7 +55,7 @@ def main(port: int, secret: str | None = None) -> int:
 
 
 def _run(options: dict[str, Any], session: Session) -> int:
-    numbers = {int(leaf): float(number) for leaf, number in options.get("numbers", {}).items()}
+    numbers = {leaf: float(number) for leaf, number in options.get("numbers", {}).items()}
     try:
         calls = debug_program(os.path.abspath(options["program"]), options.get("args") or [], session.stop, numbers)
     except ScriptError as error:

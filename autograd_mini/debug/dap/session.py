@@ -15,8 +15,8 @@ from autograd_mini.debug.dap.protocol import Channel, Message, in_background
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
-from autograd_mini.debug.program import Call
-from autograd_mini.debug.timeline.journal import WHAT_IF
+from autograd_mini.debug.program import Again, Call
+from autograd_mini.debug.timeline.touched import Touched
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
@@ -70,6 +70,7 @@ class Session:
             if not reason:
                 return
             self._call, self._trace = call, call.trace()
+            self._touched = Touched(self._trace, call.accesses, self._repeatable)
             self._wording = Wording(self._trace)  # it looks at all nodes
             self._arm()
             if self._arrive(reason):
@@ -119,11 +120,13 @@ class Session:
         which = f"backward() number {self._call.number}"
         if reason == "goto":
             resume = options.pop("resume")
-            trace.seek(min(resume["position"], len(trace) - 1))
-            leaf = self._call.leaves[resume["leaf"]]
-            if repr(leaf.data) != resume["value"]:
-                self._say(f"{trace.label(leaf)} is {leaf.data!r} here, because the program has changed it.")
-            which = f"{trace.label(leaf)} = {leaf.data!r}"
+            trace.seek(min(max(trace.start + resume["place"], 0), len(trace) - 1))
+            leaf = self._call.accesses.leaf(resume["leaf"]) if self._call.accesses is not None else None
+            if leaf is None or leaf not in trace.journal.numbers:
+                which = "the leaf whose number you set is not here: the program no longer makes it"
+                self._say(which)
+            else:
+                which = f"{trace.label(leaf)} = {leaf.data!r}"
         elif reason == "entry" and not options.get("stopOnEntry", True):
             try:
                 stop = trace.run()
@@ -308,7 +311,7 @@ class Session:
         if node is None or name not in ("value", "grad"):
             raise ArgumentError(f"{shown(name)} cannot be set.", "Open a node and set its grad, or a leaf's value.")
         if name == "value":
-            self._run_again(node, value)
+            self._set_value(node, value)
         else:
             self.trace.what_if(node, value)
             if self._client.get("supportsInvalidatedEvent"):
@@ -317,18 +320,28 @@ class Session:
                 self._stopped("goto", "what if")
         return {"value": repr(value)}
 
-    def _run_again(self, leaf: Value, value: float) -> None:
-        """Ask the adapter to run the program again with a different number in a leaf."""
-        if not self._repeatable:
-            raise ArgumentError("No value can change: the program runs once.", "Debug it with autograd-mini dap.")
+    def _set_value(self, leaf: Value, value: float) -> None:
+        """Show the trace on another number; where only the program can tell, ask the adapter to run it again."""
         assert self._call is not None  # this is a stop
-        which = self._call.leaf_number(leaf)
-        if leaf.op is not None or which < 0:
-            raise ArgumentError(f"{self.trace.label(leaf)} is computed.", "Set the value of a leaf.")
-        passed = self.trace[: self.trace.position + 1]
-        position = sum(step.phase != WHAT_IF for step in passed) - 1  # forget gradients changed by hand
-        numbers = {**(self._options or {}).get("numbers", {}), str(which): repr(value)}  # JSON has no nan
-        resume = {"call": self._call.number, "position": position, "leaf": which, "value": repr(value)}
+        touched, label = self._touched, self.trace.label(leaf)
+        change = touched.set(leaf, value)
+        again = Again.asked(self._call, touched, change) if touched.doubts else None
+        self._say(*self._wording.doubts(touched.doubts, again is not None))
+        if again is None:
+            self._say(self._wording.change(change, "said"))
+            self._trace = touched.trace
+            self._wording = Wording(self._trace)
+            self._trace.breakpoints.clear()
+            self._arm()
+            self._stopped("goto", f"{label} = {value!r}")
+            return
+        numbers = {key: repr(number) for key, number in again.numbers.items()}  # JSON has no nan
+        resume = {
+            "call": again.call,
+            "place": self.trace.position - self.trace.start,
+            "leaf": again.key,
+            "value": repr(value),
+        }
         self._event("continued", threadId=_THREAD, allThreadsContinued=True)
         self._event("again", numbers=numbers, resume=resume)
 

@@ -7,10 +7,11 @@ All numbers and sentences come from here; the script on the page only shows them
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from autograd_mini.debug.pages import deck
 from autograd_mini.debug.pages.contents import Contents
 from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.program import Call, Quit, debug_program
@@ -27,6 +28,8 @@ class Page:
     Args:
         trace: the trace to show.
         quiz: ask for each contribution before it is shown; printed, the page is a worksheet with a key.
+        title: its title; by default it names the root.
+        notes: the text of a lesson, in a column beside the steps.
 
     >>> from autograd_mini import Value, debug
     >>> x = Value(3.0, name="x")
@@ -34,8 +37,8 @@ class Page:
     Page(mul#1, 5 steps); notebooks show it, .save("backprop.html") writes it
     """
 
-    def __init__(self, trace: Trace, quiz: bool = False) -> None:
-        self.trace, self.quiz = trace, quiz
+    def __init__(self, trace: Trace, quiz: bool = False, title: str = "", notes: Sequence[deck.Note] = ()) -> None:
+        self.trace, self.quiz, self.title, self.notes = trace, quiz, title, notes
 
     @cached_property
     def html(self) -> str:
@@ -45,7 +48,7 @@ class Page:
             MissingError: no dot program was found.
             ProgramError: the dot program fails.
         """
-        return Contents(self.trace, self.quiz).html
+        return Contents(self.trace, self.quiz, self.title, self.notes).html
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file, and return its path.
@@ -58,6 +61,10 @@ class Page:
         path = checked_path(path)
         files.write(path, self.html)
         return path
+
+    def slides(self, path: str | Path, steps: Collection[int] | None = None) -> Path:
+        """Write slides for a class, and return their path; see `Trace.slides`."""
+        return self.trace.slides(path, steps)
 
     def __repr__(self) -> str:
         name = called(self.trace, self.trace.root)
@@ -81,17 +88,27 @@ def checked_path(path: str | Path) -> Path:
 
 
 def page_of_program(
-    program: str, arguments: Sequence[str], path: str | Path, at: int = 1, module: bool = False, quiz: bool = False
+    program: str,
+    arguments: Sequence[str],
+    path: str | Path,
+    at: int = 1,
+    module: bool = False,
+    quiz: bool = False,
+    slides: bool = False,
 ) -> Path:
-    """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write the page of it."""
-    path = checked_path(path)
+    """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write its page or slides."""
+    slides = slides or Path(path).suffix.lower() == deck.KINDS[-1]
+    if slides and quiz:
+        raise ArgumentError("Slides ask no questions.", "Write the quiz as a page, in .html.")
+    path = deck.checked_path(path) if slides else checked_path(path)
     target = path.absolute()  # the program may change the directory
 
     def stop(call: Call) -> None:
         if call.number == at:
             trace = call.trace()
             trace.seek(trace.start if quiz else 0)
-            Page(trace, quiz).save(target)
+            found = Page(trace, quiz)
+            (found.slides if slides else found.save)(target)
             raise Quit
 
     count = debug_program(program, arguments, stop, module=module)

@@ -1,7 +1,7 @@
 """The numbers of a page, each with where the page computes it anew when the reader moves a slider.
 
 A number carries its position in one list: the registers of the graph's tape, then what the sweep makes of them.
-Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.flight`.
+Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.frames`.
 """
 
 from __future__ import annotations
@@ -172,6 +172,8 @@ def _where(decision: Decision) -> str:
 def _decided(decision: Decision) -> str:
     """Return what to say where a decision would be another one."""
     site = decision.site
+    if decision.is_derivative:
+        return f"A derivative{_where(decision)} was recorded for other numbers, so others may be wrong."
     if site is not None and decision.is_of_program:
         text = f": {elided(readable(site.expression))}" if site.expression else ""
         switched = f"Your program would take the other branch at line {site.line}{text}."

@@ -682,6 +682,30 @@ function worksheet() {
   addEventListener("afterprint", () => show(before, false));
 }
 
+// -- a lesson -------------------------------------------------------------------------------------------------------
+
+const sections = [...document.querySelectorAll("#lesson > section")].map((area) => ({ area, step: Number(area.dataset.step) }));
+let told = -1;  // the section that is read
+
+function tell() {  // the first section about this moment, unless the reader has gone on to another about it
+  if (!sections.length) return;
+  const { step } = sections.findLast((one) => one.step <= scenes[now].step) || sections[0];
+  if (told < 0 || sections[told].step !== step) told = sections.findIndex((one) => one.step === step);
+  sections.forEach(({ area }, index) => area.classList.toggle("now", index === told));
+  const [area, outer] = [sections[told].area, $("lesson")];
+  outer.scrollTo({ top: area.offsetTop - outer.offsetTop - 8, behavior: calm.matches ? "instant" : "smooth" });
+  dim(document.querySelector("[data-do=sectionBack]"), told === 0);
+  dim(document.querySelector("[data-do=sectionNext]"), told === sections.length - 1);
+}
+
+function turnTo(index) {
+  if (!sections[index]) return;
+  told = index;
+  show(scenes.findIndex((scene) => scene.step >= sections[index].step));
+}
+
+sections.forEach(({ area }, index) => area.querySelector("button").addEventListener("click", () => turnTo(index)));
+
 // -- a moment -------------------------------------------------------------------------------------------------------
 
 function paintPicture() {
@@ -739,6 +763,7 @@ function show(number, remember = true) {
   $("slider").value = now;
   $("slider").setAttribute("aria-valuetext", `${steps} of ${data.steps - 1}, ${scene.phase}: ${said}`);
   paintPicture();
+  tell();
   const changed = listed.filter(write).map(({ line }) => line);
   const lines = [];
   const earliest = fold ? now + 1 : Math.max(scene.turn, now - 7);
@@ -831,6 +856,7 @@ function recompute() {
   if (moved) live.at(inputs);
   for (const one of dials.values()) one.update();
   $("recorded").hidden = !touched;
+  if (sections.length) $("unlike").hidden = !moved;
   const differ = (list) => (moved && !away ? list.filter(([at, was]) => live.get(at) !== was) : []);
   const arms = differ(data.live.choices).map(([, , text]) => text);
   const listed = arms.slice(0, 4).join(", ") + (arms.length > 4 ? ` and ${arms.length - 4} more` : "");
@@ -911,6 +937,7 @@ const act = {
   start: () => show(data.start), phase: () => show(now < data.start ? data.start : 0), play: () => play(!timer),
   nodeNext: () => show(beside(turn, 1)), nodeBack: () => show(beside(turn, -1)),
   scopeNext: () => show(beside(scope, 1)), scopeBack: () => show(beside(scope, -1)),
+  sectionNext: () => turnTo(told + 1), sectionBack: () => turnTo(told - 1),
   reset, larger: () => zoom(1.25), smaller: () => zoom(1 / 1.25), fit, noPaths,
   digits: () => { $("digits").checked = !exact(); show(now, false); },
   answer: judge, reveal: giveUp,
@@ -921,7 +948,7 @@ const act = {
 };
 const keys = {
   ArrowLeft: "back", ArrowRight: "next", Home: "first", End: "last", PageUp: "scopeBack", PageDown: "scopeNext",
-  Escape: "close", s: "stepInto", r: "fold", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
+  Escape: "close", s: "stepInto", r: "fold", n: "sectionNext", p: "sectionBack", " ": "play", f: "phase", d: "digits", "?": "help", "+": "larger", "=": "larger", "-": "smaller", 0: "fit",
 };
 const shifted = { ArrowLeft: "nodeBack", ArrowRight: "nodeNext" };
 const moves = new Set(["first", "last", "next", "back", "start", "phase", "stepInto"]);
@@ -1041,6 +1068,7 @@ addEventListener("hashchange", () => {
 });
 document.body.classList.toggle("quiz", quizzes);
 if (quizzes) worksheet();
+document.body.classList.toggle("taught", sections.length > 0);
 const pictures = [...new Map(shots.map((made) => [made.key, made.title]))];
 for (const [key, title] of pictures) $("folds").append(element("option", { value: key }, title));
 $("folds").closest("label").hidden = pictures.length < 2;

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.resources import files as resources
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.pages.alive import LiveCall, enliven, position, script, sentence, told
+from autograd_mini.debug.pages.deck import Note
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.listing import Listing, readable
 from autograd_mini.debug.pages.mathml import asked, called, formula, local, rules, words
@@ -40,18 +41,24 @@ _MOST_BOXES = 450  # in all the pictures of open calls: a picture of 100 takes a
 _MOST_TALL = 40  # boxes of a picture that a phone gets upright too
 _MOST_PLOTS = 1_000
 _MOST_LINKS = 30_000  # of all paths on a page
+_LESSON = """<aside id="lesson" aria-label="lesson" tabindex="0">{sections}
+<p id="unlike" role="status" hidden>You have changed a number; the text still has the recorded ones.</p>
+<div id="sections"><button data-do="sectionBack" title="to the section before (P)">back</button
+><button data-do="sectionNext" title="to the next section (N)">continue</button></div></aside>
+"""
 
 
 class Contents:
     """The contents of a page, as data for its script."""
 
-    def __init__(self, trace: Trace, quiz: bool) -> None:
+    def __init__(self, trace: Trace, quiz: bool, title: str = "", notes: Sequence[Note] = ()) -> None:
+        self.title, self.notes = title, notes
         is_single = len(trace) <= MOST
         self.positions, why = None, ""
         if not quiz:
             trace, self.positions, why = enliven(trace, with_calls=is_single)
         self.trace, self.quiz, self.why = trace, quiz, why
-        graph = Graph(tuple(topological_order(trace.root, everything=True)))
+        graph = Graph(tuple(topological_order(trace.root, everything=True)), None if quiz else trace.names)
         first = Shot("", "folded", trace, arrange(graph, names=None if quiz else trace.names))  # as `draw` has them
         self.scenes = first.scenes
         self.listing = Listing()
@@ -113,7 +120,7 @@ class Contents:
 
     @property
     def html(self) -> str:
-        title = f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
+        title = self.title or f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
         body, data, own = self.parts()
         return document(title, __package__, "backprop.css", "backprop.js", body, data, own)
 
@@ -122,9 +129,23 @@ class Contents:
         data = self._data()
         body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
         pictures = "".join(f'<div class="shot" hidden>{shot.stage.svg}</div>' for shot in self.shots)
-        body = body.replace("<!--pictures-->", pictures).replace("<!--plots-->", "".join(self.plots.values()))
+        body = (
+            body.replace("<!--lesson-->", self._lesson())
+            .replace("<!--pictures-->", pictures)
+            .replace("<!--plots-->", "".join(self.plots.values()))
+        )
         alive = (resources(__package__) / "alive.js").read_text(encoding="utf-8")
         return body, data, "" if self.positions is None else script(self.positions) + alive
+
+    def _lesson(self) -> str:
+        """Return the text beside the steps."""
+        if not self.notes:
+            return ""
+        sections = "".join(
+            f'<section data-step="{step}"><h2><button>{heading}</button></h2>{text}</section>'
+            for step, heading, text in self.notes
+        )
+        return _LESSON.format(sections=sections)
 
     def _data(self) -> dict[str, Any]:
         trace, rows = self.trace, [*map(self._row, self._shown_nodes)]

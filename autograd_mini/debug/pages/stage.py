@@ -34,7 +34,7 @@ class Stage(Picture):
             boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names, trace.journal.recorded
         )
         self.trace, self.tracks = trace, tracks
-        dot = "digraph stage {\n" + "".join(self.lines(direction, legend=False, title=None)) + "}\n"
+        dot = "digraph stage {\n" + "".join(self.lines(direction, legend=False, above=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
         self.svg = svg(dot, self.tooltips)
         self.width = float(re.search(r'viewBox="\S+ \S+ (\S+)', self.svg)[1])  # type: ignore[index]  # dot writes one

@@ -1,7 +1,7 @@
 """From one `backward()` of a program to another: the calls so far, and the commands that go there.
 
-The graphs of earlier calls are kept as long as there is room; the program never runs again.
-Not here: running the program (`terminal`). Read next: `debug.terminal.understanding`.
+The graphs of earlier calls are kept as long as there is room; the program does not run again for it.
+Not here: running the program (`terminal`). Read next: `debug.terminal.touching`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call
-from autograd_mini.debug.terminal.understanding import Understanding
+from autograd_mini.debug.terminal.touching import Touching
 from autograd_mini.errors import ArgumentError, shown
 
 _MOST_NODES = 300_000  # of all graphs that are kept
@@ -72,7 +72,7 @@ class Calls:
         return next((other for other in self.visits if other.call.number > visit.call.number), None)
 
 
-class Calling(Understanding):
+class Calling(Touching):
     """The commands that go to another call of `backward()`."""
 
     calls: Calls | None = None  # None if no program is running

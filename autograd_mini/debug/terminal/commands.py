@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.core.sweep import topological_order
+from autograd_mini.debug.program import Call
 from autograd_mini.debug.terminal.calls import Calling
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
 from autograd_mini.debug.timeline.index import Frame
+from autograd_mini.debug.timeline.touched import Touched
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
 from autograd_mini.drawing import draw
@@ -33,7 +35,8 @@ COMMANDS = {
     "to another backward()": "call, previous, epoch",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
-    "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file, set: node",
+    "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file",
+    "other numbers": "set: node, nudge: node, reset: node",
     "see the inside of calls": "open: scope, fold: scope",
     "leave": "quit q exit, help h: command",
 }
@@ -57,14 +60,17 @@ class Shell(Calling):
 
     table = COMMANDS
 
-    def interact(self, trace: Trace, about: str = "") -> bool:
+    def interact(self, trace: Trace, about: str = "", call: Call | None = None) -> bool:
         """Show a trace until the user leaves it; return True if the program should continue."""
         if hasattr(self, "trace"):
             trace.inherit(self.trace)
         self.trace, self.met = trace, ()
+        self.touched = Touched(trace, call.accesses if call is not None else None, self.repeats)
+        self.call = call
         self.wording = Wording(trace, self.paint, self.columns)
         self.say(about)
         self.show()
+        self.say_if_over()
         return self.converse()
 
     def default(self, line: str) -> None:
@@ -121,10 +127,10 @@ class Shell(Calling):
         """At the end of the sweep, say so, and what gradients from before do."""
         trace = self.trace
         if self.is_over():
-            self.say("   the sweep is over: these are the gradients of backward()")
-            for leaf in [
-                leaf for leaf in trace.leaves if leaf.grad and not self.is_past and trace.grad(leaf) is not None
-            ][:_FEW]:
+            set_ = "would be the gradients of backward() with these numbers"
+            self.say(f"   the sweep is over: these {'are the gradients of backward()' if not trace.remarks else set_}")
+            leaves = [] if self.is_past else trace.leaves  # the gradients of now
+            for leaf in [leaf for leaf in leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
                 name, held = self.wording.symbol(leaf), leaf.grad
                 after = number(held + (trace.grad(leaf) or 0.0))
                 self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")
@@ -354,7 +360,7 @@ class Shell(Calling):
             self.say(f"{line:4} {self.paint('mark', mark)} {source}".rstrip())
         self.next_line = last + 1
 
-    # -- pictures and changes ------------------------------------------------------------------------------------------
+    # -- pictures ------------------------------------------------------------------------------------------
 
     def do_graph(self, text: str) -> None:
         """Draw this moment: graph, graph file.svg; other endings are .html, .dot and .png."""
@@ -372,16 +378,6 @@ class Shell(Calling):
         order = [*topological_order(trace.root)][::-1]
         turn = trace.journal.turn(trace.position)
         return len(order) if self.is_over() else order.index(step.node) + (trace.position == turn[-1])
-
-    def do_set(self, text: str) -> None:
-        """Change the gradient of a node: set y 2; later changes are forgotten."""
-        name, _, value = text.strip().rpartition(" ")
-        _required(name, "a node and a number, as in set y 2")
-        new = self.trace.evaluate(value)
-        if not isinstance(new, float):
-            raise ArgumentError(f"{shown(value)} is not a number.")
-        self.trace.what_if(self._node(name), new)
-        self.show()
 
     # -- completion ----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from autograd_mini.debug.program import Call
 from autograd_mini.debug.quiz import Question, question, typed
 from autograd_mini.debug.terminal.commands import COMMANDS, Shell
 from autograd_mini.debug.timeline.journal import Step
@@ -28,10 +29,10 @@ class QuizShell(Shell):
     _tried = False
     _passed = _asked = 0
 
-    def interact(self, trace: Trace, about: str = "") -> bool:
+    def interact(self, trace: Trace, about: str = "", call: Call | None = None) -> bool:
         """Show a trace until the user leaves it, and ask about its steps."""
         self._seen, self._passed, self._asked = trace.start, 0, 0
-        return super().interact(trace, about)
+        return super().interact(trace, about, call)
 
     def show(self) -> None:
         """Show this stop, after questions if it is new."""

@@ -1,7 +1,7 @@
 """Checking the derivatives of a recorded graph by finite differences: each step of the chain rule, and the whole.
 
 It computes the recorded operations again, not your program, so every choice that it made, as in `if x > 0`, stays.
-Not here: the display (`terminal`). Read next: `debug.disorder`.
+Not here: the display (`terminal`). Read next: `debug.timeline.retaken`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def total(journal: Journal, node: Value) -> Comparison:
     recorded = {other: journal.value(other) for other in journal.order if other not in above}
 
     def function(x: float) -> float:
-        return replay(above, recorded | {node: x})[root] * journal.seed
+        return float(replay(above, recorded | {node: x})[root] * journal.seed)
 
     derivative = journal.gradient(node, len(journal) - 1) or 0.0
     compared = Comparison(derivative, differentiate(function, journal.value(node)), _of_the_user(journal, above))

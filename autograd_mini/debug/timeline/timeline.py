@@ -28,10 +28,12 @@ class Timeline(Index, Sequence[Step]):
     def __init__(self, root: Value, seed: float = 1.0, spaces: Sequence[Namespace] | None = None) -> None:
         self.journal = Journal(root, seed)
         # Keep the names of now, like the numbers: the program can write to `node.name` later.
-        super().__init__(self.journal.order, namespaces(sys._getframe(1)) if spaces is None else spaces)
+        self.spaces = namespaces(sys._getframe(1)) if spaces is None else spaces
+        super().__init__(self.journal.order, self.spaces)
         self.root, self.seed, self.start = root, seed, self.journal.start
         self.position = 0
         self.passed: Scope | None = None
+        self.remarks: dict[Value, str] = {}  # on leaves
         self._rules: tuple[Value, list[LocalRule | None]] = root, []
         self._calls: dict[Scope, Call] | None = None
         self._walk: Walk | None = None
@@ -100,8 +102,8 @@ class Timeline(Index, Sequence[Step]):
         return self.journal.value(node)
 
     def remark(self, node: Value) -> str:
-        """Return a remark on a leaf that was written since it was recorded; "" for any other node."""
-        return self.journal.recorded.remark(node)
+        """Return a remark on a leaf that was set by hand, or written since it was recorded; "" for any other node."""
+        return self.remarks.get(node) or self.journal.recorded.remark(node)
 
     @property
     def gradients(self) -> dict[Value, float]:

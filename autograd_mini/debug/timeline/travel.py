@@ -6,8 +6,10 @@ Read next: `debug.timeline.folds`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
 
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, located
 from autograd_mini.debug.timeline.expressions import Expression
@@ -232,6 +234,31 @@ class Trace(Timeline):
         """Take over the breakpoints and watches of an earlier sweep's trace; what is not in this graph waits."""
         self.watches, self.opened, self._made = earlier.watches, earlier.opened, earlier._made
         self.breakpoints += [former.moved(self.now) for former in earlier.breakpoints]
+
+    # -- showing -------------------------------------------------------------------------------------------------------
+
+    def slides(self, path: str | Path, steps: Collection[int] | None = None) -> Path:
+        """Write slides for a class: one 16 : 9 page per step; calls whose names are in `opened` have one per step.
+
+        Args:
+            path: the .html file, which works offline and steps with arrow keys, space, clicks and swipes; or a .pdf
+                file, which a browser on this machine prints.
+            steps: the steps to show, such as range(12, 20); by default all.
+
+        Returns:
+            the path.
+
+        Raises:
+            ArgumentError: the path ends otherwise, its folder or a step does not exist, or there would be too many
+                slides, or too small a picture.
+            MissingError: there is no browser to print the PDF, or no dot program.
+            ProgramError: the browser or the dot program fails.
+        """
+        # By name, because windows know traces, and traces need not know windows.
+        deck = import_module("autograd_mini.debug.pages.deck")
+        target: Path = deck.checked_path(path)
+        written: Path = deck.Deck(self, steps).save(target)
+        return written
 
     # -- changing ------------------------------------------------------------------------------------------------------
 

@@ -369,14 +369,18 @@ def test_programs(tmp_path, capsys):
         trace = call.trace()
         assert trace.position == trace.start
         (leaf,) = trace.leaves
-        calls.append((call.number, call.site.line, trace.value(leaf), leaf.grad, call.leaf_number(leaf)))
+        calls.append((call.number, call.site.line, trace.value(leaf), leaf.grad, call.accesses.key(leaf)))
 
     assert debug_program(str(path), ["1"], look) == 3
-    assert calls == [(1, 7, 1.0, 0.0, 0), (2, 7, 2.0, 0.0, 0), (3, 7, 2.5, 0.0, 0)]
+    assert [call[:-1] for call in calls] == [(1, 7, 1.0, 0.0), (2, 7, 2.0, 0.0), (3, 7, 2.5, 0.0)]
+    first, _, last = [key for *_, key in calls]
     assert capsys.readouterr().out == "2.75\n"
     calls.clear()
-    assert debug_program(str(path), ["1"], look, {0: 5.0}) == 3
+    assert debug_program(str(path), ["1"], look, {first: 5.0}) == 3
     assert [number for _, _, number, _, _ in calls] == [5.0, 4.0, 3.5]
+    calls.clear()
+    assert debug_program(str(path), ["1"], look, {last: 5.0}) == 3  # as it was then, after two steps
+    assert [number for _, _, number, _, _ in calls] == [1.0, 2.0, 5.0]
 
     def leave(call):
         look(call)

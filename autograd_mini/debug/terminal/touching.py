@@ -1,0 +1,104 @@
+"""The debugger's commands that change numbers: set, nudge, reset.
+
+Not here: what a change does (`timeline.touched`), and commands that only look (`understanding`).
+Read next: `debug.terminal.understanding`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_mini.debug.program import Again, Call
+from autograd_mini.debug.terminal.understanding import Understanding
+from autograd_mini.debug.timeline.touched import Change, Touched
+from autograd_mini.debug.wording import Wording
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError, AutogradError, shown
+
+
+class Touching(Understanding):
+    """The commands that change numbers in a trace, and never in the program."""
+
+    touched: Touched
+    call: Call | None = None  # of a program
+    repeats = False  # whether it can run again
+    again: Again | None = None  # how it should
+
+    def do_set(self, text: str) -> bool:
+        """Change the number of a leaf, and see what follows: set w 0.7; set w gives it its own number again.
+
+        set w 0.7            sets add up, and reset takes all of them back
+        set a[1] 3           the gradient of a node that is computed; later changes are forgotten
+        """
+        if not text:
+            raise ArgumentError("Write a node and a number, as in set w 0.7.")
+        node, value = self._assignment(text)
+        if node.op is not None and value is not None:
+            self.trace.what_if(node, value)
+            self.show()
+            return False
+        return self._changed(self.touched.set(node, value), "said")
+
+    def do_nudge(self, text: str) -> None:
+        """Say what a small change of a leaf would do, without making it: nudge w, nudge w 0.1."""
+        if not text:
+            raise ArgumentError("Write a leaf, as in nudge w.")
+        node, by = self._assignment(text)
+        change, doubts = self.touched.nudged(node, by)
+        self.say(*[f"   {line}" for line in (self.wording.change(change), *self.wording.doubts(doubts))])
+
+    def do_reset(self, text: str) -> bool:
+        """Give every leaf the program's number again: reset; reset w: only w."""
+        if text:
+            return self.do_set(self.trace.now.written(self._node(text)))
+        self.touched.reset()
+        return self._changed(None)
+
+    def _assignment(self, text: str) -> tuple[Value, float | None]:
+        """Return the node and the number of "w 0.7" or "w * x 2 / 3"; None for the number if it is a node alone."""
+        first: AutogradError | None = None
+        for name, value in _splits(text):
+            try:
+                node, found = self._node(name), self.trace.evaluate(value) if value else None
+                if value and not isinstance(found, float):
+                    raise ArgumentError(f"{shown(value)} is not a number.")
+                return node, found
+            except AutogradError as error:
+                first = first or error
+        raise first or ArgumentError("Write a node and a number, as in set w 0.7.")
+
+    def _changed(self, change: Change | None, says: str = "says") -> bool:
+        """Show the trace on other numbers; return True if the program must run again for them."""
+        touched = self.touched
+        forgotten = ["the gradients that you set are forgotten"] * bool(self.trace.journal.changes)
+        self.trace, self.met = touched.trace, ()
+        if touched.doubts and self.call is not None:
+            self.again = Again.asked(self.call, touched, change)
+        if self.again is not None:
+            self.say(*[f"   {line}" for line in self.wording.doubts(touched.doubts, runs_again=True)])
+            return True
+        said = [*([self.wording.change(change, says)] if change is not None else []), *forgotten]
+        self.say(*[f"   {line}" for line in (*said, *self.wording.doubts(touched.doubts))])
+        self.wording = Wording(self.trace, self.paint, self.columns)
+        self.show()
+        self.say_if_over()
+        return False
+
+    def say_if_over(self) -> None:
+        """At the end of the sweep, say so."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Print where we are."""
+        raise NotImplementedError
+
+
+def _splits(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways to read a text as a node and a number, the shortest number first, and as a node alone."""
+    words = text.split(" ")
+    if len(words) == 1:
+        yield text, ""
+    for place in range(len(words) - 1, 0, -1):
+        yield " ".join(words[:place]).removesuffix("=").strip(), " ".join(words[place:])
+    if len(words) > 1:
+        yield text, ""

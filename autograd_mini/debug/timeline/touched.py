@@ -1,0 +1,258 @@
+"""Numbers set by hand: a trace of the same program on other numbers in its leaves, at the same place in time.
+
+Sets add up, and each has a way back. What a replay cannot follow is told, and the program can run again for it.
+Not here: the replay (`retaken`), and running programs (`program`). Read next: `debug.disorder`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from copy import copy
+from functools import cached_property
+from typing import NamedTuple
+
+from autograd_mini import functions
+from autograd_mini.core.replay import Decision, replay
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import adjoints
+from autograd_mini.debug.accesses import Accesses
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD
+from autograd_mini.debug.timeline.retaken import Retaken, fault
+from autograd_mini.debug.timeline.travel import Trace
+from autograd_mini.engine import Value
+from autograd_mini.errors import ArgumentError
+from autograd_mini.notation.text import number
+from autograd_mini.program.source import Site
+
+
+class Change(NamedTuple):
+    """A leaf with another number: before and after, with the results, and the derivative of the result before."""
+
+    leaf: Value
+    before: float
+    after: float
+    result_before: float
+    result_after: float
+    slope: float
+
+
+class Doubt(NamedTuple):
+    """Why numbers may not be those of the program: what happened, and where.
+
+    Attributes:
+        text: what happened, without the place.
+        site: where; None if not known.
+    """
+
+    text: str
+    site: Site | None
+
+
+class Touched:
+    """A trace as the program made it, and the numbers that were set since.
+
+    Attributes:
+        program: the trace of the program.
+        trace: the trace to show.
+        doubts: why the numbers of this trace may not be those that the program would get.
+        accesses: what the program has read and written, if that is known.
+        repeats: whether the program can run again.
+    """
+
+    def __init__(self, program: Trace, accesses: Accesses | None = None, repeats: bool = False) -> None:
+        self.program = self.trace = program
+        self.doubts: list[Doubt] = []
+        self.accesses, self.repeats = accesses, repeats
+        self._journal = program.journal  # without gradients changed by hand
+        self._numbers: dict[Value, float] = {}  # that were set, by the leaves of the program
+        self._of_program: dict[Value, Value] = {}  # the program's node for each node of the trace
+        self._recorded = {node: program.value(node) for node in program.journal.order}
+        program.remarks = {leaf: self._remark(leaf) for leaf in program.leaves if self._own(leaf) is not None}
+
+    def _own(self, leaf: Value) -> float | None:
+        """Return the program's number of a leaf that had another one in this run; None if it had its own."""
+        return self.accesses.replaced.get(self.accesses.key(leaf)) if self.accesses is not None else None
+
+    def _remark(self, leaf: Value) -> str:
+        own = self._own(leaf)
+        return f"set by hand: {number(self._recorded[leaf] if own is None else own)} in the program"
+
+    def leaf(self, node: Value) -> Value:
+        """Return the program's leaf behind a leaf of the trace.
+
+        Raises:
+            ArgumentError: it is computed.
+        """
+        if node.op is not None:
+            raise ArgumentError(f"{self.trace.label(node)} is computed.", "Set the number of a leaf.")
+        self.trace.number(node)
+        return self.former(node)
+
+    def former(self, node: Value) -> Value:
+        """Return the program's node behind one of this trace, or of one before."""
+        return self._of_program.get(node, node)
+
+    def set(self, node: Value, to: float | None) -> Change:
+        """Give a leaf another number, or with None its own again, and make the trace that shows it.
+
+        Raises:
+            ArgumentError: the node is computed, or the graph cannot be computed again.
+        """
+        leaf = self.leaf(node)
+        numbers = {**self._numbers}
+        numbers.pop(leaf, None)
+        if to is None and node not in self.trace.remarks:
+            raise ArgumentError(f"{self.trace.label(node)} has its own number.", "Write another one after it.")
+        if (new := self._own(leaf) if to is None else to) is not None:
+            numbers[leaf] = new
+        if self.fault and self.repeats:  # only another run can tell
+            self._numbers, self.doubts = numbers, [Doubt(self.fault, None)]
+            return self._change(node, numbers, math.nan)
+        retaken = self._retaken(numbers)
+        change = self._change(node, numbers, retaken.root.data)
+        self._show(numbers, retaken)
+        return change
+
+    def reset(self) -> None:
+        """Give all leaves their own numbers again."""
+        numbers = {leaf: own for leaf in self.program.leaves if (own := self._own(leaf)) is not None}
+        if self.fault and numbers:
+            self._numbers, self.doubts = numbers, [Doubt(self.fault, None)]
+        else:
+            self._show(numbers, self._retaken(numbers) if numbers else None)
+
+    def for_program(self) -> dict[str, float] | None:
+        """Return all numbers by their keys, for another run of the program; None if it cannot be run with them."""
+        if self.accesses is None or not self.repeats:
+            return None
+        numbers = {**self.accesses.numbers}
+        for leaf, new in self._numbers.items():
+            numbers[self.accesses.key(leaf)] = new
+            if repr(new) == repr(self._own(leaf)):
+                del numbers[self.accesses.key(leaf)]
+        return None if "" in numbers else numbers
+
+    def nudged(self, node: Value, by: float | None = None) -> tuple[Change, list[Doubt]]:
+        """Return what a leaf's other number would do, without changing anything; by default, a small step."""
+        leaf, now = self.leaf(node), self.trace.value(node)
+        numbers = {**self._numbers, leaf: now + (_step(now) if by is None else by)}
+        retaken = self._retaken(numbers)
+        return self._change(node, numbers, retaken.root.data), self._doubted(retaken, numbers)
+
+    # -- the other trace -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def fault(self) -> str:
+        """Why the graph cannot be computed with other numbers; "" if it can."""
+        return fault(self._journal.order, self._recorded)
+
+    def _retaken(self, numbers: Mapping[Value, float]) -> Retaken:
+        if self.fault:
+            raise ArgumentError(f"The graph cannot be computed with other numbers: {self.fault}.")
+        return Retaken(self._journal.order, self._recorded, numbers)
+
+    def _change(self, node: Value, numbers: Mapping[Value, float], result: float) -> Change:
+        trace, leaf = self.trace, self.leaf(node)
+        slope = adjoints(trace.root).get(node, ZERO)
+        before, after = trace.value(node), numbers.get(leaf, self._recorded[leaf])
+        return Change(node, before, after, trace.value(trace.root), result, 0.0 if slope is ZERO else float(slope))
+
+    def _show(self, numbers: Mapping[Value, float], retaken: Retaken | None) -> None:
+        """Make the trace on these numbers, and go to the same place in it."""
+        before, now, order = copy(self.trace), self.program, self._journal.order
+        nodes = {node: node for node in order}
+        self.doubts = []
+        if numbers and retaken is not None:
+            nodes = {node: made for node, made in retaken.nodes.items() if node in self._recorded}
+            for node, made in nodes.items():
+                if node in now.called.get(name := now.name(node), ()):
+                    made.name = name  # which may lead through the program's variables, and these hold the old node
+            now = Trace(retaken.root, now.seed, now.spaces)
+            own = {x for x in numbers if repr(numbers[x]) == repr(self._own(x))}
+            touched = {*numbers, *self.program.remarks} - own
+            now.remarks = {nodes[x]: self._remark(x) for x in touched if x in nodes}
+            self.doubts = self._doubted(retaken, numbers)
+        now.journal, now.passed = (self._journal if now is self.program else now.journal), None
+        alike = {node: nodes[old] for node in before.journal.order if (old := self.former(node)) in nodes}
+        now.position = same_place(before, now, alike)
+        self._numbers = dict(numbers)
+        self._of_program |= {made: node for node, made in nodes.items()}
+        if now is not self.trace:
+            now.passed = before.passed if before.passed in _scopes(now) else None
+            now.breakpoints.clear()
+            now.inherit(before)
+        self.trace = now
+
+    def _doubted(self, retaken: Retaken, numbers: Mapping[Value, float]) -> list[Doubt]:
+        """Return why the numbers may not be those that the program would get."""
+        program, accesses = self.program, self.accesses
+        found = [
+            _switched(decision)
+            for decision in retaken.switched
+            if accesses is None or accesses.concerns(decision) or decision.left in retaken.nodes
+        ]
+        found += [Doubt(f"{program.label(x)} keeps its number: no_grad() or detach() hid how it was computed",
+                        program.place(x)) for x in retaken.cut]  # fmt: skip
+        for node, was, site in accesses.reads(program.root) if accesses is not None else ():
+            made = retaken.nodes.get(node)
+            now = made.data if made is not None else replay([node], {**self._recorded, **numbers})[node]
+            if repr(now) != repr(was):
+                found.append(
+                    Doubt(f"{site.expression or 'a number'} was {number(was)}, and is {number(now)} now", site)
+                )
+        if any(node.origin is None for node in self._journal.order if node.op is not None):
+            found.append(Doubt("recorded without provenance: what the program compared is not known", None))
+        if accesses is not None and accesses.too_many:
+            found.append(Doubt("the program reads .data too often to follow", None))
+        return [*dict.fromkeys(found)]
+
+
+def _switched(decision: Decision) -> Doubt:
+    site = decision.site
+    if decision.is_derivative:
+        return Doubt("a derivative was recorded for other numbers", site)
+    if site is not None and decision.is_of_program:
+        return Doubt(f"{site.expression or 'a comparison'} is {not decision.answer} now, not {decision.answer}", site)
+    name = "" if site is None else site.function.removeprefix("stable_").removeprefix("_")
+    what = name if name in functions.__all__ else "a function"
+    return Doubt(f"{what} was recorded in a form for other numbers", None)
+
+
+def _step(at: float) -> float:
+    """Return a step that changes a number a little."""
+    size = abs(at)
+    usual = 0.1 <= size < 10.0 or size == 0.0 or not math.isfinite(size)
+    return 0.01 if usual else 0.01 * 10.0 ** math.floor(math.log10(size))
+
+
+def _scopes(trace: Trace) -> set[object]:
+    return {scope for node in trace.journal.order for scope in trace.scopes(node)}
+
+
+def same_place(before: Trace, now: Trace, nodes: Mapping[Value, Value]) -> int:
+    """Return the step of a trace that is the same as the position of another, or the last one before that exists.
+
+    `nodes` are its nodes by those of the other trace; if both have the same operations, these tell.
+    """
+    if [node.op for node in before.journal.order] == [node.op for node in now.journal.order]:
+        nodes = dict(zip(before.journal.order, now.journal.order, strict=True))
+    if before.position == len(before) - 1:
+        return len(now) - 1
+    if before.passed is not None:
+        with suppress(KeyError):  # nothing flows through it now
+            return now.journal.extent(before.passed, 0 if before.position < before.start else now.start + 1)[1]
+    for index in range(before.position, -1, -1):
+        step, turn = before[index], before.journal.turn(index)
+        if index == before.start:
+            return now.start
+        made = nodes.get(step.node)
+        if made is not None and step.phase == FORWARD:
+            return now.number(made)
+        if made is not None and step.phase == BACKWARD and (found := now.journal.turn_of(made)):
+            assert step.operand is not None  # it is a contribution
+            place, receiver = index - turn[0], nodes.get(step.operand)
+            same = place < len(found) and index != turn[-1] and now[found[place]].operand is receiver
+            return found[place] if same else found[-1]
+    return 0

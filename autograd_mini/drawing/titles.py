@@ -1,0 +1,64 @@
+"""Titles: what several nodes are called together: by the user's names or expression, otherwise by what they do.
+
+Not here: the name of one node (`notation.names`). Read next: `drawing.steps`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from autograd_mini.engine import Value
+from autograd_mini.notation.names import Names
+
+_LONGEST = 24  # characters of an expression that serves as a title
+_INDEX = re.compile(r"\d+")
+_WORDS = {
+    "add": "addition", "sub": "difference", "mul": "product", "div": "quotient", "pow": "power", "neg": "negation",
+    "dot": "dot product", "where": "choice", "floordiv": "quotient", "mod": "remainder",
+}  # fmt: skip
+
+
+def span(names: Sequence[str]) -> str:
+    """Return one name for names that differ in their indices only: "h[0..3]" for h[0], ..., h[3]; "" for others."""
+    if len({_INDEX.sub("#", name) for name in names}) != 1:
+        return ""
+    columns = [sorted({*map(int, column)}) for column in zip(*map(_INDEX.findall, names), strict=True)]
+    size = 1
+    for column in columns:
+        size *= len(column)
+        if column[-1] - column[0] + 1 != len(column):
+            return ""
+    written = iter([f"{column[0]}..{column[-1]}" if len(column) > 1 else f"{column[0]}" for column in columns])
+    varied = [name for name, column in zip(_INDEX.split(names[0])[1:], columns, strict=True) if len(column) > 1]
+    if size != len({*names}) or not all(rest.startswith("]") for rest in varied):
+        return ""
+    return _INDEX.sub(lambda _: next(written), names[0])
+
+
+def title(passes: Sequence[Sequence[Value]], names: Names | None, call: bool = False) -> str:
+    """Return what the user calls the results of all passes of a part; "" if they have nothing in common.
+
+    A loop leaves its variables at the last pass, so their names stand for all, if no other pass has names. The
+    expression that gave the result of a call is longer than the name of the call.
+    """
+    if names is None:
+        return ""
+    called = [[name for node in nodes if (name := names.name(node)) or not call] for nodes in passes]
+    if not any(any(some) for some in called[:-1]):
+        called = called[-1:]
+    said = span([name for some in called for name in some]) if all(called) else ""
+    if not call and not any(any(some) for some in called):
+        texts = {names.expression(node) for nodes in passes for node in nodes}
+        said = texts.pop() if len(texts) == 1 else ""
+    return said if len(said) <= _LONGEST and "\n" not in said else ""
+
+
+def word(nodes: Sequence[Value]) -> str:
+    """Return what operations of one kind do."""
+    node = nodes[0]
+    if all(
+        (x.op == "mul" and x.operands[0] is x.operands[1]) or (x.op == "pow" and x.operands[1] == 2.0) for x in nodes
+    ):
+        return "square"
+    return _WORDS.get(node.op or "", str(node.op))
