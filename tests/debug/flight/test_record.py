@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -167,14 +168,19 @@ def test_special_numbers_are_kept_to_the_bit(numbers):
 
 
 def test_old_graphs_are_freed():
-    """The record holds no node of a graph: what the program drops is gone."""
+    """Nothing that the record holds, and none of the parameters, leads to a computed node."""
     model = network("relu", (8, 1))
-    with am.record(model) as flight:
+    block = am.record(model)
+    with block as flight:
         for _ in train(model, 10):
             pass
-        gc.collect()
-        alive = sum(type(thing) is Value and thing.op is not None for thing in gc.get_objects())
-    assert alive < 20
+        waiting, seen = [block.result, block._taker, *model.parameters()], set()
+        while waiting:
+            thing = waiting.pop()
+            if id(thing) not in seen and not isinstance(thing, type | ModuleType | FunctionType | CodeType):
+                seen.add(id(thing))
+                assert type(thing) is not Value or thing.op is None
+                waiting += gc.get_referents(thing)
     assert flight.steps == 10
     assert all(p.decisions == () and p.origin is None for p in model.parameters())
 
