@@ -208,6 +208,16 @@ class Pass:
         return found
 
 
+def bare(scopes: Sequence[Scope | None]) -> list[Scope | None]:
+    """Return scopes with their names and places alone: under `provenance`, they hold the operands of calls."""
+    made: dict[int, Scope | None] = {id(None): None}
+    for scope in {id(x): x for x in scopes}.values():
+        for part in [*outwards(scope)][::-1]:
+            if id(part) not in made:
+                made[id(part)] = Scope(part.name, made[id(part.parent)], part.site)
+    return [made[id(scope)] for scope in scopes]
+
+
 def packed(numbers: array[Any]) -> str:
     """Return an array as text, to the bit."""
     return b64encode(numbers.tobytes()).decode()

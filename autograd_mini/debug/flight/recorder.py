@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate, topological_order
-from autograd_mini.debug.flight.passes import Pass, Taker
+from autograd_mini.debug.flight.passes import Pass, Taker, bare
 from autograd_mini.debug.flight.steps import MOST_NODES, SMALL, Moment, Steps, bands_of
 from autograd_mini.debug.flight.storage import Storage
 from autograd_mini.engine import Value
@@ -121,7 +121,7 @@ class Recorder(Watch[Run]):
             places = {parameter: place for place, parameter in enumerate(self._parameters)}
             flight.watcher.look_inside(step, results_last, places)
             began = began or len(flight.events) > known
-            if any(map(attrgetter("origin"), (nodes[-1], root))):
+            if recording().hooks.observers or root.origin is not None:
                 self._describe(moment.kept, nodes)
         if len(values) <= SMALL or moment.kept is not None:
             moment.values, moment.gradients = array("d", values), array("d", gradients)
@@ -134,6 +134,7 @@ class Recorder(Watch[Run]):
 
     def _describe(self, kept: Pass, nodes: Sequence[Value]) -> None:
         """Note what the program calls the nodes of a pass, and where it made them."""
+        kept.scopes = bare(kept.scopes)
         kept.origins = [node.origin for node in nodes]
         if len(nodes) <= _MOST_NAMED and not self.result.moments:
             names = Names(nodes, namespaces(sys._getframe(1)))
