@@ -36,6 +36,7 @@ _HOMES = {  # the module each name comes from
             "core.custom": "primitive",
             "core.row": "ZERO select",
             "debug.blocks": "backprop",
+            "debug.flight": "record",
             "drawing": "draw",
             "engine": "Value",
             "errors": "ArgumentError AutogradError DataError MissingError NonFiniteError OperandError ProgramError "

@@ -83,6 +83,7 @@ from autograd_mini import optim as optim
 from autograd_mini.core.table import pow as pow
 from autograd_mini.core.custom import primitive as primitive
 from autograd_mini.watch.origins import provenance as provenance
+from autograd_mini.debug.flight import record as record
 from autograd_mini.functions.activations import relu as relu
 from autograd_mini.core.table import remainder as remainder
 from autograd_mini.program.scopes import scope as scope
@@ -194,6 +195,7 @@ __all__ = [
     "pow",
     "primitive",
     "provenance",
+    "record",
     "relu",
     "remainder",
     "scope",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograd_mini import symbolic
+from autograd_mini import debug, symbolic
 from autograd_mini.compile.languages import DERIVATIVES, LANGUAGES, SUFFIXES
 from autograd_mini.drawing import DIRECTIONS, KINDS, draw
 from autograd_mini.errors import ArgumentError, AutogradError, TraceError, sentences
@@ -189,6 +189,11 @@ def _parser() -> argparse.ArgumentParser:
         "arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments, with options"
     )
     debug.set_defaults(run=_debug)
+
+    flight = commands.add_parser("flight", help="open the record of a training run, even if it was killed")
+    flight.add_argument("file", type=Path, metavar="FILE", help="what am.record(model, path=FILE) wrote")
+    flight.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write a page of it instead of a table")
+    flight.set_defaults(run=_flight)
 
     lesson = commands.add_parser(
         "lesson",
@@ -373,6 +378,11 @@ def _debug(options: argparse.Namespace) -> None:
         terminal.debug(options.program, options.arguments, options.at, options.module, options.input, options.quiz)
 
 
+def _flight(options: argparse.Namespace) -> None:
+    flight = debug.Flight.load(options.file)
+    say(str(flight if options.output is None else flight.page(options.output)))
+
+
 def _lesson(options: argparse.Namespace) -> None:
     from autograd_mini.debug.lessons import all_lessons, lesson_named
 
@@ -423,13 +433,10 @@ def _check_trace(options: argparse.Namespace, source: Source) -> int:
     found = check_trace(options.task, source.text())
     say(str(found))
     if target is not None and found.node is not None:
-        from autograd_mini.debug import page
-        from autograd_mini.debug.timeline.travel import Trace
-
-        trace = Trace(found.root, 1.0, found.spaces)
+        trace = debug.Trace(found.root, 1.0, found.spaces)
         journal = trace.journal
         trace.seek(journal.arrivals(found.node)[-1] if found.backward else journal.numbers[found.node])
-        say(f"Step through it: {page(trace, target)}")
+        say(f"Step through it: {debug.page(trace, target)}")
     return found.status
 
 

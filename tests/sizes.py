@@ -38,10 +38,10 @@ BUDGETS = {
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
     "compile": Budget(5_620, 3_500),
-    "drawing": Budget(3_070, 1_700),
+    "drawing": Budget(3_100, 1_700),
     "check": Budget(5_470, 1_800),
-    "debug": Budget(10_060, 5_300),
-    "nn optim micrograd demo doctor cli": Budget(2_910, 1_200),
+    "debug": Budget(11_700, 5_300),
+    "nn optim micrograd demo doctor cli": Budget(2_920, 1_200),
     "errors output script __init__ __main__": Budget(600, None),
 }
 PACKAGE_AIM = 15_500

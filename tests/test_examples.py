@@ -22,6 +22,7 @@ PROMISES = {  # what a run prints, beside its own asserts
     "network_from_primitives": "largest difference from backprop by hand",
     "softmax_derivative": "a - t:                [-0.340999, 0.242433, 0.098566]",
     "step_through": "softmax has handed on. Gradients: x 0.4404, w 1.7616",
+    "training_run": "step 200: the gradients begin to explode",
     "wrong_order": "In the end a gets 6 instead of 4.",
     "xor": "[0.0, 1.0] -> 0.99",
 }

@@ -53,6 +53,8 @@ PHOTOGRAPHS = {
     "`examples/step_through.py` and photographed in Chromium.",
     "lesson": "The lesson that `autograd-mini lesson softmax` writes, where softmax has handed on to the scores. The "
     "numbers in its text come from the run.",
+    "run": "A training run, recorded by `examples/training_run.py`: at step 200 the learning rate becomes far too "
+    "large, the gradients explode, and all units die. A click on a step leads to its backward pass.",
 }
 
 
@@ -203,15 +205,19 @@ def _boundary(moons: Training) -> None:
 
 
 def photograph(names: list[str]) -> None:
-    """Photograph in a browser a page of `examples/step_through.py`, and a lesson, just after softmax has handed on."""
+    """Photograph in a browser pages of examples, and a lesson."""
     from playwright.sync_api import sync_playwright
 
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), sync_playwright() as playwright:
-        subprocess.run(
-            [sys.executable, HERE.parent / "examples" / "step_through.py"], stdout=subprocess.PIPE, check=True
-        )
-        addresses = {"stepping": "backprop.html#step=18", "lesson": f"{Lesson('softmax').save('lesson.html')}#step=24"}
+        for example in ("step_through", "training_run"):
+            subprocess.run(
+                [sys.executable, HERE.parent / "examples" / f"{example}.py"], stdout=subprocess.PIPE, check=True
+            )
+        addresses = {
+            "stepping": "backprop.html#step=18", "lesson": f"{Lesson('softmax').save('lesson.html')}#step=24",
+            "run": "training.html#training=200",
+        }  # fmt: skip
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         for name in names:
             page = chromium.new_page(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")

@@ -1,7 +1,8 @@
 """Stepping through backpropagation, forwards and backwards in time: one `Trace`, and the windows that show it.
 
-Not here: the trace itself (`timeline`) and its windows (`terminal`, `pages` for browsers and notebooks, `dap` for
-editors). The first use imports them, because `import autograd_mini` must stay fast. Read next: `debug.timeline`.
+Not here: the trace itself (`timeline`), its windows (`terminal`, `pages` for browsers and notebooks, `dap` for editors)
+and training runs (`flight`). The first use imports them, because `import autograd_mini` must stay fast.
+Read next: `debug.timeline`.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from autograd_mini.debug.disorder import Disorder
+    from autograd_mini.debug.flight import Flight
     from autograd_mini.debug.pages import Page
     from autograd_mini.debug.timeline.breakpoints import Breakpoint
     from autograd_mini.debug.timeline.journal import Step
     from autograd_mini.debug.timeline.travel import Stop, Trace
 
 _HOMES = {
-    "Breakpoint": "timeline.breakpoints", "Disorder": "disorder", "Page": "pages", "Step": "timeline.journal",
-    "Stop": "timeline.travel", "Trace": "timeline.travel",
+    "Breakpoint": "timeline.breakpoints", "Disorder": "disorder", "Flight": "flight", "Page": "pages",
+    "Step": "timeline.journal", "Stop": "timeline.travel", "Trace": "timeline.travel",
 }  # fmt: skip
 __all__ = [
-    "Breakpoint", "Disorder", "Page", "Step", "Stop", "Trace",
+    "Breakpoint", "Disorder", "Flight", "Page", "Step", "Stop", "Trace",
     "page", "serve", "shell", "slides", "trace", "wrong_order",
 ]  # fmt: skip
 

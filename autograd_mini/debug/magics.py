@@ -1,6 +1,6 @@
 """`%%backprop`, which `%load_ext autograd_mini` adds to IPython: the page of a whole cell, below it.
 
-Not here: recording and showing (`blocks`). Read next: `debug.dap`.
+Not here: recording and showing (`blocks`). Read next: `debug.flight`.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the first drawing imports what only drawings need: `import 
     import graphviz
 
     from autograd_mini.drawing.boxes import Boxes
+    from autograd_mini.drawing.picture import Stories
 
 Row = tuple[str, str, str, str]  # name, operation, value and gradient of a node
 DIRECTIONS = ("LR", "RL", "TB", "BT")
@@ -166,6 +167,7 @@ def draw(
     legend: bool = True,
     title: str | None = None,
     force: bool = False,
+    over: Stories | None = None,
 ) -> Drawing:
     """Draw the graph behind a value: one box per value, showing data and gradient; local derivatives on the arrows.
 
@@ -191,12 +193,13 @@ def draw(
         legend: explain colours and lines.
         title: a text above the picture.
         force: collapse nothing, and draw more than 1,000 boxes if need be.
+        over: a training run from `record`, to show under each parameter how its number went from first to last.
 
     Returns:
         A `Drawing`, which notebooks show; it has `.svg`, `.dot`, `.digraph` and `.save(path)`.
 
     Raises:
-        OperandError: v is not a `Value`.
+        OperandError: v is not a `Value`; over is not a run.
         ArgumentError: depth, direction, precision or after is impossible; a scope or node is not in the graph; or the
             picture would have more than 1,000 boxes.
 
@@ -219,6 +222,8 @@ def draw(
         raise ArgumentError(f"Numbers cannot have {shown(precision)} digits.", "Pass a precision from 1 to 17.")
     if depth is not None and (type(depth) is not int or depth < 0):
         raise ArgumentError(f"Scopes cannot be {shown(depth)} deep.", "Pass a whole number, 0 or more.")
+    if over is not None and not hasattr(over, "story"):
+        raise OperandError(f"{shown(over)} is not a training run.", "Pass what `with am.record(model) as ...` gives.")
     expand = [expand] if isinstance(expand, (str, Scope)) else list(expand)
     for name in [*expand, *([] if focus is None or is_node(focus) else [focus])]:
         if not isinstance(name, (str, Scope)):
@@ -237,7 +242,7 @@ def draw(
     graph = Graph(order, names)
 
     def drawing(boxes: Boxes, title: str | None) -> Drawing:
-        picture = Picture(boxes, gradients, precision, names, numbers)
+        picture = Picture(boxes, gradients, precision, names, numbers, over)
         lines = tuple(picture.lines(direction, legend, title))
         nodes = sum(len(box.nodes) for box in boxes.boxes)
         found = picture.tooltips, picture.scopes, inside, picture.lists

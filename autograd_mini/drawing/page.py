@@ -19,15 +19,24 @@ from autograd_mini.drawing.style import sheet
 
 
 def document(
-    title: str, package: str, style: str, script: str, body: str, data: Any, own: str = "", is_dark: bool | None = None
+    title: str,
+    package: str,
+    style: str,
+    script: str,
+    body: str,
+    data: Any,
+    own: str = "",
+    base: str = "",
+    is_dark: bool | None = None,
 ) -> str:
     """Return the text of the file, with a style and a script that are files in a package, and data for the script.
 
-    The body is escaped HTML; `own` is what this page alone has at the beginning of its script. Without a theme, the
-    page has that of the reader's system. The data must not contain floats, because JSON has neither nan nor infinities.
+    The body is escaped HTML; `own` and `base` are what this page alone has at the beginning of its script and style.
+    Without a theme, the page has that of the reader's system. The data must not contain nan or infinities, because
+    JSON has neither.
     """
     style_text, scripts = ((files(package) / name).read_text(encoding="utf-8") for name in (style, script))
-    styles, scripts = sheet(style_text, is_dark), own + scripts
+    styles, scripts = sheet(base + style_text, is_dark), own + scripts
     written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return _DOCUMENT.format(
         title=html.escape(title), style=styles, script=scripts, body=body, data=written,

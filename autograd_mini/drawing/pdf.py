@@ -17,7 +17,8 @@ _NAMED = {"white": "#ffffff", "black": "#000000"}
 _WIDE = 0.6  # of the size of a letter in Courier
 _SIMPLER = str.maketrans(
     {"−": "-", "□": "[]", "∂": "d", "≤": "<=", "≥": ">=", "↵": "\xb6", "Σ": "sum", "δ": "delta", "σ": "sigma",
-     "μ": "\xb5", "ρ": "rho", "φ": "phi", "Φ": "Phi", "π": "pi", "√": "sqrt"}
+     "μ": "\xb5", "ρ": "rho", "φ": "phi", "Φ": "Phi", "π": "pi", "√": "sqrt",
+     **dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))}
 )  # fmt: skip
 _BOLD = "font-weight"
 

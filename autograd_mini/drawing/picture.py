@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from autograd_mini.core.row import ZERO
 from autograd_mini.drawing import style
@@ -42,6 +42,13 @@ def tint(box: Box) -> str:
     return style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
 
 
+class Stories(Protocol):
+    """A training run, which knows what happened to a parameter."""
+
+    def story(self, node: Value) -> tuple[str, str] | None:
+        """Return it in a few characters and in a line; None for any other node."""
+
+
 class Picture:
     """A graph as text in the DOT language.
 
@@ -52,9 +59,12 @@ class Picture:
         ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
-    def __init__(self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot) -> None:
+    def __init__(
+        self, boxes: Boxes, gradients: Gradients, precision: int, names: Names, numbers: Snapshot,
+        over: Stories | None = None,
+    ) -> None:  # fmt: skip
         self.boxes, self.gradients, self.precision = boxes, gradients, precision
-        self.names, self.numbers = names, numbers
+        self.names, self.numbers, self.over = names, numbers, over
         self.ids = {box: f"n{i}" for i, box in enumerate(boxes.boxes)}
         self.largest = gradients.strongest
         self.folds: dict[Box, Fold] = {}
@@ -161,9 +171,12 @@ class Picture:
             cells = [f'<TD{self._room} BGCOLOR="{style.BLANK}">{value}</TD>',
                      f'<TD{self._room}{port} BGCOLOR="{colour}">{gradient}</TD>']  # fmt: skip
             rows.append([*start, *cells])
+        story = self.over.story(box.alone) if self.over is not None and box.alone is not None else None
+        told += story[1:] if story is not None else ()
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
         closed = fold.closed_form if fold is not None else ""
         note = f"derivative {closed}" if closed else self._content(box) if group and box.computes else ""
+        note = story[0] if story is not None else note
         if box.around:
             lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{lines}</TD></TR></TABLE>'

@@ -29,7 +29,7 @@ def remember_origin(node: Any) -> None:
         note_choice(node, frame)
 
 
-def _remember_calls() -> Observer:
+def remember_calls() -> Observer:
     """An observer that also notes the calls that led to an expression; it keeps equal ones once."""
     known: dict[tuple[int, int, Site | None], Site] = {}
 
@@ -102,7 +102,7 @@ def _remembering(hooks: Hooks, observe: Observer) -> Hooks:
 
 
 if os.environ.get("AUTOGRAD_MINI_PROVENANCE", "0") not in ("", "0"):
-    watch_everywhere(_remembering(Hooks(), _remember_calls()))
+    watch_everywhere(_remembering(Hooks(), remember_calls()))
 
 
 def provenance(calls: bool = False) -> Watch[None]:
@@ -125,7 +125,7 @@ def provenance(calls: bool = False) -> Watch[None]:
     >>> y.origin.expression
     '(x + 1.0) * (x - 1.0)'
     """
-    observe = _remember_calls() if calls else remember_origin
+    observe = remember_calls() if calls else remember_origin
     return Watch(lambda hooks: _remembering(hooks, observe), None)
 
 

@@ -22,6 +22,7 @@ function element(tag, attributes = {}, ...children) {
 
 const live = data.live && graph({ ...data.live, seed: read(data.live.seed) });
 let moved = false;  // does the page show other numbers than the recorded ones?
+let away = false;  // does it begin with those of another step of a training?
 const pair = (number) => [short(number), long(number)];
 const spoken = (number, at) => (moved && at !== undefined && at !== null ? pair(live.get(at)) : number);
 
@@ -855,12 +856,13 @@ function dial(index) {  // a slider and a field for a leaf
 const dials = new Map();
 function recompute() {
   due = 0;
-  moved = inputs.some((number, i) => !Object.is(number, given[i]));
+  const touched = inputs.some((number, i) => !Object.is(number, given[i]));
+  moved = away || touched;
   if (moved) live.at(inputs);
   for (const one of dials.values()) one.update();
-  $("recorded").hidden = !moved;
+  $("recorded").hidden = !touched;
   if (sections.length) $("unlike").hidden = !moved;
-  const differ = (list) => (moved ? list.filter(([at, was]) => live.get(at) !== was) : []);
+  const differ = (list) => (moved && !away ? list.filter(([at, was]) => live.get(at) !== was) : []);
   const arms = differ(data.live.choices).map(([, , text]) => text);
   const listed = arms.slice(0, 4).join(", ") + (arms.length > 4 ? ` and ${arms.length - 4} more` : "");
   const said = [...new Set(differ(data.live.decisions).map(([, , text]) => data.live.texts[text]))];

@@ -126,6 +126,11 @@ class Contents:
     def themed(self, is_dark: bool | None) -> str:
         """Return the text of the page; without a theme, in that of the reader's system."""
         title = self.title or f"Backpropagation of {called(self.trace, self.trace.root)}{': a quiz' * self.quiz}"
+        body, data, own = self.parts()
+        return document(title, __package__, "backprop.css", "backprop.js", body, data, own, is_dark=is_dark)
+
+    def parts(self) -> tuple[str, dict[str, Any], str]:
+        """Return the body of the page, the data for its script, and what its script begins with."""
         data = self._data()
         body = (resources(__package__) / "backprop.html").read_text(encoding="utf-8")
         pictures = "".join(f'<div class="shot" hidden>{shot.stage.svg}</div>' for shot in self.shots)
@@ -135,8 +140,7 @@ class Contents:
             .replace("<!--plots-->", "".join(self.plots.values()))
         )
         alive = (resources(__package__) / "alive.js").read_text(encoding="utf-8")
-        own = "" if self.positions is None else script(self.positions) + alive
-        return document(title, __package__, "backprop.css", "backprop.js", body, data, own, is_dark)
+        return body, data, "" if self.positions is None else script(self.positions) + alive
 
     def _lesson(self) -> str:
         """Return the text beside the steps."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from autograd_mini.debug.program import Again, Beginning, Call, Quit, debug_program
 from autograd_mini.debug.terminal import turns
+from autograd_mini.debug.terminal.calls import Calls, Goal, Visit
 from autograd_mini.debug.terminal.commands import Shell
 from autograd_mini.debug.terminal.quizzing import HOW, QuizShell
 from autograd_mini.debug.timeline.travel import Trace
@@ -35,23 +36,34 @@ def debug(
         shell = (QuizShell if quiz else Shell)(stdin=shared.commands)
     called = f"{'-m ' * module}{program}"
 
-    def stop(call: Call) -> None:
-        again = shell.again
-        if call.number != (again.call if again is not None else at or call.number):
-            return
+    shell.calls = calls = Calls()
+
+    def show(visit: Visit) -> bool:
+        call, again = visit.call, shell.again
         trace, shell.again = call.trace(), None
+        if visit.position is not None:
+            trace.seek(visit.position)
         where = f" at {file_and_line(call.site)}" if call.site is not None else ""
-        about = [f"backward(), call {call.number}{where}. {HOW if quiz else _HOW}"]
+        past = f" of {calls.visits[-1].call.number} so far" * shell.is_past
+        about = [f"backward(), call {call.number}{past}{where}. {HOW if quiz else _HOW}"]
         if again is not None:
             about = _news(again, call, trace) or [f"backward(), call {call.number}{where}"]
+        return shell.interact(trace, "\n".join(about), call) and shell.again is None
+
+    def stop(call: Call) -> None:
+        visit = calls.add(call)
+        goal = Goal("call", shell.again.call) if shell.again is not None else shell.goal
+        if not (goal.is_met(visit) if goal is not None else at in (None, call.number)):
+            return
         with shared.debugger():
-            if not shell.interact(trace, "\n".join(about), call) or shell.again is not None:
+            if not shell.travel(visit, show):
                 raise Quit
 
     beginning, shell.repeats = Beginning(), given is None  # what it has read from a file, it cannot read again
     try:
         while True:
             asked, why = shell.again, ""
+            calls.visits.clear()  # those of another run
             try:
                 with shared.program():
                     count = debug_program(program, arguments, stop, asked.numbers if asked else None, module)
@@ -62,6 +74,10 @@ def debug(
             if asked is not None and shell.again is asked:  # it did not come that far
                 shell.again = asked.undone()
                 shell.say(*map(printable, why.splitlines()), "   so it does not get here: back to the numbers before")
+            while shell.goal is not None and shell.again is None:  # it did not come
+                shell.say(f"{printable(called)} has ended after call {count}, without {shell.goal}.")
+                with shared.debugger():
+                    shell.travel(calls.visits[-1], show)
             if shell.again is None:
                 break
             beginning.restore()

@@ -1,7 +1,7 @@
 """The debugger's commands in a terminal: pdb's verbs, with each motion backwards too.
 
 Not here: reading lines (`prompt`), the text of a stop (`wording`), the meaning of a place (`breakpoints`).
-Read next: `debug.terminal.touching`.
+Read next: `debug.terminal.calls`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call
-from autograd_mini.debug.terminal.touching import Touching
+from autograd_mini.debug.terminal.calls import Calling
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
 from autograd_mini.debug.timeline.index import Frame
@@ -32,6 +32,7 @@ COMMANDS = {
     "forwards in time": "next n, step s, return r, continue c cont",
     "backwards": "rnext rn, rstep rs, rreturn rr, rcontinue rc",
     "anywhere": "jump j goto: moment",
+    "to another backward()": "call, previous, epoch",
     "stop": "break b: place, tbreak: place, watch, condition, ignore, disable, enable, clear cl",
     "look": "p, pp, display, undisplay, list l, where w bt, up u, down d",
     "understand": "rule: node, paths: node, grad: node, tree: node, explain: node, check: node, graph: file",
@@ -54,7 +55,7 @@ def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Ca
     return move
 
 
-class Shell(Touching):
+class Shell(Calling):
     """A session of the debugger, which may show several traces, one after the other."""
 
     table = COMMANDS
@@ -128,7 +129,8 @@ class Shell(Touching):
         if self.is_over():
             set_ = "would be the gradients of backward() with these numbers"
             self.say(f"   the sweep is over: these {'are the gradients of backward()' if not trace.remarks else set_}")
-            for leaf in [leaf for leaf in trace.leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
+            leaves = [] if self.is_past else trace.leaves  # the gradients of now
+            for leaf in [leaf for leaf in leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
                 name, held = self.wording.symbol(leaf), leaf.grad
                 after = number(held + (trace.grad(leaf) or 0.0))
                 self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")

@@ -1,0 +1,141 @@
+"""The hook in every `backward()` of a training run: it looks at each step, and keeps fewer and fewer of them.
+
+After the first steps, only every second is kept, then every fourth, and so on. The hook computes the gradients of the
+sweep itself, and touches neither the graph nor any `.grad`. Not here: what happened (`events`), and what is kept
+(`steps`). Read next: `debug.flight.replays`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import repeat
+from operator import attrgetter
+from types import TracebackType
+from typing import Any, TypeVar
+
+from autograd_mini.core.row import ZERO
+from autograd_mini.core.sweep import propagate, topological_order
+from autograd_mini.debug.flight.passes import Pass, Taker, bare
+from autograd_mini.debug.flight.steps import MOST_NODES, SMALL, Moment, Steps, bands_of
+from autograd_mini.debug.flight.storage import Storage
+from autograd_mini.engine import Value
+from autograd_mini.notation.names import Names
+from autograd_mini.notation.namespaces import namespaces
+from autograd_mini.program.stack import Hooks, recording
+from autograd_mini.watch import Watch, hooked, observing
+from autograd_mini.watch.origins import remember_calls
+
+_MOST_NAMED = 20_000
+_DATA = attrgetter("_data")
+
+Run = TypeVar("Run", bound=Steps)
+
+
+class Recorder(Watch[Run]):
+    """The block of `record`, whose hook hands steps to a run."""
+
+    __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_sources", "_storage", "_taker"
+
+    def __init__(self, flight: Run, parameters: Sequence[Value], storage: Storage | None, sources: bool) -> None:
+        def observe(root: Value, seed: float) -> None:
+            if os.getpid() == self._process:  # a fork has its own copy, but not its own file
+                self._observe(root, seed)
+
+        def change(hooks: Hooks) -> Hooks:
+            outer = hooks.at_backward
+
+            def both(root: Value, seed: float) -> None:
+                if outer is not None:
+                    outer(root, seed)
+                observe(root, seed)
+
+            return replace(hooks, at_backward=both)
+
+        super().__init__(change, flight)
+        self._parameters, self._members = parameters, frozenset(parameters)
+        self._taker, self._storage, self._process = Taker(parameters), storage, os.getpid()
+        self._layers = [*flight.layers.values()]
+        self._sources = observing(remember_calls()) if sources else None  # of the first step alone: it takes time
+        self._open = 0
+
+    def __enter__(self) -> Run:
+        flight = self.result
+        flight.ended = ""
+        if self._storage is not None and not self._open:
+            self._storage.begin(flight)  # first: it may fail
+        super().__enter__()
+        self._open += 1
+        if self._sources is not None and not flight.steps and not recording().hooks.observers:
+            self._sources.__enter__()
+        else:
+            self._sources = None
+        return flight
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave_sources()
+        self._open -= 1
+        if not self._open:
+            self.result.ended = "finished" if kind is None else f"{kind.__name__}: {error}".rstrip(": ")
+            if self._storage is not None and os.getpid() == self._process:
+                self._storage.finish(self.result)
+        super().__exit__(kind, error, trace)
+
+    def _leave_sources(self) -> None:
+        if self._sources is not None:
+            self._sources.__exit__(None, None, None)
+            self._sources = None
+
+    def _observe(self, root: Value, seed: float) -> None:
+        graph = topological_order(root)
+        if self._members.isdisjoint(graph) and self._members.isdisjoint(topological_order(root, everything=True)):
+            return  # another model's; a model whose relus are all dead is in the graph, but no gradient gets there
+        hooks = recording().hooks
+        if hooks.observers or hooks.checked is not None:  # theirs is the sweep of the program alone
+            with hooked(observers=(), checked=None):
+                propagate(root, seed, graph)
+        else:
+            propagate(root, seed, graph)
+        gradients = [*map(graph.get, self._parameters, repeat(ZERO))]
+        if set(map(type, gradients)) != {float}:
+            gradients = [0.0 if x is ZERO else float(x) for x in gradients]
+        self._keep(root, seed, graph, [*map(_DATA, self._parameters)], gradients)
+        self._leave_sources()
+
+    def _keep(
+        self, root: Value, seed: float, graph: Mapping[Any, Any], values: list[float], gradients: list[float]
+    ) -> None:
+        flight = self.result
+        step = flight.steps
+        began = flight.watcher.look(step, root, values, gradients, graph)
+        moment = Moment(step, root.data, seed, None, None)
+        if len(graph) <= MOST_NODES and (step % flight.every_pass == 0 or began):
+            moment.kept, nodes = self._taker.take(root, seed, graph)
+            known = len(flight.events)
+            results_last = nodes[len(graph) :][::-1] + nodes[: len(graph)]
+            places = {parameter: place for place, parameter in enumerate(self._parameters)}
+            flight.watcher.look_inside(step, results_last, places)
+            began = began or len(flight.events) > known
+            if recording().hooks.observers or root.origin is not None:
+                self._describe(moment.kept, nodes)
+        if len(values) <= SMALL or moment.kept is not None:
+            moment.values, moment.gradients = array("d", values), array("d", gradients)
+        if len(values) > SMALL:
+            sizes = [*map(abs, gradients)]
+            moment.bands = bands_of(values, self._layers), bands_of(sizes, self._layers)
+        flight.add(moment, began)
+        if self._storage is not None:
+            self._storage.add(flight, moment, began)
+
+    def _describe(self, kept: Pass, nodes: Sequence[Value]) -> None:
+        """Note what the program calls the nodes of a pass, and where it made them."""
+        kept.scopes = bare(kept.scopes)
+        kept.origins = [node.origin for node in nodes]
+        if len(nodes) <= _MOST_NAMED and not self.result.moments:
+            names = Names(nodes, namespaces(sys._getframe(1)))
+            kept.names = {place: name for place, node in enumerate(nodes) if (name := names.name(node))}

@@ -1,0 +1,112 @@
+"""From one `backward()` to another at the prompt: earlier calls as they were, later ones as they come."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from autograd_mini import Value, debug
+from autograd_mini.debug.terminal import calls
+from tests.debug.test_terminal import session  # noqa: F401  # a fixture
+
+TRAINING = """
+from autograd_mini import Value
+w = Value(1.0)
+for epoch in range(5):
+    for x in (1.0, 2.0):
+        loss = (w * x - 3.0) ** 2
+        loss.backward()
+        print("gradient", w.grad)
+        w.data -= 0.1 * w.grad
+        w.grad = 0.0
+"""
+
+
+def shown(done) -> list[int]:
+    """The calls that were shown, in this order."""
+    return [int(found) for found in re.findall(r"^backward\(\), call (\d+)", done.stdout, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("commands", "numbers"), [
+    (["call 3", "previous", "previous", "call 3", "q"], [1, 3, 2, 1, 3]),
+    (["next call", "n call", "previous call", "prev 1", "call +4", "q"], [1, 2, 3, 2, 1, 5]),
+    (["epoch 2", "call -4", "epoch 1", "epoch 3", "q"], [1, 5, 1, 3, 7]),
+    (["call 4", "call 2", "c", "c", "c", "q"], [1, 4, 2, 3]),  # to the end of the sweep, then to the next call
+    (["call 4", "call 2", "c", "c", "c", "c", "c", "c", "q"], [1, 4, 2, 3, 4, 5]),
+    (["call 10", "previous 9", "call 7", "q"], [1, 10, 1, 7]),
+])  # fmt: skip
+def test_calls_are_visited_in_any_order(commands, numbers, session):  # noqa: F811
+    """Back to kept ones, on to new ones; `c` at the end of an earlier sweep goes to the next call."""
+    done = session(TRAINING, *commands)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert shown(done) == numbers
+
+
+def test_an_earlier_call_is_as_it_was(session):  # noqa: F811
+    """Its numbers are those of then, although the program has written to its leaf; the program runs once."""
+    there = session(TRAINING, "p w", "jump end", "p w.grad", "q").stdout.splitlines()
+    back = session(TRAINING, "call 6", "call 1", "p w", "jump end", "p w.grad", "q")
+    lines = back.stdout.splitlines()
+    assert lines[-1] == there[-1]
+    assert "w = 1, grad not yet" in there
+    assert "w = 1, grad not yet" in lines
+    assert back.stdout.count("gradient") == 5
+    assert "holds" not in back.stdout.rpartition("call 1 of 6 so far")[2]
+
+
+def test_the_place_in_a_call_is_kept(session):  # noqa: F811
+    """Who comes back is at the step that was left."""
+    done = session(TRAINING, "n", "n", "call 3", "call 1", "q")
+    positions = re.findall(r"^step (\d+) of", done.stdout, re.MULTILINE)
+    assert positions[2] == positions[-1] != positions[0]
+
+
+def test_calls_that_never_come(session):  # noqa: F811
+    """At the end, the last call is shown again, so that nothing is lost; then the commands end as usual."""
+    done = session(TRAINING, "call 99", "previous", "epoch 77", "c", "c")
+    assert done.stdout.count("program.py has ended after call 10, without call 99.") == 1
+    assert "without epoch 77" in done.stdout
+    assert shown(done) == [1, 10, 9, 10]
+    assert done.stdout.endswith("program.py has ended.\n")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("command", "message"), [
+    ("call x", "'x' is not a call: write call 17"),
+    ("call 0", "This is the first call."),
+    ("previous", "This is the first call."),
+    ("epoch two", "'two' is not an epoch: write epoch 17."),
+])  # fmt: skip
+def test_what_is_no_call(command, message, session):  # noqa: F811
+    """The prompt says what to write, and stays."""
+    done = session(TRAINING, command, "q")
+    assert f"*** {message}" in done.stdout
+    assert shown(done) == [1]
+
+
+def test_epochs_need_a_variable(session):  # noqa: F811
+    """Without one of this name, a number alone does not tell which call is meant."""
+    done = session(TRAINING.replace("epoch", "round"), "epoch 2", "call", "q")
+    assert "*** The program has no variable epoch." in done.stdout
+    assert "This is call 1; calls 1 to 1 can be visited" in done.stdout
+
+
+def test_old_graphs_make_room(session, monkeypatch, capsys):  # noqa: F811
+    """Beyond a number of nodes, the oldest calls are gone, and the prompt says which are not."""
+    monkeypatch.setattr(calls, "_MOST_NODES", 12)
+    kept = calls.Calls()
+    for number in range(1, 6):
+        root = Value(1.0) * 2.0 + 1.0
+        kept.add(calls.Call(number, root, 1.0, None))
+    assert [visit.call.number for visit in kept.visits] == [2, 3, 4, 5]
+    with pytest.raises(calls.ArgumentError, match=r"Call 1 is no longer kept; calls 2 to 5 can be visited"):
+        kept.find(calls.Goal("call", 1))
+    debug.shell(Value(1.0) * 2.0, commands=["call 2", "q"])
+    assert "There is one backward() here." in capsys.readouterr().out
+
+
+def test_from_call_to_call_in_a_quiz(session):  # noqa: F811
+    """A quiz goes there too."""
+    done = session(TRAINING, "call 3", "previous", "q", options=["--quiz"])
+    assert shown(done) == [1, 3, 2]
