@@ -18,7 +18,7 @@ from autograd_mini.compile.arguments import Arguments, Axes, positional
 from autograd_mini.compile.backends import choose, program
 from autograd_mini.compile.passes import optimized
 from autograd_mini.compile.tape import Place, Tape
-from autograd_mini.compile.tracing import is_tracing, tracing
+from autograd_mini.compile.tracing import collector_paused, is_tracing, tracing
 from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import as_number
 from autograd_mini.core.traced import Condition, Traced
@@ -177,7 +177,8 @@ class Jit:
         """The program for these arguments."""
         key = given.key
         if key not in self._compiled:
-            self._compiled[key] = self._compile(given)
+            with collector_paused():
+                self._compiled[key] = self._compile(given)
         self._last = self._compiled[key]
         return self._last
 
@@ -188,8 +189,8 @@ class Jit:
             leaves = [_output(path, leaf) for path, leaf in trees.numbers(result, "result")]
             times.append(time.perf_counter())
             traced = builder.tape(leaves)
-            times.append(time.perf_counter())
-            tape, counts = optimized(traced)
+        times.append(time.perf_counter())
+        tape, counts = optimized(traced)
         times.append(time.perf_counter())
         backend, why = choose(self.backend, tape)
         ready = program(backend, tape, self.reduce)

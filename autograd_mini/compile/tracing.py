@@ -255,21 +255,28 @@ def _builder_of(operands: Sequence[Any]) -> Builder:
 
 
 @contextmanager
-def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
-    """Write a tape; calls of other compiled functions inside write onto it too.
-
-    The garbage collector pauses: everything stays alive until the tape is written, and a fifth of the time is saved.
-    """
-    builder = Builder(caller)
-    token, is_collecting = active.set(builder), gc.isenabled()
+def collector_paused() -> Iterator[None]:
+    """Pause the garbage collector while tapes are made: everything stays alive, and a fifth of the time is saved."""
+    is_collecting = gc.isenabled()
     gc.disable()
     try:
-        yield builder
+        yield
+    finally:
+        if is_collecting:
+            gc.enable()
+
+
+@contextmanager
+def tracing(caller: FrameType | None = None) -> Iterator[Builder]:
+    """Write a tape; calls of other compiled functions inside write onto it too."""
+    builder = Builder(caller)
+    token = active.set(builder)
+    try:
+        with collector_paused():
+            yield builder
     finally:
         builder.close()
         active.reset(token)
-        if is_collecting:
-            gc.enable()
 
 
 def is_tracing() -> bool:

@@ -37,7 +37,8 @@ class Program:
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
         self._reduce = reduce
-        self._tape, _ = optimized(expanded(tape, EXPANDED))
+        simpler = expanded(tape, EXPANDED)
+        self._tape = tape if simpler is tape else optimized(simpler)[0]
         is_batched, outputs = batched_registers(self._tape), self._tape.outputs
         self._outer = outer_products(self._tape, is_batched) if reduce is not None else []
         inside = {position for outer in self._outer for position, _, _ in outer.results}
