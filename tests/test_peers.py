@@ -35,7 +35,13 @@ EVENTS = KINK, EDGE, OUTSIDE, RANGE = "kink", "edge of the domain", "outside the
 
 A, B, C = SYMBOLS = sympy.symbols("a b c", real=True)
 _RENAMED = {oracles.X: A, oracles.Y: B}
-_LEFT_OUT = "pos", "cbrt", "one_minus_square", "lifted_ndtr"  # nobody else has these but cbrt, which is in PIECES
+_LEFT_OUT = (
+    "pos",
+    "defined",
+    "cbrt",
+    "one_minus_square",
+    "lifted_ndtr",
+)  # nobody else has these but cbrt, which is in PIECES
 SMOOTH = {  # name: meaning
     **{name: meaning.xreplace(_RENAMED) for name, meaning in oracles.MEANING.items() if name not in _LEFT_OUT},
     "square": A**2,

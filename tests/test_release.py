@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 BUILD = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
 # Compared with where they are; the tests that do are skipped, or leave them out, where they are not.
-PEERS = {"aadc", "jax", "torch", "autograd", "ddx", "micrograd"}
+PEERS = {"aadc", "jax", "torch", "autograd", "ddx", "micrograd", "marimo"}
 
 
 def packages(requirements):
@@ -50,7 +50,11 @@ def imported(*folders):
 
 def foreign(*folders):
     """Those of them that have to be installed."""
-    return {*imported(*folders)} - {*sys.stdlib_module_names} - {"autograd_mini", "tests", "visualizations", "helper"}
+    return (
+        {name.lower() for name in imported(*folders)}
+        - {*sys.stdlib_module_names}
+        - {"autograd_mini", "tests", "visualizations", "helper"}
+    )
 
 
 def test_one_version():

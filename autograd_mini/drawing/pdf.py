@@ -10,6 +10,8 @@ import html
 import re
 from collections.abc import Iterator
 
+from autograd_mini.output.streams import BARS
+
 _SHAPE = re.compile(r"<(polygon|path|polyline|text)\b([^>]*?)(?:/>|>([^<]*)</text>)")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -18,7 +20,7 @@ _WIDE = 0.6  # of the size of a letter in Courier
 _SIMPLER = str.maketrans(
     {"−": "-", "□": "[]", "∂": "d", "≤": "<=", "≥": ">=", "↵": "\xb6", "Σ": "sum", "δ": "delta", "σ": "sigma",
      "μ": "\xb5", "ρ": "rho", "φ": "phi", "Φ": "Phi", "π": "pi", "√": "sqrt",
-     **dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))}
+     **BARS}
 )  # fmt: skip
 _BOLD = "font-weight"
 

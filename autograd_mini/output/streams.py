@@ -20,7 +20,8 @@ from typing import Any
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 STANDARD_OUTPUT = "standard output"
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
-_ASCII = {
+BARS = dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True))  # how high a bar is, in letters that every font has
+_ASCII = BARS | {
     "∂": "d", "×": "x", "÷": "/", "−": "-", "·": "*", "±": "+-", "√": "sqrt", "≤": "<=", "≥": ">=", "≠": "!=",
     "→": "->", "←": "<-", "↑": "^", "↓": "v", "▶": ">", "↵": " ", "□": "_", "…": "...", "“": '"', "”": '"', "’": "'",
     "─": "-", "│": "|", "├": "|", "└": "`", "½": "1/2", "–": "-", "⁻": "^-", "⌊": "floor(", "⌋": ")",

@@ -156,7 +156,7 @@ def _broken(name, rewrite):
         (lambda made, old: made.add("where", (0, 0, 1)), r"pass 'broken', register \d+ .* operand of the wrong type"),
         (lambda made, old: made.add("neg", (made.add("<", (0, 1)),)), r"pass 'broken', .* operand of the wrong type"),
         (lambda made, old: made.add(CONSTANT, (), 2.0), r"pass 'broken', register \d+ .* is not a constant"),
-        (lambda made, old: made.add("input", (), 7), r"pass 'broken', register \d+ .* is no input"),
+        (lambda made, old: made.add("input", (), 7), r"pass 'broken', register \d+ .* is not an input"),
     ],
 )  # fmt: skip
 def test_a_broken_pass(rewrite, message):

@@ -175,6 +175,40 @@ def test_a_motion_that_changes_a_gradient_meets_no_breakpoint(client, program): 
     assert client.event("stopped")["reason"] == "step"
 
 
+RUN = """\
+import autograd_mini as am
+w = am.Value(2.0)
+for epoch in range(6):
+    loss = w * float(epoch)
+    loss.backward()
+"""
+
+
+def test_the_console_goes_to_other_calls(client, program):  # noqa: F811
+    """Forwards the program goes on until that call, back an earlier one is shown again, and then the next ones."""
+    client.launch(program(RUN))
+    client.event("stopped")
+
+    def call_after(line):
+        typed(client, line)
+        assert client.event("stopped")["reason"] == "step"
+        return int(re.match(r"This is call (\d+);", typed(client, "call"))[1])
+
+    assert call_after("epoch 3") == 4
+    assert typed(client, "p loss").startswith("loss = 6")
+    assert call_after("previous 2") == 2
+    assert "∂" in client.frames()[0]["name"]
+    typed(client, "n")
+    client.event("stopped")
+    assert call_after("call +1") == 3
+    typed(client, "jump end")
+    client.event("stopped")
+    assert call_after("c") == 4  # visited before, and shown again
+    assert call_after("call 77") == 6  # it never comes
+    assert any("ended after call 6, without call 77" in str(message) for message in client.seen)
+    typed(client, "q")
+
+
 def test_steps_follow_open_and_fold(client, program):  # noqa: F811
     """What the console opens, the button for a step over goes into, until it is folded."""
     client.launch(program(CHAIN))

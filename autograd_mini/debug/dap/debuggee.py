@@ -58,6 +58,7 @@ def _run(options: dict[str, Any], session: Session) -> int:
     numbers = {leaf: float(number) for leaf, number in options.get("numbers", {}).items()}
     try:
         calls = debug_program(os.path.abspath(options["program"]), options.get("args") or [], session.stop, numbers)
+        session.ended()
     except ScriptError as error:
         if isinstance(error.__cause__, SystemExit):
             sys.exit(error.__cause__.code)

@@ -20,6 +20,7 @@ from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables, number
 from autograd_mini.debug.program import Again, Call
+from autograd_mini.debug.terminal.calls import Calls, Visit
 from autograd_mini.debug.timeline.travel import Stop, Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
@@ -47,6 +48,7 @@ class Session:
         self._wanted = AllWanted()
         self._call: Call | None = None
         self._console = Console(repeatable)  # it holds the trace, which its commands may replace
+        self._console.calls = self._calls = Calls()
         self._variables: Variables | None = None
         self._graph = Graph()
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
@@ -66,17 +68,32 @@ class Session:
         if os.getpid() != self._process:
             return  # in a fork of the program nothing reads the editor's messages
         with self._lock:
-            reason = "" if self._is_over else self._reason(call)
-            if not reason:
-                return
-            self._call = call
-            self._console.interact(call.trace(), call=call)
-            self._arm()
-            if self._arrive(reason):
-                self._may_go = False
-                self._flush()
-                self._lock.wait_for(lambda: self._may_go or self._is_over)
-            self._call = None
+            visit, goal = self._calls.add(call), self._console.goal
+            self._why = self._reason(call) if goal is None else "step" if goal.is_met(visit) else ""
+            if self._why and not self._is_over:
+                self._console.travel(visit, self._show)
+
+    def ended(self) -> None:
+        """Stop at the last call again where the program has ended before the one that a command wanted to go to."""
+        with self._lock:
+            while (goal := self._console.goal) is not None and not self._is_over:
+                visit, self._why = self._calls.visits[-1], "step"
+                self._say(f"The program has ended after call {visit.call.number}, without {goal}.")
+                self._console.travel(visit, self._show)
+
+    def _show(self, visit: Visit) -> bool:
+        """Stop at a call, at once or again; return True if the program should go on."""
+        reason, self._why, self._call = self._why, "step", visit.call
+        self._console.interact(visit.call.trace(), call=visit.call)
+        if visit.position is not None:
+            self.trace.seek(visit.position)
+        self._arm()
+        if self._arrive(reason):
+            self._may_go = False
+            self._flush()
+            self._lock.wait_for(lambda: self._may_go or self._is_over)
+        self._call = None
+        return not self._is_over
 
     def _reason(self, call: Call) -> str:
         """Return why to stop at a call; "" not to stop."""
@@ -90,7 +107,7 @@ class Session:
         lines = [wanted for wanted in self._wanted.all if wanted.is_call and wanted.armed is not None]
         here = [wanted for wanted in lines if wanted.is_of(call)]
         trace = call.trace() if here else None
-        self._last = [wanted for wanted in here if trace is not None and self._is_met(wanted, trace)]
+        self._last = [wanted for wanted in here if trace is not None and wanted.is_met(trace, self._say)]
         if options.get("at"):
             return "entry" if call.number == options["at"] else ""
         if self._last:
@@ -98,18 +115,6 @@ class Session:
         if call.site is None or call.site.line not in calling_lines(call.site.file):  # `serve`, or a named value
             return "entry"
         return "" if any(wanted.log is None and wanted.is_in_file_of(call) for wanted in lines) else "entry"
-
-    def _is_met(self, wanted: Wanted, trace: Trace) -> bool:
-        """Return True if a breakpoint on the line of a call stops there; it does if its condition fails to compute."""
-        assert wanted.armed is not None  # the caller knows it
-        try:
-            is_met = wanted.armed.is_met(trace.now, trace.position)
-            if is_met and wanted.log is not None:
-                self._say(trace.now.filled(wanted.log))
-        except AutogradError as error:
-            self._say(sentences(error))
-            return True
-        return is_met and wanted.log is None
 
     def _arrive(self, reason: str) -> bool:
         """Move a new trace to the place to stop at; return False if there is none."""

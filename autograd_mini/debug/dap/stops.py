@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import linecache
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -108,6 +108,18 @@ class Wanted:
     def is_in_file_of(self, call: Call) -> bool:
         """Return True if it is in the file that calls `backward()`."""
         return call.site is not None and is_same_file(call.site.file, self.file)
+
+    def is_met(self, trace: Trace, say: Callable[[str], object]) -> bool:
+        """Return True if it stops at a call of `backward()`; it does if its condition fails to compute."""
+        assert self.armed is not None  # the caller knows it
+        try:
+            is_met = self.armed.is_met(trace.now, trace.position)
+            if is_met and self.log is not None:
+                say(trace.now.filled(self.log))
+        except AutogradError as error:
+            say(sentences(error))
+            return True
+        return is_met and self.log is None
 
     def arm(self, trace: Trace) -> None:
         """Join the breakpoints of a trace if it has such a place; hits keep counting."""
