@@ -50,7 +50,7 @@ OPERATIONS = {
     "take": lambda x, y, z: am.take([y, z, x], am.where(x > 0.0, 1.0, am.where(y < 0.0, 2.0, 0.0))),
 }
 # All functions, which backends may compute with other last digits.
-_OTHERS = ("flat", "slope_at_kink", "round", "take")
+_OTHERS = ("flat", "slope_at_kink", "defined", "round", "take")
 MIXED = {
     **OPERATIONS,
     **{name: partial(lambda row, x, y, z: evaluate(row, (x, y, z)[: row.arity]), row)

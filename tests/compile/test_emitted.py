@@ -338,12 +338,16 @@ def run_all(language, codes, calls, folder):
                 lines.append(f"show({name}({given}));")
     inner = "\n".join(lines)
     if language == "java":
-        calls_text = "\n".join(f"c{i}();" for i in range(len(calls)))
-        (folder / "Run.java").write_text(f"""final class Run {{
+        parts = [lines[start : start + 100] for start in range(0, len(lines), 100)]  # a class has 65,535 constants
+        classes = "\n".join(
+            "final class Part%d extends Shown {\n%s\n}" % (i, "\n".join(part)) for i, part in enumerate(parts)
+        )
+        calls_text = "\n".join(f"Part{i // 100}.c{i}();" for i in range(len(calls)))
+        (folder / "Run.java").write_text(f"""class Shown {{
 static void show(double... xs) {{ for (double x : xs) System.out.print(x + " "); }}
-static void end() {{ System.out.println(); }}
-{inner}
-public static void main(String[] args) {{ {calls_text} }} }}""")
+static void end() {{ System.out.println(); }} }}
+{classes}
+final class Run {{ public static void main(String[] args) {{ {calls_text} }} }}""")
         called([*JAVAC, "-d", ".", "Run.java", *names], folder)
         out = called(["java", *FAST, "-cp", ".", "Run"], folder)
     elif language == "c":

@@ -63,12 +63,16 @@ def run_lanes(steps, vectors):
     steps=vectors, data=st.lists(st.lists(numbers, min_size=2 * LANES, max_size=2 * LANES), min_size=11, max_size=11)
 )
 def test_vectors(steps, data):
-    """Elements of vectors in any order, also repeated ones, of one sample, a batch, or one of each: the same bits."""
+    """Elements of vectors in any order, also repeated ones, of one sample, a batch, or one of each: the same bits.
+
+    Those of the interpreter: where three or more contributions meet, eager mode adds them in an order that depends on
+    which edges are live in this sample, and a tape holds them all.
+    """
     f = am.value_and_grad(lambda x, y: run_lanes(steps, [x, y]), (0, 1))
     xs, ys = [row[:LANES] for row in data], [row[LANES:] for row in data]
-    one = am.jit(f, backend="numpy")
+    one, tape = am.jit(f, backend="numpy"), am.jit(f, backend="interpreter")
     assert [bits(one(x, y)) for x, y in zip(xs, ys, strict=True)] == [
-        bits(f(x, y)) for x, y in zip(xs, ys, strict=True)
+        bits(tape(x, y)) for x, y in zip(xs, ys, strict=True)
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(products, "_MATRIX", 1000)  # BLAS has an order of its own
@@ -78,7 +82,7 @@ def test_vectors(steps, data):
             value, slopes = am.jit(f, in_axes=axes, backend="numpy")(*args)
             pairs = [(xs[i] if axes[0] == 0 else xs[0], ys[i] if axes[1] == 0 else ys[0]) for i in range(11)]
             assert by_sample([value, *slopes[0], *slopes[1]], 11) == [
-                bits([v, *a, *b]) for v, (a, b) in [f(*pair) for pair in pairs]
+                bits([v, *a, *b]) for v, (a, b) in [tape(*pair) for pair in pairs]
             ], axes
 
 

@@ -79,9 +79,12 @@ def test_a_usual_run_has_no_events(activation, batch, lr):
     for seed in range(effort(2, 20)):
         model = am.nn.MLP(2, [4, 1], activation=activation, seed=seed)
         with am.record(model) as flight:
-            for _ in train(model, 300, lr=lr, batch=batch, seed=seed):
-                pass
-        assert began(flight) == []
+            losses = [loss for loss, _ in train(model, 300, lr=lr, batch=batch, seed=seed)]
+        if max(losses) < 1e6:  # else it does not learn, as one in twenty with tanh, single samples and 0.3
+            assert began(flight) == []
+        else:
+            assert lr == 0.3
+            assert began(flight)[0][1] == "explosion"
 
 
 def test_dead_units_are_found_where_they_die():
