@@ -339,9 +339,8 @@ def run_all(language, codes, calls, folder):
     inner = "\n".join(lines)
     if language == "java":
         parts = [lines[start : start + 100] for start in range(0, len(lines), 100)]  # a class has 65,535 constants
-        classes = "\n".join(
-            "final class Part%d extends Shown {\n%s\n}" % (i, "\n".join(part)) for i, part in enumerate(parts)
-        )
+        texts = ["\n".join(part) for part in parts]
+        classes = "\n".join(f"final class Part{i} extends Shown {{\n{text}\n}}" for i, text in enumerate(texts))
         calls_text = "\n".join(f"Part{i // 100}.c{i}();" for i in range(len(calls)))
         (folder / "Run.java").write_text(f"""class Shown {{
 static void show(double... xs) {{ for (double x : xs) System.out.print(x + " "); }}
