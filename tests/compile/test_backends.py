@@ -85,6 +85,13 @@ def test_reductions(steps, samples):
         assert bits(mean) == bits([x / len(samples) for x in total])
 
 
+@pytest.mark.xfail(strict=True, reason="-inf compiled, nan in eager mode: the forms of sigmoid near 0 differ")
+def test_silu_at_a_subnormal_before_an_overflow():
+    """A known difference, which random programs seldom meet."""
+    f = am.value_and_grad(lambda x: 1.0 / am.silu(am.clip(math.inf, x, x)))
+    assert repr(am.jit(f, backend="interpreter")(5e-324)) == repr(f(5e-324))
+
+
 @pytest.mark.parametrize("seed", range(effort(2, 40)))
 def test_mixed_programs(seed):
     """Short programs of all functions, and gradients: nan, inf and 9 digits are those of eager mode."""

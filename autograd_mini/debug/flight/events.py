@@ -179,7 +179,7 @@ def _activations(nodes: Sequence[Value]) -> Iterator[tuple[str, Value, Any]]:
     for node in last.values():
         scope, inner = node.scope, node
         while is_node(inner) and inner.scope is scope:
-            inner = next((x for x in inner.operands if is_node(x)), None)  # type: ignore[assignment]
+            inner = next((x for x in inner.operands if is_node(x)), None)  # type: ignore[assignment]  # ends
         if inner is not None:
             assert scope is not None
             yield scope.name, node, inner

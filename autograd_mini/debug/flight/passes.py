@@ -153,7 +153,7 @@ class Pass:
 
     @property
     def _order(self) -> list[tuple[int, list[int], list[int]]]:
-        return self.__dict__.setdefault("_ordered", [])  # type: ignore[no-any-return]
+        return self.__dict__.setdefault("_ordered", [])  # type: ignore[no-any-return]  # of __dict__
 
     def slots(self) -> list[Slot]:
         """Return what the program gave, in an order that does not depend on the forms of activations."""
