@@ -30,6 +30,7 @@ from autograd_mini.watch import Watch, hooked, observing
 from autograd_mini.watch.origins import remember_calls
 
 _MOST_NAMED = 20_000
+_MOST_SURPRISING = 10_000  # nodes of a pass that is kept because a unit goes off
 _DATA = attrgetter("_data")
 
 Run = TypeVar("Run", bound=Steps)
@@ -101,7 +102,7 @@ class Recorder(Watch[Run]):
                 propagate(root, seed, graph)
         else:
             propagate(root, seed, graph)
-        gradients = [*map(graph.get, self._parameters, repeat(ZERO))]
+        gradients = [*map(graph.get, self._parameters, repeat(0.0))]
         if set(map(type, gradients)) != {float}:
             gradients = [0.0 if x is ZERO else float(x) for x in gradients]
         self._keep(root, seed, graph, [*map(_DATA, self._parameters)], gradients)
@@ -112,15 +113,16 @@ class Recorder(Watch[Run]):
     ) -> None:
         flight = self.result
         step = flight.steps
-        began = flight.watcher.look(step, root, values, gradients, graph)
+        known, changes = len(flight.events), flight.units.changes
+        flight.watcher.look(step, root, values, gradients, graph)
+        began = len(flight.events) > known
+        wanted = step % flight.every_pass == 0 or began
+        if flight.units.look(step, root, graph, flight.places) and len(graph) <= _MOST_SURPRISING:
+            wanted = True
+        began = began or flight.units.changes > changes
         moment = Moment(step, root.data, seed, None, None)
-        if len(graph) <= MOST_NODES and (step % flight.every_pass == 0 or began):
+        if wanted and len(graph) <= MOST_NODES:
             moment.kept, nodes = self._taker.take(root, seed, graph)
-            known = len(flight.events)
-            results_last = nodes[len(graph) :][::-1] + nodes[: len(graph)]
-            places = {parameter: place for place, parameter in enumerate(self._parameters)}
-            flight.watcher.look_inside(step, results_last, places)
-            began = began or len(flight.events) > known
             if recording().hooks.observers or root.origin is not None:
                 self._describe(moment.kept, nodes)
         if len(values) <= SMALL or moment.kept is not None:

@@ -16,6 +16,7 @@ from functools import cached_property
 
 from autograd_mini.debug.flight.events import RECENT, Event, Watcher
 from autograd_mini.debug.flight.passes import Pass
+from autograd_mini.debug.flight.units import Units
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, OperandError, shown
 
@@ -80,6 +81,8 @@ class Steps:
         self._recent: deque[Moment] = deque(maxlen=RECENT)
         self.every = self.every_pass = 1  # which steps are kept
         self.watcher = Watcher(self.names)
+        self.units = Units(self.names, self.watcher.events)
+        self._waiting: dict[int, Moment] = {}  # where units went off that may turn out to be dead
         self.places: dict[Value, int] = {}  # of the parameters that the program holds
 
     # -- keeping -------------------------------------------------------------------------------------------------------
@@ -91,15 +94,20 @@ class Steps:
         self._recent.append(moment)
         if began:
             steps = {event.step for event in self.events}
-            self.moments |= {known.step: known for known in self._recent if known.step in steps}
+            known = [*self._waiting.values(), *self._recent]
+            self.moments |= {known.step: known for known in known if known.step in steps}
+        if self._waiting or self.units.off:
+            held = self._waiting | {step: moment}
+            self._waiting = {s: held[s] for s in self.units.waiting[:_MOST_PINNED] if s in held}
         if not began and step % self.every:
             return
         self.moments[step] = moment
         pinned = self._pinned()
-        while len(self.moments) > MOST_STEPS + len(pinned):
-            self.every *= 2
-            self.every_pass = max(self.every, self.every_pass)
+        while len(self.moments) > MOST_STEPS + len(pinned):  # first those that were pinned for a while
             self.moments = {s: known for s, known in self.moments.items() if s % self.every == 0 or s in pinned}
+            if len(self.moments) > MOST_STEPS + len(pinned):
+                self.every *= 2
+                self.every_pass = max(self.every, self.every_pass)
         passes = {s: known.kept.size for s, known in self.moments.items() if known.kept is not None}
         while self.every_pass <= self.steps and (
             len(passes) > MOST_PASSES + len(pinned) or sum(passes.values()) > MOST_BYTES
@@ -109,9 +117,17 @@ class Steps:
                 del passes[s]
                 self.moments[s].forget()
 
+    def restore(self, moment: Moment) -> None:
+        """Take in a step of a file, where one at which something began may come after later ones."""
+        began = moment.step in {event.step for event in self.watcher.events}
+        if moment.step < self.steps:
+            self.moments |= {moment.step: moment} if began else {}
+        else:
+            self.add(moment, began)
+
     def _pinned(self) -> set[int]:
         began = [event.step for event in self.watcher.events]
-        return {0, *began[:_MOST_PINNED], *sorted(self.watcher.waiting)[:_MOST_PINNED]}
+        return {0, *began[:_MOST_PINNED]}
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
