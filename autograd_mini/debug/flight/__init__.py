@@ -159,7 +159,7 @@ class Flight(Steps):
         moments = [*self]
         losses = [moment.loss for moment in moments]
         rows = [
-            ("steps", f"{self.steps:,}, of which {len(moments)} are kept, {len(self.passes)} with their backward pass"),
+            ("steps", f"{self.steps:,}; kept are {len(moments)}, {len(self.passes)} with their backward pass"),
             ("loss", f"{number(losses[0])} {sparkline(losses)} {number(losses[-1])}"),
             ("ended", self.ended or "no: it is running, or was killed"),
         ]
@@ -188,8 +188,11 @@ def record(
     Memory stays bounded: of a long run, every second step is kept, then every fourth, and so on; always the first, the
     last, and those where nan, an infinity, an explosion, a dead or a saturated unit began. Up to 64 backward passes
     are kept with their inputs. Neither a number nor a gradient changes. A `backward()` that does not reach the model
-    does not count. In a small network, a step takes about a third longer, and each of the first 64, whose passes are
-    all kept, two to six times as long.
+    does not count; of two models with losses of their own, each needs its own record. In a small network, a step takes
+    about half as long again, and each of the first 64, whose passes are all kept, two to six times as long.
+
+    A unit is a weighted sum of parameters with an activation. It is dead or saturated where, for at least five steps
+    and 20 samples in a row, its relu gives 0, or another activation has less than 1 % of its largest slope.
 
     Args:
         model: an `nn.Module`, a `Value`, or a list or dict of these, nested in any way.

@@ -48,12 +48,16 @@ class Recorder(Watch[Run]):
 
         def change(hooks: Hooks) -> Hooks:
             outer = hooks.at_backward
+            inside = getattr(outer, "recorders", ())
+            if self in inside:  # entered again inside itself, it would count each step twice
+                return hooks
 
             def both(root: Value, seed: float) -> None:
                 if outer is not None:
                     outer(root, seed)
                 observe(root, seed)
 
+            both.recorders = *inside, self  # type: ignore[attr-defined]  # of a function
             return replace(hooks, at_backward=both)
 
         super().__init__(change, flight)

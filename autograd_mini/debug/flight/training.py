@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from autograd_mini.debug.flight.events import Event
+from autograd_mini.debug.flight.events import UNITS, Event
 from autograd_mini.debug.flight.replays import Replays
 from autograd_mini.debug.flight.steps import Moment, Steps
 from autograd_mini.debug.pages import checked_path
@@ -23,10 +23,8 @@ from autograd_mini.errors import counted
 from autograd_mini.notation.text import number
 from autograd_mini.output import files
 
-_TITLES = {
-    "inf": "infinite numbers", "nan": "nan, not a number", "explosion": "the gradients explode", "dead": "dead units",
-    "saturated": "saturated units",
-}  # fmt: skip
+_TITLES = {"inf": "infinite numbers", "nan": "nan, not a number", "explosion": "the gradients explode"}
+_MOST_EVENTS = 24  # on the page
 _MOST_ROWS = 100  # parameters in the table
 _MOST_TOLD = 4  # units of one event
 _MOST_INPUTS = 200_000  # numbers of all passes
@@ -57,7 +55,7 @@ class TrainingPage:
         flight, replays = self.flight, Replays(self.flight)
         pages = resources("autograd_mini.debug.pages")
         base = (pages / "backprop.css").read_text(encoding="utf-8")
-        title = f"Training: {counted(flight.steps, 'step')}"
+        title = f"Training: {counted(flight.steps, 'step')}{self._end}"
         body, own = (resources(__package__) / "training.html").read_text(encoding="utf-8"), ""
         data: dict[str, Any] = {}
         passes = {step: [*map(repr, numbers)] for step, numbers in replays.inputs.items()}
@@ -73,6 +71,14 @@ class TrainingPage:
         data["run"] = self._data(replays, passes)
         return document(title, __package__, "training.css", "training.js", body, data, own, base)
 
+    @property
+    def _end(self) -> str:
+        """How it ended, if not as planned."""
+        ended = self.flight.ended
+        if ended == "finished":
+            return ""
+        return f", ended by {ended.partition(':')[0]}" if ended else ", still running or killed"
+
     def _data(self, replays: Replays, passes: dict[int, list[str]]) -> dict[str, Any]:
         flight = self.flight
         more, large = len(flight.names) - _MOST_ROWS, "Of so many parameters, only the charts are kept at this step."
@@ -86,7 +92,8 @@ class TrainingPage:
             "rows": [self._row(moment) for moment in flight],
             "rest": f"{more:,} more parameters are not listed." if more > 0 else "",
             "large": large,
-            "events": _grouped(flight.events),
+            "events": (events := _grouped(flight.events))[:_MOST_EVENTS],
+            "more": f"The first {_MOST_EVENTS} of {len(events):,}; flight.events has all." * (len(events) > _MOST_EVENTS),
             "fine": "" if flight.events else _FINE,
             "passes": passes,
             "graph": replays.step,
@@ -129,17 +136,23 @@ def _brief(x: float) -> float | str:
 
 def _grouped(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Return the events with those of one kind at one step together."""
-    groups: dict[tuple[int, str], list[Event]] = {}
+    groups: dict[tuple[object, ...], list[Event]] = {}
     for event in events:
-        groups.setdefault((event.step, event.kind), []).append(event)
+        groups.setdefault((event.step, event.kind, event.until is None), []).append(event)
     found = []
-    for (step, kind), many in groups.items():
-        is_slow = kind in ("dead", "saturated")
+    for (step, kind, stays), many in groups.items():
+        is_slow = kind in UNITS
         names = [event.where for event in many[:_MOST_TOLD]]
         more = f" and {counted(len(many) - _MOST_TOLD, 'more unit')}" * (len(many) > _MOST_TOLD)
         text = many[0].text if is_slow else f"{many[0].text[0].upper()}{many[0].text[1:]}"
+        ends = [many[0].end]
         if len(many) > 1:
             text = f"{', '.join(names)}{more}. Each is {text.partition(' is ')[2]}"
-        again = [f"{event.where} works again at step {event.until:,}." for event in many if event.until is not None]
-        found.append({"step": step, "slow": is_slow, "title": _TITLES[kind], "texts": [text, *again[:_MOST_TOLD]]})
+            ends = [f"They stay {kind} to the last step."] if stays else [f"{event.where}: {event.end}" for event in many]
+        title = f"{counted(len(many), f'{kind} unit')}, {'to the end' if stays else 'for a while'}"
+        title = title if is_slow else _TITLES[kind]
+        until = None if stays else max(event.until or 0 for event in many)
+        found.append(
+            {"step": step, "until": until, "slow": is_slow, "title": title, "texts": [text, *ends[:_MOST_TOLD]]}
+        )
     return found

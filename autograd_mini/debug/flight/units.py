@@ -28,7 +28,7 @@ _NEVER = math.nan  # no number is below or above it
 STEEP = {
     "relu": (0.0, _NEVER), "tanh": (-2.9932, 2.9932), "sigmoid": (-5.989, 5.989), "hard_tanh": (-1.0, 1.0),
     "softsign": (-9.0, 9.0), "softplus": (-4.595, _NEVER), "log_sigmoid": (_NEVER, 4.595), "elu": (-4.605, _NEVER),
-    "selu": (-4.605, _NEVER), "gelu": (-3.04, _NEVER), "silu": (-6.18, _NEVER),
+    "selu": (-4.605, _NEVER), "gelu": (-3.022, _NEVER), "silu": (-6.143, _NEVER),
 }  # fmt: skip
 _STEPS, _SAMPLES = 5, 20  # flat for so many in a row counts; a unit that was off before, and came back,
 _LONGER = 4  # has to be off for so many times as many samples as then

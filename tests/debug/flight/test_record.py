@@ -198,6 +198,16 @@ def test_other_models_do_not_count():
     assert both.names[0].startswith("parameters[0].layers[0]")
 
 
+def test_a_block_inside_itself_counts_once():
+    """A function that is decorated with a record, and called inside it, does not double its steps."""
+    model = network()
+    block = am.record(model)
+    with block as flight, am.record(model) as other, block:
+        for _ in train(model, 3):
+            pass
+    assert (flight.steps, other.steps) == (3, 3)
+
+
 def test_it_ends_with_the_block():
     """After the block nothing is recorded, also after an error, in generators, and as a decorator."""
     model = network()
@@ -425,7 +435,7 @@ def test_the_text_of_a_run():
         for _ in train(model, 100):
             pass
     text = str(flight)
-    assert text.splitlines()[0] == "steps      100, of which 100 are kept, 50 with their backward pass"
+    assert text.splitlines()[0] == "steps      100; kept are 100, 50 with their backward pass"
     assert "layers[1]" in text
     assert "→" in text
     assert repr(flight).startswith("Flight(100 steps, loss ")
