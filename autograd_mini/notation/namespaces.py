@@ -46,8 +46,8 @@ class _Remembered(dict[str, Any]):
     """The variables of a function or a file as they were, as far as nodes can be named with them."""
 
     def __init__(self, space: Namespace, nodes: Collection[Value], found: dict[Value, str]) -> None:
-        kept = {name: thing if _is_plain(thing) or (is_node(thing) and thing in nodes) else None for name, thing in users(space)}
-        super().__init__(kept)
+        kept = ((name, thing, (is_node(thing) and thing in nodes) or _is_plain(thing)) for name, thing in users(space))
+        super().__init__({name: thing if names else None for name, thing, names in kept})
         self.paths = found
 
 

@@ -69,6 +69,13 @@ class Pass:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getstate__(self) -> dict[str, Any]:
+        names = [row.name if row is not None else "" for row in self.operations]
+        return {**vars(self), "origins": (), "operations": names}  # functions and code objects cannot be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, operations=[TABLE.get(name) for name in state["operations"]])
+
     # -- building it again ---------------------------------------------------------------------------------------------
 
     def build(

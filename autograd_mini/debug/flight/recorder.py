@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter
@@ -23,6 +25,7 @@ from autograd_mini.debug.flight.passes import Pass, Taker, bare
 from autograd_mini.debug.flight.steps import MOST_NODES, SMALL, Moment, Steps, bands_of
 from autograd_mini.debug.flight.storage import Storage
 from autograd_mini.engine import Value
+from autograd_mini.errors import AutogradError, counted
 from autograd_mini.notation.names import Names
 from autograd_mini.notation.namespaces import namespaces
 from autograd_mini.program.stack import Hooks, recording
@@ -39,9 +42,11 @@ Run = TypeVar("Run", bound=Steps)
 class Recorder(Watch[Run]):
     """The block of `record`, whose hook hands steps to a run."""
 
-    __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_sources", "_storage", "_taker"
+    __slots__ = "_layers", "_members", "_open", "_parameters", "_process", "_search", "_sources", "_storage", "_taker"
 
-    def __init__(self, flight: Run, parameters: Sequence[Value], storage: Storage | None, sources: bool) -> None:
+    def __init__(
+        self, flight: Run, search: Callable[[], Mapping[Value, str]], storage: Storage | None, sources: bool
+    ) -> None:
         def observe(root: Value, seed: float) -> None:
             if os.getpid() == self._process:  # a fork has its own copy, but not its own file
                 self._observe(root, seed)
@@ -61,7 +66,8 @@ class Recorder(Watch[Run]):
             return replace(hooks, at_backward=both)
 
         super().__init__(change, flight)
-        self._parameters, self._members = parameters, frozenset(parameters)
+        parameters = [*flight.places]
+        self._parameters, self._members, self._search = parameters, frozenset(parameters), search
         self._taker, self._storage, self._process = Taker(parameters), storage, os.getpid()
         self._layers = [*flight.layers.values()]
         self._sources = observing(remember_calls()) if sources else None  # of the first step alone: it takes time
@@ -90,6 +96,20 @@ class Recorder(Watch[Run]):
             if self._storage is not None and os.getpid() == self._process:
                 self._storage.finish(self.result)
         super().__exit__(kind, error, trace)
+        if not self._open and kind is None:
+            self._warn_of_others()
+
+    def _warn_of_others(self) -> None:
+        """Warn of parameters that the model did not have when the record began: their numbers are not in it."""
+        found: Mapping[Value, str] = {}
+        with suppress(AutogradError):  # by now it may hold what cannot be searched
+            found = self._search()
+        if new := [name for parameter, name in found.items() if parameter not in self._members]:
+            warnings.warn(
+                f"Since record(model), the model has got {counted(len(new), 'parameter')}, as {new[0]}, which this "
+                "record does not follow. Write to p.data instead of replacing p, and complete the model first.",
+                stacklevel=3,
+            )
 
     def _leave_sources(self) -> None:
         if self._sources is not None:
@@ -113,7 +133,7 @@ class Recorder(Watch[Run]):
         self._leave_sources()
 
     def _keep(
-        self, root: Value, seed: float, graph: Mapping[Any, Any], values: list[float], gradients: list[float]
+        self, root: Value, seed: float, graph: dict[Any, Any], values: list[float], gradients: list[float]
     ) -> None:
         flight = self.result
         step = flight.steps

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from autograd_mini.debug.flight.events import RECENT, Event, Watcher
 from autograd_mini.debug.flight.passes import Pass
@@ -28,6 +29,8 @@ _MOST_PINNED = 24
 SMALL = 500  # parameters; of larger models a step keeps quantiles
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _MOST_LAYERS = 24
+
+NO_STEP = "call backward() on a loss of this model inside the block, in the same thread"
 
 Bands = list[list[float]]
 
@@ -84,6 +87,9 @@ class Steps:
         self.units = Units(self.names, self.watcher.events)
         self._waiting: dict[int, Moment] = {}  # where units went off that may turn out to be dead
         self.places: dict[Value, int] = {}  # of the parameters that the program holds
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "places": {}}  # copies are not the program's parameters
 
     # -- keeping -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +169,7 @@ class Steps:
             raise OperandError(f"A step is a whole number, not {shown(step)}.", "Pass flight.kept[0], for example.")
         known = self.kept
         if not known:
-            raise ArgumentError("Nothing was recorded.", "Call backward() on a loss of this model inside the block.")
+            raise ArgumentError("Nothing was recorded.", f"{NO_STEP.capitalize()}.")
         found = step + self.steps if step < 0 else step
         if found not in known:
             raise ArgumentError(

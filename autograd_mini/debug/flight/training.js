@@ -241,7 +241,7 @@
   // -- the page -----------------------------------------------------------------------------------------------------
 
   get("run-title").textContent = document.title;
-  get("run-fine").textContent = run.fine || run.more;
+  get("run-fine").textContent = run.fine;
   get("run-ticks").textContent = openable.length ? "below, a tick for each backward pass that is kept: click there, then step through it" : "";
   get("run-events").querySelector("ol").replaceChildren(...run.events.map(({ step, slow, title, texts }, index) => {
     const said = make("span", { class: "said" }, ...texts.map((text) => make("span", {}, text)));

@@ -81,7 +81,9 @@ class TrainingPage:
 
     def _data(self, replays: Replays, passes: dict[int, list[str]]) -> dict[str, Any]:
         flight = self.flight
-        more, large = len(flight.names) - _MOST_ROWS, "Of so many parameters, only the charts are kept at this step."
+        rest, large = len(flight.names) - _MOST_ROWS, "Of so many parameters, only the charts are kept at this step."
+        events = _grouped(flight.events)
+        more = f"The first {_MOST_EVENTS} of {len(events):,}; flight.events has all."
         different = f"This step made another graph than step {replays.step:,}, so its pass is not on the page"
         way = "flight.trace({}) steps through it in a program."
         sizes = [counted(len(many), "parameter") for many in flight.layers.values()]
@@ -90,11 +92,10 @@ class TrainingPage:
             "names": flight.names[:_MOST_ROWS],
             "layers": [*map(list, zip(flight.layers, sizes, strict=True))],
             "rows": [self._row(moment) for moment in flight],
-            "rest": f"{more:,} more parameters are not listed." if more > 0 else "",
+            "rest": f"{rest:,} more parameters are not listed." if rest > 0 else "",
             "large": large,
-            "events": (events := _grouped(flight.events))[:_MOST_EVENTS],
-            "more": f"The first {_MOST_EVENTS} of {len(events):,}; flight.events has all." * (len(events) > _MOST_EVENTS),
-            "fine": "" if flight.events else _FINE,
+            "events": events[:_MOST_EVENTS],
+            "fine": "" if 0 < len(events) <= _MOST_EVENTS else more if events else _FINE,
             "passes": passes,
             "graph": replays.step,
             "different": {step: f"{different}: {way.format(step)}" for step in flight.passes if step not in passes},
@@ -136,7 +137,7 @@ def _brief(x: float) -> float | str:
 
 def _grouped(events: Iterable[Event]) -> list[dict[str, Any]]:
     """Return the events with those of one kind at one step together."""
-    groups: dict[tuple[object, ...], list[Event]] = {}
+    groups: dict[tuple[int, str, bool], list[Event]] = {}
     for event in events:
         groups.setdefault((event.step, event.kind, event.until is None), []).append(event)
     found = []
@@ -148,11 +149,11 @@ def _grouped(events: Iterable[Event]) -> list[dict[str, Any]]:
         ends = [many[0].end]
         if len(many) > 1:
             text = f"{', '.join(names)}{more}. Each is {text.partition(' is ')[2]}"
-            ends = [f"They stay {kind} to the last step."] if stays else [f"{event.where}: {event.end}" for event in many]
+            ends = [f"{event.where}: {event.end}" for event in many]
+            ends = [f"They stay {kind} to the last step."] if stays else ends
         title = f"{counted(len(many), f'{kind} unit')}, {'to the end' if stays else 'for a while'}"
         title = title if is_slow else _TITLES[kind]
         until = None if stays else max(event.until or 0 for event in many)
-        found.append(
-            {"step": step, "until": until, "slow": is_slow, "title": title, "texts": [text, *ends[:_MOST_TOLD]]}
-        )
+        texts = [text, *ends[:_MOST_TOLD]]
+        found.append({"step": step, "until": until, "slow": is_slow, "title": title, "texts": texts})
     return found

@@ -56,7 +56,8 @@ class Units:
     def __init__(self, names: Sequence[str], events: list[Event]) -> None:
         units = [*map(unit_of, names)]
         self._names = [*dict.fromkeys(units)]
-        self._units = [*map({name: number for number, name in enumerate(self._names)}.get, units)]  # by parameters
+        numbers = {name: number for number, name in enumerate(self._names)}
+        self._units = [numbers[name] for name in units]  # of each parameter
         self._events = events
         self.off: dict[Unit, Spell] = {}
         self.changes = 0  # in the events
@@ -64,7 +65,7 @@ class Units:
         self._returned: dict[Unit, int] = {}  # the step
         self._told: dict[Unit, tuple[int, Event]] = {}  # how often, and the last time
 
-    def look(self, step: int, root: Value, graph: Mapping[Any, Any], places: Mapping[Value, int]) -> bool:
+    def look(self, step: int, root: Value, graph: dict[Any, Any], places: Mapping[Value, int]) -> bool:
         """Look at the activations that a sweep reached; return True if a unit goes off here that has long worked."""
         surprise, everywhere = False, None
         for activation, (_, _, flat, working) in self._seen(graph, places).items():

@@ -219,7 +219,6 @@ def test_micrograd_models(activation):
     assert (0, kind, "layers[0].neurons[1]") in began(flight)
 
 
-
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_saturated_units_are_found(activation):
     """A tanh or sigmoid whose input is far from 0 for every sample, also far out, where other operations compute it."""
