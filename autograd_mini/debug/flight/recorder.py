@@ -96,19 +96,15 @@ class Recorder(Watch[Run]):
             if self._storage is not None and os.getpid() == self._process:
                 self._storage.finish(self.result)
         super().__exit__(kind, error, trace)
+        new: list[str] = []
         if not self._open and kind is None:
-            self._warn_of_others()
-
-    def _warn_of_others(self) -> None:
-        """Warn of parameters that the model did not have when the record began: their numbers are not in it."""
-        found: Mapping[Value, str] = {}
-        with suppress(AutogradError):  # by now it may hold what cannot be searched
-            found = self._search()
-        if new := [name for parameter, name in found.items() if parameter not in self._members]:
+            with suppress(AutogradError):  # by now the model may hold what cannot be searched
+                new = [name for parameter, name in self._search().items() if parameter not in self._members]
+        if new:
             warnings.warn(
                 f"Since record(model), the model has got {counted(len(new), 'parameter')}, as {new[0]}, which this "
                 "record does not follow. Write to p.data instead of replacing p, and complete the model first.",
-                stacklevel=3,
+                stacklevel=2,
             )
 
     def _leave_sources(self) -> None:
@@ -141,11 +137,10 @@ class Recorder(Watch[Run]):
         flight.watcher.look(step, root, values, gradients, graph)
         began = len(flight.events) > known
         wanted = step % flight.every_pass == 0 or began
-        if flight.units.look(step, root, graph, flight.places) and len(graph) <= _MOST_SURPRISING:
-            wanted = True
+        surprise = flight.units.look(step, root, graph, flight.places)
         began = began or flight.units.changes > changes
         moment = Moment(step, root.data, seed, None, None)
-        if wanted and len(graph) <= MOST_NODES:
+        if len(graph) <= (MOST_NODES if wanted else _MOST_SURPRISING * surprise):
             moment.kept, nodes = self._taker.take(root, seed, graph)
             if recording().hooks.observers or root.origin is not None:
                 self._describe(moment.kept, nodes)

@@ -55,7 +55,8 @@ class TrainingPage:
         flight, replays = self.flight, Replays(self.flight)
         pages = resources("autograd_mini.debug.pages")
         base = (pages / "backprop.css").read_text(encoding="utf-8")
-        title = f"Training: {counted(flight.steps, 'step')}{self._end}"
+        ended = f"ended by {flight.ended.partition(':')[0]}" if flight.ended else "still running or killed"
+        title = f"Training: {counted(flight.steps, 'step')}{f', {ended}' * (flight.ended != 'finished')}"
         body, own = (resources(__package__) / "training.html").read_text(encoding="utf-8"), ""
         data: dict[str, Any] = {}
         passes = {step: [*map(repr, numbers)] for step, numbers in replays.inputs.items()}
@@ -70,14 +71,6 @@ class TrainingPage:
             passes = {step: passes[step] for i, step in enumerate(passes) if i % every == 0 or step == replays.step}
         data["run"] = self._data(replays, passes)
         return document(title, __package__, "training.css", "training.js", body, data, own, base)
-
-    @property
-    def _end(self) -> str:
-        """How it ended, if not as planned."""
-        ended = self.flight.ended
-        if ended == "finished":
-            return ""
-        return f", ended by {ended.partition(':')[0]}" if ended else ", still running or killed"
 
     def _data(self, replays: Replays, passes: dict[int, list[str]]) -> dict[str, Any]:
         flight = self.flight
