@@ -151,6 +151,16 @@ def test_a_relu_that_is_closed_now_and_then_is_not_dead(batch):
     assert len(flight.events) <= 2
 
 
+def test_a_pause_that_is_hardly_longer_than_others_does_not_count():
+    """A unit that has paused for 15 samples is not dead after 20; after four times as many it is, from the first on."""
+    w = Value(1.0, name="w")
+    with am.record([w]) as flight:
+        for pause in (15, 15, 30, 150):
+            for x in (*[-1.0] * pause, 1.0):
+                am.relu(w * x).backward()
+    assert [(event.step, event.until) for event in flight.events] == [(63, 213)]
+
+
 @pytest.mark.parametrize("name", [*STEEP])
 def test_slopes_outside_are_below_one_percent(name):
     """Of each activation that is watched: just inside its bounds its slope is above 1 % of the largest, then below."""
