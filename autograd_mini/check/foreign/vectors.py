@@ -17,10 +17,8 @@ from pathlib import PurePath
 from typing import Any
 
 from autograd_mini.check.tasks import Point, Task, flat
-from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError
 from autograd_mini.transforms import trees
-from autograd_mini.watch.boundaries import kinks
 
 _FILES = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
 _CALLS = {  # of the user's functions: key, name in camel case and in snake case, arguments
@@ -70,14 +68,7 @@ def _lines(task: Task, point: Point) -> tuple[str, str, str]:
 def _entry(task: Task, point: Point) -> dict[str, Any]:
     found = {"input": point, "value": task.value(point), "derivative": task.derivative(point)}
     plain = {key: trees.rebuilt(tree, map(_readable, flat(tree))) for key, tree in found.items()}
-    return {"task": task.name, **plain, "kink": _is_kink(task, point)}
-
-
-def _is_kink(task: Task, point: Point) -> bool:
-    """Return True where the derivative is a choice."""
-    with kinks() as found:
-        task.function(trees.rebuilt(point[0], map(Value, flat(point[0]))), *point[1:])
-    return bool(found)
+    return {"task": task.name, **plain, "kink": task.is_kink(point)}
 
 
 def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
@@ -87,7 +78,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
     lines = []
     for task in tasks:
         for point in task.points:
-            parts = task.name, "|".join(map(one_line, point)), *_lines(task, point)[1:], "kink" * _is_kink(task, point)
+            parts = task.name, "|".join(map(one_line, point)), *_lines(task, point)[1:], "kink" * task.is_kink(point)
             lines.append(f'        "{";".join(parts)}",')
     text = (resources("autograd_mini.check.foreign") / "templates" / f"vectors.{form}").read_text(encoding="utf-8")
     for key, replacement in {

@@ -122,7 +122,7 @@ class _Judgement:
 
     def is_kink(self, k: int, i: int) -> bool:
         """Return True if the function has a kink at a number of the first argument."""
-        return self.is_slope and i >= 0 and self._estimate(k, i).is_kink
+        return self.is_slope and i >= 0 and self.cases[k].may_bend and self._estimate(k, i).is_kink
 
     def _is_convention(self, k: int, i: int) -> bool:
         """Return True if a slope lies between those on both sides of a kink."""
@@ -172,11 +172,13 @@ class _Judgement:
         rows = mistakes_of(self.cases, self.quantity) if claims else iter(())
         if self.is_whole:  # in Python, a type that no other mistake has
             rows = iter(sorted(rows, key=lambda row: row.name != "integer-division"))
-        elif self.is_slope and claims:
+        in_passes = mistakes_in_passes(self.cases) if self.is_slope and claims else iter(())
+        if not self.is_whole and len(self.cases[0].values) == 1:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
-            yield from mistakes_in_passes(self.cases)
+            yield from in_passes
         # Zeros alone are those of many functions.
         yield from (row for row in rows if any(claims) or row.name != "wrong-function")
+        yield from in_passes if not self.is_whole else ()
 
     def _finding(self, k: int, verdicts: dict[Entry, Verdict], bars: dict[Entry, float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""
