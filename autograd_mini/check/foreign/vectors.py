@@ -14,18 +14,27 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files as resources
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.errors import ArgumentError
 from autograd_mini.transforms import trees
 
-_FILES = {"java": "VectorsTest.java", "c": "vectors_test.c", "js": "vectors_test.js", "python": "vectors_test.py"}
-_CALLS = {  # of the user's functions: key, name in camel case and in snake case, arguments
-    "java": '            case "{key}": return numbers(Mine.{camel}({arguments}));',
-    "js": '  "{key}": (a) => mine.{camel}({arguments}),',
-    "python": '    "{key}": lambda a: mine.{snake}({arguments}),',
-    "c": '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;',
+
+class Language(NamedTuple):
+    """How a ready test is written in a language; the rest of it is in `templates/`."""
+
+    file: str
+    call: str  # of the user's function: key, name in camel case and in snake case, arguments
+
+
+LANGUAGES = {
+    "java": Language("VectorsTest.java", '            case "{key}": return numbers(Mine.{camel}({arguments}));'),
+    "c": Language(
+        "vectors_test.c", '    if (!strcmp(name, "{key}")) return {before}my_{snake}({arguments}{after}), 1;'
+    ),
+    "js": Language("vectors_test.js", '  "{key}": (a) => mine.{camel}({arguments}),'),
+    "python": Language("vectors_test.py", '    "{key}": lambda a: mine.{snake}({arguments}),'),
 }
 
 
@@ -42,7 +51,7 @@ def written(tasks: Sequence[Task], form: str, path: str = "") -> str:
         return csv_text(
             ("task", "input", "value", "derivative"), ((task.name, *_lines(task, at)) for task, at in pairs)
         )
-    return _program(tasks, form, PurePath(path or _FILES[form]))
+    return _program(tasks, form, PurePath(path or LANGUAGES[form].file))
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -86,7 +95,7 @@ def _program(tasks: Sequence[Task], form: str, path: PurePath) -> str:
         "TASK": tasks[0].name,
         "FILE": path.name,
         "STEM": path.stem,
-        "CALLS": "\n".join(call for task in tasks for call in _calls(task, _CALLS[form])),
+        "CALLS": "\n".join(call for task in tasks for call in _calls(task, LANGUAGES[form].call)),
         "LINES": "\n".join(lines),
     }.items():
         text = text.replace(f"@{key}@", replacement)

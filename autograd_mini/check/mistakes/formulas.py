@@ -265,7 +265,7 @@ def right_formula(name: str, shown_by_output: bool = True) -> str:
     """Return what to write for the derivative of a function, as text; "" if it has no short formula."""
     if name in RIGHT:
         right = RIGHT[name]
-        if right.by_output and shown_by_output:
+        if right.by_output and len(right.by_output) <= len(right.by_input) and shown_by_output:
             return f"{right.by_output}, with a = {name}(x)"
         return right.by_input
     return OF_LISTS.get(name, "")

@@ -90,6 +90,8 @@ def _of_slopes(first: Case) -> Iterator[Mistake]:
     yield from _of_a_number(task) if first.is_number else of_a_list
     yield Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values)
     yield from _OF_ANY
+    if first.is_number and task.name in TASK_NAMES:  # a user's function may itself be wrong
+        yield from _of_other_functions(task)
 
 
 def _scaled(factor: float) -> Applied:
@@ -189,13 +191,15 @@ def _of_a_number(task: Task) -> Iterator[Mistake]:
     yield Mistake("second-derivative", "It is the second derivative.", "", _second)
     yield Mistake("degrees", "The argument is converted to radians, as if it were in degrees.", "Pass radians.",
                   _derivative_of(task, lambda case: case.xs[0] * math.pi / 180.0))
-    for other in (*ACTIVATIONS, *RIGHT) if task.name in TASK_NAMES else ():  # a user's function may itself be wrong
-        if other != task.name:
-            sentence = f"It is the derivative of {other}, not of {task.name}."
-            yield Mistake("wrong-function", sentence, "",
-                          partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
-            if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
-                yield Mistake("wrong-function", sentence, "", _of_text(RIGHT[other].by_output))
+
+
+def _of_other_functions(task: Task) -> Iterator[Mistake]:
+    for other in [name for name in (*ACTIVATIONS, *RIGHT) if name != task.name]:
+        sentence = f"It is the derivative of {other}, not of {task.name}."
+        yield Mistake("wrong-function", sentence, "",
+                      partial(lambda f, case: flat(f.derivative(case.point[:1])), task_named(other)))
+        if other in RIGHT and len(RIGHT[other].by_output) > 1:  # "a" is the value
+            yield Mistake("wrong-function", sentence, "", _of_text(RIGHT[other].by_output))
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
