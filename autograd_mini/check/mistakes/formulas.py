@@ -205,6 +205,8 @@ WRONG_GRADIENTS: tuple[Entry, ...] = (
     ("mse", "sum-for-mean, sign", "t - x",
      "The sign is flipped, a factor 2 is missing, and it is not divided by n."),
     ("mse", "sum-for-mean", "2*(x - t)/(n - 1)", "It is divided by n - 1, and mse is a mean of n numbers."),
+    ("mse", "integer-division", "2//n*(x - t)", "2/n is an integer division, which loses the fraction.",
+     "Divide floating-point numbers: 2.0/n."),
     ("mse", "formula", "(x - t)**2/n", "It is the squared difference itself, not its derivative."),
     ("mse", "precedence", "2*x - t/n", "It is 2*y - t/n: the parentheses are missing."),
     ("mae", "formula", "(x - t)/n", "It is the difference, not its sign."),

@@ -47,8 +47,10 @@ def _behind(edges: Edges, root: int, mirrored: bool = False) -> list[int]:
     found: dict[int, None] = {}
     path = [root]
     while path:
-        if missing := [edge.operand for edge in edges[path[-1]] if edge.operand not in found]:
-            path.append(missing[-1 if mirrored else 0])
+        pairs = edges[path[-1]]
+        missing = (edge.operand for edge in (reversed(pairs) if mirrored else pairs) if edge.operand not in found)
+        if (operand := next(missing, None)) is not None:
+            path.append(operand)
         else:
             found[path.pop()] = None
     return [*found]
@@ -181,7 +183,7 @@ def gradients(
         edges = [[*{edge.operand: edge for edge in pairs[:: 1 if "last" in sums.kind else -1]}.values()]
                  for pairs in edges]  # fmt: skip
     for root in [root % len(edges) for root in roots]:
-        for node in _behind(edges, root):
+        for node in _behind(edges, root) if any(found) else ():
             if beginning == "clear all" or (edges[node] and beginning not in ("stale", "root added", "no seed")):
                 found[node] = found[node] if node in visited else 0.0
         if beginning != "no seed":
