@@ -614,6 +614,39 @@ def test_what_beginners_write_is_named(text, f, df):
     assert text in found[0] or (not isinstance(f, str) and any(text in sentence for sentence in found)), report
 
 
+def own_softmax(zs):
+    terms = [am.exp(z) for z in zs]
+    return [term / sum(terms) for term in terms]
+
+
+def own_loss(zs, ts):
+    return -sum(t * am.log(a) for t, a in zip(ts, own_softmax(zs), strict=True))
+
+
+def own_mse(ys, ts):
+    return sum((y - t) ** 2 for y, t in zip(ys, ts, strict=True)) / len(ys)
+
+
+OWN_CLASSES = [([1.0, 2.0, 3.0], [0.0, 1.0, 0.0]), ([0.5, -1.0, 2.0], [1.0, 0.0, 0.0]), ([3.0, -2.0], [0.0, 1.0])]
+OF_OWN_FUNCTIONS = [
+    ("sign", own_loss, by_class(lambda a, t: t - a)),
+    ("target", own_loss, by_class(lambda a, t: a)),
+    ("target", own_loss, by_class(lambda a, t: a + t)),
+    ("extra-derivative", own_loss, by_class(lambda a, t: (a - t) * a * (1 - a))),
+    ("inner-derivative", own_loss, by_class(lambda a, t: -t / a)),
+    ("sum-for-mean", own_mse, by_element(lambda y, t, n: y - t)),
+    ("target", own_mse, by_element(lambda y, t, n: 2 * (y + t) / n)),
+]
+
+
+@pytest.mark.parametrize(("name", "f", "df"), OF_OWN_FUNCTIONS)
+def test_a_known_function_under_another_name(name, f, df):
+    """A user's function that has the values of one of the package has its mistakes, too, and no stranger is listed."""
+    report = am.check_derivative(f, df, at=OWN_CLASSES)
+    assert report.mistakes[0].name == name, report
+    assert name != "sign" or len(report.mistakes) == 1
+
+
 def test_a_right_layer_norm_draws_no_diagnosis():
     """The Jacobian of a layer norm that a user wrote by hand passes."""
     report = am.check_derivative(normalised, normalised_backward, at=UNEQUAL)

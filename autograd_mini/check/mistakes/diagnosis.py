@@ -18,7 +18,7 @@ from typing import Any, Literal
 from autograd_mini.check.differences import TELLING, Estimate
 from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
 from autograd_mini.check.mistakes.passes import mistakes_in_passes
-from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, mistakes_of
+from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, known_as, mistakes_of
 from autograd_mini.check.tasks import Point, Task, flat
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, counted, shown
@@ -173,7 +173,7 @@ class _Judgement:
         if self.is_whole:  # in Python, a type that no other mistake has
             rows = iter(sorted(rows, key=lambda row: row.name != "integer-division"))
         in_passes = mistakes_in_passes(self.cases) if self.is_slope and claims else iter(())
-        if not self.is_whole and len(self.cases[0].values) == 1:
+        if not self.is_whole and len(self.cases[0].values) == 1 and known_as(self.cases) is self.cases[0].task:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
             yield from in_passes
         # Zeros alone are those of many functions.
@@ -366,9 +366,9 @@ def _named(row: Mistake) -> Named:
 
 
 def _simplest(rows: Iterable[Mistake]) -> list[Mistake]:
-    """Return rows; without far-fetched ones if a formula, or a condition of it, explains the numbers."""
+    """Return rows; without far-fetched ones if a sign, a formula, or a condition of it explains the numbers."""
     found = list(rows)
-    is_plain = found and found[0].name in ("formula", "target-sum")
+    is_plain = found and found[0].name in ("sign", "formula", "target-sum")
     return [row for row in found if not is_plain or row.name == found[0].name]
 
 

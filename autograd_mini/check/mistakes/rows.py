@@ -72,25 +72,57 @@ class Mistake:
     apply: Applied  # the numbers that come of it; None where it does not apply
 
 
+def known_as(cases: Sequence[Case]) -> Task:
+    """Return the task of the package whose values and slopes a user's function has, under whatever name; or its own."""
+    task = cases[0].task
+    others = map(task_named, TASK_NAMES if task.name not in TASK_NAMES else ())
+    return next(
+        (
+            other
+            for other in others
+            if all(_is_case_of(other, case) for case in cases)
+            and (_has_negative([case.point for case in cases]) or not _has_negative(other.points))
+        ),
+        task,
+    )
+
+
+def _is_case_of(task: Task, case: Case) -> bool:
+    try:
+        found = flat(task.value(case.point)), flat(task.derivative(case.point))
+    except Exception:  # it takes other arguments
+        return False
+    pairs = zip(found, (case.values, case.slopes), strict=True)
+    return all(len(a) == len(b) and all(map(_is_alike, a, b)) for a, b in pairs)
+
+
+def _is_alike(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def _has_negative(points: Sequence[Point]) -> bool:
+    """Return True if the left side, where a piecewise function differs from others, is among the points."""
+    return any(x < 0.0 for point in points for x in flat(point[0]))
+
+
 def mistakes_of(cases: Sequence[Case], quantity: str) -> Iterator[Mistake]:
     """Yield the rows that may apply to a task, the simplest first."""
-    task = cases[0].task
+    task = known_as(cases)
     right = right_formula(task.name) if quantity == "derivative" else ""
     write = f"Write {right}." if right else "Compare with this package: the function itself, grad(f) or jacobian(f)."
-    for row in _of_slopes(cases[0]) if quantity == "derivative" else _of_values(task):
+    for row in _of_slopes(cases[0], task) if quantity == "derivative" else _of_values(task):
         yield row if row.correction else Mistake(row.name, row.sentence, write, row.apply)
 
 
 # fmt: off
-def _of_slopes(first: Case) -> Iterator[Mistake]:
-    task = first.task
+def _of_slopes(first: Case, task: Task) -> Iterator[Mistake]:
     yield Mistake("sign", "The sign is flipped.", _SIGNS.get(task.name, ""), _scaled(-1.0))
     yield from _FACTORS
     of_a_list = _of_a_matrix(task) if len(first.values) > 1 else _of_a_gradient(task)
     yield from _of_a_number(task) if first.is_number else of_a_list
     yield Mistake("value", "It is the value of the function, not its derivative.", "", lambda case: case.values)
     yield from _OF_ANY
-    if first.is_number and task.name in TASK_NAMES:  # a user's function may itself be wrong
+    if first.is_number and first.task.name in TASK_NAMES:  # a user's function may itself be wrong
         yield from _of_other_functions(task)
 
 
@@ -205,27 +237,27 @@ def _of_other_functions(task: Task) -> Iterator[Mistake]:
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-def _of_entry(text: str, case: Case) -> Numbers:
+def _of_entry(name: str, text: str, case: Case) -> Numbers:
     """Return what a formula gives for each entry of a Jacobian."""
-    formula, a = function_of(text), softmax(case.xs) if case.task.name == "log_softmax" else case.values
+    formula, a = function_of(text), softmax(case.xs) if name == "log_softmax" else case.values
     return [formula(a=a, i=i, j=j, J=x) for i, row in enumerate(case.matrix) for j, x in enumerate(row)]
 
 
-def _of_element(text: str, case: Case) -> Numbers:
+def _of_element(name: str, text: str, case: Case) -> Numbers:
     """Return what a formula gives for each element of a gradient."""
-    formula, name, n, largest = function_of(text), case.task.name, len(case.xs), max(case.xs)
+    formula, n, largest = function_of(text), len(case.xs), max(case.xs)
     targets = case.targets or [math.nan] * n
     values = softmax(case.xs) if name == "cross_entropy" else case.values * n
     values = [ieee.divide(1.0, 1.0 + ieee.exp(-case.xs[0]))] if name == "binary_cross_entropy" else values
     return [formula(x, a, t=t, n=n, largest=largest) for x, a, t in zip(case.xs, values, targets, strict=True)]
 
 
-def _written(rows: Sequence[Entry], task: Task, apply: Callable[[str, Case], Numbers]) -> Iterator[Mistake]:
+def _written(rows: Sequence[Entry], task: Task, apply: Callable[[str, str, Case], Numbers]) -> Iterator[Mistake]:
     """Yield the rows of a table of entries that are about a task."""
     kind = "own" if task.name == "softmax" or task.name not in TASK_NAMES else task.name
     for tasks, name, text, sentence, *correction in rows:
         if not tasks or kind in tasks.split():
-            yield Mistake(name, sentence.format(text), "".join(correction), partial(apply, text))
+            yield Mistake(name, sentence.format(text), "".join(correction), partial(apply, task.name, text))
 
 
 _ALL_ROWS = "Return all rows, one per output."
@@ -249,7 +281,7 @@ def _of_a_matrix(task: Task) -> Iterator[Mistake]:
     entries = [*_written(WRONG_JACOBIANS, task, _of_entry)]
     yield from (*entries[:2], *_OF_A_MATRIX)  # what is true of all Jacobians
     for name, wrong, sentence, correction in WRONG_SOFTMAX:
-        yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong))
+        yield Mistake(name, sentence, correction, partial(_softmax_jacobian, wrong, task.name))
     yield from entries[2:]
     yield Mistake("input-form", "It is the Jacobian at the output: you passed it, or applied the function twice.", "",
                   lambda case: flat(case.task.derivative((_like(case, case.values), *case.point[1:]))))
@@ -259,9 +291,9 @@ def _like(case: Case, numbers: Numbers) -> object:
     return trees.rebuilt(case.point[0], iter(numbers))
 
 
-def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], case: Case) -> Numbers:
+def _softmax_jacobian(wrong: Callable[[Numbers], Numbers], name: str, case: Case) -> Numbers:
     a = wrong(case.xs)
-    if case.task.name == "log_softmax":
+    if name == "log_softmax":
         return [(i == j) - a_j for i in range(len(a)) for j, a_j in enumerate(a)]
     return [a_i * ((i == j) - a[j]) for i, a_i in enumerate(a) for j in range(len(a))]
 
