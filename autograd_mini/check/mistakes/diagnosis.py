@@ -19,7 +19,7 @@ from autograd_mini.check.differences import TELLING, Estimate
 from autograd_mini.check.mistakes.formulas import RIGHT, right_formula
 from autograd_mini.check.mistakes.passes import mistakes_in_passes
 from autograd_mini.check.mistakes.rows import SIMPLEST, Case, Mistake, Numbers, constant_factor, known_as, mistakes_of
-from autograd_mini.check.tasks import Point, Task, flat
+from autograd_mini.check.tasks import TASK_NAMES, Point, Task, flat
 from autograd_mini.check.verdicts import Diagnosis, Finding, Named, Verdict
 from autograd_mini.errors import ArgumentError, counted, shown
 from autograd_mini.transforms import trees
@@ -176,9 +176,11 @@ class _Judgement:
         if not self.is_whole and len(self.cases[0].values) == 1 and known_as(self.cases) is self.cases[0].task:
             yield from itertools.islice(rows, SIMPLEST)  # the sign and factors
             yield from in_passes
-        # Zeros alone are those of many functions.
-        yield from (row for row in rows if any(claims) or row.name != "wrong-function")
+        late = ["integer-division"] * (not self.is_whole and self.cases[0].task.name not in TASK_NAMES)
+        rows, others = itertools.tee(row for row in rows if any(claims) or row.name != "wrong-function")
+        yield from (row for row in rows if row.name not in late)  # zeros alone are those of many functions
         yield from in_passes if not self.is_whole else ()
+        yield from (row for row in others if row.name in late)
 
     def _finding(self, k: int, verdicts: dict[Entry, Verdict], bars: dict[Entry, float]) -> Finding:
         """Return what is found at one point: its first wrong number, or its first one."""

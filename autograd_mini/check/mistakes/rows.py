@@ -89,15 +89,12 @@ def known_as(cases: Sequence[Case]) -> Task:
 
 def _is_case_of(task: Task, case: Case) -> bool:
     try:
-        found = flat(task.value(case.point)), flat(task.derivative(case.point))
-    except Exception:  # it takes other arguments
+        pairs = [*zip(flat(task.value(case.point)), case.values, strict=True)]
+        if not task.is_kink(case.point):  # there, a slope is a choice
+            pairs += zip(flat(task.derivative(case.point)), case.slopes, strict=True)
+    except Exception:  # it takes other arguments, or gives other results
         return False
-    pairs = zip(found, (case.values, case.slopes), strict=True)
-    return all(len(a) == len(b) and all(map(_is_alike, a, b)) for a, b in pairs)
-
-
-def _is_alike(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+    return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) for a, b in pairs)
 
 
 def _has_negative(points: Sequence[Point]) -> bool:
