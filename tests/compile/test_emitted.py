@@ -309,7 +309,7 @@ def literal(language, x):
     if isinstance(x, list):
         inner = ", ".join(literal(language, y) for y in x)
         return {"java": f"new double[] {{{inner}}}", "c": f"(const double[]) {{{inner}}}"}.get(language, f"[{inner}]")
-    return LANGUAGES[language].literal(x).text
+    return LANGUAGES[language].literal(x)
 
 
 def run_all(language, codes, calls, folder):

@@ -11,7 +11,7 @@ import inspect
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -19,14 +19,13 @@ from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
 from autograd_mini.compile.languages import DERIVATIVES, models
-from autograd_mini.compile.languages.c import C_DIALECT
-from autograd_mini.compile.languages.java import JAVA_DIALECT, class_of
-from autograd_mini.compile.languages.javascript import JAVASCRIPT_DIALECT
-from autograd_mini.compile.languages.language import Language, ascii_of
+from autograd_mini.compile.languages.c import C
+from autograd_mini.compile.languages.java import JAVA, class_of
+from autograd_mini.compile.languages.javascript import JAVASCRIPT
+from autograd_mini.compile.languages.language import Language, Outline, Parameter, ascii_of
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
-from autograd_mini.compile.languages.outline import Dialect, Outline, Parameter
-from autograd_mini.compile.languages.python import PYTHON_DIALECT
+from autograd_mini.compile.languages.python import PYTHON
 from autograd_mini.compile.languages.rolling import Grid, Rolled
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
@@ -47,7 +46,7 @@ from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
 
 _NARROW = 6  # columns, each of which is a term of a sum in one line
-DIALECTS = {one.language.name: one for one in (PYTHON_DIALECT, C_DIALECT, JAVA_DIALECT, JAVASCRIPT_DIALECT)}
+LANGUAGES = {language.name: language for language in (PYTHON, C, JAVA, JAVASCRIPT)}
 
 
 @dataclass(repr=False)
@@ -79,13 +78,13 @@ class Emitted:
         """Return the source of a test beside a file with the code, by its name; "" without `test=True`."""
         if self._expected is None:
             return ""
-        return DIALECTS[self.language].check(self.outline, *self._expected, file or self.file)
+        return LANGUAGES[self.language].test(self.outline, *self._expected, file or self.file)
 
     @property
     def file(self) -> str:
         """What the file of the code is usually called."""
         name = class_of(self.name) if self.language == "java" else self.name
-        return name + DIALECTS[self.language].language.suffix
+        return name + LANGUAGES[self.language].suffix
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the code into a file, and the test, if there is one, beside it; return the path of the code."""
@@ -154,7 +153,8 @@ def emit(
         return x * x, d_x
     <BLANKLINE>
     """
-    dialect = _dialect(language)
+    if language not in LANGUAGES:
+        raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(LANGUAGES)}.")
     if derivative not in DERIVATIVES:
         raise ArgumentError(f"There is no derivative {shown(derivative)}.", f"Choose {', '.join(DERIVATIVES)}.")
     if not callable(f):
@@ -165,23 +165,37 @@ def emit(
     if isinstance(f, Module):
         name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
         f = functools.partial(_called)
-    title = _identifier(dialect.language.title(name or _plain(getattr(f, "__name__", "f"))), dialect.language)
+    chosen = LANGUAGES[language]
+    title = _identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen)
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
-    arguments = _Arguments(paths, example, dialect.language, title, positions)
+    arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:
         outputs, names = _traced(arguments.takes_models(f), arguments, builder, derivative)
         tape = builder.tape(outputs)
     tape, names = lowered_with(tape, names)
-    outline = _outline(f, dialect, title, arguments, tape, names, derivative)
-    dialect.language.checked("\n".join(outline.lines))
-    kept = None
-    if test:
-        inputs = [
-            arguments.numbers[start] if count is None else arguments.numbers[start : start + count]
-            for start, count in arguments.spans
-        ]
-        kept = inputs, Program(tape)(arguments.numbers)
-    return Emitted(language, title, dialect.write(outline), tape, outline, kept)
+    outline = outline_of(tape, arguments, _about(f, title, derivative), names, derivative)
+    _check_length(chosen, outline)
+    kept = (arguments.given(), Program(tape)(arguments.numbers)) if test else None
+    return Emitted(language, title, chosen.file(outline), tape, outline, kept)
+
+
+def _check_length(language: Language, outline: Outline) -> None:
+    length = sum(map(len, outline.lines))
+    if language.most is not None and length > language.most:
+        raise ArgumentError(
+            f"The function would have {length:,} characters, and {language.name} allows about {language.most:,}.",
+            "Emit a smaller function, or choose another language.",
+        )
+
+
+def _about(f: Callable[..., Any], title: str, derivative: str) -> str:
+    """The sentence above the function."""
+    code: Any = getattr(f, "__code__", None)
+    file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
+    has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
+    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
+    what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
+    return f"{what} of {title}{source}, written by autograd_mini."
 
 
 def emit_example(
@@ -215,12 +229,6 @@ def _called(model: Callable[..., Any], *args: Any) -> Any:
     return model(*args)
 
 
-def _dialect(language: str) -> Dialect:
-    if language not in DIALECTS:
-        raise ArgumentError(f"There is no language {shown(language)}.", f"Choose one of {', '.join(DIALECTS)}.")
-    return DIALECTS[language]
-
-
 def _plain(name: str) -> str:
     return "f" if name == "<lambda>" else name
 
@@ -234,18 +242,15 @@ def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str
     return name
 
 
-class _Arguments:
+class Arguments:
     """The arguments of the function, as parameters of the emitted one.
 
-    Attributes:
-        parameters: numbers and arrays.
-        spans: for each parameter its first input, and its length.
-        numbers: the numbers of the example.
-        texts: how each input is written.
-        rows: the inputs that make vectors, rows or columns of lists: in which array, their places in it, and the first
-            input of the array.
+    Args:
+        paths: what messages call them.
+        example: numbers, or structures of them.
+        language: what the code is written in.
+        title: what the function is called.
         positions: the arguments to differentiate by.
-        chosen: the parameters that they are, and the inputs.
     """
 
     def __init__(
@@ -253,23 +258,26 @@ class _Arguments:
     ) -> None:
         self.models = {i: (tree, models.names_in(tree)) for i, tree in enumerate(example) if isinstance(tree, Module)}
         self.example = [models.numbers_in(*self.models[i]) if i in self.models else x for i, x in enumerate(example)]
-        self.language = language
+        self.language, self.title, self.positions = language, title, [*positions]
         self.parameters: list[Parameter] = []
-        self.spans: list[tuple[int, int | None]] = []
-        self.numbers: list[float] = []
-        self.texts: list[str] = []
-        self.rows: list[tuple[str, range, int]] = []
-        self.taken = [title]
-        self.positions = [*positions]
-        self.chosen: tuple[list[Parameter], list[int]] = [], []
-        starts = [(0, 0)]
+        self.numbers: list[float] = []  # of the example
+        self.texts: list[str] = []  # of each number
+        self.rows: list[tuple[str, range, int]] = []  # for each vector its array, the places in it, and its first input
+        self._places: list[range] = []  # the numbers of each parameter
+        self._owners: list[int] = []  # the argument of each parameter
         for i, (path, tree) in enumerate(zip(paths, self.example, strict=True)):
             self._add("" if [*self.models] == [i] else path, tree)
-            starts.append((len(self.parameters), len(self.numbers)))
-        for i in self.positions:
-            (parameter, number), (next_parameter, next_number) = starts[i : i + 2]
-            self.chosen[0].extend(self.parameters[parameter:next_parameter])
-            self.chosen[1].extend(range(number, next_number))
+            self._owners += [i] * (len(self.parameters) - len(self._owners))
+
+    def given(self) -> list[float | list[float]]:
+        """The example, as the emitted function takes it."""
+        numbers = [[self.numbers[i] for i in places] for places in self._places]
+        return [x if p.length is not None else x[0] for p, x in zip(self.parameters, numbers, strict=True)]
+
+    def chosen(self) -> list[tuple[Parameter, range]]:
+        """The parameters to differentiate by, and their numbers."""
+        known = [*zip(self._owners, self.parameters, self._places, strict=True)]
+        return [(parameter, places) for i in self.positions for owner, parameter, places in known if owner == i]
 
     def _add(self, path: str, tree: Tree) -> None:
         parts = trees.parts_of(tree)
@@ -278,8 +286,7 @@ class _Arguments:
             for step, part in parts:
                 self._add(path + step, part)
             return
-        name = _identifier(path, self.language, self.taken)
-        self.taken.append(name)
+        name = _identifier(path, self.language, [self.title, *[p.name for p in self.parameters]])
         start = len(self.numbers)
         for place, leaf in trees.numbers(tree, path):
             number = as_number(leaf.data if type(leaf) is Value else leaf)
@@ -290,7 +297,7 @@ class _Arguments:
         if count == 0:
             raise ArgumentError(f"{path} is empty, so there is nothing to differentiate by.", "Pass some numbers.")
         self.parameters.append(Parameter(name, count))
-        self.spans.append((start, count))
+        self._places.append(range(start, len(self.numbers)))
         self.texts += [name if count is None else f"{name}[{i}]" for i in range(count or 1)]
         if count is not None:
             self.rows += [(name, places, start) for places in _vectors([*_row_lengths(tree)])]
@@ -336,7 +343,7 @@ def _vectors(lengths: Sequence[int]) -> Iterator[range]:
 
 
 def _traced(
-    f: Callable[..., Any], arguments: _Arguments, builder: Builder, derivative: str
+    f: Callable[..., Any], arguments: Arguments, builder: Builder, derivative: str
 ) -> tuple[list[Any], dict[int, str]]:
     """The value, unless there are several, and the derivatives, as data; and the user's names of registers."""
     variables = arguments.inputs(builder)
@@ -346,7 +353,7 @@ def _traced(
         transform = hessian if derivative == "hessian" else jacobian
         matrix = transform(f, tuple(arguments.positions))(*args)
         return [_data(x) for _, x in trees.numbers(matrix)], {}
-    variables = [variables[i] for i in arguments.chosen[1]]
+    variables = [variables[i] for _, places in arguments.chosen() for i in places]
     record = Recorded(f, args, {}, variables, variables, lambda result: _split("emit", result, False))
     output = _output("emit", record)
     if not isinstance(output, Traced):
@@ -385,50 +392,41 @@ def _names(builder: Builder, order: dict[Any, Any]) -> dict[int, str]:
     return names
 
 
-def _outline(
-    f: Callable[..., Any],
-    dialect: Dialect,
-    title: str,
-    arguments: _Arguments,
-    tape: Tape,
-    names: dict[int, str],
-    derivative: str,
+def outline_of(
+    tape: Tape, arguments: Arguments, about: str, names: Mapping[int, str], derivative: str = "gradient"
 ) -> Outline:
-    """The emitted function: its parts, and its statements."""
-    language = dialect.language
-    places = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
+    """The emitted function of a lowered tape: its value, if there is a gradient, and its derivatives."""
+    language = arguments.language
+    taken = [arguments.title, *[p.name for p in arguments.parameters]]
+    if derivative == "gradient":
+        wanted = [Parameter(language.variable_of(f"d_{p.name}"), p.length) for p, _ in arguments.chosen()]
+        returned, outputs = [tape.outputs[0]], tape.outputs[1:]
+    else:
+        wanted, returned, outputs = [Parameter(derivative, len(tape.outputs))], [], tape.outputs
+    derivatives: list[Parameter] = []
+    for name, length in wanted:
+        derivatives.append(Parameter(_identifier(name, language, taken), length))
+        taken.append(derivatives[-1].name)
+    inputs = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
     rows = [
-        ((name, where.start, where.step), tuple([places[start + i] for i in where]))
+        ((name, where.start, where.step), tuple([inputs[start + i] for i in where]))
         for name, where, start in arguments.rows
     ]
     rolled = Rolled(tape, rows)
-    taken = [*arguments.taken, title]
-    returned: list[int] = []
-    if derivative == "gradient":
-        derivatives = []
-        for parameter in arguments.chosen[0]:
-            name = _identifier(language.variable(f"d_{parameter.name}"), language, taken)
-            taken.append(name)
-            derivatives.append(Parameter(name, parameter.length))
-        returned = [tape.outputs[0]]
-        outputs = tape.outputs[1:]
-    else:
-        derivatives = [Parameter(_identifier(derivative, language, taken), len(tape.outputs))]
-        taken.append(derivatives[0].name)
-        outputs = tape.outputs
     strides = sorted({1, *[where.step for _, where, _ in arguments.rows]})
     stores = [*_stores(language, rolled, derivatives, outputs, strides)]
-    filled = [(p.name, p.length) for p in derivatives if p.length is not None and not dialect.is_filling]
-    writer = Writer(language, dialect.syntax, rolled, arguments.texts, names, stores, returned, taken, filled)
+    filled = [(p.name, p.length) for p in derivatives if p.length is not None and not language.is_filling]
+    writer = Writer(language, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
-    code: Any = getattr(f, "__code__", None)
-    file, line = ("<unknown>", 1) if code is None else (code.co_filename, code.co_firstlineno)
-    has_source = linecache.getline(file, line) and (cell(file) or not file.startswith("<"))
-    source = f" ({located(file if cell(file) else Path(file).name, line)})" if has_source else ""
-    what = {"gradient": "Value and derivatives", "jacobian": "Jacobian", "hessian": "Hessian"}[derivative]
-    about = f"{what} of {title}{source}, written by autograd_mini."
-    helpers = tuple(writer.uses.texts())
-    return Outline(title, about, tuple(arguments.parameters), tuple(derivatives), tuple(writer.lines), value, helpers)
+    return Outline(
+        arguments.title,
+        about,
+        tuple(arguments.parameters),
+        tuple(derivatives),
+        tuple(writer.lines),
+        value,
+        tuple(writer.uses.helpers.values()),
+    )
 
 
 def _stores(
@@ -444,7 +442,7 @@ def _stores(
         registers = outputs[place : place + (length or 1)]
         place += length or 1
         if length is None:
-            declared = f"*{name}" if language.name == "c" else f"{language.number}{name}"
+            declared = f"*{name}" if language.is_filling else f"{language.number}{name}"
             yield _store(rolled, declared, registers[0])
             continue
         written: set[int] = set()
