@@ -26,7 +26,7 @@ from autograd_mini.compile.languages.language import Language, Outline, Paramete
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
 from autograd_mini.compile.languages.python import PYTHON
-from autograd_mini.compile.languages.rolling import Grid, Rolled
+from autograd_mini.compile.languages.rolling import Grid, Rolled, Vector
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
@@ -413,8 +413,7 @@ def outline_of(
         for name, where, start in arguments.rows
     ]
     rolled = Rolled(tape, rows)
-    strides = sorted({1, *[where.step for _, where, _ in arguments.rows]})
-    stores = [*_stores(language, rolled, derivatives, outputs, strides)]
+    stores = [*_stores(language, rolled, derivatives, outputs)]
     filled = [(p.name, p.length) for p in derivatives if p.length is not None and not language.is_filling]
     writer = Writer(language, rolled, arguments.texts, names, stores, returned, taken, filled)
     value = writer.result(returned[0]) if returned else None
@@ -430,53 +429,48 @@ def outline_of(
 
 
 def _stores(
-    language: Language,
-    rolled: Rolled,
-    derivatives: Sequence[Parameter],
-    outputs: Sequence[int],
-    strides: Sequence[int],
+    language: Language, rolled: Rolled, derivatives: Sequence[Parameter], outputs: Sequence[int]
 ) -> Iterator[Store]:
-    """The statements that write the derivatives."""
-    place = 0
+    """The statements that write the derivatives: of as many as possible at once."""
+    remaining = outputs
     for name, length in derivatives:
-        registers = outputs[place : place + (length or 1)]
-        place += length or 1
+        registers, remaining = remaining[: length or 1], remaining[length or 1 :]
         if length is None:
             declared = f"*{name}" if language.is_filling else f"{language.number}{name}"
             yield _store(rolled, declared, registers[0])
             continue
         written: set[int] = set()
         for i, register in enumerate(registers):
-            if i in written:
-                continue
-            vector, first = rolled.elements.get(register, (None, 0))
-            grid, row = rolled.rows.get(vector, (None, 0)) if vector is not None else (None, 0)
-            if grid is not None and row == first == 0 and (steps := _steps(grid, registers[i:])) is not None:
-                down, right = steps
-                places = {i + down * j + right * k for j, one in enumerate(grid.rows) for k in range(len(one))}
-                if written.isdisjoint(places):
-                    written |= places
-                    yield Store(name, grid, offset=i, stride=down, right=right)
-                    continue
-            for stride in strides if first == 0 else ():
-                if vector is not None and tuple(registers[i : i + stride * len(vector) : stride]) == vector.registers:
-                    places = {*range(i, i + stride * len(vector), stride)}
-                    if written.isdisjoint(places):
-                        written |= places
-                        yield Store(name, vector, offset=i, stride=stride)
+            if i not in written:
+                vector, _ = rolled.elements.get(register, (None, 0))
+                grid, _ = rolled.rows.get(vector, (None, 0)) if vector is not None else (None, 0)
+                for source in (grid, vector):
+                    down, right, places = _spread(source, registers[i:])
+                    if source is not None and places and written.isdisjoint([i + k for k in places]):
+                        written.update([i + k for k in places])
+                        yield Store(name, source, offset=i, stride=down, right=right)
                         break
-            else:
-                yield _store(rolled, f"{name}[{i}]", register)
+                else:
+                    yield _store(rolled, f"{name}[{i}]", register)
 
 
-def _steps(grid: Grid, registers: Sequence[int]) -> tuple[int, int] | None:
-    """How far the rows and the columns of a grid are apart among registers that start with it; None if not equally."""
-    (corner, below), (_, beside, *_) = [row.registers[0] for row in grid.rows[:2]], grid.rows[0].registers
-    if corner != registers[0] or below not in registers or beside not in registers:
-        return None
-    down, right = registers.index(below), registers.index(beside)
-    found = [tuple(registers[i * down : i * down + right * len(row) : right]) for i, row in enumerate(grid.rows)]
-    return (down, right) if found == [row.registers for row in grid.rows] else None
+def _spread(source: Grid | Vector | None, registers: Sequence[int]) -> tuple[int, int, list[int]]:
+    """How far rows and columns are apart among registers that start with them, and all their places; none if unevenly.
+
+    A vector is a grid of columns of one element each.
+    """
+    if isinstance(source, Grid):
+        rows = [row.registers for row in source.rows]
+    else:
+        rows = [] if source is None else [(x,) for x in source.registers]
+    if rows and registers[0] == rows[0][0]:
+        below, beside = rows[1][0], rows[0][-1 if len(rows[0]) == 1 else 1]
+        for down in [k for k, x in enumerate(registers) if x == below]:
+            for right in [k for k, x in enumerate(registers) if x == beside]:
+                places = [i * down + k * right for i, row in enumerate(rows) for k in range(len(row))]
+                if places[-1] < len(registers) and [registers[k] for k in places] == [x for row in rows for x in row]:
+                    return down, right, places
+    return 0, 0, []
 
 
 def _store(rolled: Rolled, target: str, register: int) -> Store:
