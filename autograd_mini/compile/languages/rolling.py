@@ -94,9 +94,10 @@ class Rolled:
         self._known: dict[Instruction, int] = {one: i for i, one in enumerate(self.tape.instructions)}
         self._users: list[list[int]] = [[] for _ in self.tape.instructions]
         self._returns = Counter(self.tape.outputs)
-        for i, is_needed in enumerate(live(self.tape)):
-            for x in self.tape.instructions[i][1] if is_needed else ():
-                self._users[x].append(i)
+        is_needed = live(self.tape)
+        for register, (_, operands, _) in enumerate(self.tape.instructions):
+            for x in operands if is_needed[register] else ():
+                self._users[x].append(register)
         given = [Vector(INPUT, (), registers, array) for array, registers in arrays if len(registers) >= LEAST]
         for vector in given:
             self._keep(vector)
@@ -106,7 +107,7 @@ class Rolled:
         for register, (op, operands, _) in enumerate(self.tape.instructions):
             if op == "take":
                 self._take(operands)
-            if register not in self.elements and register not in self._inside and operands:
+            if is_needed[register] and register not in self.elements and register not in self._inside and operands:
                 fold = self._fold(register, op, operands)
                 if fold is not None:
                     if not self._folds(fold):
@@ -317,7 +318,7 @@ def with_sums(tape: Tape) -> Tape:
     """The tape with chains of additions as sums: ((a + b) + c) + d is sum(a, b, c, d)."""
     uses = Counter(x for _, operands, _ in tape.instructions for x in operands)
     uses.update(tape.outputs)
-    terms: dict[int, tuple[int, ...]] = {}
+    terms: dict[int, list[int]] = {}
     chains: set[int] = set()
     for register, (op, operands, _) in enumerate(tape.instructions):
         if op in ("add", "sum") and len(operands) > 1:
@@ -326,10 +327,11 @@ def with_sums(tape: Tape) -> Tape:
                 first, rest = rest[0], [first]  # the order of two operands does not matter, that of three does
             are_alike = any(tape.instructions[x][0] == "add" for x in rest)  # so the first may be an element, too
             is_chain = uses[first] == 1 and first in terms and (first in chains or not are_alike)
-            terms[register] = (*terms[first], *rest) if is_chain else (first, *rest)
+            terms[register] = terms.pop(first) if is_chain else [first]
+            terms[register] += rest
             if is_chain or are_alike:
                 chains.add(register)
     instructions = [
-        ("sum", terms[i], None) if len(terms.get(i, ())) > 2 else one for i, one in enumerate(tape.instructions)
+        ("sum", tuple(terms[i]), None) if len(terms.get(i, ())) > 2 else one for i, one in enumerate(tape.instructions)
     ]
     return Tape(tuple(instructions), tape.inputs, tape.outputs, tape.batched, tape.places)

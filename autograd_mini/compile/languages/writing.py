@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +31,7 @@ from autograd_mini.compile.languages.rolling import (
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.core.row import TABLE
 
-_CHAINS, _FEW = ("sum", "maximum", "minimum"), 6  # operations of any number of operands, joined six at a time
+_FEW = 6  # operands; more of them are joined from left to right
 _NAME = re.compile(r"\w+(\[[^]]*\])?")  # of a variable or of an element
 WIDTH = 90  # of an expression; a longer one gets names for its parts
 _TITLES = {"abs": "size", "add": "sum", "dot": "total", "sum": "total", "take": "largest", "where": "choice",
@@ -74,6 +75,7 @@ class Writer:
         self.lines: list[str] = []
         self._taken = {*taken, *language.forbidden}
         self.uses = uses or Expressions(language, self._taken, _body)
+        self._numbered: Counter[str] = Counter()  # how many more names of this kind there are
         self._inputs = inputs
         self._signs: list[Sign] = []
         for instruction in self.tape.instructions:
@@ -106,10 +108,9 @@ class Writer:
     def _new(self, wanted: str) -> str:
         """A name that is not taken."""
         name = wanted = re.sub(r"\W", "_", ascii_of(wanted))
-        count = 1
         while name in self._taken:
-            count += 1
-            name = f"{wanted}{count}"
+            self._numbered[wanted] += 1
+            name = f"{wanted}{self._numbered[wanted] + 1}"
         self._taken.add(name)
         return name
 
@@ -204,24 +205,31 @@ class Writer:
         if not is_test:
             texts = [self._real(text) if x is None else text for x, text in zip(operands, texts, strict=True)]
         constants = [self._number(x) for x in operands]
+        if op in ("sum", "maximum", "minimum", "dot") and len(operands) > _FEW:
+            return self._chained(op, texts)
         while len((whole := self.uses.expression(op, texts, constants)).text) > WIDTH:
             parts = [i for i, x in enumerate(texts) if len(x.text) >= WIDTH // 3 and not _NAME.fullmatch(x.text)]
-            if parts:
-                longest = max(parts, key=lambda i: len(texts[i].text))
-                x = operands[longest]
-                kind = self.tape.instructions[x][0] if isinstance(x, int) else getattr(x, "op", "")
-                texts[longest] = self._named(texts[longest], is_condition(kind))
-            elif op in _CHAINS and len(texts) > _FEW:
-                first = self._named(self.uses.expression(op, texts[:_FEW], constants[:_FEW]), False)
-                texts, constants = [first, *texts[_FEW:]], [None, *constants[_FEW:]]
-                operands = [None, *operands[_FEW:]]
-            elif op == "dot":
-                half = len(texts) // 2
-                texts = [self.uses.expression("mul", pair, ()) for pair in zip(texts[:half], texts[half:], strict=True)]
-                op, operands, constants = "sum", [None] * half, [None] * half
-            else:
+            if not parts:
                 break
+            longest = max(parts, key=lambda i: len(texts[i].text))
+            x = operands[longest]
+            kind = self.tape.instructions[x][0] if isinstance(x, int) else getattr(x, "op", "")
+            texts[longest] = self._named(texts[longest], is_condition(kind))
         return whole
+
+    def _chained(self, op: str, texts: Sequence[Text]) -> Text:
+        """An operation of many operands from left to right, in parts that are not too long."""
+        if op == "dot":
+            half = len(texts) // 2
+            texts = [self.uses.expression("mul", pair, ()) for pair in zip(texts[:half], texts[half:], strict=True)]
+            op = "sum"
+        total = texts[0]
+        for text in texts[1:]:
+            longer = self.uses.expression(op, (total, text), (None, None))
+            if len(longer.text) > WIDTH and not _NAME.fullmatch(total.text):
+                longer = self.uses.expression(op, (self._named(total, False), text), (None, None))
+            total = longer
+        return total
 
     def _named(self, text: Text, is_test: bool) -> Text:
         """A part of an expression under a name of its own."""
