@@ -491,6 +491,55 @@ def test_what_is_readable():
         emit(by_hand, [1.0, 2.0, 3.0], [0.0, 1.0, 0.0]).function([1.0], [1.0])
 
 
+def collisions(hypot_3, hypot3, take_4, take4, test_failures, test_expected, part, i, j, round_minus_1, roundMinus1):
+    size = am.hypot(hypot_3, hypot3, take_4)
+    taken = take_of(am.floor(i), take4, part, j, test_failures)
+    return size * taken + test_expected * round(round_minus_1, -1) + round(roundMinus1, 2) * am.erf(part)
+
+
+def long_names(weights_of_the_first_hidden_layer_of_it, inputs_of_the_first_hidden_layer_of_it):
+    w, x = weights_of_the_first_hidden_layer_of_it, inputs_of_the_first_hidden_layer_of_it
+    rows = [am.sum([a * b * c / (c + b) for a, b in zip(row, x, strict=True)]) for row, c in zip(w, x, strict=True)]
+    return am.sum([am.tanh(a) for a in rows]) * am.where(x[0] > x[1], w[0][0], w[1][1])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_of_all_kinds(language, tmp_path):
+    """Names of functions that the code brings, of its test, and names as long as half a line are names."""
+    rng, codes, calls, points = random.Random(9), [], [], []
+    for f, example in (
+        (collisions, [1.5 + 0.25 * i for i in range(11)]),
+        (long_names, ([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]], [1.0, 2.0, 3.0])),
+    ):
+        codes.append(emit(f, *example, language=language, test=True))
+        for _ in range(3):
+            points.append([x * rng.uniform(0.9, 1.1) for x in numbers(list(example))])
+            calls.append((len(codes) - 1, flat(codes[-1].outline, points[-1])))
+    if language == "python":
+        found = [numbers(codes[i].function(*xs)) for i, xs in calls]
+    else:
+        found = run_all(language, codes, calls, tmp_path)
+    for (i, _), xs, got in zip(calls, points, found, strict=True):
+        assert close(got, Program(codes[i].tape)(xs)), codes[i].source
+    if language == "c":
+        called([*GCC, "-o", "t", "collisions_test.c", "-lm"], tmp_path)
+        assert "ok" in called(["./t"], tmp_path)
+
+
+def test_long_programs():
+    """A long program takes time in proportion; no line of it is so long that a compiler would give up."""
+
+    def f(x):
+        y = x
+        for i in range(700):
+            y = am.sin(y * 1.5 + float(i)) * 0.5 + x
+        return y
+
+    code = emit(f, 0.3)
+    assert max(map(len, code.source.splitlines())) < 200
+    assert same(numbers(code.function(0.25)), Program(code.tape)([0.25]))
+
+
 def test_names_do_not_collide():
     """Reserved words, functions of the code and parameters keep apart."""
 
@@ -591,6 +640,7 @@ def products(x):
         ((lambda x: x if x > 0.0 else -x, 1.0), {}, TraceError, "where"),
         ((lambda x: x, 1.0), {"argnums": 3}, (ArgumentError, OperandError), "argnum"),
         ((products, [1.0] * 33), {"language": "java"}, ArgumentError, "allows about"),
+        ((lambda *xs: am.sum(xs), *[1.0] * 127), {"language": "java"}, ArgumentError, "more than Java allows"),
     ],
 )  # fmt: skip
 def test_errors(arguments, options, error, words):

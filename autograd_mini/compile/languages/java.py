@@ -9,6 +9,11 @@ from collections.abc import Sequence
 
 from autograd_mini.compile.languages.c import OPERATORS, loops
 from autograd_mini.compile.languages.language import Language, Outline, Parameter, comparisons, indented
+from autograd_mini.errors import ArgumentError
+
+_SLOTS = (
+    255  # that the parameters of a method may take: a double takes two, an array one; others are for `this`, `value`
+)
 
 
 def class_of(name: str) -> str:
@@ -22,6 +27,12 @@ def _declared(parameters: Sequence[Parameter]) -> str:
 
 
 def _file(outline: Outline) -> str:
+    for parameters in (outline.parameters, outline.derivatives):
+        if sum(2 if p.length is None else 1 for p in parameters) > _SLOTS:
+            raise ArgumentError(
+                f"The function would have {len(parameters)} parameters, which are more than Java allows.",
+                "Pass a list, which becomes one array.",
+            )
     fields = ", ".join([*["double value"] * bool(outline.value), _declared(outline.derivatives)])
     checks = outline.checks('if ({name}.length != {length}) throw new IllegalArgumentException("{message}");')
     result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
