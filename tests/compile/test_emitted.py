@@ -57,6 +57,35 @@ def price(s, k, t):
     return s * am.ndtr(d) - k * am.ndtr(d - am.sqrt(t))
 
 
+def mixture(xs, means, scales, logits):
+    weights = am.log_softmax(logits)
+    terms = [
+        am.logsumexp([w - 0.5 * ((x - m) / s) ** 2 - am.log(s) for w, m, s in zip(weights, means, scales, strict=True)])
+        for x in xs
+    ]
+    return -am.sum(terms)
+
+
+def attention(q, k, v):
+    total = 0.0
+    for row in q:
+        a = am.softmax([am.dot(row, other) / math.sqrt(2.0) for other in k])
+        total = total + am.sum([am.dot(a, [other[m] for other in v]) ** 2 for m in range(2)])
+    return total
+
+
+def recurrent(w, u, b, xs, h):
+    for x in xs:
+        h = [am.tanh(c * x + am.dot(row, h) + d) for c, row, d in zip(w, u, b, strict=True)]
+    return am.sum([a * a for a in h])
+
+
+def pieces(x):
+    outer = am.where(x < 2.0, x - 0.5, am.where(x == 3.0, am.log(x), am.sqrt(x)))
+    return am.where(x < -1.0, -x - 0.5, am.where(x < 1.0, x * x / 2.0, outer))
+
+
+ROWS = [[0.1, -0.2], [0.3, 0.4], [-0.5, 0.6]]
 LISTS = [
     (cross_entropy, ([1.0, 2.0, 3.0], [0.0, 1.0, 0.0])),
     (by_hand, ([1.0, -2.0, 0.5, 2.0], [0.25, 0.25, 0.5, 0.0])),
@@ -90,6 +119,10 @@ LISTS = [
         ([5.0, -7.0, 2.5], [3.0, 3.0, -2.0]),
     ),
     (lambda x, p: x**p + round(x, 1) + am.sign(x), (1.25, 3.0)),
+    (mixture, ([1.0, 2.0, -1.0, 0.5], [0.0, 1.0, 2.0], [0.5, 1.0, 1.5], [0.2, 0.3, 0.4])),
+    (attention, (ROWS, ROWS[::-1], ROWS)),
+    (recurrent, ([0.1, 0.2, 0.3], [[0.1, 0.2, 0.3]] * 3, [0.0, 0.1, 0.2], [1.0, 2.0, -1.0, 0.5, 0.3], [0.0] * 3)),
+    (pieces, (0.5,)),
 ]
 
 
@@ -487,6 +520,9 @@ def test_what_is_readable():
     assert "double s = 0.0;" in text
     assert "double ds =" in text
     assert text.count("Math.exp") == 1
+    text = str(emit(mixture, *next(example for f, example in LISTS if f is mixture), language="java"))
+    assert "boolean[] holds" in text
+    assert max(len(line) for line in text.splitlines() if "static" not in line) < 130
     with pytest.raises(ValueError, match="z takes 3 numbers"):
         emit(by_hand, [1.0, 2.0, 3.0], [0.0, 1.0, 0.0]).function([1.0], [1.0])
 

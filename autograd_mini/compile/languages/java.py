@@ -11,9 +11,7 @@ from autograd_mini.compile.languages.c import OPERATORS, loops
 from autograd_mini.compile.languages.language import Language, Outline, Parameter, comparisons, indented
 from autograd_mini.errors import ArgumentError
 
-_SLOTS = (
-    255  # that the parameters of a method may take: a double takes two, an array one; others are for `this`, `value`
-)
+_SLOTS = 252  # for parameters beside `this` and `value`; a double takes two of them, an array one
 
 
 def class_of(name: str) -> str:
@@ -93,7 +91,8 @@ private static double roundDecimal(double x, double digits) {
     variable="double ",
     condition="boolean ",
     integer="int ",
-    arrays=("double[] ", "{name} = new double[{count}]"),
+    kinds=("double", "boolean"),
+    arrays=("{kind}[] ", "{name} = new {kind}[{count}]"),
     filled="double[] {name} = {{{numbers}}}",
     given="new double[] {{{}}}",
     real="(double) {}",

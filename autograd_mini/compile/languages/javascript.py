@@ -27,7 +27,7 @@ def _file(outline: Outline) -> str:
     document = [outline.about, ""]
     document += [f"@param {{{'number' if p.length is None else 'number[]'}}} {p.name}" for p in outline.parameters]
     checks = outline.checks('if ({name}.length !== {length}) throw new RangeError("{message}");')
-    value = [f"value: {outline.value}"] if outline.value else []
+    value = [] if not outline.value else ["value" if outline.value == "value" else f"value: {outline.value}"]
     result = f"return {{ {', '.join([*value, *outline.returned])} }};"
     head = f"export function {outline.name}({', '.join(p.name for p in outline.parameters)})"
     function = JAVASCRIPT.block(head, [*checks, *outline.lines, result])
@@ -84,6 +84,7 @@ function roundDecimal(x, digits) {
     variable="let ",
     condition="const ",
     integer="let ",
+    kinds=("", ""),
     arrays=("const ", "{name} = new Array({count})"),
     filled="const {name} = [{numbers}]",
     given="[{}]",

@@ -70,6 +70,7 @@ class Language:
     variable: str  # what declares a number that changes
     condition: str
     integer: str
+    kinds: tuple[str, str]  # what arrays hold: numbers, or conditions
     arrays: tuple[str, str]  # what declares arrays, and the form of each
     filled: str  # the form that declares an array of given numbers
     given: str  # the form of an array that is an argument

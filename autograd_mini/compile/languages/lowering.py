@@ -16,6 +16,7 @@ from autograd_mini.compile.tape import COMPARISONS, CONSTANT, Instruction, Tape
 _PLUS = {"abs", "cosh", "erfc", "exp", "exp2", "hypot", "ndtr", "lifted_ndtr"}  # whatever the operands are
 _KEEPING = {"add", "div", "dot", "expm1", "floor", "log1p", "maximum", "minimum", "mul", "pos", "sqrt", "stop_gradient",
             "sum", "where"}  # if no operand is negative  # fmt: skip
+_MEMBERS = 16  # conditions that one joins
 
 
 class Sign(NamedTuple):
@@ -57,7 +58,7 @@ class Lowering(Rewriting):
     """
 
     def __init__(self) -> None:
-        super().__init__([SIGNS, NESTED, *[one for one in PASSES if one.exact]])
+        super().__init__([SIGNS, NESTED, JOINED, *[one for one in PASSES if one.exact]])
         self.signs: list[Sign] = []
         self.made: dict[int, int] = {}
 
@@ -102,8 +103,34 @@ def _nested(made: Rewriting, instruction: Instruction) -> int | None:
     return None
 
 
+def _joined(made: Rewriting, instruction: Instruction) -> int | None:
+    """Leave out a condition that the other one implies: c & d & c is c & d, and c | (c & d) is c."""
+    op, operands, _ = instruction
+    for a, b in (operands, operands[::-1]):
+        known, others = _members(made, op, a), _members(made, op, b)
+        if others <= known or not known.isdisjoint(_members(made, "|" if op == "&" else "&", b)):
+            return a
+    return None
+
+
+def _members(made: Rewriting, op: str, condition: int) -> set[int]:
+    """The conditions that an operation joins to this one; the last few, so that long chains take linear time."""
+    found: set[int] = set()
+    waiting = [condition]
+    while waiting:
+        x = waiting.pop()
+        inner_op, inner, _ = made.instructions[x]
+        if inner_op == op and len(found) < _MEMBERS:
+            waiting += inner
+        else:
+            found.add(x)
+    return found
+
+
 SIGNS = Pass("signs", True, ("abs(exp(x))", "exp(x)"), frozenset({"add", "abs", *COMPARISONS}), _signs)
 NESTED = Pass("nested", True, ("where(c, x, where(c, y, z))", "where(c, x, z)"), frozenset({"where"}), _nested)
+
+JOINED = Pass("joined", True, ("where(c & d & c, x, y)", "where(c & d, x, y)"), frozenset({"&", "|"}), _joined)
 
 
 def lowered(tape: Tape) -> Tape:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograd_mini.compile.languages.rolling import GATHERED, LARGEST, Down, Entry, Fold, Folds, Grid, Rolled, Vector
-from autograd_mini.compile.tape import CONDITION, CONSTANT, INPUT, kind_of
+from autograd_mini.compile.tape import COMPARISONS, CONDITION, CONSTANT, INPUT, kind_of
 
 _DEEP = 12  # operations in one expression, each inside the next
 
@@ -68,9 +68,9 @@ class Plan:
     # -- what there is to compute --------------------------------------------------------------------------------------
 
     def _unit(self, register: int) -> Unit:
-        """What computes a register; an element of a vector of conditions is computed where it is read."""
+        """What computes a register; a comparison is written where it is read, also that of an element."""
         vector, _ = self.rolled.elements.get(register, (None, 0))
-        if vector is not None and not is_condition(vector.op):
+        if vector is not None and vector.op not in COMPARISONS:
             return vector
         return self.rolled.folds.get(register, register)
 
@@ -161,9 +161,9 @@ class Plan:
         for unit in computed:
             if not isinstance(unit, (Fold, Folds)):
                 depths[unit] = 1 + max([depths[x] for x, _ in self._reads(unit) if x in self.inlined], default=0)
-                is_test = isinstance(unit, Vector) and is_condition(unit.op)
+                is_test = isinstance(unit, Vector) and unit.op in COMPARISONS
                 if is_test or (self._may_be_part(unit) and depths[unit] < _DEEP):
-                    self.inlined.add(unit)  # a test is computed where it is read: there are no arrays of conditions
+                    self.inlined.add(unit)
 
     def _may_be_part(self, unit: Unit) -> bool:
         if isinstance(unit, int) and self.alias(unit) is not None:
@@ -172,6 +172,8 @@ class Plan:
         is_gathered = isinstance(reader, Vector) and reader.op == GATHERED
         if others or (self.name_of(unit) and not is_gathered):
             return False
+        if isinstance(reader, Vector) and reader.op in COMPARISONS and len(self._readers[reader]) > 1:
+            return False  # it would be computed again for each of them
         if isinstance(unit, Vector):
             is_in_inner_loop = isinstance(reader, Folds) or isinstance(getattr(reader, "source", None), Grid)
             return is_each and unit.op != GATHERED and not is_in_inner_loop

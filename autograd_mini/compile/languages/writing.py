@@ -28,10 +28,10 @@ from autograd_mini.compile.languages.rolling import (
     Rolled,
     Vector,
 )
-from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
+from autograd_mini.compile.tape import COMPARISONS, CONSTANT, INPUT, Tape
 from autograd_mini.core.row import TABLE
 
-_FEW = 6  # operands; more of them are joined from left to right
+_CHAINS, _FEW = ("sum", "dot", "maximum", "minimum"), 6  # more operands are joined from left to right
 _NAME = re.compile(r"\w+(\[[^]]*\])?")  # of a variable or of an element
 WIDTH = 90  # of an expression; a longer one gets names for its parts
 _TITLES = {"abs": "size", "add": "sum", "dot": "total", "sum": "total", "take": "largest", "where": "choice",
@@ -86,7 +86,7 @@ class Writer:
         self._waiting: list[str] = []  # statements that the next one needs
         self._has_remark = False
         self.index = self._new("i")
-        self._declare_arrays(filled)
+        self._declare_arrays(filled, False)
         for group in self._plan.groups:
             if length_of(group[0]) is None:
                 self._statement(group[0])
@@ -132,7 +132,7 @@ class Writer:
     def _text(self, register: int) -> Text:
         """A register as an expression, outside of loops over it."""
         vector, i = self.rolled.elements.get(register, (None, 0))
-        if vector is not None and not is_condition(vector.op):
+        if vector is not None and vector.op not in COMPARISONS:
             return Text(f"{self._array(vector)}[{vector.array[1] + vector.array[2] * i}]")
         text = self._raw(register)
         return self._real(text) if self._is_index(register) else text
@@ -205,12 +205,12 @@ class Writer:
         if not is_test:
             texts = [self._real(text) if x is None else text for x, text in zip(operands, texts, strict=True)]
         constants = [self._number(x) for x in operands]
-        if op in ("sum", "maximum", "minimum", "dot") and len(operands) > _FEW:
+        if op in _CHAINS and len(operands) > _FEW:
             return self._chained(op, texts)
         while len((whole := self.uses.expression(op, texts, constants)).text) > WIDTH:
             parts = [i for i, x in enumerate(texts) if len(x.text) >= WIDTH // 3 and not _NAME.fullmatch(x.text)]
             if not parts:
-                break
+                return self._chained(op, texts) if op in _CHAINS and len(texts) > 2 else whole
             longest = max(parts, key=lambda i: len(texts[i].text))
             x = operands[longest]
             kind = self.tape.instructions[x][0] if isinstance(x, int) else getattr(x, "op", "")
@@ -275,10 +275,11 @@ class Writer:
     def _declared(self, op: str) -> str:
         return self.language.condition if is_condition(op) else self.language.number
 
-    def _declare_arrays(self, arrays: Sequence[tuple[str, int]]) -> None:
+    def _declare_arrays(self, arrays: Sequence[tuple[str, int]], is_test: bool) -> None:
         """Add the declarations of arrays, by name and length; several in one, where it begins with a type."""
-        declared, form = self.language.arrays
-        texts = [form.format(name=name, count=count) for name, count in arrays]
+        kind = self.language.kinds[is_test]
+        declared, form = self.language.arrays[0].format(kind=kind), self.language.arrays[1]
+        texts = [form.format(name=name, count=count, kind=kind) for name, count in arrays]
         several = 4 if declared else 1
         for start in range(0, len(texts), several):
             self._say(declared + ", ".join(texts[start : start + several]))
@@ -326,7 +327,9 @@ class Writer:
         arrays = [unit for unit in group if isinstance(unit, Vector) and unit in self._plan.arrays]
         for vector in arrays:
             self._texts[vector] = self._fresh(vector)
-        self._declare_arrays([(self._texts[vector], len(vector)) for vector in arrays])
+        for is_test in (False, True):
+            chosen = [vector for vector in arrays if is_condition(vector.op) == is_test]
+            self._declare_arrays([(self._texts[vector], len(vector)) for vector in chosen], is_test)
         folds = [unit for unit in group if isinstance(unit, Fold)]
         for fold in folds:
             self._begin(fold)
