@@ -26,12 +26,7 @@ _KEPT = 1 << 23  # numbers in the stores that are kept for the next call: 64 MB
 
 
 class Workspace:
-    """The numbers of a plan, and its calls.
-
-    Args:
-        plan: the plan.
-        width: the number of samples in a strip.
-    """
+    """The numbers of a plan, and its calls; a strip has as many samples as the width."""
 
     def __init__(self, plan: Plan, width: int) -> None:
         self.width = width
@@ -80,12 +75,7 @@ class Workspace:
 
 
 class Program:
-    """A tape, ready to run.
-
-    Args:
-        tape: the tape.
-        reduce: "sum" or "mean" over the samples, or None.
-    """
+    """A tape, ready to run; the results of the samples may be reduced to their "sum" or "mean"."""
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
         self._reduce = reduce

@@ -24,12 +24,7 @@ check_total("interpreter", OPERATIONS)
 
 
 class Program:
-    """A tape, ready to run on floats; a batch runs sample by sample.
-
-    Args:
-        tape: the tape.
-        reduce: "sum" or "mean" over the samples, or None.
-    """
+    """A tape, ready to run on floats; a batch runs sample by sample, and may be reduced to its "sum" or "mean"."""
 
     def __init__(self, tape: Tape, reduce: str | None = None) -> None:
         self.tape = tape

@@ -61,30 +61,22 @@ class Group(NamedTuple):
 
 
 class Plan:
-    """What is computed in which rows.
-
-    Args:
-        tape: the tape.
-        is_batched: whether each register has one number per sample.
-        kept: the registers that are read at the end.
-        factors: the sums that become matrix products.
-
-    Attributes:
-        inputs: rows, and the positions of the inputs in them.
-        constants: rows, and the numbers in them.
-        steps: those for what all samples share, and those for each strip.
-    """
+    """What is computed in which rows."""
 
     def __init__(
-        self, tape: Tape, is_batched: Sequence[bool], kept: Collection[int], factors: Mapping[int, Factors]
+        self,
+        tape: Tape,
+        is_batched: Sequence[bool],  # whether each register has one number per sample
+        kept: Collection[int],  # the registers that are read at the end
+        factors: Mapping[int, Factors],  # the sums that become matrix products
     ) -> None:
         self._tape, self._is_batched, self._factors = tape, is_batched, factors
         self._reads = [operands for _, operands, _ in tape.instructions]
         for register, (operands, shared) in factors.items():
             self._reads[register] = operands + shared
-        self.inputs: list[tuple[Rows, list[int]]] = []
+        self.inputs: list[tuple[Rows, list[int]]] = []  # and the positions of the inputs in these rows
         self.constants: list[tuple[Rows, list[float]]] = []
-        self.steps: tuple[list[Step], list[Step]] = [], []
+        self.steps: tuple[list[Step], list[Step]] = [], []  # for what all samples share, and for each strip
         self._free = bytearray(), bytearray()  # a byte for each row
         self._rows: dict[int, int] = {}
         groups = self._groups(kept)

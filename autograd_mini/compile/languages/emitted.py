@@ -243,18 +243,15 @@ def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str
 
 
 class Arguments:
-    """The arguments of the function, as parameters of the emitted one.
-
-    Args:
-        paths: what messages call them.
-        example: numbers, or structures of them.
-        language: what the code is written in.
-        title: what the function is called.
-        positions: the arguments to differentiate by.
-    """
+    """The arguments of the function, as parameters of the emitted one."""
 
     def __init__(
-        self, paths: Sequence[str], example: Sequence[Tree], language: Language, title: str, positions: Sequence[int]
+        self,
+        paths: Sequence[str],  # what messages call them
+        example: Sequence[Tree],
+        language: Language,
+        title: str,  # what the function is called
+        positions: Sequence[int],  # the arguments to differentiate by
     ) -> None:
         self.models = {i: (tree, models.names_in(tree)) for i, tree in enumerate(example) if isinstance(tree, Module)}
         self.example = [models.numbers_in(*self.models[i]) if i in self.models else x for i, x in enumerate(example)]

@@ -38,19 +38,13 @@ class Text(NamedTuple):
 
 
 class Expressions:
-    """Operations as text in one file, and the functions that they need.
-
-    Args:
-        language: what they are written in.
-        taken: names that functions must not have, unless they are the language's own.
-        body: writes the statements and the result of a function, given its tape and parameters.
-    """
+    """Operations as text in one file, and the functions that they need."""
 
     def __init__(
         self,
         language: Language,
-        taken: set[str],
-        body: Callable[[Tape, Sequence[str], Expressions], tuple[Sequence[str], str]],
+        taken: set[str],  # names that functions must not have, unless they are the language's own
+        body: Callable[[Tape, Sequence[str], Expressions], tuple[Sequence[str], str]],  # writes one, given parameters
     ) -> None:
         self.language, self._taken, self._body = language, taken, body
         self._names: dict[tuple[str, int, tuple[float, ...]], str] = {}  # of expansions

@@ -20,15 +20,10 @@ _MEMBERS = 16  # conditions that one joins
 
 
 class Sign(NamedTuple):
-    """What is known of a number, unless it is nan.
+    """What is known of a number, unless it is nan."""
 
-    Attributes:
-        is_plus: its sign is +: it may be 0.0, but not -0.0.
-        is_positive: it is above 0.
-    """
-
-    is_plus: bool
-    is_positive: bool
+    is_plus: bool  # its sign is +: it may be 0.0, but not -0.0
+    is_positive: bool  # it is above 0
 
 
 def sign_of(instruction: Instruction, signs: Sequence[Sign]) -> Sign:
@@ -50,17 +45,12 @@ def sign_of(instruction: Instruction, signs: Sequence[Sign]) -> Sign:
 
 
 class Lowering(Rewriting):
-    """A tape that is rewritten with the signs of its registers.
-
-    Attributes:
-        signs: what is known of each register.
-        made: for registers of the old tape the new ones.
-    """
+    """A tape that is rewritten with the signs of its registers."""
 
     def __init__(self) -> None:
         super().__init__([SIGNS, NESTED, JOINED, *[one for one in PASSES if one.exact]])
         self.signs: list[Sign] = []
-        self.made: dict[int, int] = {}
+        self.made: dict[int, int] = {}  # for registers of the old tape the new ones
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
         register = super().add(op, operands, detail)

@@ -32,33 +32,25 @@ Reads = Iterator[tuple[Unit, bool]]  # what a statement reads, and whether it do
 
 
 class Plan:
-    """The statements that results need.
-
-    Args:
-        rolled: what is computed.
-        names: what the user calls a register.
-        results: what is stored, in order.
-        returned: registers that are returned.
-
-    Attributes:
-        groups: the statements, in order; a group is a loop or a single statement.
-        inlined: what has no statement, because it is part of those that read it.
-        arrays: the vectors that need an array, because not only their own loop reads them.
-    """
+    """The statements that results need."""
 
     def __init__(
-        self, rolled: Rolled, names: Mapping[int, str], results: Sequence[Store], returned: Sequence[int]
+        self,
+        rolled: Rolled,
+        names: Mapping[int, str],  # what the user calls a register
+        results: Sequence[Store],  # what is stored, in order
+        returned: Sequence[int],  # registers that are returned
     ) -> None:
         self.rolled, self.tape, self._names = rolled, rolled.tape, names
         returns = [Store("", register) for register in returned]
         self._readers = self._collected([*results, *returns])
         computed = sorted([unit for unit in self._readers if not self._is_given(unit)], key=_position)
-        self.inlined: set[Unit] = set()
+        self.inlined: set[Unit] = set()  # what has no statement, because it is part of those that read it
         self._inline(computed)
         units = [*[unit for unit in computed if unit not in self.inlined], *results]
         self._waits = {unit: self._needed(unit) for unit in (*units, *returns)}
-        self.groups = self._sunk(self._scheduled(units))
-        self.arrays: set[Vector] = set()
+        self.groups = self._sunk(self._scheduled(units))  # each is a loop, or a single statement
+        self.arrays: set[Vector] = set()  # the vectors that not only their own loop reads
         endings: list[list[Unit]] = [*self.groups, [*returns]]
         for group in endings:
             for x, is_each in [read for unit in group for read in self._waits[unit].items()]:

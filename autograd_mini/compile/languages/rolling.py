@@ -78,12 +78,7 @@ class Folds(Vector):
 
 
 class Rolled:
-    """A tape with its vectors and folds.
-
-    Args:
-        tape: lowered.
-        arrays: the inputs that are given as rows or columns of arrays: where they are, and their registers.
-    """
+    """A lowered tape with its vectors and folds; `arrays` are inputs, as rows or columns: where, and the registers."""
 
     def __init__(self, tape: Tape, arrays: Iterable[tuple[tuple[str, int, int], tuple[int, ...]]]) -> None:
         self.tape = with_sums(tape)

@@ -41,35 +41,19 @@ _TITLES = {"abs": "size", "add": "sum", "dot": "total", "sum": "total", "take": 
 
 
 class Writer:
-    """The body of a function.
-
-    Args:
-        language: what it is written in.
-        rolled: what it computes.
-        inputs: the text of each input that is not an element of a vector.
-        names: what the user calls a register.
-        results: what is stored, in order.
-        returned: registers that are returned.
-        taken: names that variables must not have.
-        filled: the arrays that the results fill, if they must be declared.
-        uses: the functions of the file; by default those of this function are the first.
-
-    Attributes:
-        lines: the statements.
-        uses: the functions that they need.
-    """
+    """The body of a function: its `lines`, and in `uses` the functions that they need."""
 
     def __init__(
         self,
         language: Language,
-        rolled: Rolled,
-        inputs: Sequence[str],
-        names: Mapping[int, str],
-        results: Sequence[Store],
-        returned: Sequence[int],
-        taken: Sequence[str],
-        filled: Sequence[tuple[str, int]] = (),
-        uses: Expressions | None = None,
+        rolled: Rolled,  # what it computes
+        inputs: Sequence[str],  # the text of each input that is not an element of a vector
+        names: Mapping[int, str],  # what the user calls a register
+        results: Sequence[Store],  # what is stored, in order
+        returned: Sequence[int],  # registers that are returned
+        taken: Sequence[str],  # names that variables must not have
+        filled: Sequence[tuple[str, int]] = (),  # the arrays that the results fill, if they must be declared
+        uses: Expressions | None = None,  # of the file; by default this is its first function
     ) -> None:
         self.language, self.rolled, self.tape = language, rolled, rolled.tape
         self.lines: list[str] = []
@@ -168,7 +152,8 @@ class Writer:
         return vector.array[0] if vector.op == INPUT else self._texts[vector]
 
     def _indexed(self, vector: Vector, index: str) -> Text:
-        return Text(f"{self._array(vector)}[{_place(*vector.array[1:], index)}]")
+        _, start, apart = vector.array
+        return Text(f"{self._array(vector)}[{_place(start, (apart, index))}]")
 
     def _entry(self, entry: Entry | None, row: str, column: str) -> Text:
         """What is in a row and a column of a loop inside of a loop; in a loop alone the column is its index."""
@@ -176,7 +161,7 @@ class Writer:
             case None:
                 return Text(column)
             case Grid(op="input", array=(name, start, down, right)):
-                return Text(f"{name}[{_place_in_grid(start, down, row, right, column)}]")
+                return Text(f"{name}[{_place(start, (down, row), (right, column))}]")
             case Grid():
                 return self._composed(entry.op, entry.operands, lambda inner: self._entry(inner, row, column))
             case Down():
@@ -354,10 +339,10 @@ class Writer:
                 comment = self._comment(unit.registers[0])
                 self._say(f"{self._target(unit, self._declared(unit.op))} = {text.text}", comment)
             case Store(source=Vector() as vector):
-                place = _place(unit.offset, unit.stride, self.index)
+                place = _place(unit.offset, (unit.stride, self.index))
                 self._say(f"{unit.target}[{place}] = {self._element(vector).text}")
             case Store(source=Grid() as grid):
-                place = _place_in_grid(unit.offset, unit.stride, self.index, unit.right, self._inner)
+                place = _place(unit.offset, (unit.stride, self.index), (unit.right, self._inner))
                 with self._block(self._loop_head(self._inner, len(grid.rows[0]), False)):
                     self._say(f"{unit.target}[{place}] = {self._entry(grid, self.index, self._inner).text}")
 
@@ -448,14 +433,7 @@ def _registers(entry: Entry) -> Sequence[int]:
     return [entry]
 
 
-def _place(offset: int, stride: int, index: str) -> str:
-    """The place of an element in an array."""
-    text = f"{stride} * {index}" if stride > 1 else index
-    return text if not offset else f"{text} + {offset}" if stride > 1 else f"{offset} + {text}"
-
-
-def _place_in_grid(offset: int, down: int, row: str, right: int, column: str) -> str:
-    """The place of an element in an array of rows, or of columns."""
-    steps = sorted([(down, row), (right, column)], reverse=True)
-    text = " + ".join(f"{step} * {index}" if step > 1 else index for step, index in steps)
-    return f"{text} + {offset}" if offset else text
+def _place(offset: int, *steps: tuple[int, str]) -> str:
+    """The place of an element in an array, given how far elements are apart, and the indices."""
+    terms = [f"{step} * {index}" if step > 1 else index for step, index in sorted(steps, reverse=True)]
+    return " + ".join([*terms, *[str(offset)] * bool(offset)])
