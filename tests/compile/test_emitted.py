@@ -627,15 +627,29 @@ def test_indices_are_numbers(language, tmp_path):
 def test_letters(language, tmp_path):
     """Greek letters and backslashes are for Python; other compilers may not know them."""
 
-    def f(σ, x):
+    def f(σ, x, Σ, é, è):
         μ = σ * x if "\\user" else x
-        return μ * μ
+        return μ * μ + Σ * é - è
 
-    code = emit(f, 1.0, 2.0, language=language)
+    code = emit(f, 1.0, 2.0, 3.0, 4.0, 5.0, language=language)
     assert code.source.isascii()
-    assert "sigma" in code.source
+    assert [p.name for p in code.outline.parameters] == ["sigma", "x", "Sigma", "e", "e_"]
     if language != "python":
-        run_all(language, [code], [(0, [1.0, 2.0])], tmp_path)
+        run_all(language, [code], [(0, [1.0, 2.0, 3.0, 4.0, 5.0])], tmp_path)
+
+
+@pytest.mark.parametrize("language", ["c", "java", "javascript"])
+def test_names_of_functions(language, tmp_path):
+    """A function may be called like a word or a class of the language."""
+    names = ["class", "int", "string", "math", "result", "main", "illegal_argument_exception", "assertion_error",
+             "λ", "2nd", "a-b", "value", "exp", "object", "record", "function", "test_differ"]  # fmt: skip
+    codes = [emit(lambda x: am.exp(x[0]) * x[1], [1.0, 2.0], language=language, name=name, test=True) for name in names]
+    found = run_all(language, codes, [(i, [[0.5, 2.0]]) for i in range(len(codes))], tmp_path)
+    assert all(close(got, Program(codes[0].tape)([0.5, 2.0])) for got in found)
+    if language == "java":
+        called(
+            [*JAVAC, "-d", ".", *[path.name for path in tmp_path.glob("*.java") if path.name != "Run.java"]], tmp_path
+        )
 
 
 def test_hessian():

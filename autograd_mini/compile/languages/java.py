@@ -11,13 +11,14 @@ from autograd_mini.compile.languages.c import OPERATORS, loops
 from autograd_mini.compile.languages.language import Language, Outline, Parameter, comparisons, indented
 from autograd_mini.errors import ArgumentError
 
+_USED = ("AssertionError", "Double", "IllegalArgumentException", "Math", "Object", "Result", "String", "System")
 _SLOTS = 252  # for parameters beside `this` and `value`; a double takes two of them, an array one
 
 
 def class_of(name: str) -> str:
     """The Java class of a function."""
     name = "".join(part[:1].upper() + part[1:] for part in name.split("_") if part) or "F"
-    return f"{name}Function" if name in ("Double", "Math", "Object", "Result", "String", "System") else name
+    return f"{name}Function" if name in _USED else name
 
 
 def _declared(parameters: Sequence[Parameter]) -> str:

@@ -136,8 +136,13 @@ class Language:
 
 
 def ascii_of(text: str) -> str:
-    """A text without letters that compilers may not know: σ is sigma."""
-    return re.sub(r"[^\x00-\x7f]", lambda m: unicodedata.name(m[0], "x").split()[-1].lower(), text)
+    """A text without letters that compilers may not know: σ is sigma, Σ is Sigma, and é is e."""
+    return re.sub(r"[^\x00-\x7f]", lambda m: _spelled(m[0]), unicodedata.normalize("NFKD", text))
+
+
+def _spelled(letter: str) -> str:
+    name = unicodedata.name(letter, "x").split()[-1]
+    return "" if unicodedata.combining(letter) else name.capitalize() if letter.isupper() else name.lower()
 
 
 def indented(lines: Sequence[str], depth: int = 1) -> str:
