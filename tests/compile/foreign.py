@@ -10,9 +10,10 @@ import sys
 
 import pytest
 
-from autograd_mini.compile.languages.emitted import LANGUAGES, Arguments, outline_of
+from autograd_mini.compile.languages.emitted import LANGUAGES, outline_of
 from autograd_mini.compile.languages.javascript import source
 from autograd_mini.compile.languages.lowering import lowered
+from autograd_mini.compile.languages.parameters import Arguments
 
 PROGRAMS = {"python": (sys.executable,), "c": ("gcc",), "java": ("javac", "java"), "javascript": ("node",)}
 GCC = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]

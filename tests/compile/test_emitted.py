@@ -22,7 +22,7 @@ from autograd_mini.compile.languages.java import class_of
 from autograd_mini.core.table import take_of
 from autograd_mini.errors import ArgumentError, OperandError, TraceError
 from tests.compile.foreign import FAST, GCC, JAVAC, LANGUAGES, called, needed
-from tests.compile.test_languages import FEW, random_program
+from tests.compile.test_languages import FEW
 from tests.core.test_traps import FUNCTIONS, SCOPE, agrees
 from tests.effort import effort
 
@@ -211,6 +211,41 @@ def list_program(rng, n, kinds="abcdefghij"):
     return f
 
 
+def condition_program(rng, n):
+    """A function of two lists and a number, with C8 operations and conditions that are joined and used again."""
+    steps = [(rng.choice("abcdefghi"), *[rng.randrange(9) for _ in range(5)]) for _ in range(rng.randrange(2, 7))]
+
+    def f(x, y, c):
+        lists, scalars = [[*x], [*y]], [c, 1.0, -0.5]
+        conditions = [[a > b for a, b in zip(x, y, strict=True)], [a <= c for a in x]]
+        for kind, i, j, k, m, o in steps:
+            u, v, s = lists[i % len(lists)], lists[j % len(lists)], scalars[k % len(scalars)]
+            p, q = conditions[m % len(conditions)], conditions[o % len(conditions)]
+            match kind:
+                case "a":
+                    conditions.append([a & b for a, b in zip(p, q, strict=True)])
+                case "b":
+                    conditions.append([a | ~b for a, b in zip(p, q, strict=True)])
+                case "c":
+                    conditions.append([a & q[i % n] for a in p])
+                case "d":
+                    conditions.append([a * 2.0 > b for a, b in zip(u, v, strict=True)])
+                case "e":
+                    lists.append([am.where(a, b, d) for a, b, d in zip(p, u, v, strict=True)])
+                case "f":
+                    lists.append([am.where(a & b, d * s, d) for a, b, d in zip(p, q, u, strict=True)])
+                case "g":
+                    scalars.append(am.where(p[j % n] | q[0], u[0], s))
+                case "h":
+                    scalars.append(am.sum([am.where(a, b, 0.5) for a, b in zip(p, u, strict=True)]))
+                case "i":
+                    lists.append([am.where(a, b, s) + float(t) for t, (a, b) in enumerate(zip(q, v, strict=True))])
+        chosen = am.sum([am.where(a, b, -b) for a, b in zip(conditions[-1], lists[-2], strict=True)])
+        return am.sum(lists[-1]) * scalars[-1] + chosen
+
+    return f
+
+
 def matrix_program(rng, rows, columns):
     """A function of a matrix and a vector, with C8 operations, a fold of each row and the index of the largest."""
     how = [rng.randrange(3) for _ in range(4)]
@@ -326,7 +361,7 @@ def test_loops_keep_bits(seed):
     """Whatever becomes a loop, every bit is that of the tape."""
     rng = random.Random(seed)
     n = rng.choice([1, 2, 3, 4, 7])
-    f = list_program(rng, n, "abcdefghijklmn")
+    f = list_program(rng, n, "abcdefghijklmn") if rng.random() < 0.6 else condition_program(rng, n)
     code = emit(f, [1.0] * n, [0.5] * n, 2.0, derivative=rng.choice(["gradient"] * 4 + ["hessian"] * (n < 4)))
     run, function = Program(code.tape), code.function
     for _ in range(5):
@@ -419,10 +454,9 @@ def test_compiled(language, tmp_path):
         n = rng.choice([2, 3, 5])
         codes.append(emit(list_program(rng, n), [1.0] * n, [0.5] * n, 2.0, language=language, name=f"f{len(codes)}",
                           derivative="hessian" if i % 5 == 4 and n < 5 else "gradient"))  # fmt: skip
-        n = rng.randrange(1, 4)
-        codes.append(
-            emit(random_program(rng, n, 8), *[1.0] * n, language=language, name=f"f{len(codes)}")
-        ) if n > 9 else None
+        if i % 3 == 0:
+            codes.append(emit(condition_program(rng, n), [1.0] * n, [0.5] * n, 2.0, language=language,
+                              name=f"f{len(codes)}"))  # fmt: skip
         shape = rng.choice([(2, 3), (3, 2), (4, 4)])
         codes.append(emit(matrix_program(rng, *shape), [[1.0] * shape[1]] * shape[0], [0.5] * shape[1],
                           language=language, name=f"f{len(codes)}"))  # fmt: skip

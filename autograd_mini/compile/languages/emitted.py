@@ -9,32 +9,29 @@ import ast
 import functools
 import inspect
 import linecache
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from autograd_mini.compile.backends.interpreter import Program
-from autograd_mini.compile.languages import DERIVATIVES, models
+from autograd_mini.compile.languages import DERIVATIVES
 from autograd_mini.compile.languages.c import C
 from autograd_mini.compile.languages.java import JAVA, class_of
 from autograd_mini.compile.languages.javascript import JAVASCRIPT
-from autograd_mini.compile.languages.language import Language, Outline, Parameter, ascii_of
+from autograd_mini.compile.languages.language import Language, Outline, Parameter
 from autograd_mini.compile.languages.lowering import lowered_with
 from autograd_mini.compile.languages.ordering import Store
+from autograd_mini.compile.languages.parameters import Arguments, identifier
 from autograd_mini.compile.languages.python import PYTHON
 from autograd_mini.compile.languages.rolling import Grid, Rolled, Vector
 from autograd_mini.compile.languages.writing import Writer
 from autograd_mini.compile.tape import CONSTANT, INPUT, Tape
 from autograd_mini.compile.tracing import Builder, Register, tracing
-from autograd_mini.core.arrays import is_array
-from autograd_mini.core.row import ZERO, as_number, operand_error
+from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import propagate
 from autograd_mini.core.traced import Traced
-from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, OperandError, TraceError, counted, shown
 from autograd_mini.nn.module import Module
 from autograd_mini.output import files
@@ -45,7 +42,6 @@ from autograd_mini.transforms.derivatives import _output, _positions, _split, he
 from autograd_mini.transforms.recorded import Recorded
 from autograd_mini.transforms.trees import Tree
 
-_NARROW = 6  # columns, each of which is a term of a sum in one line
 LANGUAGES = {language.name: language for language in (PYTHON, C, JAVA, JAVASCRIPT)}
 
 
@@ -166,7 +162,7 @@ def emit(
         name, paths, example = name or type(f).__name__.lower(), ["model", *paths], (f, *example)
         f = functools.partial(_called)
     chosen = LANGUAGES[language]
-    title = _identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen)
+    title = identifier(chosen.title(name or _plain(getattr(f, "__name__", "f"))), chosen)
     positions = range(len(example)) if argnums is None else _positions(argnums, example)
     arguments = Arguments(paths, example, chosen, title, positions)
     with tracing(sys._getframe()) as builder:
@@ -233,112 +229,6 @@ def _plain(name: str) -> str:
     return "f" if name == "<lambda>" else name
 
 
-def _identifier(name: str, language: Language, taken: Sequence[str] = ()) -> str:
-    """A name that the language allows."""
-    name = re.sub(r"\W+", "_", ascii_of(name)).strip("_") or "f"
-    name = f"x{name}" if name[0].isdigit() else name
-    while name in language.forbidden or name in taken:
-        name += "_"
-    return name
-
-
-class Arguments:
-    """The arguments of the function, as parameters of the emitted one."""
-
-    def __init__(
-        self,
-        paths: Sequence[str],  # what messages call them
-        example: Sequence[Tree],
-        language: Language,
-        title: str,  # what the function is called
-        positions: Sequence[int],  # the arguments to differentiate by
-    ) -> None:
-        self.models = {i: (tree, models.names_in(tree)) for i, tree in enumerate(example) if isinstance(tree, Module)}
-        self.example = [models.numbers_in(*self.models[i]) if i in self.models else x for i, x in enumerate(example)]
-        self.language, self.title, self.positions = language, title, [*positions]
-        self.parameters: list[Parameter] = []
-        self.numbers: list[float] = []  # of the example
-        self.texts: list[str] = []  # of each number
-        self.rows: list[tuple[str, range, int]] = []  # for each vector its array, the places in it, and its first input
-        self._places: list[range] = []  # the numbers of each parameter
-        self._owners: list[int] = []  # the argument of each parameter
-        for i, (path, tree) in enumerate(zip(paths, self.example, strict=True)):
-            self._add("" if [*self.models] == [i] else path, tree)
-            self._owners += [i] * (len(self.parameters) - len(self._owners))
-
-    def given(self) -> list[float | list[float]]:
-        """The example, as the emitted function takes it."""
-        numbers = [[self.numbers[i] for i in places] for places in self._places]
-        return [x if p.length is not None else x[0] for p, x in zip(self.parameters, numbers, strict=True)]
-
-    def chosen(self) -> list[tuple[Parameter, range]]:
-        """The parameters to differentiate by, and their numbers."""
-        known = [*zip(self._owners, self.parameters, self._places, strict=True)]
-        return [(parameter, places) for i in self.positions for owner, parameter, places in known if owner == i]
-
-    def _add(self, path: str, tree: Tree) -> None:
-        parts = trees.parts_of(tree)
-        is_list = isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields") and _is_plain(tree)
-        if parts is not None and not is_list:
-            for step, part in parts:
-                self._add(path + step, part)
-            return
-        name = _identifier(path, self.language, [self.title, *[p.name for p in self.parameters]])
-        start = len(self.numbers)
-        for place, leaf in trees.numbers(tree, path):
-            number = as_number(leaf.data if type(leaf) is Value else leaf)
-            if number is None:
-                raise operand_error(f"emit() with {place}", leaf)
-            self.numbers.append(number)
-        count = None if trees.is_number(tree) else len(self.numbers) - start
-        if count == 0:
-            raise ArgumentError(f"{path} is empty, so there is nothing to differentiate by.", "Pass some numbers.")
-        self.parameters.append(Parameter(name, count))
-        self._places.append(range(start, len(self.numbers)))
-        self.texts += [name if count is None else f"{name}[{i}]" for i in range(count or 1)]
-        if count is not None:
-            self.rows += [(name, places, start) for places in _vectors([*_row_lengths(tree)])]
-
-    def takes_models(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        """The function of numbers that calls f with models."""
-        if not self.models:
-            return f
-        return lambda *args: f(
-            *[models.bound(*self.models[i], x) if i in self.models else x for i, x in enumerate(args)]
-        )
-
-    def inputs(self, builder: Builder) -> list[Traced]:
-        """New inputs of a tape, one for each number."""
-        return [Traced(builder.input(text), text) for text in self.texts]
-
-
-def _is_plain(tree: Tree) -> bool:
-    """Whether a structure has nothing but lists and numbers."""
-    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
-        return all(map(_is_plain, tree))
-    return trees.parts_of(tree) is None and not is_array(tree)
-
-
-def _row_lengths(tree: Tree) -> Iterator[int]:
-    """The lengths of the innermost lists."""
-    if is_array(tree):
-        yield from [tree.shape[-1]] * (tree.size // tree.shape[-1])
-    elif any(trees.parts_of(part) is not None for part in tree):
-        for part in tree:
-            yield from _row_lengths(part) if trees.parts_of(part) is not None else [1]
-    else:
-        yield len(tree)
-
-
-def _vectors(lengths: Sequence[int]) -> Iterator[range]:
-    """The places in an array of its rows, or of its columns if those are longer and few."""
-    width, size = lengths[0], sum(lengths)
-    if {*lengths} == {width} and len(lengths) >= max(width, 2) and width <= _NARROW:
-        yield from [range(column, size, width) for column in range(width)]
-    else:
-        yield from [range(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
-
-
 def _traced(
     f: Callable[..., Any], arguments: Arguments, builder: Builder, derivative: str
 ) -> tuple[list[Any], dict[int, str]]:
@@ -402,7 +292,7 @@ def outline_of(
         wanted, returned, outputs = [Parameter(derivative, len(tape.outputs))], [], tape.outputs
     derivatives: list[Parameter] = []
     for name, length in wanted:
-        derivatives.append(Parameter(_identifier(name, language, taken), length))
+        derivatives.append(Parameter(identifier(name, language, taken), length))
         taken.append(derivatives[-1].name)
     inputs = {int(detail or 0): i for i, (op, _, detail) in enumerate(tape.instructions) if op == INPUT}
     rows = [

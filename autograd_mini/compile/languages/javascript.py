@@ -1,6 +1,6 @@
 """JavaScript: an ES module of functions, without a dependency; also what pages run (`source`).
 
-Not here: what is written (`writing`). Read next: `compile.languages.models`.
+Not here: what is written (`writing`). Read next: `compile.languages.parameters`.
 """
 
 from __future__ import annotations
