@@ -90,37 +90,39 @@ class Plan:
         """How many rows both stores have."""
         return len(self._free[False]), len(self._free[True])
 
-    def _groups(self, kept: Collection[int]) -> list[Group]:
-        """What the kept registers depend on, in an order in which it can be computed; shared registers come first.
+    def _needed(self, kept: Collection[int]) -> list[int]:
+        """What the kept registers depend on, in the order of the tape."""
+        needed = {*kept}
+        for register in range(len(self._tape) - 1, -1, -1):
+            if register in needed:
+                needed.update(self._reads[register])
+        return sorted(needed)
 
-        Shared ones of a level that do the same are a group. A strip is long, so that it would take longer to gather
-        rows than to call NumPy once more: there the operands have to come from the same groups, too.
+    def _groups(self, kept: Collection[int]) -> list[Group]:
+        """What one call computes, in an order in which it can be computed; shared registers come first.
+
+        Shared registers of a level that do the same are a group. A strip is long, so that it would take longer to
+        gather rows than to call NumPy once more: there the operands have to come from the same groups, too.
         """
-        needed, instructions = [False] * len(self._tape), self._tape.instructions
-        for register in kept:
-            needed[register] = True
-        for register in range(len(needed) - 1, -1, -1):
-            if needed[register]:
-                for x in self._reads[register]:
-                    needed[x] = True
-        constants = {register for register, (op, _, _) in enumerate(instructions) if op == CONSTANT}
-        levels, kinds = [0] * len(needed), [*range(len(needed))]
+        instructions = self._tape.instructions
+        levels: dict[int, int] = {}
+        origins: dict[int, Any] = {}  # where operands come from: the first register of a group, an array, a constant
         found: dict[Any, Group] = {}
-        for register, (is_batched, (op, _, detail)) in enumerate(zip(self._is_batched, instructions, strict=True)):
-            if needed[register]:
-                reads, factors = self._reads[register], self._factors.get(register)
-                levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
-                key: tuple[Any, ...] = op, level, len(reads)
-                if factors is not None:
-                    op, key = MATRIX, factors.operands
-                elif is_batched:
-                    key = op, *[kinds[x] if op not in COMPARISONS or x not in constants else CONSTANT for x in reads]
-                group = found.setdefault((is_batched, key), Group(is_batched, op, []))
-                group.registers.append(register)
-                if op == INPUT:
-                    kinds[register] = self._tape.inputs[int(str(detail))].partition("[")[0]
-                elif register not in constants:
-                    kinds[register] = group.registers[0]
+        for register in self._needed(kept):
+            (op, _, detail), reads = instructions[register], self._reads[register]
+            is_batched, factors = self._is_batched[register], self._factors.get(register)
+            levels[register] = level = 1 + max([levels[x] for x in reads], default=-1)
+            key: tuple[Any, ...] = op, level, len(reads)
+            if factors is not None:
+                op, key = MATRIX, factors.operands
+            elif is_batched:
+                compares = op in COMPARISONS  # with any constants
+                key = op, *[CONSTANT if compares and instructions[x][0] == CONSTANT else origins[x] for x in reads]
+            group = found.setdefault((is_batched, key), Group(is_batched, op, []))
+            group.registers.append(register)
+            origins[register] = register if op == CONSTANT else group.registers[0]
+            if op == INPUT:
+                origins[register] = self._tape.inputs[int(str(detail))].partition("[")[0]
         given = INPUT, CONSTANT  # they are written before all steps, so their rows must not have been used by others
         return self._ordered(sorted(found.values(), key=lambda group: (group.is_batched, group.op not in given)))
 
