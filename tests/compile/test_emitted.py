@@ -358,16 +358,20 @@ def test_matrices_keep_bits(seed):
 @given(st.integers(0, 10**9))
 @settings(max_examples=effort(80, 4000), deadline=None)
 def test_loops_keep_bits(seed):
-    """Whatever becomes a loop, every bit is that of the tape."""
+    """Whatever becomes a loop or is left out, every bit is that of the tape before all passes of languages."""
     rng = random.Random(seed)
     n = rng.choice([1, 2, 3, 4, 7])
     f = list_program(rng, n, "abcdefghijklmn") if rng.random() < 0.6 else condition_program(rng, n)
-    code = emit(f, [1.0] * n, [0.5] * n, 2.0, derivative=rng.choice(["gradient"] * 4 + ["hessian"] * (n < 4)))
+    derivative = rng.choice(["gradient"] * 4 + ["hessian"] * (n < 4))
+    code = emit(f, [1.0] * n, [0.5] * n, 2.0, derivative=derivative)
+    before = am.jit(am.value_and_grad(f, (0, 1, 2)), backend="interpreter")
     run, function = Program(code.tape), code.function
     for _ in range(5):
         xs = [rng.choice([*FEW, *[rng.uniform(-3.0, 3.0)] * 6]) for _ in range(2 * n + 1)]
-        got, expected = numbers(function(*flat(code.outline, xs))), run(xs)
+        arguments = flat(code.outline, xs)
+        got, expected = numbers(function(*arguments)), run(xs)
         assert same(got, expected), (xs, got, expected, str(code))
+        assert derivative == "hessian" or same(got, numbers(before(*arguments))), (xs, str(code))
 
 
 # -- other languages ---------------------------------------------------------------------------------------------------
