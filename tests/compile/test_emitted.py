@@ -444,7 +444,7 @@ const show = (r) => console.log(Object.values(r).flat().map((x) => (Object.is(x,
 
 
 def prototype(code):
-    return re.search(rf"^(?:double|void) {code.name}\(.*\)", code.source, re.M)[0] + ";"
+    return re.search(rf"^(?:double|void) {code.name}\([^)]*\)", code.source, re.M)[0] + ";"
 
 
 @pytest.mark.parametrize("language", ["c", "java", "javascript"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograd_mini.compile.languages.c import OPERATORS, loops
-from autograd_mini.compile.languages.language import Language, Outline, Parameter, comparisons, indented
+from autograd_mini.compile.languages.language import Language, Outline, Parameter, comparisons, indented, wrapped
 from autograd_mini.errors import ArgumentError
 
 _USED = ("AssertionError", "Double", "IllegalArgumentException", "Math", "Object", "Result", "String", "System")
@@ -37,7 +37,7 @@ def _file(outline: Outline) -> str:
     result = f"return new Result({', '.join([*filter(None, [outline.value]), *outline.returned])});"
     head = f"static Result {outline.name}({_declared(outline.parameters)})"
     function = "\n".join([f"/** {outline.about} */", *JAVA.block(head, [*checks, *outline.lines, result])])
-    inner = "\n\n".join([f"record Result({fields}) {{}}", function, *outline.helpers])
+    inner = "\n\n".join([f"{wrapped(f'record Result({fields})')} {{}}", function, *outline.helpers])
     return "\n".join([*JAVA.block(f"final class {class_of(outline.name)}", [inner]), ""])
 
 

@@ -20,6 +20,7 @@ from autograd_mini.core.traced import RELATE
 from autograd_mini.errors import counted
 
 WRITTEN = "written"  # by `Expressions.expression`, alike in all languages
+LONGEST = 100  # characters in a line, if they can be chosen
 EXPANDED = ""  # the language lacks the function: the emitted code brings its expansion
 
 
@@ -132,7 +133,7 @@ class Language:
 
     def block(self, head: str, body: Sequence[str]) -> list[str]:
         """The lines of a block, such as a loop or a function."""
-        return [head + self.opening, *indented(body).splitlines(), *filter(None, [self.closing])]
+        return [wrapped(head) + self.opening, *indented(body).splitlines(), *filter(None, [self.closing])]
 
 
 def ascii_of(text: str) -> str:
@@ -143,6 +144,19 @@ def ascii_of(text: str) -> str:
 def _spelled(letter: str) -> str:
     name = unicodedata.name(letter, "x").split()[-1]
     return "" if unicodedata.combining(letter) else name.capitalize() if letter.isupper() else name.lower()
+
+
+def wrapped(head: str) -> str:
+    """The head of a function, on several lines if it is long."""
+    if len(head) <= LONGEST:
+        return head
+    start, parameters = head.split("(", 1)
+    lines = [""]
+    for part in parameters.split(", "):
+        if lines[-1] and len(lines[-1]) + len(part) > LONGEST - 12:
+            lines.append("")
+        lines[-1] += f"{part}, "
+    return f"{start}(\n{indented([line.rstrip() for line in lines], 2).removesuffix(',')}"
 
 
 def indented(lines: Sequence[str], depth: int = 1) -> str:

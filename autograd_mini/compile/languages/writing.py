@@ -265,9 +265,14 @@ class Writer:
         kind = self.language.kinds[is_test]
         declared, form = self.language.arrays[0].format(kind=kind), self.language.arrays[1]
         texts = [form.format(name=name, count=count, kind=kind) for name, count in arrays]
-        several = 4 if declared else 1
-        for start in range(0, len(texts), several):
-            self._say(declared + ", ".join(texts[start : start + several]))
+        lines: list[str] = []
+        for text in texts:
+            if declared and lines and len(lines[-1]) + len(text) < WIDTH:
+                lines[-1] += f", {text}"
+            else:
+                lines.append(declared + text)
+        for line in lines:
+            self._say(line)
 
     def _comment(self, register: int) -> str:
         """The user's expression, if the statement before has another one."""
