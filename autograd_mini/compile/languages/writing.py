@@ -199,7 +199,7 @@ class Writer:
             longest = max(parts, key=lambda i: len(texts[i].text))
             x = operands[longest]
             kind = self.tape.instructions[x][0] if isinstance(x, int) else getattr(x, "op", "")
-            texts[longest] = self._named(texts[longest], is_condition(kind))
+            texts[longest] = self._named(texts[longest], kind)
         return whole
 
     def _chained(self, op: str, texts: Sequence[Text]) -> Text:
@@ -212,15 +212,14 @@ class Writer:
         for text in texts[1:]:
             longer = self.uses.expression(op, (total, text), (None, None))
             if len(longer.text) > WIDTH and not _NAME.fullmatch(total.text):
-                longer = self.uses.expression(op, (self._named(total, False), text), (None, None))
+                longer = self.uses.expression(op, (self._named(total), text), (None, None))
             total = longer
         return total
 
-    def _named(self, text: Text, is_test: bool) -> Text:
-        """A part of an expression under a name of its own."""
+    def _named(self, text: Text, op: str = "") -> Text:
+        """A part of an expression, perhaps a condition, under a name of its own."""
         name = self._fresh(None)
-        declared = self.language.condition if is_test else self.language.number
-        self._waiting.append(f"{declared}{name} = {text.text}{self.language.end}")
+        self._waiting.append(f"{self._declared(op)}{name} = {text.text}{self.language.end}")
         return Text(name)
 
     def _number(self, register: Any) -> float | None:
