@@ -37,7 +37,7 @@ BUDGETS = {
     "notation": Budget(1_265, 500),
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
-    "compile": Budget(5_640, 3_500),
+    "compile": Budget(5_320, 3_500),
     "drawing": Budget(3_100, 1_700),
     "check": Budget(5_680, 1_800),
     "debug": Budget(11_885, 5_300),
