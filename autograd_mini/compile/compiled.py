@@ -16,7 +16,7 @@ from typing import Any
 
 from autograd_mini.compile.arguments import Arguments, Axes, positional
 from autograd_mini.compile.backends import choose, program
-from autograd_mini.compile.passes import optimized
+from autograd_mini.compile.passes import EXACT, without_dead_code
 from autograd_mini.compile.tape import Place, Tape
 from autograd_mini.compile.tracing import collector_paused, is_tracing, tracing
 from autograd_mini.core.methods import Methods
@@ -184,20 +184,22 @@ class Jit:
 
     def _compile(self, given: Arguments) -> Compiled:
         times = [time.perf_counter()]
-        with tracing(sys._getframe()) as builder:
+        with tracing(sys._getframe(), EXACT) as builder:
             result = given.traced(self.call, builder)
             leaves = [_output(path, leaf) for path, leaf in trees.numbers(result, "result")]
             times.append(time.perf_counter())
             traced = builder.tape(leaves)
         times.append(time.perf_counter())
-        tape, counts = optimized(traced)
+        tape = without_dead_code(traced)
         times.append(time.perf_counter())
         backend, why = choose(self.backend, tape)
         ready = program(backend, tape, self.reduce)
         times.append(time.perf_counter())
         stages = ("trace", "verify", "passes", "backend")
         seconds = {stage: end - start for stage, start, end in zip(stages, times, times[1:], strict=False)}
-        stats = Stats({"traced": len(traced), "optimized": len(tape)}, counts, seconds, backend, why)
+        stats = Stats(
+            {"traced": builder.writing.asked, "optimized": len(tape)}, builder.writing.counts, seconds, backend, why
+        )
         zeros = trees.rebuilt(result, iter([0.0] * len(leaves)))
         return Compiled(tape, zeros, trees.Blank(zeros), ready, builder.sites, stats)
 

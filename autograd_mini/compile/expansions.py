@@ -3,7 +3,7 @@
 Each takes registers or floats and returns what the row's function returns, within 3 ulp and with the same special
 values. They have no loops over data, and use only + - * /, comparisons, `where`, abs, floor, sqrt, exp, log, log1p,
 pow, fmod, and rows that are expanded here themselves.
-Not here: how a language writes an operation (`languages`). Read next: `compile.passes`.
+Not here: how a language writes an operation (`languages`). Read next: `compile.backends`.
 """
 
 from __future__ import annotations

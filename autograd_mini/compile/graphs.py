@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from autograd_mini.compile.passes import optimized
+from autograd_mini.compile.passes import EXACT, without_dead_code
 from autograd_mini.compile.tape import Tape
 from autograd_mini.compile.tracing import Builder, tracing
 from autograd_mini.core.node import Node
@@ -57,7 +57,7 @@ class GraphTape:
         self._found: dict[Any, Any] = {}  # nodes on the tape
         self._conditions: dict[Any, Any] = {}  # of each `where`
         self._outputs: list[Any] = []
-        with tracing() as self._builder:
+        with tracing(passes=EXACT) as self._builder:
             for number, leaf in enumerate(self.leaves):
                 self._found[leaf] = Unrecorded(self._builder.input(f"x{number}"))
             values = {node: self._output(self._number(node)) for node in order}
@@ -67,7 +67,7 @@ class GraphTape:
             slopes = {node: self._partials(node) for node in order}
             usual = [*reversed(topological_order(root)), *reversed(order)]
             turns = {node: self._edges(node, slopes[node]) for node in _users_first(usual, slopes)}
-            self.tape: Tape = optimized(self._builder.tape([*map(_bare, self._outputs)]))[0]
+            self.tape: Tape = without_dead_code(self._builder.tape([*map(_bare, self._outputs)]))
         at = self.tape.outputs
         self.values = {node: at[x] for node, x in values.items()}
         self.choices: list[tuple[Any, Decision, int]] = [(node, choice, at[x]) for node, choice, x in choices]

@@ -1,6 +1,6 @@
 """Passes: each makes a tape shorter or cheaper, and is verified; only exact ones run by default.
 
-Not here: what a tape is (`tape`). Read next: `compile.backends`.
+Not here: what a tape is (`tape`). Read next: `compile.tracing`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
-from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Tape, TapeError, kind_of
+from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Place, Tape, TapeError, kind_of
 from autograd_mini.core.row import TABLE, float_of
 from autograd_mini.core.traced import RELATE
 
@@ -36,26 +36,35 @@ class Pass(NamedTuple):
 
 
 class Rewriting:
-    """A new tape that is written from an old one, instruction by instruction; equal ones are written once."""
+    """A tape that is being written through passes, instruction by instruction; equal ones are written once.
 
-    def __init__(self, passes: Sequence[Pass] = ()) -> None:
+    Attributes:
+        instructions: what has been written so far.
+        sources: for each, the number of the place or of the old register that it was written for.
+        counts: how often each pass has changed something.
+    """
+
+    def __init__(self, passes: Sequence[Pass] = (), author: str = "rewriting") -> None:
         self.instructions: list[Instruction] = []
-        self.counts = dict.fromkeys([one.name for one in passes], 0)  # how often each pass has changed something
-        self._sources: list[int] = []  # the old register that each new one was written for
-        self._authors: dict[int, str] = {}  # the pass that wrote a new register
-        self._known: dict[Instruction, int] = {}
+        self.counts = dict.fromkeys([one.name for one in passes], 0)
+        self.sources: list[int] = []
         self._source = -1
-        ops = (*TABLE, *RELATE)
-        self._passes = {op: [one for one in passes if not one.ops or op in one.ops] for op in ops}
+        self._author = author
+        self._authors: dict[int, str] = {}  # the pass that wrote a register
+        self.known: dict[Instruction, int] = {}  # the register of what is written, or was replaced
+        self._passes: dict[str, list[Pass]] = {}
+        for one in passes:
+            for op in one.ops or (*TABLE, *RELATE):
+                self._passes.setdefault(op, []).append(one)
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
-        """The new register of an instruction."""
+        """The register of an instruction, which is written if it is new."""
         instruction = op, operands, detail
-        known = self._known.get(instruction)
+        known = self.known.get(instruction)
         if known is None:
-            known = self._known[instruction] = len(self.instructions)
+            known = self.known[instruction] = len(self.instructions)
             self.instructions.append(instruction)
-            self._sources.append(self._source)
+            self.sources.append(self._source)
         return known
 
     def constant(self, register: int) -> float | None:
@@ -63,34 +72,50 @@ class Rewriting:
         op, _, detail = self.instructions[register]
         return float(detail) if op == CONSTANT and isinstance(detail, str) else None
 
-    def run(self, tape: Tape) -> Tape:
-        """Rewrite a tape, leave out what no result needs, and verify the new one."""
-        new: list[int] = [-1] * len(tape)
-        for register, (is_needed, (op, operands, detail)) in enumerate(zip(live(tape), tape.instructions, strict=True)):
-            if is_needed:
-                self._source = register
-                instruction = op, tuple([new[x] for x in operands]), detail
-                new[register] = self._rewritten(instruction)
-        outputs = tuple([new[x] for x in tape.outputs])
-        places = tape.places and tuple([tape.places[source] for source in self._sources])
-        made = Tape(tuple(self.instructions), tape.inputs, outputs, tape.batched, places)
-        return made.verify(lambda register: self._authors.get(register, "rewriting"))
-
-    def _rewritten(self, instruction: Instruction) -> int:
+    def written(self, instruction: Instruction, source: int) -> int:
+        """The register that computes an instruction, after the first pass that replaces it, written for a source."""
+        self._source = source
         for one in self._passes.get(instruction[0], ()):
             first = len(self.instructions)
             replaced = one.rewrite(self, instruction)
             if replaced is not None:
                 last = len(self.instructions)
                 self.counts[one.name] += 1
-                self._authors |= dict.fromkeys(range(first, last), f"the pass {one.name!r}")
+                for register in range(first, last):
+                    self._authors[register] = f"the pass {one.name!r}"
                 kind = kind_of(instruction[0])
                 if not (0 <= replaced < last and kind_of(self.instructions[replaced][0]) == kind):
                     raise TapeError(
                         f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
                     )
+                self.known[instruction] = replaced
                 return replaced
         return self.add(*instruction)
+
+    @property
+    def asked(self) -> int:
+        """How many different instructions there would be without the passes."""
+        return len(self.instructions) - len(self._authors) + sum(self.counts.values())
+
+    def run(self, tape: Tape) -> Tape:
+        """Rewrite a tape, leave out what no result needs, and verify the new one."""
+        new: list[int] = [-1] * len(tape)
+        for register, (is_needed, (op, operands, detail)) in enumerate(zip(live(tape), tape.instructions, strict=True)):
+            if is_needed:
+                new[register] = self.written((op, tuple([new[x] for x in operands]), detail), register)
+        return self.tape(tape.inputs, tuple([new[x] for x in tape.outputs]), tape.batched, tape.places)
+
+    def tape(
+        self,
+        inputs: tuple[str, ...],
+        outputs: Registers,
+        batched: tuple[bool, ...],
+        places: Sequence[Place | None],
+    ) -> Tape:
+        """What has been written, verified; the places are those of the sources."""
+        found = tuple(map(places.__getitem__, self.sources)) if places else ()
+        made = Tape(tuple(self.instructions), inputs, outputs, batched, found)
+        return made.verify(lambda register: self._authors.get(register, self._author))
 
 
 def live(tape: Tape) -> list[bool]:
@@ -108,14 +133,11 @@ def live(tape: Tape) -> list[bool]:
 def _constants(made: Rewriting, instruction: Instruction) -> int | None:
     """Compute an operation of constants now."""
     op, operands, _ = instruction
-    numbers = []
-    for x in operands:
-        number = made.constant(x)
-        if number is None:
-            return None
-        numbers.append(number)
+    if operands and made.instructions[operands[0]][0] != CONSTANT:  # as usual
+        return None
+    numbers = [made.constant(x) for x in operands]
     row = TABLE[op]
-    return made.add(CONSTANT, (), repr(float_of(row, row.function(*numbers))))
+    return None if None in numbers else made.add(CONSTANT, (), repr(float_of(row, row.function(*numbers))))
 
 
 def _choices(made: Rewriting, instruction: Instruction) -> int | None:
@@ -133,32 +155,29 @@ def _choices(made: Rewriting, instruction: Instruction) -> int | None:
 def _identities(made: Rewriting, instruction: Instruction) -> int | None:
     """Leave out what returns its operand, bit for bit, such as x + -0.0, x * 1.0, --x, c & c; a + -b is a - b."""
     op, operands, _ = instruction
-    match op:
-        case "pos" | "stop_gradient" | "defined":
-            return operands[0]
-        case "neg" | "~":
-            inner = made.instructions[operands[0]]
-            return inner[1][0] if inner[0] == op else None
-        case "add" | "mul":
-            neutral = "-0.0" if op == "add" else "1.0"
-            for x, other in (operands, operands[::-1]):
-                known = made.instructions[other]
-                if known == (CONSTANT, (), neutral):
-                    return x
-                if op == "mul" and known == (CONSTANT, (), "-1.0"):
-                    return made.add("neg", (x,))
-                if op == "add" and known[0] == "neg":
-                    return made.add("sub", (x, known[1][0]))
-        case "pow":
-            if made.instructions[operands[1]] == (CONSTANT, (), "2.0"):
-                return made.add("mul", (operands[0], operands[0]))
-        case "&" | "|":
-            if operands[0] == operands[1]:
-                return operands[0]
-        case "sub" | "div":
-            if made.instructions[operands[1]] == (CONSTANT, (), "0.0" if op == "sub" else "1.0"):
-                return operands[0]
-    return None
+    if op in _SAME:
+        return operands[0]
+    x, y = operands[0], operands[-1]
+    first, last = made.instructions[x], made.instructions[y]
+    if op == first[0] and op in ("neg", "~"):
+        return first[1][0]
+    if op in ("add", "mul") and (first[0] == CONSTANT or first[0] == "neg" != last[0]):
+        x, y, first, last = y, x, last, first  # the order of both does not matter
+    if last[0] == CONSTANT:
+        number = last[2]
+        if number == _NEUTRAL.get(op):
+            return x
+        if number == "-1.0" and op == "mul":
+            return made.add("neg", (x,))
+        if number == "2.0" and op == "pow":
+            return made.add("mul", (x, x))
+    elif last[0] == "neg" and op == "add":
+        return made.add("sub", (x, last[1][0]))
+    return x if x == y and op in ("&", "|") else None
+
+
+_SAME = frozenset({"pos", "stop_gradient", "defined"})
+_NEUTRAL = {"add": "-0.0", "mul": "1.0", "sub": "0.0", "div": "1.0"}
 
 
 def _arms(made: Rewriting, instruction: Instruction) -> int | None:
@@ -188,9 +207,12 @@ PASSES = (
 )  # fmt: skip
 
 
+EXACT = [one for one in PASSES if one.exact]
+
+
 def optimized(tape: Tape) -> tuple[Tape, dict[str, int]]:
     """The tape after all exact passes, and how often each has changed something; then dead code is left out."""
-    rewriting = Rewriting([one for one in PASSES if one.exact])
+    rewriting = Rewriting(EXACT)
     return without_dead_code(rewriting.run(tape)), rewriting.counts
 
 

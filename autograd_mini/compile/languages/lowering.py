@@ -67,9 +67,8 @@ class Lowering(Rewriting):
             self.signs.append(sign_of((op, operands, detail), self.signs))
         return register
 
-    def _rewritten(self, instruction: Instruction) -> int:
-        register = super()._rewritten(instruction)
-        self.made[self._source] = register
+    def written(self, instruction: Instruction, source: int) -> int:
+        register = self.made[source] = super().written(instruction, source)
         return register
 
 
