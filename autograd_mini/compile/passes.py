@@ -26,6 +26,7 @@ class Pass(NamedTuple):
         witness: an expression that it changes, and what it makes of it.
         ops: the operations that it looks at; empty for all that have operands.
         rewrite: for an instruction with new operands: the register that replaces it, or None to keep it.
+        needs: operations, one of which has to compute an operand; empty for any operands.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Pass(NamedTuple):
     witness: tuple[str, str]
     ops: frozenset[str]
     rewrite: Rewriter
+    needs: frozenset[str] = frozenset()
 
 
 class Rewriting:
@@ -41,11 +43,13 @@ class Rewriting:
     Attributes:
         instructions: what has been written so far.
         sources: for each, the number of the place or of the old register that it was written for.
+        constants: the numbers of registers that hold one.
         counts: how often each pass has changed something.
     """
 
     def __init__(self, passes: Sequence[Pass] = (), author: str = "rewriting") -> None:
         self.instructions: list[Instruction] = []
+        self.constants: dict[int, float] = {}
         self.counts = dict.fromkeys([one.name for one in passes], 0)
         self.sources: list[int] = []
         self._source = -1
@@ -53,44 +57,60 @@ class Rewriting:
         self._authors: dict[int, str] = {}  # the pass that wrote a register
         self.known: dict[Instruction, int] = {}  # the register of what is written, or was replaced
         self._passes: dict[str, list[Pass]] = {}
+        self._usual: dict[str, list[Pass]] = {}  # for instructions with no operand that some pass needs
         for one in passes:
             for op in one.ops or (*TABLE, *RELATE):
                 self._passes.setdefault(op, []).append(one)
+                if not one.needs:
+                    self._usual.setdefault(op, []).append(one)
+        self._needs = {op for one in passes for op in one.needs}
+        self._needed: set[int] = set()  # the registers that they compute
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
         """The register of an instruction, which is written if it is new."""
         instruction = op, operands, detail
         known = self.known.get(instruction)
-        if known is None:
-            known = self.known[instruction] = len(self.instructions)
-            self.instructions.append(instruction)
-            self.sources.append(self._source)
-        return known
+        return self._write(instruction) if known is None else known
+
+    def _write(self, instruction: Instruction) -> int:
+        register = self.known[instruction] = len(self.instructions)
+        self.instructions.append(instruction)
+        self.sources.append(self._source)
+        op, _, detail = instruction
+        if op in self._needs:
+            self._needed.add(register)
+        if op == CONSTANT:
+            self.constants[register] = float(detail or 0)
+        return register
 
     def constant(self, register: int) -> float | None:
         """The number of a register that holds a constant, else None."""
-        op, _, detail = self.instructions[register]
-        return float(detail) if op == CONSTANT and isinstance(detail, str) else None
+        return self.constants.get(register)
 
     def written(self, instruction: Instruction, source: int) -> int:
         """The register that computes an instruction, after the first pass that replaces it, written for a source."""
+        known = self.known.get(instruction)
+        if known is not None:
+            return known
         self._source = source
-        for one in self._passes.get(instruction[0], ()):
-            first = len(self.instructions)
+        op, operands, _ = instruction
+        passes = self._usual if self._needed.isdisjoint(operands) else self._passes
+        first = len(self.instructions)
+        for one in passes.get(op, ()):
             replaced = one.rewrite(self, instruction)
             if replaced is not None:
                 last = len(self.instructions)
                 self.counts[one.name] += 1
+                self.known[instruction] = replaced
                 for register in range(first, last):
                     self._authors[register] = f"the pass {one.name!r}"
-                kind = kind_of(instruction[0])
+                kind = kind_of(op)
                 if not (0 <= replaced < last and kind_of(self.instructions[replaced][0]) == kind):
                     raise TapeError(
                         f"The pass {one.name!r} replaced {instruction} by register {replaced}, which is not a {kind}."
                     )
-                self.known[instruction] = replaced
                 return replaced
-        return self.add(*instruction)
+        return self._write(instruction)
 
     @property
     def asked(self) -> int:
@@ -133,11 +153,10 @@ def live(tape: Tape) -> list[bool]:
 def _constants(made: Rewriting, instruction: Instruction) -> int | None:
     """Compute an operation of constants now."""
     op, operands, _ = instruction
-    if operands and made.instructions[operands[0]][0] != CONSTANT:  # as usual
+    if not all(map(made.constants.__contains__, operands)):
         return None
-    numbers = [made.constant(x) for x in operands]
     row = TABLE[op]
-    return None if None in numbers else made.add(CONSTANT, (), repr(float_of(row, row.function(*numbers))))
+    return made.add(CONSTANT, (), repr(float_of(row, row.function(*map(made.constants.get, operands)))))
 
 
 def _choices(made: Rewriting, instruction: Instruction) -> int | None:
@@ -152,31 +171,34 @@ def _choices(made: Rewriting, instruction: Instruction) -> int | None:
     return a if RELATE[op](*numbers) else b
 
 
-def _identities(made: Rewriting, instruction: Instruction) -> int | None:
-    """Leave out what returns its operand, bit for bit, such as x + -0.0, x * 1.0, --x, c & c; a + -b is a - b."""
+def _copies(made: Rewriting, instruction: Instruction) -> int | None:
+    """Leave out what returns its operand, whatever it is: pos(x), --x, c & c."""
     op, operands, _ = instruction
-    if op in _SAME:
+    if op in ("&", "|"):
+        return operands[0] if operands[0] == operands[1] else None
+    if op not in ("neg", "~"):
         return operands[0]
-    x, y = operands[0], operands[-1]
+    inner, behind, _ = made.instructions[operands[0]]
+    return behind[0] if inner == op else None
+
+
+def _identities(made: Rewriting, instruction: Instruction) -> int | None:
+    """Leave out what a constant does not change, bit for bit, such as x + -0.0; a + -b is a - b."""
+    op, (x, y), _ = instruction
     first, last = made.instructions[x], made.instructions[y]
-    if op == first[0] and op in ("neg", "~"):
-        return first[1][0]
-    if op in ("add", "mul") and (first[0] == CONSTANT or first[0] == "neg" != last[0]):
+    if op in ("add", "mul") and last[0] != CONSTANT and (first[0] == CONSTANT or last[0] != "neg"):
         x, y, first, last = y, x, last, first  # the order of both does not matter
-    if last[0] == CONSTANT:
-        number = last[2]
-        if number == _NEUTRAL.get(op):
-            return x
-        if number == "-1.0" and op == "mul":
-            return made.add("neg", (x,))
-        if number == "2.0" and op == "pow":
-            return made.add("mul", (x, x))
-    elif last[0] == "neg" and op == "add":
+    if last[0] == "neg" and op == "add":
         return made.add("sub", (x, last[1][0]))
-    return x if x == y and op in ("&", "|") else None
+    if last[0] != CONSTANT:
+        return None
+    if last[2] == _NEUTRAL.get(op):
+        return x
+    if last[2] == "-1.0" and op == "mul":
+        return made.add("neg", (x,))
+    return made.add("mul", (x, x)) if last[2] == "2.0" and op == "pow" else None
 
 
-_SAME = frozenset({"pos", "stop_gradient", "defined"})
 _NEUTRAL = {"add": "-0.0", "mul": "1.0", "sub": "0.0", "div": "1.0"}
 
 
@@ -198,15 +220,14 @@ def _only(*ops: str) -> frozenset[str]:
     return frozenset(ops)
 
 
-_IDENTITIES = "pos", "stop_gradient", "defined", "neg", "~", "&", "|", "add", "mul", "sub", "div", "pow"
+_COPIES = "pos", "stop_gradient", "defined", "neg", "~", "&", "|"
 PASSES = (
-    Pass("identities", True, ("x * 1.0", "x"), frozenset(_IDENTITIES), _identities),
-    Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), frozenset(TABLE) - {"where"}, _constants),
+    Pass("copies", True, ("--x", "x"), _only(*_COPIES), _copies),
+    Pass("identities", True, ("x * 1.0", "x"), _only(*_NEUTRAL, "pow"), _identities, _only(CONSTANT, "neg")),
+    Pass("constants", True, ("exp(0.0) + x", "1.0 + x"), _only(*TABLE) - {"where"}, _constants, _only(CONSTANT)),
     Pass("choices", True, ("where(1.0 < 2.0, x, y)", "x"), _only("where"), _choices),
     Pass("arms", True, ("where(c, exp(x), exp(y))", "exp(where(c, x, y))"), _only("where"), _arms),
-)  # fmt: skip
-
-
+)
 EXACT = [one for one in PASSES if one.exact]
 
 

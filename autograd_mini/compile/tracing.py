@@ -26,7 +26,7 @@ from autograd_mini.compile.tape import (
     spelled,
 )
 from autograd_mini.core.row import FLAT, TABLE, Primitive, as_number, interpreters
-from autograd_mini.core.traced import Unrecorded, relations, resolved
+from autograd_mini.core.traced import Condition, Unrecorded, relations, resolved
 from autograd_mini.core.traced import tape as active
 from autograd_mini.errors import TraceError
 from autograd_mini.program.owner import FOLDER
@@ -39,8 +39,8 @@ _SPECIAL = {"flat", "slope_at_kink", "pow", "power_term", "xlogy", "where"}
 _SPECIAL |= {row.name for row in TABLE.values() if row.curvature != row.curvature}
 
 
-class Register:
-    """A number or a condition of a tape that is being written.
+class Register(Unrecorded):
+    """A number or a condition of a tape that is being written; its data are itself.
 
     A slope can be `FLAT`, perhaps behind a condition: `flat` says when. Whatever it is multiplied by, it stays the zero
     that changes no sum, which is -0.0 on the tape, and 0.0 in a result.
@@ -50,6 +50,10 @@ class Register:
 
     def __init__(self, builder: Builder, index: int, flat: Register | bool = False) -> None:
         self.builder, self.index, self.flat = builder, index, flat
+
+    @property
+    def _data(self) -> Register:  # type: ignore[override]
+        return self
 
     @property
     def nothing(self) -> float | None:
@@ -80,6 +84,7 @@ class Builder:
         self._registers: list[Register] = []  # one for each instruction: equal numbers are the same object
         self._constants: dict[float, Register] = {}
         self._caller = caller
+        self.derivatives = 0  # how many functions are being recorded, to be differentiated
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._numbers: dict[tuple[int, int], int] = {}  # of places, by the code and the instruction in it
         self._places: list[tuple[CodeType, int]] = []
@@ -110,8 +115,8 @@ class Builder:
     def _new(self, instruction: Instruction) -> Register:
         registers, writing = self._registers, self.writing
         index = writing.written(instruction, self._place() if instruction[1] else _NOWHERE)
-        for new in range(len(registers), len(writing.instructions)):  # passes write others, too
-            registers.append(Register(self, new))
+        while len(registers) <= index:  # passes write others, too
+            registers.append(Register(self, len(registers)))
         return registers[index]
 
     def close(self) -> None:
@@ -149,10 +154,14 @@ class Builder:
 
     def register_of(self, operand: Any) -> Register:
         """An operand as a register of this tape."""
-        if type(operand) is not Register:
-            if operand is not FLAT:
-                return self.constant(operand)
+        if type(operand) is float:
+            return self.constant(operand)
+        if isinstance(operand, (Unrecorded, Condition)):
+            operand = operand.data
+        if operand is FLAT:
             return Register(self, self.constant(-0.0).index, True)  # to add -0.0 changes no bit
+        if type(operand) is not Register:
+            return self.constant(operand)
         if operand.builder is not self:
             raise _kept()
         return operand
@@ -163,7 +172,7 @@ class Builder:
             return self._sweeps[-1]
         if self._caller is None:
             return _NOWHERE
-        frame: FrameType | None = sys._getframe(4)  # the frames up to there are of this module
+        frame: FrameType | None = sys._getframe(6)  # no caller of an operation is nearer
         while frame is not None and frame.f_code.co_filename.startswith(FOLDER):
             frame = frame.f_back
         if frame is None or frame is self._caller:
@@ -174,6 +183,15 @@ class Builder:
             number = self._numbers[key] = len(self._places)
             self._places.append((frame.f_code, frame.f_lasti))
         return number
+
+    @contextmanager
+    def differentiating(self) -> Iterator[None]:
+        """Record a function whose numbers are differentiated afterwards: their graphs are needed."""
+        self.derivatives += 1
+        try:
+            yield
+        finally:
+            self.derivatives -= 1
 
     def in_one_place(self, work: Callable[..., object], *args: Any) -> None:
         """Do work all of whose instructions belong to this place: a sweep is called once, from deep inside."""
@@ -189,8 +207,13 @@ class Builder:
         """The register of an operation of the table; no language needs to know of `FLAT`."""
         name, indices = row.name, []
         if name in _SPECIAL:
-            if name == "where" and type(operands[0]) is not Register:  # the answer was known already
-                return self.register_of(operands[1] if operands[0] else operands[2])
+            if name == "where":
+                condition, a, b = [x.data if isinstance(x, Condition) else x for x in operands]
+                if isinstance(condition, (bool, float)):  # the answer was known already
+                    return self.register_of(a if condition else b)
+                if kind_of(self.instructions[condition.index][0]) != CONDITION:
+                    condition = self.add("!=", (condition, self.constant(0.0)))
+                operands = condition, a, b
             self.may_be_flat = self.may_be_flat or name != "where"
             if name in ("flat", "slope_at_kink"):
                 return self.register_of(FLAT)
@@ -281,7 +304,7 @@ def _computed(row: Primitive, operands: tuple[Any, ...]) -> Register:
     for x in operands:
         if type(x) is Register:
             return x.builder.compute(row, operands)
-    raise AssertionError(operands)  # an interpreter is called for one of its own
+    return operands[0].data.builder.compute(row, operands)  # a condition
 
 
 def _related(symbol: str, *operands: Any) -> Register | bool:

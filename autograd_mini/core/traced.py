@@ -425,6 +425,20 @@ def local_partials(row: Primitive, result: Any, operands: Iterable[Any]) -> tupl
     return tuple([_undressed(p, f"The rule of {row.name!r}") for p in row.partials(Unrecorded(result), dressed)])
 
 
+def unrecorded(x: Any) -> Any:
+    """A traced number or condition without its graph, if its data have operators; anything else as it is."""
+    if type(x) is Traced:
+        return x._data if isinstance(x._data, Unrecorded) else x
+    if isinstance(x, Condition) and isinstance(x.data, Unrecorded):
+        return Condition(x.data, x.op, x.operands, type(x.data))
+    return x
+
+
+def recorded(x: Any) -> Any:
+    """Data that have operators as a leaf; anything else as it is."""
+    return Traced(x) if isinstance(x, Unrecorded) and type(x) is not Traced else x
+
+
 def _undressed(slope: Any, where: str) -> Any:
     if type(slope) is not Guarded:
         return _bare(slope, where)

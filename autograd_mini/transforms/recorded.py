@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,9 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
-from autograd_mini.core.traced import Traced, tape
+from autograd_mini.core.traced import Traced, recorded, tape, unrecorded
 from autograd_mini.program.scopes import call_in, unobserved
+from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
 from autograd_mini.transforms.curvature import Curvature, check_unwritten
 from autograd_mini.transforms.trees import Tree
@@ -67,6 +69,7 @@ class _Graph:
             v for v in variables if free or type(v) is Traced or any(isinstance(x, Methods) for x in v.operands)
         }
         self._edges: dict[Any, list[Any]] = {}
+        self._free, self._is_last = free, False  # does nothing differentiate the answer again?
 
     def order(self, root: Any) -> tuple[dict[Any, Any], bool]:
         """Return the graph behind a root, and True if its recorded floats are enough."""
@@ -117,9 +120,12 @@ class _Graph:
         task = last, adjoints[last], adjoints, self.variables, None if plain else self._partials
         if (written := tape.get()) is None:
             propagate(*task)
-        else:
-            written.in_one_place(propagate, *task)
-        return [adjoints[leaf] for leaf in self.variables]
+            return [adjoints[leaf] for leaf in self.variables]
+        is_last = not (self._free or written.derivatives or recording().observe)
+        if is_last is not self._is_last:
+            self._is_last, self._edges = is_last, {}
+        written.in_one_place(propagate, *task)
+        return [recorded(adjoints[leaf]) for leaf in self.variables]
 
     def _partials(self, node: Any) -> Sequence[Any]:
         """Return the local partials of a node by its rule, `ZERO` towards what does not depend on the variables."""
@@ -129,11 +135,14 @@ class _Graph:
         if node not in self._edges:
             with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
                 constant = Constant if len(operands) == 2 else float
-                numbers = [
-                    self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
-                    for x in operands
-                ]
-                slopes = node._row.partials(self.number(node), numbers)
+                if self._is_last:
+                    numbers = [constant(x) if type(x) is float else unrecorded(x) for x in (node, *operands)]
+                else:
+                    numbers = [
+                        self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
+                        for x in (node, *operands)
+                    ]
+                slopes = node._row.partials(numbers[0], numbers[1:])
             live = [
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
@@ -168,8 +177,10 @@ class Recorded(_Graph):
     ) -> None:
         super().__init__([innermost(v) for v in variables])
         self.argument = argument
+        written = tape.get()
         try:
-            self.result, self.outputs, aux = split(f(*arguments, **named))
+            with nullcontext() if written is None else written.differentiating():
+                self.result, self.outputs, aux = split(f(*arguments, **named))
         finally:
             for leaf in self.variables:
                 leaf._retire()
