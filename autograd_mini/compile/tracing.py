@@ -52,7 +52,7 @@ class Register(Unrecorded):
         self.builder, self.index, self.flat = builder, index, flat
 
     @property
-    def _data(self) -> Register:  # type: ignore[override]
+    def _data(self) -> Register:
         return self
 
     @property
@@ -115,18 +115,18 @@ class Builder:
     def _new(self, instruction: Instruction) -> Register:
         registers, writing = self._registers, self.writing
         index = writing.written(instruction, self._place() if instruction[1] else _NOWHERE)
-        while len(registers) <= index:  # passes write others, too
+        while len(registers) < index:  # passes write others, too
             registers.append(Register(self, len(registers)))
+        if index == len(registers):
+            registers.append(Register(self, index))
         return registers[index]
 
     def close(self) -> None:
         """Write no more: what the function has kept of the trace is an error from now on."""
         self._new = _closed  # type: ignore[method-assign]  # not a question for every instruction
-        self._known, self._registers, self._constants = (
-            {},
-            {},
-            {},
-        )  # they refer to the builder, and the collector would have to find them
+        self._known = {}
+        self._constants = {}
+        self._registers = []  # they refer to the builder: the collector would have to find the cycle
 
     def tape(self, outputs: Sequence[Any]) -> Tape:
         """The tape that returns these numbers."""
@@ -172,7 +172,7 @@ class Builder:
             return self._sweeps[-1]
         if self._caller is None:
             return _NOWHERE
-        frame: FrameType | None = sys._getframe(6)  # no caller of an operation is nearer
+        frame: FrameType | None = sys._getframe(4)  # nearer ones are this package's
         while frame is not None and frame.f_code.co_filename.startswith(FOLDER):
             frame = frame.f_back
         if frame is None or frame is self._caller:
@@ -304,7 +304,8 @@ def _computed(row: Primitive, operands: tuple[Any, ...]) -> Register:
     for x in operands:
         if type(x) is Register:
             return x.builder.compute(row, operands)
-    return operands[0].data.builder.compute(row, operands)  # a condition
+    condition: Register = operands[0].data  # of a `where` of floats
+    return condition.builder.compute(row, operands)
 
 
 def _related(symbol: str, *operands: Any) -> Register | bool:

@@ -434,7 +434,7 @@ def unrecorded(x: Any) -> Any:
     return x
 
 
-def recorded(x: Any) -> Any:
+def as_leaf(x: Any) -> Any:
     """Data that have operators as a leaf; anything else as it is."""
     return Traced(x) if isinstance(x, Unrecorded) and type(x) is not Traced else x
 

@@ -18,7 +18,7 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
-from autograd_mini.core.traced import Traced, recorded, tape, unrecorded
+from autograd_mini.core.traced import Traced, as_leaf, tape, unrecorded
 from autograd_mini.program.scopes import call_in, unobserved
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
@@ -84,9 +84,9 @@ class _Graph:
             if node not in self._own:
                 operands = [operand for operand in node.operands if isinstance(operand, Methods)]
                 free = type(node) is Traced or node._row in (None, _VARIABLE)
-                if free or any(operand in self._outside for operand in operands):
+                if free or not self._outside.isdisjoint(operands):
                     self._outside.add(node)
-                if any(operand in self._dependents for operand in operands):
+                if not self._dependents.isdisjoint(operands):
                     self._dependents.add(node)
         return order, False
 
@@ -121,11 +121,12 @@ class _Graph:
         if (written := tape.get()) is None:
             propagate(*task)
             return [adjoints[leaf] for leaf in self.variables]
-        is_last = not (self._free or written.derivatives or recording().observe)
+        is_open = written.derivatives or any(isinstance(weight, Methods) for _, weight in seeds)
+        is_last = not (self._free or is_open or recording().observe)
         if is_last is not self._is_last:
             self._is_last, self._edges = is_last, {}
         written.in_one_place(propagate, *task)
-        return [recorded(adjoints[leaf]) for leaf in self.variables]
+        return [as_leaf(adjoints[leaf]) for leaf in self.variables]
 
     def _partials(self, node: Any) -> Sequence[Any]:
         """Return the local partials of a node by its rule, `ZERO` towards what does not depend on the variables."""
@@ -133,16 +134,7 @@ class _Graph:
         if node not in self._dependents:
             return (ZERO,) * len(operands)
         if node not in self._edges:
-            with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
-                constant = Constant if len(operands) == 2 else float
-                if self._is_last:
-                    numbers = [constant(x) if type(x) is float else unrecorded(x) for x in (node, *operands)]
-                else:
-                    numbers = [
-                        self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
-                        for x in (node, *operands)
-                    ]
-                slopes = node._row.partials(numbers[0], numbers[1:])
+            slopes = self._all_partials(node, operands)
             live = [
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
@@ -154,6 +146,18 @@ class _Graph:
                     check_unwritten(node, slope, known)
             self._edges[node] = live
         return self._edges[node]
+
+    def _all_partials(self, node: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        constant = Constant if len(operands) == 2 else float
+        if self._is_last:
+            result, *numbers = [constant(x) if type(x) is float else unrecorded(x) for x in (node, *operands)]
+            return node._row.partials(result, numbers)  # type: ignore[no-any-return]
+        with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
+            result, *numbers = [
+                self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
+                for x in (node, *operands)
+            ]
+            return node._row.partials(result, numbers)  # type: ignore[no-any-return]
 
     def number(self, node: Any) -> Any:
         """Return a node as rules and callers see it: itself if the answer's graph contains it, else its float."""
