@@ -5,8 +5,8 @@ Not here: what a tape is (`tape`). Read next: `compile.tracing`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
 from autograd_mini.compile.tape import CONSTANT, INPUT, Instruction, Place, Tape, TapeError, kind_of
@@ -14,6 +14,7 @@ from autograd_mini.core.row import TABLE, float_of
 from autograd_mini.core.traced import RELATE
 
 Registers = tuple[int, ...]
+Places = Sequence[Place | None]
 Rewriter = Callable[["Rewriting", Instruction], int | None]
 
 
@@ -56,15 +57,12 @@ class Rewriting:
         self._author = author
         self._authors: dict[int, str] = {}  # the pass that wrote a register
         self.known: dict[Instruction, int] = {}  # the register of what is written, or was replaced
-        self._passes: dict[str, list[Pass]] = {}
-        self._usual: dict[str, list[Pass]] = {}  # for instructions with no operand that some pass needs
-        for one in passes:
-            for op in one.ops or (*TABLE, *RELATE):
-                self._passes.setdefault(op, []).append(one)
-                if not one.needs:
-                    self._usual.setdefault(op, []).append(one)
         self._needs = {op for one in passes for op in one.needs}
         self._needed: set[int] = set()  # the registers that they compute
+        self._passes: dict[tuple[str, bool], list[Pass]] = {}  # by operation, and whether one of them is an operand
+        for one in passes:
+            for key in itertools.product(one.ops or (*TABLE, *RELATE), (True,) if one.needs else (True, False)):
+                self._passes.setdefault(key, []).append(one)
 
     def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
         """The register of an instruction, which is written if it is new."""
@@ -94,9 +92,8 @@ class Rewriting:
             return known
         self._source = source
         op, operands, _ = instruction
-        passes = self._usual if self._needed.isdisjoint(operands) else self._passes
         first = len(self.instructions)
-        for one in passes.get(op, ()):
+        for one in self._passes.get((op, not self._needed.isdisjoint(operands)), ()):
             replaced = one.rewrite(self, instruction)
             if replaced is not None:
                 last = len(self.instructions)
@@ -125,13 +122,7 @@ class Rewriting:
                 new[register] = self.written((op, tuple([new[x] for x in operands]), detail), register)
         return self.tape(tape.inputs, tuple([new[x] for x in tape.outputs]), tape.batched, tape.places)
 
-    def tape(
-        self,
-        inputs: tuple[str, ...],
-        outputs: Registers,
-        batched: tuple[bool, ...],
-        places: Sequence[Place | None],
-    ) -> Tape:
+    def tape(self, inputs: tuple[str, ...], outputs: Registers, batched: tuple[bool, ...], places: Places) -> Tape:
         """What has been written, verified; the places are those of the sources."""
         found = tuple(map(places.__getitem__, self.sources)) if places else ()
         made = Tape(tuple(self.instructions), inputs, outputs, batched, found)
@@ -184,19 +175,19 @@ def _copies(made: Rewriting, instruction: Instruction) -> int | None:
 
 def _identities(made: Rewriting, instruction: Instruction) -> int | None:
     """Leave out what a constant does not change, bit for bit, such as x + -0.0; a + -b is a - b."""
-    op, (x, y), _ = instruction
-    first, last = made.instructions[x], made.instructions[y]
-    if op in ("add", "mul") and last[0] != CONSTANT and (first[0] == CONSTANT or last[0] != "neg"):
-        x, y, first, last = y, x, last, first  # the order of both does not matter
-    if last[0] == "neg" and op == "add":
-        return made.add("sub", (x, last[1][0]))
-    if last[0] != CONSTANT:
-        return None
-    if last[2] == _NEUTRAL.get(op):
-        return x
-    if last[2] == "-1.0" and op == "mul":
-        return made.add("neg", (x,))
-    return made.add("mul", (x, x)) if last[2] == "2.0" and op == "pow" else None
+    op, (a, b), _ = instruction
+    for x, other in ((a, b), (b, a)) if op in ("add", "mul") else ((a, b),):
+        kind, behind, number = made.instructions[other]
+        if kind == "neg" and op == "add":
+            return made.add("sub", (x, behind[0]))
+        if kind == CONSTANT:
+            if number == _NEUTRAL.get(op):
+                return x
+            if (op, number) == ("mul", "-1.0"):
+                return made.add("neg", (x,))
+            if (op, number) == ("pow", "2.0"):
+                return made.add("mul", (x, x))
+    return None
 
 
 _NEUTRAL = {"add": "-0.0", "mul": "1.0", "sub": "0.0", "div": "1.0"}
@@ -242,13 +233,13 @@ def without_dead_code(tape: Tape) -> Tape:
     needed = live(tape)
     if all(needed):
         return tape
-    new = [*accumulate(needed, initial=0)]
+    new = [*itertools.accumulate(needed, initial=0)]
     instructions = [
         (op, tuple([new[x] for x in operands]), detail)
         for (op, operands, detail), is_needed in zip(tape.instructions, needed, strict=True)
         if is_needed
     ]
-    places = tuple(compress(tape.places, needed))
+    places = tuple(itertools.compress(tape.places, needed))
     outputs = tuple([new[x] for x in tape.outputs])
     return Tape(tuple(instructions), tape.inputs, outputs, tape.batched, places).verify(
         lambda _: "leaving out dead code"

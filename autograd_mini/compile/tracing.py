@@ -61,7 +61,7 @@ class Register(Unrecorded):
         return None if self.builder.may_be_flat else -0.0
 
     def __repr__(self) -> str:
-        op, operands, _ = self.builder.instructions[self.index]
+        op, operands, _ = self.builder.writing.instructions[self.index]
         names = [self.builder.name_of(x) for x in operands]
         return spelled(op, names) if kind_of(op) == CONDITION else self.builder.name_of(self.index)
 
@@ -84,7 +84,7 @@ class Builder:
         self._registers: list[Register] = []  # one for each instruction: equal numbers are the same object
         self._constants: dict[float, Register] = {}
         self._caller = caller
-        self.derivatives = 0  # how many functions are being recorded, to be differentiated
+        self.derivatives = 0  # how many functions are being recorded for one
         self.may_be_flat = False  # does the tape hold an operation whose rule returns `FLAT`?
         self._numbers: dict[tuple[int, int], int] = {}  # of places, by the code and the instruction in it
         self._places: list[tuple[CodeType, int]] = []
@@ -137,14 +137,9 @@ class Builder:
         self.sites = dict(zip(places, sites, strict=True))
         return self.writing.tape(tuple(self._inputs), registers, tuple(self._batched), [*places, None])
 
-    @property
-    def instructions(self) -> Sequence[Instruction]:
-        """What has been written so far."""
-        return self.writing.instructions
-
     def name_of(self, register: int) -> str:
         """What messages call a register: the name of an input, a constant, or v3 for any other."""
-        op, _, detail = self.instructions[register]
+        op, _, detail = self.writing.instructions[register]
         return self._inputs[int(str(detail))] if op == INPUT else str(detail) if op == CONSTANT else f"v{register}"
 
     def place_of(self, register: Register) -> tuple[CodeType, int] | None:
@@ -184,15 +179,6 @@ class Builder:
             self._places.append((frame.f_code, frame.f_lasti))
         return number
 
-    @contextmanager
-    def differentiating(self) -> Iterator[None]:
-        """Record a function whose numbers are differentiated afterwards: their graphs are needed."""
-        self.derivatives += 1
-        try:
-            yield
-        finally:
-            self.derivatives -= 1
-
     def in_one_place(self, work: Callable[..., object], *args: Any) -> None:
         """Do work all of whose instructions belong to this place: a sweep is called once, from deep inside."""
         self._sweeps.append(self._place())
@@ -211,7 +197,7 @@ class Builder:
                 condition, a, b = [x.data if isinstance(x, Condition) else x for x in operands]
                 if isinstance(condition, (bool, float)):  # the answer was known already
                     return self.register_of(a if condition else b)
-                if kind_of(self.instructions[condition.index][0]) != CONDITION:
+                if kind_of(self.writing.instructions[condition.index][0]) != CONDITION:
                     condition = self.add("!=", (condition, self.constant(0.0)))
                 operands = condition, a, b
             self.may_be_flat = self.may_be_flat or name != "where"
@@ -249,7 +235,7 @@ class Builder:
     def _in_simpler_rows(self, row: Primitive, registers: tuple[Register, ...]) -> Register:
         """The user's function, run on registers: it is a decomposition if it uses only what this package knows."""
         try:
-            result = row.function(*[Unrecorded(x) for x in registers])
+            result = row.function(*registers)
         except Exception as error:  # the user's code is made for floats and may raise anything
             what = str(error).partition("\n")[0]
             raise TraceError(
@@ -257,7 +243,7 @@ class Builder:
                 f"({type(error).__name__}: {what}).",
                 "Write it with this package's functions (am.exp, not math.exp), which take registers too.",
             ) from error
-        return self.register_of(result.data if isinstance(result, Unrecorded) else as_number(result))
+        return self.register_of(result if isinstance(result, Unrecorded) else as_number(result))
 
     def _where(self, condition: Register | bool, a: Register, b: Register) -> Register:
         return (a if condition else b) if isinstance(condition, bool) else self.add("where", (condition, a, b))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from autograd_mini.core.methods import Methods
 from autograd_mini.core.row import TABLE, ZERO, Constant, evaluate
 from autograd_mini.core.sweep import propagate, push, topological_order
 from autograd_mini.core.table import sum_of
-from autograd_mini.core.traced import Traced, as_leaf, tape, unrecorded
+from autograd_mini.core.traced import Traced, Unrecorded, tape
 from autograd_mini.program.scopes import call_in, unobserved
 from autograd_mini.program.stack import recording
 from autograd_mini.transforms import sparsity, trees
@@ -126,7 +125,8 @@ class _Graph:
         if is_last is not self._is_last:
             self._is_last, self._edges = is_last, {}
         written.in_one_place(propagate, *task)
-        return [as_leaf(adjoints[leaf]) for leaf in self.variables]
+        found = [adjoints[leaf] for leaf in self.variables]
+        return [Traced(x.data) if is_last and isinstance(x, Unrecorded) else x for x in found]
 
     def _partials(self, node: Any) -> Sequence[Any]:
         """Return the local partials of a node by its rule, `ZERO` towards what does not depend on the variables."""
@@ -134,7 +134,19 @@ class _Graph:
         if node not in self._dependents:
             return (ZERO,) * len(operands)
         if node not in self._edges:
-            slopes = self._all_partials(node, operands)
+            with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
+                constant, is_last = Constant if len(operands) == 2 else float, self._is_last
+                result, *numbers = [
+                    constant(x)
+                    if type(x) is float
+                    else x.dressed()
+                    if is_last
+                    else self.number(x)
+                    if isinstance(x, Methods)
+                    else x
+                    for x in (node, *operands)
+                ]
+                slopes = node._row.partials(result, numbers)
             live = [
                 slope if slope is not ZERO and isinstance(x, Methods) and x in self._dependents else ZERO
                 for slope, x in zip(slopes, operands, strict=True)
@@ -146,18 +158,6 @@ class _Graph:
                     check_unwritten(node, slope, known)
             self._edges[node] = live
         return self._edges[node]
-
-    def _all_partials(self, node: Any, operands: Sequence[Any]) -> Sequence[Any]:
-        constant = Constant if len(operands) == 2 else float
-        if self._is_last:
-            result, *numbers = [constant(x) if type(x) is float else unrecorded(x) for x in (node, *operands)]
-            return node._row.partials(result, numbers)  # type: ignore[no-any-return]
-        with unobserved():  # `checked()` is about contributions; a partial that is not needed may be infinite
-            result, *numbers = [
-                self.number(x) if isinstance(x, Methods) else constant(x) if type(x) is float else x
-                for x in (node, *operands)
-            ]
-            return node._row.partials(result, numbers)  # type: ignore[no-any-return]
 
     def number(self, node: Any) -> Any:
         """Return a node as rules and callers see it: itself if the answer's graph contains it, else its float."""
@@ -181,11 +181,13 @@ class Recorded(_Graph):
     ) -> None:
         super().__init__([innermost(v) for v in variables])
         self.argument = argument
-        written = tape.get()
+        if (written := tape.get()) is not None:
+            written.derivatives += 1
         try:
-            with nullcontext() if written is None else written.differentiating():
-                self.result, self.outputs, aux = split(f(*arguments, **named))
+            self.result, self.outputs, aux = split(f(*arguments, **named))
         finally:
+            if written is not None:
+                written.derivatives -= 1
             for leaf in self.variables:
                 leaf._retire()
         if notes_decisions():
