@@ -39,9 +39,9 @@ class Stats:
     """What compiling for one structure of arguments has done.
 
     Attributes:
-        nodes: the number of instructions, as traced and after the passes.
+        nodes: the number of instructions, as they would be without passes and after them.
         passes: how many instructions each pass has changed.
-        seconds: how long each stage took.
+        seconds: how long each stage took; most passes work while the function is traced, and the last one afterwards.
         backend: the name of the backend.
         why: why it was chosen.
         calls: how often the compiled function has run.
@@ -197,9 +197,8 @@ class Jit:
         times.append(time.perf_counter())
         stages = ("trace", "verify", "passes", "backend")
         seconds = {stage: end - start for stage, start, end in zip(stages, times, times[1:], strict=False)}
-        stats = Stats(
-            {"traced": builder.writing.asked, "optimized": len(tape)}, builder.writing.counts, seconds, backend, why
-        )
+        nodes = {"traced": builder.writing.asked, "optimized": len(tape)}
+        stats = Stats(nodes, builder.writing.counts, seconds, backend, why)
         zeros = trees.rebuilt(result, iter([0.0] * len(leaves)))
         return Compiled(tape, zeros, trees.Blank(zeros), ready, builder.sites, stats)
 
