@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from autograd_mini.compile.passes import PASSES, Pass, Registers, Rewriting, live, without_dead_code
+from autograd_mini.compile.passes import PASSES, Pass, Rewriting, live, without_dead_code
 from autograd_mini.compile.tape import COMPARISONS, CONSTANT, Instruction, Tape
 
 _PLUS = {"abs", "cosh", "erfc", "exp", "exp2", "hypot", "ndtr", "lifted_ndtr"}  # whatever the operands are
@@ -52,15 +52,12 @@ class Lowering(Rewriting):
         self.signs: list[Sign] = []
         self.made: dict[int, int] = {}  # for registers of the old tape the new ones
 
-    def add(self, op: str, operands: Registers = (), detail: Any = None) -> int:
-        register = super().add(op, operands, detail)
-        if register == len(self.signs):
-            self.signs.append(sign_of((op, operands, detail), self.signs))
-        return register
+    def _write(self, instruction: Instruction) -> int:
+        self.signs.append(sign_of(instruction, self.signs))
+        return super()._write(instruction)
 
-    def _rewritten(self, instruction: Instruction) -> int:
-        register = super()._rewritten(instruction)
-        self.made[self._source] = register
+    def written(self, instruction: Instruction, source: int) -> int:
+        register = self.made[source] = super().written(instruction, source)
         return register
 
 
