@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import linecache
+import math
 import re
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -35,12 +36,12 @@ from autograd_mini.program.source import Site
 
 KINDS = (".html", ".htm", ".pdf")
 MOST = 100  # slides of one deck
-_WIDE, _PICTURE = 1200, 330  # pixels of a slide of 1280 × 720: within its margins, and what the picture gets at least
+_WIDE, _HIGH, _PICTURE = 1200, 634, 330  # pixels of a slide of 1280 × 720: all rows, and the least for the picture
 _LETTERS = 92  # of the words on a line
 _COLUMNS = 70  # of source
 _SIZES = (36, 32, 28, 24)  # pixels, of formulas
 _SMALL = 24  # of the second formula
-_ROOM = 208  # pixels, for formulas
+_ROOM, _LITTLE = 208, 64  # pixels, for formulas at most, and if the picture needs more
 _ROWS, _NAME = 7, 20  # of a table of gradients, and the letters of a name there
 _FEW, _SHORT = 8, 16  # names in a formula, and the letters of each
 _LINES, _COLUMNS_SHOWN = 14, 78  # of the program on the first slide
@@ -92,14 +93,15 @@ class Deck:
     def html(self) -> str:
         """The page: one offline file, which prints as one slide per sheet."""
         said, sources = [*map(self._words, self.frames)], self._sources()
-        ruled = [self._rule(frame) for frame in self.frames]
-        most = max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0)
-        rule = max((height for _, height in ruled), default=0)
-        kind = f"words-{most[0]} source-{most[1]} rule-{-(-rule // 16)}"
+        rows = Rows(max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0))
+        left = rows.picture - math.ceil(self.film.room[1])
+        room = min(_ROOM, left if left >= _LITTLE else rows.picture - _PICTURE)
+        ruled = [self._rule(frame, room) for frame in self.frames]
+        rows = rows._replace(rule=max((height for _, height in ruled), default=0))
         notes = [*self.notes]
         slides = [self._first(), *(_text(notes.pop(0)) for note in self.notes if note.step == 0)]
         for frame, text, source, (formulas, _) in zip(self.frames, said, sources, ruled, strict=True):
-            slides.append(self._slide(frame, text, source, formulas))
+            slides.append(self._slide(frame, text, source, formulas, rows.picture))
             while notes and notes[0].step <= frame.step.index:
                 slides.append(_text(notes.pop(0)))
         slides += [*map(_text, notes), self._last()]
@@ -110,8 +112,8 @@ class Deck:
             for place, made in enumerate(slides, 1)
         )
         hidden = f'<h1>{_escaped(self.title)}</h1><p id="said" role="status" aria-live="polite"></p>'
-        body = f'<main class="{kind}"><div class="hidden">{hidden}</div>{body}</main>\n'
-        return document(self.title, __package__, "deck.css", "deck.js", body, {})
+        body = f'<main><div class="hidden">{hidden}</div>{body}</main>\n'
+        return document(self.title, __package__, "deck.css", "deck.js", body, {}, base=rows.style)
 
     def save(self, path: str | Path) -> Path:
         """Write the slides, and return the path; see `debug.slides`."""
@@ -121,7 +123,7 @@ class Deck:
 
     # -- a frame -------------------------------------------------------------------------------------------------------
 
-    def _slide(self, frame: Frame, said: str, source: Sequence[str], formulas: str) -> _Slide:
+    def _slide(self, frame: Frame, said: str, source: Sequence[str], formulas: str, high: float) -> _Slide:
         first, last = frame.steps[0].index, frame.step.index
         when, whole = f"step {last:,} of", last - first + 1 == len(frame.steps)
         if len(frame.steps) > 1:
@@ -131,7 +133,8 @@ class Deck:
         return _Slide(
             "frame",
             f'<p class="words"><strong class="{phase}">{named}</strong> {_escaped(said)}</p>'
-            f'<pre class="source">{"".join(source)}</pre><div class="picture">{self.film.picture(frame)}</div>'
+            f'<pre class="source">{"".join(source)}</pre>'
+            f'<div class="picture">{self.film.picture(frame, (_WIDE, high))}</div>'
             f'<div class="rule">{formulas}</div>',
             "" if frame.is_given else f"{when} {len(self.trace) - 1:,}",
         )
@@ -171,8 +174,8 @@ class Deck:
 
     # -- formulas ------------------------------------------------------------------------------------------------------
 
-    def _rule(self, frame: Frame) -> tuple[str, int]:
-        """Return the formulas of a frame as HTML, and how high they are in pixels."""
+    def _rule(self, frame: Frame, room: int) -> tuple[str, int]:
+        """Return the formulas of a frame as HTML, and how high they are; both in pixels of a slide of 1280 × 720."""
         lines, more = self._formulas(frame), self._local(frame)
         shorter = [_without_symbols(line) for line in lines]
         shortest = [[x[0], _without_equals(x[-2]), x[-1]] if _is_sum(x) and len(x) > 3 else x for x in shorter]
@@ -181,13 +184,13 @@ class Deck:
             for is_broken, second, letters in product((False, True), (more, []), _SIZES):
                 written = [_breakable(line, letters) for line in some]
                 high = sum(_height(line, letters) for line in written) + sum(_height(line, _SMALL) for line in second)
-                if high <= _ROOM and (is_broken or all(_is_whole(line, letters) for line in written)):
+                if high <= room and (is_broken or all(_is_whole(line, letters) for line in written)):
                     return _formulas(written, letters) + _formulas(second, _SMALL, "local"), high
         letters, shown = _SIZES[-1], [_breakable(line, _SIZES[-1]) for line in shortest]
-        while len(shown) > 1 and sum(_height(line, letters) for line in shown) > _ROOM - 40:
+        while len(shown) > 1 and sum(_height(line, letters) for line in shown) > room - 40:
             shown.pop()
         shown.append([row("…")])
-        return _formulas(shown, letters), min(sum(_height(line, letters) for line in shown), _ROOM)
+        return _formulas(shown, letters), min(sum(_height(line, letters) for line in shown), room)
 
     def _formulas(self, frame: Frame) -> list[Line]:
         trace = self.trace
@@ -255,6 +258,29 @@ class Deck:
         )
         head = "".join(f'<th scope="col">{name}</th>' for name in ("node", "value", "gradient"))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+class Rows(NamedTuple):
+    """How high the rows of all frames are: lines of words, lines of source, pixels of formulas."""
+
+    words: int
+    source: int
+    rule: int = 0
+
+    @property
+    def style(self) -> str:
+        """The heights for the style sheet."""
+        words, source, rule = self._heights
+        return f"main {{ --words: {words / 16}rem; --source: {source / 16}rem; --rule: {rule / 16}rem; }}\n"
+
+    @property
+    def picture(self) -> int:
+        """What is left for the picture, in pixels of a slide of 1280 × 720."""
+        return _HIGH - sum(self._heights)
+
+    @property
+    def _heights(self) -> tuple[int, int, int]:
+        return 32 * self.words + 2, 35 * self.source + 12 if self.source else 0, self.rule
 
 
 class _Slide(NamedTuple):
