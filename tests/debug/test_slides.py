@@ -44,6 +44,45 @@ the_result.backward()
 """
 
 
+PRIMITIVES = """\
+import autograd_mini as am
+
+x = [am.Value(0.5), am.Value(-1.0)]
+w1 = [[am.Value(0.1 * (i + 1) * (j - 0.5)) for j in range(2)] for i in range(3)]
+b1 = [am.Value(0.1), am.Value(-0.2), am.Value(0.3)]
+w2 = [am.Value(0.7), am.Value(-0.4), am.Value(0.2)]
+h = [am.tanh(w[0] * x[0] + w[1] * x[1] + b) for w, b in zip(w1, b1)]
+y = w2[0] * h[0] + w2[1] * h[1] + w2[2] * h[2]
+loss = (y - 1.0) ** 2
+loss.backward()
+"""
+SAMPLES = """\
+import autograd_mini as am
+
+model = am.nn.MLP(2, [4, 1], seed=1)
+xs = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+loss = am.mse([model(x) for x in xs], [0.0, 1.0, 1.0, 0.0])
+loss.backward()
+"""
+RECURRENT = """\
+import autograd_mini as am
+
+w, u, b, h = am.Value(0.5), am.Value(0.8), am.Value(0.1), am.Value(0.0)
+for x in [1.0, -1.0, 0.5, 0.2, -0.3, 0.9, 0.1, -0.6, 0.4, 0.7]:
+    h = am.tanh(w * x + u * h + b)
+loss = (h - 1.0) ** 2
+loss.backward()
+"""
+CHAIN = """\
+import autograd_mini as am
+
+x = y = am.Value(0.5)
+for _ in range(40):
+    y = am.sin(y)
+y.backward()
+"""
+
+
 def hostile() -> debug.Trace:
     x, y = Value(3.0, name=HOSTILE), Value(-2.0, name="</pre><img src=x>")
     return debug.trace(am.exp(x * y) + y)
@@ -57,9 +96,15 @@ TRACES = {
     "network": lambda _: network([8, 8, 3]),
     "awkward": lambda _: awkward(),
     "hostile": lambda _: hostile(),
+    "primitives": lambda folder: recorded(folder, PRIMITIVES),
+    "samples": lambda folder: recorded(folder, SAMPLES),
+    "recurrent": lambda folder: recorded(folder, RECURRENT),
+    "chain": lambda folder: recorded(folder, CHAIN),
 }
+CLOSE = ("opened", "primitives", "samples", "recurrent", "chain")  # pictures that are too large to be shown whole
 
-# What a reader sees: the places of rows and boxes of each slide, texts that leave their row, and how large letters are.
+# What a reader sees: the places of rows and boxes of each slide, texts that leave their row, how large letters are, and
+# which boxes where something happens are not in the picture or not in the close-up.
 MEASURE = """() => slides.map((slide, index) => {
   show(index);
   const rows = ".words, .source, .picture, .rule";
@@ -81,11 +126,21 @@ MEASURE = """() => slides.map((slide, index) => {
     if (beside || inner.top < outer.top - 6 || inner.bottom > outer.bottom + 6) cut.push(text.textContent);
   }
   const letters = all(".words, .source, .formula, .local, h2, p, pre, th, td");
-  const drawn = all(".picture text").map((text) => text.getScreenCTM().a * parseFloat(text.getAttribute("font-size")));
+  const written = all(".picture text").filter((text) => text.textContent.trim());
+  const drawn = written.map((text) => text.getScreenCTM().a * parseFloat(text.getAttribute("font-size")));
+  const inside = (box, around) => around.left - 1 <= box.left && box.right <= around.right + 1
+    && around.top - 1 <= box.top && box.bottom <= around.bottom + 1;
+  const frames = all("svg.near").length ? ["svg.near", ".picture"] : [".picture"];
+  const outside = all(".whole .box, .near .box, .map rect").filter((box) => frames.some((selector) =>
+    (selector === ".picture" || box.closest(selector)) &&
+    !inside(box.getBoundingClientRect(), slide.querySelector(selector).getBoundingClientRect())));
+  const marked = (kind) => [".at", ".to"].map((state) => all(`${kind} ${state}`).length).join();
   return {
     kind: slide.classList[1], cut, whole: place(slide), rows: all(rows).map(place),
-    boxes: all(".box > polygon[fill=none]").map(place),
+    views: all(".picture svg").map((one) => one.classList[0]).join(), outside: outside.length,
+    boxes: all(".whole .box > polygon[fill=none], .map rect, svg.near").map(place),
     read: Math.min(...letters.map((one) => parseFloat(getComputedStyle(one).fontSize))), drawn: Math.min(...drawn),
+    near: marked(".near"), map: marked(".map"), whole_marked: marked(".whole"),
   };
 })"""
 
@@ -100,21 +155,34 @@ def deck(request, tmp_path_factory):
     return Deck(TRACES[request.param](tmp_path_factory.mktemp("program")))
 
 
-def check_frames(slides, wide: float = 1280.0, high: float = 720.0) -> None:
-    """All slides fill the window, nothing is cut off, letters are large, and the frames differ only in what is said."""
+def check_frames(slides) -> None:
+    """All slides fill the screen, nothing is cut off, letters are large, and the frames differ only in what is said.
+
+    A close-up has every box where something happens, and so has its map.
+    """
     frames = [slide for slide in slides if slide["kind"] == "frame"]
     assert [slide["cut"] for slide in slides] == [[]] * len(slides)
-    assert {tuple(slide["whole"]) for slide in slides} == {(0, 0, wide, high)}
-    assert all(frame["rows"] == frames[0]["rows"] and frame["boxes"] == frames[0]["boxes"] for frame in frames)
-    assert min(slide["read"] for slide in slides) >= 24.0
-    assert min(frame["drawn"] for frame in frames) >= 7.0
+    assert {tuple(slide["whole"]) for slide in slides} == {(0, 0, 1920, 1080)}
+    assert min(slide["read"] for slide in slides) >= 36.0
+    assert min(frame["drawn"] for frame in frames if frame["drawn"] is not None) >= 18.0
+    first = {frame["views"]: frame for frame in reversed(frames)}
+    assert all(frame["rows"] == frames[0]["rows"] for frame in frames)
+    assert all(frame["boxes"] == first[frame["views"]]["boxes"] for frame in frames)
+    for frame in frames[1:]:
+        assert frame["views"] in ("whole", "near,map")
+        assert frame["outside"] == 0
+        shown = frame["whole_marked" if frame["views"] == "whole" else "near"]
+        assert shown.startswith("1,")
+        assert frame["views"] == "whole" or shown == frame["map"]
+
+
+SCREEN = {"width": 1920, "height": 1080}
 
 
 @in_browser
 def test_every_slide_in_the_browser(deck, visit, tmp_path):  # noqa: F811
-    """Nothing leaves its place, nothing is smaller than 24 pixels beside the picture, and the frames are equal."""
-    shown = visit(deck.save(tmp_path / "deck.html"), viewport={"width": 1280, "height": 720})
-    slides = shown.page.evaluate(MEASURE)
+    """Nothing leaves its place, the smallest letters have 18 pixels in pictures and 36 beside, and frames are equal."""
+    slides = visit(deck.save(tmp_path / "deck.html"), viewport=SCREEN).page.evaluate(MEASURE)
     assert [slide["kind"] for slide in slides] == ["first", *["frame"] * len(deck.frames), "last"]
     check_frames(slides)
 

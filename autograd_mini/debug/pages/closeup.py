@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import product
 from typing import NamedTuple
 
 from autograd_mini.debug.pages.scenes import Track
@@ -22,7 +21,7 @@ from autograd_mini.errors import counted
 READABLE = 1.2  # pixels per point on a slide of 1280 × 720: the smallest letters have 18 pixels on one of 1920 × 1080
 _LARGE, _LARGEST, _LARGEST_MAP = 1.6, 2.4, 0.6  # beyond letters of 24 pixels, a larger map is better
 _BESIDE, _BELOW = (260.0, 24.0), (84.0, 40.0)  # pixels: the width of a map beside, the height of one below; and around
-_MOST, _FEWEST = 6, 2  # operands; a formula has as many
+_MOST = (6, 4, 3, 2)  # operands; a formula has at most six
 _MOST_USERS = 3
 _MARGINS = 6.0  # points of a picture, beside which there is nothing
 
@@ -62,7 +61,7 @@ class Closeups:
     def stage(self, box: Box, to: Box | None, most: int) -> Stage:
         """Return the picture of a box with so many operands, `to` among them, and of what uses it."""
         operands, users = self.operands[box], self.users[box]
-        first = max(operands.index(to) + 1 - most, 0) if to in operands else 0
+        first = operands.index(to) // most * most if to in operands else 0
         near = dict.fromkeys([*operands[first : first + most], box, *users[:_MOST_USERS]])
         shown = tuple(near)
         if shown not in self._stages:
@@ -73,34 +72,41 @@ class Closeups:
             self._stages[shown] = Stage(self.trace, some, self.tracks, "LR", has_counts=False)
         return self._stages[shown]
 
-    def left_out(self, box: Box, most: int) -> str:
+    def left_out(self, box: Box, stage: Stage) -> str:
         """Return how many operands and uses of a box its close-up does not show; "" if it shows all."""
-        operands, users = len(self.operands[box]) - most, len(self.users[box]) - _MOST_USERS
-        told = [counted(operands, "more operand")] * (operands > 0) + [counted(users, "more use")] * (users > 0)
+        told = []
+        for others, what in ((self.operands[box], "more operand"), (self.users[box], "more use")):
+            count = sum(other not in stage.ids for other in others)
+            told += [counted(count, what)] * (count > 0)
         return ", ".join(told)
 
     @property
     def height(self) -> float:
         """The least height, in pixels, of a room in which no operand need be left out."""
-        return READABLE * max(self._size(box, to, _MOST)[1] for box, to in self._moments)
+        return READABLE * max(self._size(*moment, _MOST[0])[1] for moment in self._moments)
 
     def plan(self, room: Size) -> Plan | None:
         """Return how to divide a room; None if not even a few operands can be read there."""
         if room not in self._plans:
-            found = (max(self._divided(room, most), key=_better) for most in range(_MOST, _FEWEST - 1, -1))
-            self._plans[room] = next((plan for plan in found if plan.scale >= READABLE), None)
+            plans = (max(self._divided(room, most), key=_better, default=None) for most in _MOST)
+            self._plans[room] = next(filter(None, plans), None)
         return self._plans[room]
 
     def _divided(self, room: Size, most: int) -> Iterator[Plan]:
-        """Yield the ways to divide a room between a close-up and a map."""
-        sizes = [self._size(box, to, most) for box, to in self._moments]
+        """Yield the ways to divide a room between a close-up that can be read and a map."""
         wide, high = room
         beside = (wide - sum(_BESIDE), high), (_BESIDE[0], high)
         below = (wide, high - sum(_BELOW)), (wide, _BELOW[0])
-        for (near, aside), map in product((beside, below), self.maps):
-            large = min(_LARGEST, *(scale(size, near) for size in sizes))
-            small = min(_LARGEST_MAP, scale(map.size, aside))
-            yield Plan(large, most, near, map, small, aside[0] == wide)
+        for near, aside in (beside, below):
+            large = _LARGEST
+            for moment in self._moments:
+                large = min(large, scale(self._size(*moment, most), near))
+                if large < READABLE:
+                    break
+            else:
+                for map in self.maps:
+                    small = min(_LARGEST_MAP, scale(map.size, aside))
+                    yield Plan(large, most, near, map, small, aside[0] == wide)
 
     def _size(self, box: Box, to: Box | None, most: int) -> Size:
         wide, high = self.stage(box, to, most).size
@@ -108,8 +114,9 @@ class Closeups:
 
     @cached_property
     def _moments(self) -> list[tuple[Box, Box | None]]:
-        """The boxes in close-ups, with what they hand on to."""
-        return [(head, tail) for tail, head in self.boxes.arrows]
+        """The boxes in close-ups, with what they hand on to; a leaf, if it is the only one."""
+        leaves = [(box, None) for box, operands in self.operands.items() if not operands]
+        return [*leaves[: len(leaves) == 1], *((head, tail) for tail, head in self.boxes.arrows)]
 
 
 def scale(size: Size, room: Size) -> float:

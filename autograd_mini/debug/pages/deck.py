@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autograd_mini.debug.pages.alive import sentence
-from autograd_mini.debug.pages.browser import browser, pdf
+from autograd_mini.debug.pages.browser import PDF, pdf
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.frames import Film, Frame
 from autograd_mini.debug.pages.listing import readable
@@ -34,7 +34,6 @@ from autograd_mini.output import files
 from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site
 
-KINDS = (".html", ".htm", ".pdf")
 MOST = 100  # slides of one deck
 _WIDE, _HIGH, _PICTURE = 1200, 634, 330  # pixels of a slide of 1280 × 720: all rows, and the least for the picture
 _LETTERS = 92  # of the words on a line
@@ -116,10 +115,9 @@ class Deck:
         return document(self.title, __package__, "deck.css", "deck.js", body, {}, base=rows.style)
 
     def save(self, path: str | Path) -> Path:
-        """Write the slides, and return the path; see `debug.slides`."""
-        path = checked_path(path)
-        files.write(path, pdf(self.html) if path.suffix.lower() == ".pdf" else self.html)
-        return path
+        """Write the slides to a path that has been checked, and return it; see `debug.slides`."""
+        path = Path(path)
+        return files.write(path, pdf(self.html) if path.suffix.lower() == PDF else self.html)
 
     # -- a frame -------------------------------------------------------------------------------------------------------
 
@@ -186,11 +184,13 @@ class Deck:
                 high = sum(_height(line, letters) for line in written) + sum(_height(line, _SMALL) for line in second)
                 if high <= room and (is_broken or all(_is_whole(line, letters) for line in written)):
                     return _formulas(written, letters) + _formulas(second, _SMALL, "local"), high
-        letters, shown = _SIZES[-1], [_breakable(line, _SIZES[-1]) for line in shortest]
-        while len(shown) > 1 and sum(_height(line, letters) for line in shown) > room - 40:
-            shown.pop()
-        shown.append([row("…")])
-        return _formulas(shown, letters), min(sum(_height(line, letters) for line in shown), room)
+        letters, more = _SIZES[-1], [row(["mtext", "…"])]
+        for count in range(len(shortest), 0, -1):
+            shown = [_breakable(line, letters) for line in shortest[:count]]
+            shown[-1] = shown[-1] + more * (count < len(shortest))
+            if (high := sum(_height(line, letters) for line in shown)) <= room:
+                break
+        return _formulas(shown, letters), min(high, room)
 
     def _formulas(self, frame: Frame) -> list[Line]:
         trace = self.trace
@@ -198,8 +198,7 @@ class Deck:
             names = {trace.name(step.node): step.node for step in frame.steps}
             short = [names[name] for name in sorted(names) if 0 < len(name) <= _SHORT][:_FEW]
             given = [row(variable(trace, x), "=", numeral(trace.value(x))) for x in short]
-            line = [piece for one in given for piece in (row(["mtext", "\u2003"]), one)][1:]
-            return [line + [row(["mtext", "\u2003…"])] * (len(short) < len(frame.steps))] if line else []
+            return _listed(given + [row(["mtext", "…"])] * (len(short) < len(frame.steps))) if given else []
         if frame.call is not None:
             return list(FoldedCall(trace, frame.call).data("")[_phase(frame)]["formulas"])
         if frame.box is None:
@@ -207,7 +206,7 @@ class Deck:
         root = variable(trace, trace.root)
         found = {step.operand: step.total for step in frame.steps if step.operand is not None}
         shown = [x for x in found if len(called(trace, x)) <= _SHORT and trace.name(x)][:_FEW]
-        return [[row(derivative(root, variable(trace, x)), "=", numeral(found[x])) for x in shown]] if shown else []
+        return _listed([row(derivative(root, variable(trace, x)), "=", numeral(found[x])) for x in shown])
 
     def _local(self, frame: Frame) -> list[Line]:
         """Return the local derivative as a formula, if there is more to say than its number."""
@@ -289,18 +288,6 @@ class _Slide(NamedTuple):
     note: str = ""
 
 
-def checked_path(path: str | Path) -> Path:
-    """Check the path of slides before the work begins, and for a PDF that there is a browser; return the path."""
-    path = Path(path)
-    if path.suffix.lower() not in KINDS:
-        raise ArgumentError(f"Slides cannot be saved as {str(path)!r}.", "End the name in .html or .pdf.")
-    if not path.parent.is_dir():
-        raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
-    if path.suffix.lower() == ".pdf":
-        browser()
-    return path
-
-
 def _text(note: Note) -> _Slide:
     return _Slide("text", f"<h2>{note.heading}</h2>{note.text}")
 
@@ -363,6 +350,11 @@ def mathml(tree: Markup) -> str:
     return f"<{tag}{facts}>{inner}</{tag}>"
 
 
+def _listed(pieces: Line) -> list[Line]:
+    """Return pieces as one line, with space between them."""
+    return [[part for piece in pieces for part in (row(["mtext", "\u2003"]), piece)][1:]] if pieces else []
+
+
 def _breakable(line: Line, letters: int) -> Line:
     """Return a line whose pieces, between which it may break, are not wider than the slide."""
     found: Line = []
@@ -409,7 +401,7 @@ def _extent(tree: Markup) -> tuple[float, float]:
     if not inner:
         return 0.0, 1.3
     if tag == "mfrac":
-        return max(wide for wide, _ in inner) + 0.25, sum(high for _, high in inner) - 0.3
+        return max(wide for wide, _ in inner) + 0.25, sum(high for _, high in inner) - 0.2
     if tag in ("msub", "msup"):
         return inner[0][0] + 0.75 * inner[1][0], inner[0][1] + 0.1
     return sum(wide for wide, _ in inner), max(high for _, high in inner)

@@ -1,8 +1,7 @@
 """The frames of a deck of slides: which steps each shows, and the picture at that moment as SVG that needs no script.
 
-The picture is laid out once, with room for every number, so that it stands still from frame to frame; if it is too
-large to be read, each frame has a close-up and a map. Not here: the slides around it (`deck`). Read next:
-`debug.pages.deck`.
+The picture is laid out once, with room for every number, so that it stands still from frame to frame; where it would be
+too small, frames have close-ups and a map. Not here: the slides around it (`deck`). Read next: `debug.pages.deck`.
 """
 
 from __future__ import annotations
@@ -41,12 +40,17 @@ class Frame:
     """A moment of a trace.
 
     Attributes:
-        steps: the steps that it shows: one, all leaves, or all of a box that shows several nodes.
-        box: that box, else None.
+        number: its place among the frames.
+        steps: the steps that it shows: one, all leaves, or all of a box, or between two boxes, that show several nodes.
+        at, to: the boxes where it happens, and those that receive something.
+        box: the box that several steps are of, else None.
         call: the call that the box shows folded, else None.
     """
 
+    number: int
     steps: Sequence[Step]
+    at: Collection[Box]
+    to: Collection[Box]
     box: Box | None = None
     call: Call | None = None
 
@@ -56,9 +60,14 @@ class Frame:
         return self.steps[-1]
 
     @property
+    def is_forward(self) -> bool:
+        """Whether something is computed."""
+        return self.step.phase == FORWARD
+
+    @property
     def is_given(self) -> bool:
         """Whether it shows the leaves."""
-        return self.step.phase == FORWARD and self.step.node.op is None
+        return self.is_forward and self.step.node.op is None
 
 
 class Film:
@@ -75,7 +84,7 @@ class Film:
         self.shot, self.closeups = self._readable()
         self.boxes = self.shot.boxes.box
         self.calls = {self.boxes[call.nodes[0]]: call for call in trace.calls.values() if self.shot.is_closed(call)}
-        self.frames = [*self._divided()]
+        self.frames = [self._framed(number, steps) for number, steps in enumerate(self._divided())]
         totals = [abs(step.total) for step in trace if step.phase != FORWARD and isfinite(step.total)]
         self._largest = max(totals, default=0.0)
         self._uses = cache(self._used)
@@ -118,84 +127,95 @@ class Film:
         alone = [box.alone for box in boxes.boxes if box.alone is not None and box.alone.op is not None]
         return not all(names.name(node) or names.expression(node) for node in alone)
 
-    def _divided(self) -> Iterator[Frame]:
-        """Yield a frame with all leaves; then each box when all that it needs is known; then the sweep in its order."""
+    def _divided(self) -> Iterator[Sequence[Step]]:
+        """Yield all leaves; then each box when all that it needs is known; then the sweep in its order."""
         found: dict[object, list[Step]] = {}
         for step in self.trace:
             box = self.boxes[step.node]
             key: object = step.index
             if step.phase == FORWARD:
                 key = box if step.node.op is not None else FORWARD
-            elif step.phase == BACKWARD and box.alone is None:
-                key = BACKWARD, box
+            elif step.phase == BACKWARD and step.operand is not None:
+                to = self.boxes[step.operand]
+                key = key if box.alone is not None and to.results else (box, None if box.alone is None else to)
             found.setdefault(key, []).append(step)
         if FORWARD in found:
-            yield Frame(found.pop(FORWARD))
-        forwards = {key: found.pop(key) for key in [*found] if isinstance(key, Box)}
-        for box in filter(forwards.__contains__, self.shot.boxes.boxes):
-            yield self._framed(forwards[box], box)
-        for steps in sorted(found.values(), key=lambda steps: steps[-1].index):
-            yield self._framed(steps, self.boxes[steps[-1].node])
+            yield found.pop(FORWARD)
+        yield from [found.pop(box) for box in self.shot.boxes.boxes if box in found]
+        yield from sorted(found.values(), key=lambda steps: steps[-1].index)
 
-    def _framed(self, steps: Sequence[Step], box: Box) -> Frame:
-        is_whole = box.alone is None and steps[-1].phase in (FORWARD, BACKWARD)
-        return Frame(steps, box, self.calls.get(box)) if is_whole else Frame(steps)
+    def _framed(self, number: int, steps: Sequence[Step]) -> Frame:
+        is_given = steps[0].phase == FORWARD and steps[0].node.op is None
+        at = {self.boxes[step.node]: None for step in steps if not is_given or not self.boxes[step.node].computes}
+        to = {self.boxes[step.operand]: None for step in steps if step.phase == BACKWARD and step.operand is not None}
+        box = self.boxes[steps[-1].node]
+        is_single = is_given or steps[0].phase not in (FORWARD, BACKWARD) or (box.alone is not None and len(steps) == 1)
+        whole = () if is_single else (box, self.calls.get(box))
+        return Frame(number, steps, at.keys(), to.keys() - at, *whole)
 
     # -- the picture ---------------------------------------------------------------------------------------------------
+
+    def stage(self, frame: Frame, room: Size | None = None) -> Stage | None:
+        """Return the picture that a frame shows, whole or close up; None if there is only the map."""
+        if self.closeups is None:
+            return self.shot.stage
+        plan = self.closeups.plan(room or self.room)
+        if len(frame.at) != 1 or plan is None:
+            return None
+        (box,), (to,) = frame.at, frame.to if len(frame.to) == 1 else [None]
+        return self.closeups.stage(box, to, plan.most)
 
     def picture(self, frame: Frame, room: Size | None = None) -> str:
         """Return the picture at a frame, or a close-up and a map, in a room that is not smaller than the least."""
         room = room or self.room
-        plan = None if self.closeups is None else self.closeups.plan(room)
-        boxes = {step.node: self.boxes[step.node] for step in frame.steps}.values()
-        at = {box for box in boxes if box.alone is not None or not frame.is_given}
-        to = {self.boxes[step.operand] for step in frame.steps if step.phase == BACKWARD and step.operand is not None}
-        moment = Moment(frame, self.frames.index(frame), at, to - at)
-        if self.closeups is None or plan is None:
-            stage = self.shot.stage
-            return _svg("whole", self._drawn(stage, moment), min(scale(stage.size, room), _LARGEST), stage.size)
-        if frame.is_given:
+        closeups, stage = self.closeups, self.stage(frame, room)
+        if closeups is None:
+            whole = self.shot.stage
+            return _svg("whole", self._drawn(whole, frame), min(scale(whole.size, room), _LARGEST), whole.size)
+        plan = closeups.plan(room)
+        assert plan is not None  # as there is one of the least room
+        if stage is None:
             large = scale(plan.map.size, room)
-            return _svg("map", self._map(plan.map, moment, at, large), large, plan.map.size)
-        stage = self.closeups.stage(*at, next(iter(moment.to)) if len(moment.to) == 1 else None, plan.most)
-        drawn = self._drawn(stage, moment)
+            return _svg("map", self._map(plan.map, frame, frame.at, large), large, plan.map.size)
+        drawn = self._drawn(stage, frame)
         size = plan.near[0] / plan.scale, plan.near[1] / plan.scale
         corner = (stage.size[0] - size[0]) / 2.0, (stage.size[1] - size[1]) / 2.0
-        if told := self.closeups.left_out(*at, plan.most):
+        (box,) = frame.at
+        if told := closeups.left_out(box, stage):
             places = {"x": f"{corner[0] + 4.0:.1f}", "y": f"{corner[1] + size[1] - 4.0:.1f}"}
             SubElement(drawn, "text", {**places, "font-size": str(SMALL)}).text = told
         near = _svg("near", drawn, plan.scale, size, corner)
-        small = _svg("map", self._map(plan.map, moment, stage.boxes.boxes), plan.small, plan.map.size)
+        small = _svg("map", self._map(plan.map, frame, stage.boxes.boxes), plan.small, plan.map.size)
         return f'<div class="{"below" if plan.is_below else "beside"}">{near}{small}</div>'
 
-    def _drawn(self, stage: Stage, moment: Moment) -> Element:
-        """Return the picture of a stage with what is known at a moment."""
+    def _drawn(self, stage: Stage, frame: Frame) -> Element:
+        """Return the picture of a stage with what is known at a frame."""
         drawn = fromstring(_UNUSED.sub("", stage.svg))
         groups = {str(group.get("id")): group for group in drawn.iter("g")}
         for key, edge in groups.items():
             if edge.get("class") == "edge":
                 forwards, backwards = self._uses(stage).get(key, ([], []))
-                is_going = moment.now in (forwards if moment.is_forward else backwards)
-                _mark(edge, "edge", unknown=min(forwards, default=math.inf) > moment.now,
-                      passed=min(backwards, default=math.inf) <= moment.now, going=is_going)  # fmt: skip
-                if is_going and not moment.is_forward:
+                is_going = frame.number in (forwards if frame.is_forward else backwards)
+                _mark(edge, "edge", unknown=min(forwards, default=math.inf) > frame.number,
+                      passed=min(backwards, default=math.inf) <= frame.number, going=is_going)  # fmt: skip
+                if is_going and not frame.is_forward:
                     _turn_round(edge)
         for box in stage.boxes.boxes:
-            self._fill(stage, moment, box, group := groups[stage.id(box)])
-            _mark(group, "box", unknown=not self._is_known(box, moment), at=box in moment.at, to=box in moment.to)
+            self._fill(stage, frame, box, group := groups[stage.id(box)])
+            _mark(group, "box", unknown=not self._is_known(box, frame), at=box in frame.at, to=box in frame.to)
         for element in drawn.iter():
             element.attrib.pop("id", None)
             if element.tag == "text" and element.text:
                 element.text = element.text.replace("-", "−")
         return drawn
 
-    def _fill(self, stage: Stage, moment: Moment, box: Box, group: Element) -> None:
+    def _fill(self, stage: Stage, frame: Frame, box: Box, group: Element) -> None:
         """Write the numbers of a box."""
         texts, cells = group.findall("text"), [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         for place, track in enumerate(stage.tracks[box]):
-            value = track.values[-1][1] if self._is_known(box, moment) and track.values else ""
+            value = track.values[-1][1] if self._is_known(box, frame) and track.values else ""
             value = value if isinstance(value, str) else value[0]
-            gradients = self._gradients(track, moment)
+            gradients = self._gradients(track, frame)
             gradient = number(gradients[-1]) if gradients else ""
             before = before_numbers(box)
             gradient = gradient.lstrip("-") if before[1] else gradient  # max|g| has no sign
@@ -206,7 +226,7 @@ class Film:
             if 0 < len(gradients) < len(track.gradients):
                 texts[of_gradient].set("class", "unfinished")
 
-    def _map(self, stage: Stage, moment: Moment, near: Collection[Box], large: float = 0.0) -> Element:
+    def _map(self, stage: Stage, frame: Frame, near: Collection[Box], large: float = 0.0) -> Element:
         """Return a picture of coloured boxes, with names if all can be read at so many pixels per point."""
         whole = fromstring(_UNUSED.sub("", stage.svg))
         groups = {str(group.get("id")): group for group in whole.iter("g")}
@@ -223,23 +243,23 @@ class Film:
         for box, (left, top, right, low) in bounds.items():
             place = {"x": left, "y": top, "width": right - left, "height": low - top}
             rect = SubElement(inside, "rect", {key: f"{side:.1f}" for key, side in place.items()})
-            totals = [total for track in stage.tracks[box] for total in self._gradients(track, moment)[-1:]]
+            totals = [total for track in stage.tracks[box] for total in self._gradients(track, frame)[-1:]]
             kind = "scope" if box.part is not None and box.computes else "computed" if box.computes else "leaf"
             colour = self._shade(sorted(totals, key=abs)) if totals else kind
-            unknown = not self._is_known(box, moment)
-            _mark(rect, colour, unknown=unknown, near=box in near, at=box in moment.at, to=box in moment.to)
+            unknown = not self._is_known(box, frame)
+            _mark(rect, colour, unknown=unknown, near=box in near, at=box in frame.at, to=box in frame.to)
             if is_named:
                 middle = {"x": f"{(left + right) / 2.0:.1f}", "y": f"{(top + low) / 2.0 + letters / 3.0:.1f}"}
                 text = SubElement(inside, "text", {**middle, "text-anchor": "middle", "font-size": f"{letters:.2f}"})
                 text.text = elided(names[box], rooms[box])
         return drawn
 
-    def _is_known(self, box: Box, moment: Moment) -> bool:
-        return self._firsts[box] <= moment.now
+    def _is_known(self, box: Box, frame: Frame) -> bool:
+        return self._firsts[box] <= frame.number
 
-    def _gradients(self, track: Track, moment: Moment) -> list[float]:
+    def _gradients(self, track: Track, frame: Frame) -> list[float]:
         """Return the gradients that have been written so far."""
-        scene = -1 if moment.is_forward else self.shot.scenes.of(moment.frame.step.index)
+        scene = -1 if frame.is_forward else self.shot.scenes.of(frame.step.index)
         return [total for first, total in track.gradients if first <= scene]
 
     def _shade(self, gradients: Sequence[float]) -> str:
@@ -250,46 +270,30 @@ class Film:
     def _firsts(self) -> dict[Box, float]:
         """The frame in which the value of each box is known."""
         found: dict[Box, float] = dict.fromkeys(self.shot.tracks, math.inf)
-        for place, frame in enumerate(self.frames):
-            for step in frame.steps:
-                box = self.boxes[step.node]
-                if step.node.op is not None or box.alone is not None:
-                    found[box] = min(found[box], place)
+        for frame in reversed(self.frames):
+            found |= dict.fromkeys(frame.at, frame.number)
         return found
 
     def _used(self, stage: Stage) -> dict[str, tuple[list[int], list[int]]]:
         """Return the frames in which something goes along each arrow, forwards and backwards."""
         found: dict[str, tuple[list[int], list[int]]] = {}
-        for place, frame in enumerate(self.frames):
+        for frame in self.frames:
             for step in frame.steps:
                 ways = stage.ways_to(step.node) if step.phase in (FORWARD, BACKWARD) else []
                 if step.phase == BACKWARD:
                     ways = [ways[step.index - self.trace.journal.turn(step.index)[0]]]
                 for way in filter(None, ways):
-                    found.setdefault(way, ([], []))[step.phase == BACKWARD].append(place)
+                    found.setdefault(way, ([], []))[step.phase == BACKWARD].append(frame.number)
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """A frame, its place, the boxes where it happens, and those that receive something."""
-
-    frame: Frame
-    now: int
-    at: Collection[Box]
-    to: Collection[Box]
-
-    @property
-    def is_forward(self) -> bool:
-        return self.frame.step.phase == FORWARD
 
 
 def _in_order(boxes: Boxes) -> Iterator[Box]:
     """Yield boxes so that each comes after those that it needs; if they need each other, by their last nodes."""
     last = {box: place for place, box in enumerate(boxes.box.values())}
-    left = sorted(boxes.boxes, key=last.__getitem__)
+    left = [*boxes.boxes]
     while left:
-        chosen = next((box for box in left if not any((other, box) in boxes.arrows for other in left)), left[0])
+        free = (box for box in left if not any((other, box) in boxes.arrows for other in left))
+        chosen = next(free, None) or min(left, key=last.__getitem__)
         left.remove(chosen)
         yield chosen
 
