@@ -12,7 +12,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import ArgumentError, MissingError, ProgramError, Value, debug
-from autograd_mini.debug.pages import browser, page_of_program
+from autograd_mini.debug.pages import browser, frames, page_of_program
 from autograd_mini.debug.pages.deck import MOST, Deck
 from autograd_mini.debug.pages.frames import Film
 from autograd_mini.debug.pages.mathml import called
@@ -239,26 +239,76 @@ def test_moving_between_slides(visit, tmp_path):  # noqa: F811
 
 
 def texts(film: Film, frame) -> list[tuple[Box, list[str]]]:
-    """The texts in each box of a picture."""
-    boxes = {film.shot.stage.id(box): box for box in film.shot.tracks}
-    in_order = [boxes[key] for key in re.findall(r'<g id="([^"]*)" class="node"', film.shot.stage.svg)]
-    found = re.findall(r'<g class="box[^"]*">(.*?)</g>', film.picture(frame), re.DOTALL)
+    """The texts in each box of a picture or close-up."""
+    stage = film.stage(frame)
+    boxes = {} if stage is None else {stage.id(box): box for box in stage.boxes.boxes}
+    in_order = [boxes[key] for key in re.findall(r'<g id="([^"]*)"', stage.svg if stage else "") if key in boxes]
+    picture = film.picture(frame).partition('<svg class="map"')[0]
+    found = re.findall(r'<g class="box[^"]*">(.*?)</g>', picture, re.DOTALL)
     lines = [re.findall(r"<text[^>]*?(?:>([^<]*)</text>|/>)", group) for group in found]
     return [*zip(in_order, lines, strict=True)]
 
 
 def test_every_number_in_a_picture(deck):
-    """A node's value once its frame has come, its gradient after the step of this frame, and nothing before that."""
+    """A node's value once its frame has come, its gradient after the step of this frame, and nothing before that.
+
+    A group has the range of its results, and its largest gradient so far.
+    """
     film, trace = deck.film, deck.trace
     seen = set()
     for frame in film.frames:
         seen |= {step.node for step in frame.steps}
         for box, found in texts(film, frame):
-            if box.alone is None:
+            nodes = [box.alone] if box.alone is not None else box.nodes
+            grads = [trace.grad(node, frame.step.index) for node in nodes] if frame.step.phase != "forward" else []
+            grads = [grad for grad in grads if grad is not None]
+            if box.alone is not None:
+                value = number(trace.value(box.alone)) if box.alone in seen else ""
+                grad = "".join(map(number, grads))
+            elif box.folded and box.results:
                 continue
-            value = number(trace.value(box.alone)) if box.alone in seen else ""
-            grad = None if frame.step.phase == "forward" else trace.grad(box.alone, frame.step.index)
-            assert found[-2:] == [value.replace("-", "−"), "" if grad is None else number(grad).replace("-", "−")]
+            else:
+                known = [node for node in box.outputs if node.op] or box.nodes
+                known = sorted(map(trace.value, known)) if seen.issuperset(known) else []
+                ends = [number(end) for end in dict.fromkeys([known[0], known[-1]])] if known else []
+                value = ("out " * box.computes + " … ".join(ends)) * bool(known)
+                grad = f"max|g| {number(max(map(abs, grads)))}" if grads else ""
+            assert found[-2:] == [value.replace("-", "−"), grad.replace("-", "−")]
+
+
+def test_the_numbers_of_calls(tmp_path):
+    """A folded call has the value and the gradient of each result, in its row."""
+    film = Deck(recorded(tmp_path, PACKAGED)).film
+    trace = film.trace
+    checked = 0
+    for frame in film.frames:
+        for box, found in texts(film, frame):
+            if box.folded and frame.step.phase != "forward":
+                values = [number(trace.value(node)) for node in box.results]
+                grads = [trace.grad(node, frame.step.index) for node in box.results]
+                rows = zip(
+                    ["a[0]", "a[1]", "a[2]"], values, ["" if x is None else number(x) for x in grads], strict=True
+                )
+                assert found[1:-1] == [text.replace("-", "−") for row in rows for text in row]
+                checked += 1
+    assert checked > 3
+
+
+@pytest.mark.parametrize("which", CLOSE)
+def test_what_a_close_up_shows(which, tmp_path):
+    """The box of the step, what receives something, all its operands and what uses it; the map shows all boxes."""
+    film = Deck(TRACES[which](tmp_path)).film
+    assert film.closeups is not None
+    for frame in film.frames[1:]:
+        shown = {*film.stage(frame).boxes.boxes}
+        (box,) = frame.at
+        assert shown.issuperset([box, *frame.to])
+        operands = {film.boxes[x] for node in box.nodes for x in node.operands if isinstance(x, Value)}
+        users = {film.boxes[node] for node in film.boxes if any(x in {*box.nodes} for x in node.operands)}
+        assert shown.issuperset(operands)
+        assert shown - {box} - operands <= users
+        assert len(shown & users) >= min(len(users), 3)
+        assert film.picture(frame).count("<rect ") == len(film.shot.tracks)
 
 
 def test_every_step_has_its_frame(deck):
@@ -314,7 +364,7 @@ def test_the_gradients_at_the_end(deck):
     reached = [node for node in nodes if trace.grad(node, -1) is not None]
     expected: dict[str, set[str]] = {}
     for node in reached:
-        expected.setdefault(elided(called(trace, node), 20).replace("-", "−"), set()).add(number(node.grad))
+        expected.setdefault(elided(called(trace, node), 32).replace("-", "−"), set()).add(number(node.grad))
     known = [(name, gradient.replace("−", "-")) for name, gradient in rows if html.unescape(name) in expected]
     assert len(known) >= min(len(rows), 2)
     assert all(gradient in expected[html.unescape(name)] for name, gradient in known)
@@ -333,7 +383,7 @@ def test_choosing_steps(tmp_path):
         trace.slides(tmp_path / "deck.html", [3, 999])
 
 
-def test_too_many_slides_and_too_many_boxes(tmp_path):
+def test_too_many_slides_and_too_many_boxes(tmp_path, monkeypatch):
     """Then the error says what to do."""
     rows = [Value(1.0, name=f"x{i}") for i in range(6)]
     for _ in range(3):
@@ -341,11 +391,9 @@ def test_too_many_slides_and_too_many_boxes(tmp_path):
     with pytest.raises(ArgumentError, match=rf"(?s)at most {MOST}.*steps=range\("):
         debug.slides(am.sum(rows), tmp_path / "deck.html")
     assert debug.slides(am.sum(rows), tmp_path / "deck.html", range(30)).exists()
-    y = rows[0]
-    for _ in range(40):
-        y = am.sin(y)
+    monkeypatch.setattr(frames, "_MOST_BOXES", 5)
     with pytest.raises(ArgumentError, match=r"(?s)too small to be read.*am.scope"):
-        debug.slides(y, tmp_path / "deck.html")
+        debug.slides(am.sum(rows), tmp_path / "deck.html")
 
 
 @pytest.mark.parametrize(("name", "said"), [("deck.txt", r"\.html or \.pdf"), ("none/deck.html", "Create it first")])
@@ -453,15 +501,15 @@ def test_a_browser_that_fails(tmp_path, monkeypatch, program, said):
 
 
 def test_without_dot(tmp_path, monkeypatch):
-    """Our own layout serves; where it is too wide, the picture collapses, and a call is still one box."""
+    """Our own layout serves, and what is too wide is shown close up; a call is still one box."""
     monkeypatch.setattr(render, "programs", list)
     film = Deck(recorded(tmp_path, PACKAGED)).film
-    said = {film.shot.stage.title(box): found for box, found in texts(film, film.frames[-1])}
+    assert film.closeups is not None
+    last = next(frame for frame in film.frames[::-1] if frame.call is not None)
+    said = {film.shot.stage.title(box): found for box, found in texts(film, last)}
     assert said["z[0]"][-2:] == ["2", "0.459"]
-    flat = [part for part in said["softmax"] if not part.startswith("derivative")]
     rows = [["a[0]", "0.659", "−0.3035"], ["a[1]", "0.2424", "−2.062"], ["a[2]", "0.09857", "−3.044"]]
-    assert film.shot.tall
-    assert flat[1:] == [part for row in zip(*rows, strict=True) for part in row]
+    assert said["softmax"][1:-1] == [part for row in rows for part in row]
 
 
 @in_browser

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from autograd_mini.debug.pages.browser import PDF, browser
+from autograd_mini.debug.pages import browser
 from autograd_mini.debug.pages.contents import Contents
 from autograd_mini.debug.pages.deck import Note
 from autograd_mini.debug.pages.mathml import called
@@ -85,13 +85,13 @@ class Page:
 def checked_path(path: str | Path, slides: bool = False) -> Path:
     """Check the path of a page before the work begins, and return it; slides may be a PDF, if there is a browser."""
     path = Path(path)
-    if path.suffix.lower() not in (*KINDS, *[PDF] * slides):
+    if path.suffix.lower() not in (*KINDS, *[browser.PDF] * slides):
         kinds = ".html or .pdf" if slides else ".html"
         raise ArgumentError(f"A page cannot be saved as {str(path)!r}.", f"End the name in {kinds}.")
     if not path.parent.is_dir():
         raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
-    if path.suffix.lower() == PDF:
-        browser()
+    if path.suffix.lower() == browser.PDF:
+        browser.browser()
     return path
 
 
@@ -105,7 +105,7 @@ def page_of_program(
     slides: bool = False,
 ) -> Path:
     """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write its page or slides."""
-    slides = slides or Path(path).suffix.lower() == PDF
+    slides = slides or Path(path).suffix.lower() == browser.PDF
     if slides and quiz:
         raise ArgumentError("Slides ask no questions.", "Write the quiz as a page, in .html.")
     path = checked_path(path, slides)

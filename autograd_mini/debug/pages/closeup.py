@@ -21,8 +21,7 @@ from autograd_mini.errors import counted
 READABLE = 1.2  # pixels per point on a slide of 1280 × 720: the smallest letters have 18 pixels on one of 1920 × 1080
 _LARGE, _LARGEST, _LARGEST_MAP = 1.6, 2.4, 0.6  # beyond letters of 24 pixels, a larger map is better
 _BESIDE, _BELOW = (260.0, 24.0), (84.0, 40.0)  # pixels: the width of a map beside, the height of one below; and around
-_MOST = (6, 4, 3, 2)  # operands; a formula has at most six
-_MOST_USERS = 3
+_MOST = (6, 3), (4, 2), (3, 1), (6, 0), (3, 0), (2, 0)  # operands, of which a formula has at most six, and users
 _MARGINS = 6.0  # points of a picture, beside which there is nothing
 
 Size = tuple[float, float]
@@ -32,7 +31,7 @@ class Plan(NamedTuple):
     """How the room for a picture is divided: pixels per point, and pixels."""
 
     scale: float
-    most: int  # operands in a close-up
+    most: tuple[int, int]  # operands and users in a close-up
     near: Size
     map: Stage
     small: float  # the scale of the map
@@ -58,11 +57,11 @@ class Closeups:
         self._stages: dict[tuple[Box, ...], Stage] = {}
         self._plans: dict[Size, Plan | None] = {}
 
-    def stage(self, box: Box, to: Box | None, most: int) -> Stage:
-        """Return the picture of a box with so many operands, `to` among them, and of what uses it."""
+    def stage(self, box: Box, to: Box | None, most: tuple[int, int]) -> Stage:
+        """Return the picture of a box with so many operands, `to` among them, and users."""
         operands, users = self.operands[box], self.users[box]
-        first = operands.index(to) // most * most if to in operands else 0
-        near = dict.fromkeys([*operands[first : first + most], box, *users[:_MOST_USERS]])
+        first = operands.index(to) // most[0] * most[0] if to in operands else 0
+        near = dict.fromkeys([*operands[first : first + most[0]], box, *users[: most[1]]])
         shown = tuple(near)
         if shown not in self._stages:
             away = Box(box.place, around=True)
@@ -80,10 +79,10 @@ class Closeups:
             told += [counted(count, what)] * (count > 0)
         return ", ".join(told)
 
-    @property
-    def height(self) -> float:
-        """The least height, in pixels, of a room in which no operand need be left out."""
-        return READABLE * max(self._size(*moment, _MOST[0])[1] for moment in self._moments)
+    def is_complete(self, room: Size) -> bool:
+        """Return whether all operands can be read in a room."""
+        plan = self.plan(room)
+        return plan is not None and plan.most[0] >= max(map(len, self.operands.values()))
 
     def plan(self, room: Size) -> Plan | None:
         """Return how to divide a room; None if not even a few operands can be read there."""
@@ -92,7 +91,7 @@ class Closeups:
             self._plans[room] = next(filter(None, plans), None)
         return self._plans[room]
 
-    def _divided(self, room: Size, most: int) -> Iterator[Plan]:
+    def _divided(self, room: Size, most: tuple[int, int]) -> Iterator[Plan]:
         """Yield the ways to divide a room between a close-up that can be read and a map."""
         wide, high = room
         beside = (wide - sum(_BESIDE), high), (_BESIDE[0], high)
@@ -108,7 +107,7 @@ class Closeups:
                     small = min(_LARGEST_MAP, scale(map.size, aside))
                     yield Plan(large, most, near, map, small, aside[0] == wide)
 
-    def _size(self, box: Box, to: Box | None, most: int) -> Size:
+    def _size(self, box: Box, to: Box | None, most: tuple[int, int]) -> Size:
         wide, high = self.stage(box, to, most).size
         return wide - _MARGINS, high - _MARGINS
 

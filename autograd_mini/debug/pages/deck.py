@@ -35,13 +35,14 @@ from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site
 
 MOST = 100  # slides of one deck
-_WIDE, _HIGH, _PICTURE = 1200, 634, 330  # pixels of a slide of 1280 × 720: all rows, and the least for the picture
+_WIDE, _HIGH = 1200, 643  # pixels of a slide of 1280 × 720, within its margins
+_PICTURE = 1224, 330  # pixels that the picture gets at least; it may reach into the margins
 _LETTERS = 92  # of the words on a line
 _COLUMNS = 70  # of source
 _SIZES = (36, 32, 28, 24)  # pixels, of formulas
 _SMALL = 24  # of the second formula
-_ROOM, _LITTLE = 208, 64  # pixels, for formulas at most, and if the picture needs more
-_ROWS, _NAME = 7, 20  # of a table of gradients, and the letters of a name there
+_ROOM, _LITTLE = 208, 72  # pixels, for formulas at most, and if the picture needs more
+_ROWS, _NAME, _WHOLE = 7, 12, 32  # of a table of gradients, of letters of a short name there, and of a long one
 _FEW, _SHORT = 8, 16  # names in a formula, and the letters of each
 _LINES, _COLUMNS_SHOWN = 14, 78  # of the program on the first slide
 
@@ -76,7 +77,7 @@ class Deck:
     ) -> None:
         self.trace, self.notes = trace, notes
         self.title = title or f"Backpropagation of {called(trace, trace.root)}"
-        film = self.film = Film(trace, (_WIDE, _PICTURE))
+        film = self.film = Film(trace, _PICTURE)
         if steps is not None and (beyond := [index for index in steps if index not in range(len(trace))]):
             raise ArgumentError(f"There is no step {beyond[0]}.", f"The steps are 0 to {len(trace) - 1}.")
         wanted = range(len(trace)) if steps is None else {*steps}
@@ -94,7 +95,7 @@ class Deck:
         said, sources = [*map(self._words, self.frames)], self._sources()
         rows = Rows(max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0))
         left = rows.picture - math.ceil(self.film.room[1])
-        room = min(_ROOM, left if left >= _LITTLE else rows.picture - _PICTURE)
+        room = min(_ROOM, left if left >= _LITTLE else rows.picture - _PICTURE[1])
         ruled = [self._rule(frame, room) for frame in self.frames]
         rows = rows._replace(rule=max((height for _, height in ruled), default=0))
         notes = [*self.notes]
@@ -132,7 +133,7 @@ class Deck:
             "frame",
             f'<p class="words"><strong class="{phase}">{named}</strong> {_escaped(said)}</p>'
             f'<pre class="source">{"".join(source)}</pre>'
-            f'<div class="picture">{self.film.picture(frame, (_WIDE, high))}</div>'
+            f'<div class="picture">{self.film.picture(frame, (_PICTURE[0], high))}</div>'
             f'<div class="rule">{formulas}</div>',
             "" if frame.is_given else f"{when} {len(self.trace) - 1:,}",
         )
@@ -190,7 +191,7 @@ class Deck:
             shown[-1] = shown[-1] + more * (count < len(shortest))
             if (high := sum(_height(line, letters) for line in shown)) <= room:
                 break
-        return _formulas(shown, letters), min(high, room)
+        return _formulas(shown, letters), high
 
     def _formulas(self, frame: Frame) -> list[Line]:
         trace = self.trace
@@ -237,23 +238,26 @@ class Deck:
         return f'<pre class="program">{html.escape(chr(10).join(text))}</pre>'
 
     def _last(self) -> _Slide:
-        trace, most = self.trace, 2 * _ROWS
-        named = sorted(
+        trace = self.trace
+        leaves = sorted(
             trace.leaves, key=lambda leaf: (not trace.name(leaf), not trace.name(leaf).isidentifier(), trace.name(leaf))
         )
-        nodes = named + [node for node in trace.journal.order if node.op is not None and trace.name(node)]
-        shown = nodes if len(nodes) <= most else nodes[: most - 1]
-        half = len(shown) if len(shown) <= _ROWS else -(-len(shown) // 2)
+        nodes = leaves + [node for node in trace.journal.order if node.op is not None and trace.name(node)]
+        is_long = any(len(called(trace, node)) > _NAME for node in nodes)  # such names take two lines
+        rows = _ROWS - is_long
+        shown = nodes if len(nodes) <= 2 * rows else nodes[: 2 * rows - 1]
+        half = len(shown) if len(shown) <= rows else -(-len(shown) // 2)
         tables = "".join(self._table(part) for part in (shown[:half], shown[half:]) if part)
         more = f"<p>and {len(nodes) - len(shown):,} more</p>" if len(shown) < len(nodes) else ""
-        return _Slide("last", f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2><div>{tables}</div>{more}")
+        heading = f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2>"
+        return _Slide("last", f"{heading}<div{' class=long' * is_long}>{tables}</div>{more}")
 
     def _table(self, nodes: Sequence[Value]) -> str:
         trace = self.trace
-        cells = [(elided(called(trace, x), _NAME), trace.value(x), trace.grad(x, -1)) for x in nodes]
         rows = "".join(
-            f'<tr><th scope="row">{_escaped(name)}</th><td>{_written(value)}</td><td>{_written(gradient)}</td></tr>'
-            for name, value, gradient in cells
+            f'<tr><th scope="row">{_escaped(elided(called(trace, x), _WHOLE))}</th>'
+            f"<td>{_written(trace.value(x))}</td><td>{_written(trace.grad(x, -1))}</td></tr>"
+            for x in nodes
         )
         head = "".join(f'<th scope="col">{name}</th>' for name in ("node", "value", "gradient"))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

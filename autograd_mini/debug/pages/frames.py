@@ -29,6 +29,7 @@ from autograd_mini.errors import ArgumentError
 from autograd_mini.notation.text import elided, number
 
 _LARGEST = 3.0  # pixels per point of a whole picture, on a slide of 1280 × 720
+_MORE = 125.0  # pixels of a room for all operands of a step, if they need them
 _LEAST, _WIDE, _FEW = 13.0, 0.61, 10  # pixels of letters in a map, how wide one is, and how many of a longer name
 _MOST_BOXES, _MOST_NODES = 60, 20_000  # of a picture, so that it and its close-ups are arranged in a few seconds
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -90,33 +91,40 @@ class Film:
         self._uses = cache(self._used)
 
     def _readable(self) -> tuple[Shot, Closeups | None]:
-        """Return the finest picture that can be read, whole or close up; if possible, without names of our own."""
+        """Return the finest picture that can be read, whole or close up; if possible all, and with no names of ours."""
         trace = self.trace
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
-        for boxes in sorted(self._pictures(graph), key=self._is_ours):
+        known = {call.name for call in trace.calls.values()}
+        opened = [name for name in sorted(trace.opened) if name in known]
+        wide, high = self.room
+        partly: list[tuple[Shot, Closeups]] = []
+        for boxes in sorted(self._pictures(graph, opened), key=lambda boxes: not opened and self._is_ours(boxes)):
             shots: list[Shot] = []
             for tall in (False, True):  # arrows to the right, or else down
                 shots.append(shot := Shot("", "", trace, boxes, tall=tall, is_for_slides=True))
                 if scale(shot.stage.size, self.room) >= READABLE:
                     return shot, None
             closeups = Closeups(trace, boxes, shots[0].tracks, [shot.stage for shot in shots])
-            if closeups.plan(self.room) is not None:
-                self.room = self.room[0], max(self.room[1], closeups.height)
+            rooms = (room for room in (self.room, (wide, high + _MORE)) if closeups.is_complete(room))
+            if room := next(rooms, None):
+                self.room = room
                 return shots[0], closeups
+            if closeups.plan(self.room) is not None:
+                partly.append((shots[0], closeups))
+        if partly:
+            return partly[0]
         raise ArgumentError(
             f"A picture of this graph of {len(graph.order):,} nodes would be too small to be read on a slide.",
             "Give its parts scopes, with am.scope(name), which the picture collapses; or make slides of a part: "
             "am.debug.slides(part, path).",
         )
 
-    def _pictures(self, graph: Graph) -> Iterator[Boxes]:
+    def _pictures(self, graph: Graph, opened: Sequence[str]) -> Iterator[Boxes]:
         """Yield the boxes of pictures from fine to coarse; what is one call stays one, until it is opened."""
-        trace, fewest = self.trace, _MOST_BOXES + 1
-        known = {call.name for call in trace.calls.values()}
-        opened = [name for name in sorted(trace.opened) if name in known]
+        fewest = _MOST_BOXES + 1
         for depth in (None, 2, 1, 0) if len(graph.order) <= _MOST_NODES else ():
             expand = opened if depth is None else ()
-            boxes = arrange(graph, depth, names=trace.names, expand=expand, most=FITTING)
+            boxes = arrange(graph, depth, names=self.trace.names, expand=expand, most=FITTING)
             if len(boxes.boxes) < fewest:
                 fewest = len(boxes.boxes)
                 yield replace(boxes, boxes=[*_in_order(boxes)], folds=True)
