@@ -7,6 +7,7 @@ import re
 import zlib
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -412,8 +413,16 @@ def test_slides_of_anything_else():
 # -- a PDF -------------------------------------------------------------------------------------------------------------
 
 
-def pdf_pages(data: bytes) -> list[tuple[list[float], str]]:
-    """The size and the text of each page of a PDF that Chromium wrote."""
+class Sheet(NamedTuple):
+    """A page of a PDF: its size, its text, and its smallest letters, in points."""
+
+    size: list[float]
+    text: str
+    letters: float
+
+
+def pdf_pages(data: bytes) -> list[Sheet]:
+    """The pages of a PDF that Chromium wrote."""
     objects = {int(found[1]): found[2] for found in re.finditer(rb"(?s)(\d+) 0 obj\s(.*?)endobj", data)}
 
     def stream(key: int) -> bytes:
@@ -436,14 +445,24 @@ def pdf_pages(data: bytes) -> list[tuple[list[float], str]]:
     for body in (body for body in objects.values() if re.search(rb"/Type\s*/Page\b", body)):
         box = [float(side) for side in re.search(rb"/MediaBox\s*\[(.*?)\]", body)[1].split()]
         fonts = {name: letters(int(key)) for name, key in re.findall(rb"/(F\d+) (\d+) 0 R", body)}
-        wide, known, said = 2, {}, ""
+        wide, known, said, sizes, size, scales = 2, {}, "", [], 0.0, [1.0]
         content = stream(int(re.search(rb"/Contents (\d+) 0 R", body)[1]))
-        for font, code in re.findall(rb"/(F\d+) [\d.]+ Tf|<(\w+)>", content):
-            if font:
-                wide, known = fonts[font]
+        for ends, moved, font, high, code in re.findall(
+            rb"(?m)^([qQ])$|^([-\d. ]+) cm$|/(F\d+) ([\d.]+) Tf|<(\w+)> Tj", content
+        ):
+            if ends == b"q":
+                scales.append(scales[-1])
+            elif ends:
+                scales.pop()
+            elif moved:
+                scales[-1] *= abs(float(moved.split()[3]))
+            elif font:
+                (wide, known), size = fonts[font], float(high)
             else:
-                said += "".join(known.get(int(code[i : i + 2 * wide], 16), "") for i in range(0, len(code), 2 * wide))
-        pages.append((box, said))
+                text = [known.get(int(code[i : i + 2 * wide], 16), "") for i in range(0, len(code), 2 * wide)]
+                said += "".join(text)
+                sizes += [size * scales[-1]] * bool("".join(text).strip())
+        pages.append(Sheet(box, said, min(sizes)))
     return pages
 
 
@@ -454,13 +473,24 @@ def test_a_pdf_has_one_page_per_slide(tmp_path):
     path = debug.page(trace).slides(tmp_path / "deck.pdf")
     pages = pdf_pages(path.read_bytes())
     assert len(pages) == len(Deck(trace).frames) + 2
-    assert all(box == [0.0, 0.0, 960.0, 540.0] for box, _ in pages)
-    texts = [re.sub(r"\s", "", said) for _, said in pages]
+    assert all(page.size == [0.0, 0.0, 960.0, 540.0] for page in pages)
+    texts = [re.sub(r"\s", "", page.text) for page in pages]
     assert "Backpropagationofloss" in texts[0]
     assert "Gradientsofloss" in texts[-1]
     assert all(f"{place}/{len(pages)}" in text for place, text in enumerate(texts, 1))
     assert "a[t].log()" in "".join(texts)
     assert "−1.517" in texts[13]
+
+
+@in_browser
+@pytest.mark.parametrize("which", [*CLOSE[2:], *CLOSE[:2], "composite"][: effort(2, 6)])
+def test_letters_of_a_pdf(which, tmp_path):
+    """The smallest letters have 9 points on a sheet of 960: 18 pixels if it fills a screen of 1920."""
+    trace = TRACES[which](tmp_path)
+    path = trace.slides(tmp_path / "deck.pdf", {0, trace.start - 1, trace.start + 1, len(trace) - 1})
+    pages = pdf_pages(path.read_bytes())
+    assert 5 <= len(pages) <= 6
+    assert min(page.letters for page in pages) >= 9.0
 
 
 @in_browser
