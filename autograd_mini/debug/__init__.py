@@ -194,8 +194,9 @@ def page(v: Value | Trace, path: str | Path | None = None, quiz: bool = False) -
 def slides(v: Value | Trace, path: str | Path, steps: Collection[int] | None = None) -> Path:
     """Write slides for a class: one 16 : 9 page per step, with the picture, the line of source and the chain rule.
 
-    The picture stands still from slide to slide. A call such as softmax is one slide, and so is each box of a graph
-    that collapses; `trace.opened.add("softmax")` opens a call, step by step.
+    The picture stands still from slide to slide; one too large to be read is a map beside close-ups of the steps. A
+    call such as softmax is one slide, and so is each box of a graph that collapses; `trace.opened.add("softmax")` opens
+    a call, step by step.
 
     Args:
         v: the value to differentiate, or a `Trace`.

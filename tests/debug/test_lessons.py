@@ -15,7 +15,7 @@ from autograd_mini.debug.lessons import NAMES, Lesson, both_orders, lesson_named
 from autograd_mini.debug.timeline.journal import edges
 from autograd_mini.notation.text import number
 from tests.debug.test_pages import chromium, in_browser, visit  # noqa: F401  # fixtures
-from tests.debug.test_slides import MEASURE, check_frames, pdf_pages
+from tests.debug.test_slides import MEASURE, SCREEN, check_frames, pdf_pages
 from tests.effort import effort
 
 FOLDER = Path(am.__file__).parent / "debug" / "lessons"
@@ -212,8 +212,7 @@ def test_axe_finds_nothing_in_a_lesson(visit, tmp_path, scheme, width):  # noqa:
 @in_browser
 def test_the_slides_of_every_lesson(lesson, saved, visit):  # noqa: F811
     """Each section has a slide after the step that it is about; all can be read, and the frames are equal."""
-    shown = visit(saved[1], viewport={"width": 1280, "height": 720})
-    slides = shown.page.evaluate(MEASURE)
+    slides = visit(saved[1], viewport=SCREEN).page.evaluate(MEASURE)
     check_frames(slides)
     assert sum(slide["kind"] == "text" for slide in slides) == len(lesson.notes)
     assert [slides[0]["kind"], slides[1]["kind"], slides[-1]["kind"]] == ["first", "text", "last"]

@@ -235,6 +235,21 @@ def test_boxes_have_room_for_every_number(softmax, tmp_path, visit):
 
 
 @in_browser
+def test_the_numbers_of_a_group_stand_in_their_cells(tmp_path, visit):
+    """Its range of results, then its largest gradient, then what it contains."""
+    shown = visit(debug.page(network([8, 8, 3]), tmp_path / "page.html"))
+    shown.keys("End")
+    groups = shown.page.evaluate(
+        "[...document.querySelectorAll('.shot:not([hidden]) .box.folded')].map((box) =>"
+        " [...box.querySelectorAll(':scope > text')].slice(-3).map((text) => text.textContent))"
+    )
+    patterns = r"out .*\d", r"max\|g\| [\d.]+", r"\d+ operations.*"
+    neurons = [texts for texts in groups if "operations" in texts[-1]]
+    assert len(neurons) >= 3
+    assert all(re.fullmatch(pattern, text) for texts in neurons for pattern, text in zip(patterns, texts, strict=True))
+
+
+@in_browser
 def test_the_boxes_say_numbers_with_four_digits(softmax, tmp_path, visit):
     """Boxes show four digits, and a gradient that has not arrived is blank instead of 0."""
     shown = visit(debug.page(softmax, tmp_path / "page.html"), "#step=19")

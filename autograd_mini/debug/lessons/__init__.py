@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from autograd_mini.debug.disorder import Disorder, disorder
-from autograd_mini.debug.pages import Page
-from autograd_mini.debug.pages.deck import KINDS, Deck, Note
-from autograd_mini.debug.pages.deck import checked_path as path_of_slides
+from autograd_mini.debug.pages import Page, checked_path
+from autograd_mini.debug.pages.browser import PDF
+from autograd_mini.debug.pages.deck import Deck, Note
 from autograd_mini.debug.program import Call, debug_program
 from autograd_mini.debug.timeline.journal import BACKWARD, Step, edges
 from autograd_mini.debug.timeline.travel import Trace
@@ -101,11 +101,8 @@ class Lesson:
             MissingError: there is no browser to print a PDF, or no dot program.
             ProgramError: the browser or the dot program fails.
         """
-        path = Path(path or f"{self.name}{'-slides' * slides}.html")
-        if path.suffix.lower() not in KINDS:
-            raise ArgumentError(f"A lesson cannot be saved as {str(path)!r}.", "End the name in .html or .pdf.")
-        if slides or path.suffix.lower() == KINDS[-1]:
-            path_of_slides(path)
+        path = checked_path(path or f"{self.name}{'-slides' * slides}.html", slides=True)
+        if slides or path.suffix.lower() == PDF:
             return Deck(self.run.trace, title=self.title, notes=self.notes).save(path)
         return Page(self.run.trace, title=self.title, notes=self.notes).save(path)
 

@@ -11,8 +11,9 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from autograd_mini.debug.pages import deck
+from autograd_mini.debug.pages import browser
 from autograd_mini.debug.pages.contents import Contents
+from autograd_mini.debug.pages.deck import Note
 from autograd_mini.debug.pages.mathml import called
 from autograd_mini.debug.program import Call, Quit, debug_program
 from autograd_mini.debug.timeline.travel import Trace
@@ -46,7 +47,7 @@ class Page:
     Page(mul#1, 5 steps); notebooks show it, .save("backprop.html") writes it
     """
 
-    def __init__(self, trace: Trace, quiz: bool = False, title: str = "", notes: Sequence[deck.Note] = ()) -> None:
+    def __init__(self, trace: Trace, quiz: bool = False, title: str = "", notes: Sequence[Note] = ()) -> None:
         self.trace, self.quiz, self.title, self.notes = trace, quiz, title, notes
 
     @cached_property
@@ -67,9 +68,7 @@ class Page:
             MissingError: no dot program was found.
             ProgramError: the dot program fails.
         """
-        path = checked_path(path)
-        files.write(path, self.html)
-        return path
+        return files.write(checked_path(path), self.html)
 
     def slides(self, path: str | Path, steps: Collection[int] | None = None) -> Path:
         """Write slides for a class, and return their path; see `Trace.slides`."""
@@ -83,13 +82,16 @@ class Page:
         return _FRAME.format(html.escape(self.html))
 
 
-def checked_path(path: str | Path) -> Path:
-    """Check the path of a page before the work begins, and return it."""
+def checked_path(path: str | Path, slides: bool = False) -> Path:
+    """Check the path of a page before the work begins, and return it; slides may be a PDF, if there is a browser."""
     path = Path(path)
-    if path.suffix.lower() not in KINDS:
-        raise ArgumentError(f"A page cannot be saved as {str(path)!r}.", "End the name in .html.")
+    if path.suffix.lower() not in (*KINDS, *[browser.PDF] * slides):
+        kinds = ".html or .pdf" if slides else ".html"
+        raise ArgumentError(f"A page cannot be saved as {str(path)!r}.", f"End the name in {kinds}.")
     if not path.parent.is_dir():
         raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
+    if path.suffix.lower() == browser.PDF:
+        browser.browser()
     return path
 
 
@@ -103,10 +105,10 @@ def page_of_program(
     slides: bool = False,
 ) -> Path:
     """Run a program, as `debug_program` does, up to call number `at` of `backward()`, and write its page or slides."""
-    slides = slides or Path(path).suffix.lower() == deck.KINDS[-1]
+    slides = slides or Path(path).suffix.lower() == browser.PDF
     if slides and quiz:
         raise ArgumentError("Slides ask no questions.", "Write the quiz as a page, in .html.")
-    path = deck.checked_path(path) if slides else checked_path(path)
+    path = checked_path(path, slides)
     target = path.absolute()  # the program may change the directory
 
     def stop(call: Call) -> None:

@@ -1,7 +1,7 @@
 """The numbers of a page, each with where the page computes it anew when the reader moves a slider.
 
 A number carries its position in one list: the registers of the graph's tape, then what the sweep makes of them.
-Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.frames`.
+Not here: the sliders (`backprop.js`), and the tape (`compile.graphs`). Read next: `debug.pages.closeup`.
 """
 
 from __future__ import annotations

@@ -113,20 +113,16 @@ function prepare(made) {  // a picture that is shown for the first time
     box.group = document.getElementById(box.id);
     const texts = box.group.querySelectorAll(":scope > text");
     const cells = box.group.querySelectorAll(":scope > polygon:not([fill=none])");
-    const across = box.named.length ? 3 : 2;  // cells in a row: the name of a result, its value, its gradient
-    const below = box.note ? 1 : 0;
     box.slots.forEach((slot, index) => {
-      const last = box.slots.length - index;
-      const end = box.beside ? last : across * (last - 1) + below + 1;
-      const before = box.beside ? last + box.slots.length : end + 1;
-      [slot.value, slot.gradient] = [texts[texts.length - before], texts[texts.length - end]];
-      slot.cell = cells[cells.length - end];
+      const [value, gradient] = box.cells[index];  // from the end
+      [slot.value, slot.gradient] = [texts[texts.length + value], texts[texts.length + gradient]];
+      slot.cell = cells[cells.length + gradient];
       for (const text of [slot.value, slot.gradient]) {
         text.room = live ? text.textContent.length : Infinity;
         text.wide = text.getComputedTextLength();
         text.setAttribute("lengthAdjust", "spacingAndGlyphs");
       }
-      centred(slot.value, cells[cells.length - before]);
+      centred(slot.value, cells[cells.length + value]);
       centred(slot.gradient, slot.cell);
     });
     if (box.fold >= 0 || box.inside.length) box.group.classList.add("folded");

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autograd_mini.errors import MissingError, ProgramError
 
+PDF = ".pdf"
 VARIABLE = "AUTOGRAD_MINI_BROWSER"
 SECONDS = 60.0
 _NAMES = (

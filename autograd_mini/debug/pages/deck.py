@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import linecache
+import math
 import re
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autograd_mini.debug.pages.alive import sentence
-from autograd_mini.debug.pages.browser import browser, pdf
+from autograd_mini.debug.pages.browser import PDF, pdf
 from autograd_mini.debug.pages.folded import FoldedCall
 from autograd_mini.debug.pages.frames import Film, Frame
 from autograd_mini.debug.pages.listing import readable
@@ -33,15 +34,15 @@ from autograd_mini.output import files
 from autograd_mini.program.owner import is_of_library
 from autograd_mini.program.source import Site
 
-KINDS = (".html", ".htm", ".pdf")
 MOST = 100  # slides of one deck
-_WIDE, _PICTURE = 1200, 330  # pixels of a slide of 1280 × 720: within its margins, and what the picture gets at least
+_WIDE, _HIGH = 1200, 643  # pixels of a slide of 1280 × 720, within its margins
+_PICTURE = 1224, 330  # pixels that the picture gets at least; it may reach into the margins
 _LETTERS = 92  # of the words on a line
 _COLUMNS = 70  # of source
 _SIZES = (36, 32, 28, 24)  # pixels, of formulas
 _SMALL = 24  # of the second formula
-_ROOM = 208  # pixels, for formulas
-_ROWS, _NAME = 7, 20  # of a table of gradients, and the letters of a name there
+_ROOM, _LITTLE = 208, 72  # pixels, for formulas at most, and if the picture needs more
+_ROWS, _NAME, _WHOLE = 7, 12, 32  # of a table of gradients, of letters of a short name there, and of a long one
 _FEW, _SHORT = 8, 16  # names in a formula, and the letters of each
 _LINES, _COLUMNS_SHOWN = 14, 78  # of the program on the first slide
 
@@ -76,7 +77,7 @@ class Deck:
     ) -> None:
         self.trace, self.notes = trace, notes
         self.title = title or f"Backpropagation of {called(trace, trace.root)}"
-        film = self.film = Film(trace, (_WIDE, _PICTURE))
+        film = self.film = Film(trace, _PICTURE)
         if steps is not None and (beyond := [index for index in steps if index not in range(len(trace))]):
             raise ArgumentError(f"There is no step {beyond[0]}.", f"The steps are 0 to {len(trace) - 1}.")
         wanted = range(len(trace)) if steps is None else {*steps}
@@ -92,14 +93,15 @@ class Deck:
     def html(self) -> str:
         """The page: one offline file, which prints as one slide per sheet."""
         said, sources = [*map(self._words, self.frames)], self._sources()
-        ruled = [self._rule(frame) for frame in self.frames]
-        most = max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0)
-        rule = max((height for _, height in ruled), default=0)
-        kind = f"words-{most[0]} source-{most[1]} rule-{-(-rule // 16)}"
+        rows = Rows(max(map(_lines_of_words, said), default=1), max(map(len, sources), default=0))
+        left = rows.picture - math.ceil(self.film.room[1])
+        room = min(_ROOM, left if left >= _LITTLE else rows.picture - _PICTURE[1])
+        ruled = [self._rule(frame, room) for frame in self.frames]
+        rows = rows._replace(rule=max((height for _, height in ruled), default=0))
         notes = [*self.notes]
         slides = [self._first(), *(_text(notes.pop(0)) for note in self.notes if note.step == 0)]
         for frame, text, source, (formulas, _) in zip(self.frames, said, sources, ruled, strict=True):
-            slides.append(self._slide(frame, text, source, formulas))
+            slides.append(self._slide(frame, text, source, formulas, rows.picture))
             while notes and notes[0].step <= frame.step.index:
                 slides.append(_text(notes.pop(0)))
         slides += [*map(_text, notes), self._last()]
@@ -110,18 +112,17 @@ class Deck:
             for place, made in enumerate(slides, 1)
         )
         hidden = f'<h1>{_escaped(self.title)}</h1><p id="said" role="status" aria-live="polite"></p>'
-        body = f'<main class="{kind}"><div class="hidden">{hidden}</div>{body}</main>\n'
-        return document(self.title, __package__, "deck.css", "deck.js", body, {})
+        body = f'<main><div class="hidden">{hidden}</div>{body}</main>\n'
+        return document(self.title, __package__, "deck.css", "deck.js", body, {}, base=rows.style)
 
     def save(self, path: str | Path) -> Path:
-        """Write the slides, and return the path; see `debug.slides`."""
-        path = checked_path(path)
-        files.write(path, pdf(self.html) if path.suffix.lower() == ".pdf" else self.html)
-        return path
+        """Write the slides to a path that has been checked, and return it; see `debug.slides`."""
+        path = Path(path)
+        return files.write(path, pdf(self.html) if path.suffix.lower() == PDF else self.html)
 
     # -- a frame -------------------------------------------------------------------------------------------------------
 
-    def _slide(self, frame: Frame, said: str, source: Sequence[str], formulas: str) -> _Slide:
+    def _slide(self, frame: Frame, said: str, source: Sequence[str], formulas: str, high: float) -> _Slide:
         first, last = frame.steps[0].index, frame.step.index
         when, whole = f"step {last:,} of", last - first + 1 == len(frame.steps)
         if len(frame.steps) > 1:
@@ -131,7 +132,8 @@ class Deck:
         return _Slide(
             "frame",
             f'<p class="words"><strong class="{phase}">{named}</strong> {_escaped(said)}</p>'
-            f'<pre class="source">{"".join(source)}</pre><div class="picture">{self.film.picture(frame)}</div>'
+            f'<pre class="source">{"".join(source)}</pre>'
+            f'<div class="picture">{self.film.picture(frame, (_PICTURE[0], high))}</div>'
             f'<div class="rule">{formulas}</div>',
             "" if frame.is_given else f"{when} {len(self.trace) - 1:,}",
         )
@@ -171,8 +173,8 @@ class Deck:
 
     # -- formulas ------------------------------------------------------------------------------------------------------
 
-    def _rule(self, frame: Frame) -> tuple[str, int]:
-        """Return the formulas of a frame as HTML, and how high they are in pixels."""
+    def _rule(self, frame: Frame, room: int) -> tuple[str, int]:
+        """Return the formulas of a frame as HTML, and how high they are; both in pixels of a slide of 1280 × 720."""
         lines, more = self._formulas(frame), self._local(frame)
         shorter = [_without_symbols(line) for line in lines]
         shortest = [[x[0], _without_equals(x[-2]), x[-1]] if _is_sum(x) and len(x) > 3 else x for x in shorter]
@@ -181,13 +183,15 @@ class Deck:
             for is_broken, second, letters in product((False, True), (more, []), _SIZES):
                 written = [_breakable(line, letters) for line in some]
                 high = sum(_height(line, letters) for line in written) + sum(_height(line, _SMALL) for line in second)
-                if high <= _ROOM and (is_broken or all(_is_whole(line, letters) for line in written)):
+                if high <= room and (is_broken or all(_is_whole(line, letters) for line in written)):
                     return _formulas(written, letters) + _formulas(second, _SMALL, "local"), high
-        letters, shown = _SIZES[-1], [_breakable(line, _SIZES[-1]) for line in shortest]
-        while len(shown) > 1 and sum(_height(line, letters) for line in shown) > _ROOM - 40:
-            shown.pop()
-        shown.append([row("…")])
-        return _formulas(shown, letters), min(sum(_height(line, letters) for line in shown), _ROOM)
+        letters, more = _SIZES[-1], [row(["mtext", "…"])]
+        for count in range(len(shortest), 0, -1):
+            shown = [_breakable(line, letters) for line in shortest[:count]]
+            shown[-1] = shown[-1] + more * (count < len(shortest))
+            if (high := sum(_height(line, letters) for line in shown)) <= room:
+                break
+        return _formulas(shown, letters), high
 
     def _formulas(self, frame: Frame) -> list[Line]:
         trace = self.trace
@@ -195,8 +199,7 @@ class Deck:
             names = {trace.name(step.node): step.node for step in frame.steps}
             short = [names[name] for name in sorted(names) if 0 < len(name) <= _SHORT][:_FEW]
             given = [row(variable(trace, x), "=", numeral(trace.value(x))) for x in short]
-            line = [piece for one in given for piece in (row(["mtext", "\u2003"]), one)][1:]
-            return [line + [row(["mtext", "\u2003…"])] * (len(short) < len(frame.steps))] if line else []
+            return _listed(given + [row(["mtext", "…"])] * (len(short) < len(frame.steps))) if given else []
         if frame.call is not None:
             return list(FoldedCall(trace, frame.call).data("")[_phase(frame)]["formulas"])
         if frame.box is None:
@@ -204,7 +207,7 @@ class Deck:
         root = variable(trace, trace.root)
         found = {step.operand: step.total for step in frame.steps if step.operand is not None}
         shown = [x for x in found if len(called(trace, x)) <= _SHORT and trace.name(x)][:_FEW]
-        return [[row(derivative(root, variable(trace, x)), "=", numeral(found[x])) for x in shown]] if shown else []
+        return _listed([row(derivative(root, variable(trace, x)), "=", numeral(found[x])) for x in shown])
 
     def _local(self, frame: Frame) -> list[Line]:
         """Return the local derivative as a formula, if there is more to say than its number."""
@@ -235,44 +238,58 @@ class Deck:
         return f'<pre class="program">{html.escape(chr(10).join(text))}</pre>'
 
     def _last(self) -> _Slide:
-        trace, most = self.trace, 2 * _ROWS
-        named = sorted(
+        trace = self.trace
+        leaves = sorted(
             trace.leaves, key=lambda leaf: (not trace.name(leaf), not trace.name(leaf).isidentifier(), trace.name(leaf))
         )
-        nodes = named + [node for node in trace.journal.order if node.op is not None and trace.name(node)]
-        shown = nodes if len(nodes) <= most else nodes[: most - 1]
-        half = len(shown) if len(shown) <= _ROWS else -(-len(shown) // 2)
+        nodes = leaves + [node for node in trace.journal.order if node.op is not None and trace.name(node)]
+        is_long = any(len(called(trace, node)) > _NAME for node in nodes)  # such names take two lines
+        rows = _ROWS - is_long
+        shown = nodes if len(nodes) <= 2 * rows else nodes[: 2 * rows - 1]
+        half = len(shown) if len(shown) <= rows else -(-len(shown) // 2)
         tables = "".join(self._table(part) for part in (shown[:half], shown[half:]) if part)
         more = f"<p>and {len(nodes) - len(shown):,} more</p>" if len(shown) < len(nodes) else ""
-        return _Slide("last", f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2><div>{tables}</div>{more}")
+        heading = f"<h2>Gradients of {_escaped(called(trace, trace.root))}</h2>"
+        return _Slide("last", f"{heading}<div{' class=long' * is_long}>{tables}</div>{more}")
 
     def _table(self, nodes: Sequence[Value]) -> str:
         trace = self.trace
-        cells = [(elided(called(trace, x), _NAME), trace.value(x), trace.grad(x, -1)) for x in nodes]
         rows = "".join(
-            f'<tr><th scope="row">{_escaped(name)}</th><td>{_written(value)}</td><td>{_written(gradient)}</td></tr>'
-            for name, value, gradient in cells
+            f'<tr><th scope="row">{_escaped(elided(called(trace, x), _WHOLE))}</th>'
+            f"<td>{_written(trace.value(x))}</td><td>{_written(trace.grad(x, -1))}</td></tr>"
+            for x in nodes
         )
         head = "".join(f'<th scope="col">{name}</th>' for name in ("node", "value", "gradient"))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+class Rows(NamedTuple):
+    """How high the rows of all frames are: lines of words, lines of source, pixels of formulas."""
+
+    words: int
+    source: int
+    rule: int = 0
+
+    @property
+    def style(self) -> str:
+        """The heights for the style sheet."""
+        words, source, rule = self._heights
+        return f"main {{ --words: {words / 16}rem; --source: {source / 16}rem; --rule: {rule / 16}rem; }}\n"
+
+    @property
+    def picture(self) -> int:
+        """What is left for the picture, in pixels of a slide of 1280 × 720."""
+        return _HIGH - sum(self._heights)
+
+    @property
+    def _heights(self) -> tuple[int, int, int]:
+        return 32 * self.words + 2, 35 * self.source + 12 if self.source else 0, self.rule
 
 
 class _Slide(NamedTuple):
     kind: str
     body: str
     note: str = ""
-
-
-def checked_path(path: str | Path) -> Path:
-    """Check the path of slides before the work begins, and for a PDF that there is a browser; return the path."""
-    path = Path(path)
-    if path.suffix.lower() not in KINDS:
-        raise ArgumentError(f"Slides cannot be saved as {str(path)!r}.", "End the name in .html or .pdf.")
-    if not path.parent.is_dir():
-        raise ArgumentError(f"There is no folder {str(path.parent)!r}.", "Create it first, or choose another.")
-    if path.suffix.lower() == ".pdf":
-        browser()
-    return path
 
 
 def _text(note: Note) -> _Slide:
@@ -337,6 +354,11 @@ def mathml(tree: Markup) -> str:
     return f"<{tag}{facts}>{inner}</{tag}>"
 
 
+def _listed(pieces: Line) -> list[Line]:
+    """Return pieces as one line, with space between them."""
+    return [[part for piece in pieces for part in (row(["mtext", "\u2003"]), piece)][1:]] if pieces else []
+
+
 def _breakable(line: Line, letters: int) -> Line:
     """Return a line whose pieces, between which it may break, are not wider than the slide."""
     found: Line = []
@@ -383,7 +405,7 @@ def _extent(tree: Markup) -> tuple[float, float]:
     if not inner:
         return 0.0, 1.3
     if tag == "mfrac":
-        return max(wide for wide, _ in inner) + 0.25, sum(high for _, high in inner) - 0.3
+        return max(wide for wide, _ in inner) + 0.25, sum(high for _, high in inner) - 0.2
     if tag in ("msub", "msup"):
         return inner[0][0] + 0.75 * inner[1][0], inner[0][1] + 0.1
     return sum(wide for wide, _ in inner), max(high for _, high in inner)

@@ -1,35 +1,39 @@
 """The frames of a deck of slides: which steps each shows, and the picture at that moment as SVG that needs no script.
 
-The picture is laid out once, with room for every number, so that it stands still from frame to frame. Not here: the
-slides around it (`deck`). Read next: `debug.pages.deck`.
+The picture is laid out once, with room for every number, so that it stands still from frame to frame; where it would be
+too small, frames have close-ups and a map. Not here: the slides around it (`deck`). Read next: `debug.pages.deck`.
 """
 
 from __future__ import annotations
 
-import copy
+import math
 import re
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import hypot, isfinite
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 from autograd_mini.core.sweep import topological_order
+from autograd_mini.debug.pages.closeup import READABLE, Closeups, Size, scale
+from autograd_mini.debug.pages.scenes import Track
 from autograd_mini.debug.pages.shots import Shot
-from autograd_mini.debug.pages.stage import before_numbers
+from autograd_mini.debug.pages.stage import Stage, before_numbers
 from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, Step
 from autograd_mini.debug.timeline.travel import Trace
-from autograd_mini.drawing.boxes import Box, Boxes, Graph, arrange
+from autograd_mini.drawing.boxes import FITTING, Box, Boxes, Graph, arrange
 from autograd_mini.drawing.cells import shade
+from autograd_mini.drawing.style import SMALL
 from autograd_mini.errors import ArgumentError
-from autograd_mini.notation.text import number
+from autograd_mini.notation.text import elided, number
 
-_READABLE = 0.75  # pixels per point of the picture, on a slide of 1280 × 720
-_LEAST = 0.5  # if no picture is larger
-_LARGEST = 3.0
-_MOST_BOXES, _MOST_NODES = 40, 20_000  # of a picture that could be readable, and that is arranged in a few seconds
+_LARGEST = 3.0  # pixels per point of a whole picture, on a slide of 1280 × 720
+_MORE = 125.0  # pixels of a room for all operands of a step, if they need them
+_LEAST, _WIDE, _FEW = 13.0, 0.61, 10  # pixels of letters in a map, how wide one is, and how many of a longer name
+_MOST_BOXES, _MOST_NODES = 60, 20_000  # of a picture, so that it and its close-ups are arranged in a few seconds
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_UNUSED = re.compile(r' xmlns(:\w+)?="[^"]*"|<title>.*?</title>|<!--.*?-->', re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +41,17 @@ class Frame:
     """A moment of a trace.
 
     Attributes:
-        steps: the steps that it shows: one, all leaves, or all of a box that shows several nodes.
-        box: that box, else None.
+        number: its place among the frames.
+        steps: the steps that it shows: one, all leaves, or all of a box, or between two boxes, that show several nodes.
+        at, to: the boxes where it happens, and those that receive something.
+        box: the box that several steps are of, else None.
         call: the call that the box shows folded, else None.
     """
 
+    number: int
     steps: Sequence[Step]
+    at: Collection[Box]
+    to: Collection[Box]
     box: Box | None = None
     call: Call | None = None
 
@@ -52,9 +61,14 @@ class Frame:
         return self.steps[-1]
 
     @property
+    def is_forward(self) -> bool:
+        """Whether something is computed."""
+        return self.step.phase == FORWARD
+
+    @property
     def is_given(self) -> bool:
         """Whether it shows the leaves."""
-        return self.step.phase == FORWARD and self.step.node.op is None
+        return self.is_forward and self.step.node.op is None
 
 
 class Film:
@@ -62,183 +76,267 @@ class Film:
 
     Args:
         trace: the trace.
-        room: the width and the height for the picture, in pixels on a slide of 1280 × 720.
+        room: the least width and height for the picture, in pixels on a slide of 1280 × 720; close-ups may ask
+            for more, and do without.
     """
 
-    def __init__(self, trace: Trace, room: tuple[float, float]) -> None:
+    def __init__(self, trace: Trace, room: Size) -> None:
         self.trace, self.room = trace, room
-        self.shot = self._readable(room)
-        boxes = self.shot.boxes.box
-        self.calls = {boxes[call.nodes[0]]: call for call in trace.calls.values() if self.shot.is_closed(call)}
-        self.frames = [*self._divided()]
-        text = re.sub(r' xmlns(:\w+)?="[^"]*"|<title>.*?</title>|<!--.*?-->', "", self.shot.stage.svg, flags=re.DOTALL)
-        self._svg = ElementTree.fromstring(text)
+        self.shot, self.closeups = self._readable()
+        self.boxes = self.shot.boxes.box
+        self.calls = {self.boxes[call.nodes[0]]: call for call in trace.calls.values() if self.shot.is_closed(call)}
+        self.frames = [self._framed(number, steps) for number, steps in enumerate(self._divided())]
         totals = [abs(step.total) for step in trace if step.phase != FORWARD and isfinite(step.total)]
         self._largest = max(totals, default=0.0)
+        self._uses = cache(self._used)
 
-    def _readable(self, room: tuple[float, float]) -> Shot:
-        """Return the finest picture that can be read from the last row; its arrows point to the right, or else down."""
+    def _readable(self) -> tuple[Shot, Closeups | None]:
+        """Return the finest picture that can be read, whole or close up; if possible all, and with no names of ours."""
         trace = self.trace
         graph = Graph(tuple(topological_order(trace.root, everything=True)))
         known = {call.name for call in trace.calls.values()}
         opened = [name for name in sorted(trace.opened) if name in known]
-        shots: list[Shot] = []
-        fewest = _MOST_BOXES
-        for depth in (None, 2, 1, 0) if len(graph.order) <= _MOST_NODES else ():
-            found = arrange(graph, depth, names=trace.names, expand=opened if depth is None else ())
-            boxes = replace(found, folds=True)  # what is one call stays one, at any depth
-            if len(boxes.boxes) > fewest:
-                continue
-            fewest = len(boxes.boxes) - 1
-            for tall in (False, True):
-                shots.append(shot := Shot("", "", trace, boxes, tall=tall))
-                if _scale(shot, room) >= _READABLE:
-                    return shot
-        if shots and _scale(largest := max(shots, key=lambda shot: _scale(shot, room)), room) >= _LEAST:
-            return largest
+        wide, high = self.room
+        partly: list[tuple[Shot, Closeups]] = []
+        for boxes in sorted(self._pictures(graph, opened), key=lambda boxes: not opened and self._is_ours(boxes)):
+            shots: list[Shot] = []
+            for tall in (False, True):  # arrows to the right, or else down
+                shots.append(shot := Shot("", "", trace, boxes, tall=tall, is_for_slides=True))
+                if scale(shot.stage.size, self.room) >= READABLE:
+                    return shot, None
+            closeups = Closeups(trace, boxes, shots[0].tracks, [shot.stage for shot in shots])
+            rooms = (room for room in (self.room, (wide, high + _MORE)) if closeups.is_complete(room))
+            if room := next(rooms, None):
+                self.room = room
+                return shots[0], closeups
+            if closeups.plan(self.room) is not None:
+                partly.append((shots[0], closeups))
+        if partly:
+            return partly[0]
         raise ArgumentError(
             f"A picture of this graph of {len(graph.order):,} nodes would be too small to be read on a slide.",
             "Give its parts scopes, with am.scope(name), which the picture collapses; or make slides of a part: "
             "am.debug.slides(part, path).",
         )
 
-    def _divided(self) -> Iterator[Frame]:
-        """Yield a frame with all leaves; then each box when all that it needs is known; then the sweep in its order."""
+    def _pictures(self, graph: Graph, opened: Sequence[str]) -> Iterator[Boxes]:
+        """Yield the boxes of pictures from fine to coarse; what is one call stays one, until it is opened."""
+        fewest = _MOST_BOXES + 1
+        for depth in (None, 2, 1, 0) if len(graph.order) <= _MOST_NODES else ():
+            expand = opened if depth is None else ()
+            boxes = arrange(graph, depth, names=self.trace.names, expand=expand, most=FITTING)
+            if len(boxes.boxes) < fewest:
+                fewest = len(boxes.boxes)
+                yield replace(boxes, boxes=[*_in_order(boxes)], folds=True)
+
+    def _is_ours(self, boxes: Boxes) -> bool:
+        """Return whether a picture names an operation that the user's program does not name."""
+        names = self.trace.names
+        alone = [box.alone for box in boxes.boxes if box.alone is not None and box.alone.op is not None]
+        return not all(names.name(node) or names.expression(node) for node in alone)
+
+    def _divided(self) -> Iterator[Sequence[Step]]:
+        """Yield all leaves; then each box when all that it needs is known; then the sweep in its order."""
         found: dict[object, list[Step]] = {}
         for step in self.trace:
-            box = self.shot.boxes.box[step.node]
+            box = self.boxes[step.node]
             key: object = step.index
             if step.phase == FORWARD:
                 key = box if step.node.op is not None else FORWARD
-            elif step.phase == BACKWARD and box.alone is None:
-                key = BACKWARD, box
+            elif step.phase == BACKWARD and step.operand is not None:
+                to = self.boxes[step.operand]
+                key = key if box.alone is not None and to.results else (box, None if box.alone is None else to)
             found.setdefault(key, []).append(step)
         if FORWARD in found:
-            yield Frame(found.pop(FORWARD))
-        forwards = {key: found.pop(key) for key in [*found] if isinstance(key, Box)}
-        for box in _in_order(self.shot.boxes, forwards):
-            yield self._framed(forwards[box], box)
-        for steps in sorted(found.values(), key=lambda steps: steps[-1].index):
-            yield self._framed(steps, self.shot.boxes.box[steps[-1].node])
+            yield found.pop(FORWARD)
+        yield from [found.pop(box) for box in self.shot.boxes.boxes if box in found]
+        yield from sorted(found.values(), key=lambda steps: steps[-1].index)
 
-    def _framed(self, steps: Sequence[Step], box: Box) -> Frame:
-        is_whole = box.alone is None and steps[-1].phase in (FORWARD, BACKWARD)
-        return Frame(steps, box, self.calls.get(box)) if is_whole else Frame(steps)
+    def _framed(self, number: int, steps: Sequence[Step]) -> Frame:
+        is_given = steps[0].phase == FORWARD and steps[0].node.op is None
+        at = {self.boxes[step.node]: None for step in steps if not is_given or not self.boxes[step.node].computes}
+        to = {self.boxes[step.operand]: None for step in steps if step.phase == BACKWARD and step.operand is not None}
+        box = self.boxes[steps[-1].node]
+        is_single = is_given or steps[0].phase not in (FORWARD, BACKWARD) or (box.alone is not None and len(steps) == 1)
+        whole = () if is_single else (box, self.calls.get(box))
+        return Frame(number, steps, at.keys(), to.keys() - at, *whole)
 
     # -- the picture ---------------------------------------------------------------------------------------------------
 
-    def picture(self, frame: Frame) -> str:
-        """Return the picture at a frame."""
-        svg, now = copy.deepcopy(self._svg), self.frames.index(frame)
-        groups = {str(group.get("id")): group for group in svg.iter("g")}
-        for edge in svg.iter("g"):
+    def stage(self, frame: Frame, room: Size | None = None) -> Stage | None:
+        """Return the picture that a frame shows, whole or close up; None if there is only the map."""
+        if self.closeups is None:
+            return self.shot.stage
+        plan = self.closeups.plan(room or self.room)
+        if len(frame.at) != 1 or plan is None:
+            return None
+        (box,), (to,) = frame.at, frame.to if len(frame.to) == 1 else [None]
+        return self.closeups.stage(box, to, plan.most)
+
+    def picture(self, frame: Frame, room: Size | None = None) -> str:
+        """Return the picture at a frame, or a close-up and a map, in a room that is not smaller than the least."""
+        room = room or self.room
+        closeups, stage = self.closeups, self.stage(frame, room)
+        if closeups is None:
+            whole = self.shot.stage
+            return _svg("whole", self._drawn(whole, frame), min(scale(whole.size, room), _LARGEST), whole.size)
+        plan = closeups.plan(room)
+        assert plan is not None  # as there is one of the least room
+        if stage is None:
+            large = scale(plan.map.size, room)
+            return _svg("map", self._map(plan.map, frame, frame.at, large), large, plan.map.size)
+        drawn = self._drawn(stage, frame)
+        size = plan.near[0] / plan.scale, plan.near[1] / plan.scale
+        corner = (stage.size[0] - size[0]) / 2.0, (stage.size[1] - size[1]) / 2.0
+        (box,) = frame.at
+        if told := closeups.left_out(box, stage):
+            places = {"x": f"{corner[0] + 4.0:.1f}", "y": f"{corner[1] + size[1] - 4.0:.1f}"}
+            SubElement(drawn, "text", {**places, "font-size": str(SMALL)}).text = told
+        near = _svg("near", drawn, plan.scale, size, corner)
+        small = _svg("map", self._map(plan.map, frame, stage.boxes.boxes), plan.small, plan.map.size)
+        return f'<div class="{"below" if plan.is_below else "beside"}">{near}{small}</div>'
+
+    def _drawn(self, stage: Stage, frame: Frame) -> Element:
+        """Return the picture of a stage with what is known at a frame."""
+        drawn = fromstring(_UNUSED.sub("", stage.svg))
+        groups = {str(group.get("id")): group for group in drawn.iter("g")}
+        for key, edge in groups.items():
             if edge.get("class") == "edge":
-                first, last, going = self._used(str(edge.get("id")), now)
-                states = ["unknown"] * (not first), ["passed"] * last, ["going"] * going
-                edge.set("class", " ".join(["edge", *(word for some in states for word in some)]))
-                if going and frame.step.phase == BACKWARD:
+                forwards, backwards = self._uses(stage).get(key, ([], []))
+                is_going = frame.number in (forwards if frame.is_forward else backwards)
+                _mark(edge, "edge", unknown=min(forwards, default=math.inf) > frame.number,
+                      passed=min(backwards, default=math.inf) <= frame.number, going=is_going)  # fmt: skip
+                if is_going and not frame.is_forward:
                     _turn_round(edge)
-        boxes = self.shot.boxes.box
-        at = {boxes[step.node] for step in frame.steps if not frame.is_given or boxes[step.node].alone is not None}
-        to = {boxes[step.operand] for step in frame.steps if step.phase == BACKWARD and step.operand is not None} - at
-        known = {boxes[step.node] for shown in self.frames[: now + 1] for step in shown.steps
-                 if step.node.op is not None or boxes[step.node].alone is not None}  # fmt: skip
-        for box in self.shot.tracks:
-            group = groups[self.shot.stage.id(box)]
-            self._fill(frame, box, group, box in known)
-            states = ["unknown"] * (box not in known), ["at"] * (box in at), ["to"] * (box in to)
-            group.set("class", " ".join(["box", *(word for some in states for word in some)]))
-        for element in svg.iter():
+        for box in stage.boxes.boxes:
+            self._fill(stage, frame, box, group := groups[stage.id(box)])
+            _mark(group, "box", unknown=not self._is_known(box, frame), at=box in frame.at, to=box in frame.to)
+        for element in drawn.iter():
             element.attrib.pop("id", None)
             if element.tag == "text" and element.text:
                 element.text = element.text.replace("-", "−")
-        del svg.attrib["height"]
-        svg.set("width", f"{_scale(self.shot, self.room) * _size(self.shot)[0] / 16.0:.2f}rem")
-        svg.set("aria-hidden", "true")  # the words and the formula say it
-        return ElementTree.tostring(svg, encoding="unicode")
+        return drawn
 
-    def _fill(self, frame: Frame, box: Box, group: ElementTree.Element, known: bool) -> None:
+    def _fill(self, stage: Stage, frame: Frame, box: Box, group: Element) -> None:
         """Write the numbers of a box."""
-        scene, texts, tracks = self.shot.scenes.of(frame.step.index), group.findall("text"), self.shot.tracks[box]
-        scene = scene if frame.step.phase != FORWARD else -1
-        cells = [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
-        before = before_numbers(box)
-        has_note = box in self.shot.stage.folds and bool(self.shot.stage.folds[box].closed_form)
-        count, across = len(tracks), 3 if len(tracks) > 1 else 2  # a name, a value, a gradient
-        for place, track in enumerate(tracks):
-            end = across * (count - 1 - place) + 1 + has_note
-            of_value, of_gradient = -end - 1, -end
-            if self.shot.beside(box):  # a row of names, one of values, one of gradients
-                of_value, of_gradient = place - 2 * count, place - count
-            value = track.values[-1][1] if known and track.values else ""
-            gradients = [total for first, total in track.gradients if first <= scene]
+        texts, cells = group.findall("text"), [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
+        for place, track in enumerate(stage.tracks[box]):
+            value = track.values[-1][1] if self._is_known(box, frame) and track.values else ""
+            value = value if isinstance(value, str) else value[0]
+            gradients = self._gradients(track, frame)
             gradient = number(gradients[-1]) if gradients else ""
+            before = before_numbers(box)
             gradient = gradient.lstrip("-") if before[1] else gradient  # max|g| has no sign
-            _write(
-                texts[of_value],
-                cells[of_value],
-                before[0] * bool(value) + (value if isinstance(value, str) else value[0]),
-            )
+            of_value, of_gradient = stage.cells(box, place)
+            _write(texts[of_value], cells[of_value], before[0] * bool(value) + value)
             _write(texts[of_gradient], cells[of_gradient], before[1] * bool(gradient) + gradient)
-            word, depth = shade(gradients[-1], self._largest) if gradients else ("none", 0.0)
-            cells[of_gradient].set("class", f"gradient {word} d{round(10 * depth)}")
+            cells[of_gradient].set("class", self._shade(gradients))
             if 0 < len(gradients) < len(track.gradients):
                 texts[of_gradient].set("class", "unfinished")
 
-    def _used(self, key: str, now: int) -> tuple[bool, bool, bool]:
-        """Return whether something has gone along an arrow forwards, and backwards, and whether it does so now."""
-        forwards, backwards = self._uses.get(key, ([], []))
-        along = forwards if self.frames[now].step.phase == FORWARD else backwards
-        return any(at <= now for at in forwards), any(at <= now for at in backwards), now in along
+    def _map(self, stage: Stage, frame: Frame, near: Collection[Box], large: float = 0.0) -> Element:
+        """Return a picture of coloured boxes, with names if all can be read at so many pixels per point."""
+        whole = fromstring(_UNUSED.sub("", stage.svg))
+        groups = {str(group.get("id")): group for group in whole.iter("g")}
+        drawn, graph = Element("svg"), next(whole.iter("g"))
+        inside = SubElement(drawn, "g", {"transform": str(graph.get("transform"))})
+        edges = [group for group in groups.values() if group.get("class") == "edge"]
+        ways = "".join(str(path.get("d")) for edge in edges for path in edge.iter("path"))
+        SubElement(inside, "path", {"class": "ways", "d": ways})
+        bounds = {box: _bounds(groups[stage.id(box)]) for box in stage.boxes.boxes}
+        letters = _LEAST / large if large else math.inf
+        names = {box: stage.title(box).replace("-", "−") for box in bounds}
+        rooms = {box: int((right - left) / (letters * _WIDE)) - 1 for box, (left, _, right, _) in bounds.items()}
+        is_named = all(rooms[box] >= min(len(name), _FEW) for box, name in names.items())
+        for box, (left, top, right, low) in bounds.items():
+            place = {"x": left, "y": top, "width": right - left, "height": low - top}
+            rect = SubElement(inside, "rect", {key: f"{side:.1f}" for key, side in place.items()})
+            totals = [total for track in stage.tracks[box] for total in self._gradients(track, frame)[-1:]]
+            kind = "scope" if box.part is not None and box.computes else "computed" if box.computes else "leaf"
+            colour = self._shade(sorted(totals, key=abs)) if totals else kind
+            unknown = not self._is_known(box, frame)
+            _mark(rect, colour, unknown=unknown, near=box in near, at=box in frame.at, to=box in frame.to)
+            if is_named:
+                middle = {"x": f"{(left + right) / 2.0:.1f}", "y": f"{(top + low) / 2.0 + letters / 3.0:.1f}"}
+                text = SubElement(inside, "text", {**middle, "text-anchor": "middle", "font-size": f"{letters:.2f}"})
+                text.text = elided(names[box], rooms[box])
+        return drawn
+
+    def _is_known(self, box: Box, frame: Frame) -> bool:
+        return self._firsts[box] <= frame.number
+
+    def _gradients(self, track: Track, frame: Frame) -> list[float]:
+        """Return the gradients that have been written so far."""
+        scene = -1 if frame.is_forward else self.shot.scenes.of(frame.step.index)
+        return [total for first, total in track.gradients if first <= scene]
+
+    def _shade(self, gradients: Sequence[float]) -> str:
+        word, depth = shade(gradients[-1], self._largest) if gradients else ("none", 0.0)
+        return f"gradient {word} d{round(10 * depth)}"
 
     @cached_property
-    def _uses(self) -> dict[str, tuple[list[int], list[int]]]:
-        """The frames in which something goes along each arrow, forwards and backwards."""
+    def _firsts(self) -> dict[Box, float]:
+        """The frame in which the value of each box is known."""
+        found: dict[Box, float] = dict.fromkeys(self.shot.tracks, math.inf)
+        for frame in reversed(self.frames):
+            found |= dict.fromkeys(frame.at, frame.number)
+        return found
+
+    def _used(self, stage: Stage) -> dict[str, tuple[list[int], list[int]]]:
+        """Return the frames in which something goes along each arrow, forwards and backwards."""
         found: dict[str, tuple[list[int], list[int]]] = {}
-        for place, frame in enumerate(self.frames):
+        for frame in self.frames:
             for step in frame.steps:
-                ways = self.shot.stage.ways_to(step.node) if step.phase in (FORWARD, BACKWARD) else []
+                ways = stage.ways_to(step.node) if step.phase in (FORWARD, BACKWARD) else []
                 if step.phase == BACKWARD:
                     ways = [ways[step.index - self.trace.journal.turn(step.index)[0]]]
                 for way in filter(None, ways):
-                    found.setdefault(way, ([], []))[step.phase == BACKWARD].append(place)
+                    found.setdefault(way, ([], []))[step.phase == BACKWARD].append(frame.number)
         return found
 
 
-def _in_order(boxes: Boxes, computed: Mapping[Box, Sequence[Step]]) -> Iterator[Box]:
-    """Yield boxes so that each comes after those that it needs; if they need each other, by their last steps."""
-    needs: dict[Box, set[Box]] = {box: set() for box in computed}
-    for tail, head in boxes.arrows:
-        if head in needs and tail in needs:
-            needs[head].add(tail)
-    left = sorted(computed, key=lambda box: computed[box][-1].index)
+def _in_order(boxes: Boxes) -> Iterator[Box]:
+    """Yield boxes so that each comes after those that it needs; if they need each other, by their last nodes."""
+    last = {box: place for place, box in enumerate(boxes.box.values())}
+    left = [*boxes.boxes]
     while left:
-        chosen = next((box for box in left if needs[box].isdisjoint(left)), left[0])
+        free = (box for box in left if not any((other, box) in boxes.arrows for other in left))
+        chosen = next(free, None) or min(left, key=last.__getitem__)
         left.remove(chosen)
         yield chosen
 
 
-def _scale(shot: Shot, room: tuple[float, float]) -> float:
-    """Return the pixels per point of a picture that fills its room."""
-    wide, high = _size(shot)
-    return min(room[0] / wide, room[1] / high, _LARGEST)
+# -- SVG ---------------------------------------------------------------------------------------------------------------
 
 
-def _size(shot: Shot) -> tuple[float, float]:
-    found = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', shot.stage.svg)
-    assert found is not None  # dot writes one
-    return float(found[1]), float(found[2])
+def _svg(kind: str, drawn: Element, large: float, size: Size, corner: Size = (0.0, 0.0)) -> str:
+    """Return a picture as text, so many pixels per point; the words and the formula of a slide say what it shows."""
+    view = " ".join(f"{side:.2f}" for side in (*corner, *size))
+    drawn.attrib.clear()
+    drawn.attrib |= {"class": kind, "width": f"{large * size[0] / 16.0:.2f}rem", "viewBox": view, "aria-hidden": "true"}
+    return tostring(drawn, encoding="unicode")
 
 
-def _write(text: ElementTree.Element, cell: ElementTree.Element, content: str) -> None:
+def _mark(element: Element, first: str, **states: bool) -> None:
+    element.set("class", " ".join([first, *(state for state, holds in states.items() if holds)]))
+
+
+def _bounds(group: Element) -> tuple[float, float, float, float]:
+    """Return the left, top, right and bottom of a box or cell."""
+    points = [point.split(",") for shape in group.iter("polygon") for point in str(shape.get("points")).split()]
+    across, down = ([float(point[axis]) for point in points] for axis in (0, 1))
+    return min(across), min(down), max(across), max(down)
+
+
+def _write(text: Element, cell: Element, content: str) -> None:
     """Write a text in the middle of its cell."""
-    across = [float(point.partition(",")[0]) for point in str(cell.get("points")).split()]
+    left, _, right, _ = _bounds(cell)
     text.text = content
     text.set("text-anchor", "middle")
-    text.set("x", f"{(min(across) + max(across)) / 2:.2f}")
+    text.set("x", f"{(left + right) / 2.0:.2f}")
 
 
-def _turn_round(edge: ElementTree.Element) -> None:
+def _turn_round(edge: Element) -> None:
     """Put the head of an arrow at its other end, where the gradient goes."""
     path, head = edge.find("path"), edge.find("polygon")
     if path is None or head is None:

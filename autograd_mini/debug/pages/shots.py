@@ -32,9 +32,10 @@ class Shot:
         title: what the reader chooses it by.
         trace: the trace.
         boxes: its boxes.
-        tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide to read.
+        tall: let its arrows point down, as a phone needs it; else to the right, unless that is too wide.
         opens: the calls that a click on their boxes opens by showing this picture.
         folds: the call that a click on its frame folds by showing this picture.
+        is_for_slides: let it be as wide as it is, and do not count what is in its boxes.
     """
 
     def __init__(
@@ -46,22 +47,19 @@ class Shot:
         tall: bool = False,
         opens: Collection[Call] = (),
         folds: Call | None = None,
+        is_for_slides: bool = False,
     ) -> None:
         self.opens, self.folds = opens, folds
         self.key, self.title, self.trace, self.boxes, self.tall = key, title, trace, boxes, tall
         self.scenes = Scenes(trace, boxes)
         of_boxes = self.scenes.tracks()
         self.tracks = {box: [*map(self.scenes.track, _results(box))] or [of_boxes[box]] for box in boxes.boxes}
-        self.stage = Stage(trace, boxes, self.tracks, "TB" if tall else "LR")
-        if not tall and self.stage.width > _WIDEST:
+        self.stage = Stage(trace, boxes, self.tracks, "TB" if tall else "LR", has_counts=not is_for_slides)
+        if not tall and not is_for_slides and self.stage.size[0] > _WIDEST:
             self.stage = Stage(trace, boxes, self.tracks, None)  # the shape decides
         self.number = {box: number for number, box in enumerate(self.tracks)}
         self._arrows: dict[str, int] = {}
         self.most = max(_MOST_INSIDE // len(boxes.boxes), _FEWEST_INSIDE)
-
-    def beside(self, box: Box) -> bool:
-        """Return whether the results of a box stand side by side: names, then values, then gradients."""
-        return self.stage.across and len(self.tracks[box]) > 1
 
     def box(self, node: Value) -> int:
         """Return the number of the box that a node is in; -1 if it is in none."""
@@ -124,8 +122,7 @@ class Shot:
             "slots": [*map(shown, self.tracks[box])],
             "all": None if positions is None or box.alone is not None or _results(box) else self._all(box, positions),
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
-            "beside": self.beside(box),
-            "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
+            "cells": [self.stage.cells(box, place) for place in range(len(self.tracks[box]))],
         }
 
     def _all(self, box: Box, positions: Positions) -> list[list[list[Any]]]:

@@ -28,16 +28,19 @@ class Stage(Picture):
     """The picture of a trace, with placeholders as wide as the numbers in its tracks."""
 
     def __init__(
-        self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Sequence[Track]], direction: str | None
-    ) -> None:
+        self, trace: Trace, boxes: Boxes, tracks: Mapping[Box, Sequence[Track]], direction: str | None,
+        has_counts: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(
             boxes, Gradients({}, "", topological_order(trace.root)), 4, trace.names, trace.journal.recorded
         )
-        self.trace, self.tracks = trace, tracks
+        self.trace, self.tracks, self.has_counts = trace, tracks, has_counts
         dot = "digraph stage {\n" + "".join(self.lines(direction, legend=False, above=None)) + "}\n"
         self.prefix = prefix(dot, self.tooltips)
         self.svg = svg(dot, self.tooltips)
-        self.width = float(re.search(r'viewBox="\S+ \S+ (\S+)', self.svg)[1])  # type: ignore[index]  # dot writes one
+        found = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', self.svg)
+        assert found is not None  # dot writes one
+        self.size = float(found[1]), float(found[2])
         self._ways: dict[Value, list[str | None]] = {}
         self._along: dict[tuple[Value, Value], list[str]] = {}
         for key, uses in self.ways.items():
@@ -47,6 +50,19 @@ class Stage(Picture):
     def id(self, box: Box) -> str:
         """Return the id of a box in the SVG."""
         return self.prefix + self.ids[box]
+
+    def cells(self, box: Box, place: int) -> tuple[int, int]:
+        """Return which texts of a box are the value and the gradient of a result, counted from the end."""
+        count, fold = len(self.tracks[box]), self.folds.get(box)
+        if self.beside(box):  # a row of names, one of values, one of gradients
+            return place - 2 * count, place - count
+        note = fold.closed_form if fold is not None else box.computes and box.alone is None and self._content(box)
+        last = (2 if count == 1 else 3) * (place - count + 1) - 1 - bool(note)  # a name, a value, a gradient
+        return last - 1, last
+
+    def beside(self, box: Box) -> bool:
+        """Return whether the results of a box stand side by side: names, then values, then gradients."""
+        return self.across and len(self.tracks[box]) > 1
 
     def title(self, box: Box) -> str:
         """Return the name of a box."""
@@ -70,6 +86,9 @@ class Stage(Picture):
             keys = left.setdefault(operand, [*self._along.get((operand, node), ())]) if is_node(operand) else []
             ways.append((keys.pop(0) if keys else "") if is_node(operand) else None)
         return ways
+
+    def _content(self, box: Box) -> str:
+        return "" if box.computes and not self.has_counts else super()._content(box)
 
     def _called(self, node: Value) -> str:  # like the text beside the picture
         return called(self.trace, node) if self.names.name(node) or self.names.expression(node) else ""

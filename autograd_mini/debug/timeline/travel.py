@@ -255,10 +255,10 @@ class Trace(Timeline):
             ProgramError: the browser or the dot program fails.
         """
         # By name, because windows know traces, and traces need not know windows.
-        deck = import_module("autograd_mini.debug.pages.deck")
-        target: Path = deck.checked_path(path)
-        written: Path = deck.Deck(self, steps).save(target)
-        return written
+        pages, deck = (import_module(f"autograd_mini.debug.pages{name}") for name in ("", ".deck"))
+        target: Path = pages.checked_path(path, slides=True)
+        deck.Deck(self, steps).save(target)
+        return target
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
