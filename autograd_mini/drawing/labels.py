@@ -20,12 +20,19 @@ _PATH = re.compile(r'<path [^>]*? d="([^"]*)"')
 _BACKGROUND = re.compile(r'<polygon fill="white" stroke="[^"]*" points="([^"]*)"')
 _CELL = re.compile(r'<polygon fill="#\w+" stroke="none" points="([^"]*)"')
 
+_LINE = re.compile(
+    r'(<polygon fill="(?:none|#\w+" stroke="none)"[^>]* points="([^"]*)"/>\n)'
+    r'((?:<text [^>]*"start"[^>]*>[^<]*</text>\n)+)'
+)
+_START = re.compile(r' x="-?[\d.]+"')
+
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def on_arrows(svg: str) -> str:
-    """Return a picture whose labels stand on their arrows, outside boxes and beside one another."""
+    """Return a picture whose labels stand on their arrows, outside boxes and beside one another, and texts in cells."""
+    svg = _LINE.sub(_centred, svg)
     boxes = [_bounds(points) for points in _CELL.findall(svg)]
     taken: list[Rectangle] = []
 
@@ -52,6 +59,18 @@ def on_arrows(svg: str) -> str:
     background = _BACKGROUND.search(svg)
     page = _bounds(background[1]) if background else (-math.inf, -math.inf, math.inf, math.inf)
     return _FRAME.sub(lambda match: _named(match[0], arrows, taken, page), svg)
+
+
+def _centred(line: re.Match[str]) -> str:
+    """Return a cell whose text stands in its middle: dot takes a letter beyond ASCII for several."""
+    left, _, right, _ = _bounds(line[2])
+    texts = [*_TEXT.finditer(line[3])]
+    widths = [b - a for a, _, b, _ in map(_rectangle, texts)]
+    x, moved = (left + right - sum(widths)) / 2.0, line[1]
+    for text, width in zip(texts, widths, strict=True):
+        moved += _START.sub(f' x="{x:.2f}"', text[0]) + "\n"
+        x += width
+    return moved
 
 
 def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectangle) -> str:

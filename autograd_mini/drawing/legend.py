@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from autograd_mini.drawing.cells import BOXED, FRAMED, label, scale
+from autograd_mini.drawing.cells import BOXED, FRAMED, escaped, label, scale
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.style import BLANK, COMPUTED, LEAF, LEGEND, QUIET, SCOPE
 
@@ -24,8 +24,10 @@ def legend(
     operations: bool,
     calls: bool,
     groups: bool,
+    letters: Sequence[str],
+    columns: int,
 ) -> str:
-    """Return the legend of a picture with this text, as a table."""
+    """Return the legend of a picture with this text, as a table; notes stand in so many columns."""
     frames = gradients.handed_on is not None  # those of an animation have one legend
     gradient = f"gradient{' so far' * (frames or bool(gradients.unfinished))}"
     kinds = {
@@ -54,15 +56,16 @@ def legend(
     steps = [(label(number(x)), colour(x)) for x in scale(gradients.strongest)] if gradients.numbers else []
     if any(not math.isfinite(g) for g in gradients.numbers.values()):
         steps.append(("nan, inf", colour(math.nan)))
-    rows = [[kind for kind, occurs in kinds.items() if occurs], *_pairs(facts), steps, *_pairs(notes)]
+    said = [*_rows(facts, 2), steps, *_rows(notes, columns), *[[(escaped(letter), BLANK)] for letter in letters]]
+    rows = [[kind for kind, occurs in kinds.items() if occurs], *said]
     written = "".join(f"<TR>{_row(row)}</TR>" for row in rows if row)
     return f'<TABLE {FRAMED} CELLPADDING="1">{written}</TABLE>'
 
 
-def _pairs(said: dict[str, bool]) -> list[list[tuple[str, str]]]:
-    """Return what occurs in rows of two."""
+def _rows(said: dict[str, bool], columns: int) -> list[list[tuple[str, str]]]:
+    """Return what occurs, side by side in so many columns."""
     told = [(text, BLANK) for text, occurs in said.items() if occurs]
-    return [told[place : place + 2] for place in range(0, len(told), 2)]
+    return [told[place : place + columns] for place in range(0, len(told), columns)]
 
 
 def _row(cells: Sequence[tuple[str, str]]) -> str:

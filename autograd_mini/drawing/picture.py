@@ -34,6 +34,7 @@ _THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
 _MESH = 48  # arrows between two rows; more become one
+_NARROW = 450.0  # points: the legend of a picture as wide has notes side by side
 _FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
 
 
@@ -96,9 +97,10 @@ class Picture:
         for upper, lower in self.place.in_order():
             arrows.append(f"{{rank=same {self.ids[upper]} -> {self.ids[lower]} [style=invis]}}\n")
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
-        # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.place.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={self.place.direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
+        # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest.
+        lines = " splines=line outputorder=edgesfirst" if self.place.fans else ""
+        room = f"nodesep={0.12 if self.across else 0.2} ranksep=0.35{lines}"
+        yield f'graph [id="graph" rankdir={self.place.direction} ordering=in newrank=true {room}]\n'
         yield from style.DEFAULTS
         self.tooltips["graph"] = escaped(above or "gradient graph")
         head = [f"<B>{label(above, 100)}</B>"] if above else []
@@ -111,7 +113,12 @@ class Picture:
 
     def _legend(self, lines: Sequence[str]) -> str:
         kinds = {self.is_single(box) for box in self.boxes.boxes if box.computes}
-        occur = {"operations": True in kinds, "calls": bool(self.folds), "groups": False in kinds}
+        forms = [found.closed_form for found in self.folds.values()]
+        occur = {
+            "operations": True in kinds, "calls": bool(self.folds), "groups": False in kinds,
+            "letters": [*dict.fromkeys(form.where for form in forms if form is not None)],
+            "columns": 1 if self.place.width < _NARROW else 2,
+        }  # fmt: skip
         return explained("".join(lines), self.gradients, self.number, self.colour, **occur)
 
     def is_single(self, box: Box) -> bool:
@@ -174,8 +181,10 @@ class Picture:
         story = self.over.story(box.alone) if self.over is not None and box.alone is not None else None
         told += story[1:] if story is not None else ()
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
-        closed = fold.closed_form if fold is not None else ""
-        note = f"derivative {closed}" if closed else self._content(box) if group and box.computes else ""
+        closed = fold.closed_form if fold is not None else None
+        note = (
+            f"derivative {closed.text}" if closed is not None else self._content(box) if group and box.computes else ""
+        )
         note = story[0] if story is not None else note
         if box.around:
             lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
@@ -212,7 +221,8 @@ class Picture:
                 facts.append(f"source {source}")
             return self._header(node), [" = ".join(filter(None, (self._called(node), operation))) or "leaf"], facts
         if fold is not None and box.part is not None:
-            facts = [f"closed form of its derivative: {fold.closed_form}"] * bool(fold.closed_form)
+            form = fold.closed_form
+            facts = [f"closed form of its derivative: {form.text}, with {form.where}"] if form is not None else []
             facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
             name = self._part(box) if len(fold.outputs) == 1 else fold.name
             bold, equals, rest = name.partition(f" = {fold.name}")
@@ -373,7 +383,7 @@ class Picture:
                 port = f"{row}:{self.ids[box]}" if row and not whole else row or self.ids[box]
                 if box is tail and row and far > 1 and place.fans and self.across and not dense:
                     port += ":e"  # not behind the row between them
-                elif not self.is_single(box) and not (whole and self.across):  # these are wide
+                elif not whole and (row or not self.is_single(box)):
                     port += f":{side}"
                 ends.append(port)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
@@ -391,6 +401,8 @@ class Picture:
             look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
         elif len(uses) > 1 and math.prod(crowds) <= _FEW:
             look += f' label=" × {len(uses):,} "'
+        elif max(crowds) > 1:
+            look += " minlen=2"  # room for a fan; labels have room
         return f"{tail} -> {head} [id={key}{look}]\n"
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:

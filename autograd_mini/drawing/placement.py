@@ -35,6 +35,7 @@ class Placement:
         ranks: how far from the beginning each box stands.
         rows: boxes side by side, which are one node for dot, because it would permute neurons.
         row: the name of the row that a box is in.
+        width: about how wide the picture is, in points.
         columns: of rows that would be wider than a page, and are wrapped.
         fans: whether arrows go from row to row.
     """
@@ -48,12 +49,14 @@ class Placement:
             heads.setdefault(tail, []).append(boxes.levels[head])
         levels = boxes.levels.items()
         self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
-        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered())}
+        self.rows = {f"c{number}": row for number, row in enumerate([*self._numbered(), *self._alike()])}
         self.row = {box: name for name, row in self.rows.items() for box in row}
         sizes = {box: size(text) for box, text in labels.items()}
-        self.direction = direction or self._fitting(sizes)
+        fitting, widths = self._fitting(sizes)
+        self.direction = direction or fitting
         self.enter, self.leave = _SIDES[self.direction]
         self.across = self.direction in ("TB", "BT")
+        self.width = widths[self.across]
         self.columns: dict[str, int] = {}
         broad: Counter[int] = Counter()  # the widths of ranks
         for box, rank in self.ranks.items() if self.across else ():
@@ -63,7 +66,7 @@ class Placement:
             if lines > 1:
                 self.columns[name] = math.ceil(len(row) / lines)
         open_rows = self.rows.keys() - self.columns.keys()
-        self.fans = any(open_rows.issuperset(self.rows_of(ends)) for ends in boxes.arrows)
+        self.fans = any(open_rows.issuperset(self.rows_of(ends)) and not ends[0].row for ends in boxes.arrows)
 
     def rows_of(self, ends: tuple[Box, Box]) -> tuple[str, str]:
         """Return the rows that an arrow leads from and to; "" for none."""
@@ -78,8 +81,18 @@ class Placement:
                 rows.setdefault((box.place, shape, self.boxes.levels[box]), []).append((digits, box))
         return (_sorted(row) for row in rows.values() if len(row) > 1)
 
-    def _fitting(self, sizes: Mapping[Box, tuple[float, float]]) -> str:
-        """Return the direction in which the picture fits a page better: tall for chains and time."""
+    def _alike(self) -> Iterator[list[Box]]:
+        """Yield the leaves that are used alike, list by list."""
+        rows: dict[object, dict[str, list[tuple[list[int], Box]]]] = {}
+        for box in self.boxes.boxes:
+            if box.row and box.alone is not None:
+                shape, digits = _numbers(self.names.name(box.alone))
+                rows.setdefault(box.row, {}).setdefault(shape, []).append((digits, box))
+        for lists in rows.values():
+            yield [box for found in lists.values() for box in _sorted(found)]
+
+    def _fitting(self, sizes: Mapping[Box, tuple[float, float]]) -> tuple[str, tuple[float, float]]:
+        """Return the direction in which the picture fits a page better, tall for chains and time; both widths."""
         ranks: dict[int, list[Box]] = {}
         for box, rank in self.ranks.items():
             ranks.setdefault(rank, []).append(box)
@@ -91,7 +104,7 @@ class Placement:
             long = max(long, min(broad, _COLUMN) if all(box in self.row for box in boxes) else broad)
         in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
         fits = wide - _ARROW <= max(_COLUMN, long) and wide / (high + 90.0) <= max(_PAGE, long / tall)
-        return "LR" if fits and not in_time else "TB"  # a tall page scrolls
+        return "LR" if fits and not in_time else "TB", (wide, long)  # a tall page scrolls
 
     def in_order(self) -> Iterator[tuple[Box, Box]]:
         """Yield boxes side by side that must stand in this order: dot permutes them, and forgets `ordering` in scopes.
@@ -126,7 +139,13 @@ class Placement:
                 yield upper, lower
 
     def _is_free(self, box: Box, framed: bool) -> bool:
-        return box in self.ranks and box.alone is not None and not box.place.depth and not (framed and box.alone.op)
+        return (
+            box not in self.row
+            and box in self.ranks
+            and box.alone is not None
+            and not box.place.depth
+            and not (framed and box.alone.op)
+        )
 
     def _operands(self, box: Box) -> Sequence[Any]:
         if box in self.folds:
