@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
-from operator import itemgetter
 from typing import Any
 
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.folds import Fold
 from autograd_mini.drawing.layered import size
+from autograd_mini.drawing.titles import by_lists
 from autograd_mini.engine import Value, is_node
 from autograd_mini.notation.names import Names
 
@@ -49,7 +49,7 @@ class Placement:
             heads.setdefault(tail, []).append(boxes.levels[head])
         levels = boxes.levels.items()
         self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
-        self.rows = {f"c{number}": row for number, row in enumerate([*self._numbered(), *self._alike()])}
+        self.rows = {f"c{number}": row for number, row in enumerate(self._rows())}
         self.row = {box: name for name, row in self.rows.items() for box in row}
         sizes = {box: size(text) for box, text in labels.items()}
         fitting, widths = self._fitting(sizes)
@@ -72,24 +72,18 @@ class Placement:
         """Return the rows that an arrow leads from and to; "" for none."""
         return self.row.get(ends[0], ""), self.row.get(ends[1], "")
 
-    def _numbered(self) -> Iterator[list[Box]]:
-        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
-        rows: dict[object, list[tuple[list[int], Box]]] = {}
+    def _rows(self) -> Iterator[list[Box]]:
+        """Yield boxes that stand side by side, in their order: numbered scopes, such as neurons; leaves used alike."""
+        rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
-            if box.part is not None and not box.around and box not in self.folds:
-                shape, digits = _numbers(box.part.name)
-                rows.setdefault((box.place, shape, self.boxes.levels[box]), []).append((digits, box))
-        return (_sorted(row) for row in rows.values() if len(row) > 1)
+            if box.row:
+                rows.setdefault(box.row, []).append(box)
+            elif box.part is not None and not box.around and box not in self.folds:
+                rows.setdefault((box.place, _shape(box.part.name), self.boxes.levels[box]), []).append(box)
+        return (by_lists(row, self._name) for row in rows.values() if len(row) > 1)
 
-    def _alike(self) -> Iterator[list[Box]]:
-        """Yield the leaves that are used alike, list by list."""
-        rows: dict[object, dict[str, list[tuple[list[int], Box]]]] = {}
-        for box in self.boxes.boxes:
-            if box.row and box.alone is not None:
-                shape, digits = _numbers(self.names.name(box.alone))
-                rows.setdefault(box.row, {}).setdefault(shape, []).append((digits, box))
-        for lists in rows.values():
-            yield [box for found in lists.values() for box in _sorted(found)]
+    def _name(self, box: Box) -> str:
+        return box.part.name if box.part is not None else self.names.name(box.nodes[0])
 
     def _fitting(self, sizes: Mapping[Box, tuple[float, float]]) -> tuple[str, tuple[float, float]]:
         """Return the direction in which the picture fits a page better, tall for chains and time; both widths."""
@@ -114,7 +108,7 @@ class Placement:
         """
         framed = any(box.place.depth for box in self.boxes.boxes)
         wanted: list[list[Box]] = []
-        lists: dict[object, list[tuple[list[int], Box]]] = {}
+        lists: dict[object, list[Box]] = {}
         uses = Counter(tail for (tail, _), along in self.boxes.arrows.items() for _ in along)
         for box, rank in self.ranks.items():
             beside: dict[object, list[Box]] = {}
@@ -124,10 +118,9 @@ class Placement:
                 if alone and self._is_free(found, framed):
                     beside.setdefault(self.ranks[found], []).append(found)
             wanted += beside.values()
-            shape, indices = _numbers(self.names.name(box.alone) if box.alone is not None else "")
-            if indices and self._is_free(box, framed):
-                lists.setdefault((shape, rank), []).append((indices, box))
-        wanted += map(_sorted, lists.values())
+            if self._is_free(box, framed) and (shape := _shape(self._name(box))) != self._name(box):
+                lists.setdefault((shape, rank), []).append(box)
+        wanted += [by_lists(found, self._name) for found in lists.values()]
         after: dict[Box, list[Box]] = {}
         for upper, lower in chain.from_iterable(map(pairwise, wanted)):
             waiting = [lower]
@@ -155,13 +148,9 @@ class Placement:
 
 def in_turn(inputs: Sequence[Value], names: Names) -> list[Value]:
     """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
-    return sorted(inputs, key=lambda x: _numbers(names.name(x))[1])
+    return by_lists(inputs, names.name)
 
 
-def _numbers(name: str) -> tuple[str, list[int]]:
-    """Return a name without its numbers, and the numbers."""
-    return re.sub(r"\d+", "#", name), [*map(int, re.findall(r"\d+", name))]
-
-
-def _sorted(numbered: Sequence[tuple[list[int], Box]]) -> list[Box]:
-    return [box for _, box in sorted(numbered, key=itemgetter(0))]
+def _shape(name: str) -> str:
+    """Return a name without its numbers."""
+    return re.sub(r"\d+", "#", name)
