@@ -15,9 +15,9 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.drawing import style
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small
+from autograd_mini.drawing.cells import legend as explained
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
 from autograd_mini.drawing.placement import Placement, in_turn
 from autograd_mini.drawing.titles import span, title, word

@@ -918,7 +918,7 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
     """In a collapsed network each step stays reachable, and a box tells the largest gradient inside so far."""
     trace = network([12, 8, 4], "relu")
     shown = visit(debug.page(trace, tmp_path / "page.html"))
-    assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 26 boxes."
+    assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 29 boxes."
     assert int(shown.page.locator("#slider").get_attribute("max")) == len(trace) - 1
     box = shown.page.locator(".shot:not([hidden]) .box", has_text="Neuron2").first
     inside = [n for n in trace.journal.order if n.scope and n.scope.path[:2] == ("Layer0", "Neuron2")]
