@@ -57,6 +57,7 @@ class Picture:
         tooltips: the tooltip (XML) of each box, arrow or scope, by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
         lists: gives the rows of a box of several nodes, by its id in the text.
+        noted: the boxes that have a note beside their numbers.
         ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
@@ -76,6 +77,7 @@ class Picture:
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
+        self.noted: set[Box] = set()
         self.clusters: dict[Part, str] = {}
         self.across = False  # True if arrows point down or up
         # In the frames of an animation, boxes keep their size.
@@ -186,6 +188,7 @@ class Picture:
             f"derivative {closed.text}" if closed is not None else self._content(box) if group and box.computes else ""
         )
         note = story[0] if story is not None else note
+        self.noted |= {box} if note else set()
         if box.around:
             lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{lines}</TD></TR></TABLE>'

@@ -931,6 +931,10 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
         largest = max((g for g in numbers if g is not None), key=abs, default=None)
         said = box.get_attribute("aria-label").partition("; opens")[0].partition("gradient ")[2].removesuffix(" so far")
         assert said == ("not yet" if largest is None else repr(largest))
+    texts = shown.page.locator(".shot:not([hidden]) .box text").all_text_contents()
+    assert not [text for text in texts if re.fullmatch("0{4,}", text)]  # what stands in for numbers in the layout
+    assert sum(text.startswith("out ") for text in texts) == 24
+    assert "3 operations, 5 leaves" in texts
 
 
 @in_browser

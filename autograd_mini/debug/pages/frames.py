@@ -163,10 +163,9 @@ class Film:
         scene = scene if frame.step.phase != FORWARD else -1
         cells = [cell for cell in group.findall("polygon") if cell.get("fill") != "none"]
         before = before_numbers(box)
-        has_note = box in self.shot.stage.folds and bool(self.shot.stage.folds[box].closed_form)
         count, across = len(tracks), 3 if len(tracks) > 1 else 2  # a name, a value, a gradient
         for place, track in enumerate(tracks):
-            end = across * (count - 1 - place) + 1 + has_note
+            end = across * (count - 1 - place) + 1 + (box in self.shot.stage.noted)
             of_value, of_gradient = -end - 1, -end
             if self.shot.beside(box):  # a row of names, one of values, one of gradients
                 of_value, of_gradient = place - 2 * count, place - count

@@ -125,7 +125,7 @@ class Shot:
             "all": None if positions is None or box.alone is not None or _results(box) else self._all(box, positions),
             "named": [called(self.trace, node) for node in results] if len(results := _results(box)) > 1 else [],
             "beside": self.beside(box),
-            "note": box in self.stage.folds and bool(self.stage.folds[box].closed_form),
+            "note": box in self.stage.noted,
         }
 
     def _all(self, box: Box, positions: Positions) -> list[list[list[Any]]]:
