@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.style import BLANK, COMPUTED, FRAME, LEAF, LEGEND, QUIET, SCOPE, SMALL
@@ -63,18 +63,11 @@ def small(text: str) -> str:
 
 
 def legend(
-    text: str,
-    gradients: Gradients,
-    number: Callable[[float], str],
-    colour: Callable[[float], str],
-    *,
-    operations: bool,
-    calls: bool,
-    groups: bool,
-    letters: Sequence[str],
-    columns: int,
-) -> str:
+    text: str, gradients: Gradients, number: Callable[[float], str], colour: Callable[[float], str],
+    occurring: Collection[str], letters: Sequence[str], columns: int,
+) -> str:  # fmt: skip
     """Return the legend of a picture with this text, as a table; notes stand in so many columns."""
+    operations, calls, groups = (kind in occurring for kind in ("operations", "calls", "groups"))
     frames = gradients.handed_on is not None  # those of an animation have one legend
     gradient = f"gradient{' so far' * (frames or bool(gradients.unfinished))}"
     kinds = {

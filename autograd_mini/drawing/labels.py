@@ -132,15 +132,10 @@ def _place(label: Rectangle, points: list[Point], boxes: list[Rectangle], taken:
     width, height = label[2] - label[0], label[3] - label[1]
     middle, best, least = len(points) / 2.0, label, math.inf
     for place, (x, y) in enumerate(points):
-        for left, top in (
-            (x + 3.0, y - height / 2.0),
-            (x - width - 3.0, y - height / 2.0),
-            (x - width / 2.0, y - height),
-        ):
-            there = (left, top, left + width, top + height)
-            crowded = sum(_overlap(there, other) for other in boxes) * 2 + sum(
-                _overlap(there, other) for other in taken
-            )
+        beside = (x + 3.0, height / 2.0), (x - width - 3.0, height / 2.0), (x - width / 2.0, height)
+        for left, above in beside:
+            there = (left, y - above, left + width, y - above + height)
+            crowded = sum(_overlap(there, other) for other in (*boxes, *boxes, *taken))
             cost = 1000.0 * crowded + abs(place - middle)
             if cost < least:
                 best, least = there, cost

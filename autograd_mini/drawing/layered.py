@@ -258,9 +258,8 @@ def _cell(cell: ElementTree.Element, padding: float, bordered: bool) -> _Cell:
     inner = cell.find("TABLE")
     if inner is not None:
         found = _measured(inner)
-        return _Cell(
-            found.width, found.height, rows=found.rows, key=cell.get("ID", ""), spacing=found.spacing, bordered=False
-        )
+        found.key, found.bordered = cell.get("ID", ""), False
+        return found
     size = min([float(font.get("POINT-SIZE", style.TEXT)) for font in cell.iter("FONT")] or [float(style.TEXT)])
     if "".join(cell.itertext()).strip() and cell.find("B") is not None and cell.find("FONT") is not None:
         size = float(style.TEXT)  # a bold name, and small letters beside it

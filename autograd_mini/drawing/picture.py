@@ -19,8 +19,8 @@ from autograd_mini.drawing.cells import legend as explained
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
 from autograd_mini.drawing.parts import Line, Part
-from autograd_mini.drawing.placement import Placement, in_turn
-from autograd_mini.drawing.titles import span, title, word
+from autograd_mini.drawing.placement import Placement
+from autograd_mini.drawing.titles import by_lists, span, title, word
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
@@ -114,14 +114,12 @@ class Picture:
         yield from arrows
 
     def _legend(self, lines: Sequence[str]) -> str:
-        kinds = {self.is_single(box) for box in self.boxes.boxes if box.computes}
+        occurring = {"operations" if self.is_single(box) else "groups" for box in self.boxes.boxes if box.computes}
+        occurring |= {"calls"} if self.folds else set()
         forms = [found.closed_form for found in self.folds.values()]
-        occur = {
-            "operations": True in kinds, "calls": bool(self.folds), "groups": False in kinds,
-            "letters": [*dict.fromkeys(form.where for form in forms if form is not None)],
-            "columns": 1 if self.place.width < _NARROW else 2,
-        }  # fmt: skip
-        return explained("".join(lines), self.gradients, self.number, self.colour, **occur)
+        letters = [*dict.fromkeys(form.where for form in forms if form is not None)]
+        columns = 1 if self.place.width < _NARROW else 2
+        return explained("".join(lines), self.gradients, self.number, self.colour, occurring, letters, columns)
 
     def is_single(self, box: Box) -> bool:
         """Return True if a box shows an operation, a leaf, or a call as an operation."""
@@ -333,9 +331,8 @@ class Picture:
         fold = self.folds.get(box)
         slopes: list[tuple[Value, dict[Value, Any]]] = []
         if fold is not None:
-            slopes = [
-                (x, {node: fold.partials[x, node] for node in fold.outputs}) for x in in_turn(fold.inputs, self.names)
-            ]
+            inputs = by_lists(fold.inputs, self.names.name)  # it may use the elements of a list in any order
+            slopes = [(x, {node: fold.partials[x, node] for node in fold.outputs}) for x in inputs]
         elif (node := box.alone) is not None:
             slopes = [(x, {node: p}) for x, p in zip(node.operands, node.partials, strict=True) if is_node(x)]
         for operand, partials in slopes:
@@ -346,10 +343,8 @@ class Picture:
             look, remark = self._style(flows, [*partials]), ""
             if all(partial is ZERO for partial in partials.values()):
                 look, remark = look + " style=dashed", ": a branch not taken, or a step"
-            uses = self.boxes.arrows[tail, box]
-            key = self._key(
-                [use for use in uses if use[0] is operand] if fold is not None else [(operand, next(iter(partials)))]
-            )
+            uses = [use for use in self.boxes.arrows[tail, box] if use[0] is operand]
+            key = self._key(uses if fold is not None else uses[:1])
             numbers = {node: 0.0 if partial is ZERO else float(partial) for node, partial in partials.items()}
             told = [(f"{self._called(node)}: " if len(numbers) > 1 else "", slope) for node, slope in numbers.items()]
             kind = "derivative of the whole call" if fold is not None else "local derivative"
@@ -397,10 +392,11 @@ class Picture:
         key = self._key(uses)
         look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [len(self.place.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
+        rows, ends = self.place.rows, [port.partition(":") for port in (tail, head)]
+        crowds = [len(rows[row]) if ":" in inner else 1 for row, _, inner in ends]
         if min(crowds) > 1 and not look:
             look = _THIN
-        if {_node(tail), _node(head)} <= {*self.place.rows} and max(crowds) == 1:
+        if max(crowds) == 1 and all(row in rows for row, _, _ in ends):
             look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
         elif len(uses) > 1 and math.prod(crowds) <= _FEW:
             look += f' label=" × {len(uses):,} "'
@@ -442,7 +438,3 @@ def _tally(box: Box) -> list[str]:
     """Return the operations of a group, the most frequent first."""
     tally = Counter(node.op for node in box.nodes if node.op)
     return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
-
-
-def _node(port: str) -> str:
-    return port.partition(":")[0]

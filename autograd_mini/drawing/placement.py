@@ -16,7 +16,7 @@ from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.folds import Fold
 from autograd_mini.drawing.layered import size
 from autograd_mini.drawing.titles import by_lists
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import is_node
 from autograd_mini.notation.names import Names
 
 _PAGE = 3.0  # to one are the proportions of a page
@@ -132,23 +132,13 @@ class Placement:
                 yield upper, lower
 
     def _is_free(self, box: Box, framed: bool) -> bool:
-        return (
-            box not in self.row
-            and box in self.ranks
-            and box.alone is not None
-            and not box.place.depth
-            and not (framed and box.alone.op)
-        )
+        node = box.alone if box in self.ranks and box not in self.row and not box.place.depth else None
+        return node is not None and not (framed and node.op)
 
     def _operands(self, box: Box) -> Sequence[Any]:
         if box in self.folds:
-            return in_turn(self.folds[box].inputs, self.names)
+            return by_lists(self.folds[box].inputs, self.names.name)
         return box.alone.operands if box.alone is not None else ()
-
-
-def in_turn(inputs: Sequence[Value], names: Names) -> list[Value]:
-    """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
-    return by_lists(inputs, names.name)
 
 
 def _shape(name: str) -> str:

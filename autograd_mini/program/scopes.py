@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
-from autograd_mini.errors import OperandError, shown
+from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import Block, Hooks, Recording, Scope, enter, leave, outwards, recording
 
 P = ParamSpec("P")
@@ -25,7 +25,7 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
         name: any text.
 
     Raises:
-        OperandError: the name is not text.
+        TypeError: the name is not text.
 
     >>> import autograd_mini as am
     >>> with am.scope("energy"):
@@ -38,7 +38,8 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str):
-            raise OperandError(f"A scope is named with text, not {shown(name)}.", 'Write am.scope("a name").')
+            where = f"\n  where: {site}" if (site := user_site()) else ""  # this room stands below that of errors
+            raise TypeError(f'A scope is named with text, not {name!r:.60}.{where}\n  do:    Write am.scope("a name").')
         self.adds = name
 
 
