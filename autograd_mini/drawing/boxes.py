@@ -91,11 +91,6 @@ class Boxes:
                 levels[head] = max(levels[head], levels[tail] + 1)
         return levels
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether its arrows are too long to be laid out in a second, as those from a weight to each step of a loop."""
-        return sum(abs(self.levels[head] - self.levels[tail]) for tail, head in self.arrows) > _MOST_LEVELS
-
 
 class Graph:
     """A graph, and what several pictures of it need: outlines, structure, users."""
@@ -132,9 +127,8 @@ class Graph:
     @cached_property
     def is_small(self) -> bool:
         """Whether few boxes are left once calls are folded."""
-        if len(self.order) > 20 * READABLE:
-            return False
-        return len({call(node) or node for node in self.order}) <= _FEW_FOLDED
+        most = 20 * READABLE  # more are not counted
+        return len(self.order) <= most and len({call(node) or node for node in self.order}) <= _FEW_FOLDED
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,7 +369,9 @@ def arrange(
                 if lonely and sum(inner(()).size()) <= _MOST_LOOSE:
                     found = inner(expanded).boxes(graph)
                 if automatic:
-                    crowded = found.is_crowded or len(found.boxes) > READABLE
+                    # Too long to be laid out in a second, as those from a weight to each step of a loop.
+                    lengths = [abs(found.levels[head] - found.levels[tail]) for tail, head in found.arrows]
+                    crowded = sum(lengths) > _MOST_LEVELS or len(found.boxes) > READABLE
                     crowded = crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
                     room = _FEW if merging is Merging.NEVER and most < READABLE else READABLE

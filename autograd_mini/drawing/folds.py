@@ -40,17 +40,14 @@ class Fold:
         if closed_form(self.name) is None:
             return None
         if self.name == "cross_entropy":
-            slopes = [self._slope(x) for x in self.inputs]
+            slopes = [self.partials[x, self.outputs[0]] for x in self.inputs]
+            slopes = [0.0 if slope is ZERO else float(slope) for slope in slopes]
             shares = functions.softmax([x.data for x in self.inputs])
             targets = [share - slope for share, slope in zip(shares, slopes, strict=True)]
             normalised = all(min(abs(t), abs(t - 1.0)) < 1e-9 for t in targets) and abs(math.fsum(targets) - 1.0) < 1e-9
         elif not self._is_of_package():
             return None
         return closed_form(self.name, normalised)
-
-    def _slope(self, x: Value) -> float:
-        partial = self.partials[x, self.outputs[0]]
-        return 0.0 if partial is ZERO else float(partial)
 
     def _is_of_package(self) -> bool:
         """Whether this package's function of that name gives the same results: a user's may have the same name."""

@@ -38,11 +38,6 @@ _NARROW = 450.0  # points: the legend of a picture as wide has notes side by sid
 _FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
 
 
-def tint(box: Box) -> str:
-    """Return the background of a header."""
-    return style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
-
-
 class Stories(Protocol):
     """A training run, which knows what happened to a parameter."""
 
@@ -193,7 +188,8 @@ class Picture:
         downwards = group or (several and self.across)  # arrows leave the cells of the gradients
         table = ["".join(row) for row in (zip(*rows, strict=True) if downwards else rows)]
         columns = len(rows) if downwards else len(rows[0])
-        return framed(header, tint(box), table, small(note), columns, above=several and downwards)
+        tint = style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
+        return framed(header, tint, table, small(note), columns, above=several and downwards)
 
     def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
         """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
@@ -249,14 +245,12 @@ class Picture:
         for node in box.nodes[:_MOST_ROWS]:
             gradient = gradients.largest([node])
             spelled = spelling(node) if node.op else None
-            operation = spelled.text([*map(self._named, spelled.operands)], SCHOOL, 4) if spelled else "leaf"
+            named = [self.names.label(x) if is_node(x) else self.number(x) for x in spelled.operands] if spelled else []
+            operation = spelled.text(named, SCHOOL, 4) if spelled else "leaf"
             told = gradients.absent if gradient is None else self.number(gradient)
             found.append((self.names.label(node), operation, self.number(self.numbers.value(node)), told))
         left = len(box.nodes) - len(found)
         return found + [(f"and {left:,} more", "", "", "")] * (left > 0)
-
-    def _named(self, operand: Any) -> str:
-        return self.names.label(operand) if is_node(operand) else number(operand, self.precision)
 
     def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
         """Note which scope opens there, and say how; nothing if a part has scopes of several names."""
@@ -351,15 +345,19 @@ class Picture:
             self.tooltips[key] = "\n".join(escaped(f"{kind} {name}{slope!r}{remark}") for name, slope in told)
             lines = [f"{label(name, 12)}{self.number(slope)}" for name, slope in told]
             text = f" {lines[0]} " if len(lines) == 1 else "".join(f" {line} \\l" for line in lines)
-            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{look}]\n'
+            yield f'{self._end(operand)} -> {self._port(box, self.place.enter)} [id={key} label="{text}"{look}]\n'
 
     def _end(self, operand: Value) -> str:
         """Return where arrows from a node start."""
         box = self.boxes.box[operand]
         fold = self.folds.get(box)
         if fold is None or len(fold.outputs) == 1:
-            return self.ids[box]
+            return self._port(box, self.place.leave)
         return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.place.leave}"
+
+    def _port(self, box: Box, side: str) -> str:
+        row = self.place.row.get(box)
+        return f"{row}:{self.ids[box]}:{side}" if row else self.ids[box]
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -378,7 +376,8 @@ class Picture:
             dense = (all(rows) and between[rows] > _MESH) or not place.columns.keys().isdisjoint(rows)
             whole, ends = not place.fans or far > 1 or dense, []
             for box, row, side in zip((tail, head), rows, (place.leave, place.enter), strict=True):
-                port = f"{row}:{self.ids[box]}" if row and not whole else row or self.ids[box]
+                apart = not whole or (self.is_single(box) and not box.row)
+                port = f"{row}:{self.ids[box]}" if row and apart else row or self.ids[box]
                 if box is tail and row and far > 1 and place.fans and self.across and not dense:
                     port += ":e"  # not behind the row between them
                 elif not whole and (row or not self.is_single(box)):
@@ -425,9 +424,7 @@ class Picture:
 
     def colour(self, gradient: float | None) -> str:
         """Return the background of a gradient."""
-        if gradient is None:
-            return style.BLANK
-        return style.mixed(*shade(gradient, self.largest))
+        return style.BLANK if gradient is None else style.mixed(*shade(gradient, self.largest))
 
 
 def _times(part: Part) -> str:
@@ -435,6 +432,5 @@ def _times(part: Part) -> str:
 
 
 def _tally(box: Box) -> list[str]:
-    """Return the operations of a group, the most frequent first."""
-    tally = Counter(node.op for node in box.nodes if node.op)
-    return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
+    tally = Counter(node.op for node in box.nodes if node.op).most_common(8)
+    return [", ".join(f"{name} × {often:,}" for name, often in tally)] if tally else []

@@ -22,6 +22,7 @@ from autograd_mini.notation.names import Names
 _PAGE = 3.0  # to one are the proportions of a page
 _COLUMN = 830.0  # points: a picture as wide is readable in the column of a page, which shrinks it to three quarters
 _ARROW, _APART, _MARGIN = 75.0, 15.0, 40.0  # points between two ranks, between two boxes of a rank, and around a row
+_FEW = 6  # results in a list, in a frame, where dot would permute them
 _MOST_ASKED = 200  # boxes, before two of them are left in any order
 _SIDES = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}
 
@@ -66,21 +67,26 @@ class Placement:
             if lines > 1:
                 self.columns[name] = math.ceil(len(row) / lines)
         open_rows = self.rows.keys() - self.columns.keys()
-        self.fans = any(open_rows.issuperset(self.rows_of(ends)) and not ends[0].row for ends in boxes.arrows)
+        self.fans = any(open_rows.issuperset(self.rows_of(ends)) and ends[0].part for ends in boxes.arrows)
 
     def rows_of(self, ends: tuple[Box, Box]) -> tuple[str, str]:
         """Return the rows that an arrow leads from and to; "" for none."""
         return self.row.get(ends[0], ""), self.row.get(ends[1], "")
 
     def _rows(self) -> Iterator[list[Box]]:
-        """Yield boxes that stand side by side, in their order: numbered scopes, such as neurons; leaves used alike."""
+        """Yield boxes that stand side by side, in order: numbered scopes, such as neurons; leaves used alike; lists."""
         rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
             if box.row:
                 rows.setdefault(box.row, []).append(box)
             elif box.part is not None and not box.around and box not in self.folds:
                 rows.setdefault((box.place, _shape(box.part.name), self.boxes.levels[box]), []).append(box)
-        return (by_lists(row, self._name) for row in rows.values() if len(row) > 1)
+            elif (
+                box.alone is not None and box.alone.op and box.place.depth and (name := self._name(box)) != _shape(name)
+            ):
+                rows.setdefault((box.place, _shape(name), self.ranks[box]), []).append(box)
+        found = [row for row in rows.values() if row[0].part or row[0].row or len(row) <= _FEW]
+        return (by_lists(row, self._name) for row in found if len(row) > 1)
 
     def _name(self, box: Box) -> str:
         return box.part.name if box.part is not None else self.names.name(box.nodes[0])

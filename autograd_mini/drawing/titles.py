@@ -69,8 +69,7 @@ def title(passes: Sequence[Sequence[Value]], names: Names | None, call: bool = F
 def word(nodes: Sequence[Value]) -> str:
     """Return what operations of one kind do."""
     node = nodes[0]
-    if all(
-        (x.op == "mul" and x.operands[0] is x.operands[1]) or (x.op == "pow" and x.operands[1] == 2.0) for x in nodes
-    ):
-        return "square"
-    return _WORDS.get(node.op or "", str(node.op))
+    squares = [
+        x.operands[0] is x.operands[1] if x.op == "mul" else x.op == "pow" and x.operands[1] == 2.0 for x in nodes
+    ]
+    return "square" if all(squares) else _WORDS.get(node.op or "", str(node.op))

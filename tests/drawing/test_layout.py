@@ -218,6 +218,31 @@ def test_elements_of_a_list_stand_in_order():
             assert sorted(place, key=place.__getitem__) == ["z0", "z1", "z2", "z3"]
 
 
+@pytest.mark.parametrize("without_dot", [False, True])
+def test_results_in_a_frame_stand_in_order(monkeypatch, without_dot):
+    """The results of an open softmax stand in the order of their indices, each at the end of its own arrows."""
+    import autograd_mini as am
+
+    if without_dot:
+        monkeypatch.setattr(render, "programs", list)
+    z = [am.Value(number, name=f"z{i}") for i, number in enumerate((2.0, 1.0, 0.1))]
+    a = am.softmax(z)
+    for i, probability in enumerate(a):
+        probability.name = f"a{i}"
+    drawing = draw(-am.dot([1.0, 0.0, 0.0], [am.log(p) for p in a]), expand="softmax", direction="TB")
+    found = re.findall(r' x="(-?[\d.]+)" y="(-?[\d.]+)"[^>]*>(a\d)(?: = [^<]*)?<', drawing.svg)
+    assert [name for _, _, name in sorted(found, key=lambda place: float(place[0]))] == ["a0", "a1", "a2"]
+    assert len({y for _, y, _ in found}) == 1
+    heads = {name: float(x) for x, _, name in found}
+    starts = sorted(
+        float(x)
+        for x in re.findall(
+            r' d="M(-?[\d.]+),[^"]*"/>\n<polygon[^>]*>\n<text[^>]*> (?:1.517|4.125|10.15) ', drawing.svg
+        )
+    )
+    assert all(abs(x - start) < 60.0 for x, start in zip(sorted(heads.values()), starts, strict=True))
+
+
 def test_results_of_a_call_stand_side_by_side_above_their_arrows():
     """In a picture that goes down, arrows leave a folded call below the gradients, not from behind them."""
     import autograd_mini as am
