@@ -130,12 +130,15 @@ def _ends(path: str) -> list[Point]:
 def _place(label: Rectangle, points: list[Point], boxes: list[Rectangle], taken: list[Rectangle]) -> Rectangle:
     """Return the best place beside an arrow: free if possible, and near its middle."""
     width, height = label[2] - label[0], label[3] - label[1]
+    left, top, right, bottom = _union([(x, y, x, y) for x, y in points])
+    around = left - width - 3.0, top - height, right + width + 3.0, bottom + height
+    others = [other for other in (*boxes, *boxes, *taken) if _overlap(other, around)]
     middle, best, least = len(points) / 2.0, label, math.inf
     for place, (x, y) in enumerate(points):
         beside = (x + 3.0, height / 2.0), (x - width - 3.0, height / 2.0), (x - width / 2.0, height)
         for left, above in beside:
             there = (left, y - above, left + width, y - above + height)
-            crowded = sum(_overlap(there, other) for other in (*boxes, *boxes, *taken))
+            crowded = sum(_overlap(there, other) for other in others)
             cost = 1000.0 * crowded + abs(place - middle)
             if cost < least:
                 best, least = there, cost

@@ -103,12 +103,13 @@ class Visit:
         return {pair[1]: (pair[2], pair[3].removesuffix(" so far")) for pair in pairs}
 
     def texts(self) -> dict[str, list[str]]:
-        """The last two texts in the boxes, by name."""
+        """The last two texts in the boxes, by name, without a note on how much is in them."""
         return dict(
             self.page.evaluate(
                 "[...document.querySelectorAll('.shot:not([hidden]) .box')].map("
                 "(box) => [box.getAttribute('aria-label').split(': ')[0],"
-                " [...box.querySelectorAll(':scope > text')].slice(-2).map((text) => text.textContent)])"
+                " [...box.querySelectorAll(':scope > text')].map((text) => text.textContent)"
+                ".filter((text) => !/^[0-9,]+ (operation|parameter|input|lea)/.test(text)).slice(-2)])"
             )
         )
 

@@ -173,7 +173,8 @@ def test_moving_between_slides(visit, tmp_path):  # noqa: F811
 def texts(film: Film, frame) -> list[tuple[Box, list[str]]]:
     """The texts in each box of a picture."""
     boxes = {film.shot.stage.id(box): box for box in film.shot.tracks}
-    in_order = [boxes[key] for key in re.findall(r'<g id="([^"]*)" class="node"', film.shot.stage.svg)]
+    keys = re.findall(r'<g id="([^"]*)" class="node"', film.shot.stage.svg)
+    in_order = [boxes[key] for key in keys if key in boxes]  # a row is none
     found = re.findall(r'<g class="box[^"]*">(.*?)</g>', film.picture(frame), re.DOTALL)
     lines = [re.findall(r"<text[^>]*?(?:>([^<]*)</text>|/>)", group) for group in found]
     return [*zip(in_order, lines, strict=True)]
