@@ -80,8 +80,8 @@ def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectan
         return frame
     now, (left, top, right, bottom) = _rectangle(text), _bounds(outline[1])
     width, height = now[2] - now[0], now[3] - now[1]
-    around = (left - width, top - 20.0, right + width, bottom)
-    near = [(x, y, x, y) for x, y in arrows if _overlap((x, y, x, y), around)]
+    around = (left - width - 12.0, top - 24.0, right + width + 12.0, bottom + 4.0)
+    near = [place for place in (*taken, *[(x, y, x, y) for x, y in arrows]) if _overlap(place, around)]
     columns = [now[0], *_steps(left + 8.0, right - width - 8.0)]
     lines = [now[1], top - height - 2.0, *reversed(_steps(top + 4.0, bottom - height - 4.0))]
     places = [(x, y) for y in lines for x in columns]
@@ -89,7 +89,7 @@ def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectan
     for x, y in places:
         there = (x - 4.0, y - 1.0, x + width + 4.0, y + height + 1.0)
         outside = _union([there, page]) != page
-        if not outside and not any(_overlap(there, other) for other in [*taken, *near]):
+        if not outside and not any(_overlap(there, other) for other in near):
             taken.append(there)
             return frame.replace(text[0], _shifted(text, x - now[0], y - now[1]))
     return frame
@@ -106,11 +106,12 @@ def _shifted(text: re.Match[str], right: float, down: float) -> str:
 
 def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     """Lead an arrow to the right that passes behind boxes below them."""
-    inside = [*_along(path)][2:-2]
-    is_behind = any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside)
     joints = _ends(path)[::3]
     (x, y), (end, _) = joints[0], joints[-1]
-    if not is_behind or len(joints) < 3 or end < x + max(50.0, abs(joints[-1][1] - y)):
+    if len(joints) < 3 or end < x + max(50.0, abs(joints[-1][1] - y)):
+        return path
+    inside = [*_along(path)][2:-2]
+    if not any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside):
         return path
     between = [bottom for left, _, right, bottom in boxes if left < joints[-2][0] and right > x + 10.0]
     below = max(between, default=y) + 20.0
