@@ -38,7 +38,7 @@ BUDGETS = {
     "symbolic": Budget(1_650, 1_450),
     "explanation": Budget(1_450, 1_150),
     "compile": Budget(5_390, 3_500),
-    "drawing": Budget(3_100, 1_700),
+    "drawing": Budget(3_102, 1_700),
     "check": Budget(5_680, 1_800),
     "debug": Budget(12_160, 5_300),
     "nn optim micrograd demo doctor cli": Budget(2_920, 1_200),

@@ -118,7 +118,7 @@ class Drawing:
     def _page(self) -> str:
         """Return the HTML page of the picture and, as far as there is room, of the scopes in it; a list of the rest."""
         from concurrent.futures import ThreadPoolExecutor
-        from itertools import accumulate
+        from itertools import accumulate, compress
 
         from autograd_mini.drawing.page import page
         from autograd_mini.drawing.render import prefix
@@ -132,12 +132,9 @@ class Drawing:
                 drawings[path] = self.inside(path)
                 waiting += drawings[path].scopes.values()
         with ThreadPoolExecutor() as threads:  # each waits for a process that lays out its picture
-            sizes = accumulate(threads.map(lambda drawing: len(drawing.svg), drawings.values()))
-            drawings = {
-                path: d
-                for (path, d), size in zip(drawings.items(), sizes, strict=True)
-                if size < _MOST_BYTES or not path
-            }
+            sizes = [*accumulate(threads.map(lambda drawing: len(drawing.svg), drawings.values()))]
+        kept = [size < _MOST_BYTES or not path for path, size in zip(drawings, sizes, strict=True)]
+        drawings = dict(compress(drawings.items(), kept))
         opens: dict[str, str] = {}
         lists: dict[str, list[Row]] = {}
         for drawing in drawings.values():

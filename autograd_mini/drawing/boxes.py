@@ -30,6 +30,7 @@ _MOST_RESULTS = 6  # of a call, that its box lists
 _FEW_FOLDED = 80  # boxes of a large graph that need not collapse once its calls are folded
 _FEW_LISTED = 6  # up to so many leaves of a list get a box each, if operations use them
 _FEW_NAMED = 8  # up to so many leaves with names, such as inputs, stay out of other boxes
+_FEWEST_USERS = 3  # parts that use several leaves alike, which then stand in a row, with their arrows together
 _NEAR = 80  # boxes in the picture of a part, with leaves
 _ELEMENT = re.compile(r"(\[\d+\])+$")  # at the end of the name of a leaf in a list, or in a list of lists
 _HOPS = 2  # from a node in focus to the farthest nodes shown with it
@@ -43,6 +44,7 @@ class Box:
     part: Part | None = None  # the part that it shows as a whole
     kind: Kind | None = None  # what its operations have in common
     around: bool = False  # True if it is outside the focus
+    row: tuple[object, ...] = ()  # what boxes of leaves have in common that are used alike
     nodes: list[Value] = field(default_factory=list)  # operands before results
     outputs: dict[Value, None] = field(default_factory=dict)  # the nodes used elsewhere, and the result of the graph
 
@@ -89,11 +91,6 @@ class Boxes:
                 levels[head] = max(levels[head], levels[tail] + 1)
         return levels
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether its arrows are too long to be laid out in a second, as those from a weight to each step of a loop."""
-        return sum(abs(self.levels[head] - self.levels[tail]) for tail, head in self.arrows) > _MOST_LEVELS
-
 
 class Graph:
     """A graph, and what several pictures of it need: outlines, structure, users."""
@@ -130,9 +127,8 @@ class Graph:
     @cached_property
     def is_small(self) -> bool:
         """Whether few boxes are left once calls are folded."""
-        if len(self.order) > 20 * READABLE:
-            return False
-        return len({call(node) or node for node in self.order}) <= _FEW_FOLDED
+        most = 20 * READABLE  # more are not counted
+        return len(self.order) <= most and len({call(node) or node for node in self.order}) <= _FEW_FOLDED
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,10 +259,14 @@ class _Choice:
                 grouped = all(user.part is not None and not user.folded for user in near)
                 few = 1 if grouped and key[-1] else min(few, 2) if len(leaves) > _FEW and not key[-1] else _FEW_LISTED
             around = bool(near) and all(user.around for user in near)
+            in_row = 1 < len(together) <= _FEW_NAMED and len(near) >= _FEWEST_USERS and all(x.name for x in together)
+            in_row = in_row and all(user.part and not user.folded and not user.around for user in near)
+            few = len(together) if in_row else few
             shared = Box(self.outline.whole, around=around)
             for leaf in together:
                 single = len(together) <= few or not (self.outline.merging or listed) or leaf in self.focus.nodes
-                box[leaf] = Box(self.outline.part[leaf], around=around) if single else shared
+                row = key if in_row else ()
+                box[leaf] = Box(self.outline.part[leaf], around=around, row=row) if single else shared
                 box[leaf].nodes.append(leaf)
 
     def _seen(self, order: Sequence[Value], graph: Graph, box: dict[Value, Box]) -> Boxes:
@@ -369,7 +369,9 @@ def arrange(
                 if lonely and sum(inner(()).size()) <= _MOST_LOOSE:
                     found = inner(expanded).boxes(graph)
                 if automatic:
-                    crowded = found.is_crowded or len(found.boxes) > READABLE
+                    # Too long to be laid out in a second, as those from a weight to each step of a loop.
+                    lengths = [abs(found.levels[head] - found.levels[tail]) for tail, head in found.arrows]
+                    crowded = sum(lengths) > _MOST_LEVELS or len(found.boxes) > READABLE
                     crowded = crowded or (level > 0 and len(found.arrows) > _MOST_ARROWS)
                 else:  # counted with the leaves that many boxes share
                     room = _FEW if merging is Merging.NEVER and most < READABLE else READABLE

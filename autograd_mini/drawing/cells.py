@@ -1,20 +1,22 @@
-"""The cells of boxes in the DOT language: texts, colours, and the tables they stand in.
+"""Cells in the DOT language: texts, colours, and the tables they stand in: boxes, and the legend of what occurs.
 
-Not here: which texts (`picture`). Read next: `drawing.legend`.
+Not here: which texts boxes have (`picture`). Read next: `drawing.placement`.
 """
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from autograd_mini.drawing.style import BLANK, FRAME, SMALL
+from autograd_mini.drawing.gradients import Gradients
+from autograd_mini.drawing.style import BLANK, COMPUTED, FRAME, LEAF, LEGEND, QUIET, SCOPE, SMALL
 from autograd_mini.notation.text import elided
 from autograd_mini.output.streams import UNSAFE
 
 BOXED = "□"  # an operand that has its own box, beside a constant
 DECADES = 3  # below the largest gradient, that colours tell apart
+_COLUMNS = 12  # of the grid of a legend
 FRAMED = 'BORDER="0" CELLBORDER="1" CELLSPACING="0" COLOR="' + FRAME + '"'
 
 
@@ -58,3 +60,59 @@ def framed(header: str, tint: str, rows: Sequence[str], note: str, columns: int,
 def small(text: str) -> str:
     """Return the user's text for a label, in small letters."""
     return f'<FONT POINT-SIZE="{SMALL}">{label(text, 60)}</FONT>' if text else ""
+
+
+def legend(
+    text: str, gradients: Gradients, number: Callable[[float], str], colour: Callable[[float], str],
+    occurring: Collection[str], letters: Sequence[str], columns: int,
+) -> str:  # fmt: skip
+    """Return the legend of a picture with this text, as a table; notes stand in so many columns."""
+    operations, calls, groups = (kind in occurring for kind in ("operations", "calls", "groups"))
+    frames = gradients.handed_on is not None  # those of an animation have one legend
+    gradient = f"gradient{' so far' * (frames or bool(gradients.unfinished))}"
+    kinds = {
+        ("<B>name</B> = operation", COMPUTED): operations,
+        ("<B>scope × how often</B>", SCOPE): groups,
+        ("<B>call</B>", SCOPE): calls,
+        ("<B>leaf</B>", LEAF): LEAF in text,
+    }
+    facts = {
+        "value": operations or not groups,
+        gradient if gradients.numbers else f"gradient: {gradients.absent}": operations or not groups,
+        "out: what leaves it": groups,
+        "max|g|: largest |gradient|": groups,
+    }
+    notes = {
+        "on an arrow: local derivative": operations and "->" in text,
+        "on an arrow × 3: three values": '" × ' in text,
+        "call: one box, with its own derivative": calls,
+        "draw(…, expand=&quot;name&quot;) opens a box": calls or groups,
+        f"{BOXED} × 2: the constant 2 times the operand": BOXED in text,
+        "thick: the gradient has gone this way": frames,
+        "faint: no gradient flows": QUIET in text or frames,
+        "dashed box: around what is shown": 'STYLE="dashed"' in text,
+        "dashed: branch not taken, or a step": "style=dashed" in text,
+    }
+    steps = [(label(number(x)), colour(x)) for x in scale(gradients.strongest)] if gradients.numbers else []
+    if any(not math.isfinite(g) for g in gradients.numbers.values()):
+        steps.append(("nan, inf", colour(math.nan)))
+    said = [*_rows(facts, 2), steps, *_rows(notes, columns), *[[(escaped(letter), BLANK)] for letter in letters]]
+    rows = [[kind for kind, occurs in kinds.items() if occurs], *said]
+    written = "".join(f"<TR>{_row(row)}</TR>" for row in rows if row)
+    return f'<TABLE {FRAMED} CELLPADDING="1">{written}</TABLE>'
+
+
+def _rows(said: dict[str, bool], columns: int) -> list[list[tuple[str, str]]]:
+    """Return what occurs, side by side in so many columns."""
+    told = [(text, BLANK) for text, occurs in said.items() if occurs]
+    return [told[place : place + columns] for place in range(0, len(told), columns)]
+
+
+def _row(cells: Sequence[tuple[str, str]]) -> str:
+    """Return cells that share the width."""
+    ends = [_COLUMNS * (place + 1) // len(cells) for place in range(len(cells))]
+    spans = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+    return "".join(
+        f'<TD COLSPAN="{span}" BGCOLOR="{below}"><FONT POINT-SIZE="{LEGEND}">{text}</FONT></TD>'
+        for (text, below), span in zip(cells, spans, strict=True)
+    )

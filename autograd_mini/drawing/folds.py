@@ -17,7 +17,7 @@ from autograd_mini import functions
 from autograd_mini.core.row import ZERO
 from autograd_mini.core.sweep import sweep, topological_order
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.closed_forms import closed_form
+from autograd_mini.notation.closed_forms import ClosedForm, closed_form
 from autograd_mini.notation.names import call_of
 from autograd_mini.program.stack import Scope
 
@@ -34,25 +34,20 @@ class Fold:
     partials: dict[tuple[Value, Value], Any]  # by input and output; `ZERO` where no path leads from one to the other
 
     @property
-    def closed_form(self) -> str:
-        """The closed form of its derivative; "" if none is known, or if the numbers are not those of the function."""
+    def closed_form(self) -> ClosedForm | None:
+        """The closed form of its derivative; None if none is known, or if the numbers are not those of the function."""
         normalised = True
         if closed_form(self.name) is None:
-            return ""
+            return None
         if self.name == "cross_entropy":
-            slopes = [self._slope(x) for x in self.inputs]
+            slopes = [self.partials[x, self.outputs[0]] for x in self.inputs]
+            slopes = [0.0 if slope is ZERO else float(slope) for slope in slopes]
             shares = functions.softmax([x.data for x in self.inputs])
             targets = [share - slope for share, slope in zip(shares, slopes, strict=True)]
             normalised = all(min(abs(t), abs(t - 1.0)) < 1e-9 for t in targets) and abs(math.fsum(targets) - 1.0) < 1e-9
         elif not self._is_of_package():
-            return ""
-        known = closed_form(self.name, normalised)
-        assert known is not None
-        return known.text
-
-    def _slope(self, x: Value) -> float:
-        partial = self.partials[x, self.outputs[0]]
-        return 0.0 if partial is ZERO else float(partial)
+            return None
+        return closed_form(self.name, normalised)
 
     def _is_of_package(self) -> bool:
         """Whether this package's function of that name gives the same results: a user's may have the same name."""

@@ -20,12 +20,19 @@ _PATH = re.compile(r'<path [^>]*? d="([^"]*)"')
 _BACKGROUND = re.compile(r'<polygon fill="white" stroke="[^"]*" points="([^"]*)"')
 _CELL = re.compile(r'<polygon fill="#\w+" stroke="none" points="([^"]*)"')
 
+_LINE = re.compile(
+    r'(<polygon fill="(?:none|#\w+" stroke="none)"[^>]* points="([^"]*)"/>\n)'
+    r'((?:<text [^>]*"start"[^>]*>[^<]*</text>\n)+)'
+)
+_START = re.compile(r' x="-?[\d.]+"')
+
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def on_arrows(svg: str) -> str:
-    """Return a picture whose labels stand on their arrows, outside boxes and beside one another."""
+    """Return a picture whose labels stand on their arrows, outside boxes and beside one another, and texts in cells."""
+    svg = _LINE.sub(_centred, svg)
     boxes = [_bounds(points) for points in _CELL.findall(svg)]
     taken: list[Rectangle] = []
 
@@ -54,6 +61,18 @@ def on_arrows(svg: str) -> str:
     return _FRAME.sub(lambda match: _named(match[0], arrows, taken, page), svg)
 
 
+def _centred(line: re.Match[str]) -> str:
+    """Return a cell whose text stands in its middle: dot takes a letter beyond ASCII for several."""
+    left, _, right, _ = _bounds(line[2])
+    texts = [*_TEXT.finditer(line[3])]
+    widths = [b - a for a, _, b, _ in map(_rectangle, texts)]
+    x, moved = (left + right - sum(widths)) / 2.0, line[1]
+    for text, width in zip(texts, widths, strict=True):
+        moved += _START.sub(f' x="{x:.2f}"', text[0]) + "\n"
+        x += width
+    return moved
+
+
 def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectangle) -> str:
     """Return a frame whose name stands where no arrow passes: at its upper edge, above it, inside, or beside it."""
     text, outline = _TEXT.search(frame), _PATH.search(frame)
@@ -61,8 +80,8 @@ def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectan
         return frame
     now, (left, top, right, bottom) = _rectangle(text), _bounds(outline[1])
     width, height = now[2] - now[0], now[3] - now[1]
-    around = (left - width, top - 20.0, right + width, bottom)
-    near = [(x, y, x, y) for x, y in arrows if _overlap((x, y, x, y), around)]
+    around = (left - width - 12.0, top - 24.0, right + width + 12.0, bottom + 4.0)
+    near = [place for place in (*taken, *[(x, y, x, y) for x, y in arrows]) if _overlap(place, around)]
     columns = [now[0], *_steps(left + 8.0, right - width - 8.0)]
     lines = [now[1], top - height - 2.0, *reversed(_steps(top + 4.0, bottom - height - 4.0))]
     places = [(x, y) for y in lines for x in columns]
@@ -70,7 +89,7 @@ def _named(frame: str, arrows: list[Point], taken: list[Rectangle], page: Rectan
     for x, y in places:
         there = (x - 4.0, y - 1.0, x + width + 4.0, y + height + 1.0)
         outside = _union([there, page]) != page
-        if not outside and not any(_overlap(there, other) for other in [*taken, *near]):
+        if not outside and not any(_overlap(there, other) for other in near):
             taken.append(there)
             return frame.replace(text[0], _shifted(text, x - now[0], y - now[1]))
     return frame
@@ -87,11 +106,12 @@ def _shifted(text: re.Match[str], right: float, down: float) -> str:
 
 def _around_boxes(path: str, boxes: list[Rectangle]) -> str:
     """Lead an arrow to the right that passes behind boxes below them."""
-    inside = [*_along(path)][2:-2]
-    is_behind = any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside)
     joints = _ends(path)[::3]
     (x, y), (end, _) = joints[0], joints[-1]
-    if not is_behind or len(joints) < 3 or end < x + max(50.0, abs(joints[-1][1] - y)):
+    if len(joints) < 3 or end < x + max(50.0, abs(joints[-1][1] - y)):
+        return path
+    inside = [*_along(path)][2:-2]
+    if not any(a + 3 < x < c - 3 and b + 3 < y < d - 3 for a, b, c, d in boxes for x, y in inside):
         return path
     between = [bottom for left, _, right, bottom in boxes if left < joints[-2][0] and right > x + 10.0]
     below = max(between, default=y) + 20.0
@@ -111,17 +131,15 @@ def _ends(path: str) -> list[Point]:
 def _place(label: Rectangle, points: list[Point], boxes: list[Rectangle], taken: list[Rectangle]) -> Rectangle:
     """Return the best place beside an arrow: free if possible, and near its middle."""
     width, height = label[2] - label[0], label[3] - label[1]
+    left, top, right, bottom = _union([(x, y, x, y) for x, y in points])
+    around = left - width - 3.0, top - height, right + width + 3.0, bottom + height
+    others = [other for other in (*boxes, *boxes, *taken) if _overlap(other, around)]
     middle, best, least = len(points) / 2.0, label, math.inf
     for place, (x, y) in enumerate(points):
-        for left, top in (
-            (x + 3.0, y - height / 2.0),
-            (x - width - 3.0, y - height / 2.0),
-            (x - width / 2.0, y - height),
-        ):
-            there = (left, top, left + width, top + height)
-            crowded = sum(_overlap(there, other) for other in boxes) * 2 + sum(
-                _overlap(there, other) for other in taken
-            )
+        beside = (x + 3.0, height / 2.0), (x - width - 3.0, height / 2.0), (x - width / 2.0, height)
+        for left, above in beside:
+            there = (left, y - above, left + width, y - above + height)
+            crowded = sum(_overlap(there, other) for other in others)
             cost = 1000.0 * crowded + abs(place - middle)
             if cost < least:
                 best, least = there, cost

@@ -161,11 +161,8 @@ class Outline:
             done = set()
             for nodes in passes.values():
                 place = {node: index for index, node in enumerate(nodes)}
-                done.add(
-                    tuple(
-                        [(node.op, *[place.get(x, -1) if is_node(x) else -2 for x in node.operands]) for node in nodes]
-                    )
-                )
+                using = [[place.get(x, -1) if is_node(x) else -2 for x in node.operands] for node in nodes]
+                done.add(tuple([(node.op, *own) for node, own in zip(nodes, using, strict=True)]))
             if len(done) == 1 and len(passes) == len(part.scopes):
                 part.kinds.clear()
                 for nodes in passes.values():

@@ -82,7 +82,9 @@ def _drawn(shape: re.Match[str]) -> Iterator[str]:
 
 def _text(text: str, facts: dict[str, str]) -> str:
     """Write a text, which stands upright although the page is turned upside down."""
-    written = "".join(letter if _has(letter) else f"U+{ord(letter):04X}" for letter in text.translate(_SIMPLER))
+    letters = text.translate(_SIMPLER)  # Courier has those of cp1252
+    has = {letter for letter in letters if letter.isprintable() and letter.encode("cp1252", "ignore")}
+    written = "".join(letter if letter in has else f"U+{ord(letter):04X}" for letter in letters)
     size, x, y = (float(facts.get(name, "0")) for name in ("font-size", "x", "y"))
     # As wide as the text was measured.
     squeezed = 100.0 * min(1.0, max(len(text), 1) / max(len(written), 1))
@@ -91,14 +93,6 @@ def _text(text: str, facts: dict[str, str]) -> str:
     font = "F1" if _BOLD in facts else "F0"
     return (f"{_colour(facts.get('fill', 'black'))} rg BT /{font} {size:.2f} Tf {squeezed:.0f} Tz "
             f"1 0 0 -1 {x:.2f} {y:.2f} Tm ({literal}) Tj ET\n")  # fmt: skip
-
-
-def _has(letter: str) -> bool:
-    """Whether Courier has a letter."""
-    try:
-        return letter.isprintable() and bool(letter.encode("cp1252"))
-    except UnicodeEncodeError:
-        return False
 
 
 def _colour(name: str) -> str:

@@ -15,12 +15,12 @@ from autograd_mini.core.row import ZERO
 from autograd_mini.drawing import style
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.cells import BOXED, escaped, framed, label, shade, small
+from autograd_mini.drawing.cells import legend as explained
 from autograd_mini.drawing.folds import Fold, fold
 from autograd_mini.drawing.gradients import Gradients
-from autograd_mini.drawing.legend import legend as explained
 from autograd_mini.drawing.parts import Line, Part
-from autograd_mini.drawing.placement import Placement, in_turn
-from autograd_mini.drawing.titles import span, title, word
+from autograd_mini.drawing.placement import Placement
+from autograd_mini.drawing.titles import by_lists, span, title, word
 from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import counted
 from autograd_mini.notation.names import Names
@@ -34,12 +34,8 @@ _THIN, _BROAD = f' color="{style.FAINT}" penwidth=0.6 arrowsize=0.5', " penwidth
 _FEW = 4  # arrows between two rows that have labels
 _MOST_ROWS = 1000  # of the list of a box
 _MESH = 48  # arrows between two rows; more become one
+_NARROW = 450.0  # points: the legend of a picture as wide has notes side by side
 _FRAME_AROUND = f'BORDER="1" CELLBORDER="0" CELLSPACING="0" COLOR="{style.FRAME}" STYLE="dashed"'
-
-
-def tint(box: Box) -> str:
-    """Return the background of a header."""
-    return style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
 
 
 class Stories(Protocol):
@@ -56,6 +52,7 @@ class Picture:
         tooltips: the tooltip (XML) of each box, arrow or scope, by its id in the text.
         scopes: the path of the scope that a box or a frame stands for, by its id in the text.
         lists: gives the rows of a box of several nodes, by its id in the text.
+        noted: the boxes that have a note beside their numbers.
         ways: the operands along each arrow, with the nodes that use them, by its id in the text.
     """
 
@@ -75,6 +72,7 @@ class Picture:
         self.tooltips: dict[str, str] = {}
         self.scopes: dict[str, str] = {}
         self.lists = {self.ids[box]: partial(self.contents, box) for box in boxes.boxes if not self.is_single(box)}
+        self.noted: set[Box] = set()
         self.clusters: dict[Part, str] = {}
         self.across = False  # True if arrows point down or up
         # In the frames of an animation, boxes keep their size.
@@ -96,9 +94,10 @@ class Picture:
         for upper, lower in self.place.in_order():
             arrows.append(f"{{rank=same {self.ids[upper]} -> {self.ids[lower]} [style=invis]}}\n")
         # `ordering` keeps operands in their order, as far as dot can. Each edge gets a line: a long chain in one
-        # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest and need room.
-        room = "ranksep=0.9 splines=line outputorder=edgesfirst" if self.place.fans else "ranksep=0.35"
-        yield f'graph [id="graph" rankdir={self.place.direction} ordering=in newrank=true nodesep=0.2 {room}]\n'
+        # statement exhausts dot's memory. Between rows, straight lines under the boxes are clearest.
+        lines = " splines=line outputorder=edgesfirst" if self.place.fans else ""
+        room = f"nodesep={0.12 if self.across else 0.2} ranksep=0.35{lines}"
+        yield f'graph [id="graph" rankdir={self.place.direction} ordering=in newrank=true {room}]\n'
         yield from style.DEFAULTS
         self.tooltips["graph"] = escaped(above or "gradient graph")
         head = [f"<B>{label(above, 100)}</B>"] if above else []
@@ -110,9 +109,12 @@ class Picture:
         yield from arrows
 
     def _legend(self, lines: Sequence[str]) -> str:
-        kinds = {self.is_single(box) for box in self.boxes.boxes if box.computes}
-        occur = {"operations": True in kinds, "calls": bool(self.folds), "groups": False in kinds}
-        return explained("".join(lines), self.gradients, self.number, self.colour, **occur)
+        occurring = {"operations" if self.is_single(box) else "groups" for box in self.boxes.boxes if box.computes}
+        occurring |= {"calls"} if self.folds else set()
+        forms = [found.closed_form for found in self.folds.values()]
+        letters = [*dict.fromkeys(form.where for form in forms if form is not None)]
+        columns = 1 if self.place.width < _NARROW else 2
+        return explained("".join(lines), self.gradients, self.number, self.colour, occurring, letters, columns)
 
     def is_single(self, box: Box) -> bool:
         """Return True if a box shows an operation, a leaf, or a call as an operation."""
@@ -174,16 +176,20 @@ class Picture:
         story = self.over.story(box.alone) if self.over is not None and box.alone is not None else None
         told += story[1:] if story is not None else ()
         self.tooltips[self.ids[box]] = "\n".join(map(escaped, [*first, *told, *last]))
-        closed = fold.closed_form if fold is not None else ""
-        note = f"derivative {closed}" if closed else self._content(box) if group and box.computes else ""
+        closed = fold.closed_form if fold is not None else None
+        note = (
+            f"derivative {closed.text}" if closed is not None else self._content(box) if group and box.computes else ""
+        )
         note = story[0] if story is not None else note
+        self.noted |= {box} if note else set()
         if box.around:
             lines = f'</TD></TR><TR><TD BGCOLOR="{style.BLANK}">'.join(filter(None, (header, small(note))))
             return f'<TABLE {_FRAME_AROUND}><TR><TD BGCOLOR="{style.BLANK}">{lines}</TD></TR></TABLE>'
         downwards = group or (several and self.across)  # arrows leave the cells of the gradients
         table = ["".join(row) for row in (zip(*rows, strict=True) if downwards else rows)]
         columns = len(rows) if downwards else len(rows[0])
-        return framed(header, tint(box), table, small(note), columns, above=several and downwards)
+        tint = style.LEAF if not box.computes else style.SCOPE if box.part is not None else style.COMPUTED
+        return framed(header, tint, table, small(note), columns, above=several and downwards)
 
     def _shown(self, box: Box, place: int, node: Value | None) -> tuple[str, tuple[str, str], list[str]]:
         """Return the value and the gradient of a result, or of a whole group, and what its tooltip says of them."""
@@ -212,7 +218,8 @@ class Picture:
                 facts.append(f"source {source}")
             return self._header(node), [" = ".join(filter(None, (self._called(node), operation))) or "leaf"], facts
         if fold is not None and box.part is not None:
-            facts = [f"closed form of its derivative: {fold.closed_form}"] * bool(fold.closed_form)
+            form = fold.closed_form
+            facts = [f"closed form of its derivative: {form.text}, with {form.where}"] if form is not None else []
             facts += [*_tally(box), *self._opens(self.ids[box], box.part, "expand")]
             name = self._part(box) if len(fold.outputs) == 1 else fold.name
             bold, equals, rest = name.partition(f" = {fold.name}")
@@ -238,14 +245,12 @@ class Picture:
         for node in box.nodes[:_MOST_ROWS]:
             gradient = gradients.largest([node])
             spelled = spelling(node) if node.op else None
-            operation = spelled.text([*map(self._named, spelled.operands)], SCHOOL, 4) if spelled else "leaf"
+            named = [self.names.label(x) if is_node(x) else self.number(x) for x in spelled.operands] if spelled else []
+            operation = spelled.text(named, SCHOOL, 4) if spelled else "leaf"
             told = gradients.absent if gradient is None else self.number(gradient)
             found.append((self.names.label(node), operation, self.number(self.numbers.value(node)), told))
         left = len(box.nodes) - len(found)
         return found + [(f"and {left:,} more", "", "", "")] * (left > 0)
-
-    def _named(self, operand: Any) -> str:
-        return self.names.label(operand) if is_node(operand) else number(operand, self.precision)
 
     def _opens(self, key: str, part: Part, how: str = "focus") -> list[str]:
         """Note which scope opens there, and say how; nothing if a part has scopes of several names."""
@@ -320,9 +325,8 @@ class Picture:
         fold = self.folds.get(box)
         slopes: list[tuple[Value, dict[Value, Any]]] = []
         if fold is not None:
-            slopes = [
-                (x, {node: fold.partials[x, node] for node in fold.outputs}) for x in in_turn(fold.inputs, self.names)
-            ]
+            inputs = by_lists(fold.inputs, self.names.name)  # it may use the elements of a list in any order
+            slopes = [(x, {node: fold.partials[x, node] for node in fold.outputs}) for x in inputs]
         elif (node := box.alone) is not None:
             slopes = [(x, {node: p}) for x, p in zip(node.operands, node.partials, strict=True) if is_node(x)]
         for operand, partials in slopes:
@@ -333,25 +337,27 @@ class Picture:
             look, remark = self._style(flows, [*partials]), ""
             if all(partial is ZERO for partial in partials.values()):
                 look, remark = look + " style=dashed", ": a branch not taken, or a step"
-            uses = self.boxes.arrows[tail, box]
-            key = self._key(
-                [use for use in uses if use[0] is operand] if fold is not None else [(operand, next(iter(partials)))]
-            )
+            uses = [use for use in self.boxes.arrows[tail, box] if use[0] is operand]
+            key = self._key(uses if fold is not None else uses[:1])
             numbers = {node: 0.0 if partial is ZERO else float(partial) for node, partial in partials.items()}
             told = [(f"{self._called(node)}: " if len(numbers) > 1 else "", slope) for node, slope in numbers.items()]
             kind = "derivative of the whole call" if fold is not None else "local derivative"
             self.tooltips[key] = "\n".join(escaped(f"{kind} {name}{slope!r}{remark}") for name, slope in told)
             lines = [f"{label(name, 12)}{self.number(slope)}" for name, slope in told]
             text = f" {lines[0]} " if len(lines) == 1 else "".join(f" {line} \\l" for line in lines)
-            yield f'{self._end(operand)} -> {self.ids[box]} [id={key} label="{text}"{look}]\n'
+            yield f'{self._end(operand)} -> {self._port(box, self.place.enter)} [id={key} label="{text}"{look}]\n'
 
     def _end(self, operand: Value) -> str:
         """Return where arrows from a node start."""
         box = self.boxes.box[operand]
         fold = self.folds.get(box)
         if fold is None or len(fold.outputs) == 1:
-            return self.ids[box]
+            return self._port(box, self.place.leave)
         return f"{self.ids[box]}:r{fold.outputs.index(operand)}:{self.place.leave}"
+
+    def _port(self, box: Box, side: str) -> str:
+        row = self.place.row.get(box)
+        return f"{row}:{self.ids[box]}:{side}" if row else self.ids[box]
 
     def _bundles(self) -> dict[tuple[str, str], list[tuple[Value, Value]]]:
         """Return the arrows at groups, from port to port.
@@ -370,10 +376,11 @@ class Picture:
             dense = (all(rows) and between[rows] > _MESH) or not place.columns.keys().isdisjoint(rows)
             whole, ends = not place.fans or far > 1 or dense, []
             for box, row, side in zip((tail, head), rows, (place.leave, place.enter), strict=True):
-                port = f"{row}:{self.ids[box]}" if row and not whole else row or self.ids[box]
+                apart = not whole or (self.is_single(box) and not box.row)
+                port = f"{row}:{self.ids[box]}" if row and apart else row or self.ids[box]
                 if box is tail and row and far > 1 and place.fans and self.across and not dense:
                     port += ":e"  # not behind the row between them
-                elif not self.is_single(box) and not (whole and self.across):  # these are wide
+                elif not whole and (row or not self.is_single(box)):
                     port += f":{side}"
                 ends.append(port)
             bundles.setdefault((ends[0], ends[1]), []).extend(uses)
@@ -384,13 +391,16 @@ class Picture:
         key = self._key(uses)
         look = self._style(any(self._carries(*use) for use in uses), [node for _, node in uses])
         self.tooltips[key] = counted(len(uses), "operand")
-        crowds = [len(self.place.rows[_node(port)]) if port.count(":") > 1 else 1 for port in (tail, head)]
+        rows, ends = self.place.rows, [port.partition(":") for port in (tail, head)]
+        crowds = [len(rows[row]) if ":" in inner else 1 for row, _, inner in ends]
         if min(crowds) > 1 and not look:
             look = _THIN
-        if {_node(tail), _node(head)} <= {*self.place.rows} and max(crowds) == 1:
+        if max(crowds) == 1 and all(row in rows for row, _, _ in ends):
             look += f'{_BROAD} label=" each to each, × {len(uses):,} \\n "'
         elif len(uses) > 1 and math.prod(crowds) <= _FEW:
             look += f' label=" × {len(uses):,} "'
+        elif max(crowds) > 1:
+            look += " minlen=2"  # room for a fan; labels have room
         return f"{tail} -> {head} [id={key}{look}]\n"
 
     def _style(self, flows: bool, nodes: list[Value]) -> str:
@@ -414,9 +424,7 @@ class Picture:
 
     def colour(self, gradient: float | None) -> str:
         """Return the background of a gradient."""
-        if gradient is None:
-            return style.BLANK
-        return style.mixed(*shade(gradient, self.largest))
+        return style.BLANK if gradient is None else style.mixed(*shade(gradient, self.largest))
 
 
 def _times(part: Part) -> str:
@@ -424,10 +432,5 @@ def _times(part: Part) -> str:
 
 
 def _tally(box: Box) -> list[str]:
-    """Return the operations of a group, the most frequent first."""
-    tally = Counter(node.op for node in box.nodes if node.op)
-    return [", ".join(f"{name} × {often:,}" for name, often in tally.most_common(8))] if tally else []
-
-
-def _node(port: str) -> str:
-    return port.partition(":")[0]
+    tally = Counter(node.op for node in box.nodes if node.op).most_common(8)
+    return [", ".join(f"{name} × {often:,}" for name, often in tally)] if tally else []

@@ -10,18 +10,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
-from operator import itemgetter
 from typing import Any
 
 from autograd_mini.drawing.boxes import Box, Boxes
 from autograd_mini.drawing.folds import Fold
 from autograd_mini.drawing.layered import size
-from autograd_mini.engine import Value, is_node
+from autograd_mini.drawing.titles import by_lists
+from autograd_mini.engine import is_node
 from autograd_mini.notation.names import Names
 
 _PAGE = 3.0  # to one are the proportions of a page
 _COLUMN = 830.0  # points: a picture as wide is readable in the column of a page, which shrinks it to three quarters
 _ARROW, _APART, _MARGIN = 75.0, 15.0, 40.0  # points between two ranks, between two boxes of a rank, and around a row
+_FEW = 6  # results in a list, in a frame, where dot would permute them
 _MOST_ASKED = 200  # boxes, before two of them are left in any order
 _SIDES = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}
 
@@ -35,6 +36,7 @@ class Placement:
         ranks: how far from the beginning each box stands.
         rows: boxes side by side, which are one node for dot, because it would permute neurons.
         row: the name of the row that a box is in.
+        width: about how wide the picture is, in points.
         columns: of rows that would be wider than a page, and are wrapped.
         fans: whether arrows go from row to row.
     """
@@ -48,12 +50,14 @@ class Placement:
             heads.setdefault(tail, []).append(boxes.levels[head])
         levels = boxes.levels.items()
         self.ranks = {box: level if box.computes else min(heads.get(box, [1])) - 1 for box, level in levels}
-        self.rows = {f"c{number}": row for number, row in enumerate(self._numbered())}
+        self.rows = {f"c{number}": row for number, row in enumerate(self._rows())}
         self.row = {box: name for name, row in self.rows.items() for box in row}
         sizes = {box: size(text) for box, text in labels.items()}
-        self.direction = direction or self._fitting(sizes)
+        fitting, widths = self._fitting(sizes)
+        self.direction = direction or fitting
         self.enter, self.leave = _SIDES[self.direction]
         self.across = self.direction in ("TB", "BT")
+        self.width = widths[self.across]
         self.columns: dict[str, int] = {}
         broad: Counter[int] = Counter()  # the widths of ranks
         for box, rank in self.ranks.items() if self.across else ():
@@ -63,23 +67,32 @@ class Placement:
             if lines > 1:
                 self.columns[name] = math.ceil(len(row) / lines)
         open_rows = self.rows.keys() - self.columns.keys()
-        self.fans = any(open_rows.issuperset(self.rows_of(ends)) for ends in boxes.arrows)
+        self.fans = any(open_rows.issuperset(self.rows_of(ends)) and ends[0].part for ends in boxes.arrows)
 
     def rows_of(self, ends: tuple[Box, Box]) -> tuple[str, str]:
         """Return the rows that an arrow leads from and to; "" for none."""
         return self.row.get(ends[0], ""), self.row.get(ends[1], "")
 
-    def _numbered(self) -> Iterator[list[Box]]:
-        """Yield the numbered scopes that stand side by side, such as the neurons of a layer, in their order."""
-        rows: dict[object, list[tuple[list[int], Box]]] = {}
+    def _rows(self) -> Iterator[list[Box]]:
+        """Yield boxes that stand side by side, in order: numbered scopes, such as neurons; leaves used alike; lists."""
+        rows: dict[object, list[Box]] = {}
         for box in self.boxes.boxes:
-            if box.part is not None and not box.around and box not in self.folds:
-                shape, digits = _numbers(box.part.name)
-                rows.setdefault((box.place, shape, self.boxes.levels[box]), []).append((digits, box))
-        return (_sorted(row) for row in rows.values() if len(row) > 1)
+            if box.row:
+                rows.setdefault(box.row, []).append(box)
+            elif box.part is not None and not box.around and box not in self.folds:
+                rows.setdefault((box.place, _shape(box.part.name), self.boxes.levels[box]), []).append(box)
+            elif (
+                box.alone is not None and box.alone.op and box.place.depth and (name := self._name(box)) != _shape(name)
+            ):
+                rows.setdefault((box.place, _shape(name), self.ranks[box]), []).append(box)
+        found = [row for row in rows.values() if row[0].part or row[0].row or len(row) <= _FEW]
+        return (by_lists(row, self._name) for row in found if len(row) > 1)
 
-    def _fitting(self, sizes: Mapping[Box, tuple[float, float]]) -> str:
-        """Return the direction in which the picture fits a page better: tall for chains and time."""
+    def _name(self, box: Box) -> str:
+        return box.part.name if box.part is not None else self.names.name(box.nodes[0])
+
+    def _fitting(self, sizes: Mapping[Box, tuple[float, float]]) -> tuple[str, tuple[float, float]]:
+        """Return the direction in which the picture fits a page better, tall for chains and time; both widths."""
         ranks: dict[int, list[Box]] = {}
         for box, rank in self.ranks.items():
             ranks.setdefault(rank, []).append(box)
@@ -91,7 +104,7 @@ class Placement:
             long = max(long, min(broad, _COLUMN) if all(box in self.row for box in boxes) else broad)
         in_time = any(part.is_step for box in self.boxes.boxes for part in (box.place, box.part) if part is not None)
         fits = wide - _ARROW <= max(_COLUMN, long) and wide / (high + 90.0) <= max(_PAGE, long / tall)
-        return "LR" if fits and not in_time else "TB"  # a tall page scrolls
+        return "LR" if fits and not in_time else "TB", (wide, long)  # a tall page scrolls
 
     def in_order(self) -> Iterator[tuple[Box, Box]]:
         """Yield boxes side by side that must stand in this order: dot permutes them, and forgets `ordering` in scopes.
@@ -101,7 +114,7 @@ class Placement:
         """
         framed = any(box.place.depth for box in self.boxes.boxes)
         wanted: list[list[Box]] = []
-        lists: dict[object, list[tuple[list[int], Box]]] = {}
+        lists: dict[object, list[Box]] = {}
         uses = Counter(tail for (tail, _), along in self.boxes.arrows.items() for _ in along)
         for box, rank in self.ranks.items():
             beside: dict[object, list[Box]] = {}
@@ -111,10 +124,9 @@ class Placement:
                 if alone and self._is_free(found, framed):
                     beside.setdefault(self.ranks[found], []).append(found)
             wanted += beside.values()
-            shape, indices = _numbers(self.names.name(box.alone) if box.alone is not None else "")
-            if indices and self._is_free(box, framed):
-                lists.setdefault((shape, rank), []).append((indices, box))
-        wanted += map(_sorted, lists.values())
+            if self._is_free(box, framed) and (shape := _shape(self._name(box))) != self._name(box):
+                lists.setdefault((shape, rank), []).append(box)
+        wanted += [by_lists(found, self._name) for found in lists.values()]
         after: dict[Box, list[Box]] = {}
         for upper, lower in chain.from_iterable(map(pairwise, wanted)):
             waiting = [lower]
@@ -126,23 +138,15 @@ class Placement:
                 yield upper, lower
 
     def _is_free(self, box: Box, framed: bool) -> bool:
-        return box in self.ranks and box.alone is not None and not box.place.depth and not (framed and box.alone.op)
+        node = box.alone if box in self.ranks and box not in self.row and not box.place.depth else None
+        return node is not None and not (framed and node.op)
 
     def _operands(self, box: Box) -> Sequence[Any]:
         if box in self.folds:
-            return in_turn(self.folds[box].inputs, self.names)
+            return by_lists(self.folds[box].inputs, self.names.name)
         return box.alone.operands if box.alone is not None else ()
 
 
-def in_turn(inputs: Sequence[Value], names: Names) -> list[Value]:
-    """Return what goes into a call, numbered leaves in order: it may use the elements of a list in any order."""
-    return sorted(inputs, key=lambda x: _numbers(names.name(x))[1])
-
-
-def _numbers(name: str) -> tuple[str, list[int]]:
-    """Return a name without its numbers, and the numbers."""
-    return re.sub(r"\d+", "#", name), [*map(int, re.findall(r"\d+", name))]
-
-
-def _sorted(numbered: Sequence[tuple[list[int], Box]]) -> list[Box]:
-    return [box for _, box in sorted(numbered, key=itemgetter(0))]
+def _shape(name: str) -> str:
+    """Return a name without its numbers."""
+    return re.sub(r"\d+", "#", name)

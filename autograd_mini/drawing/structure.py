@@ -98,12 +98,8 @@ class Structure:
 
     def _around(self, steps: set[int | None], around: Found | None) -> Found | None:
         """Return the scope of something inside a scope: its step, if it belongs to a single one."""
-        if (
-            len(steps) > 1
-            or None in steps
-            or around in self._beside
-            or any(type(scope) is Step for scope in outwards(around))
-        ):
+        is_inside = around in self._beside or any(type(scope) is Step for scope in outwards(around))
+        if len(steps) > 1 or None in steps or is_inside:
             return around
         (step,) = steps
         assert step is not None

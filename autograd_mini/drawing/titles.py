@@ -6,11 +6,14 @@ Not here: the name of one node (`notation.names`). Read next: `drawing.steps`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import TypeVar
 
 from autograd_mini.engine import Value
 from autograd_mini.notation.names import Names
 
+Named = TypeVar("Named")
 _LONGEST = 24  # characters of an expression that serves as a title
 _INDEX = re.compile(r"\d+")
 _WORDS = {
@@ -36,6 +39,15 @@ def span(names: Sequence[str]) -> str:
     return _INDEX.sub(lambda _: next(written), names[0])
 
 
+def by_lists(things: Iterable[Named], name: Callable[[Named], str]) -> list[Named]:
+    """Return things list by list, as the first of each list comes, and in the order of the numbers in their names."""
+    lists: dict[str, list[tuple[list[int], Named]]] = {}
+    for thing in things:
+        said = name(thing)
+        lists.setdefault(_INDEX.sub("#", said), []).append(([*map(int, _INDEX.findall(said))], thing))
+    return [thing for found in lists.values() for _, thing in sorted(found, key=itemgetter(0))]
+
+
 def title(passes: Sequence[Sequence[Value]], names: Names | None, call: bool = False) -> str:
     """Return what the user calls the results of all passes of a part; "" if they have nothing in common.
 
@@ -57,8 +69,7 @@ def title(passes: Sequence[Sequence[Value]], names: Names | None, call: bool = F
 def word(nodes: Sequence[Value]) -> str:
     """Return what operations of one kind do."""
     node = nodes[0]
-    if all(
-        (x.op == "mul" and x.operands[0] is x.operands[1]) or (x.op == "pow" and x.operands[1] == 2.0) for x in nodes
-    ):
-        return "square"
-    return _WORDS.get(node.op or "", str(node.op))
+    squares = [
+        x.operands[0] is x.operands[1] if x.op == "mul" else x.op == "pow" and x.operands[1] == 2.0 for x in nodes
+    ]
+    return "square" if all(squares) else _WORDS.get(node.op or "", str(node.op))

@@ -57,6 +57,8 @@ def units_of(order: Sequence[Value], calls: Mapping[Value, Any]) -> list[Unit]:
     for node, found in unit.items():
         found.operands |= {unit[x]: None for x in node.operands if x in unit and unit[x] is not found}
     for found in dict.fromkeys(unit.values()):
+        if found.nodes[0] in calls:  # each branch inside may use them in another order
+            found.operands = dict.fromkeys(sorted(found.operands, key=lambda operand: operand.shape))
         for operand in found.operands:
             operand.users += 1
     ready = [unit[order[-1]]]
@@ -81,7 +83,8 @@ def _shapes(order: Sequence[Value], calls: Mapping[Value, Any]) -> dict[Value, i
     for node in order:
         call = calls.get(node)
         operands = node.operands if call is None else inputs[call]
-        key = (node.op if call is None else call.name, *[shape.get(x, -1) if is_node(x) else -2 for x in operands])
+        behind = [shape.get(x, -1) if is_node(x) else -2 for x in operands]
+        key = (node.op, *behind) if call is None else (call.name, *sorted(behind))
         shape[node] = numbers.setdefault(key, len(numbers))
     return shape
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
+from autograd_mini.program.owner import user_site
 from autograd_mini.program.stack import Block, Hooks, Recording, Scope, enter, leave, outwards, recording
 
 P = ParamSpec("P")
@@ -23,6 +24,9 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
     Args:
         name: any text.
 
+    Raises:
+        TypeError: the name is not text.
+
     >>> import autograd_mini as am
     >>> with am.scope("energy"):
     ...     y = am.Value(3.0) * 2.0
@@ -33,6 +37,9 @@ class scope(Block):  # noqa: N801  # a context manager is used like a function
     __slots__ = ()
 
     def __init__(self, name: str) -> None:
+        if not isinstance(name, str):
+            where = f"\n  where: {site}" if (site := user_site()) else ""  # this room stands below that of errors
+            raise TypeError(f'A scope is named with text, not {name!r:.60}.{where}\n  do:    Write am.scope("a name").')
         self.adds = name
 
 

@@ -103,12 +103,13 @@ class Visit:
         return {pair[1]: (pair[2], pair[3].removesuffix(" so far")) for pair in pairs}
 
     def texts(self) -> dict[str, list[str]]:
-        """The last two texts in the boxes, by name."""
+        """The last two texts in the boxes, by name, without a note on how much is in them."""
         return dict(
             self.page.evaluate(
                 "[...document.querySelectorAll('.shot:not([hidden]) .box')].map("
                 "(box) => [box.getAttribute('aria-label').split(': ')[0],"
-                " [...box.querySelectorAll(':scope > text')].slice(-2).map((text) => text.textContent)])"
+                " [...box.querySelectorAll(':scope > text')].map((text) => text.textContent)"
+                ".filter((text) => !/^[0-9,]+ (operation|parameter|input|lea)/.test(text)).slice(-2)])"
             )
         )
 
@@ -933,7 +934,7 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
     """In a collapsed network each step stays reachable, and a box tells the largest gradient inside so far."""
     trace = network([12, 8, 4], "relu")
     shown = visit(debug.page(trace, tmp_path / "page.html"))
-    assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 26 boxes."
+    assert shown.text("#note") == f"A large graph: {trace.start} nodes are in 29 boxes."
     assert int(shown.page.locator("#slider").get_attribute("max")) == len(trace) - 1
     box = shown.page.locator(".shot:not([hidden]) .box", has_text="Neuron2").first
     inside = [n for n in trace.journal.order if n.scope and n.scope.path[:2] == ("Layer0", "Neuron2")]
@@ -946,6 +947,10 @@ def test_a_network_is_collapsed_and_still_goes_step_by_step(tmp_path, visit):
         largest = max((g for g in numbers if g is not None), key=abs, default=None)
         said = box.get_attribute("aria-label").partition("; opens")[0].partition("gradient ")[2].removesuffix(" so far")
         assert said == ("not yet" if largest is None else repr(largest))
+    texts = shown.page.locator(".shot:not([hidden]) .box text").all_text_contents()
+    assert not [text for text in texts if re.fullmatch("0{4,}", text)]  # what stands in for numbers in the layout
+    assert sum(text.startswith("out ") for text in texts) == 24
+    assert "3 operations, 5 leaves" in texts
 
 
 @in_browser

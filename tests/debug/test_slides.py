@@ -243,7 +243,9 @@ def texts(film: Film, frame) -> list[tuple[Box, list[str]]]:
     """The texts in each box of a picture or close-up."""
     stage = film.stage(frame)
     boxes = {} if stage is None else {stage.id(box): box for box in stage.boxes.boxes}
-    in_order = [boxes[key] for key in re.findall(r'<g id="([^"]*)"', stage.svg if stage else "") if key in boxes]
+    in_order = [
+        boxes[key] for key in re.findall(r'<g id="([^"]*)" class="node"', stage.svg if stage else "") if key in boxes
+    ]
     picture = film.picture(frame).partition('<svg class="map"')[0]
     found = re.findall(r'<g class="box[^"]*">(.*?)</g>', picture, re.DOTALL)
     lines = [re.findall(r"<text[^>]*?(?:>([^<]*)</text>|/>)", group) for group in found]

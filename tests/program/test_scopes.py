@@ -179,3 +179,10 @@ def test_checked_lets_dead_branches_be():
 def test_switched_off_costs_nothing_that_shows():
     """No observer, no scope: a node holds no notes."""
     assert (Value(1.0) * 2.0)._notes is None
+
+
+@pytest.mark.parametrize("name", [3, None, ["energy"], b"energy"])
+def test_a_scope_is_named_with_text(name):
+    """Anything else is a TypeError at the user's line, not a picture that fails later."""
+    with pytest.raises(TypeError, match=r"named with text(.|\n)*where: .*test_scopes.py:\d+"):
+        am.scope(name)

@@ -433,6 +433,7 @@ for (const file of files) {
   $("files").append(file.area);
 }
 if (!files.length) {
+  document.body.classList.add("sourceless");
   const how = element("code", {}, "with am.provenance(calls=True):");
   $("files").append(element("p", { class: "empty" }, "The source is not known. Record the computation inside ", how, " to see your program here."));
 }

@@ -31,6 +31,7 @@ from autograd_mini.drawing.boxes import Boxes, Graph, arrange
 from autograd_mini.drawing.cells import scale, shade
 from autograd_mini.drawing.gradients import size
 from autograd_mini.drawing.page import document
+from autograd_mini.drawing.titles import by_lists
 from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import number as short
@@ -333,10 +334,11 @@ class Contents:
 
     @cached_property
     def _nodes(self) -> list[Value]:
-        """The nodes of the table: leaves, named ones first, then results with names."""
+        """The nodes of the table: leaves, named ones first, then results with names; lists together, in their order."""
         name = self.trace.name  # variables come before the contents of lists and objects, such as parameters
         leaves = sorted(self.trace.leaves, key=lambda leaf: (not name(leaf), not name(leaf).isidentifier()))
-        return leaves + [node for node in self.trace.journal.order if node.op is not None and self.trace.name(node)]
+        results = [node for node in self.trace.journal.order if node.op is not None and name(node)]
+        return [*by_lists(leaves, name), *by_lists(results, name)]
 
     @cached_property
     def _shown_nodes(self) -> list[Value]:

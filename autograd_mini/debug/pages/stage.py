@@ -53,11 +53,10 @@ class Stage(Picture):
 
     def cells(self, box: Box, place: int) -> tuple[int, int]:
         """Return which texts of a box are the value and the gradient of a result, counted from the end."""
-        count, fold = len(self.tracks[box]), self.folds.get(box)
+        count = len(self.tracks[box])
         if self.beside(box):  # a row of names, one of values, one of gradients
             return place - 2 * count, place - count
-        note = fold.closed_form if fold is not None else box.computes and box.alone is None and self._content(box)
-        last = (2 if count == 1 else 3) * (place - count + 1) - 1 - bool(note)  # a name, a value, a gradient
+        last = (2 if count == 1 else 3) * (place - count + 1) - 1 - (box in self.noted)  # a name, a value, a gradient
         return last - 1, last
 
     def beside(self, box: Box) -> bool:

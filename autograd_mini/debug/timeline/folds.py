@@ -15,7 +15,7 @@ from autograd_mini.core.table import ndtr
 from autograd_mini.debug.timeline.journal import edges
 from autograd_mini.drawing.folds import fold
 from autograd_mini.engine import Value, is_node
-from autograd_mini.notation.closed_forms import ClosedForm, closed_form
+from autograd_mini.notation.closed_forms import ClosedForm
 from autograd_mini.notation.names import call_of, users_of
 from autograd_mini.notation.text import number
 from autograd_mini.program.stack import Scope, outwards
@@ -47,12 +47,7 @@ class Call:
 
     def form(self) -> ClosedForm | None:
         """Return the closed form of its derivative, if one is known and holds here."""
-        text = self.fold.closed_form
-        for is_normalised in (True, False):
-            found = closed_form(self.name, is_normalised)
-            if found is not None and found.text == text:
-                return found
-        return None
+        return self.fold.closed_form
 
     def numbered(self, output: Value, by: Value, value: Callable[[Value], float]) -> str:
         """Return the closed form with its numbers; "" where a letter's number is not known, or it does not fit."""
