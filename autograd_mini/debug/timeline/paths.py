@@ -53,17 +53,16 @@ class Paths:
     @property
     def total(self) -> float:
         """The sum of the products of the paths that are listed; the gradient, if that is all."""
-        return (
-            math.fsum(path.product for path in self.paths) if self._is_finite() else sum(p.product for p in self.paths)
-        )
+        products = [path.product for path in self.paths]
+        try:
+            return math.fsum(products) if all(map(math.isfinite, products)) else sum(products)
+        except OverflowError:  # in between, or at the end
+            return sum(products)
 
     @property
     def left_out(self) -> int:
         """The number of paths that are not listed."""
         return self.count - len(self.paths)
-
-    def _is_finite(self) -> bool:
-        return all(math.isfinite(path.product) for path in self.paths)
 
 
 class _Trail(NamedTuple):
