@@ -761,11 +761,13 @@ def test_what_if(shell):
     before = shell.trace.grad(a)
     said = shell("set a 1")
     assert f"∂loss/∂a = 1   what if: changed by hand, before: {before:.4g}" in said
-    shell("c")
+    assert "would be the gradients of backward() with the gradients that you set" in shell("c")
     assert shell.trace.grad(w) == pytest.approx(1.9051482536448665 / before)
     assert "without what you changed" in shell(f"graph {shell.file.parent / 'a.dot'}")
     assert shell("set w") == "*** w has its own number. Write another one after it.\n"
-    assert shell("set w 0.6").splitlines()[1] == "   the gradients that you set are forgotten"
+    assert shell("set w=0.6").splitlines()[1] == "   the gradients that you set are forgotten"
+    both = shell("j 14", "set a 1", "c")
+    assert "would be the gradients of backward() with these numbers and the gradients that you set" in both
     shell("reset", "j 14")
     assert shell("set loss 2").startswith("*** loss has already handed on its gradient.")
     assert shell("set w x").startswith("*** 'x' is not a number")

@@ -78,7 +78,7 @@ class Session:
         """Stop at the last call again where the program has ended before the one that a command wanted to go to."""
         with self._lock:
             while (goal := self._console.goal) is not None and not self._is_over:
-                visit, self._why = self._calls.visits[-1], "step"
+                visit, self._why, self._calls.has_ended = self._calls.visits[-1], "step", True
                 self._say(f"The program has ended after call {visit.call.number}, without {goal}.")
                 self._console.travel(visit, self._show)
 
@@ -344,7 +344,7 @@ class Session:
 
     def _set_variable(self, arguments: Arguments) -> Body:
         node = self._tree.branch(arguments["variablesReference"]).node
-        name, value = arguments["name"], self._console.number(str(arguments["value"]))
+        name, value = arguments["name"], self._console.number(str(arguments["value"]), of_nodes=True)
         if node is None or name not in ("value", "grad"):
             raise ArgumentError(f"{shown(name)} cannot be set.", "Open a node and set its grad, or a leaf's value.")
         if name == "value":

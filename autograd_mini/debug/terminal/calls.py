@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call
@@ -48,10 +48,14 @@ class Calls:
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
+        self.has_ended = False  # the program, so that even the latest has happened
 
     def add(self, call: Call) -> Visit:
         """Take a new call in; it is the latest."""
         epoch = next((space["epoch"] for space in call.spaces if "epoch" in space), None)
+        self.has_ended = False
+        if call.accesses is not None:
+            call = replace(call, accesses=call.accesses.kept())
         visit = Visit(call, len(topological_order(call.root)), epoch)
         self.visits.append(visit)
         while len(self.visits) > 1 and sum(visit.nodes for visit in self.visits) > _MOST_NODES:
@@ -81,8 +85,8 @@ class Calling(Touching):
 
     @property
     def is_past(self) -> bool:
-        """Whether the call that is shown is not the latest."""
-        return self.calls is not None and self.visit is not self.calls.visits[-1]
+        """Whether the call that is shown has happened already."""
+        return self.calls is not None and (self.calls.has_ended or self.visit is not self.calls.visits[-1])
 
     def precmd(self, line: str) -> str:
         """Read "next call" and "previous call" as commands of their own."""
@@ -140,7 +144,7 @@ class Calling(Touching):
             self.visit, self.goal = visit, None
             if not show(visit):
                 return False
-            visit.position = self.trace.position
+            visit.position = self.touched.place()
             following = calls.after(visit) if self.goal is None else calls.find(self.goal)
             if following is None:
                 return True

@@ -57,8 +57,10 @@ class Looking(Prompt):
         """At the end of the sweep, say so, and what gradients from before do."""
         trace = self.trace
         if self.is_over():
-            set_ = "would be the gradients of backward() with these numbers"
-            self.say(f"   the sweep is over: these {'are the gradients of backward()' if not trace.remarks else set_}")
+            gradients = "would be" if trace.remarks or trace.journal.changes else "are"
+            gradients += " the gradients of backward()" + " with these numbers" * bool(trace.remarks)
+            gradients += " with the gradients that you set" * bool(trace.journal.changes)
+            self.say(f"   the sweep is over: these {gradients}".replace("numbers with the", "numbers and the"))
             leaves = [] if self.is_past else trace.leaves  # the gradients of now
             for leaf in [leaf for leaf in leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
                 name, held = self.wording.symbol(leaf), leaf.grad
@@ -67,7 +69,7 @@ class Looking(Prompt):
 
     @property
     def is_past(self) -> bool:
-        """Whether the program has gone on to a later `backward()`."""
+        """Whether the call that is shown has happened already."""
         return False
 
     def is_over(self) -> bool:

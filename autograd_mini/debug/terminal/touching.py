@@ -6,6 +6,7 @@ Read next: `debug.terminal.looking`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from autograd_mini.debug.program import Again, Call
@@ -55,7 +56,8 @@ class Touching(Looking):
         return self._changed(None)
 
     def _assignment(self, text: str) -> tuple[Value, float | None]:
-        """Return the node and the number of "w 0.7" or "w * x 2 / 3"; None for the number if it is a node alone."""
+        """Return the node and the number of "w 0.7", "w = 0.7" or "w * x 2 / 3"; None for a node alone."""
+        text = re.sub(r"(?<![<>=!])=(?!=)", " = ", text)
         first: AutogradError | None = None
         for name, value in _splits(text):
             try:
@@ -64,10 +66,10 @@ class Touching(Looking):
                 first = first or error
         raise first or ArgumentError("Write a node and a number, as in set w 0.7.")
 
-    def number(self, text: str) -> float:
-        """Return the number that was typed, perhaps as an expression; of a node, its number now."""
+    def number(self, text: str, of_nodes: bool = False) -> float:
+        """Return the number that was typed, perhaps as an expression; with `of_nodes` also that of a node."""
         found = self.trace.evaluate(text)
-        if is_node(found):
+        if of_nodes and is_node(found):
             return self.trace.value(found)
         if not isinstance(found, float):
             raise ArgumentError(f"{shown(text)} is not a number.", "Write a number, or an expression such as 2 * x.")

@@ -141,6 +141,12 @@ class Touched:
         retaken = self._retaken(numbers)
         return self._change(node, numbers, retaken.root.data), self._doubted(retaken, numbers)
 
+    def place(self) -> int:
+        """Return where the trace of the program is at the place of this one, without anything that was set."""
+        program = copy(self.program)
+        program.journal = self._journal
+        return same_place(self.trace, program, {node: self.former(node) for node in self.trace.journal.order})
+
     # -- the other trace -----------------------------------------------------------------------------------------------
 
     @cached_property
