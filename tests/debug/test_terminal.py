@@ -902,6 +902,20 @@ def test_the_numbers_stand_for_the_branch_where_the_program_cannot_run_again(ses
     assert "recorded without provenance: what the program compared is not known" in output.getvalue()
 
 
+def test_what_is_not_a_node_is_named(session):
+    """A number of the program that is no node cannot be set; relu of nan is no `if` of the program."""
+    program = """
+import autograd_mini as am
+k, x = 3, am.Value(2.0)
+y = am.relu(x) * k
+y.backward()
+"""
+    said = session(program, "set k 4", "set x nan", "set x 1", "q").stdout
+    assert "*** 'k' is not a node. It is 3 in your program; only a Value has a gradient." in said
+    assert "relu(x) is" not in said
+    assert "x + nan → y + nan" in said
+
+
 def test_a_number_that_the_program_does_not_survive(session):
     """It says the error, or that it does not get there, and comes back to the numbers before."""
     program = """

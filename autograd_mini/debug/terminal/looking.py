@@ -285,7 +285,11 @@ class Looking(Prompt):
             return nodes[0]
         found = trace.evaluate(text)
         if not is_node(found):
-            raise ArgumentError(f"{shown(text)} is not a node.")
+            is_known = text in trace.program_values
+            advice = (
+                f"It is {trace.now.text(found)} in your program; only a Value has a gradient." if is_known else None
+            )
+            raise ArgumentError(f"{shown(text)} is not a node.", advice)
         return found
 
 

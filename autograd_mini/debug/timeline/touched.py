@@ -219,7 +219,7 @@ def _switched(decision: Decision) -> Doubt:
     site = decision.site
     if decision.is_derivative:
         return Doubt("a derivative was recorded for other numbers", site)
-    if site is not None and decision.is_of_program:
+    if site is not None and decision.is_of_program and decision.left is not decision.right:  # relu asks for nan so
         return Doubt(f"{site.expression or 'a comparison'} is {not decision.answer} now, not {decision.answer}", site)
     name = "" if site is None else site.function.removeprefix("stable_").removeprefix("_")
     what = name if name in functions.__all__ else "a function"
