@@ -7,6 +7,7 @@ Not here: what happened (`timeline`), and the printing. Read next: `debug.termin
 from __future__ import annotations
 
 import linecache
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -62,9 +63,11 @@ def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
     return lines if len(lines) <= most else [*lines[: most - 1], f"… {len(lines) - most + 1:,} {what}"]
 
 
-def signed(x: float) -> str:
-    """Write a number with its sign apart, as a step: "+ 0.01", "- 0.01"."""
-    text = number(x)
+def moved_by(before: float, after: float) -> str:
+    """Write a change as a step, "+ 0.01" or "- 0.01"; both numbers where their difference is nan."""
+    if math.isnan(after - before):
+        return f"= {number(after)}, before {number(before)}"
+    text = number(after - before)
     return f"- {text[1:]}" if text.startswith("-") else f"+ {text}"
 
 
@@ -297,9 +300,10 @@ class Wording:
 
     def change(self, change: Change, says: str = "says") -> str:
         """Return what a change of a leaf does to the result, and what its gradient says: "w + 0.01 → loss + 0.019"."""
-        step, gain = change.after - change.before, change.result_after - change.result_before
-        moved = f"{self.symbol(change.leaf)} {signed(step)} → {self.symbol(self.trace.root)} {signed(gain)}"
-        return f"{moved} (gradient {says} {number(change.slope * step)})"
+        leaf, root = self.symbol(change.leaf), self.symbol(self.trace.root)
+        moved = f"{leaf} {moved_by(change.before, change.after)}"
+        moved += f" → {root} {moved_by(change.result_before, change.result_after)}"
+        return f"{moved} (gradient {says} {number(change.slope * (change.after - change.before))})"
 
     def doubts(self, doubts: Sequence[Doubt], runs_again: bool = False) -> list[str]:
         """Return why numbers may not be those of the program, and where it would go another way."""

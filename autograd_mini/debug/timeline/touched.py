@@ -175,7 +175,9 @@ class Touched:
             for node, made in nodes.items():
                 if node in now.called.get(name := now.name(node), ()):
                     made.name = name  # which may lead through the program's variables, and these hold the old node
+            held = {path: nodes[node] for path, node in now.names.bound.items() if node in nodes}
             now = Trace(retaken.root, now.seed, now.spaces)
+            now.names.bound |= held
             own = {x for x in numbers if repr(numbers[x]) == repr(self._own(x))}
             touched = {*numbers, *self.program.remarks} - own
             now.remarks = {nodes[x]: self._remark(x) for x in touched if x in nodes}
