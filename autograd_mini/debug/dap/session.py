@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from autograd_mini.debug.dap.beside import Graph, inline
 from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import Channel, Message, in_background
-from autograd_mini.debug.dap.sources import Sources
+from autograd_mini.debug.dap.sources import Graph, Sources, inline
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
 from autograd_mini.debug.dap.variables import Variables
 from autograd_mini.debug.program import Again, Call
