@@ -120,6 +120,7 @@ class Shell(Calling):
         """Go to a moment: jump 21, jump +3, jump -3, jump start (where the sweep begins), jump end, jump 0."""
         trace = self.trace
         text = {"start": str(trace.start), "end": str(len(trace) - 1)}.get(text, text)
+        required(text, "a moment, as in jump 21, jump +3, jump start or jump end")
         if not re.fullmatch(r"[+-]?\s*\d+", text):
             raise ArgumentError(f"{shown(text)} is not a step: write a number, +3, -3, start or end.")
         target = int(text.replace(" ", "")) + (trace.position if text[0] in "+-" else 0)
@@ -128,6 +129,7 @@ class Shell(Calling):
         trace.seek(target)
         self.met = ()
         self.show()
+        self.say_if_over()
 
     # -- breakpoints ---------------------------------------------------------------------------------------------------
 
@@ -170,6 +172,7 @@ class Shell(Calling):
     def do_ignore(self, text: str) -> None:
         """Ignore a breakpoint a number of times: ignore 1 3."""
         breakpoint, times = self._breakpoint(text)
+        required(times, "how often after the number of the breakpoint, as in ignore 1 3")
         if not times.isdecimal():
             raise ArgumentError(f"{shown(times)} is not a number of times; write it as in ignore 1 3.")
         breakpoint.ignore(int(times))

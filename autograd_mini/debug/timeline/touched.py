@@ -39,15 +39,10 @@ class Change(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """Why numbers may not be those of the program: what happened, and where.
+    """Why numbers may not be those of the program."""
 
-    Attributes:
-        text: what happened, without the place.
-        site: where; None if not known.
-    """
-
-    text: str
-    site: Site | None
+    text: str  # what happened
+    site: Site | None  # where, if that is known
 
 
 class Touched:
