@@ -1,6 +1,7 @@
 """From one `backward()` of a program to another: the calls so far, and the commands that go there.
 
-The graphs of earlier calls are kept as long as there is room; the program does not run again for it.
+The graphs of earlier calls are kept as long as there is room, with the names that the program had for their nodes; it
+does not run again for them.
 Not here: running the program (`terminal`). Read next: `debug.terminal.touching`.
 """
 
@@ -14,6 +15,7 @@ from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.terminal.touching import Touching
 from autograd_mini.errors import ArgumentError, shown
+from autograd_mini.notation.namespaces import remembered
 
 _MOST_NODES = 300_000  # of all graphs that are kept
 
@@ -54,9 +56,11 @@ class Calls:
         """Take a new call in; it is the latest."""
         epoch = next((space["epoch"] for space in call.spaces if "epoch" in space), None)
         self.has_ended = False
-        if call.accesses is not None:
-            call = replace(call, accesses=call.accesses.kept())
-        visit = Visit(call, len(topological_order(call.root)), epoch)
+        nodes = topological_order(call.root, everything=True)
+        accesses = call.accesses.kept() if call.accesses is not None else None
+        # Both as they are now, because the program goes on to assign to its variables and to write to its leaves.
+        call = replace(call, spaces=remembered(call.spaces, nodes.keys()), accesses=accesses)
+        visit = Visit(call, len(nodes), epoch)
         self.visits.append(visit)
         while len(self.visits) > 1 and sum(visit.nodes for visit in self.visits) > _MOST_NODES:
             del self.visits[0]
