@@ -74,12 +74,13 @@ def _run(arguments: list[str]) -> int | None:
         if not end.code:
             write(sys.stdout, "")  # argparse says nothing when it cannot print its help
         raise
+    work = _COMMANDS[options.chosen]
     if unknown:
-        advice = "; the program's arguments go after --" * (options.run is _draw)
+        advice = "; the program's arguments go after --" * (work is _draw)
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     options.arguments = getattr(options, "arguments", rest)
     judges = _check, _check_engine, _grade, _vectors  # 1 means that a number is wrong
-    return _status_of(lambda: options.run(options), 2 if options.run in judges else 1)
+    return _status_of(lambda: work(options), 2 if work in judges else 1)
 
 
 # -- arguments ---------------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="autograd-mini", description="Scalar automatic differentiation that you can see through."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, dest="chosen", metavar="COMMAND")
 
     demo = commands.add_parser(
         "demo",
@@ -127,7 +128,6 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--steps", type=_whole(1), default=400, metavar="N", help="training steps (default: 400)")
     demo.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split and the weights (default: 0)")
     _add_output(demo, "loss.svg")
-    demo.set_defaults(run=_demo)
 
     prove = commands.add_parser(
         "prove",
@@ -139,7 +139,6 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("name", nargs="?", choices=LESSONS, metavar="NAME", help="the derivative to prove")
     logits = "how many logits, 2 to 12 (default: 3)"  # longer proofs work but are unreadable
     prove.add_argument("--classes", type=_whole(2, 12), default=3, metavar="N", help=logits)
-    prove.set_defaults(run=_prove)
 
     picture = commands.add_parser(
         "draw",
@@ -154,7 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--focus", metavar="SCOPE", help='the scope to draw, such as "Layer1/Neuron3"')
     picture.add_argument("--title", metavar="TEXT", help="the text above the picture")
     picture.add_argument("--direction", choices=DIRECTIONS, help="direction of the arrows (default: what fits a page)")
-    picture.set_defaults(run=_draw)
 
     engine = commands.add_parser(
         "check-engine",
@@ -166,7 +164,6 @@ def _parser() -> argparse.ArgumentParser:
     engine.add_argument("target", metavar="FILE.py:CLASS", help="the class; or MODULE:CLASS")
     engine.add_argument("-o", "--output", type=_svg, metavar="FILE.svg", help="draw the smallest graph that went wrong")
     engine.add_argument("--seconds", type=_whole(1), default=60, metavar="N", help="stop it after N s (default: 60)")
-    engine.set_defaults(run=_check_engine)
 
     debug = commands.add_parser(
         "debug",
@@ -179,21 +176,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_at(debug)
     page = "write an HTML page that steps through it instead of taking commands here"
     debug.add_argument("--page", type=Path, metavar="FILE.html", help=page)
-    slides = "write slides for a class there instead, one per step; a .pdf file always has slides"
-    debug.add_argument("--slides", action="store_true", help=slides)
+    _add_slides(debug)
     debug.add_argument("--quiz", action="store_true", help="ask for each contribution before it is shown")
     source = "the program's standard input; with -, the program gets what is piped in, and you type the commands"
     debug.add_argument("--input", metavar="FILE", help=source)
     _add_program(debug, "the program, and the variable to differentiate")
-    debug.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments, with options"
-    )
-    debug.set_defaults(run=_debug)
+    _add_arguments(debug)
 
     flight = commands.add_parser("flight", help="open the record of a training run, even if it was killed")
     flight.add_argument("file", type=Path, metavar="FILE", help="what am.record(model, path=FILE) wrote")
     flight.add_argument("-o", "--output", type=Path, metavar="FILE.html", help="write a page of it instead of a table")
-    flight.set_defaults(run=_flight)
 
     lesson = commands.add_parser(
         "lesson",
@@ -202,10 +194,8 @@ def _parser() -> argparse.ArgumentParser:
         "page, or as slides for a class. Without a name, list all lessons.",
     )
     lesson.add_argument("name", nargs="?", metavar="NAME", help="the lesson")
-    what = "a page in .html, or slides in .pdf (default: NAME.html)"
-    lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help=what)
-    lesson.add_argument("--slides", action="store_true", help="write slides; a .pdf file always has slides")
-    lesson.set_defaults(run=_lesson)
+    lesson.add_argument("-o", "--output", type=Path, metavar="FILE", help="a page or a .pdf (default: NAME.html)")
+    _add_slides(lesson)
 
     vectors = commands.add_parser(
         "vectors",
@@ -217,7 +207,6 @@ def _parser() -> argparse.ArgumentParser:
     languages = ("json", "csv", "java", "c", "js", "python")
     vectors.add_argument("--format", default="csv", choices=languages, help="data, or a test (default: csv)")
     vectors.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
-    vectors.set_defaults(run=_vectors)
 
     check = commands.add_parser(
         "check",
@@ -236,7 +225,6 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--trace", action="store_true", help="the program prints lines: name value gradient")
     page = "write the page that steps through the computation, open at the first number that is wrong"
     check.add_argument("--debug", type=Path, nargs="?", const=Path("backprop.html"), metavar="FILE.html", help=page)
-    check.set_defaults(run=_check)
 
     emitter = commands.add_parser(
         "emit",
@@ -252,7 +240,6 @@ def _parser() -> argparse.ArgumentParser:
     emitter.add_argument("--derivative", choices=DERIVATIVES, default="gradient", help="default: value and gradient")
     emitter.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
     emitter.add_argument("--test", action="store_true", help="write a test in the same language beside the file")
-    emitter.set_defaults(run=_emit)
 
     grade = commands.add_parser(
         "grade",
@@ -267,7 +254,6 @@ def _parser() -> argparse.ArgumentParser:
     forms = ("text", "json", "csv", "gradescope", "prairielearn")
     grade.add_argument("--format", default="text", choices=forms, help="of the grades (default: text)")
     grade.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where to write them, with pictures")
-    grade.set_defaults(run=_grade)
 
     dap = commands.add_parser(
         "dap",
@@ -284,22 +270,29 @@ def _parser() -> argparse.ArgumentParser:
     dap.add_argument("--install-vscode", action="store_true", help="install the VS Code extension and exit")
     dap.add_argument("--extensions-dir", type=Path, metavar="DIR", help="where to install (default: each editor found)")
     dap.add_argument("program", nargs="?", metavar="SCRIPT.py[:NAME]", help="with --port: what editors attach to")
-    dap.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the arguments of the program")
-    dap.set_defaults(run=_dap)
+    _add_arguments(dap)
 
-    doctor = commands.add_parser(
+    commands.add_parser(
         "doctor",
         help="say what is installed, what is fast and what is missing; for bug reports",
         description="Print the versions of this package and of what it uses, whether the compiled engine is used and "
         "if not, why, and what is missing. Copy the text into a bug report.",
     )
-    doctor.set_defaults(run=_doctor)
     return parser
 
 
 def _add_program(command: argparse.ArgumentParser, meaning: str) -> None:
     command.add_argument("-m", dest="module", action="store_true", help="the program is a module, as for python -m")
     command.add_argument("program", metavar="SCRIPT.py[:NAME]", help=meaning)
+
+
+def _add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's arguments")
+
+
+def _add_slides(command: argparse.ArgumentParser) -> None:
+    meaning = "write slides for a class instead, one per step; a .pdf file always has slides"
+    command.add_argument("--slides", action="store_true", help=meaning)
 
 
 def _add_output(command: argparse.ArgumentParser, name: str) -> None:
@@ -488,8 +481,6 @@ def _dap(options: argparse.Namespace) -> None:
         given |= {"program": str(Path(options.program).absolute()), "args": options.arguments}
     if options.port is not None:
         serve_port(options.port, given)
-    elif sys.stdin is None:
-        raise ArgumentError("Standard input is closed, but the editor's messages come from there.")
     else:
         serve_streams(given)
 
@@ -498,3 +489,10 @@ def _doctor(options: argparse.Namespace) -> None:
     from autograd_mini.doctor import report
 
     say(report())
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
+    "demo": _demo, "prove": _prove, "draw": _draw, "check-engine": _check_engine, "debug": _debug, "flight": _flight,
+    "lesson": _lesson, "vectors": _vectors, "check": _check, "emit": _emit, "grade": _grade, "dap": _dap,
+    "doctor": _doctor,
+}  # fmt: skip

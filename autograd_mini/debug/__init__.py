@@ -69,8 +69,6 @@ def trace(v: Value | Callable[..., Any], *args: Any, seed: float = 1.0) -> Trace
     >>> [(step.upstream, step.local, step.contribution, step.total) for step in steps if step.operand is x]
     [(1.0, 1.0, 1.0, 1.0), (1.0, 3.0, 3.0, 4.0), (1.0, 3.0, 3.0, 7.0)]
     """
-    from autograd_mini.debug.timeline.travel import Trace
-
     if not is_node(v) and callable(v):
         v = _run(v, args)
     elif len(args) > 1:
@@ -80,7 +78,7 @@ def trace(v: Value | Callable[..., Any], *args: Any, seed: float = 1.0) -> Trace
         )
     elif args:
         seed = args[0]
-    return Trace(_checked(v, "trace"), Value(seed).data)
+    return _stepped(_checked(v, "trace"), "trace", seed)
 
 
 def shell(v: Value | Trace, seed: float = 1.0, commands: Sequence[str] = (), quiz: bool = False) -> None:
@@ -112,10 +110,8 @@ def shell(v: Value | Trace, seed: float = 1.0, commands: Sequence[str] = (), qui
        the sweep is over: these are the gradients of backward()
     """
     from autograd_mini.debug import terminal
-    from autograd_mini.debug.timeline.travel import Trace
 
-    steps = v if isinstance(v, Trace) else Trace(_checked(v, "shell"), Value(seed).data)
-    terminal.shell(steps, commands, quiz)
+    terminal.shell(_stepped(v, "shell", seed), commands, quiz)
 
 
 def wrong_order(v: Value) -> Disorder:
@@ -182,12 +178,10 @@ def page(v: Value | Trace, path: str | Path | None = None, quiz: bool = False) -
     'square.html'
     """
     from autograd_mini.debug.pages import Page, checked_path
-    from autograd_mini.debug.timeline.travel import Trace
 
     if path is not None:
         checked_path(path)
-    steps = v if isinstance(v, Trace) else Trace(_checked(v, "page"))
-    found = Page(steps, quiz)
+    found = Page(_stepped(v, "page"), quiz)
     return found if path is None else found.save(path)
 
 
@@ -220,9 +214,7 @@ def slides(v: Value | Trace, path: str | Path, steps: Collection[int] | None = N
     ...     am.debug.slides(x * x, os.path.join(folder, "deck.html")).name
     'deck.html'
     """
-    from autograd_mini.debug.timeline.travel import Trace
-
-    return (v if isinstance(v, Trace) else Trace(_checked(v, "slides"))).slides(path, steps)
+    return _stepped(v, "slides").slides(path, steps)
 
 
 def serve(v: Value, port: int = 5678, seed: float = 1.0) -> None:
@@ -258,6 +250,13 @@ def _run(f: Callable[..., Any], args: Sequence[Any]) -> Value:
             "Compile it: debug.trace(am.jit(f), *args); or pass the Value that it returns.",
         )
     return graph(f, args)
+
+
+def _stepped(v: Any, what: str, seed: float = 1.0) -> Trace:
+    """The trace of a node; a trace is its own."""
+    from autograd_mini.debug.timeline.travel import Trace
+
+    return v if isinstance(v, Trace) else Trace(_checked(v, what), Value(seed).data)
 
 
 def _checked(v: Any, what: str) -> Value:

@@ -12,6 +12,7 @@ import linecache
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from functools import lru_cache, partial
 from types import CodeType
 from typing import Any
@@ -72,6 +73,13 @@ class Accesses:
         self._calls += 1
         for leaf in self._places if self.numbers else ():
             self._replace(leaf)
+
+    def kept(self) -> Accesses:
+        """Return what is known now, which stays as it is while the program goes on."""
+        now = copy(self)
+        now.replaced, now._writes = dict(self.replaced), dict(self._writes)
+        now._made, now._reads = set(self._made), list(self._reads)
+        return now
 
     @contextmanager
     def noted(self) -> Iterator[None]:

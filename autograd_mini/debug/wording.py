@@ -7,6 +7,7 @@ Not here: what happened (`timeline`), and the printing. Read next: `debug.termin
 from __future__ import annotations
 
 import linecache
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any
 
 from autograd_mini.debug.timeline.folds import Call
 from autograd_mini.debug.timeline.index import Frame
-from autograd_mini.debug.timeline.journal import FORWARD, SEED, WHAT_IF, Step
+from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, WHAT_IF, Step
 from autograd_mini.debug.timeline.touched import Change, Doubt
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.engine import Value, is_node
@@ -62,9 +63,11 @@ def some(lines: list[str], most: int = _FEW, what: str = "more") -> list[str]:
     return lines if len(lines) <= most else [*lines[: most - 1], f"… {len(lines) - most + 1:,} {what}"]
 
 
-def signed(x: float) -> str:
-    """Write a number with its sign apart, as a step: "+ 0.01", "- 0.01"."""
-    text = number(x)
+def moved_by(before: float, after: float) -> str:
+    """Write a change as a step, "+ 0.01" or "- 0.01"; both numbers where their difference is nan."""
+    if math.isnan(after - before):
+        return f"= {number(after)}, before {number(before)}"
+    text = number(after - before)
     return f"- {text[1:]}" if text.startswith("-") else f"+ {text}"
 
 
@@ -161,7 +164,11 @@ class Wording:
 
     def gradient(self, node: Value) -> str:
         """Return the symbol of the derivative by a node."""
-        return f"∂{self.symbol(self.trace.root)}/∂{self.symbol(node)}"
+        return self.derivative(self.trace.root, node)
+
+    def derivative(self, of: Value, by: Value) -> str:
+        """Return the symbol of the derivative of a node by another."""
+        return f"∂{self.symbol(of)}/∂{self.symbol(by)}"
 
     def operation(self, node: Value, name: Callable[[Value], str]) -> str:
         """Return an operation in mathematical notation, with these names for its operands."""
@@ -232,16 +239,13 @@ class Wording:
         rows = []
         for step in steps[:_FEW]:  # a sum has one per operand
             assert step.operand is not None  # it is a contribution
-            local = f"∂{self.symbol(step.node)}/∂{self.symbol(step.operand)}"
-            rows.append(
-                (
-                    self.gradient(step.operand),
-                    f"+= {self.gradient(step.node)} × {local}",
-                    f"= {number(step.upstream)} × {number(step.local)}",
-                    f"= {number(step.contribution)}",
-                    f"  total {number(step.total)}",
-                )
-            )
+            rows.append((
+                self.gradient(step.operand),
+                f"+= {self.gradient(step.node)} × {self.derivative(step.node, step.operand)}",
+                f"= {number(step.upstream)} × {number(step.local)}",
+                f"= {number(step.contribution)}",
+                f"  total {number(step.total)}",
+            ))  # fmt: skip
         lines = aligned(rows)
         if self.columns and max(map(width, lines)) > self.columns - 3:  # symbols above, numbers below
             lines = [f"{' '.join(row[:2])}\n      {' '.join(row[2:])}" for row in rows]
@@ -260,17 +264,13 @@ class Wording:
         """Return what a scope that was passed did: what came in from outside, and what went out."""
         trace, steps = self.trace, self.trace.passed_steps
         nodes = dict.fromkeys(step.node for step in steps)
-
-        def is_inside(node: Value) -> bool:
-            return node.op is not None and scope in trace.scopes(node)
-
         if steps[0].phase == FORWARD:
-            operands = dict.fromkeys(x for node in nodes for x in node.operands if is_node(x) and not is_inside(x))
-            came = [f"{self.symbol(node)} = {number(trace.value(node))}" for node in operands]
+            operands = dict.fromkeys(x for node in nodes for x in node.operands if is_node(x))
+            came = [f"{self.symbol(x)} = {number(trace.value(x))}" for x in operands if not trace.is_inside(x, scope)]
             went = [
                 f"{self.symbol(node)} = {self.paint('result', number(trace.value(node)))}"
                 for node in nodes
-                if node is trace.root or not all(map(is_inside, self._users.get(node, ())))
+                if node is trace.root or not all(trace.is_inside(user, scope) for user in self._users.get(node, ()))
             ]
         else:
             around, arrivals = trace.journal.around, trace.journal.arrivals
@@ -280,9 +280,9 @@ class Wording:
                 if any(scope not in around(arrival) for arrival in arrivals(node))
             ]
             sums: dict[Value, float] = {}
-            for step in steps:
-                if step.operand is not None and not is_inside(step.operand):
-                    sums[step.operand] = sums.get(step.operand, 0.0) + (step.contribution or 0.0)
+            for step in trace.handed_on:
+                assert step.operand is not None  # it is a contribution
+                sums[step.operand] = sums.get(step.operand, 0.0) + (step.contribution or 0.0)
             rows = [
                 (self.gradient(node), f"+= {number(total)}", f"  total {number(trace.grad(node))}")
                 for node, total in sums.items()
@@ -300,9 +300,10 @@ class Wording:
 
     def change(self, change: Change, says: str = "says") -> str:
         """Return what a change of a leaf does to the result, and what its gradient says: "w + 0.01 → loss + 0.019"."""
-        step, gain = change.after - change.before, change.result_after - change.result_before
-        moved = f"{self.symbol(change.leaf)} {signed(step)} → {self.symbol(self.trace.root)} {signed(gain)}"
-        return f"{moved} (gradient {says} {number(change.slope * step)})"
+        leaf, root = self.symbol(change.leaf), self.symbol(self.trace.root)
+        moved = f"{leaf} {moved_by(change.before, change.after)}"
+        moved += f" → {root} {moved_by(change.result_before, change.result_after)}"
+        return f"{moved} (gradient {says} {number(change.slope * (change.after - change.before))})"
 
     def doubts(self, doubts: Sequence[Doubt], runs_again: bool = False) -> list[str]:
         """Return why numbers may not be those of the program, and where it would go another way."""
@@ -326,7 +327,7 @@ class Wording:
             step, rule = self.trace[turn[place]], known[place]
             assert step.operand is not None  # it is a contribution
             if rule is None:
-                local = f"∂{self.symbol(node)}/∂{self.symbol(step.operand)}"
+                local = self.derivative(node, step.operand)
                 rows.append((local, f"= {number(step.local)}   its rule cannot be written in symbols"))
             else:
                 operation = rule.operation(self.symbol)
@@ -338,11 +339,10 @@ class Wording:
 
     def rules_here(self) -> list[str]:
         """Return the local derivatives of this step, or of the call that was passed as a whole."""
-        trace, step = self.trace, self.trace.step
-        if trace.passed is not None:
-            return self.call_rules(trace.calls[trace.passed]) if trace.passed in trace.calls else []
-        steps = [step for step in trace.contributions() if step.local is not None and step.node is not step.operand]
-        return self.rules(step.node, steps) if step.node.op is not None else []
+        trace = self.trace
+        if trace.passed is not None and trace.passed in trace.calls:
+            return self.call_rules(trace.calls[trace.passed])
+        return self.rules(trace.step.node, [step for step in trace.contributions() if step.phase == BACKWARD])
 
     def rules_of(self, node: Value) -> list[str]:
         """Return the local derivatives of a node; of a result of a call such as softmax, those of the whole call."""
@@ -355,7 +355,7 @@ class Wording:
         for output, by in product(fold.outputs if outputs is None else outputs, fold.inputs):
             if call.slope(output, by) is not None:
                 text = call.text(output, by, self.trace.value)
-                rows.append((f"∂{self.symbol(output)}/∂{self.symbol(by)}", f"= {text}"))
+                rows.append((self.derivative(output, by), f"= {text}"))
         form = call.form()
         where = [f"with {form.where}"] if form is not None else []
         return some(aligned(rows)) + where
@@ -378,9 +378,8 @@ class Wording:
         total = number(found.total)
         if found.left_out:
             gradient = number(self.trace.journal.gradient(node, len(self.trace) - 1))
-            sum_ = (
-                f"sum {total} of the {len(found.paths)} heaviest of {found.count:,} paths; the gradient is {gradient}"
-            )
+            listed = f"the {len(found.paths)} heaviest of {found.count:,} paths"
+            sum_ = f"sum {total} of {listed}; the gradient is {gradient}"
         else:
             sum_ = f"{self.gradient(node)} = {total}, the sum over {counted(found.count, 'path')}"
         return [*lines, f"   {self.paint('result', sum_)}"]
@@ -393,7 +392,8 @@ class Wording:
         for node in nodes[:most]:
             site = self.trace.place(node)
             where = "  ".join(["", *filter(None, [file_and_line(site) if site else "", self.trace.remark(node)])])
-            gradient = number(self.trace.grad(node)) if self._is_reached(node) else f"0: {_NOTHING}"
+            is_reached = self.trace.journal.arrivals(node)
+            gradient = number(self.trace.grad(node)) if is_reached else f"0: {_NOTHING}"
             rows.append((self.symbol(node), f"  {number(self.trace.value(node))}", f"  {gradient}", where))
         heading, *lines = aligned(rows, right=(1, 2))
         rest = [f"… {len(nodes) - most:,} more; grad all shows all"] if len(nodes) > most else []
@@ -404,10 +404,6 @@ class Wording:
         trace = self.trace
         asked = None if node is None else {node: trace.name(node)}
         return explained(trace.root, trace.names, trace.journal.recorded, asked, **limits)
-
-    def _is_reached(self, node: Value) -> bool:
-        """Return True if any gradient arrives at a node, sooner or later."""
-        return bool(self.trace.journal.arrivals(node))
 
     def sum_of(self, node: Value) -> list[str]:
         """Return how the gradient of a node has come about so far."""

@@ -51,7 +51,7 @@ class Names:
         order: the nodes, leaves first and operands before results; the index of a node is its number.
         number: the number of each node.
         called: the nodes by what the program can write for them now: names, and variables that mean them.
-        bound: the nodes by the variables that hold them now, whatever their names are.
+        bound: the nodes by how the program can write them now, such as "w" and "w[0]", whatever their names are.
     """
 
     def __init__(self, order: Sequence[Value], spaces: Sequence[Namespace] = ()) -> None:
@@ -62,7 +62,8 @@ class Names:
         self._taken = {name for name, _ in held}
         self._bound = {(name, thing) for name, thing in held if is_node(thing)}
         values = {name: thing for name, thing in held if is_node(thing)}
-        self.bound = {name: node for name, node in values.items() if node in self.number}
+        self.bound = {path: node for node, path in self._paths.items()}
+        self.bound |= {name: node for name, node in values.items() if node in self.number}
         self._calls = _calls(self.order)
         traced = any(node.origin for node in self.order)
         self._users = users_of(self.order) if traced else {}

@@ -11,14 +11,14 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import Value, debug
-from autograd_mini.debug.dap.beside import Graph, inline
 from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import PENDING, SocketChannel
-from autograd_mini.debug.dap.sources import Sources
+from autograd_mini.debug.dap.sources import Graph, Sources, inline
 from autograd_mini.debug.dap.variables import Variables
 from autograd_mini.debug.terminal.commands import COMMANDS, Shell
 from autograd_mini.debug.wording import Wording
 from autograd_mini.errors import ArgumentError
+from tests.debug.test_calls import BRANCHES
 from tests.debug.test_dap import CHAIN, EXTENSION, client, in_host, program, served  # noqa: F401  # fixtures
 from tests.debug.test_pages import CHROMIUM, chromium, recorded  # noqa: F401  # fixtures
 
@@ -207,6 +207,19 @@ def test_the_console_goes_to_other_calls(client, program):  # noqa: F811
     assert call_after("call 77") == 6  # it never comes
     assert any("ended after call 6, without call 77" in str(message) for message in client.seen)
     typed(client, "q")
+
+
+def test_a_number_set_in_an_earlier_call_runs_the_program_again_for_that_call(client, program):  # noqa: F811
+    """Not for the one that it had reached, whose leaf has been written since."""
+    client.launch(program(BRANCHES))
+    client.event("stopped")
+    for line in "call 3", "call 1", "set w 2":
+        typed(client, line)
+        client.event("stopped")
+    assert typed(client, "call").startswith("This is call 1; calls 1 to 1")
+    assert typed(client, "p w").startswith("w = 2")
+    assert "w - 1.5 → loss" in typed(client, "nudge w -1.5")
+    assert not any("no longer makes it" in str(message) for message in client.seen)
 
 
 def test_steps_follow_open_and_fold(client, program):  # noqa: F811

@@ -761,11 +761,13 @@ def test_what_if(shell):
     before = shell.trace.grad(a)
     said = shell("set a 1")
     assert f"∂loss/∂a = 1   what if: changed by hand, before: {before:.4g}" in said
-    shell("c")
+    assert "would be the gradients of backward() with the gradients that you set" in shell("c")
     assert shell.trace.grad(w) == pytest.approx(1.9051482536448665 / before)
     assert "without what you changed" in shell(f"graph {shell.file.parent / 'a.dot'}")
     assert shell("set w") == "*** w has its own number. Write another one after it.\n"
-    assert shell("set w 0.6").splitlines()[1] == "   the gradients that you set are forgotten"
+    assert shell("set w=0.6").splitlines()[1] == "   the gradients that you set are forgotten"
+    both = shell("j 14", "set a 1", "c")
+    assert "would be the gradients of backward() with these numbers and the gradients that you set" in both
     shell("reset", "j 14")
     assert shell("set loss 2").startswith("*** loss has already handed on its gradient.")
     assert shell("set w x").startswith("*** 'x' is not a number")
@@ -898,6 +900,38 @@ def test_the_numbers_stand_for_the_branch_where_the_program_cannot_run_again(ses
     inner = terminal.Shell(["set x 2", "q"], stdin=io.StringIO(), stdout=output)
     inner.interact(debug.trace(x * x if x > 3.0 else -x))
     assert "recorded without provenance: what the program compared is not known" in output.getvalue()
+
+
+def test_what_the_program_can_write_is_understood(session):
+    """A node with a name of its own is found by its variable and its place in a list, before and after a set."""
+    program = """
+import autograd_mini as am
+xs = [am.Value(float(i), name="x") for i in range(3)]
+w = am.Value(2.0, name="weight")
+y = sum(x * w for x in xs)
+y.backward()
+"""
+    said = session(
+        program, "set xs[1] 5", "jump end", "p xs[1]", "p w", "p xs[1].grad", "set w 3", "p xs[2]", "p xs", "q"
+    )
+    lines = [line for line in said.stdout.splitlines() if line[:2] in ("x#", "we", "2 ", "**", "2")]
+    assert lines[:2] == ["x#2 = 5, grad 2", "weight = 2, grad 7"]
+    assert lines[2:4] == ["2", "x#3 = 2, grad 3"]
+    assert lines[4].startswith("*** 3 nodes are called xs.")
+
+
+def test_what_is_not_a_node_is_named(session):
+    """A number of the program that is no node cannot be set; relu of nan is no `if` of the program."""
+    program = """
+import autograd_mini as am
+k, x = 3, am.Value(2.0)
+y = am.relu(x) * k
+y.backward()
+"""
+    said = session(program, "set k 4", "set x nan", "set x 1", "q").stdout
+    assert "*** 'k' is not a node. It is 3 in your program; only a Value has a gradient." in said
+    assert "relu(x) is" not in said
+    assert "   x = nan, before 2 → y = nan, before 6 (gradient said nan)" in said
 
 
 def test_a_number_that_the_program_does_not_survive(session):

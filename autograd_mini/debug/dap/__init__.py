@@ -39,10 +39,8 @@ def serve_streams(given: Mapping[str, Any]) -> None:
     `given` are options of every launch, such as `at`.
     """
     if sys.stdin is None or sys.stdout is None:
-        raise ArgumentError(
-            "An editor speaks over standard input and output, but one of them is closed.",
-            "Let an editor start this command, or add --port N.",
-        )
+        which, go = ("input", "come from") if sys.stdin is None else ("output", "go")
+        raise ArgumentError(f"Standard {which} is closed, but the editor's messages {go} there.")
     incoming, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # stray prints must not get between the messages
     adapter = Adapter(Channel(incoming, output), given=given)

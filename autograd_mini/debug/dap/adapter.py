@@ -11,6 +11,7 @@ import itertools
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -49,8 +50,8 @@ class Adapter:
         self._relay: threading.Thread | None = None
         self._is_over = False  # nothing may start any more
         self._handlers: dict[str, Callable[[Any], Any]] = {
-            "initialize": self._initialize, "launch": self._launch, "attach": self._attach, "restart": self._restart,
-            "terminate": self._terminate, "disconnect": lambda _: self.end(),
+            "initialize": self._initialize, "launch": self._launch, "attach": partial(self._launch, attaches=True),
+            "restart": self._restart, "terminate": self._terminate, "disconnect": lambda _: self.end(),
         }  # fmt: skip
 
     def serve(self) -> None:
@@ -113,9 +114,6 @@ class Adapter:
         options = completed({**options, **self._given} if is_given else {**self._given, **options})
         self._begin(options)
         self._options = options
-
-    def _attach(self, options: dict[str, Any]) -> None:
-        self._launch(options, attaches=True)
 
     def _restart(self, arguments: dict[str, Any]) -> None:
         if self._options is None:

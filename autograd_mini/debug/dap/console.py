@@ -1,7 +1,7 @@
 """The terminal's commands in an editor's console: a line in, its text out, and the words that may follow.
 
 Not here: the commands (`debug.terminal.commands`), and what the editor is told of their effects (`session`).
-Read next: `debug.dap.beside`.
+Read next: `debug.dap.stops`.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Console(Shell):
         word, found = self.completions(line.encode("utf-16-le")[: 2 * end].decode("utf-16-le", "replace"))
         length = len(word.encode("utf-16-le")) // 2
         where = {"start": end - length + first_column, "length": length} if length else {}
-        kinds = dict.fromkeys(self.commands, "method")
         return [
-            {"label": name.strip(), "text": name, "type": kinds.get(name.strip(), "variable"), **where}
+            {"label": name.strip(), "text": name, "type": "method" if name.strip() in self.commands else "variable"}
+            | where
             for name in found[:_MOST]
         ]
 

@@ -6,6 +6,7 @@ Not here: starting and ending programs (`adapter`). Read next: `debug.dap.consol
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import threading
@@ -13,17 +14,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from autograd_mini.debug.dap.beside import Graph, inline
 from autograd_mini.debug.dap.console import Console
 from autograd_mini.debug.dap.protocol import Channel, Message, in_background
-from autograd_mini.debug.dap.sources import Sources
+from autograd_mini.debug.dap.sources import Graph, Sources, inline
 from autograd_mini.debug.dap.stops import FILTERS, REASONS, AllWanted, Wanted, calling_lines, is_same_file
-from autograd_mini.debug.dap.variables import Variables, number
+from autograd_mini.debug.dap.variables import Variables
 from autograd_mini.debug.program import Again, Call
 from autograd_mini.debug.terminal.calls import Calls, Visit
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording
-from autograd_mini.engine import Value, is_node
+from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
 
 Arguments = dict[str, Any]
@@ -49,7 +48,8 @@ class Session:
         self._call: Call | None = None
         self._console = Console(repeatable)  # it holds the trace, which its commands may replace
         self._console.calls = self._calls = Calls()
-        self._variables: Variables | None = None
+        self._tree: Variables  # of this stop
+        self._references = itertools.count(1)  # the numbers of its parts
         self._graph = Graph()
         self._later: list[tuple[str, Body]] = []  # the events that go out after the response
         self._last: list[Wanted] = []  # the breakpoints met at this stop
@@ -77,7 +77,7 @@ class Session:
         """Stop at the last call again where the program has ended before the one that a command wanted to go to."""
         with self._lock:
             while (goal := self._console.goal) is not None and not self._is_over:
-                visit, self._why = self._calls.visits[-1], "step"
+                visit, self._why, self._calls.has_ended = self._calls.visits[-1], "step", True
                 self._say(f"The program has ended after call {visit.call.number}, without {goal}.")
                 self._console.travel(visit, self._show)
 
@@ -158,7 +158,7 @@ class Session:
     def _answer(self, request: Message) -> None:
         command = request["command"]
         with self._lock:
-            if command in _AT_STOPS and self._trace is None:
+            if command in _AT_STOPS and self._call is None:
                 self.channel.refuse(request, "The program is running; it stops at backward().", "notStopped")
             elif command not in REQUESTS:
                 self.channel.refuse(request, f"There is no request {shown(command)} here.")
@@ -187,14 +187,6 @@ class Session:
     def trace(self) -> Trace:
         """The trace of this stop; requests that need one are only answered at stops."""
         return self._console.trace
-
-    @property
-    def _trace(self) -> Trace | None:
-        return None if self._call is None else self._console.trace
-
-    @property
-    def _wording(self) -> Wording:
-        return self._console.wording
 
     def _start(self, arguments: Arguments) -> None:
         self._client, self._options = arguments["client"], arguments["options"]
@@ -230,7 +222,7 @@ class Session:
     def _stopped(self, reason: str, why: str = "") -> None:
         trace = self.trace
         self._console.look_here()
-        self._variables = Variables(self._wording, self._variables.next if self._variables else 1)
+        self._tree = Variables(self._console.wording, self._references)
         text = f"step {trace.position} of {len(trace) - 1}, {why or trace.step.phase}"
         about: dict[str, Any] = {"reason": reason, "description": text, "text": text}
         if self._last and reason in REASONS.values():
@@ -253,12 +245,7 @@ class Session:
         self._stopped("goto")
 
     def _pause(self, _: Arguments) -> None:
-        self._pauses = self._trace is None
-
-    @property
-    def _tree(self) -> Variables:
-        assert self._variables is not None  # made at each stop
-        return self._variables
+        self._pauses = self._call is None
 
     def _stack_trace(self, arguments: Arguments) -> Body:
         frames = self._tree.frames(self._sources)
@@ -267,7 +254,7 @@ class Session:
         return {"stackFrames": frames[start:end], "totalFrames": len(frames)}
 
     def _loaded_sources(self, _: Arguments) -> Body:
-        nodes = self._trace.journal.order if self._trace else ()
+        nodes = () if self._call is None else self.trace.journal.order
         files = dict.fromkeys(place.file for node in nodes if (place := self.trace.place(node)))
         return {"sources": [self._sources.source(file) for file in files]}
 
@@ -298,7 +285,9 @@ class Session:
 
     def _command(self, line: str, why: str = "") -> str:
         """Run a command of the terminal that was typed into the console, and return what it prints."""
-        console, before, met = self._console, self._seen(), self._console.met
+        console, trace = self._console, self.trace
+        before = trace.journal, trace.position, trace.passed
+        met, watches = console.met, [*trace.watches]
         text, goes_on = console.run(line)
         if console.again is not None:
             again, console.again = console.again, None
@@ -308,23 +297,18 @@ class Session:
         elif goes_on:
             self._go_on()
             self._continued()
-        elif (now := self._seen())[0] is not before[0]:
+        elif self.trace is not trace:
             self._continued()
             self._arm()
             self._stopped("goto", why)
-        elif now[:-1] != before[:-1]:
+        elif (trace.journal, trace.position, trace.passed) != before:
             self._continued()
             self._moved(Stop("step", console.met if console.met is not met else ()))
-        elif now != before:
+        elif watches != trace.watches:
             self._refresh("variables")
         for cleared in self._wanted.cleared(self.trace):
             self._event("breakpoint", reason="removed", breakpoint={"id": cleared.number, "verified": False})
         return text
-
-    def _seen(self) -> tuple[Any, ...]:
-        """Return what commands may change: the trace, the position in it, and at the end what is shown of it."""
-        trace = self.trace
-        return trace, trace.journal, trace.position, trace.passed, [*map(str, trace.watches)]
 
     def _continued(self) -> None:
         """Tell an editor that has not asked for a motion that there is one."""
@@ -340,12 +324,6 @@ class Session:
             self._event("invalidated", areas=[area], threadId=_THREAD)
         return is_told
 
-    def _node(self, expression: str) -> Value:
-        found = self.trace.evaluate(expression)
-        if not is_node(found):
-            raise ArgumentError(f"{shown(expression)} is not a node of the graph.", "Write the name of a variable.")
-        return found
-
     def _completions(self, arguments: Arguments) -> Body:
         return {"targets": self._console.targets(arguments, self._sources.first_line, self._sources.first_column)}
 
@@ -358,14 +336,14 @@ class Session:
     def _exception_info(self, _: Arguments) -> Body:
         for wanted in self._last:
             if wanted.kind == "exception":
-                return wanted.exception(self._wording)
+                return wanted.exception(self._console.wording)
         raise ArgumentError("No exception breakpoint was met here.")
 
     # -- changing and stopping -----------------------------------------------------------------------------------------
 
     def _set_variable(self, arguments: Arguments) -> Body:
         node = self._tree.branch(arguments["variablesReference"]).node
-        name, value = arguments["name"], number(self.trace, str(arguments["value"]))
+        name, value = arguments["name"], self._console.number(str(arguments["value"]), of_nodes=True)
         if node is None or name not in ("value", "grad"):
             raise ArgumentError(f"{shown(name)} cannot be set.", "Open a node and set its grad, or a leaf's value.")
         if name == "value":
@@ -393,36 +371,22 @@ class Session:
         for changed in self._wanted.arm(self.trace, self._sources):
             self._event("breakpoint", reason="changed", breakpoint=changed)
 
-    def _replace(self, group: str, wanted: list[Wanted]) -> Body:
-        self._wanted.replace(group, wanted, self._trace)
-        return {"breakpoints": [new.answer(self._sources) for new in wanted]}
-
-    def _set_breakpoints(self, arguments: Arguments) -> Body:
-        file, line = self._sources.file(arguments["source"]), self._sources.python_line
+    def _set_breakpoints(self, kind: str, arguments: Arguments) -> Body:
+        """Replace all breakpoints of a kind; of those on lines, all of a file."""
+        file = self._sources.file(arguments["source"]) if kind == "line" else None
         asked = arguments.get("breakpoints") or []
-        return self._replace(f"line {file}", [Wanted.asked("line", line(a["line"]), a, file) for a in asked])
-
-    def _set_functions(self, arguments: Arguments) -> Body:
-        asked = arguments["breakpoints"]
-        return self._replace("function", [Wanted.asked("function", str(a["name"]), a) for a in asked])
-
-    def _set_data(self, arguments: Arguments) -> Body:
-        return self._replace("data", [Wanted.asked("data", str(a["dataId"]), a) for a in arguments["breakpoints"]])
-
-    def _set_exceptions(self, arguments: Arguments) -> Body:
-        asked = [{"filterId": name} for name in arguments.get("filters") or []] + (arguments.get("filterOptions") or [])
-        unknown = [a["filterId"] for a in asked if a["filterId"] not in FILTERS]
-        if unknown:
-            raise ArgumentError(f"There is no filter {shown(unknown[0])}.", f"There are {', '.join(FILTERS)}.")
-        wanted = [Wanted.asked("exception", a["filterId"], {"id": 0, **a}) for a in asked]
-        self._replace("exception", wanted)
-        return {"breakpoints": [new.answer_as_filter() for new in wanted]}
+        if kind == "exception":
+            asked = [{"filterId": name} for name in arguments.get("filters") or []]
+            asked += arguments.get("filterOptions") or []
+        wanted = [Wanted.asked(kind, a, self._sources, file) for a in asked]
+        self._wanted.replace(f"{kind} {file}", wanted, None if self._call is None else self.trace)
+        return {"breakpoints": [new.answer(self._sources) for new in wanted]}
 
     def _data_info(self, arguments: Arguments) -> Body:
         name, reference = str(arguments["name"]), arguments.get("variablesReference")
         owner = self._tree.branch(reference).node if reference else None
         try:
-            node = owner if owner is not None and name == "grad" else self._node(name)
+            node = owner if owner is not None and name == "grad" else self._console.node(name)
         except ArgumentError as error:
             return {"dataId": None, "description": sentences(error)}
         label = self.trace.label(node)
@@ -431,7 +395,7 @@ class Session:
     def _locations(self, arguments: Arguments) -> Body:
         file, first = self._sources.file(arguments["source"]), self._sources.python_line(arguments["line"])
         last = self._sources.python_line(arguments.get("endLine") or arguments["line"])
-        lines = self._trace.lines(file) if self._trace is not None else []
+        lines = [] if self._call is None else self.trace.lines(file)
         return {"breakpoints": [{"line": self._sources.line(line)} for line in lines if first <= line <= last]}
 
 
@@ -450,6 +414,10 @@ class _Request(NamedTuple):
 
 def _motion(motion: Callable[[Trace, bool], Stop], back: bool = False, capability: str = "") -> _Request:
     return _Request(lambda session, _: session._moved(motion(session.trace, back)), None, capability)
+
+
+def _breakpoints(kind: str, ended: Any, capability: str) -> _Request:
+    return _Request(lambda session, arguments: session._set_breakpoints(kind, arguments), ended, capability)
 
 
 _AT_STOPS = {
@@ -480,10 +448,10 @@ REQUESTS = {
     "pause": _Request(Session._pause, None),
     "loadedSources": _Request(Session._loaded_sources, {"sources": []}, "supportsLoadedSourcesRequest"),
     "source": _Request(Session._source),
-    "setBreakpoints": _Request(Session._set_breakpoints, WAITING, "supportsConditionalBreakpoints"),
-    "setFunctionBreakpoints": _Request(Session._set_functions, WAITING, "supportsFunctionBreakpoints"),
-    "setDataBreakpoints": _Request(Session._set_data, WAITING, "supportsDataBreakpoints"),
-    "setExceptionBreakpoints": _Request(Session._set_exceptions, None, "supportsExceptionFilterOptions"),
+    "setBreakpoints": _breakpoints("line", WAITING, "supportsConditionalBreakpoints"),
+    "setFunctionBreakpoints": _breakpoints("function", WAITING, "supportsFunctionBreakpoints"),
+    "setDataBreakpoints": _breakpoints("data", WAITING, "supportsDataBreakpoints"),
+    "setExceptionBreakpoints": _breakpoints("exception", None, "supportsExceptionFilterOptions"),
     "breakpointLocations": _Request(Session._locations, {"breakpoints": []}, "supportsBreakpointLocationsRequest"),
 }
 _FURTHER = {  # capabilities of the adapter and of breakpoints

@@ -21,7 +21,7 @@ from autograd_mini.debug.timeline.journal import FORWARD
 from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import is_node
-from autograd_mini.errors import ArgumentError, AutogradError, sentences
+from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
 from autograd_mini.notation.text import number
 from autograd_mini.program.source import parsed
 
@@ -54,6 +54,7 @@ FILTERS = {
 REASONS = {
     "line": "breakpoint", "function": "function breakpoint", "data": "data breakpoint", "exception": "exception",
 }  # fmt: skip
+_TARGETS = {"line": "line", "function": "name", "data": "dataId", "exception": "filterId"}  # in the protocol
 
 
 @dataclass(eq=False)
@@ -62,7 +63,7 @@ class Wanted:
 
     kind: str  # one of REASONS
     target: Any  # a line, a name, an expression, or a filter
-    number: int  # the editor's number
+    number: int  # the editor's number; 0 for filters, which have none
     file: str | None = None  # of a line
     condition: str = ""
     hits: str = ""  # how often it must be met, such as "3" or "% 3"
@@ -72,10 +73,14 @@ class Wanted:
     armed: Breakpoint | None = field(default=None, repr=False)  # in the current trace, or at `backward()`
 
     @classmethod
-    def asked(cls, kind: str, target: Any, asked: Mapping[str, Any], file: str | None = None) -> Wanted:
+    def asked(cls, kind: str, asked: Mapping[str, Any], sources: Sources, file: str | None) -> Wanted:
         """Make a breakpoint from the protocol's arguments."""
+        target: Any = asked[_TARGETS[kind]]
+        if kind == "exception" and target not in FILTERS:
+            raise ArgumentError(f"There is no filter {shown(target)}.", f"There are {', '.join(FILTERS)}.")
+        target = sources.python_line(target) if kind == "line" else str(target)
         condition, hits = str(asked.get("condition") or ""), str(asked.get("hitCondition") or "")
-        return cls(kind, target, int(asked["id"]), file, condition, hits, asked.get("logMessage"))
+        return cls(kind, target, int(asked.get("id", 0)), file, condition, hits, asked.get("logMessage"))
 
     def __post_init__(self) -> None:
         try:
@@ -154,9 +159,11 @@ class Wanted:
         if self.kind == "line":
             line = self.armed.target if self.armed is not None and verified and not self.is_call else self.target
             answer |= {"line": sources.line(line), "source": sources.source(self.file or "")}
+        if self.kind == "exception":  # a filter need not wait
+            answer = {"verified": not (self.flaw or self.problem)}
         if problem := self.flaw or self.problem:
             answer |= {"message": problem, "reason": "failed"}
-        elif self.armed is None:
+        elif self.armed is None and self.kind != "exception":
             answer |= {"message": "It waits for the first backward().", "reason": "pending"}
         return answer
 
@@ -173,11 +180,6 @@ class Wanted:
         why = "\n".join(wording.stop()) if step.operand is None else wording.explanation(step.operand, **limits)
         details = {"message": what, "typeName": self.target, "stackTrace": str(why)}  # editors show long texts here
         return {"exceptionId": self.target, "breakMode": "always", "description": what, "details": details}
-
-    def answer_as_filter(self) -> dict[str, Any]:
-        """Return the description of a filter, which has no number and need not wait."""
-        problem = self.flaw or self.problem
-        return {"verified": False, "message": problem, "reason": "failed"} if problem else {"verified": True}
 
 
 class AllWanted:

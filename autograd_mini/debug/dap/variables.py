@@ -6,19 +6,19 @@ Read next: `debug.dap.sources`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from autograd_mini.debug.dap.sources import Sources
 from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.journal import BACKWARD, FORWARD, SEED, Step
-from autograd_mini.debug.timeline.travel import Trace
 from autograd_mini.debug.wording import Wording
 from autograd_mini.engine import Value, is_node
-from autograd_mini.errors import ArgumentError, counted, shown
+from autograd_mini.errors import ArgumentError, counted
 from autograd_mini.notation.text import elided
 from autograd_mini.notation.text import number as in_digits
 from autograd_mini.program.stack import outwards
@@ -40,20 +40,16 @@ class Branch(NamedTuple):
 class Variables:
     """The tree at one stop; its numbers mean nothing at any other stop."""
 
-    def __init__(self, wording: Wording, first: int = 1) -> None:
-        self.trace, self._first, self._wording = wording.trace, first, wording
-        self._branches: list[Branch] = []
-
-    @property
-    def next(self) -> int:
-        """A number that is still free."""
-        return self._first + len(self._branches)
+    def __init__(self, wording: Wording, numbers: Iterator[int] | None = None) -> None:
+        self.trace, self._wording = wording.trace, wording
+        self._numbers = numbers or itertools.count(1)  # that are still free
+        self._branches: dict[int, Branch] = {}
 
     def branch(self, number: int) -> Branch:
         """Return the part of the tree that a number refers to."""
-        if not self._first <= number < self.next:
+        if number not in self._branches:
             raise ArgumentError(f"Variable number {number} belongs to an earlier stop.", "Ask for the scopes again.")
-        return self._branches[number - self._first]
+        return self._branches[number]
 
     def rows(self, number: int, start: int = 0, count: int = 0) -> list[Row]:
         """Return a page of the rows inside; all of them if the count is 0."""
@@ -67,7 +63,7 @@ class Variables:
         has_rule = trace.step.node.op is not None if passed is None else passed in trace.calls
         scopes: dict[str, Rows | Callable[[], Rows]] = {  # editors open the first one
             "Forward" if trace.step.phase == FORWARD else "Chain rule": [
-                partial(self._step, step) for step in handed_on(trace)
+                partial(self._step, step) for step in trace.handed_on
             ],
             "Local rule": (lambda: self._lines(self._wording.rules_here())) if has_rule else [],
             "Node" if passed is None else f"Inside {passed.name}": inside,
@@ -140,25 +136,25 @@ class Variables:
         if node.scope is not None:
             rows.append(partial(_text, "scope", "/".join(node.scope.path)))
         operands: Rows = [partial(self.any, f"in[{i}]", operand) for i, operand in enumerate(node.operands)]
-        many = lambda: _text("in", f"{len(operands):,} operands") | self._opened(operands, "indexed")  # noqa: E731
-        rows += [many] if len(operands) > _MANY else operands
+        if len(operands) > _MANY:
+            operands = [partial(self._list, "in", f"{len(operands):,} operands", operands)]
+        rows += operands
         if node.op is not None:
-            rows.append(lambda: self._unfolded("rule", self._wording.rules_of(node)))
+            rows.append(partial(self._rule, node))
         if node is not trace.root:
-            paths = partial(self._wording.paths, node)
-            rows.append(
-                lambda: (
-                    _text("paths", f"from {trace.names.short(trace.root)}")
-                    | self._opened(lambda: self._lines(paths()), "")
-                )
-            )
+            rows.append(partial(self._paths, node))
         return rows
 
-    def _unfolded(self, name: str, lines: list[str]) -> Row:
-        """Return a row of one line, or of several that it can be opened for."""
-        if len(lines) == 1:
-            return _text(name, lines[0])
-        return _text(name, f"{lines[0]} …") | self._opened(self._lines(lines), "named")
+    def _list(self, name: str, text: str, rows: Rows) -> Row:
+        return _text(name, text) | self._opened(rows, "indexed")
+
+    def _rule(self, node: Value) -> Row:
+        first, *rest = lines = self._wording.rules_of(node)
+        return _text("rule", f"{first} …") | self._opened(self._lines(lines), "named") if rest else _text("rule", first)
+
+    def _paths(self, node: Value) -> Row:
+        text = f"from {self.trace.names.short(self.trace.root)}"
+        return _text("paths", text) | self._opened(lambda: self._lines(self._wording.paths(node)), "")
 
     @staticmethod
     def _lines(lines: Iterable[str]) -> Rows:
@@ -209,30 +205,9 @@ class Variables:
 
     def _opened(self, rows: Rows | Callable[[], Rows], kind: str, node: Value | None = None) -> Row:
         """Return the entries of a row that make it openable; a function computes the rows only then."""
-        self._branches.append(Branch(rows if callable(rows) else lambda: rows, node))
-        return {"variablesReference": self.next - 1, **({} if callable(rows) else {f"{kind}Variables": len(rows)})}
-
-
-def handed_on(trace: Trace) -> list[Step]:
-    """Return the contributions of this step's node so far; for a scope passed as a whole, those that left it."""
-    passed = trace.passed
-    if passed is None:
-        return trace.contributions()
-
-    def is_inside(node: Value | None) -> bool:
-        return node is not None and node.op is not None and passed in trace.scopes(node)
-
-    return [step for step in trace.passed_steps if not is_inside(step.operand)]
-
-
-def number(trace: Trace, text: str) -> float:
-    """Return the number that was typed, perhaps as an expression."""
-    found = trace.evaluate(text)
-    if is_node(found):
-        return trace.value(found)
-    if not isinstance(found, float):
-        raise ArgumentError(f"{shown(text)} is not a number.", "Write a number, or an expression such as 2 * x.")
-    return found
+        number = next(self._numbers)
+        self._branches[number] = Branch(rows if callable(rows) else lambda: rows, node)
+        return {"variablesReference": number, **({} if callable(rows) else {f"{kind}Variables": len(rows)})}
 
 
 def _text(name: str, text: str, expression: str | None = None, writable: bool = False) -> Row:

@@ -75,6 +75,7 @@ def debug(
                 shell.again = asked.undone()
                 shell.say(*map(printable, why.splitlines()), "   so it does not get here: back to the numbers before")
             while shell.goal is not None and shell.again is None:  # it did not come
+                calls.has_ended = True
                 shell.say(f"{printable(called)} has ended after call {count}, without {shell.goal}.")
                 with shared.debugger():
                     shell.travel(calls.visits[-1], show)

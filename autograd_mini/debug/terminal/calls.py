@@ -50,12 +50,16 @@ class Calls:
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
+        self.has_ended = False  # the program, so that even the latest has happened
 
     def add(self, call: Call) -> Visit:
         """Take a new call in; it is the latest."""
         epoch = next((space["epoch"] for space in call.spaces if "epoch" in space), None)
+        self.has_ended = False
         nodes = topological_order(call.root, everything=True)
-        call = replace(call, spaces=remembered(call.spaces, nodes.keys()))  # the program assigns to its variables again
+        accesses = call.accesses.kept() if call.accesses is not None else None
+        # Both as they are now, because the program goes on to assign to its variables and to write to its leaves.
+        call = replace(call, spaces=remembered(call.spaces, nodes.keys()), accesses=accesses)
         visit = Visit(call, len(nodes), epoch)
         self.visits.append(visit)
         while len(self.visits) > 1 and sum(visit.nodes for visit in self.visits) > _MOST_NODES:
@@ -85,8 +89,8 @@ class Calling(Touching):
 
     @property
     def is_past(self) -> bool:
-        """Whether the call that is shown is not the latest."""
-        return self.calls is not None and self.visit is not self.calls.visits[-1]
+        """Whether the call that is shown has happened already."""
+        return self.calls is not None and (self.calls.has_ended or self.visit is not self.calls.visits[-1])
 
     def precmd(self, line: str) -> str:
         """Read "next call" and "previous call" as commands of their own."""
@@ -144,7 +148,7 @@ class Calling(Touching):
             self.visit, self.goal = visit, None
             if not show(visit):
                 return False
-            visit.position = self.trace.position
+            visit.position = self.touched.place()
             following = calls.after(visit) if self.goal is None else calls.find(self.goal)
             if following is None:
                 return True

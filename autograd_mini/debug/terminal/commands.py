@@ -7,25 +7,19 @@ Read next: `debug.terminal.calls`.
 from __future__ import annotations
 
 import glob
-import linecache
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
-from autograd_mini.core.sweep import topological_order
 from autograd_mini.debug.program import Call
 from autograd_mini.debug.terminal.calls import Calling
+from autograd_mini.debug.terminal.looking import required
 from autograd_mini.debug.timeline.breakpoints import Breakpoint, meant
 from autograd_mini.debug.timeline.expressions import ATTRIBUTES, FUNCTIONS, WORDS
-from autograd_mini.debug.timeline.index import Frame
 from autograd_mini.debug.timeline.touched import Touched
 from autograd_mini.debug.timeline.travel import Stop, Trace
-from autograd_mini.debug.wording import Wording, aligned, location, path, printable, printable_source, some
-from autograd_mini.drawing import draw
-from autograd_mini.engine import Value, is_node
-from autograd_mini.errors import ArgumentError, AutogradError, sentences, shown
-from autograd_mini.notation.text import number
+from autograd_mini.debug.wording import Wording, path, printable
+from autograd_mini.errors import ArgumentError, shown
 
 # By purpose: each command, its short names, and after a colon what may follow it.
 COMMANDS = {
@@ -40,9 +34,6 @@ COMMANDS = {
     "see the inside of calls": "open: scope, fold: scope",
     "leave": "quit q exit, help h: command",
 }
-_LINES = 11
-_FEW = 4
-_STEP = "upstream", "local", "contribution", "total"
 
 
 def _motion(motion: Callable[[Trace, bool], Stop], back: bool, about: str) -> Callable[[Shell, str], None]:
@@ -86,21 +77,6 @@ class Shell(Calling):
 
     # -- a stop --------------------------------------------------------------------------------------------------------
 
-    def show(self) -> None:
-        """Print where we are, and the displayed expressions."""
-        self.frame = 0
-        self.next_line: int | None = None
-        self.say(*self.wording.stop(), *[f"   {line}" for line in self._displayed()])
-
-    def _displayed(self) -> list[str]:
-        lines, names = [], self.trace.now
-        for count, watch in enumerate(self.trace.watches, start=1):
-            try:
-                lines.append(f"{count}: {watch} = {printable(names.text(watch(names)))}")
-            except AutogradError as error:
-                lines.append(f"{count}: {watch}: {sentences(error)}")
-        return lines
-
     def move(self, motion: Callable[[Trace, bool], Stop], back: bool, times: str) -> None:
         """Move once, or `times` times, and print where that led."""
         if times and not (times.isdecimal() and int(times) > 0):
@@ -123,22 +99,6 @@ class Shell(Calling):
         self.show()
         self.say_if_over()
 
-    def say_if_over(self) -> None:
-        """At the end of the sweep, say so, and what gradients from before do."""
-        trace = self.trace
-        if self.is_over():
-            set_ = "would be the gradients of backward() with these numbers"
-            self.say(f"   the sweep is over: these {'are the gradients of backward()' if not trace.remarks else set_}")
-            leaves = [] if self.is_past else trace.leaves  # the gradients of now
-            for leaf in [leaf for leaf in leaves if leaf.grad and trace.grad(leaf) is not None][:_FEW]:
-                name, held = self.wording.symbol(leaf), leaf.grad
-                after = number(held + (trace.grad(leaf) or 0.0))
-                self.say(f"   {name}.grad holds {number(held)} from before: backward() adds to it, {after} then")
-
-    def is_over(self) -> bool:
-        """Whether the last step has happened."""
-        return self.trace.position == len(self.trace) - 1
-
     do_next = _motion(
         Trace.over, False, "Go to the next node; a scope, such as softmax, is one step; n 3: three times."
     )
@@ -160,6 +120,7 @@ class Shell(Calling):
         """Go to a moment: jump 21, jump +3, jump -3, jump start (where the sweep begins), jump end, jump 0."""
         trace = self.trace
         text = {"start": str(trace.start), "end": str(len(trace) - 1)}.get(text, text)
+        required(text, "a moment, as in jump 21, jump +3, jump start or jump end")
         if not re.fullmatch(r"[+-]?\s*\d+", text):
             raise ArgumentError(f"{shown(text)} is not a step: write a number, +3, -3, start or end.")
         target = int(text.replace(" ", "")) + (trace.position if text[0] in "+-" else 0)
@@ -168,6 +129,7 @@ class Shell(Calling):
         trace.seek(target)
         self.met = ()
         self.show()
+        self.say_if_over()
 
     # -- breakpoints ---------------------------------------------------------------------------------------------------
 
@@ -198,7 +160,7 @@ class Shell(Calling):
 
     def do_watch(self, text: str) -> None:
         """Stop where an expression changes: watch x.grad, watch abs(x.grad) > 1."""
-        _required(text, "an expression, as in watch x.grad")
+        required(text, "an expression, as in watch x.grad")
         self.do_break(text if re.fullmatch(r"[\w#]+\.grad", text) else f"watch {text}")
 
     def do_condition(self, text: str) -> None:
@@ -210,6 +172,7 @@ class Shell(Calling):
     def do_ignore(self, text: str) -> None:
         """Ignore a breakpoint a number of times: ignore 1 3."""
         breakpoint, times = self._breakpoint(text)
+        required(times, "how often after the number of the breakpoint, as in ignore 1 3")
         if not times.isdecimal():
             raise ArgumentError(f"{shown(times)} is not a number of times; write it as in ignore 1 3.")
         breakpoint.ignore(int(times))
@@ -251,7 +214,7 @@ class Shell(Calling):
     def _breakpoint(self, text: str) -> tuple[Breakpoint, str]:
         """Return the breakpoint whose number comes first, and the rest of the text."""
         number, _, rest = text.partition(" ")
-        _required(number, "the number of a breakpoint first")
+        required(number, "the number of a breakpoint first")
         return self._breakpoints(number)[0], rest.strip()
 
     def _say_breakpoints(self, breakpoints: Iterable[Breakpoint]) -> None:
@@ -259,125 +222,6 @@ class Shell(Calling):
             text = str(breakpoint)
             text = text.replace(breakpoint.file, path(breakpoint.file)) if breakpoint.file else text
             self.say(f"breakpoint {breakpoint.number}: {printable(text)}")
-
-    # -- looking -------------------------------------------------------------------------------------------------------
-
-    def do_p(self, text: str) -> None:
-        """Print an expression as it is now: p x, p x.grad, p grad * 2, p upstream."""
-        _required(text, "an expression, as in p x.grad")
-        self.say(printable(self.trace.now.text(self.trace.evaluate(text))))
-
-    def do_pp(self, text: str) -> None:
-        """Print with all digits: pp x.grad; pp x prints all about a node; pp alone, all about this step."""
-        found = self.trace.evaluate(text) if text else None
-        if is_node(found):
-            self._say_facts(self._facts(found))
-        elif text:
-            self.say("not yet" if found is None else repr(found))
-        else:
-            for step in self.trace.contributions():
-                facts = [("step", repr(step.index)), ("phase", step.phase), ("node", self.trace.label(step.node))]
-                facts += [("operand", self.trace.label(step.operand))] if step.operand is not None else []
-                self._say_facts(facts + [(name, repr(x)) for name in _STEP if (x := getattr(step, name)) is not None])
-
-    def _say_facts(self, facts: list[tuple[str, str]]) -> None:
-        self.say(*aligned([(word, printable(text)) for word, text in facts if text]))
-
-    def _facts(self, node: Value) -> list[tuple[str, str]]:
-        trace, site, gradient = self.trace, self.trace.place(node), self.trace.grad(node)
-        operands = [
-            f"{trace.label(operand) if is_node(operand) else 'a constant'}, derivative {partial!r}"
-            for operand, partial in zip(node.operands, node.partials, strict=True)
-        ]
-        return [
-            ("node", trace.label(node)), ("value", repr(trace.value(node))),
-            ("gradient", "not yet" if gradient is None else repr(gradient)), ("operation", node.op or "a leaf"),
-            *[("operand", text) for text in some(operands)],
-            ("scope", "/".join(node.scope.path) if node.scope is not None else ""),
-            ("place", location(site) if site is not None else ""),
-        ]  # fmt: skip
-
-    def do_display(self, text: str) -> None:
-        """Print an expression at every stop: display x.grad; without an expression, list them."""
-        if text:
-            self.trace.watches.append(self.trace.now.read(text))
-        lines = self._displayed() or ["Nothing is displayed; display x.grad shows x.grad at every stop."]
-        self.say(*lines[-1:] if text else lines)
-
-    def do_undisplay(self, text: str) -> None:
-        """Stop displaying an expression: undisplay 1, undisplay x.grad; without an argument, all of them."""
-        watches = self.trace.watches
-        found = [w for count, w in enumerate(watches, start=1) if text in ("", str(count), str(w))]
-        if text and not found:
-            raise ArgumentError(f"{shown(text)} is not displayed.")
-        watches[:] = [watch for watch in watches if watch not in found]
-
-    def _frames(self) -> list[Frame]:
-        node = self.trace.step.node
-        frames = self.trace.frames(node) or [Frame(self.trace.label(node), None)]
-        first, second = frames[0].site, frames[1].site if len(frames) > 1 else None
-        if first is not None and second is not None and first.place == second.place:
-            return frames[1:]  # in a scope of this package the user sees the call, so show it only once
-        return frames
-
-    def do_where(self, _: str) -> None:
-        """Print the calls that led to this node, the innermost last."""
-        for depth, frame in reversed([*enumerate(self._frames())]):
-            first, *source = self.wording.frame(frame)
-            self.say(first if depth == self.frame else first.replace(">", " ", 1), *source)
-
-    def do_up(self, _: str, way: int = 1) -> None:
-        """Look at the caller."""
-        if not 0 <= self.frame + way < len(self._frames()):
-            raise ArgumentError(f"This is the {'outermost' if way > 0 else 'innermost'} place.")
-        self.frame, self.next_line = self.frame + way, None
-        self.say(*self.wording.frame(self._frames()[self.frame]))
-
-    def do_down(self, _: str) -> None:
-        """Look at the called function."""
-        self.do_up("", -1)
-
-    def do_list(self, text: str) -> None:
-        """Print the source around here, then what follows; l . again here, l 5 around a line, l 5, 9 these lines."""
-        through = self.frame == 0 and self.trace.passed is not None
-        site = self.wording.site() if through else self._frames()[self.frame].site
-        lines = linecache.getlines(site.file) if site is not None else []
-        if site is None or not lines:
-            raise ArgumentError("The source of this node is not known.")
-        given = re.fullmatch(r"(\d+)(?:\s*,\s*(\d+))?", text)
-        if text not in ("", ".") and not given:
-            raise ArgumentError(f"{shown(text)} is not a range of lines; write l 5 or l 5, 9.")
-        middle = int(given[1]) if given else site.line
-        first = int(given[1]) if given and given[2] else middle - _LINES // 2
-        first = max(self.next_line if self.next_line is not None and text == "" else first, 1)
-        last = min(int(given[2]) if given and given[2] else first + _LINES - 1, len(lines))
-        if first > len(lines):
-            raise ArgumentError(f"The file ends at line {len(lines)}.")
-        stops = {b.target for b in self.trace.breakpoints if b.file and path(b.file) == path(site.file)}
-        for line in range(first, last + 1):
-            mark = ("B" if line in stops else " ") + ("->" if line == site.line else "  ")
-            source = printable_source(lines[line - 1].rstrip()).expandtabs()
-            self.say(f"{line:4} {self.paint('mark', mark)} {source}".rstrip())
-        self.next_line = last + 1
-
-    # -- pictures ------------------------------------------------------------------------------------------
-
-    def do_graph(self, text: str) -> None:
-        """Draw this moment: graph, graph file.svg; other endings are .html, .dot and .png."""
-        trace = self.trace
-        file = Path(text.strip() or f"step-{trace.position}.svg").expanduser()
-        saved = draw(trace.root, after=self.handed_on(), title=self.wording.header()).save(file).absolute()
-        self._say_without_changes("The picture shows")
-        self.say(str(saved))
-
-    def handed_on(self) -> int:
-        """Return how many nodes have handed on their gradient, as `draw` counts them."""
-        trace, step = self.trace, self.trace.step
-        if trace.position <= trace.start:
-            return 0
-        order = [*topological_order(trace.root)][::-1]
-        turn = trace.journal.turn(trace.position)
-        return len(order) if self.is_over() else order.index(step.node) + (trace.position == turn[-1])
 
     # -- completion ----------------------------------------------------------------------------------------------------
 
@@ -404,11 +248,6 @@ class Shell(Calling):
             "": lambda: [*trace.vocabulary, *WORDS, *[f"{name}(" for name in FUNCTIONS]],
         }  # fmt: skip
         return sorted({name for name in known[follows]() if name.startswith(text)})
-
-
-def _required(text: str, what: str) -> None:
-    if not text:
-        raise ArgumentError(f"Write {what}.")
 
 
 def _at_condition(text: str) -> tuple[str, str]:

@@ -120,5 +120,4 @@ class QuizShell(Shell):
         self.say(f"   {self.wording.gradient(step.operand)} += {' × '.join(self._factors(step))} = ?")
 
     def _factors(self, step: Any) -> tuple[str, str]:
-        symbol = self.wording.symbol
-        return self.wording.gradient(step.node), f"∂{symbol(step.node)}/∂{symbol(step.operand)}"
+        return self.wording.gradient(step.node), self.wording.derivative(step.node, step.operand)

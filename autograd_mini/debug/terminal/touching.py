@@ -1,22 +1,23 @@
 """The debugger's commands that change numbers: set, nudge, reset.
 
-Not here: what a change does (`timeline.touched`), and commands that only look (`understanding`).
-Read next: `debug.terminal.understanding`.
+Not here: what a change does (`timeline.touched`), and commands that only look (`looking`).
+Read next: `debug.terminal.looking`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from autograd_mini.debug.program import Again, Call
-from autograd_mini.debug.terminal.understanding import Understanding
+from autograd_mini.debug.terminal.looking import Looking
 from autograd_mini.debug.timeline.touched import Change, Touched
 from autograd_mini.debug.wording import Wording
-from autograd_mini.engine import Value
+from autograd_mini.engine import Value, is_node
 from autograd_mini.errors import ArgumentError, AutogradError, shown
 
 
-class Touching(Understanding):
+class Touching(Looking):
     """The commands that change numbers in a trace, and never in the program."""
 
     touched: Touched
@@ -50,22 +51,29 @@ class Touching(Understanding):
     def do_reset(self, text: str) -> bool:
         """Give every leaf the program's number again: reset; reset w: only w."""
         if text:
-            return self.do_set(self.trace.now.written(self._node(text)))
+            return self.do_set(self.trace.now.written(self.node(text)))
         self.touched.reset()
         return self._changed(None)
 
     def _assignment(self, text: str) -> tuple[Value, float | None]:
-        """Return the node and the number of "w 0.7" or "w * x 2 / 3"; None for the number if it is a node alone."""
+        """Return the node and the number of "w 0.7", "w = 0.7" or "w * x 2 / 3"; None for a node alone."""
+        text = re.sub(r"(?<![<>=!])=(?!=)", " = ", text)
         first: AutogradError | None = None
         for name, value in _splits(text):
             try:
-                node, found = self._node(name), self.trace.evaluate(value) if value else None
-                if value and not isinstance(found, float):
-                    raise ArgumentError(f"{shown(value)} is not a number.")
-                return node, found
+                return self.node(name), self.number(value) if value else None
             except AutogradError as error:
                 first = first or error
         raise first or ArgumentError("Write a node and a number, as in set w 0.7.")
+
+    def number(self, text: str, of_nodes: bool = False) -> float:
+        """Return the number that was typed, perhaps as an expression; with `of_nodes` also that of a node."""
+        found = self.trace.evaluate(text)
+        if of_nodes and is_node(found):
+            return self.trace.value(found)
+        if not isinstance(found, float):
+            raise ArgumentError(f"{shown(text)} is not a number.", "Write a number, or an expression such as 2 * x.")
+        return found
 
     def _changed(self, change: Change | None, says: str = "says") -> bool:
         """Show the trace on other numbers; return True if the program must run again for them."""
@@ -83,14 +91,6 @@ class Touching(Understanding):
         self.show()
         self.say_if_over()
         return False
-
-    def say_if_over(self) -> None:
-        """At the end of the sweep, say so."""
-        raise NotImplementedError
-
-    def show(self) -> None:
-        """Print where we are."""
-        raise NotImplementedError
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:

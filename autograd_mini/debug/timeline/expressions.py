@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from autograd_mini.core.row import TABLE
@@ -38,7 +39,8 @@ ATTRIBUTES: dict[str, Callable[[Moment, Value], Any]] = {
     "number": lambda now, node: float(now.index.number(node)),
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs, "max": max, "min": min, "log10": TABLE["log10"].function, "sqrt": TABLE["sqrt"].function,
+    "abs": abs, "max": lambda *numbers: max(numbers), "min": lambda *numbers: min(numbers),
+    "log10": TABLE["log10"].function, "sqrt": TABLE["sqrt"].function,
     "isnan": math.isnan, "isinf": math.isinf, "isfinite": math.isfinite,
 }  # fmt: skip
 _ARITHMETIC: dict[type, Callable[[float, float], float]] = {
@@ -160,6 +162,10 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
     def read(*inner: ast.expr) -> list[Meaning]:
         return [_read(part, depth + 1) for part in inner]
 
+    def of_numbers(function: Callable[..., Any], *operands: ast.expr) -> Meaning:
+        parts = [*zip(read(*operands), operands, strict=True)]
+        return lambda now: _applied(function, [_number(now.bare(part(now)), source) for part, source in parts])
+
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None as constant):
             if type(constant) is int and abs(constant) > sys.float_info.max:
@@ -190,13 +196,9 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
             (negated,) = read(operand)
             return lambda now: not now.bare(negated(now))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
-            signed, (of,) = (operator.neg if isinstance(op, ast.USub) else operator.pos), read(operand)
-            return lambda now: _applied(signed, [_number(now.bare(of(now)), operand)])
+            return of_numbers(operator.neg if isinstance(op, ast.USub) else operator.pos, operand)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            function, (first, second) = _ARITHMETIC[type(op)], read(left, right)
-            return lambda now: _applied(
-                function, [_number(now.bare(first(now)), left), _number(now.bare(second(now)), right)]
-            )
+            return of_numbers(_ARITHMETIC[type(op)], left, right)
         case ast.Compare(left=left, ops=ops, comparators=others) if all(
             isinstance(op, (*_ORDER, ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in ops
         ):
@@ -205,10 +207,7 @@ def _read(node: ast.expr, depth: int = 0) -> Meaning:
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             if name not in FUNCTIONS:
                 raise ArgumentError(f"Conditions have no function {name!r}.", f"There are {', '.join(FUNCTIONS)}.")
-            parts = read(*arguments)
-            return lambda now: _called(
-                name, [_number(now.bare(x(now)), a) for x, a in zip(parts, arguments, strict=True)]
-            )
+            return of_numbers(partial(_called, name), *arguments)
     raise ArgumentError(
         f"{shown(ast.unparse(node))} cannot stand in a condition.",
         "Use numbers, names, x.grad, comparisons, and, or, not, + - * / ** %.",
@@ -256,10 +255,10 @@ def _applied(function: Callable[..., Any], numbers: list[float | None]) -> Any:
     return None if None in numbers else function(*numbers)
 
 
-def _called(name: str, numbers: list[float | None]) -> Any:
+def _called(name: str, *numbers: float) -> Any:
     try:
-        return numbers[0] if len(numbers) == 1 and name in ("max", "min") else _applied(FUNCTIONS[name], numbers)
-    except TypeError:
+        return FUNCTIONS[name](*numbers)
+    except (TypeError, ValueError):  # ValueError: max of none
         raise ArgumentError(f"{name}() does not take {len(numbers)} arguments.") from None
 
 

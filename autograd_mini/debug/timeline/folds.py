@@ -24,16 +24,11 @@ _CLOSE = 1e-6  # relative: how near a closed form must come to the derivative, i
 
 
 class Call:
-    """A call of a composition.
-
-    Attributes:
-        nodes: the nodes inside, operands before results.
-        fold: what goes in and comes out, with the derivatives of the whole.
-        scope: where the nodes were made.
-    """
+    """A call of a composition."""
 
     def __init__(self, nodes: Sequence[Value], outputs: Sequence[Value], scope: Scope) -> None:
-        self.nodes, self.fold, self.scope = nodes, fold(scope.name, nodes, outputs), scope
+        self.nodes, self.scope = nodes, scope  # those inside, operands before results; where they were made
+        self.fold = fold(scope.name, nodes, outputs)  # what goes in and comes out, with the derivatives of the whole
 
     @property
     def name(self) -> str:

@@ -77,17 +77,18 @@ class Index:
         Raises:
             ArgumentError: nothing in the graph has this name.
         """
-        order, known = self.names.order, self.called
+        order, known, bound = self.names.order, self.called, self.names.bound
         if name in known:
             return known[name]
-        if name in self.names.bound:
-            return [self.names.bound[name]]
+        if name in bound:
+            return [bound[name]]
         for text, nodes in known.items():  # Python's parser, and so conditions, normalise names
             if unicodedata.normalize("NFKC", text) == name:
                 return nodes
-        inside = [nodes for text, nodes in known.items() if text.startswith((f"{name}[", f"{name}."))]
+        all_ = known | {text: [node] for text, node in bound.items() if text not in known}
+        inside = [nodes for text, nodes in all_.items() if text.startswith((f"{name}[", f"{name}."))]
         if inside or name in self.names.expressed:
-            return [node for nodes in inside for node in nodes] or self.names.expressed[name]
+            return [*dict.fromkeys(node for nodes in inside for node in nodes)] or self.names.expressed[name]
         _, sharp, digits = str(name).rpartition("#")
         if sharp and digits.isdecimal() and int(digits) < len(order):
             return [order[int(digits)]]

@@ -38,32 +38,25 @@ class Path(NamedTuple):
 
 @dataclass(frozen=True)
 class Paths:
-    """The paths from a root to a node.
-
-    Attributes:
-        node: the node.
-        count: the number of all paths.
-        paths: all of them, or the heaviest; the heaviest first.
-    """
+    """The paths from a root to a node."""
 
     node: Value
-    count: int
-    paths: tuple[Path, ...]
+    count: int  # of all
+    paths: tuple[Path, ...]  # all, or the heaviest; the heaviest first
 
     @property
     def total(self) -> float:
         """The sum of the products of the paths that are listed; the gradient, if that is all."""
-        return (
-            math.fsum(path.product for path in self.paths) if self._is_finite() else sum(p.product for p in self.paths)
-        )
+        products = [path.product for path in self.paths]
+        try:
+            return math.fsum(products) if all(map(math.isfinite, products)) else sum(products)
+        except OverflowError:  # in between, or at the end
+            return sum(products)
 
     @property
     def left_out(self) -> int:
         """The number of paths that are not listed."""
         return self.count - len(self.paths)
-
-    def _is_finite(self) -> bool:
-        return all(math.isfinite(path.product) for path in self.paths)
 
 
 class _Trail(NamedTuple):
@@ -79,13 +72,9 @@ class _Trail(NamedTuple):
 
 
 class Walk:
-    """The heaviest paths from a root to every node, found in one walk down the graph.
+    """The heaviest paths from a root, the last in an order of nodes, to every node: one walk down the graph.
 
-    Args:
-        order: the nodes, operands before results, the root last.
-        seed: the derivative that the sweep begins with.
-        edges: what a node hands its gradient on to, with the local derivatives.
-        most: the number of paths to keep for each node.
+    `edges` gives what a node hands its gradient on to, with the local derivatives; `most` paths are kept for each node.
     """
 
     def __init__(self, order: Sequence[Value], seed: float = 1.0, edges: Edges = edges, most: int = MOST) -> None:

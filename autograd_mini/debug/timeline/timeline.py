@@ -19,7 +19,7 @@ from autograd_mini.engine import Value
 from autograd_mini.errors import ArgumentError, shown
 from autograd_mini.notation.local_rules import LocalRule, local_rules
 from autograd_mini.notation.namespaces import Namespace, namespaces
-from autograd_mini.program.stack import Scope
+from autograd_mini.program.stack import Scope, outwards
 
 
 class Timeline(Index, Sequence[Step]):
@@ -180,6 +180,18 @@ class Timeline(Index, Sequence[Step]):
             return []
         first, _ = self.journal.extent(self.passed, self.position)
         return [self[i] for i in range(first, self.position + 1) if self.passed in self.journal.around(i)]
+
+    @staticmethod
+    def is_inside(node: Value, scope: Scope | None) -> bool:
+        """Return True if a node was computed inside a scope."""
+        return node.op is not None and any(around is scope for around in outwards(node.scope))
+
+    @property
+    def handed_on(self) -> list[Step]:
+        """What this step's node has handed on so far; for a scope that was passed as a whole, what left it."""
+        if self.passed is None:
+            return self.contributions()
+        return [s for s in self.passed_steps if s.operand is None or not self.is_inside(s.operand, self.passed)]
 
     # -- any moment ----------------------------------------------------------------------------------------------------
 

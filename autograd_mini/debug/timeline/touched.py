@@ -39,15 +39,10 @@ class Change(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """Why numbers may not be those of the program: what happened, and where.
+    """Why numbers may not be those of the program."""
 
-    Attributes:
-        text: what happened, without the place.
-        site: where; None if not known.
-    """
-
-    text: str
-    site: Site | None
+    text: str  # what happened
+    site: Site | None  # where, if that is known
 
 
 class Touched:
@@ -141,6 +136,12 @@ class Touched:
         retaken = self._retaken(numbers)
         return self._change(node, numbers, retaken.root.data), self._doubted(retaken, numbers)
 
+    def place(self) -> int:
+        """Return where the trace of the program is at the place of this one, without anything that was set."""
+        program = copy(self.program)
+        program.journal = self._journal
+        return same_place(self.trace, program, {node: self.former(node) for node in self.trace.journal.order})
+
     # -- the other trace -----------------------------------------------------------------------------------------------
 
     @cached_property
@@ -169,7 +170,9 @@ class Touched:
             for node, made in nodes.items():
                 if node in now.called.get(name := now.name(node), ()):
                     made.name = name  # which may lead through the program's variables, and these hold the old node
+            held = {path: nodes[node] for path, node in now.names.bound.items() if node in nodes}
             now = Trace(retaken.root, now.seed, now.spaces)
+            now.names.bound |= held
             own = {x for x in numbers if repr(numbers[x]) == repr(self._own(x))}
             touched = {*numbers, *self.program.remarks} - own
             now.remarks = {nodes[x]: self._remark(x) for x in touched if x in nodes}
@@ -213,7 +216,7 @@ def _switched(decision: Decision) -> Doubt:
     site = decision.site
     if decision.is_derivative:
         return Doubt("a derivative was recorded for other numbers", site)
-    if site is not None and decision.is_of_program:
+    if site is not None and decision.is_of_program and decision.left is not decision.right:  # relu asks for nan so
         return Doubt(f"{site.expression or 'a comparison'} is {not decision.answer} now, not {decision.answer}", site)
     name = "" if site is None else site.function.removeprefix("stable_").removeprefix("_")
     what = name if name in functions.__all__ else "a function"

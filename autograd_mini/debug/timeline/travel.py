@@ -37,9 +37,7 @@ class Stop:
 
 
 class Trace(Timeline):
-    """Every step of a computation and of its `backward()`, and a position among them.
-
-    `debug.trace(v)` makes it; it changes neither the graph nor any `.grad`.
+    """Every step of a computation and of its `backward()`, and a position among them; `debug.trace(v)` makes it.
 
     Attributes:
         root: the value that is differentiated.
@@ -238,22 +236,7 @@ class Trace(Timeline):
     # -- showing -------------------------------------------------------------------------------------------------------
 
     def slides(self, path: str | Path, steps: Collection[int] | None = None) -> Path:
-        """Write slides for a class: one 16 : 9 page per step; calls whose names are in `opened` have one per step.
-
-        Args:
-            path: the .html file, which works offline and steps with arrow keys, space, clicks and swipes; or a .pdf
-                file, which a browser on this machine prints.
-            steps: the steps to show, such as range(12, 20); by default all.
-
-        Returns:
-            the path.
-
-        Raises:
-            ArgumentError: the path ends otherwise, its folder or a step does not exist, or there would be too many
-                slides, or too small a picture.
-            MissingError: there is no browser to print the PDF, or no dot program.
-            ProgramError: the browser or the dot program fails.
-        """
+        """Write slides for a class, as `debug.slides` does; a call whose name is in `opened` has one per step."""
         # By name, because windows know traces, and traces need not know windows.
         pages, deck = (import_module(f"autograd_mini.debug.pages{name}") for name in ("", ".deck"))
         target: Path = pages.checked_path(path, slides=True)

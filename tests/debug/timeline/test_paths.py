@@ -102,3 +102,12 @@ def test_nan_and_infinite_products_are_among_the_heaviest():
     found = Walk(debug.trace(y).journal.order, most=1).to(x)
     assert found.paths[0].product == math.inf
     assert found.total == math.inf
+
+
+def test_products_beyond_the_range_of_floats_add_up_to_infinity():
+    """Each product is finite, and their sum is not: it is what the sweep adds, and no error."""
+    x = Value(1.0, name="x")
+    y = x * 1e308 + x * 1e308
+    found = Walk(debug.trace(y).journal.order).to(x)
+    assert [path.product for path in found.paths] == [1e308, 1e308]
+    assert found.total == math.inf
