@@ -1485,7 +1485,7 @@ def test_a_phone_gets_an_upright_picture(folded, tmp_path, visit):
     assert size["height"] > size["width"]
     shown.page.set_viewport_size({"width": 1400, "height": 900})
     shown.page.wait_for_function(
-        "(({width, height}) => width > height)(document.querySelector('.shot:not([hidden]) svg').getBoundingClientRect())"
+        "[...document.querySelectorAll('.shot:not([hidden]) svg')].every((e) => e.clientWidth > e.clientHeight)"
     )
     size = shown.page.locator(".shot:not([hidden]) svg").bounding_box()
     assert size["width"] > size["height"]
